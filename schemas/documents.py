@@ -1,0 +1,135 @@
+"""What MongoDB keeps: the contract's objects with what we need beside them.
+
+    WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
+    MQS_DB   MQGroupColl   MQProfileColl
+
+Every document's `_id` is its own id. `rev` counts the changes of an aggregate (a workflow with its taskforces; a
+group with its profiles) and stands on the aggregate's root. `wake_at` asks the timer loop to look again. `cursor`
+(24 hex digits, ascending in time) is the order in which queries page.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.ids import Alias, Mqid
+from schemas.objects import MQGroup, MQProfile, TaskDirective, Taskforce, Workflow
+
+
+class Collection(StrEnum):
+    """The collections' names; those of the contract."""
+
+    WORKFLOWS = "WorkflowColl"
+    TASK_DIRECTIVES = "TaskDirectiveColl"
+    TASKFORCES = "TaskforceColl"
+    MQ_GROUPS = "MQGroupColl"
+    MQ_PROFILES = "MQProfileColl"
+
+
+class QueuePlan(BaseModel):
+    """One queue of a workflow, named by WMS before it exists."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    mqid: Mqid
+    alias: Alias
+    is_public: bool
+    #: Whether any task consumes from it, and whether any publishes to it (ruling 15: what a public token may do).
+    is_input: bool = False
+    is_output: bool = False
+
+
+class WorkflowDocument(Workflow):
+    """A workflow as stored: the root of its aggregate."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rev: int = 0
+    wake_at: datetime | None = None
+    #: The subject who posted it and the projects (groups) whose members share it.
+    owner: str = ""
+    projects: list[str] = Field(default_factory=list)
+    cursor: str = ""
+    queues: list[QueuePlan] = Field(default_factory=list)
+    #: When MQS was last asked for the queues, why it had them wait, and when they were ready.
+    queues_asked_at: datetime | None = None
+    queues_deferred: str = ""
+    queues_active_at: datetime | None = None
+    #: When the last taskforce was over; MQS then retires the queues.
+    over_at: datetime | None = None
+
+
+class TaskDirectiveDocument(TaskDirective):
+    """A task directive as stored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    owner: str = ""
+    projects: list[str] = Field(default_factory=list)
+    cursor: str = ""
+
+
+class TaskforceDocument(Taskforce):
+    """A taskforce as stored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    owner: str = ""
+    projects: list[str] = Field(default_factory=list)
+    cursor: str = ""
+    #: When its TMS was last asked to start or stop it and has not answered; None: nothing is being asked.
+    asked_at: datetime | None = None
+    #: Not to be asked again before this (back-off after a failure).
+    retry_at: datetime | None = None
+    n_submit_failures: int = 0
+    n_remove_failures: int = 0
+    #: Why nothing more will be tried.
+    stuck: str = ""
+    #: Over without ever having had a cluster (ruling 9).
+    ended_at: datetime | None = None
+    #: The order of status snapshots: the newest (epoch, seq) wins.
+    status_epoch: int = -1
+    status_seq: int = -1
+    status_as_of: datetime | None = None
+
+
+class GroupState(StrEnum):
+    """Where a workflow's queues stand."""
+
+    RESERVED = "reserved"
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+
+
+class MQGroupDocument(MQGroup):
+    """A group of queues as stored: the root of its aggregate."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rev: int = 0
+    wake_at: datetime | None = None
+    state: GroupState = GroupState.RESERVED
+    priority: int = 50
+    owner: str = ""
+    projects: list[str] = Field(default_factory=list)
+    #: The schedds whose TMS may ask for this workflow's pilots' tokens.
+    schedds: list[str] = Field(default_factory=list)
+    activated_at: datetime | None = None
+    deferred: str = ""
+    over_at: datetime | None = None
+    #: When the queues that outlive the workflow were last seen in use.
+    last_used_at: datetime | None = None
+
+
+class MQProfileDocument(MQProfile):
+    """A queue as stored; tokens are minted when asked for and never stored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    #: Its place in the reservation.
+    position: int = 0
+    is_input: bool = False
+    is_output: bool = False
+    retired_at: datetime | None = None

@@ -1,0 +1,108 @@
+"""The error families: one for each thing that somebody must do next.
+
+family        REST   event taken from a queue      who acts
+Rejected      4xx    reject to the dead letters    the sender fixes it
+Conflict      409    acknowledge, log once         nobody: the state has moved on
+Unavailable   503    hold it, pause the consumer   the dependency returns
+Broken        500    requeue to delivery limit     we fix the code
+"""
+
+from typing import ClassVar
+
+
+class EWMSError(Exception):
+    """Any error that EWMS states on purpose: `reason` for the person, `hint` for the remedy."""
+
+    code: ClassVar[int] = 500
+
+    def __init__(self, reason: str, *, hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+class Rejected(EWMSError):
+    """The sender must change what it sent."""
+
+    code = 400
+
+
+class Unauthenticated(Rejected):
+    """No token, or one that proves nothing. The contract answers 403, never 401."""
+
+    code = 403
+
+    def __init__(self, reason: str = "authentication failed", *, hint: str = "") -> None:
+        super().__init__(reason, hint=hint)
+
+
+class Forbidden(Rejected):
+    """A good token whose roles do not allow this."""
+
+    code = 403
+
+    def __init__(self, reason: str = "authorization failed", *, hint: str = "") -> None:
+        super().__init__(reason, hint=hint)
+
+
+class NotFound(Rejected):
+    """The named object does not exist, or is not the caller's to know of."""
+
+    code = 404
+
+
+class TooLarge(Rejected):
+    """The body is over the stated limit."""
+
+    code = 413
+
+
+class Unprocessable(Rejected):
+    """The request is well formed, but the object's state forbids it for good."""
+
+    code = 422
+
+
+class TooMany(Rejected):
+    """The sender is over its rate or its quota."""
+
+    code = 429
+
+
+class Conflict(EWMSError):
+    """The state has moved on; there is nothing left to do."""
+
+    code = 409
+
+
+class Unavailable(EWMSError):
+    """A dependency is away; the same call works once it is back."""
+
+    code = 503
+
+
+class Broken(EWMSError):
+    """A defect of ours."""
+
+    code = 500
+
+
+#: A status code that crossed the wire, back to the family that the receiver raises.
+_FAMILIES: dict[int, type[EWMSError]] = {
+    400: Rejected,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+    422: Unprocessable,
+    429: TooMany,
+    500: Broken,
+    503: Unavailable,
+}
+
+
+def family(code: int) -> type[EWMSError]:
+    """Return the error class for a status `code`; an unlisted one falls to its hundred."""
+    if code in _FAMILIES:
+        return _FAMILIES[code]
+    return Rejected if 400 <= code < 500 else Broken

@@ -1,0 +1,50 @@
+"""What names a thing. Ids are hierarchical: a taskforce's id contains its task's, that its workflow's.
+
+    WF-6b00e09f-926a610b                        workflow
+    TK-6b00e09f-926a610b-485d2fc0               task directive
+    TF-6b00e09f-926a610b-485d2fc0-57c5a8e4      taskforce
+    a72475165e05b4f83a948                       message queue (`a` and 20 hex digits)
+
+Randomness is an argument: a caller in the shell draws it.
+"""
+
+import re
+from typing import NewType
+
+WorkflowId = NewType("WorkflowId", str)
+TaskId = NewType("TaskId", str)
+TaskforceUuid = NewType("TaskforceUuid", str)
+Mqid = NewType("Mqid", str)
+Alias = NewType("Alias", str)
+EventId = NewType("EventId", str)
+
+WORKFLOW_ID = re.compile(r"WF-[0-9a-f]{1,16}-[0-9a-f]{8}")
+TASK_ID = re.compile(r"TK-[0-9a-f]{1,16}-[0-9a-f]{8}-[0-9a-f]{8}")
+TASKFORCE_UUID = re.compile(r"TF-[0-9a-f]{1,16}-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}")
+MQID = re.compile(r"a[0-9a-f]{20}")
+
+
+def workflow_id(epoch_s: int, entropy: int) -> WorkflowId:
+    """Return the id of a workflow made at `epoch_s`; 32 bits of `entropy` tell it from its contemporaries."""
+    return WorkflowId(f"WF-{epoch_s:x}-{entropy & 0xFFFFFFFF:08x}")
+
+
+def task_id(workflow: WorkflowId, entropy: int) -> TaskId:
+    """Return the id of a task directive of `workflow`."""
+    return TaskId(f"TK-{workflow.removeprefix('WF-')}-{entropy & 0xFFFFFFFF:08x}")
+
+
+def taskforce_uuid(task: TaskId, entropy: int) -> TaskforceUuid:
+    """Return the id of a taskforce of `task`."""
+    return TaskforceUuid(f"TF-{task.removeprefix('TK-')}-{entropy & 0xFFFFFFFF:08x}")
+
+
+def mqid(entropy: int) -> Mqid:
+    """Return a queue id from 80 bits of `entropy`. It holds no character that a broker scope would expand."""
+    return Mqid(f"a{entropy & ((1 << 80) - 1):020x}")
+
+
+def workflow_of(child: TaskId | TaskforceUuid) -> WorkflowId:
+    """Return the id of the workflow that `child`'s id says it belongs to."""
+    _, epoch, entropy, *_ = child.split("-")
+    return WorkflowId(f"WF-{epoch}-{entropy}")

@@ -1,0 +1,172 @@
+"""The objects that users see, with exactly the contract's keys (section 3).
+
+    Workflow 1 - n TaskDirective 1 - n Taskforce        MQGroup 1 - n MQProfile
+
+What we keep beside them is in `documents`; it never leaves a service.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.ids import Alias, Mqid, TaskforceUuid, TaskId, WorkflowId
+from schemas.phases import Deactivated, Phase
+from schemas.sizes import MAX_BYTES, parse_bytes
+
+
+def _without_controls(text: str) -> str:
+    if any((ord(c) < 32 and c not in "\t\n\r") or ord(c) == 127 for c in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def _expression(text: str) -> str:
+    # HTCondor expands `$ENV(...)` in a submit description with the TMS's own environment, and a line end starts
+    # a new submit command.
+    if any(c in text for c in "$\r\n\0"):
+        raise ValueError("must be one line without '$'")
+    return _without_controls(text)
+
+
+def _size(size: str | int) -> str | int:
+    parse_bytes(size)
+    return size
+
+
+Text = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(_without_controls)]
+Image = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_without_controls)]
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
+EnvironmentValue = Annotated[str, StringConstraints(max_length=131_072)]
+Environment = dict[EnvironmentName, EnvironmentValue]
+Size = Annotated[str | int, AfterValidator(_size)]
+Requirements = Annotated[str, StringConstraints(max_length=8192), AfterValidator(_expression)]
+StrictInt = Annotated[int, Field(strict=True)]
+
+#: What a pilot's extra environment may hold: no booleans, as the contract says.
+PilotValue = Annotated[
+    Annotated[str, StringConstraints(max_length=131_072)] | StrictInt | Annotated[list[str], Field(min_length=1)],
+    Field(union_mode="left_to_right"),
+]
+
+
+class Object(BaseModel):
+    """An object of the contract: frozen, closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkerConfig(Object):
+    """What one worker of a task needs of the pool. Times in seconds, sizes in bytes or with a unit."""
+
+    do_transfer_worker_stdouterr: Annotated[bool, Field(strict=True)]
+    max_worker_runtime: Annotated[int, Field(strict=True, ge=1, le=60 * 60 * 24 * 365)]
+    n_cores: Annotated[int, Field(strict=True, ge=1, le=4096)]
+    priority: Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)]
+    worker_disk: Size
+    worker_memory: Size
+    condor_requirements: Requirements = ""
+
+
+class ImageSource(StrEnum):
+    """Where the pilot's image comes from."""
+
+    CVMFS = "cvmfs"
+    AUTO = "auto"
+
+
+class PilotConfig(Object):
+    """How the pilot of a task runs."""
+
+    tag: Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+\.\d+|latest|[a-z0-9._-]+-[a-z0-9]{1,128})$")] = "latest"
+    image_source: ImageSource = ImageSource.CVMFS
+    environment: dict[EnvironmentName, PilotValue] = Field(default_factory=dict)
+    input_files: list[Image] = Field(default_factory=list, max_length=1000)
+
+
+class Workflow(Object):
+    """A user's tasks joined by queues, as one thing."""
+
+    workflow_id: WorkflowId
+    timestamp: float
+    priority: int
+    deactivated: Deactivated | None = None
+    deactivated_ts: float | None = None
+
+
+class TaskDirective(Object):
+    """A task's place in its workflow; never changes."""
+
+    task_id: TaskId
+    workflow_id: WorkflowId
+    timestamp: float
+    cluster_locations: list[str]
+    task_image: str
+    task_args: str
+    task_env: dict[str, str]
+    init_image: str
+    init_args: str
+    init_env: dict[str, str]
+    input_queues: list[Mqid]
+    output_queues: list[Mqid]
+
+
+class PhaseChange(Object):
+    """One line of a taskforce's log: a move that was made, or tried."""
+
+    target_phase: Phase
+    timestamp: float
+    was_successful: bool
+    source_event_time: float | None
+    source_entity: str
+    context: str
+
+
+class Taskforce(Object):
+    """One HTCondor cluster of pilots for a task, from the wish to the end."""
+
+    taskforce_uuid: TaskforceUuid
+    task_id: TaskId
+    workflow_id: WorkflowId
+    timestamp: float
+    priority: int
+    collector: None = None
+    schedd: str
+    n_workers: int | None
+    worker_config: WorkerConfig
+    pilot_config: PilotConfig
+    cluster_id: int | None = None
+    submit_dict: dict[str, str | int] = Field(default_factory=dict)
+    job_event_log_fpath: str = ""
+    phase: Phase = Phase.PRE_MQ_ACTIVATION
+    phase_change_log: list[PhaseChange] = Field(default_factory=list)
+    compound_statuses: dict[str, dict[str, int]] = Field(default_factory=dict)
+    top_task_errors: dict[str, int] = Field(default_factory=dict)
+
+
+class MQGroup(Object):
+    """The queues of a workflow, as one thing. `criteria` is null until they are activated."""
+
+    workflow_id: WorkflowId
+    timestamp: float
+    criteria: dict[str, Any] | None = None
+
+
+class MQProfile(Object):
+    """One queue. `auth_token` and `broker_*` are null until it is activated."""
+
+    mqid: Mqid
+    workflow_id: WorkflowId
+    timestamp: float
+    alias: Alias
+    is_public: bool
+    is_activated: bool
+    auth_token: str | None = None
+    broker_type: str | None = None
+    broker_address: str | None = None
+
+
+#: n_workers as a request may state it; null is the location's default.
+NWorkers = Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None
+#: A priority as a request may state it; the stored one is capped at 100.
+Priority = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]

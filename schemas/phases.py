@@ -1,0 +1,51 @@
+"""A taskforce's phases and every legal move between them.
+
+    pre-mq-activation -> pre-launch -> pending-starter -> condor-submit -> condor-complete
+            \\_______________\\________________\\_________________\\-> pending-stopper -> condor-rm -> condor-complete
+
+A cluster may complete straight from pending-stopper. condor-complete is absorbing.
+Source: contract, section 4.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where a taskforce stands."""
+
+    PRE_MQ_ACTIVATION = "pre-mq-activation"
+    PRE_LAUNCH = "pre-launch"
+    PENDING_STARTER = "pending-starter"
+    CONDOR_SUBMIT = "condor-submit"
+    PENDING_STOPPER = "pending-stopper"
+    CONDOR_RM = "condor-rm"
+    CONDOR_COMPLETE = "condor-complete"
+
+
+LEGAL_MOVES: Mapping[Phase, frozenset[Phase]] = {
+    Phase.PRE_MQ_ACTIVATION: frozenset({Phase.PRE_LAUNCH, Phase.PENDING_STOPPER}),
+    Phase.PRE_LAUNCH: frozenset({Phase.PENDING_STARTER, Phase.PENDING_STOPPER}),
+    Phase.PENDING_STARTER: frozenset({Phase.CONDOR_SUBMIT, Phase.PENDING_STOPPER}),
+    Phase.CONDOR_SUBMIT: frozenset({Phase.PENDING_STOPPER, Phase.CONDOR_RM, Phase.CONDOR_COMPLETE}),
+    Phase.PENDING_STOPPER: frozenset({Phase.CONDOR_RM, Phase.CONDOR_COMPLETE}),
+    Phase.CONDOR_RM: frozenset({Phase.CONDOR_COMPLETE}),
+    Phase.CONDOR_COMPLETE: frozenset(),
+}
+
+#: The phases in which nobody has asked the taskforce to end.
+WANTED: frozenset[Phase] = frozenset(
+    {Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT}
+)
+
+
+def may_move(source: Phase, target: Phase) -> bool:
+    """Say whether a taskforce in `source` may go to `target` in one move."""
+    return target in LEGAL_MOVES[source]
+
+
+class Deactivated(StrEnum):
+    """Why a workflow was ended: the label is the only difference."""
+
+    ABORTED = "ABORTED"
+    FINISHED = "FINISHED"

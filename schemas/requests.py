@@ -1,0 +1,95 @@
+"""Questions to MQS that want an answer at once, by direct reply-to. Tokens ride here, and nowhere else on the bus.
+
+Nothing of this is persisted: a question whose answer was lost is asked again. Who asks is the AMQP user that the
+broker has checked (`user_id`), not something that the question claims.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
+
+from schemas.ids import Mqid, TaskforceUuid, WorkflowId
+from schemas.objects import MQProfile
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ProfilesQuery(_Closed):
+    """The gateway wants the public queues of a workflow, with tokens for `subject`."""
+
+    kind: Literal["profiles"] = "profiles"
+    workflow_id: WorkflowId
+    subject: str
+
+
+class GrantQuery(_Closed):
+    """A TMS wants the token with which a taskforce's pilots open their queues."""
+
+    kind: Literal["grant"] = "grant"
+    workflow_id: WorkflowId
+    taskforce_uuid: TaskforceUuid
+    inputs: list[Mqid]
+    outputs: list[Mqid]
+
+
+class DepthsQuery(_Closed):
+    """The gateway wants to know how many events lie in the queues of a workflow."""
+
+    kind: Literal["depths"] = "depths"
+    workflow_id: WorkflowId
+
+
+Request = Annotated[ProfilesQuery | GrantQuery | DepthsQuery, Field(discriminator="kind")]
+
+
+class ProfilesAnswer(_Closed):
+    """The public profiles in reservation order, tokens included."""
+
+    kind: Literal["profiles"] = "profiles"
+    profiles: list[MQProfile]
+
+
+class GrantAnswer(_Closed):
+    """One token for all queues of the taskforce, and where the broker is (`user@host:port/vhost`)."""
+
+    kind: Literal["grant"] = "grant"
+    token: SecretStr
+    expires_at: AwareDatetime
+    broker_type: str
+    broker_address: str
+
+
+class Depth(_Closed):
+    """One queue as the broker counts it."""
+
+    mqid: str
+    alias: str
+    is_public: bool
+    n_ready: int
+    n_unacknowledged: int
+    n_consumers: int
+
+
+class DepthsAnswer(_Closed):
+    """The depth of each queue of a workflow, in reservation order, and of its dead letters."""
+
+    kind: Literal["depths"] = "depths"
+    queues: list[Depth]
+    n_dead: int
+
+
+class Refusal(_Closed):
+    """The question cannot be answered: `code` names the error family."""
+
+    kind: Literal["refusal"] = "refusal"
+    code: int
+    error: str
+    hint: str = ""
+
+
+Answer = Annotated[ProfilesAnswer | GrantAnswer | DepthsAnswer | Refusal, Field(discriminator="kind")]
+
+REQUEST: TypeAdapter[ProfilesQuery | GrantQuery | DepthsQuery] = TypeAdapter(Request)
+ANSWER: TypeAdapter[ProfilesAnswer | GrantAnswer | DepthsAnswer | Refusal] = TypeAdapter(Answer)

@@ -1,0 +1,55 @@
+"""The statuses of jobs and of the pilots inside them, and how a taskforce counts both.
+
+    {"RUNNING": {"Tasking": 41, "null": 3}, "HELD: Memory usage exceeds a memory limit": {"Tasking": 2}}
+
+The keys on the wire are the contract's (3.7): HTCondor's name of a job status, with the reason behind `HELD`, and
+the pilot's own word, `"null"` while it has not spoken.
+"""
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """Where HTCondor says a job stands. `IDLE` includes procs that late materialization has not made yet."""
+
+    IDLE = "IDLE"
+    RUNNING = "RUNNING"
+    REMOVED = "REMOVED"
+    COMPLETED = "COMPLETED"
+    HELD = "HELD"
+    SUSPENDED = "SUSPENDED"
+
+
+class PilotStatus(StrEnum):
+    """What a pilot last chirped of itself. Source: contract, 8.1."""
+
+    STARTED = "Started"
+    RUNNING_INIT_COMMAND = "RunningInitCommand"
+    AWAITING_FIRST_MESSAGE = "AwaitingFirstMessage"
+    TASKING = "Tasking"
+    PENDING_REMAINING_TASKS = "PendingRemainingTasks"
+    FATAL_ERROR = "FatalError"
+    DONE = "Done"
+
+
+#: The wire's word for a pilot, or a job, that has not spoken.
+SILENT = "null"
+
+#: job status -> pilot status -> number of jobs.
+CompoundStatuses = dict[str, dict[str, int]]
+
+#: error text -> number of jobs whose last word it was.
+TopTaskErrors = dict[str, int]
+
+
+class ChirpAttribute(StrEnum):
+    """What a pilot chirps. Source: contract, 8.1."""
+
+    LAST_UPDATED = "HTChirpEWMSPilotLastUpdatedTimestamp"
+    STARTED_AT = "HTChirpEWMSPilotStartedTimestamp"
+    STATUS = "HTChirpEWMSPilotStatus"
+    TASKS_TOTAL = "HTChirpEWMSPilotTasksTotal"
+    TASKS_FAILED = "HTChirpEWMSPilotTasksFailed"
+    TASKS_SUCCESS = "HTChirpEWMSPilotTasksSuccess"
+    ERROR = "HTChirpEWMSPilotError"
+    ERROR_TRACEBACK = "HTChirpEWMSPilotErrorTraceback"

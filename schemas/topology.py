@@ -1,0 +1,105 @@
+"""The broker as data: vhosts, exchanges, queues, bindings, routing keys, and the rights that tokens name.
+
+ewms-control   topic exchange `ewms.control` -> `wms.inbox`, `mqs.inbox`, `tms.<schedd>.inbox`
+               each inbox with `<inbox>.dead` (undeliverable) and `<inbox>.parked` (types not known yet)
+ewms           per queue:     direct exchange `x.<mqid>` -> quorum queue `<mqid>`
+               per workflow:  queue `dead.<workflow_id>`, fed by `x.dead.<workflow_id>` (the pilots' own dead
+                              letters) and by the vhost's one headers exchange `dead` (the broker's)
+"""
+
+import re
+from enum import StrEnum
+
+from schemas.ids import Mqid, WorkflowId
+
+CONTROL_VHOST = "ewms-control"
+DATA_VHOST = "ewms"
+CONTROL_EXCHANGE = "ewms.control"
+
+#: Where the broker's own dead letters of all queues go; bound per queue by the header that the broker itself sets,
+#: which no publisher can forge: `all-with-x` looks at `x-` headers, and the broker overwrites this one.
+DEAD_EXCHANGE = "dead"
+DEAD_BINDING_HEADER = "x-first-death-queue"
+
+#: The one policy of the data vhost, and the queues it governs.
+POLICY_NAME = "ewms-events"
+POLICY_PATTERN = r"^a[0-9a-f]{20}$"
+
+#: Limits that every hop keeps (rulings 5 and 14). Sizes in bytes.
+MAX_ATTEMPTS = 5
+DELIVERY_LIMIT = 15
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+INBOX_DELIVERY_LIMIT = 20
+
+#: Where MQS takes requests (profiles, grants, depths); answers go by direct reply-to.
+REQUESTS_QUEUE = "mqs.requests"
+DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
+
+#: The OAuth resource server, which is also the tokens' audience.
+RESOURCE_SERVER = "ewms"
+
+
+class Service(StrEnum):
+    """Who takes events from an inbox."""
+
+    WMS = "wms"
+    MQS = "mqs"
+    TMS = "tms"
+
+
+_UNSAFE_IN_A_KEY = re.compile(rb"[^A-Za-z0-9_-]")
+
+
+def encode_schedd(schedd: str) -> str:
+    """Return `schedd` as one word of a routing key: other bytes become `%XX`, so no dot splits the key."""
+    return _UNSAFE_IN_A_KEY.sub(lambda m: b"%%%02X" % m[0][0], schedd.encode()).decode()
+
+
+def tms_service(schedd: str) -> str:
+    """Return the name under which the TMS of `schedd` stands on the bus: user, inbox and key prefix."""
+    return f"{Service.TMS}.{encode_schedd(schedd)}"
+
+
+def inbox(service: str) -> str:
+    """Return the queue that `service` (`wms`, `mqs`, `tms.<encoded schedd>`) takes its events from."""
+    return f"{service}.inbox"
+
+
+def dead_inbox(service: str) -> str:
+    """Return the queue that holds what `service` could not handle."""
+    return f"{inbox(service)}.dead"
+
+
+def parked_inbox(service: str) -> str:
+    """Return the queue that holds events of types that this version of `service` does not know."""
+    return f"{inbox(service)}.parked"
+
+
+def inbox_pattern(service: str) -> str:
+    """Return the binding key of `service`'s inbox."""
+    return f"{service}.#"
+
+
+def event_exchange(mqid: Mqid) -> str:
+    """Return the exchange that is the only way into queue `mqid`."""
+    return f"x.{mqid}"
+
+
+def dead_queue(workflow_id: WorkflowId) -> str:
+    """Return the queue of the workflow's dead letters."""
+    return f"dead.{workflow_id}"
+
+
+def dead_exchange(workflow_id: WorkflowId) -> str:
+    """Return the exchange to which the workflow's pilots publish events that they give up."""
+    return f"x.dead.{workflow_id}"
+
+
+def read_scope(queue: str) -> str:
+    """Return the OAuth scope that lets a token consume from `queue`, and nothing else."""
+    return f"{RESOURCE_SERVER}.read:{DATA_VHOST}/{queue}"
+
+
+def write_scope(exchange: str) -> str:
+    """Return the OAuth scope that lets a token publish to `exchange`, and nothing else."""
+    return f"{RESOURCE_SERVER}.write:{DATA_VHOST}/{exchange}"

@@ -1,0 +1,88 @@
+"""An event, a request or an answer to bytes and back. Whatever is wrong with the bytes is said as `Rejected`."""
+
+import json
+
+from pydantic import SecretStr, ValidationError
+
+from schemas.errors import Rejected
+from schemas.events import Event
+from schemas.requests import (
+    ANSWER,
+    REQUEST,
+    DepthsAnswer,
+    DepthsQuery,
+    GrantAnswer,
+    GrantQuery,
+    ProfilesAnswer,
+    ProfilesQuery,
+    Refusal,
+)
+
+EVENT_CONTENT_TYPE = "application/cloudevents+json"
+
+AnyRequest = ProfilesQuery | GrantQuery | DepthsQuery
+AnyAnswer = ProfilesAnswer | GrantAnswer | DepthsAnswer | Refusal
+
+
+def event_to_bytes(event: Event) -> bytes:
+    """Return `event` as JSON (UTF-8)."""
+    return event.model_dump_json(exclude_none=True).encode()
+
+
+def event_from_bytes(body: bytes) -> Event:
+    """Return the event that `body` holds.
+
+    Raises:
+        UnknownType: a well-formed event of a type or a major version that is not known here.
+        Rejected: anything else that is wrong with it.
+    """
+    try:
+        return Event.model_validate(json.loads(body))
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise Rejected(f"not an event: {_brief(error)}") from error
+
+
+def request_to_bytes(request: AnyRequest) -> bytes:
+    """Return `request` as JSON."""
+    return request.model_dump_json().encode()
+
+
+def request_from_bytes(body: bytes) -> AnyRequest:
+    """Return the request that `body` holds.
+
+    Raises:
+        Rejected: it holds none.
+    """
+    try:
+        return REQUEST.validate_json(body)
+    except ValidationError as error:
+        raise Rejected(f"not a request: {_brief(error)}") from error
+
+
+def answer_to_bytes(answer: AnyAnswer) -> bytes:
+    """Return `answer` as JSON. The only place where a granted token is written in clear."""
+    raw = answer.model_dump(mode="json")
+    match answer:
+        case GrantAnswer(token=SecretStr() as token):
+            raw["token"] = token.get_secret_value()
+    return json.dumps(raw).encode()
+
+
+def answer_from_bytes(body: bytes) -> AnyAnswer:
+    """Return the answer that `body` holds.
+
+    Raises:
+        Rejected: it holds none.
+    """
+    try:
+        return ANSWER.validate_json(body)
+    except ValidationError as error:
+        raise Rejected(f"not an answer: {_brief(error)}") from error
+
+
+def _brief(error: Exception) -> str:
+    # The values themselves stay out: a body may hold what no log should.
+    if isinstance(error, ValidationError):
+        problems = (f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in error.errors()[:5])
+        return "; ".join(problems)
+    return type(error).__name__
