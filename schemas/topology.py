@@ -1,13 +1,15 @@
 """The broker as data: vhosts, exchanges, queues, bindings, routing keys, and the rights that tokens name.
 
 ewms-control   topic exchange `ewms.control` -> `wms.inbox`, `mqs.inbox`, `tms.<schedd>.inbox`
-               each inbox with `<inbox>.dead` (undeliverable) and `<inbox>.parked` (types not known yet)
+               each inbox with `<inbox>.dead` (undeliverable) and `<inbox>.parked` (types not known yet),
+               fed by the direct exchange `<service>.aside`; requests: `ewms.requests` -> `mqs.requests`
 ewms           per queue:     direct exchange `x.<mqid>` -> quorum queue `<mqid>`
                per workflow:  queue `dead.<workflow_id>`, fed by `x.dead.<workflow_id>` (the pilots' own dead
                               letters) and by the vhost's one headers exchange `dead` (the broker's)
 """
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.ids import Mqid, WorkflowId
@@ -31,7 +33,9 @@ DELIVERY_LIMIT = 15
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 INBOX_DELIVERY_LIMIT = 20
 
-#: Where MQS takes requests (profiles, grants, depths); answers go by direct reply-to.
+#: Where MQS takes requests (profiles, grants, depths): direct exchange -> queue; answers go by direct reply-to.
+#: An exchange of their own, since `mqs.requests` as a key on the topic exchange would match the inbox too.
+REQUESTS_EXCHANGE = "ewms.requests"
 REQUESTS_QUEUE = "mqs.requests"
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
@@ -45,6 +49,13 @@ class Service(StrEnum):
     WMS = "wms"
     MQS = "mqs"
     TMS = "tms"
+
+
+class Aside(StrEnum):
+    """Why an event was taken off an inbox without being handled: the key on the service's aside exchange."""
+
+    DEAD = "dead"
+    PARKED = "parked"
 
 
 _UNSAFE_IN_A_KEY = re.compile(rb"[^A-Za-z0-9_-]")
@@ -75,9 +86,43 @@ def parked_inbox(service: str) -> str:
     return f"{inbox(service)}.parked"
 
 
+def aside_exchange(service: str) -> str:
+    """Return the direct exchange through which `service` sets events aside, by the keys of `Aside`."""
+    return f"{service}.aside"
+
+
 def inbox_pattern(service: str) -> str:
     """Return the binding key of `service`'s inbox."""
     return f"{service}.#"
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a user may do in a vhost, as the broker's regular expressions over names of queues and exchanges."""
+
+    configure: str
+    write: str
+    read: str
+    #: Which routing keys it may write on the topic exchange `ewms.control`.
+    topic_write: str
+
+
+def control_rights(service: str) -> Rights:
+    """Return the rights on the control vhost of the broker user `service` (`wms`, `mqs`, `tms.<encoded schedd>`).
+
+    A service owns the names under its own prefix. A TMS may speak to WMS and ask MQS, not order another TMS about;
+    nobody but WMS and MQS can declare the shared exchanges, and only MQS, which answers requests, may write on the
+    default exchange: a direct reply goes there.
+    """
+    own = rf"{re.escape(service)}\..*"
+    shared = r"ewms\.(control|requests)"
+    core = service in (Service.WMS, Service.MQS)
+    return Rights(
+        configure=rf"^({own}|{shared})$" if core else rf"^{own}$",
+        write=rf"^({own}|{shared}|amq\.default)$" if service == Service.MQS else rf"^({own}|{shared})$",
+        read=rf"^({own}|{shared})$",
+        topic_write=".*" if core else r"^wms\..*$",
+    )
 
 
 def event_exchange(mqid: Mqid) -> str:
