@@ -1,0 +1,61 @@
+# Every verb does all of its own set-up: a virtual environment in the checkout, the locked dependencies, and the
+# cache of real services. Nothing needs root, Docker or an activated environment.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+POOL ?= condor
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test unit system check format bench lock clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## run one real workflow of 500 events, start to end  [POOL=condor|local] [REPORT=file.json]
+	@POOL="$(POOL)" REPORT="$(REPORT)" $(BIN)/python -m deploy.demo
+
+up: $(READY) ## start the whole system in the foreground until Ctrl-C  [POOL=condor|local]
+	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL))
+
+test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name']
+	$(BIN)/python -m pytest $(ARGS)
+
+unit: $(READY) ## only the tests that need no service
+	$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)
+
+system: $(READY) ## only the tests that run all processes
+	$(BIN)/python -m pytest tests/system $(ARGS)
+
+check: $(READY) ## lint, format, types, import contracts, lock file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m deploy.lock --check
+
+format: $(READY) ## mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## measure, side by side, as ratios
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(READY) ## resolve the dependencies again into requirements.lock
+	$(BIN)/python -m deploy.lock
+
+clean: ## forget the virtual environment and what the tools left behind (not the cache of services)
+	rm -rf $(VENV) .ewms .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "EWMS needs Python 3.11 or newer; '$(PYTHON)' is older or missing. Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing. Install it (Debian: the package python3-venv) and try again." >&2; exit 1; }
+	@echo "setting up $(VENV) (once, about half a minute) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
