@@ -1,0 +1,27 @@
+"""RabbitMQ: connect and stay connected, renew the token, publish with confirms, consume by push.
+
+Used by every process, the pilot and the user's client included, so it imports aio-pika and the plain half of
+`schemas`, nothing else. What lies under it: aio-pika opens connections and declares topology; events themselves go
+over aio-pika's own lower layer (aiormq channels), which costs half the time an event.
+"""
+
+from runtime.amqp.address import broker_url
+from runtime.amqp.backoff import full_jitter
+from runtime.amqp.connection import Connection
+from runtime.amqp.consumer import Consumer, Delivery
+from runtime.amqp.errors import AccessRefused, ConnectionLost, Missing, QueueFull, Unroutable
+from runtime.amqp.publisher import Publisher
+
+__all__ = [
+    "AccessRefused",
+    "Connection",
+    "ConnectionLost",
+    "Consumer",
+    "Delivery",
+    "Missing",
+    "Publisher",
+    "QueueFull",
+    "Unroutable",
+    "broker_url",
+    "full_jitter",
+]

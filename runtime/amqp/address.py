@@ -1,0 +1,39 @@
+"""A broker's address, as people and profiles write it, to the URL that the library takes.
+
+user@host:5672/ewms     amqp://user:pass@127.0.0.1:5672/ewms-control     host
+"""
+
+from yarl import URL
+
+from schemas.errors import Rejected
+
+_DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15, name: str = "") -> URL:
+    """Return the URL of `address`, `[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`; `token` takes the password's place.
+
+    Raises:
+        Rejected: `address` is none.
+    """
+    text = address if "://" in address else f"amqp://{address}"
+    try:
+        url = URL(text)
+        port = url.port
+    except ValueError as error:
+        raise Rejected(f"not a broker address: {_harmless(address)}") from error
+    if url.scheme not in _DEFAULT_PORTS or not url.host:
+        raise Rejected(f"not a broker address: {_harmless(address)}")
+    url = url.with_port(port or _DEFAULT_PORTS[url.scheme])
+    if token is not None:
+        # RabbitMQ's OAuth backend ignores the user name; PLAIN needs one all the same.
+        url = url.with_user(url.user or "ewms").with_password(token)
+    query = {"heartbeat": str(heartbeat_s)}
+    if name:
+        query["name"] = name
+    return url.update_query(query)
+
+
+def _harmless(address: str) -> str:
+    # Everything before the last @ may be a credential.
+    return repr(address.rpartition("@")[2][:200])

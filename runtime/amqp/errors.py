@@ -1,0 +1,77 @@
+"""What the broker can answer, as the error families: who has to act next.
+
+Source of the reply codes: AMQP 0-9-1 specification, "Reply code listing".
+"""
+
+import re
+from typing import ClassVar
+
+from aiormq.exceptions import (
+    AMQPError,
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    ConnectionNotAllowed,
+    DeliveryError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+    PublishError,
+)
+
+from schemas.errors import EWMSError, Rejected, Unavailable
+
+#: Whatever a call to the broker can raise when the broker or the way to it is at fault. aiormq says RuntimeError
+#: (`ChannelInvalidStateError`) of a channel that has just closed.
+LIBRARY_ERRORS = (AMQPError, ConnectionError, OSError, RuntimeError)
+
+
+class ConnectionLost(Unavailable):
+    """The connection to the broker is down, or went down before the answer."""
+
+
+class Unroutable(Unavailable):
+    """The event found no queue. It is not lost: the broker gave it back, and the queue may come (again)."""
+
+
+class QueueFull(Unavailable):
+    """The queue refused the event (its length limit is reached); nothing accepted before was dropped."""
+
+
+class Missing(Unavailable):
+    """The exchange or the queue does not exist (yet)."""
+
+
+class AccessRefused(Rejected):
+    """The credentials or their rights do not allow this."""
+
+    code: ClassVar[int] = 403
+
+
+def translated(error: BaseException | None) -> EWMSError:
+    """Return what a library error means to a caller."""
+    match error:
+        case EWMSError():
+            return error
+        case PublishError():
+            return Unroutable("the event found no queue")
+        case DeliveryError():
+            return QueueFull("the queue refused the event")
+        case ChannelAccessRefused() | ProbableAuthenticationError() | ConnectionNotAllowed():
+            return AccessRefused(_text(error))
+        case InvalidFrameError():
+            # A vhost that the credentials may not open comes out of the library as a frame out of order; the
+            # text of the close frame is in it.
+            return AccessRefused(_text(error)) if _NOT_ALLOWED.search(str(error)) else ConnectionLost(_text(error))
+        case ChannelNotFoundEntity():
+            return Missing(_text(error))
+        case TimeoutError():
+            return ConnectionLost("the broker did not answer in time")
+        case _:
+            return ConnectionLost(_text(error))
+
+
+_NOT_ALLOWED = re.compile(r"NOT_ALLOWED|ACCESS_REFUSED|reply_code=(403|530)")
+
+
+def _text(error: BaseException | None) -> str:
+    text = str(error) if error is not None else ""
+    return text[:500] or (type(error).__name__ if error is not None else "the connection was closed")
