@@ -1,0 +1,193 @@
+"""One sample of every message that crosses a process border, as its producer would build it.
+
+`python -m tests.contract.samples` writes them to golden/; do so only when the wire is meant to change.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from schemas.documents import QueuePlan
+from schemas.events import (
+    Event,
+    Payload,
+    QueuesActivated,
+    QueuesDeferred,
+    Snapshot,
+    TaskforceCompleted,
+    TaskforceRelease,
+    TaskforceRemove,
+    TaskforceRemoved,
+    TaskforceRemoveFailed,
+    TaskforceStart,
+    TaskforceStatuses,
+    TaskforceStop,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+    TaskOrder,
+    WorkflowOver,
+    WorkflowRequested,
+    envelope,
+)
+from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, TaskId, WorkflowId
+from schemas.objects import MQProfile, PilotConfig, WorkerConfig
+from schemas.requests import (
+    Depth,
+    DepthsAnswer,
+    DepthsQuery,
+    GrantAnswer,
+    GrantQuery,
+    ProfilesAnswer,
+    ProfilesQuery,
+    Refusal,
+)
+from schemas.wire import AnyAnswer, AnyRequest, answer_to_bytes, event_to_bytes, request_to_bytes
+
+GOLDEN = Path(__file__).parent / "golden"
+
+WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
+TASK = TaskId("TK-6b00e09f-926a610b-485d2fc0")
+TASKFORCE = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
+HITS = Mqid("a72475165e05b4f83a948")
+TRACKS = Mqid("a0b1c2d3e4f5061728394")
+SCHEDD = "grid-submitter.example.org"
+AT = datetime(2026, 11, 21, 8, 0, 0, tzinfo=UTC)
+
+WORKER = WorkerConfig(
+    do_transfer_worker_stdouterr=True,
+    max_worker_runtime=7200,
+    n_cores=1,
+    priority=50,
+    worker_disk="2G",
+    worker_memory=536870912,
+    condor_requirements="HasAVX2 =?= true",
+)
+ORDER = TaskOrder(
+    task_id=TASK,
+    task_image="/cvmfs/example.org/reco-2.0",
+    task_args="reco --in {{INFILE}} --out {{OUTFILE}}",
+    task_env={"SEED": "7"},
+    init_image="/cvmfs/example.org/fetch-1.1",
+    init_args="fetch-geo {{DATA_HUB}}/geo.gz",
+    init_env={},
+    input_queues=[HITS],
+    output_queues=[TRACKS],
+)
+
+PAYLOADS: tuple[Payload, ...] = (
+    WorkflowRequested(
+        workflow_id=WORKFLOW,
+        priority=60,
+        owner="ada",
+        projects=["/institutions/IceCube"],
+        queues=[
+            QueuePlan(mqid=HITS, alias=Alias("hits"), is_public=True, is_input=True),
+            QueuePlan(mqid=TRACKS, alias=Alias("tracks"), is_public=True, is_output=True),
+        ],
+        schedds=[SCHEDD],
+        requested_at=AT,
+    ),
+    WorkflowOver(workflow_id=WORKFLOW),
+    QueuesActivated(workflow_id=WORKFLOW),
+    QueuesDeferred(workflow_id=WORKFLOW, reason="the broker's budget of 1000 queues is used"),
+    TaskforceStart(
+        taskforce_uuid=TASKFORCE,
+        schedd=SCHEDD,
+        workflow_id=WORKFLOW,
+        priority=60,
+        n_workers=250,
+        worker_config=WORKER,
+        pilot_config=PilotConfig(tag="1.2.3", environment={"EWMS_PILOT_PREFETCH": 4, "EWMS_PILOT_OKAY_ERRORS": ["A"]}),
+        task=ORDER,
+    ),
+    TaskforceRelease(taskforce_uuid=TASKFORCE, schedd=SCHEDD, cluster_id=41),
+    TaskforceRemove(taskforce_uuid=TASKFORCE, schedd=SCHEDD, cluster_id=42),
+    TaskforceStop(taskforce_uuid=TASKFORCE, schedd=SCHEDD, cluster_id=None),
+    TaskforceSubmitted(
+        taskforce_uuid=TASKFORCE,
+        schedd=SCHEDD,
+        cluster_id=41,
+        n_workers=250,
+        submit_dict={"request_cpus": 1, "request_memory": "512 MB"},
+        job_event_log_fpath="/var/lib/ewms/tms/TF/job.log",
+    ),
+    TaskforceSubmitFailed(taskforce_uuid=TASKFORCE, error="the schedd refused: no such accounting group"),
+    TaskforceRemoved(taskforce_uuid=TASKFORCE, cluster_id=41),
+    TaskforceRemoveFailed(taskforce_uuid=TASKFORCE, error="the schedd does not answer"),
+    TaskforceCompleted(taskforce_uuid=TASKFORCE, cluster_id=41, completed_at=AT),
+    TaskforceStatuses(
+        schedd=SCHEDD,
+        snapshots=[
+            Snapshot(
+                taskforce_uuid=TASKFORCE,
+                epoch=3,
+                seq=17,
+                as_of=AT,
+                compound_statuses={"IDLE": {"null": 3}, "RUNNING": {"Tasking": 41, "null": 1}},
+                top_task_errors={"ValueError: bad pixel": 2},
+            )
+        ],
+    ),
+)
+
+EVENTS: dict[str, Event] = {
+    payload.TYPE: envelope(
+        payload,
+        event_id=EventId("5d6a0d5e-3c77-4a5e-9d9f-0a6f8c1b2d3e"),
+        source=f"ewms/{'tms' if payload.TO == 'wms' and 'queues' not in payload.TYPE else 'wms'}",
+        time=AT,
+        traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    )
+    for payload in PAYLOADS
+}
+
+REQUESTS: tuple[AnyRequest, ...] = (
+    ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
+    GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
+    DepthsQuery(workflow_id=WORKFLOW),
+)
+
+ANSWERS: tuple[AnyAnswer, ...] = (
+    ProfilesAnswer(
+        profiles=[
+            MQProfile(
+                mqid=HITS,
+                workflow_id=WORKFLOW,
+                timestamp=1795219615.31,
+                alias=Alias("hits"),
+                is_public=True,
+                is_activated=True,
+                auth_token="header.claims.signature",
+                broker_type="rabbitmq",
+                broker_address="user@broker.example.org:5672/ewms",
+            )
+        ]
+    ),
+    GrantAnswer(
+        token=SecretStr("header.claims.signature"),
+        expires_at=AT,
+        broker_type="rabbitmq",
+        broker_address="user@broker.example.org:5672/ewms",
+    ),
+    DepthsAnswer(
+        queues=[
+            Depth(mqid=HITS, alias="hits", is_public=True, n_ready=12, n_unacknowledged=8, n_consumers=8),
+        ],
+        n_dead=1,
+    ),
+    Refusal(code=404, error="no such workflow", hint="check the id"),
+)
+
+
+def golden_files() -> dict[Path, bytes]:
+    """Return the golden bytes of every sample, by path."""
+    files = {GOLDEN / "events" / f"{name}.json": event_to_bytes(event) for name, event in EVENTS.items()}
+    files |= {GOLDEN / "requests" / f"{request.kind}.query.json": request_to_bytes(request) for request in REQUESTS}
+    files |= {GOLDEN / "requests" / f"{answer.kind}.answer.json": answer_to_bytes(answer) for answer in ANSWERS}
+    return files
+
+
+if __name__ == "__main__":
+    for path, body in golden_files().items():
+        path.write_bytes(body)

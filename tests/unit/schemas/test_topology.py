@@ -1,0 +1,33 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import topology
+from schemas.ids import Mqid, WorkflowId
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_a_schedds_name_is_one_word_of_a_routing_key(schedd: str) -> None:
+    word = topology.encode_schedd(schedd)
+    assert not set(word) & set(".#*")
+    assert word.isascii()
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_two_schedds_never_share_an_inbox(a: str, b: str) -> None:
+    assert (topology.tms_service(a) == topology.tms_service(b)) == (a == b)
+
+
+def test_a_token_for_one_queue_names_its_exchange_and_never_the_queue_it_writes_to() -> None:
+    mqid = Mqid("a72475165e05b4f83a948")
+    assert topology.read_scope(mqid) == "ewms.read:ewms/a72475165e05b4f83a948"
+    assert topology.write_scope(topology.event_exchange(mqid)) == "ewms.write:ewms/x.a72475165e05b4f83a948"
+    assert topology.event_exchange(mqid) != mqid
+
+
+def test_the_policy_governs_event_queues_and_not_dead_letter_queues() -> None:
+    import re
+
+    pattern = re.compile(topology.POLICY_PATTERN)
+    assert pattern.match("a72475165e05b4f83a948")
+    assert not pattern.match(topology.dead_queue(WorkflowId("WF-6b00e09f-926a610b")))
+    assert not pattern.match("a72475165e05b4f83a9480")
