@@ -1,0 +1,99 @@
+"""What can go wrong with a task, by the names that users know, and what stops a pilot.
+
+The names of the task errors are the contract's: `EWMS_PILOT_OKAY_ERRORS` lists them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.dataevents import DeadReason
+from schemas.errors import Rejected, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one run of a task came to nothing.
+
+    `type` and `aka` are the names that `EWMS_PILOT_OKAY_ERRORS` may use; `reason` is what a dead letter says;
+    `final` failures would repeat for ever, so the event is given up at once.
+    """
+
+    type: str
+    text: str
+    reason: DeadReason = DeadReason.TASK_FAILED
+    final: bool = False
+    aka: str = ""
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.type}({self.text!r})"
+
+
+def container_failed(alias: str, exit_code: int, text: str, traceback: str = "") -> Failure:
+    """Return the failure of a container that ended with a non-zero `exit_code`."""
+    return Failure("ContainerRunError", f"{alias} failed (exit code {exit_code}): {text}", traceback=traceback)
+
+
+def container_timed_out(alias: str, timeout_s: float) -> Failure:
+    """Return the failure of a container that was killed after `timeout_s`."""
+    return Failure(
+        "ContainerRunError",
+        f"{alias} failed: [Timeout-Error] timed out after {timeout_s:g}s",
+        reason=DeadReason.TASK_TIMED_OUT,
+        aka="TimeoutError",
+    )
+
+
+def container_not_started(alias: str, why: str) -> Failure:
+    """Return the failure of a container whose command could not be started at all."""
+    return Failure("ContainerRunError", f"{alias} could not be started: {why}", aka="OSError")
+
+
+def invalid_infile(why: str) -> Failure:
+    """Return the failure of an event that cannot become an infile."""
+    return Failure("InvalidDataForInfile", why, reason=DeadReason.UNREADABLE, final=True)
+
+
+def outfile_too_large(n_bytes: int, limit_bytes: int) -> Failure:
+    """Return the failure of a task whose outfile no queue would take."""
+    return Failure(
+        "OutfileTooLarge",
+        f"the outfile has {n_bytes} bytes and an event may have {limit_bytes}: "
+        "write large results to storage and send their address",
+        reason=DeadReason.OUTPUT_TOO_LARGE,
+        final=True,
+    )
+
+
+def outfile_unreadable(why: str) -> Failure:
+    """Return the failure of a task that left something other than a readable outfile."""
+    return Failure("InvalidOutfile", why, reason=DeadReason.OUTPUT_UNREADABLE)
+
+
+def output_refused(why: str) -> Failure:
+    """Return the failure of a task whose output event the broker will not take."""
+    return Failure("OutputRefused", why)
+
+
+class SettingsInvalid(Rejected):
+    """The pilot's variables do not make sense; `problems` has one line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class ImageUnusable(Rejected):
+    """The task image, or the program that would run it, is not there."""
+
+
+class MountRefused(Rejected):
+    """A directory may not be mounted into a task container."""
+
+
+class TokenUnusable(Rejected):
+    """The token file is missing, open to others, or holds no token."""
+
+
+class BrokerAway(Unavailable):
+    """The broker cannot be reached, or refuses this pilot."""

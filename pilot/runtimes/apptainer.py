@@ -1,0 +1,66 @@
+"""Run a task with apptainer, unprivileged: on a sandbox directory or a .sif file. (core)
+
+The task's environment goes in by `APPTAINERENV_` variables, which nobody sees in a process list and in which no comma
+splits a value. `--containall` keeps the pilot's own environment, home, processes and temporary files out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pilot.container import Command
+from pilot.mounts import Mount
+
+#: What apptainer itself needs of the pilot's environment: where to find its helpers, where to put its caches.
+KEPT = ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "HOME", "USER", "XDG_RUNTIME_DIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Apptainer:
+    """`image` is an existing directory or .sif; `as_run` uses the entry point that the image brings."""
+
+    binary: str
+    image: str
+    environment: Mapping[str, str]
+    as_run: bool = False
+    debug: bool = False
+    on_host: bool = False
+
+    def command(
+        self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
+    ) -> Command:
+        """Return `apptainer exec|run ... IMAGE ARGS`."""
+        binds = [f"{m.source}:{m.target}{':ro' if m.read_only else ''}" for m in mounts]
+        argv = (
+            self.binary,
+            *(("--debug",) if self.debug else ("--quiet",)),
+            "run" if self.as_run else "exec",
+            "--userns",
+            "--containall",
+            "--no-home",
+            "--no-eval",
+            "--pwd",
+            "/",
+            *(word for bind in binds for word in ("--bind", bind)),
+            self.image,
+            *arguments,
+        )
+        inner = {f"APPTAINERENV_{key}": value for key, value in environment.items()}
+        return Command(argv, {**self.environment, **inner})
+
+
+def build_argv(binary: str, image: str, sandbox: str) -> tuple[str, ...]:
+    """Return the command that turns `image` (a file, or an address as apptainer knows them) into a directory."""
+    return (binary, "build", "--fix-perms", "--sandbox", sandbox, image)
+
+
+def has_entry_point(runscript: str | None) -> bool:
+    """Return whether an image's run script brings an entry point of its own, rather than apptainer's default one.
+
+    Source: apptainer 1.4, the run script that `build` writes for OCI images sets `OCI_ENTRYPOINT`.
+    """
+    if runscript is None:
+        return False
+    lines = [line.strip() for line in runscript.splitlines()]
+    if any(line.startswith("OCI_ENTRYPOINT=") for line in lines):
+        return any(line.startswith("OCI_ENTRYPOINT=") and line.partition("=")[2].strip("'\" ") for line in lines)
+    return any(line and not line.startswith("#") for line in lines) and "exec /bin/bash" not in runscript

@@ -1,0 +1,60 @@
+"""Run a task in a folder with bubblewrap: no image format, no daemon, a few milliseconds. (core)
+
+The container's root is an empty tmpfs on which every entry of the folder is mounted read-only, so that mount points
+which the folder lacks can be made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pilot.container import Command
+from pilot.mounts import Mount
+from pilot.runtimes.bare import DEFAULT_PATH
+
+#: Made afresh for every container, whatever the folder has there.
+FRESH = frozenset({"proc", "dev", "tmp", "sys", "run"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name at the top of the folder; `link` is where it points, empty for what is no link."""
+
+    name: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bubblewrap:
+    """`root` is the folder that becomes the container's file system, `entries` what lies at its top."""
+
+    binary: str
+    root: str
+    entries: tuple[Entry, ...]
+    environment: Mapping[str, str]
+    on_host: bool = False
+
+    def command(
+        self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
+    ) -> Command:
+        """Return `bwrap ... -- ARGS`."""
+        argv = [
+            self.binary,
+            "--unshare-user-try",
+            "--unshare-pid",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--die-with-parent",
+            "--new-session",
+        ]
+        for entry in self.entries:
+            if entry.link:
+                argv += ["--symlink", entry.link, f"/{entry.name}"]
+            elif entry.name not in FRESH:
+                argv += ["--ro-bind", f"{self.root}/{entry.name}", f"/{entry.name}"]
+        argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - the container's own
+        for mount in mounts:
+            argv += ["--ro-bind" if mount.read_only else "--bind", mount.source, mount.target]
+        argv += ["--chdir", "/", "--clearenv", "--setenv", "PATH", DEFAULT_PATH]
+        for key, value in environment.items():
+            argv += ["--setenv", key, value]
+        return Command((*argv, "--", *arguments), self.environment)

@@ -1,0 +1,54 @@
+"""Run a task with docker or podman, which take the same arguments. (core)
+
+The client only waits for the container, so ending it needs a second command by the container's name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pilot.container import Command
+from pilot.mounts import Mount
+
+#: What the client itself needs of the pilot's environment: which daemon to speak to, where its storage is.
+KEPT = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "CONTAINERS_CONF", "HOME", "XDG_RUNTIME_DIR", "TMPDIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """`binary` is docker's or podman's; `image` is a reference that is there already."""
+
+    binary: str
+    image: str
+    environment: Mapping[str, str]
+    shm_size: str = ""
+    on_host: bool = False
+
+    def command(
+        self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
+    ) -> Command:
+        """Return `docker run ... IMAGE ARGS`."""
+        specs = [f"type=bind,source={m.source},target={m.target}{',readonly' if m.read_only else ''}" for m in mounts]
+        argv = (
+            self.binary,
+            "run",
+            "--rm",
+            "--init",
+            "--name",
+            name,
+            *(("--shm-size", self.shm_size) if self.shm_size else ()),
+            *(word for spec in specs for word in ("--mount", spec)),
+            *(word for key, value in environment.items() for word in ("--env", f"{key}={value}")),
+            self.image,
+            *arguments,
+        )
+        return Command(argv, self.environment, kill_argv=(self.binary, "rm", "--force", name))
+
+
+def inspect_argv(binary: str, image: str) -> tuple[str, ...]:
+    """Return the command that succeeds where the image is on this worker already."""
+    return (binary, "image", "inspect", image)
+
+
+def pull_argv(binary: str, image: str) -> tuple[str, ...]:
+    """Return the command that fetches the image."""
+    return (binary, "pull", image)

@@ -1,0 +1,226 @@
+"""Everything a pilot is told, read once from a mapping of its variables. (core)
+
+The contract's variables (8.2) keep their names and meanings; ours are marked. All problems are reported together.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from pilot.errors import SettingsInvalid
+from pilot.variables import Variables
+from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
+
+TASK_FILE = "ewms_pilot_task.json"
+TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
+
+_EXTENSION = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+class Platform(StrEnum):
+    """What runs the task container; `NONE` is a bare process on the worker."""
+
+    APPTAINER = "apptainer"
+    DOCKER = "docker"
+    PODMAN = "podman"
+    BUBBLEWRAP = "bubblewrap"
+    NONE = "none"
+
+
+class ChirpDest(StrEnum):
+    """Where chirps go in HTCondor."""
+
+    JOB_EVENT_LOG = "JOB_EVENT_LOG"
+    JOB_ATTR = "JOB_ATTR"
+
+
+class TaskMode(StrEnum):
+    """How a task meets its events: a container for each, or (ours) one line for each in a container that stays."""
+
+    EVENT = "event"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A container to run: its image, its arguments with their placeholders, its environment."""
+
+    image: str
+    args: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A message queue and how to reach it. `token` is empty where the token file holds it."""
+
+    mqid: Mqid
+    address: str
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a pilot is told. A limit of `None` is none; `prefetch` of `None` follows the task's time."""
+
+    task: Program
+    init: Program | None
+    inputs: tuple[Queue, ...]
+    outputs: tuple[Queue, ...]
+    workflow_id: WorkflowId
+    task_id: TaskId
+    taskforce_uuid: TaskforceUuid
+    token_file: str
+    data_dir_parent: str
+    infile_ext: str
+    outfile_ext: str
+    prefetch: int | None
+    first_timeout_s: float
+    idle_timeout_s: float
+    external_directories: tuple[str, ...]
+    log_level: str
+    log_level_third_party: str
+    chirp: bool
+    chirp_dest: ChirpDest
+    chirp_interval_s: float
+    chirp_fd: int | None
+    init_timeout_s: float | None
+    task_timeout_s: float | None
+    stop_on_error: bool
+    okay_errors: frozenset[str]
+    max_failures_in_a_row: int
+    concurrency: int
+    keep_files: bool
+    dump_output: bool
+    quarantine_s: float
+    drain_grace_s: float
+    reconnect_timeout_s: float
+    mode: TaskMode
+    platform: Platform | None
+    container_debug: bool
+    apptainer: str
+    apptainer_build_dir: str
+    apptainer_directory_only: bool
+    docker_shm_size: str
+    #: Names that begin with `EWMS_PILOT_` and that nothing reads: most likely typing errors.
+    unknown: tuple[str, ...]
+
+
+def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
+    """Return the settings that `environment` spells; relative paths start from `directory`.
+
+    Raises: SettingsInvalid, with all the problems there are.
+    """
+    v = Variables(environment)
+    stop_on_error = v.flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
+    quarantine_s = v.seconds("QUARANTINE_TIME", 0)
+    if quarantine_s and not stop_on_error:
+        v.wrong(
+            "QUARANTINE_TIME",
+            "is not allowed with STOP_LISTENING_ON_TASK_ERROR=False",
+            "a pilot that goes on after errors has nothing to wait for: unset one of them",
+        )
+    idle_timeout_s = v.seconds("TIMEOUT_QUEUE_INCOMING", 1)
+    concurrency = max(1, v.integer("MAX_CONCURRENT_TASKS") or 1)
+    prefetch = v.integer("PREFETCH")
+    task_timeout_s, old_timeout_s = v.limit_s("TASK_TIMEOUT"), v.limit_s("SUBPROC_TIMEOUT")
+    init = _program(v, "INIT")
+    result = Settings(
+        task=_program(v, "TASK"),
+        init=init if init.image else None,
+        inputs=_queues(v, "QUEUE_INCOMING"),
+        outputs=_queues(v, "QUEUE_OUTGOING"),
+        workflow_id=WorkflowId(v.text("WORKFLOW_ID")),
+        task_id=TaskId(v.text("TASK_ID")),
+        taskforce_uuid=TaskforceUuid(v.text("TASKFORCE_UUID")),
+        token_file=_absolute(v.text("TOKEN_FILE", TOKEN_FILE), directory),
+        data_dir_parent=_absolute(v.text("DATA_DIR_PARENT_PATH_ON_HOST", "."), directory),
+        infile_ext=_extension(v, "INFILE_EXT", ".in"),
+        outfile_ext=_extension(v, "OUTFILE_EXT", ".out"),
+        prefetch=None if prefetch is None else max(1, prefetch),
+        first_timeout_s=v.seconds("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", idle_timeout_s),
+        idle_timeout_s=idle_timeout_s,
+        external_directories=v.words("EXTERNAL_DIRECTORIES", ","),
+        log_level=v.text("CL_LOG", "INFO").upper(),
+        log_level_third_party=v.text("CL_LOG_THIRD_PARTY", "WARNING").upper(),
+        chirp=v.flag("HTCHIRP", default=False),
+        chirp_dest=v.choice("HTCHIRP_DEST", ChirpDest, ChirpDest.JOB_ATTR) or ChirpDest.JOB_ATTR,
+        chirp_interval_s=v.seconds("HTCHIRP_RATELIMIT_INTERVAL", 60),
+        chirp_fd=v.integer("HTCHIRP_FD"),
+        init_timeout_s=v.limit_s("INIT_TIMEOUT"),
+        task_timeout_s=task_timeout_s or old_timeout_s,
+        stop_on_error=stop_on_error,
+        okay_errors=frozenset(v.words("OKAY_ERRORS", None)),
+        max_failures_in_a_row=max(0, v.integer("MAX_FAILURES_IN_A_ROW") or 0),
+        concurrency=concurrency,
+        keep_files=v.flag("KEEP_ALL_TASK_FILES", default=False),
+        dump_output=v.flag("DUMP_TASK_OUTPUT", default=False),
+        quarantine_s=quarantine_s,
+        drain_grace_s=v.seconds("DRAIN_GRACE", 20),
+        reconnect_timeout_s=v.seconds("RECONNECT_TIMEOUT", 600),
+        mode=v.choice("TASK_MODE", TaskMode, TaskMode.EVENT) or TaskMode.EVENT,
+        platform=v.choice("_EWMS_PILOT_CONTAINER_PLATFORM", Platform, None),
+        container_debug=v.flag("CONTAINER_DEBUG", default=False),
+        apptainer=v.text("APPTAINER"),
+        apptainer_build_dir=v.text("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/var/tmp"),  # noqa: S108 - the contract's
+        apptainer_directory_only=v.flag("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", default=True),
+        docker_shm_size=v.text("_EWMS_PILOT_DOCKER_SHM_SIZE"),
+        unknown=v.unread(),
+    )
+    _check_together(v, result)
+    if v.problems:
+        raise SettingsInvalid(v.problems)
+    return result
+
+
+def _program(v: Variables, kind: str) -> Program:
+    return Program(v.text(f"{kind}_IMAGE"), v.arguments(f"{kind}_ARGS"), v.environment(f"{kind}_ENV_JSON"))
+
+
+def _queues(v: Variables, name: str) -> tuple[Queue, ...]:
+    """Return the queues that `;` joins; a single address, type or token serves them all."""
+    mqids = v.words(name, ";")
+    columns = []
+    for part in ("BROKER_ADDRESS", "AUTH_TOKEN", "BROKER_TYPE"):
+        values = v.words(f"{name}_{part}", ";")
+        if len(values) not in {0, 1, len(mqids)} and mqids:
+            v.wrong(f"{name}_{part}", f"must have one value, or one for each of the {len(mqids)} queues", "count them")
+            values = values[:1]
+        columns.append(values * len(mqids) if len(values) == 1 else values or ("",) * len(mqids))
+    addresses, tokens, types = columns
+    if any(broker_type.lower() not in {"", "rabbitmq"} for broker_type in types):
+        v.wrong(f"{name}_BROKER_TYPE", "must be rabbitmq", "the only broker there is; or unset it")
+    if mqids and not all(addresses):
+        v.wrong(f"{name}_BROKER_ADDRESS", "must say where the queues are", "write user@host:port/vhost")
+    if len(set(mqids)) != len(mqids):
+        v.wrong(name, "must not name a queue twice", "remove the repetition")
+    return tuple(Queue(Mqid(m), a, t) for m, a, t in zip(mqids, addresses, tokens, strict=True))
+
+
+def _extension(v: Variables, name: str, default: str) -> str:
+    """Return a file extension in lower case without its leading dot."""
+    extension = v.text(name, default).lower().removeprefix(".")
+    if not _EXTENSION.fullmatch(extension):
+        v.wrong(name, "must be an extension of letters, digits, '_' and '-'", "write it like .json")
+    return extension
+
+
+def _absolute(path: str, directory: str) -> str:
+    return str(PurePosixPath(directory) / path)
+
+
+def _check_together(v: Variables, s: Settings) -> None:
+    """Note what no variable has wrong by itself."""
+    if not s.task.image and s.platform is not Platform.NONE:
+        v.wrong("TASK_IMAGE", "must name the task's image", "set it, or set the platform to none for a bare process")
+    if s.platform is Platform.NONE and not s.task.args:
+        v.wrong("TASK_ARGS", "must be the command of a bare process", "set it")
+    if not s.inputs and not s.outputs:
+        v.wrong("QUEUE_INCOMING", "or EWMS_PILOT_QUEUE_OUTGOING must name a queue", "a task needs one of them at least")
+    if s.mode is TaskMode.STREAM and not s.inputs:
+        v.wrong("TASK_MODE", "stream needs an input queue", "unset it for a source task")
+    for level in ("CL_LOG", "CL_LOG_THIRD_PARTY"):
+        if v.text(level, "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+            v.wrong(level, "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL", "choose one, or unset it")

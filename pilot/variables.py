@@ -1,0 +1,131 @@
+"""Read environment variables one by one and gather everything that is wrong with them. (core)"""
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+PREFIX = "EWMS_PILOT_"
+
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+#: What scripts write into a variable when they mean to leave it unset.
+_UNSET = frozenset({"", "None"})
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+class Variables:
+    """A mapping of variables, by their names without `EWMS_PILOT_`.
+
+    A wrong value yields the default and a line in `problems`: the variable, the rule, the remedy. Values are never
+    repeated there, for some are secret.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._read: set[str] = set()
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the text of a variable without the blanks around it."""
+        self._read.add(full_name(name))
+        value = self._environment.get(full_name(name), "").strip()
+        return default if value in _UNSET else value
+
+    def seconds(self, name: str, default: float) -> float:
+        """Return a duration, zero included."""
+        value = self._number(name, "a number of seconds, 0 or more")
+        return default if value is None else value
+
+    def limit_s(self, name: str) -> float | None:
+        """Return a time limit; unset or 0 is none."""
+        return self._number(name, "a number of seconds above 0, or unset for no limit") or None
+
+    def integer(self, name: str) -> int | None:
+        """Return a whole number, negative ones included; `None` where unset."""
+        text = self.text(name)
+        try:
+            return int(text) if text else None
+        except ValueError:
+            self.wrong(name, "must be a whole number", "write digits only, or unset it")
+            return None
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Return True or False from the usual ways to write them."""
+        text = self.text(name, str(default)).lower()
+        if text not in _TRUE | _FALSE:
+            self.wrong(name, "must be True or False", "set one of them, or unset it")
+            return default
+        return text in _TRUE
+
+    def choice(self, name: str, choices: Iterable[_Choice], default: _Choice | None) -> _Choice | None:
+        """Return one of `choices`, written in any case."""
+        text = self.text(name)
+        by_name = {choice.value.lower(): choice for choice in choices}
+        if text and text.lower() not in by_name:
+            self.wrong(name, f"must be one of {', '.join(sorted(by_name))}", "choose one, or unset it")
+        return by_name.get(text.lower(), default)
+
+    def arguments(self, name: str) -> tuple[str, ...]:
+        """Return a command's arguments, split as a shell would, with nothing expanded."""
+        try:
+            arguments = tuple(shlex.split(self.text(name)))
+        except ValueError:
+            self.wrong(name, "must split into arguments like a shell's", "close the quotation mark or the escape")
+            return ()
+        if any("\0" in argument for argument in arguments):
+            self.wrong(name, "must not contain NUL", "remove it")
+        return arguments
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return the environment that a JSON object spells."""
+        try:
+            value = json.loads(self.text(name, "{}"))
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            self.wrong(name, "must be a JSON object of texts", 'write it like {"SEED": "7"}')
+            return {}
+        result: dict[str, str] = {}
+        for key, item in value.items():
+            if not ENV_NAME.fullmatch(key):
+                self.wrong(name, f"has the name {key[:40]!r}: names match {ENV_NAME.pattern}", "rename it")
+            elif isinstance(item, bool) or not isinstance(item, str | int | float) or "\0" in str(item):
+                self.wrong(name, f"must have a text (without NUL) for {key}", "quote the value")
+            else:
+                result[key] = str(item)
+        return result
+
+    def words(self, name: str, separator: str | None) -> tuple[str, ...]:
+        """Return the non-empty parts of a list; `None` splits at blanks."""
+        return tuple(word.strip() for word in self.text(name).split(separator) if word.strip())
+
+    def unread(self) -> tuple[str, ...]:
+        """Return the names that begin with `EWMS_PILOT_` and that were not read so far."""
+        return tuple(sorted(n for n in self._environment if n.startswith(PREFIX) and n not in self._read))
+
+    def wrong(self, name: str, rule: str, remedy: str) -> None:
+        """Note that the variable `name` breaks `rule`, and what would mend it."""
+        self.problems.append(f"{full_name(name)} {rule}; {remedy}")
+
+    def _number(self, name: str, rule: str) -> float | None:
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < math.inf:
+            self.wrong(name, f"must be {rule}", "write digits only, or unset it")
+            return None
+        return value
+
+
+def full_name(name: str) -> str:
+    """Return the variable's whole name; those that begin with `_` have their own."""
+    return name if name.startswith("_") else PREFIX + name
