@@ -52,8 +52,9 @@ class WorkflowDocument(Workflow):
     projects: list[str] = Field(default_factory=list)
     cursor: str = ""
     queues: list[QueuePlan] = Field(default_factory=list)
-    #: When MQS was last asked for the queues, why it had them wait, and when they were ready.
+    #: When MQS was last asked for the queues, and how often; why it had them wait; when they were ready.
     queues_asked_at: datetime | None = None
+    n_queues_asked: int = 0
     queues_deferred: str = ""
     queues_active_at: datetime | None = None
     #: When the last taskforce was over; MQS then retires the queues.
@@ -80,6 +81,10 @@ class TaskforceDocument(Taskforce):
     cursor: str = ""
     #: When its TMS was last asked to start or stop it and has not answered; None: nothing is being asked.
     asked_at: datetime | None = None
+    #: How often it was asked without an answer: the pauses between grow with it.
+    n_asked: int = 0
+    #: Its place among those that wait for a start, ascending.
+    launch_rank: float = 0.0
     #: Not to be asked again before this (back-off after a failure).
     retry_at: datetime | None = None
     n_submit_failures: int = 0
