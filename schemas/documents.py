@@ -1,7 +1,7 @@
 """What MongoDB keeps: the contract's objects with what we need beside them.
 
     WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
-    MQS_DB   MQGroupColl   MQProfileColl
+    MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl
 
 Every document's `_id` is its own id. `rev` counts the changes of an aggregate (a workflow with its taskforces; a
 group with its profiles) and stands on the aggregate's root. `wake_at` asks the timer loop to look again. `cursor`
@@ -25,6 +25,8 @@ class Collection(StrEnum):
     TASKFORCES = "TaskforceColl"
     MQ_GROUPS = "MQGroupColl"
     MQ_PROFILES = "MQProfileColl"
+    MQ_LEDGER = "MQLedgerColl"
+    MQ_KEYS = "MQKeyColl"
 
 
 class QueuePlan(BaseModel):
@@ -121,7 +123,12 @@ class MQGroupDocument(MQGroup):
     projects: list[str] = Field(default_factory=list)
     #: The schedds whose TMS may ask for this workflow's pilots' tokens.
     schedds: list[str] = Field(default_factory=list)
+    #: How many queues it asks for, dead letters included; from `admitted_at` on, how many it may have on the broker.
+    n_queues: int = 0
+    #: When the budget let it in: from here on its queues may exist, whatever a crash leaves out.
+    admitted_at: datetime | None = None
     activated_at: datetime | None = None
+    #: Why it waits; empty once it is admitted.
     deferred: str = ""
     over_at: datetime | None = None
     #: When the queues that outlive the workflow were last seen in use.
@@ -138,3 +145,22 @@ class MQProfileDocument(MQProfile):
     is_input: bool = False
     is_output: bool = False
     retired_at: datetime | None = None
+
+
+class LedgerDocument(BaseModel):
+    """What of the broker's budget is given away: changed in the same transaction as the groups that hold it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rev: int = 0
+    n_queues: int = 0
+
+
+class KeyDocument(BaseModel):
+    """A public key that can have signed a token which still lives. `_id` is its `kid`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    jwk: dict[str, str]
+    #: None: the key that signs now.
+    expires_at: datetime | None = None
