@@ -79,8 +79,7 @@ class PilotConfig(Object):
     """How the pilot of a task runs."""
 
     tag: Annotated[str, StringConstraints(pattern=r"^(\d+\.\d+\.\d+|latest|[a-z0-9._-]+-[a-z0-9]{1,128})$")] = "latest"
-    # A strict reader of parsed JSON takes a string here, which is all that JSON has for it.
-    image_source: Annotated[ImageSource, Field(strict=False)] = ImageSource.CVMFS
+    image_source: ImageSource = ImageSource.CVMFS
     environment: dict[EnvironmentName, PilotValue] = Field(default_factory=dict)
     input_files: list[Image] = Field(default_factory=list, max_length=1000)
 
