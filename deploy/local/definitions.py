@@ -1,0 +1,107 @@
+"""(core) RabbitMQ definitions: vhosts, internal users and their rights, the same for a launch and for a test."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas import topology
+
+#: Who may administer the broker: the launcher, never a process of EWMS.
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerUser:
+    """An internal user of the broker; pilots and people come with tokens instead."""
+
+    name: str
+    password: str
+    salt: bytes
+
+    @property
+    def password_hash(self) -> str:
+        """The password as RabbitMQ keeps it: a 4-byte salt before SHA-256 of salt and password, in base64."""
+        digest = hashlib.sha256(self.salt + self.password.encode()).digest()
+        return base64.b64encode(self.salt + digest).decode()
+
+    @property
+    def tags(self) -> list[str]:
+        """What the user may ask of the management API."""
+        match self.name:
+            case "admin":
+                return ["administrator"]
+            case topology.Service.MQS:
+                # Sets the vhost's policy and reads the depths of its queues.
+                return ["policymaker"]
+            case _:
+                return []
+
+
+def service_names(schedds: Iterable[str]) -> list[str]:
+    """Return the broker users of EWMS's processes: WMS, MQS and one TMS a schedd."""
+    return [topology.Service.WMS.value, topology.Service.MQS.value, *map(topology.tms_service, schedds)]
+
+
+def definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
+    """Return the whole broker: `users` and a pair of vhosts on which they have their rights."""
+    pair = vhost_definitions([user.name for user in users], control_vhost=control_vhost, data_vhost=data_vhost)
+    return {
+        "users": [
+            {
+                "name": user.name,
+                "password_hash": user.password_hash,
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": user.tags,
+            }
+            for user in users
+        ],
+        **pair,
+    }
+
+
+def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
+    """Return a control and a data vhost with the rights of the users `names`, in the broker's import format.
+
+    The two shared exchanges are part of it, since a TMS may come up first and has no right to declare them.
+    """
+    services = [name for name in names if name != ADMIN]
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    return {
+        "vhosts": [{"name": vhost} for vhost in (control_vhost, data_vhost)],
+        "permissions": [
+            *({"user": ADMIN, "vhost": vhost, **everything} for vhost in (control_vhost, data_vhost) if ADMIN in names),
+            *({"user": name, "vhost": control_vhost, **_control(name)} for name in services),
+            *({"user": name, "vhost": data_vhost, **everything} for name in services if name == topology.Service.MQS),
+        ],
+        "topic_permissions": [
+            {
+                "user": name,
+                "vhost": control_vhost,
+                "exchange": topology.CONTROL_EXCHANGE,
+                "write": topology.control_rights(name).topic_write,
+                # What it may bind its queues by: another's inbox pattern would copy that one's events.
+                "read": f"^{re.escape(topology.inbox_pattern(name))}$",
+            }
+            for name in services
+        ],
+        "exchanges": [
+            {
+                "name": name,
+                "vhost": control_vhost,
+                "type": kind,
+                "durable": True,
+                "auto_delete": False,
+                "internal": False,
+                "arguments": {},
+            }
+            for name, kind in ((topology.CONTROL_EXCHANGE, "topic"), (topology.REQUESTS_EXCHANGE, "direct"))
+        ],
+    }
+
+
+def _control(name: str) -> dict[str, str]:
+    rights = topology.control_rights(name)
+    return {"configure": rights.configure, "write": rights.write, "read": rights.read}

@@ -1,0 +1,90 @@
+"""(data) Which Debian packages make up the services, and which of their dependencies stay out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSet:
+    """Packages unpacked into one tree, and the dependencies that apt is told are installed already."""
+
+    name: str
+    wanted: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+#: Servers run without maintainer scripts, service managers and languages that only scripts use;
+#: leaving those out halves the tree. Names of several releases may stand side by side.
+SERVERS = PackageSet(
+    name="servers",
+    wanted=("condor", "rabbitmq-server", "apptainer"),
+    left_out=(
+        *("perl", "perl-base", "perl-modules-5.40", "perl-modules-5.42", "libperl5.40", "libperl5.42"),
+        *("python3", "python3-minimal", "python3.13", "python3.14", "python3-requests", "python3-cryptography"),
+        *("adduser", "debconf", "base-passwd", "passwd", "login.defs", "systemd", "procps", "net-tools"),
+        *("libdate-manip-perl", "libjs-bootstrap", "libjs-bootstrap5", "tzdata", "media-types", "netbase"),
+        *("cryptsetup", "cryptsetup-bin", "containernetworking-plugins", "ca-certificates", "openssl"),
+        *("rabbitmqadmin-ng", "jq"),
+    ),
+)
+
+#: The root of a task's image: Python with its whole standard library, and a shell.
+PYTHON_IMAGE = PackageSet(
+    name="python-image",
+    wanted=("python3-minimal", "libpython3-stdlib", "busybox-static"),
+    left_out=(
+        *("dpkg", "perl-base", "tzdata", "media-types", "netbase", "ca-certificates", "debconf"),
+        *("install-info", "base-files", "mawk"),
+    ),
+)
+
+#: The version of these names the cache directory.
+NAMED = {"condor": "htcondor", "rabbitmq-server": "rabbitmq", "apptainer": "apptainer"}
+
+# apt matches a dependency `perl:any` only against a package that allows it.
+_MULTI_ARCH_ALLOWED = frozenset({"perl", "python3"})
+
+
+def status_file(names: Iterable[str]) -> str:
+    """Return a dpkg status file that says `names` are installed, newer than anything the archive has."""
+    return "".join(
+        f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\n"
+        f"Multi-Arch: {'allowed' if name in _MULTI_ARCH_ALLOWED else 'foreign'}\n"
+        "Maintainer: EWMS\nVersion: 9999:1\nDescription: left out\n\n"
+        for name in names
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One package file that apt has chosen."""
+
+    file_name: str
+    n_bytes: int
+
+    @property
+    def package(self) -> str:
+        """The package's name."""
+        return self.file_name.split("_", 1)[0]
+
+    @property
+    def upstream_version(self) -> str:
+        """The version without epoch and Debian's revision, so far as it is digits and dots."""
+        version = self.file_name.split("_")[1].replace("%3a", ":").rsplit(":", 1)[-1]
+        digits = [part for part in version.split("-")[0].split("+")[0].split(".") if part.isdigit()]
+        return ".".join(digits)
+
+
+def archives(printed_uris: str) -> list[Archive]:
+    """Return what `apt-get --print-uris` chose, one archive a line that begins with a quote."""
+    chosen = []
+    for line in printed_uris.splitlines():
+        if line.startswith("'"):
+            _, file_name, n_bytes, *_ = line.split()
+            chosen.append(Archive(file_name, int(n_bytes)))
+    return chosen
+
+
+def versions(chosen: Iterable[Archive]) -> Mapping[str, str]:
+    """Return the upstream versions of the packages that name a cache, keyed by our name for them."""
+    return {NAMED[one.package]: one.upstream_version for one in chosen if one.package in NAMED}

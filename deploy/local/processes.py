@@ -1,0 +1,179 @@
+"""Run servers as children that cannot outlive the launcher, whichever way it ends."""
+
+import contextlib
+import functools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from pathlib import Path
+
+from deploy.local.errors import LaunchError, PortTaken
+from deploy.local.prerequisites import tool
+
+_TAIL_LINES = 12
+_TAKEN = ("address already in use", "eaddrinuse", "address in use")
+
+
+class As(Enum):
+    """Which user a child sees itself as inside of its namespace; outside it is always the launcher's."""
+
+    ITSELF = "itself"
+    #: HTCondor refuses to run jobs as root, and a pool of one uid needs no other user than this.
+    UID_1 = "uid 1"
+
+
+class Child:
+    """A running child and its log; made by `launch`."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool) -> None:
+        self.name = name
+        self.log = log
+        self._process = process
+        self._namespaced = namespaced
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether the child has not ended yet."""
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the server itself as this machine counts; `None` once it is gone."""
+        if not self._namespaced:
+            return self._process.pid if self.is_running else None
+        outer = self._process.pid
+        with contextlib.suppress(OSError):
+            children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
+            return int(children[0]) if children else None
+        return None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send `number` to the server itself; nothing happens if it is gone."""
+        if (pid := self.pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until the child has ended; `False` if it has not within `timeout_s`."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, grace_s: float = 10.0) -> bool:
+        """End the child: `number` to the server, and SIGKILL to all of it after `grace_s`; `True` if it obeyed."""
+        self.send(number)
+        obeyed = self.wait(grace_s)
+        if not obeyed:
+            # SIGKILL to the holder of the namespace takes everything inside with it.
+            self._process.kill()
+            self._process.wait()
+        return obeyed
+
+    def kill(self) -> None:
+        """End the child and everything it started, at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def failure(self, what: str) -> LaunchError:
+        """Return an error that says `what` went wrong with this child, with its exit status and last words."""
+        code = self._process.poll()
+        ended = f" (exit status {code})" if code is not None else ""
+        last_words = tail(self.log)
+        kind = PortTaken if any(words in last_words.lower() for words in _TAKEN) else LaunchError
+        return kind(
+            f"{self.name} {what}{ended}; its last words:\n{last_words}",
+            "read the log; if it says nothing, check memory (`free -h`) and disk space (`df -h`)",
+            log=self.log,
+        )
+
+
+def launch(
+    name: str,
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    environment: Mapping[str, str],
+    cwd: Path | None = None,
+    seen_as: As = As.ITSELF,
+    namespaced: bool = True,
+) -> Child:
+    """Start `command`, output to `log` (appended), so that it dies with this process.
+
+    `namespaced` children are the first process of a pid namespace: all that they start dies with them.
+    """
+    holder = [*_die_with_parent()]
+    if namespaced:
+        holder += [
+            tool("unshare"),
+            "--user",
+            *_mapping(seen_as),
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "--",
+        ]
+    with log.open("ab") as output:
+        # The kernel sends the death signal when the *thread* that forked ends, so one thread forks all children
+        # and lives as long as this process.
+        process = (
+            _spawner()
+            .submit(
+                subprocess.Popen,
+                [*holder, *map(str, command)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=cwd,
+                # Ctrl-C on the terminal is for the launcher, which stops its children in the right order.
+                start_new_session=True,
+            )
+            .result()
+        )
+    return Child(name, process, log, namespaced=namespaced)
+
+
+def await_ready(child: Child, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
+    """Wait until `is_ready()` says so, at most `timeout_s`.
+
+    Raises:
+        LaunchError: the child ended, or was not ready in time; names its log.
+    """
+    deadline = time.monotonic() + timeout_s
+    pause_s = 0.02
+    while not is_ready():
+        if child.wait(pause_s):
+            raise child.failure("ended while it was starting")
+        if time.monotonic() > deadline:
+            raise child.failure(f"was not ready after {timeout_s:.0f} s")
+        pause_s = min(pause_s * 1.5, 0.25)
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of `log`, indented."""
+    with contextlib.suppress(OSError):
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        return "\n".join(f"    {line[:300]}" for line in lines[-_TAIL_LINES:]) or "    (nothing)"
+    return "    (no log was written)"
+
+
+def _die_with_parent() -> list[str]:
+    return [tool("setpriv"), "--pdeathsig", "KILL", "--"]
+
+
+def _mapping(seen_as: As) -> list[str]:
+    if seen_as is As.UID_1 and os.getuid() == 0:
+        return ["--map-user=1", "--map-group=1"]
+    return ["--map-root-user"] if os.getuid() == 0 else ["--map-current-user"]
+
+
+@functools.cache
+def _spawner() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")

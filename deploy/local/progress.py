@@ -1,0 +1,94 @@
+"""Show how far downloads and unpacking are: bars on a terminal, a line a step elsewhere."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+_REFRESH_S = 0.2
+
+
+class Bar:
+    """One step: its share done, and what it is doing."""
+
+    def __init__(self, steps: "Steps", task: TaskID, name: str) -> None:
+        self._steps = steps
+        self._task = task
+        self._name = name
+
+    def stage(self, what: str, total: float | None = None) -> None:
+        """Begin a part of this step that ends after `total` units (`None`: nobody knows)."""
+        self._steps.note(self._name, what)
+        self._steps.progress.reset(self._task, total=total, description=f"{self._name}: {what}")
+
+    def advance(self, units: float = 1) -> None:
+        """Count `units` as done."""
+        self._steps.progress.advance(self._task, units)
+
+    def done(self, what: str) -> None:
+        """End this step."""
+        self._steps.note(self._name, what)
+        self._steps.progress.update(self._task, description=f"{self._name}: {what}", total=1, completed=1)
+
+    @contextlib.contextmanager
+    def following(self, directory: Path) -> Iterator[None]:
+        """Let the bar show the bytes that lie below `directory` while the body runs."""
+        over = threading.Event()
+
+        def follow() -> None:
+            while not over.wait(_REFRESH_S):
+                self._steps.progress.update(self._task, completed=_bytes_below(directory))
+
+        follower = threading.Thread(target=follow, daemon=True, name="follow-download")
+        follower.start()
+        try:
+            yield
+        finally:
+            over.set()
+            follower.join()
+
+
+class Steps:
+    """A display of steps that go on side by side."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.progress = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> "Steps":
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def add(self, name: str) -> Bar:
+        """Return a new step's bar."""
+        return Bar(self, self.progress.add_task(name, total=None), name)
+
+    def note(self, name: str, what: str) -> None:
+        """Write a line where no bar can be drawn."""
+        if not self._console.is_terminal:
+            self._console.print(f"{name}: {what}", highlight=False, markup=False)
+
+
+def _bytes_below(directory: Path) -> int:
+    total = 0
+    for file in directory.rglob("*"):
+        # A file may be renamed out of `partial` between the listing and the look.
+        with contextlib.suppress(OSError):
+            total += file.stat().st_size
+    return total

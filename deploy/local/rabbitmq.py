@@ -1,0 +1,229 @@
+"""Start RabbitMQ with EWMS's vhosts, users and token keys, and restart it in place."""
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import aio_pika
+from aio_pika.exceptions import AMQPError
+
+from deploy.local.definitions import ADMIN, BrokerUser, definitions, service_names
+from deploy.local.keys import KeyFiles, make_key_pair, write_secret
+from deploy.local.ports import free_ports
+from deploy.local.processes import Child, await_ready, launch
+from schemas import topology
+
+_START_TIMEOUT_S = 60.0
+_PLUGINS = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_auth_backend_oauth2")
+_PORTS = ("amqp", "management", "prometheus", "distribution", "epmd", "jwks")
+
+
+class RabbitMQ:
+    """A RabbitMQ of one node; `start` and `restart` return when it lets its users in.
+
+    `jwks_url` is where the broker looks for keys that `key_files` does not hold: MQS serves it there, and it is
+    asked only when a token names an unknown key, so that the broker can start first.
+    """
+
+    def __init__(
+        self, tree: Path, home: Path, log: Path, *, schedds: Iterable[str], key_files: KeyFiles | None = None
+    ) -> None:
+        self._tree = tree
+        self._home = home
+        self._log = log
+        self._child: Child | None = None
+        self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        self.key_files = key_files or make_key_pair(self._home, "broker-token-key")
+        self.users = {
+            name: BrokerUser(name, secrets.token_urlsafe(18), os.urandom(4))
+            for name in (ADMIN, *service_names(schedds))
+        }
+
+    @property
+    def address(self) -> str:
+        """What queue profiles print, the user name left to the token's bearer: `user@host:port/vhost`."""
+        return f"user@127.0.0.1:{self._ports['amqp']}/{topology.DATA_VHOST}"
+
+    @property
+    def jwks_port(self) -> int:
+        """The port on which MQS is to serve its keys."""
+        return self._ports["jwks"]
+
+    @property
+    def jwks_url(self) -> str:
+        """Where the broker asks for keys that it does not know."""
+        return f"http://127.0.0.1:{self.jwks_port}/mqbroker-issuer/.well-known/jwks.json"
+
+    @property
+    def data_url(self) -> str:
+        """AMQP address of the data vhost for MQS."""
+        return self.amqp_url(topology.Service.MQS, topology.DATA_VHOST)
+
+    @property
+    def api_url(self) -> str:
+        """The management API for MQS, credentials included."""
+        return self.management_url(topology.Service.MQS)
+
+    def control_url(self, user: str) -> str:
+        """Return the AMQP address of the control vhost for `user`: `wms`, `mqs`, `tms.<encoded schedd>`."""
+        return self.amqp_url(user, topology.CONTROL_VHOST)
+
+    def amqp_url(self, user: str, vhost: str) -> str:
+        """Return the AMQP address of any vhost for any internal user."""
+        return f"amqp://{self._credentials(user)}@127.0.0.1:{self._ports['amqp']}/{quote(vhost, safe='')}"
+
+    def management_url(self, user: str) -> str:
+        """Return the address of the management API for any internal user."""
+        return f"http://{self._credentials(user)}@127.0.0.1:{self._ports['management']}"
+
+    @property
+    def child(self) -> Child:
+        """The running server."""
+        if self._child is None:
+            raise RuntimeError("RabbitMQ was not started")
+        return self._child
+
+    def start(self) -> "RabbitMQ":
+        """Start the broker and wait until it lets its users in.
+
+        Raises:
+            LaunchError: it did not come up; the log is named.
+        """
+        self._write_configuration()
+        self.restart()
+        return self
+
+    def restart(self) -> None:
+        """Start the broker, again if it runs, on the same ports and data."""
+        self.stop()
+        self._child = launch(
+            "RabbitMQ",
+            ["/bin/sh", self._home / "start.sh"],
+            log=self._log,
+            environment=self._environment(),
+            cwd=self._home,
+        )
+        try:
+            await_ready(self._child, self._admits, timeout_s=_START_TIMEOUT_S)
+        except BaseException:
+            self._child.kill()
+            raise
+
+    def stop(self) -> None:
+        """Shut the broker down in order."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """End the broker as a crash would."""
+        if self._child is not None:
+            self._child.kill()
+
+    def _credentials(self, user: str) -> str:
+        return f"{quote(user, safe='')}:{self.users[user].password}"
+
+    def _admits(self) -> bool:
+        try:
+            # The port opens last; a look at it is cheaper than a login that is refused for 4 s.
+            socket.create_connection(("127.0.0.1", self._ports["amqp"]), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self._ports["management"]), timeout=1).close()
+        except OSError:
+            return False
+        return asyncio.run(_logs_in(self.amqp_url(ADMIN, topology.CONTROL_VHOST)))
+
+    def _write_configuration(self) -> None:
+        home, erlang = self._home, self._tree / "usr/lib/erlang"
+        (home / "rabbitmq.conf").write_text(_configuration(self._ports, self.key_files, home / "definitions.json"))
+        # The schema of rabbitmq.conf takes https only; a loopback address needs the older format.
+        (home / "advanced.config").write_text(f'[{{rabbitmq_auth_backend_oauth2,[{{jwks_uri,"{self.jwks_url}"}}]}}].\n')
+        (home / "enabled_plugins").write_text(f"[{','.join(_PLUGINS)}].\n")
+        whole = definitions(
+            list(self.users.values()), control_vhost=topology.CONTROL_VHOST, data_vhost=topology.DATA_VHOST
+        )
+        write_secret(home / "definitions.json", json.dumps(whole).encode())
+        # Debian's own `erl` has its place written into it; this one has ours.
+        erts = next(erlang.glob("erts-*")) / "bin"
+        (home / "bin").mkdir()
+        erl = home / "bin/erl"
+        erl.write_text(
+            f'#!/bin/sh\nexport ROOTDIR={erlang} BINDIR={erts} EMU=beam PROGNAME=erl\nexec "$BINDIR/erlexec" "$@"\n'
+        )
+        erl.chmod(0o755)
+        server = next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"
+        # The port mapper that `erl` would start detaches and outlives it: ours stays in the server's namespace.
+        (home / "start.sh").write_text(f"{erts}/epmd -port {self._ports['epmd']} -address 127.0.0.1 &\nexec {server}\n")
+
+    def _environment(self) -> dict[str, str]:
+        home, ports = self._home, self._ports
+        return {
+            "PATH": f"{home}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(home),
+            "LC_ALL": "C.UTF-8",
+            # Makes the start script `exec` erl, so that our SIGTERM reaches it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            "ERL_EPMD_PORT": str(ports["epmd"]),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": "ewms@localhost",
+            "RABBITMQ_DIST_PORT": str(ports["distribution"]),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(home / "conf.d"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(home / "data"),
+            "RABBITMQ_MNESIA_DIR": str(home / "data/ewms"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "data/feature_flags"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
+            "RABBITMQ_LOG_BASE": str(home / "logs"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(home / "pid"),
+            # Schedulers that spin while idle would take the two cores from everything else.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+            ),
+        }
+
+
+def _configuration(ports: Mapping[str, int], key_files: KeyFiles, definitions_file: Path) -> str:
+    return f"""\
+listeners.tcp.1 = 127.0.0.1:{ports["amqp"]}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {ports["management"]}
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = {ports["prometheus"]}
+load_definitions = {definitions_file}
+log.console.level = info
+
+auth_backends.1 = rabbit_auth_backend_oauth2
+auth_backends.2 = rabbit_auth_backend_internal
+auth_oauth2.resource_server_id = {topology.RESOURCE_SERVER}
+auth_oauth2.resource_server_type = {topology.RESOURCE_SERVER}
+auth_oauth2.default_key = {key_files.kid}
+auth_oauth2.signing_keys.{key_files.kid} = {key_files.public}
+auth_oauth2.algorithms.1 = RS256
+
+channel_max = 16
+heartbeat = 30
+max_message_size = {topology.MAX_EVENT_BYTES}
+# A task may take a day; the default closes the channel of a consumer that holds an event for 30 minutes.
+consumer_timeout = 90000000
+# What depths are read from must not be older than a second.
+collect_statistics_interval = 1000
+disk_free_limit.absolute = 200MB
+raft.wal_max_size_bytes = 67108864
+"""
+
+
+async def _logs_in(url: str) -> bool:
+    try:
+        connection = await aio_pika.connect(url, timeout=5)
+    except (TimeoutError, AMQPError, OSError):
+        return False
+    await connection.close()
+    return True

@@ -1,0 +1,91 @@
+"""Fixtures: one set of real servers a session, started when a test first asks; fresh names within them a test."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+from rich.console import Console
+
+from deploy.local.broker_admin import BrokerAdmin
+from deploy.local.cache import Installed, cache_directory, prepare
+from deploy.local.prerequisites import check_machine
+from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.services import Services, run_directory, running
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--services",
+        choices=("local", "containers"),
+        default="local",
+        help="where RabbitMQ and MongoDB run: child processes (default) or containers (needs a Docker socket)",
+    )
+
+
+@pytest.fixture(scope="session")
+def installed() -> Installed:
+    """The unpacked servers; a machine that cannot have the right versions fails here, it never skips."""
+    check_machine()
+    return prepare(cache_directory(os.environ), Console(stderr=True), mirror=os.environ.get("EWMS_DEBIAN_MIRROR"))
+
+
+@pytest.fixture(scope="session")
+def services(installed: Installed) -> Iterator[Services]:
+    """MongoDB, RabbitMQ and HTCondor, running."""
+    with run_directory() as run, running(installed, run) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def mongo_url(services: Services) -> str:
+    """The address of the replica set."""
+    return services.mongodb.url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(services: Services) -> RabbitMQ:
+    """The broker: addresses for each of its users, and the key that signs tokens it believes."""
+    return services.rabbitmq
+
+
+@pytest.fixture(scope="session")
+def condor(services: Services) -> Path:
+    """The pool's configuration file; `CONDOR_CONFIG` of this process points at it."""
+    assert services.condor is not None
+    return services.condor.config
+
+
+@pytest.fixture
+def mongo_database(mongo_url: str) -> Iterator[str]:
+    """The name of a database that nobody has used; dropped after the test."""
+    name = f"test-{secrets.token_hex(6)}"
+    yield name
+    with MongoClient[dict[str, object]](mongo_url) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def vhosts(rabbitmq: RabbitMQ) -> Iterator[tuple[str, str]]:
+    """A fresh control and data vhost with the rights of a real system; deleted after the test."""
+    number = secrets.token_hex(6)
+    control, data = f"control-{number}", f"data-{number}"
+    with BrokerAdmin(rabbitmq.management_url("admin")) as admin:
+        admin.add_vhosts(list(rabbitmq.users), control_vhost=control, data_vhost=data)
+        yield control, data
+        admin.remove_vhost(control)
+        admin.remove_vhost(data)
+
+
+@pytest.fixture
+def control_vhost(vhosts: tuple[str, str]) -> str:
+    """A fresh control vhost: `rabbitmq.amqp_url("wms", control_vhost)`."""
+    return vhosts[0]
+
+
+@pytest.fixture
+def data_vhost(vhosts: tuple[str, str]) -> str:
+    """A fresh data vhost: `rabbitmq.amqp_url("mqs", data_vhost)`."""
+    return vhosts[1]
