@@ -65,6 +65,13 @@ class Publisher:
         properties = Basic.Properties(
             content_type=content_type, delivery_mode=2, message_id=message_id, headers=headers or None
         )
+        await self.send(exchange, routing_key, body, properties, timeout_s=timeout_s)
+
+    async def send(
+        self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties, *, timeout_s: float = 30.0
+    ) -> None:
+        """Publish with AMQP properties of the caller's own, a `message_id` among them; otherwise as `publish`."""
+        message_id = properties.message_id or ""
         async with self._window:
             # The library finds a returned event by its id, so one id is in flight once.
             while (earlier := self._in_flight.get(message_id)) is not None:
@@ -73,7 +80,7 @@ class Publisher:
             self._in_flight[message_id] = done
             try:
                 async with asyncio.timeout(timeout_s):
-                    await self._send(exchange, routing_key, body, properties)
+                    await self._until_settled(exchange, routing_key, body, properties)
             except TimeoutError as error:
                 why = self._connection.error
                 raise ConnectionLost(why.reason if why else "the broker did not confirm in time") from error
@@ -81,7 +88,7 @@ class Publisher:
                 del self._in_flight[message_id]
                 done.set_result(None)
 
-    async def _send(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
+    async def _until_settled(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
         attempt = 0
         while True:
             try:

@@ -1,0 +1,106 @@
+"""Logs as structured lines, the ids of what is being handled on each of them, and the process's counters.
+
+A line is a name and fields. `workflow_id`, `taskforce_uuid` and `event_id` are bound from the event's envelope, so
+that everything said while handling it can be found by them. Metrics bear the prefix `ewms_`.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from runtime import tracing
+from runtime.redaction import redact
+from schemas.events import Event
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("ewms")
+
+LogFormat = Literal["json", "console"]
+
+
+def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = "json") -> None:  # noqa: A002 - EWMS_LOG_FORMAT
+    """Send our own lines and the libraries' to stderr, redacted, as JSON or for people. Called once, in `__main__`."""
+
+    def of_service(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        line.setdefault("service", service)
+        return line
+
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        of_service,
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if format == "json"
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redacted, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # They announce every failed connection attempt at ERROR; `runtime.amqp` says it once, as what it is.
+    for chatty in ("aiormq", "aio_pika"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    for chatty in ("pymongo", "httpx2", "httpcore2", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _redacted(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # In place: structlog's own keys (`_record`) are gone by now.
+    for key, value in list(line.items()):
+        line[key] = redact({key: value})[key] if isinstance(key, str) else redact(value)
+    return line
+
+
+@contextmanager
+def handling(event: Event) -> Iterator[None]:
+    """Bind the ids of `event`, and its trace, for the block."""
+    ids = {name: getattr(event.data, name, None) for name in ("workflow_id", "taskforce_uuid")}
+    bound = {name: value for name, value in ids.items() if value is not None}
+    with (
+        structlog.contextvars.bound_contextvars(event_id=event.id, event_type=event.type, **bound),
+        tracing.continued(event.traceparent),
+    ):
+        yield
+
+
+def counter(name: str, help: str, labels: Sequence[str] = ()) -> Counter:  # noqa: A002 - Prometheus' own word
+    """Return the counter `ewms_<name>` of the process; define it once, at module level."""
+    return Counter(f"ewms_{name}", help, labels)
+
+
+def gauge(name: str, help: str, labels: Sequence[str] = ()) -> Gauge:  # noqa: A002 - Prometheus' own word
+    """Return the gauge `ewms_<name>` of the process; define it once, at module level."""
+    return Gauge(f"ewms_{name}", help, labels)
+
+
+def histogram(
+    name: str,
+    help: str,  # noqa: A002 - Prometheus' own word
+    labels: Sequence[str] = (),
+    buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS,
+) -> Histogram:
+    """Return the histogram `ewms_<name>` of the process; define it once, at module level."""
+    return Histogram(f"ewms_{name}", help, labels, buckets=buckets)
