@@ -5,7 +5,7 @@
 Placeholders are filled in after the arguments were split, so a path never becomes two arguments.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,8 +43,9 @@ class Command:
 class Runtime(Protocol):
     """A way to run a program on this worker."""
 
-    #: Whether paths in arguments are the worker's own (a bare process) rather than the container's.
-    on_host: bool
+    @property
+    def on_host(self) -> bool:
+        """Whether paths in arguments are the worker's own (a bare process) rather than the container's."""
 
     def command(
         self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
@@ -52,18 +53,12 @@ class Runtime(Protocol):
         """Return the command that runs `arguments` in the image; `name` is unique to this run."""
 
 
-#: Makes the command of one run from where its files are and a name that no other run has.
-Commander = Callable[[Place, str], Command]
-
-
 def task_command(runtime: Runtime, program: Program, external: Sequence[Mount], place: Place, name: str) -> Command:
     """Return the command of one run of the task, or of the init program, at `place`."""
     seen = _seen_on_host(place) if runtime.on_host else _seen_in_container(place)
     arguments = tuple(_filled(argument, seen) for argument in program.args)
-    environment = dict(program.environment)
-    for variable, value in ((ENV_INFILE, seen.infile), (ENV_OUTFILE, seen.outfile), (ENV_DATA_HUB, seen.data_hub)):
-        if value:
-            environment[variable] = value
+    named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub}
+    environment = {**program.environment, **{key: value for key, value in named.items() if value}}
     return runtime.command(arguments, environment, task_mounts(external, place), name)
 
 

@@ -1,0 +1,115 @@
+"""What a pilot can be told to do: the instructions that its lifecycle gives, to be carried out in order. (core)"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pilot.errors import Failure
+from schemas.statuses import PilotStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunInit:
+    """Run the init container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Take events from the input queues, at most `prefetch` at once from each."""
+
+    prefetch: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    """Take no more events; keep those in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Run the task on the event."""
+
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOutput:
+    """Publish the run's outputs, after a pause, and say `Confirmed` or `Refused`."""
+
+    key: int
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PublishDeadLetter:
+    """Publish the event to the workflow's dead letters, and say `Confirmed` or `Refused`."""
+
+    key: int
+    failure: Failure
+    attempt: int
+    after_s: float = 0.0
+
+
+class How(StrEnum):
+    """What becomes of a delivery."""
+
+    ACK = "ack"
+    #: Failed: it comes again after a while, and the attempt counts.
+    REJECT = "reject"
+    #: Failed for good, and our own dead letter found no way: the broker makes one, without our reasons.
+    DISCARD = "discard"
+    #: Not tried: it comes again at once, and nothing is counted.
+    RETURN = "return"
+    #: Its delivery is lost: there is nothing to tell the broker.
+    FORGET = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Tell the broker what becomes of the delivery, and drop the event."""
+
+    key: int
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """The run of `key`, whose delivery was lost, answers the new delivery `other` of the same event."""
+
+    key: int
+    other: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillAll:
+    """Kill everything that runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Chirp a status, with the error that goes with it."""
+
+    status: PilotStatus
+    error: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Chirp the counters, and the last task error if there was one."""
+
+    n_failed: int
+    n_success: int
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Leave, with the process's exit status."""
+
+    status: int
+
+
+Instruction = (
+    RunInit | Listen | StopListening | Start | PublishOutput | PublishDeadLetter | Settle | Adopt | KillAll | Report
+    | Count | Exit
+)  # fmt: skip

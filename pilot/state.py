@@ -1,0 +1,92 @@
+"""What a pilot's decisions look at: the policy, and the state that they turn into the next. (core)
+
+Times are seconds of a monotonic clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pilot.errors import Failure
+from pilot.lookahead import Pace
+from pilot.stimuli import Held
+from schemas.ids import EventId
+from schemas.statuses import PilotStatus
+
+
+class Stage(StrEnum):
+    """Where a pilot stands."""
+
+    INIT = "init"
+    LISTENING = "listening"
+    DRAINING = "draining"
+    QUARANTINED = "quarantined"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that decide. `source`: there is no input queue, and the task runs once."""
+
+    concurrency: int
+    first_timeout_s: float
+    idle_timeout_s: float
+    drain_grace_s: float
+    reconnect_timeout_s: float
+    quarantine_s: float = 0.0
+    stop_on_error: bool = True
+    okay_errors: frozenset[str] = frozenset()
+    max_failures_in_a_row: int = 0
+    prefetch: int | None = None
+    has_init: bool = False
+    source: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """An event whose output, or (`failure` set) whose dead letter, is on the way to the broker."""
+
+    held: Held
+    failure: Failure | None = None
+    n_refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything a decision needs. Build the first with `begin`."""
+
+    policy: Policy
+    stage: Stage
+    #: Since when nothing was in hand and nothing kept events away.
+    quiet_since_s: float
+    init_runs: bool = False
+    waiting: tuple[Held, ...] = ()
+    running: Mapping[int, Held] = field(default_factory=dict)
+    settling: Mapping[int, Settling] = field(default_factory=dict)
+    #: Whether the subscriptions are meant to stand, and how many events each may lend.
+    listening: bool = False
+    prefetch: int = 0
+    pace: Pace = field(default_factory=Pace)
+    #: Since when all slots are busy; since when a subscription is missing, and what the broker said of it.
+    full_since_s: float | None = None
+    away_since_s: float | None = None
+    away_why: str = ""
+    ticked_s: float = 0.0
+    seen_any: bool = False
+    n_failed: int = 0
+    n_success: int = 0
+    failed_in_a_row: tuple[EventId, ...] = ()
+    errors: tuple[str, ...] = ()
+    traceback: str = ""
+    #: Why the pilot itself cannot go on.
+    fatal: str = ""
+    asked_to_stop: bool = False
+    #: When the grace of a stop, or the quarantine, ends.
+    until_s: float | None = None
+    killed: bool = False
+    reported: PilotStatus = PilotStatus.STARTED
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is in hand."""
+        return not (self.running or self.settling or self.waiting or self.init_runs)

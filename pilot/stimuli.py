@@ -1,0 +1,101 @@
+"""What can happen to a pilot: the stimuli of its lifecycle. (core)
+
+Times are seconds of a monotonic clock.
+"""
+
+from dataclasses import dataclass
+
+from pilot.errors import Failure
+from schemas.ids import EventId
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An event in the pilot's hands. `key` is the pilot's own number for it; a source run has no delivery."""
+
+    key: int
+    event_id: EventId
+    attempt: int
+    queue: str
+    live: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InitEnded:
+    """The init container has ended, well or with `failure`."""
+
+    now_s: float
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The broker delivered an event."""
+
+    now_s: float
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run has ended: well (`has_output` or not), with `failure`, or because the pilot killed it for its own sake."""
+
+    now_s: float
+    key: int
+    took_s: float = 0.0
+    has_output: bool = False
+    failure: Failure | None = None
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The broker holds everything that was published for the event."""
+
+    now_s: float
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The broker will not take what was published for the event; `passing` if it may a little later."""
+
+    now_s: float
+    key: int
+    failure: Failure
+    passing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The subscription to `queue` is gone, and with it every delivery from it."""
+
+    now_s: float
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed. `listening`: all subscriptions stand; otherwise `why` is what the broker said last."""
+
+    now_s: float
+    listening: bool = True
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """Somebody wants the pilot gone (SIGTERM)."""
+
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """Something of the pilot's own cannot go on: no image, no broker, no right to a queue."""
+
+    now_s: float
+    error: str
+
+
+Stimulus = InitEnded | Arrived | Ended | Confirmed | Refused | Lost | Tick | StopAsked | Broke
