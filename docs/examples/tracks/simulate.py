@@ -4,8 +4,8 @@
      "hits": [[x_m, y_m, z_m, t_ns], ...],                       in order of time
      "truth": {"direction": [dx, dy, dz], "vertex": [x, y, z], "t0_ns": 0.0, "n_noise": 5}}
 
-A muon flies through at the speed of light and sends Cherenkov light off at a fixed angle; modules near the track see it,
-later the farther they are, with a jitter, a tail of scattered photons and random noise hits. Standard library only.
+A muon flies through at the speed of light and sends Cherenkov light off at a fixed angle; modules near the track see
+it, later the farther they are, with a jitter, a tail of scattered photons and random noise hits. Standard library only.
 """
 
 import argparse

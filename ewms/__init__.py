@@ -1,0 +1,79 @@
+"""The user's door to EWMS: a Python client and the `ewms` command.
+
+    from ewms import Client, Task, Workflow
+
+Everything is imported at first use: a program that only builds a `Workflow` loads neither HTTP nor AMQP.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ewms.aio import AsyncClient
+    from ewms.client import Client
+    from ewms.errors import (
+        AlreadyThere,
+        NotSignedIn,
+        NotThere,
+        OutcomeFailed,
+        PublishFailed,
+        Refused,
+        ServerDown,
+        ServerFailed,
+        TimedOut,
+        Unreachable,
+    )
+    from ewms.payloads import Event
+    from ewms.workflows import Task, Workflow
+    from schemas.errors import EWMSError
+    from schemas.phases import Phase
+
+_HOMES = {
+    "AsyncClient": "ewms.aio",
+    "Client": "ewms.client",
+    "Event": "ewms.payloads",
+    "EWMSError": "schemas.errors",
+    "Phase": "schemas.phases",
+    "Task": "ewms.workflows",
+    "Workflow": "ewms.workflows",
+} | dict.fromkeys(
+    (
+        "AlreadyThere",
+        "NotSignedIn",
+        "NotThere",
+        "OutcomeFailed",
+        "PublishFailed",
+        "Refused",
+        "ServerDown",
+        "ServerFailed",
+        "TimedOut",
+        "Unreachable",
+    ),
+    "ewms.errors",
+)
+
+__all__ = [
+    "AlreadyThere",
+    "AsyncClient",
+    "Client",
+    "EWMSError",
+    "Event",
+    "NotSignedIn",
+    "NotThere",
+    "OutcomeFailed",
+    "Phase",
+    "PublishFailed",
+    "Refused",
+    "ServerDown",
+    "ServerFailed",
+    "Task",
+    "TimedOut",
+    "Unreachable",
+    "Workflow",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ewms' has no attribute {name!r}")

@@ -1,0 +1,246 @@
+"""The client for programs without an event loop: the names of `ewms.aio`, without `await`.
+
+with Client() as ews:
+    run = ews.submit(workflow)
+    with run.queue("photons").publisher() as publisher:
+        for photon in photons:
+            publisher.send(photon, key=photon["id"])
+    for event in run.queue("results").results(n=len(photons)):
+        save(event.body)
+    run.finish()
+
+The work is done by the asynchronous client on a loop in the background.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any, Self
+
+from ewms.aio import AsyncClient
+from ewms.durations import Duration
+from ewms.payloads import Event
+from ewms.portal import Portal
+from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher
+from ewms.queues import AsyncQueue
+from ewms.results import DEFAULT_PREFETCH, AsyncResults
+from ewms.runs import AsyncRun, Until
+from ewms.server import Server
+from ewms.state import Outcome, State
+from ewms.workflows import Workflow
+from runtime.amqp import Delivery
+from schemas import objects
+from schemas.api import DeactivationAnswer, QueueDepth, QueueDepths
+from schemas.ids import EventId
+from schemas.objects import MQProfile
+
+
+class Client:
+    """A user's session with one EWMS server. See `AsyncClient`."""
+
+    def __init__(
+        self,
+        server: str | None = None,
+        *,
+        token: str | None = None,
+        token_file: str | Path | None = None,
+        cluster: str | None = None,
+        timeout: Duration = 30,
+    ) -> None:
+        self._client = AsyncClient(server, token=token, token_file=token_file, cluster=cluster, timeout=timeout)
+        self._portal: Portal | None = None
+
+    @property
+    def server(self) -> Server:
+        """Return the server that was found."""
+        return self._client.server
+
+    def __enter__(self) -> Self:
+        self._portal = Portal()
+        self._portal.call(self._client.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and end the background thread."""
+        if self._portal is not None:
+            self._portal.call(self._client.close())
+            self._portal.close()
+            self._portal = None
+
+    def submit(self, workflow: Workflow | Mapping[str, Any]) -> "Run":
+        """Post `workflow` and return it as it is on the server. See `AsyncClient.submit`."""
+        return Run(self._open, self._open.call(self._client.submit(workflow)))
+
+    def run(self, workflow_id: str) -> "Run":
+        """Return the workflow `workflow_id`, submitted earlier or elsewhere."""
+        return Run(self._open, self._client.run(workflow_id))
+
+    def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
+        """Return the workflows that `query` finds, oldest first."""
+        return self._open.call(self._client.workflows(query))
+
+    @property
+    def _open(self) -> Portal:
+        if self._portal is None:
+            raise RuntimeError("use the client inside its `with` block")
+        return self._portal
+
+
+class Run:
+    """One workflow on the server. See `AsyncRun`."""
+
+    def __init__(self, portal: Portal, run: AsyncRun) -> None:
+        self._portal = portal
+        self._run = run
+        self.id = run.id
+        self.name = run.name
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    def show(self) -> State:
+        """Return the workflow with its task directives and taskforces."""
+        return self._portal.call(self._run.show())
+
+    def statuses(self) -> dict[str, dict[str, int]]:
+        """Return workers by job status and pilot status, all taskforces together."""
+        return self._portal.call(self._run.statuses())
+
+    def depths(self) -> QueueDepths:
+        """Return how much lies in each queue, and how much is dead."""
+        return self._portal.call(self._run.depths())
+
+    def queue(self, alias: str) -> "Queue":
+        """Return the queue `alias`."""
+        return Queue(self._portal, self._run.queue(alias))
+
+    def wait(self, until: Until = "over", *, timeout: Duration | None = None) -> Outcome:
+        """Return once `until` has come. See `AsyncRun.wait`."""
+        return self._portal.call(self._run.wait(until, timeout=timeout))
+
+    def finish(self) -> DeactivationAnswer:
+        """Say that all is done: workers stop, queues are retired."""
+        return self._portal.call(self._run.finish())
+
+    def abort(self) -> DeactivationAnswer:
+        """Stop it as it stands."""
+        return self._portal.call(self._run.abort())
+
+
+class Queue:
+    """One queue of a workflow. See `AsyncQueue`."""
+
+    def __init__(self, portal: Portal, queue: AsyncQueue) -> None:
+        self._portal = portal
+        self._queue = queue
+        self.alias = queue.alias
+
+    def profile(self) -> MQProfile:
+        """Return what the server tells of it; with token and broker address once it is active."""
+        return self._portal.call(self._queue.profile())
+
+    def depth(self) -> QueueDepth:
+        """Return how many events wait in it, are being worked on, and who takes them."""
+        return self._portal.call(self._queue.depth())
+
+    def publisher(
+        self, *, window: int = DEFAULT_WINDOW, active_timeout: Duration | None = None, timeout: Duration = 60
+    ) -> "Publisher":
+        """Return a publisher. See `AsyncPublisher`."""
+        publisher = self._queue.publisher(window=window, active_timeout=active_timeout, timeout=timeout)
+        return Publisher(self._portal, publisher, window)
+
+    def results(
+        self,
+        *,
+        n: int | None = None,
+        idle_timeout: Duration | None = None,
+        prefetch: int = DEFAULT_PREFETCH,
+        active_timeout: Duration | None = None,
+    ) -> "Results":
+        """Return its events to iterate over. See `AsyncResults`."""
+        results = self._queue.results(n=n, idle_timeout=idle_timeout, prefetch=prefetch, active_timeout=active_timeout)
+        return Results(self._portal, results)
+
+
+class Publisher:
+    """An open way onto a queue. See `AsyncPublisher`.
+
+    `send` hands the event to the loop's thread and goes on; one wake-up there serves all events handed over since.
+    """
+
+    def __init__(self, portal: Portal, publisher: AsyncPublisher, window: int) -> None:
+        self._portal = portal
+        self._publisher = publisher
+        self._slots = BoundedSemaphore(window)
+        self._handed: deque[tuple[EventId, bytes, str]] = deque()
+        self._scheduled = False
+
+    def __enter__(self) -> Self:
+        self._portal.call(self._publisher.__aenter__())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._portal.call(self._publisher.__aexit__(kind, *rest))
+
+    @property
+    def n_confirmed(self) -> int:
+        """Return how many events the broker has confirmed."""
+        return self._publisher.n_confirmed
+
+    def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
+        """Send `payload`; return its event's id. See `AsyncPublisher.send`."""
+        self._publisher.raise_failures()
+        event = self._publisher.prepare(payload, key=key, content_type=content_type)
+        self._slots.acquire()
+        self._handed.append(event)
+        if not self._scheduled:
+            self._scheduled = True
+            self._portal.loop.call_soon_threadsafe(self._start_handed)
+        return event[0]
+
+    def flush(self) -> None:
+        """Return when everything sent so far is confirmed. See `AsyncPublisher.flush`."""
+        self._portal.call(self._publisher.flush())
+
+    def _start_handed(self) -> None:
+        # Before the first is taken: whoever hands one over from here on has either it taken below, or a new wake-up.
+        self._scheduled = False
+        while self._handed:
+            self._publisher.start(self._handed.popleft(), self._slots.release)
+
+
+class Results:
+    """The events of a queue, one after the other. See `AsyncResults`."""
+
+    def __init__(self, portal: Portal, results: AsyncResults) -> None:
+        self._portal = portal
+        self._results = results
+        # The loop's body runs in this thread, acknowledgements on the connection's.
+        results.settle = self._settle
+
+    def __iter__(self) -> Iterator[Event]:
+        self._portal.call(self._results.__aenter__())
+        try:
+            while self._portal.call(self._results.arrival()):
+                while (event := self._results.begin()) is not None:
+                    yield event
+                    self._results.end()
+        finally:
+            self._portal.call(self._results.__aexit__(None, None, None))
+
+    def _settle(self, delivery: Delivery) -> None:
+        self._portal.loop.call_soon_threadsafe(self._results.settle_here, delivery)
+
+    @property
+    def n_duplicates(self) -> int:
+        """Return how many repeats the loop was spared."""
+        return self._results.n_duplicates
+
+    def ack(self) -> None:
+        """Acknowledge the loop's current event before the body ends."""
+        self._portal.call(self._results.ack())

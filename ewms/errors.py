@@ -1,0 +1,95 @@
+"""What can go wrong for a user, in the error families of `schemas.errors`: who has to act next.
+
+Refused          4xx   the request has to change             NotSignedIn, NotThere, AlreadyThere are kinds of it
+ServerDown       503   the same call works later             Unreachable: no answer at all
+ServerFailed     5xx   a defect of the server
+TimedOut               the time given was not enough
+OutcomeFailed          all calls worked; the workflow's result is a failure
+"""
+
+from collections.abc import Sequence
+
+from schemas import errors
+
+
+class ServerAnswer(errors.EWMSError):
+    """An error that the server stated: its status `code`, and the `request_id` to quote when asking about it."""
+
+    request_id: str = ""
+
+
+class Refused(ServerAnswer, errors.Rejected):
+    """The server refused the request; repeating it unchanged cannot help."""
+
+
+class NotSignedIn(Refused, errors.Unauthenticated):
+    """There is no token, or the server does not accept it for this."""
+
+    def __init__(self, reason: str = "authentication failed", *, hint: str = "") -> None:
+        super().__init__(
+            reason, hint=hint or "give a token: --token-file, EWMS_TOKEN or EWMS_TOKEN_FILE; `ewms up` writes one"
+        )
+
+
+class NotThere(Refused, errors.NotFound):
+    """The named workflow, task, taskforce or queue does not exist (or is not yours to see)."""
+
+
+class AlreadyThere(ServerAnswer, errors.Conflict):
+    """The state has moved on, so that the request no longer applies."""
+
+
+class ServerDown(ServerAnswer, errors.Unavailable):
+    """The server, or something that it needs, is away."""
+
+
+class ServerFailed(ServerAnswer, errors.Broken):
+    """The server failed on its own account."""
+
+
+class Unreachable(errors.Unavailable):
+    """No answer: nothing listens there, or the way is cut."""
+
+
+class TimedOut(errors.EWMSError):
+    """What was waited for did not come within the time given."""
+
+    code = 504
+
+
+class PublishFailed(errors.Unavailable):
+    """Some events were not accepted by the broker; `failures` holds (event id, error) of each."""
+
+    def __init__(self, failures: Sequence[tuple[str, errors.EWMSError]]) -> None:
+        first = failures[0][1]
+        super().__init__(f"{len(failures)} event(s) not published: {first.reason}", hint=first.hint)
+        self.failures = tuple(failures)
+
+
+class OutcomeFailed(errors.EWMSError):
+    """The workflow ended, or went on, with failures; `problems` says which."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+_KINDS: dict[int, type[ServerAnswer]] = {
+    401: NotSignedIn,
+    403: NotSignedIn,
+    404: NotThere,
+    409: AlreadyThere,
+    502: ServerDown,
+    503: ServerDown,
+    504: ServerDown,
+}
+
+
+def from_answer(code: int, reason: str, *, hint: str = "", request_id: str = "") -> ServerAnswer:
+    """Return the error that an answer with status `code` is."""
+    kind = _KINDS.get(code) or (Refused if 400 <= code < 500 else ServerFailed)
+    error = kind(reason, hint=hint)
+    # A class carries its family's usual code; this is what was really answered (422 and 429 are `Refused`, too).
+    error.code = code  # type: ignore[misc]  # a ClassVar of the family, made particular here
+    error.request_id = request_id
+    return error

@@ -1,0 +1,127 @@
+"""The gateway over HTTP: JSON in and out, errors as exceptions, calls repeated where that is safe.
+
+Every POST carries an `Idempotency-Key` that stays the same while it is repeated, so a lost answer makes no second
+workflow.
+"""
+
+import asyncio
+import random
+import uuid
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ewms.errors import ServerAnswer, ServerDown, Unreachable, from_answer
+from ewms.retrying import PASSING, pause_s
+from ewms.server import Server
+
+PREFIX = "/v1"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+#: Headers in which the server adds to the contract's `{code, error}`.
+REQUEST_ID = "X-Request-ID"
+HINT = "X-EWMS-Hint"
+
+
+class Gateway:
+    """One user's connection to the gateway. Build it inside the event loop in which it is used; close it."""
+
+    def __init__(self, server: Server, *, timeout_s: float = 30.0) -> None:
+        self._server = server
+        self._timeout_s = timeout_s
+        # A proxy elsewhere cannot reach this machine's own loopback.
+        beyond = urlsplit(server.gateway).hostname not in _LOOPBACK
+        self._client = httpx2.AsyncClient(
+            base_url=server.gateway, timeout=timeout_s, trust_env=beyond, headers={"Accept": "application/json"}
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def get(self, path: str) -> Any:
+        """Return the JSON at `path` (below `/v1`). See `_call`."""
+        return await self._call("GET", path, None)
+
+    async def post(self, path: str, body: Any) -> Any:
+        """Return the JSON answer to `body`. See `_call`."""
+        return await self._call("POST", path, body)
+
+    async def _call(self, method: str, path: str, body: Any) -> Any:
+        """Return the JSON answer; repeat the call while it may yet succeed and time is left.
+
+        Raises:
+            Refused, NotSignedIn, NotThere, AlreadyThere, ServerDown, ServerFailed: what the server answered.
+            Unreachable: nothing answered.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+        attempt = 0
+        while True:
+            # The token is asked for anew: it may have been renewed in its file meanwhile.
+            headers["Authorization"] = f"Bearer {self._server.token()}"
+            retry_after = ""
+            failure: Unreachable | ServerAnswer
+            try:
+                async with asyncio.timeout_at(deadline):
+                    answer = await self._client.request(method, f"{PREFIX}{path}", json=body, headers=headers)
+            except TimeoutError as error:
+                raise Unreachable(f"{self._server.gateway} did not answer within {self._timeout_s:g} s") from error
+            except httpx2.TransportError as error:
+                failure = self._unreachable(error)
+            except httpx2.HTTPError as error:
+                raise self._unreachable(error) from error
+            else:
+                if answer.is_success:
+                    return self._json(answer)
+                if answer.status_code not in PASSING:
+                    raise _stated(answer)
+                failure = _stated(answer)
+                retry_after = answer.headers.get("Retry-After", "")
+            pause = pause_s(
+                attempt,
+                remaining_s=deadline - loop.time(),
+                chance=random.random(),  # noqa: S311 - spreads load, guards nothing
+                retry_after=retry_after,
+            )
+            # Nothing listens: waiting out the whole time would make every typing error take half a minute.
+            if pause is None or (isinstance(failure, Unreachable) and attempt >= 4):
+                raise failure
+            await asyncio.sleep(pause)
+            attempt += 1
+
+    def _json(self, answer: httpx2.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise ServerDown(
+                f"{self._server.gateway} answered {answer.status_code} without JSON", hint="is this an EWMS gateway?"
+            ) from error
+
+    def _unreachable(self, error: httpx2.HTTPError) -> Unreachable:
+        return Unreachable(
+            f"cannot reach {self._server.gateway}: {error or type(error).__name__}",
+            hint="is it running? `ewms up` starts one on this machine",
+        )
+
+
+def _stated(answer: httpx2.Response) -> ServerAnswer:
+    try:
+        body = answer.json()
+        reason = str(body["error"])
+    except (ValueError, KeyError, TypeError):
+        reason = f"the server answered {answer.status_code} {answer.reason_phrase}"
+    return from_answer(
+        answer.status_code,
+        reason,
+        hint=answer.headers.get(HINT, ""),
+        request_id=answer.headers.get(REQUEST_ID, ""),
+    )

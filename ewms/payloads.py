@@ -1,0 +1,103 @@
+"""What a user sends and gets, to and from the bytes of an event. Nothing here performs I/O.
+
+str    <-> text/plain, UTF-8            a task's infile holds it as it is
+bytes  <-> application/octet-stream     likewise
+other  <-> application/json             the infile is JSON; EWMS_PILOT_INFILE_EXT should be .json
+"""
+
+import json
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, Header
+from schemas.ids import EventId
+
+#: Ids of keyed events live in a namespace of their own, so that they meet no other kind of uuid5.
+_KEYS = uuid.UUID("6a0d1a52-9f0e-5d0b-8f57-2d1f6f0c9e11")
+
+
+def encode(payload: Any, content_type: str | None = None) -> tuple[bytes, str]:
+    """Return the body and content type of an event that carries `payload`.
+
+    Raises:
+        TypeError: it is nothing that JSON can hold.
+        ValueError: it holds NaN or an infinity, which JSON readers refuse.
+    """
+    if isinstance(payload, bytes | bytearray | memoryview):
+        return bytes(payload), content_type or BINARY
+    if isinstance(payload, str):
+        return payload.encode(), content_type or TEXT
+    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode(), content_type or JSON
+
+
+def decode(body: bytes, content_type: str) -> Any:
+    """Return what `body` carries; bytes that are not what `content_type` says come back as they are."""
+    kind = content_type.partition(";")[0].strip().lower()
+    try:
+        if kind == JSON or kind.endswith("+json"):
+            return json.loads(body)
+        if kind.startswith("text/"):
+            return body.decode()
+    except ValueError:
+        return body
+    return body
+
+
+def event_id(queue: str, key: object | None) -> EventId:
+    """Return a new event's id: random, or for a `key` always the same in the same queue."""
+    if key is None:
+        return EventId(str(uuid.uuid4()))
+    return EventId(str(uuid.uuid5(_KEYS, f"{queue}/{key!r}")))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as a user gets it: `body` decoded by its content type, `raw` as it came."""
+
+    id: str
+    body: Any
+    raw: bytes = field(repr=False)
+    content_type: str
+    headers: dict[str, Any] = field(repr=False)
+    #: The number of this delivery, counted from 1 by the broker.
+    attempt: int = 1
+
+    @property
+    def parent(self) -> str:
+        """Return the id of the input event that led to this one, "" if there is none."""
+        return str(self.headers.get(Header.PARENT, ""))
+
+    @classmethod
+    def of(cls, data: DataEvent) -> "Event":
+        """Return the data event `data` as a user gets it."""
+        return cls(
+            id=data.id,
+            body=decode(data.body, data.content_type),
+            raw=data.body,
+            content_type=data.content_type,
+            headers=dict(data.headers),
+            attempt=data.attempt,
+        )
+
+
+class Recent:
+    """The ids of the last events that were dealt with; older ones are forgotten, so memory stays bounded."""
+
+    def __init__(self, capacity: int = 200_000) -> None:
+        self._capacity = capacity
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, event: str) -> bool:
+        return event in self._ids
+
+    def add(self, event: str) -> None:
+        """Remember `event`; an event without an id cannot be told from others and is not remembered."""
+        if not event:
+            return
+        self._ids[event] = None
+        self._ids.move_to_end(event)
+        if len(self._ids) > self._capacity:
+            self._ids.popitem(last=False)

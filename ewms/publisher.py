@@ -1,0 +1,133 @@
+"""Events onto a public queue: many on their way at once, a bounded number unconfirmed, each one accounted for."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self
+
+from ewms.access import QueueAccess
+from ewms.errors import PublishFailed
+from ewms.http import Gateway
+from ewms.payloads import encode, event_id
+from schemas.dataevents import BINARY
+from schemas.errors import EWMSError, TooLarge
+from schemas.ids import EventId, WorkflowId
+from schemas.topology import MAX_EVENT_BYTES, event_exchange
+
+DEFAULT_WINDOW = 256
+
+
+class AsyncPublisher:
+    """An open way onto a queue: `async with run.queue("photons").publisher() as publisher`.
+
+    `send` returns once the event is on its way; leaving the block waits for every confirm and raises `PublishFailed`
+    if an event was not accepted. Beyond `window` unconfirmed events `send` waits.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        workflow: WorkflowId,
+        alias: str,
+        *,
+        window: int = DEFAULT_WINDOW,
+        active_timeout_s: float | None = None,
+        timeout_s: float = 60.0,
+    ) -> None:
+        self._gateway = gateway
+        self._workflow = workflow
+        self._alias = alias
+        self._window = window
+        self._active_timeout_s = active_timeout_s
+        self._timeout_s = timeout_s
+        self._slots = asyncio.Semaphore(window)
+        self._pending: set[asyncio.Task[None]] = set()
+        self._failures: list[tuple[str, EWMSError]] = []
+        self._access: QueueAccess | None = None
+        #: How many events the broker has confirmed.
+        self.n_confirmed = 0
+
+    async def __aenter__(self) -> Self:
+        self._access = await QueueAccess.open(self._gateway, self._workflow, self._alias, self._active_timeout_s)
+        self._publisher = self._access.connection.publisher(window=self._window)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            # After an error in the block, what was sent is still confirmed, but the block's own error is what counts.
+            await (self.flush() if kind is None else self._settled())
+        finally:
+            if self._access is not None:
+                await self._access.close()
+
+    async def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
+        """Send `payload`; return its event's id. A `key` makes the id, so sending twice counts once downstream.
+
+        Raises:
+            TypeError, ValueError: the payload cannot be sent, see `payloads.encode`.
+            TooLarge: it is over the limit for one event.
+            PublishFailed: earlier events were not accepted.
+        """
+        self.raise_failures()
+        prepared = self.prepare(payload, key=key, content_type=content_type)
+        await self._slots.acquire()
+        self.start(prepared, self._slots.release)
+        return prepared[0]
+
+    def prepare(
+        self, payload: Any, *, key: object | None = None, content_type: str | None = None
+    ) -> tuple[EventId, bytes, str]:
+        """Return id, body and content type of the event for `payload`. See `send`."""
+        body, content_type = encode(payload, content_type)
+        if len(body) > MAX_EVENT_BYTES:
+            raise TooLarge(
+                f"the event has {len(body)} bytes; the limit is {MAX_EVENT_BYTES}",
+                hint="put the data into a file that tasks can reach, and send its name",
+            )
+        return event_id(self._mqid, key), body, content_type or BINARY
+
+    def start(self, event: tuple[EventId, bytes, str], done: Callable[[], None]) -> None:
+        """Put `event` on its way; `done` is called when it is confirmed or has failed."""
+        task = asyncio.create_task(self._publish(*event))
+        self._pending.add(task)
+
+        def finished(task: asyncio.Task[None]) -> None:
+            self._pending.discard(task)
+            done()
+
+        task.add_done_callback(finished)
+
+    async def flush(self) -> None:
+        """Return when everything sent so far is confirmed.
+
+        Raises:
+            PublishFailed: some of it was not accepted.
+        """
+        await self._settled()
+        self.raise_failures()
+
+    async def _settled(self) -> None:
+        while self._pending:
+            await asyncio.wait(tuple(self._pending))
+
+    @property
+    def _mqid(self) -> str:
+        if self._access is None:
+            raise RuntimeError("use the publisher inside its `with` block")
+        return self._access.mqid
+
+    def raise_failures(self) -> None:
+        if self._failures:
+            failures, self._failures = self._failures, []
+            raise PublishFailed(failures)
+
+    async def _publish(self, id_: EventId, body: bytes, content_type: str) -> None:
+        mqid = self._access.mqid if self._access else None
+        assert mqid is not None
+        try:
+            await self._publisher.publish(
+                event_exchange(mqid), mqid, body, message_id=id_, content_type=content_type, timeout_s=self._timeout_s
+            )
+        except EWMSError as error:
+            self._failures.append((id_, error))
+        else:
+            self.n_confirmed += 1

@@ -1,0 +1,70 @@
+"""One queue of a workflow, as its user sees it."""
+
+from ewms.access import public_profile
+from ewms.durations import Duration, seconds
+from ewms.errors import NotThere
+from ewms.http import Gateway
+from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher
+from ewms.results import DEFAULT_PREFETCH, AsyncResults
+from schemas.api import QueueDepth, QueueDepths
+from schemas.ids import WorkflowId
+from schemas.objects import MQProfile
+
+
+async def queue_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
+    """Return how much lies in each of the workflow's queues, and how much is dead."""
+    return QueueDepths.model_validate(await gateway.get(f"/workflows/{workflow}/queues"), extra="ignore")
+
+
+class AsyncQueue:
+    """The queue `alias` of a workflow. Making one asks the server nothing."""
+
+    def __init__(self, gateway: Gateway, workflow: WorkflowId, alias: str) -> None:
+        self._gateway = gateway
+        self._workflow = workflow
+        self.alias = alias
+
+    async def profile(self) -> MQProfile:
+        """Return what the server tells of it; with token and broker address once it is active."""
+        return await public_profile(self._gateway, self._workflow, self.alias)
+
+    async def depth(self) -> QueueDepth:
+        """Return how many events wait in it, are being worked on, and who takes them. Private queues, too."""
+        depths = await queue_depths(self._gateway, self._workflow)
+        for depth in depths.queues:
+            if depth.alias == self.alias:
+                return depth
+        names = ", ".join(depth.alias for depth in depths.queues) or "none yet"
+        raise NotThere(f"workflow {self._workflow} has no queue {self.alias!r}", hint=f"its queues: {names}")
+
+    def publisher(
+        self, *, window: int = DEFAULT_WINDOW, active_timeout: Duration | None = None, timeout: Duration = 60
+    ) -> AsyncPublisher:
+        """Return a publisher; entering its block waits, up to `active_timeout`, for the queue to be active."""
+        return AsyncPublisher(
+            self._gateway,
+            self._workflow,
+            self.alias,
+            window=window,
+            active_timeout_s=None if active_timeout is None else seconds(active_timeout),
+            timeout_s=seconds(timeout),
+        )
+
+    def results(
+        self,
+        *,
+        n: int | None = None,
+        idle_timeout: Duration | None = None,
+        prefetch: int = DEFAULT_PREFETCH,
+        active_timeout: Duration | None = None,
+    ) -> AsyncResults:
+        """Return its events to iterate over. See `AsyncResults`."""
+        return AsyncResults(
+            self._gateway,
+            self._workflow,
+            self.alias,
+            n=n,
+            idle_timeout_s=None if idle_timeout is None else seconds(idle_timeout),
+            prefetch=prefetch,
+            active_timeout_s=None if active_timeout is None else seconds(active_timeout),
+        )

@@ -1,0 +1,174 @@
+"""Events from a public queue: pushed, deduplicated, and acknowledged only after the loop's body has dealt with them."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Self
+
+from ewms.access import QueueAccess
+from ewms.errors import TimedOut
+from ewms.http import Gateway
+from ewms.payloads import Event, Recent
+from runtime.amqp import Consumer, Delivery
+from schemas.errors import EWMSError
+from schemas.ids import WorkflowId
+
+DEFAULT_PREFETCH = 100
+
+#: So many refusals, each within so long of the one before, are a queue that is gone.
+_MAX_REFUSALS = 5
+_REFUSALS_WITHIN_S = 60.0
+
+
+class AsyncResults:
+    """The events of a queue, one after the other: `async for event in run.queue("results").results(n=500)`.
+
+    An event is acknowledged when the body of the loop has ended; a body that raises, or leaves by `break`, gives its
+    event back, and `ack` acknowledges it earlier. Events with an id that was dealt with before are left out.
+    The loop ends after `n` events, or when none has come for `idle_timeout_s`; if `n` were expected that is `TimedOut`.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        workflow: WorkflowId,
+        alias: str,
+        *,
+        n: int | None = None,
+        idle_timeout_s: float | None = None,
+        prefetch: int = DEFAULT_PREFETCH,
+        active_timeout_s: float | None = None,
+    ) -> None:
+        self._gateway = gateway
+        self._workflow = workflow
+        self._alias = alias
+        self._n = n
+        self._idle_timeout_s = idle_timeout_s
+        self._prefetch = prefetch
+        self._active_timeout_s = active_timeout_s
+        self._arrived: deque[Delivery] = deque()
+        self._arrival = asyncio.Event()
+        self._refusal: EWMSError | None = None
+        self._n_refusals = 0
+        self._refused_at_s = 0.0
+        self._done = Recent()
+        self._current: Delivery | None = None
+        self._access: QueueAccess | None = None
+        self._consumer: Consumer | None = None
+        self._settlements: set[asyncio.Task[bool]] = set()
+        #: How a delivery is acknowledged; a loop in another thread has it sent to this one.
+        self.settle: Callable[[Delivery], None] = self.settle_here
+        #: How many events the loop has dealt with, and how many repeats it was spared.
+        self.n_taken = 0
+        self.n_duplicates = 0
+
+    async def __aenter__(self) -> Self:
+        self._access = await QueueAccess.open(self._gateway, self._workflow, self._alias, self._active_timeout_s)
+        try:
+            self._consumer = await self._access.connection.consume(
+                self._access.mqid, self._on_delivery, prefetch=self._prefetch, on_refused=self._on_refused
+            )
+        except BaseException:
+            await self._access.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await asyncio.gather(*self._settlements)
+            # Given back rather than left to the closing channel: the broker does not count that as an attempt.
+            for delivery in (self._current, *self._arrived):
+                if delivery is not None and not delivery.settled:
+                    await delivery.release()
+            if self._consumer is not None:
+                await self._consumer.close()
+        finally:
+            if self._access is not None:
+                await self._access.close()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        async with self:
+            while await self.arrival():
+                while (event := self.begin()) is not None:
+                    yield event
+                    self.end()
+
+    async def ack(self) -> None:
+        """Acknowledge the loop's current event before the body ends."""
+        if self._current is not None and not self._current.settled:
+            await self._current.ack()
+            self._done.add(self._current.id)
+
+    async def arrival(self) -> bool:
+        """Return True once an event has arrived, False when the loop is over.
+
+        Raises:
+            TimedOut: fewer than the `n` expected events came.
+            EWMSError: the queue cannot be read any more.
+        """
+        if self._complete:
+            return False
+        while not self._arrived:
+            if self._n_refusals >= _MAX_REFUSALS and self._refusal is not None:
+                raise self._refusal
+            self._arrival.clear()
+            try:
+                async with asyncio.timeout(self._idle_timeout_s):
+                    await self._arrival.wait()
+            except TimeoutError:
+                if self._n is None:
+                    return False
+                raise TimedOut(
+                    f"{self.n_taken} of {self._n} events came; then none for {self._idle_timeout_s:g} s",
+                    hint=f"see what holds them: `ewms workflow show {self._workflow}`",
+                ) from None
+        return True
+
+    def begin(self) -> Event | None:
+        """Return the next event for the loop's body; None when none has arrived, or no more are wanted."""
+        # Arrived events stay on the list until their turn, so that leaving the loop gives all of them back.
+        while self._arrived and not self._complete:
+            delivery = self._arrived.popleft()
+            if delivery.lost:
+                continue
+            if delivery.id in self._done:
+                self.n_duplicates += 1
+                self.settle(delivery)
+                continue
+            self._current = delivery
+            return Event.of(delivery.event)
+        return None
+
+    def end(self) -> None:
+        """Say that the body has dealt with the current event."""
+        delivery, self._current = self._current, None
+        if delivery is None:
+            return
+        self.n_taken += 1
+        # Even if the lease was lost meanwhile: the event will come again, and must not be dealt with twice.
+        self._done.add(delivery.id)
+        self.settle(delivery)
+
+    def settle_here(self, delivery: Delivery) -> None:
+        """Acknowledge `delivery`; called on the loop."""
+        if not delivery.settled:
+            task = asyncio.create_task(delivery.ack())
+            self._settlements.add(task)
+            task.add_done_callback(self._settlements.discard)
+
+    @property
+    def _complete(self) -> bool:
+        return self._n is not None and self.n_taken >= self._n
+
+    def _on_delivery(self, delivery: Delivery) -> None:
+        self._n_refusals = 0
+        self._arrived.append(delivery)
+        self._arrival.set()
+
+    def _on_refused(self, error: EWMSError) -> None:
+        # One refusal may be a broker that is just coming up; several in a row are a queue that is gone.
+        now_s = asyncio.get_running_loop().time()
+        self._n_refusals = self._n_refusals + 1 if now_s - self._refused_at_s < _REFUSALS_WITHIN_S else 1
+        self._refused_at_s = now_s
+        self._refusal = error
+        self._arrival.set()

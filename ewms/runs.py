@@ -1,0 +1,106 @@
+"""One workflow on the server: follow it, wait for it, end it."""
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from ewms.access import Looks, public_profiles
+from ewms.durations import Duration, seconds
+from ewms.errors import NotThere
+from ewms.http import Gateway
+from ewms.queues import AsyncQueue, queue_depths
+from ewms.state import Outcome, State
+from schemas.api import DeactivationAnswer, QueueDepths
+from schemas.ids import WorkflowId
+from schemas.objects import TaskDirective, Taskforce, Workflow
+from schemas.phases import Phase
+
+Model = TypeVar("Model", bound=BaseModel)
+
+#: What `wait` can wait for: the public queues being active, all of it being over, or a phase of every taskforce.
+Until = Literal["active", "over"] | Phase
+
+
+class AsyncRun:
+    """The workflow `id` on the server. Making one asks the server nothing."""
+
+    def __init__(self, gateway: Gateway, workflow: WorkflowId, *, name: str = "") -> None:
+        self._gateway = gateway
+        self.id = workflow
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r})"
+
+    async def show(self) -> State:
+        """Return the workflow with its task directives and taskforces."""
+        workflow = Workflow.model_validate(await self._gateway.get(f"/workflows/{self.id}"), extra="ignore")
+        return State(
+            workflow,
+            await self._all("task-directives", "task_directives", TaskDirective),
+            await self._all("taskforces", "taskforces", Taskforce),
+        )
+
+    async def statuses(self) -> dict[str, dict[str, int]]:
+        """Return workers by job status and pilot status, all taskforces together."""
+        return (await self.show()).workers
+
+    async def depths(self) -> QueueDepths:
+        """Return how much lies in each queue, and how much is dead."""
+        return await queue_depths(self._gateway, self.id)
+
+    def queue(self, alias: str) -> AsyncQueue:
+        """Return the queue `alias`."""
+        return AsyncQueue(self._gateway, self.id, alias)
+
+    async def wait(self, until: Until = "over", *, timeout: Duration | None = None) -> Outcome:
+        """Return once `until` has come.
+
+        Raises:
+            TimedOut: it has not, within `timeout`.
+            OutcomeFailed: it cannot come any more.
+        """
+        looks = Looks(None if timeout is None else seconds(timeout), f"{self.id} is not {until}")
+        if until == "active":
+            while not all(profile.is_activated for profile in await public_profiles(self._gateway, self.id)):
+                await looks.pause()
+            return Outcome(await self.show())
+        phase = None if until == "over" else Phase(until)
+        while True:
+            state = await self.show()
+            if state.over if phase is None else state.reached(phase):
+                return Outcome(state, await self._n_dead())
+            await looks.pause()
+
+    async def finish(self) -> DeactivationAnswer:
+        """Say that all is done: workers stop, queues are retired."""
+        return await self._end("finished")
+
+    async def abort(self) -> DeactivationAnswer:
+        """Stop it as it stands."""
+        return await self._end("abort")
+
+    async def _end(self, action: str) -> DeactivationAnswer:
+        answer = await self._gateway.post(f"/workflows/{self.id}/actions/{action}", {})
+        return DeactivationAnswer.model_validate(answer, extra="ignore")
+
+    async def _n_dead(self) -> int | None:
+        try:
+            return (await self.depths()).n_dead
+        except NotThere:
+            return None
+
+    async def _all(self, noun: str, key: str, model: type[Model]) -> list[Model]:
+        return await query_all(self._gateway, noun, key, model, {"workflow_id": self.id})
+
+
+async def query_all(gateway: Gateway, noun: str, key: str, model: type[Model], query: dict[str, Any]) -> list[Model]:
+    """Return every object that `query` finds, page by page, oldest first."""
+    found: list[Model] = []
+    body: dict[str, Any] = {"query": query}
+    while True:
+        page = await gateway.post(f"/query/{noun}", body)
+        found += [model.model_validate(item, extra="ignore") for item in page[key]]
+        if not page.get("next_after"):
+            return found
+        body["after"] = page["next_after"]

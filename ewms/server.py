@@ -1,0 +1,117 @@
+"""Where the server is and who the user is: arguments first, then the environment, then `.ewms/endpoints.json`.
+
+EWMS_GATEWAY            http://host:port
+EWMS_TOKEN              the token itself
+EWMS_TOKEN_FILE         a file that holds it, read again whenever it is used, so that it may be rewritten
+EWMS_CLUSTER            where tasks run that name no cluster
+.ewms/endpoints.json    written by `ewms up`; looked for in the current directory and above
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ewms.errors import NotSignedIn
+from schemas.errors import Rejected
+
+_ENDPOINTS = Path(".ewms") / "endpoints.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A gateway and the means to be known there."""
+
+    gateway: str
+    clusters: tuple[str, ...] = ()
+    _token: str = field(default="", repr=False)
+    _token_file: Path | None = None
+
+    def token(self) -> str:
+        """Return the token to show now.
+
+        Raises:
+            NotSignedIn: there is none.
+        """
+        token = self._token
+        if self._token_file is not None:
+            try:
+                token = self._token_file.read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise NotSignedIn(f"cannot read the token file {self._token_file}: {error}") from error
+        if not token:
+            raise NotSignedIn("no token is given")
+        # A header with a line end or a letter beyond ASCII cannot be sent, and the library's error would quote it.
+        if not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):
+            raise NotSignedIn("the token holds characters that no token has")
+        return token
+
+
+def find_server(
+    gateway: str | None = None,
+    *,
+    token: str | None = None,
+    token_file: str | Path | None = None,
+    cluster: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Server:
+    """Return the server that the arguments, the environment and the endpoints file name together.
+
+    The endpoints file's token is shown only to the endpoints file's gateway.
+
+    Raises:
+        Rejected: no gateway is named, or its address is none.
+    """
+    env = os.environ if environment is None else environment
+    endpoints = _endpoints(Path.cwd() if directory is None else directory)
+    address = gateway or env.get("EWMS_GATEWAY") or str(endpoints.get("gateway", ""))
+    if not address:
+        raise Rejected(
+            "no server is known", hint="start one here with `ewms up`, or name one: --server or EWMS_GATEWAY"
+        )
+    address = _checked(address)
+    token, file = _credentials(token, token_file, env)
+    if not token and file is None and address == str(endpoints.get("gateway", "")).rstrip("/"):
+        token = str(endpoints.get("token", ""))
+    chosen = cluster or env.get("EWMS_CLUSTER") or str(endpoints.get("cluster", ""))
+    return Server(address, (chosen,) if chosen else (), token or "", file)
+
+
+def _credentials(
+    token: str | None, token_file: str | Path | None, env: Mapping[str, str]
+) -> tuple[str | None, Path | None]:
+    if token or token_file:
+        return token, None if token else Path(str(token_file))
+    if env.get("EWMS_TOKEN"):
+        return env["EWMS_TOKEN"], None
+    return None, Path(env["EWMS_TOKEN_FILE"]) if env.get("EWMS_TOKEN_FILE") else None
+
+
+def _checked(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise Rejected(f"not a server address: {address!r}", hint="write it like http://127.0.0.1:8080")
+    return address.rstrip("/")
+
+
+def _endpoints(directory: Path) -> dict[str, Any]:
+    for folder in (directory, *directory.parents):
+        path = folder / _ENDPOINTS
+        try:
+            # Another user's file, in a folder above that all may write, could send us and our events elsewhere.
+            if path.stat().st_uid != os.getuid():
+                continue
+            content = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict):
+            return content
+    return {}

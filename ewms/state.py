@@ -1,0 +1,131 @@
+"""A workflow as the server tells it at one moment, and what follows from that. Nothing here performs I/O."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ewms.errors import OutcomeFailed
+from schemas.objects import TaskDirective, Taskforce, Workflow
+from schemas.phases import WANTED, Deactivated, Phase
+
+#: The order in which a taskforce that is wanted goes on.
+_ROAD = (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A workflow with its task directives and taskforces."""
+
+    workflow: Workflow
+    task_directives: Sequence[TaskDirective]
+    taskforces: Sequence[Taskforce]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it will run any more."""
+        return self.workflow.deactivated is not None and all(is_over(taskforce) for taskforce in self.taskforces)
+
+    @property
+    def phases(self) -> dict[str, int]:
+        """Return how many taskforces stand in each phase, in the phases' own order."""
+        counts = Counter(taskforce.phase for taskforce in self.taskforces)
+        return {str(phase): counts[phase] for phase in Phase if counts[phase]}
+
+    @property
+    def workers(self) -> dict[str, dict[str, int]]:
+        """Return the compound statuses of all taskforces, added up."""
+        return summed(taskforce.compound_statuses for taskforce in self.taskforces)
+
+    @property
+    def task_errors(self) -> dict[str, int]:
+        """Return the most frequent errors of all taskforces, the most frequent first."""
+        counts: Counter[str] = Counter()
+        for taskforce in self.taskforces:
+            counts.update(taskforce.top_task_errors)
+        return dict(counts.most_common())
+
+    def reached(self, phase: Phase) -> bool:
+        """Say whether every taskforce is in `phase` or past it.
+
+        Raises:
+            OutcomeFailed: one has left the road to it and will not get there.
+        """
+        if phase in _ROAD:
+            lost = [t for t in self.taskforces if t.phase not in WANTED and not _passed(t, phase)]
+            if lost:
+                names = ", ".join(t.taskforce_uuid for t in lost)
+                raise OutcomeFailed([f"ended before {phase}: {names}"])
+            return all(t.phase not in WANTED or _ROAD.index(t.phase) >= _ROAD.index(phase) for t in self.taskforces)
+        return all(t.phase == phase or is_over(t) for t in self.taskforces)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in the words of the REST API: the body that `POST /workflows` answers with."""
+        return {
+            "workflow": self.workflow.model_dump(mode="json"),
+            "task_directives": [task.model_dump(mode="json") for task in self.task_directives],
+            "taskforces": [taskforce.model_dump(mode="json") for taskforce in self.taskforces],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a workflow ended."""
+
+    state: State
+    #: Events in the dead-letter queue; None where the queues are gone already.
+    n_dead: int | None = None
+
+    def problems(self) -> list[str]:
+        """Return what went wrong, one sentence each; empty for a success."""
+        found = []
+        if self.state.workflow.deactivated is Deactivated.ABORTED:
+            found.append(f"{self.state.workflow.workflow_id} was aborted")
+        if self.n_dead:
+            found.append(f"{self.n_dead} event(s) are dead letters")
+        for error, n in self.state.task_errors.items():
+            found.append(f"{n} worker(s): {error}")
+        return found
+
+    def raise_for_failures(self) -> "Outcome":
+        """Return self.
+
+        Raises:
+            OutcomeFailed: something went wrong.
+        """
+        if problems := self.problems():
+            raise OutcomeFailed(problems)
+        return self
+
+
+def is_over(taskforce: Taskforce) -> bool:
+    """Say whether `taskforce` has left HTCondor, or never came there and is not wanted any more (ruling 9)."""
+    return taskforce.phase is Phase.CONDOR_COMPLETE or (
+        taskforce.phase is Phase.PENDING_STOPPER and taskforce.cluster_id is None
+    )
+
+
+def post_to_submitted_s(state: State) -> float | None:
+    """Return the time from the accepted request to the last taskforce's jobs in its schedd; None: not yet."""
+    times = []
+    for taskforce in state.taskforces:
+        moves = [c for c in taskforce.phase_change_log if c.target_phase is Phase.CONDOR_SUBMIT and c.was_successful]
+        if not moves:
+            return None
+        times.append(moves[0].timestamp)
+    return max(times) - state.workflow.timestamp if times else None
+
+
+def summed(statuses: "Sequence[Mapping[str, Mapping[str, int]]] | Any") -> dict[str, dict[str, int]]:
+    """Return compound statuses added up."""
+    total: dict[str, dict[str, int]] = {}
+    for compound in statuses:
+        for job, pilots in compound.items():
+            inner = total.setdefault(job, {})
+            for pilot, n in pilots.items():
+                inner[pilot] = inner.get(pilot, 0) + n
+    return total
+
+
+def _passed(taskforce: Taskforce, phase: Phase) -> bool:
+    return any(c.target_phase is phase and c.was_successful for c in taskforce.phase_change_log)

@@ -1,0 +1,137 @@
+"""A workflow as a user writes it, and the request that it becomes. Nothing here performs I/O.
+
+    Workflow(name="reco", public=["photons", "results"], tasks=[
+        Task(image="...", args="reco {{INFILE}} {{OUTFILE}}", inputs=["photons"], outputs=["results"],
+             n_workers=100, memory="2G", disk="1G", max_runtime="1h")])
+
+Queues that are not public join tasks to each other; a queue exists because a task names it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ewms.durations import Duration, seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One kind of work: an image, a command line, the queues it reads and writes, and what its workers need."""
+
+    image: str
+    args: str
+    inputs: Sequence[str]
+    outputs: Sequence[str] = ()
+    #: Where it may run; one taskforce each. Empty: the server's usual place, as far as this machine knows it.
+    clusters: Sequence[str] = ()
+    n_workers: int | None = None
+    memory: str | int = "512M"
+    disk: str | int = "1G"
+    cores: int = 1
+    max_runtime: Duration = "1h"
+    env: Mapping[str, str] = field(default_factory=dict)
+    init_image: str = ""
+    init_args: str = ""
+    init_env: Mapping[str, str] = field(default_factory=dict)
+    #: Variables of the pilot itself, such as EWMS_PILOT_INFILE_EXT.
+    pilot: Mapping[str, str | int | list[str]] = field(default_factory=dict)
+    input_files: Sequence[str] = ()
+    requirements: str = ""
+    #: The order among this user's own jobs in HTCondor; not the workflow's priority.
+    job_priority: int = 50
+    keep_worker_logs: bool = False
+
+    def request(self, default_clusters: Sequence[str]) -> dict[str, Any]:
+        """Return the task as the contract's request has it.
+
+        Raises:
+            ValueError: no cluster location is named, and there is no default.
+        """
+        clusters = list(self.clusters or default_clusters)
+        if not clusters:
+            raise ValueError("a task names no cluster: give `clusters=[...]`, or set EWMS_CLUSTER")
+        pilot: dict[str, Any] = {}
+        if self.pilot:
+            pilot["environment"] = dict(self.pilot)
+        if self.input_files:
+            pilot["input_files"] = list(self.input_files)
+        return {
+            "cluster_locations": clusters,
+            "task_image": self.image,
+            "task_args": self.args,
+            "task_env": dict(self.env),
+            "init_image": self.init_image,
+            "init_args": self.init_args,
+            "init_env": dict(self.init_env),
+            "input_queue_aliases": list(self.inputs),
+            "output_queue_aliases": list(self.outputs),
+            "n_workers": self.n_workers,
+            "worker_config": {
+                "do_transfer_worker_stdouterr": self.keep_worker_logs,
+                "max_worker_runtime": max(1, round(seconds(self.max_runtime))),
+                "n_cores": self.cores,
+                "priority": self.job_priority,
+                "worker_disk": self.disk,
+                "worker_memory": self.memory,
+                "condor_requirements": self.requirements,
+            },
+            "pilot_config": pilot,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """Tasks joined by queues. `name` is the user's own word for it and stays on this side."""
+
+    tasks: Sequence[Task]
+    #: Aliases of the queues that the user publishes to or consumes from.
+    public: Sequence[str] = ()
+    priority: int = 50
+    name: str = ""
+
+    def request(self, default_clusters: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the body of `POST /workflows`.
+
+        Raises:
+            ValueError: it cannot work: no task, or a public queue that no task uses.
+        """
+        if not self.tasks:
+            raise ValueError("a workflow needs at least one task")
+        used = {alias for task in self.tasks for alias in (*task.inputs, *task.outputs)}
+        if unused := [alias for alias in self.public if alias not in used]:
+            # The server ignores such an alias in silence; the publisher would then wait for a queue that never comes.
+            raise ValueError(
+                f"no task uses the public queue(s) {', '.join(unused)}; tasks use {', '.join(sorted(used))}"
+            )
+        return {
+            "public_queue_aliases": list(self.public),
+            "tasks": [task.request(default_clusters) for task in self.tasks],
+            "priority": self.priority,
+        }
+
+
+def with_settings(request: Any, settings: Mapping[str, Any]) -> Any:
+    """Return the JSON value `request` with each `settings` path changed: `tasks.0.n_workers` -> 8.
+
+    A path may add a key to an object, but not an element to a list.
+
+    Raises:
+        ValueError: a path leads nowhere.
+    """
+    for path, value in settings.items():
+        request = _with(request, path.split("."), value, path)
+    return request
+
+
+def _with(node: Any, keys: Sequence[str], value: Any, path: str) -> Any:
+    if not keys:
+        return value
+    key, *rest = keys
+    if isinstance(node, Mapping):
+        return {**node, key: _with(node.get(key, {}), rest, value, path)}
+    if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+        index = int(key)
+        return [*node[:index], _with(node[index], rest, value, path), *node[index + 1 :]]
+    if isinstance(node, list) and key == "*":
+        return [_with(child, rest, value, path) for child in node]
+    raise ValueError(f"--set {path}: there is no {key!r} here")
