@@ -62,8 +62,11 @@ _UNSAFE_IN_A_KEY = re.compile(rb"[^A-Za-z0-9_-]")
 
 
 def encode_schedd(schedd: str) -> str:
-    """Return `schedd` as one word of a routing key: other bytes become `%XX`, so no dot splits the key."""
-    return _UNSAFE_IN_A_KEY.sub(lambda m: b"%%%02X" % m[0][0], schedd.encode()).decode()
+    """Return `schedd` as one word of a routing key: other bytes become `+XX`, so no dot splits the key.
+
+    Not the usual `%`: aio-pika refuses it in names, and it is a character that OAuth scopes expand.
+    """
+    return _UNSAFE_IN_A_KEY.sub(lambda m: b"+%02X" % m[0][0], schedd.encode()).decode()
 
 
 def tms_service(schedd: str) -> str:

@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from pamqp.constants import DOMAIN_REGEX
 
 from schemas import topology
 from schemas.ids import Mqid, WorkflowId
@@ -10,6 +11,8 @@ def test_a_schedds_name_is_one_word_of_a_routing_key(schedd: str) -> None:
     word = topology.encode_schedd(schedd)
     assert not set(word) & set(".#*")
     assert word.isascii()
+    # What the client library lets into a name: `%` is not among it.
+    assert DOMAIN_REGEX["queue-name"].fullmatch(word)
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
