@@ -1,0 +1,162 @@
+"""The pilot's files on the worker: one directory a run, its infile and outfile, its output.
+
+    <parent>/ewms-pilot-data/<uuid>/task-io/{infile-<uuid>.<ext>,outfile-<uuid>.<ext>}
+                             <uuid>/outputs/{stdoutfile,stderrfile}
+                             init-<hex>/outputs/{stdoutfile,stderrfile}
+                             data-hub/
+
+A task may leave anything where its outfile should be, so that is opened without following links, must be a regular
+file, and is never read beyond the limit. These few calls are a good part of what an event costs: `os` takes half of
+pathlib's time.
+"""
+
+import os
+import shutil
+import stat
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pilot.errors import Failure, outfile_too_large, outfile_unreadable
+from schemas.topology import MAX_EVENT_BYTES
+
+_DIRECTORY = "ewms-pilot-data"
+_STDERR_TAIL = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """Where one run's files are. Paths are the worker's; `infile` and `outfile` are names inside `task_io`."""
+
+    name: str
+    directory: str
+    task_io: str
+    outputs: str
+    infile: str
+    outfile: str
+
+    @property
+    def stdout(self) -> str:
+        """Return the path of what the run writes to its standard output."""
+        return f"{self.outputs}/stdoutfile"
+
+    @property
+    def stderr(self) -> str:
+        """Return the path of what the run writes to its standard error."""
+        return f"{self.outputs}/stderrfile"
+
+
+class WorkDirectory:
+    """All of a pilot's files. `shared` lets users of a container other than the pilot's write (docker)."""
+
+    def __init__(self, parent: str, *, infile_ext: str, outfile_ext: str, shared: bool = False) -> None:
+        self.path = f"{os.path.realpath(parent)}/{_DIRECTORY}"
+        self.data_hub = f"{self.path}/data-hub"
+        self._infile_ext, self._outfile_ext = infile_ext, outfile_ext
+        self._mode = 0o777 if shared else 0o700
+        self._shared = shared
+
+    def make(self) -> None:
+        """Make the directories that outlive a run; nobody else on the worker can look into them."""
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        os.chmod(self.path, 0o700)
+        os.makedirs(self.data_hub, exist_ok=True)
+        os.chmod(self.data_hub, self._mode)
+
+    def begin_run(self, infile: bytes | None) -> RunFiles:
+        """Make the directory of one run of the task, with its infile if there is an event."""
+        name = uuid.uuid4().hex
+        directory = f"{self.path}/{name}"
+        task_io, outputs = f"{directory}/task-io", f"{directory}/outputs"
+        os.mkdir(directory, 0o700)
+        os.mkdir(task_io, 0o700)
+        os.mkdir(outputs, 0o700)
+        if self._shared:  # against the umask
+            os.chmod(task_io, self._mode)
+            os.chmod(directory, 0o711)  # noqa: S103 - below a directory that only the pilot may enter
+        infile_name = f"infile-{name}.{self._infile_ext}"
+        if infile is not None:
+            fd = os.open(f"{task_io}/{infile_name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            try:
+                written = os.write(fd, infile)
+                while written < len(infile):
+                    written += os.write(fd, infile[written:])
+            finally:
+                os.close(fd)
+        return RunFiles(
+            name=name,
+            directory=directory,
+            task_io=task_io,
+            outputs=outputs,
+            infile=infile_name if infile is not None else "",
+            outfile=f"outfile-{name}.{self._outfile_ext}",
+        )
+
+    def begin_init(self) -> RunFiles:
+        """Make the directory of the init container's run."""
+        name = f"init-{uuid.uuid4().hex}"
+        directory = f"{self.path}/{name}"
+        os.makedirs(f"{directory}/outputs", mode=0o700)
+        return RunFiles(name, directory, "", f"{directory}/outputs", "", "")
+
+
+def remove_run(files: RunFiles) -> bool:
+    """Remove a run's files; False if it left more than a few calls remove, see `remove_tree`."""
+    try:
+        if files.task_io:
+            for name in os.listdir(files.task_io):
+                os.unlink(f"{files.task_io}/{name}")
+            os.rmdir(files.task_io)
+        os.unlink(files.stdout)
+        os.unlink(files.stderr)
+        os.rmdir(files.outputs)
+        os.rmdir(files.directory)
+    except OSError:
+        return False
+    return True
+
+
+def remove_tree(directory: str) -> None:
+    """Remove a directory with everything in it, also what its owner was not allowed to list."""
+    for parent, names, _ in os.walk(directory):
+        for name in names:
+            with suppress(OSError):
+                if not os.path.islink(f"{parent}/{name}"):
+                    os.chmod(f"{parent}/{name}", 0o700)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def read_outfile(files: RunFiles) -> bytes | Failure | None:
+    """Return the outfile's bytes; `None` if the task wrote none."""
+    path = f"{files.task_io}/{files.outfile}"
+    try:
+        # O_NONBLOCK: a FIFO in its place must not hold the pilot.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return outfile_unreadable(f"the outfile cannot be opened: {error.strerror} (links are not followed)")
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            return outfile_unreadable("the outfile is not a regular file")
+        if status.st_size > MAX_EVENT_BYTES:
+            return outfile_too_large(status.st_size, MAX_EVENT_BYTES)
+        body = os.read(fd, status.st_size + 1)
+        while chunk := os.read(fd, MAX_EVENT_BYTES + 1 - len(body)):
+            body += chunk
+        return body if len(body) <= MAX_EVENT_BYTES else outfile_too_large(len(body), MAX_EVENT_BYTES)
+    except OSError as error:
+        return outfile_unreadable(f"the outfile cannot be read: {error.strerror}")
+    finally:
+        os.close(fd)
+
+
+def read_tail(path: str, n_bytes: int = _STDERR_TAIL) -> str:
+    """Return the end of a text file, empty if there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-min(n_bytes, os.fstat(file.fileno()).st_size), os.SEEK_END)
+            return file.read(n_bytes).decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,198 @@
+"""Run commands as children that can be ended with everything they started.
+
+A command gets a session of its own by `posix_spawn`, no shell and no descriptor but its three; its end is told by a
+pidfd on the event loop. The pilot is a subreaper: what a task leaves behind, even in another session, becomes the
+pilot's child and is found there.
+"""
+
+import asyncio
+import ctypes
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from pilot.container import Command
+
+# Source: linux/prctl.h.
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+
+#: Python ignores these; a program expects their default.
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
+
+#: A tree that forks while it is killed is walked again, so often at most.
+_MAX_WALKS = 20
+
+
+class Child:
+    """One running command. `on_end` is called once, with its exit code (128 + n if a signal ended it)."""
+
+    def __init__(self, pid: int, kill_argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        self.pid = pid
+        self.kill_argv = kill_argv
+        self.environment = environment
+        self.ended = False
+
+
+class Children:
+    """All children of this process; there is one of these."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[int, Child] = {}
+        # Orphans are given to the main thread, from which everything is spawned, too.
+        self._list = f"/proc/self/task/{threading.main_thread().native_id}/children"
+
+    def spawn(self, command: Command, *, stdout: str, stderr: str, on_end: Callable[[int], None]) -> Child:
+        """Start `command` with its output going to files. Raises: OSError if it cannot be started."""
+        program = found_program(command)
+        write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        pid = os.posix_spawn(
+            program,
+            command.argv,
+            command.environment,
+            file_actions=(
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, stdout, write, 0o600),
+                (os.POSIX_SPAWN_OPEN, 2, stderr, write, 0o600),
+            ),
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_DEFAULT_SIGNALS,
+        )
+        return self._watch(Child(pid, command.kill_argv, command.environment), on_end)
+
+    def kill(self, child: Child) -> None:
+        """End `child` and everything it started, at once."""
+        if child.ended:
+            return
+        kill_tree(child.pid)
+        if child.kill_argv:
+            killer = Command(child.kill_argv, child.environment)
+            with suppress(OSError):
+                self.spawn(killer, stdout=os.devnull, stderr=os.devnull, on_end=lambda _: None)
+
+    def sweep(self) -> None:
+        """Kill what ended commands have left behind, and reap it."""
+        try:
+            with open(self._list, "rb") as file:
+                pids = [int(pid) for pid in file.read().split()]
+        except OSError:  # a kernel without this list: only the process groups were killed
+            return
+        strays = [pid for pid in pids if pid not in self._running]
+        if not strays:
+            return
+        sessions = set(self._running)
+        for pid in strays:
+            if _reaped(pid) or _session(pid) in sessions:
+                continue
+            if not self._running or not self._belongs_to_a_running_one(pid):
+                kill_tree(pid)
+                _reaped(pid)
+
+    def kill_all(self) -> None:
+        """End everything."""
+        for child in list(self._running.values()):
+            self.kill(child)
+
+    def _watch(self, child: Child, on_end: Callable[[int], None]) -> Child:
+        fd = os.pidfd_open(child.pid)
+        self._running[child.pid] = child
+
+        def ended() -> None:
+            self._loop.remove_reader(fd)
+            os.close(fd)
+            _, status = os.waitpid(child.pid, 0)
+            child.ended = True
+            del self._running[child.pid]
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+            self.sweep()
+            code = os.waitstatus_to_exitcode(status)
+            on_end(code if code >= 0 else 128 - code)
+
+        self._loop.add_reader(fd, ended)
+        return child
+
+    def _belongs_to_a_running_one(self, pid: int) -> bool:
+        """Return whether a stray carries the mark of a run that goes on: paths that no other run has."""
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                mine = file.read()
+        except OSError:
+            return True  # not ours to look at: left alone until nothing runs
+        marks = (child.environment.get("EWMS_TASK_OUTFILE", "") for child in self._running.values())
+        return any(mark and mark.encode() in mine for mark in marks)
+
+
+def prepare_process() -> None:
+    """Make this process one that finds its children's orphans, and whose memory they cannot read."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    for fd in os.listdir("/proc/self/fd"):
+        if int(fd) > 2:
+            with suppress(OSError):
+                os.set_inheritable(int(fd), False)
+
+
+def found_program(command: Command) -> str:
+    """Return the file of the command's program, looked for where the command itself would. Raises: OSError."""
+    name = command.argv[0]
+    if "/" in name:
+        return name
+    path = shutil.which(name, path=command.environment.get("PATH", os.defpath))
+    if path is None:
+        raise FileNotFoundError(f"no program {name!r} in PATH")
+    return path
+
+
+def kill_tree(pid: int) -> None:
+    """Send SIGKILL to `pid`, to its process group if it leads one, and to all descendants."""
+    for _ in range(_MAX_WALKS):
+        descendants = _descendants(pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        for victim in (pid, *descendants):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(victim, signal.SIGKILL)
+        if not descendants:
+            return
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the living processes below `pid`, from one look at all processes."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (status := _status(int(name))) is not None and status[0] not in "ZX":
+            children.setdefault(int(status[1]), []).append(int(name))
+    found, queue = [], [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def _status(pid: int) -> list[str] | None:
+    """Return the fields of /proc/PID/stat from the state on: state, ppid, pgrp, session."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].decode().split()
+    except OSError:
+        return None
+
+
+def _session(pid: int) -> int:
+    status = _status(pid)
+    return int(status[3]) if status else 0
+
+
+def _reaped(pid: int) -> bool:
+    """Take the exit status of a child that has ended; False if it lives."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
