@@ -1,0 +1,1 @@
+"""Workflow management: keeps the state of workflows and is their only writer."""

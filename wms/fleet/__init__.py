@@ -1,0 +1,1 @@
+"""Workflows, task directives and taskforces: their life cycle, and what is launched next."""

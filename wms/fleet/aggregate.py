@@ -1,0 +1,188 @@
+"""A workflow with its taskforces: what one decision sees and changes, and the bookkeeping common to all. (core)
+
+A decision takes an `Aggregate`, edits a `Draft` of it and settles it into an `Outcome`. Settling notes when the
+last taskforce is over, tells MQS so once, and works out when somebody must look again (`wake_at`).
+
+An aggregate need not hold all taskforces: those that a stimulus cannot touch may stay in the database, if it is
+known whether any of them is still open.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.documents import TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
+from schemas.errors import Broken
+from schemas.events import Payload, WorkflowOver
+from schemas.ids import TaskforceUuid, TaskId
+from schemas.objects import PhaseChange
+from schemas.phases import Phase, may_move
+
+#: How long an unanswered request to MQS or a TMS rests before it is repeated; doubled each time.
+_FIRST_PAUSE = timedelta(seconds=30)
+_LONGEST_PAUSE = timedelta(minutes=10)
+
+#: How long a failed start or removal rests, after the first failure, the second, and so on.
+_FAILURE_PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 90, 270, 600))
+#: After so many failures nothing more is logged, and a start is not tried again.
+MAX_FAILURES = 3
+
+_MAX_CONTEXT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """What a decision sees. `tasks` are those that a start may have to describe."""
+
+    workflow: WorkflowDocument
+    taskforces: Mapping[TaskforceUuid, TaskforceDocument]
+    tasks: Mapping[TaskId, TaskDirectiveDocument] = field(default_factory=dict)
+    #: Of the taskforces that are not here: whether any is open. None: all are here.
+    others_open: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The aggregate after a decision, what is to be sent, and what the caller is told."""
+
+    after: Aggregate
+    events: tuple[Payload, ...] = ()
+    answer: Any = None
+
+
+def is_over(taskforce: TaskforceDocument) -> bool:
+    """Say whether nothing of `taskforce` runs or ever will (ruling 9)."""
+    return taskforce.phase is Phase.CONDOR_COMPLETE or taskforce.ended_at is not None
+
+
+def ask_again_at(asked_at: datetime, n_asked: int) -> datetime:
+    """Return when a request that was made `n_asked` times, last at `asked_at`, is due to be repeated."""
+    # The exponent is bounded first: a timedelta overflows long before an integer does.
+    return asked_at + min(_FIRST_PAUSE * (1 << min(max(n_asked, 1) - 1, 10)), _LONGEST_PAUSE)
+
+
+def failure_pause(n_failures: int) -> timedelta:
+    """Return how long to wait after the `n_failures`-th failure."""
+    return _FAILURE_PAUSES[min(max(n_failures, 1), len(_FAILURE_PAUSES)) - 1]
+
+
+class Draft:
+    """An aggregate being changed. Illegal moves do not pass here, whatever a decision tries."""
+
+    def __init__(self, aggregate: Aggregate, now: datetime) -> None:
+        self.before = aggregate
+        self.now = now
+        self.workflow = aggregate.workflow
+        self.taskforces = dict(aggregate.taskforces)
+        self.events: list[Payload] = []
+
+    def __iter__(self) -> Iterator[TaskforceDocument]:
+        # A copy of the list: decisions change taskforces while they go through them.
+        return iter(list(self.taskforces.values()))
+
+    def send(self, payload: Payload) -> None:
+        """Have `payload` sent with the commit."""
+        self.events.append(payload)
+
+    def change_workflow(self, **fields: Any) -> None:
+        """Set fields of the workflow."""
+        self.workflow = self.workflow.model_copy(update=fields)
+
+    def change(self, taskforce: TaskforceDocument, **fields: Any) -> TaskforceDocument:
+        """Set fields of `taskforce`, except its phase; return it as it is now."""
+        changed = self.taskforces[taskforce.taskforce_uuid].model_copy(update=fields)
+        self.taskforces[taskforce.taskforce_uuid] = changed
+        return changed
+
+    def move(
+        self,
+        taskforce: TaskforceDocument,
+        target: Phase,
+        *,
+        by: str,
+        context: str = "",
+        source_event_time: float | None = None,
+    ) -> TaskforceDocument:
+        """Move `taskforce` to `target`, with a line in its log.
+
+        Raises:
+            Broken: the move is not legal; the decision should have known.
+        """
+        if not may_move(taskforce.phase, target):
+            raise Broken(f"no move from {taskforce.phase} to {target}")
+        moved = self.note(
+            taskforce, target, by=by, context=context, was_successful=True, source_event_time=source_event_time
+        )
+        return self.change(moved, phase=target)
+
+    def note(
+        self,
+        taskforce: TaskforceDocument,
+        target: Phase,
+        *,
+        by: str,
+        context: str,
+        was_successful: bool = False,
+        source_event_time: float | None = None,
+    ) -> TaskforceDocument:
+        """Append a line to the log of `taskforce`, whose phase stays."""
+        line = PhaseChange(
+            target_phase=target,
+            timestamp=self.now.timestamp(),
+            was_successful=was_successful,
+            source_event_time=source_event_time,
+            source_entity=by,
+            context=context[:_MAX_CONTEXT],
+        )
+        return self.change(taskforce, phase_change_log=[*taskforce.phase_change_log, line])
+
+    def settle(self, answer: Any = None) -> Outcome:
+        """Return the outcome: the draft with its end noted and its next waking worked out."""
+        if (
+            self.workflow.deactivated is not None
+            and self.workflow.over_at is None
+            and not self.before.others_open
+            and all(map(is_over, self.taskforces.values()))
+        ):
+            self.change_workflow(over_at=self.now)
+            self.send(WorkflowOver(workflow_id=self.workflow.workflow_id))
+        wake_at = self._wake_at()
+        if wake_at != self.workflow.wake_at:
+            self.change_workflow(wake_at=wake_at)
+        after = Aggregate(self.workflow, self.taskforces, self.before.tasks, self.before.others_open)
+        return Outcome(after, tuple(self.events), answer)
+
+    def _wake_at(self) -> datetime | None:
+        dues = [due for taskforce in self if (due := _due(self.workflow, taskforce, self.now)) is not None]
+        if (due := queues_due(self.workflow)) is not None:
+            dues.append(due)
+        if self.before.others_open is not None and self.before.workflow.wake_at is not None:
+            # What the absent ones need is in the old time. Waking too early costs one look.
+            dues.append(self.before.workflow.wake_at)
+        return min(dues, default=None)
+
+
+def queues_due(workflow: WorkflowDocument) -> datetime | None:
+    """Return when MQS is due to be asked again for the queues; None: nothing is wanted of it."""
+    if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_asked_at is None:
+        return None
+    return ask_again_at(workflow.queues_asked_at, workflow.n_queues_asked)
+
+
+def _due(workflow: WorkflowDocument, taskforce: TaskforceDocument, now: datetime) -> datetime | None:
+    """Return when `taskforce` needs somebody to look, if nothing is heard of it."""
+    if taskforce.ended_at is not None:
+        return None
+    match taskforce.phase:
+        case Phase.PRE_MQ_ACTIVATION if workflow.queues_active_at is not None:
+            return now
+        case Phase.PENDING_STARTER if taskforce.asked_at is None:
+            # Once the pause is over the launcher finds it by itself: waking is only to tell the launcher.
+            return taskforce.retry_at if taskforce.retry_at is not None and taskforce.retry_at > now else None
+        case Phase.PENDING_STOPPER if taskforce.asked_at is None:
+            return taskforce.retry_at or now
+        case Phase.PENDING_STARTER | Phase.PENDING_STOPPER | Phase.CONDOR_RM if taskforce.asked_at is not None:
+            return ask_again_at(taskforce.asked_at, taskforce.n_asked)
+        case _:
+            return None

@@ -1,0 +1,79 @@
+"""Where taskforces can run: a location's name, as users write it, to the schedd behind it. (core)
+
+    {"osg": {"schedd": "grid-submitter.example.org", "served_by": "events", "n_workers": 1},
+     "sub-2": "osg"}
+
+A string is another name of a location. The map is a setting: a moved access point needs no release.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.errors import Broken, Rejected
+
+
+class ServedBy(StrEnum):
+    """How the TMS of a schedd hears of its work; never both ways."""
+
+    EVENTS = "events"
+    REST = "rest"
+
+
+class Cluster(BaseModel):
+    """One location."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schedd: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    served_by: ServedBy = ServedBy.EVENTS
+    #: How many workers a taskforce gets whose `n_workers` is null.
+    n_workers: Annotated[int, Field(ge=1)] = 1
+
+
+class UnknownCluster(Rejected):
+    """No cluster is configured under this name."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(f"condor cluster location not found: {location}")
+        self.location = location
+
+
+class ClusterMap:
+    """The known locations, their aliases resolved."""
+
+    def __init__(self, locations: Mapping[str, Cluster | str]) -> None:
+        self._clusters: dict[str, Cluster] = {}
+        for name, target in locations.items():
+            cluster = locations.get(target) if isinstance(target, str) else target
+            if not isinstance(cluster, Cluster):
+                raise Broken(f"cluster location {name!r} is an alias of {target!r}, which is no location")
+            self._clusters[name] = cluster
+        served_by: dict[str, ServedBy] = {}
+        for cluster in self._clusters.values():
+            if served_by.setdefault(cluster.schedd, cluster.served_by) is not cluster.served_by:
+                raise Broken(f"schedd {cluster.schedd!r} is served by events and by REST; choose one")
+
+    def find(self, location: str) -> Cluster:
+        """Return the cluster at `location`.
+
+        Raises:
+            UnknownCluster: there is none.
+        """
+        if location not in self._clusters:
+            raise UnknownCluster(location)
+        return self._clusters[location]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._clusters)
+
+    @property
+    def served_by_events(self) -> Mapping[str, Cluster]:
+        """Return the clusters whose TMS takes events, by schedd."""
+        return {c.schedd: c for c in self._clusters.values() if c.served_by is ServedBy.EVENTS}
+
+    def hears_events(self, schedd: str) -> bool:
+        """Say whether the TMS of `schedd` takes events. One that is configured no more still does: it has clusters."""
+        return all(c.served_by is ServedBy.EVENTS for c in self._clusters.values() if c.schedd == schedd)

@@ -1,0 +1,307 @@
+"""A workflow's aggregate and a stimulus become moves, log lines and events to send. (core)
+
+    user    Deactivate  AddWorkers
+    MQS     QueuesActivated  QueuesDeferred
+    WMS     Launch (the launcher's choice)  Woken (a timer: repeat what was not answered)
+    TMS     TaskforceSubmitted  -SubmitFailed  -Removed  -RemoveFailed  -Completed     -> `reports`
+
+Whatever comes twice, late or out of turn changes nothing, not even the log (ruling 9): the outcome is then the
+aggregate that came in. Contexts and source entities are the contract's (section 4).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.documents import TaskDirectiveDocument, TaskforceDocument
+from schemas.errors import Broken, NotFound, Rejected, Unprocessable
+from schemas.events import (
+    QueuesActivated,
+    QueuesDeferred,
+    TaskforceCompleted,
+    TaskforceRemoved,
+    TaskforceRemoveFailed,
+    TaskforceStart,
+    TaskforceStop,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+    TaskOrder,
+)
+from schemas.ids import TaskforceUuid, TaskId
+from schemas.objects import PhaseChange
+from schemas.phases import WANTED, Deactivated, Phase
+from wms.fleet import launching, reports
+from wms.fleet.aggregate import Aggregate, Draft, Outcome, ask_again_at, is_over, queues_due
+from wms.fleet.clusters import Cluster
+from wms.fleet.minting import Mint
+from wms.fleet.requests import MAX_TASKFORCES, queues_wanted
+
+ACTIVATOR = "Workflow MQ Activator"
+LAUNCHER = "Taskforce Launch Control"
+USER = "User"
+
+AUTO_ADVANCED = "Auto-advanced because workflow has already been mq-activated."
+ADDED = "Created when adding more workers for this task directive."
+
+#: What add-workers' taskforces have above their workflow; it does not climb with repetition.
+ADDED_PRIORITY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivate:
+    """The user says that the workflow is finished, or aborts it."""
+
+    label: Deactivated
+
+
+@dataclass(frozen=True, slots=True)
+class AddWorkers:
+    """Somebody wants another taskforce for a task, at `cluster`. `by` is `USER` or `TMS`."""
+
+    task: TaskDirectiveDocument
+    cluster: Cluster
+    n_workers: int | None
+    by: str
+    mint: Mint
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """It is this taskforce's turn."""
+
+    taskforce_uuid: TaskforceUuid
+    #: For a taskforce whose `n_workers` is null.
+    default_n_workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """The time that was set has come, or somebody wants to look earlier."""
+
+    default_n_workers: int = 1
+
+
+Stimulus = (
+    Deactivate
+    | AddWorkers
+    | Launch
+    | Woken
+    | QueuesActivated
+    | QueuesDeferred
+    | TaskforceSubmitted
+    | TaskforceSubmitFailed
+    | TaskforceRemoved
+    | TaskforceRemoveFailed
+    | TaskforceCompleted
+)
+
+
+def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
+    """Return what `stimulus` makes of `aggregate`.
+
+    Raises:
+        NotFound, Unprocessable: a user wants what is no longer possible.
+    """
+    match stimulus:
+        case Deactivate():
+            return _deactivated(aggregate, stimulus, now)
+        case AddWorkers():
+            return _with_added_workers(aggregate, stimulus, now)
+        case Launch():
+            return _launched(aggregate, stimulus, now)
+        case Woken():
+            return _woken(aggregate, stimulus, now)
+        case QueuesActivated():
+            return _activated(aggregate, now)
+        case QueuesDeferred():
+            return _deferred(aggregate, stimulus, now)
+        case _:
+            return reports.decide(aggregate, stimulus, now)
+
+
+def _deactivated(aggregate: Aggregate, stimulus: Deactivate, now: datetime) -> Outcome:
+    workflow = aggregate.workflow
+    if workflow.deactivated is not None:
+        raise no_such_active_workflow(workflow.workflow_id)
+    draft = Draft(aggregate, now)
+    draft.change_workflow(deactivated=stimulus.label, deactivated_ts=now.timestamp())
+    n_stopped = 0
+    for taskforce in draft:
+        context = f"User deactivated ({stimulus.label}) workflow"
+        if taskforce.phase not in WANTED:
+            context += f" but taskforce is already ending/finished ({taskforce.phase})"
+            draft.note(taskforce, Phase.PENDING_STOPPER, by=USER, context=context)
+            continue
+        n_stopped += 1
+        stopped = draft.move(taskforce, Phase.PENDING_STOPPER, by=USER, context=context)
+        if taskforce.phase in (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH):
+            # No TMS has ever heard of it.
+            draft.change(stopped, ended_at=now)
+        else:
+            _ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0))
+    return draft.settle(answer=n_stopped)
+
+
+def no_such_active_workflow(workflow_id: str) -> NotFound:
+    """Return the error for a workflow that is unknown, not the caller's, or deactivated already."""
+    return NotFound(f"no non-deactivated workflow found with workflow_id='{workflow_id}'")
+
+
+def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetime) -> Outcome:
+    workflow = aggregate.workflow
+    if workflow.deactivated is not None:
+        raise Unprocessable(f"cannot add a taskforce to a deactivated workflow ({workflow.workflow_id})")
+    if len(aggregate.taskforces) >= MAX_TASKFORCES:
+        raise Rejected(f"a workflow can have at most {MAX_TASKFORCES} taskforces")
+    siblings = [t for t in aggregate.taskforces.values() if t.task_id == stimulus.task.task_id]
+    if not siblings:
+        raise Broken(f"task {stimulus.task.task_id} has no taskforce to copy")
+    template = min(siblings, key=lambda t: t.cursor)
+    priority = workflow.priority + ADDED_PRIORITY
+    timestamp = now.timestamp()
+    added = TaskforceDocument(
+        taskforce_uuid=stimulus.mint.taskforce_uuid(template.task_id),
+        task_id=template.task_id,
+        workflow_id=workflow.workflow_id,
+        timestamp=timestamp,
+        owner=template.owner,
+        projects=template.projects,
+        cursor=stimulus.mint.cursor(),
+        priority=priority,
+        launch_rank=launching.rank(priority=priority, n_failures=0, timestamp=timestamp),
+        schedd=stimulus.cluster.schedd,
+        n_workers=stimulus.n_workers,
+        worker_config=template.worker_config,
+        pilot_config=template.pilot_config,
+        phase_change_log=[
+            PhaseChange(
+                target_phase=Phase.PRE_MQ_ACTIVATION,
+                timestamp=timestamp,
+                was_successful=True,
+                source_event_time=None,
+                source_entity=stimulus.by,
+                context=ADDED,
+            )
+        ],
+    )
+    draft = Draft(aggregate, now)
+    draft.taskforces[added.taskforce_uuid] = added
+    schedds = {t.schedd for t in aggregate.taskforces.values()}
+    if added.schedd not in schedds:
+        # MQS grants pilots' tokens only to the TMSs that it was told of.
+        draft.send(queues_wanted(workflow, schedds | {added.schedd}))
+    return draft.settle(answer=added)
+
+
+def _activated(aggregate: Aggregate, now: datetime) -> Outcome:
+    workflow = aggregate.workflow
+    if workflow.deactivated is not None or workflow.queues_active_at is not None:
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    draft.change_workflow(queues_active_at=now, queues_asked_at=None, queues_deferred="")
+    for taskforce in draft:
+        if taskforce.phase is Phase.PRE_MQ_ACTIVATION:
+            draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR)
+    return draft.settle()
+
+
+def _deferred(aggregate: Aggregate, stimulus: QueuesDeferred, now: datetime) -> Outcome:
+    workflow = aggregate.workflow
+    reason = stimulus.reason or "resources are insufficient"
+    if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_deferred == reason:
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    if not workflow.queues_deferred:
+        # One line a wait: its reason may change with every number in it, and the log is one array.
+        for taskforce in draft:
+            draft.note(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=reason)
+    # MQS will try by itself; asking again, seldom, is for the case that it has forgotten.
+    draft.change_workflow(queues_deferred=reason, queues_asked_at=now, n_queues_asked=max(workflow.n_queues_asked, 10))
+    return draft.settle()
+
+
+def _launched(aggregate: Aggregate, stimulus: Launch, now: datetime) -> Outcome:
+    taskforce = aggregate.taskforces.get(stimulus.taskforce_uuid)
+    if taskforce is None or aggregate.workflow.deactivated is not None or not may_start(taskforce, now):
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    if taskforce.phase is Phase.PRE_LAUNCH:
+        taskforce = draft.move(taskforce, Phase.PENDING_STARTER, by=LAUNCHER)
+    _ask_to_start(draft, draft.change(taskforce, n_asked=0), stimulus.default_n_workers)
+    return draft.settle()
+
+
+def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
+    """Say whether `taskforce` waits for nothing but its turn."""
+    if taskforce.phase is Phase.PRE_LAUNCH:
+        return True
+    return (
+        taskforce.phase is Phase.PENDING_STARTER
+        and taskforce.asked_at is None
+        and not taskforce.stuck
+        and (taskforce.retry_at is None or taskforce.retry_at <= now)
+    )
+
+
+def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
+    draft = Draft(aggregate, now)
+    workflow = aggregate.workflow
+    if (due := queues_due(workflow)) is not None and due <= now:
+        draft.change_workflow(queues_asked_at=now, n_queues_asked=workflow.n_queues_asked + 1)
+        draft.send(queues_wanted(workflow, {t.schedd for t in draft}))
+    for taskforce in draft:
+        unanswered = taskforce.asked_at is not None and ask_again_at(taskforce.asked_at, taskforce.n_asked) <= now
+        match taskforce.phase:
+            case Phase.PRE_MQ_ACTIVATION if workflow.deactivated is None and workflow.queues_active_at is not None:
+                draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=AUTO_ADVANCED)
+            case Phase.PENDING_STARTER if unanswered:
+                _ask_to_start(draft, taskforce, stimulus.default_n_workers)
+            case Phase.PENDING_STOPPER if not is_over(taskforce):
+                paused = taskforce.retry_at is not None and taskforce.retry_at > now
+                if unanswered or (taskforce.asked_at is None and not paused):
+                    _ask_to_stop(draft, taskforce)
+            case Phase.CONDOR_RM if unanswered:
+                # Removed, and yet nobody has told that it left the queue: the TMS looks, and says.
+                _ask_to_stop(draft, taskforce)
+            case _:
+                pass
+    return draft.settle()
+
+
+def _ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: int) -> None:
+    task = _task(draft.before, taskforce.task_id)
+    draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
+    draft.send(
+        TaskforceStart(
+            taskforce_uuid=taskforce.taskforce_uuid,
+            schedd=taskforce.schedd,
+            workflow_id=taskforce.workflow_id,
+            priority=taskforce.priority,
+            n_workers=default_n_workers if taskforce.n_workers is None else taskforce.n_workers,
+            worker_config=taskforce.worker_config,
+            pilot_config=taskforce.pilot_config,
+            task=TaskOrder(
+                task_id=task.task_id,
+                task_image=task.task_image,
+                task_args=task.task_args,
+                task_env=task.task_env,
+                init_image=task.init_image,
+                init_args=task.init_args,
+                init_env=task.init_env,
+                input_queues=task.input_queues,
+                output_queues=task.output_queues,
+            ),
+        )
+    )
+
+
+def _task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
+    if task_id not in aggregate.tasks:
+        raise Broken(f"task {task_id} was not loaded")
+    return aggregate.tasks[task_id]
+
+
+def _ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
+    draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
+    draft.send(
+        TaskforceStop(taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=taskforce.cluster_id)
+    )

@@ -1,0 +1,46 @@
+"""Names for what a request makes: ids, and the cursors by which queries page. (core)
+
+Randomness comes in as one seed, so that a decision stays a function of its arguments.
+"""
+
+import hashlib
+from datetime import datetime
+
+from schemas import ids
+from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
+
+
+class Mint:
+    """An endless, repeatable supply of names from one seed (at most 64 bytes) and one instant."""
+
+    def __init__(self, seed: bytes, now: datetime) -> None:
+        self._seed = seed
+        self._now = now.timestamp()
+        self._n_drawn = 0
+        self._n_cursors = 0
+
+    def _draw(self, n_bytes: int) -> int:
+        self._n_drawn += 1
+        digest = hashlib.blake2b(self._n_drawn.to_bytes(8, "big"), key=self._seed, digest_size=n_bytes)
+        return int.from_bytes(digest.digest(), "big")
+
+    def workflow_id(self) -> WorkflowId:
+        """Return a new workflow's id."""
+        return ids.workflow_id(int(self._now), self._draw(4))
+
+    def task_id(self, workflow: WorkflowId) -> TaskId:
+        """Return a new task directive's id."""
+        return ids.task_id(workflow, self._draw(4))
+
+    def taskforce_uuid(self, task: TaskId) -> TaskforceUuid:
+        """Return a new taskforce's id."""
+        return ids.taskforce_uuid(task, self._draw(4))
+
+    def mqid(self) -> Mqid:
+        """Return a new queue's id."""
+        return ids.mqid(self._draw(10))
+
+    def cursor(self) -> str:
+        """Return 24 hex digits that ascend with the instant (milliseconds), then with the calls to this."""
+        self._n_cursors += 1
+        return f"{int(self._now * 1000):012x}{self._n_cursors:04x}{self._draw(4):08x}"

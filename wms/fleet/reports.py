@@ -1,0 +1,170 @@
+"""What a TMS reports of a taskforce becomes moves, log lines and orders. (core)
+
+The hand-shake (rulings 2 and 9, G5): the first cluster that is reported is recorded and released; any other, and
+any that nobody wants (any more), is ordered removed. A report that is repeated is answered again, for the answer
+may be what was lost, but it changes nothing.
+"""
+
+from datetime import datetime
+
+from schemas.documents import TaskforceDocument
+from schemas.events import (
+    Payload,
+    TaskforceCompleted,
+    TaskforceRelease,
+    TaskforceRemove,
+    TaskforceRemoved,
+    TaskforceRemoveFailed,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+)
+from schemas.phases import Phase, may_move
+from wms.fleet import launching
+from wms.fleet.aggregate import MAX_FAILURES, Aggregate, Draft, Outcome, failure_pause
+
+TMS = "TMS"
+
+Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | TaskforceRemoveFailed | TaskforceCompleted
+
+
+def decide(aggregate: Aggregate, report: Report, now: datetime) -> Outcome:
+    """Return what `report` makes of `aggregate`, which holds the taskforce it is about, if that exists."""
+    taskforce = aggregate.taskforces.get(report.taskforce_uuid)
+    if taskforce is None:
+        return Outcome(aggregate, orphaned(report))
+    match report:
+        case TaskforceSubmitted():
+            return _submitted(aggregate, taskforce, report, now)
+        case TaskforceSubmitFailed():
+            return _submit_failed(aggregate, taskforce, report, now)
+        case TaskforceRemoved():
+            return _removed(aggregate, taskforce, report, now)
+        case TaskforceRemoveFailed():
+            return _remove_failed(aggregate, taskforce, report, now)
+        case TaskforceCompleted():
+            return _completed(aggregate, taskforce, report, now)
+
+
+def orphaned(report: Report) -> tuple[Payload, ...]:
+    """Return what is to be sent for a taskforce that no document knows: its cluster must not live on (G6)."""
+    return (_remove(report),) if isinstance(report, TaskforceSubmitted) else ()
+
+
+def _remove(report: TaskforceSubmitted) -> TaskforceRemove:
+    return TaskforceRemove(taskforce_uuid=report.taskforce_uuid, schedd=report.schedd, cluster_id=report.cluster_id)
+
+
+def _submitted(
+    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitted, now: datetime
+) -> Outcome:
+    wanted = taskforce.phase in (Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)
+    recorded = taskforce.cluster_id
+    if not wanted or report.schedd != taskforce.schedd or recorded not in (None, report.cluster_id):
+        return Outcome(aggregate, (_remove(report),))
+    release = TaskforceRelease(
+        taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=report.cluster_id
+    )
+    if recorded is not None:
+        return Outcome(aggregate, (release,))
+    draft = Draft(aggregate, now)
+    moved = draft.move(taskforce, Phase.CONDOR_SUBMIT, by=TMS)
+    draft.change(
+        moved,
+        cluster_id=report.cluster_id,
+        n_workers=report.n_workers,
+        submit_dict=report.submit_dict,
+        job_event_log_fpath=report.job_event_log_fpath,
+        asked_at=None,
+        n_asked=0,
+        retry_at=None,
+        stuck="",
+    )
+    draft.send(release)
+    return draft.settle()
+
+
+def _submit_failed(
+    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitFailed, now: datetime
+) -> Outcome:
+    if taskforce.phase is not Phase.PENDING_STARTER or taskforce.asked_at is None:
+        # An answer to a question that is settled, or that was repeated and answered already.
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    n_failures = taskforce.n_submit_failures + 1
+    noted = draft.note(taskforce, Phase.CONDOR_SUBMIT, by=TMS, context=f"ERROR: {report.error}")
+    hopeless = n_failures >= MAX_FAILURES
+    draft.change(
+        noted,
+        asked_at=None,
+        n_asked=0,
+        n_submit_failures=n_failures,
+        launch_rank=launching.rank(priority=taskforce.priority, n_failures=n_failures, timestamp=taskforce.timestamp),
+        retry_at=None if hopeless else now + failure_pause(n_failures),
+        stuck=f"could not be submitted, {n_failures} times: {report.error}"[:1024] if hopeless else "",
+    )
+    return draft.settle()
+
+
+def _removed(aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceRemoved, now: datetime) -> Outcome:
+    recorded = taskforce.cluster_id
+    answered = {"asked_at": None, "n_asked": 0, "retry_at": None, "stuck": ""}
+    if recorded is None:
+        # Whatever the TMS has removed was never released, so nothing of this taskforce has run (ruling 9).
+        if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None:
+            return Outcome(aggregate)
+        draft = Draft(aggregate, now)
+        draft.change(taskforce, **answered, ended_at=now)
+        return draft.settle()
+    gone = report.cluster_id is None
+    if not gone and report.cluster_id != recorded:
+        # An unwanted cluster of this taskforce: its removal was ordered apart.
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    match taskforce.phase:
+        case Phase.PENDING_STOPPER | Phase.CONDOR_SUBMIT:
+            moved = draft.move(taskforce, Phase.CONDOR_RM, by=TMS)
+            # Asked as of now: if nobody tells that the cluster has left the queue, the TMS is asked again.
+            draft.change(moved, **{**answered, "asked_at": now, "n_asked": 1})
+        case Phase.CONDOR_RM if gone:
+            # It has left the queue, and the line of the job event log that says so was lost.
+            draft.change(draft.move(taskforce, Phase.CONDOR_COMPLETE, by=TMS), **answered)
+        case _:
+            return Outcome(aggregate)
+    return draft.settle()
+
+
+def _remove_failed(
+    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceRemoveFailed, now: datetime
+) -> Outcome:
+    if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None or taskforce.asked_at is None:
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    n_failures = taskforce.n_remove_failures + 1
+    if n_failures <= MAX_FAILURES:
+        taskforce = draft.note(taskforce, Phase.CONDOR_RM, by=TMS, context=f"ERROR: {report.error}")
+    draft.change(
+        taskforce,
+        asked_at=None,
+        n_asked=0,
+        n_remove_failures=n_failures,
+        # Tried for ever, ever more seldom: what runs must not be forgotten (G6).
+        retry_at=now + failure_pause(n_failures),
+        stuck=f"could not be removed, {n_failures} times: {report.error}"[:1024] if n_failures >= MAX_FAILURES else "",
+    )
+    return draft.settle()
+
+
+def _completed(
+    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceCompleted, now: datetime
+) -> Outcome:
+    if report.cluster_id != taskforce.cluster_id or not may_move(taskforce.phase, Phase.CONDOR_COMPLETE):
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    moved = draft.move(
+        taskforce,
+        Phase.CONDOR_COMPLETE,
+        by=TMS,
+        source_event_time=float(int(report.completed_at.timestamp())),
+    )
+    draft.change(moved, asked_at=None, n_asked=0, retry_at=None, stuck="")
+    return draft.settle()

@@ -1,0 +1,158 @@
+"""The fleet's documents in MongoDB: how they are found, indexed and written, and what of them users see."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from runtime.decision import Change, Document, Insert, Update
+from runtime.store import Index, Transaction
+from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
+from schemas.ids import TaskforceUuid, TaskId, WorkflowId
+from schemas.objects import TaskDirective, Taskforce, Workflow
+from schemas.phases import Phase
+from wms.fleet.aggregate import Aggregate
+
+Model = TypeVar("Model", bound=BaseModel)
+
+INDEXES: Mapping[str, tuple[Index, ...]] = {
+    Collection.WORKFLOWS: (
+        Index(("workflow_id",), unique=True),
+        Index(("cursor",)),
+        Index(("owner", "cursor")),
+        Index(("projects", "cursor")),
+        Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
+    ),
+    Collection.TASK_DIRECTIVES: (
+        Index(("task_id",), unique=True),
+        Index(("workflow_id",)),
+        Index(("cursor",)),
+        Index(("owner", "cursor")),
+        Index(("projects", "cursor")),
+    ),
+    Collection.TASKFORCES: (
+        Index(("taskforce_uuid",), unique=True),
+        Index(("workflow_id",)),
+        Index(("task_id",)),
+        Index(("cursor",)),
+        Index(("owner", "cursor")),
+        Index(("projects", "cursor")),
+        Index(("schedd", "phase", "launch_rank")),
+        Index(("schedd", "cluster_id")),
+    ),
+}
+
+#: What a user sees of each document; whatever else it holds stays in.
+PUBLIC: Mapping[Collection, tuple[str, ...]] = {
+    Collection.WORKFLOWS: tuple(Workflow.model_fields),
+    Collection.TASK_DIRECTIVES: tuple(TaskDirective.model_fields),
+    Collection.TASKFORCES: tuple(Taskforce.model_fields),
+}
+
+_ID_OF: Mapping[type[BaseModel], tuple[Collection, str]] = {
+    WorkflowDocument: (Collection.WORKFLOWS, "workflow_id"),
+    TaskDirectiveDocument: (Collection.TASK_DIRECTIVES, "task_id"),
+    TaskforceDocument: (Collection.TASKFORCES, "taskforce_uuid"),
+}
+
+#: What no decision reads, and what grows. The log is only ever appended to.
+_UNREAD = {"phase_change_log": 0, "compound_statuses": 0, "top_task_errors": 0, "submit_dict": 0}
+
+_OPEN = {"phase": {"$ne": Phase.CONDOR_COMPLETE}, "ended_at": None}
+
+
+def public(collection: Collection, document: Document) -> Document:
+    """Return what a user sees of a stored `document`. We wrote it, so it is not checked again."""
+    return {name: document[name] for name in PUBLIC[collection] if name in document}
+
+
+def stored(model: BaseModel) -> Document:
+    """Return `model` as it lies in MongoDB."""
+    _, name = _ID_OF[type(model)]
+    document = model.model_dump()
+    return {"_id": document[name], **document}
+
+
+def inserts(models: Iterable[BaseModel]) -> tuple[Insert, ...]:
+    """Return the changes that create the documents of `models`."""
+    return tuple(Insert(_ID_OF[type(model)][0], stored(model)) for model in models)
+
+
+def changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
+    """Return what leads from one state of an aggregate to another; nothing if they are the same.
+
+    The workflow's `rev` is compared and counted whenever anything changes: the aggregate changes as a whole.
+    """
+    taskforces = tuple(
+        change
+        for uuid, taskforce in after.taskforces.items()
+        for change in _taskforce_changes(before.taskforces.get(uuid), taskforce)
+    )
+    fields = _differing(before.workflow, after.workflow)
+    if not fields and not taskforces:
+        return ()
+    root = Update(Collection.WORKFLOWS, before.workflow.workflow_id, set=fields, rev=before.workflow.rev)
+    return (root, *taskforces)
+
+
+def _taskforce_changes(before: TaskforceDocument | None, after: TaskforceDocument) -> tuple[Change, ...]:
+    if before is None:
+        return inserts((after,))
+    fields = _differing(before, after)
+    fields.pop("phase_change_log", None)
+    lines = [line.model_dump() for line in after.phase_change_log[len(before.phase_change_log) :]]
+    if not fields and not lines:
+        return ()
+    return (
+        Update(
+            Collection.TASKFORCES,
+            after.taskforce_uuid,
+            set=fields,
+            push={"phase_change_log": lines} if lines else {},
+        ),
+    )
+
+
+def _differing(before: Model, after: Model) -> Document:
+    if before is after:
+        return {}
+    names = {name for name in type(after).model_fields if getattr(before, name) != getattr(after, name)}
+    return after.model_dump(include=names) if names else {}
+
+
+async def load(tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False) -> Aggregate | None:
+    """Return the whole aggregate of `workflow_id`, or None if there is no such workflow."""
+    raw = await tx.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+    if raw is None:
+        return None
+    taskforces = await tx.find(Collection.TASKFORCES, {"workflow_id": workflow_id}, projection=_UNREAD)
+    tasks = await tx.find(Collection.TASK_DIRECTIVES, {"workflow_id": workflow_id}) if with_tasks else []
+    return Aggregate(
+        workflow=WorkflowDocument.model_validate(raw),
+        taskforces={TaskforceUuid(t["_id"]): TaskforceDocument.model_validate(t) for t in taskforces},
+        tasks={TaskId(t["_id"]): TaskDirectiveDocument.model_validate(t) for t in tasks},
+    )
+
+
+async def load_for(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
+    """Return the aggregate as far as the one taskforce `uuid` is concerned, or None if that does not exist."""
+    raw = await tx.find_one(Collection.TASKFORCES, {"_id": uuid}, projection=_UNREAD)
+    if raw is None:
+        return None
+    taskforce = TaskforceDocument.model_validate(raw)
+    raw_workflow = await tx.find_one(Collection.WORKFLOWS, {"_id": taskforce.workflow_id})
+    if raw_workflow is None:
+        return None
+    workflow = WorkflowDocument.model_validate(raw_workflow)
+    others: Mapping[str, Any] = {"workflow_id": taskforce.workflow_id, "_id": {"$ne": uuid}, **_OPEN}
+    # Only a deactivated workflow can be over, so only then is it worth a look.
+    others_open = workflow.deactivated is None or (
+        await tx.find_one(Collection.TASKFORCES, others, projection={"_id": 1}) is not None
+    )
+    task = await tx.find_one(Collection.TASK_DIRECTIVES, {"_id": taskforce.task_id}) if with_task else None
+    return Aggregate(
+        workflow=workflow,
+        taskforces={uuid: taskforce},
+        tasks={taskforce.task_id: TaskDirectiveDocument.model_validate(task)} if task else {},
+        others_open=others_open,
+    )

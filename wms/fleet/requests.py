@@ -1,0 +1,197 @@
+"""A request becomes a workflow, its task directives and its taskforces. (core)
+
+WorkflowRequest --+--> WorkflowDocument         with its queues, named before they exist (ruling 1)
+                  +--> TaskDirectiveDocument    one a task
+                  +--> TaskforceDocument        one a task and cluster location
+                  +--> WorkflowRequested        to MQS
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.api import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
+from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
+from schemas.errors import Rejected
+from schemas.events import WorkflowRequested
+from schemas.ids import Alias, Mqid
+from schemas.objects import PhaseChange, PilotConfig
+from schemas.phases import Phase
+from wms.fleet import launching
+from wms.fleet.aggregate import ask_again_at
+from wms.fleet.clusters import Cluster, ClusterMap, UnknownCluster
+from wms.fleet.minting import Mint
+
+#: What a task's own fields say must not be said a second time in the pilot's environment.
+RESERVED_ENVIRONMENT = tuple(
+    f"EWMS_PILOT_{name}"
+    for name in ("TASK_IMAGE", "TASK_ARGS", "TASK_ENV_JSON", "INIT_IMAGE", "INIT_ARGS", "INIT_ENV_JSON")
+)
+
+#: A workflow with its taskforces is one aggregate, changed in one transaction.
+MAX_TASKFORCES = 1000
+
+CREATED = "Created during initial workflow request."
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """On whose behalf something is made: a subject, and the projects whose members share it."""
+
+    subject: str
+    projects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkflow:
+    """Everything that one request makes."""
+
+    workflow: WorkflowDocument
+    tasks: tuple[TaskDirectiveDocument, ...]
+    taskforces: tuple[TaskforceDocument, ...]
+    event: WorkflowRequested
+
+
+def new_workflow(
+    request: WorkflowRequest, *, owner: Owner, clusters: ClusterMap, pilot_tag: str, mint: Mint, now: datetime
+) -> NewWorkflow:
+    """Return what `request` asks for; `pilot_tag` is what `latest` means today.
+
+    Raises:
+        Rejected: it names an unknown cluster, sets what it must not, or its queues make no sense.
+    """
+    placed = _checked(request, clusters)
+    timestamp = now.timestamp()
+    priority = min(request.priority, MAX_USER_PRIORITY)
+    workflow_id = mint.workflow_id()
+    plan = queue_plan(request, mint)
+    shared: dict[str, Any] = {
+        "workflow_id": workflow_id,
+        "timestamp": timestamp,
+        "owner": owner.subject,
+        "projects": list(owner.projects),
+    }
+    workflow = WorkflowDocument(
+        **shared,
+        priority=priority,
+        cursor=mint.cursor(),
+        queues=plan,
+        queues_asked_at=now,
+        n_queues_asked=1,
+        wake_at=ask_again_at(now, 1),
+    )
+    tasks: list[TaskDirectiveDocument] = []
+    taskforces: list[TaskforceDocument] = []
+    for task_request, task_clusters in zip(request.tasks, placed, strict=True):
+        task = TaskDirectiveDocument(
+            **shared,
+            task_id=mint.task_id(workflow_id),
+            cursor=mint.cursor(),
+            cluster_locations=task_request.cluster_locations,
+            task_image=task_request.task_image,
+            task_args=task_request.task_args,
+            task_env=task_request.task_env,
+            init_image=task_request.init_image,
+            init_args=task_request.init_args,
+            init_env=task_request.init_env,
+            input_queues=[queue.mqid for queue in plan if queue.alias in task_request.input_queue_aliases],
+            output_queues=[queue.mqid for queue in plan if queue.alias in task_request.output_queue_aliases],
+        )
+        tasks.append(task)
+        taskforces += [
+            TaskforceDocument(
+                **shared,
+                taskforce_uuid=mint.taskforce_uuid(task.task_id),
+                task_id=task.task_id,
+                cursor=mint.cursor(),
+                priority=priority,
+                launch_rank=launching.rank(priority=priority, n_failures=0, timestamp=timestamp),
+                schedd=cluster.schedd,
+                n_workers=task_request.n_workers,
+                worker_config=task_request.worker_config,
+                pilot_config=_resolved(task_request.pilot_config, pilot_tag),
+                phase_change_log=[
+                    PhaseChange(
+                        target_phase=Phase.PRE_MQ_ACTIVATION,
+                        timestamp=timestamp,
+                        was_successful=True,
+                        source_event_time=None,
+                        source_entity="USER",
+                        context=CREATED,
+                    )
+                ],
+            )
+            for cluster in task_clusters
+        ]
+    event = queues_wanted(workflow, {taskforce.schedd for taskforce in taskforces})
+    return NewWorkflow(workflow, tuple(tasks), tuple(taskforces), event)
+
+
+def queues_wanted(workflow: WorkflowDocument, schedds: set[str]) -> WorkflowRequested:
+    """Return the event that asks MQS for the queues of `workflow`, whose taskforces run at `schedds`."""
+    return WorkflowRequested(
+        workflow_id=workflow.workflow_id,
+        priority=workflow.priority,
+        owner=workflow.owner,
+        projects=workflow.projects,
+        queues=workflow.queues,
+        schedds=sorted(schedds),
+        requested_at=datetime.fromtimestamp(workflow.timestamp, tz=UTC),
+    )
+
+
+def queue_plan(request: WorkflowRequest, mint: Mint) -> list[QueuePlan]:
+    """Return the queues that the tasks use, in the order of their first use. Unused public aliases are ignored."""
+    inputs = {alias for task in request.tasks for alias in task.input_queue_aliases}
+    outputs = {alias for task in request.tasks for alias in task.output_queue_aliases}
+    used: Mapping[str, None] = dict.fromkeys(
+        alias for task in request.tasks for alias in (*task.input_queue_aliases, *task.output_queue_aliases)
+    )
+    public = set(request.public_queue_aliases)
+    return [
+        QueuePlan(
+            mqid=Mqid(mint.mqid()),
+            alias=Alias(alias),
+            is_public=alias in public,
+            is_input=alias in inputs,
+            is_output=alias in outputs,
+        )
+        for alias in used
+    ]
+
+
+def _checked(request: WorkflowRequest, clusters: ClusterMap) -> list[list[Cluster]]:
+    """Return the clusters of each task, or say everything that is wrong at once."""
+    problems: list[str] = []
+    placed: list[list[Cluster]] = []
+    for n, task in enumerate(request.tasks):
+        problems += _problems(n, task)
+        found: list[Cluster] = []
+        for location in task.cluster_locations:
+            try:
+                found.append(clusters.find(location))
+            except UnknownCluster as error:
+                problems.append(f"'tasks.{n}.cluster_locations': {error.reason}")
+        placed.append(found)
+    if sum(map(len, placed)) > MAX_TASKFORCES:
+        problems.append(f"'tasks': must have at most {MAX_TASKFORCES} tasks times cluster locations")
+    if problems:
+        raise Rejected("; ".join(problems))
+    return placed
+
+
+def _problems(n: int, task: TaskRequest) -> list[str]:
+    problems = [
+        f"tasks[{n}].pilot_config.environment cannot include the attribute '{name}'. "
+        "Use the top-level equivalent attribute instead."
+        for name in RESERVED_ENVIRONMENT
+        if name in task.pilot_config.environment
+    ]
+    if not task.input_queue_aliases and not task.output_queue_aliases:
+        problems.append(f"'tasks.{n}': needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'")
+    return problems
+
+
+def _resolved(config: PilotConfig, pilot_tag: str) -> PilotConfig:
+    return config.model_copy(update={"tag": pilot_tag}) if config.tag == "latest" else config
