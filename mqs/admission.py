@@ -1,0 +1,101 @@
+"""May this group of queues be activated now? Nothing here performs I/O.
+
+Groups that ask are taken by priority, then age; waiting raises the priority, so that nobody waits for ever behind a
+stream of more important ones. A group that does not fit waits and smaller ones may pass it, but not without end:
+after `patience` it is served before everything behind it, and what is released is kept for it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.ids import WorkflowId
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the broker is allowed to carry. None: no limit. A limit that is reached holds back every new group."""
+
+    max_queues: int | None = None
+    max_bytes: int | None = None
+    max_connections: int | None = None
+    #: How long a group waits for one more point of priority.
+    aging: timedelta = timedelta(minutes=1)
+    #: How long smaller groups may pass one that does not fit.
+    patience: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the broker carries: queues by our own books, the others as it counted them last."""
+
+    n_queues: int = 0
+    n_bytes: int = 0
+    n_connections: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """A group that asks for its queues."""
+
+    workflow_id: WorkflowId
+    n_queues: int
+    priority: int
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The group's queues may be created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The group has to wait, and why."""
+
+    reason: str
+
+
+Verdict = Admitted | Deferred
+
+
+def rank(applicant: Applicant, *, aging: timedelta, now: datetime) -> tuple[float, datetime, WorkflowId]:
+    """Return the sort key of `applicant`: smallest first served."""
+    waited = max(now - applicant.asked_at, timedelta())
+    return (-(applicant.priority + waited // aging), applicant.asked_at, applicant.workflow_id)
+
+
+def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now: datetime) -> dict[WorkflowId, Verdict]:
+    """Return what is decided for each of `applicants` if all are looked at together, in the order of service."""
+    decided: dict[WorkflowId, Verdict] = {}
+    pressure = _pressure(usage, budget)
+    n_queues = usage.n_queues
+    kept_for: Applicant | None = None
+    for applicant in sorted(applicants, key=lambda a: rank(a, aging=budget.aging, now=now)):
+        verdict: Verdict
+        if pressure:
+            verdict = Deferred(pressure)
+        elif budget.max_queues is not None and applicant.n_queues > budget.max_queues:
+            # It holds nobody up: no release could ever make room for it.
+            verdict = Deferred(
+                f"it needs {applicant.n_queues} queues, and the broker's budget is {budget.max_queues} in all"
+            )
+        elif kept_for is not None:
+            verdict = Deferred(f"room on the broker is kept for {kept_for.workflow_id}, which has waited longer")
+        elif budget.max_queues is not None and n_queues + applicant.n_queues > budget.max_queues:
+            verdict = Deferred(f"it needs {applicant.n_queues} queues, more than the broker's budget has left")
+            if now - applicant.asked_at >= budget.patience:
+                kept_for = applicant
+        else:
+            n_queues += applicant.n_queues
+            verdict = Admitted()
+        decided[applicant.workflow_id] = verdict
+    return decided
+
+
+def _pressure(usage: Usage, budget: Budget) -> str:
+    if budget.max_bytes is not None and usage.n_bytes >= budget.max_bytes:
+        return f"the broker holds {usage.n_bytes} bytes of events, and its budget is {budget.max_bytes}"
+    if budget.max_connections is not None and usage.n_connections >= budget.max_connections:
+        return f"the broker has {usage.n_connections} connections, and its budget is {budget.max_connections}"
+    return ""
