@@ -1,0 +1,68 @@
+"""Why HTCondor holds a job, in words: the reason behind `HELD: `. (core)
+
+The text that HTCondor logs with a hold names files, hosts and limits, and so is different for each job; a code and its
+subcode are few, so jobs count together. Source: HTCondor manual, "Hold Reason Codes".
+"""
+
+import errno
+from collections.abc import Mapping
+
+_REASONS: Mapping[int, str] = {
+    1: "Put on hold by a user",
+    3: "The job's own policy held it",
+    4: "The job's credentials are invalid",
+    5: "A job policy expression is undefined",
+    6: "The executable could not be started",
+    7: "The standard output file could not be opened",
+    8: "The standard input file could not be opened",
+    9: "The standard output stream could not be opened",
+    10: "The standard input stream could not be opened",
+    11: "File transfer: protocol error",
+    12: "Output files could not be transferred",
+    13: "Input files could not be transferred",
+    14: "The job's initial directory cannot be accessed",
+    15: "Submitted on hold",
+    16: "Input files are being spooled",
+    17: "The shadow does not fit the job",
+    18: "File transfer: protocol error",
+    19: "A prepare-job hook failed",
+    20: "The job missed its execution time",
+    21: "The worker's policy held it",
+    22: "The job event log could not be opened",
+    23: "The user account could not be accessed",
+    24: "No compatible shadow",
+    25: "Invalid cron settings",
+    26: "The pool's policy held it",
+    27: "The pool's policy is undefined",
+    28: "Waiting for other jobs",
+    32: "The input files are larger than the pool allows",
+    33: "The output files are larger than the pool allows",
+    34: "Memory usage exceeds a memory limit",
+    35: "The container image is invalid",
+    36: "The job failed at its checkpoint signal",
+    43: "A pre script failed",
+    44: "A post script failed",
+    45: "The worker's container runtime failed its test",
+    46: "The job's allowed duration was exceeded",
+    47: "The job's allowed execution time was exceeded",
+    48: "A prepare-job hook of the shadow failed",
+}
+#: Where the subcode changes what the code says.
+_SUBREASONS: Mapping[tuple[int, int], str] = {
+    (26, 102): "Memory usage exceeds a memory limit",
+    (26, 104): "Disk usage exceeds a disk limit",
+    (34, 104): "Disk usage exceeds a disk limit",
+}
+#: The codes whose subcode is an errno; 12 and 13 carry it in their upper bytes.
+_ERRNO_CODES = frozenset({6, 7, 8, 9, 10, 14})
+_TRANSFER_CODES = frozenset({12, 13})
+
+
+def hold_reason(code: int, subcode: int) -> str:
+    """Return the reason of a hold in words; for a code that is not known, the numbers."""
+    if (reason := _SUBREASONS.get((code, subcode))) is not None:
+        return reason
+    if (reason := _REASONS.get(code)) is None:
+        return f"Code {code} subcode {subcode}"
+    number = subcode if code in _ERRNO_CODES else subcode >> 8 if code in _TRANSFER_CODES else 0
+    return f"{reason} ({errno.errorcode[number]})" if number in errno.errorcode else reason
