@@ -1,0 +1,39 @@
+"""The way into the `ewms` command: run it, and turn whatever goes wrong into a message and an exit status."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from ewms.cli.arguments import globals_first
+from ewms.cli.exits import Exit, exit_of, message
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status. Never a traceback, unless EWMS_DEBUG asks for one."""
+    from typer import Abort
+    from typer.main import get_command
+
+    from ewms.cli.app import app
+
+    arguments = globals_first(sys.argv[1:] if argv is None else argv)
+    try:
+        outcome = get_command(app).main(args=arguments, prog_name="ewms", standalone_mode=False)
+    except (KeyboardInterrupt, Abort):
+        # The parser makes an Abort of Ctrl-C, and of a "no".
+        sys.stderr.write("ewms: interrupted\n")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`ewms queue consume ... | head`); Python's own flush at exit would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except Exception as error:
+        # The last resort: a user gets a message, not a traceback.
+        if os.environ.get("EWMS_DEBUG"):
+            raise
+        sys.stderr.write(message(error) + "\n")
+        return exit_of(error)
+    return outcome if isinstance(outcome, int) else Exit.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The command line's tree: the global options and the groups of commands. It imports the parser and nothing heavy."""
+
+from typing import Annotated
+
+import typer
+
+from ewms.cli import queue, up, workflow
+from ewms.cli.context import Options, Output
+
+app = typer.Typer(
+    name="ewms",
+    help="Event Workflow Management System: run workflows of tasks over a fleet of workers.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(workflow.app, name="workflow")
+app.add_typer(queue.app, name="queue")
+app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.up)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    *,
+    output: Annotated[Output, typer.Option("-o", "--output", help="How to write results.")] = Output.TABLE,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Write results and errors only.")] = False,
+    server: Annotated[str | None, typer.Option(help="The gateway: http://host:port. [EWMS_GATEWAY]")] = None,
+    token_file: Annotated[str | None, typer.Option(help="A file with the token. [EWMS_TOKEN_FILE]")] = None,
+    timeout: Annotated[str, typer.Option(help="How long one call may take: 30s, 2m.")] = "30s",
+) -> None:
+    """Keep the global options for the command; they may stand before or after it."""
+    context.obj = Options(output, quiet, server, token_file, timeout)
+
+
+@app.command()
+def version(context: typer.Context) -> None:
+    """Show the version of this client."""
+    from importlib.metadata import version as version_of
+
+    from ewms.cli.context import write_json
+
+    found = version_of("ewms")
+    if context.obj.as_json:
+        write_json({"version": found})
+    else:
+        typer.echo(f"ewms {found}")

@@ -1,0 +1,72 @@
+"""What all commands share: the global options, the two consoles, and a client made from them."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ewms.client import Client
+
+#: The width of a table that no terminal limits.
+_PLAIN_WIDTH = 160
+
+
+class Output(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The global options."""
+
+    output: Output = Output.TABLE
+    quiet: bool = False
+    server: str | None = None
+    token_file: str | None = None
+    timeout: str = "30s"
+
+    @property
+    def as_json(self) -> bool:
+        """Whether results are written as JSON."""
+        return self.output is Output.JSON
+
+    def client(self) -> "Client":
+        """Return a client for the server that the options, the environment or the endpoints file name."""
+        from ewms.client import Client
+        from schemas.errors import Rejected
+
+        try:
+            return Client(self.server, token_file=self.token_file, timeout=self.timeout)
+        except ValueError as error:
+            raise Rejected(f"--timeout: {error}") from error
+
+    def say(self, text: str) -> None:
+        """Tell the user something that is no result; to stderr, and not if `-q` was given."""
+        if not self.quiet:
+            sys.stderr.write(text + "\n")
+
+
+def console() -> "Console":
+    """Return the console for results. NO_COLOR, and not being a terminal, take the colours away."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
+
+
+def write_json(value: Any) -> None:
+    """Write `value` as one JSON document: indented for a person, on one line for a program."""
+    sys.stdout.write(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def may_ask() -> bool:
+    """Say whether somebody is there to answer a question."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")

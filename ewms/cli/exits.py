@@ -1,0 +1,74 @@
+"""What the command says and returns when something goes wrong. Pure: an error in, words and a number out."""
+
+from enum import IntEnum
+
+from ewms.errors import OutcomeFailed, PublishFailed, ServerAnswer, TimedOut
+from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
+
+
+class Exit(IntEnum):
+    """The exit statuses, as documented in docs/cli.md."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    AUTH = 3
+    NOT_FOUND = 4
+    CONFLICT = 5
+    TIMEOUT = 6
+    UNREACHABLE = 7
+    INTERRUPTED = 130
+
+
+def exit_of(error: BaseException) -> Exit:
+    """Return the status with which `error` ends the command."""
+    match error:
+        case KeyboardInterrupt():
+            return Exit.INTERRUPTED
+        case OutcomeFailed() | PublishFailed():
+            return Exit.FAILED
+        case TimedOut():
+            return Exit.TIMEOUT
+        case Unauthenticated() | Forbidden():
+            return Exit.AUTH
+        case NotFound():
+            return Exit.NOT_FOUND
+        case Conflict():
+            return Exit.CONFLICT
+        case Unavailable():
+            return Exit.UNREACHABLE
+        case Rejected(code=403):
+            # The broker's refusal, which is one of our token.
+            return Exit.AUTH
+        case Rejected():
+            return Exit.USAGE
+        case _ if is_usage(error):
+            return Exit.USAGE
+        case _:
+            return Exit.FAILED
+
+
+def message(error: BaseException) -> str:
+    """Return what to tell the user of `error`."""
+    if isinstance(error, EWMSError):
+        lines = [f"ewms: {error.reason}"]
+        if error.hint:
+            lines.append(f"  hint: {error.hint}")
+        if isinstance(error, ServerAnswer) and error.request_id:
+            lines.append(f"  request: {error.request_id}")
+        return "\n".join(lines)
+    if is_usage(error):
+        context = getattr(error, "ctx", None)
+        path = getattr(context, "command_path", "ewms")
+        return f"ewms: {_usage_text(error)}\n  hint: see `{path} --help`"
+    return f"ewms: {type(error).__name__}: {error}\n  hint: this is a defect; EWMS_DEBUG=1 shows where"
+
+
+def is_usage(error: BaseException) -> bool:
+    """Say whether the parser raised `error`; asked by shape, since the parser's own classes are private."""
+    return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def _usage_text(error: BaseException) -> str:
+    text = getattr(error, "format_message")()  # noqa: B009 - `is_usage` has seen that it is there; the type is the parser's
+    return str(text).rstrip(".")

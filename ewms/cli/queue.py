@@ -1,0 +1,138 @@
+"""`ewms queue`: events into and out of a workflow's queues, and how full they are."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ewms.cli.context import Options, console, write_json
+from ewms.cli.workflow import Id
+
+app = typer.Typer(help="Publish, consume, and see how full queues are.", no_args_is_help=True)
+
+Alias = Annotated[str, typer.Argument(metavar="ALIAS", help="The queue's alias, as the workflow names it.")]
+
+
+@app.command()
+def publish(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="One JSON value a line; - is standard input.")] = Path(
+        "-"
+    ),
+    *,
+    text: Annotated[bool, typer.Option("--text", help="Each line is text, not JSON.")] = False,
+    key: Annotated[
+        str | None, typer.Option(help="The field that identifies an event: publishing it again does not repeat it.")
+    ] = None,
+    active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
+) -> None:
+    """Publish events, one a line, and wait until the broker has confirmed each."""
+    given: Options = context.obj
+    with given.client() as ews:
+        with ews.run(workflow).queue(alias).publisher(active_timeout=active_within) as publisher:
+            for number, payload in enumerate(_payloads(file, text), 1):
+                publisher.send(payload, key=_key(payload, key, number))
+        if given.as_json:
+            write_json({"published": publisher.n_confirmed})
+        else:
+            given.say(f"{publisher.n_confirmed} event(s) published to {alias}")
+
+
+@app.command()
+def consume(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    *,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="Stop after so many events.")] = None,
+    idle: Annotated[str | None, typer.Option(help="Stop when none has come for so long: 10s.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Also id, content type and headers of each event.")] = False,
+    active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
+) -> None:
+    """Write events to standard output, one a line; each leaves the queue once it is written."""
+    import json
+
+    given: Options = context.obj
+    with given.client() as ews:
+        results = ews.run(workflow).queue(alias).results(n=n, idle_timeout=idle, active_timeout=active_within)
+        taken = 0
+        for event in results:
+            body = event.body if not isinstance(event.body, bytes) else event.body.decode(errors="backslashreplace")
+            line: Any = body
+            if whole:
+                line = {
+                    "id": event.id,
+                    "content_type": event.content_type,
+                    "attempt": event.attempt,
+                    "headers": event.headers,
+                    "body": body,
+                }
+            sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+            # Only what has left this process may leave the queue.
+            sys.stdout.flush()
+            taken += 1
+        given.say(f"{taken} event(s) taken from {alias}")
+
+
+@app.command()
+def depth(
+    context: typer.Context,
+    workflow: Id,
+    alias: Annotated[str | None, typer.Argument(metavar="[ALIAS]", help="Only this queue.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
+) -> None:
+    """Show how many events wait in each queue, are being worked on, or are dead."""
+    from ewms.cli.tables import depth_table
+    from ewms.cli.watch import ticks
+    from ewms.errors import NotThere
+
+    given: Options = context.obj
+    with given.client() as ews:
+        run = ews.run(workflow)
+        for _ in ticks(forever=watch):
+            depths = run.depths()
+            if alias is not None:
+                chosen = [queue for queue in depths.queues if queue.alias == alias]
+                if not chosen:
+                    names = ", ".join(queue.alias for queue in depths.queues)
+                    raise NotThere(f"{workflow} has no queue {alias!r}", hint=f"its queues: {names}")
+                depths = depths.model_copy(update={"queues": chosen})
+            if given.as_json:
+                write_json(depths.model_dump(mode="json"))
+            else:
+                console().print(depth_table(depths))
+
+
+def _payloads(file: Path, text: bool) -> Iterator[Any]:
+    import json
+
+    from schemas.errors import Rejected
+
+    try:
+        with sys.stdin if str(file) == "-" else file.open() as lines:
+            for number, line in enumerate(lines, 1):
+                if text:
+                    yield line.rstrip("\n")
+                elif line.strip():
+                    try:
+                        yield json.loads(line)
+                    except ValueError as error:
+                        raise Rejected(
+                            f"{file}, line {number} is not JSON: {error}", hint="--text sends lines as they are"
+                        ) from error
+    except OSError as error:
+        raise Rejected(f"cannot read {file}: {error.strerror}") from error
+
+
+def _key(payload: Any, field: str | None, number: int) -> Any:
+    from schemas.errors import Rejected
+
+    if field is None:
+        return None
+    if not isinstance(payload, dict) or field not in payload:
+        raise Rejected(f"event {number} has no field {field!r} to be its key")
+    return payload[field]

@@ -1,0 +1,20 @@
+"""`ewms up`: the whole system on this machine. Its launcher is no part of the client: an entry point names it."""
+
+from importlib.metadata import entry_points
+
+import typer
+
+from ewms.errors import Unreachable
+
+#: Each entry of the group is a callable: command-line words in, exit status out.
+GROUP = "ewms.launcher"
+
+
+def up(context: typer.Context) -> None:
+    """Run the whole system on this machine, with its real services, until Ctrl-C."""
+    launchers = list(entry_points(group=GROUP))
+    if not launchers:
+        raise Unreachable(
+            "the launcher is not installed here", hint="install it with the server: pip install 'ewms[local]'"
+        )
+    raise typer.Exit(launchers[0].load()(context.args))

@@ -1,0 +1,81 @@
+"""Look at a workflow again and again: a live view on a terminal, a line whenever something changed elsewhere."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from ewms.errors import NotThere
+from ewms.progress import Facts, Progress, progress
+
+if TYPE_CHECKING:
+    from ewms.client import Run
+
+INTERVAL_S = 1.0
+_HISTORY = 600
+
+
+def look(run: "Run") -> Facts:
+    """Return the facts of this moment."""
+    state = run.show()
+    try:
+        depths = run.depths()
+    except NotThere:
+        # The queues of an ended workflow are retired.
+        depths = None
+    return Facts(at_s=time.monotonic(), state=state, depths=depths, title=run.name)
+
+
+def ticks(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
+    """Yield at once, and then, if `forever`, once an interval."""
+    yield
+    while forever:
+        time.sleep(interval_s)
+        yield
+
+
+def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
+    """Show how `run` goes until it is over."""
+    history: deque[Facts] = deque(maxlen=_HISTORY)
+    with display(quiet=quiet) as show:
+        for _ in ticks(forever=True):
+            history.append(look(run))
+            show(progress(tuple(history)))
+            if history[-1].state.over:
+                return
+
+
+class display:  # noqa: N801 - used like a function
+    """`with display() as show`: `show(progress)` draws on a terminal, and writes a line elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._last = ""
+
+    def __enter__(self) -> Callable[[Progress], None]:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True, highlight=False)
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal and not self._quiet else None
+        if self._live is not None:
+            self._live.__enter__()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.__exit__(None, None, None)
+
+    def _show(self, now: Progress) -> None:
+        from ewms.view import line, view
+
+        if self._live is not None:
+            self._live.update(view(now), refresh=True)
+        elif not self._quiet:
+            text = line(now)
+            # The clock alone is no news.
+            if text.partition("]")[2] != self._last:
+                self._last = text.partition("]")[2]
+                sys.stderr.write(text + "\n")
+                sys.stderr.flush()

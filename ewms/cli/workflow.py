@@ -1,0 +1,193 @@
+"""`ewms workflow`: submit, follow and end workflows."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ewms.cli.context import Options, console, may_ask, write_json
+
+if TYPE_CHECKING:
+    from ewms.client import Run
+
+app = typer.Typer(help="Submit, follow and end workflows.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's id: WF-...")]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", metavar="PATH=VALUE", help="Change the request: tasks.0.n_workers=8, tasks.*.task_image=X."),
+]
+
+
+@app.command()
+def submit(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The request as JSON; - reads standard input.")],
+    set_: Set = [],  # noqa: B006 - the parser copies it
+    watch: Annotated[bool, typer.Option("--watch", help="Then watch it until it is over.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Then wait until it is over.")] = False,
+) -> None:
+    """Submit the workflow in FILE and print its id."""
+    from ewms.workflows import with_settings
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    try:
+        request = with_settings(_read_json(file), _settings(set_))
+    except ValueError as error:
+        raise Rejected(str(error)) from error
+    with given.client() as ews:
+        run = ews.submit(request)
+        if watch:
+            _follow(given, run)
+        elif wait:
+            given.say(f"{run.id}: waiting until it is over")
+            _report(given, run)
+        elif given.as_json:
+            write_json(run.show().as_json())
+        else:
+            typer.echo(run.id)
+            given.say(f"follow it with: ewms workflow watch {run.id}")
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that were ended.")] = False,
+) -> None:
+    """List workflows, oldest first."""
+    given: Options = context.obj
+    with given.client() as ews:
+        workflows = ews.workflows(None if all_ else {"deactivated": None})
+    if given.as_json:
+        write_json({"workflows": [workflow.model_dump(mode="json") for workflow in workflows], "next_after": None})
+        return
+    from ewms.cli.tables import workflow_table
+
+    console().print(workflow_table(workflows))
+
+
+@app.command()
+def show(context: typer.Context, workflow: Id) -> None:
+    """Show how a workflow stands."""
+    given: Options = context.obj
+    with given.client() as ews:
+        run = ews.run(workflow)
+        if given.as_json:
+            write_json(run.show().as_json())
+            return
+        from ewms.cli.watch import look
+        from ewms.progress import progress
+        from ewms.view import view
+
+        console().print(view(progress([look(run)])))
+
+
+@app.command()
+def watch(context: typer.Context, workflow: Id) -> None:
+    """Watch a workflow until it is over."""
+    given: Options = context.obj
+    with given.client() as ews:
+        _follow(given, ews.run(workflow))
+
+
+@app.command()
+def wait(
+    context: typer.Context,
+    workflow: Id,
+    until: Annotated[str, typer.Option("--for", help="over, active (its queues), or a phase: condor-submit.")] = "over",
+    within: Annotated[str | None, typer.Option(help="Give up after so long: 90s, 2h.")] = None,
+) -> None:
+    """Wait until a workflow is over, its queues are active, or its taskforces have reached a phase."""
+    from schemas.errors import Rejected
+    from schemas.phases import Phase
+
+    given: Options = context.obj
+    if until not in ("over", "active", *Phase):
+        raise Rejected(f"--for {until}: no such thing to wait for", hint="over, active or " + ", ".join(Phase))
+    with given.client() as ews:
+        _report(given, ews.run(workflow), until, within)
+
+
+@app.command()
+def finish(context: typer.Context, workflow: Id) -> None:
+    """Say that a workflow is done: its workers stop and its queues are retired."""
+    given: Options = context.obj
+    with given.client() as ews:
+        _ended(given, "finished", ews.run(workflow).finish())
+
+
+@app.command()
+def abort(
+    context: typer.Context,
+    workflow: Id,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop a workflow as it stands."""
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    if not yes:
+        if not may_ask():
+            raise Rejected("aborting throws work away", hint="confirm it with --yes")
+        typer.confirm(f"Abort {workflow}? Its workers stop at once", abort=True, err=True)
+    with given.client() as ews:
+        _ended(given, "aborted", ews.run(workflow).abort())
+
+
+def _ended(given: Options, verb: str, answer: Any) -> None:
+    if given.as_json:
+        write_json(answer.model_dump(mode="json"))
+    else:
+        typer.echo(f"{answer.workflow_id} {verb}; {answer.n_taskforces} taskforce(s) told to stop")
+
+
+def _follow(given: Options, run: "Run") -> None:
+    from ewms.cli.watch import watch_until_over
+
+    watch_until_over(run, quiet=given.quiet or given.as_json)
+    _report(given, run)
+
+
+def _report(given: Options, run: "Run", until: str = "over", within: str | None = None) -> None:
+    from schemas.errors import Rejected
+
+    try:
+        outcome = run.wait(until, timeout=within)  # type: ignore[arg-type]  # checked by the commands
+    except ValueError as error:
+        raise Rejected(str(error)) from error
+    if given.as_json:
+        write_json(outcome.state.as_json())
+    else:
+        given.say(f"{run.id} is {until if until != 'over' else outcome.state.workflow.deactivated or until}")
+    if until == "over":
+        outcome.raise_for_failures()
+
+
+def _settings(words: list[str]) -> dict[str, Any]:
+    import json
+
+    settings: dict[str, Any] = {}
+    for word in words:
+        path, equals, text = word.partition("=")
+        if not equals or not path:
+            raise ValueError(f"--set {word}: write it as PATH=VALUE")
+        try:
+            settings[path] = json.loads(text)
+        except ValueError:
+            settings[path] = text
+    return settings
+
+
+def _read_json(file: Path) -> Any:
+    import json
+
+    from schemas.errors import Rejected
+
+    try:
+        return json.loads(sys.stdin.read() if str(file) == "-" else file.read_text())
+    except OSError as error:
+        raise Rejected(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise Rejected(f"{file} is not JSON: {error}") from error

@@ -1,0 +1,186 @@
+"""What a watcher wants to know of a workflow, worked out from what was seen of it. Nothing here performs I/O.
+
+facts, facts, facts ...  ->  rates, work left, an estimate of the end, problems with the next useful command
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ewms.state import State
+from schemas.api import QueueDepths
+from schemas.phases import Phase
+from schemas.statuses import JobStatus, PilotStatus
+
+#: Rates are taken over this much of the past: long enough to be steady, short enough to be now.
+RATE_WINDOW_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was seen at one moment; counters are None where the watcher has no part in the traffic."""
+
+    #: Any clock that only goes forward.
+    at_s: float
+    state: State
+    depths: QueueDepths | None = None
+    n_sent: int | None = None
+    n_received: int | None = None
+    n_expected: int | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that will not mend itself, and the command that helps next."""
+
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The jobs of one taskforce by what a watcher distinguishes."""
+
+    idle: int = 0
+    running: int = 0
+    #: Of the running ones: those whose pilot is working on events.
+    tasking: int = 0
+    held: int = 0
+    gone: int = 0
+
+    @classmethod
+    def of(cls, statuses: dict[str, dict[str, int]]) -> "Workers":
+        """Return compound statuses in these few numbers."""
+        counts = dict.fromkeys(("idle", "running", "tasking", "held", "gone"), 0)
+        for job, pilots in statuses.items():
+            n = sum(pilots.values())
+            if job.startswith(JobStatus.HELD):
+                counts["held"] += n
+            elif job in (JobStatus.IDLE, JobStatus.RUNNING):
+                counts[job.lower()] += n
+            else:
+                counts["gone"] += n
+            if job == JobStatus.RUNNING:
+                counts["tasking"] += pilots.get(PilotStatus.TASKING, 0)
+        return cls(**counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The latest facts, and what the ones before them say about where it goes."""
+
+    facts: Facts
+    elapsed_s: float
+    sent_per_s: float | None
+    received_per_s: float | None
+    #: queue alias -> change of its depth per second.
+    queue_per_s: dict[str, float]
+    #: Events done and to be done; None where nothing tells.
+    done: tuple[int, int] | None
+    eta_s: float | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def phase(self) -> str:
+        """Return one word for how it stands."""
+        state = self.facts.state
+        if state.over:
+            return str(state.workflow.deactivated or "over").lower()
+        if state.workflow.deactivated is not None:
+            return "ending"
+        if Workers.of(state.workers).running:
+            return "running"
+        if all(taskforce.phase is Phase.CONDOR_SUBMIT for taskforce in state.taskforces):
+            return "waiting for workers"
+        return "starting"
+
+
+def progress(history: Sequence[Facts]) -> Progress:
+    """Return the progress that `history`, oldest first, shows; it needs one entry at least."""
+    now = history[-1]
+    past = next((facts for facts in history if now.at_s - facts.at_s <= RATE_WINDOW_S), now)
+    received_per_s = _rate(past.at_s, past.n_received, now.at_s, now.n_received)
+    done = _done(history)
+    eta_s = None
+    if done is not None and done[0] < done[1]:
+        speed = received_per_s if now.n_received is not None else _speed(history, past)
+        eta_s = (done[1] - done[0]) / speed if speed else None
+    return Progress(
+        facts=now,
+        elapsed_s=now.at_s - history[0].at_s,
+        sent_per_s=_rate(past.at_s, past.n_sent, now.at_s, now.n_sent),
+        received_per_s=received_per_s,
+        queue_per_s=_queue_rates(past, now),
+        done=done,
+        eta_s=eta_s,
+        problems=tuple(problems(now)),
+    )
+
+
+def problems(facts: Facts) -> list[Problem]:
+    """Return what is wrong, the most hindering first."""
+    state, workflow = facts.state, facts.state.workflow.workflow_id
+    show = f"ewms workflow show {workflow}"
+    found = []
+    for job, pilots in state.workers.items():
+        if job.startswith(JobStatus.HELD):
+            reason = job.partition(":")[2].strip() or "no reason given"
+            found.append(Problem(f"{sum(pilots.values())} worker(s) held: {reason}", show))
+    for taskforce in state.taskforces:
+        failures = [change for change in taskforce.phase_change_log if not change.was_successful]
+        if failures and taskforce.phase in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER):
+            last = failures[-1]
+            text = (
+                f"{taskforce.taskforce_uuid}: {len(failures)} failed attempt(s) at {last.target_phase}: {last.context}"
+            )
+            found.append(Problem(text, show))
+    if facts.depths is not None and facts.depths.n_dead:
+        found.append(Problem(f"{facts.depths.n_dead} event(s) given up: dead letters", f"ewms queue depth {workflow}"))
+    n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
+    if n_fatal:
+        found.append(Problem(f"{n_fatal} pilot(s) ended with an error", show))
+    found += [Problem(f"{n} worker(s): {error}", show) for error, n in list(state.task_errors.items())[:3]]
+    return found
+
+
+def n_left(facts: Facts) -> int | None:
+    """Return how many events still have a task before them; None where the depths were not seen."""
+    if facts.depths is None:
+        return None
+    inputs = {mqid for task in facts.state.task_directives for mqid in task.input_queues}
+    return sum(queue.n_ready + queue.n_unacknowledged for queue in facts.depths.queues if queue.mqid in inputs)
+
+
+def _done(history: Sequence[Facts]) -> tuple[int, int] | None:
+    now = history[-1]
+    if now.n_received is not None and now.n_expected:
+        return min(now.n_received, now.n_expected), now.n_expected
+    # A watcher from outside sees only what lies in the queues; the most that ever lay there stands for the whole.
+    most = max((left for facts in history if (left := n_left(facts)) is not None), default=0)
+    left = n_left(now)
+    return (most - left, most) if most and left is not None else None
+
+
+def _speed(history: Sequence[Facts], past: Facts) -> float | None:
+    now = history[-1]
+    before, left = n_left(past), n_left(now)
+    if before is None or left is None or now.at_s <= past.at_s:
+        return None
+    return max(0.0, (before - left) / (now.at_s - past.at_s)) or None
+
+
+def _rate(then_s: float, then: int | None, now_s: float, now: int | None) -> float | None:
+    if then is None or now is None or now_s <= then_s:
+        return None
+    return (now - then) / (now_s - then_s)
+
+
+def _queue_rates(past: Facts, now: Facts) -> dict[str, float]:
+    if past.depths is None or now.depths is None or now.at_s <= past.at_s:
+        return {}
+    before = {queue.mqid: queue.n_ready + queue.n_unacknowledged for queue in past.depths.queues}
+    return {
+        queue.alias: (queue.n_ready + queue.n_unacknowledged - before[queue.mqid]) / (now.at_s - past.at_s)
+        for queue in now.depths.queues
+        if queue.mqid in before
+    }

@@ -1,0 +1,153 @@
+"""A workflow's progress for the eye: one renderable for a terminal, one line for a log. Pure: facts in, text out."""
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ewms.progress import Progress, Workers
+from schemas.phases import Phase
+
+_PHASE_STYLES = {
+    Phase.CONDOR_SUBMIT: "green",
+    Phase.CONDOR_COMPLETE: "dim",
+    Phase.PENDING_STOPPER: "magenta",
+    Phase.CONDOR_RM: "magenta",
+}
+
+
+def view(progress: Progress) -> RenderableType:
+    """Return everything worth knowing about a workflow at a glance."""
+    parts: list[RenderableType] = [_headline(progress), _taskforces(progress)]
+    if progress.facts.depths is not None:
+        parts.append(_queues(progress))
+    parts += [part for part in (_traffic(progress), _bar(progress)) if part is not None]
+    parts += [_problem(problem.text, problem.command) for problem in progress.problems]
+    return Group(*parts)
+
+
+def line(progress: Progress) -> str:
+    """Return the same in one line, for where nobody watches."""
+    workers = Workers.of(progress.facts.state.workers)
+    words = [
+        f"[{clock(progress.elapsed_s)}]",
+        progress.phase + ":",
+        " ".join(f"{phase}={n}" for phase, n in progress.facts.state.phases.items()),
+        f"workers idle={workers.idle} running={workers.running} tasking={workers.tasking} held={workers.held}",
+    ]
+    if progress.facts.depths is not None:
+        depths = progress.facts.depths
+        words.append(
+            "queues "
+            + " ".join(f"{queue.alias}={queue.n_ready}+{queue.n_unacknowledged}" for queue in depths.queues)
+            + f" dead={depths.n_dead}"
+        )
+    if progress.done is not None:
+        words.append(f"done {progress.done[0]}/{progress.done[1]}")
+    if progress.received_per_s is not None:
+        words.append(f"{progress.received_per_s:.1f}/s")
+    return "  ".join(word for word in words if word)
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as people read it on a clock."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def _headline(progress: Progress) -> Text:
+    facts = progress.facts
+    text = Text()
+    if facts.title:
+        text.append(f"{facts.title}  ", style="bold")
+    text.append(facts.state.workflow.workflow_id, style="cyan")
+    text.append(f"  {progress.phase}", style="bold green" if progress.phase == "running" else "bold")
+    text.append(f"  {clock(progress.elapsed_s)}", style="dim")
+    return text
+
+
+def _taskforces(progress: Progress) -> Table:
+    table = _table("taskforce", "task", "phase")
+    for column in ("idle", "running", "tasking", "held", "gone"):
+        table.add_column(column, justify="right")
+    state = progress.facts.state
+    aliases = {queue.mqid: queue.alias for queue in progress.facts.depths.queues} if progress.facts.depths else {}
+    tasks = {
+        task.task_id: " → ".join(
+            "+".join(aliases.get(mqid, mqid) for mqid in queues) or "·"
+            for queues in (task.input_queues, task.output_queues)
+        )
+        for task in state.task_directives
+    }
+    for taskforce in state.taskforces:
+        workers = Workers.of(taskforce.compound_statuses)
+        table.add_row(
+            f"…{taskforce.taskforce_uuid[-8:]}",
+            Text(tasks.get(taskforce.task_id, "")),
+            Text(taskforce.phase, style=_PHASE_STYLES.get(taskforce.phase, "yellow")),
+            str(workers.idle),
+            str(workers.running),
+            str(workers.tasking),
+            Text(str(workers.held), style="red" if workers.held else ""),
+            str(workers.gone),
+        )
+    return table
+
+
+def _queues(progress: Progress) -> Table:
+    table = _table("queue")
+    for column in ("waiting", "in work", "takers", "change/s"):
+        table.add_column(column, justify="right")
+    depths = progress.facts.depths
+    assert depths is not None
+    for queue in depths.queues:
+        rate = progress.queue_per_s.get(queue.alias)
+        table.add_row(
+            Text(queue.alias, style="bold" if queue.is_public else ""),
+            str(queue.n_ready),
+            str(queue.n_unacknowledged),
+            str(queue.n_consumers),
+            "" if rate is None else f"{rate:+.1f}",
+        )
+    style = "bold red" if depths.n_dead else "dim"
+    table.add_row(Text("dead letters", style=style), Text(str(depths.n_dead), style=style), "", "", "")
+    return table
+
+
+def _traffic(progress: Progress) -> Text | None:
+    facts = progress.facts
+    words = []
+    for verb, n, rate in (
+        ("sent", facts.n_sent, progress.sent_per_s),
+        ("returned", facts.n_received, progress.received_per_s),
+    ):
+        if n is not None:
+            words.append(f"{verb} {n}" + ("" if rate is None else f" ({rate:.1f}/s)"))
+    return Text("   ".join(words)) if words else None
+
+
+def _bar(progress: Progress) -> Table | None:
+    if progress.done is None:
+        return None
+    done, total = progress.done
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(
+        ProgressBar(total=total, completed=done, width=40),
+        f"{done}/{total}",
+        f"{100 * done / total:.0f} %",
+        "" if progress.eta_s is None else Text(f"about {clock(progress.eta_s)} left", style="dim"),
+    )
+    return grid
+
+
+def _problem(text: str, command: str) -> Text:
+    return Text.assemble(("! ", "bold red"), (text, "red"), "  → ", (command, "bold cyan"))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column)
+    return table
