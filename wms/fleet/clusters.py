@@ -70,9 +70,14 @@ class ClusterMap:
         return iter(self._clusters)
 
     @property
-    def served_by_events(self) -> Mapping[str, Cluster]:
-        """Return the clusters whose TMS takes events, by schedd."""
-        return {c.schedd: c for c in self._clusters.values() if c.served_by is ServedBy.EVENTS}
+    def default_n_workers(self) -> Mapping[str, int]:
+        """Return how many workers an `n_workers` of null means, by schedd."""
+        return {c.schedd: c.n_workers for c in self._clusters.values()}
+
+    @property
+    def schedds(self) -> frozenset[str]:
+        """Return all schedds."""
+        return frozenset(c.schedd for c in self._clusters.values())
 
     def hears_events(self, schedd: str) -> bool:
         """Say whether the TMS of `schedd` takes events. One that is configured no more still does: it has clusters."""

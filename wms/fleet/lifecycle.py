@@ -9,7 +9,8 @@ Whatever comes twice, late or out of turn changes nothing, not even the log (rul
 aggregate that came in. Contexts and source entities are the contract's (section 4).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.documents import TaskDirectiveDocument, TaskforceDocument
@@ -69,15 +70,15 @@ class Launch:
     """It is this taskforce's turn."""
 
     taskforce_uuid: TaskforceUuid
-    #: For a taskforce whose `n_workers` is null.
-    default_n_workers: int = 1
+    #: What an `n_workers` of null means at each schedd; 1 at others.
+    default_n_workers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Woken:
     """The time that was set has come, or somebody wants to look earlier."""
 
-    default_n_workers: int = 1
+    default_n_workers: Mapping[str, int] = field(default_factory=dict)
 
 
 Stimulus = (
@@ -267,7 +268,7 @@ def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
     return draft.settle()
 
 
-def _ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: int) -> None:
+def _ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
     task = _task(draft.before, taskforce.task_id)
     draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
     draft.send(
@@ -276,7 +277,9 @@ def _ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers:
             schedd=taskforce.schedd,
             workflow_id=taskforce.workflow_id,
             priority=taskforce.priority,
-            n_workers=default_n_workers if taskforce.n_workers is None else taskforce.n_workers,
+            n_workers=default_n_workers.get(taskforce.schedd, 1)
+            if taskforce.n_workers is None
+            else taskforce.n_workers,
             worker_config=taskforce.worker_config,
             pilot_config=taskforce.pilot_config,
             task=TaskOrder(

@@ -19,6 +19,7 @@ from schemas.ids import Alias, Mqid
 from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
 from wms.fleet import launching
+from wms.fleet.access import Owner
 from wms.fleet.aggregate import ask_again_at
 from wms.fleet.clusters import Cluster, ClusterMap, UnknownCluster
 from wms.fleet.minting import Mint
@@ -33,14 +34,6 @@ RESERVED_ENVIRONMENT = tuple(
 MAX_TASKFORCES = 1000
 
 CREATED = "Created during initial workflow request."
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """On whose behalf something is made: a subject, and the projects whose members share it."""
-
-    subject: str
-    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

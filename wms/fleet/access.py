@@ -1,0 +1,38 @@
+"""Whose things are whose: who makes an object, and who may know of it. (core)"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """On whose behalf something is made: a subject, and the projects whose members share it."""
+
+    subject: str
+    projects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whose objects a caller may touch."""
+
+    subject: str
+    projects: frozenset[str] = frozenset()
+    #: Sees everybody's.
+    everything: bool = False
+    #: How the log names the caller who adds workers.
+    role_name: str = "USER"
+
+    def may_see(self, owner: str, projects: list[str]) -> bool:
+        """Say whether an object of `owner`, shared with `projects`, is the caller's to know of."""
+        return self.everything or owner == self.subject or not self.projects.isdisjoint(projects)
+
+    @property
+    def clause(self) -> dict[str, Any]:
+        """Return the MongoDB filter that finds just the objects that the caller may see."""
+        if self.everything:
+            return {}
+        mine: list[dict[str, Any]] = [{"owner": self.subject}]
+        if self.projects:
+            mine.append({"projects": {"$in": sorted(self.projects)}})
+        return {"$or": mine} if len(mine) > 1 else mine[0]

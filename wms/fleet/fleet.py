@@ -1,0 +1,234 @@
+"""The one place through which workflows change: load, decide, record.
+
+    gateway  -> submit  deactivate  add_workers
+    events   -> queues_answered  reported
+    launcher -> launch              timers -> wake
+
+Each call is one transaction of the kernel. What was committed is sent by the relay, and whoever watches the store's
+commits (launcher, timers) hears of it.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from runtime.decision import Decision, Document, Repeated
+from runtime.store import Store, Transaction
+from runtime.telemetry import log
+from schemas.api import WorkflowRequest
+from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
+from schemas.errors import NotFound
+from schemas.events import Payload, QueuesActivated, QueuesDeferred
+from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
+from schemas.phases import Deactivated
+from schemas.topology import Service
+from wms.fleet import reports, repository
+from wms.fleet.access import Access, Owner
+from wms.fleet.aggregate import Aggregate, Outcome
+from wms.fleet.clusters import ClusterMap
+from wms.fleet.lifecycle import AddWorkers, Deactivate, Launch, Stimulus, Woken, decide, no_such_active_workflow
+from wms.fleet.minting import Mint
+from wms.fleet.ordering import Turns
+from wms.fleet.requests import NewWorkflow, new_workflow
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A stimulus with an identity: it takes effect the first time only. `digest` tells a mistaken reuse of the id."""
+
+    inbox_id: str
+    digest: str | None = None
+
+
+def _now() -> datetime:
+    # MongoDB keeps milliseconds; what we answer before the document is read back must say the same.
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+class Fleet:
+    """The workflows of one store."""
+
+    def __init__(self, store: Store, *, clusters: ClusterMap, pilot_tag: str) -> None:
+        self._store = store
+        self._clusters = clusters
+        self._pilot_tag = pilot_tag
+        self._turns = Turns()
+
+    async def submit(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
+        """Make a workflow; return the contract's answer.
+
+        Raises:
+            Rejected: the request makes no sense.
+            Conflict: `once` was used for another request.
+        """
+        now = _now()
+        new = new_workflow(
+            request,
+            owner=owner,
+            clusters=self._clusters,
+            pilot_tag=self._pilot_tag,
+            mint=Mint(os.urandom(32), now),
+            now=now,
+        )
+        decision = _creation(new)
+
+        async def step(_: Transaction) -> Decision:
+            return decision
+
+        answer: Document = (await self._transact(step, once)).answer
+        return answer
+
+    async def deactivate(
+        self, workflow_id: WorkflowId, label: Deactivated, caller: Access, once: Once | None = None
+    ) -> int:
+        """End a workflow; return how many taskforces were told to stop.
+
+        Raises:
+            NotFound: it is unknown, not the caller's, or deactivated already.
+        """
+
+        async def step(tx: Transaction) -> Decision:
+            before = await repository.load(tx, workflow_id)
+            if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
+                raise no_such_active_workflow(workflow_id)
+            return self._decision(before, decide(before, Deactivate(label), _now()))
+
+        async with self._turns.of(workflow_id):
+            n_taskforces: int = (await self._transact(step, once)).answer
+            return n_taskforces
+
+    async def add_workers(
+        self,
+        task_id: TaskId,
+        *,
+        cluster_location: str,
+        n_workers: int | None,
+        caller: Access,
+        once: Once | None = None,
+    ) -> Document:
+        """Add a taskforce to a task; return it.
+
+        Raises:
+            UnknownCluster: there is no such location.
+            NotFound: there is no such task, or it is not the caller's.
+            Unprocessable: its workflow is deactivated.
+        """
+        cluster = self._clusters.find(cluster_location)
+
+        async def step(tx: Transaction) -> Decision:
+            raw = await tx.find_one(Collection.TASK_DIRECTIVES, {"_id": task_id})
+            task = TaskDirectiveDocument.model_validate(raw) if raw is not None else None
+            if task is None or not caller.may_see(task.owner, task.projects):
+                raise NotFound(f"no task found with id: {task_id}")
+            before = await repository.load(tx, task.workflow_id)
+            if before is None:
+                raise NotFound(f"no task found with id: {task_id}")
+            now = _now()
+            stimulus = AddWorkers(
+                task=task, cluster=cluster, n_workers=n_workers, by=caller.role_name, mint=Mint(os.urandom(32), now)
+            )
+            outcome = decide(before, stimulus, now)
+            added: TaskforceDocument = outcome.answer
+            answer = repository.public(Collection.TASKFORCES, added.model_dump(mode="json"))
+            return self._decision(before, Outcome(outcome.after, outcome.events, answer))
+
+        async with self._turns.of(_workflow_of(task_id)):
+            taskforce: Document = (await self._transact(step, once)).answer
+            return taskforce
+
+    async def queues_answered(self, answer: QueuesActivated | QueuesDeferred, once: Once) -> None:
+        """Take in what MQS says of a workflow's queues."""
+        await self._apply(answer.workflow_id, answer, once)
+
+    async def reported(self, report: reports.Report, once: Once) -> None:
+        """Take in what a TMS says of a taskforce."""
+        uuid = report.taskforce_uuid
+
+        async def step(tx: Transaction) -> Decision:
+            before = await repository.load_for(tx, uuid)
+            if before is None:
+                log.warning("report of an unknown taskforce", taskforce_uuid=uuid, report=report.TYPE)
+                return Decision(events=self._audible(reports.orphaned(report)))
+            return self._decision(before, decide(before, report, _now()))
+
+        async with self._turns.of(_workflow_of(uuid)):
+            await self._transact(step, once)
+
+    async def launch(self, uuid: TaskforceUuid) -> bool:
+        """Have a taskforce started, if it still waits for nothing but its turn; say whether it did."""
+
+        async def step(tx: Transaction) -> Decision:
+            before = await repository.load_for(tx, uuid, with_task=True)
+            if before is None:
+                return Decision()
+            return self._decision(before, decide(before, Launch(uuid, self._clusters.default_n_workers), _now()))
+
+        async with self._turns.of(_workflow_of(uuid)):
+            decision = await self._transact(step, None)
+        return isinstance(decision, Decision) and bool(decision.changes)
+
+    async def wake(self, workflow_id: WorkflowId) -> None:
+        """Look at a workflow whose time has come."""
+        await self._apply(workflow_id, Woken(self._clusters.default_n_workers), None, with_tasks=True)
+
+    async def _apply(
+        self, workflow_id: WorkflowId, stimulus: Stimulus, once: Once | None, *, with_tasks: bool = False
+    ) -> None:
+        async def step(tx: Transaction) -> Decision:
+            before = await repository.load(tx, workflow_id, with_tasks=with_tasks)
+            if before is None:
+                log.warning(
+                    "stimulus for an unknown workflow", workflow_id=workflow_id, stimulus=type(stimulus).__name__
+                )
+                return Decision()
+            return self._decision(before, decide(before, stimulus, _now()))
+
+        async with self._turns.of(workflow_id):
+            await self._transact(step, once)
+
+    def _decision(self, before: Aggregate, outcome: Outcome) -> Decision:
+        return Decision(
+            changes=repository.changes(before, outcome.after),
+            events=self._audible(outcome.events),
+            answer=outcome.answer,
+        )
+
+    def _audible(self, events: tuple[Payload, ...]) -> tuple[Payload, ...]:
+        """Leave out what would be told to a TMS that takes no events; it asks for its work by REST."""
+        return tuple(
+            event
+            for event in events
+            if event.TO is not Service.TMS or self._clusters.hears_events(getattr(event, "schedd", ""))
+        )
+
+    async def _transact(
+        self, step: Callable[[Transaction], Awaitable[Decision]], once: Once | None
+    ) -> Decision | Repeated:
+        if once is None:
+            return await self._store.transact(step)
+        return await self._store.transact(step, inbox_id=once.inbox_id, digest=once.digest)
+
+
+def _creation(new: NewWorkflow) -> Decision:
+    answer = {
+        "workflow": repository.public(Collection.WORKFLOWS, new.workflow.model_dump(mode="json")),
+        "task_directives": [
+            repository.public(Collection.TASK_DIRECTIVES, task.model_dump(mode="json")) for task in new.tasks
+        ],
+        "taskforces": [
+            repository.public(Collection.TASKFORCES, taskforce.model_dump(mode="json")) for taskforce in new.taskforces
+        ],
+    }
+    return Decision(
+        changes=repository.inserts((new.workflow, *new.tasks, *new.taskforces)), events=(new.event,), answer=answer
+    )
+
+
+def _workflow_of(child: TaskforceUuid | TaskId) -> str:
+    try:
+        return workflow_of(child)
+    except ValueError:
+        # Not one of our ids; then it is no workflow's either, and any key will do.
+        return child

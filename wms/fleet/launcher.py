@@ -1,0 +1,148 @@
+"""Starts what waits for its turn, whenever something has changed. Decides nothing: the order is `launching`'s."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runtime.amqp import full_jitter
+from runtime.decision import Document, Insert, Update
+from runtime.store import Committed, Store
+from runtime.telemetry import log
+from schemas.documents import Collection
+from schemas.errors import Unavailable
+from schemas.ids import TaskforceUuid
+from schemas.phases import Phase
+from wms.fleet import launching
+from wms.fleet.clusters import ClusterMap
+from wms.fleet.fleet import Fleet
+
+#: How long a taskforce is passed over whose launch failed by a defect of ours: the others must not wait for it.
+_PASS_OVER = timedelta(minutes=5)
+
+_LAUNCH_CAP_S = 5.0
+
+#: How many a schedd gets at a time that asks for its work itself: there nothing can be unanswered.
+_UNWINDOWED = 50
+
+
+class Launcher:
+    """One loop. It sleeps until it is nudged."""
+
+    def __init__(self, store: Store, fleet: Fleet, clusters: ClusterMap) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._clusters = clusters
+        self._nudged = asyncio.Event()
+        self._passed_over: dict[TaskforceUuid, datetime] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin, with a look at what an earlier process left."""
+        self._store.on_commit.append(self._committed)
+        self.nudge()
+        self._task = asyncio.create_task(self._launch())
+
+    async def stop(self) -> None:
+        """End; a launch that is under way is either committed or not."""
+        self._store.on_commit.remove(self._committed)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def nudge(self) -> None:
+        """Have a look soon."""
+        self._nudged.set()
+
+    def _committed(self, committed: Committed) -> None:
+        if any(_matters(change) for change in committed.changes):
+            self.nudge()
+
+    async def _launch(self) -> None:
+        n_failures = 0
+        while True:
+            await self._nudged.wait()
+            self._nudged.clear()
+            try:
+                for schedd in sorted(self._clusters.schedds):
+                    while await self._launch_at(schedd):
+                        pass
+                n_failures = 0
+            except Unavailable as error:
+                log.info("launching pauses", reason=error.reason)
+                n_failures += 1
+                self.nudge()
+                await asyncio.sleep(full_jitter(n_failures, cap_s=_LAUNCH_CAP_S))
+            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one look may raise
+                log.error("launching failed", error=repr(error), exc_info=True)
+                n_failures += 1
+                await asyncio.sleep(full_jitter(n_failures, cap_s=_LAUNCH_CAP_S))
+
+    async def _launch_at(self, schedd: str) -> bool:
+        """Launch as many as the schedd's window takes; say whether there may be more."""
+        n_free = await self._n_free(schedd)
+        if not n_free:
+            return False
+        waiting = await self._store.find(
+            Collection.TASKFORCES,
+            self._waiting(schedd, datetime.now(UTC)),
+            sort=[("launch_rank", 1)],
+            limit=n_free,
+            projection={"_id": 1},
+        )
+        launched = await asyncio.gather(*(self._launch_one(TaskforceUuid(taskforce["_id"])) for taskforce in waiting))
+        # Those that something else has changed meanwhile left their place to others, unless none was launched.
+        return len(waiting) == n_free and any(launched)
+
+    async def _launch_one(self, uuid: TaskforceUuid) -> bool:
+        try:
+            return await self._fleet.launch(uuid)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others have their turn
+            log.error("launch failed", taskforce_uuid=uuid, error=repr(error), exc_info=True)
+            self._passed_over[uuid] = datetime.now(UTC) + _PASS_OVER
+            return False
+
+    async def _n_free(self, schedd: str) -> int:
+        if not self._clusters.hears_events(schedd):
+            return _UNWINDOWED
+        unanswered = await self._store.find(
+            Collection.TASKFORCES,
+            {
+                "schedd": schedd,
+                "phase": Phase.PENDING_STARTER,
+                "asked_at": {"$ne": None},
+                "n_asked": {"$lte": launching.PATIENCE},
+            },
+            limit=launching.WINDOW,
+            projection={"n_asked": 1},
+        )
+        return launching.n_free(taskforce["n_asked"] for taskforce in unanswered)
+
+    def _waiting(self, schedd: str, now: datetime) -> Document:
+        for uuid in [uuid for uuid, until in self._passed_over.items() if until <= now]:
+            del self._passed_over[uuid]
+        ready: Document = {
+            "schedd": schedd,
+            "$or": [
+                {"phase": Phase.PRE_LAUNCH},
+                {
+                    "phase": Phase.PENDING_STARTER,
+                    "asked_at": None,
+                    "stuck": "",
+                    "retry_at": {"$not": {"$gt": now}},
+                },
+            ],
+        }
+        if self._passed_over:
+            ready["_id"] = {"$nin": list(self._passed_over)}
+        return ready
+
+
+def _matters(change: Any) -> bool:
+    """Whether `change` may have made a taskforce ready, or a place in a window free."""
+    if not isinstance(change, Insert | Update) or change.collection != Collection.TASKFORCES:
+        return False
+    if isinstance(change, Insert):
+        return False
+    return change.set.get("phase") == Phase.PRE_LAUNCH or ("asked_at" in change.set and change.set["asked_at"] is None)

@@ -1,0 +1,68 @@
+"""Pages of a query, cut by bytes, never losing an object."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
+
+from runtime.store import Store
+from schemas.api import Query
+from schemas.documents import Collection
+from schemas.errors import EWMSError, Rejected
+from wms.fleet import filters
+from wms.fleet.access import Access
+from wms.fleet.repository import PUBLIC
+
+#: How many documents are fetched at a time; the next batch only if the page has room.
+_BATCH = 200
+_MAX_TIME_MS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Objects as JSON texts, and the cursor of the last of them if there are more."""
+
+    objects: Sequence[bytes]
+    next_after: str | None
+
+
+async def page(store: Store, collection: Collection, query: Query, access: Access, *, max_bytes: int) -> Page:
+    """Return the first objects that match, in the order of their making, up to `max_bytes` but at least one.
+
+    Raises:
+        BadQuery: the query has what is not allowed.
+        Unavailable: it took too long.
+    """
+    fields = PUBLIC[collection]
+    wanted = filters.checked(query.query, fields)
+    projection = filters.projection(query.projection, fields)
+    objects: list[bytes] = []
+    n_bytes = 0
+    after = query.after
+    while True:
+        batch = await _batch(store, collection, filters.within(wanted, access.clause, after=after), projection)
+        for document in batch:
+            cursor = document.pop("cursor")
+            text = to_json(document)
+            n_bytes += len(text)
+            if objects and n_bytes > max_bytes:
+                return Page(objects, after)
+            objects.append(text)
+            after = cursor
+        if len(batch) < _BATCH:
+            return Page(objects, None)
+
+
+async def _batch(
+    store: Store, collection: Collection, query: Mapping[str, Any], projection: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    try:
+        return await store.find(
+            collection, query, sort=[("cursor", 1)], limit=_BATCH, projection=projection, max_time_ms=_MAX_TIME_MS
+        )
+    except EWMSError as error:
+        if error.code != 500:
+            raise
+        # What the checker cannot know, such as a regular expression that does not compile, the database says.
+        raise Rejected("'query': is not a valid query") from error

@@ -1,0 +1,127 @@
+"""Writes the status snapshots of taskforces. Outside of the kernel: the newest (epoch, seq) wins, nothing is logged.
+
+A snapshot is whole, so one that is lost or overtaken does not matter. All that arrive within a second are written
+together, the newest of each taskforce.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.amqp import full_jitter
+from runtime.store import Store
+from runtime.telemetry import log
+from schemas.documents import Collection
+from schemas.errors import Unavailable
+from schemas.events import Snapshot, TaskforceStatuses
+from schemas.ids import TaskforceUuid
+
+#: The pause between two writes: no taskforce is written more often.
+_TICK_S = 1.0
+
+_N_ERRORS = 10
+_MAX_KEY = 1024
+
+_RETRY_CAP_S = 10.0
+
+
+class SnapshotWriter:
+    """One loop over what has been offered. It sleeps until something is."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending: dict[TaskforceUuid, tuple[str, Snapshot]] = {}
+        self._offered = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.create_task(self._write())
+
+    async def stop(self) -> None:
+        """End, with what is pending written if the store is there."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await self._flush()
+        except Unavailable as error:
+            log.warning("snapshots not written", n_snapshots=len(self._pending), reason=error.reason)
+
+    def offer(self, statuses: TaskforceStatuses) -> None:
+        """Have the snapshots written soon, except those that are older than what waits already."""
+        for snapshot in statuses.snapshots:
+            waiting = self._pending.get(snapshot.taskforce_uuid)
+            if waiting is None or _order(waiting[1]) < _order(snapshot):
+                self._pending[snapshot.taskforce_uuid] = (statuses.schedd, snapshot)
+        if self._pending:
+            self._offered.set()
+
+    async def _write(self) -> None:
+        n_failures = 0
+        while True:
+            await self._offered.wait()
+            self._offered.clear()
+            try:
+                await self._flush()
+                n_failures = 0
+            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one write may raise
+                log.warning("snapshots wait", n_snapshots=len(self._pending), error=repr(error))
+                n_failures += 1
+                self._offered.set()
+                await asyncio.sleep(full_jitter(n_failures, cap_s=_RETRY_CAP_S))
+            # Not a poll: what comes meanwhile is written together.
+            await asyncio.sleep(_TICK_S)
+
+    async def _flush(self) -> None:
+        batch = self._pending
+        self._pending = {}
+        try:
+            await self._store.bulk_update(
+                Collection.TASKFORCES, [update(schedd, snapshot) for schedd, snapshot in batch.values()]
+            )
+        except BaseException:
+            # Newer ones may have come meanwhile; they stay.
+            self._pending = {**batch, **self._pending}
+            raise
+
+
+def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the filter and the update that write `snapshot`, unless something newer lies there.
+
+    `schedd` is who says it: nobody speaks for another's taskforces.
+    """
+    older = [
+        {"status_epoch": {"$lt": snapshot.epoch}},
+        {"status_epoch": snapshot.epoch, "status_seq": {"$lt": snapshot.seq}},
+    ]
+    errors = sorted(snapshot.top_task_errors.items(), key=lambda item: -item[1])[:_N_ERRORS]
+    return (
+        {"_id": snapshot.taskforce_uuid, "schedd": schedd, "$or": older},
+        {
+            "$set": {
+                "status_epoch": snapshot.epoch,
+                "status_seq": snapshot.seq,
+                "status_as_of": snapshot.as_of,
+                "compound_statuses": {_key(job): _keyed(pilots) for job, pilots in snapshot.compound_statuses.items()},
+                "top_task_errors": _keyed(dict(errors)),
+            }
+        },
+    )
+
+
+def _order(snapshot: Snapshot) -> tuple[int, int]:
+    return snapshot.epoch, snapshot.seq
+
+
+def _keyed(counts: Mapping[str, int]) -> dict[str, int]:
+    keyed: dict[str, int] = {}
+    for text, n in counts.items():
+        # Two long texts may differ only behind the cut: their counts belong together then.
+        keyed[_key(text)] = keyed.get(_key(text), 0) + n
+    return keyed
+
+
+def _key(text: str) -> str:
+    """Return `text` as a document's key: dots and dollars are kept by MongoDB >= 5 below the top, a NUL by none."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()[:_MAX_KEY]
