@@ -1,0 +1,126 @@
+"""The two files that travel with each job: what the pilot is to do, and the token that lets it. (core)
+
+    ewms_pilot_task.json   {"environment": {"EWMS_PILOT_TASK_IMAGE": "…", …}}   nothing secret
+    ewms_pilot_token       one token for all queues of the taskforce            0600, nowhere else
+
+A submit description, an environment and a command line can be read by everybody on the pool, and HTCondor expands what
+it finds in them; a file is carried as it is. Source: contract 7.2 and 8.2, `reliability.md` 4.4.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.events import TaskforceStart
+from schemas.requests import GrantAnswer
+from tms.errors import Unsubmittable
+
+TASK_FILE = "ewms_pilot_task.json"
+TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file
+
+PREFIX = "EWMS_PILOT_"
+PLATFORM = "_EWMS_PILOT_CONTAINER_PLATFORM"
+
+#: How the pilot splits the variables for which a list may be given; the rest are split at `;`.
+_SEPARATORS: Mapping[str, str] = {f"{PREFIX}EXTERNAL_DIRECTORIES": ",", f"{PREFIX}OKAY_ERRORS": " "}
+
+#: A worker on which that many different events fail in a row is bad; a bad event fails alone (ruling 7).
+MAX_FAILURES_IN_A_ROW = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotProfile:
+    """What the operator says of pilots: the container platforms a task may ask for, and variables for all of them."""
+
+    allowed_platforms: frozenset[str]
+    #: The platform of tasks that ask for none; empty: the pilot chooses.
+    platform: str = ""
+    apptainer: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def pilot_environment(order: TaskforceStart, grant: GrantAnswer, profile: PilotProfile) -> dict[str, str]:
+    """Return the variables of the pilots of `order`.
+
+    The user's go before the operator's, those before our defaults; what EWMS itself must say nobody overrides.
+
+    Raises:
+        Unsubmittable: the task asks for a container platform that is not allowed here, or has NUL in a variable.
+    """
+    users = {name: _text(name, value) for name, value in order.pilot_config.environment.items()}
+    asked = users.get(PLATFORM, "").strip().lower()
+    if asked and asked not in profile.allowed_platforms:
+        raise Unsubmittable(
+            f"pilot_config.environment: the container platform {asked[:50]!r} is not allowed here",
+            hint=f"allowed: {', '.join(sorted(profile.allowed_platforms))}",
+        )
+    environment = _defaults(order, users) | _operators(profile) | users | _ours(order, grant)
+    for name, value in environment.items():
+        if "\0" in name or "\0" in value:
+            raise Unsubmittable(f"{name[:100]!r}: must not contain NUL")
+    return dict(sorted(environment.items()))
+
+
+def task_file(environment: Mapping[str, str]) -> bytes:
+    """Return the content of the task file."""
+    return json.dumps({"environment": environment}, indent=1).encode() + b"\n"
+
+
+def token_file(grant: GrantAnswer) -> bytes:
+    """Return the content of the token file."""
+    return grant.token.get_secret_value().encode()
+
+
+def _defaults(order: TaskforceStart, users: Mapping[str, str]) -> dict[str, str]:
+    runtime_s = str(order.worker_config.max_worker_runtime)
+    defaults = {
+        f"{PREFIX}HTCHIRP": "True",
+        f"{PREFIX}HTCHIRP_DEST": "JOB_EVENT_LOG",
+        # A pilot leaves when it is told to, or when its worker's time is over: idle ones keep their place.
+        f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": runtime_s,
+        f"{PREFIX}TIMEOUT_QUEUE_INCOMING": runtime_s,
+    }
+    # A quarantine only makes sense for a pilot that stops at an error; who sets one, or says what is okay, has chosen.
+    if not any(f"{PREFIX}{name}" in users for name in ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME")):
+        defaults[f"{PREFIX}STOP_LISTENING_ON_TASK_ERROR"] = "False"
+        defaults[f"{PREFIX}MAX_FAILURES_IN_A_ROW"] = str(MAX_FAILURES_IN_A_ROW)
+    # The first message is not to be waited for longer, or shorter, than a user who names the idle time expects.
+    if f"{PREFIX}TIMEOUT_QUEUE_INCOMING" in users:
+        del defaults[f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE"]
+    return defaults
+
+
+def _operators(profile: PilotProfile) -> dict[str, str]:
+    chosen = {PLATFORM: profile.platform, f"{PREFIX}APPTAINER": profile.apptainer}
+    return {name: value for name, value in chosen.items() if value} | dict(profile.environment)
+
+
+def _ours(order: TaskforceStart, grant: GrantAnswer) -> dict[str, str]:
+    task = order.task
+    ours = {
+        f"{PREFIX}WORKFLOW_ID": order.workflow_id,
+        f"{PREFIX}TASK_ID": task.task_id,
+        f"{PREFIX}TASKFORCE_UUID": order.taskforce_uuid,
+        f"{PREFIX}TASK_IMAGE": task.task_image,
+        f"{PREFIX}TASK_ARGS": task.task_args,
+        f"{PREFIX}INIT_IMAGE": task.init_image,
+        f"{PREFIX}INIT_ARGS": task.init_args,
+        f"{PREFIX}TOKEN_FILE": TOKEN_FILE,
+    }
+    if task.task_env:
+        ours[f"{PREFIX}TASK_ENV_JSON"] = json.dumps(task.task_env)
+    if task.init_env:
+        ours[f"{PREFIX}INIT_ENV_JSON"] = json.dumps(task.init_env)
+    for direction, mqids in (("INCOMING", task.input_queues), ("OUTGOING", task.output_queues)):
+        ours |= {
+            f"{PREFIX}QUEUE_{direction}": ";".join(mqids),
+            f"{PREFIX}QUEUE_{direction}_BROKER_TYPE": ";".join([grant.broker_type] * len(mqids)),
+            f"{PREFIX}QUEUE_{direction}_BROKER_ADDRESS": ";".join([grant.broker_address] * len(mqids)),
+            # The token is in its file, and only there.
+            f"{PREFIX}QUEUE_{direction}_AUTH_TOKEN": "",
+        }
+    return ours
+
+
+def _text(name: str, value: str | int | list[str]) -> str:
+    return _SEPARATORS.get(name, ";").join(value) if isinstance(value, list) else str(value)

@@ -1,0 +1,58 @@
+"""Where clusters live: a schedd, or child processes on this machine. Both speak HTCondor's words and write its log."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.ids import TaskforceUuid
+from tms.submission import Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A cluster in the queue. `awaits_release`: no job of it was ever made, nor will be before the release."""
+
+    cluster_id: int
+    taskforce_uuid: TaskforceUuid
+    n_workers: int
+    awaits_release: bool
+    job_event_log: str
+
+
+class Pool(Protocol):
+    """What TMS asks of a pool. Every method raises `PoolUnavailable` while the pool does not answer."""
+
+    async def start(self) -> None:
+        """Take up what an earlier TMS left."""
+
+    async def stop(self) -> None:
+        """Let go of the pool; clusters stay in it."""
+
+    async def ping(self) -> None:
+        """Return if the pool answers."""
+
+    async def clusters(self) -> list[Cluster]:
+        """Return all clusters of taskforces, in the order of their ids."""
+
+    async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
+        """Return the clusters of `taskforce`, paused and empty ones included, in the order of their ids."""
+
+    async def submit(self, cluster: Submission) -> Cluster:
+        """Put `cluster` into the queue, paused: nothing of it runs.
+
+        Raises:
+            SubmitRefused: the pool will not have it.
+        """
+
+    async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
+        """Let the jobs of a cluster run. False: it had been released before, and nothing was done.
+
+        Raises:
+            ClusterGone: it is not in the queue.
+        """
+
+    async def remove(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
+        """Remove one cluster of `taskforce`, or all, and return their ids; none is fine.
+
+        Raises:
+            RemoveRefused: the pool will not.
+        """

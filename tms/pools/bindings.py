@@ -1,0 +1,107 @@
+"""The process in which HTCondor's bindings run: one JSON line in, one out. `python -m tms.pools.bindings`
+
+The bindings hold Python's global lock while they wait for a schedd (tried with 25.14: eight seconds without a schedd
+were eight seconds without an event loop), so that a thread of their own would not keep TMS alive. A process can also
+be ended when the schedd never answers. Its environment holds none of TMS's secrets, which a submit description could
+name. Would be a thread again if the bindings released the lock.
+
+    {"call": "query", "constraint": "…", "projection": […]}    {"result": [{…}, …]}
+    {"call": "submit", "commands": {…}, "count": 40}           {"result": {"cluster_id": 7, "n_jobs": 40}}
+    {"call": "act", "action": "Release", "constraint": "…"}    {"result": {"TotalSuccess": 1, …}}
+                                                               {"error": "…", "kind": "refused" | "unavailable"}
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from typing import Any, TextIO
+
+import classad2
+import htcondor2
+
+#: `prctl` option: the signal that this process gets when its parent has died.
+_PR_SET_PDEATHSIG = 1
+
+
+class Refused(Exception):
+    """HTCondor said no to this call; another call may go well."""
+
+
+class Bindings:
+    """The schedd `schedd` (empty: the only one) of the collector `collector` (empty: the configured one)."""
+
+    def __init__(self, *, collector: str, schedd: str) -> None:
+        self._collector = collector
+        self._name = schedd
+        self._schedd: htcondor2.Schedd | None = None
+
+    def serve(self, requests: TextIO, answers: TextIO) -> None:
+        """Answer each line of `requests` with a line of `answers`, until there are no more."""
+        for line in requests:
+            answers.write(json.dumps(self._answer(json.loads(line))) + "\n")
+            answers.flush()
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            schedd = self._located()
+            match request["call"]:
+                case "query":
+                    return {"result": self._query(schedd, request["constraint"], request["projection"])}
+                case "submit":
+                    return {"result": self._submit(schedd, request["commands"], request["count"])}
+                case "act":
+                    return {"result": self._act(schedd, request["action"], request["constraint"], request["reason"])}
+        except Refused as error:
+            return {"error": str(error), "kind": "refused"}
+        except (htcondor2.HTCondorException, classad2.ClassAdException, KeyError, RuntimeError) as error:
+            # The address may be that of a schedd that was restarted.
+            self._schedd = None
+            return {"error": f"{type(error).__name__}: {error}", "kind": "unavailable"}
+        return {"error": f"unknown call {request['call']!r}", "kind": "refused"}
+
+    def _located(self) -> htcondor2.Schedd:
+        if self._schedd is None:
+            collector = htcondor2.Collector(self._collector or None)
+            # `locate` without a name looks for a local daemon's address file, which a client has not.
+            ads = collector.locateAll(htcondor2.DaemonType.Schedd)
+            ads = [ad for ad in ads if ad["Name"] == self._name] if self._name else ads
+            if len(ads) != 1:
+                raise RuntimeError(f"the collector knows {len(ads)} schedds named {self._name or 'anything'!r}")
+            self._schedd = htcondor2.Schedd(ads[0])
+        return self._schedd
+
+    def _query(self, schedd: htcondor2.Schedd, constraint: str, projection: list[str]) -> list[dict[str, Any]]:
+        # A paused factory has no ad but its cluster's, which must be asked for.
+        ads = schedd.query(constraint, projection, opts=htcondor2.QueryOpts.IncludeClusterAd)
+        return [{name: ad[name] for name in projection if name in ad} for ad in ads]
+
+    def _submit(self, schedd: htcondor2.Schedd, commands: dict[str, str], count: int) -> dict[str, int]:
+        try:
+            result = schedd.submit(htcondor2.Submit(commands), count=count)
+        except (htcondor2.HTCondorException, ValueError, TypeError) as error:
+            # The bindings have one exception for everything: a schedd that still answers has refused.
+            schedd.query("false", ["ClusterId"])
+            raise Refused(" ".join(str(error).split())) from error
+        return {"cluster_id": result.cluster(), "n_jobs": result.num_procs()}
+
+    def _act(self, schedd: htcondor2.Schedd, action: str, constraint: str, reason: str) -> dict[str, int]:
+        # As a plain text the reason is lost; with a code it is kept.
+        result = schedd.act(htcondor2.JobAction[action], constraint, reason=(reason, 0))
+        return {name: int(result[name]) for name in ("TotalSuccess", "TotalError", "TotalPermissionDenied")}
+
+
+def main() -> None:
+    """Serve standard input until it closes; die with the parent even in the middle of a call."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # HTCondor's library may print to stdout, which belongs to the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    collector, schedd = sys.argv[1:]
+    Bindings(collector=collector, schedd=schedd).serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()

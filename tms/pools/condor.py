@@ -1,0 +1,170 @@
+"""HTCondor: the schedd, through the process that holds its bindings."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from schemas.ids import TASKFORCE_UUID, TaskforceUuid
+from tms.errors import ClusterGone, PoolUnavailable, RemoveRefused, SubmitRefused, Unsubmittable
+from tms.pools import Cluster
+from tms.submission import Submission, submit_commands
+
+REASON = "Requested by EWMS"
+
+_PROJECTION = [
+    "ClusterId",
+    "EWMSTaskforceUUID",
+    "JobMaterializeLimit",
+    "JobMaterializeNextProcId",
+    "JobMaterializePaused",
+    "UserLog",
+]
+#: Clusters rather than jobs: only a cluster's ad has no ProcId.
+_A_CLUSTER = "ProcId =?= undefined"
+#: What the bindings' process needs of our environment; the rest stays out of its reach.
+_ENVIRONMENT = ("CONDOR_CONFIG", "HOME", "LANG", "PATH", "TZ", "USER", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
+_MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
+
+class CondorPool:
+    """One schedd. Calls are made one at a time; one that takes longer than `timeout_s` ends the process."""
+
+    def __init__(self, *, schedd: str, collector: str = "", timeout_s: float = 30.0) -> None:
+        self._schedd = schedd
+        self._collector = collector
+        self._timeout_s = timeout_s
+        self._one_at_a_time = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the bindings' process and look for the schedd, so that the first submit need not.
+
+        Raises:
+            PoolUnavailable: the schedd does not answer (yet).
+        """
+        await self.ping()
+
+    async def stop(self) -> None:
+        """End the bindings' process."""
+        async with self._one_at_a_time:
+            await self._end()
+
+    async def ping(self) -> None:
+        """Return if the schedd answers."""
+        await self._query("false")
+
+    async def clusters(self) -> list[Cluster]:
+        """Return all clusters of taskforces."""
+        return await self._query(f"EWMSTaskforceUUID =!= undefined && {_A_CLUSTER}")
+
+    async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
+        """Return the clusters of `taskforce`."""
+        return await self._query(f"{_of(taskforce)} && {_A_CLUSTER}")
+
+    async def submit(self, cluster: Submission) -> Cluster:
+        """Submit `cluster` as a paused factory; see `Pool.submit`."""
+        commands = {name: str(value) for name, value in submit_commands(cluster).items()}
+        result = await self._call("submit", commands=commands, count=cluster.n_workers)
+        if cluster.output_directory:
+            # HTCondor writes into it when a job ends, and holds the job if it is not there.
+            directory = Path(cluster.output_directory) / f"cluster-{result['cluster_id']}"
+            directory.mkdir(mode=0o700, exist_ok=True)
+        return Cluster(
+            cluster_id=result["cluster_id"],
+            taskforce_uuid=cluster.taskforce_uuid,
+            n_workers=result["n_jobs"],
+            awaits_release=True,
+            job_event_log=cluster.job_event_log,
+        )
+
+    async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
+        """Release a cluster that was never released; see `Pool.release`."""
+        found = {c.cluster_id: c for c in await self.find(taskforce)}
+        if cluster_id not in found:
+            raise ClusterGone(cluster_id)
+        if not found[cluster_id].awaits_release:
+            # A second release would also undo a hold of a user or an operator.
+            return False
+        await self._call(
+            "act", action="Release", constraint=f"{_of(taskforce)} && ClusterId == {cluster_id}", reason=REASON
+        )
+        return True
+
+    async def remove(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
+        """Remove one cluster of `taskforce`, or all; see `Pool.remove`."""
+        ids = [c.cluster_id for c in await self.find(taskforce) if cluster_id in (None, c.cluster_id)]
+        for found in ids:
+            constraint = f"{_of(taskforce)} && ClusterId == {found}"
+            result = await self._call("act", action="Remove", constraint=constraint, reason=REASON)
+            if result["TotalError"] or result["TotalPermissionDenied"]:
+                raise RemoveRefused(f"HTCondor refused to remove cluster {found}: {result}")
+        return ids
+
+    async def _query(self, constraint: str) -> list[Cluster]:
+        ads = await self._call("query", constraint=constraint, projection=_PROJECTION)
+        return sorted(map(_cluster, ads), key=lambda cluster: cluster.cluster_id)
+
+    async def _call(self, call: str, **arguments: Any) -> Any:
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    answer = await self._exchange({"call": call, **arguments})
+            except (TimeoutError, OSError, ValueError) as error:
+                await self._end()
+                raise PoolUnavailable(f"the schedd does not answer: {error or 'timed out'}") from error
+            except asyncio.CancelledError:
+                # An answer that nobody reads would be taken for the next call's.
+                await self._end()
+                raise
+        if "result" in answer:
+            return answer["result"]
+        if answer["kind"] == "refused" and call == "submit":
+            raise SubmitRefused(f"HTCondor refused the submit: {answer['error']}")
+        raise PoolUnavailable(f"the schedd does not answer: {answer['error']}")
+
+    async def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "tms.pools.bindings", self._collector, self._schedd),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                limit=_MAX_ANSWER_BYTES,
+                start_new_session=True,
+            )
+        process = self._process
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        await process.stdin.drain()
+        line = await process.stdout.readline()
+        if not line:
+            raise OSError("HTCondor's bindings ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _of(taskforce: TaskforceUuid) -> str:
+    if not TASKFORCE_UUID.fullmatch(taskforce):
+        raise Unsubmittable("taskforce_uuid: not an id of a taskforce")
+    return f'EWMSTaskforceUUID == "{taskforce}"'
+
+
+def _cluster(ad: dict[str, Any]) -> Cluster:
+    return Cluster(
+        cluster_id=ad["ClusterId"],
+        taskforce_uuid=TaskforceUuid(ad["EWMSTaskforceUUID"]),
+        n_workers=ad.get("JobMaterializeLimit", 1),
+        awaits_release=bool(ad.get("JobMaterializePaused", 0)) and not ad.get("JobMaterializeNextProcId", 0),
+        job_event_log=ad.get("UserLog", ""),
+    )
