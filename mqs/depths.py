@@ -1,0 +1,124 @@
+"""How many events lie in queues: of one workflow when it is asked, of the whole broker as gauges."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+from mqs import repository
+from mqs.admission import Budget
+from mqs.broker import Broker, Count
+from mqs.groups import Groups
+from runtime.store import Store
+from runtime.telemetry import gauge, log
+from schemas.documents import Collection
+from schemas.errors import EWMSError, NotFound
+from schemas.ids import WorkflowId
+from schemas.requests import Depth, DepthsAnswer
+from schemas.topology import dead_queue
+
+_DEAD = "dead"
+_PREFIX_DEAD = dead_queue(WorkflowId(""))
+
+_events = gauge("mqs_events", "Events in the data vhost's queues.", ["queues", "state"])
+_queues = gauge("mqs_queues", "Queues on the data vhost.", ["queues"])
+_ledger = gauge("mqs_queues_held", "Queues that count against the broker's budget.")
+_waiting = gauge("mqs_groups_waiting", "Groups of queues that no budget has admitted yet.")
+_broker_bytes = gauge("mqs_broker_bytes", "Bytes of events on the broker; only if there is a budget for them.")
+_broker_connections = gauge(
+    "mqs_broker_connections", "Connections to the data vhost; only if there is a budget for them."
+)
+
+_NOTHING = Count(0)
+
+
+async def depths(store: Store, broker: Broker, workflow_id: WorkflowId) -> DepthsAnswer:
+    """Return what lies in the queues of a workflow, in reservation order; a queue that does not exist is empty.
+
+    Raises:
+        NotFound: there is no such workflow.
+    """
+    found = await repository.find(store, workflow_id)
+    if found.group is None:
+        raise NotFound("no queues of such a workflow")
+    live = [profile.mqid for profile in found.profiles if profile.is_activated and profile.retired_at is None]
+    counts = await broker.counts([*live, dead_queue(workflow_id)]) if found.group.activated_at else {}
+    dead = counts.get(dead_queue(workflow_id), _NOTHING)
+    return DepthsAnswer(
+        queues=[
+            Depth(
+                mqid=profile.mqid,
+                alias=profile.alias,
+                is_public=profile.is_public,
+                n_ready=(count := counts.get(profile.mqid, _NOTHING)).n_ready,
+                n_unacknowledged=count.n_unacknowledged,
+                n_consumers=count.n_consumers,
+            )
+            for profile in found.profiles
+        ],
+        n_dead=dead.n_ready + dead.n_unacknowledged,
+    )
+
+
+class Sampler:
+    """Counts everything at intervals: for the gauges, and for the budgets of bytes and connections."""
+
+    def __init__(self, store: Store, broker: Broker, groups: Groups, *, budget: Budget, interval_s: float) -> None:
+        self._store = store
+        self._broker = broker
+        self._groups = groups
+        self._wants_load = budget.max_bytes is not None or budget.max_connections is not None
+        self._interval_s = interval_s
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._loop = asyncio.create_task(self._run(), name="depth sampler")
+
+    async def stop(self) -> None:
+        """Stop counting."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+
+    async def sample(self) -> None:
+        """Count once.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        if self._wants_load:
+            # First, since admission waits for it.
+            self._groups.load = await self._broker.load()
+            _broker_bytes.set(self._groups.load.n_bytes)
+            _broker_connections.set(self._groups.load.n_connections)
+        counts = await self._broker.all_counts()
+        public = await self._store.find(
+            Collection.MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1}
+        )
+        _publish(counts, {profile["_id"] for profile in public})
+        book = await repository.ledger(self._store)
+        _ledger.set(book.n_queues if book else 0)
+        _waiting.set(len(await repository.waiting(self._store)))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sample()
+            except EWMSError as error:
+                log.warning("queues not counted", reason=error.reason)
+            await asyncio.sleep(self._interval_s)
+
+
+def _publish(counts: Mapping[str, Count], public: set[str]) -> None:
+    n_queues: Counter[str] = Counter()
+    n_ready: Counter[str] = Counter()
+    n_unacknowledged: Counter[str] = Counter()
+    for queue, count in counts.items():
+        kind = _DEAD if queue.startswith(_PREFIX_DEAD) else "public" if queue in public else "private"
+        n_queues[kind] += 1
+        n_ready[kind] += count.n_ready
+        n_unacknowledged[kind] += count.n_unacknowledged
+    for kind in ("public", "private", _DEAD):
+        _queues.labels(kind).set(n_queues[kind])
+        _events.labels(kind, "ready").set(n_ready[kind])
+        _events.labels(kind, "unacknowledged").set(n_unacknowledged[kind])

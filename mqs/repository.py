@@ -1,0 +1,138 @@
+"""MQS's documents: groups with their profiles, and the ledger of what of the broker's budget is given away.
+
+MQGroupColl    {_id: <workflow id>, rev, wake_at, state, ...}     the root: every change counts `rev` up
+MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
+MQLedgerColl   {_id: "queues", rev, n_queues}                     moves in the same transaction as the groups
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from mqs.lifecycle import Outcome, held
+from runtime.decision import Change, Decision, Document, Insert, Update
+from runtime.store import Index
+from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
+from schemas.ids import WorkflowId
+
+INDEXES = {
+    Collection.MQ_GROUPS: [
+        Index(("workflow_id",), unique=True),
+        Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
+        Index(("state", "admitted_at")),
+    ],
+    Collection.MQ_PROFILES: [
+        Index(("mqid",), unique=True),
+        Index(("workflow_id", "position")),
+        Index(("retired_at",)),
+    ],
+}
+
+_LEDGER_ID = "queues"
+
+
+class Reader(Protocol):
+    """What documents are read through: the store, or a transaction of it."""
+
+    async def find_one(self, collection: str, query: dict[str, Any], /) -> Document | None: ...
+
+    async def find(
+        self, collection: str, query: dict[str, Any], /, *, sort: Sequence[tuple[str, int]] | None = None
+    ) -> list[Document]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A workflow's group with its profiles in reservation order; no group: MQS does not know the workflow."""
+
+    group: MQGroupDocument | None
+    profiles: tuple[MQProfileDocument, ...] = ()
+
+
+async def find(reader: Reader, workflow_id: WorkflowId) -> Found:
+    """Return the group of `workflow_id`, and its profiles."""
+    document = await reader.find_one(Collection.MQ_GROUPS, {"_id": workflow_id})
+    if document is None:
+        return Found(None)
+    profiles = await reader.find(Collection.MQ_PROFILES, {"workflow_id": workflow_id}, sort=[("position", 1)])
+    return Found(MQGroupDocument.model_validate(document), tuple(map(MQProfileDocument.model_validate, profiles)))
+
+
+async def waiting(reader: Reader) -> list[MQGroupDocument]:
+    """Return the groups that no budget has admitted yet."""
+    documents = await reader.find(Collection.MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None})
+    return [MQGroupDocument.model_validate(document) for document in documents]
+
+
+async def unfinished(reader: Reader) -> list[WorkflowId]:
+    """Return the workflows whose groups are under way from one state to the next."""
+    states = [GroupState.RESERVED.value, GroupState.RETIRING.value]
+    documents = await reader.find(Collection.MQ_GROUPS, {"state": {"$in": states}})
+    return [WorkflowId(document["_id"]) for document in documents]
+
+
+async def n_queues_held(reader: Reader) -> int:
+    """Return how many queues all groups hold, counted afresh."""
+    documents = await reader.find(
+        Collection.MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}, "admitted_at": {"$ne": None}}
+    )
+    return sum(held(MQGroupDocument.model_validate(document)) for document in documents)
+
+
+async def ledger(reader: Reader) -> LedgerDocument | None:
+    """Return the ledger; None: nothing was ever given away."""
+    document = await reader.find_one(Collection.MQ_LEDGER, {"_id": _LEDGER_ID})
+    return None if document is None else LedgerDocument.model_validate(document)
+
+
+def changes(before: Found, outcome: Outcome) -> tuple[Change, ...]:
+    """Return what writes `outcome` for the group and the profiles as they were found."""
+    made: list[Change] = []
+    after = outcome.group
+    if after is not None and before.group is None:
+        made.append(Insert(Collection.MQ_GROUPS, {"_id": after.workflow_id, **after.model_dump()}))
+    elif after is not None and before.group is not None:
+        made.append(
+            Update(Collection.MQ_GROUPS, after.workflow_id, set=_differences(before.group, after), rev=before.group.rev)
+        )
+    known = {profile.mqid: profile for profile in before.profiles}
+    for profile in outcome.profiles:
+        if profile.mqid in known:
+            made.append(Update(Collection.MQ_PROFILES, profile.mqid, set=_differences(known[profile.mqid], profile)))
+        else:
+            made.append(Insert(Collection.MQ_PROFILES, {"_id": profile.mqid, **profile.model_dump()}))
+    return tuple(made)
+
+
+def booked(book: LedgerDocument | None, n_more: int) -> tuple[Change, ...]:
+    """Return what counts `n_more` queues in the ledger. Nothing to count writes nothing."""
+    if not n_more:
+        return ()
+    return (_ledger_set(book, (book.n_queues if book else 0) + n_more),)
+
+
+def balanced(book: LedgerDocument | None, n_queues: int) -> Decision:
+    """Return what makes the ledger say `n_queues`."""
+    if (book.n_queues if book else 0) == n_queues:
+        return Decision()
+    return Decision((_ledger_set(book, n_queues),))
+
+
+def n_more_held(pairs: Iterable[tuple[MQGroupDocument | None, Outcome]]) -> int:
+    """Return by how many queues the outcomes change what their groups hold of the budget."""
+    return sum(held(outcome.group) - held(before) for before, outcome in pairs if outcome.group is not None)
+
+
+def _ledger_set(book: LedgerDocument | None, n_queues: int) -> Change:
+    # A database emptied under us must not leave a debt.
+    n_queues = max(n_queues, 0)
+    if book is None:
+        return Insert(Collection.MQ_LEDGER, {"_id": _LEDGER_ID, "rev": 0, "n_queues": n_queues})
+    return Update(Collection.MQ_LEDGER, _LEDGER_ID, set={"n_queues": n_queues}, rev=book.rev)
+
+
+def _differences(before: BaseModel, after: BaseModel) -> dict[str, Any]:
+    old, new = before.model_dump(), after.model_dump()
+    return {name: value for name, value in new.items() if name != "rev" and value != old[name]}
