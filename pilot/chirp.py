@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from pilot import chirps
 from pilot.chirps import Backlog, Value
 from pilot.errors import Failure
-from pilot.settings import ChirpDest, Settings
+from pilot.settings import Chirp, ChirpDest
 from schemas.statuses import ChirpAttribute, PilotStatus
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,9 @@ class Condor:
 
     def __init__(self, dest: ChirpDest) -> None:
         self._dest = dest
+        # The library looks for it in the current directory, from where the pilot moves away.
+        if (config := Path(".chirp.config").absolute()).exists():
+            os.environ.setdefault("_CONDOR_CHIRP_CONFIG", str(config))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chirp")
 
     async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
@@ -81,11 +85,17 @@ class Silent:
         return
 
 
-def voice(settings: Settings) -> Voice:
-    """Return the way that the settings name."""
-    if not settings.chirp:
+def voice(settings: Chirp) -> Voice:
+    """Return the way that the settings name. A pipe that was promised and is not there is as good as none."""
+    if not settings.wanted:
         return Silent()
-    return Condor(settings.chirp_dest) if settings.chirp_fd is None else Pipe(settings.chirp_fd)
+    if settings.fd is None:
+        return Condor(settings.dest)
+    try:
+        return Pipe(settings.fd)
+    except OSError as error:
+        log.warning("EWMS_PILOT_HTCHIRP_FD names no open pipe: %s", error.strerror)
+        return Silent()
 
 
 class Chirper:

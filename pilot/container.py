@@ -6,7 +6,7 @@ Placeholders are filled in after the arguments were split, so a path never becom
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pilot.mounts import DATA_HUB, TASK_IO, Mount
@@ -15,6 +15,8 @@ from pilot.settings import Program
 ENV_INFILE = "EWMS_TASK_INFILE"
 ENV_OUTFILE = "EWMS_TASK_OUTFILE"
 ENV_DATA_HUB = "EWMS_TASK_DATA_HUB_DIR"
+#: Ours: marks every process of a run, so that what it leaves behind can be told from another run's.
+ENV_RUN = "EWMS_TASK_RUN"
 
 _INFILE = ("{{INFILE}}", "{{IN_FILE}}")
 _OUTFILE = ("{{OUTFILE}}", "{{OUT_FILE}}")
@@ -59,7 +61,8 @@ def task_command(runtime: Runtime, program: Program, external: Sequence[Mount], 
     arguments = tuple(_filled(argument, seen) for argument in program.args)
     named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub}
     environment = {**program.environment, **{key: value for key, value in named.items() if value}}
-    return runtime.command(arguments, environment, task_mounts(external, place), name)
+    command = runtime.command(arguments, environment, task_mounts(external, place), name)
+    return replace(command, environment={**command.environment, ENV_RUN: name})
 
 
 def task_mounts(external: Sequence[Mount], place: Place) -> tuple[Mount, ...]:

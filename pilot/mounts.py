@@ -50,13 +50,18 @@ def external_mounts(directories: Iterable[str], resolved: Mapping[str, str]) -> 
     return tuple(mounts)
 
 
+def check_path(path: str) -> None:
+    """Raise MountRefused if `path` cannot be written into a container runtime's arguments."""
+    if not path.startswith("/") or ".." in PurePosixPath(path).parts:
+        raise _refused(path, "is not an absolute path", "write it from / on, without '..'")
+    if _UNWRITABLE.search(path):
+        raise _refused(path, "has a ':' or ',' or a control character", "use another directory name")
+
+
 def check(mount: Mount) -> None:
-    """Raise MountRefused if the contract does not allow `mount`."""
-    for path in (mount.source, mount.target):
-        if not path.startswith("/") or ".." in PurePosixPath(path).parts:
-            raise _refused(path, "is not an absolute path", "write it from / on, without '..'")
-        if _UNWRITABLE.search(path):
-            raise _refused(path, "has a ':' or ',' or a control character", "use another directory name")
+    """Raise MountRefused if the contract does not allow a user's `mount`."""
+    check_path(mount.source)
+    check_path(mount.target)
     if PurePosixPath(mount.source) == PurePosixPath("/") or _within(mount.source, FORBIDDEN_SOURCES):
         raise _refused(mount.source, f"is / or in one of {', '.join(FORBIDDEN_SOURCES)}", "leave it out")
     if mount.read_only:

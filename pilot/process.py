@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from pilot.container import Command
+from pilot.container import ENV_RUN, Command
 
 # Source: linux/prctl.h.
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
@@ -104,12 +104,15 @@ class Children:
         def ended() -> None:
             self._loop.remove_reader(fd)
             os.close(fd)
+            # While its leader is not reaped, the group's number cannot be another's.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
             _, status = os.waitpid(child.pid, 0)
             child.ended = True
             del self._running[child.pid]
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
-            self.sweep()
+            # A container engine's helpers outlive its client on purpose, and clean up.
+            if not child.kill_argv:
+                self.sweep()
             code = os.waitstatus_to_exitcode(status)
             on_end(code if code >= 0 else 128 - code)
 
@@ -123,19 +126,19 @@ class Children:
                 mine = file.read()
         except OSError:
             return True  # not ours to look at: left alone until nothing runs
-        marks = (child.environment.get("EWMS_TASK_OUTFILE", "") for child in self._running.values())
-        return any(mark and mark.encode() in mine for mark in marks)
+        marks = (child.environment.get(ENV_RUN, "") for child in self._running.values())
+        return any(f"{ENV_RUN}={mark}".encode() in mine for mark in marks if mark)
 
 
 def prepare_process() -> None:
     """Make this process one that finds its children's orphans, and whose memory they cannot read."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     for fd in os.listdir("/proc/self/fd"):
         if int(fd) > 2:
             with suppress(OSError):
                 os.set_inheritable(int(fd), False)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def found_program(command: Command) -> str:

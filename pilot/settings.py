@@ -62,6 +62,16 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Chirp:
+    """Whether and how the pilot says what it does; `fd` (ours) is a pipe that it inherited."""
+
+    wanted: bool
+    dest: ChirpDest
+    interval_s: float
+    fd: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a pilot is told. A limit of `None` is none; `prefetch` of `None` follows the task's time."""
 
@@ -82,10 +92,7 @@ class Settings:
     external_directories: tuple[str, ...]
     log_level: str
     log_level_third_party: str
-    chirp: bool
-    chirp_dest: ChirpDest
-    chirp_interval_s: float
-    chirp_fd: int | None
+    chirp: Chirp
     init_timeout_s: float | None
     task_timeout_s: float | None
     stop_on_error: bool
@@ -145,10 +152,7 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         external_directories=v.words("EXTERNAL_DIRECTORIES", ","),
         log_level=v.text("CL_LOG", "INFO").upper(),
         log_level_third_party=v.text("CL_LOG_THIRD_PARTY", "WARNING").upper(),
-        chirp=v.flag("HTCHIRP", default=False),
-        chirp_dest=v.choice("HTCHIRP_DEST", ChirpDest, ChirpDest.JOB_ATTR) or ChirpDest.JOB_ATTR,
-        chirp_interval_s=v.seconds("HTCHIRP_RATELIMIT_INTERVAL", 60),
-        chirp_fd=v.integer("HTCHIRP_FD"),
+        chirp=_chirp(v),
         init_timeout_s=v.limit_s("INIT_TIMEOUT"),
         task_timeout_s=task_timeout_s or old_timeout_s,
         stop_on_error=stop_on_error,
@@ -173,6 +177,20 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
     if v.problems:
         raise SettingsInvalid(v.problems)
     return result
+
+
+def chirp(environment: Mapping[str, str]) -> Chirp:
+    """Return how to chirp, whatever is wrong with other variables: somebody has to be told of that."""
+    return _chirp(Variables(environment))
+
+
+def _chirp(v: Variables) -> Chirp:
+    return Chirp(
+        wanted=v.flag("HTCHIRP", default=False),
+        dest=v.choice("HTCHIRP_DEST", ChirpDest, ChirpDest.JOB_ATTR) or ChirpDest.JOB_ATTR,
+        interval_s=v.seconds("HTCHIRP_RATELIMIT_INTERVAL", 60),
+        fd=v.integer("HTCHIRP_FD"),
+    )
 
 
 def _program(v: Variables, kind: str) -> Program:

@@ -1,0 +1,157 @@
+"""Build a pilot from its variables, by hand and in order, and run it."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from pilot.chirp import Chirper, voice
+from pilot.errors import SettingsInvalid
+from pilot.files import WorkDirectory
+from pilot.mounts import DATA_HUB, TASK_IO, Mount, check_path, check_together, external_mounts
+from pilot.process import Children, prepare_process
+from pilot.queues import Queues
+from pilot.run import Pilot
+from pilot.runtimes.docker import Docker
+from pilot.runtimes.found import found
+from pilot.settings import TASK_FILE, Settings, chirp, settings
+from schemas.errors import EWMSError
+from schemas.statuses import PilotStatus
+
+log = logging.getLogger("pilot")
+
+#: The exit status of a pilot whose variables do not make sense.
+EXIT_USAGE = 2
+
+
+def main() -> int:
+    """Run a pilot in this process and return its exit status."""
+    directory = str(Path.cwd())
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        environment = gathered(os.environ, Path(directory, TASK_FILE))
+    except SettingsInvalid as error:
+        log.critical("%s", error.reason)
+        return EXIT_USAGE
+    scrub(os.environ)
+    prepare_process()
+    try:
+        told = settings(environment, directory=directory)
+    except SettingsInvalid as error:
+        for problem in error.problems:
+            log.critical("%s", problem)
+        asyncio.run(_complain(environment, error))
+        return EXIT_USAGE
+    logging.getLogger().setLevel(told.log_level_third_party)
+    for name in ("pilot", "runtime"):
+        logging.getLogger(name).setLevel(told.log_level)
+    for name in told.unknown:
+        log.warning("%s is no variable of this pilot: nothing reads it", name)
+    return asyncio.run(live(told, os.environ))
+
+
+def gathered(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
+    """Return the pilot's variables: those of the task file that TMS wrote, and over them the real ones.
+
+    Raises: SettingsInvalid: the file is there and is not what TMS writes.
+    """
+    try:
+        content = json.loads(task_file.read_bytes())
+        told = {str(name): str(value) for name, value in content["environment"].items()}
+    except FileNotFoundError:
+        told = {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsInvalid(
+            [f"{task_file.name} cannot be read ({type(error).__name__}); transfer it again"]
+        ) from error
+    return {**told, **environment}
+
+
+def scrub(environment: MutableMapping[str, str]) -> None:
+    """Remove the pilot's own variables, tokens among them, so that nothing started from here can inherit them."""
+    for name in [name for name in environment if name.startswith(("EWMS_PILOT_", "_EWMS_PILOT_"))]:
+        del environment[name]
+
+
+async def live(told: Settings, environment: Mapping[str, str]) -> int:
+    """Build everything, run the pilot, take everything down; return the exit status."""
+    loop = asyncio.get_running_loop()
+    chirper = Chirper(voice(told.chirp), told.chirp.interval_s)
+    chirper.start()
+    queues = Queues(told, clock=time.time)
+    building = loop.create_task(_built(told, environment, queues, chirper))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, building.cancel)
+    status = 1
+    try:
+        pilot = await building
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, pilot.stop)
+        status = await pilot.run()
+    except asyncio.CancelledError:
+        log.info("stopped before the first event")
+        chirper.status(PilotStatus.DONE)
+        status = 0
+    except EWMSError as error:
+        log.critical("%s", error.reason)
+        chirper.status(PilotStatus.FATAL_ERROR, f"{type(error).__name__}({error.reason!r})")
+    finally:
+        await asyncio.gather(queues.close(), chirper.close(), return_exceptions=True)
+    return status
+
+
+async def _built(told: Settings, environment: Mapping[str, str], queues: Queues, chirper: Chirper) -> Pilot:
+    external = await asyncio.to_thread(_external, told)
+    children = Children()
+    work = WorkDirectory(told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext)
+    connecting = asyncio.create_task(queues.connect())
+    try:
+        runtime = await found(told, told.task.image, children, environment, work.path)
+        init_runtime = None
+        if told.init is not None:
+            init_runtime = await found(told, told.init.image, children, environment, work.path)
+        if isinstance(runtime, Docker) or isinstance(init_runtime, Docker):
+            work = WorkDirectory(
+                told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext, shared=True
+            )
+        work.make()
+        if not runtime.on_host:
+            check_path(work.path)
+            check_together((Mount(work.data_hub, DATA_HUB), Mount(work.path, TASK_IO), *external))
+        await connecting
+    except BaseException:
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        raise
+    # A bare task starts where its files are, not where the pilot's own lie.
+    os.chdir(work.path)
+    return Pilot(
+        told,
+        queues=queues,
+        children=children,
+        work=work,
+        chirper=chirper,
+        runtime=runtime,
+        init_runtime=init_runtime,
+        external=external,
+    )
+
+
+def _external(told: Settings) -> tuple[Mount, ...]:
+    """Return the mounts of the external directories, which may lie on slow file systems."""
+    resolved = {path: str(Path(path).resolve()) for path in told.external_directories if Path(path).is_dir()}
+    return external_mounts(told.external_directories, resolved)
+
+
+async def _complain(environment: Mapping[str, str], error: SettingsInvalid) -> None:
+    """Chirp what is wrong with the variables."""
+    told = chirp(environment)
+    chirper = Chirper(voice(told), told.interval_s)
+    chirper.start()
+    chirper.status(PilotStatus.FATAL_ERROR, f"SettingsInvalid({error.reason!r})")
+    await chirper.close()

@@ -1,0 +1,185 @@
+"""The pilot's queues: where events come from and outputs go, over one connection for each broker and token."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+
+from pilot.errors import BrokerAway
+from pilot.settings import Queue, Settings
+from pilot.token import TokenFile, look_again_in_s
+from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer, Delivery
+from schemas.dataevents import DataEvent, output_id
+from schemas.errors import EWMSError
+from schemas.ids import EventId, Mqid, TaskId
+from schemas.topology import dead_exchange, event_exchange
+
+log = logging.getLogger(__name__)
+
+_Key = tuple[str, str]
+
+
+class Queues:
+    """The input and output queues of one pilot."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._token_file = TokenFile(settings.token_file)
+        self._token = ""
+        self._connections: dict[_Key, Connection] = {}
+        self._consumers: dict[Mqid, Consumer] = {}
+        self._wanted = False
+        self._subscribing = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
+        #: Told of every event, and of every queue whose deliveries are void.
+        self.on_delivery: Callable[[Queue, Delivery], None] = lambda _queue, _delivery: None
+        self.on_lost: Callable[[Queue], None] = lambda _queue: None
+
+    async def connect(self) -> None:
+        """Connect to every broker that the queues name.
+
+        Raises: TokenUnusable, BrokerAway.
+        """
+        queues = (*self._settings.inputs, *self._settings.outputs)
+        if any(not queue.token for queue in queues):
+            self._token = self._token_file.read()
+        keys = {_key(queue) for queue in queues}
+        try:
+            opened = await asyncio.gather(*(self._connected(*key) for key in keys))
+        except EWMSError as error:
+            raise BrokerAway(f"the broker cannot be used: {error.reason}") from error
+        self._connections = dict(zip(keys, opened, strict=True))
+        if self._token:
+            self._renewing = asyncio.create_task(self._renew(), name="token renewal")
+
+    async def _connected(self, address: str, token: str) -> Connection:
+        return await Connection.connect(
+            address,
+            token=token or self._current_token,
+            name=f"pilot {self._settings.taskforce_uuid}".strip(),
+            wait_s=self._settings.reconnect_timeout_s,
+        )
+
+    def _current_token(self) -> str:
+        """Return the newest token there is, for a reconnect; the last good one if the file is unusable by now."""
+        with suppress(EWMSError):
+            self._token = self._token_file.read()
+        return self._token
+
+    @property
+    def standing(self) -> bool:
+        """Whether everything that is wanted of the brokers is there."""
+        if not all(connection.connected for connection in self._connections.values()):
+            return False
+        return not self._wanted or all(consumer.active for consumer in self._consumers.values())
+
+    @property
+    def complaint(self) -> str:
+        """Return what a broker said last, if it is away."""
+        reasons = (connection.error.reason for connection in self._connections.values() if connection.error)
+        return next(reasons, "")
+
+    async def listen(self, prefetch: int) -> None:
+        """Take events from all input queues, at most `prefetch` unsettled ones from each.
+
+        Raises: BrokerAway: a queue is missing or refused.
+        """
+        async with self._subscribing:
+            self._wanted = True
+            for queue in self._settings.inputs:
+                consumer = self._consumers.get(queue.mqid)
+                if consumer is None:
+                    self._consumers[queue.mqid] = await self._subscribed(queue, prefetch)
+                else:
+                    await consumer.set_prefetch(prefetch)
+                    await consumer.resume()
+
+    async def stop_listening(self) -> None:
+        """Take no more events; unsettled ones stay with the pilot."""
+        self._wanted = False
+        async with self._subscribing:
+            for consumer in self._consumers.values():
+                await consumer.pause()
+
+    async def _subscribed(self, queue: Queue, prefetch: int) -> Consumer:
+        while True:
+            try:
+                return await self._connections[_key(queue)].consume(
+                    queue.mqid,
+                    lambda delivery: self.on_delivery(queue, delivery),
+                    prefetch=prefetch,
+                    on_lost=lambda: self.on_lost(queue),
+                )
+            except ConnectionLost as error:
+                log.warning("the broker went away before queue %s could be used: %s", queue.mqid, error.reason)
+                await self._connections[_key(queue)].ready(self._settings.reconnect_timeout_s)
+            except EWMSError as error:
+                raise BrokerAway(f"the input queue {queue.mqid} cannot be used: {error.reason}") from error
+
+    async def publish(self, queue: Queue, event: DataEvent) -> None:
+        """Publish an output event and return when the broker holds it; a lost connection is waited out.
+
+        Raises: what `Publisher.publish` does, `ConnectionLost` apart.
+        """
+        await self._published(queue, event_exchange(queue.mqid), queue.mqid, event)
+
+    async def publish_dead(self, queue: Queue, event: DataEvent) -> None:
+        """Publish an event of `queue` to the workflow's dead letters. Raises as `publish` does."""
+        workflow = self._settings.workflow_id
+        await self._published(queue, dead_exchange(workflow), workflow, event)
+
+    async def _published(self, queue: Queue, exchange: str, routing_key: str, event: DataEvent) -> None:
+        connection = self._connections[_key(queue)]
+        while True:
+            try:
+                await connection.publish(
+                    exchange,
+                    routing_key,
+                    event.body,
+                    message_id=event.id,
+                    content_type=event.content_type,
+                    headers=event.headers,
+                )
+            except ConnectionLost as error:
+                log.warning("the broker is away, and what is to be published waits: %s", error.reason)
+            else:
+                return
+
+    async def close(self) -> None:
+        """Say what is left to say to the brokers, and leave them."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
+
+    async def _renew(self) -> None:
+        """Give a rewritten token to the open connections."""
+        while True:
+            await asyncio.sleep(look_again_in_s(self._token, self._clock()))
+            try:
+                token = self._token_file.read()
+            except EWMSError as error:
+                log.warning("the token cannot be renewed: %s", error.reason)
+                continue
+            if token == self._token:
+                continue
+            self._token = token
+            for (_, own_token), connection in self._connections.items():
+                if own_token:
+                    continue
+                try:
+                    await connection.renew(token)
+                    log.info("the token was renewed")
+                except AccessRefused as error:
+                    log.warning("the broker refused the renewed token: %s", error.reason)
+
+
+def output_event_id(parent: EventId, task: TaskId, index: int) -> EventId:
+    """Return the id of an output: derived from its input's, or drawn where that has none that one could derive from."""
+    return (output_id(parent, task, index) if parent else None) or EventId(str(uuid.uuid4()))
+
+
+def _key(queue: Queue) -> _Key:
+    return queue.address, queue.token

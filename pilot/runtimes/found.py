@@ -1,0 +1,159 @@
+"""Look at this worker and choose how its task containers run; fetch or build the image where that is wanted."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilot.container import Command, Runtime
+from pilot.errors import ImageUnusable
+from pilot.errortext import last_words
+from pilot.files import read_tail
+from pilot.process import Children
+from pilot.runtimes import apptainer, docker
+from pilot.runtimes.apptainer import Apptainer
+from pilot.runtimes.bare import DEFAULT_PATH, Bare
+from pilot.runtimes.bubblewrap import Bubblewrap, Entry
+from pilot.runtimes.docker import Docker
+from pilot.settings import Platform, Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What an image's name stands for on this worker. `path` is empty where nothing of that name lies here."""
+
+    name: str
+    path: str = ""
+    is_directory: bool = False
+    runscript: str | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+def looked_up(name: str) -> Image:
+    """Return what lies on this worker under an image's `name`. It may be on a slow file system: use a thread."""
+    path = Path(name).absolute()
+    if not name or not path.exists():
+        return Image(name)
+    if not path.is_dir():
+        return Image(name, str(path))
+    root = path.resolve()
+    script = root / ".singularity.d" / "runscript"
+    text = script.read_text(errors="replace") if script.is_file() else None
+    entries = tuple(Entry(p.name, str(p.readlink()) if p.is_symlink() else "") for p in sorted(root.iterdir()))
+    return Image(name, str(root), is_directory=True, runscript=text, entries=entries)
+
+
+def chosen_platform(settings: Settings, image: Image) -> Platform:
+    """Return the platform: the one that is set, else apptainer for what lies on this worker, else docker. (core)"""
+    return settings.platform or (Platform.APPTAINER if image.path or settings.apptainer else Platform.DOCKER)
+
+
+async def found(
+    settings: Settings, image_name: str, children: Children, environment: Mapping[str, str], home: str
+) -> Runtime:
+    """Return the runtime for an image, ready to run it. `environment` is the pilot's own, `home` a bare task's.
+
+    Raises: ImageUnusable, with the remedy.
+    """
+    image = await asyncio.to_thread(looked_up, image_name)
+    match chosen_platform(settings, image):
+        case Platform.NONE:
+            return Bare({"PATH": DEFAULT_PATH, "HOME": home})
+        case Platform.BUBBLEWRAP:
+            binary = _binary("bwrap", "", environment, "install bubblewrap")
+            if not image.is_directory:
+                raise ImageUnusable(f"the image {image.name!r} is no folder of this worker; bubblewrap runs folders")
+            return Bubblewrap(binary, image.path, image.entries, _outer(binary, environment, ("HOME",)))
+        case Platform.APPTAINER:
+            remedy = "set EWMS_PILOT_APPTAINER to the program, or add its directory to PATH"
+            binary = _binary("apptainer", settings.apptainer, environment, remedy)
+            outer = _outer(binary, environment, apptainer.KEPT)
+            if not image.is_directory and not image.path.endswith(".sif"):
+                image = await _sandbox(settings, image, children, binary, outer)
+            as_run = not image.is_directory or apptainer.has_entry_point(image.runscript)
+            return Apptainer(binary, image.path, outer, as_run=as_run, debug=settings.container_debug)
+        case Platform.DOCKER | Platform.PODMAN as engine:
+            binary = _binary(engine.value, "", environment, f"install {engine.value}")
+            outer = _outer(binary, environment, docker.KEPT)
+            code, _ = await _run(children, docker.inspect_argv(binary, image.name), outer)
+            if code != 0:
+                log.info("pulling image %s", image.name)
+                code, why = await _run(children, docker.pull_argv(binary, image.name), outer)
+                if code != 0:
+                    raise ImageUnusable(f"the image {image.name!r} is not on this worker and cannot be pulled: {why}")
+            return Docker(binary, image.name, outer, settings.docker_shm_size)
+
+
+async def _sandbox(
+    settings: Settings, image: Image, children: Children, binary: str, outer: Mapping[str, str]
+) -> Image:
+    """Return `image` as a sandbox directory, built unless an earlier pilot of this user has built it."""
+    if settings.apptainer_directory_only:
+        raise ImageUnusable(
+            f"the image {image.name!r} is neither a sandbox directory nor a .sif file of this worker; give the path of "
+            "one, or set _EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT=False to have it built"
+        )
+    digest = hashlib.sha256((image.path or image.name).encode()).hexdigest()[:16]
+    sandbox = f"{settings.apptainer_build_dir}/ewms-sandbox-{os.geteuid()}-{digest}"
+    if not await asyncio.to_thread(_is_own_directory, sandbox):
+        # Built beside its place and renamed into it: another pilot of this worker never sees half of one.
+        partial = f"{sandbox}.{os.getpid()}"
+        code, why = await _run(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
+        if code != 0 or not await asyncio.to_thread(_moved, partial, sandbox):
+            raise ImageUnusable(f"apptainer cannot build a sandbox from the image {image.name!r}: {why}")
+    return await asyncio.to_thread(looked_up, sandbox)
+
+
+def _is_own_directory(path: str) -> bool:
+    """Return whether an earlier build is there; in a directory that others may write, it must be ours."""
+    try:
+        return Path(path).is_dir() and Path(path).lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _moved(partial: str, sandbox: str) -> bool:
+    try:
+        Path(partial).rename(sandbox)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+    return _is_own_directory(sandbox)
+
+
+def _binary(name: str, given: str, environment: Mapping[str, str], remedy: str) -> str:
+    """Return the path of the program that runs containers."""
+    path = given or shutil.which(name, path=environment.get("PATH") or DEFAULT_PATH)
+    if not path or not os.access(path, os.X_OK):
+        raise ImageUnusable(f"the program {given or name!r} that runs the task's image is not on this worker; {remedy}")
+    return str(Path(path).absolute())
+
+
+def _outer(binary: str, environment: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
+    """Return the environment of the program that runs containers; nothing else of the pilot's goes into it."""
+    path = f"{Path(binary).parent}:{DEFAULT_PATH}"
+    return {"PATH": path, **{name: environment[name] for name in kept if name in environment}}
+
+
+async def _run(children: Children, argv: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command of the container program's own to its end; return its exit code and its last words."""
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    with tempfile.TemporaryDirectory(prefix="ewms-pilot-") as directory:
+        stderr = f"{directory}/stderr"
+        try:
+            command = Command(tuple(argv), environment)
+            child = children.spawn(command, stdout=os.devnull, stderr=stderr, on_end=ended.set_result)
+        except OSError as error:
+            raise ImageUnusable(f"{argv[0]!r} cannot be started: {error.strerror or error}") from error
+        try:
+            code = await ended
+        except asyncio.CancelledError:
+            children.kill(child)
+            raise
+        return code, last_words(read_tail(stderr))[0]

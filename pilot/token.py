@@ -1,0 +1,80 @@
+"""The broker token, from a file that only its owner can read, and when to look for a new one.
+
+TMS rewrites the file; the pilot looks at half of the token's life, and from then on at intervals. A token is opaque
+here but for its times, which are read without checking its signature: the broker does that.
+"""
+
+import base64
+import json
+import os
+import stat
+from dataclasses import dataclass
+
+from pilot.errors import TokenUnusable
+
+#: Look for a new token at least and at most this often.
+_SOONEST_S, _LATEST_S = 1.0, 60.0
+
+_MAX_BYTES = 64 * 1024
+
+
+def half_life_at(token: str) -> float | None:
+    """Return the time (Unix) at which half of the token's life is over; `None` if it does not say. (core)"""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        expires = float(claims["exp"])
+        issued = float(claims.get("iat", claims.get("nbf", expires)))
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return (issued + expires) / 2
+
+
+def look_again_in_s(token: str, now: float) -> float:
+    """Return how long to wait before the next look at the file. (core)
+
+    Before half of the life is over a rewritten file is not urgent; after that it is what keeps the pilot alive.
+    """
+    half_at = half_life_at(token)
+    if half_at is None:
+        return _LATEST_S
+    if now < half_at:
+        return max(_SOONEST_S, min(_LATEST_S, half_at - now))
+    return 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFile:
+    """A file with a token in it. Reading it again sees what was renamed into its place."""
+
+    path: str
+
+    def read(self) -> str:
+        """Return the token.
+
+        Raises: TokenUnusable: no file, open to others, another owner's, or empty.
+        """
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise TokenUnusable(
+                f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which cannot be opened: {error.strerror}; "
+                "let the job transfer the token file, or set EWMS_PILOT_QUEUE_INCOMING_AUTH_TOKEN"
+            ) from error
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise TokenUnusable(f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which is not a regular file")
+            if status.st_mode & 0o077:
+                raise TokenUnusable(
+                    f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which others can read "
+                    f"(mode {stat.S_IMODE(status.st_mode):04o}); it must be 0600: chmod 600 it and renew the token"
+                )
+            if status.st_uid not in {os.geteuid(), 0}:
+                raise TokenUnusable(f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which belongs to somebody else")
+            token = os.read(fd, _MAX_BYTES).decode(errors="replace").strip()
+        finally:
+            os.close(fd)
+        if not token or not token.isprintable():
+            raise TokenUnusable(f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which holds no token")
+        return token
