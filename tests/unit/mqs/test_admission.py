@@ -1,0 +1,131 @@
+"""Who may have queues now: budget, priority, age, and nobody waits for ever."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mqs.admission import Admitted, Applicant, Budget, Deferred, Usage, verdicts
+from schemas.ids import WorkflowId
+
+NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
+
+
+def applicant(name: str, n_queues: int = 3, priority: int = 50, waited_s: float = 0) -> Applicant:
+    return Applicant(WorkflowId(name), n_queues, priority, NOW - timedelta(seconds=waited_s))
+
+
+def admitted(applicants: list[Applicant], usage: Usage, budget: Budget, now: datetime = NOW) -> list[str]:
+    return [name for name, verdict in verdicts(applicants, usage, budget, now).items() if verdict == Admitted()]
+
+
+def test_without_limits_everybody_is_admitted() -> None:
+    assert admitted([applicant("a", 1000), applicant("b", 1000)], Usage(10**6, 10**15, 10**6), Budget()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (applicant("high", priority=60), applicant("low", priority=50)),
+        (applicant("old", waited_s=10), applicant("young", waited_s=5)),
+        (applicant("aged", priority=50, waited_s=600), applicant("fresh", priority=59)),
+        (applicant("a"), applicant("b")),
+    ],
+)
+def test_the_last_room_goes_to(first: Applicant, second: Applicant) -> None:
+    budget = Budget(max_queues=10, aging=timedelta(minutes=1))
+    assert admitted([second, first], Usage(n_queues=7), budget) == [first.workflow_id]
+
+
+def test_ten_minutes_of_waiting_do_not_beat_a_priority_that_is_twenty_higher() -> None:
+    budget = Budget(max_queues=3, aging=timedelta(minutes=1))
+    assert admitted([applicant("aged", waited_s=600), applicant("urgent", priority=70)], Usage(), budget) == ["urgent"]
+
+
+def test_exactly_the_room_that_is_left_is_enough_and_one_less_is_not() -> None:
+    assert admitted([applicant("a", 3)], Usage(n_queues=7), Budget(max_queues=10)) == ["a"]
+    assert admitted([applicant("a", 3)], Usage(n_queues=8), Budget(max_queues=10)) == []
+
+
+def test_a_small_group_passes_a_large_one_that_has_just_come() -> None:
+    budget = Budget(max_queues=10, patience=timedelta(minutes=10))
+    assert admitted([applicant("large", 8, priority=90), applicant("small", 2)], Usage(n_queues=5), budget) == ["small"]
+
+
+def test_nobody_passes_a_group_whose_patience_has_ended() -> None:
+    budget = Budget(max_queues=10, patience=timedelta(minutes=10))
+    groups = [applicant("large", 8, waited_s=600), applicant("small", 2)]
+    decided = verdicts(groups, Usage(n_queues=5), budget, NOW)
+    small = decided[WorkflowId("small")]
+    assert isinstance(small, Deferred)
+    assert "large" in small.reason
+
+
+def test_a_group_that_can_never_fit_says_so_and_holds_nobody_up() -> None:
+    groups = [applicant("never", 11, priority=100, waited_s=10**6), applicant("small", 2)]
+    decided = verdicts(groups, Usage(), Budget(max_queues=10), NOW)
+    assert decided[WorkflowId("never")] == Deferred("it needs 11 queues, and the broker's budget is 10 in all")
+    assert decided[WorkflowId("small")] == Admitted()
+
+
+@pytest.mark.parametrize(
+    ("usage", "budget", "word"),
+    [
+        (Usage(n_bytes=100), Budget(max_bytes=100), "bytes"),
+        (Usage(n_connections=5), Budget(max_connections=5), "connections"),
+    ],
+)
+def test_a_broker_under_pressure_takes_nobody_and_says_why(usage: Usage, budget: Budget, word: str) -> None:
+    (verdict,) = verdicts([applicant("a")], usage, budget, NOW).values()
+    assert isinstance(verdict, Deferred)
+    assert word in verdict.reason
+
+
+def test_below_the_pressure_limit_groups_are_admitted() -> None:
+    assert admitted([applicant("a")], Usage(n_bytes=99, n_connections=4), Budget(max_bytes=100, max_connections=5))
+
+
+_applicants = st.lists(
+    st.builds(
+        Applicant,
+        workflow_id=st.uuids().map(lambda u: WorkflowId(str(u))),
+        n_queues=st.integers(1, 12),
+        priority=st.integers(-100, 150),
+        asked_at=st.integers(0, 5000).map(lambda s: NOW - timedelta(seconds=s)),
+    ),
+    max_size=8,
+    unique_by=lambda a: a.workflow_id,
+)
+
+
+@given(_applicants, st.integers(0, 30), st.integers(0, 30))
+def test_the_budget_is_never_exceeded_and_everybody_gets_a_verdict(
+    groups: list[Applicant], n_used: int, n_max: int
+) -> None:
+    decided = verdicts(groups, Usage(n_queues=n_used), Budget(max_queues=n_max), NOW)
+    assert set(decided) == {group.workflow_id for group in groups}
+    taken = sum(group.n_queues for group in groups if decided[group.workflow_id] == Admitted())
+    assert taken == 0 or n_used + taken <= n_max
+
+
+@given(_applicants, st.data())
+def test_the_order_of_asking_does_not_matter(groups: list[Applicant], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(groups))
+    budget = Budget(max_queues=12)
+    assert verdicts(groups, Usage(), budget, NOW) == verdicts(shuffled, Usage(), budget, NOW)
+
+
+@given(_applicants)
+def test_every_group_that_fits_into_the_budget_is_served_in_the_end(groups: list[Applicant]) -> None:
+    budget = Budget(max_queues=12, aging=timedelta(minutes=1), patience=timedelta(minutes=10))
+    left, now = list(groups), NOW
+    # A stream of important small newcomers takes whatever is free; each round everything held is released.
+    for n_round in range(4000):
+        newcomer = Applicant(WorkflowId(f"new-{n_round}"), 12, 150, now)
+        served = set(admitted([*left, newcomer], Usage(), budget, now))
+        left = [group for group in left if group.workflow_id not in served]
+        if not left:
+            return
+        now += timedelta(minutes=1)
+    pytest.fail(f"never served: {left}")

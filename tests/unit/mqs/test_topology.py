@@ -1,0 +1,75 @@
+"""The shape of a workflow on the broker, as data."""
+
+from datetime import timedelta
+
+from mqs.topology import (
+    Binding,
+    Doomed,
+    Exchange,
+    Queue,
+    QueueLimits,
+    dead_letter_chain,
+    doomed,
+    policy_document,
+    queue_chain,
+)
+from schemas import ids
+from schemas.ids import WorkflowId
+
+WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
+MQID = ids.mqid(7)
+LIMITS = QueueLimits(
+    max_events=1000,
+    max_bytes=10**6,
+    consumer_timeout=timedelta(hours=24),
+    retry_step=timedelta(seconds=1),
+    retry_max=timedelta(minutes=1),
+)
+
+
+def test_a_queue_is_reached_by_its_own_exchange_only_and_its_dead_letters_by_the_brokers_own_header() -> None:
+    assert queue_chain(WORKFLOW, MQID) == (
+        Exchange(f"x.{MQID}", "direct"),
+        # What existing message clients declare, to the letter.
+        Queue(MQID, {"x-queue-type": "quorum"}),
+        Binding(f"x.{MQID}", MQID, MQID),
+        Binding("dead", f"dead.{WORKFLOW}", "", {"x-match": "all-with-x", "x-first-death-queue": MQID}),
+    )
+
+
+def test_dead_letters_have_a_queue_that_never_drops_them() -> None:
+    exchange, queue, binding = dead_letter_chain(WORKFLOW)
+    assert exchange == Exchange(f"x.dead.{WORKFLOW}")
+    assert queue == Queue(f"dead.{WORKFLOW}", {"x-queue-type": "quorum", "x-delivery-limit": -1})
+    assert binding == Binding(f"x.dead.{WORKFLOW}", f"dead.{WORKFLOW}", WORKFLOW)
+
+
+def test_what_is_deleted_of_private_queues_leaves_the_dead_letters_alone() -> None:
+    assert doomed(WORKFLOW, [MQID], with_dead_letters=False) == Doomed((MQID,), (f"x.{MQID}",))
+    assert doomed(WORKFLOW, [], with_dead_letters=True) == Doomed((f"dead.{WORKFLOW}",), (f"x.dead.{WORKFLOW}",))
+
+
+def test_the_policy_word_by_word() -> None:
+    assert policy_document(LIMITS, delayed_retry=True) == {
+        "pattern": r"^a[0-9a-f]{20}$",
+        "apply-to": "quorum_queues",
+        "priority": 0,
+        "definition": {
+            "dead-letter-exchange": "dead",
+            "dead-letter-strategy": "at-least-once",
+            "overflow": "reject-publish",
+            "delivery-limit": 15,
+            "consumer-timeout": 86_400_000,
+            "max-length": 1000,
+            "max-length-bytes": 1_000_000,
+            "delayed-retry-type": "failed",
+            "delayed-retry-min": 1000,
+            "delayed-retry-max": 60_000,
+        },
+    }
+
+
+def test_an_older_broker_gets_no_key_that_it_would_refuse() -> None:
+    old = policy_document(LIMITS, delayed_retry=False)["definition"]
+    assert not any(key.startswith("delayed-retry") for key in old)
+    assert old["delivery-limit"] == 15
