@@ -30,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The last resort: a user gets a message, not a traceback.
         if os.environ.get("EWMS_DEBUG"):
             raise
-        sys.stderr.write(message(error) + "\n")
+        if text := message(error):
+            sys.stderr.write(text + "\n")
         return exit_of(error)
     return outcome if isinstance(outcome, int) else Exit.OK
 

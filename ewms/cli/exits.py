@@ -49,7 +49,7 @@ def exit_of(error: BaseException) -> Exit:
 
 
 def message(error: BaseException) -> str:
-    """Return what to tell the user of `error`."""
+    """Return what to tell the user of `error`; "" if all is said."""
     if isinstance(error, EWMSError):
         lines = [f"ewms: {error.reason}"]
         if error.hint:
@@ -58,6 +58,8 @@ def message(error: BaseException) -> str:
             lines.append(f"  request: {error.request_id}")
         return "\n".join(lines)
     if is_usage(error):
+        if not _usage_text(error):
+            return ""  # no words given: the parser has printed the help already
         context = getattr(error, "ctx", None)
         path = getattr(context, "command_path", "ewms")
         return f"ewms: {_usage_text(error)}\n  hint: see `{path} --help`"

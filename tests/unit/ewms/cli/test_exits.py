@@ -1,0 +1,42 @@
+import pytest
+
+from ewms.cli.exits import Exit, exit_of, message
+from ewms.errors import OutcomeFailed, PublishFailed, TimedOut, Unreachable, from_answer
+from runtime.amqp import AccessRefused, ConnectionLost
+from schemas.errors import Rejected, TooLarge
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OutcomeFailed(["x"]), 1),
+        (PublishFailed([("id", ConnectionLost("x"))]), 1),
+        (Rejected("x"), 2),
+        (from_answer(400, "x"), 2),
+        (TooLarge("x"), 2),
+        (from_answer(403, "x"), 3),
+        (AccessRefused("x"), 3),
+        (from_answer(404, "x"), 4),
+        (from_answer(409, "x"), 5),
+        (TimedOut("x"), 6),
+        (Unreachable("x"), 7),
+        (from_answer(503, "x"), 7),
+        (ConnectionLost("x"), 7),
+        (from_answer(500, "x"), 1),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("x"), 1),
+    ],
+)
+def test_each_kind_of_error_has_its_status(error: BaseException, status: int) -> None:
+    assert exit_of(error) == status
+    assert exit_of(error) in Exit
+
+
+def test_a_message_has_reason_hint_and_request() -> None:
+    text = message(from_answer(404, "no workflow", hint="list them", request_id="r-7"))
+    assert text.splitlines() == ["ewms: no workflow", "  hint: list them", "  request: r-7"]
+
+
+def test_a_defect_is_told_in_a_line_not_a_traceback() -> None:
+    assert "Traceback" not in message(ZeroDivisionError("division"))
+    assert "EWMS_DEBUG" in message(ZeroDivisionError("division"))

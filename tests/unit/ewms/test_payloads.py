@@ -1,0 +1,62 @@
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ewms.payloads import Event, Recent, decode, encode, event_id
+from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, Header
+from schemas.ids import EventId
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(json_values | st.text() | st.binary())
+def test_what_is_sent_is_what_is_got(payload: object) -> None:
+    assert decode(*encode(payload)) == payload
+
+
+def test_the_content_type_tells_the_three_kinds_apart() -> None:
+    assert encode("x") == (b"x", TEXT)
+    assert encode(b"x") == (b"x", BINARY)
+    assert encode({"x": 1}) == (b'{"x":1}', JSON)
+    assert encode(b"{}", "application/json") == (b"{}", "application/json")
+
+
+@pytest.mark.parametrize("payload", [float("nan"), {"a": float("inf")}])
+def test_numbers_that_json_does_not_know_are_refused_before_they_poison_a_queue(payload: object) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        encode(payload)
+
+
+def test_bytes_that_are_not_what_they_claim_come_as_bytes() -> None:
+    assert decode(b"{broken", JSON) == b"{broken"
+    assert decode(b"\xff\xfe", "text/plain; charset=utf-8") == b"\xff\xfe"
+    assert decode(b"{}", "application/geo+json") == {}
+
+
+def test_a_key_names_one_event_in_one_queue_and_no_key_names_none() -> None:
+    assert event_id("a1", "x") == event_id("a1", "x")
+    assert event_id("a1", "x") != event_id("a2", "x")
+    assert event_id("a1", 1) != event_id("a1", "1")
+    assert event_id("a1", None) != event_id("a1", None)
+    assert uuid.UUID(event_id("a1", "x"))
+
+
+def test_an_event_tells_its_parent_and_attempt() -> None:
+    data = DataEvent(b"7", EventId("e"), JSON, {Header.PARENT: "p", Header.DELIVERY_COUNT: 2})
+    event = Event.of(data)
+    assert (event.body, event.raw, event.parent, event.attempt) == (7, b"7", "p", 3)
+
+
+def test_old_ids_are_forgotten_and_events_without_one_are_never_repeats() -> None:
+    recent = Recent(capacity=2)
+    for id_ in ("a", "b", "a", "c"):
+        recent.add(id_)
+    assert ("a" in recent, "b" in recent, "c" in recent) == (True, False, True)
+    recent.add("")
+    assert "" not in recent

@@ -1,0 +1,77 @@
+import pytest
+
+from ewms.progress import Workers, progress
+from schemas.phases import Deactivated, Phase
+from tests.unit.ewms.facts import change, depths, facts, state, taskforce
+
+
+def test_rates_come_from_the_last_seconds_only() -> None:
+    history = [facts(0, n_received=0), facts(100, n_received=1000), facts(105, n_received=1010)]
+    assert progress(history).received_per_s == pytest.approx(2.0)
+
+
+def test_one_look_tells_no_rate() -> None:
+    seen = progress([facts(0, lying=depths(5), n_received=3, n_expected=10)])
+    assert (seen.received_per_s, seen.eta_s, seen.queue_per_s, seen.done) == (None, None, {}, (3, 10))
+
+
+def test_the_estimate_is_what_is_left_over_the_rate() -> None:
+    history = [facts(0, n_received=0, n_expected=100), facts(10, n_received=20, n_expected=100)]
+    assert progress(history).eta_s == pytest.approx(40.0)
+
+
+def test_a_standstill_promises_no_end() -> None:
+    history = [facts(0, n_received=20, n_expected=100), facts(9, n_received=20, n_expected=100)]
+    assert progress(history).eta_s is None
+
+
+def test_a_watcher_from_outside_counts_the_work_left_in_the_tasks_inputs() -> None:
+    history = [facts(0, lying=depths(80, 0, in_work=20)), facts(5, lying=depths(40, 50, in_work=10))]
+    seen = progress(history)
+    assert seen.done == (50, 100)
+    assert seen.eta_s == pytest.approx(5.0)
+    assert seen.queue_per_s == pytest.approx({"photons": -10.0, "results": 10.0})
+
+
+def test_workers_are_counted_by_what_a_watcher_distinguishes() -> None:
+    statuses = {
+        "IDLE": {"null": 3},
+        "RUNNING": {"null": 1, "Tasking": 40},
+        "HELD: Memory usage exceeds a memory limit": {"Tasking": 2},
+        "COMPLETED": {"Done": 5},
+        "REMOVED": {"null": 1},
+    }
+    assert Workers.of(statuses) == Workers(idle=3, running=41, tasking=40, held=2, gone=6)
+
+
+@pytest.mark.parametrize(
+    ("seen", "word"),
+    [
+        (state(taskforce(Phase.PRE_LAUNCH)), "starting"),
+        (state(taskforce(statuses={"IDLE": {"null": 4}})), "waiting for workers"),
+        (state(taskforce(statuses={"RUNNING": {"null": 4}})), "running"),
+        (state(taskforce(Phase.CONDOR_RM), ended=Deactivated.FINISHED), "ending"),
+        (state(taskforce(Phase.CONDOR_COMPLETE), ended=Deactivated.FINISHED), "finished"),
+    ],
+)
+def test_one_word_says_how_it_stands(seen: object, word: str) -> None:
+    assert progress([facts(0, seen)]).phase == word  # type: ignore[arg-type]  # parametrize erases the type
+
+
+def test_every_problem_comes_with_the_next_command() -> None:
+    stuck = taskforce(
+        Phase.PENDING_STARTER,
+        {"HELD: Disk quota": {"null": 2}},
+        log=[change(Phase.CONDOR_SUBMIT, ok=False, context="schedd away")],
+        errors={"ValueError: bad pixel": 7},
+    )
+    found = progress([facts(0, state(stuck), depths(dead=4))]).problems
+    texts = " | ".join(problem.text for problem in found)
+    for words in ("2 worker(s) held: Disk quota", "schedd away", "4 event(s) given up", "7 worker(s): ValueError"):
+        assert words in texts
+    assert all(problem.command.startswith("ewms ") for problem in found)
+
+
+def test_a_failed_attempt_that_was_made_good_is_no_problem() -> None:
+    log = [change(Phase.CONDOR_SUBMIT, ok=False), change(Phase.CONDOR_SUBMIT)]
+    assert progress([facts(0, state(taskforce(log=log)))]).problems == ()

@@ -1,0 +1,28 @@
+import base64
+import json
+
+import pytest
+
+from ewms.tokens import renew_at
+
+
+def token(claims: object) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"h.{body}.s"
+
+
+def test_a_token_is_renewed_before_half_of_its_life() -> None:
+    at = renew_at(token({"iat": 1000, "exp": 2000}), now_s=1990)
+    assert at is not None
+    assert 1000 < at < 1500
+
+
+def test_a_token_without_its_begin_counts_from_now() -> None:
+    at = renew_at(token({"exp": 2000}), now_s=1800)
+    assert at is not None
+    assert 1800 < at < 1900
+
+
+@pytest.mark.parametrize("text", ["", "x", "a.b.c", "a.!!.c", token([1]), token({}), token({"exp": "soon"})])
+def test_what_tells_no_end_is_never_renewed(text: str) -> None:
+    assert renew_at(text, now_s=0) is None

@@ -1,0 +1,62 @@
+import pytest
+
+from ewms.workflows import Task, Workflow, with_settings
+from schemas.api import WorkflowRequest
+
+
+def task(**changes: object) -> Task:
+    values: dict[str, object] = {"image": "/img", "args": "run", "inputs": ["in"], "outputs": ["out"]} | changes
+    return Task(**values)  # type: ignore[arg-type]  # what a caller may write is the point
+
+
+def test_a_workflow_becomes_a_request_that_the_server_s_own_model_accepts() -> None:
+    workflow = Workflow(
+        name="reco",
+        public=["in", "out"],
+        priority=60,
+        tasks=[
+            task(outputs=["mid"], clusters=["osg"], n_workers=4, pilot={"EWMS_PILOT_INFILE_EXT": ".json"}),
+            task(inputs=["mid"], memory=512 * 1024**2, max_runtime="1.5h", env={"SEED": "7"}, input_files=["/geo"]),
+        ],
+    )
+    request = WorkflowRequest.model_validate(workflow.request(["test-alpha"]))
+    first, second = request.tasks
+    assert request.public_queue_aliases == ["in", "out"]
+    assert request.priority == 60
+    assert (first.cluster_locations, second.cluster_locations) == (["osg"], ["test-alpha"])
+    assert first.pilot_config.environment == {"EWMS_PILOT_INFILE_EXT": ".json"}
+    assert second.pilot_config.input_files == ["/geo"]
+    assert second.worker_config.max_worker_runtime == 5400
+    assert second.worker_config.worker_memory == 512 * 1024**2
+    assert second.task_env == {"SEED": "7"}
+
+
+def test_a_public_queue_that_no_task_uses_is_a_mistake_told_at_once() -> None:
+    with pytest.raises(ValueError, match="photon; tasks use in, out"):
+        Workflow(public=["photon"], tasks=[task(clusters=["x"])]).request()
+
+
+def test_a_task_without_a_cluster_and_a_workflow_without_a_task_are_refused() -> None:
+    with pytest.raises(ValueError, match="cluster"):
+        Workflow(public=["in"], tasks=[task()]).request()
+    with pytest.raises(ValueError, match="at least one task"):
+        Workflow(tasks=[]).request()
+
+
+REQUEST = {"priority": 1, "tasks": [{"image": "a"}, {"image": "b", "n": {"x": 1}}]}
+
+
+def test_settings_change_one_place_all_elements_or_add_a_key_and_leave_the_rest() -> None:
+    changed = with_settings(REQUEST, {"priority": 9, "tasks.*.image": "c", "tasks.1.n.y": 2, "new": True})
+    assert changed == {
+        "priority": 9,
+        "tasks": [{"image": "c"}, {"image": "c", "n": {"x": 1, "y": 2}}],
+        "new": True,
+    }
+    assert REQUEST["priority"] == 1
+
+
+@pytest.mark.parametrize("path", ["tasks.2.image", "tasks.x.image", "priority.deeper", "tasks.-1.image"])
+def test_a_path_that_leads_nowhere_is_named(path: str) -> None:
+    with pytest.raises(ValueError, match=path.replace(".", r"\.").replace("*", r"\*")):
+        with_settings(REQUEST, {path: 1})
