@@ -1,0 +1,155 @@
+"""The gateway's ASGI application: every route behind the same door.
+
+    request id, trace -> admission -> body -> handler -> answer
+                                 \\________\\_________\\-> problem
+
+A route has its roles in `auth.ROLES` or the application is not built. Both prefixes lead to the same handlers.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime import tracing
+from runtime.telemetry import histogram, log
+from schemas.api import MAX_BODY_BYTES
+from schemas.errors import Broken, EWMSError
+from wms.gateway import bodies, openapi
+from wms.gateway.auth import Gatekeeper, allowed
+from wms.gateway.calls import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
+from wms.gateway.problems import answer, answer_code
+
+#: The contract's two versions, which differ in nothing but the prefix. The first is the one that we describe.
+PREFIXES = ("/v1", "/v0")
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_seconds = histogram("http_request_seconds", "Time to answer, by route and status.", ["method", "path", "code"])
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build(
+    routes: Iterable[AnyRoute],
+    gatekeeper: Gatekeeper,
+    *,
+    version: str,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> FastAPI:
+    """Return the application that serves `routes`.
+
+    Raises:
+        Broken: a route has no roles.
+    """
+    described = [*routes, *_own_routes()]
+    text = to_json(openapi.document(described, version=version, prefix=PREFIXES[0]))
+
+    async def describe(_: Call) -> Response:
+        return answered_raw(text)
+
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    # Routes are added as Starlette's: bodies are read, checked and answered here, once, in the contract's words.
+    for route in described:
+        if isinstance(route, OpenRoute):
+            roles = allowed(route.method, route.path)
+            if roles:
+                raise Broken(f"{route.path} is open, but roles are set for it")
+            app.add_route(route.path, _met(route.path, _open(route)), methods=[route.method])
+            continue
+        handled = describe if route.path == "/schema/openapi" else route.handler
+        endpoint = _guarded(route, handled, gatekeeper, max_body_bytes)
+        for prefix in PREFIXES:
+            app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
+    app.add_exception_handler(HTTPException, _unrouted)
+    return app
+
+
+def _own_routes() -> list[Route]:
+    async def root(_: Call) -> Response:
+        return answered({})
+
+    return [
+        Route("GET", "/", root, "See that the gateway is there"),
+        Route("GET", "/schema/openapi", root, "Get this document"),
+    ]
+
+
+def _guarded(
+    route: Route, handler: Callable[[Call], Awaitable[Response]], gatekeeper: Gatekeeper, max_body_bytes: int
+) -> Endpoint:
+    roles = allowed(route.method, route.path)
+    if not roles:
+        raise Broken(f"nobody may call {route.method} {route.path}")
+
+    async def endpoint(request: Request) -> Response:
+        # Who calls is known before a byte of the body is read.
+        caller = await gatekeeper.admit(request, roles)
+        raw, body = b"", None
+        if route.body is not None:
+            raw = await bodies.read(request, max_bytes=max_body_bytes)
+            content_type = request.headers.get("content-type", "")
+            body = bodies.parsed(raw, content_type, route.body, optional=route.body_optional)
+        return await handler(Call(request, caller, body, raw))
+
+    return endpoint
+
+
+def _open(route: OpenRoute) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await route.handler(request)
+
+    return endpoint
+
+
+def _met(path: str, endpoint: Endpoint) -> Endpoint:
+    """Return `endpoint` with a request id, the caller's trace, errors as answers, and its time counted."""
+
+    async def met(request: Request) -> Response:
+        began_at = time.perf_counter()
+        request_id = _request_id(request)
+        with tracing.continued(request.headers.get("traceparent")):
+            response = await _answered(request, request_id, endpoint)
+        response.headers[REQUEST_ID_HEADER] = request_id
+        response.headers["Cache-Control"] = "no-store"
+        if response.status_code == 413:
+            # The rest of the body is still on its way, and is not wanted.
+            response.headers["Connection"] = "close"
+        _seconds.labels(request.method, path, str(response.status_code)).observe(time.perf_counter() - began_at)
+        return response
+
+    return met
+
+
+async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Response:
+    try:
+        return await endpoint(request)
+    except EWMSError as error:
+        if error.code >= 500:
+            log.warning(
+                "request failed", request_id=request_id, path=request.url.path, code=error.code, reason=error.reason
+            )
+        return answer(error)
+    except Exception as error:  # noqa: BLE001 - whatever a defect raises, the caller gets JSON and no traceback
+        log.error("request failed", request_id=request_id, path=request.url.path, error=repr(error), exc_info=True)
+        return answer(Broken("internal error"))
+
+
+async def _unrouted(request: Request, error: Any) -> Response:
+    """Answer what no route takes: 404 or 405, as JSON like everything else."""
+    response = answer_code(error.status_code, str(error.detail), error.headers)
+    response.headers[REQUEST_ID_HEADER] = _request_id(request)
+    return response
+
+
+def _request_id(request: Request) -> str:
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

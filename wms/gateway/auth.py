@@ -1,0 +1,183 @@
+"""Who may call what. Every route stands in `ROLES`; the gateway does not start with one that does not.
+
+Roles come from a token's claims by rules, which are settings. A user sees what is his own or his projects'; for
+everything else the answer is the same as if it did not exist.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+
+from schemas.errors import Broken, Forbidden, Unauthenticated
+from wms.fleet.access import Access, Owner
+
+
+class Role(StrEnum):
+    """What somebody is allowed to be."""
+
+    USER = "user"
+    AUDITOR = "auditor"
+    OPS = "ops"
+    SYSTEM_TMS = "system-tms"
+    SYSTEM_WMS = "system-wms"
+
+
+class RoleRule(BaseModel):
+    """A claim, any of whose values fully matches `pattern`, gives `role`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    claim: str
+    pattern: str
+
+
+#: Source: contract, section 5.
+DEFAULT_RULES: tuple[RoleRule, ...] = (
+    RoleRule(role=Role.USER, claim="groups", pattern="/institutions/IceCube.*"),
+    RoleRule(role=Role.USER, claim="groups", pattern="/tokens/ewms-dev"),
+    RoleRule(role=Role.USER, claim="ewms_role", pattern="user"),
+    RoleRule(role=Role.AUDITOR, claim="ewms_role", pattern="auditor"),
+    RoleRule(role=Role.OPS, claim="ewms_role", pattern="ops"),
+    RoleRule(role=Role.SYSTEM_TMS, claim="ewms_role", pattern="system-tms"),
+    RoleRule(role=Role.SYSTEM_WMS, claim="ewms_role", pattern="system-wms"),
+)
+
+#: Groups whose members share what any of them makes.
+DEFAULT_PROJECTS = "/projects/.+"
+
+#: Nobody needs a token for it.
+PUBLIC: frozenset[Role] = frozenset()
+
+_USERS = frozenset({Role.USER})
+_READERS = frozenset({Role.USER, Role.AUDITOR, Role.OPS})
+_ACTORS = frozenset({Role.USER, Role.OPS})
+_TMS = frozenset({Role.SYSTEM_TMS})
+
+#: (method, path without the version) -> who may. Source: contract, section 1, and reliability, section 4.2.
+ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
+    ("GET", "/"): _READERS,
+    ("GET", "/schema/openapi"): _READERS | _TMS,
+    ("POST", "/workflows"): _USERS,
+    ("GET", "/workflows/{workflow_id}"): _READERS,
+    ("POST", "/workflows/{workflow_id}/actions/abort"): _ACTORS,
+    ("POST", "/workflows/{workflow_id}/actions/finished"): _ACTORS,
+    ("GET", "/workflows/{workflow_id}/queues"): _READERS,
+    ("POST", "/query/workflows"): _READERS | _TMS,
+    ("GET", "/task-directives/{task_id}"): _READERS,
+    ("POST", "/query/task-directives"): _READERS,
+    ("POST", "/task-directives/{task_id}/actions/add-workers"): _ACTORS | _TMS,
+    ("GET", "/taskforces/{taskforce_uuid}"): _READERS | _TMS,
+    ("POST", "/query/taskforces"): _READERS | _TMS,
+    ("GET", "/mqs/workflows/{workflow_id}/mq-profiles/public"): _USERS,
+    ("GET", "/mqbroker-issuer/.well-known/jwks.json"): PUBLIC,
+    ("GET", "/version"): PUBLIC,
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,
+}
+
+#: Those that see everybody's objects, though no tokens of theirs.
+_SEE_ALL = frozenset({Role.AUDITOR, Role.OPS, Role.SYSTEM_TMS})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, in which role, and whose objects that opens."""
+
+    subject: str
+    role: Role
+    projects: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> Owner:
+        """Return whom the caller's new objects will belong to."""
+        return Owner(self.subject, self.projects)
+
+    @property
+    def access(self) -> Access:
+        """Return whose objects the caller may touch."""
+        return Access(
+            subject=self.subject,
+            projects=frozenset(self.projects),
+            everything=self.role in _SEE_ALL,
+            role_name="TMS" if self.role is Role.SYSTEM_TMS else "USER",
+        )
+
+
+class Verifier(Protocol):
+    """What checks a token."""
+
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        """Return the claims of a token that holds; raises `Unauthenticated`."""
+        ...
+
+
+class Gatekeeper:
+    """Tells who a request comes from, and whether that may do what it asks.
+
+    Without a verifier everybody is the same developer: a switch that the settings allow on loopback only.
+    """
+
+    def __init__(
+        self, verifier: Verifier | None, *, rules: Sequence[RoleRule] = DEFAULT_RULES, projects: str = DEFAULT_PROJECTS
+    ) -> None:
+        self._verifier = verifier
+        self._rules = [(rule.role, rule.claim, re.compile(rule.pattern)) for rule in rules]
+        self._projects = re.compile(projects)
+
+    async def admit(self, request: Request, allowed: frozenset[Role]) -> Caller:
+        """Return who calls, in the first of the `allowed` roles that the token gives.
+
+        Raises:
+            Unauthenticated: no token, or one that proves nothing.
+            Forbidden: none of the roles.
+        """
+        if self._verifier is None:
+            return Caller("developer", next(role for role in Role if role in allowed))
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated(hint="send a token: Authorization: Bearer <token>")
+        claims = await self._verifier.claims(token.strip())
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not subject:
+            raise Unauthenticated
+        held = self.roles(claims)
+        role = next((role for role in Role if role in held and role in allowed), None)
+        if role is None:
+            raise Forbidden
+        return Caller(subject, role, self._projects_of(claims))
+
+    def roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
+        """Return the roles that `claims` give."""
+        return frozenset(
+            role
+            for role, claim, pattern in self._rules
+            if any(pattern.fullmatch(value) for value in _texts(claims.get(claim)))
+        )
+
+    def _projects_of(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(sorted(group for group in set(_texts(claims.get("groups"))) if self._projects.fullmatch(group)))
+
+
+def allowed(method: str, path: str) -> frozenset[Role]:
+    """Return who may call `path`.
+
+    Raises:
+        Broken: nobody has thought about that.
+    """
+    try:
+        return ROLES[method, path]
+    except KeyError:
+        raise Broken(f"no roles are set for {method} {path}", hint="add the route to wms.gateway.auth.ROLES") from None
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

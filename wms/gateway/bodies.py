@@ -1,0 +1,105 @@
+"""Reads a request's JSON body: bounded, strict JSON, checked once against its model."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from schemas.errors import TooLarge
+from wms.gateway.problems import BadBody, bad_body
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_MAX_DEPTH = 64
+
+
+async def read(request: Request, *, max_bytes: int) -> bytes:
+    """Return the bytes of the body.
+
+    Raises:
+        TooLarge: there are more than `max_bytes`, whatever the headers say.
+    """
+    too_large = TooLarge(f"the body must have at most {max_bytes} bytes")
+    stated = request.headers.get("content-length", "")
+    if stated.isdecimal() and int(stated[:20]) > max_bytes:
+        raise too_large
+    chunks: list[bytes] = []
+    n_bytes = 0
+    try:
+        async for chunk in request.stream():
+            n_bytes += len(chunk)
+            if n_bytes > max_bytes:
+                raise too_large
+            chunks.append(chunk)
+    except ClientDisconnect as error:
+        raise BadBody("the body ended early") from error
+    return b"".join(chunks)
+
+
+def parsed(body: bytes, content_type: str, model: type[Model], *, optional: bool = False) -> Model:
+    """Return `body` as a `model`. With `optional` no body is `{}`, whatever its content type.
+
+    Raises:
+        BadBody: it is not JSON, is not called so, or does not fit.
+    """
+    if optional and not body.strip():
+        body, content_type = b"{}", "application/json"
+    media_type, _, parameters = content_type.partition(";")
+    if media_type.strip().lower() != "application/json":
+        raise BadBody("Content-Type must be application/json")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise BadBody("the charset must be utf-8")
+    plain = _json(body)
+    try:
+        # From the bytes, not from `plain`: in JSON mode strictness knows that an enum arrives as a string.
+        return model.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise bad_body(error.errors(include_url=False, include_input=False), plain) from error
+
+
+def _json(body: bytes) -> Any:
+    """Return what `body` says, where that is beyond doubt: no NaN, no key twice, no endless nesting."""
+    try:
+        plain = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except BadBody:
+        raise
+    except UnicodeDecodeError as error:
+        raise BadBody("the body is not UTF-8") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    except json.JSONDecodeError as error:
+        raise BadBody(f"the body is not JSON (line {error.lineno}, column {error.colno})") from error
+    except ValueError as error:
+        # An integer of more digits than Python converts.
+        raise BadBody("the body has a number that is too long") from error
+    _check_depth(plain, 0)
+    return plain
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise BadBody("the body is not JSON: NaN and Infinity are no numbers")
+
+
+def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise BadBody("the body has a key twice in one object")
+    return members
+
+
+def _too_deep() -> BadBody:
+    return BadBody(f"the body must not be nested deeper than {_MAX_DEPTH}")
+
+
+def _check_depth(plain: Any, depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise _too_deep()
+    if isinstance(plain, dict):
+        for member in plain.values():
+            _check_depth(member, depth + 1)
+    elif isinstance(plain, list):
+        for member in plain:
+            _check_depth(member, depth + 1)

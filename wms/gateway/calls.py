@@ -1,0 +1,96 @@
+"""What a route is, and what its handler is given: the caller and the checked body."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.errors import Rejected
+from wms.fleet.fleet import Once
+from wms.gateway.auth import Caller, Role
+from wms.gateway.problems import JSON
+
+_MAX_KEY = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, admitted and read."""
+
+    request: Request
+    caller: Caller
+    #: An instance of the route's model, if it has one.
+    body: Any
+    raw_body: bytes
+
+    def path(self, name: str) -> str:
+        """Return a part of the path."""
+        value: str = self.request.path_params[name]
+        return value
+
+    @property
+    def once(self) -> Once | None:
+        """Return what the `Idempotency-Key` asks for; None without one.
+
+        Raises:
+            Rejected: the key is no key.
+        """
+        key = self.request.headers.get("idempotency-key")
+        if key is None:
+            return None
+        if not 0 < len(key) <= _MAX_KEY or not key.isprintable():
+            raise Rejected(f"Idempotency-Key must have 1 to {_MAX_KEY} printable characters")
+        # The version in the path is left out: both are the same route.
+        what = f"{self.request.method} {self.request.url.path.split('/', 2)[-1]}\n".encode() + self.raw_body
+        return Once(f"http:{self.caller.subject}:{key}", hashlib.sha256(what).hexdigest())
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+OpenHandler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and a path, with what goes in and comes out. Who may call it stands in `auth.ROLES`."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    body: type[BaseModel] | None = None
+    #: No body at all is as good as `{}`.
+    body_optional: bool = False
+    #: What the answer holds, for the OpenAPI document.
+    answer: type[BaseModel] | None = None
+    #: The codes of its errors beside 400, 403 and 503.
+    errors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoute:
+    """A path that needs no token and has no version in front."""
+
+    method: str
+    path: str
+    handler: OpenHandler
+    summary: str
+
+
+AnyRoute = Route | OpenRoute
+
+__all__ = ["AnyRoute", "Call", "Handler", "OpenRoute", "Role", "Route", "answered", "answered_raw"]
+
+
+def answered(value: Any) -> Response:
+    """Return the 200 answer that holds `value`."""
+    return answered_raw(to_json(value))
+
+
+def answered_raw(body: bytes) -> Response:
+    """Return the 200 answer whose JSON text is `body`."""
+    return Response(body, media_type=JSON)

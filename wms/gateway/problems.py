@@ -1,0 +1,145 @@
+"""An error becomes an answer: `{"code": ..., "error": ...}`, the same text as reason phrase, the rest as headers.
+
+A body that does not fit its model is told as existing clients know it: `'<dotted.path>': <reason>`, joined by `; `.
+Values are never repeated back.
+"""
+
+import http
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails, to_json
+from starlette.responses import Response
+
+from schemas.errors import EWMSError, Rejected, Unavailable
+from wms.gateway.reasons import REASON_HEADER, reason_phrase
+
+JSON = "application/json; charset=UTF-8"
+HINT_HEADER = "X-EWMS-Hint"
+
+_RETRY_AFTER_S = 5
+_MAX_PROBLEMS = 20
+
+#: pydantic's word for a wrong type -> JSON Schema's.
+_TYPES: Mapping[str, str] = {
+    "string_type": "string",
+    "string_unicode": "string",
+    "int_type": "integer",
+    "int_from_float": "integer",
+    "int_parsing": "integer",
+    "float_type": "number",
+    "bool_type": "boolean",
+    "list_type": "array",
+    "dict_type": "object",
+    "model_type": "object",
+    "model_attributes_type": "object",
+}
+
+
+class BadBody(Rejected):
+    """The request's body does not fit."""
+
+
+def answer(error: EWMSError) -> Response:
+    """Return the answer that tells `error`."""
+    # A defect of ours, or what a dependency said to us, is for the log.
+    text = http.HTTPStatus(500).phrase if error.code == 500 else error.reason
+    headers = {}
+    if error.hint and error.code != 500:
+        headers[HINT_HEADER] = reason_phrase(error.hint)
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(_RETRY_AFTER_S)
+    return answer_code(error.code, text, headers)
+
+
+def answer_code(code: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer that tells `text` under the status `code`."""
+    return Response(
+        to_json({"code": code, "error": text}),
+        status_code=code,
+        headers={**(headers or {}), REASON_HEADER: reason_phrase(text)},
+        media_type=JSON,
+    )
+
+
+def bad_body(errors: Sequence[ErrorDetails], body: Any) -> BadBody:
+    """Return the error that says what `errors` found wrong with `body`."""
+    said: dict[str, None] = {}
+    for location, reason in _located(errors, body):
+        said[f"'{_dotted(location)}': {reason}" if location else reason] = None
+    problems = list(said)
+    if len(problems) > _MAX_PROBLEMS:
+        problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} more"]
+    return BadBody("; ".join(problems))
+
+
+def _located(errors: Sequence[ErrorDetails], body: Any) -> Iterable[tuple[tuple[Any, ...], str]]:
+    unknown: dict[tuple[Any, ...], list[str]] = {}
+    for error in errors:
+        location = error["loc"]
+        match error["type"]:
+            case "missing":
+                yield location[:-1], f"'{_said(location[-1])}' is a required property"
+            case "extra_forbidden":
+                unknown.setdefault(location[:-1], []).append(_said(location[-1]))
+            case _:
+                known, rest = _split(location, body)
+                yield known, _reason(error, rest)
+    for location, names in unknown.items():
+        listed = ", ".join(f"'{name}'" for name in names[:_MAX_PROBLEMS])
+        verb = "was" if len(names) == 1 else "were"
+        yield location, f"Additional properties are not allowed ({listed} {verb} unexpected)"
+
+
+def _split(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the part of `location` that lies in `body`, and the rest: pydantic's names of a union's branches."""
+    at = body
+    for n, step in enumerate(location):
+        inside = (isinstance(at, dict) and step in at) or (
+            isinstance(at, list) and isinstance(step, int) and step < len(at)
+        )
+        if not inside:
+            return tuple(location[:n]), tuple(location[n:])
+        at = at[step]
+    return tuple(location), ()
+
+
+def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
+    context = error.get("ctx", {})
+    if rest == ("[key]",):
+        return "is not an allowed name"
+    if rest:
+        return "must match one of the accepted types"
+    match error["type"]:
+        case kind if kind in _TYPES:
+            return f"is not of type '{_TYPES[kind]}'"
+        case "too_short":
+            return f"must have at least {context['min_length']} items"
+        case "too_long":
+            return f"must have at most {context['max_length']} items"
+        case "string_too_short":
+            return f"must have at least {context['min_length']} characters"
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
+        case "string_pattern_mismatch":
+            return f"does not match '{context['pattern']}'"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']}"
+        case "less_than_equal":
+            return f"must be at most {context['le']}"
+        case "enum" | "literal_error":
+            return f"must be one of {context['expected']}"
+        case "value_error":
+            # Of our own validators, which do not repeat values.
+            return str(context["error"])
+        case _:
+            return "is not valid"
+
+
+def _dotted(location: Iterable[Any]) -> str:
+    return ".".join(map(_said, location))
+
+
+def _said(name: Any) -> str:
+    """Return a name of the user's choosing as it may stand in an answer: short and printable."""
+    return "".join(c for c in str(name)[:64] if c.isprintable())
