@@ -79,18 +79,18 @@ class Home:
     """The directory of one TMS."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._lock_fd: int | None = None
 
     def taskforce(self, uuid: TaskforceUuid) -> TaskforceFiles:
         """Return the files of `uuid`, which need not exist. The id becomes a path, so its form is checked."""
         if not TASKFORCE_UUID.fullmatch(uuid):
             raise ValueError(f"not the id of a taskforce: {uuid!r}")
-        return TaskforceFiles(self._root / "taskforces" / uuid)
+        return TaskforceFiles(self.root / "taskforces" / uuid)
 
     def taskforces(self) -> Iterator[tuple[TaskforceUuid, TaskforceFiles]]:
         """Yield the taskforces that have files."""
-        for directory in sorted((self._root / "taskforces").glob("TF-*")):
+        for directory in sorted((self.root / "taskforces").glob("TF-*")):
             if TASKFORCE_UUID.fullmatch(directory.name):
                 yield TaskforceUuid(directory.name), TaskforceFiles(directory)
 
@@ -99,8 +99,8 @@ class Home:
 
         The lock is the kernel's and ends with the process, however it ends.
         """
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock_fd = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock_fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -109,7 +109,7 @@ class Home:
 
     def next_epoch(self) -> int:
         """Return a number that is greater than any that was returned here before."""
-        file = self._root / "epoch"
+        file = self.root / "epoch"
         try:
             epoch = int(file.read_text()) + 1
         except FileNotFoundError:
@@ -149,7 +149,12 @@ async def _flock(fd: int) -> None:
 
     def wait() -> None:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        loop.call_soon_threadsafe(lambda: locked.done() or locked.set_result(None))
+        loop.call_soon_threadsafe(_settle, locked)
 
     threading.Thread(target=wait, name="tms-lock", daemon=True).start()
     await locked
+
+
+def _settle(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -5,7 +5,6 @@ All of it blocks on a disk, so callers run it in a thread; one log is read by on
 
 import hashlib
 import os
-from pathlib import Path
 
 from tms.checkpoint import Checkpoint, from_bytes, to_bytes
 from tms.home import TaskforceFiles, write_private
@@ -31,6 +30,8 @@ class JobLog:
         self.n_corrupt = 0
         self.is_over = False
         self.offset = 0
+        #: Whether the last read stopped before the end of the log.
+        self.is_behind = False
         self._inode = 0
         self._head = (0, "")
         self._saved: tuple[int, int, bool] | None = None
@@ -106,6 +107,7 @@ class JobLog:
             if parsed.n_bytes or len(data) < size or size >= MAX_RECORD_BYTES:
                 break
             size *= 2
+        self.is_behind = len(data) == size
         if not parsed.n_bytes and len(data) >= MAX_RECORD_BYTES:
             self.offset += len(data)
             self.n_corrupt += 1
@@ -129,11 +131,3 @@ class JobLog:
 
 def _digest(fd: int, n_bytes: int) -> str:
     return hashlib.blake2b(os.pread(fd, n_bytes, 0), digest_size=16).hexdigest()
-
-
-def size_of(path: Path) -> int:
-    """Return the size of a file; 0 if there is none."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -1,0 +1,24 @@
+"""The taskforces that were stopped while this TMS ran: a start of one that arrives late is not to be obeyed.
+
+Needed only for events that overtake each other, so it is not kept over a restart, and the oldest are forgotten.
+"""
+
+from schemas.ids import TaskforceUuid
+
+_LIMIT = 100_000
+
+
+class Ended:
+    """A bounded set of taskforces."""
+
+    def __init__(self) -> None:
+        self._ended: dict[TaskforceUuid, None] = {}
+
+    def add(self, taskforce: TaskforceUuid) -> None:
+        """Remember that `taskforce` was stopped."""
+        self._ended[taskforce] = None
+        if len(self._ended) > _LIMIT:
+            del self._ended[next(iter(self._ended))]
+
+    def __contains__(self, taskforce: object) -> bool:
+        return taskforce in self._ended

@@ -1,0 +1,70 @@
+"""Records of a job event log, as HTCondor writes them, for the pool that writes its own. (core)
+
+Each function returns one record, its end included. `at` is the machine's local time, as HTCondor's is.
+"""
+
+from datetime import datetime
+
+
+def cluster_submitted(cluster_id: int, at: datetime) -> str:
+    """Return the first record of a cluster."""
+    return _record(35, cluster_id, -1, at, "Cluster submitted from host: <local>")
+
+
+def materialization_resumed(cluster_id: int, at: datetime, reason: str) -> str:
+    """Return the record of a release."""
+    return _record(38, cluster_id, -1, at, "Job Materialization Resumed", reason)
+
+
+def cluster_removed(cluster_id: int, at: datetime, *, n_made: int, is_complete: bool) -> str:
+    """Return the last record of a cluster."""
+    note = f"Materialized {n_made} jobs from 0 items.\t{'Complete' if is_complete else 'Incomplete'}"
+    return _record(36, cluster_id, -1, at, "Cluster removed", note)
+
+
+def submitted(cluster_id: int, proc: int, at: datetime) -> str:
+    """Return the first record of a job."""
+    return _record(0, cluster_id, proc, at, "Job submitted from host: <local>")
+
+
+def executing(cluster_id: int, proc: int, at: datetime) -> str:
+    """Return the record of a job that has begun to run."""
+    return _record(1, cluster_id, proc, at, "Job executing on host: <local>")
+
+
+def evicted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
+    """Return the record of a job that has stopped before its end."""
+    return _record(4, cluster_id, proc, at, "Job was evicted.", "(0) Job was not checkpointed.", f"Reason: {reason}")
+
+
+def terminated(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
+    """Return the record of a job that has ended by itself; a negative code is a signal's number."""
+    how = f"(1) Normal termination (return value {exit_code})"
+    if exit_code < 0:
+        how = f"(0) Abnormal termination (signal {-exit_code})"
+    return _record(5, cluster_id, proc, at, "Job terminated.", how)
+
+
+def said(cluster_id: int, proc: int, at: datetime, text: str) -> str:
+    """Return the record of what a job said by chirp."""
+    return _record(8, cluster_id, proc, at, "".join(c if c.isprintable() else " " for c in text))
+
+
+def aborted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
+    """Return the record of a job that was removed."""
+    return _record(9, cluster_id, proc, at, "Job was aborted.", reason)
+
+
+def held(cluster_id: int, proc: int, at: datetime, reason: str, code: int, subcode: int) -> str:
+    """Return the record of a job that was put on hold."""
+    return _record(12, cluster_id, proc, at, "Job was held.", reason, f"Code {code} Subcode {subcode}")
+
+
+def released(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
+    """Return the record of a job that is no longer on hold."""
+    return _record(13, cluster_id, proc, at, "Job was released.", reason)
+
+
+def _record(kind: int, cluster_id: int, proc: int, at: datetime, text: str, *body: str) -> str:
+    lines = "".join("\t" + " ".join(line.split("\n")) + "\n" for line in body)
+    return f"{kind:03d} ({cluster_id:03d}.{proc:03d}.000) {at:%Y-%m-%d %H:%M:%S} {text}\n{lines}...\n"

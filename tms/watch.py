@@ -1,0 +1,235 @@
+"""Follow the job event logs of all taskforces; say what changed, and when a cluster has left.
+
+A taskforce is over when the broker has confirmed the event that says so, and only then does its checkpoint say it:
+after a crash in between it is said again.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC
+from pathlib import Path
+from time import monotonic
+
+from runtime.failpoints import failpoint
+from runtime.telemetry import counter, gauge, log
+from schemas.errors import Unavailable
+from schemas.events import TaskforceCompleted
+from schemas.ids import TaskforceUuid
+from tms.home import Home
+from tms.inotify import DirectoryWatch
+from tms.joblog import JobLog
+from tms.reporting import Reporting
+from tms.statuses import Tally
+from tms.voice import Voice
+
+#: A taskforce that changes is reported at most that often; the first change after a quiet time at once.
+REPORT_INTERVAL_S = 1.0
+#: How often the sizes of logs are looked at, for filesystems (NFS) on which the kernel tells no changes.
+LOOK_INTERVAL_S = 2.0
+#: Checkpoints save re-reading after a restart, nothing else, so a busy log's may be a little old.
+SAVE_INTERVAL_S = 5.0
+
+_bytes_read = counter("job_event_log_bytes_total", "Bytes of job event logs that were read.")
+_corrupt = counter("job_event_log_corrupt_records_total", "Records of job event logs that could not be read.")
+_followed = gauge("job_event_logs_followed", "Job event logs of clusters that have not left.")
+_lag = gauge("job_event_log_lag_bytes", "Bytes of job event logs that were written and not yet read.")
+
+
+class Watch:
+    """The followed logs by taskforce. `run` is the loop; the other methods may be called beside it."""
+
+    def __init__(self, home: Home, voice: Voice, *, schedd: str, epoch: int) -> None:
+        self._home = home
+        self._voice = voice
+        self._reporting = Reporting(schedd, epoch)
+        self._logs: dict[TaskforceUuid, JobLog] = {}
+        self._changed: set[TaskforceUuid] = set()
+        #: Taskforces whose clusters the schedd no longer has, though no log says so.
+        self._vanished: set[TaskforceUuid] = set()
+        self._wake = asyncio.Event()
+        self._saved_at = 0.0
+        self._directories = DirectoryWatch("job.log", self._on_changed)
+
+    def followed(self) -> dict[TaskforceUuid, int | None]:
+        """Return the taskforces that are not over, with their clusters as far as they are known."""
+        return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
+
+    async def load(self) -> None:
+        """Follow every taskforce that has a log and is not over."""
+        for uuid, files in list(self._home.taskforces()):
+            if files.log.exists():
+                await self.follow(uuid)
+
+    async def tally(self, uuid: TaskforceUuid) -> Tally | None:
+        """Return what the log of `uuid` tells; `None` if there is no log, or no cluster in it."""
+        joblog = self._logs.get(uuid) or await asyncio.to_thread(self._opened, uuid)
+        return joblog.tally if joblog.tally.cluster_id is not None else None
+
+    async def follow(
+        self,
+        uuid: TaskforceUuid,
+        *,
+        n_workers: int | None = None,
+        cluster_id: int | None = None,
+        say_again: bool = False,
+    ) -> None:
+        """Follow the log of `uuid`, unless the taskforce is over.
+
+        `say_again`: even if it is over, say once more that it is.
+        """
+        joblog = self._logs.get(uuid)
+        if joblog is None:
+            joblog = await asyncio.to_thread(self._opened, uuid)
+            if joblog.is_over and not say_again:
+                return
+            joblog.is_over = False
+            # Two may have opened it at once; the first stays.
+            joblog = self._logs.setdefault(uuid, joblog)
+            _followed.set(len(self._logs))
+            if not self._directories.add(self._home.taskforce(uuid).directory):
+                log.warning("no inotify; looking at sizes instead", taskforce_uuid=uuid)
+        if n_workers is not None and cluster_id is not None:
+            joblog.expect(n_workers=n_workers, cluster_id=cluster_id)
+        self._touch({uuid})
+
+    def vanished(self, uuid: TaskforceUuid) -> None:
+        """Take the schedd's word that the cluster of `uuid` has left, which its log does not say."""
+        self._vanished.add(uuid)
+        self._touch({uuid})
+
+    async def run(self) -> None:
+        """Read, report and save, for ever."""
+        loop = asyncio.get_running_loop()
+        n_failures = 0
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_INTERVAL_S):
+                    await self._wake.wait()
+            began_at = loop.time()
+            try:
+                await self._pass()
+                n_failures = 0
+            except Unavailable as error:
+                # What could not be said stays marked as changed; the newest state is said once the broker is back.
+                n_failures += 1
+                self._wake.set()
+                log.warning("statuses cannot be reported", reason=error.reason)
+            pause_s = REPORT_INTERVAL_S * min(2**n_failures, 15) - (loop.time() - began_at)
+            await asyncio.sleep(max(0.0, pause_s))
+
+    async def stop(self) -> None:
+        """Say the last and keep the places; `run` must have been cancelled."""
+        self._directories.close()
+        with suppress(Unavailable):
+            await self._pass()
+        await asyncio.to_thread(self._save, list(self._logs.values()))
+
+    async def _pass(self) -> None:
+        self._wake.clear()
+        grown = await asyncio.to_thread(self._grown)
+        changed, self._changed = self._changed | grown, set()
+        try:
+            behind = await asyncio.to_thread(self._read, changed)
+            failpoint("tms.watch.read")
+            await self._report(changed)
+            failpoint("tms.watch.reported")
+            await self._complete(changed - behind)
+        except BaseException:
+            self._touch(changed)
+            raise
+        if behind:
+            self._touch(behind)
+        await self._save_sometimes()
+
+    async def _report(self, changed: Iterable[TaskforceUuid]) -> None:
+        joblogs = {uuid: self._logs[uuid] for uuid in changed if uuid in self._logs}
+        tallies = {uuid: joblog.tally for uuid, joblog in joblogs.items() if joblog.tally.cluster_id is not None}
+        for report in self._reporting.due(tallies, as_of=self._voice.now()):
+            await self._voice.say(report)
+            self._reporting.confirmed(report)
+
+    async def _complete(self, changed: Iterable[TaskforceUuid]) -> None:
+        for uuid in changed:
+            joblog = self._logs.get(uuid)
+            if joblog is None or joblog.tally.cluster_id is None:
+                continue
+            removed = joblog.tally.removed
+            if removed is None and uuid not in self._vanished:
+                continue
+            # A time without a zone is that of this machine, which is the access point.
+            completed_at = removed.at.astimezone(UTC) if removed and removed.at else self._voice.now()
+            await self._voice.say(
+                TaskforceCompleted(taskforce_uuid=uuid, cluster_id=joblog.tally.cluster_id, completed_at=completed_at)
+            )
+            failpoint("tms.watch.completed")
+            log.info(
+                "cluster has left",
+                taskforce_uuid=uuid,
+                cluster_id=joblog.tally.cluster_id,
+                exit_codes=dict(joblog.tally.exits),
+            )
+            joblog.is_over = True
+            await asyncio.to_thread(self._close, uuid, joblog)
+            self._forget(uuid)
+
+    async def _save_sometimes(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._saved_at >= SAVE_INTERVAL_S:
+            self._saved_at = now
+            await asyncio.to_thread(self._save, list(self._logs.values()))
+
+    def _opened(self, uuid: TaskforceUuid) -> JobLog:
+        files = self._home.taskforce(uuid)
+        kept = files.remembered()
+        joblog = JobLog(files, n_workers=int(kept.get("n_workers") or 0), cluster_id=kept.get("cluster_id"))
+        joblog.restore()
+        joblog.read()
+        return joblog
+
+    def _read(self, changed: Iterable[TaskforceUuid]) -> set[TaskforceUuid]:
+        """Read the changed logs in turns, a slice each, for one interval at most; return those not at their end."""
+        behind = {uuid for uuid in changed if uuid in self._logs}
+        until = monotonic() + REPORT_INTERVAL_S
+        while behind and monotonic() < until:
+            for uuid in list(behind):
+                joblog = self._logs[uuid]
+                offset, n_corrupt = joblog.offset, joblog.n_corrupt
+                if joblog.read():
+                    log.warning("job event log was replaced; read from its beginning", taskforce_uuid=uuid)
+                    self._reporting.epoch = self._home.next_epoch()
+                    offset, n_corrupt = 0, 0
+                _bytes_read.inc(joblog.offset - offset)
+                if joblog.n_corrupt > n_corrupt:
+                    _corrupt.inc(joblog.n_corrupt - n_corrupt)
+                    log.warning("unreadable records in a job event log", taskforce_uuid=uuid, n=joblog.n_corrupt)
+                if not joblog.is_behind:
+                    behind.discard(uuid)
+        return behind
+
+    def _grown(self) -> set[TaskforceUuid]:
+        lags = {uuid: joblog.lag_bytes() for uuid, joblog in list(self._logs.items())}
+        _lag.set(sum(lag for lag in lags.values() if lag > 0))
+        return {uuid for uuid, lag in lags.items() if lag}
+
+    def _save(self, joblogs: Iterable[JobLog]) -> None:
+        for joblog in joblogs:
+            joblog.save()
+
+    def _close(self, uuid: TaskforceUuid, joblog: JobLog) -> None:
+        joblog.save()
+        self._home.taskforce(uuid).token.unlink(missing_ok=True)
+
+    def _forget(self, uuid: TaskforceUuid) -> None:
+        del self._logs[uuid]
+        self._vanished.discard(uuid)
+        self._reporting.forget([uuid])
+        self._directories.remove(self._home.taskforce(uuid).directory)
+        _followed.set(len(self._logs))
+
+    def _on_changed(self, directories: set[Path]) -> None:
+        self._touch({TaskforceUuid(directory.name) for directory in directories})
+
+    def _touch(self, changed: set[TaskforceUuid]) -> None:
+        self._changed |= changed
+        self._wake.set()
