@@ -14,6 +14,7 @@ The work is done by the asynchronous client on a loop in the background.
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, Self
@@ -223,15 +224,21 @@ class Results:
         # The loop's body runs in this thread, acknowledgements on the connection's.
         results.settle = self._settle
 
-    def __iter__(self) -> Iterator[Event]:
+    def __enter__(self) -> Self:
         self._portal.call(self._results.__aenter__())
-        try:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._portal.call(self._results.__aexit__())
+
+    def __iter__(self) -> Iterator[Event]:
+        with ExitStack() as opened:
+            if not self._results.is_open:
+                opened.enter_context(self)
             while self._portal.call(self._results.arrival()):
                 while (event := self._results.begin()) is not None:
                     yield event
                     self._results.end()
-        finally:
-            self._portal.call(self._results.__aexit__(None, None, None))
 
     def _settle(self, delivery: Delivery) -> None:
         self._portal.loop.call_soon_threadsafe(self._results.settle_here, delivery)

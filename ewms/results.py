@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import Self
 
 from ewms.access import QueueAccess
@@ -26,6 +27,7 @@ class AsyncResults:
     An event is acknowledged when the body of the loop has ended; a body that raises, or leaves by `break`, gives its
     event back, and `ack` acknowledges it earlier. Events with an id that was dealt with before are left out.
     The loop ends after `n` events, or when none has come for `idle_timeout_s`; if `n` were expected that is `TimedOut`.
+    It subscribes for as long as it runs; `async with run.queue("results").results() as events` decides that itself.
     """
 
     def __init__(
@@ -75,9 +77,13 @@ class AsyncResults:
 
     async def __aexit__(self, *_: object) -> None:
         try:
+            if self._consumer is not None:
+                # Or the broker would at once lend us again what we give back.
+                await self._consumer.pause()
             await asyncio.gather(*self._settlements)
             # Given back rather than left to the closing channel: the broker does not count that as an attempt.
-            for delivery in (self._current, *self._arrived):
+            on_loan, self._current = (self._current, *self._arrived), None
+            for delivery in on_loan:
                 if delivery is not None and not delivery.settled:
                     await delivery.release()
             if self._consumer is not None:
@@ -85,9 +91,13 @@ class AsyncResults:
         finally:
             if self._access is not None:
                 await self._access.close()
+            self._access = None
+            self._arrived.clear()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        async with self:
+        async with AsyncExitStack() as opened:
+            if not self.is_open:
+                await opened.enter_async_context(self)
             while await self.arrival():
                 while (event := self.begin()) is not None:
                     yield event
@@ -155,6 +165,11 @@ class AsyncResults:
             task = asyncio.create_task(delivery.ack())
             self._settlements.add(task)
             task.add_done_callback(self._settlements.discard)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events are being taken from the queue."""
+        return self._access is not None
 
     @property
     def _complete(self) -> bool:
