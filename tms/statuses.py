@@ -9,7 +9,7 @@ snapshot of 100 000 jobs costs its few statuses.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -149,6 +149,10 @@ class Tally:
             silent = statuses.setdefault(str(JobStatus.REMOVED if self.removed else JobStatus.IDLE), {})
             silent[SILENT] = silent.get(SILENT, 0) + n_unmade
         return statuses
+
+    def where(self) -> Iterator[tuple[int, str]]:
+        """Yield the jobs that an event has named, by ProcId, with the status of each."""
+        return ((proc, self.statuses[job]) for proc, job in enumerate(self.jobs) if job != _UNSEEN)
 
     def top_errors(self) -> TopTaskErrors:
         """Return the errors that most jobs said last, at most ten, the commonest first."""

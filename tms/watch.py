@@ -63,7 +63,9 @@ class Watch:
 
     async def tally(self, uuid: TaskforceUuid) -> Tally | None:
         """Return what the log of `uuid` tells; `None` if there is no log, or no cluster in it."""
-        joblog = self._logs.get(uuid) or await asyncio.to_thread(self._opened, uuid)
+        joblog = self._logs.get(uuid)
+        if joblog is None:
+            joblog = await asyncio.to_thread(self._opened, uuid)
         return joblog.tally if joblog.tally.cluster_id is not None else None
 
     async def follow(

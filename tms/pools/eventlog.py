@@ -55,7 +55,7 @@ def aborted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
     return _record(9, cluster_id, proc, at, "Job was aborted.", reason)
 
 
-def held(cluster_id: int, proc: int, at: datetime, reason: str, code: int, subcode: int) -> str:
+def held(cluster_id: int, proc: int, at: datetime, reason: str, *, code: int, subcode: int) -> str:
     """Return the record of a job that was put on hold."""
     return _record(12, cluster_id, proc, at, "Job was held.", reason, f"Code {code} Subcode {subcode}")
 

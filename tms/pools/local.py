@@ -1,0 +1,315 @@
+"""The pool without HTCondor: pilots as child processes on this machine, through the same interface.
+
+    <root>/cluster-<id>.json    a cluster that has not left, as it was submitted, and whether it was released
+    <root>/next                 the id of the next cluster
+
+A cluster's jobs are where its log says they are, as in HTCondor. Pilots do not outlive TMS: those that ran when it
+ended are logged as evicted by the next TMS, and run again from their beginning. Lost are what they had printed since
+and the events they had in hand, which the broker gives to other pilots.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runtime.telemetry import log
+from schemas.ids import TaskforceUuid
+from schemas.statuses import JobStatus
+from tms.errors import ClusterGone, SubmitRefused
+from tms.home import write_private
+from tms.jobevents import parse
+from tms.pools import Cluster, eventlog
+from tms.pools.localjob import Job, MaxRuntimeReached, run
+from tms.statuses import Tally
+from tms.submission import Submission
+
+REASON = "Requested by EWMS"
+#: HTCondor's hold code for a command that cannot be started; the subcode is the errno.
+_CANNOT_START = 6
+
+
+@dataclass(slots=True)
+class _Queued:
+    """A cluster in the queue, and its jobs by where they stand."""
+
+    cluster_id: int
+    spec: Submission
+    submitted_at: datetime
+    is_released: bool
+    n_made: int = 0
+    idle: deque[int] = field(default_factory=deque)
+    held: set[int] = field(default_factory=set)
+    running: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
+    is_removed: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        return self.n_made >= self.spec.n_workers and not (self.idle or self.held or self.running)
+
+    def priority(self, proc: int) -> float:
+        """Return what `submission.priority_ramp` says."""
+        if self.spec.n_workers <= 1 or self.spec.priority <= 1:
+            return self.spec.priority
+        return self.spec.priority - proc * (self.spec.priority // 2) / (self.spec.n_workers - 1)
+
+
+class LocalPool:
+    """A queue of clusters and `n_slots` cores on which their jobs run."""
+
+    def __init__(self, root: Path, *, n_slots: int, environment: Mapping[str, str], grace_s: float = 10.0) -> None:
+        self._root = root
+        self._n_slots = n_slots
+        self._environment = environment
+        self._grace_s = grace_s
+        self._queue: dict[int, _Queued] = {}
+        self._n_busy = 0
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Take up the clusters of an earlier TMS."""
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(shutil.rmtree, self._root / "jobs", ignore_errors=True)
+        for file in sorted(self._root.glob("cluster-*.json")):
+            kept = json.loads(file.read_bytes())
+            spec = Submission(**{**kept["spec"], **_tuples(kept["spec"])})
+            queued = _Queued(
+                kept["cluster_id"], spec, datetime.fromisoformat(kept["submitted_at"]), kept["is_released"]
+            )
+            self._queue[queued.cluster_id] = queued
+            self._place(queued)
+        self._schedule()
+
+    async def stop(self) -> None:
+        """End the pilots, in grace; their clusters stay in the queue."""
+        self._is_stopping = True
+        running = [task for queued in self._queue.values() for task in queued.running.values()]
+        _cancel(running)
+        if running:
+            await asyncio.wait(running)
+
+    async def ping(self) -> None:
+        """Return: this pool is always there."""
+
+    async def clusters(self) -> list[Cluster]:
+        """Return all clusters; those that are too old are removed first, as HTCondor would do by itself."""
+        now = _now()
+        for queued in list(self._queue.values()):
+            if (now - queued.submitted_at).total_seconds() > queued.spec.max_age_s:
+                await self._remove(queued, "The cluster is too old")
+        return [_cluster(queued) for _, queued in sorted(self._queue.items())]
+
+    async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
+        """Return the clusters of `taskforce`."""
+        return [_cluster(q) for _, q in sorted(self._queue.items()) if q.spec.taskforce_uuid == taskforce]
+
+    async def submit(self, cluster: Submission) -> Cluster:
+        """Put `cluster` into the queue, paused."""
+        if not cluster.command:
+            raise SubmitRefused("the local pool runs a pilot command, no container image")
+        queued = _Queued(self._next_id(), cluster, _now(), is_released=False)
+        self._keep(queued)
+        self._queue[queued.cluster_id] = queued
+        self._log(queued, eventlog.cluster_submitted(queued.cluster_id, _now()))
+        return _cluster(queued)
+
+    async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
+        """Let the jobs of a cluster run."""
+        queued = self._queue.get(cluster_id)
+        if queued is None or queued.spec.taskforce_uuid != taskforce:
+            raise ClusterGone(cluster_id)
+        if queued.is_released:
+            return False
+        queued.is_released = True
+        self._keep(queued)
+        self._log(queued, eventlog.materialization_resumed(cluster_id, _now(), REASON))
+        self._schedule()
+        return True
+
+    async def remove(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
+        """Remove one cluster of `taskforce`, or all."""
+        found = [
+            queued
+            for queued in self._queue.values()
+            if queued.spec.taskforce_uuid == taskforce and cluster_id in (None, queued.cluster_id)
+        ]
+        for queued in found:
+            await self._remove(queued, REASON)
+        return [queued.cluster_id for queued in found]
+
+    async def _remove(self, queued: _Queued, reason: str) -> None:
+        queued.is_removed = True
+        for proc in sorted({*queued.idle, *queued.held}):
+            self._log(queued, eventlog.aborted(queued.cluster_id, proc, _now(), reason))
+        queued.idle.clear()
+        queued.held.clear()
+        _cancel(queued.running.values())
+        # The pilots take their time to end; the order to do so has been given, which is what a removal is.
+        if not queued.running:
+            self._leave(queued)
+
+    def _schedule(self) -> None:
+        """Make jobs as they are needed, and start them while there are free cores, the highest priority first."""
+        if self._is_stopping:
+            return
+        waiting = [queued for queued in self._queue.values() if queued.is_released and not queued.is_removed]
+        for queued in waiting:
+            self._materialize(queued)
+        while ready := [q for q in waiting if q.idle and self._cores(q) <= self._n_slots - self._n_busy]:
+            chosen = max(ready, key=lambda q: (q.priority(q.idle[0]), -q.cluster_id))
+            proc = chosen.idle.popleft()
+            self._n_busy += self._cores(chosen)
+            chosen.running[proc] = asyncio.create_task(self._run(chosen, proc))
+            self._materialize(chosen)
+
+    def _materialize(self, queued: _Queued) -> None:
+        until = min(queued.spec.n_workers, queued.n_made + queued.spec.max_idle - len(queued.idle))
+        made = range(queued.n_made, max(until, queued.n_made))
+        if made:
+            self._log(queued, "".join(eventlog.submitted(queued.cluster_id, proc, _now()) for proc in made))
+            queued.idle.extend(made)
+            queued.n_made = made.stop
+
+    def _cores(self, queued: _Queued) -> int:
+        return min(queued.spec.n_cores, self._n_slots)
+
+    async def _run(self, queued: _Queued, proc: int) -> None:
+        cluster_id = queued.cluster_id
+        has_started = False
+
+        def started() -> None:
+            nonlocal has_started
+            has_started = True
+            self._log(queued, eventlog.executing(cluster_id, proc, _now()))
+
+        def chirped(text: str) -> None:
+            self._log(queued, eventlog.said(cluster_id, proc, _now(), text))
+
+        record = ""
+        try:
+            exit_code = await run(self._job(queued, proc), started=started, chirped=chirped)
+            record = eventlog.terminated(cluster_id, proc, _now(), exit_code)
+        except asyncio.CancelledError:
+            record = eventlog.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
+            if queued.is_removed:
+                record += eventlog.aborted(cluster_id, proc, _now(), REASON)
+        except MaxRuntimeReached:
+            record = eventlog.aborted(cluster_id, proc, _now(), "The worker's maximum runtime is over")
+        except OSError as error:
+            reason = f"Failed to start the pilot: {error}"
+            queued.held.add(proc)
+            record = eventlog.held(cluster_id, proc, _now(), reason, code=_CANNOT_START, subcode=error.errno or 0)
+        finally:
+            if record:
+                self._log(queued, record)
+            del queued.running[proc]
+            self._n_busy -= self._cores(queued)
+            if queued.is_done or (queued.is_removed and not queued.running):
+                self._leave(queued)
+            self._schedule()
+
+    def _job(self, queued: _Queued, proc: int) -> Job:
+        spec = queued.spec
+        name = f"{queued.cluster_id}.{proc}"
+        output = Path(spec.output_directory, f"cluster-{queued.cluster_id}", str(proc))
+        return Job(
+            name=f"{name}.{os.getpid()}",
+            command=spec.command,
+            environment={**self._environment, **spec.environment},
+            input_files=spec.input_files,
+            directory=self._root / "jobs" / f"{name}.{os.urandom(4).hex()}",
+            output=output if spec.output_directory else None,
+            max_runtime_s=spec.max_runtime_s,
+            grace_s=self._grace_s,
+        )
+
+    def _leave(self, queued: _Queued) -> None:
+        if self._is_stopping and not (queued.is_done or queued.is_removed):
+            return
+        if self._queue.pop(queued.cluster_id, None) is None:
+            return
+        record = eventlog.cluster_removed(
+            queued.cluster_id, _now(), n_made=queued.n_made, is_complete=not queued.is_removed
+        )
+        self._log(queued, record)
+        self._file(queued.cluster_id).unlink(missing_ok=True)
+
+    def _place(self, queued: _Queued) -> None:
+        """Put the jobs of a cluster of an earlier TMS where its log says, the interrupted ones back into the queue."""
+        tally = Tally(queued.spec.n_workers)
+        with suppress(FileNotFoundError):
+            tally.fold(parse(Path(queued.spec.job_event_log).read_bytes(), cluster_id=queued.cluster_id).events)
+        queued.n_made = len(tally.jobs)
+        interrupted = 0
+        for proc, status in tally.where():
+            if status in (JobStatus.RUNNING, JobStatus.SUSPENDED):
+                self._log(queued, eventlog.evicted(queued.cluster_id, proc, _now(), "The local pool had ended"))
+                interrupted += 1
+            if status in (JobStatus.RUNNING, JobStatus.SUSPENDED, JobStatus.IDLE):
+                queued.idle.append(proc)
+            elif status.startswith(JobStatus.HELD):
+                queued.held.add(proc)
+        if tally.cluster_id is None:
+            self._log(queued, eventlog.cluster_submitted(queued.cluster_id, _now()))
+        if queued.is_released and queued.is_done:
+            self._leave(queued)
+        elif interrupted:
+            log.warning("pilots of an earlier TMS start again", cluster_id=queued.cluster_id, n_jobs=interrupted)
+
+    def _next_id(self) -> int:
+        file = self._root / "next"
+        cluster_id = int(file.read_text()) if file.exists() else 1
+        write_private(file, f"{cluster_id + 1}\n".encode())
+        return cluster_id
+
+    def _keep(self, queued: _Queued) -> None:
+        kept: dict[str, Any] = {
+            "cluster_id": queued.cluster_id,
+            "submitted_at": queued.submitted_at.isoformat(),
+            "is_released": queued.is_released,
+            "spec": asdict(queued.spec),
+        }
+        write_private(self._file(queued.cluster_id), json.dumps(kept, indent=1).encode())
+
+    def _file(self, cluster_id: int) -> Path:
+        return self._root / f"cluster-{cluster_id}.json"
+
+    def _log(self, queued: _Queued, records: str) -> None:
+        # One write of whole records: a reader never sees half of one, a crash leaves at most a torn tail.
+        fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, records.encode())
+        finally:
+            os.close(fd)
+
+
+def _cancel(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        # A second cancellation would break off the end that the first has begun.
+        if not task.cancelling():
+            task.cancel()
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _cluster(queued: _Queued) -> Cluster:
+    return Cluster(
+        cluster_id=queued.cluster_id,
+        taskforce_uuid=queued.spec.taskforce_uuid,
+        n_workers=queued.spec.n_workers,
+        awaits_release=not queued.is_released,
+        job_event_log=queued.spec.job_event_log,
+    )
+
+
+def _tuples(spec: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    return {name: tuple(value) for name, value in spec.items() if isinstance(value, list)}

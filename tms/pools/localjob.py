@@ -1,0 +1,200 @@
+"""One job of the local pool: a pilot as a child process, its directory, its chirps, and the end of all it started.
+
+The pilot dies with TMS (`setpriv --pdeathsig`), so that no pilot is left that nobody knows of.
+"""
+
+import asyncio
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The pilot finds the pipe for its chirps by this variable.
+CHIRP_FD = "EWMS_PILOT_HTCHIRP_FD"
+#: By this variable a process is known as a job's, even when its parents have died. HTCondor does the same.
+_MARK = "_EWMS_LOCAL_JOB"
+_MAX_CHIRP_BYTES = 64 * 1024
+#: How long chirps are read after the pilot has ended: something that it left behind may hold the pipe open.
+_LAST_CHIRPS_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to run. `output` None: what the pilot prints is dropped."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    input_files: tuple[str, ...]
+    directory: Path
+    output: Path | None
+    max_runtime_s: float
+    grace_s: float
+
+
+class MaxRuntimeReached(Exception):
+    """The job ran longer than it may, and was ended."""
+
+
+async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str], None]) -> int:
+    """Run `job`; return its exit code, or minus the number of the signal that ended it.
+
+    Cancelled, it ends the pilot: SIGTERM, and SIGKILL to the whole tree after the grace time. Whatever happens, nothing
+    that the pilot started is alive afterwards, and its directory is gone.
+
+    Raises:
+        OSError: the command cannot be started.
+        MaxRuntimeReached: its time was over.
+    """
+    await asyncio.to_thread(_prepare, job)
+    try:
+        process, chirps = await _spawn(job, chirped)
+        started()
+        try:
+            async with asyncio.timeout(job.max_runtime_s):
+                return await process.wait()
+        except TimeoutError as error:
+            raise MaxRuntimeReached from error
+        finally:
+            await asyncio.shield(asyncio.ensure_future(_end(process, job, chirps)))
+    finally:
+        await asyncio.to_thread(shutil.rmtree, job.directory, ignore_errors=True)
+
+
+def _prepare(job: Job) -> None:
+    if shutil.which(job.command[0], path=job.environment.get("PATH")) is None:
+        # `setpriv` would start, and fail in its own words.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), job.command[0])
+    job.directory.mkdir(mode=0o700, parents=True)
+    for file in map(Path, job.input_files):
+        if file.is_dir():
+            shutil.copytree(file, job.directory / file.name)
+        else:
+            # With its mode: the token is its owner's only, here too.
+            shutil.copy2(file, job.directory / file.name)
+    if job.output:
+        job.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subprocess.Process, "asyncio.Task[None]"]:
+    read_fd, write_fd = os.pipe()
+    stdout, stderr = _outputs(job)
+    setpriv = shutil.which("setpriv")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *((setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()),
+            *job.command,
+            cwd=job.directory,
+            env={
+                "HOME": str(job.directory),
+                "TMPDIR": str(job.directory),
+                **job.environment,
+                CHIRP_FD: str(write_fd),
+                _MARK: job.name,
+            },
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=(write_fd,),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(read_fd)
+        raise
+    finally:
+        os.close(write_fd)
+        for fd in {stdout, stderr} - {asyncio.subprocess.DEVNULL}:
+            os.close(fd)
+    return process, asyncio.create_task(_listen(read_fd, chirped))
+
+
+def _outputs(job: Job) -> tuple[int, int]:
+    if job.output is None:
+        return asyncio.subprocess.DEVNULL, asyncio.subprocess.DEVNULL
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    return os.open(f"{job.output}.out", flags, 0o600), os.open(f"{job.output}.err", flags, 0o600)
+
+
+async def _listen(read_fd: int, chirped: Callable[[str], None]) -> None:
+    reader = asyncio.StreamReader(limit=_MAX_CHIRP_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb")
+    )
+    try:
+        while True:
+            try:
+                line = await reader.readline()
+            except ValueError:
+                # Longer than any chirp: the rest of the line follows, and is none either.
+                continue
+            if not line:
+                return
+            if text := line.decode("utf-8", "replace").strip():
+                chirped(text)
+    finally:
+        transport.close()
+
+
+async def _end(process: asyncio.subprocess.Process, job: Job, chirps: "asyncio.Task[None]") -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(job.grace_s):
+                await process.wait()
+    await _until_none_is_left(process, job.name)
+    await process.wait()
+    await _finished(chirps)
+
+
+async def _until_none_is_left(process: asyncio.subprocess.Process, name: str) -> None:
+    while members := await asyncio.to_thread(_members, process.pid, name):
+        for pid in members:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # The kernel tells nobody when a process that is not our child is gone.
+        await asyncio.sleep(0.01)
+
+
+async def _finished(chirps: "asyncio.Task[None]") -> None:
+    try:
+        async with asyncio.timeout(_LAST_CHIRPS_S):
+            await chirps
+    except TimeoutError:
+        return
+
+
+def _members(leader: int, name: str) -> set[int]:
+    """Return the living processes of the job: its session, its descendants, and those that carry its mark."""
+    parents: dict[int, int] = {}
+    members: set[int] = set()
+    mark = f"{_MARK}={name}".encode()
+    for pid in _pids():
+        try:
+            # The name of the command, in brackets, may contain anything.
+            state, ppid, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
+            if state in "ZX":
+                continue
+            parents[pid] = int(ppid)
+            if int(session) == leader or mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                members.add(pid)
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+    return members | _descendants(parents, members | {leader}) - {os.getpid()}
+
+
+def _descendants(parents: Mapping[int, int], ancestors: Iterable[int]) -> set[int]:
+    found: set[int] = set()
+    newest = set(ancestors)
+    while newest:
+        newest = {pid for pid, parent in parents.items() if parent in newest} - found
+        found |= newest
+    return found
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
