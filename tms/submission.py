@@ -17,6 +17,7 @@ from schemas.events import TaskforceStart
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from schemas.sizes import parse_bytes
 from tms.errors import Unsubmittable
+from tms.pilotfiles import TOKEN_FILE
 from tms.requirements import checked_requirements
 
 MIB = 1024 * 1024
@@ -96,7 +97,7 @@ def submission(
             raise Unsubmittable("pilot_config.tag: not a tag of an image")
         image = f"{pool.container.image}:{order.pilot_config.tag}"
     files = (*pilot_files, *pool.pilot_files, *input_files)
-    names = [PurePosixPath(_checked_path(file)).name for file in files]
+    names = [PurePosixPath(checked_path(file)).name for file in files]
     if len(set(names)) != len(names):
         raise Unsubmittable("pilot_config.input_files: two files of one name would meet in the worker's directory")
     return Submission(
@@ -106,8 +107,8 @@ def submission(
         container_image=image,
         environment={"PATH": pool.worker_path},
         input_files=files,
-        output_directory=_checked_path(directory) if worker.do_transfer_worker_stdouterr else "",
-        job_event_log=f"{_checked_path(directory)}/job.log",
+        output_directory=checked_path(directory) if worker.do_transfer_worker_stdouterr else "",
+        job_event_log=f"{checked_path(directory)}/job.log",
         requirements=_requirements(pool, worker.condor_requirements),
         n_cores=worker.n_cores,
         memory_bytes=parse_bytes(worker.worker_memory),
@@ -129,7 +130,9 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
     """
     plain: dict[str, str | int] = {
         "log": cluster.job_event_log,
-        "transfer_input_files": ",".join(map(_checked_path, cluster.input_files)),
+        "transfer_input_files": ",".join(map(checked_path, cluster.input_files)),
+        # The token, wherever the pool's own settings leave file transfer in clear.
+        "encrypt_input_files": f"*{TOKEN_FILE}",
         "should_transfer_files": "YES",
         "request_cpus": cluster.n_cores,
         "request_memory": printed_size(cluster.memory_bytes, "MB"),
@@ -170,7 +173,7 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
     # The two values in which HTCondor is to replace something, added when the others have been looked at.
     plain["priority"] = priority_ramp(cluster.priority, cluster.n_workers)
     if cluster.output_directory:
-        stem = f"{_checked_path(cluster.output_directory)}/cluster-$(ClusterId)/$(ProcId)"
+        stem = f"{checked_path(cluster.output_directory)}/cluster-$(ClusterId)/$(ProcId)"
         plain |= {"output": f"{stem}.out", "error": f"{stem}.err"}
     return plain
 
@@ -222,7 +225,7 @@ def _string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _checked_path(path: str) -> str:
+def checked_path(path: str) -> str:
     if not path.startswith("/") or path != path.strip() or not _FORBIDDEN_IN_PATHS.isdisjoint(path):
         raise Unsubmittable(
             "input files: a path must be absolute, without control characters or any of $ \" ' , ; \\",

@@ -5,7 +5,7 @@ after a crash in between it is said again.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
@@ -48,6 +48,7 @@ class Watch:
         #: Taskforces whose clusters the schedd no longer has, though no log says so.
         self._vanished: set[TaskforceUuid] = set()
         self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._saved_at = 0.0
         self._directories = DirectoryWatch("job.log", self._on_changed)
 
@@ -101,13 +102,11 @@ class Watch:
         self._touch({uuid})
 
     async def run(self) -> None:
-        """Read, report and save, for ever."""
+        """Read, report and save, until `stop`."""
         loop = asyncio.get_running_loop()
         n_failures = 0
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_INTERVAL_S):
-                    await self._wake.wait()
+        while not self._stopping.is_set():
+            await _or_timeout(self._wake.wait(), LOOK_INTERVAL_S)
             began_at = loop.time()
             try:
                 await self._pass()
@@ -115,17 +114,18 @@ class Watch:
             except Unavailable as error:
                 # What could not be said stays marked as changed; the newest state is said once the broker is back.
                 n_failures += 1
-                self._wake.set()
                 log.warning("statuses cannot be reported", reason=error.reason)
             pause_s = REPORT_INTERVAL_S * min(2**n_failures, 15) - (loop.time() - began_at)
-            await asyncio.sleep(max(0.0, pause_s))
-
-    async def stop(self) -> None:
-        """Say the last and keep the places; `run` must have been cancelled."""
-        self._directories.close()
+            await _or_timeout(self._stopping.wait(), pause_s)
         with suppress(Unavailable):
             await self._pass()
         await asyncio.to_thread(self._save, list(self._logs.values()))
+
+    def stop(self) -> None:
+        """Let `run` say the last, keep its places and return. To cancel it would leave a thread reading."""
+        self._stopping.set()
+        self._wake.set()
+        self._directories.close()
 
     async def _pass(self) -> None:
         self._wake.clear()
@@ -235,3 +235,9 @@ class Watch:
     def _touch(self, changed: set[TaskforceUuid]) -> None:
         self._changed |= changed
         self._wake.set()
+
+
+async def _or_timeout(awaitable: Awaitable[object], seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await awaitable

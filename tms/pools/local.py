@@ -64,10 +64,9 @@ class _Queued:
 class LocalPool:
     """A queue of clusters and `n_slots` cores on which their jobs run."""
 
-    def __init__(self, root: Path, *, n_slots: int, environment: Mapping[str, str], grace_s: float = 10.0) -> None:
+    def __init__(self, root: Path, *, n_slots: int, grace_s: float = 10.0) -> None:
         self._root = root
         self._n_slots = n_slots
-        self._environment = environment
         self._grace_s = grace_s
         self._queue: dict[int, _Queued] = {}
         self._n_busy = 0
@@ -222,7 +221,7 @@ class LocalPool:
         return Job(
             name=f"{name}.{os.getpid()}",
             command=spec.command,
-            environment={**self._environment, **spec.environment},
+            environment=spec.environment,
             input_files=spec.input_files,
             directory=self._root / "jobs" / f"{name}.{os.urandom(4).hex()}",
             output=output if spec.output_directory else None,

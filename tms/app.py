@@ -1,0 +1,132 @@
+"""TMS, put together: built once, by hand, in the order in which things need each other, and stopped in reverse."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runtime.amqp import full_jitter
+from runtime.bus import Bus
+from runtime.health import health_routes, serve
+from runtime.telemetry import log
+from schemas.errors import Unavailable
+from schemas.topology import tms_service
+from tms.ended import Ended
+from tms.home import Home
+from tms.orders import Orders
+from tms.pools import Pool
+from tms.pools.condor import CondorPool
+from tms.pools.local import LocalPool
+from tms.settings import PoolKind, Settings
+from tms.start import Starter
+from tms.stop import Stopper
+from tms.sweep import Sweep
+from tms.turns import Turns
+from tms.voice import Voice
+from tms.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Tms:
+    """The running parts, as far as anybody outside asks for them."""
+
+    pool: Pool
+    watch: Watch
+    sweep: Sweep
+
+
+@asynccontextmanager
+async def tms(settings: Settings) -> AsyncIterator[Tms]:
+    """Run TMS for the block. It begins when no other TMS works for the schedd, and the pool and the broker answer."""
+    async with AsyncExitStack() as stack:
+        home = Home(settings.tms_dir)
+        log.info("waiting for the lock", directory=str(settings.tms_dir))
+        epoch = await home.acquire()
+        stack.callback(home.release)
+
+        pool = _pool(settings)
+        await _until_available(pool.start)
+        stack.push_async_callback(pool.stop)
+
+        source = f"ewms/tms/{settings.schedd}"
+        bus = await Bus.connect(
+            settings.control_amqp_url.get_secret_value(), service=tms_service(settings.schedd), source=source
+        )
+        stack.push_async_callback(bus.close)
+
+        voice = Voice(bus, clock=lambda: datetime.now(UTC))
+        watch = Watch(home, voice, schedd=settings.schedd, epoch=epoch)
+        await watch.load()
+        await stack.enter_async_context(_running(watch.run(), "watch", stop=watch.stop))
+
+        turns, ended = Turns(), Ended()
+        starter = Starter(
+            schedd=settings.schedd,
+            pool=pool,
+            pool_profile=settings.pool_profile,
+            pilot_profile=settings.pilot_profile,
+            input_roots=settings.input_roots,
+            home=home,
+            bus=bus,
+            voice=voice,
+            watch=watch,
+            turns=turns,
+            ended=ended,
+        )
+        stopper = Stopper(pool=pool, voice=voice, watch=watch, turns=turns, ended=ended)
+        sweep = Sweep(
+            pool=pool, home=home, starter=starter, watch=watch, turns=turns, ended=ended, keep=settings.keep_files
+        )
+        stack.push_async_callback(bus.drain)
+        await bus.consume(Orders(starter, stopper).take)
+        await stack.enter_async_context(_running(sweep.run(), "sweep"))
+
+        checks = {"pool": pool.ping, "control": bus.ping}
+        await stack.enter_async_context(serve(health_routes(checks), host=settings.http_host, port=settings.http_port))
+        log.info("ready", schedd=settings.schedd, pool=settings.pool, epoch=epoch)
+        yield Tms(pool, watch, sweep)
+
+
+def _pool(settings: Settings) -> Pool:
+    match settings.pool:
+        case PoolKind.LOCAL:
+            return LocalPool(settings.tms_dir / "local-pool", n_slots=settings.local_slots)
+        case PoolKind.CONDOR:
+            name = settings.schedd if settings.condor_schedd is None else settings.condor_schedd
+            return CondorPool(schedd=name, collector=settings.collector, timeout_s=settings.condor_timeout_s)
+
+
+async def _until_available(start: Callable[[], Awaitable[None]]) -> None:
+    attempt = 0
+    while True:
+        try:
+            await start()
+            return
+        except Unavailable as error:
+            log.warning("waiting for the pool", reason=error.reason)
+            await asyncio.sleep(full_jitter(attempt, cap_s=5.0))
+            attempt += 1
+
+
+@asynccontextmanager
+async def _running(
+    loop: Coroutine[Any, Any, None], name: str, *, stop: Callable[[], None] | None = None
+) -> AsyncIterator[None]:
+    """Run `loop` for the block; then have it `stop`, or cancel it."""
+    task = asyncio.create_task(loop, name=name)
+    task.add_done_callback(_report_end)
+    try:
+        yield
+    finally:
+        if stop:
+            stop()
+        else:
+            task.cancel()
+        await asyncio.wait([task])
+
+
+def _report_end(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("loop ended", loop=task.get_name(), exc_info=error)
