@@ -114,9 +114,9 @@ def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
         case kind if kind in _TYPES:
             return f"is not of type '{_TYPES[kind]}'"
         case "too_short":
-            return f"must have at least {context['min_length']} items"
+            return f"must have at least {context['min_length']} {_counted(context)}"
         case "too_long":
-            return f"must have at most {context['max_length']} items"
+            return f"must have at most {context['max_length']} {_counted(context)}"
         case "string_too_short":
             return f"must have at least {context['min_length']} characters"
         case "string_too_long":
@@ -134,6 +134,11 @@ def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
             return str(context["error"])
         case _:
             return "is not valid"
+
+
+def _counted(context: Mapping[str, Any]) -> str:
+    # pydantic checks a length that stands behind another validator apart, and then calls a string a value.
+    return "characters" if context.get("field_type") == "Value" else "items"
 
 
 def _dotted(location: Iterable[Any]) -> str:

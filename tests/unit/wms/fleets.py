@@ -1,0 +1,146 @@
+"""Aggregates to decide about, made the way the gateway makes them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.api import WorkflowRequest
+from schemas.events import (
+    QueuesActivated,
+    TaskforceCompleted,
+    TaskforceRemoved,
+    TaskforceRemoveFailed,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+)
+from schemas.ids import TaskforceUuid
+from schemas.objects import PhaseChange
+from wms.fleet.access import Owner
+from wms.fleet.aggregate import Aggregate, Outcome
+from wms.fleet.clusters import Cluster, ClusterMap
+from wms.fleet.lifecycle import Launch, Stimulus, decide
+from wms.fleet.minting import Mint
+from wms.fleet.requests import NewWorkflow, new_workflow
+
+NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+
+CLUSTERS = ClusterMap({"osg": Cluster(schedd="S1"), "sub-2": "osg", "chicago": Cluster(schedd="S2", n_workers=7)})
+
+WORKER_CONFIG = {
+    "do_transfer_worker_stdouterr": True,
+    "max_worker_runtime": 600,
+    "n_cores": 1,
+    "priority": 99,
+    "worker_disk": "512M",
+    "worker_memory": "512M",
+}
+
+
+def later(**duration: float) -> datetime:
+    """Return an instant after `NOW`."""
+    return NOW + timedelta(**duration)
+
+
+def task_request(**fields: Any) -> dict[str, Any]:
+    """Return a task as a user would write it."""
+    return {
+        "cluster_locations": ["osg"],
+        "input_queue_aliases": ["in"],
+        "output_queue_aliases": ["out"],
+        "task_image": "/images/reco",
+        "task_args": "reco {{INFILE}} {{OUTFILE}}",
+        "n_workers": 10,
+        "worker_config": WORKER_CONFIG,
+        **fields,
+    }
+
+
+def request(*tasks: dict[str, Any], **fields: Any) -> WorkflowRequest:
+    """Return a checked request for `tasks`, by default one."""
+    return WorkflowRequest.model_validate(
+        {"public_queue_aliases": ["in", "out"], "tasks": list(tasks) or [task_request()], **fields}
+    )
+
+
+def made(*tasks: dict[str, Any], seed: bytes = b"seed", **fields: Any) -> NewWorkflow:
+    """Return what a request makes."""
+    return new_workflow(
+        request(*tasks, **fields),
+        owner=Owner("ada", ("/projects/muon",)),
+        clusters=CLUSTERS,
+        pilot_tag="1.2.3",
+        mint=Mint(seed, NOW),
+        now=NOW,
+    )
+
+
+def aggregate(*tasks: dict[str, Any]) -> Aggregate:
+    """Return a new workflow's aggregate; two taskforces at two schedds unless told otherwise."""
+    new = made(*(tasks or (task_request(cluster_locations=["osg", "chicago"]),)))
+    return Aggregate(
+        workflow=new.workflow,
+        taskforces={taskforce.taskforce_uuid: taskforce for taskforce in new.taskforces},
+        tasks={task.task_id: task for task in new.tasks},
+    )
+
+
+def after(before: Aggregate, *stimuli: Stimulus, now: datetime = NOW) -> Aggregate:
+    """Return the aggregate after `stimuli`."""
+    for stimulus in stimuli:
+        before = decide(before, stimulus, now).after
+    return before
+
+
+def first(state: Aggregate) -> TaskforceUuid:
+    """Return the first taskforce's id."""
+    return next(iter(state.taskforces))
+
+
+def activated(state: Aggregate) -> QueuesActivated:
+    """Return MQS's word that the queues are there."""
+    return QueuesActivated(workflow_id=state.workflow.workflow_id)
+
+
+def submitted(state: Aggregate, uuid: TaskforceUuid, cluster_id: int = 7, *, schedd: str = "") -> TaskforceSubmitted:
+    """Return a TMS's word that a cluster lies paused."""
+    return TaskforceSubmitted(
+        taskforce_uuid=uuid,
+        schedd=schedd or state.taskforces[uuid].schedd,
+        cluster_id=cluster_id,
+        n_workers=10,
+        submit_dict={"executable": "pilot"},
+        job_event_log_fpath="/jel/1",
+    )
+
+
+def failed(uuid: TaskforceUuid, error: str = "no room") -> TaskforceSubmitFailed:
+    """Return a TMS's word that it could not submit."""
+    return TaskforceSubmitFailed(taskforce_uuid=uuid, error=error)
+
+
+def removed(uuid: TaskforceUuid, cluster_id: int | None = 7) -> TaskforceRemoved:
+    """Return a TMS's word that a cluster is removed."""
+    return TaskforceRemoved(taskforce_uuid=uuid, cluster_id=cluster_id)
+
+
+def remove_failed(uuid: TaskforceUuid, error: str = "schedd is away") -> TaskforceRemoveFailed:
+    """Return a TMS's word that it could not remove."""
+    return TaskforceRemoveFailed(taskforce_uuid=uuid, error=error)
+
+
+def completed(uuid: TaskforceUuid, cluster_id: int = 7) -> TaskforceCompleted:
+    """Return a TMS's word that a cluster has left the queue."""
+    return TaskforceCompleted(taskforce_uuid=uuid, cluster_id=cluster_id, completed_at=later(hours=1, seconds=0.5))
+
+
+def running(cluster_id: int = 7) -> tuple[Aggregate, TaskforceUuid]:
+    """Return an aggregate of one taskforce that is submitted and released."""
+    state = aggregate(task_request())
+    uuid = first(state)
+    state = after(state, activated(state), Launch(uuid))
+    return after(state, submitted(state, uuid, cluster_id)), uuid
+
+
+def last_line(outcome: Outcome | Aggregate, uuid: TaskforceUuid) -> PhaseChange:
+    """Return the end of a taskforce's log."""
+    state = outcome.after if isinstance(outcome, Outcome) else outcome
+    return state.taskforces[uuid].phase_change_log[-1]
