@@ -23,6 +23,7 @@ from ewms.aio import AsyncClient
 from ewms.durations import Duration
 from ewms.payloads import Event
 from ewms.portal import Portal
+from ewms.progress import Facts
 from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher
 from ewms.queues import AsyncQueue
 from ewms.results import DEFAULT_PREFETCH, AsyncResults
@@ -114,6 +115,10 @@ class Run:
     def depths(self) -> QueueDepths:
         """Return how much lies in each queue, and how much is dead."""
         return self._portal.call(self._run.depths())
+
+    def look(self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None) -> Facts:
+        """Return what `ewms.progress` works on: the state, the depths, and the caller's own counts."""
+        return self._portal.call(self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected))
 
     def queue(self, alias: str) -> "Queue":
         """Return the queue `alias`."""

@@ -1,5 +1,6 @@
 """One workflow on the server: follow it, wait for it, end it."""
 
+import time
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -8,6 +9,7 @@ from ewms.access import Looks, public_profiles
 from ewms.durations import Duration, seconds
 from ewms.errors import NotThere
 from ewms.http import Gateway
+from ewms.progress import Facts
 from ewms.queues import AsyncQueue, queue_depths
 from ewms.state import Outcome, State
 from schemas.api import DeactivationAnswer, QueueDepths
@@ -48,6 +50,18 @@ class AsyncRun:
     async def depths(self) -> QueueDepths:
         """Return how much lies in each queue, and how much is dead."""
         return await queue_depths(self._gateway, self.id)
+
+    async def look(
+        self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None
+    ) -> Facts:
+        """Return what `ewms.progress` works on: the state, the depths, and the caller's own counts."""
+        state = await self.show()
+        try:
+            depths = await self.depths()
+        except NotThere:
+            # The queues of an ended workflow are retired.
+            depths = None
+        return Facts(time.monotonic(), state, depths, n_sent, n_received, n_expected, title=self.name)
 
     def queue(self, alias: str) -> AsyncQueue:
         """Return the queue `alias`."""

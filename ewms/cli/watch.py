@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ewms.errors import NotThere
 from ewms.progress import Facts, Progress, progress
 
 if TYPE_CHECKING:
@@ -14,17 +13,6 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1.0
 _HISTORY = 600
-
-
-def look(run: "Run") -> Facts:
-    """Return the facts of this moment."""
-    state = run.show()
-    try:
-        depths = run.depths()
-    except NotThere:
-        # The queues of an ended workflow are retired.
-        depths = None
-    return Facts(at_s=time.monotonic(), state=state, depths=depths, title=run.name)
 
 
 def ticks(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
@@ -40,7 +28,7 @@ def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
     history: deque[Facts] = deque(maxlen=_HISTORY)
     with display(quiet=quiet) as show:
         for _ in ticks(forever=True):
-            history.append(look(run))
+            history.append(run.look())
             show(progress(tuple(history)))
             if history[-1].state.over:
                 return

@@ -77,11 +77,10 @@ def show(context: typer.Context, workflow: Id) -> None:
         if given.as_json:
             write_json(run.show().as_json())
             return
-        from ewms.cli.watch import look
         from ewms.progress import progress
         from ewms.view import view
 
-        console().print(view(progress([look(run)])))
+        console().print(view(progress([run.look()])))
 
 
 @app.command()

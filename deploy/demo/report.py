@@ -1,0 +1,127 @@
+"""What the demonstration found, as numbers and as words. Pure: results in, a report out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+#: The two tasks by the names under which `refine.py` scores them, and how many workers each had.
+TaskName = str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What happened, as the demonstration saw it through the client."""
+
+    n_sent: int
+    #: The bodies of the returned events, each event once.
+    results: Sequence[Mapping[str, Any]]
+    n_dead: int
+    post_to_submitted_ms: float
+    #: From the first event sent to the last one returned, and from the first to the last one returned.
+    events_s: float
+    returning_s: float
+    wall_s: float
+    workers: Mapping[TaskName, int]
+    phases: Mapping[str, Sequence[Mapping[str, Any]]]
+    pool: str
+    versions: Mapping[str, str]
+    workflow_id: str = ""
+
+
+def report(facts: Facts) -> dict[str, Any]:
+    """Return the report: the keys that `make demo REPORT=file.json` promises, all of plain JSON types."""
+    n_out = len({result["event"] for result in facts.results})
+    return {
+        "events_in": facts.n_sent,
+        "events_out": n_out,
+        "lost": max(0, facts.n_sent - n_out - facts.n_dead),
+        "dead_lettered": facts.n_dead,
+        "post_to_submitted_ms": round(facts.post_to_submitted_ms, 1),
+        "wall_s": round(facts.wall_s, 1),
+        "phases": facts.phases,
+        "pool": facts.pool,
+        "versions": dict(facts.versions),
+        "workflow_id": facts.workflow_id,
+        "results": {
+            "events_per_s": round(n_out / facts.events_s, 2) if facts.events_s > 0 else 0.0,
+            "events_per_s_once_running": round((n_out - 1) / facts.returning_s, 2) if facts.returning_s > 0 else 0.0,
+            "tasks": {
+                name: _task([result[name] for result in facts.results], n_workers, facts.events_s)
+                for name, n_workers in facts.workers.items()
+            },
+        },
+    }
+
+
+def _task(scores: Sequence[Mapping[str, Any]], n_workers: int, wall_s: float) -> dict[str, Any]:
+    errors = [float(score["error_deg"]) for score in scores]
+    times = [float(score["seconds"]) for score in scores]
+    return {
+        "n_workers": n_workers,
+        "median_error_deg": _rounded(quantile(errors, 0.5)),
+        "error_90_deg": _rounded(quantile(errors, 0.9)),
+        "median_task_s": _rounded(quantile(times, 0.5)),
+        # The share of the workers' time in which a task was running, container start included.
+        "worker_efficiency": round(min(1.0, sum(times) / (n_workers * wall_s)), 3) if wall_s > 0 else 0.0,
+    }
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """Return the value that `share` of `values` does not exceed, interpolated; None of nothing."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    position = share * (len(ordered) - 1)
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
+
+
+def succeeded(report: Mapping[str, Any]) -> bool:
+    """Say whether every event came back."""
+    return report["events_in"] == report["events_out"] and not report["lost"] and not report["dead_lettered"]
+
+
+def last_line(report: Mapping[str, Any]) -> str:
+    """Return the one line that sums it up."""
+    return (
+        f"demo: {report['events_out']}/{report['events_in']} events returned, {report['lost']} lost, "
+        f"{report['dead_lettered']} dead-lettered, POST to jobs in the schedd {report['post_to_submitted_ms']:.0f} ms, "
+        f"wall {report['wall_s']:.0f} s"
+    )
+
+
+def table(report: Mapping[str, Any]) -> Table:
+    """Return the physics and the speed of both tasks side by side."""
+    found = report["results"]
+    made = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"{found['events_per_s']:.1f} events/s from the first sent to the last returned, "
+        f"{found['events_per_s_once_running']:.1f}/s once the pilots ran",
+        title_justify="left",
+        title_style="bold",
+    )
+    made.add_column("task")
+    for column in ("workers", "median error", "90 % within", "median time", "worker efficiency"):
+        made.add_column(column, justify="right")
+    for name, task in found["tasks"].items():
+        made.add_row(
+            name,
+            str(task["n_workers"]),
+            _shown(task["median_error_deg"], "{:.2f}°"),
+            _shown(task["error_90_deg"], "{:.2f}°"),
+            _shown(task["median_task_s"], "{:.3f} s"),
+            f"{100 * task['worker_efficiency']:.0f} %",
+        )
+    return made
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _shown(value: float | None, pattern: str) -> str:
+    return "-" if value is None else pattern.format(value)
