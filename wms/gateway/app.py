@@ -17,6 +17,8 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.routing import Route as StarletteRoute
 
 from runtime import tracing
 from runtime.telemetry import histogram, log
@@ -44,8 +46,9 @@ def build(
     *,
     version: str,
     max_body_bytes: int = MAX_BODY_BYTES,
+    health: Iterable[BaseRoute] = (),
 ) -> FastAPI:
-    """Return the application that serves `routes`.
+    """Return the application that serves `routes`, with the process's own `health` routes.
 
     Raises:
         Broken: a route has no roles.
@@ -69,6 +72,7 @@ def build(
         endpoint = _guarded(route, handled, gatekeeper, max_body_bytes)
         for prefix in PREFIXES:
             app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
+    app.router.routes.extend(_unguarded(route) for route in health)
     app.add_exception_handler(HTTPException, _unrouted)
     return app
 
@@ -141,6 +145,17 @@ async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Re
     except Exception as error:  # noqa: BLE001 - whatever a defect raises, the caller gets JSON and no traceback
         log.error("request failed", request_id=request_id, path=request.url.path, error=repr(error), exc_info=True)
         return answer(Broken("internal error"))
+
+
+def _unguarded(route: BaseRoute) -> BaseRoute:
+    """Return `route`, if everybody may have it.
+
+    Raises:
+        Broken: it is not in the table as public.
+    """
+    if not isinstance(route, StarletteRoute) or allowed("GET", route.path):
+        raise Broken(f"{getattr(route, 'path', route)} is not public")
+    return route
 
 
 async def _unrouted(request: Request, error: Any) -> Response:

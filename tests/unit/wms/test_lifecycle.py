@@ -20,8 +20,8 @@ from schemas.phases import Deactivated, Phase
 from tests.unit.wms.fleets import (
     NOW,
     activated,
-    aggregate,
     after,
+    aggregate,
     completed,
     failed,
     first,

@@ -100,8 +100,10 @@ def test_mqs_hears_of_every_schedd_and_is_asked_again_if_it_does_not_answer() ->
         ),
         (
             {"pilot_config": {"environment": {"EWMS_PILOT_TASK_ARGS": "x"}}},
-            "tasks[1].pilot_config.environment cannot include the attribute 'EWMS_PILOT_TASK_ARGS'. "
-            "Use the top-level equivalent attribute instead.",
+            (
+                "tasks[1].pilot_config.environment cannot include the attribute 'EWMS_PILOT_TASK_ARGS'. "
+                "Use the top-level equivalent attribute instead."
+            ),
         ),
         (
             {"input_queue_aliases": [], "output_queue_aliases": []},

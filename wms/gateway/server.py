@@ -1,0 +1,69 @@
+"""Serves the gateway's application by uvicorn, inside a process that has more to do."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from schemas.errors import Unavailable
+from wms.gateway.reasons import ReasonedProtocol
+
+#: How long open requests may take once the process was told to end.
+_DRAIN_S = 10
+_BACKLOG = 1024
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals belong to the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, *, host: str, port: int) -> AsyncIterator[str]:
+    """Serve `app` for the block, which is given the URL; then take no more and let open requests end.
+
+    Raises:
+        Unavailable: the address is in use, or not ours.
+    """
+    config = uvicorn.Config(
+        app,
+        http=ReasonedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_DRAIN_S,
+    )
+    listener = _listener(host, port)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        actual: int = listener.getsockname()[1]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{actual}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    # From here on connections are taken, and wait for the server; nobody has to ask whether it is up yet.
+    listener.listen(_BACKLOG)
+    return listener
