@@ -17,7 +17,7 @@ def test_the_workflow_is_one_that_the_server_accepts() -> None:
 
 def test_the_commands_name_files_that_exist_and_the_placeholders() -> None:
     first, _ = WorkflowRequest.model_validate(workflow(Path("/i"), "local").request()).tasks
-    python, *options, script, infile, outfile = shlex.split(first.task_args)
+    python, *_options, script, infile, outfile = shlex.split(first.task_args)
     assert Path(python).exists()
     assert Path(script).exists()
     assert (infile, outfile) == ("{{INFILE}}", "{{OUTFILE}}")

@@ -1,0 +1,174 @@
+"""The `ewms` command as a user runs it, against a real HTTP server and a real queue."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
+
+ROOT = Path(__file__).parents[3]
+TASKFORCE = {
+    "taskforce_uuid": f"TF{WORKFLOW[2:]}-485d2fc0-57c5a8e4",
+    "task_id": f"TK{WORKFLOW[2:]}-485d2fc0",
+    "workflow_id": WORKFLOW,
+    "timestamp": 1.0,
+    "priority": 50,
+    "collector": None,
+    "schedd": "s",
+    "n_workers": 4,
+    "worker_config": {
+        "do_transfer_worker_stdouterr": False,
+        "max_worker_runtime": 60,
+        "n_cores": 1,
+        "priority": 0,
+        "worker_disk": "1G",
+        "worker_memory": "1G",
+        "condor_requirements": "",
+    },
+    "pilot_config": {"tag": "1.0.0", "image_source": "cvmfs", "environment": {}, "input_files": []},
+    "cluster_id": 7,
+    "submit_dict": {},
+    "job_event_log_fpath": "",
+    "phase": "condor-submit",
+    "phase_change_log": [],
+    "compound_statuses": {"RUNNING": {"Tasking": 4}},
+    "top_task_errors": {},
+}
+DEPTHS = {
+    "workflow_id": WORKFLOW,
+    "queues": [
+        {"mqid": "a1", "alias": ALIAS, "is_public": True, "n_ready": 5, "n_unacknowledged": 1, "n_consumers": 4}
+    ],
+    "n_dead": 0,
+}
+
+
+def workflow(deactivated: str | None = None) -> dict[str, Any]:
+    return {
+        "workflow_id": WORKFLOW,
+        "timestamp": 1.0,
+        "priority": 50,
+        "deactivated": deactivated,
+        "deactivated_ts": 2.0 if deactivated else None,
+    }
+
+
+def shows(gateway: FakeGateway, *states: tuple[str | None, dict[str, Any]]) -> None:
+    """Have the gateway show the workflow in each of `states` in turn: how it was ended, and its taskforce."""
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}", *[(200, workflow(ended), {}) for ended, _ in states])
+    gateway.on(
+        "POST /v1/query/taskforces",
+        *[(200, {"taskforces": [TASKFORCE | changes], "next_after": None}, {}) for _, changes in states],
+    )
+    gateway.on("POST /v1/query/task-directives", (200, {"task_directives": [], "next_after": None}, {}))
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}/queues", (200, DEPTHS, {}))
+
+
+def ewms(gateway: FakeGateway, *words: str, stdin: str = "", **popen: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ewms.cli", "--server", gateway.url, *words],
+        input=stdin, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60,
+        env={**os.environ, "EWMS_TOKEN": "t"}, **popen,
+    )  # fmt: skip
+
+
+def test_events_go_in_by_line_and_come_out_by_line(gateway: FakeGateway, public_queue: PublicQueue) -> None:
+    lines = "".join(json.dumps({"id": n, "x": "ä"}) + "\n" for n in range(50))
+    for _ in range(2):  # the same keys again: nothing is repeated
+        done = ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, "--key", "id", stdin=lines)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "50 event(s) published" in done.stderr
+    done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "--idle", "1s", "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(json.loads(line)["id"] for line in done.stdout.splitlines()) == list(range(50))
+
+
+def test_a_bad_line_is_named_and_what_was_sent_before_it_is_safe(
+    gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    done = ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, stdin="1\n2\n{oops\n")
+    assert done.returncode == 2
+    assert "line 3" in done.stderr
+    done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "-n", "2", "--whole")
+    assert sorted(json.loads(line)["body"] for line in done.stdout.splitlines()) == [1, 2]
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(gateway: FakeGateway, public_queue: PublicQueue) -> None:
+    ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, "--text", stdin="line\n" * 2000)
+    command = [sys.executable, "-m", "ewms.cli", "--server", gateway.url, "queue", "consume", WORKFLOW, ALIAS]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "EWMS_TOKEN": "t"},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline()) == "line"
+        process.stdout.close()
+        assert process.wait(timeout=30) == 0
+        assert process.stderr.read() == ""
+
+
+def test_expected_events_that_do_not_come_end_with_the_timeout_status(
+    gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "-n", "1", "--idle", "0.3s")
+    assert done.returncode == 6
+    assert "0 of 1" in done.stderr
+
+
+def test_json_is_the_rest_model(gateway: FakeGateway) -> None:
+    shows(gateway, (None, {}))
+    done = ewms(gateway, "workflow", "show", WORKFLOW, "-o", "json")
+    assert json.loads(done.stdout) == {"workflow": workflow(), "task_directives": [], "taskforces": [TASKFORCE]}
+    done = ewms(gateway, "queue", "depth", WORKFLOW, "-o", "json")
+    assert json.loads(done.stdout) == DEPTHS
+
+
+def test_a_table_has_no_colours_outside_a_terminal(gateway: FakeGateway) -> None:
+    shows(gateway, (None, {}))
+    done = ewms(gateway, "workflow", "show", WORKFLOW)
+    assert "condor-submit" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_watching_writes_changes_and_ends_with_the_outcome(gateway: FakeGateway) -> None:
+    ended = ("ABORTED", {"phase": "condor-complete", "compound_statuses": {"REMOVED": {"Tasking": 4}}})
+    shows(gateway, (None, {}), (None, {}), ended)
+    done = ewms(gateway, "workflow", "watch", WORKFLOW)
+    assert done.returncode == 1
+    assert "was aborted" in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("[")]) == 2
+
+
+def test_waiting_in_vain_has_its_own_status(gateway: FakeGateway) -> None:
+    shows(gateway, (None, {}))
+    begin = time.monotonic()
+    done = ewms(gateway, "workflow", "wait", WORKFLOW, "--within", "0.3s")
+    assert done.returncode == 6
+    assert time.monotonic() - begin < 10
+
+
+def test_a_request_is_read_changed_and_posted(gateway: FakeGateway, tmp_path: Path) -> None:
+    (tmp_path / "w.json").write_text(json.dumps({"tasks": [{"n_workers": 1, "task_image": "a"}]}))
+    answer = {"workflow": workflow(), "task_directives": [], "taskforces": [TASKFORCE]}
+    gateway.on("POST /v1/workflows", (200, answer, {}))
+    done = ewms(
+        gateway, "workflow", "submit", str(tmp_path / "w.json"),
+        "--set", "tasks.*.n_workers=8", "--set", "tasks.0.task_image=/images/b",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, WORKFLOW)
+    assert gateway.asked[0].body == {"tasks": [{"n_workers": 8, "task_image": "/images/b"}]}
+
+
+@pytest.mark.parametrize(("code", "status"), [(400, 2), (403, 3), (404, 4), (409, 5), (500, 1)])
+def test_what_the_server_says_becomes_the_documented_status(code: int, status: int, gateway: FakeGateway) -> None:
+    gateway.on(f"POST /v1/workflows/{WORKFLOW}/actions/finished", (code, {"code": code, "error": "because"}, {}))
+    done = ewms(gateway, "workflow", "finish", WORKFLOW)
+    assert done.returncode == status
+    assert "ewms: because" in done.stderr
