@@ -39,6 +39,9 @@ def start_mongodb(mongod: Path, home: Path, log: Path) -> MongoDB:
         # 3 preallocated journal files of 100 MB each would be written before the first answer.
         *("--wiredTigerEngineConfigString", "log=(file_max=16MB,prealloc=false)"),
         *("--noscripting", "--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # The transaction of a process that was killed keeps its documents locked until this time is over; the
+        # default is a minute, in which nobody else could decide about them. Ours take milliseconds.
+        *("--setParameter", "transactionLifetimeLimitSeconds=4"),
     ]
     child = launch("mongod", command, log=log, environment={"LC_ALL": "C", "HOME": str(home)})
     address = f"mongodb://127.0.0.1:{port}/"
