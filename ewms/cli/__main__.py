@@ -22,10 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The parser makes an Abort of Ctrl-C, and of a "no".
         sys.stderr.write("ewms: interrupted\n")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # The reader has gone (`ewms queue consume ... | head`); Python's own flush at exit would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
+    except SystemExit as leaving:
+        # The parser's answer to a reader that has gone (`ewms queue consume ... | head`), which is no failure.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            return Exit.OK
+        raise
     except Exception as error:
         # The last resort: a user gets a message, not a traceback.
         if os.environ.get("EWMS_DEBUG"):
