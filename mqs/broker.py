@@ -74,6 +74,8 @@ class Broker:
         self._connection = connection
         self._api = api
         self._vhost = quote(vhost, safe="")
+        # Of the whole connection: a broker may allow no more than 16 channels on one.
+        self._lanes = asyncio.Semaphore(_N_LANES)
 
     @classmethod
     async def connect(cls, data_url: str, api_url: str, *, wait_s: float = 30.0) -> Self:
@@ -203,9 +205,10 @@ class Broker:
         left = list(reversed(list(items)))
 
         async def lane() -> None:
-            while left:
-                async with self._connection.channel() as channel:
-                    await run(channel)
+            async with self._lanes:
+                while left:
+                    async with self._connection.channel() as channel:
+                        await run(channel)
 
         async def run(channel: AbstractChannel) -> None:
             under = await channel.get_underlay_channel()

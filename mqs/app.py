@@ -1,0 +1,92 @@
+"""MQS, put together: built once, by hand, in the order in which things need each other, and stopped in reverse."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mqs.broker import Broker
+from mqs.depths import Sampler
+from mqs.groups import Groups
+from mqs.handlers import Handlers
+from mqs.jwks import jwks_route
+from mqs.keys import Issuer, KeyFiles
+from mqs.repository import INDEXES
+from mqs.settings import Settings
+from runtime.bus import Bus
+from runtime.health import health_routes, serve
+from runtime.relay import Relay
+from runtime.store import Store
+from runtime.timers import Timers
+from schemas.documents import Collection
+from schemas.topology import Service
+
+SOURCE = "ewms/mqs"
+
+
+@dataclass(frozen=True, slots=True)
+class Mqs:
+    """The running parts, as far as anybody outside asks for them."""
+
+    store: Store
+    broker: Broker
+    groups: Groups
+    issuer: Issuer
+
+
+@asynccontextmanager
+async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
+    """Run MQS for the block: it takes events when the block begins, and has finished what it took when it ends."""
+    async with AsyncExitStack() as stack:
+        store = await Store.connect(
+            settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
+        )
+        stack.push_async_callback(store.close)
+        await store.ensure_indexes(INDEXES)
+
+        broker = await Broker.connect(
+            settings.data_amqp_url.get_secret_value(), settings.rabbitmq_api_url.get_secret_value()
+        )
+        stack.push_async_callback(broker.close)
+        await broker.prepare(settings.limits)
+
+        lives = timedelta(seconds=settings.user_token_life_s), timedelta(seconds=settings.pilot_token_life_s)
+        files = KeyFiles(settings.broker_key_file, settings.broker_public_key_file)
+        issuer = Issuer(files, store, issuer=settings.issuer, longest_life=max(lives))
+        # A key that cannot sign is to be heard of now, not with the first workflow.
+        await issuer.jwks()
+
+        bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.MQS.value, source=SOURCE)
+        stack.push_async_callback(bus.close)
+        relay = Relay(store, bus)
+        relay.start()
+        stack.push_async_callback(relay.stop)
+
+        groups = Groups(store, broker, budget=settings.budget, rules=settings.rules)
+        sampler = Sampler(store, broker, groups, budget=settings.budget, interval_s=settings.sample_s)
+        await sampler.sample()
+        sampler.start()
+        stack.push_async_callback(sampler.stop)
+        await groups.resume()
+        timers = Timers(store, Collection.MQ_GROUPS, groups.wake)
+        timers.start()
+        stack.push_async_callback(timers.stop)
+
+        handlers = Handlers(
+            store,
+            broker,
+            groups,
+            issuer,
+            broker_address=settings.broker_address,
+            user_life=lives[0],
+            pilot_life=lives[1],
+        )
+        stack.push_async_callback(bus.drain)
+        await bus.answer(handlers.on_request)
+        await bus.consume(handlers.on_event)
+
+        checks = {"mongodb": store.ping, "control": bus.ping, "data": broker.ping}
+        await stack.enter_async_context(
+            serve([*health_routes(checks), jwks_route(issuer)], host=settings.http_host, port=settings.http_port)
+        )
+        yield Mqs(store, broker, groups, issuer)

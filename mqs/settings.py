@@ -1,0 +1,100 @@
+"""What MQS is told by its environment. The existing service's names are accepted beside ours."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr
+
+from mqs.admission import Budget
+from mqs.lifecycle import Rules
+from mqs.topology import QueueLimits
+from runtime.settings import ServiceSettings
+
+Seconds = Annotated[float, Field(gt=0)]
+Limit = Annotated[int, Field(ge=0)]
+
+
+def _named(name: str, contract: str) -> AliasChoices:
+    return AliasChoices(name, contract)
+
+
+class Settings(ServiceSettings):
+    """Settings of MQS. Units are in the names; a limit of 0 is none."""
+
+    mongo_database: str = "MQS_DB"
+
+    #: The data vhost, as user `mqs`, and the management API with the same user's credentials.
+    data_amqp_url: SecretStr
+    rabbitmq_api_url: SecretStr
+    #: What queue profiles print: `user@host:port/vhost`.
+    broker_address: str = Field(validation_alias=_named("EWMS_BROKER_ADDRESS", "BROKER_URL"))
+    broker_key_file: Path = Field(validation_alias=_named("EWMS_BROKER_KEY_FILE", "BROKER_QUEUE_AUTH_PRIVATE_KEY_FILE"))
+    broker_public_key_file: Path = Field(
+        validation_alias=_named("EWMS_BROKER_PUBLIC_KEY_FILE", "BROKER_QUEUE_AUTH_PUBLIC_KEY_FILE")
+    )
+    #: Where this service is seen from outside; the tokens' issuer is below it.
+    mqs_url: str = Field("http://127.0.0.1", validation_alias=_named("EWMS_MQS_URL", "HERE_URL"))
+    user_token_life_s: Seconds = Field(
+        86_400, validation_alias=_named("EWMS_USER_TOKEN_LIFE_S", "BROKER_QUEUE_AUTH_TOKEN_EXP")
+    )
+    pilot_token_life_s: Seconds = 86_400
+
+    budget_queues: Limit = 10_000
+    budget_bytes: Limit = 0
+    budget_connections: Limit = 0
+    aging_s: Seconds = 60
+    patience_s: Seconds = 600
+
+    queue_max_events: Annotated[int, Field(ge=1)] = 1_000_000
+    queue_max_bytes: Annotated[int, Field(ge=1)] = 4 * 1024**3
+    #: How long a consumer may hold one event: a day's task, and an hour.
+    consumer_timeout_s: Annotated[float, Field(ge=60)] = 90_000
+    #: The n-th attempt at a failing event waits n times this.
+    event_retry_s: Seconds = 1
+    event_retry_max_s: Seconds = 60
+
+    broker_retry_s: Seconds = 5
+    deferred_retry_s: Seconds = 30
+    retire_look_s: Seconds = 60
+    retire_unused_s: Seconds = 600
+    retire_retention_s: Seconds = 7 * 86_400
+    sample_s: Seconds = 15
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of broker tokens."""
+        return f"{self.mqs_url.rstrip('/')}/mqbroker-issuer"
+
+    @property
+    def budget(self) -> Budget:
+        """What the broker may carry."""
+        return Budget(
+            max_queues=self.budget_queues or None,
+            max_bytes=self.budget_bytes or None,
+            max_connections=self.budget_connections or None,
+            aging=timedelta(seconds=self.aging_s),
+            patience=timedelta(seconds=self.patience_s),
+        )
+
+    @property
+    def rules(self) -> Rules:
+        """How long groups wait."""
+        return Rules(
+            retry=timedelta(seconds=self.broker_retry_s),
+            defer=timedelta(seconds=self.deferred_retry_s),
+            look=timedelta(seconds=self.retire_look_s),
+            unused=timedelta(seconds=self.retire_unused_s),
+            retention=timedelta(seconds=self.retire_retention_s),
+        )
+
+    @property
+    def limits(self) -> QueueLimits:
+        """What the policy says of each queue."""
+        return QueueLimits(
+            max_events=self.queue_max_events,
+            max_bytes=self.queue_max_bytes,
+            consumer_timeout=timedelta(seconds=self.consumer_timeout_s),
+            retry_step=timedelta(seconds=self.event_retry_s),
+            retry_max=timedelta(seconds=self.event_retry_max_s),
+        )

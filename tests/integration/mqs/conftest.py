@@ -1,0 +1,198 @@
+"""MQS on the real broker and MongoDB: a control vhost and a database of its own, the one data vhost of the tokens."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aio_pika
+import pytest
+
+from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.services import SCHEDD
+from mqs.app import Mqs, mqs
+from mqs.settings import Settings
+from runtime.amqp import Unroutable, broker_url
+from runtime.bus import Bus
+from schemas import ids
+from schemas.documents import QueuePlan
+from schemas.events import Event, Payload, WorkflowOver, WorkflowRequested, envelope
+from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, WorkflowId
+from schemas.requests import DepthsQuery, GrantQuery, ProfilesQuery
+from schemas.topology import tms_service
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A workflow of two tasks: in (public) -> mid (private) -> out (public)."""
+
+    workflow_id: WorkflowId = field(default_factory=lambda: ids.workflow_id(0x6B00E09F, random.getrandbits(32)))
+    mqids: tuple[Mqid, ...] = field(default_factory=lambda: tuple(ids.mqid(random.getrandbits(80)) for _ in range(3)))
+    schedds: tuple[str, ...] = (SCHEDD,)
+
+    @property
+    def queue_in(self) -> Mqid:
+        return self.mqids[0]
+
+    @property
+    def queue_mid(self) -> Mqid:
+        return self.mqids[1]
+
+    @property
+    def queue_out(self) -> Mqid:
+        return self.mqids[2]
+
+    @property
+    def taskforce(self) -> TaskforceUuid:
+        return TaskforceUuid(f"TF-{self.workflow_id.removeprefix('WF-')}-00000001-00000002")
+
+    @property
+    def requested(self) -> WorkflowRequested:
+        def queue(n: int, alias: str, *, is_public: bool, is_input: bool, is_output: bool) -> QueuePlan:
+            return QueuePlan(
+                mqid=self.mqids[n], alias=Alias(alias), is_public=is_public, is_input=is_input, is_output=is_output
+            )
+
+        return WorkflowRequested(
+            workflow_id=self.workflow_id,
+            priority=50,
+            owner="ada",
+            projects=[],
+            queues=[
+                queue(0, "in", is_public=True, is_input=True, is_output=False),
+                queue(1, "mid", is_public=False, is_input=True, is_output=True),
+                queue(2, "out", is_public=True, is_input=False, is_output=True),
+            ],
+            schedds=list(self.schedds),
+            requested_at=datetime.now(UTC),
+        )
+
+    @property
+    def over(self) -> WorkflowOver:
+        return WorkflowOver(workflow_id=self.workflow_id)
+
+    @property
+    def profiles_query(self) -> ProfilesQuery:
+        return ProfilesQuery(workflow_id=self.workflow_id, subject="ada")
+
+    @property
+    def depths_query(self) -> DepthsQuery:
+        return DepthsQuery(workflow_id=self.workflow_id)
+
+    def grant_query(self) -> GrantQuery:
+        """What the TMS of the first task asks."""
+        return GrantQuery(
+            workflow_id=self.workflow_id,
+            taskforce_uuid=self.taskforce,
+            inputs=[self.queue_in],
+            outputs=[self.queue_mid],
+        )
+
+
+class Peer:
+    """Another service on the bus: says events, keeps those it gets, asks."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.got: asyncio.Queue[Event] = asyncio.Queue()
+
+    async def say(self, payload: Payload, *, event_id: str | None = None) -> EventId:
+        """Send an event to MQS, once it has an inbox."""
+        name = EventId(event_id or f"test-{random.getrandbits(64):x}")
+        event = envelope(payload, event_id=name, source="ewms/test", time=datetime.now(UTC))
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await self.bus.publish(event)
+                except Unroutable:
+                    await asyncio.sleep(0.05)
+                else:
+                    return name
+
+    async def next(self, timeout_s: float = 5.0) -> Payload:
+        """Return the next event that arrives."""
+        async with asyncio.timeout(timeout_s):
+            return (await self.got.get()).data
+
+    async def nothing_more(self, timeout_s: float = 0.3) -> None:
+        """Return if no further event arrives within the time."""
+        with pytest.raises(TimeoutError):
+            await self.next(timeout_s)
+
+
+RunMqs = Callable[..., AbstractAsyncContextManager[Mqs]]
+
+
+@pytest.fixture
+def settings(rabbitmq: RabbitMQ, mongo_url: str, mongo_database: str, control_vhost: str) -> Callable[..., Settings]:
+    """Return a maker of settings for a fresh MQS; arguments override."""
+
+    def make(**overrides: Any) -> Settings:
+        environment = {
+            "mongo_url": mongo_url,
+            "mongo_database": mongo_database,
+            "control_amqp_url": rabbitmq.amqp_url("mqs", control_vhost),
+            "data_amqp_url": rabbitmq.data_url,
+            "rabbitmq_api_url": rabbitmq.api_url,
+            "EWMS_BROKER_ADDRESS": rabbitmq.address,
+            "EWMS_BROKER_KEY_FILE": rabbitmq.key_files.private,
+            "EWMS_BROKER_PUBLIC_KEY_FILE": rabbitmq.key_files.public,
+            "http_port": 0,
+            **overrides,
+        }
+        return Settings(**environment)
+
+    return make
+
+
+@pytest.fixture
+def run_mqs(settings: Callable[..., Settings]) -> RunMqs:
+    """Return `async with run_mqs(**settings)`: an MQS in this process."""
+    return lambda **overrides: mqs(settings(**overrides))
+
+
+@asynccontextmanager
+async def peer(rabbitmq: RabbitMQ, vhost: str, service: str) -> AsyncIterator[Peer]:
+    bus = await Bus.connect(rabbitmq.amqp_url(service, vhost), service=service, source=f"ewms/{service}")
+    self = Peer(bus)
+    await bus.consume(self.got.put)
+    try:
+        yield self
+    finally:
+        await bus.drain()
+        await bus.close()
+
+
+@pytest.fixture
+async def wms(rabbitmq: RabbitMQ, control_vhost: str) -> AsyncIterator[Peer]:
+    """WMS's place on the bus."""
+    async with peer(rabbitmq, control_vhost, "wms") as self:
+        yield self
+
+
+@pytest.fixture
+async def tms(rabbitmq: RabbitMQ, control_vhost: str, wms: Peer) -> AsyncIterator[Peer]:
+    """The TMS of the workflows' schedd."""
+    async with peer(rabbitmq, control_vhost, tms_service(SCHEDD)) as self:
+        yield self
+
+
+@pytest.fixture
+async def as_mqs(rabbitmq: RabbitMQ) -> AsyncIterator[aio_pika.abc.AbstractConnection]:
+    """A connection with MQS's own rights on the data vhost, to see what is there."""
+    connection = await aio_pika.connect(rabbitmq.data_url)
+    yield connection
+    await connection.close()
+
+
+@asynccontextmanager
+async def logged_in(address: str, token: str) -> AsyncIterator[aio_pika.abc.AbstractConnection]:
+    """Open a connection as the bearer of `token`."""
+    connection = await aio_pika.connect(broker_url(address, token=token))
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,302 @@
+"""A workflow's queues: they come up at once, wait for room, go when nobody needs them, and survive a crash."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aio_pika
+import httpx2
+import pytest
+from aiormq.exceptions import ChannelNotFoundEntity
+
+from deploy.local.rabbitmq import RabbitMQ
+from mqs.repository import ledger
+from mqs.settings import Settings
+from runtime.store import Store
+from schemas.documents import Collection, GroupState
+from schemas.events import QueuesActivated, QueuesDeferred
+from schemas.ids import WorkflowId
+from tests.integration.mqs.conftest import Peer, Plan, RunMqs
+
+
+async def exists(connection: aio_pika.abc.AbstractConnection, queue: str) -> bool:
+    async with connection.channel() as channel:
+        try:
+            await channel.declare_queue(queue, passive=True)
+        except ChannelNotFoundEntity:
+            return False
+        return True
+
+
+async def group_of(store: Store, workflow_id: WorkflowId) -> dict[str, Any]:
+    group = await store.find_one(Collection.MQ_GROUPS, {"_id": workflow_id})
+    assert group is not None
+    return group
+
+
+async def until(store: Store, workflow_id: WorkflowId, state: GroupState, timeout_s: float = 10) -> None:
+    async with asyncio.timeout(timeout_s):
+        while (await group_of(store, workflow_id))["state"] != state:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_workflows_queues_are_ready_within_a_second(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    plan = Plan()
+    async with run_mqs() as mqs:
+        began = time.perf_counter()
+        await wms.say(plan.requested)
+        assert await wms.next() == QueuesActivated(workflow_id=plan.workflow_id)
+        assert time.perf_counter() - began < 1
+        for queue in (*plan.mqids, f"dead.{plan.workflow_id}"):
+            assert await exists(as_mqs, queue)
+        group = await group_of(mqs.store, plan.workflow_id)
+        profiles = await mqs.store.find(
+            Collection.MQ_PROFILES, {"workflow_id": plan.workflow_id}, sort=[("position", 1)]
+        )
+    assert group["criteria"] == {"priority": 50}
+    assert [profile["mqid"] for profile in profiles] == list(plan.mqids)
+    assert all(profile["is_activated"] and profile["timestamp"] == group["timestamp"] for profile in profiles)
+
+
+async def test_the_policy_governs_every_queue_and_spares_the_dead_letters(
+    run_mqs: RunMqs, wms: Peer, rabbitmq: RabbitMQ
+) -> None:
+    plan = Plan()
+    async with run_mqs(), httpx2.AsyncClient(base_url=rabbitmq.api_url) as api:
+        await wms.say(plan.requested)
+        await wms.next()
+        for queue in plan.mqids:
+            shown: dict[str, Any] = {}
+            async with asyncio.timeout(15):  # the management API learns of a queue's policy with its statistics
+                while not shown.get("policy"):
+                    await asyncio.sleep(0.2)
+                    shown = (await api.get(f"/api/queues/ewms/{queue}")).json()
+            assert shown["policy"] == "ewms-events"
+            assert shown["arguments"] == {"x-queue-type": "quorum"}
+            effective = shown["effective_policy_definition"]
+            assert effective["dead-letter-strategy"] == "at-least-once"
+            assert effective["delayed-retry-type"] == "failed"
+            assert effective["delivery-limit"] == 15
+            assert effective["consumer-timeout"] == 90_000_000
+        dead = (await api.get(f"/api/queues/ewms/dead.{plan.workflow_id}")).json()
+        assert not dead.get("policy")
+
+
+async def test_an_existing_message_client_may_declare_a_queue_again(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    plan = Plan()
+    async with run_mqs():
+        await wms.say(plan.requested)
+        await wms.next()
+        async with as_mqs.channel() as channel:
+            await channel.declare_queue(plan.queue_in, durable=True, arguments={"x-queue-type": "quorum"})
+
+
+async def test_a_repeated_request_is_answered_again_without_a_second_topology(run_mqs: RunMqs, wms: Peer) -> None:
+    plan = Plan()
+    async with run_mqs() as mqs:
+        event_id = await wms.say(plan.requested)
+        assert await wms.next() == QueuesActivated(workflow_id=plan.workflow_id)
+        before = await group_of(mqs.store, plan.workflow_id)
+        await wms.say(plan.requested)
+        assert await wms.next() == QueuesActivated(workflow_id=plan.workflow_id)
+        # The very same event once more is a duplicate of the transport: nothing follows from it.
+        await wms.say(plan.requested, event_id=event_id)
+        await wms.nothing_more()
+        assert await group_of(mqs.store, plan.workflow_id) == before
+
+
+async def test_a_group_beyond_the_budget_waits_and_is_activated_when_another_is_released(
+    run_mqs: RunMqs, wms: Peer
+) -> None:
+    first, second, small = Plan(), Plan(), Plan()
+    async with run_mqs(budget_queues=5, retire_look_s=0.1, retire_unused_s=0.3) as mqs:
+        await wms.say(first.requested)
+        assert await wms.next() == QueuesActivated(workflow_id=first.workflow_id)
+        await wms.say(second.requested)
+        assert await wms.next() == QueuesDeferred(
+            workflow_id=second.workflow_id, reason="it needs 4 queues, more than the broker's budget has left"
+        )
+        await wms.say(second.requested)
+        assert isinstance(await wms.next(), QueuesDeferred), "a repeated request is answered again"
+        await wms.say(small.requested.model_copy(update={"queues": []}))
+        assert await wms.next() == QueuesActivated(workflow_id=small.workflow_id), "others go on meanwhile"
+        await wms.say(first.over)
+        await wms.say(small.over)
+        assert await wms.next() == QueuesActivated(workflow_id=second.workflow_id)
+        await until(mqs.store, first.workflow_id, GroupState.RETIRED)
+        await until(mqs.store, small.workflow_id, GroupState.RETIRED)
+        book = await ledger(mqs.store)
+        assert book is not None
+        assert book.n_queues == 4
+
+
+async def test_a_waiting_group_is_looked_at_again_by_its_timer_alone(run_mqs: RunMqs, wms: Peer) -> None:
+    plan = Plan()
+    async with run_mqs(budget_queues=3):
+        await wms.say(plan.requested)
+        assert isinstance(await wms.next(), QueuesDeferred)
+    # The operator has raised the budget; nobody says anything.
+    async with run_mqs(budget_queues=4):
+        assert await wms.next() == QueuesActivated(workflow_id=plan.workflow_id)
+
+
+async def test_at_the_end_private_queues_go_at_once_and_public_ones_when_they_are_empty_and_unused(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    plan = Plan()
+    async with run_mqs(retire_look_s=0.1, retire_unused_s=0.5) as mqs:
+        await wms.say(plan.requested)
+        await wms.next()
+        async with as_mqs.channel() as channel:
+            exchange = await channel.get_exchange(f"x.{plan.queue_out}")
+            await exchange.publish(aio_pika.Message(b"result", delivery_mode=2), plan.queue_out)
+            await wms.say(plan.over)
+            async with asyncio.timeout(5):
+                while await exists(as_mqs, plan.queue_mid):
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(1.0)
+            assert await exists(as_mqs, plan.queue_out), "a result lies in it"
+            assert await exists(as_mqs, plan.queue_in)
+            queue = await channel.get_queue(plan.queue_out)
+            result = await queue.get()
+            assert result is not None
+            await result.ack()
+        await until(mqs.store, plan.workflow_id, GroupState.RETIRED, timeout_s=15)
+        for name in (*plan.mqids, f"dead.{plan.workflow_id}"):
+            assert not await exists(as_mqs, name)
+        profiles = await mqs.store.find(Collection.MQ_PROFILES, {"workflow_id": plan.workflow_id})
+        assert all(profile["retired_at"] is not None and not profile["is_activated"] for profile in profiles)
+
+
+async def test_queues_full_of_events_go_after_the_retention_time(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    plan = Plan()
+    async with run_mqs(retire_look_s=0.1, retire_retention_s=1) as mqs:
+        await wms.say(plan.requested)
+        await wms.next()
+        async with as_mqs.channel() as channel:
+            exchange = await channel.get_exchange(f"x.{plan.queue_out}")
+            await exchange.publish(aio_pika.Message(b"left", delivery_mode=2), plan.queue_out)
+        await wms.say(plan.over)
+        await until(mqs.store, plan.workflow_id, GroupState.RETIRED)
+        assert not await exists(as_mqs, plan.queue_out)
+
+
+async def test_the_end_that_overtakes_the_request_leaves_nothing_behind(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    plan = Plan()
+    async with run_mqs():
+        await wms.say(plan.over)
+        await wms.say(plan.requested)
+        await wms.nothing_more()
+        assert not await exists(as_mqs, plan.queue_in)
+
+
+async def test_many_workflows_at_once_all_get_their_queues(run_mqs: RunMqs, wms: Peer) -> None:
+    plans = [Plan() for _ in range(20)]
+    async with run_mqs() as mqs:
+        began = time.perf_counter()
+        await asyncio.gather(*(wms.say(plan.requested) for plan in plans))
+        activated = {(await wms.next()).subject for _ in plans}
+        # Without a retry, which would come after 5 s: so many at once must not run out of channels.
+        assert time.perf_counter() - began < 4
+        assert activated == {plan.workflow_id for plan in plans}
+        book = await ledger(mqs.store)
+        assert book is not None
+        assert book.n_queues == 80
+
+
+#: The third and fourth transactions are the reservation and the activation; a start makes two.
+@pytest.mark.parametrize(
+    "point",
+    ["store.before_commit:kill:3", "mqs.reserved:kill", "mqs.declared:kill", "store.before_commit:kill:4"],
+)
+async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
+    point: str,
+    settings: Callable[..., Settings],
+    run_mqs: RunMqs,
+    wms: Peer,
+) -> None:
+    plan = Plan()
+    process = await _start(settings(), failpoint=point)
+    try:
+        await wms.say(plan.requested)
+        async with asyncio.timeout(20):
+            assert await process.wait() == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+    await wms.nothing_more()
+    async with run_mqs() as mqs:
+        assert await wms.next() == QueuesActivated(workflow_id=plan.workflow_id)
+        assert (await group_of(mqs.store, plan.workflow_id))["state"] == GroupState.ACTIVE
+
+
+async def test_a_crash_while_queues_are_deleted_is_healed_by_the_next_start(
+    settings: Callable[..., Settings],
+    run_mqs: RunMqs,
+    wms: Peer,
+    as_mqs: aio_pika.abc.AbstractConnection,
+) -> None:
+    plan = Plan()
+    quick = {"retire_look_s": 0.1, "retire_unused_s": 0.2}
+    process = await _start(settings(**quick), failpoint="mqs.removed:kill:2")
+    try:
+        await wms.say(plan.requested)
+        await wms.next(20)
+        await wms.say(plan.over)
+        async with asyncio.timeout(20):
+            assert await process.wait() == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+    async with run_mqs(**quick) as mqs:
+        await until(mqs.store, plan.workflow_id, GroupState.RETIRED)
+        assert not await exists(as_mqs, plan.queue_out)
+
+
+async def test_a_database_that_is_emptied_under_it_does_not_wedge_it(
+    run_mqs: RunMqs, wms: Peer, mongo_url: str, mongo_database: str
+) -> None:
+    from pymongo import MongoClient
+
+    first, second = Plan(), Plan()
+    async with run_mqs(budget_queues=4, sample_s=0.1) as mqs:
+        await wms.say(first.requested)
+        await wms.next()
+        with MongoClient[dict[str, Any]](mongo_url) as client:
+            for name in client[mongo_database].list_collection_names():
+                client[mongo_database][name].delete_many({})
+        await wms.say(first.over)
+        await wms.say(second.requested)
+        assert await wms.next() == QueuesActivated(workflow_id=second.workflow_id)
+        assert len((await mqs.issuer.jwks())["keys"]) == 1
+
+
+async def _start(settings: Settings, *, failpoint: str) -> asyncio.subprocess.Process:
+    environment = {
+        **os.environ,
+        "EWMS_FAILPOINT": failpoint,
+        "EWMS_MONGO_URL": settings.mongo_url.get_secret_value(),
+        "EWMS_MONGO_DATABASE": settings.mongo_database,
+        "EWMS_CONTROL_AMQP_URL": settings.control_amqp_url.get_secret_value(),
+        "EWMS_DATA_AMQP_URL": settings.data_amqp_url.get_secret_value(),
+        "EWMS_RABBITMQ_API_URL": settings.rabbitmq_api_url.get_secret_value(),
+        "EWMS_BROKER_ADDRESS": settings.broker_address,
+        "EWMS_BROKER_KEY_FILE": str(settings.broker_key_file),
+        "EWMS_BROKER_PUBLIC_KEY_FILE": str(settings.broker_public_key_file),
+        "EWMS_RETIRE_LOOK_S": str(settings.retire_look_s),
+        "EWMS_RETIRE_UNUSED_S": str(settings.retire_unused_s),
+        "EWMS_HTTP_PORT": "0",
+    }
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "mqs", env=environment)
