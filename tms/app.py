@@ -116,7 +116,6 @@ async def _running(
 ) -> AsyncIterator[None]:
     """Run `loop` for the block; then have it `stop`, or cancel it."""
     task = asyncio.create_task(loop, name=name)
-    task.add_done_callback(_report_end)
     try:
         yield
     finally:
@@ -125,8 +124,3 @@ async def _running(
         else:
             task.cancel()
         await asyncio.wait([task])
-
-
-def _report_end(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("loop ended", loop=task.get_name(), exc_info=error)

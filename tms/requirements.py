@@ -49,6 +49,8 @@ def checked_requirements(text: str) -> str:
     """
     if len(text) > MAX_LENGTH:
         raise Unsubmittable(f"condor_requirements is longer than {MAX_LENGTH} characters")
+    if not text.replace("\t", " ").isprintable():
+        raise Unsubmittable("condor_requirements: contains characters that cannot be seen")
     open_brackets: list[str] = []
     position, name_before = 0, ""
     while position < len(text):

@@ -60,6 +60,8 @@ class Sweep:
                 await self.sweep()
             except Unavailable as error:
                 log.warning("sweep put off", reason=error.reason)
+            except Exception:  # noqa: BLE001 - the next sweep may go well, and without any nothing heals
+                log.error("sweep failed", exc_info=True)
             await asyncio.sleep(INTERVAL_S)
 
     async def sweep(self) -> None:

@@ -115,6 +115,9 @@ class Watch:
                 # What could not be said stays marked as changed; the newest state is said once the broker is back.
                 n_failures += 1
                 log.warning("statuses cannot be reported", reason=error.reason)
+            except Exception:  # noqa: BLE001 - a full disk, or a defect met in one log, must not end the watch of all
+                n_failures += 1
+                log.error("watching failed", exc_info=True)
             pause_s = REPORT_INTERVAL_S * min(2**n_failures, 15) - (loop.time() - began_at)
             await _or_timeout(self._stopping.wait(), pause_s)
         with suppress(Unavailable):

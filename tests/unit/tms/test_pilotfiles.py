@@ -1,0 +1,99 @@
+"""What pilots are told: who overrides whom, and that the token is told to nobody else."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pilot.settings import settings as pilot_settings
+from tests.unit.tms.hostile import CORPUS
+from tests.unit.tms.orders import GRANT, order
+from tms.errors import Unsubmittable
+from tms.pilotfiles import PLATFORM, PilotProfile, pilot_environment, task_file, token_file
+
+PROFILE = PilotProfile(allowed_platforms=frozenset({"apptainer", "none"}))
+
+
+def told(profile: PilotProfile = PROFILE, **changes: Any) -> dict[str, str]:
+    return pilot_environment(order(**changes), GRANT, profile)
+
+
+def users(**environment: Any) -> dict[str, Any]:
+    return {"pilot": {"environment": environment}}
+
+
+def test_the_pilot_understands_all_of_it() -> None:
+    read = pilot_settings(told(), directory="/job")
+    assert [queue.mqid for queue in read.inputs] == ["a0000000000000000000a", "a0000000000000000000b"]
+    assert {queue.address for queue in (*read.inputs, *read.outputs)} == {GRANT.broker_address}
+    assert {queue.token for queue in (*read.inputs, *read.outputs)} == {""}
+    assert read.token_file == "/job/ewms_pilot_token"
+    assert read.task.args == ("reco", "--in", "{{INFILE}}")
+    assert (read.chirp.wanted, read.stop_on_error, read.max_failures_in_a_row) == (True, False, 3)
+    assert read.first_timeout_s == read.idle_timeout_s == 7200
+    assert read.unknown == ()
+
+
+@pytest.mark.parametrize("hostile", CORPUS)
+def test_a_users_text_reaches_the_pilot_as_it_was_written(hostile: str) -> None:
+    if "\0" in hostile:
+        with pytest.raises(Unsubmittable):
+            told(task={"task_args": hostile})
+        return
+    read = json.loads(task_file(told(task={"task_args": hostile, "task_env": {"X": hostile}})))
+    assert read.keys() == {"environment"}
+    assert read["environment"]["EWMS_PILOT_TASK_ARGS"] == hostile
+    assert json.loads(read["environment"]["EWMS_PILOT_TASK_ENV_JSON"]) == {"X": hostile}
+
+
+def test_users_go_before_the_operator_and_the_operator_before_the_defaults() -> None:
+    profile = PilotProfile(
+        allowed_platforms=frozenset({"none"}),
+        environment={"EWMS_PILOT_HTCHIRP_DEST": "JOB_ATTR", "EWMS_PILOT_PREFETCH": "3"},
+    )
+    environment = told(profile, **users(EWMS_PILOT_PREFETCH=7))
+    assert environment["EWMS_PILOT_HTCHIRP_DEST"] == "JOB_ATTR"
+    assert environment["EWMS_PILOT_PREFETCH"] == "7"
+    assert environment["EWMS_PILOT_HTCHIRP"] == "True"
+
+
+def test_nobody_redirects_the_queues_the_token_or_the_task() -> None:
+    before = told()
+    names = [name for name in before if "QUEUE" in name and "TIMEOUT" not in name]
+    names += ["EWMS_PILOT_TOKEN_FILE", "EWMS_PILOT_TASK_ID", "EWMS_PILOT_TASKFORCE_UUID", "EWMS_PILOT_WORKFLOW_ID"]
+    after = told(**users(**dict.fromkeys(names, "theirs")))
+    assert {name: after[name] for name in names} == {name: before[name] for name in names}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("EWMS_PILOT_EXTERNAL_DIRECTORIES", ["/a", "/b"], "/a,/b"),
+        ("EWMS_PILOT_OKAY_ERRORS", ["A", "B"], "A B"),
+        ("EWMS_PILOT_SOMETHING", ["x", "y"], "x;y"),
+        ("EWMS_PILOT_TASK_TIMEOUT", 60, "60"),
+    ],
+)
+def test_lists_and_numbers_become_text(name: str, value: object, text: str) -> None:
+    assert told(**users(**{name: value}))[name] == text
+
+
+def test_a_platform_must_be_allowed() -> None:
+    assert told(**users(**{PLATFORM: "none"}))[PLATFORM] == "none"
+    with pytest.raises(Unsubmittable, match="docker"):
+        told(**users(**{PLATFORM: "docker"}))
+
+
+def test_who_sets_a_quarantine_gets_a_pilot_that_stops_at_errors() -> None:
+    environment = told(**users(EWMS_PILOT_QUARANTINE_TIME=60))
+    assert "EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR" not in environment
+    assert pilot_settings(environment, directory="/job").stop_on_error
+
+
+def test_who_sets_the_idle_time_sets_that_of_the_first_event_too() -> None:
+    read = pilot_settings(told(**users(EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=5)), directory="/job")
+    assert read.first_timeout_s == read.idle_timeout_s == 5
+
+
+def test_the_token_file_is_the_token_alone() -> None:
+    assert token_file(GRANT) == GRANT.token.get_secret_value().encode()

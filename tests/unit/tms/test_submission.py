@@ -1,0 +1,256 @@
+"""Submit descriptions: exactly the expected commands, whatever the user wrote."""
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import htcondor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.sizes import parse_bytes
+from tests.unit.tms.hostile import CORPUS, EXPRESSIONS
+from tests.unit.tms.orders import DIRECTORY, GRANT, PLAIN, UUID, built, order
+from tms.errors import Unsubmittable
+from tms.pilotfiles import PilotProfile, pilot_environment, task_file
+from tms.requirements import checked_requirements
+from tms.submission import ContainerPool, PoolProfile, printed_size, priority_ramp, quoted_words, submit_commands
+
+EXPECTED = {
+    "log": f"{DIRECTORY}/job.log",
+    "transfer_input_files": f"{DIRECTORY}/ewms_pilot_task.json,{DIRECTORY}/ewms_pilot_token",
+    "encrypt_input_files": "*ewms_pilot_token",
+    "should_transfer_files": "YES",
+    "request_cpus": 1,
+    "request_memory": "512 MB",
+    "request_disk": "2 GB",
+    "max_idle": 1000,
+    "periodic_remove": (
+        "(JobStatus == 2 && time() - JobCurrentStartExecutingDate > 7200)"
+        " || (JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > 3600)"
+        " || (time() - QDate > 1209600)"
+    ),
+    "+JobMaterializePaused": 1,
+    "+WantIOProxy": "True",
+    "+EWMSTaskforceUUID": f'"{UUID}"',
+    "executable": "/opt/ewms/bin/python",
+    "arguments": "\"'-m' 'pilot'\"",
+    "environment": "\"'PATH=/usr/bin:/bin'\"",
+    "transfer_executable": "False",
+    "transfer_output_files": '""',
+    "when_to_transfer_output": "ON_EXIT",
+    "priority": "50 - (($(ProcId) * 25) / 39)",
+    "output": f"{DIRECTORY}/cluster-$(ClusterId)/$(ProcId).out",
+    "error": f"{DIRECTORY}/cluster-$(ClusterId)/$(ProcId).err",
+}
+CONTAINERS = PoolProfile(
+    pilot_command=(),
+    requirements="HasSingularity",
+    container=ContainerPool(image="/cvmfs/x/pilot", excluded_glidein_sites=("Bad",), excluded_osg_sites=('W"orse',)),
+)
+
+
+def test_a_plain_pool_gets_exactly_these_commands() -> None:
+    assert submit_commands(built()) == EXPECTED
+
+
+def test_a_container_pool_gets_the_contracts_commands() -> None:
+    commands = submit_commands(built(CONTAINERS, pilot={"tag": "1.2.3"}, worker={"condor_requirements": "Memory > 1"}))
+    assert commands["universe"] == "container"
+    assert commands["container_image"] == "/cvmfs/x/pilot:1.2.3"
+    assert commands["requirements"] == (
+        '(HasSingularity) && (GLIDEIN_Site =!= "Bad") && (OSG_SITE_NAME =!= "W\\"orse") && (Memory > 1)'
+    )
+    assert commands["+OriginalTime"] == 7200
+    assert commands["when_to_transfer_output"] == "ON_EXIT_OR_EVICT"
+    assert "executable" not in commands
+    assert "arguments" not in commands
+
+
+def test_without_stdouterr_nothing_of_it_is_kept() -> None:
+    commands = submit_commands(built(worker={"do_transfer_worker_stdouterr": False}))
+    assert "output" not in commands
+    assert "error" not in commands
+
+
+def test_htcondor_reads_back_what_was_written() -> None:
+    commands = {name: str(value) for name, value in submit_commands(built()).items()}
+    read = htcondor2.Submit(commands)
+    assert {k.removeprefix("MY."): v for k, v in read.items()} == {
+        name.removeprefix("+"): value for name, value in commands.items()
+    }
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(set(CORPUS)) >= 200
+
+
+@pytest.mark.parametrize("hostile", CORPUS)
+def test_no_text_of_a_user_adds_changes_or_expands_a_command(hostile: str) -> None:
+    """The texts a user may give, all at once; what is not refused leaves every command but one as it was."""
+    changes: dict[str, Any] = {
+        "task": {
+            "task_image": hostile,
+            "task_args": hostile,
+            "task_env": {"X": hostile},
+            "init_image": hostile,
+            "init_args": hostile,
+        },
+        "pilot": {"environment": {"EWMS_PILOT_INFILE_EXT": hostile}},
+    }
+    assert submit_commands(built(**changes)) == EXPECTED
+    try:
+        cluster = built(**changes, worker={"condor_requirements": hostile})
+    except (Unsubmittable, ValidationError):
+        return
+    commands = submit_commands(cluster)
+    expected = EXPECTED | ({"requirements": f"({hostile.strip(chr(32) + chr(9))})"} if hostile.strip() else {})
+    assert commands == expected
+    assert not set("$\r\n\0") & set(str(commands.get("requirements", "")))
+
+
+@pytest.mark.parametrize("hostile", EXPRESSIONS)
+def test_expressions_that_reach_further_than_a_worker_are_refused(hostile: str) -> None:
+    with pytest.raises(Unsubmittable):
+        checked_requirements(hostile)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Memory > 1",
+        '(Machine == "node-1.example.org") && !(GLIDEIN_Site =?= undefined)',
+        'regexp("^gpu[0-9]+$", Machine)'.replace("$", ""),
+        "TARGET.CUDACapability >= 7.5 || MY.WantGPU =!= true",
+        'stringListMember(GLIDEIN_Site, "A,B,C") && ifThenElse(isUndefined(X), 1, X) * 2.5e3 < 10K',
+        'member("x", {"x", "y"}) && split(Arch, "_")[0] == "X86"',
+        'versionGE(split(TARGET.CondorVersion)[1], "25.0") ? true : false',
+        "Disk / 1024 > 5 && -1 < ~2 && (3 >> 1) == 1",
+    ],
+)
+def test_expressions_over_workers_are_let_through_as_they_stand(text: str) -> None:
+    assert checked_requirements(f" {text}\t") == text
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_let_through_is_one_expression_within_its_brackets(text: str) -> None:
+    try:
+        checked = checked_requirements(text)
+    except Unsubmittable:
+        return
+    assert checked.isprintable()
+    outside = "".join(part for n, part in enumerate(checked.replace('\\"', "").split('"')) if n % 2 == 0)
+    depth = 0
+    for character in outside:
+        depth += (character in "([{") - (character in ")]}")
+        assert depth >= 0
+        assert character not in "$;#@`'\\"
+    assert depth == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "relative",
+        "/srv/in/a,b",
+        "/srv/in/a\nb",
+        "/srv/in/$(x)",
+        '/srv/in/"x"',
+        "/srv/in/x ",
+        "/srv/in/a;b",
+        "/srv/\x1bx",
+    ],
+)
+def test_files_whose_names_mean_more_are_refused(path: str) -> None:
+    with pytest.raises(Unsubmittable):
+        built(input_files=(path,))
+
+
+@pytest.mark.parametrize("name", ["ewms_pilot_token", "ewms_pilot_task.json"])
+def test_no_input_file_takes_the_place_of_ours(name: str) -> None:
+    with pytest.raises(Unsubmittable):
+        built(input_files=(f"/srv/in/{name}",))
+
+
+def test_the_files_that_travel_are_ours_the_operators_and_the_checked_ones() -> None:
+    pool = PoolProfile(pilot_command=("/usr/bin/python3", "ewms-pilot.pyz"), pilot_files=("/opt/ewms/ewms-pilot.pyz",))
+    commands = submit_commands(built(pool, input_files=("/srv/in/geo.gz",)))
+    assert str(commands["transfer_input_files"]).split(",") == [
+        f"{DIRECTORY}/ewms_pilot_task.json",
+        f"{DIRECTORY}/ewms_pilot_token",
+        "/opt/ewms/ewms-pilot.pyz",
+        "/srv/in/geo.gz",
+    ]
+
+
+@pytest.mark.parametrize("uuid", ["TF-1", 'TF-1" || true || "', "", "WF-6b00e09f-926a610b"])
+def test_an_id_of_another_form_is_refused(uuid: str) -> None:
+    with pytest.raises(Unsubmittable):
+        built(taskforce_uuid=uuid)
+
+
+def test_an_operators_setting_with_a_macro_is_refused_too() -> None:
+    with pytest.raises(Unsubmittable):
+        submit_commands(built(PoolProfile(pilot_command=("/opt/$(x)",))))
+
+
+@pytest.mark.parametrize(("priority", "n_workers"), [(50, 40), (100, 2), (7, 1000), (99, 3)])
+def test_the_priority_falls_from_the_whole_to_the_half(priority: int, n_workers: int) -> None:
+    ramp = priority_ramp(priority, n_workers).replace("$(ProcId)", "{proc}").replace("/", "//")
+    values = [eval(ramp.format(proc=proc), {}) for proc in range(n_workers)]
+    assert values[0] == priority
+    assert values[-1] == priority - priority // 2
+    assert all(a >= b for a, b in pairwise(values))
+
+
+@pytest.mark.parametrize(("priority", "n_workers"), [(50, 1), (1, 40), (0, 40), (-5, 40)])
+def test_no_ramp_where_there_is_nothing_to_share(priority: int, n_workers: int) -> None:
+    assert priority_ramp(priority, n_workers) == str(priority)
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "smallest", "printed"),
+    [
+        (536870912, "MB", "512 MB"),
+        (2**30, "MB", "1 GB"),
+        (1, "MB", "1 MB"),
+        (2**30 + 1, "MB", "1025 MB"),
+        (3 * 2**40, "KB", "3 TB"),
+        (1025, "KB", "2 KB"),
+    ],
+)
+def test_sizes_are_printed_as_htcondor_reads_them(n_bytes: int, smallest: str, printed: str) -> None:
+    assert printed_size(n_bytes, smallest) == printed
+
+
+@given(st.integers(1, 2**53), st.sampled_from(["MB", "KB"]))
+def test_a_printed_size_is_never_too_small_and_rounds_by_less_than_its_unit(n_bytes: int, smallest: str) -> None:
+    again = parse_bytes(printed_size(n_bytes, smallest))
+    assert 0 <= again - n_bytes < {"MB": 2**20, "KB": 2**10}[smallest]
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0\n\r", codec="utf-8"), max_size=10), max_size=5))
+def test_quoted_words_come_out_as_they_went_in(words: list[str]) -> None:
+    inner = quoted_words(words)[1:-1].replace('""', '"')
+    read, rest = [], inner
+    while rest:
+        assert rest[0] == "'"
+        end = 1
+        while rest[end : end + 2] == "''" or rest[end] != "'":
+            end += 2 if rest[end : end + 2] == "''" else 1
+        read.append(rest[1:end].replace("''", "'"))
+        rest = rest[end + 1 :].removeprefix(" ")
+    assert read == words
+
+
+def test_the_token_is_in_no_command_and_no_task_file() -> None:
+    environment = pilot_environment(order(), GRANT, PilotProfile(allowed_platforms=frozenset()))
+    everything = json.dumps(submit_commands(built())) + task_file(environment).decode()
+    assert GRANT.token.get_secret_value() not in everything
+
+
+def test_the_profile_of_plain_pools_names_its_command() -> None:
+    assert built().command == PLAIN.pilot_command
