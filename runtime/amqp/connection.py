@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from typing import Any, Self, cast
 
 import aio_pika
@@ -217,19 +218,22 @@ class Connection:
         """Give a channel for declaring topology; library errors come out as the families."""
         await self.ready(self._timeout_s)
         try:
-            async with self._open_transport().channel(on_return_raises=True) as channel:
+            transport = self._open_transport()
+            async with transport.channel(_free_number(transport), on_return_raises=True) as channel:
                 yield channel
         except LIBRARY_ERRORS as error:
             raise translated(error) from error
 
     async def raw_channel(self, *, confirms: bool) -> Channel:
         """Open a channel of the lower layer, over which events go."""
-        transport = self._open_transport().transport
-        if transport is None:
+        transport = self._open_transport()
+        if transport.transport is None:
             raise ConnectionLost("the connection was just closed")
         try:
             async with asyncio.timeout(self._timeout_s):
-                channel = await transport.connection.channel(publisher_confirms=confirms, on_return_raises=True)
+                channel = await transport.transport.connection.channel(
+                    _free_number(transport), publisher_confirms=confirms, on_return_raises=True
+                )
                 # The abstract class leaves out `wait` of publish and `timeout` of close.
                 return cast(Channel, channel)
         except LIBRARY_ERRORS as error:
@@ -308,3 +312,10 @@ class Connection:
                 break
             self._adopt(transport)
             log.info("connected to the broker again")
+
+
+def _free_number(transport: aio_pika.abc.AbstractConnection) -> int:
+    # The library counts on from the highest number in use, so channels that come and go would creep past the
+    # broker's `channel_max`, which ends the whole connection.
+    taken = transport.transport.connection.channels if transport.transport else {}
+    return next(number for number in count(1) if number not in taken)
