@@ -79,6 +79,10 @@ class Bindings:
 
     def _submit(self, schedd: htcondor2.Schedd, commands: dict[str, str], count: int) -> dict[str, int]:
         try:
+            classad2.ExprTree(commands.get("requirements", "true"))
+        except classad2.ClassAdException as error:
+            raise Refused(f"requirements: not a ClassAd expression: {commands['requirements']}") from error
+        try:
             result = schedd.submit(htcondor2.Submit(commands), count=count)
         except (htcondor2.HTCondorException, ValueError, TypeError) as error:
             # The bindings have one exception for everything: a schedd that still answers has refused.

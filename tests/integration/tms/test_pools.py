@@ -1,0 +1,234 @@
+"""What TMS relies on in a pool, on a real HTCondor and on the local one."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from schemas.ids import TaskforceUuid
+from tests.integration.tms.conftest import Taskforce, until
+from tms.errors import ClusterGone, PoolUnavailable, SubmitRefused
+from tms.pools import Pool
+from tms.pools.condor import CondorPool
+from tms.pools.local import LocalPool
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+async def test_a_submitted_cluster_is_found_and_runs_nothing(pool: Pool, taskforce: Taskforce) -> None:
+    cluster = await pool.submit(taskforce.submission("0", "0"))
+    assert cluster.awaits_release
+    assert cluster.n_workers == 3
+    assert await pool.find(taskforce.uuid) == [cluster]
+    assert cluster in await pool.clusters()
+    assert await pool.find(TaskforceUuid("TF-6b00e09f-00000000-00000000-00000000")) == []
+    await asyncio.sleep(3)
+    assert taskforce.statuses() == {"IDLE": {"null": 3}}
+    assert b"\n000 (" not in taskforce.files.log.read_bytes()
+
+
+async def test_a_released_cluster_runs_to_its_end(pool: Pool, taskforce: Taskforce) -> None:
+    cluster = await pool.submit(taskforce.submission("0.3", "3"))
+    assert await pool.release(taskforce.uuid, cluster.cluster_id)
+    await until(lambda: "Tasking" in taskforce.statuses().get("RUNNING", {}))
+    await until(lambda: taskforce.log().tally.removed)
+    tally = taskforce.log().tally
+    assert tally.compound() == {"COMPLETED": {"Done": 3}}
+    assert tally.exits == {3: 3}
+    assert tally.top_errors() == {"RuntimeError: bad pixel": 3}
+    assert tally.cluster_id == cluster.cluster_id
+    assert await pool.find(taskforce.uuid) == []
+    output = taskforce.files.directory / f"cluster-{cluster.cluster_id}"
+    assert (output / "0.out").read_text().splitlines() == ["['ewms_pilot_task.json', 'ewms_pilot_token']", "0o600"]
+    assert list(taskforce.files.directory.rglob("left behind")) == []
+
+
+async def test_a_second_release_does_nothing(pool: Pool, taskforce: Taskforce) -> None:
+    cluster = await pool.submit(taskforce.submission("30", "0"))
+    assert await pool.release(taskforce.uuid, cluster.cluster_id)
+    await until(lambda: "RUNNING" in taskforce.statuses())
+    assert not await pool.release(taskforce.uuid, cluster.cluster_id)
+    assert not (await pool.find(taskforce.uuid))[0].awaits_release
+
+
+async def test_a_cluster_that_has_left_cannot_be_released(pool: Pool, taskforce: Taskforce) -> None:
+    with pytest.raises(ClusterGone):
+        await pool.release(taskforce.uuid, 999_999)
+
+
+async def test_a_paused_cluster_is_removed(pool: Pool, taskforce: Taskforce) -> None:
+    cluster = await pool.submit(taskforce.submission("0", "0"))
+    assert await pool.remove(taskforce.uuid) == [cluster.cluster_id]
+    await until(lambda: taskforce.log().tally.removed)
+    assert taskforce.statuses() == {"REMOVED": {"null": 3}}
+    assert await pool.find(taskforce.uuid) == []
+    assert await pool.remove(taskforce.uuid) == []
+
+
+async def test_a_removal_ends_everything_that_the_pilot_started(
+    pool: Pool, taskforce: Taskforce, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "pid"
+    cluster = await pool.submit(taskforce.submission("600", "0", str(pid_file), n_workers=1))
+    await pool.release(taskforce.uuid, cluster.cluster_id)
+    await until(lambda: "Tasking" in taskforce.statuses().get("RUNNING", {}))
+    pid = int(pid_file.read_text())
+    if isinstance(pool, LocalPool):
+        assert is_alive(pid)
+    await pool.remove(taskforce.uuid, cluster.cluster_id)
+    await until(lambda: taskforce.log().tally.removed)
+    assert "Tasking" in taskforce.statuses()["REMOVED"]
+    if isinstance(pool, LocalPool):
+        assert not is_alive(pid)
+
+
+async def test_a_removal_of_another_cluster_leaves_this_one(pool: Pool, taskforce: Taskforce) -> None:
+    cluster = await pool.submit(taskforce.submission("0", "0"))
+    assert await pool.remove(taskforce.uuid, cluster.cluster_id + 1000) == []
+    assert await pool.find(taskforce.uuid) == [cluster]
+
+
+async def test_htcondor_says_no_to_what_it_does_not_understand(condor: Path, taskforce: Taskforce) -> None:
+    pool = CondorPool(schedd="")
+    with pytest.raises(SubmitRefused, match="requirements"):
+        await pool.submit(replace(taskforce.submission("0", "0"), requirements="(Memory > )"))
+    assert await pool.find(taskforce.uuid) == []
+    await pool.stop()
+
+
+async def test_no_schedd_is_unavailable(condor: Path) -> None:
+    for pool in (CondorPool(schedd="", collector="127.0.0.1:1", timeout_s=5), CondorPool(schedd="no-such@schedd")):
+        with pytest.raises(PoolUnavailable):
+            await pool.start()
+        await pool.stop()
+
+
+async def test_a_schedd_that_hangs_does_not_stop_the_loop(condor: Path) -> None:
+    pool = CondorPool(schedd="", timeout_s=1)
+    await pool.start()
+    (schedd,) = [
+        int(p.name)
+        for p in Path("/proc").iterdir()
+        if p.name.isdigit()
+        and (p / "comm").read_text() == "condor_schedd\n"
+        and str(condor).encode() in (p / "environ").read_bytes()
+    ]
+    longest_s, last = 0.0, time.monotonic()
+
+    async def tick() -> None:
+        nonlocal longest_s, last
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.monotonic()
+            longest_s, last = max(longest_s, now - last), now
+
+    ticking = asyncio.create_task(tick())
+    os.kill(schedd, signal.SIGSTOP)
+    try:
+        with pytest.raises(PoolUnavailable):
+            await pool.ping()
+    finally:
+        os.kill(schedd, signal.SIGCONT)
+        ticking.cancel()
+    assert longest_s < 0.5
+    await pool.ping()
+    await pool.stop()
+
+
+async def test_the_local_pool_runs_no_more_than_its_slots(tmp_path: Path, taskforce: Taskforce) -> None:
+    pool = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=1)
+    await pool.start()
+    cluster = await pool.submit(taskforce.submission("0.2", "0", n_workers=5))
+    await pool.release(taskforce.uuid, cluster.cluster_id)
+    most = 0
+
+    def is_over() -> bool:
+        nonlocal most
+        most = max(most, sum(taskforce.statuses().get("RUNNING", {}).values()))
+        return taskforce.log().tally.removed is not None
+
+    await until(is_over)
+    assert most == 2
+    await pool.stop()
+
+
+async def test_the_local_pool_holds_what_it_cannot_start(tmp_path: Path, taskforce: Taskforce) -> None:
+    pool = LocalPool(tmp_path / "local-pool", n_slots=8)
+    await pool.start()
+    cluster = await pool.submit(taskforce.submission(command="/no/such/pilot"))
+    await pool.release(taskforce.uuid, cluster.cluster_id)
+    held = {"HELD: The executable could not be started (ENOENT)": {"null": 3}}
+    await until(lambda: taskforce.statuses() == held)
+    await pool.remove(taskforce.uuid)
+    await until(lambda: taskforce.log().tally.removed)
+    await pool.stop()
+
+
+async def test_jobs_of_a_local_pool_that_stopped_run_again(tmp_path: Path, taskforce: Taskforce) -> None:
+    first = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=0.1)
+    await first.start()
+    cluster = await first.submit(taskforce.submission("600", "0"))
+    await first.release(taskforce.uuid, cluster.cluster_id)
+    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
+    await first.stop()
+    assert taskforce.statuses() == {"IDLE": {"null": 3}}
+    second = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=0.1)
+    await second.start()
+    assert [c.cluster_id for c in await second.find(taskforce.uuid)] == [cluster.cluster_id]
+    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
+    await second.remove(taskforce.uuid)
+    await until(lambda: taskforce.log().tally.removed)
+    await second.stop()
+
+
+async def test_pilots_die_with_a_local_pool_that_is_killed_and_run_again(tmp_path: Path, taskforce: Taskforce) -> None:
+    script = tmp_path / "host.py"
+    script.write_text(
+        "import asyncio, json, sys\n"
+        "from pathlib import Path\n"
+        "from tms.pools.local import LocalPool\n"
+        "from tms.submission import Submission\n"
+        "async def main():\n"
+        "    spec = json.loads(sys.argv[2])\n"
+        "    spec = Submission(**{k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()})\n"
+        "    pool = LocalPool(Path(sys.argv[1]), n_slots=8)\n"
+        "    await pool.start()\n"
+        "    cluster = await pool.submit(spec)\n"
+        "    await pool.release(spec.taskforce_uuid, cluster.cluster_id)\n"
+        "    await asyncio.sleep(600)\n"
+        "asyncio.run(main())\n"
+    )
+    spec = json.dumps(asdict(taskforce.submission("600", "0", n_workers=3)))
+    host = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), str(tmp_path / "local-pool"), spec, env={"PYTHONPATH": str(Path.cwd())}
+    )
+    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 3}})
+    host.kill()
+    await host.wait()
+    await until(lambda: not [p for p in Path("/proc").iterdir() if p.name.isdigit() and taskforce.uuid in _cwd(p)])
+    assert taskforce.statuses() == {"RUNNING": {"Tasking": 3}}
+    pool = LocalPool(tmp_path / "local-pool", n_slots=8, grace_s=0.1)
+    await pool.start()
+    assert taskforce.files.log.read_bytes().count(b"004 (") == 3
+    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 3}})
+    await pool.remove(taskforce.uuid)
+    await until(lambda: taskforce.log().tally.removed)
+    await pool.stop()
+
+
+def _cwd(process: Path) -> str:
+    try:
+        return str((process / "cwd").readlink())
+    except OSError:
+        return ""
