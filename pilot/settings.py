@@ -205,8 +205,7 @@ def _queues(v: Variables, name: str) -> tuple[Queue, ...]:
         values = v.words(f"{name}_{part}", ";")
         if len(values) not in {0, 1, len(mqids)} and mqids:
             v.wrong(f"{name}_{part}", f"must have one value, or one for each of the {len(mqids)} queues", "count them")
-            values = values[:1]
-        columns.append(values * len(mqids) if len(values) == 1 else values or ("",) * len(mqids))
+        columns.append(values if len(values) == len(mqids) else (values[:1] or ("",)) * len(mqids))
     addresses, tokens, types = columns
     if any(broker_type.lower() not in {"", "rabbitmq"} for broker_type in types):
         v.wrong(f"{name}_BROKER_TYPE", "must be rabbitmq", "the only broker there is; or unset it")
@@ -233,6 +232,9 @@ def _check_together(v: Variables, s: Settings) -> None:
     """Note what no variable has wrong by itself."""
     if not s.task.image and s.platform is not Platform.NONE:
         v.wrong("TASK_IMAGE", "must name the task's image", "set it, or set the platform to none for a bare process")
+    for name, program in (("TASK_IMAGE", s.task), ("INIT_IMAGE", s.init)):
+        if program is not None and program.image.startswith("-"):
+            v.wrong(name, "must not begin with '-'", "it would be read as an option: give the image's name or path")
     if s.platform is Platform.NONE and not s.task.args:
         v.wrong("TASK_ARGS", "must be the command of a bare process", "set it")
     if not s.inputs and not s.outputs:

@@ -1,0 +1,59 @@
+"""Where the variables come from, and where they do not go."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pilot.app import gathered, scrub
+from pilot.errors import SettingsInvalid
+from pilot.runtimes.found import Image, chosen_platform
+from pilot.settings import Platform, settings
+
+
+def test_real_variables_override_the_task_files(tmp_path: Path) -> None:
+    file = tmp_path / "ewms_pilot_task.json"
+    file.write_text(json.dumps({"environment": {"EWMS_PILOT_PREFETCH": 3, "EWMS_PILOT_TASK_ARGS": "a"}}))
+    assert gathered({"EWMS_PILOT_TASK_ARGS": "b", "PATH": "/bin"}, file) == {
+        "EWMS_PILOT_PREFETCH": "3",
+        "EWMS_PILOT_TASK_ARGS": "b",
+        "PATH": "/bin",
+    }
+
+
+def test_without_a_task_file_the_environment_is_enough(tmp_path: Path) -> None:
+    assert gathered({"A": "1"}, tmp_path / "none") == {"A": "1"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"environment": 3}', '{"environment": null}'])
+def test_a_damaged_task_file_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "ewms_pilot_task.json"
+    file.write_text(text)
+    with pytest.raises(SettingsInvalid, match=r"ewms_pilot_task\.json"):
+        gathered({}, file)
+
+
+def test_nothing_of_the_pilots_stays_in_its_environment() -> None:
+    environment = {"EWMS_PILOT_X": "1", "_EWMS_PILOT_Y": "2", "PATH": "/bin", "EWMS_OTHER": "3"}
+    scrub(environment)
+    assert environment == {"PATH": "/bin", "EWMS_OTHER": "3"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "image", "platform"),
+    [
+        ({"_EWMS_PILOT_CONTAINER_PLATFORM": "podman"}, Image("x", "/x"), Platform.PODMAN),
+        ({}, Image("/images/x", "/images/x", is_directory=True), Platform.APPTAINER),
+        ({}, Image("reco:2.0"), Platform.DOCKER),
+        ({"EWMS_PILOT_APPTAINER": "/bin/apptainer"}, Image("docker://x"), Platform.APPTAINER),
+    ],
+)
+def test_the_platform_follows_the_image_unless_it_is_set(
+    variables: dict[str, str], image: Image, platform: Platform
+) -> None:
+    needed = {
+        "EWMS_PILOT_TASK_IMAGE": "x",
+        "EWMS_PILOT_QUEUE_INCOMING": "a",
+        "EWMS_PILOT_QUEUE_INCOMING_BROKER_ADDRESS": "h",
+    }
+    assert chosen_platform(settings({**needed, **variables}, directory="/"), image) is platform

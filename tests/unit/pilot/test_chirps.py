@@ -1,0 +1,64 @@
+"""What is chirped, and when."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilot.chirps import Backlog, due_at, expression, lines, put_back, quoted, taken, with_counters, with_status
+from schemas.statuses import ChirpAttribute, PilotStatus
+
+NOW = float("-inf")
+
+
+def sent(at_s: float = 100.0) -> Backlog:
+    return Backlog(60.0, sent_at_s=at_s)
+
+
+def test_nothing_to_say_is_never_due() -> None:
+    assert due_at(sent()) is None
+
+
+def test_a_status_goes_at_once_and_a_counter_waits_for_the_interval() -> None:
+    assert due_at(with_status(sent(), PilotStatus.TASKING)) == NOW
+    assert due_at(with_counters(sent(), n_failed=0, n_success=1)) == 160.0
+
+
+def test_the_first_counter_need_not_wait() -> None:
+    assert due_at(with_counters(Backlog(60.0), n_failed=0, n_success=1)) == NOW
+
+
+def test_zero_totals_are_never_sent() -> None:
+    assert with_counters(sent(), n_failed=0, n_success=3).values == {
+        ChirpAttribute.TASKS_TOTAL: 3,
+        ChirpAttribute.TASKS_SUCCESS: 3,
+    }
+
+
+def test_only_the_newest_counters_are_sent() -> None:
+    backlog = sent()
+    for n in range(1, 10):
+        backlog = with_counters(backlog, n_failed=0, n_success=n)
+    _, values = taken(backlog, 200.0)
+    assert values[ChirpAttribute.TASKS_TOTAL] == 9
+
+
+def test_what_could_not_be_sent_stays_unless_there_is_news() -> None:
+    backlog, unsent = taken(with_status(with_counters(sent(), n_failed=1, n_success=1), PilotStatus.TASKING), 200.0)
+    assert due_at(backlog) is None
+    backlog = put_back(with_status(backlog, PilotStatus.DONE), unsent)
+    assert backlog.values[ChirpAttribute.STATUS] == "Done"
+    assert backlog.values[ChirpAttribute.TASKS_TOTAL] == 2
+
+
+def test_texts_are_classad_literals_and_numbers_bare_in_job_attributes() -> None:
+    assert quoted('say "hi"\n\\o/') == '"say \\"hi\\"\\n\\\\o/"'
+    assert lines([(ChirpAttribute.TASKS_TOTAL, 3)]) == ['HTChirpEWMSPilotTasksTotal: "3"']
+    assert expression(3) == "3"
+    assert expression("Done") == '"Done"'
+
+
+@given(st.text())
+def test_any_text_becomes_one_bounded_line(text: str) -> None:
+    literal = quoted(text * 50)
+    assert len(literal.encode(errors="surrogatepass")) <= 2500
+    assert "\n" not in literal
+    assert "\r" not in literal
