@@ -38,7 +38,7 @@ def test_runs_do_not_share_files(work: WorkDirectory) -> None:
 def test_a_source_has_no_infile(work: WorkDirectory) -> None:
     files = work.begin_run(None)
     assert files.infile == ""
-    assert os.listdir(files.task_io) == []
+    assert list(Path(files.task_io).iterdir()) == []
 
 
 def test_an_outfile_is_read_whole_and_a_missing_one_is_none(work: WorkDirectory) -> None:

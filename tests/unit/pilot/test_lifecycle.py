@@ -97,7 +97,7 @@ def test_time_without_a_subscription_does_not_count_as_idle() -> None:
 
 
 def test_a_broker_that_stays_away_is_fatal_once_nothing_runs() -> None:
-    away = [Lost(1.0, "q"), Tick(700.0, listening=False, why="refused")]
+    away: list[Stimulus] = [Lost(1.0, "q"), Tick(700.0, listening=False, why="refused")]
     state, _ = lived(POLICY, Arrived(0.0, held(1)), *away)
     assert state.stage is Stage.LISTENING
     state, _ = advance(state, Ended(701.0, 1))
@@ -147,7 +147,7 @@ def test_a_failure_that_would_repeat_for_ever_is_given_up_at_once() -> None:
 
 
 def test_a_dead_letter_that_finds_no_way_is_left_to_the_broker() -> None:
-    dying = [Arrived(0.0, held(1, attempt=5)), Ended(0.1, 1, failure=FAILED)]
+    dying: list[Stimulus] = [Arrived(0.0, held(1, attempt=5)), Ended(0.1, 1, failure=FAILED)]
     _, instructions = lived(POLICY, *dying, Refused(0.2, 1, output_refused("gone"), passing=False))
     assert instructions == [Settle(1, How.DISCARD)]
 
@@ -235,7 +235,7 @@ def test_when_the_grace_is_over_what_runs_is_killed_and_returned_uncounted() -> 
 
 
 def test_a_stop_does_not_wait_for_ever_for_a_broker_that_is_away() -> None:
-    done = [Arrived(0.0, held(1)), Ended(0.5, 1, has_output=True), StopAsked(1.0)]
+    done: list[Stimulus] = [Arrived(0.0, held(1)), Ended(0.5, 1, has_output=True), StopAsked(1.0)]
     _, instructions = lived(POLICY, *done, Tick(21.0, listening=False))
     assert instructions == [Settle(1, How.RETURN), Report(PilotStatus.DONE), Exit(0)]
 
