@@ -5,7 +5,7 @@ MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
 MQLedgerColl   {_id: "queues", rev, n_queues}                     moves in the same transaction as the groups
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from runtime.store import Index
 from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
 
-INDEXES = {
+INDEXES: Mapping[str, Sequence[Index]] = {
     Collection.MQ_GROUPS: [
         Index(("workflow_id",), unique=True),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),

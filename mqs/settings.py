@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from mqs.admission import Budget
 from mqs.lifecycle import Rules
 from mqs.topology import QueueLimits
-from runtime.settings import ServiceSettings
+from runtime.settings import StoreSettings
 
 Seconds = Annotated[float, Field(gt=0)]
 Limit = Annotated[int, Field(ge=0)]
@@ -19,7 +19,7 @@ def _named(name: str, contract: str) -> AliasChoices:
     return AliasChoices(name, contract)
 
 
-class Settings(ServiceSettings):
+class Settings(StoreSettings):
     """Settings of MQS. Units are in the names; a limit of 0 is none."""
 
     mongo_database: str = "MQS_DB"

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import httpx2
-from runtime.health import health_routes
-from runtime.tokens import Verifier
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.bus import Bus
+from runtime.health import health_routes
 from runtime.relay import Relay
+from runtime.serving import serving
 from runtime.store import Store
 from runtime.timers import Timers
+from runtime.tokens import Verifier
 from schemas.documents import Collection
 from schemas.ids import WorkflowId
 from schemas.topology import Service
@@ -28,7 +29,7 @@ from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper
 from wms.gateway.calls import OpenRoute, answered
 from wms.gateway.queues import Queues
-from wms.gateway.server import serving
+from wms.gateway.reasons import ReasonedProtocol
 from wms.gateway.taskforces import Taskforces
 from wms.gateway.workflows import Workflows
 from wms.settings import Settings
@@ -97,7 +98,9 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             max_body_bytes=settings.max_body_bytes,
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
         )
-        url = await stack.enter_async_context(serving(asgi, host=settings.gateway_host, port=settings.gateway_port))
+        url = await stack.enter_async_context(
+            serving(asgi, host=settings.gateway_host, port=settings.gateway_port, protocol=ReasonedProtocol)
+        )
         yield Wms(store, fleet, url)
 
 

@@ -5,8 +5,8 @@ import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
-from runtime.settings import ServiceSettings
 
+from runtime.settings import StoreSettings
 from schemas.api import MAX_BODY_BYTES
 from wms.fleet.clusters import Cluster
 from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, RoleRule
@@ -32,7 +32,7 @@ _CLUSTERS: dict[str, Cluster | str] = {
 }
 
 
-class Settings(ServiceSettings):
+class Settings(StoreSettings):
     """Settings of WMS. Units are in the names."""
 
     mongo_database: str = "WMS_DB"
