@@ -121,7 +121,9 @@ async def test_a_body_over_the_limit_is_413_whatever_its_headers_say(stated: boo
 
     async with client() as http:
         content = b" " * 2000 if stated else chunks()
-        answer = await http.post("/v1/workflows", content=content, headers={**TOKEN, "Content-Type": "application/json"})
+        answer = await http.post(
+            "/v1/workflows", content=content, headers={**TOKEN, "Content-Type": "application/json"}
+        )
         assert (answer.status_code, answer.json()["code"]) == (413, 413)
 
 
@@ -129,7 +131,9 @@ async def test_a_body_over_the_limit_is_413_whatever_its_headers_say(stated: boo
 async def test_a_post_without_arguments_takes_nothing_or_an_empty_object(content: bytes) -> None:
     async with client() as http:
         headers = {**TOKEN, "Content-Type": "application/json"}
-        assert (await http.post("/v0/workflows/WF-1/actions/abort", content=content, headers=headers)).status_code == 200
+        assert (
+            await http.post("/v0/workflows/WF-1/actions/abort", content=content, headers=headers)
+        ).status_code == 200
 
 
 async def test_the_openapi_document_says_all_and_needs_a_token() -> None:
@@ -140,7 +144,9 @@ async def test_the_openapi_document_says_all_and_needs_a_token() -> None:
     assert all(info[key] for key in ("title", "version", "summary", "description", "contact", "license"))
     assert document["openapi"] == "3.1.0"
     post = document["paths"]["/v1/workflows"]["post"]
-    assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/WorkflowRequest"}
+    assert post["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/WorkflowRequest"
+    }
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= set(document["components"]["schemas"])
     assert document["components"]["schemas"]["WorkflowRequest"]["additionalProperties"] is False

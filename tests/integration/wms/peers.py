@@ -1,0 +1,209 @@
+"""Everybody WMS speaks to, played by the test on the real bus: MQS, one TMS, and the issuer of users' tokens."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from runtime.bus import Bus
+from runtime.serving import serving
+from schemas.errors import NotFound
+from schemas.events import (
+    Event,
+    Payload,
+    QueuesActivated,
+    TaskforceCompleted,
+    TaskforceRemoved,
+    TaskforceStart,
+    TaskforceStop,
+    TaskforceSubmitted,
+    WorkflowRequested,
+    envelope,
+)
+from schemas.ids import EventId
+from schemas.objects import MQProfile
+from schemas.requests import Depth, DepthsAnswer, DepthsQuery, ProfilesAnswer, ProfilesQuery
+from schemas.wire import AnyAnswer, AnyRequest
+
+P = TypeVar("P", bound=Payload)
+
+AUDIENCE = "ewms-rest"
+
+
+class Peer:
+    """A service on the bus that keeps what it hears and can say anything."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        self.heard: list[Payload] = []
+        self._news = asyncio.Condition()
+
+    @classmethod
+    async def connect(cls, url: str, service: str) -> Self:
+        """Return the peer, listening."""
+        self = cls(await Bus.connect(url, service=service, source=f"ewms/{service}"))
+        await self.bus.consume(self.handle)
+        return self
+
+    async def handle(self, event: Event) -> None:
+        async with self._news:
+            self.heard.append(event.data)
+            self._news.notify_all()
+        await self.react(event.data)
+
+    async def react(self, payload: Payload) -> None:
+        """Answer what is heard; a silent peer does not."""
+
+    async def say(self, payload: Payload, *, event_id: str | None = None) -> EventId:
+        """Publish `payload`; with the id of an earlier event it is a second delivery of that."""
+        key = EventId(event_id or str(uuid.uuid4()))
+        await self.bus.publish(envelope(payload, event_id=key, source=self.bus.source, time=datetime.now(UTC)))
+        return key
+
+    async def hear(self, kind: type[P], where: Callable[[P], bool] = lambda _: True, *, n: int = 1) -> list[P]:
+        """Return the first `n` payloads of `kind`, waiting for them for up to ten seconds."""
+        async with asyncio.timeout(10), self._news:
+            while len(found := [p for p in self.heard if isinstance(p, kind) and where(p)]) < n:
+                await self._news.wait()
+            return found[:n]
+
+    async def close(self) -> None:
+        await self.bus.drain()
+        await self.bus.close()
+
+
+class Mqs(Peer):
+    """Activates every workflow's queues at once, unless told not to."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self.activates = True
+        self.profiles: list[MQProfile] | None = None
+
+    @classmethod
+    async def connect(cls, url: str, service: str) -> Self:
+        self = await super().connect(url, service)
+        await self.bus.answer(self.answer)
+        return self
+
+    async def react(self, payload: Payload) -> None:
+        if self.activates and isinstance(payload, WorkflowRequested):
+            await self.react_to(payload)
+
+    async def react_to(self, wanted: WorkflowRequested) -> None:
+        """Say that the queues are there."""
+        await self.say(QueuesActivated(workflow_id=wanted.workflow_id))
+
+    async def answer(self, request: AnyRequest, _: str) -> AnyAnswer:
+        match request:
+            case ProfilesQuery() if self.profiles is not None:
+                return ProfilesAnswer(profiles=self.profiles)
+            case DepthsQuery():
+                depth = Depth(mqid="a1", alias="in", is_public=True, n_ready=3, n_unacknowledged=1, n_consumers=2)
+                return DepthsAnswer(queues=[depth], n_dead=4)
+            case _:
+                raise NotFound("no such workflow")
+
+
+class Tms(Peer):
+    """Submits and removes at once, with ascending cluster ids, unless told to be silent."""
+
+    def __init__(self, bus: Bus) -> None:
+        super().__init__(bus)
+        self.reacts = True
+        self.n_clusters = 0
+
+    async def react(self, payload: Payload) -> None:
+        if not self.reacts:
+            return
+        match payload:
+            case TaskforceStart():
+                await self.submit(payload)
+            case TaskforceStop(taskforce_uuid=taskforce, cluster_id=cluster_id):
+                await self.say(TaskforceRemoved(taskforce_uuid=taskforce, cluster_id=cluster_id))
+                if cluster_id is not None:
+                    await self.complete(taskforce, cluster_id)
+            case _:
+                pass
+
+    async def submit(self, start: TaskforceStart, *, cluster_id: int | None = None) -> int:
+        """Report a new, paused cluster; return its id."""
+        self.n_clusters += 1
+        chosen = self.n_clusters if cluster_id is None else cluster_id
+        await self.say(
+            TaskforceSubmitted(
+                taskforce_uuid=start.taskforce_uuid,
+                schedd=start.schedd,
+                cluster_id=chosen,
+                n_workers=start.n_workers,
+                submit_dict={"executable": "pilot", "+EWMSTaskforceUUID": start.taskforce_uuid, "request_cpus": 1},
+                job_event_log_fpath="/jel/1",
+            )
+        )
+        return chosen
+
+    async def complete(self, taskforce: Any, cluster_id: int) -> None:
+        await self.say(
+            TaskforceCompleted(taskforce_uuid=taskforce, cluster_id=cluster_id, completed_at=datetime.now(UTC))
+        )
+
+
+class Issuer:
+    """An OpenID issuer with one key."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.url = ""
+
+    def token(
+        self, subject: str = "ada", *, key: Any = None, kid: str = "k1", life_s: float = 600, **claims: Any
+    ) -> str:
+        """Return a signed token; by default of a user."""
+        now = time.time()
+        stated = {
+            "iss": self.url,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "iat": now,
+            "exp": now + life_s,
+            "ewms_role": "user",
+            **claims,
+        }
+        stated = {name: value for name, value in stated.items() if value is not None}
+        return jwt.encode(stated, key or self.key, algorithm="RS256", headers={"kid": kid})
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Self]:
+        """Publish the key for the block."""
+
+        async def configuration(_: Request) -> JSONResponse:
+            return JSONResponse({"issuer": self.url, "jwks_uri": f"{self.url}/jwks"})
+
+        async def jwks(_: Request) -> JSONResponse:
+            key = RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+            return JSONResponse({"keys": [{**key, "kid": "k1", "alg": "RS256", "use": "sig"}]})
+
+        app = Starlette(
+            routes=[
+                Route("/.well-known/openid-configuration", configuration),
+                Route("/jwks", jwks),
+                # The gateway passes MQS's keys on; here they are the same.
+                Route("/mqbroker-issuer/.well-known/jwks.json", jwks),
+            ]
+        )
+        async with serving(app, host="127.0.0.1", port=0) as self.url:
+            yield self
+
+
+__all__ = ["AUDIENCE", "Issuer", "Mqs", "Peer", "Tms"]
