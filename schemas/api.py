@@ -108,13 +108,15 @@ class ErrorBody(Object):
 
 
 class QueueDepth(Object):
-    """GET /queues/{mqid}: how many events wait, are being worked on, and who takes them."""
+    """GET /queues/{mqid}: how many events wait, are being worked on or put off, and who takes them."""
 
     mqid: str
     alias: str
     is_public: bool
     n_ready: int
     n_unacknowledged: int
+    #: Failed, and waiting for their next attempt.
+    n_delayed: int = 0
     n_consumers: int
 
 

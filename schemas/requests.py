@@ -69,6 +69,8 @@ class Depth(_Closed):
     is_public: bool
     n_ready: int
     n_unacknowledged: int
+    #: Failed, and waiting for their next attempt.
+    n_delayed: int = 0
     n_consumers: int
 
 
