@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.amqp import full_jitter
 from runtime.bus import Bus
-from runtime.health import health_routes, serve
+from runtime.health import Check, health_routes, serve
 from runtime.telemetry import log
 from schemas.errors import Unavailable
 from schemas.topology import tms_service
@@ -41,12 +41,16 @@ class Tms:
 async def tms(settings: Settings) -> AsyncIterator[Tms]:
     """Run TMS for the block. It begins when no other TMS works for the schedd, and the pool and the broker answer."""
     async with AsyncExitStack() as stack:
+        # Served from the beginning: a TMS that waits for another is alive and not ready.
+        checks: dict[str, Check] = {"lock": _another_tms_works}
+        await stack.enter_async_context(serve(health_routes(checks), host=settings.http_host, port=settings.http_port))
         home = Home(settings.tms_dir)
-        log.info("waiting for the lock", directory=str(settings.tms_dir))
         epoch = await home.acquire()
         stack.callback(home.release)
 
         pool = _pool(settings)
+        checks["pool"] = pool.ping
+        del checks["lock"]
         await _until_available(pool.start)
         stack.push_async_callback(pool.stop)
 
@@ -87,6 +91,10 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         await stack.enter_async_context(serve(health_routes(checks), host=settings.http_host, port=settings.http_port))
         log.info("ready", schedd=settings.schedd, pool=settings.pool, epoch=epoch)
         yield Tms(pool, watch, sweep)
+
+
+async def _another_tms_works() -> None:
+    raise Unavailable("another TMS works in this directory")
 
 
 def _pool(settings: Settings) -> Pool:

@@ -1,14 +1,36 @@
 """Both pools through the same tests, and what the tests of the whole TMS have in common."""
 
 import asyncio
+import json
+import os
 import secrets
+import signal
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self, TypeVar
 
 import pytest
+from pydantic import SecretStr
 
-from schemas.ids import TaskforceUuid
+from deploy.local.rabbitmq import RabbitMQ
+from runtime.bus import Bus, Caller
+from schemas.events import (
+    Event,
+    Payload,
+    Snapshot,
+    TaskforceRelease,
+    TaskforceRemove,
+    TaskforceStatuses,
+    TaskforceSubmitted,
+    envelope,
+)
+from schemas.ids import EventId, TaskforceUuid
+from schemas.requests import GrantAnswer, GrantQuery
+from schemas.topology import tms_service
+from schemas.wire import AnyAnswer, AnyRequest
 from tms.home import TaskforceFiles
 from tms.joblog import JobLog
 from tms.pools import Pool
@@ -16,6 +38,10 @@ from tms.pools.condor import CondorPool
 from tms.pools.local import LocalPool
 from tms.submission import Submission
 
+P = TypeVar("P", bound=Payload)
+
+SCHEDD = "ewms@localhost"
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.the-pilots-token.signature"
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -90,3 +116,167 @@ async def pool(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     for cluster in await made.clusters():
         await made.remove(cluster.taskforce_uuid, cluster.cluster_id)
     await made.stop()
+
+
+class Peers:
+    """WMS and MQS as a TMS sees them: on the real bus, recording what they are told."""
+
+    def __init__(self, wms: Bus, mqs: Bus) -> None:
+        self._wms = wms
+        self._mqs = mqs
+        self.heard: list[Event] = []
+        #: As the real WMS: a recorded cluster is released, any other of the same taskforce is removed.
+        self.answers = True
+        self.clusters: dict[str, int] = {}
+        self.grants: list[GrantQuery] = []
+
+    @classmethod
+    async def connect(cls, rabbitmq: RabbitMQ, vhost: str) -> Self:
+        """Return both, listening."""
+        wms = await Bus.connect(rabbitmq.amqp_url("wms", vhost), service="wms", source="test/wms")
+        mqs = await Bus.connect(rabbitmq.amqp_url("mqs", vhost), service="mqs", source="test/mqs")
+        self = cls(wms, mqs)
+        await wms.consume(self._hear)
+        return self
+
+    async def grant(self) -> None:
+        """Begin to answer TMS's requests."""
+        await self._mqs.answer(self._answer)
+
+    async def order(self, payload: Payload) -> None:
+        """Send an order to the TMS."""
+        event_id = EventId(str(uuid.uuid4()))
+        await self._wms.publish(envelope(payload, event_id=event_id, source="test/wms", time=datetime.now(UTC)))
+
+    def said(self, kind: type[P], taskforce: str) -> list[P]:
+        """Return what the TMS has said of `taskforce`, of one kind."""
+        return [e.data for e in self.heard if isinstance(e.data, kind) and e.data.subject == taskforce]
+
+    def snapshots(self, taskforce: str) -> list[Snapshot]:
+        """Return the snapshots of `taskforce`, in the order in which they came."""
+        reports = [event.data for event in self.heard if isinstance(event.data, TaskforceStatuses)]
+        return [s for report in reports for s in report.snapshots if s.taskforce_uuid == taskforce]
+
+    def statuses(self, taskforce: str) -> dict[str, dict[str, int]]:
+        """Return the newest statuses of `taskforce`, as WMS would keep them."""
+        newest = max(self.snapshots(taskforce), key=lambda s: (s.epoch, s.seq), default=None)
+        return newest.compound_statuses if newest else {}
+
+    async def close(self) -> None:
+        """Leave the bus."""
+        for bus in (self._wms, self._mqs):
+            await bus.drain()
+            await bus.close()
+
+    async def _hear(self, event: Event) -> None:
+        self.heard.append(event)
+        match event.data:
+            case TaskforceSubmitted(taskforce_uuid=taskforce, schedd=schedd, cluster_id=cluster) if self.answers:
+                first = self.clusters.setdefault(taskforce, cluster)
+                kind = TaskforceRelease if cluster == first else TaskforceRemove
+                await self.order(kind(taskforce_uuid=taskforce, schedd=schedd, cluster_id=cluster))
+
+    async def _answer(self, request: AnyRequest, caller: Caller) -> AnyAnswer:
+        assert isinstance(request, GrantQuery)
+        self.grants.append(request)
+        return GrantAnswer(
+            token=SecretStr(TOKEN),
+            expires_at=datetime.now(UTC) + timedelta(days=1),
+            broker_type="rabbitmq",
+            broker_address="user@127.0.0.1:5672/ewms",
+        )
+
+
+class TmsProcess:
+    """`python -m tms`, as an operator starts it."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self._environment = environment
+        self.log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._n_ready = 0
+
+    async def start(self, **environment: str) -> None:
+        """Start it; `environment` is added for this once."""
+        self.log.touch()
+        self._n_ready = len(self.lines("ready"))
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tms", env=self._environment | environment, stdout=log, stderr=log
+            )
+
+    async def ready(self) -> None:
+        """Return when it has said that it is ready."""
+        await until(lambda: self._has_ended() or self.lines("ready")[self._n_ready :])
+        assert not self._has_ended(), self.log.read_text()[-3000:]
+
+    def lines(self, event: str) -> list[dict[str, object]]:
+        """Return the lines of its log that say `event`."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line.get("event") == event]
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.returncode is not None
+
+    async def ended(self) -> int:
+        """Return its exit code, once it has one."""
+        assert self._process
+        async with asyncio.timeout(40):
+            return await self._process.wait()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it."""
+        if self._process is None:
+            return 0
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        return await self.ended()
+
+
+@pytest.fixture(params=["condor", "local"])
+def pool_kind(request: pytest.FixtureRequest) -> str:
+    """Which pool the TMS works with."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def peers(rabbitmq: RabbitMQ, control_vhost: str) -> AsyncIterator[Peers]:
+    """WMS and MQS, answering."""
+    made = await Peers.connect(rabbitmq, control_vhost)
+    await made.grant()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def environment(
+    request: pytest.FixtureRequest, rabbitmq: RabbitMQ, control_vhost: str, tmp_path: Path
+) -> dict[str, str]:
+    """What a TMS is told; `stay_s` and the exit code of its pilots are the last two words of its command."""
+    names = request.fixturenames
+    kind = request.getfixturevalue("pool_kind") if "pool_kind" in names else "local"
+    config = str(request.getfixturevalue("condor")) if kind == "condor" else ""
+    return {
+        "PATH": os.environ["PATH"],
+        "CONDOR_CONFIG": config or "/dev/null",
+        "EWMS_CONTROL_AMQP_URL": rabbitmq.amqp_url(tms_service(SCHEDD), control_vhost),
+        "EWMS_SCHEDD": SCHEDD,
+        "EWMS_POOL": kind,
+        "EWMS_TMS_DIR": str(tmp_path / "tms"),
+        "EWMS_PILOT_COMMAND": json.dumps([sys.executable, str(WORKER), "1", "0"]),
+        "EWMS_ALLOWED_PLATFORMS": '["none"]',
+        "EWMS_LOCAL_SLOTS": "8",
+    }
+
+
+@pytest.fixture
+async def tms(environment: dict[str, str], tmp_path: Path, peers: Peers) -> AsyncIterator[TmsProcess]:
+    """A TMS that was not started yet; what it leaves in the pool is removed."""
+    process = TmsProcess(environment, tmp_path / "tms.log")
+    yield process
+    await process.stop(signal.SIGKILL)
+    if environment["EWMS_POOL"] == "condor":
+        pool = CondorPool(schedd="")
+        for cluster in await pool.clusters():
+            await pool.remove(cluster.taskforce_uuid)
+        await pool.stop()

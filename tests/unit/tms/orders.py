@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from schemas.events import TaskforceStart
+from schemas.ids import TaskforceUuid
 from schemas.requests import GrantAnswer
 from tms.submission import PoolProfile, Submission, submission
 
-UUID = "TF-6b00e09f-926a610b-485d2fc0-57c5a8e4"
+UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 DIRECTORY = f"/srv/tms/taskforces/{UUID}"
 PLAIN = PoolProfile(pilot_command=("/opt/ewms/bin/python", "-m", "pilot"))
 GRANT = GrantAnswer(

@@ -1,0 +1,271 @@
+"""The whole TMS as a process, between a real broker and both pools."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from schemas.events import (
+    TaskforceCompleted,
+    TaskforceRelease,
+    TaskforceRemove,
+    TaskforceRemoved,
+    TaskforceStart,
+    TaskforceStop,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+)
+from tests.integration.tms.conftest import SCHEDD, TOKEN, Peers, TmsProcess, until
+from tests.unit.tms.orders import UUID, order
+
+
+def start(**changes: object) -> TaskforceStart:
+    return order(schedd=SCHEDD, n_workers=3, **{"worker": {"worker_memory": "64M", "worker_disk": "1M"}, **changes})
+
+
+async def test_a_taskforce_from_its_start_to_its_end(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str
+) -> None:
+    await tms.start()
+    await tms.ready()
+    peers.answers = False
+    await peers.order(start())
+    await until(lambda: peers.said(TaskforceSubmitted, UUID))
+    (submitted,) = peers.said(TaskforceSubmitted, UUID)
+    assert submitted.n_workers == 3
+    assert submitted.submit_dict["+EWMSTaskforceUUID"] == f'"{UUID}"'
+    assert [(g.taskforce_uuid, g.workflow_id) for g in peers.grants] == [(UUID, "WF-6b00e09f-926a610b")]
+    directory = Path(environment["EWMS_TMS_DIR"]) / "taskforces" / UUID
+    token = directory / "ewms_pilot_token"
+    assert token.read_text() == TOKEN
+    assert (token.stat().st_mode & 0o777, directory.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert submitted.job_event_log_fpath == str(directory / "job.log")
+    await until(lambda: peers.statuses(UUID) == {"IDLE": {"null": 3}})
+    await peers.order(TaskforceRelease(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=submitted.cluster_id))
+    await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    assert peers.statuses(UUID) == {"COMPLETED": {"Done": 3}}
+    (completed,) = peers.said(TaskforceCompleted, UUID)
+    assert completed.cluster_id == submitted.cluster_id
+    await until(lambda: not token.exists())
+    numbers = [(s.epoch, s.seq) for s in peers.snapshots(UUID)]
+    assert numbers == sorted(set(numbers))
+    assert await tms.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "failpoint", ["tms.start.found_none", "tms.start.submitted", "tms.start.reported", "bus.handled"]
+)
+async def test_killed_anywhere_in_a_start_it_submits_once(
+    tms: TmsProcess, peers: Peers, pool_kind: str, failpoint: str
+) -> None:
+    await tms.start(EWMS_FAILPOINT=f"{failpoint}:kill")
+    await tms.ready()
+    await peers.order(start())
+    assert await tms.ended() == -9
+    await tms.start()
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    clusters = {s.cluster_id for s in peers.said(TaskforceSubmitted, UUID)}
+    assert len(clusters) == 1
+    assert {c.cluster_id for c in peers.said(TaskforceCompleted, UUID)} == clusters
+    assert peers.statuses(UUID) == {"COMPLETED": {"Done": 3}}
+
+
+async def test_killed_while_jobs_run_it_goes_on_where_it_was(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str
+) -> None:
+    environment["EWMS_PILOT_COMMAND"] = json.dumps([*json.loads(environment["EWMS_PILOT_COMMAND"])[:2], "5", "0"])
+    await tms.start()
+    await peers.order(start())
+    await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
+    before = peers.snapshots(UUID)[-1]
+    await tms.stop(signal.SIGKILL)
+    await tms.start()
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    assert peers.statuses(UUID) == {"COMPLETED": {"Done": 3}}
+    assert peers.snapshots(UUID)[-1].epoch == before.epoch + 1
+    assert len({s.cluster_id for s in peers.said(TaskforceSubmitted, UUID)}) == 1
+    log = Path(peers.said(TaskforceSubmitted, UUID)[0].job_event_log_fpath).read_bytes()
+    assert log.count(b"\n001 (") == 3 or pool_kind == "local"
+
+
+async def test_killed_after_saying_that_a_cluster_has_left_it_says_so_again(tms: TmsProcess, peers: Peers) -> None:
+    await tms.start(EWMS_FAILPOINT="tms.watch.completed:kill")
+    await peers.order(start())
+    assert await tms.ended() == -9
+    await tms.start()
+    await until(lambda: len(peers.said(TaskforceCompleted, UUID)) == 2)
+    assert len({c.cluster_id for c in peers.said(TaskforceCompleted, UUID)}) == 1
+    await tms.stop()
+    await tms.start()
+    await tms.ready()
+    await peers.order(start(taskforce_uuid=UUID[:-1] + "5"))
+    await until(lambda: peers.said(TaskforceCompleted, UUID[:-1] + "5"))
+    assert len(peers.said(TaskforceCompleted, UUID)) == 2
+
+
+async def test_a_running_taskforce_is_stopped(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str
+) -> None:
+    environment["EWMS_PILOT_COMMAND"] = json.dumps([*json.loads(environment["EWMS_PILOT_COMMAND"])[:2], "600", "0"])
+    await tms.start()
+    await peers.order(start())
+    await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
+    cluster_id = peers.clusters[UUID]
+    await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    assert [r.cluster_id for r in peers.said(TaskforceRemoved, UUID)] == [cluster_id]
+    assert sum(peers.statuses(UUID)["REMOVED"].values()) == 3
+    # A stop that is repeated is answered again.
+    await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
+    await until(lambda: len(peers.said(TaskforceRemoved, UUID)) == 2 and len(peers.said(TaskforceCompleted, UUID)) == 2)
+
+
+async def test_a_stop_without_a_cluster_forbids_a_late_start(tms: TmsProcess, peers: Peers) -> None:
+    await tms.start()
+    await tms.ready()
+    await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=None))
+    await until(lambda: peers.said(TaskforceRemoved, UUID))
+    await peers.order(start())
+    await until(lambda: len(peers.said(TaskforceRemoved, UUID)) == 2)
+    assert [r.cluster_id for r in peers.said(TaskforceRemoved, UUID)] == [None, None]
+    assert peers.said(TaskforceSubmitted, UUID) == []
+
+
+async def test_a_stop_of_a_cluster_that_nobody_has_heard_of_is_answered(tms: TmsProcess, peers: Peers) -> None:
+    await tms.start()
+    await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=4711))
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    assert [r.cluster_id for r in peers.said(TaskforceRemoved, UUID)] == [4711]
+
+
+async def test_a_start_that_is_repeated_reports_the_same_cluster(tms: TmsProcess, peers: Peers, pool_kind: str) -> None:
+    peers.answers = False
+    await tms.start()
+    for _ in range(3):
+        await peers.order(start())
+    await until(lambda: len(peers.said(TaskforceSubmitted, UUID)) >= 3)
+    assert len({s.cluster_id for s in peers.said(TaskforceSubmitted, UUID)}) == 1
+
+
+async def test_a_start_that_comes_after_the_end_submits_nothing(tms: TmsProcess, peers: Peers, pool_kind: str) -> None:
+    await tms.start()
+    await peers.order(start())
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await peers.order(start())
+    await until(lambda: len(peers.said(TaskforceCompleted, UUID)) == 2)
+    assert len({s.cluster_id for s in peers.said(TaskforceSubmitted, UUID)}) == 1
+    assert len(peers.grants) == 1
+
+
+async def test_an_unwanted_cluster_is_removed(tms: TmsProcess, peers: Peers, pool_kind: str) -> None:
+    peers.answers = False
+    await tms.start()
+    await peers.order(start())
+    await until(lambda: peers.said(TaskforceSubmitted, UUID))
+    cluster_id = peers.said(TaskforceSubmitted, UUID)[0].cluster_id
+    await peers.order(TaskforceRemove(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    assert peers.said(TaskforceRemoved, UUID) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"worker": {"condor_requirements": 'userHome("root") =!= "x"'}}, "userHome"),
+        ({"pilot": {"input_files": ["/etc/passwd"]}}, "/etc/passwd"),
+        ({"pilot": {"environment": {"_EWMS_PILOT_CONTAINER_PLATFORM": "docker"}}}, "docker"),
+    ],
+)
+async def test_what_must_not_be_submitted_is_refused_with_the_reason(
+    tms: TmsProcess, peers: Peers, changes: dict[str, object], reason: str
+) -> None:
+    await tms.start()
+    await peers.order(start(**changes))
+    await until(lambda: peers.said(TaskforceSubmitFailed, UUID))
+    assert reason in peers.said(TaskforceSubmitFailed, UUID)[0].error
+    assert peers.said(TaskforceSubmitted, UUID) == []
+
+
+async def test_a_second_tms_waits_until_the_first_is_gone(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await tms.start()
+    await tms.ready()
+    second = TmsProcess(environment, tmp_path / "second.log")
+    await second.start()
+    await peers.order(start())
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    assert second.lines("ready") == []
+    await tms.stop(signal.SIGKILL)
+    await second.ready()
+    other = UUID[:-1] + "5"
+    await peers.order(start(taskforce_uuid=other))
+    await until(lambda: peers.said(TaskforceCompleted, other))
+    assert await second.stop() == 0
+    assert peers.snapshots(other)[-1].epoch > peers.snapshots(UUID)[-1].epoch
+
+
+async def test_a_second_tms_that_waits_can_be_stopped(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], tmp_path: Path
+) -> None:
+    await tms.start()
+    await tms.ready()
+    second = TmsProcess(environment, tmp_path / "second.log")
+    await second.start()
+    await until(lambda: "uvicorn" in second.log.read_text() or second.log.stat().st_size or True)
+    await second.stop()
+    assert tms.lines("ready")
+
+
+async def test_a_log_that_was_replaced_is_read_anew_in_a_new_epoch(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str]
+) -> None:
+    environment["EWMS_PILOT_COMMAND"] = json.dumps([*json.loads(environment["EWMS_PILOT_COMMAND"])[:2], "600", "0"])
+    await tms.start()
+    await peers.order(start())
+    running = {"RUNNING": {"Tasking": 3}}
+    await until(lambda: peers.statuses(UUID) == running)
+    before = peers.snapshots(UUID)[-1]
+    log = Path(peers.said(TaskforceSubmitted, UUID)[0].job_event_log_fpath)
+    records = log.read_bytes().split(b"...\n")
+    log.write_bytes(b"...\n".join([*records[:3], b""]))
+    await until(lambda: peers.statuses(UUID) != running)
+    assert peers.snapshots(UUID)[-1].epoch == before.epoch + 1
+
+
+async def test_secrets_of_the_tms_are_nowhere(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str, tmp_path: Path
+) -> None:
+    canary = "canary-4c7b1f"
+    environment["EWMS_CANARY_SECRET"] = canary
+    environment["EWMS_PILOT_COMMAND"] = json.dumps([*json.loads(environment["EWMS_PILOT_COMMAND"])[:2], "2", "1"])
+    hostile = "$ENV(EWMS_CANARY_SECRET) $(EWMS_CANARY_SECRET) {{INFILE}}\nexecutable=/bin/evil"
+    await tms.start()
+    task = {"task_args": hostile, "task_image": hostile, "task_env": {"X": hostile}}
+    await peers.order(start(task=task, pilot={"environment": {"EWMS_PILOT_INFILE_EXT": hostile}}))
+    await until(lambda: "RUNNING" in peers.statuses(UUID))
+    ads = ""
+    if pool_kind == "condor":
+        import htcondor2
+
+        schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
+        ads = "".join(map(str, schedd.query("true", opts=htcondor2.QueryOpts.IncludeClusterAd)))
+        assert UUID in ads
+        assert TOKEN not in ads
+    assert canary not in ads
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    if pool_kind == "condor":
+        ads = "".join(map(str, schedd.history("true", [], match=100)))
+        assert UUID in ads
+        assert canary not in ads
+        assert TOKEN not in ads
+    everything = "".join(event.model_dump_json() for event in peers.heard)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in files:
+        content = path.read_bytes()
+        assert canary.encode() not in content, path
+        assert TOKEN.encode() not in content, path
+    assert canary not in everything
+    assert TOKEN not in everything
