@@ -32,6 +32,8 @@ class Mqs:
     broker: Broker
     groups: Groups
     issuer: Issuer
+    #: Where it serves health, metrics and JWKS.
+    url: str
 
 
 @asynccontextmanager
@@ -86,7 +88,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         await bus.consume(handlers.on_event)
 
         checks = {"mongodb": store.ping, "control": bus.ping, "data": broker.ping}
-        await stack.enter_async_context(
+        url = await stack.enter_async_context(
             serve([*health_routes(checks), jwks_route(issuer)], host=settings.http_host, port=settings.http_port)
         )
-        yield Mqs(store, broker, groups, issuer)
+        yield Mqs(store, broker, groups, issuer, url)

@@ -1,12 +1,12 @@
 """The data vhost: declares and deletes what `mqs.topology` says, sets the policy, counts what lies in queues.
 
 Declaring goes over AMQP, several queues at a time, since each one costs the broker some milliseconds; whatever is
-there already stays. The policy and what lies unacknowledged are known to the management API only.
+there already stays. The policy, and what is unacknowledged or delayed, are known to the management API only.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, unquote
 
@@ -47,16 +47,23 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What lies in a queue. Ready events and consumers are exact; unacknowledged ones up to some seconds old."""
+    """What lies in a queue. Ready events and consumers are exact, the others up to some seconds old."""
 
     n_ready: int
     n_unacknowledged: int = 0
+    #: Failed, and held by the broker until their next attempt is due.
+    n_delayed: int = 0
     n_consumers: int = 0
+
+    @property
+    def n_events(self) -> int:
+        """How many events are in it, wherever they stand."""
+        return self.n_ready + self.n_unacknowledged + self.n_delayed
 
     @property
     def in_use(self) -> bool:
         """Whether anything is in it or anybody waits at it."""
-        return bool(self.n_ready or self.n_unacknowledged or self.n_consumers)
+        return bool(self.n_events or self.n_consumers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +137,9 @@ class Broker:
             declared = await channel.queue_declare(queue, passive=True)
             ready[queue] = (declared.message_count or 0, declared.consumer_count or 0)
 
-        _, unacknowledged = await asyncio.gather(
-            self._on_lanes(queues, count, missing_ok=True), self._unacknowledged(queues)
-        )
+        _, totals = await asyncio.gather(self._on_lanes(queues, count, missing_ok=True), self._totals(queues))
         return {
-            queue: Count(n_ready, unacknowledged.get(queue, 0), n_consumers)
+            queue: replace(totals.get(queue, Count(0)), n_ready=n_ready, n_consumers=n_consumers)
             for queue, (n_ready, n_consumers) in ready.items()
         }
 
@@ -182,8 +187,8 @@ class Broker:
             raise Broken("the broker does not keep the policy of the data vhost")
         log.info("policy set", policy=POLICY_NAME, definition=wanted["definition"])
 
-    async def _unacknowledged(self, queues: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
+    async def _totals(self, queues: Sequence[str]) -> dict[str, Count]:
+        found: dict[str, Count] = {}
         for start in range(0, len(queues), _NAMES_A_REQUEST):
             # The names hold nothing that a regular expression would read otherwise, but for the harmless dot.
             pattern = f"^({'|'.join(queues[start : start + _NAMES_A_REQUEST])})$"
@@ -191,7 +196,7 @@ class Broker:
                 f"/api/queues/{self._vhost}",
                 {**_TOTALS, "page": "1", "page_size": str(_NAMES_A_REQUEST), "name": pattern, "use_regex": "true"},
             )
-            found |= {queue["name"]: _totals(queue).n_unacknowledged for queue in page["items"]}
+            found |= {queue["name"]: _totals(queue) for queue in page["items"]}
         return found
 
     async def _on_lanes(
@@ -250,7 +255,10 @@ _TOTALS = {"disable_stats": "true", "enable_queue_totals": "true"}
 
 
 def _totals(queue: Mapping[str, Any]) -> Count:
-    return Count(queue.get("messages_ready", 0), queue.get("messages_unacknowledged", 0))
+    n_ready, n_unacknowledged = queue.get("messages_ready", 0), queue.get("messages_unacknowledged", 0)
+    # Delayed events are in the sum and have no figure of their own here.
+    n_delayed = max(0, queue.get("messages", 0) - n_ready - n_unacknowledged)
+    return Count(n_ready, n_unacknowledged, n_delayed)
 
 
 async def _declare(channel: RawChannel, chain: Chain) -> None:

@@ -51,11 +51,12 @@ async def depths(store: Store, broker: Broker, workflow_id: WorkflowId) -> Depth
                 is_public=profile.is_public,
                 n_ready=(count := counts.get(profile.mqid, _NOTHING)).n_ready,
                 n_unacknowledged=count.n_unacknowledged,
+                n_delayed=count.n_delayed,
                 n_consumers=count.n_consumers,
             )
             for profile in found.profiles
         ],
-        n_dead=dead.n_ready + dead.n_unacknowledged,
+        n_dead=dead.n_events,
     )
 
 
@@ -113,12 +114,15 @@ def _publish(counts: Mapping[str, Count], public: set[str]) -> None:
     n_queues: Counter[str] = Counter()
     n_ready: Counter[str] = Counter()
     n_unacknowledged: Counter[str] = Counter()
+    n_delayed: Counter[str] = Counter()
     for queue, count in counts.items():
         kind = _DEAD if queue.startswith(_PREFIX_DEAD) else "public" if queue in public else "private"
         n_queues[kind] += 1
         n_ready[kind] += count.n_ready
         n_unacknowledged[kind] += count.n_unacknowledged
+        n_delayed[kind] += count.n_delayed
     for kind in ("public", "private", _DEAD):
         _queues.labels(kind).set(n_queues[kind])
         _events.labels(kind, "ready").set(n_ready[kind])
         _events.labels(kind, "unacknowledged").set(n_unacknowledged[kind])
+        _events.labels(kind, "delayed").set(n_delayed[kind])
