@@ -1,50 +1,67 @@
-"""`python -m deploy.local prepare|services`: fill the cache; run the servers alone until Ctrl-C."""
+"""`python -m deploy.local up|prepare|services`: the whole system, or only its cache, or only the servers."""
 
+import argparse
 import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from threading import Event
 
 from rich.console import Console
 
-from deploy.local.cache import cache_directory, prepare
 from deploy.local.errors import LaunchError
-from deploy.local.prerequisites import check_machine
-from deploy.local.services import run_directory, running
+from deploy.local.services import Services, run_directory, running
+from deploy.local.up import installation, up
 
 
-def main() -> int:
-    """Run the verb of the command line; the exit status."""
+def launch(words: Sequence[str]) -> int:
+    """Run `ewms up WORDS`; return the exit status. Named by the entry point group `ewms.launcher`."""
+    return main(["up", *words])
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the verb of the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    up_verb = verbs.add_parser("up", help="start the whole system and keep it running until Ctrl-C")
+    up_verb.add_argument("--pool", choices=("condor", "local"), help="where pilots run (default: condor if it can)")
+    verbs.add_parser("prepare", help="fill the cache of servers, start nothing")
+    verbs.add_parser("services", help="start the servers alone, print where they are as JSON, until Ctrl-C")
+    arguments = parser.parse_args(words)
+    if arguments.verb == "up":
+        return up(arguments.pool)
     console = Console(stderr=True)
     try:
-        check_machine()
-        installed = prepare(cache_directory(os.environ), console, mirror=os.environ.get("EWMS_DEBIAN_MIRROR"))
-        if sys.argv[1:] == ["services"]:
+        installed = installation(console, os.environ)
+        if arguments.verb == "services":
             stop = Event()
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: stop.set())
             with run_directory() as run, running(installed, run) as servers:
-                users = servers.rabbitmq.users
-                facts = {
-                    "EWMS_MONGO_URL": servers.mongodb.url,
-                    "control": {user: servers.rabbitmq.control_url(user) for user in users},
-                    "EWMS_DATA_AMQP_URL": servers.rabbitmq.data_url,
-                    "EWMS_RABBITMQ_API_URL": servers.rabbitmq.api_url,
-                    "admin": servers.rabbitmq.management_url("admin"),
-                    "EWMS_BROKER_ADDRESS": servers.rabbitmq.address,
-                    "EWMS_BROKER_KEY_FILE": str(servers.rabbitmq.key_files.private),
-                    "EWMS_BROKER_PUBLIC_KEY_FILE": str(servers.rabbitmq.key_files.public),
-                    "CONDOR_CONFIG": str(servers.condor and servers.condor.config),
-                    "jwks_url": servers.rabbitmq.jwks_url,
-                }
-                sys.stdout.write(json.dumps(facts, indent=1) + "\n")
+                sys.stdout.write(json.dumps(_facts(servers), indent=1) + "\n")
                 sys.stdout.flush()
                 stop.wait()
     except LaunchError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
     return 0
+
+
+def _facts(servers: Services) -> dict[str, object]:
+    broker = servers.rabbitmq
+    return {
+        "EWMS_MONGO_URL": servers.mongodb.url,
+        "control": {user: broker.control_url(user) for user in broker.users},
+        "EWMS_DATA_AMQP_URL": broker.data_url,
+        "EWMS_RABBITMQ_API_URL": broker.api_url,
+        "admin": broker.management_url("admin"),
+        "EWMS_BROKER_ADDRESS": broker.address,
+        "EWMS_BROKER_KEY_FILE": str(broker.key_files.private),
+        "EWMS_BROKER_PUBLIC_KEY_FILE": str(broker.key_files.public),
+        "CONDOR_CONFIG": str(servers.condor and servers.condor.config),
+        "jwks_url": broker.jwks_url,
+    }
 
 
 if __name__ == "__main__":

@@ -55,30 +55,35 @@ class Apptainer:
         Raises:
             LaunchError: apptainer could not; its words are in the message.
         """
+        as_file = destination.suffix == ".sif"
+        sandbox = destination.with_suffix(".sandbox") if as_file else destination
+        self._run(base, sandbox, "--sandbox")
+        # A definition file with `%files` would need `newuidmap` installed; a sandbox is a folder like any other.
+        for here, there in (files or {}).items():
+            target = sandbox / there.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(here, target)
+        if as_file:
+            self._run(sandbox, destination)
+            shutil.rmtree(sandbox)
+        return destination
+
+    def _run(self, source: Path, destination: Path, *options: str) -> None:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        sandbox = () if destination.suffix == ".sif" else ("--sandbox",)
-        definition = destination.with_name(f"{destination.name}.def")
-        definition.write_text(_definition(base, files or {}))
-        command = [self.program, "--silent", "build", "--force", *sandbox, destination, definition]
         outcome = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=self.environment()
+            [self.program, "--silent", "build", "--force", *options, destination, source],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment(),
         )
         if outcome.returncode:
             raise LaunchError(
                 f"apptainer could not build {destination.name}: {outcome.stderr.strip()[-500:]}",
-                f"check the free space below {destination.parent} and that {base} can be read",
+                f"check the free space below {destination.parent} and that {source} can be read",
             )
-        definition.unlink()
-        return destination
 
     def environment(self) -> dict[str, str]:
         """Return the environment in which this apptainer runs."""
         return {**os.environ, "PATH": self._path}
-
-
-def _definition(base: Path, files: Mapping[Path, str]) -> str:
-    lines = ["Bootstrap: localimage", f"From: {base}", ""]
-    if files:
-        lines.append("%files")
-        lines += [f"    {here} {there}" for here, there in files.items()]
-    return "\n".join(lines) + "\n"

@@ -1,0 +1,103 @@
+"""`ewms up`: the whole system in the foreground until Ctrl-C, and how to use it on the screen."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.local.cache import Installed, cache_directory, prepare
+from deploy.local.errors import LaunchError
+from deploy.local.keys import write_secret
+from deploy.local.prerequisites import check_machine
+from deploy.local.services import run_directory
+from deploy.local.stack import LOCATION, N_SLOTS, PoolName, Stack, running_stack
+
+ENDPOINTS = Path(".ewms") / "endpoints.json"
+
+
+def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.environ) -> int:
+    """Run the system until SIGINT, SIGTERM or SIGHUP; return the exit status.
+
+    `pool` None takes HTCondor, and where that cannot run plain child processes for the pilots, with a notice.
+    """
+    console = Console(stderr=True)
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    choices: tuple[PoolName, ...] = (pool,) if pool else ("condor", "local")
+    try:
+        installed = installation(console, environment, allow_fallback=True)
+        for choice in choices:
+            try:
+                _serve(installed, choice, console, environment, stop)
+            except LaunchError as error:
+                if choice == choices[-1]:
+                    raise
+                console.print(f"[yellow]The system does not start with HTCondor: {escape(error.what)}[/yellow]")
+                console.print("[yellow]Starting it with pilots as plain child processes of this machine.[/yellow]")
+            else:
+                break
+    except LaunchError as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        return 1
+    return 0
+
+
+def installation(console: Console, environment: Mapping[str, str], *, allow_fallback: bool = False) -> Installed:
+    """Return the unpacked servers, downloading what the cache lacks.
+
+    Raises:
+        LaunchError: this machine cannot have them, or run them.
+    """
+    check_machine()
+    mirror = environment.get("EWMS_DEBIAN_MIRROR")
+    return prepare(cache_directory(environment), console, mirror=mirror, allow_fallback=allow_fallback)
+
+
+def _serve(installed: Installed, pool: PoolName, console: Console, environment: Mapping[str, str], stop: Event) -> None:
+    def said(what: str) -> None:
+        console.print(f"{what} ...", style="dim", markup=False, highlight=False)
+
+    with (
+        run_directory() as run,
+        running_stack(installed, run, pool=pool, environment=environment, said=said) as stack,
+        _endpoints(stack) as written,
+    ):
+        console.print(_how_to_use(stack, written))
+        stop.wait()
+        said("draining")
+
+
+@contextmanager
+def _endpoints(stack: Stack) -> Iterator[Path]:
+    """Have `.ewms/endpoints.json` for the block: where the system is, and the token of the signed-in user."""
+    ENDPOINTS.parent.mkdir(exist_ok=True)
+    ENDPOINTS.unlink(missing_ok=True)
+    write_secret(ENDPOINTS, json.dumps(stack.endpoints(), indent=1).encode())
+    try:
+        yield ENDPOINTS.absolute()
+    finally:
+        ENDPOINTS.unlink(missing_ok=True)
+
+
+def _how_to_use(stack: Stack, endpoints: Path) -> str:
+    pool = "HTCondor" if stack.pool == "condor" else "child processes of this machine"
+    return f"""
+[bold green]EWMS is up.[/bold green]  Ctrl-C drains it and stops everything.
+
+  gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi)
+  workers      {N_SLOTS} at once, on {pool}; cluster location [bold]{LOCATION}[/bold]
+  logs         {escape(str(stack.logs))}
+  for scripts  {escape(str(endpoints))}
+
+In another terminal, in this folder:
+
+  .venv/bin/ewms workflow submit docs/examples/words/workflow.json --watch
+  .venv/bin/ewms --help
+"""
