@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.rabbitmq import RabbitMQ
+from runtime.amqp import Unroutable
 from runtime.bus import Bus, Caller
 from schemas.events import (
     Event,
@@ -144,9 +145,14 @@ class Peers:
         await self._mqs.answer(self._answer)
 
     async def order(self, payload: Payload) -> None:
-        """Send an order to the TMS."""
-        event_id = EventId(str(uuid.uuid4()))
-        await self._wms.publish(envelope(payload, event_id=event_id, source="test/wms", time=datetime.now(UTC)))
+        """Send an order to the TMS, as an outbox does: until it has an inbox for it."""
+        event = envelope(payload, event_id=EventId(str(uuid.uuid4())), source="test/wms", time=datetime.now(UTC))
+        async with asyncio.timeout(40):
+            while True:
+                try:
+                    return await self._wms.publish(event)
+                except Unroutable:
+                    await asyncio.sleep(0.05)
 
     def said(self, kind: type[P], taskforce: str) -> list[P]:
         """Return what the TMS has said of `taskforce`, of one kind."""
