@@ -23,7 +23,7 @@ from starlette.routing import Route as StarletteRoute
 from runtime import tracing
 from runtime.telemetry import histogram, log
 from schemas.api import MAX_BODY_BYTES
-from schemas.errors import Broken, EWMSError
+from schemas.errors import Broken, EWMSError, Unavailable
 from wms.gateway import bodies, openapi
 from wms.gateway.auth import Gatekeeper, allowed
 from wms.gateway.calls import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
@@ -37,7 +37,25 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _seconds = histogram("http_request_seconds", "Time to answer, by route and status.", ["method", "path", "code"])
 
+#: More requests than this under way at once would only make each other late.
+MAX_AT_ONCE = 200
+
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _Load:
+    """How many requests are under way."""
+
+    def __init__(self, limit: int) -> None:
+        self._n_left = limit
+
+    def __enter__(self) -> None:
+        if not self._n_left:
+            raise Unavailable("too many requests at once")
+        self._n_left -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._n_left += 1
 
 
 def build(
@@ -46,6 +64,7 @@ def build(
     *,
     version: str,
     max_body_bytes: int = MAX_BODY_BYTES,
+    max_at_once: int = MAX_AT_ONCE,
     health: Iterable[BaseRoute] = (),
 ) -> FastAPI:
     """Return the application that serves `routes`, with the process's own `health` routes.
@@ -59,6 +78,7 @@ def build(
     async def describe(_: Call) -> Response:
         return answered_raw(text)
 
+    load = _Load(max_at_once)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     # Routes are added as Starlette's: bodies are read, checked and answered here, once, in the contract's words.
     for route in described:
@@ -69,7 +89,7 @@ def build(
             app.add_route(route.path, _met(route.path, _open(route)), methods=[route.method])
             continue
         handled = describe if route.path == "/schema/openapi" else route.handler
-        endpoint = _guarded(route, handled, gatekeeper, max_body_bytes)
+        endpoint = _guarded(route, handled, gatekeeper, max_body_bytes, load)
         for prefix in PREFIXES:
             app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
     app.router.routes.extend(_unguarded(route) for route in health)
@@ -88,7 +108,11 @@ def _own_routes() -> list[Route]:
 
 
 def _guarded(
-    route: Route, handler: Callable[[Call], Awaitable[Response]], gatekeeper: Gatekeeper, max_body_bytes: int
+    route: Route,
+    handler: Callable[[Call], Awaitable[Response]],
+    gatekeeper: Gatekeeper,
+    max_body_bytes: int,
+    load: _Load,
 ) -> Endpoint:
     roles = allowed(route.method, route.path)
     if not roles:
@@ -102,7 +126,8 @@ def _guarded(
             raw = await bodies.read(request, max_bytes=max_body_bytes)
             content_type = request.headers.get("content-type", "")
             body = bodies.parsed(raw, content_type, route.body, optional=route.body_optional)
-        return await handler(Call(request, caller, body, raw))
+        with load:
+            return await handler(Call(request, caller, body, raw))
 
     return endpoint
 

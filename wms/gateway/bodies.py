@@ -1,5 +1,6 @@
 """Reads a request's JSON body: bounded, strict JSON, checked once against its model."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
@@ -14,12 +15,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_DEPTH = 64
 
+#: Who sends more slowly than this holds a connection for nothing.
+_PATIENCE_S = 30.0
+
 
 async def read(request: Request, *, max_bytes: int) -> bytes:
     """Return the bytes of the body.
 
     Raises:
         TooLarge: there are more than `max_bytes`, whatever the headers say.
+        BadBody: it ends early, or does not end.
     """
     too_large = TooLarge(f"the body must have at most {max_bytes} bytes")
     stated = request.headers.get("content-length", "")
@@ -28,13 +33,16 @@ async def read(request: Request, *, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     n_bytes = 0
     try:
-        async for chunk in request.stream():
-            n_bytes += len(chunk)
-            if n_bytes > max_bytes:
-                raise too_large
-            chunks.append(chunk)
+        async with asyncio.timeout(_PATIENCE_S):
+            async for chunk in request.stream():
+                n_bytes += len(chunk)
+                if n_bytes > max_bytes:
+                    raise too_large
+                chunks.append(chunk)
     except ClientDisconnect as error:
         raise BadBody("the body ended early") from error
+    except TimeoutError as error:
+        raise BadBody("the body did not arrive in time") from error
     return b"".join(chunks)
 
 

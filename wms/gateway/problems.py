@@ -129,6 +129,9 @@ def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
             return f"must be at most {context['le']}"
         case "enum" | "literal_error":
             return f"must be one of {context['expected']}"
+        case "json_invalid":
+            # It was JSON to Python: what is left are halves of surrogate pairs.
+            return "the body has text that is not Unicode"
         case "value_error":
             # Of our own validators, which do not repeat values.
             return str(context["error"])

@@ -1,5 +1,6 @@
 """The gateway as an ASGI application, without a socket: routing, errors, headers, the OpenAPI document."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +26,7 @@ class Believer:
         return {"sub": token, "ewms_role": "user"}
 
 
-def client(handler: Any = None, *, max_body_bytes: int = 1000) -> httpx2.AsyncClient:
+def client(handler: Any = None, *, max_body_bytes: int = 1000, max_at_once: int = 10) -> httpx2.AsyncClient:
     async def echo(call: Call) -> Response:
         return answered({"subject": call.caller.subject, "path": call.request.path_params})
 
@@ -39,6 +40,7 @@ def client(handler: Any = None, *, max_body_bytes: int = 1000) -> httpx2.AsyncCl
         Gatekeeper(Believer()),
         version="1.2.3",
         max_body_bytes=max_body_bytes,
+        max_at_once=max_at_once,
     )
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway")
 
@@ -125,6 +127,23 @@ async def test_a_body_over_the_limit_is_413_whatever_its_headers_say(stated: boo
             "/v1/workflows", content=content, headers={**TOKEN, "Content-Type": "application/json"}
         )
         assert (answer.status_code, answer.json()["code"]) == (413, 413)
+
+
+async def test_more_requests_at_once_than_the_limit_are_told_to_come_again() -> None:
+    release = asyncio.Event()
+
+    async def wait(_: Call) -> Response:
+        await release.wait()
+        return answered({})
+
+    async with client(wait, max_at_once=2) as http:
+        under_way = [asyncio.create_task(http.get("/v1/workflows/WF-1", headers=TOKEN)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        refused = await http.get("/v1/workflows/WF-1", headers=TOKEN)
+        assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+        release.set()
+        assert [answer.status_code for answer in await asyncio.gather(*under_way)] == [200, 200]
+        assert (await http.get("/v1/workflows/WF-1", headers=TOKEN)).status_code == 200
 
 
 @pytest.mark.parametrize("content", [b"", b"{}"])
