@@ -48,9 +48,10 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         epoch = await home.acquire()
         stack.callback(home.release)
 
+        checks["start"] = _starting
+        del checks["lock"]
         pool = _pool(settings)
         checks["pool"] = pool.ping
-        del checks["lock"]
         await _until_available(pool.start)
         stack.push_async_callback(pool.stop)
 
@@ -87,8 +88,8 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         await bus.consume(Orders(starter, stopper).take)
         await stack.enter_async_context(_running(sweep.run(), "sweep"))
 
-        checks = {"pool": pool.ping, "control": bus.ping}
-        await stack.enter_async_context(serve(health_routes(checks), host=settings.http_host, port=settings.http_port))
+        checks["control"] = bus.ping
+        del checks["start"]
         log.info("ready", schedd=settings.schedd, pool=settings.pool, epoch=epoch)
         yield Tms(pool, watch, sweep)
 
@@ -132,3 +133,7 @@ async def _running(
         else:
             task.cancel()
         await asyncio.wait([task])
+
+
+async def _starting() -> None:
+    raise Unavailable("TMS is starting")
