@@ -1,0 +1,127 @@
+"""The story of a workflow, from the request to retired queues, through the user's own door."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import Stack
+from ewms import Client, NotThere, Refused, Workflow
+from ewms.client import Run
+from schemas.phases import Phase
+from tests.system.conftest import CLUSTER, one_task, shell_task
+
+
+def _phases(run: Run) -> list[list[tuple[str, bool]]]:
+    return [[(c.target_phase, c.was_successful) for c in t.phase_change_log] for t in run.show().taskforces]
+
+
+def test_every_event_comes_back_once_through_two_tasks_and_the_workflow_ends_in_the_contracts_phases(
+    client: Client,
+) -> None:
+    upper = shell_task("tr a-z A-Z < $1 > $2", inputs=["words"], outputs=["loud"])
+    twice = shell_task("cat $1 $1 > $2", inputs=["loud"], outputs=["echoes"])
+    run = client.submit(Workflow(public=["words", "echoes"], tasks=[upper, twice]))
+    words = [f"word-{number}" for number in range(100)]
+
+    with run.queue("words").publisher() as publisher:
+        for word in words:
+            publisher.send(word)
+    echoes = [event.body for event in run.queue("echoes").results(n=len(words), idle_timeout=60)]
+
+    assert sorted(echoes) == sorted(word.upper() * 2 for word in words)
+    depths = run.depths()
+    assert {queue.alias: queue.n_ready for queue in depths.queues} == {"words": 0, "loud": 0, "echoes": 0}
+    assert depths.n_dead == 0
+
+    run.finish()
+    run.wait("over", timeout="60s").raise_for_failures()
+    assert (
+        _phases(run)
+        == [
+            [
+                ("pre-mq-activation", True),
+                ("pre-launch", True),
+                ("pending-starter", True),
+                ("condor-submit", True),
+                ("pending-stopper", True),
+                ("condor-rm", True),
+                ("condor-complete", True),
+            ]
+        ]
+        * 2
+    )
+
+
+def test_statuses_of_all_workers_are_told_within_seconds(client: Client) -> None:
+    run = client.submit(one_task("cp $1 $2", n_workers=3))
+    deadline = time.monotonic() + 40
+    while run.statuses() != {"RUNNING": {"AwaitingFirstMessage": 3}}:
+        assert time.monotonic() < deadline, f"statuses are still {run.statuses()}"
+        time.sleep(0.2)
+    run.abort()
+    run.wait("over", timeout="60s")
+    assert run.statuses() == {"REMOVED": {"AwaitingFirstMessage": 3}} or set(run.statuses()) == {"REMOVED"}
+
+
+def test_a_poison_event_is_tried_five_times_and_stops_nobody_else(client: Client) -> None:
+    run = client.submit(one_task("if grep -q poison $1; then echo no such pixel >&2; exit 3; fi; cp $1 $2"))
+    with run.queue("in").publisher() as publisher:
+        for number in range(20):
+            publisher.send("poison" if number == 7 else f"good {number}")
+
+    good = [event.body for event in run.queue("out").results(n=19, idle_timeout=60)]
+
+    assert len(set(good)) == 19
+    deadline = time.monotonic() + 60
+    while run.depths().n_dead != 1:
+        assert time.monotonic() < deadline, f"{run.depths().n_dead} dead letters"
+        time.sleep(0.2)
+    run.finish()
+    outcome = run.wait("over", timeout="60s")
+    assert outcome.n_dead == 1
+    assert any("no such pixel" in error for error in outcome.state.task_errors)
+
+
+def test_the_first_published_example_is_taken_word_for_word(client: Client, stack: Stack) -> None:
+    example = json.loads((Path(__file__).parents[1] / "data" / "first-published-request.json").read_text())
+    run = client.submit(example)
+    state = run.show()
+    assert state.task_directives[0].cluster_locations == ["sub-2"]
+    assert state.taskforces[0].n_workers == 1000
+    run.wait(Phase.CONDOR_SUBMIT, timeout="30s")
+    run.abort()
+    run.wait("over", timeout="60s")
+
+
+def test_aborting_at_once_leaves_no_cluster_behind(client: Client) -> None:
+    runs = [client.submit(one_task("cp $1 $2", n_workers=2)) for _ in range(8)]
+    for number, run in enumerate(runs):
+        # At every point of the way to the schedd.
+        time.sleep(0.03 * number)
+        run.abort()
+    for run in runs:
+        outcome = run.wait("over", timeout="60s")
+        assert outcome.state.workflow.deactivated == "ABORTED"
+
+
+def test_deactivating_twice_finds_nothing_to_deactivate(client: Client) -> None:
+    run = client.submit(one_task("cp $1 $2", n_workers=1))
+    run.abort()
+    with pytest.raises(NotThere, match="no non-deactivated workflow"):
+        run.finish()
+
+
+def test_what_is_wrong_with_a_request_is_named_and_nothing_is_created(client: Client) -> None:
+    before = len(client.workflows())
+    good = one_task("cp $1 $2").request([CLUSTER])
+    for change, complaint in (
+        ({"colour": "red"}, "colour"),
+        ({"n_workers": "many"}, "n_workers"),
+        ({"cluster_locations": ["nowhere"]}, "condor cluster location not found: nowhere"),
+    ):
+        bad = {**good, "tasks": [{**good["tasks"][0], **change}]}
+        with pytest.raises(Refused, match=complaint):
+            client.submit(bad)
+    assert len(client.workflows()) == before
