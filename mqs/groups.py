@@ -12,8 +12,9 @@ from weakref import WeakValueDictionary
 
 from mqs import lifecycle, repository
 from mqs.admission import Admitted, Applicant, Budget, Usage, verdicts
-from mqs.broker import Broker, Load
+from mqs.broker import Broker
 from mqs.lifecycle import Declare, Look, Outcome, Remove, Rules
+from mqs.management import Load
 from mqs.repository import Found
 from mqs.topology import doomed
 from runtime.decision import Decision

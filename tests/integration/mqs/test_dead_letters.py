@@ -80,7 +80,7 @@ async def test_five_attempts_at_a_failing_event_are_spaced_wider_and_wider(
             if len(seen) < MAX_ATTEMPTS:
                 await message.reject(requeue=True)
                 return
-            reasons = {"x-ewms-dead-reason": "task-failed"}
+            reasons: dict[str, Any] = {"x-ewms-dead-reason": "task-failed"}
             await dead.publish(aio_pika.Message(message.body, delivery_mode=2, headers=reasons), mine.workflow_id)
             await message.ack()
             done.set()
@@ -191,7 +191,7 @@ async def test_an_event_that_is_not_even_rejected_is_a_dead_letter_after_the_pol
                 effective = shown.get("effective_policy_definition") or {}
                 await asyncio.sleep(0.1)
     assert effective["delivery-limit"] == 15
-    counts = []
+    counts: list[Any] = []
     async with asyncio.timeout(10):
         while len(counts) < 3:
             channel = await as_mqs.channel()

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import aio_pika
 import pytest
@@ -14,6 +16,7 @@ from mqs.app import Mqs
 from mqs.grants import Grant
 from schemas import ids
 from schemas.errors import Unprocessable
+from schemas.ids import Mqid
 from schemas.requests import GrantAnswer, ProfilesAnswer
 from schemas.topology import dead_exchange, dead_queue, event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
@@ -88,7 +91,7 @@ async def refused(connection: aio_pika.abc.AbstractConnection, act: Act) -> bool
     return False
 
 
-def attacks(mine: Plan, theirs: Plan, *, reads: set[str], writes: set[str]) -> dict[str, Act]:
+def attacks(mine: Plan, theirs: Plan, *, reads: set[Mqid], writes: set[Mqid]) -> dict[str, Act]:
     """Return everything that the bearer of a token must not be able to do, by name."""
     found: dict[str, Act] = {
         "publish to the default exchange": lambda c: publish(c, "", mine.queue_in),
@@ -109,18 +112,18 @@ def attacks(mine: Plan, theirs: Plan, *, reads: set[str], writes: set[str]) -> d
     }
     for plan in (mine, theirs):
         for mqid in plan.mqids:
-            found[f"delete queue {mqid}"] = lambda c, q=mqid: delete(c, q)  # type: ignore[misc] - a default binds the loop's value
+            found[f"delete queue {mqid}"] = partial(delete, queue=mqid)
             if mqid not in reads:
-                found[f"get {mqid}"] = lambda c, q=mqid: get(c, q)  # type: ignore[misc] - as above
-                found[f"consume {mqid}"] = lambda c, q=mqid: consume(c, q)  # type: ignore[misc] - as above
-                found[f"purge {mqid}"] = lambda c, q=mqid: purge(c, q)  # type: ignore[misc] - as above
+                found[f"get {mqid}"] = partial(get, queue=mqid)
+                found[f"consume {mqid}"] = partial(consume, queue=mqid)
+                found[f"purge {mqid}"] = partial(purge, queue=mqid)
             if mqid not in writes:
-                found[f"publish {mqid}"] = lambda c, q=mqid: publish(c, event_exchange(q), q)  # type: ignore[misc] - as above
+                found[f"publish {mqid}"] = partial(publish, exchange=event_exchange(mqid), key=mqid)
     return found
 
 
 async def check(
-    address: str, token: str, mine: Plan, theirs: Plan, *, reads: set[str], writes: set[str], dead: bool
+    address: str, token: str, mine: Plan, theirs: Plan, *, reads: set[Mqid], writes: set[Mqid], dead: bool
 ) -> None:
     async with logged_in(address, token) as connection:
         for mqid in writes:
@@ -195,7 +198,7 @@ async def test_a_publishers_own_routing_key_or_cc_header_reaches_no_other_queue(
             exchange = await channel.get_exchange(event_exchange(mine.queue_in), ensure=False)
             with pytest.raises((PublishError, DeliveryError)):
                 await exchange.publish(aio_pika.Message(b"stray"), theirs.queue_in, mandatory=True)
-            others = [theirs.queue_in, mine.queue_mid, dead_queue(theirs.workflow_id)]
+            others: list[Any] = [theirs.queue_in, mine.queue_mid, dead_queue(theirs.workflow_id)]
             await exchange.publish(aio_pika.Message(b"copied", headers={"CC": others}), mine.queue_in)
         async with as_mqs.channel() as channel:
             for name in others:

@@ -1,0 +1,135 @@
+"""The broker's management API: the policy of a vhost, and what AMQP does not tell of its queues.
+
+What it says of queues is some seconds old: a quorum queue reports its figures at a tick (`quorum_tick_interval`, 5 s).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+
+from runtime.amqp import full_jitter
+from runtime.telemetry import log
+from schemas.errors import Broken, Rejected, Unavailable
+
+_TIMEOUT_S = 10.0
+_NAMES_A_REQUEST = 100
+
+#: Asks for the figures that the queues report themselves instead of those that the API keeps a history of.
+_TOTALS = {"disable_stats": "true", "enable_queue_totals": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many events a queue held when it last reported."""
+
+    n_ready: int = 0
+    n_unacknowledged: int = 0
+    n_delayed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the vhost carries in all."""
+
+    n_bytes: int
+    n_connections: int
+
+
+class Management:
+    """The management API as user `mqs`, for one vhost."""
+
+    def __init__(self, url: str, *, vhost: str) -> None:
+        self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S)
+        self._vhost = quote(vhost, safe="")
+
+    async def version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:
+        """Return the broker's version; the API, which comes up some moments after AMQP, is waited for.
+
+        Raises:
+            Unavailable: it did not come.
+        """
+        deadline = asyncio.get_running_loop().time() + wait_s
+        attempt = 0
+        while True:
+            try:
+                text = (await self._get("/api/overview", {}))["rabbitmq_version"]
+                break
+            except Unavailable:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(full_jitter(attempt, cap_s=2.0))
+                attempt += 1
+        return tuple(int(part) for part in text.split("-", maxsplit=1)[0].split(".") if part.isdigit())
+
+    async def set_policy(self, name: str, wanted: Mapping[str, Any]) -> None:
+        """Make `wanted` the policy `name` and see that it is.
+
+        One that is right already is left alone: to set it would make the broker visit every queue.
+
+        Raises:
+            Broken: the broker keeps something else.
+            Rejected: it refuses the policy.
+        """
+        path = f"/api/policies/{self._vhost}/{name}"
+        if _says(await self._get(path, {}, missing_ok=True), wanted):
+            return
+        await self._call("PUT", path, json=wanted)
+        if not _says(await self._get(path, {}), wanted):
+            raise Broken(f"the broker does not keep the policy {name}")
+        log.info("policy set", policy=name, definition=wanted["definition"])
+
+    async def totals(self, queues: Sequence[str] | None = None) -> dict[str, Totals]:
+        """Return what lies in `queues`, or in every queue of the vhost; those that have not reported are empty."""
+        path = f"/api/queues/{self._vhost}"
+        if queues is None:
+            return {queue["name"]: _totals(queue) for queue in await self._get(path, _TOTALS)}
+        found: dict[str, Totals] = {}
+        for start in range(0, len(queues), _NAMES_A_REQUEST):
+            # The names hold nothing that a regular expression would read otherwise, but for the harmless dot.
+            pattern = f"^({'|'.join(queues[start : start + _NAMES_A_REQUEST])})$"
+            page = {"page": "1", "page_size": str(_NAMES_A_REQUEST), "name": pattern, "use_regex": "true"}
+            answer = await self._get(path, {**_TOTALS, **page})
+            found |= {queue["name"]: _totals(queue) for queue in answer["items"]}
+        return found
+
+    async def load(self) -> Load:
+        """Return what the vhost carries. Costs the broker a look at every queue."""
+        queues, connections = await asyncio.gather(
+            self._get(f"/api/queues/{self._vhost}", {"columns": "message_bytes"}),
+            self._get(f"/api/vhosts/{self._vhost}/connections", {"columns": "name"}),
+        )
+        return Load(sum(queue.get("message_bytes", 0) for queue in queues), len(connections))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _get(self, path: str, query: Mapping[str, str], *, missing_ok: bool = False) -> Any:
+        answer = await self._call("GET", path, params=query, missing_ok=missing_ok)
+        return None if answer.status_code == 404 else answer.json()
+
+    async def _call(self, method: str, path: str, *, missing_ok: bool = False, **what: Any) -> httpx2.Response:
+        try:
+            answer = await self._client.request(method, path, **what)
+        except httpx2.TransportError as error:
+            raise Unavailable(f"the broker's management API is away: {type(error).__name__}") from error
+        if answer.is_success or (missing_ok and answer.status_code == 404):
+            return answer
+        if answer.status_code >= 500:
+            raise Unavailable(f"the broker's management API answered {answer.status_code}")
+        raise Rejected(f"the broker's management API refused {method} {path}: {answer.status_code}", hint=answer.text)
+
+
+def _totals(queue: Mapping[str, Any]) -> Totals:
+    n_ready, n_unacknowledged = queue.get("messages_ready", 0), queue.get("messages_unacknowledged", 0)
+    # Delayed events are in the sum and have no figure of their own here.
+    n_delayed = max(0, queue.get("messages", 0) - n_ready - n_unacknowledged)
+    return Totals(n_ready, n_unacknowledged, n_delayed)
+
+
+def _says(policy: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    return policy is not None and all(policy.get(name) == value for name, value in wanted.items())
