@@ -1,12 +1,13 @@
 """What changed since the last report that the broker confirmed. (core)
 
 A snapshot is whole, so only the newest matters: a taskforce that changed a thousand times since the last report is
-reported once, and a report that was lost is made up for by the next. `(epoch, seq)` orders them across restarts.
+reported once, and a report that was lost is made up for by the next. `(epoch, seq)` orders them across restarts. One
+that did not change is repeated now and then: its `as_of` tells who reads it that it is still true (G7).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
@@ -15,6 +16,8 @@ from tms.statuses import Tally
 
 #: Snapshots in one event: a snapshot with ten long errors has some 10 kB, an event may have 4 MiB.
 MAX_SNAPSHOTS = 100
+#: How old the last word on a taskforce may be.
+REPEAT_AFTER = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
@@ -24,17 +27,22 @@ class Reporting:
     schedd: str
     epoch: int
     _seq: int = 0
-    _said: dict[TaskforceUuid, tuple[CompoundStatuses, TopTaskErrors]] = field(default_factory=dict)
+    _said: dict[TaskforceUuid, Snapshot] = field(default_factory=dict)
 
     def due(self, tallies: Mapping[TaskforceUuid, Tally], *, as_of: datetime) -> list[TaskforceStatuses]:
-        """Return the reports of those of `tallies` that differ from what was last confirmed.
+        """Return the reports of those of `tallies` that differ from what was last confirmed, or were so long ago.
 
         Asking again without `confirmed` gives the same again, with higher numbers.
         """
         snapshots = []
         for uuid, tally in tallies.items():
             statuses, errors = tally.compound(), tally.top_errors()
-            if self._said.get(uuid) != (statuses, errors):
+            said = self._said.get(uuid)
+            if (
+                said is None
+                or (said.compound_statuses, said.top_task_errors) != (statuses, errors)
+                or as_of - said.as_of >= REPEAT_AFTER
+            ):
                 snapshots.append(self._snapshot(uuid, statuses, errors, as_of))
         return [
             TaskforceStatuses(schedd=self.schedd, snapshots=snapshots[n : n + MAX_SNAPSHOTS])
@@ -44,7 +52,7 @@ class Reporting:
     def confirmed(self, report: TaskforceStatuses) -> None:
         """Note that the broker has `report`."""
         for snapshot in report.snapshots:
-            self._said[snapshot.taskforce_uuid] = (snapshot.compound_statuses, snapshot.top_task_errors)
+            self._said[snapshot.taskforce_uuid] = snapshot
 
     def forget(self, taskforces: Iterable[TaskforceUuid]) -> None:
         """Drop what was said of `taskforces`, which are over or are to be reported anew."""

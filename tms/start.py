@@ -15,6 +15,7 @@ from runtime.failpoints import failpoint
 from runtime.telemetry import histogram, log
 from schemas.errors import Broken, Conflict, Rejected
 from schemas.events import (
+    TaskforceCompleted,
     TaskforceRelease,
     TaskforceRemoved,
     TaskforceStart,
@@ -24,6 +25,7 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantAnswer, GrantQuery
 from tms.ended import Ended
+from tms.errors import ClusterGone
 from tms.home import Home, TaskforceFiles, write_private
 from tms.inputs import resolved_input_files
 from tms.pilotfiles import PilotProfile, pilot_environment, task_file, token_file
@@ -92,8 +94,17 @@ class Starter:
     async def release(self, order: TaskforceRelease) -> None:
         """Let the jobs of a recorded cluster run. A release that is repeated does nothing."""
         async with self._turns.of(order.taskforce_uuid):
-            if await self._pool.release(order.taskforce_uuid, order.cluster_id):
-                log.info("cluster released", cluster_id=order.cluster_id)
+            try:
+                if await self._pool.release(order.taskforce_uuid, order.cluster_id):
+                    log.info("cluster released", cluster_id=order.cluster_id)
+            except ClusterGone:
+                if order.taskforce_uuid in self._watch.followed():
+                    # Its log will say so, or the sweep.
+                    raise
+                completed = TaskforceCompleted(
+                    taskforce_uuid=order.taskforce_uuid, cluster_id=order.cluster_id, completed_at=self._voice.now()
+                )
+                await self._voice.say(completed)
 
     async def report(self, cluster: Cluster) -> None:
         """Say that `cluster` is in the queue, and follow its log from then on."""
@@ -154,7 +165,13 @@ class Starter:
         commands = submit_commands(cluster)
         grant = await self._grant(order)
         environment = pilot_environment(order, grant, self._pilot_profile)
-        kept = {"workflow_id": order.workflow_id, "n_workers": order.n_workers, "submit_dict": commands}
+        kept: dict[str, Any] = {
+            "n_workers": order.n_workers,
+            "submit_dict": commands,
+            # What to ask MQS for again when the token comes to its end.
+            "grant": _grant_query(order).model_dump(),
+            "token_expires_at": grant.expires_at.isoformat(),
+        }
         await asyncio.to_thread(_write, files, kept, task_file(environment), token_file(grant))
         submitted = await self._pool.submit(cluster)
         kept["cluster_id"] = submitted.cluster_id
@@ -163,17 +180,19 @@ class Starter:
         return submitted
 
     async def _grant(self, order: TaskforceStart) -> GrantAnswer:
-        answer = await self._bus.ask(
-            GrantQuery(
-                workflow_id=order.workflow_id,
-                taskforce_uuid=order.taskforce_uuid,
-                inputs=order.task.input_queues,
-                outputs=order.task.output_queues,
-            )
-        )
+        answer = await self._bus.ask(_grant_query(order))
         if not isinstance(answer, GrantAnswer):
             raise Broken(f"asked for a grant, MQS answered {answer.kind}")
         return answer
+
+
+def _grant_query(order: TaskforceStart) -> GrantQuery:
+    return GrantQuery(
+        workflow_id=order.workflow_id,
+        taskforce_uuid=order.taskforce_uuid,
+        inputs=order.task.input_queues,
+        outputs=order.task.output_queues,
+    )
 
 
 def _write(files: TaskforceFiles, kept: dict[str, Any], task: bytes, token: bytes) -> None:

@@ -19,7 +19,7 @@ from schemas.ids import TaskforceUuid
 from tms.home import Home
 from tms.inotify import DirectoryWatch
 from tms.joblog import JobLog
-from tms.reporting import Reporting
+from tms.reporting import REPEAT_AFTER, Reporting
 from tms.statuses import Tally
 from tms.voice import Voice
 
@@ -50,6 +50,7 @@ class Watch:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._saved_at = 0.0
+        self._repeated_at = 0.0
         self._directories = DirectoryWatch("job.log", self._on_changed)
 
     def followed(self) -> dict[TaskforceUuid, int | None]:
@@ -86,6 +87,8 @@ class Watch:
             joblog = await asyncio.to_thread(self._opened, uuid)
             if joblog.is_over and not say_again:
                 return
+            # A cluster may be in the queue whose files are lost: HTCondor goes on writing its log if it finds a place.
+            await asyncio.to_thread(self._home.taskforce(uuid).create)
             joblog.is_over = False
             # Two may have opened it at once; the first stays.
             joblog = self._logs.setdefault(uuid, joblog)
@@ -134,6 +137,10 @@ class Watch:
         self._wake.clear()
         grown = await asyncio.to_thread(self._grown)
         changed, self._changed = self._changed | grown, set()
+        now = asyncio.get_running_loop().time()
+        if now - self._repeated_at >= REPEAT_AFTER.total_seconds():
+            self._repeated_at = now
+            changed |= self._logs.keys()
         try:
             behind = await asyncio.to_thread(self._read, changed)
             failpoint("tms.watch.read")

@@ -22,8 +22,9 @@ _PROJECTION = [
     "JobMaterializePaused",
     "UserLog",
 ]
-#: Clusters rather than jobs: only a cluster's ad has no ProcId.
-_A_CLUSTER = "ProcId =?= undefined"
+#: Clusters rather than jobs: only a cluster's ad has no ProcId. And ours: the existing TMS names its taskforces by the
+#: same attribute but submits no factories, and what is its must not be taken for an orphan of ours.
+_A_CLUSTER = "ProcId =?= undefined && JobMaterializePaused =!= undefined"
 #: What the bindings' process needs of our environment; the rest stays out of its reach.
 _ENVIRONMENT = ("CONDOR_CONFIG", "HOME", "LANG", "PATH", "TZ", "USER", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
@@ -105,7 +106,8 @@ class CondorPool:
 
     async def _query(self, constraint: str) -> list[Cluster]:
         ads = await self._call("query", constraint=constraint, projection=_PROJECTION)
-        return sorted(map(_cluster, ads), key=lambda cluster: cluster.cluster_id)
+        ours = (ad for ad in ads if TASKFORCE_UUID.fullmatch(str(ad["EWMSTaskforceUUID"])))
+        return sorted(map(_cluster, ours), key=lambda cluster: cluster.cluster_id)
 
     async def _call(self, call: str, **arguments: Any) -> Any:
         async with self._one_at_a_time:

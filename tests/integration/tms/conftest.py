@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from deploy.local.rabbitmq import RabbitMQ
 from runtime.amqp import Unroutable
 from runtime.bus import Bus, Caller
+from schemas.errors import Unavailable
 from schemas.events import (
     Event,
     Payload,
@@ -128,6 +129,7 @@ class Peers:
         self.heard: list[Event] = []
         #: As the real WMS: a recorded cluster is released, any other of the same taskforce is removed.
         self.answers = True
+        self.mqs_is_away = False
         self.clusters: dict[str, int] = {}
         self.grants: list[GrantQuery] = []
 
@@ -184,6 +186,8 @@ class Peers:
 
     async def _answer(self, request: AnyRequest, caller: Caller) -> AnyAnswer:
         assert isinstance(request, GrantQuery)
+        if self.mqs_is_away:
+            raise Unavailable("away")
         self.grants.append(request)
         return GrantAnswer(
             token=SecretStr(TOKEN),

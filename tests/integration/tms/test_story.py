@@ -1,11 +1,15 @@
 """The whole TMS as a process, between a real broker and both pools."""
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
+import htcondor2
+import httpx2
 import pytest
 
+from deploy.local.ports import free_ports
 from schemas.events import (
     TaskforceCompleted,
     TaskforceRelease,
@@ -21,7 +25,8 @@ from tests.unit.tms.orders import UUID, order
 
 
 def start(**changes: object) -> TaskforceStart:
-    return order(schedd=SCHEDD, n_workers=3, **{"worker": {"worker_memory": "64M", "worker_disk": "1M"}, **changes})
+    small = {"worker_memory": "64M", "worker_disk": "1M"}
+    return order(**{"schedd": SCHEDD, "n_workers": 3, "worker": small, **changes})
 
 
 async def test_a_taskforce_from_its_start_to_its_end(
@@ -140,6 +145,12 @@ async def test_a_stop_of_a_cluster_that_nobody_has_heard_of_is_answered(tms: Tms
     assert [r.cluster_id for r in peers.said(TaskforceRemoved, UUID)] == [4711]
 
 
+async def test_a_release_of_a_cluster_that_nobody_has_heard_of_is_answered(tms: TmsProcess, peers: Peers) -> None:
+    await tms.start()
+    await peers.order(TaskforceRelease(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=4711))
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+
+
 async def test_a_start_that_is_repeated_reports_the_same_cluster(tms: TmsProcess, peers: Peers, pool_kind: str) -> None:
     peers.answers = False
     await tms.start()
@@ -207,16 +218,82 @@ async def test_a_second_tms_waits_until_the_first_is_gone(
     assert peers.snapshots(other)[-1].epoch > peers.snapshots(UUID)[-1].epoch
 
 
-async def test_a_second_tms_that_waits_can_be_stopped(
+async def test_a_second_tms_that_waits_is_alive_not_ready_and_can_be_stopped(
     tms: TmsProcess, peers: Peers, environment: dict[str, str], tmp_path: Path
 ) -> None:
     await tms.start()
     await tms.ready()
-    second = TmsProcess(environment, tmp_path / "second.log")
+    (port,) = free_ports(1)
+    second = TmsProcess(environment | {"EWMS_HTTP_PORT": str(port)}, tmp_path / "second.log")
     await second.start()
-    await until(lambda: "uvicorn" in second.log.read_text() or second.log.stat().st_size or True)
-    await second.stop()
-    assert tms.lines("ready")
+    url = f"http://127.0.0.1:{port}"
+    await until(lambda: answer(f"{url}/healthz") == 200)
+    assert answer(f"{url}/readyz") == 503
+    assert await second.stop() == 0
+    assert second.lines("ready") == []
+
+
+async def test_a_start_waits_for_mqs(tms: TmsProcess, peers: Peers) -> None:
+    peers.mqs_is_away = True
+    await tms.start()
+    await peers.order(start())
+    await until(lambda: tms.lines("inbox paused"))
+    assert peers.said(TaskforceSubmitFailed, UUID) == []
+    peers.mqs_is_away = False
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+
+
+async def test_a_held_job_is_reported_with_its_reason_and_runs_on_when_released(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], condor: Path
+) -> None:
+    environment |= {"EWMS_POOL": "condor", "CONDOR_CONFIG": str(condor)}
+    environment["EWMS_PILOT_COMMAND"] = json.dumps([*json.loads(environment["EWMS_PILOT_COMMAND"])[:2], "6", "0"])
+    await tms.start()
+    await peers.order(start(n_workers=1))
+    await until(lambda: UUID in peers.clusters)
+    schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
+    await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
+    schedd.act(htcondor2.JobAction.Hold, f"{peers.clusters[UUID]}.0", reason=("by hand", 7))
+    await until(lambda: peers.statuses(UUID) == {"HELD: Put on hold by a user": {"Tasking": 1}})
+    # WMS repeats a release when TMS has said the cluster again: it must not undo what a person did.
+    await peers.order(TaskforceRelease(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=peers.clusters[UUID]))
+    await tms.stop()
+    await tms.start()
+    await tms.ready()
+    await until(lambda: len(peers.said(TaskforceSubmitted, UUID)) > 1)
+    (job,) = schedd.query(f"ClusterId == {peers.clusters[UUID]}", ["JobStatus"])
+    assert job["JobStatus"] == 5
+    schedd.act(htcondor2.JobAction.Release, f"{peers.clusters[UUID]}.0", reason=("by hand", 7))
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    assert peers.statuses(UUID) == {"COMPLETED": {"Done": 1}}
+
+
+async def test_a_cluster_whose_log_is_lost_is_noticed_by_the_sweep(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], condor: Path, tmp_path: Path
+) -> None:
+    """The taskforce's whole directory is gone, as after a disk was replaced: WMS still learns where it stands."""
+    peers.answers = False
+    environment |= {"EWMS_POOL": "condor", "CONDOR_CONFIG": str(condor)}
+    await tms.start()
+    await peers.order(start())
+    await until(lambda: peers.said(TaskforceSubmitted, UUID))
+    await tms.stop()
+    shutil.rmtree(Path(environment["EWMS_TMS_DIR"]) / "taskforces")
+    await tms.start()
+    await until(lambda: len(peers.said(TaskforceSubmitted, UUID)) >= 2)
+    cluster_id = peers.said(TaskforceSubmitted, UUID)[0].cluster_id
+    await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
+    await until(lambda: peers.said(TaskforceRemoved, UUID))
+    await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+
+
+def answer(url: str) -> int:
+    """Return the status code of a GET; 0 if nobody listens."""
+    try:
+        return httpx2.get(url).status_code
+    except httpx2.TransportError:
+        return 0
 
 
 async def test_a_log_that_was_replaced_is_read_anew_in_a_new_epoch(
@@ -248,8 +325,6 @@ async def test_secrets_of_the_tms_are_nowhere(
     await until(lambda: "RUNNING" in peers.statuses(UUID))
     ads = ""
     if pool_kind == "condor":
-        import htcondor2
-
         schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
         ads = "".join(map(str, schedd.query("true", opts=htcondor2.QueryOpts.IncludeClusterAd)))
         assert UUID in ads

@@ -1,10 +1,10 @@
 """Reports: what changed since the last one that the broker has confirmed, each with a higher number."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from schemas.ids import TaskforceUuid
 from tms.jobevents import EventType, JobMoved
-from tms.reporting import MAX_SNAPSHOTS, Reporting
+from tms.reporting import MAX_SNAPSHOTS, REPEAT_AFTER, Reporting
 from tms.statuses import Tally
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -29,6 +29,17 @@ def test_a_report_that_was_not_confirmed_is_made_again_with_a_higher_number() ->
     (again,) = reporting.due({A: Tally(1)}, as_of=NOW)
     assert again.snapshots[0].seq > lost.snapshots[0].seq
     assert again.snapshots[0].compound_statuses == lost.snapshots[0].compound_statuses
+
+
+def test_what_did_not_change_is_repeated_now_and_then() -> None:
+    reporting = Reporting("schedd", epoch=1)
+    tallies = {A: Tally(1)}
+    (report,) = reporting.due(tallies, as_of=NOW)
+    reporting.confirmed(report)
+    later = NOW + REPEAT_AFTER
+    assert reporting.due(tallies, as_of=later - timedelta(seconds=1)) == []
+    (again,) = reporting.due(tallies, as_of=later)
+    assert again.snapshots[0].as_of == later
 
 
 def test_only_what_changed_is_reported_whole() -> None:
