@@ -15,7 +15,7 @@ from runtime.decision import Document
 from runtime.failpoints import failpoint
 from runtime.store import OUTBOX, Committed, OutboxRow, Store
 from runtime.telemetry import counter, gauge, log
-from schemas.errors import EWMSError, Unavailable
+from schemas.errors import Broken, EWMSError
 from schemas.ids import EventId
 
 _sent = counter("outbox_sent_total", "Events sent from the outbox, by who found them.", ["found_by"])
@@ -101,6 +101,9 @@ class Relay:
         except EWMSError as error:
             await self._put_off(row, error)
             return
+        except Exception as error:  # noqa: BLE001 - a row that cannot be sent must not vanish with its task
+            await self._put_off(row, Broken(repr(error)))
+            return
         failpoint("relay.published")
         _sent.labels(found_by).inc()
         self._confirmed.append(row.id)
@@ -161,17 +164,14 @@ class Relay:
             self._sweep_now.clear()
             try:
                 # While the broker is away each row would only wait out its timeout; `on_connected` brings us back.
-                while self._bus.connected and len(rows := await self._claimed()) == _BATCH:
+                while self._bus.connected:
+                    rows = await self._claimed()
                     await self._sent_all(rows)
-                if self._bus.connected:
-                    await self._sent_all(rows)
+                    if len(rows) < _BATCH:
+                        break
                 n_failures = 0
-            except Unavailable as error:
-                log.warning("outbox not swept", reason=error.reason)
-                await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
-                n_failures += 1
             except EWMSError as error:
-                log.error("outbox not swept", reason=error.reason)
+                log.warning("outbox not swept", reason=error.reason)
                 await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
                 n_failures += 1
 

@@ -36,6 +36,7 @@ class Timers:
         self._next_at: datetime | None = None
         self._earlier = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
+        self._waking: asyncio.Future[Any] | None = None
         #: Documents that could not be woken: how often, and not before when. Only of those that are due.
         self._put_off: dict[Any, tuple[int, datetime]] = {}
 
@@ -50,6 +51,8 @@ class Timers:
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
+        if self._waking is not None:
+            await self._waking
 
     def nudge(self, at: datetime) -> None:
         """Wake up by `at` at the latest."""
@@ -97,8 +100,9 @@ class Timers:
             async with slots:
                 await self._wake_one(key)
 
-        # Shielded: `stop` must not cut a decision in half, and `asyncio.gather` would pass the cancellation on.
-        await asyncio.shield(asyncio.gather(*(one(key) for key in ids)))
+        # Shielded: `stop` ends the loop and then waits for these, rather than cutting a decision in half.
+        self._waking = asyncio.gather(*(one(key) for key in ids))
+        await asyncio.shield(self._waking)
 
     async def _wake_one(self, key: Any) -> None:
         try:
@@ -124,6 +128,8 @@ class Timers:
 
     async def _find_next(self, now: datetime) -> None:
         """Note when to wake next; forget what is no longer due, so that its next time begins afresh."""
+        # From here on every nudge counts: what it announces may be committed after the queries have looked.
+        self._next_at = None
         first = await self._store.find(
             self._collection,
             {"wake_at": {"$gt": now}},
@@ -142,7 +148,7 @@ class Timers:
             still_due = {document["_id"] for document in documents}
         self._put_off = {key: rest for key, rest in self._put_off.items() if key in still_due}
         times = [document["wake_at"] for document in first] + [until for _, until in self._put_off.values()]
-        # A nudge may have come while the queries ran; what it asked for is in the database by now, or stays set.
+        # A nudge that came meanwhile has set `_earlier`, so a time overwritten here is looked up again at once.
         self._next_at = min(times, default=None)
 
     async def _sleep(self) -> None:
