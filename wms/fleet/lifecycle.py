@@ -222,7 +222,7 @@ def _deferred(aggregate: Aggregate, stimulus: QueuesDeferred, now: datetime) -> 
 
 def _launched(aggregate: Aggregate, stimulus: Launch, now: datetime) -> Outcome:
     taskforce = aggregate.taskforces.get(stimulus.taskforce_uuid)
-    if taskforce is None or aggregate.workflow.deactivated is not None or not may_start(taskforce, now):
+    if taskforce is None or not may_start(taskforce, now):
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
     if taskforce.phase is Phase.PRE_LAUNCH:
