@@ -1,0 +1,191 @@
+"""A process that is killed in the middle of a run loses no event, and starts no second cluster."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import htcondor2
+import pytest
+
+from deploy.local.condor import use
+from deploy.local.stack import Stack
+from ewms import Client
+from ewms.client import Run
+from schemas.phases import Phase
+from tests.system.conftest import one_task
+
+N_EVENTS = 240
+#: Long enough that the run is still going on when the last process is killed.
+SCRIPT = "sleep 0.1; cp $1 $2"
+
+
+class _Received:
+    """What came back, collected in a thread of its own, by the number that each event holds."""
+
+    def __init__(self, run: Run, n_expected: int) -> None:
+        self.counts: Counter[int] = Counter()
+        self.failure: BaseException | None = None
+        self._run = run
+        self._n_expected = n_expected
+        self._thread = threading.Thread(target=self._collect, daemon=True)
+        self._thread.start()
+
+    def _collect(self) -> None:
+        try:
+            for event in self._run.queue("out").results(n=self._n_expected, idle_timeout=120, prefetch=20):
+                self.counts[int(str(event.body))] += 1
+        except BaseException as error:
+            self.failure = error
+            raise
+
+    def reached(self, n: int) -> None:
+        """Return once `n` different events are here."""
+        _until(lambda: len(self.counts) >= n or self.failure is not None, f"{n} events", timeout_s=120)
+        assert self.failure is None, self.failure
+
+    def join(self) -> None:
+        self._thread.join(150)
+        assert self.failure is None, self.failure
+        assert not self._thread.is_alive()
+
+
+def _until(ready: Callable[[], bool], what: str, *, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not ready():
+        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
+        time.sleep(0.1)
+
+
+def _pilots(taskforce_uuid: str) -> list[int]:
+    """Return the pids of the pilots of a taskforce: those that work below a directory with its files."""
+    pids = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if b"-m\0pilot" not in (process / "cmdline").read_bytes():
+                continue
+            cwd = (process / "cwd").readlink()
+            files = [folder / "ewms_pilot_task.json" for folder in (cwd, *cwd.parents)]
+            facts = [json.loads(file.read_text())["environment"] for file in files if file.exists()]
+            if any(fact.get("EWMS_PILOT_TASKFORCE_UUID") == taskforce_uuid for fact in facts):
+                pids.append(int(process.name))
+    return pids
+
+
+def _clusters(stack: Stack, taskforce_uuid: str) -> set[int]:
+    """Return every cluster that the schedd has, or had, for a taskforce."""
+    assert stack.services.condor is not None
+    use(stack.services.condor.config)
+    schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
+    mine = f'EWMSTaskforceUUID == "{taskforce_uuid}"'
+    ads = [
+        *schedd.query(mine, ["ClusterId"], opts=htcondor2.QueryOpts.IncludeClusterAd),
+        *schedd.history(mine, ["ClusterId"], 1000),
+    ]
+    return {int(ad["ClusterId"]) for ad in ads}
+
+
+def _send(run: Run) -> None:
+    with run.queue("in").publisher() as publisher:
+        for number in range(N_EVENTS):
+            publisher.send(str(number))
+
+
+def _ended_well(run: Run, received: _Received, stack: Stack) -> None:
+    received.join()
+    assert set(received.counts) == set(range(N_EVENTS))
+    assert run.depths().n_dead == 0
+    run.finish()
+    outcome = run.wait("over", timeout="90s")
+    for taskforce in outcome.state.taskforces:
+        assert taskforce.phase == Phase.CONDOR_COMPLETE
+        assert _clusters(stack, taskforce.taskforce_uuid) == {taskforce.cluster_id}
+
+
+@pytest.fixture
+def mended(stack: Stack) -> object:
+    """Whatever a test killed and did not start again is started for the next test."""
+    yield
+    for name in stack.names:
+        if not stack.child(name).is_running:
+            stack.start(name)
+
+
+@pytest.mark.usefixtures("mended")
+def test_killing_each_process_once_in_the_middle_of_a_run_loses_nothing(client: Client, stack: Stack) -> None:
+    run = client.submit(one_task(SCRIPT))
+    received = _Received(run, N_EVENTS)
+    _send(run)
+
+    received.reached(20)
+    for n_later, victim in enumerate(("wms", "mqs", "tms"), start=2):
+        stack.kill(victim, signal.SIGKILL)
+        received.reached(20 * n_later)
+        stack.start(victim)
+    pilots = _pilots(run.show().taskforces[0].taskforce_uuid)
+    assert pilots, "no pilot was found to be killed"
+    os.kill(pilots[0], signal.SIGKILL)
+
+    _ended_well(run, received, stack)
+
+
+@pytest.mark.parametrize("victim", ["wms", "mqs", "tms"])
+@pytest.mark.usefixtures("mended")
+def test_a_process_killed_while_workflows_come_in_starts_each_of_them_exactly_once(
+    client: Client, stack: Stack, victim: str
+) -> None:
+    runs = [client.submit(one_task("cp $1 $2", n_workers=1)) for _ in range(3)]
+    stack.kill(victim, signal.SIGKILL)
+    if victim != "wms":
+        runs.append(client.submit(one_task("cp $1 $2", n_workers=1)))
+    stack.start(victim)
+
+    for run in runs:
+        run.wait(Phase.CONDOR_SUBMIT, timeout="60s")
+        with run.queue("in").publisher() as publisher:
+            publisher.send("hello")
+        assert [event.body for event in run.queue("out").results(n=1, idle_timeout=60)] == ["hello"]
+        taskforce = run.show().taskforces[0]
+        assert _clusters(stack, taskforce.taskforce_uuid) == {taskforce.cluster_id}
+        run.finish()
+    for run in runs:
+        run.wait("over", timeout="60s")
+
+
+@pytest.mark.usefixtures("mended")
+def test_a_restart_of_the_broker_in_the_middle_of_a_run_loses_nothing(client: Client, stack: Stack) -> None:
+    run = client.submit(one_task(SCRIPT))
+    received = _Received(run, N_EVENTS)
+    _send(run)
+    received.reached(30)
+
+    stack.restart_broker()
+
+    _ended_well(run, received, stack)
+    another = client.submit(one_task("cp $1 $2", n_workers=1))
+    with another.queue("in").publisher() as publisher:
+        publisher.send("after")
+    assert [event.body for event in another.queue("out").results(n=1, idle_timeout=60)] == ["after"]
+    another.abort()
+    another.wait("over", timeout="60s")
+
+
+@pytest.mark.usefixtures("mended")
+def test_a_pilot_told_to_end_gives_back_what_it_has_not_begun(client: Client, stack: Stack) -> None:
+    run = client.submit(one_task("sleep 0.3; cp $1 $2", n_workers=2))
+    received = _Received(run, 40)
+    with run.queue("in").publisher() as publisher:
+        for number in range(40):
+            publisher.send(str(number))
+    received.reached(4)
+    pilots = _pilots(run.show().taskforces[0].taskforce_uuid)
+    os.kill(pilots[0], signal.SIGTERM)
+    received.join()
+    assert sum(received.counts.values()) == 40
+    run.finish()
+    run.wait("over", timeout="60s")
