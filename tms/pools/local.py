@@ -9,56 +9,27 @@ and the events they had in hand, which the broker gives to other pilots.
 """
 
 import asyncio
-import json
 import os
 import shutil
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from runtime.telemetry import log
 from schemas.ids import TaskforceUuid
-from schemas.statuses import JobStatus
 from tms.errors import ClusterGone, SubmitRefused
 from tms.home import write_private
 from tms.jobevents import parse
 from tms.pools import Cluster, eventlog
 from tms.pools.localjob import Job, MaxRuntimeReached, run
+from tms.pools.localqueue import QueuedCluster
 from tms.statuses import Tally
 from tms.submission import Submission
 
 REASON = "Requested by EWMS"
 #: HTCondor's hold code for a command that cannot be started; the subcode is the errno.
 _CANNOT_START = 6
-
-
-@dataclass(slots=True)
-class _Queued:
-    """A cluster in the queue, and its jobs by where they stand."""
-
-    cluster_id: int
-    spec: Submission
-    submitted_at: datetime
-    is_released: bool
-    n_made: int = 0
-    idle: deque[int] = field(default_factory=deque)
-    held: set[int] = field(default_factory=set)
-    running: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
-    is_removed: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        return self.n_made >= self.spec.n_workers and not (self.idle or self.held or self.running)
-
-    def priority(self, proc: int) -> float:
-        """Return what `submission.priority_ramp` says."""
-        if self.spec.n_workers <= 1 or self.spec.priority <= 1:
-            return self.spec.priority
-        return self.spec.priority - proc * (self.spec.priority // 2) / (self.spec.n_workers - 1)
 
 
 class LocalPool:
@@ -68,7 +39,7 @@ class LocalPool:
         self._root = root
         self._n_slots = n_slots
         self._grace_s = grace_s
-        self._queue: dict[int, _Queued] = {}
+        self._queue: dict[int, QueuedCluster] = {}
         self._n_busy = 0
         self._is_stopping = False
 
@@ -77,11 +48,7 @@ class LocalPool:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(shutil.rmtree, self._root / "jobs", ignore_errors=True)
         for file in sorted(self._root.glob("cluster-*.json")):
-            kept = json.loads(file.read_bytes())
-            spec = Submission(**{**kept["spec"], **_tuples(kept["spec"])})
-            queued = _Queued(
-                kept["cluster_id"], spec, datetime.fromisoformat(kept["submitted_at"]), kept["is_released"]
-            )
+            queued = QueuedCluster.from_bytes(file.read_bytes())
             self._queue[queued.cluster_id] = queued
             self._place(queued)
         self._schedule()
@@ -103,21 +70,21 @@ class LocalPool:
         for queued in list(self._queue.values()):
             if (now - queued.submitted_at).total_seconds() > queued.spec.max_age_s:
                 await self._remove(queued, "The cluster is too old")
-        return [_cluster(queued) for _, queued in sorted(self._queue.items())]
+        return [queued.as_cluster() for _, queued in sorted(self._queue.items())]
 
     async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
         """Return the clusters of `taskforce`."""
-        return [_cluster(q) for _, q in sorted(self._queue.items()) if q.spec.taskforce_uuid == taskforce]
+        return [q.as_cluster() for _, q in sorted(self._queue.items()) if q.spec.taskforce_uuid == taskforce]
 
     async def submit(self, cluster: Submission) -> Cluster:
         """Put `cluster` into the queue, paused."""
         if not cluster.command:
             raise SubmitRefused("the local pool runs a pilot command, no container image")
-        queued = _Queued(self._next_id(), cluster, _now(), is_released=False)
+        queued = QueuedCluster(self._next_id(), cluster, _now(), is_released=False)
         self._keep(queued)
         self._queue[queued.cluster_id] = queued
         self._log(queued, eventlog.cluster_submitted(queued.cluster_id, _now()))
-        return _cluster(queued)
+        return queued.as_cluster()
 
     async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
         """Let the jobs of a cluster run."""
@@ -143,7 +110,7 @@ class LocalPool:
             await self._remove(queued, REASON)
         return [queued.cluster_id for queued in found]
 
-    async def _remove(self, queued: _Queued, reason: str) -> None:
+    async def _remove(self, queued: QueuedCluster, reason: str) -> None:
         queued.is_removed = True
         for proc in sorted({*queued.idle, *queued.held}):
             self._log(queued, eventlog.aborted(queued.cluster_id, proc, _now(), reason))
@@ -168,18 +135,14 @@ class LocalPool:
             chosen.running[proc] = asyncio.create_task(self._run(chosen, proc))
             self._materialize(chosen)
 
-    def _materialize(self, queued: _Queued) -> None:
-        until = min(queued.spec.n_workers, queued.n_made + queued.spec.max_idle - len(queued.idle))
-        made = range(queued.n_made, max(until, queued.n_made))
-        if made:
+    def _materialize(self, queued: QueuedCluster) -> None:
+        if made := queued.materialize():
             self._log(queued, "".join(eventlog.submitted(queued.cluster_id, proc, _now()) for proc in made))
-            queued.idle.extend(made)
-            queued.n_made = made.stop
 
-    def _cores(self, queued: _Queued) -> int:
+    def _cores(self, queued: QueuedCluster) -> int:
         return min(queued.spec.n_cores, self._n_slots)
 
-    async def _run(self, queued: _Queued, proc: int) -> None:
+    async def _run(self, queued: QueuedCluster, proc: int) -> None:
         cluster_id = queued.cluster_id
         has_started = False
 
@@ -214,7 +177,7 @@ class LocalPool:
                 self._leave(queued)
             self._schedule()
 
-    def _job(self, queued: _Queued, proc: int) -> Job:
+    def _job(self, queued: QueuedCluster, proc: int) -> Job:
         spec = queued.spec
         name = f"{queued.cluster_id}.{proc}"
         output = Path(spec.output_directory, f"cluster-{queued.cluster_id}", str(proc))
@@ -229,7 +192,7 @@ class LocalPool:
             grace_s=self._grace_s,
         )
 
-    def _leave(self, queued: _Queued) -> None:
+    def _leave(self, queued: QueuedCluster) -> None:
         if self._is_stopping and not (queued.is_done or queued.is_removed):
             return
         if self._queue.pop(queued.cluster_id, None) is None:
@@ -240,27 +203,20 @@ class LocalPool:
         self._log(queued, record)
         self._file(queued.cluster_id).unlink(missing_ok=True)
 
-    def _place(self, queued: _Queued) -> None:
+    def _place(self, queued: QueuedCluster) -> None:
         """Put the jobs of a cluster of an earlier TMS where its log says, the interrupted ones back into the queue."""
         tally = Tally(queued.spec.n_workers)
         with suppress(FileNotFoundError):
             tally.fold(parse(Path(queued.spec.job_event_log).read_bytes(), cluster_id=queued.cluster_id).events)
-        queued.n_made = len(tally.jobs)
-        interrupted = 0
-        for proc, status in tally.where():
-            if status in (JobStatus.RUNNING, JobStatus.SUSPENDED):
-                self._log(queued, eventlog.evicted(queued.cluster_id, proc, _now(), "The local pool had ended"))
-                interrupted += 1
-            if status in (JobStatus.RUNNING, JobStatus.SUSPENDED, JobStatus.IDLE):
-                queued.idle.append(proc)
-            elif status.startswith(JobStatus.HELD):
-                queued.held.add(proc)
+        interrupted = queued.place(tally)
+        for proc in interrupted:
+            self._log(queued, eventlog.evicted(queued.cluster_id, proc, _now(), "The local pool had ended"))
         if tally.cluster_id is None:
             self._log(queued, eventlog.cluster_submitted(queued.cluster_id, _now()))
         if queued.is_released and queued.is_done:
             self._leave(queued)
         elif interrupted:
-            log.warning("pilots of an earlier TMS start again", cluster_id=queued.cluster_id, n_jobs=interrupted)
+            log.warning("pilots of an earlier TMS start again", cluster_id=queued.cluster_id, n_jobs=len(interrupted))
 
     def _next_id(self) -> int:
         file = self._root / "next"
@@ -268,19 +224,13 @@ class LocalPool:
         write_private(file, f"{cluster_id + 1}\n".encode())
         return cluster_id
 
-    def _keep(self, queued: _Queued) -> None:
-        kept: dict[str, Any] = {
-            "cluster_id": queued.cluster_id,
-            "submitted_at": queued.submitted_at.isoformat(),
-            "is_released": queued.is_released,
-            "spec": asdict(queued.spec),
-        }
-        write_private(self._file(queued.cluster_id), json.dumps(kept, indent=1).encode())
+    def _keep(self, queued: QueuedCluster) -> None:
+        write_private(self._file(queued.cluster_id), queued.to_bytes())
 
     def _file(self, cluster_id: int) -> Path:
         return self._root / f"cluster-{cluster_id}.json"
 
-    def _log(self, queued: _Queued, records: str) -> None:
+    def _log(self, queued: QueuedCluster, records: str) -> None:
         # One write of whole records: a reader never sees half of one, a crash leaves at most a torn tail.
         fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -298,17 +248,3 @@ def _cancel(tasks: Iterable["asyncio.Task[None]"]) -> None:
 
 def _now() -> datetime:
     return datetime.now().astimezone()
-
-
-def _cluster(queued: _Queued) -> Cluster:
-    return Cluster(
-        cluster_id=queued.cluster_id,
-        taskforce_uuid=queued.spec.taskforce_uuid,
-        n_workers=queued.spec.n_workers,
-        awaits_release=not queued.is_released,
-        job_event_log=queued.spec.job_event_log,
-    )
-
-
-def _tuples(spec: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    return {name: tuple(value) for name, value in spec.items() if isinstance(value, list)}
