@@ -24,9 +24,8 @@ from mqs.topology import (
     Exchange,
     Queue,
     QueueLimits,
-    dead_letter_chain,
     policy_document,
-    queue_chain,
+    stages,
 )
 from runtime.amqp import Connection, ConnectionLost
 from runtime.telemetry import log
@@ -99,10 +98,10 @@ class Broker:
             log.warning("this broker is too old to space the attempts at a failing event", version=version)
         await self._api.set_policy(POLICY_NAME, policy_document(limits, delayed_retry=delayed_retry))
 
-    async def declare(self, workflow_id: WorkflowId, mqids: Iterable[Mqid]) -> None:
+    async def declare(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Create the queues of a workflow with all that belongs to them; what exists stays as it is."""
-        await self._on_lanes([dead_letter_chain(workflow_id)], _declare)
-        await self._on_lanes([queue_chain(workflow_id, mqid) for mqid in mqids], _declare)
+        for chains in stages(workflow_id, mqids):
+            await self._on_lanes(chains, _declare)
 
     async def remove(self, doomed: Doomed) -> None:
         """Delete queues and exchanges with whatever is in them; what is gone already is fine."""

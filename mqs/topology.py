@@ -7,7 +7,7 @@ Who may publish is decided at an exchange, since AMQP checks nothing else on a p
 behind it is what makes a token good for one queue. The names are those of `schemas.topology`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -65,22 +65,34 @@ Chain = tuple[Exchange | Queue | Binding, ...]
 VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"),)
 
 
+def stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], ...]:
+    """Return what makes the queues of a workflow: chains that need no order, stage after stage."""
+    return (
+        (dead_letter_chain(workflow_id), *map(queue_chain, mqids)),
+        tuple((dead_letter_binding(workflow_id, mqid),) for mqid in mqids),
+    )
+
+
 def dead_letter_chain(workflow_id: WorkflowId) -> Chain:
-    """Return what collects the dead letters of a workflow. Comes before the chains of its queues."""
+    """Return what collects the dead letters of a workflow."""
     exchange, queue = dead_exchange(workflow_id), dead_queue(workflow_id)
     return (Exchange(exchange), Queue(queue, DEAD_QUEUE_ARGUMENTS), Binding(exchange, queue, key=workflow_id))
 
 
-def queue_chain(workflow_id: WorkflowId, mqid: Mqid) -> Chain:
-    """Return what makes queue `mqid` of a workflow: the way in, the queue, and where its dead letters go."""
+def queue_chain(mqid: Mqid) -> Chain:
+    """Return what makes queue `mqid`, and the only way into it."""
     exchange = event_exchange(mqid)
-    return (
-        Exchange(exchange),
-        Queue(mqid, EVENT_QUEUE_ARGUMENTS),
-        Binding(exchange, mqid, key=mqid),
-        # By the header that the broker itself writes when an event dies, not by routing key: a publisher's CC
-        # header adds routing keys, and a key of another workflow among them would carry the event over there.
-        Binding(DEAD_EXCHANGE, dead_queue(workflow_id), arguments={"x-match": "all-with-x", DEAD_BINDING_HEADER: mqid}),
+    return (Exchange(exchange), Queue(mqid, EVENT_QUEUE_ARGUMENTS), Binding(exchange, mqid, key=mqid))
+
+
+def dead_letter_binding(workflow_id: WorkflowId, mqid: Mqid) -> Binding:
+    """Return the way that what dies in `mqid` takes to the dead letters of its workflow.
+
+    By the header that the broker itself writes when an event dies, not by routing key: a publisher's CC header adds
+    routing keys, and a key of another workflow among them would carry the event over there.
+    """
+    return Binding(
+        DEAD_EXCHANGE, dead_queue(workflow_id), arguments={"x-match": "all-with-x", DEAD_BINDING_HEADER: mqid}
     )
 
 

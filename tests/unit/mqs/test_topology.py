@@ -8,10 +8,12 @@ from mqs.topology import (
     Exchange,
     Queue,
     QueueLimits,
+    dead_letter_binding,
     dead_letter_chain,
     doomed,
     policy_document,
     queue_chain,
+    stages,
 )
 from schemas import ids
 from schemas.ids import WorkflowId
@@ -27,14 +29,37 @@ LIMITS = QueueLimits(
 )
 
 
-def test_a_queue_is_reached_by_its_own_exchange_only_and_its_dead_letters_by_the_brokers_own_header() -> None:
-    assert queue_chain(WORKFLOW, MQID) == (
+def test_a_queue_is_reached_by_its_own_exchange_only() -> None:
+    assert queue_chain(MQID) == (
         Exchange(f"x.{MQID}", "direct"),
         # What existing message clients declare, to the letter.
         Queue(MQID, {"x-queue-type": "quorum"}),
         Binding(f"x.{MQID}", MQID, MQID),
-        Binding("dead", f"dead.{WORKFLOW}", "", {"x-match": "all-with-x", "x-first-death-queue": MQID}),
     )
+
+
+def test_what_dies_finds_its_workflow_by_the_brokers_own_header() -> None:
+    assert dead_letter_binding(WORKFLOW, MQID) == Binding(
+        "dead", f"dead.{WORKFLOW}", "", {"x-match": "all-with-x", "x-first-death-queue": MQID}
+    )
+
+
+def test_nothing_is_bound_before_a_stage_that_has_declared_both_ends() -> None:
+    declared = {"dead"}
+    for chains in stages(WORKFLOW, [ids.mqid(1), ids.mqid(2)]):
+        before = set(declared)
+        for chain in chains:
+            own: set[str] = set()
+            for link in chain:
+                match link:
+                    case Binding():
+                        assert {link.exchange, link.queue} <= before | own
+                    case Exchange() | Queue():
+                        own.add(link.name)
+            declared |= own
+    assert declared == {"dead", f"dead.{WORKFLOW}", f"x.dead.{WORKFLOW}"} | {
+        name for n in (1, 2) for name in (ids.mqid(n), f"x.{ids.mqid(n)}")
+    }
 
 
 def test_dead_letters_have_a_queue_that_never_drops_them() -> None:
