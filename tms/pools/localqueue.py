@@ -10,7 +10,7 @@ import json
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from schemas.statuses import JobStatus
 from tms.pools import Cluster
@@ -36,7 +36,9 @@ class QueuedCluster:
     def from_bytes(cls, data: bytes) -> Self:
         """Return the cluster that `to_bytes` wrote, its jobs not placed yet."""
         kept = json.loads(data)
-        spec = {name: tuple(value) if isinstance(value, list) else value for name, value in kept["spec"].items()}
+        spec: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in kept["spec"].items()
+        }
         submitted_at = datetime.fromisoformat(kept["submitted_at"])
         return cls(kept["cluster_id"], Submission(**spec), submitted_at, kept["is_released"])
 
