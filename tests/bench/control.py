@@ -1,0 +1,100 @@
+"""The control plane's speed: from an accepted POST to a cluster in the schedd, and from abort to its removal.
+
+Measured through the gateway on the whole stack, from the timestamps of the taskforces' own log, beside the one thing
+that cannot be avoided: a bare paused submit of the same description by the bindings.
+"""
+
+import os
+import statistics
+import time
+
+import htcondor2
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.condor import use
+from deploy.local.services import run_directory
+from deploy.local.stack import Stack, running_stack
+from deploy.local.up import installation
+from ewms import Client, Task, Workflow
+from ewms.client import Run
+from ewms.state import post_to_submitted_s
+from schemas.phases import Phase
+
+N_WORKFLOWS = 20
+
+
+def _workflow() -> Workflow:
+    task = Task(
+        image="none",
+        args="cp {{INFILE}} {{OUTFILE}}",
+        inputs=["in"],
+        outputs=["out"],
+        clusters=["local"],
+        n_workers=1,
+        memory="64M",
+        disk="64M",
+        pilot={"_EWMS_PILOT_CONTAINER_PLATFORM": "none"},
+    )
+    return Workflow(public=["in", "out"], tasks=[task])
+
+
+def _submitted_s(run: Run) -> float:
+    taken = post_to_submitted_s(run.wait(Phase.CONDOR_SUBMIT, timeout="60s").state)
+    assert taken is not None
+    return taken
+
+
+def _removed_s(run: Run) -> float:
+    run.abort()
+    (taskforce,) = run.wait("over", timeout="60s").state.taskforces
+    at = {change.target_phase: change.timestamp for change in taskforce.phase_change_log if change.was_successful}
+    return at[Phase.CONDOR_RM] - at[Phase.PENDING_STOPPER]
+
+
+def _bare_submits_s(stack: Stack, description: dict[str, str | int]) -> list[float]:
+    assert stack.services.condor is not None
+    use(stack.services.condor.config)
+    schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
+    taken = []
+    for _ in range(N_WORKFLOWS):
+        begin = time.perf_counter()
+        submitted = schedd.submit(htcondor2.Submit({k: str(v) for k, v in description.items()}), count=1)
+        taken.append(time.perf_counter() - begin)
+        schedd.act(htcondor2.JobAction.Remove, f"ClusterId == {submitted.cluster()}", reason=("bench", 0))
+    return taken
+
+
+def main(_: list[str] | None = None) -> None:
+    """Run the benchmark and print its table; times in milliseconds."""
+    console = Console()
+    installed = installation(console, os.environ)
+    with (
+        run_directory() as directory,
+        running_stack(installed, directory, pool="condor") as stack,
+        Client(stack.gateway, token=stack.token, timeout=60) as client,
+    ):
+        _submitted_s(client.submit(_workflow()))  # the first one also opens connections
+        posts, alone = [], []
+        for _ in range(N_WORKFLOWS):
+            begin = time.perf_counter()
+            run = client.submit(_workflow())
+            posts.append(time.perf_counter() - begin)
+            alone.append(_submitted_s(run))
+            run.abort()
+        runs = [client.submit(_workflow()) for _ in range(N_WORKFLOWS)]
+        together = [_submitted_s(run) for run in runs]
+        removed = [_removed_s(run) for run in runs]
+        bare = _bare_submits_s(stack, dict(runs[0].show().taskforces[0].submit_dict))
+    base = statistics.median(bare)
+    table = Table("what", "p50 ms", "worst ms", "p50 / bare submit", title=f"control plane, n = {N_WORKFLOWS} each")
+    for name, taken in (
+        ("bare paused submit by the bindings", bare),
+        ("POST /v1/workflows, answered", posts),
+        ("POST to jobs in the schedd, one after the other", alone),
+        ("POST to jobs in the schedd, posted together", together),
+        ("abort to condor_rm", removed),
+    ):
+        p50 = statistics.median(taken)
+        table.add_row(name, f"{p50 * 1e3:.0f}", f"{max(taken) * 1e3:.0f}", f"{p50 / base:.1f}")
+    console.print(table)
