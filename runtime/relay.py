@@ -142,8 +142,8 @@ class Relay:
             batch = self._confirmed[:_MAX_SENDING]
             try:
                 await self._store.bulk_delete(OUTBOX, batch)
-            except EWMSError as error:
-                log.warning("sent events not deleted yet", n_events=len(batch), reason=error.reason)
+            except Exception as error:  # noqa: BLE001 - the loop has to outlive it
+                log.warning("sent events not deleted yet", n_events=len(batch), error=repr(error))
                 await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
                 n_failures += 1
                 self._confirmed_some.set()
@@ -170,8 +170,8 @@ class Relay:
                     if len(rows) < _BATCH:
                         break
                 n_failures = 0
-            except EWMSError as error:
-                log.warning("outbox not swept", reason=error.reason)
+            except Exception as error:  # noqa: BLE001 - nobody would notice that the loop is gone, so it never goes
+                log.warning("outbox not swept", error=repr(error), exc_info=not isinstance(error, EWMSError))
                 await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
                 n_failures += 1
 

@@ -9,24 +9,15 @@ journaled transaction. Whatever the driver raises leaves here as one of the erro
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
-from pymongo import ASCENDING, DESCENDING, DeleteOne, IndexModel, ReadPreference, UpdateOne, WriteConcern
-from pymongo.errors import (
-    BulkWriteError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    ExecutionTimeout,
-    NetworkTimeout,
-    PyMongoError,
-    ServerSelectionTimeoutError,
-    WTimeoutError,
-)
+from pymongo import DeleteOne, ReadPreference, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
@@ -44,6 +35,7 @@ from runtime.decision import (
     operators_of,
 )
 from runtime.failpoints import failpoint
+from runtime.mongo import Index, index_model, is_duplicate, is_transient, may_commit_again, translated
 from schemas.errors import Broken, Conflict, Unavailable
 from schemas.events import Payload, envelope
 from schemas.ids import EventId
@@ -62,18 +54,6 @@ OUTBOX_GRACE = timedelta(seconds=5)
 
 #: All attempts of one transaction together; an HTTP caller is answered 503 after that.
 _RETRY_FOR_S = 8.0
-
-_DUPLICATE_KEY = 11000
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index on `keys`, `-` before a name for descending order."""
-
-    keys: tuple[str, ...]
-    unique: bool = False
-    partial: Mapping[str, Any] | None = None
-    expire_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +132,7 @@ class Store:
         Raises:
             Unavailable: there is no MongoDB at `url`.
         """
-        with _translated():
+        with translated():
             client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
                 url,
                 appname=source,
@@ -189,7 +169,7 @@ class Store:
                 wait=wait_random_exponential(multiplier=0.02, max=1.0),
                 stop=stop_after_delay(_RETRY_FOR_S),
             ):
-                with attempt, _translated():
+                with attempt, translated():
                     decision, rows = await self._attempt(step, inbox_id, digest)
         except RetryError as error:
             raise Unavailable("the document is too busy") from error
@@ -225,7 +205,7 @@ class Store:
             except BaseException as error:
                 with suppress(PyMongoError):
                     await session.abort_transaction()
-                if _is_transient(error):
+                if is_transient(error):
                     raise _TryAgain from error
                 raise
             await self._commit(session)
@@ -242,30 +222,32 @@ class Store:
 
     async def _carry_out(self, session: AsyncIOMotorClientSession, changes: tuple[Change, ...]) -> None:
         for name, inserts, batch in batches(changes):
-            collection = self._database[name]
-            if inserts:
-                documents = [dict(change.document) for change in batch if isinstance(change, Insert)]
-                try:
-                    await collection.insert_many(documents, session=session)
-                except BulkWriteError as error:
-                    if any(e.get("code") == _DUPLICATE_KEY for e in error.details.get("writeErrors", ())):
-                        raise Conflict(f"it exists already in {name}") from error
-                    raise
-                continue
-            operations: list[UpdateOne | DeleteOne] = []
-            updates: list[Update] = []
-            for change in batch:
-                match change:
-                    case Update():
-                        updates.append(change)
-                        operations.append(UpdateOne(filter_of(change), operators_of(change)))
-                    case Delete():
-                        operations.append(DeleteOne(filter_of(change)))
-            result = await collection.bulk_write(operations, session=session)
-            if result.matched_count != len(updates):
-                if any(update.rev is not None for update in updates):
-                    raise _TryAgain(f"a document in {name} has moved on")
-                raise Broken(f"a document to update is not in {name}")
+            try:
+                if inserts:
+                    documents = [dict(change.document) for change in batch if isinstance(change, Insert)]
+                    await self._database[name].insert_many(documents, session=session)
+                else:
+                    await self._change(session, name, batch)
+            except BulkWriteError as error:
+                if is_duplicate(error):
+                    raise Conflict(f"it exists already in {name}") from error
+                raise
+
+    async def _change(self, session: AsyncIOMotorClientSession, name: str, batch: list[Change]) -> None:
+        operations: list[UpdateOne | DeleteOne] = []
+        updates: list[Update] = []
+        for change in batch:
+            match change:
+                case Update():
+                    updates.append(change)
+                    operations.append(UpdateOne(filter_of(change), operators_of(change)))
+                case Delete():
+                    operations.append(DeleteOne(filter_of(change)))
+        result = await self._database[name].bulk_write(operations, session=session)
+        if result.matched_count != len(updates):
+            if any(update.rev is not None for update in updates):
+                raise _TryAgain(f"a document in {name} has moved on")
+            raise Broken(f"a document to update is not in {name}")
 
     async def _record(self, session: AsyncIOMotorClientSession, events: tuple[Payload, ...]) -> tuple[OutboxRow, ...]:
         if not events:
@@ -304,10 +286,9 @@ class Store:
                 await session.commit_transaction()
             except PyMongoError as error:
                 # Nobody knows whether it was committed; committing again is safe and tells.
-                unknown = error.has_error_label("UnknownTransactionCommitResult")
-                if unknown and n_left and not isinstance(error, ServerSelectionTimeoutError | NetworkTimeout):
+                if n_left and may_commit_again(error):
                     continue
-                if not unknown and _is_transient(error):
+                if is_transient(error):
                     raise _TryAgain from error
                 raise
             else:
@@ -331,7 +312,7 @@ class Store:
         projection: Mapping[str, Any] | None = None,
     ) -> Document | None:
         """Return a document that matches `query`, or None."""
-        with _translated(within=tx):
+        with translated(within=tx):
             found: Document | None = await self._database[collection].find_one(
                 query, projection, session=tx.session if tx else None
             )
@@ -349,7 +330,7 @@ class Store:
         max_time_ms: int | None = None,
     ) -> list[Document]:
         """Return the documents that match `query`; `limit` 0 is all of them."""
-        with _translated(within=tx):
+        with translated(within=tx):
             cursor = self._database[collection].find(query, projection, session=tx.session if tx else None)
             if sort:
                 cursor = cursor.sort(list(sort))
@@ -362,7 +343,7 @@ class Store:
 
     async def count(self, collection: str, query: Mapping[str, Any], *, tx: Transaction | None = None) -> int:
         """Return how many documents match `query`."""
-        with _translated(within=tx):
+        with translated(within=tx):
             n: int = await self._database[collection].count_documents(query, session=tx.session if tx else None)
             return n
 
@@ -370,7 +351,7 @@ class Store:
         """Apply (query, update) pairs in any order, outside of the kernel; return how many documents changed."""
         if not updates:
             return 0
-        with _translated():
+        with translated():
             operations = [UpdateOne(dict(query), dict(update)) for query, update in updates]
             result = await self._database[collection].bulk_write(operations, ordered=False)
             return result.modified_count
@@ -379,16 +360,16 @@ class Store:
         """Delete the documents of these ids, outside of the kernel; return how many there were."""
         if not ids:
             return 0
-        with _translated():
+        with translated():
             result = await self._database[collection].delete_many({"_id": {"$in": list(ids)}})
             return result.deleted_count
 
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
         """Create the indexes that are missing, those of the inbox and the outbox among them."""
         kernel = {INBOX: [Index(("at",), expire_after=INBOX_TTL)], OUTBOX: [Index(("next_at",))]}
-        with _translated():
+        with translated():
             for collection, wanted in {**indexes, **kernel}.items():
-                await self._database[collection].create_indexes([_model(index) for index in wanted])
+                await self._database[collection].create_indexes([index_model(index) for index in wanted])
 
     async def ping(self) -> None:
         """Return if a primary answers.
@@ -396,7 +377,7 @@ class Store:
         Raises:
             Unavailable: none does.
         """
-        with _translated():
+        with translated():
             await self._client.admin.command("ping")
 
     async def close(self) -> None:
@@ -404,40 +385,3 @@ class Store:
         self._client.close()
         # The driver's monitors end on their own threads; give the loop a turn to see it.
         await asyncio.sleep(0)
-
-
-def _model(index: Index) -> IndexModel:
-    options: Document = {}
-    if index.unique:
-        options["unique"] = True
-    if index.partial is not None:
-        options["partialFilterExpression"] = dict(index.partial)
-    if index.expire_after is not None:
-        options["expireAfterSeconds"] = int(index.expire_after.total_seconds())
-    keys = [(key.removeprefix("-"), DESCENDING if key.startswith("-") else ASCENDING) for key in index.keys]
-    return IndexModel(keys, **options)
-
-
-def _is_transient(error: BaseException) -> bool:
-    """Whether the next attempt of the transaction may well succeed at once."""
-    if isinstance(error, ServerSelectionTimeoutError | NetworkTimeout):
-        # Labelled transient as well, but each attempt would wait out the timeout again.
-        return False
-    return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
-
-
-@contextmanager
-def _translated(within: Transaction | None = None) -> Iterator[None]:
-    """Turn the driver's errors into the families.
-
-    Inside of a transaction errors pass as they are: their labels tell `transact` whether to try again.
-    """
-    if within is not None:
-        yield
-        return
-    try:
-        yield
-    except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
-        raise Unavailable(f"the database is away: {type(error).__name__}") from error
-    except PyMongoError as error:
-        raise Broken(f"the database refused: {type(error).__name__}") from error

@@ -76,8 +76,9 @@ class Timers:
                     continue
                 await self._find_next(datetime.now(UTC))
                 n_failures = 0
-            except EWMSError as error:
-                log.warning("timers pause", collection=self._collection, reason=error.reason)
+            except Exception as error:  # noqa: BLE001 - nobody would notice that the loop is gone, so it never goes
+                known = isinstance(error, EWMSError)
+                log.warning("timers pause", collection=self._collection, error=repr(error), exc_info=not known)
                 await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
                 n_failures += 1
                 continue

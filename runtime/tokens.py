@@ -34,6 +34,9 @@ _KEYS_LIFE_S = 300.0
 _UNKNOWN_KID_PAUSE_S = 5.0
 _FETCH_TIMEOUT_S = 5.0
 
+#: What the library raises of text that is no good token, however it was made: deep nesting and odd numbers included.
+_NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+
 _verified = counter("tokens_verified_total", "Tokens checked, by outcome.", ["outcome"])
 
 
@@ -48,6 +51,8 @@ class Verifier:
         self._keys: dict[str, PyJWK] = {}
         self._iss = ""
         self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._failed = False
         self._fetching = asyncio.Lock()
         self._remembered: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
 
@@ -68,7 +73,7 @@ class Verifier:
             del self._remembered[token]
         try:
             claims = self._checked(token, await self._key(token))
-        except jwt.PyJWTError as error:
+        except _NO_TOKEN as error:
             _verified.labels("refused").inc()
             log.info("token refused", reason=f"{type(error).__name__}: {error}"[:200])
             raise Unauthenticated from error
@@ -104,23 +109,33 @@ class Verifier:
             raise jwt.InvalidTokenError("algorithm, kid or crit")
         await self._refresh(kid)
         if kid not in self._keys:
+            if self._failed:
+                raise Unavailable("the token issuer does not answer", hint="try again in a moment")
             raise jwt.InvalidTokenError("unknown kid")
         return self._keys[kid]
 
     async def _refresh(self, kid: str) -> None:
+        # Asked before the lock: who bears a known key does not wait while somebody's invented one is looked for.
+        if not self._must_fetch(kid):
+            return
         async with self._fetching:
-            age = time.monotonic() - self._fetched_at
-            if age < (_KEYS_LIFE_S if kid in self._keys else _UNKNOWN_KID_PAUSE_S):
+            if not self._must_fetch(kid):
                 return
             try:
                 await self._fetch()
-            except (httpx2.HTTPError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
-                if kid in self._keys:
-                    # What was good a moment ago still signs: an issuer's outage does not lock everybody out.
-                    log.warning("issuer's keys not refreshed", reason=type(error).__name__)
-                    self._fetched_at = time.monotonic() - _KEYS_LIFE_S + _UNKNOWN_KID_PAUSE_S
-                    return
-                raise Unavailable("the token issuer does not answer", hint="try again in a moment") from error
+                self._failed = False
+            except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
+                # What was good a moment ago still signs: an issuer's outage does not lock everybody out.
+                log.warning("issuer's keys not refreshed", reason=type(error).__name__)
+                self._failed = True
+            finally:
+                self._tried_at = time.monotonic()
+
+    def _must_fetch(self, kid: str) -> bool:
+        now = time.monotonic()
+        if now - self._tried_at < _UNKNOWN_KID_PAUSE_S:
+            return False
+        return kid not in self._keys or now - self._fetched_at >= _KEYS_LIFE_S
 
     async def _fetch(self) -> None:
         found = await self._http.get(f"{self._issuer}/.well-known/openid-configuration")

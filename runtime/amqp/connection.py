@@ -309,6 +309,10 @@ class Connection:
                 except EWMSError as error:
                     log.warning("no connection to the broker yet (attempt %d): %s", attempt, error.reason)
                     continue
+                except Exception:
+                    # Whatever it was: a connection that stops coming back would hang its process without a word.
+                    log.exception("no connection to the broker yet (attempt %d)", attempt)
+                    continue
                 break
             self._adopt(transport)
             log.info("connected to the broker again")

@@ -301,14 +301,15 @@ class Consumer:
                 else:  # lost as soon as it was there, perhaps by what it delivered: do not spin
                     await asyncio.sleep(full_jitter(attempt))
                     attempt += 1
-            await self._connection.ready()
             try:
+                await self._connection.ready()
                 await self._subscribe()
                 since = loop.time()
-            except EWMSError as error:
-                log.warning("cannot consume from %s (attempt %d): %s", self.queue, attempt + 1, error.reason)
+            except Exception as error:  # noqa: BLE001 - a consumer that stops coming back would starve in silence
+                refused = translated(error)
+                log.warning("cannot consume from %s (attempt %d): %s", self.queue, attempt + 1, refused.reason)
                 if self._on_refused is not None:
-                    self._on_refused(error)
+                    self._on_refused(refused)
                 await asyncio.sleep(full_jitter(attempt))
                 attempt += 1
                 self._changed.set()

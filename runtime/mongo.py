@@ -1,0 +1,82 @@
+"""The driver's vocabulary in ours: indexes, and which of its errors means what. `runtime.store` does the work."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WTimeoutError,
+)
+
+from schemas.errors import Broken, Unavailable
+
+_DUPLICATE_KEY = 11000
+
+#: These have waited out a timeout already; another attempt would wait out the next.
+_SLOW = (ServerSelectionTimeoutError, NetworkTimeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index on `keys`, `-` before a name for descending order."""
+
+    keys: tuple[str, ...]
+    unique: bool = False
+    partial: Mapping[str, Any] | None = None
+    expire_after: timedelta | None = None
+
+
+def index_model(index: Index) -> IndexModel:
+    """Return `index` as the driver takes it."""
+    options: dict[str, Any] = {}
+    if index.unique:
+        options["unique"] = True
+    if index.partial is not None:
+        options["partialFilterExpression"] = dict(index.partial)
+    if index.expire_after is not None:
+        options["expireAfterSeconds"] = int(index.expire_after.total_seconds())
+    keys = [(key.removeprefix("-"), DESCENDING if key.startswith("-") else ASCENDING) for key in index.keys]
+    return IndexModel(keys, **options)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the transaction left nothing behind and its next attempt may well succeed at once."""
+    if isinstance(error, _SLOW):
+        return False
+    return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
+
+
+def may_commit_again(error: PyMongoError) -> bool:
+    """Whether nobody knows if the commit took place, and asking again is worth while."""
+    return error.has_error_label("UnknownTransactionCommitResult") and not isinstance(error, _SLOW)
+
+
+def is_duplicate(error: BulkWriteError) -> bool:
+    """Whether a unique index refused the write."""
+    return any(failed.get("code") == _DUPLICATE_KEY for failed in (error.details or {}).get("writeErrors", ()))
+
+
+@contextmanager
+def translated(within: object = None) -> Iterator[None]:
+    """Turn the driver's errors into the families.
+
+    `within` a transaction they pass as they are: their labels tell the store whether to try again.
+    """
+    if within is not None:
+        yield
+        return
+    try:
+        yield
+    except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
+        raise Unavailable(f"the database is away: {type(error).__name__}") from error
+    except PyMongoError as error:
+        raise Broken(f"the database refused: {type(error).__name__}") from error
