@@ -140,8 +140,11 @@ class RabbitMQ:
     def _write_configuration(self) -> None:
         home, erlang = self._home, self._tree / "usr/lib/erlang"
         (home / "rabbitmq.conf").write_text(_configuration(self._ports, self.key_files, home / "definitions.json"))
-        # The schema of rabbitmq.conf takes https only; a loopback address needs the older format.
-        (home / "advanced.config").write_text(f'[{{rabbitmq_auth_backend_oauth2,[{{jwks_uri,"{self.jwks_url}"}}]}}].\n')
+        # The schema of rabbitmq.conf takes https only; a loopback address needs the older format. It has no name for
+        # the tick either, at which quorum queues report what lies in them: every 5 s if not told otherwise.
+        (home / "advanced.config").write_text(
+            f'[{{rabbitmq_auth_backend_oauth2,[{{jwks_uri,"{self.jwks_url}"}}]}},{{rabbit,[{{quorum_tick_interval,1000}}]}}].\n'
+        )
         (home / "enabled_plugins").write_text(f"[{','.join(_PLUGINS)}].\n")
         whole = definitions(
             list(self.users.values()), control_vhost=topology.CONTROL_VHOST, data_vhost=topology.DATA_VHOST
@@ -213,7 +216,7 @@ heartbeat = 30
 max_message_size = {topology.MAX_EVENT_BYTES}
 # A task may take a day; the default closes the channel of a consumer that holds an event for 30 minutes.
 consumer_timeout = 90000000
-# What depths are read from must not be older than a second.
+# What depths are read from must not be older than a second (with the tick in advanced.config).
 collect_statistics_interval = 1000
 disk_free_limit.absolute = 200MB
 raft.wal_max_size_bytes = 67108864
