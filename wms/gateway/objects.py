@@ -1,22 +1,53 @@
 """How the routes read objects: one by its id, or a page of a query."""
 
+from collections.abc import Mapping
+
 from pydantic_core import to_json
 from starlette.responses import Response
 
 from runtime.decision import Document
 from runtime.store import Store
 from schemas.documents import Collection
+from schemas.errors import Rejected
 from wms.fleet import paging, repository
 from wms.fleet.access import Access
 from wms.gateway.calls import Call, Handler, answered_raw
 
+#: What `?include=health` adds: what we know beside the contract's fields, by their names in the documents.
+_HEALTH: Mapping[Collection, tuple[str, ...]] = {
+    Collection.WORKFLOWS: ("queues_deferred", "queues_active_at", "over_at"),
+    Collection.TASKFORCES: (
+        "stuck",
+        "n_submit_failures",
+        "n_remove_failures",
+        "retry_at",
+        "ended_at",
+        "status_as_of",
+    ),
+}
 
-async def one(store: Store, collection: Collection, key: str, access: Access) -> Document | None:
-    """Return the object with the id `key` as users see it; None if it does not exist or is not the caller's."""
+
+async def one(store: Store, collection: Collection, key: str, call: Call) -> Document | None:
+    """Return the object with the id `key` as users see it; None if it does not exist or is not the caller's.
+
+    Raises:
+        Rejected: `include` asks for what there is not.
+    """
+    include = call.request.query_params.get("include")
+    if include not in (None, "health") or (include and collection not in _HEALTH):
+        raise Rejected("'include': must be 'health', of a workflow or a taskforce")
     document = await store.find_one(collection, {"_id": key})
-    if document is None or not access.may_see(document["owner"], document["projects"]):
+    if document is None or not owned(document, call.caller.access):
         return None
-    return repository.public(collection, document)
+    found = repository.public(collection, document)
+    if include:
+        found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
+    return found
+
+
+def owned(document: Document, access: Access) -> bool:
+    """Say whether a stored document is one that a caller may know of."""
+    return access.may_see(document.get("owner", ""), document.get("projects", []))
 
 
 def querying(store: Store, collection: Collection, plural: str, *, max_bytes: int) -> Handler:

@@ -19,6 +19,7 @@ from schemas.requests import DepthsAnswer, DepthsQuery, ProfilesAnswer, Profiles
 from schemas.wire import AnyAnswer, AnyRequest
 from wms.fleet.access import Access
 from wms.gateway.calls import Call, OpenRoute, Route, answered, answered_raw
+from wms.gateway.objects import owned
 
 JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
 
@@ -106,7 +107,7 @@ class Queues:
 
     async def _workflow(self, workflow_id: str, access: Access) -> WorkflowDocument | None:
         document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
-        if document is None or not access.may_see(document["owner"], document["projects"]):
+        if document is None or not owned(document, access):
             return None
         return WorkflowDocument.model_validate(document)
 

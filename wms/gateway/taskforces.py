@@ -62,7 +62,7 @@ class Taskforces:
 
     async def get_task(self, call: Call) -> Response:
         task_id = call.path("task_id")
-        found = await one(self._store, Collection.TASK_DIRECTIVES, task_id, call.caller.access)
+        found = await one(self._store, Collection.TASK_DIRECTIVES, task_id, call)
         if found is None:
             raise NotFound(f"no task found with id: {task_id}")
         return answered(found)
@@ -80,7 +80,7 @@ class Taskforces:
 
     async def get_taskforce(self, call: Call) -> Response:
         uuid = call.path("taskforce_uuid")
-        found = await one(self._store, Collection.TASKFORCES, uuid, call.caller.access)
+        found = await one(self._store, Collection.TASKFORCES, uuid, call)
         if found is None:
             raise NotFound(f"no taskforce found with uuid: {uuid}")
         return answered(found)

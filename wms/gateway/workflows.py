@@ -63,7 +63,7 @@ class Workflows:
 
     async def get(self, call: Call) -> Response:
         workflow_id = call.path("workflow_id")
-        found = await one(self._store, Collection.WORKFLOWS, workflow_id, call.caller.access)
+        found = await one(self._store, Collection.WORKFLOWS, workflow_id, call)
         if found is None:
             raise NotFound(f"no workflow found with id: {workflow_id}")
         return answered(found)

@@ -90,6 +90,8 @@ class Mqs(Peer):
         super().__init__(bus)
         self.activates = True
         self.profiles: list[MQProfile] | None = None
+        depth = Depth(mqid="a1", alias="in", is_public=True, n_ready=3, n_unacknowledged=1, n_delayed=5, n_consumers=2)
+        self.depths = DepthsAnswer(queues=[depth], n_dead=4)
 
     @classmethod
     async def connect(cls, url: str, service: str) -> Self:
@@ -110,8 +112,7 @@ class Mqs(Peer):
             case ProfilesQuery() if self.profiles is not None:
                 return ProfilesAnswer(profiles=self.profiles)
             case DepthsQuery():
-                depth = Depth(mqid="a1", alias="in", is_public=True, n_ready=3, n_unacknowledged=1, n_consumers=2)
-                return DepthsAnswer(queues=[depth], n_dead=4)
+                return self.depths
             case _:
                 raise NotFound("no such workflow")
 

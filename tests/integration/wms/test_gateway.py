@@ -284,6 +284,18 @@ async def test_a_bad_query_is_a_bad_request(world: World) -> None:
         assert answer.json()["error"].startswith("'query")
 
 
+async def test_what_is_known_beside_the_contract_is_asked_for(world: World) -> None:
+    made = await world.submit()
+    uuid, workflow_id = made["taskforces"][0]["taskforce_uuid"], made["workflow"]["workflow_id"]
+    await world.in_phase(uuid, "condor-submit")
+    taskforce = (await world.get(f"/v1/taskforces/{uuid}?include=health")).json()
+    assert set(taskforce) == {*made["taskforces"][0], "health"}
+    assert (taskforce["health"]["stuck"], taskforce["health"]["n_submit_failures"]) == ("", 0)
+    workflow = (await world.get(f"/v1/workflows/{workflow_id}?include=health")).json()
+    assert workflow["health"]["queues_active_at"]
+    assert (await world.get(f"/v1/workflows/{workflow_id}?include=owner")).status_code == 400
+
+
 async def test_added_workers_are_refused_in_the_contracts_words(world: World) -> None:
     made = await world.submit()
     task_id, workflow_id = made["task_directives"][0]["task_id"], made["workflow"]["workflow_id"]
