@@ -1,8 +1,10 @@
 """The whole TMS as a process, between a real broker and both pools."""
 
+import asyncio
 import json
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import htcondor2
@@ -10,6 +12,7 @@ import httpx2
 import pytest
 
 from deploy.local.ports import free_ports
+from deploy.local.rabbitmq import RabbitMQ
 from schemas.events import (
     TaskforceCompleted,
     TaskforceRelease,
@@ -22,6 +25,9 @@ from schemas.events import (
 )
 from tests.integration.tms.conftest import SCHEDD, TOKEN, Peers, TmsProcess, until
 from tests.unit.tms.orders import UUID, order
+
+#: A server dies with the thread that started it, so that thread must live as long as the session.
+FOR_EVER = ThreadPoolExecutor(max_workers=1)
 
 
 def start(**changes: object) -> TaskforceStart:
@@ -344,3 +350,19 @@ async def test_secrets_of_the_tms_are_nowhere(
         assert TOKEN.encode() not in content, path
     assert canary not in everything
     assert TOKEN not in everything
+
+
+async def test_a_broker_that_restarts_costs_no_word(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], rabbitmq: RabbitMQ
+) -> None:
+    environment["EWMS_PILOT_COMMAND"] = json.dumps([*json.loads(environment["EWMS_PILOT_COMMAND"])[:2], "3", "1"])
+    await tms.start()
+    await peers.order(start())
+    await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
+    await asyncio.get_running_loop().run_in_executor(FOR_EVER, rabbitmq.restart)
+    await until(lambda: peers.said(TaskforceCompleted, UUID), timeout_s=90)
+    assert peers.statuses(UUID) == {"COMPLETED": {"Done": 3}}
+    assert peers.snapshots(UUID)[-1].top_task_errors == {"RuntimeError: bad pixel": 3}
+    other = UUID[:-1] + "5"
+    await peers.order(start(taskforce_uuid=other))
+    await until(lambda: peers.said(TaskforceCompleted, other))
