@@ -108,6 +108,7 @@ class Stack:
         return {
             "gateway": self.gateway,
             "token": self.token,
+            "cluster": LOCATION,
             "amqp": f"amqp://{self.services.rabbitmq.address.partition('@')[2]}",
             "mongo": self.services.mongodb.url,
             "condor_config": str(condor.config) if condor else None,
