@@ -34,8 +34,8 @@ class BrokerUser:
             case "admin":
                 return ["administrator"]
             case topology.Service.MQS:
-                # Sets the vhost's policy and reads the depths of its queues.
-                return ["policymaker"]
+                # Sets the vhost's policy; reads the depths of its queues, and how many connections others have to it.
+                return ["policymaker", "monitoring"]
             case _:
                 return []
 
