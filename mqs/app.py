@@ -79,7 +79,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
             broker,
             groups,
             issuer,
-            broker_address=settings.broker_address,
+            broker_address=settings.profile_address,
             user_life=lives[0],
             pilot_life=lives[1],
         )

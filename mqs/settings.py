@@ -27,8 +27,9 @@ class Settings(StoreSettings):
     #: The data vhost, as user `mqs`, and the management API with the same user's credentials.
     data_amqp_url: SecretStr
     rabbitmq_api_url: SecretStr
-    #: What queue profiles print: `user@host:port/vhost`.
+    #: Where users and pilots find the data vhost: `[user@]host:port/vhost`. A token's bearer may call itself anything.
     broker_address: str = Field(validation_alias=_named("EWMS_BROKER_ADDRESS", "BROKER_URL"))
+    broker_user: str = Field("user", validation_alias=_named("EWMS_BROKER_USER", "BROKER_QUEUE_USERNAME"))
     broker_key_file: Path = Field(validation_alias=_named("EWMS_BROKER_KEY_FILE", "BROKER_QUEUE_AUTH_PRIVATE_KEY_FILE"))
     broker_public_key_file: Path = Field(
         validation_alias=_named("EWMS_BROKER_PUBLIC_KEY_FILE", "BROKER_QUEUE_AUTH_PUBLIC_KEY_FILE")
@@ -60,6 +61,11 @@ class Settings(StoreSettings):
     retire_unused_s: Seconds = 600
     retire_retention_s: Seconds = 7 * 86_400
     sample_s: Seconds = 15
+
+    @property
+    def profile_address(self) -> str:
+        """What queue profiles print: `user@host:port/vhost`."""
+        return self.broker_address if "@" in self.broker_address else f"{self.broker_user}@{self.broker_address}"
 
     @property
     def issuer(self) -> str:

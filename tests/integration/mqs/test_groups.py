@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aio_pika
@@ -20,7 +21,8 @@ from runtime.store import Store
 from schemas.documents import Collection, GroupState
 from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import WorkflowId
-from tests.integration.mqs.conftest import Peer, Plan, RunMqs
+from schemas.requests import GrantAnswer
+from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 
 
 async def exists(connection: aio_pika.abc.AbstractConnection, queue: str) -> bool:
@@ -146,6 +148,31 @@ async def test_a_waiting_group_is_looked_at_again_by_its_timer_alone(run_mqs: Ru
     # The operator has raised the budget; nobody says anything.
     async with run_mqs(budget_queues=4):
         assert await wms.next() == QueuesActivated(workflow_id=plan.workflow_id)
+
+
+async def test_a_broker_with_too_many_connections_takes_no_further_group_until_they_are_gone(
+    run_mqs: RunMqs, wms: Peer, tms: Peer
+) -> None:
+    first, second = Plan(), Plan()
+    async with (
+        run_mqs(budget_connections=4, budget_bytes=10**12, sample_s=0.2, deferred_retry_s=0.5) as mqs,
+        AsyncExitStack() as pilots,
+    ):
+        await wms.say(first.requested)
+        assert isinstance(await wms.next(), QueuesActivated)
+        grant = await tms.bus.ask(first.grant_query())
+        assert isinstance(grant, GrantAnswer)
+        for _ in range(4):
+            await pilots.enter_async_context(logged_in(grant.broker_address, grant.token.get_secret_value()))
+        async with asyncio.timeout(10):
+            while mqs.groups.load.n_connections < 4:
+                await asyncio.sleep(0.1)
+        await wms.say(second.requested)
+        deferred = await wms.next()
+        assert isinstance(deferred, QueuesDeferred)
+        assert "connections" in deferred.reason
+        await pilots.aclose()
+        assert await wms.next(15) == QueuesActivated(workflow_id=second.workflow_id)
 
 
 async def test_at_the_end_private_queues_go_at_once_and_public_ones_when_they_are_empty_and_unused(
