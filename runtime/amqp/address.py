@@ -3,11 +3,14 @@
 user@host:5672/ewms     amqp://user:pass@127.0.0.1:5672/ewms-control     host
 """
 
+import re
+
 from yarl import URL
 
 from schemas.errors import Rejected
 
 _DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15, name: str = "") -> URL:
@@ -22,7 +25,7 @@ def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15,
         port = url.port
     except ValueError as error:
         raise Rejected(f"not a broker address: {_harmless(address)}") from error
-    if url.scheme not in _DEFAULT_PORTS or not url.host:
+    if url.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(url.raw_host or ""):
         raise Rejected(f"not a broker address: {_harmless(address)}")
     url = url.with_port(port or _DEFAULT_PORTS[url.scheme])
     if token is not None:
