@@ -13,6 +13,9 @@ from pilot.mounts import Mount
 #: What apptainer itself needs of the pilot's environment: where to find its helpers, where to put its caches.
 KEPT = ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "HOME", "USER", "XDG_RUNTIME_DIR")
 
+#: What the run script of an image that defines none says, successfully.
+_NO_RUNSCRIPT = "There is no runscript defined for this container"
+
 
 @dataclass(frozen=True, slots=True)
 class Apptainer:
@@ -53,12 +56,18 @@ def build_argv(binary: str, image: str, sandbox: str) -> tuple[str, ...]:
     return (binary, "build", "--fix-perms", "--sandbox", sandbox, image)
 
 
+def inspect_argv(binary: str, image: str) -> tuple[str, ...]:
+    """Return the command that prints the run script of an image file."""
+    return (binary, "--quiet", "inspect", "--runscript", image)
+
+
 def has_entry_point(runscript: str | None) -> bool:
     """Return whether an image's run script brings an entry point of its own, rather than apptainer's default one.
 
-    Source: apptainer 1.4, the run script that `build` writes for OCI images sets `OCI_ENTRYPOINT`.
+    Source: apptainer 1.4: the run script that `build` writes for OCI images sets `OCI_ENTRYPOINT`; the one for an
+    image without any only says so and succeeds, so that running it would pass for a task without output.
     """
-    if runscript is None:
+    if runscript is None or _NO_RUNSCRIPT in runscript:
         return False
     lines = [line.strip() for line in runscript.splitlines()]
     if any(line.startswith("OCI_ENTRYPOINT=") for line in lines):

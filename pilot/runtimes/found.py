@@ -77,17 +77,21 @@ async def found(
             outer = _outer(binary, environment, apptainer.KEPT)
             if not image.is_directory and not image.path.endswith(".sif"):
                 image = await _sandbox(settings, image, children, binary, outer)
-            as_run = not image.is_directory or apptainer.has_entry_point(image.runscript)
+            script = image.runscript
+            if not image.is_directory:
+                said = await _run(children, apptainer.inspect_argv(binary, image.path), outer)
+                script = said.stdout if said.code == 0 else None
+            as_run = apptainer.has_entry_point(script)
             return Apptainer(binary, image.path, outer, as_run=as_run, debug=settings.container_debug)
         case Platform.DOCKER | Platform.PODMAN as engine:
             binary = _binary(engine.value, "", environment, f"install {engine.value}")
             outer = _outer(binary, environment, docker.KEPT)
-            code, _ = await _run(children, docker.inspect_argv(binary, image.name), outer)
-            if code != 0:
+            if (await _run(children, docker.inspect_argv(binary, image.name), outer)).code != 0:
                 log.info("pulling image %s", image.name)
-                code, why = await _run(children, docker.pull_argv(binary, image.name), outer)
-                if code != 0:
-                    raise ImageUnusable(f"the image {image.name!r} is not on this worker and cannot be pulled: {why}")
+                said = await _run(children, docker.pull_argv(binary, image.name), outer)
+                if said.code != 0:
+                    why = f"is not on this worker and cannot be pulled: {said.last_words}"
+                    raise ImageUnusable(f"the image {image.name!r} {why}")
             return Docker(binary, image.name, outer, settings.docker_shm_size)
 
 
@@ -105,9 +109,9 @@ async def _sandbox(
     if not await asyncio.to_thread(_is_own_directory, sandbox):
         # Built beside its place and renamed into it: another pilot of this worker never sees half of one.
         partial = f"{sandbox}.{os.getpid()}"
-        code, why = await _run(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
-        if code != 0 or not await asyncio.to_thread(_moved, partial, sandbox):
-            raise ImageUnusable(f"apptainer cannot build a sandbox from the image {image.name!r}: {why}")
+        said = await _run(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
+        if said.code != 0 or not await asyncio.to_thread(_moved, partial, sandbox):
+            raise ImageUnusable(f"apptainer cannot build a sandbox from the image {image.name!r}: {said.last_words}")
     return await asyncio.to_thread(looked_up, sandbox)
 
 
@@ -141,14 +145,23 @@ def _outer(binary: str, environment: Mapping[str, str], kept: Sequence[str]) -> 
     return {"PATH": path, **{name: environment[name] for name in kept if name in environment}}
 
 
-async def _run(children: Children, argv: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    """Run a command of the container program's own to its end; return its exit code and its last words."""
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """How a command of the container program's own ended."""
+
+    code: int
+    stdout: str
+    last_words: str
+
+
+async def _run(children: Children, argv: Sequence[str], environment: Mapping[str, str]) -> _Said:
+    """Run a command of the container program's own to its end."""
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     with tempfile.TemporaryDirectory(prefix="ewms-pilot-") as directory:
-        stderr = f"{directory}/stderr"
+        stdout, stderr = f"{directory}/stdout", f"{directory}/stderr"
         try:
             command = Command(tuple(argv), environment)
-            child = children.spawn(command, stdout=os.devnull, stderr=stderr, on_end=ended.set_result)
+            child = children.spawn(command, stdout=stdout, stderr=stderr, on_end=ended.set_result)
         except OSError as error:
             raise ImageUnusable(f"{argv[0]!r} cannot be started: {error.strerror or error}") from error
         try:
@@ -156,4 +169,4 @@ async def _run(children: Children, argv: Sequence[str], environment: Mapping[str
         except asyncio.CancelledError:
             children.kill(child)
             raise
-        return code, last_words(read_tail(stderr))[0]
+        return _Said(code, read_tail(stdout), last_words(read_tail(stderr))[0])

@@ -101,9 +101,11 @@ def test_apptainer_debugs_and_uses_an_entry_point_where_asked() -> None:
         (None, False),
         ("", False),
         ("#!/bin/sh\n", False),
+        ('#!/bin/sh\necho "There is no runscript defined for this container\\n";\n', False),
         ("#!/bin/sh\nOCI_ENTRYPOINT=''\nOCI_CMD='\"sh\"'\n", False),
         ("#!/bin/sh\nOCI_ENTRYPOINT='\"/reco\"'\n", True),
         ('#!/bin/sh\nexec /opt/reco "$@"\n', True),
+        ('#!/bin/sh\n# Copyright\n\necho "There is no runscript defined for this container\\n";', False),
     ],
 )
 def test_an_entry_point_is_found_in_the_run_script(script: str | None, has: bool) -> None:
