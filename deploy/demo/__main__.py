@@ -1,5 +1,139 @@
-"""`python -m deploy.demo`: start everything, run the tracks, show what came out, stop everything.
+"""`python -m deploy.demo`: start everything, send the tracks through, show what came out, stop everything.
 
 POOL=condor|local      the real HTCondor pool (default), or pilots as plain child processes
 REPORT=file.json       where to write the report as JSON
 """
+
+import asyncio
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from rich.console import Console
+
+from deploy.demo import report as reporting
+from deploy.demo.image import build_image
+from deploy.demo.tracks import N_FITTERS, N_REFINERS, events, workflow
+from deploy.demo.traffic import Traffic, run_workflow
+from deploy.local.errors import LaunchError
+from deploy.local.services import run_directory
+from deploy.local.stack import LOCATION, PoolName, Stack, running_stack
+from deploy.local.up import installation
+from ewms import AsyncClient, EWMSError
+from ewms.cli.watch import display
+from ewms.state import State
+
+N_EVENTS = 500
+
+
+class NotAllReturned(Exception):
+    """The demonstration ran, and events are missing; the logs are kept."""
+
+    def __init__(self, traffic: Traffic, logs: Path) -> None:
+        super().__init__(f"{len(traffic.results)} of {traffic.n_events} events returned; the logs are in {logs}")
+        self.traffic = traffic
+
+
+def main(environment: Mapping[str, str] = os.environ) -> int:
+    """Run the demonstration; the exit status."""
+    begin = time.monotonic()
+    console = Console(highlight=False)
+    pool = environment.get("POOL") or "condor"
+    if pool not in get_args(PoolName):
+        console.print(f"POOL={pool}: choose condor or local", style="red", markup=False)
+        return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
+    try:
+        versions, traffic = _demonstrate(cast(PoolName, pool), console, environment)
+    except LaunchError as error:
+        console.print(str(error), style="red", markup=False)
+        if pool == "condor":
+            console.print("Where HTCondor cannot run, `make demo POOL=local` runs pilots as plain processes.")
+        return 1
+    except EWMSError as error:
+        console.print(f"{error.reason}\n{error.hint}".strip(), style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("interrupted; everything has been stopped")
+        return 130
+    report = reporting.report(_facts(traffic, versions, pool, wall_s=time.monotonic() - begin))
+    if environment.get("REPORT"):
+        Path(environment["REPORT"]).write_text(json.dumps(report, indent=2) + "\n")
+    console.print(reporting.table(report))
+    sys.stdout.write(reporting.last_line(report) + "\n")
+    return 0 if reporting.succeeded(report) else 1
+
+
+def _demonstrate(pool: PoolName, console: Console, environment: Mapping[str, str]) -> tuple[dict[str, str], Traffic]:
+    def said(what: str) -> None:
+        console.print(f"{what} ...", style="dim", markup=False)
+
+    installed = installation(console, environment)
+    versions = {**installed.versions, "ewms": version("ewms"), "python": platform.python_version()}
+    try:
+        with (
+            run_directory() as run,
+            running_stack(installed, run, pool=pool, environment=environment, said=said) as stack,
+        ):
+            said("building the task image, simulating the tracks")
+            image = build_image(installed, run / "images/tracks")
+            traffic = asyncio.run(_run(stack, image))
+            if not traffic.complete:
+                # Raised, so that the run directory with its logs is kept.
+                raise NotAllReturned(traffic, stack.logs)
+    except NotAllReturned as missing:
+        console.print(str(missing), style="red", markup=False)
+        return versions, missing.traffic
+    return versions, traffic
+
+
+async def _run(stack: Stack, image: Path) -> Traffic:
+    async with AsyncClient(stack.gateway, token=stack.token) as ews:
+        with display() as show:
+            return await run_workflow(ews, workflow(image, LOCATION), events(N_EVENTS), show)
+
+
+def _facts(traffic: Traffic, versions: Mapping[str, str], pool: str, *, wall_s: float) -> reporting.Facts:
+    state = traffic.final
+    return reporting.Facts(
+        n_sent=traffic.n_sent,
+        results=traffic.results,
+        n_dead=traffic.n_dead,
+        post_to_submitted_ms=1000 * traffic.post_to_submitted_s,
+        events_s=max(0.0, traffic.last_back_s - traffic.first_sent_s),
+        returning_s=traffic.last_back_s - traffic.first_back_s,
+        wall_s=wall_s,
+        workers={"linefit": N_FITTERS, "refine": N_REFINERS},
+        phases=_phases(state) if state else {},
+        pool=pool,
+        versions=versions,
+        workflow_id=state.workflow.workflow_id if state else "",
+    )
+
+
+def _phases(state: State) -> dict[str, list[dict[str, Any]]]:
+    """Return for each taskforce when it came into which phase, in ms after the request."""
+    return {
+        taskforce.taskforce_uuid: [
+            {"phase": change.target_phase, "at_ms": round(1000 * (change.timestamp - state.workflow.timestamp), 1)}
+            for change in taskforce.phase_change_log
+            if change.was_successful
+        ]
+        for taskforce in state.taskforces
+    }
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

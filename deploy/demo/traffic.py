@@ -14,7 +14,7 @@ from ewms.runs import AsyncRun
 from ewms.state import State, post_to_submitted_s
 
 #: Nothing has come back for so long: the demonstration has failed, and says with what it has.
-STANDSTILL_S = 90.0
+STANDSTILL_S = 60.0
 _LOOK_EVERY_S = 0.5
 
 
@@ -32,6 +32,11 @@ class Traffic:
     #: The workflow at its end, and how it stood when the last event was back.
     final: State | None = None
     post_to_submitted_s: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every event has come back."""
+        return self.n_sent == len(self.results) == self.n_events and not self.n_dead
 
     @property
     def settled(self) -> bool:
