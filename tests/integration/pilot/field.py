@@ -11,7 +11,7 @@ import time
 import urllib.request
 import uuid
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -22,16 +22,7 @@ import aio_pika
 import jwt
 
 from deploy.local.rabbitmq import RabbitMQ
-from mqs.topology import (
-    VHOST_CHAIN,
-    Binding,
-    Exchange,
-    Queue,
-    QueueLimits,
-    dead_letter_chain,
-    policy_document,
-    queue_chain,
-)
+from mqs.topology import VHOST_CHAIN, Binding, Exchange, Queue, QueueLimits, policy_document, stages
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.topology import POLICY_NAME, RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
 
@@ -66,6 +57,19 @@ class PilotProcess:
                 self.chirps += chunk.decode().splitlines()
         return self.chirps
 
+    async def until(self, condition: Callable[["PilotProcess"], bool], timeout_s: float = 20) -> None:
+        """Return as soon as `condition` holds of this pilot."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not condition(self):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"waited in vain; {self.said}\n{self.log}") from None
+
+    async def tasking(self) -> None:
+        """Return as soon as its first task runs."""
+        await self.until(lambda pilot: "Tasking" in pilot.statuses())
+
     def statuses(self) -> list[str]:
         """The statuses that it chirped, in order."""
         prefix = "HTChirpEWMSPilotStatus: "
@@ -93,11 +97,16 @@ class Field:
         return f"user@{url.hostname}:{url.port}/{self.vhost}"
 
     async def open(self) -> None:
+        await self.reconnect()
+        await self._declare(VHOST_CHAIN)
+        for chain in stages(self.workflow, [])[0]:
+            await self._declare(chain)
+        await asyncio.to_thread(self.set_policy)
+
+    async def reconnect(self) -> None:
+        """Connect again, after somebody has cut all connections."""
         self.connection = await aio_pika.connect(self.url)
         self.channel = await self.connection.channel(on_return_raises=True)
-        await self._declare(VHOST_CHAIN)
-        await self._declare(dead_letter_chain(self.workflow))
-        await asyncio.to_thread(self.set_policy)
 
     def set_policy(self, *, step_s: float = 0.1, max_events: int = 100_000) -> None:
         """Set the policy that MQS would set, with short delays."""
@@ -127,7 +136,9 @@ class Field:
     async def queue(self) -> Mqid:
         """Make one queue of the workflow."""
         mqid = Mqid("a" + uuid.uuid4().hex[:20])
-        await self._declare(queue_chain(self.workflow, mqid))
+        for stage in stages(self.workflow, [mqid]):
+            for chain in stage:
+                await self._declare(chain)
         return mqid
 
     async def _declare(self, chain: Sequence[Exchange | Queue | Binding]) -> None:
@@ -183,18 +194,13 @@ class Field:
         return await self.take(dead_queue(self.workflow), n, timeout_s)
 
     async def depth(self, name: str) -> int:
-        """Return how many events a queue has ready."""
+        """Return how many events a queue has ready: all but those on loan and those that wait for a retry."""
         channel = await self.connection.channel()
         try:
             queue = await channel.declare_queue(name, passive=True)
             return queue.declaration_result.message_count or 0
         finally:
             await channel.close()
-
-    async def all_of(self, name: str) -> int:
-        """Return how many events a queue has, ready or on loan or delayed."""
-        path = f"queues/{quote(self.vhost, safe='')}/{name}?disable_stats=true&enable_queue_totals=true"
-        return int((await asyncio.to_thread(self.api, "GET", path))["messages"])
 
     def token(self, inputs: Sequence[Mqid], outputs: Sequence[Mqid], *, life_s: float = 3600) -> str:
         """Return a pilot's token for these queues, as MQS would mint it."""
@@ -242,6 +248,7 @@ class Field:
         outputs: Sequence[Mqid] = (),
         token: str | None = None,
         environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> PilotProcess:
         """Start a pilot as a job of its own."""
         directory = self.pilot_directory(variables, inputs=inputs, outputs=outputs, token=token)
@@ -249,6 +256,7 @@ class Field:
         os.set_blocking(ours, False)
         with (directory / "pilot.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
+                *prefix,
                 PYTHON,
                 "-m",
                 "pilot",

@@ -1,10 +1,21 @@
 """What becomes of events: done, tried again, given up, never lost."""
 
+import asyncio
+import json
+import signal
+from pathlib import Path
+
 from schemas.dataevents import Header, output_id
 from schemas.ids import EventId
 from tests.integration.pilot.field import Field
 
 CP = {"EWMS_PILOT_TASK_ARGS": "cp {{INFILE}} {{OUTFILE}}"}
+
+
+def sh(script: str, **variables: object) -> dict[str, object]:
+    """Return the variables of a task that a shell runs; `$0` is the infile, `$1` the outfile."""
+    quoted = script.replace("'", "'\\''")
+    return {"EWMS_PILOT_TASK_ARGS": f"sh -c '{quoted}' {{{{INFILE}}}} {{{{OUTFILE}}}}", **variables}
 
 
 async def test_each_event_comes_back_as_an_output_with_an_id_derived_from_its_own(workflow: Field) -> None:
@@ -19,6 +30,248 @@ async def test_each_event_comes_back_as_an_output_with_an_id_derived_from_its_ow
         parent = EventId(str(message.headers[Header.PARENT]))
         assert message.message_id == output_id(parent, workflow.task, 0)
         assert message.content_type == "text/plain"
-    assert await workflow.all_of(source) == 0
+    assert await workflow.depth(source) == 0
     assert pilot.statuses() == ["Started", "AwaitingFirstMessage", "Tasking", "Done"]
     assert 'HTChirpEWMSPilotTasksSuccess: "20"' in pilot.said
+
+
+async def test_binary_and_json_payloads_pass_untouched(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"\xff\x00\xfe", content_type="application/octet-stream")
+    await (await workflow.pilot(CP, inputs=[source], outputs=[sink])).ended()
+    (binary,) = await workflow.take(sink, 1)
+    assert (binary.body, binary.content_type) == (b"\xff\x00\xfe", "application/octet-stream")
+
+    await workflow.put(source, b'{"a":  1}', content_type="application/json")
+    as_json = {**CP, "EWMS_PILOT_INFILE_EXT": ".json", "EWMS_PILOT_OUTFILE_EXT": ".JSON"}
+    await (await workflow.pilot(as_json, inputs=[source], outputs=[sink])).ended()
+    (message,) = await workflow.take(sink, 1)
+    assert (message.body, message.content_type) == (b'{"a":  1}', "application/json")
+
+
+async def test_a_failing_task_has_five_attempts_and_then_the_event_is_a_dead_letter_with_its_reasons(
+    workflow: Field, tmp_path: Path
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    (event_id,) = await workflow.put(source, b"\x00poison\xff", content_type="application/x-poison")
+    runs = tmp_path / "runs"
+    task = sh(f"echo run >> {runs}; echo 'bad pixel' >&2; exit 7", EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    (dead,) = await workflow.dead()
+    assert runs.read_text().count("run") == 5
+    assert (dead.body, dead.message_id, dead.content_type) == (b"\x00poison\xff", event_id, "application/x-poison")
+    assert dead.headers[Header.DEAD_REASON] == "task-failed"
+    assert dead.headers[Header.DEAD_ERROR] == "ContainerRunError('task failed (exit code 7): bad pixel')"
+    assert dead.headers[Header.DEAD_ATTEMPTS] == 5
+    assert dead.headers[Header.DEAD_QUEUE] == source
+    assert dead.headers[Header.DEAD_TASKFORCE] == workflow.taskforce
+    assert await pilot.ended() == 1
+    assert await workflow.depth(source) == 0
+    assert await workflow.depth(sink) == 0
+    last = [line for line in pilot.said if line.startswith("HTChirpEWMSPilotError:")][-1]
+    assert "RuntimeError: 5 TASK(S) FAILED: ContainerRunError('task failed (exit code 7): bad pixel')" in last
+    assert 'HTChirpEWMSPilotTasksFailed: "5"' in pilot.said
+
+
+async def test_an_event_that_fails_for_a_while_is_done_in_the_end(workflow: Field, tmp_path: Path) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"flaky")
+    runs = tmp_path / "runs"
+    task = sh(f'echo x >> {runs}; test $(wc -l < {runs}) -ge 3 && cp "$0" "$1"', EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    (output,) = await workflow.take(sink, 1)
+    assert output.body == b"flaky"
+    await pilot.ended()
+
+
+async def test_poison_among_good_events_stops_nothing(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, *(b"poison" if n % 10 == 3 else b"good" for n in range(40)))
+    task = sh(
+        'grep -q poison "$0" && exit 1; cp "$0" "$1"',
+        EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3,
+        EWMS_PILOT_MAX_CONCURRENT_TASKS=2,
+    )
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    good, dead = await asyncio.gather(workflow.take(sink, 36), workflow.dead(4))
+    assert {message.body for message in good} == {b"good"}
+    assert [message.body for message in dead] == [b"poison"] * 4
+    await pilot.ended()
+    assert await workflow.depth(source) == 0
+
+
+async def test_a_result_over_the_limit_is_given_up_at_once(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"make it large")
+    pilot = await workflow.pilot(sh('head -c 5000000 /dev/zero > "$1"'), inputs=[source], outputs=[sink])
+    (dead,) = await workflow.dead()
+    assert (dead.body, dead.headers[Header.DEAD_ATTEMPTS]) == (b"make it large", 1)
+    assert dead.headers[Header.DEAD_REASON] == "output-too-large"
+    await pilot.ended()
+
+
+async def test_json_that_is_none_is_given_up_at_once(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"{broken", content_type="application/json")
+    pilot = await workflow.pilot({**CP, "EWMS_PILOT_INFILE_EXT": "json"}, inputs=[source], outputs=[sink])
+    (dead,) = await workflow.dead()
+    assert dead.headers[Header.DEAD_REASON] == "unreadable"
+    await pilot.ended()
+
+
+async def test_the_link_that_a_task_leaves_as_its_outfile_is_not_followed(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    task = sh('ln -s /etc/passwd "$1"', EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    (dead,) = await workflow.dead()
+    assert dead.headers[Header.DEAD_REASON] == "output-unreadable"
+    await pilot.ended()
+    assert await workflow.depth(sink) == 0
+
+
+async def test_a_task_that_writes_nothing_succeeds_without_an_output(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x", b"y")
+    pilot = await workflow.pilot(sh("true"), inputs=[source], outputs=[sink])
+    assert await pilot.ended() == 0
+    assert (await workflow.depth(source), await workflow.depth(sink)) == (0, 0)
+
+
+async def test_by_default_a_task_error_stops_the_pilot_and_leaves_the_other_events_to_others(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, *[b"x"] * 5)
+    task = sh("exit 1", EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR="True")
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    assert await pilot.ended() == 1
+    assert len(await workflow.take(source, 5)) == 5
+    assert await workflow.depth(source) == 0
+    assert pilot.statuses()[-1] == "FatalError"
+
+
+async def test_a_bad_worker_leaves_after_three_different_events_have_failed_on_it(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, *[b"x"] * 10)
+    task = sh("exit 1", EWMS_PILOT_MAX_FAILURES_IN_A_ROW=3, EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=20)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    assert await pilot.ended(10) == 1
+    assert len(await workflow.take(source, 10)) == 10
+    assert await workflow.depth(source) == 0
+
+
+async def test_all_input_queues_are_served_and_all_output_queues_fed(workflow: Field) -> None:
+    a, b, c, d = [await workflow.queue() for _ in range(4)]
+    await workflow.put(a, b"from a 1", b"from a 2")
+    (parent, _) = await workflow.put(b, b"from b 1", b"from b 2")
+    pilot = await workflow.pilot(CP, inputs=[a, b], outputs=[c, d])
+    first, second = await asyncio.gather(workflow.take(c, 4), workflow.take(d, 4))
+    assert {m.body for m in first} == {m.body for m in second} == {b"from a 1", b"from a 2", b"from b 1", b"from b 2"}
+    ids = {m.message_id for m in (*first, *second) if m.headers[Header.PARENT] == parent}
+    assert ids == {output_id(EventId(parent), workflow.task, index) for index in (0, 1)}
+    assert await pilot.ended() == 0
+
+
+async def test_a_sink_takes_events_and_sends_none(workflow: Field, tmp_path: Path) -> None:
+    source = await workflow.queue()
+    await workflow.put(source, b"one\n", b"two\n")
+    pilot = await workflow.pilot(sh(f'cat "$0" >> {tmp_path}/all'), inputs=[source])
+    assert await pilot.ended() == 0
+    assert sorted((tmp_path / "all").read_text().split()) == ["one", "two"]
+    assert await workflow.depth(source) == 0
+
+
+async def test_a_source_sends_an_event_and_takes_none(workflow: Field) -> None:
+    sink = await workflow.queue()
+    task = {"EWMS_PILOT_TASK_ARGS": "sh -c 'echo made > {{OUTFILE}}'"}
+    pilot = await workflow.pilot(task, outputs=[sink])
+    assert await pilot.ended() == 0, pilot.log
+    (output,) = await workflow.take(sink, 1)
+    assert output.body == b"made\n"
+    assert Header.PARENT not in output.headers
+
+
+async def test_several_tasks_run_at_once(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, *[b"x"] * 8)
+    task = sh('sleep 1; cp "$0" "$1"', EWMS_PILOT_MAX_CONCURRENT_TASKS=8)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    await workflow.take(sink, 8, timeout_s=5)
+    await pilot.ended()
+
+
+async def test_events_that_wait_behind_a_long_task_are_left_to_a_free_worker(workflow: Field) -> None:
+    source, other, sink = await workflow.queue(), await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"long")
+    task = sh('grep -q long "$0" && sleep 8; cp "$0" "$1"')
+    busy = await workflow.pilot(task, inputs=[source, other], outputs=[sink])
+    await busy.tasking()
+    await workflow.put(other, b"quick")
+    free = await workflow.pilot(task, inputs=[other], outputs=[sink])
+    (output,) = await workflow.take(sink, 1, timeout_s=6)
+    assert output.body == b"quick"
+    await free.ended()
+    await busy.ended()
+
+
+async def test_the_first_message_may_take_longer_than_the_next(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    waits = {**CP, "EWMS_PILOT_TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": 20, "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 0.5}
+    pilot = await workflow.pilot(waits, inputs=[source], outputs=[sink])
+    await asyncio.sleep(2)
+    assert pilot.process.returncode is None
+    await workflow.put(source, b"late")
+    await workflow.take(sink, 1)
+    assert await pilot.ended(2) == 0
+
+
+async def test_a_full_output_queue_holds_the_pilot_and_loses_nothing(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, *(b"%d" % n for n in range(12)))
+    await asyncio.to_thread(workflow.set_policy, max_events=3)
+    pilot = await workflow.pilot({**CP, "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 15}, inputs=[source], outputs=[sink])
+    await pilot.until(lambda pilot: "refused" in pilot.log)
+    outputs = await workflow.take(sink, 12)
+    assert sorted(int(message.body) for message in outputs) == list(range(12))
+    pilot.signal(signal.SIGTERM)
+    assert await pilot.ended() == 0
+    assert await workflow.depth(f"dead.{workflow.workflow}") == 0
+
+
+async def test_what_the_pilot_cannot_read_of_its_variables_is_chirped_and_printed(workflow: Field) -> None:
+    source = await workflow.queue()
+    pilot = await workflow.pilot({**CP, "EWMS_PILOT_PREFETCH": "many"}, inputs=[source])
+    assert await pilot.ended() == 2
+    assert "EWMS_PILOT_PREFETCH must be a whole number" in pilot.log
+    assert pilot.statuses()[-1] == "FatalError"
+
+
+async def test_a_queue_that_does_not_exist_is_named(workflow: Field) -> None:
+    pilot = await workflow.pilot(CP, inputs=["a00000000000000000000"])  # type: ignore[list-item] # an id is a str
+    assert await pilot.ended() == 1
+    assert "the input queue a00000000000000000000 cannot be used" in pilot.log
+
+
+async def test_the_data_hub_that_init_fills_is_there_for_every_task(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x", b"y")
+    variables = {
+        "EWMS_PILOT_INIT_IMAGE": "any",
+        "EWMS_PILOT_INIT_ARGS": "sh -c 'echo \"$GEO\" > {{DATA_HUB}}/geo'",
+        "EWMS_PILOT_INIT_ENV_JSON": json.dumps({"GEO": "round"}),
+        "EWMS_PILOT_TASK_ARGS": "sh -c 'cat $EWMS_TASK_DATA_HUB_DIR/geo > $EWMS_TASK_OUTFILE'",
+    }
+    pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink])
+    assert [message.body for message in await workflow.take(sink, 2)] == [b"round\n"] * 2
+    assert await pilot.ended() == 0
+    assert pilot.statuses()[1] == "RunningInitCommand"
+
+
+async def test_a_failed_init_takes_no_event(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    variables = {**CP, "EWMS_PILOT_INIT_IMAGE": "any", "EWMS_PILOT_INIT_ARGS": "sh -c 'echo no geometry >&2; exit 3'"}
+    pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink])
+    assert await pilot.ended() == 1
+    assert len(await workflow.take(source, 1)) == 1
+    assert await workflow.depth(source) == 0
+    assert any("init failed (exit code 3): no geometry" in line for line in pilot.said)

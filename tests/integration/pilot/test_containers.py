@@ -1,0 +1,206 @@
+"""Tasks in real containers: the image's own files, the pilot's mounts, and nothing else."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from deploy.local.cache import Installed
+from deploy.local.images import Apptainer, busybox_image
+from tests.integration.pilot.field import Field
+from tests.integration.pilot.test_ends import alive
+
+CP = "cp {{INFILE}} {{OUTFILE}}"
+
+
+@pytest.fixture(scope="module")
+def image(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a shell in it."""
+    return busybox_image(installed.python_image, tmp_path_factory.mktemp("image") / "busybox")
+
+
+@pytest.fixture
+def apptainer(installed: Installed) -> dict[str, str]:
+    """The variables that make a pilot use the real apptainer."""
+    return {
+        "_EWMS_PILOT_CONTAINER_PLATFORM": "apptainer",
+        "EWMS_PILOT_APPTAINER": str(Apptainer(installed.tree).program),
+    }
+
+
+async def test_a_task_runs_in_a_sandbox_folder(workflow: Field, apptainer: dict[str, str], image: Path) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"one", b"two", b"three")
+    pilot = await workflow.pilot(
+        {**apptainer, "EWMS_PILOT_TASK_IMAGE": image, "EWMS_PILOT_TASK_ARGS": CP}, inputs=[source], outputs=[sink]
+    )
+    assert {message.body for message in await workflow.take(sink, 3)} == {b"one", b"two", b"three"}
+    assert await pilot.ended() == 0, pilot.log
+
+
+@pytest.mark.parametrize("name", ["sandbox", "file.sif"])
+async def test_a_task_runs_in_an_image_that_apptainer_has_built(
+    workflow: Field, apptainer: dict[str, str], image: Path, installed: Installed, tmp_path: Path, name: str
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    built = Apptainer(installed.tree).build(image, tmp_path / name)
+    await workflow.put(source, b"x")
+    # Apptainer cannot run an image file for a root user that has no namespace of its own, as jobs have.
+    prefix = ["unshare", "--user", "--map-user=1", "--map-group=1", "--"] if os.geteuid() == 0 else []
+    variables = {**apptainer, "EWMS_PILOT_TASK_IMAGE": built, "EWMS_PILOT_TASK_ARGS": CP}
+    pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink], prefix=prefix)
+    assert await pilot.ended() == 0, pilot.log
+    (output,) = await workflow.take(sink, 1)
+    assert output.body == b"x"
+
+
+async def test_a_container_sees_its_files_its_variables_and_its_mounts_only(
+    workflow: Field, apptainer: dict[str, str], image: Path, tmp_path: Path
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    external = tmp_path / "external"
+    external.mkdir()
+    (external / "geo").write_text("round")
+    script = (
+        f"(env; echo ---; cat {external}/geo; echo; touch {external}/new || echo READ-ONLY; "
+        f"ls {workflow.directory} /root; ls /proc | grep -c ^[0-9]) > $EWMS_TASK_OUTFILE 2>/dev/null"
+    )
+    pilot = await workflow.pilot(
+        {
+            **apptainer,
+            "EWMS_PILOT_TASK_IMAGE": image,
+            "EWMS_PILOT_TASK_ARGS": f"sh -c '{script}'",
+            "EWMS_PILOT_TASK_ENV_JSON": json.dumps({"LIST": "a,b", "SHELLISH": "$HOME `id`"}),
+            "EWMS_PILOT_EXTERNAL_DIRECTORIES": external,
+        },
+        inputs=[source],
+        outputs=[sink],
+        environment={"CANARY": "canary", "APPTAINERENV_CANARY": "canary", "APPTAINER_BIND": "/etc:/host-etc"},
+    )
+    (output,) = await workflow.take(sink, 1)
+    text = output.body.decode()
+    assert "LIST=a,b" in text
+    assert "SHELLISH=$HOME `id`" in text
+    assert "EWMS_TASK_INFILE=/ewms-pilot-data/task-io/infile-" in text
+    assert "EWMS_TASK_DATA_HUB_DIR=/ewms-pilot-data/data-hub" in text
+    assert "canary" not in text
+    assert "EWMS_PILOT" not in text
+    assert "round" in text
+    assert "READ-ONLY" in text
+    assert "job-1" not in text
+    assert ".cache" not in text
+    assert int(text.split()[-1]) < 10, "the container sees the worker's processes"
+    assert await pilot.ended() == 0
+
+
+async def test_a_timeout_ends_the_whole_container(
+    workflow: Field, apptainer: dict[str, str], image: Path, tmp_path: Path
+) -> None:
+    source = await workflow.queue()
+    await workflow.put(source, b"x")
+    marker = f"31{time.time_ns() % 1_000_000:06d}"
+    pilot = await workflow.pilot(
+        {
+            **apptainer,
+            "EWMS_PILOT_TASK_IMAGE": image,
+            "EWMS_PILOT_TASK_ARGS": f"sh -c '(sleep {marker} &); sleep {marker}'",
+            "EWMS_PILOT_TASK_TIMEOUT": 2,
+            "EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "True",
+        },
+        inputs=[source],
+    )
+    sleeping = await sleepers(marker)
+    assert await pilot.ended() == 1
+    assert not [pid for pid in sleeping if alive(pid)]
+    assert any("timed out after 2s" in line for line in pilot.said)
+
+
+async def test_sigterm_in_a_container_leaves_nothing(workflow: Field, apptainer: dict[str, str], image: Path) -> None:
+    source = await workflow.queue()
+    await workflow.put(source, b"x")
+    marker = f"32{time.time_ns() % 1_000_000:06d}"
+    variables = {**apptainer, "EWMS_PILOT_TASK_IMAGE": image, "EWMS_PILOT_DRAIN_GRACE": 0.5}
+    pilot = await workflow.pilot({**variables, "EWMS_PILOT_TASK_ARGS": f"sleep {marker}"}, inputs=[source])
+    sleeping = await sleepers(marker)
+    pilot.signal(signal.SIGTERM)
+    assert await pilot.ended() == 0
+    assert not [pid for pid in sleeping if alive(pid)]
+    assert await workflow.depth(source) == 1
+
+
+async def test_the_error_of_a_failing_container_is_its_own_not_apptainers(
+    workflow: Field, apptainer: dict[str, str], image: Path
+) -> None:
+    source = await workflow.queue()
+    await workflow.put(source, b"x")
+    variables = {**apptainer, "EWMS_PILOT_TASK_IMAGE": image, "EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "True"}
+    pilot = await workflow.pilot({**variables, "EWMS_PILOT_TASK_ARGS": "cat /no/such/file"}, inputs=[source])
+    assert await pilot.ended() == 1
+    assert any("exit code 1): cat: can't open '/no/such/file'" in line for line in pilot.said), pilot.said
+
+
+async def test_an_image_that_is_not_there_is_named_with_the_remedy(workflow: Field, apptainer: dict[str, str]) -> None:
+    source = await workflow.queue()
+    variables = {**apptainer, "EWMS_PILOT_TASK_IMAGE": "/no/such/image", "EWMS_PILOT_TASK_ARGS": CP}
+    pilot = await workflow.pilot(variables, inputs=[source])
+    assert await pilot.ended() == 1
+    assert "_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT=False" in pilot.log
+
+
+async def test_an_image_that_may_be_built_is_built_once_and_used(
+    workflow: Field, apptainer: dict[str, str], image: Path, installed: Installed, tmp_path: Path
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    packed = Apptainer(installed.tree).build(image, tmp_path / "packed.sif").rename(tmp_path / "packed.img")
+    builds = tmp_path / "builds"
+    builds.mkdir()
+    variables = {
+        **apptainer,
+        "EWMS_PILOT_TASK_IMAGE": packed,
+        "EWMS_PILOT_TASK_ARGS": CP,
+        "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR": builds,
+        "_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT": "False",
+    }
+    for _ in range(2):
+        await workflow.put(source, b"x")
+        pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink])
+        assert await pilot.ended() == 0, pilot.log
+    assert len(await workflow.take(sink, 2)) == 2
+    assert len(list(builds.iterdir())) == 1
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not on this machine")
+async def test_a_task_runs_under_bubblewrap(workflow: Field, image: Path) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    variables = {"_EWMS_PILOT_CONTAINER_PLATFORM": "bubblewrap", "EWMS_PILOT_TASK_IMAGE": image}
+    pilot = await workflow.pilot({**variables, "EWMS_PILOT_TASK_ARGS": CP}, inputs=[source], outputs=[sink])
+    assert await pilot.ended() == 0, pilot.log
+    (output,) = await workflow.take(sink, 1)
+    assert output.body == b"x"
+
+
+async def sleepers(marker: str) -> list[int]:
+    """Return the processes that sleep for `marker` seconds, as soon as there are any."""
+    async with asyncio.timeout(15):
+        while not (found := _sleepers(marker)):
+            await asyncio.sleep(0.05)
+    return found
+
+
+def _sleepers(marker: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[:1] == [b"sleep"] and marker.encode() in words:
+            found.append(int(path.parent.name))
+    return found

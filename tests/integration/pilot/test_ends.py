@@ -1,0 +1,185 @@
+"""How pilots and tasks end: drained, killed, timed out; nothing lost, nothing left behind."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+from deploy.local.broker_admin import BrokerAdmin
+from schemas.dataevents import Header
+from tests.integration.pilot.field import Field
+from tests.integration.pilot.test_events import CP, sh
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
+
+
+async def gone(pids: list[int], within_s: float = 3.0) -> bool:
+    deadline_s = time.monotonic() + within_s
+    while any(alive(pid) for pid in pids):
+        if time.monotonic() > deadline_s:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+async def written(path: Path, lines: int = 1, within_s: float = 10.0) -> list[str]:
+    deadline_s = time.monotonic() + within_s
+    while not path.exists() or len(path.read_text().split()) < lines:
+        assert time.monotonic() < deadline_s, f"{path} was not written"
+        await asyncio.sleep(0.05)
+    return path.read_text().split()
+
+
+async def test_sigterm_returns_what_was_not_started_and_finishes_what_runs(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, *(b"%d" % n for n in range(6)))
+    task = sh('sleep 1.5; cp "$0" "$1"', EWMS_PILOT_MAX_CONCURRENT_TASKS=2, EWMS_PILOT_PREFETCH=5)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    await pilot.tasking()
+    pilot.signal(signal.SIGTERM)
+    assert await pilot.ended(5) == 0
+    assert await workflow.depth(sink) == 2
+    assert await workflow.depth(source) == 4
+    assert pilot.statuses()[-2:] == ["PendingRemainingTasks", "Done"]
+    # Returned, not failed: the broker has counted no attempt.
+    assert all(Header.DELIVERY_COUNT not in message.headers for message in await workflow.take(source, 4))
+
+
+async def test_when_the_grace_is_over_the_task_is_killed_and_its_event_returned(
+    workflow: Field, tmp_path: Path
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    task = sh(f"echo $$ > {tmp_path}/pid; sleep 60", EWMS_PILOT_DRAIN_GRACE=1)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    (pid,) = await written(tmp_path / "pid")
+    pilot.signal(signal.SIGTERM)
+    assert await pilot.ended(5) == 0
+    assert await gone([int(pid)])
+    assert await workflow.depth(source) == 1
+
+
+async def test_kill_9_loses_nothing(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    ids = await workflow.put(source, *(b"%d" % n for n in range(60)))
+    task = sh('sleep 0.05; cp "$0" "$1"', EWMS_PILOT_MAX_CONCURRENT_TASKS=4, EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3)
+    for _ in range(2):
+        victim = await workflow.pilot(task, inputs=[source], outputs=[sink])
+        async with asyncio.timeout(20):
+            while await workflow.depth(sink) < 5:
+                await asyncio.sleep(0.05)
+        victim.signal(signal.SIGKILL)
+        await victim.ended()
+    survivor = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    assert await survivor.ended(60) == 0
+    outputs = await workflow.take(sink, await workflow.depth(sink))
+    assert {message.headers[Header.PARENT] for message in outputs} == set(ids)
+    # What came twice came with the same id.
+    assert len({message.message_id for message in outputs}) == len(ids)
+    assert await workflow.depth(source) == 0
+
+
+async def test_a_timeout_kills_the_task_and_everything_that_it_started(workflow: Field, tmp_path: Path) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    pids = tmp_path / "pids"
+    script = f"""echo $$ >> {pids}
+        (sleep 300 & echo $! >> {pids}; wait) &
+        setsid sh -c 'echo $$ >> {pids}; sleep 300' &
+        (setsid sh -c 'echo $$ >> {pids}; sleep 300 & wait' &) ; sleep 300"""
+    task = sh(script, EWMS_PILOT_TASK_TIMEOUT=1, EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR="True")
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    started = [int(pid) for pid in await written(pids, 4)]
+    await pilot.until(lambda pilot: any("timed out" in line for line in pilot.said))
+    assert await gone(started)
+    assert await pilot.ended(5) == 1
+    assert any("task failed: [Timeout-Error] timed out after 1s" in line for line in pilot.said)
+
+
+async def test_what_a_task_leaves_running_is_gone_when_it_has_ended(workflow: Field, tmp_path: Path) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"daemon", b"sleeper")
+    pids = tmp_path / "pids"
+    script = f"""if grep -q daemon "$0"; then
+          (setsid sh -c 'echo $$ >> {pids}; exec sleep 300' &); (sleep 300 & echo $! >> {pids}); sleep 0.3
+        else sleep 4; fi; cp "$0" "$1" """
+    task = sh(script, EWMS_PILOT_MAX_CONCURRENT_TASKS=2)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    left = [int(pid) for pid in await written(pids, 2)]
+    # The other task runs on, and is not touched.
+    assert await gone(left, within_s=2.5)
+    assert {message.body for message in await workflow.take(sink, 2)} == {b"daemon", b"sleeper"}
+    assert await pilot.ended() == 0
+
+
+async def test_an_init_that_takes_too_long_is_killed(workflow: Field) -> None:
+    source = await workflow.queue()
+    variables = {
+        **CP,
+        "EWMS_PILOT_INIT_IMAGE": "any",
+        "EWMS_PILOT_INIT_ARGS": "sleep 300",
+        "EWMS_PILOT_INIT_TIMEOUT": 0.5,
+    }
+    pilot = await workflow.pilot(variables, inputs=[source])
+    assert await pilot.ended(5) == 1
+    assert any("init failed: [Timeout-Error] timed out after 0.5s" in line for line in pilot.said)
+
+
+async def test_a_lost_connection_does_not_lose_the_running_task_nor_run_it_twice(
+    workflow: Field, tmp_path: Path
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    (event_id,) = await workflow.put(source, b"x")
+    runs = tmp_path / "runs"
+    task = sh(f'echo run >> {runs}; sleep 6; cp "$0" "$1"', EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=4)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    await written(runs)
+
+    def cut() -> None:
+        with BrokerAdmin(workflow.rabbitmq.management_url("admin")) as admin:
+            admin.close_connections(workflow.vhost)
+
+    # The management database learns of a connection with a delay.
+    async with asyncio.timeout(30):
+        while "was lost" not in pilot.log:
+            await asyncio.to_thread(cut)
+            await asyncio.sleep(0.5)
+    await workflow.reconnect()
+    (output,) = await workflow.take(sink, 1)
+    assert output.headers[Header.PARENT] == event_id
+    assert await pilot.ended() == 0
+    assert await workflow.depth(source) == 0
+    assert runs.read_text().count("run") == 1
+
+
+async def test_quarantine_keeps_a_failed_pilot_until_it_is_over(workflow: Field) -> None:
+    source = await workflow.queue()
+    await workflow.put(source, b"x")
+    variables = {"EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "True", "EWMS_PILOT_QUARANTINE_TIME": 3}
+    pilot = await workflow.pilot(sh("exit 1", **variables), inputs=[source])
+    await pilot.until(lambda pilot: pilot.statuses()[-1:] == ["FatalError"])
+    failed_s = time.monotonic()
+    assert await pilot.ended() == 1
+    assert 2.5 < time.monotonic() - failed_s < 4
+    assert len(await workflow.take(source, 1)) == 1
+    assert await workflow.depth(source) == 0
+
+
+async def test_the_work_directory_is_empty_afterwards_and_kept_where_wanted(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    tidy = await workflow.pilot(sh('mkdir "$1.d"; touch "$1.d/x"; cp "$0" "$1"'), inputs=[source], outputs=[sink])
+    await tidy.ended()
+    assert [path.name for path in (tidy.directory / "ewms-pilot-data").iterdir()] == ["data-hub"]
+
+    await workflow.put(source, b"x")
+    kept = await workflow.pilot({**CP, "EWMS_PILOT_KEEP_ALL_TASK_FILES": "True"}, inputs=[source], outputs=[sink])
+    await kept.ended()
+    (run,) = (path for path in (kept.directory / "ewms-pilot-data").iterdir() if path.name != "data-hub")
+    assert (run / "task-io" / f"infile-{run.name}.in").read_bytes() == b"x"
+    assert (run / "outputs" / "stdoutfile").exists()

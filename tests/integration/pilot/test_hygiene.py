@@ -1,0 +1,91 @@
+"""What a task gets to see, and with what the pilot opens the broker."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.pilot.field import Field
+from tests.integration.pilot.test_events import CP, sh
+
+
+async def test_a_task_sees_nothing_of_the_pilots_environment(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    token = workflow.token([source], [sink])
+    task = sh(
+        'env > "$1"; pwd >> "$1"; ls /proc/self/fd >> "$1"', EWMS_PILOT_TASK_ENV_JSON=json.dumps({"SEED": "7 ; $HOME"})
+    )
+    canaries = {"CANARY": "canary", "AWS_SECRET_ACCESS_KEY": "canary", "LD_PRELOAD": ""}
+    pilot = await workflow.pilot(
+        {**task, "EWMS_PILOT_QUEUE_INCOMING_AUTH_TOKEN": token},
+        inputs=[source],
+        outputs=[sink],
+        environment={**canaries, "EWMS_PILOT_QUEUE_OUTGOING_AUTH_TOKEN": token},
+    )
+    (output,) = await workflow.take(sink, 1)
+    text = output.body.decode()
+    names = {line.partition("=")[0] for line in text.splitlines() if "=" in line}
+    allowed = {"PATH", "HOME", "PWD", "SEED", "EWMS_TASK_RUN", "SHLVL", "_"}
+    assert names <= allowed | {"EWMS_TASK_INFILE", "EWMS_TASK_OUTFILE", "EWMS_TASK_DATA_HUB_DIR", "OLDPWD"}
+    assert "SEED=7 ; $HOME" in text
+    assert token not in text
+    assert "canary" not in text
+    assert not {"3", "4", "5", "6"} - {"3"} & set(text.split()), "the task inherited a descriptor"
+    assert await pilot.ended() == 0
+    assert token not in pilot.log
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+async def test_a_token_that_others_can_read_is_refused(workflow: Field, mode: int) -> None:
+    source = await workflow.queue()
+    directory = workflow.pilot_directory(CP, inputs=[source], outputs=[])
+    (directory / "ewms_pilot_token").chmod(mode)
+    pilot = await workflow.pilot(
+        {**CP, "EWMS_PILOT_TOKEN_FILE": directory / "ewms_pilot_token"}, inputs=[source], outputs=[]
+    )
+    assert await pilot.ended() == 1
+    assert "chmod 600" in pilot.log
+    assert any("TokenUnusable" in line for line in pilot.said)
+
+
+async def test_a_token_for_other_queues_opens_nothing(workflow: Field) -> None:
+    source, other = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    pilot = await workflow.pilot(CP, inputs=[source], token=workflow.token([other], []))
+    assert await pilot.ended() == 1
+    assert await workflow.depth(source) == 1
+    assert f"the input queue {source} cannot be used" in pilot.log
+
+
+async def test_a_rewritten_token_file_carries_the_pilot_past_the_old_tokens_end(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    pilot = await workflow.pilot(
+        {**CP, "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 30},
+        inputs=[source],
+        outputs=[sink],
+        token=workflow.token([source], [sink], life_s=6),
+    )
+    await workflow.put(source, b"with the first token")
+    await workflow.take(sink, 1)
+    fresh = pilot.directory / "fresh"
+    fresh.touch(0o600)
+    fresh.write_text(workflow.token([source], [sink]))
+    fresh.rename(pilot.directory / "ewms_pilot_token")
+    await asyncio.sleep(9)
+    await workflow.put(source, b"with the second")
+    (output,) = await workflow.take(sink, 1)
+    assert output.body == b"with the second"
+    assert "the token was renewed" in pilot.log
+    assert "lost" not in pilot.log.lower()
+    pilot.process.terminate()
+    assert await pilot.ended() == 0
+
+
+async def test_the_token_is_not_in_the_pilots_directory_that_a_task_starts_in(workflow: Field, tmp_path: Path) -> None:
+    source = await workflow.queue()
+    await workflow.put(source, b"x")
+    pilot = await workflow.pilot(sh(f"ls -a > {tmp_path}/seen"), inputs=[source])
+    assert await pilot.ended() == 0
+    assert "token" not in (tmp_path / "seen").read_text()
