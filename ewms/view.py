@@ -47,6 +47,7 @@ def line(progress: Progress) -> str:
         words.append(f"done {progress.done[0]}/{progress.done[1]}")
     if progress.received_per_s is not None:
         words.append(f"{progress.received_per_s:.1f}/s")
+    words += [f"! {problem.text} -> {problem.command}" for problem in progress.problems]
     return "  ".join(word for word in words if word)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ewms.client import Run
 
 INTERVAL_S = 1.0
+LINE_EVERY_S = 3.0
 _HISTORY = 600
 
 
@@ -35,11 +36,11 @@ def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
 
 
 class display:  # noqa: N801 - used like a function
-    """`with display() as show`: `show(progress)` draws on a terminal, and writes a line elsewhere."""
+    """`with display() as show`: `show(progress)` draws on a terminal, and writes a line now and then elsewhere."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._last = ""
+        self._last: Progress | None = None
 
     def __enter__(self) -> Callable[[Progress], None]:
         from rich.console import Console
@@ -60,10 +61,21 @@ class display:  # noqa: N801 - used like a function
 
         if self._live is not None:
             self._live.update(view(now), refresh=True)
-        elif not self._quiet:
-            text = line(now)
-            # The clock alone is no news.
-            if text.partition("]")[2] != self._last:
-                self._last = text.partition("]")[2]
-                sys.stderr.write(text + "\n")
-                sys.stderr.flush()
+        elif not self._quiet and (self._last is None or is_news(self._last, now)):
+            self._last = now
+            sys.stderr.write(line(now) + "\n")
+            sys.stderr.flush()
+
+
+def is_news(told: Progress, now: Progress) -> bool:
+    """Say whether `now` is worth a line after `told`: another phase or problem at once, other numbers now and then."""
+    if (told.phase, told.facts.state.phases, told.problems) != (now.phase, now.facts.state.phases, now.problems):
+        return True
+    if now.facts.at_s - told.facts.at_s < LINE_EVERY_S:
+        return False
+    before, after = told.facts, now.facts
+    return (before.state.workers, before.depths, before.n_received) != (
+        after.state.workers,
+        after.depths,
+        after.n_received,
+    )
