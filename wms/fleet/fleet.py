@@ -27,10 +27,11 @@ from wms.fleet import reports, repository
 from wms.fleet.access import Access, Owner
 from wms.fleet.aggregate import Aggregate, Outcome
 from wms.fleet.clusters import ClusterMap
-from wms.fleet.lifecycle import AddWorkers, Deactivate, Launch, Stimulus, Woken, decide, no_such_active_workflow
+from wms.fleet.lifecycle import decide, no_such_active_workflow
 from wms.fleet.minting import Mint
 from wms.fleet.ordering import Turns
 from wms.fleet.requests import NewWorkflow, new_workflow
+from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Fleet:
         """Take in what MQS says of a workflow's queues."""
         await self._apply(answer.workflow_id, answer, once)
 
-    async def reported(self, report: reports.Report, once: Once) -> None:
+    async def reported(self, report: Report, once: Once) -> None:
         """Take in what a TMS says of a taskforce."""
         uuid = report.taskforce_uuid
 

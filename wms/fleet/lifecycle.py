@@ -9,32 +9,18 @@ Whatever comes twice, late or out of turn changes nothing, not even the log (rul
 aggregate that came in. Contexts and source entities are the contract's (section 4).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.documents import TaskDirectiveDocument, TaskforceDocument
+from schemas.documents import TaskforceDocument
 from schemas.errors import Broken, NotFound, Rejected, Unprocessable
-from schemas.events import (
-    QueuesActivated,
-    QueuesDeferred,
-    TaskforceCompleted,
-    TaskforceRemoved,
-    TaskforceRemoveFailed,
-    TaskforceStart,
-    TaskforceStop,
-    TaskforceSubmitFailed,
-    TaskforceSubmitted,
-    TaskOrder,
-)
-from schemas.ids import TaskforceUuid, TaskId
+from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.objects import PhaseChange
-from schemas.phases import WANTED, Deactivated, Phase
+from schemas.phases import WANTED, Phase
 from wms.fleet import launching, reports
 from wms.fleet.aggregate import Aggregate, Draft, Outcome, ask_again_at, is_over, queues_due
-from wms.fleet.clusters import Cluster
-from wms.fleet.minting import Mint
+from wms.fleet.orders import ask_to_start, ask_to_stop
 from wms.fleet.requests import MAX_TASKFORCES, queues_wanted
+from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Stimulus, Woken
 
 ACTIVATOR = "Workflow MQ Activator"
 LAUNCHER = "Taskforce Launch Control"
@@ -45,55 +31,6 @@ ADDED = "Created when adding more workers for this task directive."
 
 #: What add-workers' taskforces have above their workflow; it does not climb with repetition.
 ADDED_PRIORITY = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Deactivate:
-    """The user says that the workflow is finished, or aborts it."""
-
-    label: Deactivated
-
-
-@dataclass(frozen=True, slots=True)
-class AddWorkers:
-    """Somebody wants another taskforce for a task, at `cluster`. `by` is `USER` or `TMS`."""
-
-    task: TaskDirectiveDocument
-    cluster: Cluster
-    n_workers: int | None
-    by: str
-    mint: Mint
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """It is this taskforce's turn."""
-
-    taskforce_uuid: TaskforceUuid
-    #: What an `n_workers` of null means at each schedd; 1 at others.
-    default_n_workers: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Woken:
-    """The time that was set has come, or somebody wants to look earlier."""
-
-    default_n_workers: Mapping[str, int] = field(default_factory=dict)
-
-
-Stimulus = (
-    Deactivate
-    | AddWorkers
-    | Launch
-    | Woken
-    | QueuesActivated
-    | QueuesDeferred
-    | TaskforceSubmitted
-    | TaskforceSubmitFailed
-    | TaskforceRemoved
-    | TaskforceRemoveFailed
-    | TaskforceCompleted
-)
 
 
 def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
@@ -138,7 +75,7 @@ def _deactivated(aggregate: Aggregate, stimulus: Deactivate, now: datetime) -> O
             # No TMS has ever heard of it.
             draft.change(stopped, ended_at=now)
         else:
-            _ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0))
+            ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0))
     return draft.settle(answer=n_stopped)
 
 
@@ -227,7 +164,7 @@ def _launched(aggregate: Aggregate, stimulus: Launch, now: datetime) -> Outcome:
     draft = Draft(aggregate, now)
     if taskforce.phase is Phase.PRE_LAUNCH:
         taskforce = draft.move(taskforce, Phase.PENDING_STARTER, by=LAUNCHER)
-    _ask_to_start(draft, draft.change(taskforce, n_asked=0), stimulus.default_n_workers)
+    ask_to_start(draft, draft.change(taskforce, n_asked=0), stimulus.default_n_workers)
     return draft.settle()
 
 
@@ -255,56 +192,14 @@ def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
             case Phase.PRE_MQ_ACTIVATION if workflow.deactivated is None and workflow.queues_active_at is not None:
                 draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=AUTO_ADVANCED)
             case Phase.PENDING_STARTER if unanswered:
-                _ask_to_start(draft, taskforce, stimulus.default_n_workers)
+                ask_to_start(draft, taskforce, stimulus.default_n_workers)
             case Phase.PENDING_STOPPER if not is_over(taskforce):
                 paused = taskforce.retry_at is not None and taskforce.retry_at > now
                 if unanswered or (taskforce.asked_at is None and not paused):
-                    _ask_to_stop(draft, taskforce)
+                    ask_to_stop(draft, taskforce)
             case Phase.CONDOR_RM if unanswered:
                 # Removed, and yet nobody has told that it left the queue: the TMS looks, and says.
-                _ask_to_stop(draft, taskforce)
+                ask_to_stop(draft, taskforce)
             case _:
                 pass
     return draft.settle()
-
-
-def _ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
-    task = _task(draft.before, taskforce.task_id)
-    draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
-    draft.send(
-        TaskforceStart(
-            taskforce_uuid=taskforce.taskforce_uuid,
-            schedd=taskforce.schedd,
-            workflow_id=taskforce.workflow_id,
-            priority=taskforce.priority,
-            n_workers=default_n_workers.get(taskforce.schedd, 1)
-            if taskforce.n_workers is None
-            else taskforce.n_workers,
-            worker_config=taskforce.worker_config,
-            pilot_config=taskforce.pilot_config,
-            task=TaskOrder(
-                task_id=task.task_id,
-                task_image=task.task_image,
-                task_args=task.task_args,
-                task_env=task.task_env,
-                init_image=task.init_image,
-                init_args=task.init_args,
-                init_env=task.init_env,
-                input_queues=task.input_queues,
-                output_queues=task.output_queues,
-            ),
-        )
-    )
-
-
-def _task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
-    if task_id not in aggregate.tasks:
-        raise Broken(f"task {task_id} was not loaded")
-    return aggregate.tasks[task_id]
-
-
-def _ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
-    draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
-    draft.send(
-        TaskforceStop(taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=taskforce.cluster_id)
-    )

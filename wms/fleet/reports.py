@@ -21,10 +21,9 @@ from schemas.events import (
 from schemas.phases import Phase, may_move
 from wms.fleet import launching
 from wms.fleet.aggregate import MAX_FAILURES, Aggregate, Draft, Outcome, failure_pause
+from wms.fleet.stimuli import Report
 
 TMS = "TMS"
-
-Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | TaskforceRemoveFailed | TaskforceCompleted
 
 
 def decide(aggregate: Aggregate, report: Report, now: datetime) -> Outcome:

@@ -127,7 +127,10 @@ def _guarded(
             content_type = request.headers.get("content-type", "")
             body = bodies.parsed(raw, content_type, route.body, optional=route.body_optional)
         with load:
-            return await handler(Call(request, caller, body, raw))
+            response = await handler(Call(request, caller, body, raw))
+        if request.method != "GET" and not route.path.startswith("/query/"):
+            log.info("changed", method=request.method, path=request.url.path, subject=caller.subject, role=caller.role)
+        return response
 
     return endpoint
 

@@ -17,9 +17,10 @@ from schemas.objects import PhaseChange
 from wms.fleet.access import Owner
 from wms.fleet.aggregate import Aggregate, Outcome
 from wms.fleet.clusters import Cluster, ClusterMap
-from wms.fleet.lifecycle import Launch, Stimulus, decide
+from wms.fleet.lifecycle import decide
 from wms.fleet.minting import Mint
 from wms.fleet.requests import NewWorkflow, new_workflow
+from wms.fleet.stimuli import Launch, Stimulus
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 

@@ -26,9 +26,9 @@ from schemas.phases import WANTED, Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, aggregate
 from wms.fleet.aggregate import Aggregate, Outcome, is_over
 from wms.fleet.clusters import Cluster
-from wms.fleet.lifecycle import AddWorkers, Deactivate, Launch, Stimulus, Woken, decide
+from wms.fleet.lifecycle import decide
 from wms.fleet.minting import Mint
-from wms.fleet.reports import Report
+from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 
 #: Mostly the same cluster, or nothing would ever get to its end.
 CLUSTERS = st.sampled_from([1, 1, 1, 1, 2])

@@ -34,8 +34,9 @@ from tests.unit.wms.fleets import (
 )
 from wms.fleet.aggregate import Aggregate, Draft, is_over
 from wms.fleet.clusters import Cluster
-from wms.fleet.lifecycle import AddWorkers, Deactivate, Launch, Woken, decide
+from wms.fleet.lifecycle import decide
 from wms.fleet.minting import Mint
+from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Woken
 
 ABORT = Deactivate(Deactivated.ABORTED)
 FINISH = Deactivate(Deactivated.FINISHED)

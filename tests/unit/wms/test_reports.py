@@ -22,8 +22,9 @@ from tests.unit.wms.fleets import (
     task_request,
 )
 from wms.fleet.aggregate import Aggregate
-from wms.fleet.lifecycle import Deactivate, Launch, Woken, decide
+from wms.fleet.lifecycle import decide
 from wms.fleet.reports import orphaned
+from wms.fleet.stimuli import Deactivate, Launch, Woken
 
 ABORT = Deactivate(Deactivated.ABORTED)
 

@@ -6,9 +6,9 @@ from schemas.events import Snapshot
 from schemas.objects import Taskforce, Workflow
 from schemas.phases import Deactivated, Phase
 from tests.unit.wms.fleets import activated, after, aggregate, first, later, made, running
-from wms.fleet.lifecycle import Deactivate
 from wms.fleet.repository import changes, inserts, public, stored
 from wms.fleet.snapshots import update
+from wms.fleet.stimuli import Deactivate
 
 
 def test_a_stored_document_reads_back_as_it_was() -> None:

@@ -1,0 +1,59 @@
+"""What can happen to a workflow: what users and WMS itself want of it, beside the events of MQS and TMS. (core)"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.documents import TaskDirectiveDocument
+from schemas.events import (
+    QueuesActivated,
+    QueuesDeferred,
+    TaskforceCompleted,
+    TaskforceRemoved,
+    TaskforceRemoveFailed,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+)
+from schemas.ids import TaskforceUuid
+from schemas.phases import Deactivated
+from wms.fleet.clusters import Cluster
+from wms.fleet.minting import Mint
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivate:
+    """The user says that the workflow is finished, or aborts it."""
+
+    label: Deactivated
+
+
+@dataclass(frozen=True, slots=True)
+class AddWorkers:
+    """Somebody wants another taskforce for a task, at `cluster`. `by` is `USER` or `TMS`."""
+
+    task: TaskDirectiveDocument
+    cluster: Cluster
+    n_workers: int | None
+    by: str
+    mint: Mint
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """It is this taskforce's turn."""
+
+    taskforce_uuid: TaskforceUuid
+    #: What an `n_workers` of null means at each schedd; 1 at others.
+    default_n_workers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """The time that was set has come, or somebody wants to look earlier."""
+
+    default_n_workers: Mapping[str, int] = field(default_factory=dict)
+
+
+#: What a TMS says of one taskforce.
+Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | TaskforceRemoveFailed | TaskforceCompleted
+
+Stimulus = Deactivate | AddWorkers | Launch | Woken | QueuesActivated | QueuesDeferred | Report
