@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import PyJWK
 
 from runtime.telemetry import counter, log
@@ -25,6 +26,9 @@ _ACCEPTED = frozenset(name for names in ALGORITHMS.values() for name in names)
 #: Clocks of issuers and ours may differ by so much.
 LEEWAY_S = 60
 _REQUIRED = ["exp", "iat", "iss", "sub"]
+
+#: Below this an RSA key is not worth its signature (NIST SP 800-131A).
+_MIN_RSA_BITS = 2048
 
 _MAX_TOKEN_CHARS = 16_384
 _MAX_REMEMBERED = 10_000
@@ -143,16 +147,25 @@ class Verifier:
         discovery = found.json()
         answer = await self._http.get(discovery["jwks_uri"])
         answer.raise_for_status()
-        keys: dict[str, PyJWK] = {}
-        for raw in answer.json()["keys"]:
-            if raw.get("use", "sig") != "sig" or not isinstance(raw.get("kid"), str):
-                continue
-            try:
-                key = PyJWK(raw)
-            except jwt.PyJWTError:
-                # A key of a kind that we do not take must not lock out those that we do.
-                continue
-            keys[raw["kid"]] = key
+        keys = _usable(answer.json()["keys"])
         self._keys, self._iss = keys, discovery["issuer"]
         self._fetched_at = time.monotonic()
         self._remembered.clear()
+
+
+def _usable(keys: Any) -> dict[str, PyJWK]:
+    """Return the keys that tokens may be signed with, by `kid`; one that we do not take must not lock out the rest."""
+    usable: dict[str, PyJWK] = {}
+    for raw in keys:
+        if not isinstance(raw, dict) or raw.get("use", "sig") != "sig" or not isinstance(raw.get("kid"), str):
+            continue
+        try:
+            key = PyJWK(raw)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            continue
+        match key.key:
+            case rsa.RSAPublicKey(key_size=size) if size >= _MIN_RSA_BITS:
+                usable[raw["kid"]] = key
+            case ec.EllipticCurvePublicKey(curve=ec.SECP256R1()):
+                usable[raw["kid"]] = key
+    return usable
