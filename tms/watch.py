@@ -207,7 +207,14 @@ class Watch:
             for uuid in list(behind):
                 joblog = self._logs[uuid]
                 offset, n_corrupt = joblog.offset, joblog.n_corrupt
-                if joblog.read():
+                try:
+                    is_another = joblog.read()
+                except OSError as error:
+                    # The others are to be read all the same; this one is looked at again in the next pass.
+                    log.error("job event log cannot be read", taskforce_uuid=uuid, error=str(error))
+                    behind.discard(uuid)
+                    continue
+                if is_another:
                     log.warning("job event log was replaced; read from its beginning", taskforce_uuid=uuid)
                     self._reporting.epoch = self._home.next_epoch()
                     offset, n_corrupt = 0, 0
@@ -226,7 +233,11 @@ class Watch:
 
     def _save(self, joblogs: Iterable[JobLog]) -> None:
         for joblog in joblogs:
-            joblog.save()
+            try:
+                joblog.save()
+            except OSError as error:
+                # The older one is still there: after a restart more would be read again, and nothing lost.
+                log.error("checkpoint cannot be written", error=str(error))
 
     def _close(self, uuid: TaskforceUuid, joblog: JobLog) -> None:
         joblog.save()

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from runtime.telemetry import log
@@ -56,10 +57,11 @@ class LocalPool:
     async def stop(self) -> None:
         """End the pilots, in grace; their clusters stay in the queue."""
         self._is_stopping = True
-        running = [task for queued in self._queue.values() for task in queued.running.values()]
-        _cancel(running)
-        if running:
-            await asyncio.wait(running)
+        _cancel(task for queued in self._queue.values() for task in queued.running.values())
+        # Until the records are written, which is a step after the tasks' end.
+        while any(queued.running for queued in self._queue.values()):
+            await asyncio.wait([task for queued in self._queue.values() for task in queued.running.values()])
+            await asyncio.sleep(0)
 
     async def ping(self) -> None:
         """Return: this pool is always there."""
@@ -112,14 +114,19 @@ class LocalPool:
 
     async def _remove(self, queued: QueuedCluster, reason: str) -> None:
         queued.is_removed = True
-        for proc in sorted({*queued.idle, *queued.held}):
-            self._log(queued, eventlog.aborted(queued.cluster_id, proc, _now(), reason))
-        queued.idle.clear()
-        queued.held.clear()
+        # What was promised to be removed must not run again because TMS was killed in the middle of it.
+        self._keep(queued)
+        self._abort_waiting(queued, reason)
         _cancel(queued.running.values())
         # The pilots take their time to end; the order to do so has been given, which is what a removal is.
         if not queued.running:
             self._leave(queued)
+
+    def _abort_waiting(self, queued: QueuedCluster, reason: str) -> None:
+        for proc in sorted({*queued.idle, *queued.held}):
+            self._log(queued, eventlog.aborted(queued.cluster_id, proc, _now(), reason))
+        queued.idle.clear()
+        queued.held.clear()
 
     def _schedule(self) -> None:
         """Make jobs as they are needed, and start them while there are free cores, the highest priority first."""
@@ -132,7 +139,9 @@ class LocalPool:
             chosen = max(ready, key=lambda q: (q.priority(q.idle[0]), -q.cluster_id))
             proc = chosen.idle.popleft()
             self._n_busy += self._cores(chosen)
-            chosen.running[proc] = asyncio.create_task(self._run(chosen, proc))
+            task = asyncio.create_task(self._run(chosen, proc))
+            task.add_done_callback(partial(self._ended, chosen, proc))
+            chosen.running[proc] = task
             self._materialize(chosen)
 
     def _materialize(self, queued: QueuedCluster) -> None:
@@ -142,7 +151,8 @@ class LocalPool:
     def _cores(self, queued: QueuedCluster) -> int:
         return min(queued.spec.n_cores, self._n_slots)
 
-    async def _run(self, queued: QueuedCluster, proc: int) -> None:
+    async def _run(self, queued: QueuedCluster, proc: int) -> str:
+        """Run a job; return the record of how it ended."""
         cluster_id = queued.cluster_id
         has_started = False
 
@@ -154,28 +164,38 @@ class LocalPool:
         def chirped(text: str) -> None:
             self._log(queued, eventlog.said(cluster_id, proc, _now(), text))
 
-        record = ""
         try:
             exit_code = await run(self._job(queued, proc), started=started, chirped=chirped)
-            record = eventlog.terminated(cluster_id, proc, _now(), exit_code)
         except asyncio.CancelledError:
-            record = eventlog.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
-            if queued.is_removed:
-                record += eventlog.aborted(cluster_id, proc, _now(), REASON)
+            return eventlog.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
         except MaxRuntimeReached:
-            record = eventlog.aborted(cluster_id, proc, _now(), "The worker's maximum runtime is over")
+            return eventlog.aborted(cluster_id, proc, _now(), "The worker's maximum runtime is over")
         except OSError as error:
-            reason = f"Failed to start the pilot: {error}"
             queued.held.add(proc)
-            record = eventlog.held(cluster_id, proc, _now(), reason, code=_CANNOT_START, subcode=error.errno or 0)
-        finally:
-            if record:
-                self._log(queued, record)
-            del queued.running[proc]
-            self._n_busy -= self._cores(queued)
-            if queued.is_done or (queued.is_removed and not queued.running):
-                self._leave(queued)
-            self._schedule()
+            reason = f"Failed to start the pilot: {error}"
+            return eventlog.held(cluster_id, proc, _now(), reason, code=_CANNOT_START, subcode=error.errno or 0)
+        return eventlog.terminated(cluster_id, proc, _now(), exit_code)
+
+    def _ended(self, queued: QueuedCluster, proc: int, task: "asyncio.Task[str]") -> None:
+        # A task that was cancelled before its first step has not even begun `_run`.
+        record = ""
+        if not task.cancelled() and (defect := task.exception()):
+            log.error("a job failed for a defect of ours", cluster_id=queued.cluster_id, proc=proc, exc_info=defect)
+            queued.held.add(proc)
+            record = eventlog.held(queued.cluster_id, proc, _now(), repr(defect), code=_CANNOT_START, subcode=0)
+        elif not task.cancelled():
+            record = task.result()
+        if queued.is_removed and proc not in queued.held:
+            record += eventlog.aborted(queued.cluster_id, proc, _now(), REASON)
+        if record:
+            self._log(queued, record)
+        del queued.running[proc]
+        self._n_busy -= self._cores(queued)
+        if queued.is_removed:
+            self._abort_waiting(queued, REASON)
+        if queued.is_done or (queued.is_removed and not queued.running):
+            self._leave(queued)
+        self._schedule()
 
     def _job(self, queued: QueuedCluster, proc: int) -> Job:
         spec = queued.spec
@@ -213,7 +233,9 @@ class LocalPool:
             self._log(queued, eventlog.evicted(queued.cluster_id, proc, _now(), "The local pool had ended"))
         if tally.cluster_id is None:
             self._log(queued, eventlog.cluster_submitted(queued.cluster_id, _now()))
-        if queued.is_released and queued.is_done:
+        if queued.is_removed:
+            self._abort_waiting(queued, REASON)
+        if queued.is_removed or (queued.is_released and queued.is_done):
             self._leave(queued)
         elif interrupted:
             log.warning("pilots of an earlier TMS start again", cluster_id=queued.cluster_id, n_jobs=len(interrupted))
@@ -239,7 +261,7 @@ class LocalPool:
             os.close(fd)
 
 
-def _cancel(tasks: Iterable["asyncio.Task[None]"]) -> None:
+def _cancel(tasks: Iterable["asyncio.Task[str]"]) -> None:
     for task in tasks:
         # A second cancellation would break off the end that the first has begun.
         if not task.cancelling():

@@ -1,6 +1,7 @@
 """A cluster in the local pool's queue: its jobs by where they stand, and its file. (no processes here)
 
-    cluster-<id>.json    {"cluster_id": 7, "submitted_at": "…", "is_released": true, "spec": {…}}
+    cluster-<id>.json    {"cluster_id": 7, "submitted_at": "…", "is_released": true, "is_removed": false,
+                          "spec": {…}}
 
 Where the jobs stand is not kept: the log tells it, as in HTCondor.
 """
@@ -29,7 +30,7 @@ class QueuedCluster:
     n_made: int = 0
     idle: deque[int] = field(default_factory=deque)
     held: set[int] = field(default_factory=set)
-    running: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
+    running: dict[int, "asyncio.Task[str]"] = field(default_factory=dict)
     is_removed: bool = False
 
     @classmethod
@@ -40,7 +41,9 @@ class QueuedCluster:
             name: tuple(value) if isinstance(value, list) else value for name, value in kept["spec"].items()
         }
         submitted_at = datetime.fromisoformat(kept["submitted_at"])
-        return cls(kept["cluster_id"], Submission(**spec), submitted_at, kept["is_released"])
+        return cls(
+            kept["cluster_id"], Submission(**spec), submitted_at, kept["is_released"], is_removed=kept["is_removed"]
+        )
 
     def to_bytes(self) -> bytes:
         """Return what is kept of the cluster."""
@@ -48,6 +51,7 @@ class QueuedCluster:
             "cluster_id": self.cluster_id,
             "submitted_at": self.submitted_at.isoformat(),
             "is_released": self.is_released,
+            "is_removed": self.is_removed,
             "spec": asdict(self.spec),
         }
         return json.dumps(kept, indent=1).encode()

@@ -26,6 +26,15 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def is_schedd_of(pid: int, config: Path) -> bool:
+    process = Path(f"/proc/{pid}")
+    try:
+        name, environment = (process / "comm").read_text(), (process / "environ").read_bytes()
+    except OSError:
+        return False
+    return name == "condor_schedd\n" and str(config).encode() in environment
+
+
 async def test_a_submitted_cluster_is_found_and_runs_nothing(pool: Pool, taskforce: Taskforce) -> None:
     cluster = await pool.submit(taskforce.submission("0", "0"))
     assert cluster.awaits_release
@@ -117,13 +126,11 @@ async def test_no_schedd_is_unavailable(condor: Path) -> None:
 async def test_a_schedd_that_hangs_does_not_stop_the_loop(condor: Path) -> None:
     pool = CondorPool(schedd="", timeout_s=1)
     await pool.start()
-    (schedd,) = [
-        int(p.name)
-        for p in Path("/proc").iterdir()
-        if p.name.isdigit()
-        and (p / "comm").read_text() == "condor_schedd\n"
-        and str(condor).encode() in (p / "environ").read_bytes()
-    ]
+    (schedd,) = (
+        p
+        for p in (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+        if is_schedd_of(p, condor)
+    )
     longest_s, last = 0.0, time.monotonic()
 
     async def tick() -> None:
@@ -190,6 +197,30 @@ async def test_jobs_of_a_local_pool_that_stopped_run_again(tmp_path: Path, taskf
     await second.remove(taskforce.uuid)
     await until(lambda: taskforce.log().tally.removed)
     await second.stop()
+
+
+async def test_a_removal_right_behind_the_release_leaves_nothing(pool: Pool, taskforce: Taskforce) -> None:
+    cluster = await pool.submit(taskforce.submission("600", "0"))
+    await pool.release(taskforce.uuid, cluster.cluster_id)
+    await pool.remove(taskforce.uuid)
+    await until(lambda: taskforce.log().tally.removed)
+    assert sum(taskforce.statuses()["REMOVED"].values()) == 3
+    assert await pool.find(taskforce.uuid) == []
+
+
+async def test_a_removal_that_was_broken_off_by_a_kill_is_carried_through(tmp_path: Path, taskforce: Taskforce) -> None:
+    first = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=30)
+    await first.start()
+    cluster = await first.submit(taskforce.submission("600", "0"))
+    await first.release(taskforce.uuid, cluster.cluster_id)
+    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
+    await first.remove(taskforce.uuid)
+    # The pilots have not ended yet: what another pool finds now is what a killed one would have left.
+    second = LocalPool(tmp_path / "local-pool", n_slots=2)
+    await second.start()
+    assert await second.find(taskforce.uuid) == []
+    assert taskforce.statuses() == {"REMOVED": {"Tasking": 2, "null": 1}}
+    await first.stop()
 
 
 async def test_pilots_die_with_a_local_pool_that_is_killed_and_run_again(tmp_path: Path, taskforce: Taskforce) -> None:
