@@ -1,27 +1,20 @@
 """What WMS is told by its environment. Lists and mappings are JSON; the existing service's names are accepted too."""
 
 import ipaddress
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from runtime.settings import StoreSettings
 from schemas.api import MAX_BODY_BYTES
 from wms.fleet.clusters import Cluster
-from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, RoleRule
+from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, Pattern, RoleRule
 
 
 def _named(name: str, contract: str) -> AliasChoices:
     return AliasChoices(name, contract)
 
 
-def _pattern(text: str) -> str:
-    re.compile(text)
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
 Count = Annotated[int, Field(ge=1)]
 
 #: Source: contract, 3.6.

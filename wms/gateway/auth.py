@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.requests import Request
 
 from schemas.errors import Broken, Forbidden, Unauthenticated
@@ -27,6 +27,18 @@ class Role(StrEnum):
     SYSTEM_WMS = "system-wms"
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from error
+    return text
+
+
+#: A regular expression that claims are matched with, from the first character to the last.
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
 class RoleRule(BaseModel):
     """A claim, any of whose values fully matches `pattern`, gives `role`."""
 
@@ -34,7 +46,7 @@ class RoleRule(BaseModel):
 
     role: Role
     claim: str
-    pattern: str
+    pattern: Pattern
 
 
 #: Source: contract, section 5.

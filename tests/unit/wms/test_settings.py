@@ -31,8 +31,11 @@ def test_the_contracts_locations_are_the_default() -> None:
 
 
 def test_a_pattern_that_is_none_stops_the_start() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="no regular expression"):
         Settings(**BASE, auth_issuer="https://id.example.org", auth_projects="(")
+    rule = {"role": "user", "claim": "groups", "pattern": "["}
+    with pytest.raises(ValidationError, match="no regular expression"):
+        Settings.model_validate({**BASE, "auth_issuer": "https://id.example.org", "auth_roles": [rule]})
 
 
 def test_secrets_are_not_printed() -> None:
