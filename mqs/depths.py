@@ -107,6 +107,8 @@ class Sampler:
                 await self.sample()
             except EWMSError as error:
                 log.warning("queues not counted", reason=error.reason)
+            except Exception:  # noqa: BLE001 - admission leans on this loop: no defect may end it unseen
+                log.exception("queues not counted")
             await asyncio.sleep(self._interval_s)
 
 

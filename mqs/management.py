@@ -99,7 +99,8 @@ class Management:
     async def load(self) -> Load:
         """Return what the vhost carries. Costs the broker a look at every queue."""
         queues, connections = await asyncio.gather(
-            self._get(f"/api/queues/{self._vhost}", {"columns": "message_bytes"}),
+            # With its name, since a queue that has no figures yet would come as `[]`.
+            self._get(f"/api/queues/{self._vhost}", {"columns": "name,message_bytes"}),
             self._get(f"/api/vhosts/{self._vhost}/connections", {"columns": "name"}),
         )
         return Load(sum(queue.get("message_bytes", 0) for queue in queues), len(connections))
