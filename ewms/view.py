@@ -125,7 +125,7 @@ def _traffic(progress: Progress) -> Text | None:
         ("returned", facts.n_received, progress.received_per_s),
     ):
         if n is not None:
-            words.append(f"{verb} {n}" + ("" if rate is None else f" ({rate:.1f}/s)"))
+            words.append(f"{verb} {n}" + (f" ({rate:.1f}/s)" if rate else ""))
     return Text("   ".join(words)) if words else None
 
 

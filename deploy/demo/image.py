@@ -9,7 +9,7 @@ from deploy.local.errors import LaunchError
 from deploy.local.images import Apptainer
 
 # What the script imports, and what those import.
-_MODULES = ("json", "pathlib", "math", "time", "collections.abc", "typing")
+_MODULES = ("collections.abc", "json", "math", "os", "time")
 
 
 def build_image(installed: Installed, destination: Path) -> Path:

@@ -12,10 +12,11 @@ from ewms import AsyncClient, Workflow
 from ewms.progress import Facts, Progress, progress
 from ewms.runs import AsyncRun
 from ewms.state import State, post_to_submitted_s
+from schemas.api import QueueDepths
 
 #: Nothing has come back for so long: the demonstration has failed, and says with what it has.
 STANDSTILL_S = 60.0
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 1.0
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Traffic:
     #: The workflow at its end, and how it stood when the last event was back.
     final: State | None = None
     post_to_submitted_s: float = 0.0
+    history: deque[Facts] = field(default_factory=lambda: deque(maxlen=600))
 
     @property
     def complete(self) -> bool:
@@ -68,7 +70,7 @@ async def run_workflow(
     outcome = await run.wait("over", timeout=60)
     traffic.final = outcome.state
     traffic.post_to_submitted_s = post_to_submitted_s(outcome.state) or 0.0
-    show(progress([await run.look(n_sent=traffic.n_sent, n_received=len(traffic.results), n_expected=len(events))]))
+    await _look(run, traffic, show)
     return traffic
 
 
@@ -96,16 +98,19 @@ async def _collect(run: AsyncRun, traffic: Traffic, done: asyncio.Event) -> None
 
 
 async def _watch(run: AsyncRun, traffic: Traffic, show: Callable[[Progress], None], done: asyncio.Event) -> None:
-    history: deque[Facts] = deque(maxlen=240)
     begin = time.monotonic()
     while True:
-        facts = await run.look(n_sent=traffic.n_sent, n_received=len(traffic.results), n_expected=traffic.n_events)
-        traffic.n_dead = facts.depths.n_dead if facts.depths is not None else 0
-        history.append(facts)
-        show(progress(tuple(history)))
+        traffic.n_dead = (await _look(run, traffic, show)).n_dead
         if traffic.settled or time.monotonic() - max(begin, traffic.last_back_s) > STANDSTILL_S:
             done.set()
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _look(run: AsyncRun, traffic: Traffic, show: Callable[[Progress], None]) -> QueueDepths:
+    facts = await run.look(n_sent=traffic.n_sent, n_received=len(traffic.results), n_expected=traffic.n_events)
+    traffic.history.append(facts)
+    show(progress(tuple(traffic.history)))
+    return facts.depths or QueueDepths(workflow_id=run.id, queues=[], n_dead=traffic.n_dead)
 
 
 async def _abort(run: AsyncRun) -> None:

@@ -10,11 +10,10 @@ their vote (Tukey's biweight), with a width that narrows from round to round.
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 Vector = list[float]
 Hit = Sequence[float]
@@ -147,7 +146,7 @@ def refine(hits: Sequence[Hit], direction: Vector) -> tuple[Vector, int, int]:
     return direction, n_voting, len(WIDTHS_NS)
 
 
-def score(event: dict[str, Any]) -> dict[str, Any]:
+def score(event: dict) -> dict:
     """Return what both tasks made of `event`, without its hits: the direction of each and how far off it was."""
     first, truth = event["linefit"], event["truth"]["direction"]
     direction, n_voting, n_rounds = refine(event["hits"], first["direction"])
@@ -166,10 +165,12 @@ def score(event: dict[str, Any]) -> dict[str, Any]:
 
 def main(argv: Sequence[str]) -> None:
     """Read one event, refine it, write the scores."""
-    infile, outfile = map(Path, argv)
-    result = score(json.loads(infile.read_text()))
-    result["refine"]["seconds"] = round(time.time() - infile.stat().st_mtime, 4)
-    outfile.write_text(json.dumps(result, separators=(",", ":")))
+    infile, outfile = argv
+    with open(infile) as file:
+        result = score(json.load(file))
+    result["refine"]["seconds"] = round(time.time() - os.path.getmtime(infile), 4)
+    with open(outfile, "w") as file:
+        json.dump(result, file, separators=(",", ":"))
 
 
 if __name__ == "__main__":
