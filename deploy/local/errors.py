@@ -22,3 +22,7 @@ class LaunchError(Exception):
 
 class PortTaken(LaunchError):
     """Another process took a port between our choosing it and the server's binding it: try again."""
+
+
+class PoolUnavailable(LaunchError):
+    """HTCondor cannot run here; pilots can still run as plain child processes."""

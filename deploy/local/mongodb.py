@@ -8,7 +8,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from deploy.local.ports import free_ports
-from deploy.local.processes import Child, await_ready, launch
+from deploy.local.processes import Child, Children, await_ready
 
 _START_TIMEOUT_S = 40.0
 
@@ -25,7 +25,7 @@ class MongoDB:
         self.child.stop(signal.SIGTERM)
 
 
-def start_mongodb(mongod: Path, home: Path, log: Path) -> MongoDB:
+def start_mongodb(children: Children, mongod: Path, home: Path, log: Path) -> MongoDB:
     """Start `mongod` with its data in the empty directory `home` and wait until it takes writes.
 
     Raises:
@@ -43,14 +43,10 @@ def start_mongodb(mongod: Path, home: Path, log: Path) -> MongoDB:
         # default is a minute, in which nobody else could decide about them. Ours take milliseconds.
         *("--setParameter", "transactionLifetimeLimitSeconds=4"),
     ]
-    child = launch("mongod", command, log=log, environment={"LC_ALL": "C", "HOME": str(home)})
+    child = children.launch("mongod", command, log=log, environment={"LC_ALL": "C", "HOME": str(home)})
     address = f"mongodb://127.0.0.1:{port}/"
-    try:
-        await_ready(child, lambda: _initiated(address, port), timeout_s=_START_TIMEOUT_S)
-        await_ready(child, lambda: _is_primary(address), timeout_s=_START_TIMEOUT_S)
-    except BaseException:
-        child.kill()
-        raise
+    await_ready(child, lambda: _initiated(address, port), timeout_s=_START_TIMEOUT_S)
+    await_ready(child, lambda: _is_primary(address), timeout_s=_START_TIMEOUT_S)
     return MongoDB(url=f"{address}?replicaSet=rs0", child=child)
 
 

@@ -3,16 +3,22 @@
 import contextlib
 import functools
 import os
+import selectors
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from enum import Enum
 from pathlib import Path
+from types import TracebackType
+from typing import TypeVar, cast
 
 from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.prerequisites import tool
+
+T = TypeVar("T")
 
 _TAIL_LINES = 12
 _TAKEN = ("address already in use", "eaddrinuse", "address in use")
@@ -27,7 +33,7 @@ class As(Enum):
 
 
 class Child:
-    """A running child and its log; made by `launch`."""
+    """A running child and its log; made by `Children.launch`."""
 
     def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool) -> None:
         self.name = name
@@ -56,6 +62,10 @@ class Child:
         if (pid := self.pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def open_end(self) -> int | None:
+        """Open a descriptor that can be read once the child has ended; `None` if it has already."""
+        return os.pidfd_open(self._process.pid) if self.is_running else None
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the child has ended; `False` if it has not within `timeout_s`."""
@@ -93,38 +103,58 @@ class Child:
         )
 
 
-def launch(
-    name: str,
-    command: Sequence[str | Path],
-    *,
-    log: Path,
-    environment: Mapping[str, str],
-    cwd: Path | None = None,
-    seen_as: As = As.ITSELF,
-    namespaced: bool = True,
-) -> Child:
-    """Start `command`, output to `log` (appended), so that it dies with this process.
+class Children:
+    """The children of one launch; at its end none is left, however it ends."""
 
-    `namespaced` children are the first process of a pid namespace: all that they start dies with them.
-    """
-    holder = [*_die_with_parent()]
-    if namespaced:
-        holder += [
-            tool("unshare"),
-            "--user",
-            *_mapping(seen_as),
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "--",
-        ]
-    with log.open("ab") as output:
-        # The kernel sends the death signal when the *thread* that forked ends, so one thread forks all children
-        # and lives as long as this process.
-        process = (
-            _spawner()
-            .submit(
+    def __init__(self) -> None:
+        self._children: list[Child] = []
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def __enter__(self) -> "Children":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End every child at once, and refuse new ones: a start that goes on in a thread fails soon."""
+        with self._lock:
+            self._is_over = True
+            children = list(self._children)
+        for child in reversed(children):
+            child.kill()
+
+    def launch(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        cwd: Path | None = None,
+        seen_as: As = As.ITSELF,
+        namespaced: bool = True,
+    ) -> Child:
+        """Start `command`, output to `log` (appended), so that it dies with this process.
+
+        `namespaced` children are the first process of a pid namespace: all that they start dies with them.
+
+        Raises:
+            LaunchError: the launch is over already.
+        """
+        holder = [tool("setpriv"), "--pdeathsig", "KILL", "--"]
+        if namespaced:
+            holder += [tool("unshare"), "--user", *_mapping(seen_as), "--pid", "--fork", "--kill-child"]
+            holder += ["--mount-proc", "--"]
+        with self._lock, log.open("ab") as output:
+            if self._is_over:
+                raise LaunchError(f"{name} is not started any more: the launch is over", "start again")
+            # The kernel sends the death signal when the *thread* that forked ends, so one thread forks all children
+            # and lives as long as this process.
+            process = _spawner().submit(
                 subprocess.Popen,
                 [*holder, *map(str, command)],
                 stdin=subprocess.DEVNULL,
@@ -135,25 +165,79 @@ def launch(
                 # Ctrl-C on the terminal is for the launcher, which stops its children in the right order.
                 start_new_session=True,
             )
-            .result()
-        )
-    return Child(name, process, log, namespaced=namespaced)
+            child = Child(name, process.result(), log, namespaced=namespaced)
+            self._children.append(child)
+        return child
+
+
+class SideBySide:
+    """Starts that go on in threads of their own; the end of the block waits for all of them.
+
+    The first failure is raised there, once all of `children` are dead: so is an interruption of this thread.
+    """
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self._pool = ThreadPoolExecutor(thread_name_prefix="start")
+        self._futures: list[Future[object]] = []
+
+    def __enter__(self) -> "SideBySide":
+        return self
+
+    def begin(self, start: Callable[[], T]) -> "Future[T]":
+        """Call `start` in a thread."""
+        future = self._pool.submit(start)
+        self._futures.append(cast("Future[object]", future))
+        return future
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None:
+                raise error
+            for future in as_completed(self._futures):
+                future.result()
+        except BaseException:
+            # The threads end soon: each sees its child die.
+            self._children.kill()
+            raise
+        finally:
+            self._pool.shutdown()
 
 
 def await_ready(child: Child, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
-    """Wait until `is_ready()` says so, at most `timeout_s`.
+    """Wait until `is_ready()` says so, at most `timeout_s`; a child that does not get there is ended.
 
     Raises:
         LaunchError: the child ended, or was not ready in time; names its log.
     """
     deadline = time.monotonic() + timeout_s
     pause_s = 0.02
-    while not is_ready():
-        if child.wait(pause_s):
-            raise child.failure("ended while it was starting")
-        if time.monotonic() > deadline:
-            raise child.failure(f"was not ready after {timeout_s:.0f} s")
-        pause_s = min(pause_s * 1.5, 0.25)
+    try:
+        while not is_ready():
+            if child.wait(pause_s):
+                raise child.failure("ended while it was starting")
+            if time.monotonic() > deadline:
+                raise child.failure(f"was not ready after {timeout_s:.0f} s")
+            pause_s = min(pause_s * 1.5, 0.25)
+    except BaseException:
+        child.kill()
+        raise
+
+
+def await_end(children: Iterable[Child]) -> Child:
+    """Wait until one of `children` has ended, and return it."""
+    with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
+        for child in children:
+            if (descriptor := child.open_end()) is None:
+                return child
+            opened.callback(os.close, descriptor)
+            selector.register(descriptor, selectors.EVENT_READ, child)
+        while True:
+            for key, _ in selector.select():
+                ended: Child = key.data
+                return ended
 
 
 def tail(log: Path) -> str:
@@ -162,10 +246,6 @@ def tail(log: Path) -> str:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         return "\n".join(f"    {line[:300]}" for line in lines[-_TAIL_LINES:]) or "    (nothing)"
     return "    (no log was written)"
-
-
-def _die_with_parent() -> list[str]:
-    return [tool("setpriv"), "--pdeathsig", "KILL", "--"]
 
 
 def _mapping(seen_as: As) -> list[str]:

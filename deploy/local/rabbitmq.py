@@ -15,7 +15,7 @@ from aio_pika.exceptions import AMQPError
 from deploy.local.definitions import ADMIN, BrokerUser, definitions, service_names
 from deploy.local.keys import KeyFiles, make_key_pair, write_secret
 from deploy.local.ports import free_ports
-from deploy.local.processes import Child, await_ready, launch
+from deploy.local.processes import Child, Children, await_ready
 from schemas import topology
 
 _START_TIMEOUT_S = 60.0
@@ -31,13 +31,24 @@ class RabbitMQ:
     """
 
     def __init__(
-        self, tree: Path, home: Path, log: Path, *, schedds: Iterable[str], key_files: KeyFiles | None = None
+        self,
+        children: Children,
+        tree: Path,
+        home: Path,
+        log: Path,
+        *,
+        schedds: Iterable[str],
+        key_files: KeyFiles | None = None,
+        amqp_port: int | None = None,
     ) -> None:
+        self._children = children
         self._tree = tree
         self._home = home
         self._log = log
         self._child: Child | None = None
         self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+        if amqp_port is not None:
+            self._ports["amqp"] = amqp_port
         self.key_files = key_files or make_key_pair(self._home, "broker-token-key")
         self.users = {
             name: BrokerUser(name, secrets.token_urlsafe(18), os.urandom(4))
@@ -101,18 +112,14 @@ class RabbitMQ:
     def restart(self) -> None:
         """Start the broker, again if it runs, on the same ports and data."""
         self.stop()
-        self._child = launch(
+        self._child = self._children.launch(
             "RabbitMQ",
             ["/bin/sh", self._home / "start.sh"],
             log=self._log,
             environment=self._environment(),
             cwd=self._home,
         )
-        try:
-            await_ready(self._child, self._admits, timeout_s=_START_TIMEOUT_S)
-        except BaseException:
-            self._child.kill()
-            raise
+        await_ready(self._child, self._admits, timeout_s=_START_TIMEOUT_S)
 
     def stop(self) -> None:
         """Shut the broker down in order."""

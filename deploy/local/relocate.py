@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.local.errors import LaunchError
+from deploy.local.helpers import Helpers
 from deploy.local.prerequisites import patchelf, tool
 from deploy.local.progress import Bar
 
@@ -16,9 +17,10 @@ _N_WORKERS = 2
 _PATCHELF_BATCH = 16
 
 
-def unpack(files: Sequence[Path], tree: Path, bar: Bar) -> None:
+def unpack(files: Sequence[Path], tree: Path, bar: Bar, helpers: Helpers) -> None:
     """Unpack the contents of `files` into `tree`; no maintainer script runs."""
     program = tool("dpkg-deb")
+    untar = (tool("tar"), "-xf", "-", "--keep-directory-symlink", "--no-same-owner", "--delay-directory-restore")
     tree.mkdir(parents=True, exist_ok=True)
     # Before /usr was merged some packages still wrote to /lib or /bin: lead them to the one place.
     for name in ("bin", "sbin", "lib", "lib64"):
@@ -27,15 +29,16 @@ def unpack(files: Sequence[Path], tree: Path, bar: Bar) -> None:
 
     def one(file: Path) -> None:
         # dpkg-deb -x would replace the links above by directories; tar can be told not to.
-        with subprocess.Popen([program, "--fsys-tarfile", file], stdout=subprocess.PIPE) as packed:
-            outcome = subprocess.run(
-                ["tar", "-xf", "-", "--keep-directory-symlink", "--no-same-owner", "--delay-directory-restore",
-                 "-C", tree],
-                stdin=packed.stdout, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-        if packed.returncode or outcome.returncode:
+        packed = helpers.start([program, "--fsys-tarfile", file], stderr=subprocess.DEVNULL)
+        assert packed.stdout is not None
+        tar = helpers.start([*untar, "-C", tree], stdin=packed.stdout)
+        # Ours is closed, so that dpkg-deb sees a tar that ended early.
+        packed.stdout.close()
+        _, complaints = helpers.finish(tar)
+        helpers.end(packed)
+        if packed.returncode or tar.returncode:
             raise LaunchError(
-                f"could not unpack {file.name}: {outcome.stderr.strip()[-300:]}",
+                f"could not unpack {file.name}: {complaints.strip()[-300:]}",
                 f"check the free space below {tree.parent}, remove {file} and try again",
             )
         bar.advance()
@@ -44,7 +47,7 @@ def unpack(files: Sequence[Path], tree: Path, bar: Bar) -> None:
         list(pool.map(one, files))
 
 
-def relocate(tree: Path, bar: Bar) -> None:
+def relocate(tree: Path, bar: Bar, helpers: Helpers) -> None:
     """Point every program of `tree` to the tree's own loader and libraries.
 
     Libraries need nothing: the loader takes the program's (forced) run path for them too.
@@ -56,10 +59,15 @@ def relocate(tree: Path, bar: Bar) -> None:
     bar.stage("relocating", len(programs))
 
     def patch(batch: Sequence[Path]) -> None:
-        subprocess.run(
-            [patchelf(), "--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, *batch],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        process = helpers.start(
+            [patchelf(), "--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, *batch]
+        )
+        _, complaints = helpers.finish(process)
+        if process.returncode:
+            raise LaunchError(
+                f"patchelf could not relocate the programs of {tree}: {complaints.strip()[-300:]}",
+                f"check the free space below {tree.parent}, remove {tree.parent} and try again",
+            )
         bar.advance(len(batch))
 
     with ThreadPoolExecutor(_N_WORKERS, thread_name_prefix="patchelf") as pool:

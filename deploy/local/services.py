@@ -9,16 +9,17 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from deploy.local.cache import Installed
 from deploy.local.condor import Condor, start_condor
-from deploy.local.errors import PortTaken
+from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
 from deploy.local.keys import KeyFiles
 from deploy.local.mongodb import MongoDB, start_mongodb
+from deploy.local.processes import Child, Children, SideBySide
 from deploy.local.rabbitmq import RabbitMQ
 
 #: The schedd of the pool on this machine; also the name under which the local pool's TMS stands on the bus.
@@ -30,11 +31,7 @@ _LONGEST_RUN_PATH = 40
 _SHORT_BASE = "/tmp"  # noqa: S108 - mkdtemp makes a private directory in it
 
 
-class _Server(Protocol):
-    def stop(self) -> None: ...
-
-
-_S = TypeVar("_S", bound=_Server)
+_S = TypeVar("_S")
 
 
 @dataclass(slots=True)
@@ -45,6 +42,13 @@ class Services:
     mongodb: MongoDB
     rabbitmq: RabbitMQ
     condor: Condor | None
+    children: Children
+
+    @property
+    def servers(self) -> list[Child]:
+        """The running servers' processes."""
+        servers = (self.mongodb, self.rabbitmq, self.condor)
+        return [server.child for server in servers if server is not None]
 
     @property
     def logs(self) -> Path:
@@ -54,11 +58,18 @@ class Services:
 
 @contextlib.contextmanager
 def run_directory() -> Iterator[Path]:
-    """Make a fresh, short run directory; it is removed unless the body fails, so that logs can be read."""
+    """Make a fresh, short run directory; removed at the end, kept when the body fails, so that logs can be read."""
     base = tempfile.gettempdir()
     run = Path(tempfile.mkdtemp(prefix="ewms-", dir=base if len(base) < _LONGEST_RUN_PATH else _SHORT_BASE))
     (run / "logs").mkdir()
-    yield run
+    try:
+        yield run
+    except Exception:
+        raise
+    except BaseException:
+        # Whoever presses Ctrl-C has no failure to look into.
+        shutil.rmtree(run, ignore_errors=True)
+        raise
     shutil.rmtree(run, ignore_errors=True)
 
 
@@ -70,33 +81,40 @@ def running(
     schedds: Iterable[str] = (SCHEDD,),
     with_condor: bool = True,
     key_files: KeyFiles | None = None,
+    amqp_port: int | None = None,
 ) -> Iterator[Services]:
     """Start the servers side by side below `run`; when the body ends, stop them in reverse.
 
     Raises:
-        LaunchError: one did not come up; those that did are stopped, and its log is named.
+        PoolUnavailable: HTCondor did not come up; its log is named.
+        LaunchError: another did not. Nothing is left running.
     """
-    with contextlib.ExitStack() as started:
+    with Children() as children, contextlib.ExitStack() as stopping:
 
         def mongodb() -> MongoDB:
-            return start_mongodb(installed.mongod, _fresh(run / "mongodb"), run / "logs/mongod.log")
+            return start_mongodb(children, installed.mongod, _fresh(run / "mongodb"), run / "logs/mongod.log")
 
         def rabbitmq() -> RabbitMQ:
             home, log = _fresh(run / "rabbitmq"), run / "logs/rabbitmq.log"
-            return RabbitMQ(installed.tree, home, log, schedds=schedds, key_files=key_files).start()
+            broker = RabbitMQ(
+                children, installed.tree, home, log, schedds=schedds, key_files=key_files, amqp_port=amqp_port
+            )
+            return broker.start()
 
         def condor() -> Condor:
-            return start_condor(installed.tree, _fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD)
+            return start_condor(
+                children, installed.tree, _fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD
+            )
 
-        with ThreadPoolExecutor(3, thread_name_prefix="start") as pool:
-            first, second = pool.submit(_retried, mongodb), pool.submit(_retried, rabbitmq)
-            third = pool.submit(_retried, condor) if with_condor else None
-            # Each that came up is to be stopped, even if another did not.
-            failures = [_stop_later(started, one) for one in (first, second, third) if one is not None]
-        for failure in failures:
-            if failure is not None:
-                raise failure
-        yield Services(run, first.result(), second.result(), third.result() if third else None)
+        with SideBySide(children) as starts:
+            store, broker = starts.begin(partial(_retried, mongodb)), starts.begin(partial(_retried, rabbitmq))
+            pool = starts.begin(_as_pool(partial(_retried, condor))) if with_condor else None
+        services = Services(run, store.result(), broker.result(), pool.result() if pool else None, children)
+        stopping.callback(services.mongodb.stop)
+        stopping.callback(services.rabbitmq.stop)
+        if services.condor is not None:
+            stopping.callback(services.condor.stop)
+        yield services
 
 
 def _fresh(directory: Path) -> Path:
@@ -106,17 +124,20 @@ def _fresh(directory: Path) -> Path:
     return directory
 
 
-def _stop_later(
-    started: contextlib.ExitStack, future: "Future[MongoDB] | Future[RabbitMQ] | Future[Condor]"
-) -> BaseException | None:
-    if (error := future.exception()) is not None:
-        return error
-    started.callback(future.result().stop)
-    return None
-
-
 def _retried(start: Callable[[], _S]) -> _S:
     for _ in range(_ATTEMPTS - 1):
         with contextlib.suppress(PortTaken):
             return start()
     return start()
+
+
+def _as_pool(start: Callable[[], Condor]) -> Callable[[], Condor]:
+    """Return `start` with its failures told apart from those of the servers that nothing can stand in for."""
+
+    def started() -> Condor:
+        try:
+            return start()
+        except LaunchError as error:
+            raise PoolUnavailable(error.what, error.remedy, log=error.log) from error
+
+    return started

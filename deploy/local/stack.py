@@ -12,10 +12,10 @@ import json
 import os
 import signal
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import Literal
 
 from deploy.local.cache import Installed
+from deploy.local.errors import LaunchError
 from deploy.local.images import Apptainer
 from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
+from deploy.local.keys import KeyFiles
 from deploy.local.ports import free_ports
-from deploy.local.processes import Child, await_ready, launch
+from deploy.local.processes import Child, SideBySide, await_end, await_ready
 from deploy.local.services import SCHEDD, Services, running
 from schemas.topology import Service, tms_service
 
@@ -41,6 +43,8 @@ N_SLOTS = 8
 
 _START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 35.0
+_MOST_RESTARTS = 3
+_RESTART_WINDOW_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class _Spec:
     environment: Mapping[str, str]
     ready_url: str
     arguments: tuple[str, ...] = ()
+    #: Pilots and the tasks in them are its own children, so nothing of them may outlive it.
+    holds_pilots: bool = False
 
 
 @dataclass(slots=True)
@@ -102,6 +108,25 @@ class Stack:
         """Stop RabbitMQ and start it again on the same ports and data."""
         self.services.rabbitmq.restart()
 
+    def watch(self, said: Callable[[str], None]) -> None:
+        """Start a process of EWMS that ended by itself again, for as long as the servers run; never returns.
+
+        Raises:
+            LaunchError: a server has ended, or a process ends again and again.
+        """
+        restarts: dict[str, list[float]] = {}
+        while True:
+            ended = await_end([*self.services.servers, *self._children.values()])
+            if ended not in self._children.values():
+                raise ended.failure("has ended")
+            now = time.monotonic()
+            recent = [at for at in restarts.get(ended.name, []) if at > now - _RESTART_WINDOW_S]
+            if len(recent) >= _MOST_RESTARTS:
+                raise ended.failure("ends again and again")
+            restarts[ended.name] = [*recent, now]
+            said(f"{ended.name} has ended; starting it again")
+            self.start(ended.name)
+
     def endpoints(self) -> dict[str, str | None]:
         """Return what scripts need to reach the system; the contents of `.ewms/endpoints.json`."""
         condor = self.services.condor
@@ -117,12 +142,12 @@ class Stack:
 
     def _begin(self, name: str) -> Child:
         spec = self._specs[name]
-        child = launch(
+        child = self.services.children.launch(
             name,
             [sys.executable, "-m", spec.module, *spec.arguments],
             log=self.logs / f"{name}.log",
             environment=spec.environment,
-            namespaced=False,
+            namespaced=spec.holds_pilots,
         )
         self._children[name] = child
         return child
@@ -150,21 +175,27 @@ def running_stack(
         LaunchError: something did not come up; what did is stopped, and the log is named.
     """
     said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
-    with running(installed, run, with_condor=pool == "condor") as services:
+    with running(
+        installed,
+        run,
+        with_condor=pool == "condor",
+        key_files=_given_keys(environment),
+        amqp_port=_port(environment, "EWMS_AMQP_PORT"),
+    ) as services:
         stack = _stack(installed, services, pool, environment)
         with contextlib.ExitStack() as stopping:
             stopping.callback(stack.stop_all)
             said("starting the issuer, MQS, WMS and TMS")
             # Side by side: each waits by itself for what it needs of the others.
-            with ThreadPoolExecutor(len(stack.names)) as starters:
-                for started in [starters.submit(stack.start, name) for name in stack.names]:
-                    started.result()
+            with SideBySide(services.children) as starts:
+                for name in stack.names:
+                    starts.begin(partial(stack.start, name))
             yield stack
 
 
 def _stack(installed: Installed, services: Services, pool: PoolName, environment: Mapping[str, str]) -> Stack:
     gateway_port, issuer_port, tms_port = free_ports(3)
-    gateway_port = int(environment.get("EWMS_GATEWAY_PORT") or gateway_port)
+    gateway_port = _port(environment, "EWMS_GATEWAY_PORT") or gateway_port
     issuer = write_issuer(services.run / "issuer", port=issuer_port)
     gateway = f"http://127.0.0.1:{gateway_port}"
     apptainer = Apptainer(installed.tree)
@@ -219,10 +250,25 @@ def _stack(installed: Installed, services: Services, pool: PoolName, environment
         "mqs": _Spec("mqs", {**common, **mqs, **given, "EWMS_HTTP_PORT": str(rabbitmq.jwks_port)}, f"{mqs_url}/readyz"),
         "wms": _Spec("wms", {**common, **wms, **given, "EWMS_GATEWAY_PORT": str(gateway_port)}, f"{gateway}/readyz"),
         "tms": _Spec(
-            "tms", {**common, **tms, **given, "EWMS_HTTP_PORT": str(tms_port)}, f"http://127.0.0.1:{tms_port}/readyz"
+            "tms",
+            {**common, **tms, **given, "EWMS_HTTP_PORT": str(tms_port)},
+            f"http://127.0.0.1:{tms_port}/readyz",
+            holds_pilots=pool == "local",
         ),
     }
     return Stack(services, issuer, pool, gateway, apptainer, services.logs, specs)
+
+
+def _given_keys(environment: Mapping[str, str]) -> KeyFiles | None:
+    private, public = environment.get("EWMS_BROKER_KEY_FILE"), environment.get("EWMS_BROKER_PUBLIC_KEY_FILE")
+    return KeyFiles(Path(private).absolute(), Path(public).absolute()) if private and public else None
+
+
+def _port(environment: Mapping[str, str], name: str) -> int | None:
+    given = environment.get(name, "")
+    if given and not (given.isdecimal() and 0 < int(given) < 65536):
+        raise LaunchError(f"{name} is {given!r}, which is no port", f"set {name} to a number from 1024 to 65535")
+    return int(given) if given else None
 
 
 def _answers(url: str) -> bool:

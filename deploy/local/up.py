@@ -2,17 +2,16 @@
 
 import json
 import os
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 
 from rich.console import Console
 from rich.markup import escape
 
 from deploy.local.cache import Installed, cache_directory, prepare
-from deploy.local.errors import LaunchError
+from deploy.local.errors import LaunchError, PoolUnavailable
+from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.keys import write_secret
 from deploy.local.prerequisites import check_machine
 from deploy.local.services import run_directory
@@ -27,22 +26,25 @@ def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.envi
     `pool` None takes HTCondor, and where that cannot run plain child processes for the pilots, with a notice.
     """
     console = Console(stderr=True)
-    stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    raise_on_signals()
     choices: tuple[PoolName, ...] = (pool,) if pool else ("condor", "local")
     try:
         installed = installation(console, environment, allow_fallback=True)
+        if installed.is_fallback:
+            facts = ", ".join(f"{name} {version}" for name, version in sorted(installed.versions.items()))
+            console.print(f"[yellow]Notice:[/yellow] these servers are older than those EWMS is tested with: {facts}")
         for choice in choices:
             try:
-                _serve(installed, choice, console, environment, stop)
-            except LaunchError as error:
+                _serve(installed, choice, console, environment)
+            except PoolUnavailable as error:
                 if choice == choices[-1]:
                     raise
-                console.print(f"[yellow]The system does not start with HTCondor: {escape(error.what)}[/yellow]")
-                console.print("[yellow]Starting it with pilots as plain child processes of this machine.[/yellow]")
+                console.print(f"[yellow]Notice:[/yellow] HTCondor does not run here: {escape(error.what)}")
+                console.print("Starting pilots as plain child processes of this machine instead.")
             else:
                 break
+    except Interrupted:
+        return 0
     except LaunchError as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
@@ -60,7 +62,7 @@ def installation(console: Console, environment: Mapping[str, str], *, allow_fall
     return prepare(cache_directory(environment), console, mirror=mirror, allow_fallback=allow_fallback)
 
 
-def _serve(installed: Installed, pool: PoolName, console: Console, environment: Mapping[str, str], stop: Event) -> None:
+def _serve(installed: Installed, pool: PoolName, console: Console, environment: Mapping[str, str]) -> None:
     def said(what: str) -> None:
         console.print(f"{what} ...", style="dim", markup=False, highlight=False)
 
@@ -70,8 +72,10 @@ def _serve(installed: Installed, pool: PoolName, console: Console, environment: 
         _endpoints(stack) as written,
     ):
         console.print(_how_to_use(stack, written))
-        stop.wait()
-        said("draining")
+        try:
+            stack.watch(said)
+        finally:
+            said("draining")
 
 
 @contextmanager

