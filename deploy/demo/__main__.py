@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from deploy.demo.image import build_image
 from deploy.demo.tracks import N_FITTERS, N_REFINERS, events, workflow
 from deploy.demo.traffic import Traffic, run_workflow
 from deploy.local.errors import LaunchError
+from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.services import run_directory
 from deploy.local.stack import LOCATION, PoolName, Stack, running_stack
 from deploy.local.up import installation
@@ -49,8 +49,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     if pool not in get_args(PoolName):
         console.print(f"POOL={pool}: choose condor or local", style="red", markup=False)
         return 2
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupted)
+    raise_on_signals()
     try:
         versions, traffic = _demonstrate(cast(PoolName, pool), console, environment)
     except LaunchError as error:
@@ -61,7 +60,7 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     except EWMSError as error:
         console.print(f"{error.reason}\n{error.hint}".strip(), style="red", markup=False)
         return 1
-    except KeyboardInterrupt:
+    except Interrupted:
         console.print("interrupted; everything has been stopped")
         return 130
     report = reporting.report(_facts(traffic, versions, pool, wall_s=time.monotonic() - begin))
@@ -129,10 +128,6 @@ def _phases(state: State) -> dict[str, list[dict[str, Any]]]:
         ]
         for taskforce in state.taskforces
     }
-
-
-def _interrupted(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
