@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 from pilot.container import ENV_RUN, Command
@@ -26,14 +26,33 @@ _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGIN
 _MAX_WALKS = 20
 
 
-class Child:
-    """One running command. `on_end` is called once, with its exit code (128 + n if a signal ended it)."""
+#: A container engine that does not end its container within this time is left to itself.
+_ENGINE_S = 10.0
 
-    def __init__(self, pid: int, kill_argv: tuple[str, ...], environment: Mapping[str, str]) -> None:
+
+class Child:
+    """One running command. `on_end` is called once, with its exit code (128 + n if a signal ended it).
+
+    A command whose container is somebody else's child (docker's) has ended when the engine has removed that, too.
+    """
+
+    def __init__(self, pid: int, command: Command, on_end: Callable[[int], None]) -> None:
         self.pid = pid
-        self.kill_argv = kill_argv
-        self.environment = environment
-        self.ended = False
+        self.command = command
+        self.killer: Child | None = None
+        self._on_end = on_end
+        self._code: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the command itself has ended."""
+        return self._code is not None
+
+    def note_end(self, code: int | None = None) -> None:
+        """Note that the command (with its `code`) or its killer has ended, and tell once both have."""
+        self._code = self._code if code is None else code
+        if self._code is not None and (self.killer is None or self.killer.ended):
+            self._on_end(self._code)
 
 
 class Children:
@@ -42,6 +61,7 @@ class Children:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._running: dict[int, Child] = {}
+        self._none_left = asyncio.Event()
         # Orphans are given to the main thread, from which everything is spawned, too.
         self._list = f"/proc/self/task/{threading.main_thread().native_id}/children"
 
@@ -62,17 +82,37 @@ class Children:
             setsigmask=(),
             setsigdef=_DEFAULT_SIGNALS,
         )
-        return self._watch(Child(pid, command.kill_argv, command.environment), on_end)
+        return self._watch(Child(pid, command, on_end))
 
     def kill(self, child: Child) -> None:
         """End `child` and everything it started, at once."""
-        if child.ended:
+        if child.ended or child.killer is not None:
             return
-        kill_tree(child.pid)
-        if child.kill_argv:
-            killer = Command(child.kill_argv, child.environment)
+        if child.command.kill_argv:
+            removal = Command(child.command.kill_argv, child.command.environment)
             with suppress(OSError):
-                self.spawn(killer, stdout=os.devnull, stderr=os.devnull, on_end=lambda _: None)
+                child.killer = self.spawn(
+                    removal, stdout=os.devnull, stderr=os.devnull, on_end=lambda _: child.note_end()
+                )
+                self._loop.call_later(_ENGINE_S, self._give_up_on, child.killer)
+        kill_tree(child.pid)
+
+    @staticmethod
+    def _give_up_on(killer: Child) -> None:
+        if not killer.ended:
+            kill_tree(killer.pid)
+
+    async def kill_all(self) -> None:
+        """End everything, and return when it has ended (or will not)."""
+        killers = {child.killer for child in self._running.values()}
+        for child in list(self._running.values()):
+            if child not in killers:
+                self.kill(child)
+        if self._running:
+            self._none_left.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ENGINE_S + 1):
+                    await self._none_left.wait()
 
     def sweep(self) -> None:
         """Kill what ended commands have left behind, and reap it."""
@@ -92,12 +132,7 @@ class Children:
                 kill_tree(pid)
                 _reaped(pid)
 
-    def kill_all(self) -> None:
-        """End everything."""
-        for child in list(self._running.values()):
-            self.kill(child)
-
-    def _watch(self, child: Child, on_end: Callable[[int], None]) -> Child:
+    def _watch(self, child: Child) -> Child:
         fd = os.pidfd_open(child.pid)
         self._running[child.pid] = child
 
@@ -108,13 +143,14 @@ class Children:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             _, status = os.waitpid(child.pid, 0)
-            child.ended = True
             del self._running[child.pid]
             # A container engine's helpers outlive its client on purpose, and clean up.
-            if not child.kill_argv:
+            if not child.command.kill_argv:
                 self.sweep()
             code = os.waitstatus_to_exitcode(status)
-            on_end(code if code >= 0 else 128 - code)
+            child.note_end(code if code >= 0 else 128 - code)
+            if not self._running:
+                self._none_left.set()
 
         self._loop.add_reader(fd, ended)
         return child
@@ -126,7 +162,7 @@ class Children:
                 mine = file.read()
         except OSError:
             return True  # not ours to look at: left alone until nothing runs
-        marks = (child.environment.get(ENV_RUN, "") for child in self._running.values())
+        marks = (child.command.environment.get(ENV_RUN, "") for child in self._running.values())
         return any(f"{ENV_RUN}={mark}".encode() in mine for mark in marks if mark)
 
 

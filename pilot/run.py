@@ -145,7 +145,7 @@ class Pilot:
         self._init_child: Child | None = None
         self._exit: asyncio.Future[int] = self._loop.create_future()
         queues.on_delivery = self._on_delivery
-        queues.on_lost = lambda queue: self.feed(Lost(self._loop.time(), queue.mqid))
+        queues.on_lost = self._on_lost
 
     async def run(self) -> int:
         """Live, and return the exit status."""
@@ -154,7 +154,7 @@ class Pilot:
         try:
             return await self._exit
         finally:
-            self._children.kill_all()
+            await self._children.kill_all()
             if self._timer is not None:
                 self._timer.cancel()
             abandoned = (*self._publishing.values(), *self._others)
@@ -251,6 +251,10 @@ class Pilot:
         key, self._next_key = self._next_key, self._next_key + 1
         self._deliveries[key] = (queue, delivery)
         self.feed(Arrived(self._loop.time(), Held(key, delivery.id, delivery.attempt, queue.mqid)))
+
+    def _on_lost(self, queue: Queue) -> None:
+        log.warning("the subscription to queue %s was lost, and what it had lent", queue.mqid)
+        self.feed(Lost(self._loop.time(), queue.mqid))
 
     def _settle(self, key: int, how: How) -> None:
         self._runs.pop(key, None)

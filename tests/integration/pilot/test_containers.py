@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_ends import alive
 
 CP = "cp {{INFILE}} {{OUTFILE}}"
+
+#: Apptainer cannot open an image file for a root user that has no namespace of its own, as jobs have.
+AS_A_JOB = ["unshare", "--user", "--map-user=1", "--map-group=1", "--"] if os.geteuid() == 0 else []
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +54,8 @@ async def test_a_task_runs_in_an_image_that_apptainer_has_built(
     source, sink = await workflow.queue(), await workflow.queue()
     built = Apptainer(installed.tree).build(image, tmp_path / name)
     await workflow.put(source, b"x")
-    # Apptainer cannot run an image file for a root user that has no namespace of its own, as jobs have.
-    prefix = ["unshare", "--user", "--map-user=1", "--map-group=1", "--"] if os.geteuid() == 0 else []
     variables = {**apptainer, "EWMS_PILOT_TASK_IMAGE": built, "EWMS_PILOT_TASK_ARGS": CP}
-    pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink], prefix=prefix)
+    pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink], prefix=AS_A_JOB)
     assert await pilot.ended() == 0, pilot.log
     (output,) = await workflow.take(sink, 1)
     assert output.body == b"x"
@@ -169,7 +171,7 @@ async def test_an_image_that_may_be_built_is_built_once_and_used(
     }
     for _ in range(2):
         await workflow.put(source, b"x")
-        pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink])
+        pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink], prefix=AS_A_JOB)
         assert await pilot.ended() == 0, pilot.log
     assert len(await workflow.take(sink, 2)) == 2
     assert len(list(builds.iterdir())) == 1
@@ -201,6 +203,75 @@ def _sleepers(marker: str) -> list[int]:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[:1] == [b"sleep"] and marker.encode() in words:
+        if words[0].endswith(b"sleep") and marker.encode() in words:
             found.append(int(path.parent.name))
     return found
+
+
+#: Stands in for docker where there is no daemon: it knows one image after it was pulled, and runs its arguments on the
+#: worker with the mounts' places exchanged. It shows that the pilot speaks docker's language, not that docker works.
+FAKE_DOCKER = """#!{python}
+import os, subprocess, sys
+home, words = os.path.dirname(__file__), sys.argv[1:]
+with open(home + "/calls", "a") as calls:
+    print(*words, file=calls)
+if words[:2] == ["image", "inspect"]:
+    sys.exit(0 if os.path.exists(home + "/pulled") else 1)
+if words[0] == "pull":
+    open(home + "/pulled", "w").close()
+    sys.exit(0)
+if words[0] == "rm":
+    sys.exit(subprocess.call(["kill", "-9", open(f"{{home}}/{{words[2]}}").read()]))
+mounts, environment, options = {{}}, {{"PATH": "/bin:/usr/bin"}}, words[1:]
+while options[0].startswith("-"):
+    option = options.pop(0)
+    if option == "--mount":
+        spec = dict(part.split("=") for part in options.pop(0).split(",") if "=" in part)
+        mounts[spec["target"]] = spec["source"]
+    elif option == "--env":
+        name, _, value = options.pop(0).partition("=")
+        environment[name] = value
+    elif option == "--name":
+        name = options.pop(0)
+assert options.pop(0) == "registry/reco:2.0"
+for target, source in mounts.items():
+    options = [word.replace(target, source) for word in options]
+child = subprocess.Popen(options, env=environment, start_new_session=True)
+with open(f"{{home}}/{{name}}", "w") as file:
+    file.write(str(child.pid))
+sys.exit(child.wait())
+"""
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+async def test_docker_pulls_what_is_missing_runs_it_and_ends_it_by_name(
+    workflow: Field, tmp_path: Path, engine: str
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / engine
+    program.write_text(FAKE_DOCKER.format(python=sys.executable))
+    program.chmod(0o755)
+    variables = {
+        "_EWMS_PILOT_CONTAINER_PLATFORM": engine,
+        "EWMS_PILOT_TASK_IMAGE": "registry/reco:2.0",
+        "EWMS_PILOT_TASK_ENV_JSON": json.dumps({"SEED": "7"}),
+    }
+    environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    await workflow.put(source, b"x")
+    task = {**variables, "EWMS_PILOT_TASK_ARGS": CP}
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink], environment=environment)
+    assert await pilot.ended() == 0, pilot.log
+    (output,) = await workflow.take(sink, 1)
+    assert output.body == b"x"
+    calls = [line.split()[0] for line in (tmp_path / "bin/calls").read_text().splitlines()]
+    assert calls == ["image", "pull", "run"]
+
+    await workflow.put(source, b"x")
+    stuck = {**variables, "EWMS_PILOT_TASK_ARGS": "sleep 300", "EWMS_PILOT_TASK_TIMEOUT": 1}
+    stuck["EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR"] = "True"
+    pilot = await workflow.pilot(stuck, inputs=[source], outputs=[sink], environment=environment)
+    assert await pilot.ended() == 1
+    last = (tmp_path / "bin/calls").read_text().splitlines()[-1].split()
+    assert last[:2] == ["rm", "--force"]
+    assert not alive(int((tmp_path / "bin" / last[2]).read_text()))
