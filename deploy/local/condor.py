@@ -11,6 +11,7 @@ import htcondor2
 from deploy.local.errors import LaunchError
 from deploy.local.keys import write_secret
 from deploy.local.ports import free_ports
+from deploy.local.prerequisites import check_pool
 from deploy.local.processes import As, Child, Children, await_ready
 
 N_WORKERS = 8
@@ -120,6 +121,7 @@ def start_condor(children: Children, tree: Path, home: Path, log: Path, *, sched
     Raises:
         LaunchError: it did not come up; the log is named.
     """
+    check_pool()
     for name in ("log", "spool", "execute", "lock", "run"):
         (home / name).mkdir()
     for name in ("passwords.d", "tokens.d"):

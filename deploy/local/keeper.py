@@ -50,7 +50,7 @@ def _become(command: list[str], awaited: Iterable[signal.Signals]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
     try:
         if os.getppid() == keeper:
-            os.execvp(command[0], command)
+            os.execvp(command[0], command)  # noqa: S606 - the launcher's own argv, never a shell
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
     os._exit(_NOT_FOUND)

@@ -1,5 +1,7 @@
 """Check that this machine can run the services, and say how to mend it where it cannot."""
 
+import functools
+import os
 import platform
 import shutil
 import subprocess
@@ -8,7 +10,7 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.errors import LaunchError
+from deploy.local.errors import LaunchError, PoolUnavailable
 
 _COMPOSE = "use `docker compose` (deploy/compose) on this machine"
 _DEBIAN_PACKAGE = {"apt-get": "apt", "dpkg-deb": "dpkg", "unshare": "util-linux", "setpriv": "util-linux"}
@@ -69,8 +71,29 @@ def check_namespaces(unshare: Sequence[str] = ()) -> None:
         )
 
 
+@functools.cache
+def allows_namespaces() -> bool:
+    """Say whether servers can have namespaces of their own here."""
+    try:
+        tool("setpriv")
+        check_namespaces()
+    except LaunchError:
+        return False
+    return True
+
+
+def check_pool() -> None:
+    """Raise `PoolUnavailable` unless HTCondor can run here: as root it needs a namespace, as anybody else nothing."""
+    if os.getuid() == 0 and not allows_namespaces():
+        try:
+            tool("setpriv")
+            check_namespaces()
+        except LaunchError as error:
+            raise PoolUnavailable(
+                f"HTCondor runs no jobs for root, and {error.what}", f"run as another user; or {error.remedy}"
+            ) from error
+
+
 def check_machine() -> None:
     """Raise the first `LaunchError` that starting the services here would meet."""
     check_platform(platform.system(), platform.machine())
-    tool("setpriv")
-    check_namespaces()

@@ -1,26 +1,36 @@
-"""Run servers as children that cannot outlive the launcher, whichever way it ends."""
+"""Run servers as children that cannot outlive the launcher, whichever way it ends.
+
+Between the launcher and each child stands a *holder*, which the kernel tells of the launcher's end:
+
+    launcher - unshare - server      the server is the first process of a pid namespace, and all of that ends with it
+    launcher - keeper - process      the keeper adopts what the process leaves behind, and kills it
+"""
 
 import contextlib
 import functools
 import os
+import select
 import selectors
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, cast
 
+from deploy.local import keeper
 from deploy.local.errors import LaunchError, PortTaken
-from deploy.local.prerequisites import tool
+from deploy.local.prerequisites import allows_namespaces, tool
 
 T = TypeVar("T")
 
 _TAIL_LINES = 12
+_KILL_GRACE_S = 10.0
 _TAKEN = ("address already in use", "eaddrinuse", "address in use")
 
 
@@ -35,25 +45,24 @@ class As(Enum):
 class Child:
     """A running child and its log; made by `Children.launch`."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool) -> None:
+    def __init__(self, name: str, holder: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool) -> None:
         self.name = name
         self.log = log
-        self._process = process
-        self._namespaced = namespaced
+        self._holder = holder
+        # A namespace ends with its holder; a keeper has to be told, and ends when it has killed everything.
+        self._end = signal.SIGKILL if namespaced else signal.SIGTERM
 
     @property
     def is_running(self) -> bool:
         """Say whether the child has not ended yet."""
-        return self._process.poll() is None
+        return self._holder.poll() is None
 
     @property
     def pid(self) -> int | None:
-        """The pid of the server itself as this machine counts; `None` once it is gone."""
-        if not self._namespaced:
-            return self._process.pid if self.is_running else None
-        outer = self._process.pid
+        """The pid of the server itself as this machine counts; `None` before it is there and once it is gone."""
+        holder = self._holder.pid
         with contextlib.suppress(OSError):
-            children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
+            children = Path(f"/proc/{holder}/task/{holder}/children").read_text().split()
             return int(children[0]) if children else None
         return None
 
@@ -65,34 +74,36 @@ class Child:
 
     def open_end(self) -> int | None:
         """Open a descriptor that can be read once the child has ended; `None` if it has already."""
-        return os.pidfd_open(self._process.pid) if self.is_running else None
+        return os.pidfd_open(self._holder.pid) if self.is_running else None
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the child has ended; `False` if it has not within `timeout_s`."""
         try:
-            self._process.wait(timeout_s)
+            self._holder.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return False
         return True
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, grace_s: float = 10.0) -> bool:
-        """End the child: `number` to the server, and SIGKILL to all of it after `grace_s`; `True` if it obeyed."""
+        """End the child: `number` to the server, and all of it at once after `grace_s`; `True` if it obeyed."""
         self.send(number)
         obeyed = self.wait(grace_s)
         if not obeyed:
-            # SIGKILL to the holder of the namespace takes everything inside with it.
-            self._process.kill()
-            self._process.wait()
+            self.kill()
         return obeyed
 
     def kill(self) -> None:
-        """End the child and everything it started, at once."""
-        self._process.kill()
-        self._process.wait()
+        """End the child and everything it started, at once: all of it is gone when this returns."""
+        with _followed(self.pid) as await_gone:
+            self._holder.send_signal(self._end)
+            if not self.wait(_KILL_GRACE_S):
+                self._holder.kill()
+                self._holder.wait()
+            await_gone()
 
     def failure(self, what: str) -> LaunchError:
         """Return an error that says `what` went wrong with this child, with its exit status and last words."""
-        code = self._process.poll()
+        code = self._holder.poll()
         ended = f" (exit status {code})" if code is not None else ""
         last_words = tail(self.log)
         kind = PortTaken if any(words in last_words.lower() for words in _TAKEN) else LaunchError
@@ -138,17 +149,16 @@ class Children:
         seen_as: As = As.ITSELF,
         namespaced: bool = True,
     ) -> Child:
-        """Start `command`, output to `log` (appended), so that it dies with this process.
+        """Start `command`, output to `log` (appended), so that it and all that it starts dies with this process.
 
-        `namespaced` children are the first process of a pid namespace: all that they start dies with them.
+        `namespaced` children get a pid namespace where this machine allows one; the others keep the machine's own
+        view, which container engines need.
 
         Raises:
             LaunchError: the launch is over already.
         """
-        holder = [tool("setpriv"), "--pdeathsig", "KILL", "--"]
-        if namespaced:
-            holder += [tool("unshare"), "--user", *_mapping(seen_as), "--pid", "--fork", "--kill-child"]
-            holder += ["--mount-proc", "--"]
+        namespaced = namespaced and allows_namespaces()
+        holder = _namespace(seen_as) if namespaced else _keeper()
         with self._lock, log.open("ab") as output:
             if self._is_over:
                 raise LaunchError(f"{name} is not started any more: the launch is over", "start again")
@@ -246,6 +256,38 @@ def tail(log: Path) -> str:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         return "\n".join(f"    {line[:300]}" for line in lines[-_TAIL_LINES:]) or "    (nothing)"
     return "    (no log was written)"
+
+
+def _namespace(seen_as: As) -> list[str]:
+    return [
+        *(tool("setpriv"), "--pdeathsig", "KILL", "--"),
+        *(tool("unshare"), "--user", *_mapping(seen_as), "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+    ]
+
+
+def _keeper() -> list[str]:
+    return [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid())]
+
+
+@contextlib.contextmanager
+def _followed(pid: int | None) -> Iterator[Callable[[], None]]:
+    """Have a function that waits until process `pid`, which is no child of ours, is gone."""
+    try:
+        descriptor = None if pid is None else os.pidfd_open(pid)
+    except ProcessLookupError:
+        descriptor = None
+    if descriptor is None:
+        yield lambda: None
+        return
+    waited_for = [descriptor]
+
+    def await_gone() -> None:
+        select.select(waited_for, [], [], _KILL_GRACE_S)
+
+    try:
+        yield await_gone
+    finally:
+        os.close(descriptor)
 
 
 def _mapping(seen_as: As) -> list[str]:

@@ -53,8 +53,6 @@ class _Spec:
     environment: Mapping[str, str]
     ready_url: str
     arguments: tuple[str, ...] = ()
-    #: Pilots and the tasks in them are its own children, so nothing of them may outlive it.
-    holds_pilots: bool = False
 
 
 @dataclass(slots=True)
@@ -147,7 +145,8 @@ class Stack:
             [sys.executable, "-m", spec.module, *spec.arguments],
             log=self.logs / f"{name}.log",
             environment=spec.environment,
-            namespaced=spec.holds_pilots,
+            # A task's container engine would not find itself in a namespace of one user.
+            namespaced=False,
         )
         self._children[name] = child
         return child
@@ -253,7 +252,6 @@ def _stack(installed: Installed, services: Services, pool: PoolName, environment
             "tms",
             {**common, **tms, **given, "EWMS_HTTP_PORT": str(tms_port)},
             f"http://127.0.0.1:{tms_port}/readyz",
-            holds_pilots=pool == "local",
         ),
     }
     return Stack(services, issuer, pool, gateway, apptainer, services.logs, specs)
