@@ -36,13 +36,6 @@ class ChirpDest(StrEnum):
     JOB_ATTR = "JOB_ATTR"
 
 
-class TaskMode(StrEnum):
-    """How a task meets its events: a container for each, or (ours) one line for each in a container that stays."""
-
-    EVENT = "event"
-    STREAM = "stream"
-
-
 @dataclass(frozen=True, slots=True)
 class Program:
     """A container to run: its image, its arguments with their placeholders, its environment."""
@@ -104,7 +97,6 @@ class Settings:
     quarantine_s: float
     drain_grace_s: float
     reconnect_timeout_s: float
-    mode: TaskMode
     platform: Platform | None
     container_debug: bool
     apptainer: str
@@ -164,7 +156,6 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         quarantine_s=quarantine_s,
         drain_grace_s=v.seconds("DRAIN_GRACE", 20),
         reconnect_timeout_s=v.seconds("RECONNECT_TIMEOUT", 600),
-        mode=v.choice("TASK_MODE", TaskMode, TaskMode.EVENT) or TaskMode.EVENT,
         platform=v.choice("_EWMS_PILOT_CONTAINER_PLATFORM", Platform, None),
         container_debug=v.flag("CONTAINER_DEBUG", default=False),
         apptainer=v.text("APPTAINER"),
@@ -239,8 +230,6 @@ def _check_together(v: Variables, s: Settings) -> None:
         v.wrong("TASK_ARGS", "must be the command of a bare process", "set it")
     if not s.inputs and not s.outputs:
         v.wrong("QUEUE_INCOMING", "or EWMS_PILOT_QUEUE_OUTGOING must name a queue", "a task needs one of them at least")
-    if s.mode is TaskMode.STREAM and not s.inputs:
-        v.wrong("TASK_MODE", "stream needs an input queue", "unset it for a source task")
     for level in ("CL_LOG", "CL_LOG_THIRD_PARTY"):
         if v.text(level, "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
             v.wrong(level, "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL", "choose one, or unset it")

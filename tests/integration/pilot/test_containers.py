@@ -229,8 +229,8 @@ while options[0].startswith("-"):
         spec = dict(part.split("=") for part in options.pop(0).split(",") if "=" in part)
         mounts[spec["target"]] = spec["source"]
     elif option == "--env":
-        name, _, value = options.pop(0).partition("=")
-        environment[name] = value
+        key, _, value = options.pop(0).partition("=")
+        environment[key] = value
     elif option == "--name":
         name = options.pop(0)
 assert options.pop(0) == "registry/reco:2.0"

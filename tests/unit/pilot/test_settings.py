@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot.errors import SettingsInvalid
-from pilot.settings import ChirpDest, Platform, Settings, TaskMode, chirp, settings
+from pilot.settings import ChirpDest, Platform, Settings, chirp, settings
 
 MINIMAL = {
     "EWMS_PILOT_TASK_IMAGE": "/images/reco",
@@ -46,7 +46,6 @@ def test_the_defaults_are_the_contracts() -> None:
     assert s.apptainer_build_dir == "/var/tmp"
     assert s.apptainer_directory_only is True
     assert s.init is None
-    assert s.mode is TaskMode.EVENT
     assert s.platform is None
 
 
@@ -78,7 +77,6 @@ def test_the_defaults_are_the_contracts() -> None:
         ("DATA_DIR_PARENT_PATH_ON_HOST", "/scratch", "data_dir_parent", "/scratch"),
         ("TOKEN_FILE", "", "token_file", "/job/ewms_pilot_token"),
         ("TOKEN_FILE", "t/token", "token_file", "/job/t/token"),
-        ("TASK_MODE", "STREAM", "mode", TaskMode.STREAM),
         ("_EWMS_PILOT_CONTAINER_PLATFORM", "Podman", "platform", Platform.PODMAN),
         ("_EWMS_PILOT_DOCKER_SHM_SIZE", "1g", "docker_shm_size", "1g"),
         ("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/fast", "apptainer_build_dir", "/fast"),
@@ -147,7 +145,6 @@ def test_a_source_needs_no_input_and_a_sink_no_output() -> None:
         ("QUEUE_INCOMING_BROKER_ADDRESS", ""),
         ("QUEUE_INCOMING_BROKER_TYPE", "pulsar"),
         ("CL_LOG", "LOUD"),
-        ("TASK_MODE", "batch"),
     ],
 )
 def test_a_wrong_value_is_answered_with_the_variable_the_rule_and_the_remedy(name: str, value: str) -> None:
