@@ -13,7 +13,8 @@ from deploy.local.broker_admin import BrokerAdmin
 from deploy.local.cache import Installed, cache_directory, prepare
 from deploy.local.prerequisites import check_machine
 from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.services import Services, run_directory, running
+from deploy.local.rundir import run_directory
+from deploy.local.services import Services, running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,9 +34,9 @@ def installed() -> Installed:
 
 
 @pytest.fixture(scope="session")
-def services(installed: Installed) -> Iterator[Services]:
-    """MongoDB, RabbitMQ and HTCondor, running."""
-    with run_directory() as run, running(installed, run) as servers:
+def services(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Services]:
+    """MongoDB, RabbitMQ and HTCondor, running; their logs are kept when a test has failed."""
+    with run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run, running(installed, run) as servers:
         yield servers
 
 

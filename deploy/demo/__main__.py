@@ -23,7 +23,7 @@ from deploy.demo.tracks import N_FITTERS, N_REFINERS, events, workflow
 from deploy.demo.traffic import Traffic, run_workflow
 from deploy.local.errors import LaunchError
 from deploy.local.interruption import Interrupted, raise_on_signals
-from deploy.local.services import run_directory
+from deploy.local.rundir import run_directory
 from deploy.local.stack import LOCATION, PoolName, Stack, running_stack
 from deploy.local.up import installation
 from ewms import AsyncClient, EWMSError

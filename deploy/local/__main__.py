@@ -11,7 +11,8 @@ from rich.console import Console
 from deploy.local.errors import LaunchError
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.processes import await_end
-from deploy.local.services import Services, run_directory, running
+from deploy.local.rundir import run_directory
+from deploy.local.services import Services, running
 from deploy.local.up import installation, up
 
 

@@ -25,7 +25,7 @@ SBIN = {tree}/usr/sbin
 LIB = {tree}/usr/lib/condor
 LIBEXEC = {tree}/usr/libexec/condor
 SHARE = {tree}/usr/share/condor
-LOG = {home}/log
+LOG = {logs}
 SPOOL = {home}/spool
 EXECUTE = {home}/execute
 LOCK = {home}/lock
@@ -122,8 +122,10 @@ def start_condor(children: Children, tree: Path, home: Path, log: Path, *, sched
         LaunchError: it did not come up; the log is named.
     """
     check_pool()
-    for name in ("log", "spool", "execute", "lock", "run"):
+    for name in ("spool", "execute", "lock", "run"):
         (home / name).mkdir()
+    # Its daemons' own logs, kept with the others.
+    (logs := log.with_suffix("")).mkdir(exist_ok=True)
     for name in ("passwords.d", "tokens.d"):
         (home / name).mkdir(mode=0o700)
     write_secret(home / "passwords.d/POOL", secrets.token_hex(32).encode())
@@ -134,6 +136,7 @@ def start_condor(children: Children, tree: Path, home: Path, log: Path, *, sched
         _CONFIGURATION.format(
             tree=tree,
             home=home,
+            logs=logs,
             port=port,
             schedd=schedd,
             n_workers=N_WORKERS,

@@ -1,13 +1,7 @@
-"""Bring the real servers up together, and down again in reverse, in a run directory of their own.
-
-$TMPDIR/ewms-xxxxxxxx/
-  logs/mongod.log rabbitmq.log condor.log …   kept when something failed
-  mongodb/ rabbitmq/ condor/                  the servers' state
-"""
+"""Bring the real servers up together, and down again in reverse, in a run directory of their own."""
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -26,10 +20,6 @@ from deploy.local.rabbitmq import RabbitMQ
 SCHEDD = "ewms@localhost"
 
 _ATTEMPTS = 3
-# HTCondor's daemons meet at sockets below the run directory, whose paths may have 108 bytes.
-_LONGEST_RUN_PATH = 40
-_SHORT_BASE = "/tmp"  # noqa: S108 - mkdtemp makes a private directory in it
-
 
 _S = TypeVar("_S")
 
@@ -54,23 +44,6 @@ class Services:
     def logs(self) -> Path:
         """Where the servers write their logs."""
         return self.run / "logs"
-
-
-@contextlib.contextmanager
-def run_directory() -> Iterator[Path]:
-    """Make a fresh, short run directory; removed at the end, kept when the body fails, so that logs can be read."""
-    base = tempfile.gettempdir()
-    run = Path(tempfile.mkdtemp(prefix="ewms-", dir=base if len(base) < _LONGEST_RUN_PATH else _SHORT_BASE))
-    (run / "logs").mkdir()
-    try:
-        yield run
-    except Exception:
-        raise
-    except BaseException:
-        # Whoever presses Ctrl-C has no failure to look into.
-        shutil.rmtree(run, ignore_errors=True)
-        raise
-    shutil.rmtree(run, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.keys import write_secret
 from deploy.local.prerequisites import check_machine
-from deploy.local.services import run_directory
+from deploy.local.rundir import run_directory
 from deploy.local.stack import LOCATION, N_SLOTS, PoolName, Stack, running_stack
 
 ENDPOINTS = Path(".ewms") / "endpoints.json"

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.condor import use
-from deploy.local.services import run_directory
+from deploy.local.rundir import run_directory
 from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation
 from ewms import Client, Task, Workflow

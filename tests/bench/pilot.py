@@ -24,7 +24,8 @@ from rich.console import Console
 
 from deploy.local.broker_admin import BrokerAdmin
 from deploy.local.cache import cache_directory, prepare
-from deploy.local.services import run_directory, running
+from deploy.local.rundir import run_directory
+from deploy.local.services import running
 from tests.integration.pilot.field import Field, opened
 
 PAYLOAD = b'{"x": 1.0}' * 100

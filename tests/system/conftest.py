@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.local.cache import Installed
-from deploy.local.services import run_directory
+from deploy.local.rundir import run_directory
 from deploy.local.stack import Stack, running_stack
 from ewms import Client, Task, Workflow
 
@@ -15,10 +15,16 @@ CLUSTER = "local"
 
 
 @pytest.fixture(scope="session")
-def stack(installed: Installed) -> Iterator[Stack]:
-    """Everything that `make up` starts, with HTCondor; the developer's own settings stay out."""
+def stack(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Everything that `make up` starts, with HTCondor; the developer's own settings stay out.
+
+    Logs are kept when a test has failed.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
-    with run_directory() as run, running_stack(installed, run, pool="condor", environment=environment) as running:
+    with (
+        run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
+        running_stack(installed, run, pool="condor", environment=environment) as running,
+    ):
         yield running
 
 
