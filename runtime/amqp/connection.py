@@ -136,14 +136,11 @@ class Connection:
             await asyncio.wait({renewal, lost}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             lost.cancel()
-        if renewal.done() and not renewal.cancelled() and renewal.exception() is None:
-            self._keep_token(token)
-            return
         renewal.cancel()
-        await asyncio.gather(renewal, return_exceptions=True)
-        if isinstance(self.error, AccessRefused):
-            raise self.error
-        # Lost for another reason: whether the broker took it is unknown, and the newer token is the better one.
+        (outcome,) = await asyncio.gather(renewal, return_exceptions=True)
+        if isinstance(outcome, BaseException) and isinstance(refusal := translated(outcome), AccessRefused):
+            raise refusal
+        # If the connection was lost meanwhile, nobody knows whether the broker took it; the newer is the better one.
         self._keep_token(token)
 
     def _keep_token(self, token: str) -> None:
@@ -236,8 +233,9 @@ class Connection:
                 )
                 # The abstract class leaves out `wait` of publish and `timeout` of close.
                 return cast(Channel, channel)
-        except LIBRARY_ERRORS as error:
-            raise translated(error) from error
+        except (*LIBRARY_ERRORS, TimeoutError) as error:
+            # Opening a channel needs no right, so whatever ends it is about the connection.
+            raise ConnectionLost(translated(error).reason) from error
 
     async def close(self) -> None:
         """Unsubscribe, send what is still queued for sending, and close."""

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from aiormq.channel import Channel
-from aiormq.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError
+from aiormq.exceptions import AMQPChannelError, ChannelPreconditionFailed, DeliveryError
 from pamqp.commands import Basic
 
 from runtime.amqp.backoff import full_jitter
@@ -139,16 +139,19 @@ class Publisher:
 def _verdict(error: BaseException, exchange: str, body: bytes) -> EWMSError | None:
     """Return what this event did to the channel; None if it only shared the channel with the culprit.
 
-    A refused publish closes the channel under every other event in flight there. The broker's text names the
-    exchange or the size that it objected to.
+    A refused publish closes the channel under every other event in flight there, and with many in flight also the
+    connection: the library goes on writing to the closed channel. The broker's text names the exchange or the size
+    that it objected to.
     """
-    if not isinstance(error, AMQPError):
-        return None
+    if not isinstance(error, AMQPChannelError):
+        return None  # the connection's end is nobody's in particular
     text = str(error)
     if isinstance(error, ChannelPreconditionFailed):
         match = _TOO_LARGE.search(text)
         return TooLarge(text[:500]) if match and int(match[1]) == len(body) else None
     meaning = translated(error)
-    if f"'{exchange}'" in text or (isinstance(meaning, AccessRefused) and "exchange" not in text):
+    # The broker calls the nameless exchange so.
+    named = f"'{exchange or 'amq.default'}'"
+    if named in text or (isinstance(meaning, AccessRefused) and "exchange" not in text):
         return meaning
     return None

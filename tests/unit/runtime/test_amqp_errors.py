@@ -8,6 +8,7 @@ from aiormq.exceptions import (
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     ConnectionClosed,
+    ConnectionNotAllowed,
     DeliveryError,
     InvalidFrameError,
     ProbableAuthenticationError,
@@ -32,7 +33,10 @@ RETURNED = Basic.Return(312, "NO_ROUTE", "x.a", "a")
         (ChannelNotFoundEntity("NOT_FOUND - no exchange 'x.a' in vhost 'ewms'"), Missing),
         (ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'x.a'"), AccessRefused),
         (ProbableAuthenticationError("ACCESS_REFUSED - Login was refused"), AccessRefused),
-        (InvalidFrameError("<Connection.Close reply_code=530 NOT_ALLOWED - vhost not found>"), AccessRefused),
+        (
+            InvalidFrameError("Expected one of ['Connection.OpenOk'], got <Connection.Close object at 0x7f>"),
+            AccessRefused,
+        ),
         (InvalidFrameError("garbage"), ConnectionLost),
         (ConnectionClosed(320, "CONNECTION_FORCED - credential expired"), ConnectionLost),
         (ChannelInvalidStateError("closed"), ConnectionLost),
@@ -59,6 +63,9 @@ def test_only_the_event_that_a_refusal_names_is_refused_and_its_neighbours_are_s
     refused = ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'x.b' in vhost 'ewms' refused")
     assert isinstance(_verdict(refused, "x.b", b""), AccessRefused)
     assert _verdict(refused, "x.bb", b"") is None
+    nameless = ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'amq.default' in vhost 'ewms' refused")
+    assert isinstance(_verdict(nameless, "", b""), AccessRefused)
+    assert _verdict(nameless, "x.b", b"") is None
     missing = ChannelNotFoundEntity("NOT_FOUND - no exchange 'x.b' in vhost 'ewms'")
     assert isinstance(_verdict(missing, "x.b", b""), Missing)
     assert _verdict(missing, "x.a", b"") is None
@@ -77,3 +84,4 @@ def test_a_refusal_that_names_no_exchange_is_everybodys() -> None:
 def test_a_lost_channel_refuses_nothing() -> None:
     assert _verdict(ChannelInvalidStateError("closed"), "x.a", b"") is None
     assert _verdict(ConnectionClosed(320, "CONNECTION_FORCED"), "x.a", b"") is None
+    assert _verdict(ConnectionNotAllowed("NOT_ALLOWED - New secret was refused"), "x.a", b"") is None

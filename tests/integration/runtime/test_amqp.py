@@ -1,0 +1,379 @@
+"""`runtime.amqp` against RabbitMQ: what pilots, clients and services rely on."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+import pytest
+
+from runtime.amqp import (
+    AccessRefused,
+    Connection,
+    ConnectionLost,
+    Delivery,
+    Missing,
+    QueueFull,
+    Unroutable,
+)
+from schemas.errors import EWMSError, TooLarge
+from tests.integration.runtime.conftest import DataVhost, eventually
+
+Q = "a00000000000000000001"
+OTHER = "a00000000000000000002"
+
+
+async def connect(stack: AsyncExitStack, address: str, **options: object) -> Connection:
+    connection = await Connection.connect(address, backoff_cap_s=1.0, **options)  # type: ignore[arg-type]
+    stack.push_async_callback(connection.close)
+    return connection
+
+
+async def publish(connection: Connection, number: int, *, queue: str = Q, body: bytes = b"{}") -> None:
+    await connection.publish(f"x.{queue}", queue, body, message_id=f"id-{number}", content_type="application/json")
+
+
+async def test_an_event_arrives_as_it_was_sent(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    got: asyncio.Queue[Delivery] = asyncio.Queue()
+    await connection.consume(Q, got.put_nowait, prefetch=1)
+    await connection.publish(
+        f"x.{Q}",
+        Q,
+        b"\x00\xff",
+        message_id="7",
+        content_type="application/octet-stream",
+        headers={"x-ewms-parent": "6"},
+    )
+    event = (await got.get()).event
+    assert (event.body, event.id, event.content_type, event.attempt) == (
+        b"\x00\xff",
+        "7",
+        "application/octet-stream",
+        1,
+    )
+    assert event.headers["x-ewms-parent"] == "6"
+
+
+async def test_publishing_is_pipelined_and_bounded_by_the_window(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    publisher = connection.publisher(window=20)
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            if publisher._channel is not None:
+                most = max(most, len(publisher._channel.confirmations))
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.gather(*(publisher.publish(f"x.{Q}", Q, b"x", message_id=str(n)) for n in range(500)))
+    watching.cancel()
+    assert 5 < most <= 20
+    await eventually_holds(data, Q, 500)
+
+
+async def eventually_holds(data: DataVhost, queue: str, n: int) -> None:
+    async with asyncio.timeout(20):
+        while await data.n_messages(queue) != n:
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize("ending", ["restart", "kill"])
+async def test_publishers_and_consumers_go_on_after_the_broker_and_nothing_confirmed_is_lost(
+    data: DataVhost, stack: AsyncExitStack, ending: str
+) -> None:
+    await data.add_queue(Q)
+    producer = await connect(stack, data.address, token=data.token(write=Q))
+    consuming = await connect(stack, data.address, token=data.token(read=Q))
+    received: dict[str, int] = {}
+    lost_leases = 0
+
+    async def settle(delivery: Delivery) -> None:
+        nonlocal lost_leases
+        if not await delivery.ack():
+            lost_leases += 1
+
+    settling: set[asyncio.Task[None]] = set()
+
+    def take(delivery: Delivery) -> None:
+        received[delivery.id] = received.get(delivery.id, 0) + 1
+        settling.add(asyncio.create_task(settle(delivery)))
+
+    # The token may read and not configure: the consumer has to come back by the queue's name alone.
+    await consuming.consume(Q, take, prefetch=50)
+    confirmed: set[str] = set()
+    stop = asyncio.Event()
+
+    async def produce(worker: int) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            event_id = f"{worker}-{number}"
+            await producer.publish(f"x.{Q}", Q, b"x", message_id=event_id, timeout_s=60)
+            confirmed.add(event_id)
+            await asyncio.sleep(0.002)
+
+    workers = [asyncio.create_task(produce(n)) for n in range(10)]
+    await eventually(lambda: len(received) > 100)
+    if ending == "kill":
+        # The first process of the broker's namespace: nothing of it, its port mapper included, outlives the wait.
+        data.rabbitmq.child.send(signal.SIGKILL)
+        assert await asyncio.to_thread(data.rabbitmq.child.wait, 10)
+    await asyncio.to_thread(data.rabbitmq.restart)
+    before, n_received = len(confirmed), len(received)
+    await eventually(lambda: len(confirmed) > before + 100 and len(received) > n_received + 100, within_s=40)
+    stop.set()
+    await asyncio.gather(*workers)
+    await eventually(lambda: confirmed <= received.keys(), within_s=30)
+    await asyncio.gather(*settling)
+
+
+async def test_an_event_that_finds_no_queue_is_given_back(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    with pytest.raises(Unroutable):
+        await connection.publish(f"x.{Q}", "elsewhere", b"x", message_id="1")
+
+
+async def test_a_refused_event_takes_none_of_those_in_flight_with_it(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    await data.add_queue(OTHER)
+    connection = await connect(stack, data.address, token=data.token(write=Q))
+
+    async def outcome(exchange: str, number: int, body: bytes = b"x") -> type[Exception] | None:
+        try:
+            await connection.publish(exchange, Q, body, message_id=str(number))
+        except EWMSError as error:
+            return type(error)
+        return None
+
+    good = [outcome(f"x.{Q}", n) for n in range(100)]
+    bad = [outcome(f"x.{OTHER}", 1000), outcome(f"x.{Q}", 1001, b"x" * (5 * 1024 * 1024)), outcome("", 1002)]
+    found = await asyncio.gather(*good[:30], bad[0], *good[30:60], bad[1], *good[60:], bad[2])
+    assert [kind for kind in found if kind is not None] == [AccessRefused, TooLarge, AccessRefused]
+
+
+async def test_a_missing_exchange_is_missing(data: DataVhost, stack: AsyncExitStack) -> None:
+    connection = await connect(stack, data.url)
+    with pytest.raises(Missing):
+        await connection.publish("x.nowhere", "a", b"x", message_id="1")
+
+
+async def test_a_full_queue_says_so_and_keeps_what_it_has(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q, {"x-max-length": 3, "x-overflow": "reject-publish"})
+    connection = await connect(stack, data.url)
+    refused = 0
+    for number in range(15):
+        try:
+            await publish(connection, number)
+        except QueueFull:
+            refused += 1
+    assert 10 <= refused <= 12
+    await eventually_holds(data, Q, 15 - refused)
+
+
+async def test_rejects_are_counted_and_releases_are_not(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    got: asyncio.Queue[Delivery] = asyncio.Queue()
+    await connection.consume(Q, got.put_nowait, prefetch=1)
+    await publish(connection, 1)
+    attempts = []
+    for settle in ("release", "release", "reject", "release", "reject"):
+        delivery = await asyncio.wait_for(got.get(), 5)
+        attempts.append(delivery.attempt)
+        assert await getattr(delivery, settle)()
+    attempts.append((await asyncio.wait_for(got.get(), 5)).attempt)
+    assert attempts == [1, 1, 1, 2, 2, 3]
+
+
+async def test_a_lost_lease_is_told_and_settling_it_does_no_harm(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    got: asyncio.Queue[Delivery] = asyncio.Queue()
+    lost = asyncio.Event()
+    await connection.consume(Q, got.put_nowait, prefetch=1, on_lost=lost.set)
+    await publish(connection, 1)
+    first = await got.get()
+    await data.drop_connections()
+    await asyncio.wait_for(lost.wait(), 10)
+    assert first.lost
+    assert not await first.ack()
+    assert not await first.reject()
+    again = await asyncio.wait_for(got.get(), 10)
+    assert again.id == first.id
+    assert await again.ack()
+    assert not await again.ack()
+
+
+async def test_a_paused_consumer_takes_nothing_and_keeps_what_it_has(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    got: list[Delivery] = []
+    consumer = await connection.consume(Q, got.append, prefetch=1)
+    await publish(connection, 1)
+    await eventually(lambda: len(got) == 1)
+    await consumer.pause()
+    assert await got[0].ack()
+    await publish(connection, 2)
+    with pytest.raises(TimeoutError):
+        await eventually(lambda: len(got) > 1, within_s=0.3)
+    await consumer.resume()
+    await eventually(lambda: len(got) == 2)
+
+
+async def test_the_prefetch_bounds_what_is_on_loan_and_can_be_changed(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    got: list[Delivery] = []
+    consumer = await connection.consume(Q, got.append, prefetch=2)
+    await asyncio.gather(*(publish(connection, n) for n in range(10)))
+    await eventually(lambda: len(got) == 2)
+    await consumer.set_prefetch(5)
+    # What was on loan before stays on loan, to the old subscription.
+    await eventually(lambda: len(got) == 7)
+    assert all([await delivery.ack() for delivery in got])
+
+
+async def test_a_token_that_is_renewed_carries_the_connection_past_the_old_expiry(
+    data: DataVhost, stack: AsyncExitStack
+) -> None:
+    await data.add_queue(Q)
+
+    def token() -> str:
+        return data.token(read=Q, write=Q, life_s=4)
+
+    connection = await connect(stack, data.address, token=token())
+    dropped: list[str] = []
+    connection.on_lost.append(lambda error: dropped.append(error.reason))
+    received: set[str] = set()
+
+    def take(delivery: Delivery) -> None:
+        received.add(delivery.id)
+        acks.append(asyncio.create_task(delivery.ack()))
+
+    acks: list[asyncio.Task[bool]] = []
+    await connection.consume(Q, take, prefetch=10)
+    loop = asyncio.get_running_loop()
+    start, number, renewed_at = loop.time(), 0, loop.time()
+    while loop.time() < start + 9:
+        if loop.time() - renewed_at > 2:
+            await connection.renew(token())
+            renewed_at = loop.time()
+        number += 1
+        await publish(connection, number)
+        await asyncio.sleep(0.05)
+    assert dropped == []
+    await eventually(lambda: len(received) == number)
+    assert all(await asyncio.gather(*acks))
+    # The next connection has to log in with the newest token; the first one has long expired.
+    await connection.renew(token())
+    await data.drop_connections()
+    await eventually(lambda: dropped)
+    await publish(connection, number + 1)
+    await eventually(lambda: len(received) == number + 1)
+
+
+async def test_a_token_that_lapsed_is_out_until_a_new_one_comes(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.address, token=data.token(read=Q, write=Q, life_s=2))
+    got: list[Delivery] = []
+    await connection.consume(Q, got.append, prefetch=10)
+    await eventually(lambda: isinstance(connection.error, AccessRefused))
+    with pytest.raises(ConnectionLost):
+        await connection.publish(f"x.{Q}", Q, b"x", message_id="1", timeout_s=0.5)
+    await connection.renew(data.token(read=Q, write=Q))
+    await publish(connection, 2)
+    await eventually(lambda: len(got) == 1)
+
+
+async def test_a_renewal_for_somebody_else_is_refused(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.address, token=data.token(write=Q))
+    with pytest.raises(AccessRefused):
+        await connection.renew(data.token(write=Q, sub="another"))
+    await publish(connection, 1)
+
+
+async def test_a_token_source_is_asked_again_at_every_reconnect(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    tokens: list[str] = []
+
+    def fresh() -> str:
+        tokens.append(data.token(write=Q, life_s=3))
+        return tokens[-1]
+
+    connection = await connect(stack, data.address, token=fresh)
+    await eventually(lambda: not connection.connected)
+    await publish(connection, 1)
+    assert len(tokens) >= 2
+
+
+async def test_a_token_opens_its_own_queue_and_no_other(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    await data.add_queue(OTHER)
+    connection = await connect(stack, data.address, token=data.token(read=Q))
+    with pytest.raises(AccessRefused):
+        await connection.consume(OTHER, lambda _: None, prefetch=1)
+    await connection.consume(Q, lambda _: None, prefetch=1)
+
+
+async def test_a_queue_that_goes_and_comes_is_consumed_again(data: DataVhost, stack: AsyncExitStack) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    refused: list[EWMSError] = []
+    got: list[Delivery] = []
+    await connection.consume(Q, got.append, prefetch=1, on_refused=refused.append)
+    async with connection.channel() as channel:
+        await channel.queue_delete(Q)
+    await eventually(lambda: refused)
+    assert isinstance(refused[0], Missing)
+    await data.add_queue(Q)
+    await publish(connection, 1)
+    await eventually(lambda: len(got) == 1)
+
+
+async def test_channels_that_come_and_go_do_not_use_up_the_connections_numbers(
+    data: DataVhost, stack: AsyncExitStack
+) -> None:
+    # The broker lets a connection have 16 channels and closes it at a higher number.
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    dropped: list[EWMSError] = []
+    connection.on_lost.append(dropped.append)
+    await connection.consume(Q, lambda _: None, prefetch=1)
+    for number in range(40):
+        with pytest.raises(Missing):
+            await connection.publish("x.nowhere", "a", b"x", message_id=str(number))
+        async with connection.channel() as channel:
+            await channel.declare_queue(Q, passive=True)
+    assert dropped == []
+
+
+async def test_refused_credentials_and_an_absent_broker_are_told_apart(data: DataVhost) -> None:
+    with pytest.raises(AccessRefused):
+        await Connection.connect(data.address, token="eyJ.no.token", wait_s=5)
+    with pytest.raises(AccessRefused):
+        await Connection.connect(data.address, token=data.token(read=Q, life_s=-60), wait_s=5)
+    with pytest.raises(AccessRefused):
+        await Connection.connect(data.rabbitmq.amqp_url("wms", data.vhost), wait_s=5)
+    with pytest.raises(ConnectionLost):
+        await Connection.connect("amqp://a:b@127.0.0.1:1/ewms", wait_s=0.2)
+
+
+async def test_what_was_settled_is_settled_even_if_the_connection_closes_at_once(
+    data: DataVhost, stack: AsyncExitStack
+) -> None:
+    await data.add_queue(Q)
+    connection = await connect(stack, data.url)
+    await asyncio.gather(*(publish(connection, n) for n in range(100)))
+    consuming = await connect(stack, data.url)
+    got: list[Delivery] = []
+    await consuming.consume(Q, got.append, prefetch=100)
+    await eventually(lambda: len(got) == 100)
+    assert all(await asyncio.gather(*(delivery.ack() for delivery in got)))
+    await consuming.close()
+    await eventually_holds(data, Q, 0)
