@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ewms.state import State
-from schemas.api import QueueDepths
+from schemas.api import QueueDepth, QueueDepths
 from schemas.phases import Phase
 from schemas.statuses import JobStatus, PilotStatus
 
@@ -134,6 +134,9 @@ def problems(facts: Facts) -> list[Problem]:
                 f"{taskforce.taskforce_uuid}: {len(failures)} failed attempt(s) at {last.target_phase}: {last.context}"
             )
             found.append(Problem(text, show))
+    n_delayed = sum(queue.n_delayed for queue in facts.depths.queues) if facts.depths else 0
+    if n_delayed:
+        found.append(Problem(f"{n_delayed} event(s) failed and wait for their next attempt", show))
     if facts.depths is not None and facts.depths.n_dead:
         found.append(Problem(f"{facts.depths.n_dead} event(s) given up: dead letters", f"ewms queue depth {workflow}"))
     n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
@@ -148,7 +151,12 @@ def n_left(facts: Facts) -> int | None:
     if facts.depths is None:
         return None
     inputs = {mqid for task in facts.state.task_directives for mqid in task.input_queues}
-    return sum(queue.n_ready + queue.n_unacknowledged for queue in facts.depths.queues if queue.mqid in inputs)
+    return sum(depth_of(queue) for queue in facts.depths.queues if queue.mqid in inputs)
+
+
+def depth_of(queue: QueueDepth) -> int:
+    """Return how many events a queue holds, wherever they stand."""
+    return queue.n_ready + queue.n_unacknowledged + queue.n_delayed
 
 
 def _done(history: Sequence[Facts]) -> tuple[int, int] | None:
@@ -178,9 +186,9 @@ def _rate(then_s: float, then: int | None, now_s: float, now: int | None) -> flo
 def _queue_rates(past: Facts, now: Facts) -> dict[str, float]:
     if past.depths is None or now.depths is None or now.at_s <= past.at_s:
         return {}
-    before = {queue.mqid: queue.n_ready + queue.n_unacknowledged for queue in past.depths.queues}
+    before = {queue.mqid: depth_of(queue) for queue in past.depths.queues}
     return {
-        queue.alias: (queue.n_ready + queue.n_unacknowledged - before[queue.mqid]) / (now.at_s - past.at_s)
+        queue.alias: (depth_of(queue) - before[queue.mqid]) / (now.at_s - past.at_s)
         for queue in now.depths.queues
         if queue.mqid in before
     }

@@ -40,7 +40,11 @@ def line(progress: Progress) -> str:
         depths = progress.facts.depths
         words.append(
             "queues "
-            + " ".join(f"{queue.alias}={queue.n_ready}+{queue.n_unacknowledged}" for queue in depths.queues)
+            + " ".join(
+                f"{queue.alias}={queue.n_ready}+{queue.n_unacknowledged}"
+                + (f"+{queue.n_delayed}" if queue.n_delayed else "")
+                for queue in depths.queues
+            )
             + f" dead={depths.n_dead}"
         )
     if progress.done is not None:
@@ -65,7 +69,8 @@ def _headline(progress: Progress) -> Text:
         text.append(f"{facts.title}  ", style="bold")
     text.append(facts.state.workflow.workflow_id, style="cyan")
     text.append(f"  {progress.phase}", style="bold green" if progress.phase == "running" else "bold")
-    text.append(f"  {clock(progress.elapsed_s)}", style="dim")
+    if progress.elapsed_s:
+        text.append(f"  {clock(progress.elapsed_s)}", style="dim")
     return text
 
 
@@ -99,7 +104,7 @@ def _taskforces(progress: Progress) -> Table:
 
 def _queues(progress: Progress) -> Table:
     table = _table("queue")
-    for column in ("waiting", "in work", "takers", "change/s"):
+    for column in ("waiting", "in work", "put off", "takers", "change/s"):
         table.add_column(column, justify="right")
     depths = progress.facts.depths
     assert depths is not None
@@ -109,11 +114,12 @@ def _queues(progress: Progress) -> Table:
             Text(queue.alias, style="bold" if queue.is_public else ""),
             str(queue.n_ready),
             str(queue.n_unacknowledged),
+            Text(str(queue.n_delayed), style="yellow" if queue.n_delayed else ""),
             str(queue.n_consumers),
             "" if rate is None else f"{rate:+.1f}",
         )
     style = "bold red" if depths.n_dead else "dim"
-    table.add_row(Text("dead letters", style=style), Text(str(depths.n_dead), style=style), "", "", "")
+    table.add_row(Text("dead letters", style=style), Text(str(depths.n_dead), style=style), "", "", "", "")
     return table
 
 

@@ -25,7 +25,7 @@ def workflow_table(workflows: Sequence[Workflow]) -> Table:
 def depth_table(depths: QueueDepths) -> Table:
     """Return one row a queue, and the dead letters."""
     table = Table("queue", box=box.SIMPLE, pad_edge=False, header_style="dim")
-    for column in ("waiting", "in work", "takers"):
+    for column in ("waiting", "in work", "put off", "takers"):
         table.add_column(column, justify="right")
     table.add_column("id")
     for queue in depths.queues:
@@ -33,8 +33,9 @@ def depth_table(depths: QueueDepths) -> Table:
             Text(queue.alias, style="bold" if queue.is_public else ""),
             str(queue.n_ready),
             str(queue.n_unacknowledged),
+            str(queue.n_delayed),
             str(queue.n_consumers),
             queue.mqid,
         )
-    table.add_row(Text("dead letters", style="red" if depths.n_dead else "dim"), str(depths.n_dead), "", "", "")
+    table.add_row(Text("dead letters", style="red" if depths.n_dead else "dim"), str(depths.n_dead), "", "", "", "")
     return table

@@ -69,7 +69,9 @@ class display:  # noqa: N801 - used like a function
 
 def is_news(told: Progress, now: Progress) -> bool:
     """Say whether `now` is worth a line after `told`: another phase or problem at once, other numbers now and then."""
-    if (told.phase, told.facts.state.phases, told.problems) != (now.phase, now.facts.state.phases, now.problems):
+    if (told.phase, told.facts.state.phases) != (now.phase, now.facts.state.phases):
+        return True
+    if len(now.problems) > len(told.problems):
         return True
     if now.facts.at_s - told.facts.at_s < LINE_EVERY_S:
         return False

@@ -43,7 +43,15 @@ TASKFORCE = {
 DEPTHS = {
     "workflow_id": WORKFLOW,
     "queues": [
-        {"mqid": "a1", "alias": ALIAS, "is_public": True, "n_ready": 5, "n_unacknowledged": 1, "n_consumers": 4}
+        {
+            "mqid": "a1",
+            "alias": ALIAS,
+            "is_public": True,
+            "n_ready": 5,
+            "n_unacknowledged": 1,
+            "n_delayed": 2,
+            "n_consumers": 4,
+        }
     ],
     "n_dead": 0,
 }

@@ -82,12 +82,18 @@ def state(*taskforces: Taskforce, ended: Deactivated | None = None) -> State:
     return State(workflow, [task], taskforces)
 
 
-def depths(n_in: int = 0, n_out: int = 0, *, in_work: int = 0, dead: int = 0) -> QueueDepths:
+def depths(n_in: int = 0, n_out: int = 0, *, in_work: int = 0, delayed: int = 0, dead: int = 0) -> QueueDepths:
     return QueueDepths(
         workflow_id=WORKFLOW,
         queues=[
             QueueDepth(
-                mqid="a-in", alias="photons", is_public=True, n_ready=n_in, n_unacknowledged=in_work, n_consumers=4
+                mqid="a-in",
+                alias="photons",
+                is_public=True,
+                n_ready=n_in,
+                n_unacknowledged=in_work,
+                n_delayed=delayed,
+                n_consumers=4,
             ),
             QueueDepth(mqid="a-out", alias="results", is_public=True, n_ready=n_out, n_unacknowledged=0, n_consumers=1),
         ],

@@ -26,7 +26,7 @@ def test_a_standstill_promises_no_end() -> None:
 
 
 def test_a_watcher_from_outside_counts_the_work_left_in_the_tasks_inputs() -> None:
-    history = [facts(0, lying=depths(80, 0, in_work=20)), facts(5, lying=depths(40, 50, in_work=10))]
+    history = [facts(0, lying=depths(80, 0, in_work=20)), facts(5, lying=depths(35, 50, in_work=10, delayed=5))]
     seen = progress(history)
     assert seen.done == (50, 100)
     assert seen.eta_s == pytest.approx(5.0)
@@ -65,9 +65,15 @@ def test_every_problem_comes_with_the_next_command() -> None:
         log=[change(Phase.CONDOR_SUBMIT, ok=False, context="schedd away")],
         errors={"ValueError: bad pixel": 7},
     )
-    found = progress([facts(0, state(stuck), depths(dead=4))]).problems
+    found = progress([facts(0, state(stuck), depths(delayed=3, dead=4))]).problems
     texts = " | ".join(problem.text for problem in found)
-    for words in ("2 worker(s) held: Disk quota", "schedd away", "4 event(s) given up", "7 worker(s): ValueError"):
+    for words in (
+        "2 worker(s) held: Disk quota",
+        "schedd away",
+        "3 event(s) failed",
+        "4 event(s) given up",
+        "7 worker(s): ValueError",
+    ):
         assert words in texts
     assert all(problem.command.startswith("ewms ") for problem in found)
 

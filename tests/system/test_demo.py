@@ -1,0 +1,27 @@
+"""The demonstration, with fewer events: both tasks, the second in a real image, on the real pool."""
+
+from pathlib import Path
+
+from deploy.demo.image import build_image
+from deploy.demo.tracks import events, workflow
+from deploy.demo.traffic import run_workflow
+from deploy.local.cache import Installed
+from deploy.local.stack import LOCATION, Stack
+from ewms import AsyncClient
+from ewms.progress import Progress
+
+N = 24
+
+
+async def test_every_track_comes_back_refined(stack: Stack, installed: Installed, tmp_path: Path) -> None:
+    shown: list[Progress] = []
+    image = build_image(installed, tmp_path / "tracks")
+    async with AsyncClient(stack.gateway, token=stack.token) as ews:
+        traffic = await run_workflow(ews, workflow(image, LOCATION), events(N), shown.append)
+    assert traffic.complete
+    assert {result["event"] for result in traffic.results} == set(range(N))
+    assert sum(r["refine"]["error_deg"] < r["linefit"]["error_deg"] for r in traffic.results) > 0.8 * N
+    assert traffic.final is not None
+    assert traffic.final.over
+    assert 0 < traffic.post_to_submitted_s < 10
+    assert {progress.phase for progress in shown} >= {"running", "finished"}
