@@ -55,7 +55,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "Python's venv module is missing. Install it (Debian: the package python3-venv) and try again." >&2; exit 1; }
 	@echo "setting up $(VENV) (once, about half a minute) ..."
-	@$(PYTHON) -m venv --clear $(VENV)
+	@# A moved or half-made environment is made anew; a good one only gets what it lacks.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
