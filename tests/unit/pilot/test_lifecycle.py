@@ -310,3 +310,18 @@ def test_distinct_errors_are_repeated_a_few_times_only() -> None:
     report = next(i for i in instructions if isinstance(i, Report))
     assert report.error.startswith("RuntimeError: 9 TASK(S) FAILED: ")
     assert report.error.count("ContainerRunError") == 3
+
+
+def test_what_still_arrives_when_no_more_is_wanted_is_returned_at_once() -> None:
+    for stop in (StopAsked(1.0), Broke(1.0, "gone")):
+        _, instructions = lived(POLICY, Arrived(0.0, held(1)), stop, Arrived(1.1, held(2)))
+        assert instructions == [Settle(2, How.RETURN)]
+    _, instructions = lived(POLICY, StopAsked(1.0), Arrived(1.1, held(2)))
+    assert instructions == [Settle(2, How.RETURN)]
+
+
+def test_a_dead_letter_that_was_on_its_way_when_the_delivery_was_lost_is_dropped() -> None:
+    dying: list[Stimulus] = [Arrived(0.0, held(1, attempt=5)), Ended(0.1, 1, failure=FAILED)]
+    state, instructions = lived(POLICY, *dying, Lost(0.2, "q"))
+    assert instructions[0] == Settle(1, How.FORGET)
+    assert advance(state, Confirmed(0.3, 1))[1] == []
