@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
-    NetworkTimeout,
     PyMongoError,
-    ServerSelectionTimeoutError,
     WTimeoutError,
 )
 
@@ -21,8 +20,8 @@ from schemas.errors import Broken, Unavailable
 
 _DUPLICATE_KEY = 11000
 
-#: These have waited out a timeout already; another attempt would wait out the next.
-_SLOW = (ServerSelectionTimeoutError, NetworkTimeout)
+#: How long anything may take, all attempts together: a caller is told within this time that the database is away.
+PATIENCE_S = 4.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,17 @@ def index_model(index: Index) -> IndexModel:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the transaction left nothing behind and its next attempt may well succeed at once."""
-    if isinstance(error, _SLOW):
-        return False
-    return isinstance(error, PyMongoError) and error.has_error_label("TransientTransactionError")
+    return (
+        isinstance(error, PyMongoError)
+        # One that has waited out a timeout would wait out the next.
+        and not error.timeout
+        and error.has_error_label("TransientTransactionError")
+    )
 
 
 def may_commit_again(error: PyMongoError) -> bool:
     """Whether nobody knows if the commit took place, and asking again is worth while."""
-    return error.has_error_label("UnknownTransactionCommitResult") and not isinstance(error, _SLOW)
+    return error.has_error_label("UnknownTransactionCommitResult") and not error.timeout
 
 
 def is_duplicate(error: BulkWriteError) -> bool:
@@ -66,16 +68,17 @@ def is_duplicate(error: BulkWriteError) -> bool:
 
 
 @contextmanager
-def translated(within: object = None) -> Iterator[None]:
-    """Turn the driver's errors into the families.
+def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Bound what the driver does in the block by `patience_s`, and turn its errors into the families.
 
-    `within` a transaction they pass as they are: their labels tell the store whether to try again.
+    `within` a transaction neither: its own deadline holds, and the errors' labels tell it whether to try again.
     """
     if within is not None:
         yield
         return
     try:
-        yield
+        with pymongo.timeout(patience_s):
+            yield
     except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
         raise Unavailable(f"the database is away: {type(error).__name__}") from error
     except PyMongoError as error:

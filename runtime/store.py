@@ -52,8 +52,11 @@ INBOX_TTL = timedelta(days=14)
 #: How old an outbox row is before somebody else than its writer sends it.
 OUTBOX_GRACE = timedelta(seconds=5)
 
-#: All attempts of one transaction together; an HTTP caller is answered 503 after that.
-_RETRY_FOR_S = 8.0
+#: After this time no further attempt of a transaction is begun.
+_RETRY_FOR_S = 4.0
+
+#: Building an index on what a long life has gathered takes its time.
+_INDEX_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +147,6 @@ class Store:
                 uuidRepresentation="standard",
                 serverSelectionTimeoutMS=3000,
                 connectTimeoutMS=3000,
-                # A stopped server keeps its sockets open: only this ends a call to it.
-                socketTimeoutMS=5000,
             )
         store = cls(client, database=database, source=source)
         await store.ping()
@@ -164,13 +165,14 @@ class Store:
             Unavailable: MongoDB is away, or the contention does not end.
         """
         try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(_TryAgain),
-                wait=wait_random_exponential(multiplier=0.02, max=1.0),
-                stop=stop_after_delay(_RETRY_FOR_S),
-            ):
-                with attempt, translated():
-                    decision, rows = await self._attempt(step, inbox_id, digest)
+            with translated():
+                async for attempt in AsyncRetrying(
+                    retry=retry_if_exception_type(_TryAgain),
+                    wait=wait_random_exponential(multiplier=0.02, max=1.0),
+                    stop=stop_after_delay(_RETRY_FOR_S),
+                ):
+                    with attempt:
+                        decision, rows = await self._attempt(step, inbox_id, digest)
         except RetryError as error:
             raise Unavailable("the document is too busy") from error
         except _Seen:
@@ -188,7 +190,7 @@ class Store:
         async with await self._client.start_session() as session:
             session.start_transaction(
                 read_concern=ReadConcern("snapshot"),
-                write_concern=WriteConcern("majority", j=True, wtimeout=5000),
+                write_concern=WriteConcern("majority", j=True),
                 read_preference=ReadPreference.PRIMARY,
             )
             try:
@@ -367,7 +369,7 @@ class Store:
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
         """Create the indexes that are missing, those of the inbox and the outbox among them."""
         kernel = {INBOX: [Index(("at",), expire_after=INBOX_TTL)], OUTBOX: [Index(("next_at",))]}
-        with translated():
+        with translated(patience_s=_INDEX_PATIENCE_S):
             for collection, wanted in {**indexes, **kernel}.items():
                 await self._database[collection].create_indexes([index_model(index) for index in wanted])
 

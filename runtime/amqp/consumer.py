@@ -17,7 +17,7 @@ from aiormq.channel import Channel
 
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translated
-from schemas.dataevents import BINARY, DataEvent, Header
+from schemas.dataevents import DataEvent, Header
 from schemas.errors import EWMSError
 from schemas.ids import EventId
 
@@ -52,8 +52,8 @@ class Delivery:
 
     @property
     def content_type(self) -> str:
-        """Return what the bytes are."""
-        return self._properties.content_type or BINARY
+        """Return what the bytes are, "" if the sender did not say."""
+        return self._properties.content_type or ""
 
     @property
     def headers(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Publisher:
         headers: dict[str, Any] | None = None,
         timeout_s: float = 30.0,
     ) -> None:
-        """Publish one persistent event and return when the broker has it safe.
+        """Publish one persistent event and return when the broker has it safe. A `content_type` of "" is none.
 
         While the broker is away this waits for it, up to `timeout_s` in all. Call it from many tasks at once: that
         is what fills the window, and beyond the window callers wait.
@@ -63,7 +63,7 @@ class Publisher:
             ConnectionLost: the broker was away for too long; whether it has the event is not known.
         """
         properties = Basic.Properties(
-            content_type=content_type, delivery_mode=2, message_id=message_id, headers=headers or None
+            content_type=content_type or None, delivery_mode=2, message_id=message_id, headers=headers or None
         )
         await self.send(exchange, routing_key, body, properties, timeout_s=timeout_s)
 

@@ -1,0 +1,225 @@
+"""The unit of work on a real MongoDB: all of a decision or nothing of it, once."""
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from deploy.local.services import Services
+from runtime.decision import Change, Decision, Delete, Insert, Repeated, Update
+from runtime.store import INBOX, OUTBOX, Committed, Index, Store, Transaction
+from schemas.errors import Broken, Conflict, Unavailable
+from schemas.events import QueuesActivated
+from schemas.ids import WorkflowId
+from schemas.wire import event_from_bytes
+
+ACTIVATED = QueuesActivated(workflow_id=WorkflowId("WF-1-00000001"))
+
+
+async def made(store: Store, *changes: Change, **options: Any) -> Decision | Repeated:
+    async def step(_: Transaction) -> Decision:
+        return Decision(changes=changes)
+
+    return await store.transact(step, **options)
+
+
+async def increment(store: Store, *, inbox_id: str | None = None) -> None:
+    """Read, compute, compare and set: what every decision does."""
+
+    async def step(tx: Transaction) -> Decision:
+        counter = await tx.find_one("things", {"_id": 1})
+        assert counter is not None
+        return Decision((Update("things", 1, set={"n": counter["n"] + 1}, rev=counter["rev"]),))
+
+    await store.transact(step, inbox_id=inbox_id)
+
+
+async def test_concurrent_increments_are_exact(store: Store) -> None:
+    await made(store, Insert("things", {"_id": 1, "n": 0, "rev": 1}))
+    await asyncio.gather(*(increment(store) for _ in range(40)))
+    counter = await store.find_one("things", {"_id": 1})
+    assert counter == {"_id": 1, "n": 40, "rev": 41}
+
+
+async def test_a_stimulus_that_comes_twice_or_five_times_at_once_takes_effect_once(store: Store) -> None:
+    await made(store, Insert("things", {"_id": 1, "n": 0, "rev": 1}))
+    await asyncio.gather(*(increment(store, inbox_id="wms:e1") for _ in range(5)))
+    await increment(store, inbox_id="wms:e1")
+    await increment(store, inbox_id="wms:e2")
+    counter = await store.find_one("things", {"_id": 1})
+    assert counter is not None
+    assert counter["n"] == 2
+
+
+async def test_a_repeated_request_gets_the_first_answer_and_another_request_is_refused_its_key(store: Store) -> None:
+    answers = iter(["first", "second"])
+
+    async def step(_: Transaction) -> Decision:
+        return Decision(answer={"id": next(answers), "log": [1, 2]})
+
+    decision = await store.transact(step, inbox_id="post:k1", digest="a")
+    assert isinstance(decision, Decision)
+    again = await store.transact(step, inbox_id="post:k1", digest="a")
+    assert again == Repeated({"id": "first", "log": [1, 2]})
+    with pytest.raises(Conflict):
+        await store.transact(step, inbox_id="post:k1", digest="b")
+
+
+async def test_a_compare_and_set_that_lost_runs_the_step_again_on_what_is_there_now(store: Store) -> None:
+    await made(store, Insert("things", {"_id": 1, "n": 0, "rev": 1}))
+    seen: list[int] = []
+
+    async def step(tx: Transaction) -> Decision:
+        # As if the document had been read before the transaction began.
+        counter = await tx.find_one("things", {"_id": 1})
+        assert counter is not None
+        seen.append(counter["rev"])
+        return Decision((Update("things", 1, set={"n": 7}, rev=0 if len(seen) < 3 else counter["rev"]),))
+
+    await store.transact(step)
+    assert seen == [1, 1, 1]
+    assert await store.find_one("things", {"_id": 1}) == {"_id": 1, "n": 7, "rev": 2}
+
+
+async def test_contention_without_end_is_unavailable_and_leaves_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.store._RETRY_FOR_S", 0.5)
+    await made(store, Insert("things", {"_id": 1, "rev": 1}))
+    with pytest.raises(Unavailable):
+        await made(
+            store, Insert("things", {"_id": 2, "name": "b"}), Update("things", 1, set={"a": 1}, rev=9), inbox_id="i"
+        )
+    assert await store.count("things", {}) == 1
+    assert await store.count(INBOX, {}) == 0
+
+
+async def test_all_changes_happen_or_none(store: Store) -> None:
+    class Surprise(Exception):
+        pass
+
+    async def step(_: Transaction) -> Decision:
+        raise Surprise
+
+    with pytest.raises(Surprise):
+        await store.transact(step, inbox_id="i1")
+    with pytest.raises(Broken):
+        await made(store, Insert("things", {"_id": 1}), Update("things", "nobody", set={"a": 1}), inbox_id="i2")
+    await made(store, Insert("things", {"_id": 1}))
+    with pytest.raises(Conflict):
+        await made(store, Insert("others", {"_id": 5}), Insert("things", {"_id": 1}), inbox_id="i3")
+    assert (await store.count("things", {}), await store.count("others", {}), await store.count(INBOX, {})) == (1, 0, 0)
+
+
+async def test_a_unique_index_that_an_update_would_break_is_a_conflict(store: Store) -> None:
+    await made(store, Insert("things", {"_id": 1, "name": "a"}), Insert("things", {"_id": 2, "name": "b"}))
+    with pytest.raises(Conflict):
+        await made(store, Update("things", 2, set={"name": "a"}))
+
+
+async def test_every_kind_of_change_is_carried_out_in_order(store: Store) -> None:
+    await made(
+        store,
+        Insert("things", {"_id": 1, "name": "a", "log": []}),
+        Update("things", 1, set={"deep.er": 1}, push={"log": [1, 2]}, unset=("name",)),
+        Update("things", 1, push={"log": 3}),
+        Insert("things", {"_id": 2, "name": "x"}),
+        Delete("things", 2),
+        Delete("things", "never was"),
+    )
+    assert await store.find("things", {}) == [{"_id": 1, "deep": {"er": 1}, "log": [1, 2, 3]}]
+
+
+async def test_events_are_recorded_with_the_state_and_handed_over_after_the_commit(store: Store) -> None:
+    handed: list[Committed] = []
+    store.on_commit.append(handed.append)
+
+    async def step(_: Transaction) -> Decision:
+        assert not handed
+        return Decision((Insert("things", {"_id": 1}),), (ACTIVATED, ACTIVATED))
+
+    await store.transact(step)
+    rows = await store.find(OUTBOX, {})
+    (committed,) = handed
+    assert {row.id for row in committed.outbox} == {row["_id"] for row in rows}
+    assert len(rows) == 2
+    event = event_from_bytes(rows[0]["body"])
+    assert (event.data, event.source, event.id, rows[0]["key"]) == (
+        ACTIVATED,
+        "ewms/test",
+        rows[0]["_id"],
+        "wms.queues.activated",
+    )
+
+
+async def test_a_decision_to_do_nothing_writes_nothing_but_that_it_was_made(store: Store) -> None:
+    handed: list[Committed] = []
+    store.on_commit.append(handed.append)
+    await made(store, inbox_id="wms:e1")
+    assert handed == []
+    assert await store.count(INBOX, {}) == 1
+    assert await store.count(OUTBOX, {}) == 0
+
+
+async def test_times_come_back_aware(store: Store) -> None:
+    at = datetime(2026, 11, 21, 8, 0, 0, 123000, tzinfo=UTC)
+    await made(store, Insert("things", {"_id": 1, "at": at}))
+    thing = await store.find_one("things", {"_id": 1})
+    assert thing is not None
+    assert thing["at"] == at
+    assert thing["at"].tzinfo is not None
+
+
+async def test_indexes_can_be_ensured_again_and_the_inbox_forgets(store: Store) -> None:
+    await store.ensure_indexes({"things": [Index(("owner", "-at"), partial={"owner": {"$exists": True}})]})
+    await store.ensure_indexes({"things": [Index(("owner", "-at"), partial={"owner": {"$exists": True}})]})
+    indexes = await store._database[INBOX].index_information()
+    assert indexes["at_1"]["expireAfterSeconds"] == 14 * 24 * 3600
+
+
+async def test_bulk_updates_touch_what_matches(store: Store) -> None:
+    await made(store, *(Insert("things", {"_id": n, "name": str(n), "seq": n}) for n in range(5)))
+    n_changed = await store.bulk_update(
+        "things", [({"_id": n, "seq": {"$lt": 3}}, {"$set": {"seq": 9}}) for n in range(6)]
+    )
+    assert n_changed == 3
+    assert await store.bulk_update("things", []) == 0
+
+
+async def test_a_mongodb_that_stops_answering_is_unavailable_within_seconds_and_comes_back(
+    store: Store, services: Services
+) -> None:
+    await made(store, Insert("things", {"_id": 1, "n": 0, "rev": 1}))
+    loop = asyncio.get_running_loop()
+    services.mongodb.child.send(signal.SIGSTOP)
+    try:
+        began = loop.time()
+        with pytest.raises(Unavailable):
+            await increment(store, inbox_id="wms:e1")
+        assert loop.time() - began < 6
+        with pytest.raises(Unavailable):
+            await store.ping()
+        with pytest.raises(Unavailable):
+            await store.find_one("things", {})
+    finally:
+        services.mongodb.child.send(signal.SIGCONT)
+
+    async def back() -> None:
+        while True:
+            try:
+                await increment(store, inbox_id="wms:e1")
+                return
+            except Unavailable:
+                await asyncio.sleep(0.1)
+
+    await asyncio.wait_for(back(), 20)
+    counter = await store.find_one("things", {"_id": 1})
+    assert counter is not None
+    assert counter["n"] == 1
+
+
+async def test_no_mongodb_at_the_start_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        await Store.connect("mongodb://127.0.0.1:1/", database="x", source="s")
