@@ -21,11 +21,13 @@ from deploy.demo import report as reporting
 from deploy.demo.image import build_image
 from deploy.demo.tracks import N_FITTERS, N_REFINERS, events, workflow
 from deploy.demo.traffic import Traffic, run_workflow
+from deploy.local.asked import LOCATION
 from deploy.local.errors import LaunchError
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.rundir import run_directory
-from deploy.local.stack import LOCATION, PoolName, Stack, running_stack
+from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation
+from deploy.local.wiring import PoolName
 from ewms import AsyncClient, EWMSError
 from ewms.cli.watch import display
 from ewms.state import State

@@ -44,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except Interrupted:
         return 0
     except LaunchError as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 

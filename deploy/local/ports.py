@@ -26,3 +26,15 @@ def free_ports(n_ports: int) -> list[int]:
         for listener in held:
             listener.close()
     return chosen
+
+
+def unavailable(port: int) -> str:
+    """Return why nobody can listen on `port` of 127.0.0.1 just now; empty if somebody can."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        # As the servers do: what connections of the last minute have left behind is in nobody's way.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""

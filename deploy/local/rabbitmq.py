@@ -7,11 +7,11 @@ import secrets
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
+from deploy.local.broker import PORTS, Broker
 from deploy.local.definitions import ADMIN, BrokerUser, definitions, service_names
 from deploy.local.keys import KeyFiles, make_key_pair, write_secret
 from deploy.local.ports import free_ports
@@ -20,15 +20,10 @@ from schemas import topology
 
 _START_TIMEOUT_S = 60.0
 _PLUGINS = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_auth_backend_oauth2")
-_PORTS = ("amqp", "management", "prometheus", "distribution", "epmd", "jwks")
 
 
-class RabbitMQ:
-    """A RabbitMQ of one node; `start` and `restart` return when it lets its users in.
-
-    `jwks_url` is where the broker looks for keys that `key_files` does not hold: MQS serves it there, and it is
-    asked only when a token names an unknown key, so that the broker can start first.
-    """
+class RabbitMQ(Broker):
+    """A RabbitMQ of one node; `start` and `restart` return when it lets its users in."""
 
     def __init__(
         self,
@@ -41,56 +36,17 @@ class RabbitMQ:
         key_files: KeyFiles | None = None,
         amqp_port: int | None = None,
     ) -> None:
+        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        super().__init__(
+            ports=ports if amqp_port is None else {**ports, "amqp": amqp_port},
+            users=new_users(schedds),
+            key_files=key_files or make_key_pair(home, "broker-token-key"),
+        )
         self._children = children
         self._tree = tree
         self._home = home
         self._log = log
         self._child: Child | None = None
-        self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
-        if amqp_port is not None:
-            self._ports["amqp"] = amqp_port
-        self.key_files = key_files or make_key_pair(self._home, "broker-token-key")
-        self.users = {
-            name: BrokerUser(name, secrets.token_urlsafe(18), os.urandom(4))
-            for name in (ADMIN, *service_names(schedds))
-        }
-
-    @property
-    def address(self) -> str:
-        """What queue profiles print, the user name left to the token's bearer: `user@host:port/vhost`."""
-        return f"user@127.0.0.1:{self._ports['amqp']}/{topology.DATA_VHOST}"
-
-    @property
-    def jwks_port(self) -> int:
-        """The port on which MQS is to serve its keys."""
-        return self._ports["jwks"]
-
-    @property
-    def jwks_url(self) -> str:
-        """Where the broker asks for keys that it does not know."""
-        return f"http://127.0.0.1:{self.jwks_port}/mqbroker-issuer/.well-known/jwks.json"
-
-    @property
-    def data_url(self) -> str:
-        """AMQP address of the data vhost for MQS."""
-        return self.amqp_url(topology.Service.MQS, topology.DATA_VHOST)
-
-    @property
-    def api_url(self) -> str:
-        """The management API for MQS, credentials included."""
-        return self.management_url(topology.Service.MQS)
-
-    def control_url(self, user: str) -> str:
-        """Return the AMQP address of the control vhost for `user`: `wms`, `mqs`, `tms.<encoded schedd>`."""
-        return self.amqp_url(user, topology.CONTROL_VHOST)
-
-    def amqp_url(self, user: str, vhost: str) -> str:
-        """Return the AMQP address of any vhost for any internal user."""
-        return f"amqp://{self._credentials(user)}@127.0.0.1:{self._ports['amqp']}/{quote(vhost, safe='')}"
-
-    def management_url(self, user: str) -> str:
-        """Return the address of the management API for any internal user."""
-        return f"http://{self._credentials(user)}@127.0.0.1:{self._ports['management']}"
 
     @property
     def child(self) -> Child:
@@ -132,21 +88,18 @@ class RabbitMQ:
         if self._child is not None:
             self._child.kill()
 
-    def _credentials(self, user: str) -> str:
-        return f"{quote(user, safe='')}:{self.users[user].password}"
-
     def _admits(self) -> bool:
         try:
             # The port opens last; a look at it is cheaper than a login that is refused for 4 s.
-            socket.create_connection(("127.0.0.1", self._ports["amqp"]), timeout=1).close()
-            socket.create_connection(("127.0.0.1", self._ports["management"]), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self.ports["amqp"]), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self.ports["management"]), timeout=1).close()
         except OSError:
             return False
         return asyncio.run(_logs_in(self.amqp_url(ADMIN, topology.CONTROL_VHOST)))
 
     def _write_configuration(self) -> None:
         home, erlang = self._home, self._tree / "usr/lib/erlang"
-        (home / "rabbitmq.conf").write_text(_configuration(self._ports, self.key_files, home / "definitions.json"))
+        (home / "rabbitmq.conf").write_text(_configuration(self.ports, self.key_files, home / "definitions.json"))
         # The schema of rabbitmq.conf takes https only; a loopback address needs the older format. It has no name for
         # the tick either, at which quorum queues report what lies in them: every 5 s if not told otherwise.
         (home / "advanced.config").write_text(
@@ -167,10 +120,10 @@ class RabbitMQ:
         erl.chmod(0o755)
         server = next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"
         # The port mapper that `erl` would start detaches and outlives it: ours stays in the server's namespace.
-        (home / "start.sh").write_text(f"{erts}/epmd -port {self._ports['epmd']} -address 127.0.0.1 &\nexec {server}\n")
+        (home / "start.sh").write_text(f"{erts}/epmd -port {self.ports['epmd']} -address 127.0.0.1 &\nexec {server}\n")
 
     def _environment(self) -> dict[str, str]:
-        home, ports = self._home, self._ports
+        home, ports = self._home, self.ports
         return {
             "PATH": f"{home}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(home),
@@ -198,6 +151,12 @@ class RabbitMQ:
                 "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
             ),
         }
+
+
+def new_users(schedds: Iterable[str]) -> dict[str, BrokerUser]:
+    """Return the broker's users by name, each with a new password."""
+    names = (ADMIN, *service_names(schedds))
+    return {name: BrokerUser(name, secrets.token_urlsafe(18), os.urandom(4)) for name in names}
 
 
 def _configuration(ports: Mapping[str, int], key_files: KeyFiles, definitions_file: Path) -> str:

@@ -103,6 +103,10 @@ def _only_logs(directory: Path) -> bool:
 
 
 def _leave_logs(run: Path) -> None:
+    if not any((run / "logs").iterdir()):
+        # It failed before anything was started.
+        shutil.rmtree(run, ignore_errors=True)
+        return
     for entry in run.iterdir():
         if entry.name not in {_LOCK, "logs"}:
             shutil.rmtree(entry, ignore_errors=True)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from deploy.local.asked import SCHEDD
 from deploy.local.cache import Installed
 from deploy.local.condor import Condor, start_condor
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
@@ -15,9 +16,6 @@ from deploy.local.keys import KeyFiles
 from deploy.local.mongodb import MongoDB, start_mongodb
 from deploy.local.processes import Child, Children, SideBySide
 from deploy.local.rabbitmq import RabbitMQ
-
-#: The schedd of the pool on this machine; also the name under which the local pool's TMS stands on the bus.
-SCHEDD = "ewms@localhost"
 
 _ATTEMPTS = 3
 
@@ -65,19 +63,17 @@ def running(
     with Children() as children, contextlib.ExitStack() as stopping:
 
         def mongodb() -> MongoDB:
-            return start_mongodb(children, installed.mongod, _fresh(run / "mongodb"), run / "logs/mongod.log")
+            return start_mongodb(children, installed.mongod, fresh(run / "mongodb"), run / "logs/mongod.log")
 
         def rabbitmq() -> RabbitMQ:
-            home, log = _fresh(run / "rabbitmq"), run / "logs/rabbitmq.log"
+            home, log = fresh(run / "rabbitmq"), run / "logs/rabbitmq.log"
             broker = RabbitMQ(
                 children, installed.tree, home, log, schedds=schedds, key_files=key_files, amqp_port=amqp_port
             )
             return broker.start()
 
         def condor() -> Condor:
-            return start_condor(
-                children, installed.tree, _fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD
-            )
+            return start_condor(children, installed.tree, fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD)
 
         with SideBySide(children) as starts:
             store, broker = starts.begin(partial(_retried, mongodb)), starts.begin(partial(_retried, rabbitmq))
@@ -90,10 +86,10 @@ def running(
         yield services
 
 
-def _fresh(directory: Path) -> Path:
-    # A server that starts anew must not meet the traces of an earlier try.
+def fresh(directory: Path) -> Path:
+    """Make `directory` empty, and return it: a start must not meet the traces of an earlier try."""
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    directory.mkdir(mode=0o700)
     return directory
 
 

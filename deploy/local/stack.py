@@ -8,7 +8,6 @@ restart single processes by name.
 """
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -20,39 +19,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
+from deploy.local.asked import LOCATION, SCHEDD, Asked, asked
 from deploy.local.cache import Installed
-from deploy.local.errors import LaunchError
+from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.images import Apptainer
 from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
-from deploy.local.keys import KeyFiles
-from deploy.local.ports import free_ports
+from deploy.local.ports import free_ports, unavailable
 from deploy.local.processes import Child, SideBySide, await_end, await_ready
-from deploy.local.services import SCHEDD, Services, running
-from schemas.topology import Service, tms_service
-
-PoolName = Literal["condor", "local"]
-
-#: A cluster location's name on this machine, and those by which published examples call theirs.
-LOCATION = "local"
-_ALIASES = ("sub-2", "osg", "OSG")
-
-#: Workers that run at once, in either pool.
-N_SLOTS = 8
+from deploy.local.services import Services, fresh, running
+from deploy.local.wiring import PoolName, Spec, Wires, specs
+from schemas.topology import tms_service
 
 _START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 35.0
+_ATTEMPTS = 3
 _MOST_RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Spec:
-    module: str
-    environment: Mapping[str, str]
-    ready_url: str
-    arguments: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,7 +49,8 @@ class Stack:
     gateway: str
     apptainer: Apptainer
     logs: Path
-    _specs: dict[str, _Spec] = field(default_factory=dict)
+    asked: Asked
+    _specs: Mapping[str, Spec]
     _children: dict[str, Child] = field(default_factory=dict)
 
     @property
@@ -125,17 +110,20 @@ class Stack:
             said(f"{ended.name} has ended; starting it again")
             self.start(ended.name)
 
-    def endpoints(self) -> dict[str, str | None]:
+    def endpoints(self) -> dict[str, Any]:
         """Return what scripts need to reach the system; the contents of `.ewms/endpoints.json`."""
-        condor = self.services.condor
+        condor, broker = self.services.condor, self.services.rabbitmq
+        others = [schedd for schedd in self.asked.schedds if schedd != SCHEDD]
         return {
             "gateway": self.gateway,
             "token": self.token,
-            "cluster": LOCATION,
-            "amqp": f"amqp://{self.services.rabbitmq.address.partition('@')[2]}",
+            "amqp": f"amqp://{broker.address.partition('@')[2]}",
             "mongo": self.services.mongodb.url,
             "condor_config": str(condor.config) if condor else None,
+            "cluster": LOCATION,
             "issuer": self.issuer.url,
+            # Where a TMS of each further schedd, which nobody starts here, would join.
+            "tms": {schedd: broker.control_url(tms_service(schedd)) for schedd in others},
         }
 
     def _begin(self, name: str) -> Child:
@@ -173,15 +161,45 @@ def running_stack(
     Raises:
         LaunchError: something did not come up; what did is stopped, and the log is named.
     """
+    wanted = asked(environment)
+    _check_ports(wanted)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            stack = contextlib.ExitStack()
+            system = stack.enter_context(
+                _started(installed, run, pool=pool, wanted=wanted, environment=environment, said=said)
+            )
+        except PortTaken as error:
+            _check_ports(wanted)
+            if attempt == _ATTEMPTS:
+                raise
+            said(f"a port was taken meanwhile ({error.what.splitlines()[0]}); starting again with others")
+        else:
+            break
+    with stack:
+        yield system
+
+
+@contextlib.contextmanager
+def _started(
+    installed: Installed,
+    run: Path,
+    *,
+    pool: PoolName,
+    wanted: Asked,
+    environment: Mapping[str, str],
+    said: Callable[[str], None],
+) -> Iterator[Stack]:
     said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
     with running(
         installed,
         run,
+        schedds=wanted.schedds,
         with_condor=pool == "condor",
-        key_files=_given_keys(environment),
-        amqp_port=_port(environment, "EWMS_AMQP_PORT"),
+        key_files=wanted.key_files,
+        amqp_port=wanted.amqp_port,
     ) as services:
-        stack = _stack(installed, services, pool, environment)
+        stack = _stack(installed, services, pool, wanted, environment)
         with contextlib.ExitStack() as stopping:
             stopping.callback(stack.stop_all)
             said("starting the issuer, MQS, WMS and TMS")
@@ -192,81 +210,38 @@ def running_stack(
             yield stack
 
 
-def _stack(installed: Installed, services: Services, pool: PoolName, environment: Mapping[str, str]) -> Stack:
+def _stack(
+    installed: Installed, services: Services, pool: PoolName, wanted: Asked, environment: Mapping[str, str]
+) -> Stack:
     gateway_port, issuer_port, tms_port = free_ports(3)
-    gateway_port = _port(environment, "EWMS_GATEWAY_PORT") or gateway_port
-    issuer = write_issuer(services.run / "issuer", port=issuer_port)
-    gateway = f"http://127.0.0.1:{gateway_port}"
+    issuer = write_issuer(fresh(services.run / "issuer"), port=issuer_port)
     apptainer = Apptainer(installed.tree)
-    rabbitmq = services.rabbitmq
-    mqs_url = f"http://127.0.0.1:{rabbitmq.jwks_port}"
-    (tms_dir := services.run / "tms").mkdir(mode=0o700)
-
-    given = {name: value for name, value in environment.items() if name.startswith("EWMS_")}
-    common = {
-        **{name: environment[name] for name in ("HOME", "LANG", "TMPDIR", "TZ") if name in environment},
-        "PATH": environment.get("PATH", "/usr/bin:/bin"),
-        "EWMS_LOG_FORMAT": "json",
-    }
-    wms = {
-        "EWMS_MONGO_URL": services.mongodb.url,
-        "EWMS_CONTROL_AMQP_URL": rabbitmq.control_url(Service.WMS),
-        "EWMS_GATEWAY_HOST": "127.0.0.1",
-        "EWMS_AUTH_ISSUER": issuer.url,
-        "EWMS_AUTH_AUDIENCE": AUDIENCE,
-        "EWMS_CLUSTERS": json.dumps({LOCATION: {"schedd": SCHEDD}, **dict.fromkeys(_ALIASES, LOCATION)}),
-        "EWMS_MQS_URL": mqs_url,
-        "EWMS_PILOT_TAG": version("ewms"),
-    }
-    mqs = {
-        "EWMS_MONGO_URL": services.mongodb.url,
-        "EWMS_CONTROL_AMQP_URL": rabbitmq.control_url(Service.MQS),
-        "EWMS_DATA_AMQP_URL": rabbitmq.data_url,
-        "EWMS_RABBITMQ_API_URL": rabbitmq.api_url,
-        "EWMS_BROKER_ADDRESS": rabbitmq.address,
-        "EWMS_BROKER_KEY_FILE": str(rabbitmq.key_files.private),
-        "EWMS_BROKER_PUBLIC_KEY_FILE": str(rabbitmq.key_files.public),
-        "EWMS_MQS_URL": mqs_url,
-    }
-    tms = {
-        "EWMS_CONTROL_AMQP_URL": rabbitmq.control_url(tms_service(SCHEDD)),
-        "EWMS_SCHEDD": SCHEDD,
-        "EWMS_POOL": pool,
-        "EWMS_TMS_DIR": str(tms_dir),
-        "EWMS_PILOT_COMMAND": json.dumps([sys.executable, "-m", "pilot"]),
-        "EWMS_ALLOWED_PLATFORMS": json.dumps(["apptainer", "bubblewrap", "none"]),
-        "EWMS_APPTAINER": str(apptainer.program),
-        # Apptainer runs helpers that lie beside it (squashfs tools, for images that are one file).
-        "EWMS_WORKER_PATH": f"/usr/bin:/bin:{apptainer.program.parent}",
-        "EWMS_LOCAL_SLOTS": str(N_SLOTS),
-    }
-    if services.condor is not None:
-        tms["CONDOR_CONFIG"] = str(services.condor.config)
-
-    specs = {
-        "issuer": _Spec("deploy.local.issuer", common, f"{issuer.url}/jwks", (str(issuer.config),)),
-        # What the caller's environment says of a process comes last, except where each must listen.
-        "mqs": _Spec("mqs", {**common, **mqs, **given, "EWMS_HTTP_PORT": str(rabbitmq.jwks_port)}, f"{mqs_url}/readyz"),
-        "wms": _Spec("wms", {**common, **wms, **given, "EWMS_GATEWAY_PORT": str(gateway_port)}, f"{gateway}/readyz"),
-        "tms": _Spec(
-            "tms",
-            {**common, **tms, **given, "EWMS_HTTP_PORT": str(tms_port)},
-            f"http://127.0.0.1:{tms_port}/readyz",
-        ),
-    }
-    return Stack(services, issuer, pool, gateway, apptainer, services.logs, specs)
+    wires = Wires(
+        mongo_url=services.mongodb.url,
+        broker=services.rabbitmq,
+        issuer_url=issuer.url,
+        issuer_config=issuer.config,
+        audience=AUDIENCE,
+        gateway_port=wanted.gateway_port or gateway_port,
+        tms_port=tms_port,
+        pool=pool,
+        tms_dir=fresh(services.run / "tms"),
+        apptainer=apptainer.program,
+        condor_config=services.condor.config if services.condor else None,
+        pilot_tag=version("ewms"),
+    )
+    processes = specs(wires, wanted, environment)
+    return Stack(services, issuer, pool, wires.gateway, apptainer, services.logs, wanted, processes)
 
 
-def _given_keys(environment: Mapping[str, str]) -> KeyFiles | None:
-    private, public = environment.get("EWMS_BROKER_KEY_FILE"), environment.get("EWMS_BROKER_PUBLIC_KEY_FILE")
-    return KeyFiles(Path(private).absolute(), Path(public).absolute()) if private and public else None
-
-
-def _port(environment: Mapping[str, str], name: str) -> int | None:
-    given = environment.get(name, "")
-    if given and not (given.isdecimal() and 0 < int(given) < 65536):
-        raise LaunchError(f"{name} is {given!r}, which is no port", f"set {name} to a number from 1024 to 65535")
-    return int(given) if given else None
+def _check_ports(wanted: Asked) -> None:
+    """Raise if a port that the caller named cannot be had."""
+    for name, port in (("EWMS_GATEWAY_PORT", wanted.gateway_port), ("EWMS_AMQP_PORT", wanted.amqp_port)):
+        if port is not None and (reason := unavailable(port)):
+            raise LaunchError(
+                f"{name} is {port}, and that port cannot be listened on ({reason})",
+                f"end whoever listens there (`ss -ltnp 'sport = :{port}'` tells), or choose another {name}",
+            )
 
 
 def _answers(url: str) -> bool:

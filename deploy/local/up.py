@@ -9,13 +9,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.local.asked import LOCATION
 from deploy.local.cache import Installed, cache_directory, prepare
 from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.keys import write_secret
 from deploy.local.prerequisites import check_machine
 from deploy.local.rundir import run_directory
-from deploy.local.stack import LOCATION, N_SLOTS, PoolName, Stack, running_stack
+from deploy.local.stack import Stack, running_stack
+from deploy.local.wiring import N_SLOTS, PoolName
 
 ENDPOINTS = Path(".ewms") / "endpoints.json"
 
@@ -46,7 +48,7 @@ def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.envi
     except Interrupted:
         return 0
     except LaunchError as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 
@@ -71,7 +73,7 @@ def _serve(installed: Installed, pool: PoolName, console: Console, environment: 
         running_stack(installed, run, pool=pool, environment=environment, said=said) as stack,
         _endpoints(stack) as written,
     ):
-        console.print(_how_to_use(stack, written))
+        console.print(_how_to_use(stack, written), soft_wrap=True)
         try:
             stack.watch(said)
         finally:

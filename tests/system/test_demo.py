@@ -5,8 +5,9 @@ from pathlib import Path
 from deploy.demo.image import build_image
 from deploy.demo.tracks import events, workflow
 from deploy.demo.traffic import run_workflow
+from deploy.local.asked import LOCATION
 from deploy.local.cache import Installed
-from deploy.local.stack import LOCATION, Stack
+from deploy.local.stack import Stack
 from ewms import AsyncClient
 from ewms.progress import Progress
 

@@ -11,8 +11,8 @@ from typing import Any
 import aio_pika
 import pytest
 
+from deploy.local.asked import SCHEDD
 from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.services import SCHEDD
 from mqs.app import Mqs, mqs
 from mqs.settings import Settings
 from runtime.amqp import Unroutable, broker_url

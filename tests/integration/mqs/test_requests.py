@@ -12,9 +12,9 @@ import jwt
 import pytest
 from jwt import PyJWK
 
+from deploy.local.asked import SCHEDD
 from deploy.local.keys import make_key_pair
 from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.services import SCHEDD
 from mqs.settings import Settings
 from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
 from schemas.requests import DepthsAnswer, GrantAnswer, ProfilesAnswer

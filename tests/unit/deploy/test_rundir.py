@@ -55,6 +55,12 @@ def test_a_launch_that_fails_leaves_its_logs_alone(base: Path) -> None:
     assert not (run / "mongodb").exists()
 
 
+def test_a_launch_that_fails_before_it_starts_anything_leaves_nothing(base: Path) -> None:
+    with pytest.raises(RuntimeError), run_directory():
+        raise RuntimeError
+    assert list(base.iterdir()) == []
+
+
 def test_logs_can_be_asked_for(base: Path) -> None:
     with run_directory(keep_logs=lambda: True) as run:
         (run / "logs/mongod.log").touch()

@@ -1,0 +1,124 @@
+"""(core) What each process of EWMS is told: a module to run, an environment, and where it says that it is ready."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from deploy.local.asked import SCHEDD, Asked
+from deploy.local.broker import Broker
+from schemas.topology import Service, tms_service
+
+PoolName = Literal["condor", "local"]
+
+#: Workers that run at once, in either pool.
+N_SLOTS = 8
+
+#: What the launcher's own environment gives to each process beside EWMS's settings.
+_KEPT = ("HOME", "LANG", "TMPDIR", "TZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One process: `python -m module arguments`."""
+
+    module: str
+    environment: Mapping[str, str]
+    ready_url: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wires:
+    """Where everything is that the processes are to meet at."""
+
+    mongo_url: str
+    broker: Broker
+    issuer_url: str
+    issuer_config: Path
+    audience: str
+    gateway_port: int
+    tms_port: int
+    pool: PoolName
+    tms_dir: Path
+    apptainer: Path
+    condor_config: Path | None
+    pilot_tag: str
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's address."""
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def mqs(self) -> str:
+        """The address of MQS."""
+        return f"http://127.0.0.1:{self.broker.jwks_port}"
+
+
+def specs(wires: Wires, asked: Asked, environment: Mapping[str, str]) -> dict[str, Spec]:
+    """Return the processes by name, in the order of their start.
+
+    What the caller asks to be passed on comes over what a process would be told.
+    """
+    common = {
+        **{name: environment[name] for name in _KEPT if name in environment},
+        "PATH": environment.get("PATH", "/usr/bin:/bin"),
+        "EWMS_LOG_FORMAT": "json",
+    }
+    return {
+        "issuer": Spec("deploy.local.issuer", common, f"{wires.issuer_url}/jwks", (str(wires.issuer_config),)),
+        "mqs": Spec("mqs", {**common, **_mqs(wires), **asked.passed_on}, f"{wires.mqs}/readyz"),
+        "wms": Spec("wms", {**common, **_wms(wires, asked), **asked.passed_on}, f"{wires.gateway}/readyz"),
+        "tms": Spec("tms", {**common, **_tms(wires), **asked.passed_on}, f"http://127.0.0.1:{wires.tms_port}/readyz"),
+    }
+
+
+def _mqs(wires: Wires) -> dict[str, str]:
+    broker = wires.broker
+    return {
+        "EWMS_MONGO_URL": wires.mongo_url,
+        "EWMS_CONTROL_AMQP_URL": broker.control_url(Service.MQS),
+        "EWMS_DATA_AMQP_URL": broker.data_url,
+        "EWMS_RABBITMQ_API_URL": broker.api_url,
+        "EWMS_BROKER_ADDRESS": broker.address,
+        "EWMS_BROKER_KEY_FILE": str(broker.key_files.private),
+        "EWMS_BROKER_PUBLIC_KEY_FILE": str(broker.key_files.public),
+        "EWMS_MQS_URL": wires.mqs,
+        "EWMS_HTTP_PORT": str(broker.jwks_port),
+    }
+
+
+def _wms(wires: Wires, asked: Asked) -> dict[str, str]:
+    return {
+        "EWMS_MONGO_URL": wires.mongo_url,
+        "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(Service.WMS),
+        "EWMS_GATEWAY_HOST": "127.0.0.1",
+        "EWMS_GATEWAY_PORT": str(wires.gateway_port),
+        "EWMS_AUTH_ISSUER": wires.issuer_url,
+        "EWMS_AUTH_AUDIENCE": wires.audience,
+        "EWMS_CLUSTERS": json.dumps(asked.clusters),
+        "EWMS_MQS_URL": wires.mqs,
+        "EWMS_PILOT_TAG": wires.pilot_tag,
+    }
+
+
+def _tms(wires: Wires) -> dict[str, str]:
+    told = {
+        "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(tms_service(SCHEDD)),
+        "EWMS_SCHEDD": SCHEDD,
+        "EWMS_POOL": wires.pool,
+        "EWMS_TMS_DIR": str(wires.tms_dir),
+        "EWMS_HTTP_PORT": str(wires.tms_port),
+        "EWMS_PILOT_COMMAND": json.dumps([sys.executable, "-m", "pilot"]),
+        "EWMS_ALLOWED_PLATFORMS": json.dumps(["apptainer", "bubblewrap", "none"]),
+        "EWMS_APPTAINER": str(wires.apptainer),
+        # Apptainer runs helpers that lie beside it (squashfs tools, for images that are one file).
+        "EWMS_WORKER_PATH": f"/usr/bin:/bin:{wires.apptainer.parent}",
+        "EWMS_LOCAL_SLOTS": str(N_SLOTS),
+    }
+    if wires.condor_config is not None:
+        told["CONDOR_CONFIG"] = str(wires.condor_config)
+    return told
