@@ -39,7 +39,8 @@ class Settings(StoreSettings):
     user_token_life_s: Seconds = Field(
         86_400, validation_alias=_named("EWMS_USER_TOKEN_LIFE_S", "BROKER_QUEUE_AUTH_TOKEN_EXP")
     )
-    pilot_token_life_s: Seconds = 86_400
+    #: Renewed by TMS at half of it. Longer only where running pilots cannot fetch a renewed one (decision 0006).
+    pilot_token_life_s: Seconds = 3_600
 
     budget_queues: Limit = 10_000
     budget_bytes: Limit = 0

@@ -55,9 +55,7 @@ class Condor:
 
     def __init__(self, dest: ChirpDest) -> None:
         self._dest = dest
-        # The library looks for it in the current directory, from where the pilot moves away.
-        if (config := Path(".chirp.config").absolute()).exists():
-            os.environ.setdefault("_CONDOR_CHIRP_CONFIG", str(config))
+        locate_proxy()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chirp")
 
     async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
@@ -83,6 +81,12 @@ class Silent:
 
     async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
         return
+
+
+def locate_proxy() -> None:
+    """Note where HTCondor's chirp proxy is; its library looks in the current directory, which the pilot leaves."""
+    if (config := Path(".chirp.config").absolute()).exists():
+        os.environ.setdefault("_CONDOR_CHIRP_CONFIG", str(config))
 
 
 def voice(settings: Chirp) -> Voice:

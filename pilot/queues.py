@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from pilot.errors import BrokerAway
+from pilot.renewal import TokenSource
 from pilot.settings import Queue, Settings
-from pilot.token import TokenFile, look_again_in_s
+from pilot.token import TokenFile, half_life_at, look_again_in_s
 from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer, Delivery
 from schemas.dataevents import DataEvent, output_id
 from schemas.errors import EWMSError
@@ -27,6 +28,7 @@ class Queues:
         self._settings = settings
         self._clock = clock
         self._token_file = TokenFile(settings.token_file)
+        self._token_source = TokenSource(settings)
         self._token = ""
         self._connections: dict[_Key, Connection] = {}
         self._consumers: dict[Mqid, Consumer] = {}
@@ -154,10 +156,21 @@ class Queues:
             await asyncio.gather(self._renewing, return_exceptions=True)
         await asyncio.gather(*(connection.close() for connection in self._connections.values()))
 
+    async def _fetch(self) -> None:
+        """Look for a renewed token where TMS keeps it, once half of this one's life is over."""
+        half_at = half_life_at(self._token)
+        if half_at is None or self._clock() < half_at:
+            return
+        try:
+            await self._token_source.fetch()
+        except (OSError, ImportError) as error:
+            log.warning("no renewed token can be fetched: %s", error)
+
     async def _renew(self) -> None:
         """Give a rewritten token to the open connections."""
         while True:
             await asyncio.sleep(look_again_in_s(self._token, self._clock()))
+            await self._fetch()
             try:
                 token = self._token_file.read()
             except EWMSError as error:

@@ -76,6 +76,8 @@ class Settings:
     task_id: TaskId
     taskforce_uuid: TaskforceUuid
     token_file: str
+    #: Where TMS renews the token, on the access point; empty: nowhere.
+    token_source: str
     data_dir_parent: str
     infile_ext: str
     outfile_ext: str
@@ -135,6 +137,7 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         task_id=TaskId(v.text("TASK_ID")),
         taskforce_uuid=TaskforceUuid(v.text("TASKFORCE_UUID")),
         token_file=_absolute(v.text("TOKEN_FILE", TOKEN_FILE), directory),
+        token_source=v.text("TOKEN_SOURCE"),
         data_dir_parent=_absolute(v.text("DATA_DIR_PARENT_PATH_ON_HOST", "."), directory),
         infile_ext=_extension(v, "INFILE_EXT", ".in"),
         outfile_ext=_extension(v, "OUTFILE_EXT", ".out"),

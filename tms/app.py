@@ -19,6 +19,7 @@ from tms.orders import Orders
 from tms.pools import Pool
 from tms.pools.condor import CondorPool
 from tms.pools.local import LocalPool
+from tms.renew import Renewal
 from tms.settings import PoolKind, Settings
 from tms.start import Starter
 from tms.stop import Stopper
@@ -67,6 +68,8 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         await stack.enter_async_context(_running(watch.run(), "watch", stop=watch.stop))
 
         turns, ended = Turns(), Ended()
+        renewal = Renewal(home=home, bus=bus, watch=watch, turns=turns, ended=ended, clock=voice.now)
+        await renewal.load()
         starter = Starter(
             schedd=settings.schedd,
             pool=pool,
@@ -77,6 +80,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
             bus=bus,
             voice=voice,
             watch=watch,
+            renewal=renewal,
             turns=turns,
             ended=ended,
         )
@@ -87,6 +91,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         stack.push_async_callback(bus.drain)
         await bus.consume(Orders(starter, stopper).take)
         await stack.enter_async_context(_running(sweep.run(), "sweep"))
+        await stack.enter_async_context(_running(renewal.run(), "renewal"))
 
         checks["control"] = bus.ping
         del checks["start"]

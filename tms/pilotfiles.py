@@ -10,6 +10,7 @@ it finds in them; a file is carried as it is. Source: contract 7.2 and 8.2, `rel
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from schemas.events import TaskforceStart
 from schemas.requests import GrantAnswer
@@ -39,8 +40,10 @@ class PilotProfile:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def pilot_environment(order: TaskforceStart, grant: GrantAnswer, profile: PilotProfile) -> dict[str, str]:
-    """Return the variables of the pilots of `order`.
+def pilot_environment(
+    order: TaskforceStart, grant: GrantAnswer, profile: PilotProfile, *, token_source: str
+) -> dict[str, str]:
+    """Return the variables of the pilots of `order`; running ones find a renewed token in the file `token_source`.
 
     The user's go before the operator's, those before our defaults; what EWMS itself must say nobody overrides.
 
@@ -54,7 +57,7 @@ def pilot_environment(order: TaskforceStart, grant: GrantAnswer, profile: PilotP
             f"pilot_config.environment: the container platform {asked[:50]!r} is not allowed here",
             hint=f"allowed: {', '.join(sorted(profile.allowed_platforms))}",
         )
-    environment = _defaults(order, users) | _operators(profile) | users | _ours(order, grant)
+    environment = _defaults(order, users) | _operators(profile) | users | _ours(order, grant, token_source)
     for name, value in environment.items():
         if "\0" in name or "\0" in value:
             raise Unsubmittable(f"{name[:100]!r}: must not contain NUL")
@@ -69,6 +72,11 @@ def task_file(environment: Mapping[str, str]) -> bytes:
 def token_file(grant: GrantAnswer) -> bytes:
     """Return the content of the token file."""
     return grant.token.get_secret_value().encode()
+
+
+def renewal_at(granted_at: datetime, expires_at: datetime) -> datetime:
+    """Return when to ask for the next token: when half of this one's life is over."""
+    return granted_at + (expires_at - granted_at) / 2
 
 
 def _defaults(order: TaskforceStart, users: Mapping[str, str]) -> dict[str, str]:
@@ -95,7 +103,7 @@ def _operators(profile: PilotProfile) -> dict[str, str]:
     return {name: value for name, value in chosen.items() if value} | dict(profile.environment)
 
 
-def _ours(order: TaskforceStart, grant: GrantAnswer) -> dict[str, str]:
+def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[str, str]:
     task = order.task
     ours = {
         f"{PREFIX}WORKFLOW_ID": order.workflow_id,
@@ -106,6 +114,7 @@ def _ours(order: TaskforceStart, grant: GrantAnswer) -> dict[str, str]:
         f"{PREFIX}INIT_IMAGE": task.init_image,
         f"{PREFIX}INIT_ARGS": task.init_args,
         f"{PREFIX}TOKEN_FILE": TOKEN_FILE,
+        f"{PREFIX}TOKEN_SOURCE": token_source,
     }
     if task.task_env:
         ours[f"{PREFIX}TASK_ENV_JSON"] = json.dumps(task.task_env)

@@ -30,6 +30,7 @@ from tms.home import Home, TaskforceFiles, write_private
 from tms.inputs import resolved_input_files
 from tms.pilotfiles import PilotProfile, pilot_environment, task_file, token_file
 from tms.pools import Cluster, Pool
+from tms.renew import Renewal
 from tms.submission import PoolProfile, submission, submit_commands
 from tms.turns import Turns
 from tms.voice import Voice
@@ -53,6 +54,7 @@ class Starter:
         bus: Bus,
         voice: Voice,
         watch: Watch,
+        renewal: Renewal,
         turns: Turns,
         ended: Ended,
     ) -> None:
@@ -65,6 +67,7 @@ class Starter:
         self._bus = bus
         self._voice = voice
         self._watch = watch
+        self._renewal = renewal
         self._turns = turns
         self._ended = ended
 
@@ -126,6 +129,7 @@ class Starter:
                 await self._watch.follow(
                     cluster.taskforce_uuid, n_workers=cluster.n_workers, cluster_id=cluster.cluster_id
                 )
+                await self._renewal.follow(cluster.taskforce_uuid)
 
     async def _say_again(self, uuid: TaskforceUuid) -> bool:
         """Report what there is of `uuid`: clusters in the queue, or one whose log says that it was there."""
@@ -163,13 +167,15 @@ class Starter:
             input_files=input_files,
         )
         commands = submit_commands(cluster)
+        granted_at = self._voice.now()
         grant = await self._grant(order)
-        environment = pilot_environment(order, grant, self._pilot_profile)
+        environment = pilot_environment(order, grant, self._pilot_profile, token_source=str(files.token))
         kept: dict[str, Any] = {
             "n_workers": order.n_workers,
             "submit_dict": commands,
             # What to ask MQS for again when the token comes to its end.
             "grant": _grant_query(order).model_dump(),
+            "token_granted_at": granted_at.isoformat(),
             "token_expires_at": grant.expires_at.isoformat(),
         }
         await asyncio.to_thread(_write, files, kept, task_file(environment), token_file(grant))

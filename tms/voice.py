@@ -9,11 +9,14 @@ from runtime.bus import Bus
 from schemas.events import Payload, envelope
 from schemas.ids import EventId
 
+#: Tells the time: aware, in UTC.
+Clock = Callable[[], datetime]
+
 
 class Voice:
     """Speaks for one TMS on its bus."""
 
-    def __init__(self, bus: Bus, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, bus: Bus, *, clock: Clock) -> None:
         self._bus = bus
         self.now = clock
 

@@ -44,6 +44,13 @@ P = TypeVar("P", bound=Payload)
 
 SCHEDD = "ewms@localhost"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.the-pilots-token.signature"
+
+
+def renewed(n: int) -> str:
+    """Return the token of a taskforce that was renewed `n` times."""
+    return f"{TOKEN}.{n}" if n else TOKEN
+
+
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -130,6 +137,7 @@ class Peers:
         #: As the real WMS: a recorded cluster is released, any other of the same taskforce is removed.
         self.answers = True
         self.mqs_is_away = False
+        self.token_life = timedelta(days=1)
         self.clusters: dict[str, int] = {}
         self.grants: list[GrantQuery] = []
 
@@ -188,10 +196,11 @@ class Peers:
         assert isinstance(request, GrantQuery)
         if self.mqs_is_away:
             raise Unavailable("away")
+        n_before = sum(grant.taskforce_uuid == request.taskforce_uuid for grant in self.grants)
         self.grants.append(request)
         return GrantAnswer(
-            token=SecretStr(TOKEN),
-            expires_at=datetime.now(UTC) + timedelta(days=1),
+            token=SecretStr(renewed(n_before)),
+            expires_at=datetime.now(UTC) + self.token_life,
             broker_type="rabbitmq",
             broker_address="user@127.0.0.1:5672/ewms",
         )

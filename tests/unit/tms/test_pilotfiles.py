@@ -7,15 +7,16 @@ import pytest
 
 from pilot.settings import settings as pilot_settings
 from tests.unit.tms.hostile import CORPUS
-from tests.unit.tms.orders import GRANT, order
+from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable
 from tms.pilotfiles import PLATFORM, PilotProfile, pilot_environment, task_file, token_file
 
 PROFILE = PilotProfile(allowed_platforms=frozenset({"apptainer", "none"}))
+TOKEN_SOURCE = f"{DIRECTORY}/ewms_pilot_token"
 
 
 def told(profile: PilotProfile = PROFILE, **changes: Any) -> dict[str, str]:
-    return pilot_environment(order(**changes), GRANT, profile)
+    return pilot_environment(order(**changes), GRANT, profile, token_source=TOKEN_SOURCE)
 
 
 def users(**environment: Any) -> dict[str, Any]:

@@ -247,7 +247,9 @@ def test_quoted_words_come_out_as_they_went_in(words: list[str]) -> None:
 
 
 def test_the_token_is_in_no_command_and_no_task_file() -> None:
-    environment = pilot_environment(order(), GRANT, PilotProfile(allowed_platforms=frozenset()))
+    environment = pilot_environment(
+        order(), GRANT, PilotProfile(allowed_platforms=frozenset()), token_source="/srv/tms/token"
+    )
     everything = json.dumps(submit_commands(built())) + task_file(environment).decode()
     assert GRANT.token.get_secret_value() not in everything
 
