@@ -1,0 +1,257 @@
+"""However a launcher ends, no process of it is left; and a start that fails says where the log is."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import httpx2
+import pytest
+
+from deploy.local.cache import Installed
+from deploy.local.errors import LaunchError, PoolUnavailable
+from deploy.local.rundir import run_directory
+from deploy.local.services import running
+from ewms import Client, Task, Workflow
+from tests.integration.deploy.descendants import Process, below, survivors
+
+LAUNCHER = (sys.executable, "-m", "deploy.local")
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A directory whose path is short enough for the servers' sockets."""
+    directory = Path(tempfile.mkdtemp(prefix="e"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+class Launch(Protocol):
+    """Start the launcher with `arguments` in the scratch directory; `settings` are added to its environment."""
+
+    def __call__(self, *arguments: str, **settings: str) -> "subprocess.Popen[str]": ...
+
+
+@pytest.fixture
+def launch(scratch: Path) -> Iterator[Launch]:
+    """Start launchers that the test's end ends too."""
+    (scratch / "tmp").mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
+    started: list[subprocess.Popen[str]] = []
+
+    def launched(*arguments: str, **settings: str) -> "subprocess.Popen[str]":
+        with (scratch / "errors").open("w") as errors:
+            launcher = subprocess.Popen(
+                [*LAUNCHER, *arguments],
+                cwd=scratch,
+                env={**kept, "TMPDIR": str(scratch / "tmp"), "PYTHONPATH": str(Path.cwd()), **settings},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        started.append(launcher)
+        return launcher
+
+    yield launched
+    for launcher in started:
+        launcher.kill()
+        launcher.communicate()
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_servers_end_with_their_launcher(scratch: Path, launch: Launch, number: signal.Signals) -> None:
+    launcher = launch("services")
+    assert launcher.stdout is not None
+    assert launcher.stdout.readline() == "{\n", (scratch / "errors").read_text()
+    children = below(launcher.pid)
+    assert {"mongod", "beam.smp", "epmd", "condor_master"} <= {
+        Path(child.command.split()[0]).name for child in children if child.command
+    }
+
+    launcher.send_signal(number)
+
+    assert launcher.wait(20) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    assert survivors(children) == set()
+    if number != signal.SIGKILL:
+        assert list((scratch / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_start_leaves_nothing(scratch: Path, launch: Launch, number: signal.Signals) -> None:
+    launcher = launch("services")
+    seen = below(launcher.pid)
+    while not any("mongod" in child.command for child in seen):
+        assert launcher.poll() is None, (scratch / "errors").read_text()
+        seen |= below(launcher.pid)
+
+    launcher.send_signal(number)
+
+    assert launcher.wait(20) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    assert survivors(seen) == set()
+
+
+@pytest.fixture
+def system(scratch: Path, launch: Launch, installed: Installed) -> tuple["subprocess.Popen[str]", dict[str, str]]:
+    """The whole system by `up`, with pilots as plain child processes; and its endpoints."""
+    assert not installed.is_fallback
+    launcher = launch("up", "--pool", "local")
+    endpoints = scratch / ".ewms/endpoints.json"
+    while "EWMS is up" not in (errors := (scratch / "errors").read_text()):
+        assert launcher.poll() is None, errors
+        time.sleep(0.1)
+    assert endpoints.stat().st_mode & 0o777 == 0o600
+    return launcher, json.loads(endpoints.read_text())
+
+
+def _working(endpoints: dict[str, str]) -> None:
+    """Have a task that would go on for an hour run in a pilot of the system."""
+    task = Task(
+        image="none",
+        args="sh -c 'sleep 3600' sh {{INFILE}} {{OUTFILE}}",
+        inputs=["in"],
+        outputs=["out"],
+        clusters=[endpoints["cluster"]],
+        memory="64M",
+        disk="64M",
+        pilot={"_EWMS_PILOT_CONTAINER_PLATFORM": "none"},
+    )
+    with Client(endpoints["gateway"], token=endpoints["token"], timeout=30) as client:
+        run = client.submit(Workflow(public=["in", "out"], tasks=[task]))
+        with run.queue("in").publisher() as publisher:
+            publisher.send("a long one")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_whole_system_ends_with_its_launcher_down_to_the_tasks(
+    scratch: Path, system: tuple["subprocess.Popen[str]", dict[str, str]], number: signal.Signals
+) -> None:
+    launcher, endpoints = system
+    _working(endpoints)
+    seen = below(launcher.pid)
+    while not any(child.command.startswith("sleep 3600") for child in seen):
+        assert launcher.poll() is None
+        seen |= below(launcher.pid)
+
+    launcher.send_signal(number)
+
+    launcher.wait(60)
+    assert survivors(seen) == set()
+    if number == signal.SIGTERM:
+        assert launcher.returncode == 0
+        assert not (scratch / ".ewms/endpoints.json").exists()
+
+
+def _named(launcher: int, module: str) -> list[Process]:
+    return [child for child in below(launcher) if child.command.split()[1:] == ["-m", module]]
+
+
+def _is_ready(gateway: str) -> bool:
+    try:
+        return httpx2.get(f"{gateway}/readyz").status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def test_a_process_of_the_system_that_dies_is_started_again(
+    scratch: Path, system: tuple["subprocess.Popen[str]", dict[str, str]]
+) -> None:
+    launcher, endpoints = system
+    (wms,) = _named(launcher.pid, "wms")
+    os.kill(wms.pid, signal.SIGKILL)
+    assert survivors([wms]) == set()
+
+    while not _is_ready(endpoints["gateway"]):
+        assert launcher.poll() is None, (scratch / "errors").read_text()
+        time.sleep(0.1)
+    assert "wms has ended; starting it again" in (scratch / "errors").read_text()
+
+
+def test_a_server_that_dies_ends_the_system_with_its_last_words(
+    scratch: Path, system: tuple["subprocess.Popen[str]", dict[str, str]]
+) -> None:
+    launcher, _ = system
+    children = below(launcher.pid)
+    (mongod,) = [child for child in children if Path(child.command.split()[0]).name == "mongod"]
+    os.kill(mongod.pid, signal.SIGKILL)
+
+    assert launcher.wait(90) == 1
+    assert survivors(children) == set()
+    errors = (scratch / "errors").read_text()
+    assert "mongod has ended" in errors
+    assert "log: " in errors
+
+
+def _stub(directory: Path, script: str) -> Path:
+    program = directory / "stub"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_a_failing_start_names_the_log_and_leaves_nothing(installed: Installed, scratch: Path) -> None:
+    broken = dataclasses.replace(installed, mongod=_stub(scratch, "echo the disk is on fire >&2; exit 3"))
+    before = below(os.getpid())
+    with pytest.raises(LaunchError) as raised, run_directory() as run, running(broken, run):
+        pytest.fail("it started")
+    assert "mongod ended while it was starting" in raised.value.what
+    assert "the disk is on fire" in raised.value.what
+    assert raised.value.log is not None
+    assert "the disk is on fire" in raised.value.log.read_text()
+    assert str(raised.value.log) in str(raised.value)
+    assert survivors(below(os.getpid()) - before) == set()
+    shutil.rmtree(raised.value.log.parents[1])
+
+
+def test_a_taken_port_is_tried_again_with_others(installed: Installed, scratch: Path) -> None:
+    real = installed.mongod
+    script = f'[ -e {scratch}/tried ] && exec {real} "$@"; touch {scratch}/tried; echo Address already in use; exit 48'
+    flaky = dataclasses.replace(installed, mongod=_stub(scratch, script))
+    with run_directory() as run, running(flaky, run, with_condor=False) as servers:
+        assert servers.mongodb.child.is_running
+    assert (scratch / "tried").exists()
+
+
+def test_a_pool_that_cannot_run_is_told_apart_from_other_failures(installed: Installed, scratch: Path) -> None:
+    program = scratch / "usr/sbin/condor_master"
+    program.parent.mkdir(parents=True)
+    for name in ("lib", "bin", "libexec", "share"):
+        (scratch / "usr" / name).symlink_to(installed.tree / "usr" / name)
+    _stub(program.parent, "echo no room here; exit 4").rename(program)
+    with (
+        pytest.raises(PoolUnavailable) as raised,
+        run_directory() as run,
+        running(dataclasses.replace(installed, tree=scratch), run),
+    ):
+        pytest.fail("it started")
+    assert "no room here" in raised.value.what
+    assert raised.value.log is not None
+    shutil.rmtree(raised.value.log.parents[1])
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_port_that_is_none_is_said_so(scratch: Path, launch: Launch) -> None:
+    launcher = launch("up", "--pool", "local", EWMS_GATEWAY_PORT="http")
+    assert launcher.wait(60) == 1
+    assert "EWMS_GATEWAY_PORT is 'http'" in (scratch / "errors").read_text()
+
+
+def test_the_issuer_signs_in_only_clients_that_know_their_secret(
+    system: tuple["subprocess.Popen[str]", dict[str, str]],
+) -> None:
+    _, endpoints = system
+    with httpx2.Client(base_url=endpoints["issuer"]) as issuer:
+        discovered = issuer.get("/.well-known/openid-configuration").raise_for_status().json()
+        assert discovered["issuer"] == endpoints["issuer"]
+        assert issuer.get(discovered["jwks_uri"]).json()["keys"][0]["alg"] == "RS256"
+        form = {"grant_type": "client_credentials", "client_id": "developer", "client_secret": "guess"}
+        assert issuer.post(discovered["token_endpoint"], data=form).status_code == 401

@@ -1,0 +1,165 @@
+"""What each user of the broker can and cannot do, tried on the real broker with the definitions of a real system."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aio_pika
+import httpx2
+import pytest
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import AMQPError
+from aiormq.exceptions import ChannelAccessRefused
+
+from deploy.local.asked import SCHEDD
+from deploy.local.rabbitmq import RabbitMQ
+from schemas import topology
+
+TMS = topology.tms_service(SCHEDD)
+FOREIGN_TMS = topology.tms_service("another.example.org")
+QUORUM = {"x-queue-type": "quorum"}
+
+Act = Callable[[AbstractChannel], Awaitable[Any]]
+
+
+def declares(queue: str) -> Act:
+    return lambda channel: channel.declare_queue(queue, durable=True, arguments=QUORUM)
+
+
+def consumes(queue: str) -> Act:
+    async def act(channel: AbstractChannel) -> None:
+        found = await channel.get_queue(queue, ensure=False)
+        await found.consume(_ignore, no_ack=queue == topology.DIRECT_REPLY_TO)
+
+    return act
+
+
+async def _ignore(_: object) -> None: ...
+
+
+def deletes(exchange: str) -> Act:
+    return lambda channel: channel.exchange_delete(exchange)
+
+
+def binds(queue: str, key: str) -> Act:
+    async def act(channel: AbstractChannel) -> None:
+        found = await channel.get_queue(queue, ensure=False)
+        await found.bind(topology.CONTROL_EXCHANGE, key)
+
+    return act
+
+
+def publishes(exchange: str, key: str) -> Act:
+    async def act(channel: AbstractChannel) -> None:
+        target = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
+        # Not mandatory: what is asked here is whether the broker lets it pass, not whether somebody listens.
+        await target.publish(aio_pika.Message(b"{}"), key, mandatory=False)
+
+    return act
+
+
+@pytest.fixture
+async def inboxes(rabbitmq: RabbitMQ, control_vhost: str) -> None:
+    """The inboxes of a running system, so that a refusal is about rights and not about absence."""
+    connection = await aio_pika.connect(rabbitmq.amqp_url("admin", control_vhost))
+    async with connection, connection.channel() as channel:
+        for service in ("wms", "mqs", TMS, FOREIGN_TMS):
+            await declares(topology.inbox(service))(channel)
+
+
+async def _is_let(rabbitmq: RabbitMQ, user: str, vhost: str, act: Act) -> bool:
+    connection = await aio_pika.connect(rabbitmq.amqp_url(user, vhost))
+    async with connection, connection.channel() as channel:
+        try:
+            await act(channel)
+        except ChannelAccessRefused:
+            return False
+        return True
+
+
+ALLOWED: list[tuple[str, str, Act]] = [
+    ("wms", "own inbox", declares("wms.inbox")),
+    ("wms", "own parked queue", declares("wms.inbox.parked")),
+    ("wms", "own events in", binds("wms.inbox", "wms.#")),
+    ("wms", "events in", consumes("wms.inbox")),
+    ("wms", "orders to a TMS", publishes("ewms.control", f"{TMS}.taskforce.start")),
+    ("wms", "orders to MQS", publishes("ewms.control", "mqs.workflow.requested")),
+    ("wms", "requests to MQS", publishes("ewms.requests", "mqs.requests")),
+    ("wms", "answers to requests", consumes("amq.rabbitmq.reply-to")),
+    ("mqs", "events in", consumes("mqs.inbox")),
+    ("mqs", "word to WMS", publishes("ewms.control", "wms.queues.activated")),
+    ("mqs", "answers, by the default exchange", publishes("", "amq.rabbitmq.reply-to.nobody")),
+    (TMS, "own inbox", declares(f"{TMS}.inbox")),
+    (TMS, "own events in", binds(f"{TMS}.inbox", f"{TMS}.#")),
+    (TMS, "events in", consumes(f"{TMS}.inbox")),
+    (TMS, "word to WMS", publishes("ewms.control", "wms.taskforce.submitted")),
+    (TMS, "requests to MQS", publishes("ewms.requests", "mqs.requests")),
+    (TMS, "answers to requests", consumes("amq.rabbitmq.reply-to")),
+]
+
+REFUSED: list[tuple[str, str, Act]] = [
+    ("wms", "MQS's events", consumes("mqs.inbox")),
+    ("wms", "any queue, by the default exchange", publishes("", "mqs.inbox")),
+    ("wms", "queues of no service", declares("anything")),
+    ("mqs", "WMS's events", consumes("wms.inbox")),
+    ("mqs", "WMS's events, by a binding", binds("mqs.inbox", "wms.#")),
+    (TMS, "WMS's events", consumes("wms.inbox")),
+    (TMS, "another TMS's events", consumes(f"{FOREIGN_TMS}.inbox")),
+    (TMS, "another TMS's events, by a binding", binds(f"{TMS}.inbox", f"{FOREIGN_TMS}.#")),
+    (TMS, "everything, by a binding", binds(f"{TMS}.inbox", "#")),
+    (TMS, "orders to another TMS", publishes("ewms.control", f"{FOREIGN_TMS}.taskforce.stop")),
+    (TMS, "orders to MQS", publishes("ewms.control", "mqs.workflow.over")),
+    (TMS, "any queue, by the default exchange", publishes("", "wms.inbox")),
+    (TMS, "another service's queue", declares("wms.inbox")),
+    (TMS, "the end of the shared exchange", deletes("ewms.control")),
+]
+
+
+@pytest.mark.usefixtures("inboxes")
+@pytest.mark.parametrize(("user", "act"), [(u, a) for u, _, a in ALLOWED], ids=[f"{u}: {w}" for u, w, _ in ALLOWED])
+async def test_a_service_may(rabbitmq: RabbitMQ, control_vhost: str, user: str, act: Act) -> None:
+    assert await _is_let(rabbitmq, user, control_vhost, act)
+
+
+@pytest.mark.usefixtures("inboxes")
+@pytest.mark.parametrize(("user", "act"), [(u, a) for u, _, a in REFUSED], ids=[f"{u}: {w}" for u, w, _ in REFUSED])
+async def test_a_service_may_not(rabbitmq: RabbitMQ, control_vhost: str, user: str, act: Act) -> None:
+    assert not await _is_let(rabbitmq, user, control_vhost, act)
+
+
+@pytest.mark.parametrize("user", ["wms", TMS])
+async def test_only_mqs_enters_the_data_vhost(rabbitmq: RabbitMQ, data_vhost: str, user: str) -> None:
+    with pytest.raises((AMQPError, ConnectionError)):
+        await aio_pika.connect(rabbitmq.amqp_url(user, data_vhost))
+    await (await aio_pika.connect(rabbitmq.amqp_url("mqs", data_vhost))).close()
+
+
+async def test_a_wrong_password_lets_nobody_in(rabbitmq: RabbitMQ, control_vhost: str) -> None:
+    url = rabbitmq.amqp_url("wms", control_vhost).replace(rabbitmq.users["wms"].password, "guess")
+    with pytest.raises((AMQPError, ConnectionError)):
+        await aio_pika.connect(url)
+
+
+async def test_the_brokers_own_default_user_does_not_exist(rabbitmq: RabbitMQ) -> None:
+    answer = httpx2.get(f"{rabbitmq.management_url('admin')}/api/users").raise_for_status()
+    assert {user["name"] for user in answer.json()} == set(rabbitmq.users)
+
+
+def test_mqs_sets_its_policy_and_reads_depths_over_the_management_api(rabbitmq: RabbitMQ, data_vhost: str) -> None:
+    with httpx2.Client(base_url=rabbitmq.management_url("mqs")) as api:
+        policy = {"pattern": "^a", "definition": {"max-length": 10}, "apply-to": "quorum_queues"}
+        api.put(f"/api/policies/{data_vhost}/p", json=policy).raise_for_status()
+        api.put(f"/api/queues/{data_vhost}/a1", json={"durable": True, "arguments": QUORUM}).raise_for_status()
+        assert api.get(f"/api/policies/{data_vhost}/p").raise_for_status().json()["definition"] == {"max-length": 10}
+        assert [queue["name"] for queue in api.get(f"/api/queues/{data_vhost}").raise_for_status().json()] == ["a1"]
+
+
+@pytest.mark.parametrize("user", ["wms", TMS])
+def test_wms_and_tms_have_no_business_at_the_management_api(rabbitmq: RabbitMQ, user: str) -> None:
+    assert httpx2.get(f"{rabbitmq.management_url(user)}/api/overview").status_code == 401
+
+
+def test_mqs_cannot_make_users(rabbitmq: RabbitMQ) -> None:
+    answer = httpx2.put(
+        f"{rabbitmq.management_url('mqs')}/api/users/eve", json={"password": "x", "tags": "administrator"}
+    )
+    assert answer.status_code in {401, 403}
