@@ -14,8 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,25 +80,28 @@ class Arrivals:
             await self._enough.wait()
 
 
-async def listened(field: Field, sink: str, n: int) -> Arrivals:
+@asynccontextmanager
+async def listened(field: Field, sink: str, n: int) -> AsyncIterator[Arrivals]:
+    """Give what notes the next `n` events of a queue."""
     arrivals = Arrivals(n)
     channel = await field.connection.channel()
     queue = await channel.get_queue(sink, ensure=False)
     await queue.consume(arrivals.on_message, no_ack=True)
-    return arrivals
+    yield arrivals
+    await channel.close()
 
 
 async def steady(field: Field, n: int, start: Callable[[Any, Any], Any]) -> tuple[float, float]:
     """Return wall and own CPU seconds an event, from the first output to the last of `n`."""
     source, sink = await field.queue(), await field.queue()
     await field.put(source, *[PAYLOAD] * n)
-    arrivals = await listened(field, sink, n)
-    pid, end = await start(source, sink)
-    await arrivals.first.wait()
-    begun_cpu_s, begun = cpu_s(pid), len(arrivals.at_s)
-    await arrivals.all()
-    used_s = cpu_s(pid) - begun_cpu_s
-    await end()
+    async with listened(field, sink, n) as arrivals:
+        pid, end = await start(source, sink)
+        await arrivals.first.wait()
+        begun_cpu_s, begun = cpu_s(pid), len(arrivals.at_s)
+        await arrivals.all()
+        used_s = cpu_s(pid) - begun_cpu_s
+        await end()
     return (arrivals.at_s[-1] - arrivals.at_s[0]) / (n - 1), used_s / (n - begun)
 
 
@@ -137,23 +140,19 @@ def with_plain_loop(field: Field, directory: Path) -> Callable[[Any, Any], Any]:
 async def trickle(field: Field, n: int, concurrency: int) -> list[float]:
     """Return the seconds from the publish of single events to their outputs."""
     source, sink = await field.queue(), await field.queue()
-    arrivals = await listened(field, sink, n)
-    pilot = await field.pilot(
-        {**CP, "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 10, "EWMS_PILOT_MAX_CONCURRENT_TASKS": concurrency},
-        inputs=[source],
-        outputs=[sink],
-    )
-    while "AwaitingFirstMessage" not in pilot.statuses():
-        await asyncio.sleep(0.02)
-    sent_s: dict[bytes, float] = {}
-    for number in range(n):
-        body = b"%d" % number
-        sent_s[body] = time.perf_counter()
-        await field.put(source, body)
-        await asyncio.sleep(0.03)
-    await arrivals.all()
-    pilot.process.terminate()
-    await pilot.ended()
+    variables = {"EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 10, "EWMS_PILOT_MAX_CONCURRENT_TASKS": concurrency}
+    async with listened(field, sink, n) as arrivals:
+        pilot = await field.pilot({**CP, **variables}, inputs=[source], outputs=[sink])
+        await pilot.until(lambda pilot: "AwaitingFirstMessage" in pilot.statuses())
+        sent_s: dict[bytes, float] = {}
+        for number in range(n):
+            body = b"%d" % number
+            sent_s[body] = time.perf_counter()
+            await field.put(source, body)
+            await asyncio.sleep(0.03)
+        await arrivals.all()
+        pilot.process.terminate()
+        await pilot.ended()
     return sorted(at - sent_s[body] for at, body in zip(arrivals.at_s, arrivals.bodies, strict=True))
 
 
@@ -161,11 +160,11 @@ async def start_and_exit(field: Field) -> tuple[float, float]:
     """Return the seconds from a pilot's start to its first output, and from its idle timeout to its end."""
     source, sink = await field.queue(), await field.queue()
     await field.put(source, PAYLOAD)
-    arrivals = await listened(field, sink, 1)
-    begun_s = time.perf_counter()
-    pilot = await field.pilot({**CP, "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 1}, inputs=[source], outputs=[sink])
-    await arrivals.all()
-    await pilot.ended()
+    async with listened(field, sink, 1) as arrivals:
+        begun_s = time.perf_counter()
+        pilot = await field.pilot({**CP, "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 1}, inputs=[source], outputs=[sink])
+        await arrivals.all()
+        await pilot.ended()
     ended_s = time.perf_counter()
     return arrivals.at_s[0] - begun_s, ended_s - arrivals.at_s[0] - 1.0
 
