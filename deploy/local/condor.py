@@ -11,7 +11,6 @@ import htcondor2
 from deploy.local.errors import LaunchError
 from deploy.local.keys import write_secret
 from deploy.local.ports import free_ports
-from deploy.local.prerequisites import check_pool
 from deploy.local.processes import As, Child, Children, await_ready
 
 N_WORKERS = 8
@@ -121,7 +120,6 @@ def start_condor(children: Children, tree: Path, home: Path, log: Path, *, sched
     Raises:
         LaunchError: it did not come up; the log is named.
     """
-    check_pool()
     for name in ("spool", "execute", "lock", "run"):
         (home / name).mkdir()
     # Its daemons' own logs, kept with the others.

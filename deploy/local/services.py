@@ -14,6 +14,7 @@ from deploy.local.condor import Condor, start_condor
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
 from deploy.local.keys import KeyFiles
 from deploy.local.mongodb import MongoDB, start_mongodb
+from deploy.local.prerequisites import check_pool
 from deploy.local.processes import Child, Children, SideBySide
 from deploy.local.rabbitmq import RabbitMQ
 
@@ -60,6 +61,8 @@ def running(
         PoolUnavailable: HTCondor did not come up; its log is named.
         LaunchError: another did not. Nothing is left running.
     """
+    if with_condor:
+        check_pool()
     with Children() as children, contextlib.ExitStack() as stopping:
 
         def mongodb() -> MongoDB:
