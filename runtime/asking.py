@@ -1,4 +1,7 @@
-"""Ask another service and get its answer, by the broker's direct reply-to. Nothing of it is kept anywhere.
+"""Ask another service and get its answer. Nothing of it is kept anywhere.
+
+MQS answers by direct reply-to. That takes the right to write on the default exchange, over which every inbox can be
+reached, so a TMS does not have it: it answers over the exchange of requests, into a queue that the asker declares.
 
 The broker checks `user_id` against the connection's user, so the answering side knows who asks.
 Source: RabbitMQ documentation, "Direct Reply-to" and "Validated User-ID".
@@ -17,7 +20,7 @@ from runtime.amqp.errors import LIBRARY_ERRORS, translated
 from runtime.telemetry import log
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, family
 from schemas.requests import Refusal
-from schemas.topology import DIRECT_REPLY_TO, REQUESTS_EXCHANGE, REQUESTS_QUEUE, Service
+from schemas.topology import DIRECT_REPLY_TO, REQUESTS_EXCHANGE, Service, answers_queue, is_answers_queue, requests_queue
 from schemas.wire import (
     AnyAnswer,
     AnyRequest,
@@ -39,14 +42,16 @@ _N_AT_ONCE = 32
 class Asker:
     """Sends requests and matches the answers. Requests must leave on the channel that takes the answers."""
 
-    def __init__(self, connection: Connection, user: str) -> None:
+    def __init__(self, connection: Connection, *, service: str, user: str) -> None:
         self._connection = connection
         self._user = user
+        self._answers = answers_queue(service, uuid.uuid4().hex)
         self._waiting: dict[str, asyncio.Future[AnyAnswer]] = {}
-        self._consumer: Consumer | None = None
+        #: By the address to which the answers go.
+        self._consumers: dict[str, Consumer] = {}
         self._starting = asyncio.Lock()
 
-    async def ask(self, request: AnyRequest, timeout_s: float) -> AnyAnswer:
+    async def ask(self, request: AnyRequest, timeout_s: float, *, to: str) -> AnyAnswer:
         """Return the answer to `request`.
 
         Raises:
@@ -58,7 +63,7 @@ class Asker:
         self._waiting[question] = answered
         try:
             async with asyncio.timeout(timeout_s):
-                await self._send(request, question, timeout_s)
+                await self._send(request, question, timeout_s, to)
                 answer = await answered
         except TimeoutError as error:
             raise Unavailable("no answer in time") from error
@@ -68,27 +73,24 @@ class Asker:
             raise family(answer.code)(answer.error, hint=answer.hint)
         return answer
 
-    async def _send(self, request: AnyRequest, question: str, timeout_s: float) -> None:
-        async with self._starting:
-            if self._consumer is None:
-                self._consumer = await self._connection.consume(
-                    DIRECT_REPLY_TO, self._take, prefetch=0, no_ack=True, on_lost=self._lost
-                )
+    async def _send(self, request: AnyRequest, question: str, timeout_s: float, to: str) -> None:
+        reply_to = DIRECT_REPLY_TO if to == Service.MQS else self._answers
+        consumer = await self._listening(reply_to)
         await self._connection.ready(timeout_s)
-        channel = self._consumer.channel
-        if channel is None or not self._consumer.active:
+        channel = consumer.channel
+        if channel is None or not consumer.active:
             raise ConnectionLost("the channel for answers is being restored")
         try:
             await channel.basic_publish(
                 request_to_bytes(request),
                 exchange=REQUESTS_EXCHANGE,
-                routing_key=Service.MQS,
+                routing_key=to,
                 properties=Basic.Properties(
                     content_type=_JSON,
                     delivery_mode=1,
                     correlation_id=question,
                     message_id=question,
-                    reply_to=DIRECT_REPLY_TO,
+                    reply_to=reply_to,
                     user_id=self._user,
                     expiration=str(int(timeout_s * 1000)),
                 ),
@@ -102,6 +104,23 @@ class Asker:
             raise ConnectionLost("the channel was closed while asking") from error
         except LIBRARY_ERRORS as error:
             raise translated(error) from error
+
+    async def _listening(self, reply_to: str) -> Consumer:
+        async with self._starting:
+            if reply_to not in self._consumers:
+                self._consumers[reply_to] = await self._connection.consume(
+                    reply_to,
+                    self._take,
+                    prefetch=0,
+                    no_ack=True,
+                    prepare=None if reply_to == DIRECT_REPLY_TO else self._declare_answers,
+                    on_lost=self._lost,
+                )
+            return self._consumers[reply_to]
+
+    async def _declare_answers(self, channel: aio_pika.abc.AbstractChannel) -> None:
+        await channel.declare_exchange(REQUESTS_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)
+        await _declare(channel, self._answers, key=self._answers)
 
     def _take(self, delivery: Delivery) -> None:
         answered = self._waiting.get(delivery.correlation_id)
@@ -121,7 +140,10 @@ class Asker:
 class Answerer:
     """Takes requests off the queue and answers them."""
 
-    def __init__(self, connection: Connection, publisher: Publisher, handler: AnswerHandler) -> None:
+    def __init__(
+        self, connection: Connection, publisher: Publisher, handler: AnswerHandler, *, service: str
+    ) -> None:
+        self._service = service
         self._connection = connection
         self._publisher = publisher
         self._handler = handler
@@ -131,7 +153,7 @@ class Answerer:
     async def start(self) -> None:
         """Begin to take requests."""
         self._consumer = await self._connection.consume(
-            REQUESTS_QUEUE, self._take, prefetch=_N_AT_ONCE, prepare=_declare_requests
+            requests_queue(self._service), self._take, prefetch=_N_AT_ONCE, prepare=self._declare_requests
         )
 
     async def drain(self) -> None:
@@ -156,10 +178,12 @@ class Answerer:
         except Exception as error:  # noqa: BLE001 - whatever the handler may raise, the asker is waiting
             log.error("request failed", caller=delivery.user_id, error=repr(error), exc_info=True)
             answer = Refusal(code=Broken.code, error="internal error")
+        direct = (delivery.reply_to or "").startswith(DIRECT_REPLY_TO)
         try:
-            if delivery.reply_to:
+            # Anywhere else an answer, which can hold a token, would be a message to somebody who did not ask.
+            if delivery.reply_to and (direct or is_answers_queue(delivery.reply_to)):
                 await self._publisher.send(
-                    "",
+                    "" if direct else REQUESTS_EXCHANGE,
                     delivery.reply_to,
                     answer_to_bytes(answer),
                     Basic.Properties(
@@ -174,11 +198,13 @@ class Answerer:
             log.info("nobody takes the answer any more", caller=delivery.user_id, reason=error.reason)
         await delivery.ack()
 
+    async def _declare_requests(self, channel: aio_pika.abc.AbstractChannel) -> None:
+        if self._service == Service.MQS:
+            await channel.declare_exchange(REQUESTS_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)
+        await _declare(channel, requests_queue(self._service), key=self._service)
 
-async def _declare_requests(channel: aio_pika.abc.AbstractChannel) -> None:
-    await channel.declare_exchange(REQUESTS_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)
+
+async def _declare(channel: aio_pika.abc.AbstractChannel, name: str, *, key: str) -> None:
     # It goes with its last consumer: then asking fails at once rather than at the timeout.
-    queue = await channel.declare_queue(
-        REQUESTS_QUEUE, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"}
-    )
-    await queue.bind(REQUESTS_EXCHANGE, Service.MQS)
+    queue = await channel.declare_queue(name, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"})
+    await queue.bind(REQUESTS_EXCHANGE, key)

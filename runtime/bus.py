@@ -30,7 +30,7 @@ class Bus:
         self.source = source
         self._connection = connection
         self._publisher = connection.publisher(window=200)
-        self._asker = Asker(connection, user)
+        self._asker = Asker(connection, service=service, user=user)
         self._intakes: list[Intake] = []
         self._answerers: list[Answerer] = []
 
@@ -111,18 +111,20 @@ class Bus:
             prepare=lambda channel: inbox.declare(channel, self.service),
         )
 
-    async def ask(self, request: AnyRequest, *, timeout_s: float = 5.0) -> AnyAnswer:
-        """Return the answer to `request`.
+    async def ask(
+        self, request: AnyRequest, *, to: str = topology.Service.MQS.value, timeout_s: float = 5.0
+    ) -> AnyAnswer:
+        """Return the answer of the service `to` to `request`.
 
         Raises:
             Unavailable: nobody answers, or not in time.
             EWMSError: of the family that the refusal names.
         """
-        return await self._asker.ask(request, timeout_s)
+        return await self._asker.ask(request, timeout_s, to=to)
 
     async def answer(self, handler: AnswerHandler) -> None:
         """Answer requests with `handler`, which is told who asks; its `EWMSError`s become refusals."""
-        answerer = Answerer(self._connection, self._publisher, handler)
+        answerer = Answerer(self._connection, self._publisher, handler, service=self.service)
         self._answerers.append(answerer)
         await answerer.start()
 

@@ -312,7 +312,9 @@ class Event(BaseModel):
     def _payload_of_its_type(cls, raw: Any) -> Any:
         if not isinstance(raw, dict) or isinstance(raw.get("data"), Payload):
             return raw
-        payload = PAYLOADS.get(raw.get("type", ""))
+        if not isinstance(raw.get("type"), str):
+            raise ValueError("an event has a type")
+        payload = PAYLOADS.get(raw["type"])
         if payload is None or raw.get("dataschema") != schema_of(payload):
             raise UnknownType(f"unknown event type {raw.get('type')!r} with schema {raw.get('dataschema')!r}")
         return {**raw, "data": payload.model_validate(raw.get("data"))}
