@@ -13,7 +13,7 @@ from typing import Any
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import Conflict, Forbidden, Unavailable
 from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
-from schemas.requests import GrantQuery
+from schemas.requests import GrantQuery, TaskProfilesQuery
 from schemas.topology import (
     DATA_VHOST,
     RESOURCE_SERVER,
@@ -69,11 +69,20 @@ def pilot_grant(
         Unavailable: the queues are not active yet.
         Conflict: the workflow is over.
     """
-    if (
-        group is None
-        or caller not in {tms_service(schedd) for schedd in group.schedds}
-        or _workflow_of(query.taskforce_uuid) != group.workflow_id
-    ):
+    if group is None or caller not in {tms_service(schedd) for schedd in group.schedds}:
+        raise Forbidden
+    return task_grant(group, profiles, query)
+
+
+def task_grant(
+    group: MQGroupDocument | None, profiles: Sequence[MQProfileDocument], query: GrantQuery | TaskProfilesQuery
+) -> Grant:
+    """Return the same as `pilot_grant`, for who need not be checked: WMS, asking for a TMS that it serves itself.
+
+    Raises:
+        Forbidden, Unavailable, Conflict: as `pilot_grant`.
+    """
+    if group is None or _workflow_of(query.taskforce_uuid) != group.workflow_id:
         raise Forbidden
     known = {profile.mqid: profile for profile in profiles}
     if not all(mqid in known and known[mqid].is_input for mqid in query.inputs):
@@ -95,6 +104,11 @@ def pilot_grant(
             dead_exchange(group.workflow_id),
         ),
     )
+
+
+def service_grant(profile: MQProfileDocument) -> Grant:
+    """Return what a token for one queue allows that another WMS is given, to hand on to its pilots and users."""
+    return Grant(subject=f"wf/{profile.workflow_id}", reads=(profile.mqid,), writes=(event_exchange(profile.mqid),))
 
 
 def check_gateway(caller: str) -> None:

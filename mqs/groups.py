@@ -6,25 +6,27 @@ the workflow, by its `wake_at`, or at the next start.
 """
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
-from mqs import lifecycle, repository
-from mqs.admission import Admitted, Applicant, Budget, Usage, verdicts
+from mqs import lifecycle, repository, reserving
+from mqs.admission import Admitted, Applicant, Budget, Usage, Verdict, verdicts
 from mqs.broker import Broker
 from mqs.lifecycle import Declare, Look, Outcome, Remove, Rules
 from mqs.management import Load
 from mqs.repository import Found
 from mqs.topology import doomed
-from runtime.decision import Decision
+from runtime.decision import Decision, Repeated
 from runtime.failpoints import failpoint
 from runtime.store import Store, Transaction
 from runtime.telemetry import counter, histogram, log
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import EWMSError
 from schemas.events import QueuesDeferred, WorkflowOver, WorkflowRequested
-from schemas.ids import EventId, Mqid, WorkflowId
+from schemas.ids import EventId, Mqid, WorkflowId, mqid
+from schemas.requests import ActivateQuery, ReserveQuery
 from schemas.topology import Service, dead_queue
 
 _activated = counter("mqs_groups_activated_total", "Groups of queues activated.")
@@ -53,25 +55,12 @@ class Groups:
     async def requested(self, event_id: EventId, event: WorkflowRequested) -> None:
         """Reserve the queues of a workflow, and create them if the budget allows it."""
 
-        async def reserve(tx: Transaction) -> Decision:
-            now = datetime.now(UTC)
-            found = await repository.find(tx, event.workflow_id)
-            book = await repository.ledger(tx)
-            asking = Applicant(event.workflow_id, lifecycle.n_queues_of(event), event.priority, now)
-            others = [] if found.group else [_applicant(group) for group in await repository.waiting(tx)]
-            usage = self._usage(book.n_queues if book else 0)
-            verdict = verdicts([*others, asking], usage, self._budget, now)[event.workflow_id]
-            outcome = lifecycle.requested(found.group, event, verdict, now=now, rules=self._rules)
-            return Decision(
-                (
-                    *repository.changes(found, outcome),
-                    *repository.booked(book, repository.n_more_held([(found.group, outcome)])),
-                ),
-                outcome.events,
-            )
-
-        async with self._ledger_turn:
-            made = await self._store.transact(reserve, inbox_id=f"{Service.MQS}:{event_id}")
+        made = await self._judge(
+            event.workflow_id,
+            lambda found, now: Applicant(event.workflow_id, lifecycle.n_queues_of(event), event.priority, now),
+            lambda found, verdict, now: lifecycle.requested(found.group, event, verdict, now=now, rules=self._rules),
+            inbox_id=f"{Service.MQS}:{event_id}",
+        )
         if isinstance(made, Decision):
             waits = any(isinstance(said, QueuesDeferred) for said in made.events)
             if made.changes:
@@ -79,6 +68,42 @@ class Groups:
                 _deferred.inc(waits)
         failpoint("mqs.reserved")
         await self._try(self.advance(event.workflow_id))
+
+    async def reserve(self, query: ReserveQuery) -> Found:
+        """Name the queues of another WMS's workflow, once; return the group."""
+
+        async def name(tx: Transaction) -> Decision:
+            found = await repository.find(tx, query.workflow_id)
+            queues = [(mqid(secrets.randbits(80)), alias) for alias in dict.fromkeys(query.queue_aliases)]
+            outcome = reserving.reserved(found.group, query.workflow_id, queues, query.public, now=datetime.now(UTC))
+            return Decision(repository.changes(found, outcome))
+
+        async with self._turns.setdefault(query.workflow_id, asyncio.Lock()):
+            await self._store.transact(name)
+            return await repository.find(self._store, query.workflow_id)
+
+    async def activate(self, query: ActivateQuery) -> Found:
+        """Create the queues that another WMS has reserved, and return the group as it is then.
+
+        Raises:
+            Unavailable: the broker is away.
+        """
+        await self._judge(
+            query.workflow_id,
+            lambda found, now: Applicant(
+                query.workflow_id,
+                found.group.n_queues if found.group else 0,
+                reserving.DEFAULT_PRIORITY if query.priority is None else query.priority,
+                now,
+            ),
+            lambda found, verdict, now: (
+                lifecycle.UNCHANGED
+                if found.group is None
+                else reserving.asked(found.group, query.priority, verdict, now=now, rules=self._rules)
+            ),
+        )
+        await self.advance(query.workflow_id)
+        return await repository.find(self._store, query.workflow_id)
 
     async def over(self, event_id: EventId, event: WorkflowOver) -> None:
         """Begin to take the queues of a workflow away."""
@@ -165,6 +190,30 @@ class Groups:
             await self._store.transact(balance)
         await self._each(await repository.unfinished(self._store))
         await self._try(self.reconsider())
+
+    async def _judge(
+        self,
+        workflow_id: WorkflowId,
+        applicant: Callable[[Found, datetime], Applicant],
+        decide: Callable[[Found, Verdict, datetime], Outcome],
+        *,
+        inbox_id: str | None = None,
+    ) -> Decision | Repeated:
+        """Record what `decide` makes of a group and of what the budget says to it beside all that wait."""
+
+        async def step(tx: Transaction) -> Decision:
+            now = datetime.now(UTC)
+            found = await repository.find(tx, workflow_id)
+            book = await repository.ledger(tx)
+            others = [_applicant(group) for group in await repository.waiting(tx) if group.workflow_id != workflow_id]
+            usage = self._usage(book.n_queues if book else 0)
+            verdict = verdicts([*others, applicant(found, now)], usage, self._budget, now)[workflow_id]
+            outcome = decide(found, verdict, now)
+            n_more = repository.n_more_held([(found.group, outcome)])
+            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.events)
+
+        async with self._ledger_turn:
+            return await self._store.transact(step, inbox_id=inbox_id)
 
     async def _declare(self, workflow_id: WorkflowId, found: Found) -> None:
         mqids = [profile.mqid for profile in found.profiles]

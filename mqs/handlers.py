@@ -5,23 +5,30 @@ from datetime import timedelta
 from mqs import repository
 from mqs.broker import Broker
 from mqs.depths import depths
-from mqs.grants import check_gateway, pilot_grant, user_grant
+from mqs.grants import Grant, check_gateway, pilot_grant, service_grant, task_grant, user_grant
 from mqs.groups import Groups
 from mqs.keys import Issuer
+from mqs.repository import Found
 from runtime.bus import Caller
 from runtime.store import Store
 from runtime.telemetry import counter
-from schemas.documents import MQProfileDocument
-from schemas.errors import Rejected
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.errors import NotFound, Rejected, Unavailable
 from schemas.events import Event, WorkflowOver, WorkflowRequested
 from schemas.ids import WorkflowId
-from schemas.objects import MQProfile
+from schemas.objects import MQGroup, MQProfile
 from schemas.requests import (
+    ActivateQuery,
     DepthsQuery,
     GrantAnswer,
     GrantQuery,
+    GroupAnswer,
+    GroupQuery,
+    ProfileQuery,
     ProfilesAnswer,
     ProfilesQuery,
+    ReserveQuery,
+    TaskProfilesQuery,
 )
 from schemas.wire import AnyAnswer, AnyRequest
 
@@ -64,34 +71,75 @@ class Handlers:
 
     async def on_request(self, request: AnyRequest, caller: Caller) -> AnyAnswer:
         """Answer one request of `caller`, whom the broker has checked."""
+        if isinstance(request, GrantQuery):
+            return await self._grant(request, caller)
+        check_gateway(caller)
         match request:
             case ProfilesQuery():
-                check_gateway(caller)
                 return await self._profiles(request)
-            case GrantQuery():
-                return await self._grant(request, caller)
+            case TaskProfilesQuery():
+                return await self._task_profiles(request)
             case DepthsQuery():
-                check_gateway(caller)
                 return await depths(self._store, self._broker, request.workflow_id)
+            case ReserveQuery():
+                return _group_answer(await self._groups.reserve(request))
+            case ActivateQuery():
+                return await self._activated(request)
+            case GroupQuery():
+                return _group_answer(await repository.find(self._store, request.workflow_id))
+            case ProfileQuery():
+                return await self._profile(request)
 
     async def _profiles(self, query: ProfilesQuery) -> ProfilesAnswer:
         found = await repository.find(self._store, query.workflow_id)
+        if query.unowned and found.group is not None and found.group.owner:
+            return ProfilesAnswer(profiles=[])
         return ProfilesAnswer(
-            profiles=[await self._opened(profile, query.subject) for profile in found.profiles if profile.is_public]
+            profiles=[
+                await self._opened(profile, user_grant(profile, query.subject), "user")
+                for profile in found.profiles
+                if profile.is_public
+            ]
         )
 
-    async def _opened(self, profile: MQProfileDocument, subject: str) -> MQProfile:
-        """Return the contract's profile of a queue, with a token for `subject` while the queue can be opened."""
-        plain = profile.model_dump(include=set(MQProfile.model_fields))
+    async def _task_profiles(self, query: TaskProfilesQuery) -> ProfilesAnswer:
+        found = await repository.find(self._store, query.workflow_id)
+        token = await self._token(task_grant(found.group, found.profiles, query), "pilot")
+        wanted = {*query.inputs, *query.outputs}
+        # One token opens all of them; an existing TMS hands it on once for each queue.
+        return ProfilesAnswer(
+            profiles=[self._bearing(token, profile) for profile in found.profiles if profile.mqid in wanted]
+        )
+
+    async def _activated(self, query: ActivateQuery) -> GroupAnswer:
+        found = await self._groups.activate(query)
+        if found.group is None or found.group.state in (GroupState.RETIRING, GroupState.RETIRED):
+            raise NotFound("No MQProfiles found for workflow id")
+        if found.group.state is not GroupState.ACTIVE:
+            raise Unavailable(found.group.deferred or "the queues are being created")
+        profiles = [await self._opened(profile, service_grant(profile), "service") for profile in found.profiles]
+        return GroupAnswer(group=_plain_group(found.group), profiles=profiles)
+
+    async def _profile(self, query: ProfileQuery) -> ProfilesAnswer:
+        profile = await repository.find_profile(self._store, query.mqid)
+        if profile is None:
+            raise NotFound("MQProfile not found")
+        return ProfilesAnswer(profiles=[await self._opened(profile, service_grant(profile), "service")])
+
+    async def _opened(self, profile: MQProfileDocument, grant: Grant, kind: str) -> MQProfile:
+        """Return the contract's profile of a queue, with a token for `grant` while the queue can be opened."""
         if profile.is_activated:
-            token = await self._issuer.token(user_grant(profile, subject), life=self._user_life)
-            _minted.labels("user").inc()
-            plain |= {
-                "auth_token": token.value.get_secret_value(),
-                "broker_type": BROKER_TYPE,
-                "broker_address": self._broker_address,
-            }
-        return MQProfile.model_validate(plain)
+            return self._bearing(await self._token(grant, kind), profile)
+        return _plain(profile)
+
+    async def _token(self, grant: Grant, kind: str) -> str:
+        token = await self._issuer.token(grant, life=self._pilot_life if kind == "pilot" else self._user_life)
+        _minted.labels(kind).inc()
+        return token.value.get_secret_value()
+
+    def _bearing(self, token: str, profile: MQProfileDocument) -> MQProfile:
+        opened = {"auth_token": token, "broker_type": BROKER_TYPE, "broker_address": self._broker_address}
+        return _plain(profile).model_copy(update=opened)
 
     async def _grant(self, query: GrantQuery, caller: Caller) -> GrantAnswer:
         found = await repository.find(self._store, WorkflowId(query.workflow_id))
@@ -104,3 +152,17 @@ class Handlers:
             broker_type=BROKER_TYPE,
             broker_address=self._broker_address,
         )
+
+
+def _group_answer(found: Found) -> GroupAnswer:
+    if found.group is None:
+        raise NotFound("MQGroup not found")
+    return GroupAnswer(group=_plain_group(found.group), profiles=[_plain(profile) for profile in found.profiles])
+
+
+def _plain(profile: MQProfileDocument) -> MQProfile:
+    return MQProfile.model_validate(profile.model_dump(include=set(MQProfile.model_fields)))
+
+
+def _plain_group(group: MQGroupDocument) -> MQGroup:
+    return MQGroup.model_validate(group.model_dump(include=set(MQGroup.model_fields)))

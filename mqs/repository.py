@@ -15,7 +15,7 @@ from mqs.lifecycle import Outcome, held
 from runtime.decision import Change, Decision, Document, Insert, Update
 from runtime.store import Index
 from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
-from schemas.ids import WorkflowId
+from schemas.ids import Mqid, WorkflowId
 
 INDEXES: Mapping[str, Sequence[Index]] = {
     Collection.MQ_GROUPS: [
@@ -60,9 +60,17 @@ async def find(reader: Reader, workflow_id: WorkflowId) -> Found:
     return Found(MQGroupDocument.model_validate(document), tuple(map(MQProfileDocument.model_validate, profiles)))
 
 
+async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
+    """Return the profile of one queue."""
+    document = await reader.find_one(Collection.MQ_PROFILES, {"_id": mqid})
+    return None if document is None else MQProfileDocument.model_validate(document)
+
+
 async def waiting(reader: Reader) -> list[MQGroupDocument]:
-    """Return the groups that no budget has admitted yet."""
-    documents = await reader.find(Collection.MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None})
+    """Return the groups that want their queues and that no budget has admitted yet."""
+    documents = await reader.find(
+        Collection.MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
+    )
     return [MQGroupDocument.model_validate(document) for document in documents]
 
 

@@ -128,6 +128,8 @@ class MQGroupDocument(MQGroup):
     #: When the budget let it in: from here on its queues may exist, whatever a crash leaves out.
     admitted_at: datetime | None = None
     activated_at: datetime | None = None
+    #: Reserved by another WMS, which has not asked for the queues themselves yet.
+    unasked: bool = False
     #: Why it waits; empty once it is admitted.
     deferred: str = ""
     over_at: datetime | None = None

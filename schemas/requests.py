@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
-from schemas.ids import Mqid, TaskforceUuid, WorkflowId
-from schemas.objects import MQProfile
+from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
+from schemas.objects import MQGroup, MQProfile
 
 
 class _Closed(BaseModel):
@@ -22,6 +22,8 @@ class ProfilesQuery(_Closed):
     kind: Literal["profiles"] = "profiles"
     workflow_id: WorkflowId
     subject: str
+    #: Only of a workflow that belongs to nobody here: one whose queues another WMS has reserved.
+    unowned: bool = False
 
 
 class GrantQuery(_Closed):
@@ -41,7 +43,57 @@ class DepthsQuery(_Closed):
     workflow_id: WorkflowId
 
 
-Request = Annotated[ProfilesQuery | GrantQuery | DepthsQuery, Field(discriminator="kind")]
+class TaskProfilesQuery(_Closed):
+    """The gateway wants the queues of one taskforce's task, with its pilots' token, for a TMS served over REST."""
+
+    kind: Literal["task-profiles"] = "task-profiles"
+    workflow_id: WorkflowId
+    taskforce_uuid: TaskforceUuid
+    inputs: list[Mqid]
+    outputs: list[Mqid]
+
+
+class ReserveQuery(_Closed):
+    """Another WMS wants names for a workflow's queues."""
+
+    kind: Literal["reserve"] = "reserve"
+    workflow_id: WorkflowId
+    queue_aliases: list[Alias]
+    public: list[Alias]
+
+
+class ActivateQuery(_Closed):
+    """Another WMS wants the queues that it has reserved; `priority` None: it does not say."""
+
+    kind: Literal["activate"] = "activate"
+    workflow_id: WorkflowId
+    priority: int | None
+
+
+class GroupQuery(_Closed):
+    """Another WMS wants to know how a workflow's queues stand."""
+
+    kind: Literal["group"] = "group"
+    workflow_id: WorkflowId
+
+
+class ProfileQuery(_Closed):
+    """Another WMS wants one queue, with a token once it is active."""
+
+    kind: Literal["profile"] = "profile"
+    mqid: Mqid
+
+
+AnyRequest = (
+    ProfilesQuery
+    | GrantQuery
+    | DepthsQuery
+    | TaskProfilesQuery
+    | ReserveQuery
+    | ActivateQuery
+    | GroupQuery
+    | ProfileQuery
+)
 
 
 class ProfilesAnswer(_Closed):
@@ -82,6 +134,14 @@ class DepthsAnswer(_Closed):
     n_dead: int
 
 
+class GroupAnswer(_Closed):
+    """A workflow's queues as a group, and each of them in reservation order, with tokens where they were asked for."""
+
+    kind: Literal["group"] = "group"
+    group: MQGroup
+    profiles: list[MQProfile]
+
+
 class Refusal(_Closed):
     """The question cannot be answered: `code` names the error family."""
 
@@ -91,7 +151,7 @@ class Refusal(_Closed):
     hint: str = ""
 
 
-Answer = Annotated[ProfilesAnswer | GrantAnswer | DepthsAnswer | Refusal, Field(discriminator="kind")]
+AnyAnswer = ProfilesAnswer | GrantAnswer | DepthsAnswer | GroupAnswer | Refusal
 
-REQUEST: TypeAdapter[ProfilesQuery | GrantQuery | DepthsQuery] = TypeAdapter(Request)
-ANSWER: TypeAdapter[ProfilesAnswer | GrantAnswer | DepthsAnswer | Refusal] = TypeAdapter(Answer)
+REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])
+ANSWER: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

@@ -6,22 +6,21 @@ from pydantic import SecretStr, ValidationError
 
 from schemas.errors import Rejected
 from schemas.events import Event
-from schemas.requests import (
-    ANSWER,
-    REQUEST,
-    DepthsAnswer,
-    DepthsQuery,
-    GrantAnswer,
-    GrantQuery,
-    ProfilesAnswer,
-    ProfilesQuery,
-    Refusal,
-)
+from schemas.requests import ANSWER, REQUEST, AnyAnswer, AnyRequest, GrantAnswer
 
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
 
-AnyRequest = ProfilesQuery | GrantQuery | DepthsQuery
-AnyAnswer = ProfilesAnswer | GrantAnswer | DepthsAnswer | Refusal
+__all__ = [
+    "EVENT_CONTENT_TYPE",
+    "AnyAnswer",
+    "AnyRequest",
+    "answer_from_bytes",
+    "answer_to_bytes",
+    "event_from_bytes",
+    "event_to_bytes",
+    "request_from_bytes",
+    "request_to_bytes",
+]
 
 
 def event_to_bytes(event: Event) -> bytes:

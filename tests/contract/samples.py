@@ -31,16 +31,22 @@ from schemas.events import (
     envelope,
 )
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, TaskId, WorkflowId
-from schemas.objects import MQProfile, PilotConfig, WorkerConfig
+from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
 from schemas.requests import (
+    ActivateQuery,
     Depth,
     DepthsAnswer,
     DepthsQuery,
     GrantAnswer,
     GrantQuery,
+    GroupAnswer,
+    GroupQuery,
+    ProfileQuery,
     ProfilesAnswer,
     ProfilesQuery,
     Refusal,
+    ReserveQuery,
+    TaskProfilesQuery,
 )
 from schemas.wire import AnyAnswer, AnyRequest, answer_to_bytes, event_to_bytes, request_to_bytes
 
@@ -146,6 +152,11 @@ REQUESTS: tuple[AnyRequest, ...] = (
     ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
     GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
     DepthsQuery(workflow_id=WORKFLOW),
+    TaskProfilesQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
+    ReserveQuery(workflow_id=WORKFLOW, queue_aliases=[Alias("hits"), Alias("tracks")], public=[Alias("hits")]),
+    ActivateQuery(workflow_id=WORKFLOW, priority=60),
+    GroupQuery(workflow_id=WORKFLOW),
+    ProfileQuery(mqid=HITS),
 )
 
 ANSWERS: tuple[AnyAnswer, ...] = (
@@ -175,6 +186,19 @@ ANSWERS: tuple[AnyAnswer, ...] = (
             Depth(mqid=HITS, alias="hits", is_public=True, n_ready=12, n_unacknowledged=8, n_consumers=8),
         ],
         n_dead=1,
+    ),
+    GroupAnswer(
+        group=MQGroup(workflow_id=WORKFLOW, timestamp=1795219615.31, criteria={"priority": 60}),
+        profiles=[
+            MQProfile(
+                mqid=HITS,
+                workflow_id=WORKFLOW,
+                timestamp=1795219615.31,
+                alias=Alias("hits"),
+                is_public=True,
+                is_activated=False,
+            )
+        ],
     ),
     Refusal(code=404, error="no such workflow", hint="check the id"),
 )

@@ -1,0 +1,114 @@
+"""Another WMS's queues: named when it reserves, created when it activates; and the profiles of a task for a TMS."""
+
+import jwt
+import pytest
+
+from schemas.errors import Forbidden, NotFound, Unavailable
+from schemas.ids import Alias, Mqid, WorkflowId
+from schemas.requests import (
+    ActivateQuery,
+    GroupAnswer,
+    GroupQuery,
+    ProfileQuery,
+    ProfilesAnswer,
+    ProfilesQuery,
+    ReserveQuery,
+    TaskProfilesQuery,
+)
+from schemas.topology import event_exchange, read_scope, write_scope
+from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
+
+FOREIGN = WorkflowId("their-workflow_1")
+RESERVE = ReserveQuery(workflow_id=FOREIGN, queue_aliases=[Alias("b"), Alias("a")], public=[Alias("a")])
+
+
+async def group(peer: Peer, query: ReserveQuery | ActivateQuery | GroupQuery) -> GroupAnswer:
+    answer = await peer.bus.ask(query, timeout_s=15)
+    assert isinstance(answer, GroupAnswer)
+    return answer
+
+
+async def profiles(peer: Peer, query: ProfilesQuery | ProfileQuery | TaskProfilesQuery) -> ProfilesAnswer:
+    answer = await peer.bus.ask(query)
+    assert isinstance(answer, ProfilesAnswer)
+    return answer
+
+
+async def test_reserved_queues_are_named_once_and_created_when_asked_for(run_mqs: RunMqs, wms: Peer) -> None:
+    async with run_mqs() as mqs:
+        made = await group(wms, RESERVE)
+        assert [(p.alias, p.is_public, p.is_activated, p.auth_token) for p in made.profiles] == [
+            ("b", False, False, None),
+            ("a", True, False, None),
+        ]
+        assert {p.timestamp for p in made.profiles} == {made.group.timestamp}
+        assert made.group.criteria is None
+        again = RESERVE.model_copy(update={"queue_aliases": [Alias("z")]})
+        assert await group(wms, again) == made, "a repetition returns the stored group"
+        # What is only reserved is not activated by itself, whatever becomes free.
+        await mqs.groups.reconsider()
+        assert await group(wms, GroupQuery(workflow_id=FOREIGN)) == made
+
+        active = await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))
+        assert active.group.criteria == {"priority": 7}
+        assert [p.mqid for p in active.profiles] == [p.mqid for p in made.profiles]
+        assert all(p.is_activated and p.auth_token and p.broker_address for p in active.profiles)
+        for profile in active.profiles:
+            claims = jwt.decode(str(profile.auth_token), options={"verify_signature": False})
+            assert set(claims["scope"].split()) == {
+                read_scope(profile.mqid),
+                write_scope(event_exchange(profile.mqid)),
+            }
+            assert profile.broker_address
+            async with logged_in(profile.broker_address, str(profile.auth_token)) as connection:
+                assert not connection.is_closed
+        repeated = await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))
+        assert [p.auth_token for p in repeated.profiles] != [p.auth_token for p in active.profiles], "minted anew"
+        (one,) = (await profiles(wms, ProfileQuery(mqid=active.profiles[0].mqid))).profiles
+        assert (one.alias, one.is_activated, bool(one.auth_token)) == ("b", True, True)
+        (public,) = (await profiles(wms, ProfilesQuery(workflow_id=FOREIGN, subject="eve", unowned=True))).profiles
+        assert (public.alias, bool(public.auth_token)) == ("a", True)
+
+
+async def test_unknown_groups_and_profiles_are_named_as_the_contract_has_it(run_mqs: RunMqs, wms: Peer) -> None:
+    async with run_mqs():
+        for query, error in (
+            (ActivateQuery(workflow_id=FOREIGN, priority=None), "No MQProfiles found for workflow id"),
+            (GroupQuery(workflow_id=FOREIGN), "MQGroup not found"),
+            (ProfileQuery(mqid=Mqid("a" + "0" * 20)), "MQProfile not found"),
+        ):
+            with pytest.raises(NotFound, match=error):
+                await wms.bus.ask(query)
+
+
+async def test_an_activation_that_must_wait_says_so_and_goes_on_later(run_mqs: RunMqs, wms: Peer) -> None:
+    async with run_mqs(budget_queues=1):
+        await group(wms, RESERVE)
+        with pytest.raises(Unavailable):
+            await wms.bus.ask(ActivateQuery(workflow_id=FOREIGN, priority=7), timeout_s=15)
+    async with run_mqs():
+        assert (await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))).group.criteria == {"priority": 7}
+
+
+async def test_a_tasks_profiles_bear_one_pilots_token_and_only_the_gateway_gets_them(
+    run_mqs: RunMqs, wms: Peer, tms: Peer
+) -> None:
+    plan = Plan()
+    query = TaskProfilesQuery(
+        workflow_id=plan.workflow_id, taskforce_uuid=plan.taskforce, inputs=[plan.queue_in], outputs=[plan.queue_out]
+    )
+    async with run_mqs():
+        await wms.say(plan.requested)
+        await wms.next()
+        found = (await profiles(wms, query)).profiles
+        assert [p.mqid for p in found] == [plan.queue_in, plan.queue_out]
+        assert len({p.auth_token for p in found}) == 1
+        claims = jwt.decode(str(found[0].auth_token), options={"verify_signature": False})
+        assert read_scope(plan.queue_in) in claims["scope"].split()
+        assert read_scope(plan.queue_out) not in claims["scope"].split()
+        assert (await profiles(wms, ProfilesQuery(workflow_id=plan.workflow_id, subject="eve", unowned=True))) == (
+            ProfilesAnswer(profiles=[])
+        ), "it has an owner, whom the gateway would have checked"
+        for asked in (query, RESERVE, ActivateQuery(workflow_id=FOREIGN, priority=1), GroupQuery(workflow_id=FOREIGN)):
+            with pytest.raises(Forbidden):
+                await tms.bus.ask(asked)
