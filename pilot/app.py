@@ -21,6 +21,7 @@ from pilot.runtimes.docker import Docker
 from pilot.runtimes.found import found
 from pilot.settings import TASK_FILE, Settings, chirp, settings
 from schemas.errors import EWMSError
+from schemas.legacywire import Wire, check_codec
 from schemas.statuses import PilotStatus
 
 log = logging.getLogger("pilot")
@@ -106,6 +107,8 @@ async def live(told: Settings, environment: Mapping[str, str]) -> int:
 
 
 async def _built(told: Settings, environment: Mapping[str, str], queues: Queues, chirper: Chirper) -> Pilot:
+    if any(queue.wire is Wire.LEGACY for queue in told.outputs):
+        check_codec()
     external = await asyncio.to_thread(_external, told)
     children = Children()
     work = WorkDirectory(told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext)

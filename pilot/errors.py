@@ -54,6 +54,11 @@ def invalid_infile(why: str) -> Failure:
     return Failure("InvalidDataForInfile", why, reason=DeadReason.UNREADABLE, final=True)
 
 
+def codec_missing(why: str) -> Failure:
+    """Return the failure of an event that this worker cannot read and another one may."""
+    return Failure("CodecMissing", why, reason=DeadReason.UNREADABLE)
+
+
 def outfile_too_large(n_bytes: int, limit_bytes: int) -> Failure:
     """Return the failure of a task whose outfile no queue would take."""
     return Failure(

@@ -2,12 +2,17 @@
 
 event -> infile    the payload's bytes as they are
 outfile -> event   `.json`: checked, application/json; else text/plain if it is UTF-8, application/octet-stream if not
+
+Events of existing message clients are taken from every queue, and written onto a queue that is set to them: what they
+carry is JSON, which a `.json` infile holds as it is, and any other infile if it is a text.
 """
 
 import json
+from collections.abc import Mapping
 
-from pilot.errors import Failure, invalid_infile, outfile_unreadable
-from schemas.dataevents import BINARY, JSON, TEXT, DataEvent
+from pilot.errors import Failure, codec_missing, invalid_infile, outfile_unreadable
+from schemas import legacywire
+from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, Header, HeaderValue
 from schemas.topology import MAX_EVENT_BYTES
 
 
@@ -15,6 +20,8 @@ def infile(event: DataEvent, extension: str) -> bytes | Failure:
     """Return the bytes of the infile for `event`; a `.json` infile is one that a JSON parser will take."""
     if len(event.body) > MAX_EVENT_BYTES:
         return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
+    if legacywire.is_legacy(event.body, event.content_type):
+        return _legacy_infile(event.body, extension)
     if extension == "json" and event.content_type == JSON:
         try:
             json.loads(event.body)
@@ -36,3 +43,41 @@ def output_type(body: bytes, extension: str) -> str | Failure:
     except UnicodeDecodeError:
         return BINARY
     return TEXT
+
+
+def legacy_output(body: bytes, content_type: str, headers: Mapping[str, HeaderValue]) -> bytes | None:
+    """Return the outfile's `body` as existing message clients read it; `None` if their format cannot hold it.
+
+    What it cannot hold, bytes that are no text above all, is sent as it is: pilots and our client read that as well,
+    and an existing client could never have got it.
+
+    Raises: CodecMissing.
+    """
+    trace = {Header.TRACE.value: headers[Header.TRACE]} if Header.TRACE in headers else {}
+    try:
+        if content_type == JSON:
+            return legacywire.encode(json.loads(body), trace)
+        if content_type == TEXT:
+            return legacywire.encode(body.decode(), trace)
+    except (legacywire.Unwritable, ValueError, RecursionError):
+        return None
+    return None
+
+
+def _legacy_infile(body: bytes, extension: str) -> bytes | Failure:
+    try:
+        data = legacywire.decode(body).data
+        if extension == "json":
+            return json.dumps(data).encode()
+        if isinstance(data, str):
+            return data.encode()
+    except legacywire.Undecodable as error:
+        return invalid_infile(error.reason)
+    except legacywire.CodecMissing as error:
+        return codec_missing(error.reason)
+    except (ValueError, RecursionError) as error:
+        return invalid_infile(f"the event cannot be written into a file: {type(error).__name__}")
+    return invalid_infile(
+        f"the event is a JSON {type(data).__name__}, and a .{extension} infile takes texts: "
+        "set EWMS_PILOT_INFILE_EXT to .json"
+    )

@@ -44,7 +44,7 @@ from pilot.instructions import (
     StopListening,
 )
 from pilot.mounts import Mount
-from pilot.payloads import infile, output_type
+from pilot.payloads import infile, legacy_output, output_type
 from pilot.process import Child, Children
 from pilot.queues import Queues, output_event_id
 from pilot.settings import Queue, Settings
@@ -66,6 +66,7 @@ from runtime.amqp import Delivery, QueueFull
 from schemas.dataevents import DataEvent, Header, HeaderValue
 from schemas.errors import EWMSError
 from schemas.ids import EventId
+from schemas.legacywire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -434,7 +435,10 @@ class Pilot:
         if run.event and Header.TRACE in run.event.headers:
             headers[Header.TRACE] = run.event.headers[Header.TRACE]
         event_id = output_event_id(parent, self._settings.task_id, index)
-        await self._queues.publish(queue, DataEvent(run.output, event_id, run.output_type, headers))
+        body, content_type = run.output, run.output_type
+        if queue.wire is Wire.LEGACY and (packed := legacy_output(body, content_type, headers)) is not None:
+            body, content_type = packed, ""
+        await self._queues.publish(queue, DataEvent(body, event_id, content_type, headers))
         run.confirmed.add(index)
 
     async def _publish_dead_letter(self, key: int, failure: Failure, attempt: int, after_s: float) -> None:

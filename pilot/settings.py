@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from pilot.errors import SettingsInvalid
 from pilot.variables import Variables
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
+from schemas.legacywire import Wire
 
 TASK_FILE = "ewms_pilot_task.json"
 TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
@@ -47,11 +48,12 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A message queue and how to reach it. `token` is empty where the token file holds it."""
+    """A message queue and how to reach it. `token` is empty where the token file holds it; `wire` is for outputs."""
 
     mqid: Mqid
     address: str
     token: str = field(default="", repr=False)
+    wire: Wire = Wire.EWMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,19 +197,25 @@ def _queues(v: Variables, name: str) -> tuple[Queue, ...]:
     """Return the queues that `;` joins; a single address, type or token serves them all."""
     mqids = v.words(name, ";")
     columns = []
-    for part in ("BROKER_ADDRESS", "AUTH_TOKEN", "BROKER_TYPE"):
+    for part in ("BROKER_ADDRESS", "AUTH_TOKEN", "BROKER_TYPE", "WIRE"):
         values = v.words(f"{name}_{part}", ";")
         if len(values) not in {0, 1, len(mqids)} and mqids:
             v.wrong(f"{name}_{part}", f"must have one value, or one for each of the {len(mqids)} queues", "count them")
         columns.append(values if len(values) == len(mqids) else (values[:1] or ("",)) * len(mqids))
-    addresses, tokens, types = columns
+    addresses, tokens, types, wires = columns
+    if not {wire.lower() for wire in wires} <= {"", *Wire}:
+        v.wrong(f"{name}_WIRE", f"must be of {', '.join(Wire)}", "choose one, or unset it")
+        wires = ("",) * len(mqids)
     if any(broker_type.lower() not in {"", "rabbitmq"} for broker_type in types):
         v.wrong(f"{name}_BROKER_TYPE", "must be rabbitmq", "the only broker there is; or unset it")
     if mqids and not all(addresses):
         v.wrong(f"{name}_BROKER_ADDRESS", "must say where the queues are", "write user@host:port/vhost")
     if len(set(mqids)) != len(mqids):
         v.wrong(name, "must not name a queue twice", "remove the repetition")
-    return tuple(Queue(Mqid(m), a, t) for m, a, t in zip(mqids, addresses, tokens, strict=True))
+    return tuple(
+        Queue(Mqid(mqid), address, token, Wire(wire.lower() or Wire.EWMS))
+        for mqid, address, token, wire in zip(mqids, addresses, tokens, wires, strict=True)
+    )
 
 
 def _extension(v: Variables, name: str, default: str) -> str:

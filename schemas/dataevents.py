@@ -1,7 +1,8 @@
 """An event on a message queue: the payload is the body, everything else rides in AMQP properties.
 
 body            the payload's bytes, untouched
-content_type    what the bytes are: application/json, text/plain, application/octet-stream
+content_type    what the bytes are: application/json, text/plain, application/octet-stream; existing message clients
+                set none, and pack the payload in their own way: see `schemas.legacywire`
 message_id      the event's id; a repeated event keeps it
 headers         `x-ewms-parent` (the input that led to it), `traceparent`; on dead letters also `x-ewms-dead-*`
 """

@@ -151,7 +151,7 @@ class Field:
                 queue = await self.channel.get_queue(part.queue, ensure=False)
                 await queue.bind(part.exchange, routing_key=part.key, arguments=dict(part.arguments))
 
-    async def put(self, mqid: Mqid, *bodies: bytes, content_type: str = "text/plain") -> list[str]:
+    async def put(self, mqid: Mqid, *bodies: bytes, content_type: str | None = "text/plain") -> list[str]:
         """Publish events, and return their ids."""
         exchange = await self.channel.get_exchange(event_exchange(mqid), ensure=False)
         ids = [str(uuid.uuid4()) for _ in bodies]

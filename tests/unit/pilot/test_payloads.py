@@ -3,9 +3,10 @@
 import pytest
 
 from pilot.errors import Failure
-from pilot.payloads import infile, output_type
+from pilot.payloads import infile, legacy_output, output_type
 from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, DeadReason
 from schemas.ids import EventId
+from schemas.legacywire import MAGIC, LegacyEvent, decode, encode
 from schemas.topology import MAX_EVENT_BYTES
 
 
@@ -64,3 +65,58 @@ def test_a_json_outfile_that_is_none_fails_the_task_and_is_tried_again(body: byt
     failure = output_type(body, "json")
     assert isinstance(failure, Failure)
     assert not failure.final
+
+
+def legacy(data: object) -> DataEvent:
+    return DataEvent(encode(data), EventId(""), "")
+
+
+@pytest.mark.parametrize(
+    ("data", "extension", "expected"),
+    [
+        ("text as it is\n", "in", b"text as it is\n"),
+        ("text", "json", b'"text"'),
+        ({"a": [1, None]}, "json", b'{"a": [1, null]}'),
+        ("\ud800", "json", b'"\\ud800"'),
+    ],
+)
+def test_what_an_existing_client_sent_becomes_the_infile(data: object, extension: str, expected: bytes) -> None:
+    assert infile(legacy(data), extension) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "extension"),
+    [
+        (legacy({"a": 1}), "in"),
+        (legacy("\ud800"), "in"),
+        (DataEvent(MAGIC + b"nonsense", EventId(""), ""), "in"),
+        (DataEvent(MAGIC + b"nonsense", EventId(""), ""), "json"),
+    ],
+)
+def test_what_an_existing_client_sent_and_no_infile_can_hold_is_given_up_at_once(
+    event: DataEvent, extension: str
+) -> None:
+    failure = infile(event, extension)
+    assert isinstance(failure, Failure)
+    assert (failure.type, failure.final, failure.reason) == ("InvalidDataForInfile", True, DeadReason.UNREADABLE)
+
+
+def test_a_file_that_happens_to_be_zstd_is_a_payload_like_any_other() -> None:
+    body = encode("x")
+    assert infile(DataEvent(body, EventId("e"), BINARY), "in") == body
+
+
+def test_outputs_for_existing_clients_carry_the_outfile_and_the_trace() -> None:
+    packed = legacy_output(b'{"a":  1}', JSON, {"traceparent": "00-1", "x-ewms-parent": "p"})
+    assert packed is not None
+    assert decode(packed) == LegacyEvent({"a": 1}, {"traceparent": "00-1"})
+    packed = legacy_output(b"text\n", TEXT, {})
+    assert packed is not None
+    assert decode(packed) == LegacyEvent("text\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"), [(b"\xff", BINARY), (b"0" * MAX_EVENT_BYTES, TEXT), (b"[" * 100_000, JSON)]
+)
+def test_what_existing_clients_could_not_read_is_no_output_for_them(body: bytes, content_type: str) -> None:
+    assert legacy_output(body, content_type, {}) is None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pilot.errors import SettingsInvalid
 from pilot.settings import ChirpDest, Platform, Settings, chirp, settings
+from schemas.legacywire import Wire
 
 MINIMAL = {
     "EWMS_PILOT_TASK_IMAGE": "/images/reco",
@@ -190,3 +191,13 @@ FREE = [*sorted(MINIMAL), "EWMS_PILOT_TASK_ARGS", "EWMS_PILOT_TASK_ENV_JSON", "E
 def test_any_text_is_either_understood_or_refused(variables: dict[str, str]) -> None:
     with contextlib.suppress(SettingsInvalid):
         settings({**MINIMAL, **variables}, directory="/job")
+
+
+def test_each_output_queue_has_the_wire_format_that_is_said_or_ours() -> None:
+    assert [queue.wire for queue in told().outputs] == [Wire.EWMS]
+    assert [queue.wire for queue in told(QUEUE_OUTGOING="a;b", QUEUE_OUTGOING_WIRE="legacy").outputs] == [
+        Wire.LEGACY
+    ] * 2
+    mixed = told(QUEUE_OUTGOING="a;b", QUEUE_OUTGOING_WIRE="Legacy;ewms").outputs
+    assert [queue.wire for queue in mixed] == [Wire.LEGACY, Wire.EWMS]
+    assert "EWMS_PILOT_QUEUE_OUTGOING_WIRE must be of ewms, legacy" in problem(QUEUE_OUTGOING_WIRE="pickle")
