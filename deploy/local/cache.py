@@ -93,20 +93,26 @@ def prepare(cache: Path, console: Console, *, mirror: str | None = None, allow_f
 
 def _find(cache: Path, *, allow_fallback: bool) -> Installed | None:
     mongod = _mongod_directory(cache)
-    if not (mongod / ".ok").exists():
-        return None
-    for suite in (SUITE, FALLBACK_SUITE) if allow_fallback else (SUITE,):
-        for stamp in sorted(cache.glob(f"debian-{suite}-*-{_digest()}/.ok"), key=_mtime, reverse=True):
-            facts = json.loads(stamp.read_text())
-            # Programs hold the absolute path of their loader, so a moved cache does not run.
-            if facts["path"] == str(stamp.parent):
+    if (mongod / ".ok").exists():
+        for suite in (SUITE, FALLBACK_SUITE) if allow_fallback else (SUITE,):
+            if (found := _find_packages(cache, suite)) is not None:
+                directory, versions = found
                 return Installed(
-                    tree=stamp.parent / "tree",
-                    python_image=stamp.parent / packages.PYTHON_IMAGE.name,
+                    tree=directory / "tree",
+                    python_image=directory / packages.PYTHON_IMAGE.name,
                     mongod=mongod / "bin/mongod",
                     suite=suite,
-                    versions={**facts["versions"], "mongod": wheel.MONGOD_VERSION},
+                    versions={**versions, "mongod": wheel.MONGOD_VERSION},
                 )
+    return None
+
+
+def _find_packages(cache: Path, suite: str) -> tuple[Path, Mapping[str, str]] | None:
+    for stamp in sorted(cache.glob(f"debian-{suite}-*-{_digest()}/.ok"), key=_mtime, reverse=True):
+        facts = json.loads(stamp.read_text())
+        # Programs hold the absolute path of their loader, so a moved cache does not run.
+        if facts["path"] == str(stamp.parent):
+            return stamp.parent, facts["versions"]
     return None
 
 
@@ -126,23 +132,25 @@ def _fill_debian(
     mirror: str | None,
     on_fallback: Callable[[LaunchError], None] | None,
 ) -> None:
-    if any(cache.glob(f"debian-{SUITE}-*-{_digest()}/.ok")):
+    if _find_packages(cache, SUITE) is not None:
         bar.done("in the cache")
         return
     try:
-        _fill_suite(cache, SUITE, bar, helpers, mirror)
+        _fill_suite(cache, SUITE, packages.SERVERS, bar, helpers, mirror)
     except LaunchError as error:
         if on_fallback is None:
             raise
         on_fallback(error)
-        _fill_suite(cache, FALLBACK_SUITE, bar, helpers, mirror)
+        _fill_suite(cache, FALLBACK_SUITE, packages.FALLBACK_SERVERS, bar, helpers, mirror)
 
 
-def _fill_suite(cache: Path, suite: str, bar: Bar, helpers: Helpers, mirror: str | None) -> None:
+def _fill_suite(
+    cache: Path, suite: str, servers: packages.PackageSet, bar: Bar, helpers: Helpers, mirror: str | None
+) -> None:
     apt = Apt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
     bar.stage(f"reading Debian {suite}")
     apt.update()
-    sets = (packages.SERVERS, packages.PYTHON_IMAGE)
+    sets = (servers, packages.PYTHON_IMAGE)
     chosen = [apt.resolve(wanted) for wanted in sets]
     bar.stage("downloading", sum({one.file_name: one.n_bytes for some in chosen for one in some}.values()))
     files = [apt.download(wanted, some, bar) for wanted, some in zip(sets, chosen, strict=True)]

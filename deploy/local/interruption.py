@@ -1,10 +1,13 @@
 """Turn the signals that ask a launcher to end into one exception, which unwinds whatever it is doing."""
 
+import ctypes
 import os
 import signal
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Source: linux/prctl.h.
+_PR_SET_PDEATHSIG = 1
 
 
 class Interrupted(KeyboardInterrupt):
@@ -15,8 +18,11 @@ def raise_on_signals() -> None:
     """Have the main thread raise `Interrupted` at the first SIGINT, SIGTERM or SIGHUP.
 
     A second one is ignored, so that the orderly end it asks for is not cut off; a third ends this process on the spot,
-    and the kernel its children.
+    and the kernel its children. The end of a `make` that runs this counts as SIGTERM: a script that kills `make up`
+    has no other name for the launcher.
     """
+    if "MAKELEVEL" in os.environ:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     count = 0
 
     def handle(number: int, _: FrameType | None) -> None:

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from deploy.local.asked import SCHEDD
 from deploy.local.cache import Installed
-from deploy.local.condor import Condor, start_condor
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
 from deploy.local.keys import KeyFiles
 from deploy.local.mongodb import MongoDB, start_mongodb
 from deploy.local.prerequisites import check_pool
 from deploy.local.processes import Child, Children, SideBySide
 from deploy.local.rabbitmq import RabbitMQ
+
+if TYPE_CHECKING:
+    from deploy.local.condor import Condor
 
 _ATTEMPTS = 3
 
@@ -30,7 +32,7 @@ class Services:
     run: Path
     mongodb: MongoDB
     rabbitmq: RabbitMQ
-    condor: Condor | None
+    condor: "Condor | None"
     children: Children
 
     @property
@@ -75,7 +77,10 @@ def running(
             )
             return broker.start()
 
-        def condor() -> Condor:
+        def condor() -> "Condor":
+            # HTCondor's bindings are loaded only where there is to be a pool.
+            from deploy.local.condor import start_condor  # noqa: PLC0415
+
             return start_condor(children, installed.tree, fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD)
 
         with SideBySide(children) as starts:
@@ -103,10 +108,10 @@ def _retried(start: Callable[[], _S]) -> _S:
     return start()
 
 
-def _as_pool(start: Callable[[], Condor]) -> Callable[[], Condor]:
+def _as_pool(start: "Callable[[], Condor]") -> "Callable[[], Condor]":
     """Return `start` with its failures told apart from those of the servers that nothing can stand in for."""
 
-    def started() -> Condor:
+    def started() -> "Condor":
         try:
             return start()
         except LaunchError as error:
