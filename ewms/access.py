@@ -6,11 +6,12 @@ from typing import Self
 
 from ewms.errors import NotThere, TimedOut
 from ewms.http import Gateway
-from ewms.tokens import renew_at
+from ewms.tokens import renew_at, wire_of
 from runtime.amqp import Connection
 from schemas.api import ProfilesAnswerBody
 from schemas.errors import EWMSError
 from schemas.ids import Mqid, WorkflowId
+from schemas.legacywire import Wire
 from schemas.objects import MQProfile
 
 #: Between looks at something that is about to happen: at first often, then once a second.
@@ -111,6 +112,11 @@ class QueueAccess:
     def mqid(self) -> Mqid:
         """Return the queue's name on the broker."""
         return self.profile.mqid
+
+    @property
+    def wire(self) -> Wire:
+        """Return the format in which the queue wants its events."""
+        return wire_of(self._token)
 
     async def close(self) -> None:
         """Close the connection; what is on its way is sent first."""

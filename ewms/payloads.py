@@ -3,6 +3,9 @@
 str    <-> text/plain, UTF-8            a task's infile holds it as it is
 bytes  <-> application/octet-stream     likewise
 other  <-> application/json             the infile is JSON; EWMS_PILOT_INFILE_EXT should be .json
+
+Events of existing message clients are read as well, and written onto queues that are set to them: what they carry is
+JSON. Bytes do not fit in there and are sent as above.
 """
 
 import json
@@ -11,22 +14,27 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+from schemas import legacywire
 from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, Header
 from schemas.ids import EventId
+from schemas.legacywire import Wire
 
 #: Ids of keyed events live in a namespace of their own, so that they meet no other kind of uuid5.
 _KEYS = uuid.UUID("6a0d1a52-9f0e-5d0b-8f57-2d1f6f0c9e11")
 
 
-def encode(payload: Any, content_type: str | None = None) -> tuple[bytes, str]:
-    """Return the body and content type of an event that carries `payload`.
+def encode(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS) -> tuple[bytes, str]:
+    """Return the body and content type ("" for none) of an event that carries `payload` onto a queue set to `wire`.
 
     Raises:
         TypeError: it is nothing that JSON can hold.
         ValueError: it holds NaN or an infinity, which JSON readers refuse.
+        Unwritable: it is too large for existing message clients.
     """
     if isinstance(payload, bytes | bytearray | memoryview):
         return bytes(payload), content_type or BINARY
+    if wire is Wire.LEGACY:
+        return legacywire.encode(payload, allow_nan=False), ""
     if isinstance(payload, str):
         return payload.encode(), content_type or TEXT
     text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -34,7 +42,16 @@ def encode(payload: Any, content_type: str | None = None) -> tuple[bytes, str]:
 
 
 def decode(body: bytes, content_type: str) -> Any:
-    """Return what `body` carries; bytes that are not what `content_type` says come back as they are."""
+    """Return what `body` carries; bytes that are not what `content_type` says come back as they are.
+
+    Raises:
+        CodecMissing: it is an existing client's event, and this installation lacks the library that unpacks it.
+    """
+    if legacywire.is_legacy(body, content_type):
+        try:
+            return legacywire.decode(body).data
+        except legacywire.Undecodable:
+            return body
     kind = content_type.partition(";")[0].strip().lower()
     try:
         if kind == JSON or kind.endswith("+json"):
@@ -60,6 +77,7 @@ class Event:
     id: str
     body: Any
     raw: bytes = field(repr=False)
+    #: "" for an event of an existing message client.
     content_type: str
     headers: dict[str, Any] = field(repr=False)
     #: The number of this delivery, counted from 1 by the broker.

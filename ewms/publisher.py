@@ -8,7 +8,6 @@ from ewms.access import QueueAccess
 from ewms.errors import PublishFailed
 from ewms.http import Gateway
 from ewms.payloads import encode, event_id
-from schemas.dataevents import BINARY
 from schemas.errors import EWMSError, TooLarge
 from schemas.ids import EventId, WorkflowId
 from schemas.topology import MAX_EVENT_BYTES, event_exchange
@@ -77,13 +76,14 @@ class AsyncPublisher:
         self, payload: Any, *, key: object | None = None, content_type: str | None = None
     ) -> tuple[EventId, bytes, str]:
         """Return id, body and content type of the event for `payload`. See `send`."""
-        body, content_type = encode(payload, content_type)
+        access = self._opened
+        body, content_type = encode(payload, content_type, access.wire)
         if len(body) > MAX_EVENT_BYTES:
             raise TooLarge(
                 f"the event has {len(body)} bytes; the limit is {MAX_EVENT_BYTES}",
                 hint="put the data into a file that tasks can reach, and send its name",
             )
-        return event_id(self._mqid, key), body, content_type or BINARY
+        return event_id(access.mqid, key), body, content_type
 
     def start(self, event: tuple[EventId, bytes, str], done: Callable[[], None]) -> None:
         """Put `event` on its way; `done` is called when it is confirmed or has failed."""
@@ -110,10 +110,10 @@ class AsyncPublisher:
             await asyncio.wait(tuple(self._pending))
 
     @property
-    def _mqid(self) -> str:
+    def _opened(self) -> QueueAccess:
         if self._access is None:
             raise RuntimeError("use the publisher inside its `with` block")
-        return self._access.mqid
+        return self._access
 
     def raise_failures(self) -> None:
         if self._failures:
@@ -121,8 +121,7 @@ class AsyncPublisher:
             raise PublishFailed(failures)
 
     async def _publish(self, id_: EventId, body: bytes, content_type: str) -> None:
-        mqid = self._access.mqid if self._access else None
-        assert mqid is not None
+        mqid = self._opened.mqid
         try:
             await self._publisher.publish(
                 event_exchange(mqid), mqid, body, message_id=id_, content_type=content_type, timeout_s=self._timeout_s

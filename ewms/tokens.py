@@ -1,7 +1,9 @@
-"""How long a token lives, read from the token itself. It is not verified: only its server can do that."""
+"""What a token says of itself: how long it lives, how events lie in its queue. Only its server can verify it."""
 
 import base64
 import json
+
+from schemas.legacywire import WIRE_CLAIM, Wire
 
 
 def renew_at(token: str, *, now_s: float) -> float | None:
@@ -17,6 +19,11 @@ def renew_at(token: str, *, now_s: float) -> float | None:
     begin = float(issued) if isinstance(issued, int | float) and issued < expires else now_s
     # A little before the half: whoever counts on "renewed by half-time" may do so.
     return begin + (expires - begin) * 0.45
+
+
+def wire_of(token: str) -> Wire:
+    """Return the format in which the queue that `token` opens wants its events."""
+    return Wire.LEGACY if _claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
 
 
 def _claims(token: str) -> dict[str, object]:

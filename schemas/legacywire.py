@@ -26,6 +26,9 @@ MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 #: is an honest event.
 MAX_RATIO = 200
 
+#: The claim in a queue's token that names the queue's format. A profile has the contract's keys and no room for it.
+WIRE_CLAIM = "ewms_wire"
+
 _LEVEL = 3
 
 
@@ -81,15 +84,17 @@ def decode(body: bytes) -> LegacyEvent:
     return LegacyEvent(message["data"], headers if isinstance(headers, dict) else {})
 
 
-def encode(data: Any, headers: Mapping[str, Any] | None = None) -> bytes:
+def encode(data: Any, headers: Mapping[str, Any] | None = None, *, allow_nan: bool = True) -> bytes:
     """Return the body of an event that carries `data`, such that `decode` takes it.
+
+    NaN and the infinities are no JSON; existing clients, all in Python, write and read them nevertheless.
 
     Raises:
         Unwritable: it is more than an event may be.
         TypeError, ValueError: it is nothing that JSON can hold.
         CodecMissing: it cannot be written here.
     """
-    text = json.dumps({"headers": dict(headers or {}), "data": data}).encode()
+    text = json.dumps({"headers": dict(headers or {}), "data": data}, allow_nan=allow_nan).encode()
     body: bytes = _zstandard().ZstdCompressor(level=_LEVEL).compress(text)
     if len(body) > MAX_EVENT_BYTES or len(text) > _most(len(body)):
         raise Unwritable(f"the event has {len(text)} bytes, {len(body)} when compressed")

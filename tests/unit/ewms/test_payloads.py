@@ -7,6 +7,10 @@ from hypothesis import strategies as st
 from ewms.payloads import Event, Recent, decode, encode, event_id
 from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, Header
 from schemas.ids import EventId
+from schemas.legacywire import MAGIC, Unwritable, Wire
+from schemas.legacywire import decode as unpack
+from schemas.legacywire import encode as pack
+from schemas.topology import MAX_EVENT_BYTES
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
@@ -60,3 +64,27 @@ def test_old_ids_are_forgotten_and_events_without_one_are_never_repeats() -> Non
     assert ("a" in recent, "b" in recent, "c" in recent) == (True, False, True)
     recent.add("")
     assert "" not in recent
+
+
+@given(json_values | st.text() | st.binary())
+def test_what_is_sent_onto_a_queue_of_existing_clients_is_what_is_got(payload: object) -> None:
+    assert decode(*encode(payload, wire=Wire.LEGACY)) == payload
+
+
+def test_existing_clients_get_text_and_json_in_their_format_and_bytes_cannot_be_for_them() -> None:
+    body, content_type = encode({"x": 1}, "application/json", Wire.LEGACY)
+    assert (unpack(body).data, content_type) == ({"x": 1}, "")
+    assert encode(b"x", wire=Wire.LEGACY) == (b"x", BINARY)
+
+
+@pytest.mark.parametrize(("payload", "error"), [(float("nan"), ValueError), ("0" * MAX_EVENT_BYTES, Unwritable)])
+def test_what_existing_clients_could_not_read_is_refused(payload: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        encode(payload, wire=Wire.LEGACY)
+
+
+def test_an_existing_clients_event_is_unpacked_and_one_that_cannot_be_comes_as_it_is() -> None:
+    event = Event.of(DataEvent(pack([1]), EventId(""), ""))
+    assert (event.body, event.content_type) == ([1], "")
+    assert Event.of(DataEvent(MAGIC + b"?", EventId(""), "")).body == MAGIC + b"?"
+    assert Event.of(DataEvent(pack([1]), EventId(""), BINARY)).body == pack([1]), "a file that happens to be zstd"

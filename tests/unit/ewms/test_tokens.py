@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from ewms.tokens import renew_at
+from ewms.tokens import renew_at, wire_of
+from schemas.legacywire import Wire
 
 
 def token(claims: object) -> str:
@@ -26,3 +27,10 @@ def test_a_token_without_its_begin_counts_from_now() -> None:
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "a.!!.c", token([1]), token({}), token({"exp": "soon"})])
 def test_what_tells_no_end_is_never_renewed(text: str) -> None:
     assert renew_at(text, now_s=0) is None
+
+
+def test_a_token_names_the_format_of_its_queue() -> None:
+    assert wire_of(token({"ewms_wire": "legacy"})) is Wire.LEGACY
+    for said in ({}, {"ewms_wire": "ewms"}, {"ewms_wire": ["legacy"]}, [1]):
+        assert wire_of(token(said)) is Wire.EWMS
+    assert wire_of("no token") is Wire.EWMS
