@@ -1,5 +1,6 @@
 """Fixtures: one set of real servers a session, started when a test first asks; fresh names within them a test."""
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from deploy.local.prerequisites import check_machine
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rundir import run_directory
 from deploy.local.services import Services, running
+from deploy.local.stack import Stack, running_stack
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +40,25 @@ def services(installed: Installed, request: pytest.FixtureRequest) -> Iterator[S
     """MongoDB, RabbitMQ and HTCondor, running; their logs are kept when a test has failed."""
     with run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run, running(installed, run) as servers:
         yield servers
+
+
+#: The locations that the contract's acceptance tests know, whose TMS the tests play over REST.
+_CONTRACT_CLUSTERS = {
+    "test-alpha": {"schedd": "SCHEDD1", "served_by": "rest"},
+    "test-beta": {"schedd": "SCHEDD2", "served_by": "rest"},
+}
+
+
+@pytest.fixture(scope="session")
+def contract_stack(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The whole system as an existing TMS meets it: two schedds served over REST, and pages of 40 000 bytes."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
+    environment |= {"EWMS_CLUSTERS": json.dumps(_CONTRACT_CLUSTERS), "EWMS_QUERY_MAX_BYTES": "40000"}
+    with (
+        run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
+        running_stack(installed, run, pool="local", environment=environment) as running,
+    ):
+        yield running
 
 
 @pytest.fixture(scope="session")
