@@ -17,6 +17,7 @@ from schemas.errors import NotFound, Rejected, Unavailable
 from schemas.events import Event, WorkflowOver, WorkflowRequested
 from schemas.ids import WorkflowId
 from schemas.objects import MQGroup, MQProfile
+from schemas.logs import LogQuery, LogsQuery
 from schemas.requests import (
     ActivateQuery,
     DepthsQuery,
@@ -89,6 +90,8 @@ class Handlers:
                 return _group_answer(await repository.find(self._store, request.workflow_id))
             case ProfileQuery():
                 return await self._profile(request)
+            case LogsQuery() | LogQuery():
+                raise Rejected("MQS has no logs of workers")
 
     async def _profiles(self, query: ProfilesQuery) -> ProfilesAnswer:
         found = await repository.find(self._store, query.workflow_id)

@@ -20,7 +20,14 @@ from runtime.amqp.errors import LIBRARY_ERRORS, translated
 from runtime.telemetry import log
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, family
 from schemas.requests import Refusal
-from schemas.topology import DIRECT_REPLY_TO, REQUESTS_EXCHANGE, Service, answers_queue, is_answers_queue, requests_queue
+from schemas.topology import (
+    DIRECT_REPLY_TO,
+    REQUESTS_EXCHANGE,
+    Service,
+    answers_queue,
+    is_answers_queue,
+    requests_queue,
+)
 from schemas.wire import (
     AnyAnswer,
     AnyRequest,
@@ -46,7 +53,8 @@ class Asker:
         self._connection = connection
         self._user = user
         self._answers = answers_queue(service, uuid.uuid4().hex)
-        self._waiting: dict[str, asyncio.Future[AnyAnswer]] = {}
+        #: By the id of the question: who was asked, and what is to become of the answer.
+        self._waiting: dict[str, tuple[str, asyncio.Future[AnyAnswer]]] = {}
         #: By the address to which the answers go.
         self._consumers: dict[str, Consumer] = {}
         self._starting = asyncio.Lock()
@@ -60,7 +68,7 @@ class Asker:
         """
         question = uuid.uuid4().hex
         answered: asyncio.Future[AnyAnswer] = asyncio.get_running_loop().create_future()
-        self._waiting[question] = answered
+        self._waiting[question] = (to, answered)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._send(request, question, timeout_s, to)
@@ -123,16 +131,19 @@ class Asker:
         await _declare(channel, self._answers, key=self._answers)
 
     def _take(self, delivery: Delivery) -> None:
-        answered = self._waiting.get(delivery.correlation_id)
+        asked, answered = self._waiting.get(delivery.correlation_id, ("", None))
         if answered is None or answered.done():
             return  # asked too long ago
+        if delivery.user_id != asked:
+            log.warning("an answer from somebody who was not asked", asked=asked, user=delivery.user_id)
+            return
         try:
             answered.set_result(answer_from_bytes(delivery.body))
         except EWMSError as error:
             answered.set_exception(Broken(error.reason))
 
     def _lost(self) -> None:
-        for answered in self._waiting.values():
+        for _, answered in self._waiting.values():
             if not answered.done():
                 answered.set_exception(ConnectionLost("the connection was lost before the answer"))
 
@@ -141,9 +152,10 @@ class Answerer:
     """Takes requests off the queue and answers them."""
 
     def __init__(
-        self, connection: Connection, publisher: Publisher, handler: AnswerHandler, *, service: str
+        self, connection: Connection, publisher: Publisher, handler: AnswerHandler, *, service: str, user: str
     ) -> None:
         self._service = service
+        self._user = user
         self._connection = connection
         self._publisher = publisher
         self._handler = handler
@@ -191,6 +203,7 @@ class Answerer:
                         delivery_mode=1,
                         correlation_id=delivery.correlation_id,
                         message_id=uuid.uuid4().hex,
+                        user_id=self._user,
                     ),
                     timeout_s=5.0,
                 )

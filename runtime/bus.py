@@ -29,6 +29,7 @@ class Bus:
         self.service = service
         self.source = source
         self._connection = connection
+        self._user = user
         self._publisher = connection.publisher(window=200)
         self._asker = Asker(connection, service=service, user=user)
         self._intakes: list[Intake] = []
@@ -124,7 +125,7 @@ class Bus:
 
     async def answer(self, handler: AnswerHandler) -> None:
         """Answer requests with `handler`, which is told who asks; its `EWMSError`s become refusals."""
-        answerer = Answerer(self._connection, self._publisher, handler, service=self.service)
+        answerer = Answerer(self._connection, self._publisher, handler, service=self.service, user=self._user)
         self._answerers.append(answerer)
         await answerer.start()
 

@@ -1,4 +1,4 @@
-"""Questions to MQS that want an answer at once, by direct reply-to. Tokens ride here, and nowhere else on the bus.
+"""Questions that want an answer at once: to MQS, and to a TMS (`logs.py`). Tokens ride here, nowhere else on the bus.
 
 Nothing of this is persisted: a question whose answer was lost is asked again. Who asks is the AMQP user that the
 broker has checked (`user_id`), not something that the question claims.
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
+from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery
 from schemas.objects import MQGroup, MQProfile
 
 
@@ -93,6 +94,8 @@ AnyRequest = (
     | ActivateQuery
     | GroupQuery
     | ProfileQuery
+    | LogsQuery
+    | LogQuery
 )
 
 
@@ -151,7 +154,7 @@ class Refusal(_Closed):
     hint: str = ""
 
 
-AnyAnswer = ProfilesAnswer | GrantAnswer | DepthsAnswer | GroupAnswer | Refusal
+AnyAnswer = ProfilesAnswer | GrantAnswer | DepthsAnswer | GroupAnswer | LogsAnswer | LogAnswer | Refusal
 
 REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])
 ANSWER: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

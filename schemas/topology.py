@@ -2,7 +2,7 @@
 
 ewms-control   topic exchange `ewms.control` -> `wms.inbox`, `mqs.inbox`, `tms.<schedd>.inbox`
                each inbox with `<inbox>.dead` (undeliverable) and `<inbox>.parked` (types not known yet),
-               fed by the direct exchange `<service>.aside`; requests: `ewms.requests` -> `mqs.requests`
+               fed by the direct exchange `<service>.aside`; requests: `ewms.requests` -> `<service>.requests`
 ewms           per queue:     direct exchange `x.<mqid>` -> quorum queue `<mqid>`
                per workflow:  queue `dead.<workflow_id>`, fed by `x.dead.<workflow_id>` (the pilots' own dead
                               letters) and by the vhost's one headers exchange `dead` (the broker's)
@@ -33,10 +33,10 @@ DELIVERY_LIMIT = 15
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 INBOX_DELIVERY_LIMIT = 20
 
-#: Where MQS takes requests (profiles, grants, depths): direct exchange -> queue; answers go by direct reply-to.
-#: An exchange of their own, since `mqs.requests` as a key on the topic exchange would match the inbox too.
+#: Where services take requests: direct exchange -> `<service>.requests`, by the service's name. An exchange of their
+#: own, since `mqs.requests` as a key on the topic exchange would match the inbox too. MQS answers by direct reply-to; a
+#: TMS, which may not write on the default exchange, over the same exchange into a queue of the asker's.
 REQUESTS_EXCHANGE = "ewms.requests"
-REQUESTS_QUEUE = "mqs.requests"
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
 #: The OAuth resource server, which is also the tokens' audience.
@@ -77,6 +77,21 @@ def tms_service(schedd: str) -> str:
 def inbox(service: str) -> str:
     """Return the queue that `service` (`wms`, `mqs`, `tms.<encoded schedd>`) takes its events from."""
     return f"{service}.inbox"
+
+
+def requests_queue(service: str) -> str:
+    """Return the queue that `service` takes requests from."""
+    return f"{service}.requests"
+
+
+def answers_queue(service: str, name: str) -> str:
+    """Return a queue of `service`'s for answers; nobody can guess it, so `name` is random."""
+    return f"{service}.answers.{name}"
+
+
+def is_answers_queue(name: str) -> bool:
+    """Say whether an answer may be sent to `name`, which somebody has asked for."""
+    return name.startswith(f"{Service.WMS}.answers.")
 
 
 def dead_inbox(service: str) -> str:

@@ -13,6 +13,7 @@ from runtime.health import Check, health_routes, serve
 from runtime.telemetry import log
 from schemas.errors import Unavailable
 from schemas.topology import tms_service
+from tms.answers import Answers
 from tms.ended import Ended
 from tms.home import Home
 from tms.orders import Orders
@@ -89,6 +90,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
             pool=pool, home=home, starter=starter, watch=watch, turns=turns, ended=ended, keep=settings.keep_files
         )
         stack.push_async_callback(bus.drain)
+        await bus.answer(Answers(home).answer)
         await bus.consume(Orders(starter, stopper).take)
         await stack.enter_async_context(_running(sweep.run(), "sweep"))
         await stack.enter_async_context(_running(renewal.run(), "renewal"))

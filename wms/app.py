@@ -31,6 +31,7 @@ from wms.gateway.calls import OpenRoute, answered
 from wms.gateway.queues import Queues
 from wms.gateway.reasons import ReasonedProtocol
 from wms.gateway.taskforces import Taskforces
+from wms.gateway.workerlogs import Logs
 from wms.gateway.workflows import Workflows
 from wms.settings import Settings
 
@@ -89,6 +90,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             *Workflows(fleet, store).routes(),
             *Taskforces(fleet, store, query_max_bytes=settings.query_max_bytes).routes(),
             *Queues(store, bus, http).routes(),
+            *Logs(store, bus).routes(),
             OpenRoute("GET", "/version", _version, "Get the version"),
         ]
         asgi = gateway.build(

@@ -85,6 +85,8 @@ ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("POST", "/query/task-directives"): _READERS,
     ("POST", "/task-directives/{task_id}/actions/add-workers"): _ACTORS | _TMS,
     ("GET", "/taskforces/{taskforce_uuid}"): _READERS | _TMS,
+    ("GET", "/taskforces/{taskforce_uuid}/logs"): _READERS,
+    ("GET", "/taskforces/{taskforce_uuid}/logs/{name}"): _READERS,
     ("POST", "/query/taskforces"): _READERS | _TMS,
     ("GET", "/mqs/workflows/{workflow_id}/mq-profiles/public"): _USERS,
     ("GET", "/mqbroker-issuer/.well-known/jwks.json"): PUBLIC,

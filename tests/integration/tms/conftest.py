@@ -164,6 +164,10 @@ class Peers:
                 except Unroutable:
                     await asyncio.sleep(0.05)
 
+    async def ask(self, request: AnyRequest) -> AnyAnswer:
+        """Ask the TMS, as WMS does."""
+        return await self._wms.ask(request, to=tms_service(SCHEDD))
+
     def said(self, kind: type[P], taskforce: str) -> list[P]:
         """Return what the TMS has said of `taskforce`, of one kind."""
         return [e.data for e in self.heard if isinstance(e.data, kind) and e.data.subject == taskforce]
