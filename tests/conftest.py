@@ -1,5 +1,6 @@
 """Fixtures: one set of real servers a session, started when a test first asks; fresh names within them a test."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ from deploy.local.cache import Installed, cache_directory, prepare
 from deploy.local.prerequisites import check_machine
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rundir import run_directory
-from deploy.local.services import Services, running
+from deploy.local.services import Servers, Services, running
 from deploy.local.stack import Stack, running_stack
 
 
@@ -24,22 +25,49 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--services",
         choices=("local", "containers"),
         default="local",
-        help="where RabbitMQ and MongoDB run: child processes (default) or containers (needs a Docker socket)",
+        help="where RabbitMQ and MongoDB run: child processes (default) or containers (needs a container engine)",
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--services") == "containers":
+        # Imported only where asked for: loading the engine's client takes half a second.
+        from tests.containers import check_engine
+
+        check_engine()
+
+
 @pytest.fixture(scope="session")
-def installed() -> Installed:
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers | None]:
+    """How broker and store run: `None` for the unpacked ones of the cache."""
+    if request.config.getoption("--services") == "local":
+        yield None
+        return
+    from tests.containers import Containers
+
+    containers = Containers()
+    yield containers
+    containers.remove()
+
+
+@pytest.fixture(scope="session")
+def installed(request: pytest.FixtureRequest) -> Installed:
     """The unpacked servers; a machine that cannot have the right versions fails here, it never skips."""
     check_machine()
-    return prepare(cache_directory(os.environ), Console(stderr=True), mirror=os.environ.get("EWMS_DEBIAN_MIRROR"))
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    # Filling the cache takes a minute; whoever waits is to see what for.
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        return prepare(cache_directory(os.environ), Console(stderr=True), mirror=os.environ.get("EWMS_DEBIAN_MIRROR"))
 
 
 @pytest.fixture(scope="session")
-def services(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Services]:
+def services(installed: Installed, servers: Servers | None, request: pytest.FixtureRequest) -> Iterator[Services]:
     """MongoDB, RabbitMQ and HTCondor, running; their logs are kept when a test has failed."""
-    with run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run, running(installed, run) as servers:
-        yield servers
+    with (
+        run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
+        running(installed, run, servers=servers) as started,
+    ):
+        yield started
 
 
 #: The locations that the contract's acceptance tests know, whose TMS the tests play over REST.
@@ -50,13 +78,13 @@ _CONTRACT_CLUSTERS = {
 
 
 @pytest.fixture(scope="session")
-def contract_stack(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Stack]:
+def contract_stack(installed: Installed, servers: Servers | None, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The whole system as an existing TMS meets it: two schedds served over REST, and pages of 40 000 bytes."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
     environment |= {"EWMS_CLUSTERS": json.dumps(_CONTRACT_CLUSTERS), "EWMS_QUERY_MAX_BYTES": "40000"}
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running_stack(installed, run, pool="local", environment=environment) as running,
+        running_stack(installed, run, pool="local", environment=environment, servers=servers) as running,
     ):
         yield running
 

@@ -32,9 +32,15 @@ def start_mongodb(children: Children, mongod: Path, home: Path, log: Path) -> Mo
         LaunchError: it did not; the log is named.
     """
     (port,) = free_ports(1)
-    command: list[str | Path] = [
-        mongod,
-        *("--dbpath", home, "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
+    command: list[str | Path] = [mongod, "--dbpath", home, *arguments(port)]
+    child = children.launch("mongod", command, log=log, environment={"LC_ALL": "C", "HOME": str(home)})
+    return ready_mongodb(child, port)
+
+
+def arguments(port: int) -> list[str]:
+    """Return mongod's arguments, its data's place apart."""
+    return [
+        *("--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
         *("--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25"),
         # 3 preallocated journal files of 100 MB each would be written before the first answer.
         *("--wiredTigerEngineConfigString", "log=(file_max=16MB,prealloc=false)"),
@@ -43,7 +49,14 @@ def start_mongodb(children: Children, mongod: Path, home: Path, log: Path) -> Mo
         # default is a minute, in which nobody else could decide about them. Ours take milliseconds.
         *("--setParameter", "transactionLifetimeLimitSeconds=4"),
     ]
-    child = children.launch("mongod", command, log=log, environment={"LC_ALL": "C", "HOME": str(home)})
+
+
+def ready_mongodb(child: Child, port: int) -> MongoDB:
+    """Make the starting mongod at `port` a replica set and wait until it takes writes.
+
+    Raises:
+        LaunchError: it did not; the log is named.
+    """
     address = f"mongodb://127.0.0.1:{port}/"
     await_ready(child, lambda: _initiated(address, port), timeout_s=_START_TIMEOUT_S)
     await_ready(child, lambda: _is_primary(address), timeout_s=_START_TIMEOUT_S)

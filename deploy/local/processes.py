@@ -58,6 +58,11 @@ class Child:
         return self._holder.poll() is None
 
     @property
+    def exit_status(self) -> int | None:
+        """The child's exit status, 128 + n if signal n ended it; `None` while it runs."""
+        return self._holder.poll()
+
+    @property
     def pid(self) -> int | None:
         """The pid of the server itself as this machine counts; `None` before it is there and once it is gone."""
         holder = self._holder.pid
@@ -103,7 +108,7 @@ class Child:
 
     def failure(self, what: str) -> LaunchError:
         """Return an error that says `what` went wrong with this child, with its exit status and last words."""
-        code = self._holder.poll()
+        code = self.exit_status
         ended = f" (exit status {code})" if code is not None else ""
         last_words = tail(self.log)
         kind = PortTaken if any(words in last_words.lower() for words in _TAKEN) else LaunchError

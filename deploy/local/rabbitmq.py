@@ -61,20 +61,14 @@ class RabbitMQ(Broker):
         Raises:
             LaunchError: it did not come up; the log is named.
         """
-        self._write_configuration()
+        self.configure()
         self.restart()
         return self
 
     def restart(self) -> None:
         """Start the broker, again if it runs, on the same ports and data."""
         self.stop()
-        self._child = self._children.launch(
-            "RabbitMQ",
-            ["/bin/sh", self._home / "start.sh"],
-            log=self._log,
-            environment=self._environment(),
-            cwd=self._home,
-        )
+        self._child = self.launched()
         await_ready(self._child, self._admits, timeout_s=_START_TIMEOUT_S)
 
     def stop(self) -> None:
@@ -88,6 +82,16 @@ class RabbitMQ(Broker):
         if self._child is not None:
             self._child.kill()
 
+    def launched(self) -> Child:
+        """Start the server's process on what it has been configured to."""
+        return self._children.launch(
+            "RabbitMQ",
+            ["/bin/sh", self._home / "start.sh"],
+            log=self._log,
+            environment=self._environment(),
+            cwd=self._home,
+        )
+
     def _admits(self) -> bool:
         try:
             # The port opens last; a look at it is cheaper than a login that is refused for 4 s.
@@ -97,9 +101,18 @@ class RabbitMQ(Broker):
             return False
         return asyncio.run(_logs_in(self.amqp_url(ADMIN, topology.CONTROL_VHOST)))
 
-    def _write_configuration(self) -> None:
-        home, erlang = self._home, self._tree / "usr/lib/erlang"
-        (home / "rabbitmq.conf").write_text(_configuration(self.ports, self.key_files, home / "definitions.json"))
+    def configure(self) -> None:
+        """Write what the server is to read."""
+        self.write_settings(self._home, public_key=self.key_files.public)
+        self._write_programs()
+
+    def write_settings(self, seen_at: Path, *, public_key: Path) -> None:
+        """Write the settings into the home directory, which the server finds at `seen_at`, as it does `public_key`."""
+        home = self._home
+        settings = _configuration(
+            self.ports, kid=self.key_files.kid, public_key=public_key, definitions_file=seen_at / "definitions.json"
+        )
+        (home / "rabbitmq.conf").write_text(settings)
         # The schema of rabbitmq.conf takes https only; a loopback address needs the older format. It has no name for
         # the tick either, at which quorum queues report what lies in them: every 5 s if not told otherwise.
         (home / "advanced.config").write_text(
@@ -110,6 +123,9 @@ class RabbitMQ(Broker):
             list(self.users.values()), control_vhost=topology.CONTROL_VHOST, data_vhost=topology.DATA_VHOST
         )
         write_secret(home / "definitions.json", json.dumps(whole).encode())
+
+    def _write_programs(self) -> None:
+        home, erlang = self._home, self._tree / "usr/lib/erlang"
         # Debian's own `erl` has its place written into it; this one has ours.
         erts = next(erlang.glob("erts-*")) / "bin"
         (home / "bin").mkdir()
@@ -159,7 +175,7 @@ def new_users(schedds: Iterable[str]) -> dict[str, BrokerUser]:
     return {name: BrokerUser(name, secrets.token_urlsafe(18), os.urandom(4)) for name in names}
 
 
-def _configuration(ports: Mapping[str, int], key_files: KeyFiles, definitions_file: Path) -> str:
+def _configuration(ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path) -> str:
     return f"""\
 listeners.tcp.1 = 127.0.0.1:{ports["amqp"]}
 management.tcp.ip = 127.0.0.1
@@ -173,8 +189,8 @@ auth_backends.1 = rabbit_auth_backend_oauth2
 auth_backends.2 = rabbit_auth_backend_internal
 auth_oauth2.resource_server_id = {topology.RESOURCE_SERVER}
 auth_oauth2.resource_server_type = {topology.RESOURCE_SERVER}
-auth_oauth2.default_key = {key_files.kid}
-auth_oauth2.signing_keys.{key_files.kid} = {key_files.public}
+auth_oauth2.default_key = {kid}
+auth_oauth2.signing_keys.{kid} = {public_key}
 auth_oauth2.algorithms.1 = RS256
 
 channel_max = 16

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from deploy.local.asked import SCHEDD
 from deploy.local.cache import Installed
@@ -47,6 +47,62 @@ class Services:
         return self.run / "logs"
 
 
+class Servers(Protocol):
+    """How the broker and the store come to run; each method returns when its server can be used.
+
+    Raises:
+        PortTaken: another try may succeed.
+        LaunchError: it did not come up.
+    """
+
+    def mongodb(self, children: Children, run: Path) -> MongoDB:
+        """Start MongoDB below `run`."""
+        ...
+
+    def rabbitmq(
+        self,
+        children: Children,
+        run: Path,
+        *,
+        schedds: Iterable[str],
+        key_files: KeyFiles | None,
+        amqp_port: int | None,
+    ) -> RabbitMQ:
+        """Start RabbitMQ below `run`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The servers of the cache, as child processes."""
+
+    installed: Installed
+
+    def mongodb(self, children: Children, run: Path) -> MongoDB:
+        """Start MongoDB below `run`."""
+        return start_mongodb(children, self.installed.mongod, fresh(run / "mongodb"), run / "logs/mongod.log")
+
+    def rabbitmq(
+        self,
+        children: Children,
+        run: Path,
+        *,
+        schedds: Iterable[str],
+        key_files: KeyFiles | None,
+        amqp_port: int | None,
+    ) -> RabbitMQ:
+        """Start RabbitMQ below `run`."""
+        return RabbitMQ(
+            children,
+            self.installed.tree,
+            fresh(run / "rabbitmq"),
+            run / "logs/rabbitmq.log",
+            schedds=schedds,
+            key_files=key_files,
+            amqp_port=amqp_port,
+        ).start()
+
+
 @contextlib.contextmanager
 def running(
     installed: Installed,
@@ -56,8 +112,11 @@ def running(
     with_condor: bool = True,
     key_files: KeyFiles | None = None,
     amqp_port: int | None = None,
+    servers: Servers | None = None,
 ) -> Iterator[Services]:
     """Start the servers side by side below `run`; when the body ends, stop them in reverse.
+
+    `servers` runs broker and store in another way than unpacked from the cache.
 
     Raises:
         PoolUnavailable: HTCondor did not come up; its log is named.
@@ -65,17 +124,10 @@ def running(
     """
     if with_condor:
         check_pool()
+    servers = servers or Unpacked(installed)
     with Children() as children, contextlib.ExitStack() as stopping:
-
-        def mongodb() -> MongoDB:
-            return start_mongodb(children, installed.mongod, fresh(run / "mongodb"), run / "logs/mongod.log")
-
-        def rabbitmq() -> RabbitMQ:
-            home, log = fresh(run / "rabbitmq"), run / "logs/rabbitmq.log"
-            broker = RabbitMQ(
-                children, installed.tree, home, log, schedds=schedds, key_files=key_files, amqp_port=amqp_port
-            )
-            return broker.start()
+        mongodb = partial(servers.mongodb, children, run)
+        rabbitmq = partial(servers.rabbitmq, children, run, schedds=schedds, key_files=key_files, amqp_port=amqp_port)
 
         def condor() -> "Condor":
             # HTCondor's bindings are loaded only where there is to be a pool.

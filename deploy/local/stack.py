@@ -28,7 +28,7 @@ from deploy.local.images import Apptainer
 from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
 from deploy.local.ports import free_ports, unavailable
 from deploy.local.processes import Child, SideBySide, await_end, await_ready
-from deploy.local.services import Services, fresh, running
+from deploy.local.services import Servers, Services, fresh, running
 from deploy.local.wiring import PoolName, Spec, Wires, specs
 from schemas.topology import tms_service
 
@@ -153,8 +153,11 @@ def running_stack(
     pool: PoolName,
     environment: Mapping[str, str] = os.environ,
     said: Callable[[str], None] = lambda _: None,
+    servers: Servers | None = None,
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
+
+    `servers` runs broker and store in another way than unpacked from the cache.
 
     `said` hears what is being started.
 
@@ -167,7 +170,7 @@ def running_stack(
         try:
             stack = contextlib.ExitStack()
             system = stack.enter_context(
-                _started(installed, run, pool=pool, wanted=wanted, environment=environment, said=said)
+                _started(installed, run, pool=pool, wanted=wanted, environment=environment, said=said, servers=servers)
             )
         except PortTaken as error:
             _check_ports(wanted)
@@ -189,6 +192,7 @@ def _started(
     wanted: Asked,
     environment: Mapping[str, str],
     said: Callable[[str], None],
+    servers: Servers | None,
 ) -> Iterator[Stack]:
     said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
     with running(
@@ -198,6 +202,7 @@ def _started(
         with_condor=pool == "condor",
         key_files=wanted.key_files,
         amqp_port=wanted.amqp_port,
+        servers=servers,
     ) as services:
         stack = _stack(installed, services, pool, wanted, environment)
         with contextlib.ExitStack() as stopping:

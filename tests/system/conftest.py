@@ -8,6 +8,7 @@ import pytest
 
 from deploy.local.cache import Installed
 from deploy.local.rundir import run_directory
+from deploy.local.services import Servers
 from deploy.local.stack import Stack, running_stack
 from ewms import Client, Task, Workflow
 
@@ -15,7 +16,7 @@ CLUSTER = "local"
 
 
 @pytest.fixture(scope="session")
-def stack(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Stack]:
+def stack(installed: Installed, servers: Servers | None, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """Everything that `make up` starts, with HTCondor; the developer's own settings stay out.
 
     Logs are kept when a test has failed.
@@ -23,7 +24,7 @@ def stack(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Stac
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running_stack(installed, run, pool="condor", environment=environment) as running,
+        running_stack(installed, run, pool="condor", environment=environment, servers=servers) as running,
     ):
         yield running
 
