@@ -54,7 +54,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
 
         lives = timedelta(seconds=settings.user_token_life_s), timedelta(seconds=settings.pilot_token_life_s)
         files = KeyFiles(settings.broker_key_file, settings.broker_public_key_file)
-        issuer = Issuer(files, store, issuer=settings.issuer, longest_life=max(lives))
+        issuer = Issuer(files, store, issuer=settings.issuer, audience=settings.audience, longest_life=max(lives))
         # A key that cannot sign is to be heard of now, not with the first workflow.
         await issuer.jwks()
 
@@ -82,6 +82,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
             broker_address=settings.profile_address,
             user_life=lives[0],
             pilot_life=lives[1],
+            legacy_clients=settings.legacy_clients,
         )
         stack.push_async_callback(bus.drain)
         await bus.answer(handlers.on_request)

@@ -1,28 +1,29 @@
 """Who may read or write which queue, as the claims of a broker token. Nothing here performs I/O.
 
 A token names exchanges to write and queues to read, and nothing else: never `configure`, never the default exchange,
-over which every queue of the vhost can be reached. Each right is said twice, as a plain scope, which every version of
-the broker reads, and as an `authorization_details` entry (RFC 9396), which existing tooling expects.
+over which every queue of the vhost can be reached; unless the deployment serves existing message clients, which need
+both. Each right is said twice, as a plain scope, which every version of the broker reads, and as an
+`authorization_details` entry (RFC 9396), which existing tooling expects.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import Conflict, Forbidden, Unavailable
 from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
+from schemas.legacywire import WIRE_CLAIM, Wire
 from schemas.requests import GrantQuery, TaskProfilesQuery
 from schemas.topology import (
     DATA_VHOST,
-    RESOURCE_SERVER,
+    DEFAULT_EXCHANGE,
     Service,
     dead_exchange,
     event_exchange,
-    read_scope,
+    scope,
     tms_service,
-    write_scope,
 )
 
 #: Set back so that a broker whose clock is behind takes the token.
@@ -32,8 +33,20 @@ CLOCK_SKEW = timedelta(seconds=60)
 #: (RabbitMQ's `initial_frame_max`), with its base64 and its signature.
 MAX_RIGHTS_SAID_TWICE = 40
 
+_CONFIGURE = "configure"
 _READ = "read"
 _WRITE = "write"
+
+_QUEUE = "queue"
+_EXCHANGE = "exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The broker as OAuth names it: the id of its resource server, and the type of `authorization_details` it takes."""
+
+    server: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,20 @@ class Grant:
     reads: tuple[Mqid, ...] = ()
     #: Exchanges.
     writes: tuple[str, ...] = ()
+    #: Queues that its bearer uses as existing message clients do: declares, reads, and publishes by name.
+    by_name: tuple[Mqid, ...] = ()
+
+    @property
+    def rights(self) -> tuple[tuple[str, str, str], ...]:
+        """Every right: what may be done, to what kind of thing, of which name."""
+        every = (
+            *((_CONFIGURE, _QUEUE, mqid) for mqid in self.by_name),
+            *((_READ, _QUEUE, mqid) for mqid in (*self.reads, *self.by_name)),
+            *((_WRITE, _QUEUE, mqid) for mqid in self.by_name),
+            *((_WRITE, _EXCHANGE, exchange) for exchange in self.writes),
+            *(((_WRITE, _EXCHANGE, DEFAULT_EXCHANGE),) if self.by_name else ()),
+        )
+        return tuple(dict.fromkeys(every))
 
 
 def user_grant(profile: MQProfileDocument, subject: str) -> Grant:
@@ -111,6 +138,15 @@ def service_grant(profile: MQProfileDocument) -> Grant:
     return Grant(subject=f"wf/{profile.workflow_id}", reads=(profile.mqid,), writes=(event_exchange(profile.mqid),))
 
 
+def for_existing_clients(grant: Grant, mqids: Iterable[Mqid]) -> Grant:
+    """Return `grant`, widened to what existing message clients do with the queues `mqids`.
+
+    They declare a queue whenever they open a channel, and publish over the default exchange: the bearer can publish
+    onto every queue of the vhost whose name it knows, and can take and delete these. Source: contract, 5.1 and 6.
+    """
+    return replace(grant, by_name=tuple(dict.fromkeys(mqids)))
+
+
 def check_gateway(caller: str) -> None:
     """Return if `caller` is WMS, which asks on behalf of users that it has checked.
 
@@ -121,40 +157,42 @@ def check_gateway(caller: str) -> None:
         raise Forbidden
 
 
-def claims(grant: Grant, *, issuer: str, now: datetime, life: timedelta, token_id: str) -> dict[str, Any]:
+def claims(
+    grant: Grant, *, issuer: str, audience: Audience, now: datetime, life: timedelta, token_id: str
+) -> dict[str, Any]:
     """Return the claims of a token for `grant`. Times are whole seconds."""
     issued = int(now.timestamp())
-    scopes = [*map(read_scope, grant.reads), *map(write_scope, grant.writes)]
+    rights = grant.rights
     said: dict[str, Any] = {
         "iss": issuer,
         "sub": grant.subject,
-        "aud": [RESOURCE_SERVER],
+        "aud": [audience.server],
         "iat": issued,
         "nbf": issued - int(CLOCK_SKEW.total_seconds()),
         "exp": issued + int(life.total_seconds()),
         "jti": token_id,
-        "scope": " ".join(scopes),
+        "scope": " ".join(scope(action, name, audience.server) for action, _, name in rights),
     }
-    if len(scopes) <= MAX_RIGHTS_SAID_TWICE:
-        said["authorization_details"] = _details(grant)
+    if grant.by_name:
+        said[WIRE_CLAIM] = Wire.LEGACY.value
+    if len(rights) <= MAX_RIGHTS_SAID_TWICE:
+        said["authorization_details"] = _details(rights, audience)
     return said
 
 
-def _details(grant: Grant) -> list[dict[str, Any]]:
-    details = []
-    if grant.reads:
-        details.append(_detail("queue", grant.reads, _READ))
-    if grant.writes:
-        details.append(_detail("exchange", grant.writes, _WRITE))
-    return details
-
-
-def _detail(kind: str, names: Iterable[str], action: str) -> dict[str, Any]:
-    return {
-        "type": RESOURCE_SERVER,
-        "locations": [f"cluster:{RESOURCE_SERVER}/vhost:{DATA_VHOST}/{kind}:{name}" for name in names],
-        "actions": [action],
-    }
+def _details(rights: Iterable[tuple[str, str, str]], audience: Audience) -> list[dict[str, Any]]:
+    """Return `rights` with the names together to which the same may be done."""
+    actions: dict[tuple[str, str], list[str]] = {}
+    for action, kind, name in rights:
+        actions.setdefault((kind, name), []).append(action)
+    locations: dict[tuple[str, ...], list[str]] = {}
+    for (kind, name), allowed in actions.items():
+        place = f"cluster:{audience.server}/vhost:{DATA_VHOST}/{kind}:{name}"
+        locations.setdefault((kind, *allowed), []).append(place)
+    return [
+        {"type": audience.kind, "locations": places, "actions": list(allowed)}
+        for (_, *allowed), places in locations.items()
+    ]
 
 
 def _workflow_of(taskforce: TaskforceUuid) -> WorkflowId | None:

@@ -1,11 +1,20 @@
 """What reaches MQS over the bus: events of workflows, and questions that want an answer at once."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from mqs import repository
 from mqs.broker import Broker
 from mqs.depths import depths
-from mqs.grants import Grant, check_gateway, pilot_grant, service_grant, task_grant, user_grant
+from mqs.grants import (
+    Grant,
+    check_gateway,
+    for_existing_clients,
+    pilot_grant,
+    service_grant,
+    task_grant,
+    user_grant,
+)
 from mqs.groups import Groups
 from mqs.keys import Issuer
 from mqs.repository import Found
@@ -15,9 +24,10 @@ from runtime.telemetry import counter
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import NotFound, Rejected, Unavailable
 from schemas.events import Event, WorkflowOver, WorkflowRequested
-from schemas.ids import WorkflowId
-from schemas.objects import MQGroup, MQProfile
+from schemas.ids import Mqid, WorkflowId
+from schemas.legacywire import Wire
 from schemas.logs import LogQuery, LogsQuery
+from schemas.objects import MQGroup, MQProfile
 from schemas.requests import (
     ActivateQuery,
     DepthsQuery,
@@ -51,6 +61,7 @@ class Handlers:
         broker_address: str,
         user_life: timedelta,
         pilot_life: timedelta,
+        legacy_clients: bool,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -59,6 +70,7 @@ class Handlers:
         self._broker_address = broker_address
         self._user_life = user_life
         self._pilot_life = pilot_life
+        self._legacy_clients = legacy_clients
 
     async def on_event(self, event: Event) -> None:
         """Handle one event of the inbox."""
@@ -107,8 +119,9 @@ class Handlers:
 
     async def _task_profiles(self, query: TaskProfilesQuery) -> ProfilesAnswer:
         found = await repository.find(self._store, query.workflow_id)
-        token = await self._token(task_grant(found.group, found.profiles, query), "pilot")
-        wanted = {*query.inputs, *query.outputs}
+        wanted = (*query.inputs, *query.outputs)
+        grant = self._widened(task_grant(found.group, found.profiles, query), wanted)
+        token = await self._token(grant, "pilot")
         # One token opens all of them; an existing TMS hands it on once for each queue.
         return ProfilesAnswer(
             profiles=[self._bearing(token, profile) for profile in found.profiles if profile.mqid in wanted]
@@ -132,8 +145,11 @@ class Handlers:
     async def _opened(self, profile: MQProfileDocument, grant: Grant, kind: str) -> MQProfile:
         """Return the contract's profile of a queue, with a token for `grant` while the queue can be opened."""
         if profile.is_activated:
-            return self._bearing(await self._token(grant, kind), profile)
+            return self._bearing(await self._token(self._widened(grant, (profile.mqid,)), kind), profile)
         return _plain(profile)
+
+    def _widened(self, grant: Grant, mqids: Iterable[Mqid]) -> Grant:
+        return for_existing_clients(grant, mqids) if self._legacy_clients else grant
 
     async def _token(self, grant: Grant, kind: str) -> str:
         token = await self._issuer.token(grant, life=self._pilot_life if kind == "pilot" else self._user_life)
@@ -154,6 +170,8 @@ class Handlers:
             expires_at=token.expires_at,
             broker_type=BROKER_TYPE,
             broker_address=self._broker_address,
+            # Of every queue: an existing pilot may take from a private one what ours has put there.
+            wire=Wire.LEGACY if self._legacy_clients else Wire.EWMS,
         )
 
 

@@ -21,7 +21,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from pydantic import SecretStr
 
 from mqs import rotation
-from mqs.grants import Grant, claims
+from mqs.grants import Audience, Grant, claims
 from runtime.decision import Decision
 from runtime.store import Store, Transaction
 from runtime.telemetry import log
@@ -85,10 +85,13 @@ class KeyFiles:
 class Issuer:
     """Mints broker tokens and lists the keys that verify them."""
 
-    def __init__(self, files: KeyFiles, store: Store, *, issuer: str, longest_life: timedelta) -> None:
+    def __init__(
+        self, files: KeyFiles, store: Store, *, issuer: str, audience: Audience, longest_life: timedelta
+    ) -> None:
         self._files = files
         self._store = store
         self._issuer = issuer
+        self._audience = audience
         self._longest_life = longest_life
         self._recorded_kid = ""
         self._recording = asyncio.Lock()
@@ -102,11 +105,16 @@ class Issuer:
         key = await self._current()
         now = datetime.now(UTC)
         said = claims(
-            grant, issuer=self._issuer, now=now, life=min(life, self._longest_life), token_id=uuid.uuid4().hex
+            grant,
+            issuer=self._issuer,
+            audience=self._audience,
+            now=now,
+            life=min(life, self._longest_life),
+            token_id=uuid.uuid4().hex,
         )
         value = jwt.encode(said, key.private, algorithm=key.algorithm, headers={"kid": key.kid})
         if len(value) > MAX_TOKEN_BYTES:
-            n_queues = len(grant.reads) + len(grant.writes)
+            n_queues = max(len(grant.reads) + len(grant.writes), len(grant.by_name))
             raise Unprocessable(
                 f"a token for {n_queues} queues does not fit into the broker's login",
                 hint="split the task so that each part has fewer queues",

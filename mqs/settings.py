@@ -7,9 +7,11 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, SecretStr
 
 from mqs.admission import Budget
+from mqs.grants import Audience
 from mqs.lifecycle import Rules
 from mqs.topology import QueueLimits
-from runtime.settings import StoreSettings
+from runtime.settings import Port, StoreSettings
+from schemas.topology import RESOURCE_SERVER
 
 Seconds = Annotated[float, Field(gt=0)]
 Limit = Annotated[int, Field(ge=0)]
@@ -23,6 +25,9 @@ class Settings(StoreSettings):
     """Settings of MQS. Units are in the names; a limit of 0 is none."""
 
     mongo_database: str = "MQS_DB"
+
+    http_host: str = Field("127.0.0.1", validation_alias=_named("EWMS_HTTP_HOST", "REST_HOST"))
+    http_port: Port = Field(0, validation_alias=_named("EWMS_HTTP_PORT", "REST_PORT"))
 
     #: The data vhost, as user `mqs`, and the management API with the same user's credentials.
     data_amqp_url: SecretStr
@@ -40,6 +45,15 @@ class Settings(StoreSettings):
         86_400, validation_alias=_named("EWMS_USER_TOKEN_LIFE_S", "BROKER_QUEUE_AUTH_TOKEN_EXP")
     )
     #: Renewed by TMS at half of it. Longer only where running pilots cannot fetch a renewed one (decision 0006).
+    #: What the broker is called as an OAuth resource server; the type is the id unless it is given.
+    broker_resource_server: str = Field(
+        "", validation_alias=_named("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
+    )
+    broker_resource_type: str = Field(
+        "", validation_alias=_named("EWMS_BROKER_RESOURCE_TYPE", "BROKER_RESOURCE_SERVER_TYPE")
+    )
+    #: Serve existing message clients, whose tokens are wider: see docs/queues.md.
+    legacy_clients: bool = False
     pilot_token_life_s: Seconds = 3_600
 
     budget_queues: Limit = 10_000
@@ -72,6 +86,12 @@ class Settings(StoreSettings):
     def issuer(self) -> str:
         """The `iss` of broker tokens."""
         return f"{self.mqs_url.rstrip('/')}/mqbroker-issuer"
+
+    @property
+    def audience(self) -> Audience:
+        """Whom broker tokens are for."""
+        server = self.broker_resource_server or RESOURCE_SERVER
+        return Audience(server, self.broker_resource_type or server)
 
     @property
     def budget(self) -> Budget:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
+from schemas.legacywire import Wire
 from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery
 from schemas.objects import MQGroup, MQProfile
 
@@ -114,6 +115,8 @@ class GrantAnswer(_Closed):
     expires_at: AwareDatetime
     broker_type: str
     broker_address: str
+    #: How the outputs are to lie in their queues.
+    wire: Wire = Wire.EWMS
 
 
 class Depth(_Closed):

@@ -39,6 +39,9 @@ INBOX_DELIVERY_LIMIT = 20
 REQUESTS_EXCHANGE = "ewms.requests"
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
+#: The exchange by which every queue of a vhost can be reached by its name, as rights call it.
+DEFAULT_EXCHANGE = "amq.default"
+
 #: The OAuth resource server, which is also the tokens' audience.
 RESOURCE_SERVER = "ewms"
 
@@ -158,11 +161,6 @@ def dead_exchange(workflow_id: WorkflowId) -> str:
     return f"x.dead.{workflow_id}"
 
 
-def read_scope(queue: str) -> str:
-    """Return the OAuth scope that lets a token consume from `queue`, and nothing else."""
-    return f"{RESOURCE_SERVER}.read:{DATA_VHOST}/{queue}"
-
-
-def write_scope(exchange: str) -> str:
-    """Return the OAuth scope that lets a token publish to `exchange`, and nothing else."""
-    return f"{RESOURCE_SERVER}.write:{DATA_VHOST}/{exchange}"
+def scope(action: str, name: str, server: str = RESOURCE_SERVER) -> str:
+    """Return the OAuth scope that lets a token do `action` (configure, read, write) on the queue or exchange `name`."""
+    return f"{server}.{action}:{DATA_VHOST}/{name}"

@@ -120,6 +120,7 @@ def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[
         ours[f"{PREFIX}TASK_ENV_JSON"] = json.dumps(task.task_env)
     if task.init_env:
         ours[f"{PREFIX}INIT_ENV_JSON"] = json.dumps(task.init_env)
+    ours[f"{PREFIX}QUEUE_OUTGOING_WIRE"] = grant.wire.value
     for direction, mqids in (("INCOMING", task.input_queues), ("OUTGOING", task.output_queues)):
         ours |= {
             f"{PREFIX}QUEUE_{direction}": ";".join(mqids),

@@ -15,7 +15,7 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
-from schemas.topology import event_exchange, read_scope, write_scope
+from schemas.topology import event_exchange, scope
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 
 FOREIGN = WorkflowId("their-workflow_1")
@@ -56,8 +56,8 @@ async def test_reserved_queues_are_named_once_and_created_when_asked_for(run_mqs
         for profile in active.profiles:
             claims = jwt.decode(str(profile.auth_token), options={"verify_signature": False})
             assert set(claims["scope"].split()) == {
-                read_scope(profile.mqid),
-                write_scope(event_exchange(profile.mqid)),
+                scope("read", profile.mqid),
+                scope("write", event_exchange(profile.mqid)),
             }
             assert profile.broker_address
             async with logged_in(profile.broker_address, str(profile.auth_token)) as connection:
@@ -104,8 +104,8 @@ async def test_a_tasks_profiles_bear_one_pilots_token_and_only_the_gateway_gets_
         assert [p.mqid for p in found] == [plan.queue_in, plan.queue_out]
         assert len({p.auth_token for p in found}) == 1
         claims = jwt.decode(str(found[0].auth_token), options={"verify_signature": False})
-        assert read_scope(plan.queue_in) in claims["scope"].split()
-        assert read_scope(plan.queue_out) not in claims["scope"].split()
+        assert scope("read", plan.queue_in) in claims["scope"].split()
+        assert scope("read", plan.queue_out) not in claims["scope"].split()
         assert (await profiles(wms, ProfilesQuery(workflow_id=plan.workflow_id, subject="eve", unowned=True))) == (
             ProfilesAnswer(profiles=[])
         ), "it has an owner, whom the gateway would have checked"

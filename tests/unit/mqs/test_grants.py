@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqs.grants import Grant, check_gateway, claims, pilot_grant, user_grant
+from mqs.grants import Audience, Grant, check_gateway, claims, for_existing_clients, pilot_grant, user_grant
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import Conflict, EWMSError, Forbidden, Unavailable
@@ -121,7 +121,14 @@ def test_only_the_gateway_asks_for_users(caller: str) -> None:
 
 
 def mint(grant: Grant, life: timedelta = timedelta(hours=24)) -> dict[str, Any]:
-    return claims(grant, issuer="https://mqs.example/mqbroker-issuer", now=NOW, life=life, token_id="t1")
+    return claims(
+        grant,
+        issuer="https://mqs.example/mqbroker-issuer",
+        audience=Audience("ewms", "ewms"),
+        now=NOW,
+        life=life,
+        token_id="t1",
+    )
 
 
 def test_the_claims_of_a_token_word_by_word() -> None:
@@ -166,3 +173,45 @@ def test_no_token_ever_configures_names_the_default_exchange_or_a_pattern(
     for detail in said["authorization_details"]:
         assert detail["actions"] in (["read"], ["write"])
         assert not any("amq.default" in place or "*" in place for place in detail["locations"])
+
+
+def test_an_existing_clients_token_says_what_the_contract_says_and_which_format_its_queue_has() -> None:
+    said = mint(for_existing_clients(user_grant(profile(IN, is_input=True), "ada"), [IN]))
+    assert set(said["scope"].split()) == {
+        f"ewms.configure:ewms/{IN}",
+        f"ewms.read:ewms/{IN}",
+        f"ewms.write:ewms/{IN}",
+        f"ewms.write:ewms/x.{IN}",
+        "ewms.write:ewms/amq.default",
+    }
+    assert said["authorization_details"] == [
+        {
+            "type": "ewms",
+            "locations": [f"cluster:ewms/vhost:ewms/queue:{IN}"],
+            "actions": ["configure", "read", "write"],
+        },
+        {
+            "type": "ewms",
+            "locations": [f"cluster:ewms/vhost:ewms/exchange:x.{IN}", "cluster:ewms/vhost:ewms/exchange:amq.default"],
+            "actions": ["write"],
+        },
+    ]
+    assert said["ewms_wire"] == "legacy"
+    assert "ewms_wire" not in mint(user_grant(profile(IN, is_input=True), "ada"))
+
+
+def test_only_the_named_queues_are_opened_for_existing_clients() -> None:
+    said = mint(for_existing_clients(Grant("wf/x", (IN,), (f"x.{OUT}",)), [IN, IN]))
+    assert not any(OUT in scope and f"x.{OUT}" not in scope for scope in said["scope"].split())
+    assert said["scope"].count("configure") == 1
+
+
+def test_a_broker_by_another_name_is_named_in_the_token() -> None:
+    said = claims(
+        Grant("u", (IN,)), issuer="i", audience=Audience("rabbitmq", "kind"), now=NOW, life=timedelta(1), token_id="t"
+    )
+    assert said["aud"] == ["rabbitmq"]
+    assert said["scope"] == f"rabbitmq.read:ewms/{IN}"
+    assert said["authorization_details"] == [
+        {"type": "kind", "locations": [f"cluster:rabbitmq/vhost:ewms/queue:{IN}"], "actions": ["read"]}
+    ]

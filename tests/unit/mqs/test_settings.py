@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from mqs.grants import Audience
 from mqs.settings import Settings
 
 OURS: dict[str, Any] = {
@@ -25,8 +26,14 @@ def test_the_existing_services_names_are_accepted() -> None:
         BROKER_QUEUE_AUTH_PRIVATE_KEY_FILE="/k",
         BROKER_QUEUE_AUTH_PUBLIC_KEY_FILE="/k.pub",
         BROKER_QUEUE_AUTH_TOKEN_EXP=3600,
+        BROKER_RESOURCE_SERVER_ID="rabbitmq",
+        BROKER_RESOURCE_SERVER_TYPE="",
         HERE_URL="https://mqs.example.org/",
+        REST_HOST="0.0.0.0",
+        REST_PORT="8080",
     )
+    assert (settings.http_host, settings.http_port) == ("0.0.0.0", 8080)
+    assert settings.audience == Audience("rabbitmq", "rabbitmq")
     assert settings.profile_address == "someone@broker.example.org:5671/ewms"
     assert settings.issuer == "https://mqs.example.org/mqbroker-issuer"
     assert settings.user_token_life_s == 3600
@@ -56,3 +63,20 @@ def test_what_would_divide_by_zero_or_never_rest_is_refused(name: str) -> None:
 
 def test_no_secret_is_shown() -> None:
     assert "secret" not in repr(Settings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h"))
+
+
+def test_the_environment_is_read_under_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"REST_PORT": "8081", "EWMS_LEGACY_CLIENTS": "on", "BROKER_URL": "h"}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(**OURS, **KEYS)
+    assert (settings.http_port, settings.broker_address, settings.legacy_clients) == (8081, "h", True)
+    monkeypatch.setenv("EWMS_HTTP_PORT", "8082")
+    monkeypatch.setenv("EWMS_LEGACY_CLIENTS", "off")
+    settings = Settings(**OURS, **KEYS)
+    assert (settings.http_port, settings.legacy_clients) == (8082, False)
+
+
+def test_existing_clients_are_not_served_unless_it_is_said() -> None:
+    settings = Settings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h")
+    assert settings.legacy_clients is False
+    assert settings.audience == Audience("ewms", "ewms")
