@@ -6,6 +6,7 @@
 A route has its roles in `auth.ROLES` or the application is not built. Both prefixes lead to the same handlers.
 """
 
+import hashlib
 import re
 import time
 import uuid
@@ -88,7 +89,7 @@ def build(
                 raise Broken(f"{route.path} is open, but roles are set for it")
             app.add_route(route.path, _met(route.path, _open(route)), methods=[route.method])
             continue
-        handled = describe if route.path == "/schema/openapi" else route.handler
+        handled = describe if route.path.endswith("/schema/openapi") else route.handler
         endpoint = _guarded(route, handled, gatekeeper, max_body_bytes, load)
         for prefix in PREFIXES:
             app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
@@ -104,6 +105,7 @@ def _own_routes() -> list[Route]:
     return [
         Route("GET", "/", root, "See that the gateway is there"),
         Route("GET", "/schema/openapi", root, "Get this document"),
+        Route("GET", "/mqs/schema/openapi", root, "Get this document, which describes the queue service too"),
     ]
 
 
@@ -149,7 +151,7 @@ def _met(path: str, endpoint: Endpoint) -> Endpoint:
         began_at = time.perf_counter()
         request_id = _request_id(request)
         with tracing.continued(request.headers.get("traceparent")):
-            response = await _answered(request, request_id, endpoint)
+            response = _tagged(request, await _answered(request, request_id, endpoint))
         response.headers[REQUEST_ID_HEADER] = request_id
         response.headers["Cache-Control"] = "no-store"
         if response.status_code == 413:
@@ -159,6 +161,19 @@ def _met(path: str, endpoint: Endpoint) -> Endpoint:
         return response
 
     return met
+
+
+def _tagged(request: Request, response: Response) -> Response:
+    """Return the answer to a GET with its Etag, or 304 for who has it already."""
+    body = getattr(response, "body", None)
+    if request.method != "GET" or response.status_code != 200 or body is None:
+        return response
+    tag = f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"'
+    known = {known.strip().removeprefix("W/") for known in request.headers.get("if-none-match", "").split(",")}
+    if tag in known:
+        response = Response(status_code=304)
+    response.headers["Etag"] = tag
+    return response
 
 
 async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Response:

@@ -26,6 +26,9 @@ CLAIMS: Mapping[str, Mapping[str, Any]] = {
 
 _PATIENCE_S = 20.0
 
+#: Signing takes as long as a request.
+_tokens: dict[str, str] = {}
+
 _README = Path(__file__).parents[2] / "data" / "first-published-request.json"
 
 
@@ -96,8 +99,10 @@ class World:
 
     def caller(self, role: str, subject: str | None = None, **claims: Any) -> Caller:
         """Return somebody in `role`."""
-        token = mint(self.stack.issuer, subject or role, {**CLAIMS.get(role, {}), **claims})
-        return Caller(self.http, self.prefix, {"Authorization": f"Bearer {token}"})
+        who = json.dumps([self.stack.issuer.url, role, subject, claims])
+        if who not in _tokens:
+            _tokens[who] = mint(self.stack.issuer, subject or role, {**CLAIMS.get(role, {}), **claims})
+        return Caller(self.http, self.prefix, {"Authorization": f"Bearer {_tokens[who]}"})
 
     @property
     def user(self) -> Caller:
