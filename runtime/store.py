@@ -52,8 +52,9 @@ INBOX_TTL = timedelta(days=14)
 #: How old an outbox row is before somebody else than its writer sends it.
 OUTBOX_GRACE = timedelta(seconds=5)
 
-#: After this time no further attempt of a transaction is begun.
-_RETRY_FOR_S = 4.0
+#: After this time no further attempt of a contended transaction is begun. Longer than the open transaction of a
+#: process that was killed keeps its documents, where MongoDB is told to give it four seconds.
+_RETRY_FOR_S = 8.0
 
 #: Building an index on what a long life has gathered takes its time.
 _INDEX_PATIENCE_S = 600.0
@@ -165,14 +166,13 @@ class Store:
             Unavailable: MongoDB is away, or the contention does not end.
         """
         try:
-            with translated():
-                async for attempt in AsyncRetrying(
-                    retry=retry_if_exception_type(_TryAgain),
-                    wait=wait_random_exponential(multiplier=0.02, max=1.0),
-                    stop=stop_after_delay(_RETRY_FOR_S),
-                ):
-                    with attempt:
-                        decision, rows = await self._attempt(step, inbox_id, digest)
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(_TryAgain),
+                wait=wait_random_exponential(multiplier=0.02, max=1.0),
+                stop=stop_after_delay(_RETRY_FOR_S),
+            ):
+                with attempt, translated():
+                    decision, rows = await self._attempt(step, inbox_id, digest)
         except RetryError as error:
             raise Unavailable("the document is too busy") from error
         except _Seen:

@@ -1,0 +1,162 @@
+"""Timers: what asks to be woken is woken, when its time has come, until it asks no more."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from deploy.local.services import Services
+from runtime.decision import Decision, Insert, Update
+from runtime.store import Store, Transaction
+from runtime.timers import Timers
+from schemas.errors import Conflict, Unavailable
+from tests.integration.runtime.conftest import eventually
+
+
+class Clock:
+    """Wakes documents of `things`; each time it notes when, and removes or moves `wake_at`."""
+
+    def __init__(self, store: Store, stack: AsyncExitStack) -> None:
+        self.store = store
+        self.woken: list[tuple[Any, float]] = []
+        self.errors: dict[Any, Exception] = {}
+        self.again_after_s: dict[Any, float] = {}
+        self.timers = Timers(store, "things", self.wake)
+        self._stack = stack
+
+    def start(self) -> None:
+        """Start for the test."""
+        self.timers.start()
+        self._stack.push_async_callback(self.timers.stop)
+
+    @property
+    def keys(self) -> list[Any]:
+        """Return what was woken, in order."""
+        return [key for key, _ in self.woken]
+
+    async def wake(self, key: Any) -> None:
+        self.woken.append((key, asyncio.get_running_loop().time()))
+        if key in self.errors:
+            raise self.errors[key]
+
+        async def step(_: Transaction) -> Decision:
+            if key in self.again_after_s:
+                at = datetime.now(UTC) + timedelta(seconds=self.again_after_s.pop(key))
+                return Decision((Update("things", key, set={"wake_at": at}),))
+            return Decision((Update("things", key, unset=("wake_at",)),))
+
+        await self.store.transact(step)
+
+    async def put(self, key: Any, after_s: float) -> None:
+        """Add a document that wants to be woken."""
+        at = datetime.now(UTC) + timedelta(seconds=after_s)
+
+        async def step(_: Transaction) -> Decision:
+            return Decision((Insert("things", {"_id": key, "name": str(key), "wake_at": at}),))
+
+        await self.store.transact(step)
+
+
+async def test_what_is_due_is_woken_at_its_time_and_once(store: Store, stack: AsyncExitStack) -> None:
+    clock = Clock(store, stack)
+    await clock.put("overdue", -60)
+    clock.start()
+    began = asyncio.get_running_loop().time()
+    await clock.put("later", 1.0)
+    await clock.put("sooner", 0.4)
+    await clock.put("never", 3600)
+    await eventually(lambda: len(clock.woken) == 3)
+    assert clock.keys == ["overdue", "sooner", "later"]
+    at = {key: when - began for key, when in clock.woken}
+    assert 0.3 <= at["sooner"] < 0.9
+    assert 0.9 <= at["later"] < 1.5
+    await asyncio.sleep(0.5)
+    assert len(clock.woken) == 3
+
+
+async def test_a_document_that_asks_again_is_woken_again(store: Store, stack: AsyncExitStack) -> None:
+    clock = Clock(store, stack)
+    clock.start()
+    clock.again_after_s["a"] = 0.3
+    await clock.put("a", 0.1)
+    await eventually(lambda: clock.keys == ["a", "a"], within_s=5)
+
+
+async def test_documents_that_cannot_be_woken_neither_stop_nor_delay_the_others(
+    store: Store, stack: AsyncExitStack
+) -> None:
+    clock = Clock(store, stack)
+    clock.errors = {"defect": ZeroDivisionError(), "away": Unavailable("x"), "moved": Conflict("x")}
+    for key in clock.errors:
+        await clock.put(key, -1)
+    clock.start()
+    await clock.put("good", 0.5)
+    await eventually(lambda: "good" in clock.keys, within_s=3)
+    await asyncio.sleep(2)
+    # They are tried again with back-off, rather than as fast as the loop can.
+    assert 2 <= clock.keys.count("defect") <= 10
+    assert 2 <= clock.keys.count("away") <= 10
+    clock.errors.pop("away")
+    await eventually(lambda: clock.keys[-1:] == ["away"] or clock.keys.count("away") > 3, within_s=10)
+
+
+async def test_a_wake_that_forgets_to_move_its_time_does_not_spin(store: Store, stack: AsyncExitStack) -> None:
+    calls: list[Any] = []
+
+    async def forgetful(key: Any) -> None:
+        calls.append(key)
+
+    await Clock(store, stack).put("a", -1)
+    timers = Timers(store, "things", forgetful)
+    timers.start()
+    await asyncio.sleep(1.5)
+    await timers.stop()
+    assert 2 <= len(calls) <= 9
+
+
+async def test_a_crowd_that_is_due_together_is_woken_whole(store: Store, stack: AsyncExitStack) -> None:
+    clock = Clock(store, stack)
+    await asyncio.gather(*(clock.put(n, -1) for n in range(300)))
+    clock.start()
+    await eventually(lambda: len(set(clock.keys)) == 300)
+    assert len(clock.keys) == 300
+
+
+async def test_two_replicas_wake_everything_between_them(store: Store, stack: AsyncExitStack) -> None:
+    first, second = Clock(store, stack), Clock(store, stack)
+    first.start()
+    second.start()
+    for n in range(20):
+        await first.put(n, 0.2)
+    await eventually(lambda: set(first.keys) | set(second.keys) == set(range(20)))
+
+
+async def test_it_goes_on_after_the_database_was_away(store: Store, stack: AsyncExitStack, services: Services) -> None:
+    clock = Clock(store, stack)
+    await clock.put("a", 1.0)
+    clock.start()
+    services.mongodb.child.send(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(6)
+    finally:
+        services.mongodb.child.send(signal.SIGCONT)
+    await eventually(lambda: "a" in clock.keys, within_s=30)
+    await clock.put("b", 0.1)
+    await eventually(lambda: "b" in clock.keys, within_s=10)
+
+
+async def test_stopping_lets_a_decision_end(store: Store, stack: AsyncExitStack) -> None:
+    begun, ended = asyncio.Event(), []
+
+    async def slow(key: Any) -> None:
+        begun.set()
+        await asyncio.sleep(0.3)
+        ended.append(key)
+
+    await Clock(store, stack).put("a", -1)
+    timers = Timers(store, "things", slow)
+    timers.start()
+    await asyncio.wait_for(begun.wait(), 5)
+    await timers.stop()
+    assert ended == ["a"]
