@@ -135,20 +135,21 @@ def _fill_debian(
     if _find_packages(cache, SUITE) is not None:
         bar.done("in the cache")
         return
+
+    def apt(suite: str) -> Apt:
+        return Apt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
+
     try:
-        _fill_suite(cache, SUITE, packages.SERVERS, bar, helpers, mirror)
+        _fill_suite(apt(SUITE), packages.SERVERS, cache, bar, helpers)
     except LaunchError as error:
         if on_fallback is None:
             raise
         on_fallback(error)
-        _fill_suite(cache, FALLBACK_SUITE, packages.FALLBACK_SERVERS, bar, helpers, mirror)
+        _fill_suite(apt(FALLBACK_SUITE), packages.FALLBACK_SERVERS, cache, bar, helpers)
 
 
-def _fill_suite(
-    cache: Path, suite: str, servers: packages.PackageSet, bar: Bar, helpers: Helpers, mirror: str | None
-) -> None:
-    apt = Apt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
-    bar.stage(f"reading Debian {suite}")
+def _fill_suite(apt: Apt, servers: packages.PackageSet, cache: Path, bar: Bar, helpers: Helpers) -> None:
+    bar.stage(f"reading Debian {apt.suite}")
     apt.update()
     sets = (servers, packages.PYTHON_IMAGE)
     chosen = [apt.resolve(wanted) for wanted in sets]
@@ -157,7 +158,7 @@ def _fill_suite(
 
     versions = packages.versions(chosen[0])
     name = "-".join(f"{key}{value}" for key, value in sorted(versions.items()))
-    directory = cache / f"debian-{suite}-{name}-{_digest()}"
+    directory = cache / f"debian-{apt.suite}-{name}-{_digest()}"
     shutil.rmtree(directory, ignore_errors=True)
     bar.stage("unpacking", sum(map(len, files)))
     tree, image = directory / "tree", directory / packages.PYTHON_IMAGE.name

@@ -1,12 +1,15 @@
 """(data) Which Debian packages make up the services, and which of their dependencies stay out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class PackageSet:
-    """Packages unpacked into one tree, and the dependencies that apt is told are installed already."""
+    """Packages unpacked into one tree, and the dependencies that apt is told are installed already.
+
+    One left out counts as newer than anything, unless its version stands behind a `=`.
+    """
 
     name: str
     wanted: tuple[str, ...]
@@ -28,6 +31,14 @@ SERVERS = PackageSet(
     ),
 )
 
+#: What the fallback suite has of them: no apptainer, so that tasks run there as bare processes only.
+FALLBACK_SERVERS = replace(
+    SERVERS,
+    wanted=("condor", "rabbitmq-server"),
+    # That HTCondor asks for a Python older than any next one.
+    left_out=(*(name for name in SERVERS.left_out if name != "python3"), "python3=3.13.99"),
+)
+
 #: The root of a task's image: Python with its whole standard library, and a shell.
 PYTHON_IMAGE = PackageSet(
     name="python-image",
@@ -42,16 +53,18 @@ PYTHON_IMAGE = PackageSet(
 NAMED = {"condor": "htcondor", "rabbitmq-server": "rabbitmq", "apptainer": "apptainer"}
 
 # apt matches a dependency `perl:any` only against a package that allows it.
+_NEWEST = "9999:1"
 _MULTI_ARCH_ALLOWED = frozenset({"perl", "python3"})
 
 
-def status_file(names: Iterable[str]) -> str:
-    """Return a dpkg status file that says `names` are installed, newer than anything the archive has."""
+def status_file(left_out: Iterable[str]) -> str:
+    """Return a dpkg status file that says the packages `left_out` are installed."""
+    installed = [(name, version or _NEWEST) for name, _, version in (one.partition("=") for one in left_out)]
     return "".join(
         f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\n"
         f"Multi-Arch: {'allowed' if name in _MULTI_ARCH_ALLOWED else 'foreign'}\n"
-        "Maintainer: EWMS\nVersion: 9999:1\nDescription: left out\n\n"
-        for name in names
+        f"Maintainer: EWMS\nVersion: {version}\nDescription: left out\n\n"
+        for name, version in installed
     )
 
 

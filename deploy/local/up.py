@@ -29,12 +29,13 @@ def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.envi
     """
     console = Console(stderr=True)
     raise_on_signals()
-    choices: tuple[PoolName, ...] = (pool,) if pool else ("condor", "local")
     try:
         installed = installation(console, environment, allow_fallback=True)
         if installed.is_fallback:
             facts = ", ".join(f"{name} {version}" for name, version in sorted(installed.versions.items()))
             console.print(f"[yellow]Notice:[/yellow] these servers are older than those EWMS is tested with: {facts}")
+            console.print("Pilots are plain child processes of this machine, and tasks have no containers.")
+        choices = _choices(pool, is_fallback=installed.is_fallback)
         for choice in choices:
             try:
                 _serve(installed, choice, console, environment)
@@ -51,6 +52,13 @@ def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.envi
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
+
+
+def _choices(pool: PoolName | None, *, is_fallback: bool) -> tuple[PoolName, ...]:
+    if pool is not None:
+        return (pool,)
+    # The older HTCondor does not know today's clients by the file system that both see.
+    return ("local",) if is_fallback else ("condor", "local")
 
 
 def installation(console: Console, environment: Mapping[str, str], *, allow_fallback: bool = False) -> Installed:

@@ -2,7 +2,7 @@
 
 from deploy.local import packages
 from deploy.local.debian import mirror_in
-from deploy.local.packages import Archive, archives, status_file, versions
+from deploy.local.packages import FALLBACK_SERVERS, SERVERS, Archive, archives, status_file, versions
 
 PRINTED = """\
 Reading package lists...
@@ -53,3 +53,13 @@ def test_the_machines_mirror_is_read_from_what_apt_would_fetch() -> None:
     )
     assert mirror_in(printed) == "https://mirror.example/some/debian"
     assert mirror_in("'https://mirror.example/ubuntu/dists/noble/InRelease' c 0\n") is None
+
+
+def test_one_left_out_may_count_as_a_version_of_its_own() -> None:
+    assert "Package: python3\n" in status_file(["python3=3.13.99"])
+    assert "Version: 3.13.99\n" in status_file(["python3=3.13.99"])
+
+
+def test_the_fallback_suite_is_asked_for_no_apptainer_which_it_does_not_have() -> None:
+    assert set(SERVERS.wanted) - set(FALLBACK_SERVERS.wanted) == {"apptainer"}
+    assert "python3" not in FALLBACK_SERVERS.left_out
