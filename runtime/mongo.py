@@ -20,7 +20,7 @@ from schemas.errors import Broken, Unavailable
 
 _DUPLICATE_KEY = 11000
 
-#: How long one call or one attempt of a transaction may take: within this time a caller knows that the database is away.
+#: How long one call, or one attempt of a transaction, may take; then the database counts as away.
 PATIENCE_S = 4.5
 
 

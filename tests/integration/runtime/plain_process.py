@@ -1,0 +1,53 @@
+"""A process that is nothing but `runtime.process` and says what happens to it: `… plain_process KIND`."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from runtime.health import health_routes, serve
+from runtime.process import run
+from runtime.settings import ServiceSettings
+from schemas.errors import Rejected, Unavailable
+
+KIND = sys.argv[1]
+
+
+def say(word: str) -> None:
+    """Tell the test."""
+    print(word, flush=True)
+
+
+@asynccontextmanager
+async def life() -> AsyncIterator[None]:
+    """Live as `KIND` has it."""
+    match KIND:
+        case "away":
+            raise Unavailable("no broker")
+        case "refused":
+            raise Rejected("bad credentials")
+        case "defect":
+            raise ZeroDivisionError("surprise")
+        case "waits":
+            say("waiting")
+            await asyncio.Event().wait()
+    async with serve(health_routes({}), host="127.0.0.1", port=0) as url:
+        say(url)
+        try:
+            yield
+        finally:
+            say("draining")
+            if KIND == "slow":
+                await asyncio.sleep(60)
+            say("drained")
+
+
+def build() -> AbstractAsyncContextManager[None]:
+    """Return the life, once the environment is right."""
+    if KIND == "misconfigured":
+        ServiceSettings()
+    return life()
+
+
+if __name__ == "__main__":
+    run(build, service=KIND)
