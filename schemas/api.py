@@ -1,23 +1,26 @@
 """Bodies of the REST routes that are not objects themselves. Source: contract, sections 1.1 to 1.5."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from schemas.objects import (
     Environment,
     Image,
+    MQGroup,
     MQProfile,
     NWorkers,
     Object,
     PilotConfig,
     Priority,
+    StrictInt,
     TaskDirective,
     Taskforce,
     Text,
     WorkerConfig,
     Workflow,
 )
+from schemas.sizes import MAX_BYTES
 
 Item = TypeVar("Item")
 
@@ -83,7 +86,9 @@ class Query(Object):
     """FindObject: a filter, the fields wanted, and where the last page ended."""
 
     query: dict[str, Any]
-    projection: Annotated[list[str], Field(min_length=1, max_length=200)] | None = None
+    projection: Annotated[list[str], Field(min_length=1, max_length=200, json_schema_extra=_UNIQUE), Unique] | None = (
+        None
+    )
     after: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")] | None = None
 
 
@@ -126,6 +131,111 @@ class QueueDepths(Object):
     workflow_id: str
     queues: list[QueueDepth]
     n_dead: int
+
+
+#: An integer as the contract has them, within what every JSON reader keeps exact.
+ExactInt = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]
+
+
+class PendingStart(Object):
+    """GET /tms/pending-starter/taskforces: what a TMS needs to submit a taskforce. Empty if nothing waits."""
+
+    taskforce: Taskforce | None = None
+    task_directive: TaskDirective | None = None
+    mqprofiles: list[MQProfile] | None = None
+
+
+class CondorSubmit(Object):
+    """POST /tms/condor-submit/taskforces/{uuid}: the cluster that was submitted.
+
+    Any field of a taskforce may be there; these four must, and the others are ignored.
+    """
+
+    cluster_id: ExactInt | None = None
+    n_workers: ExactInt | None = None
+    submit_dict: dict[str, str | StrictInt] | None = None
+    job_event_log_fpath: Annotated[str, StringConstraints(max_length=4096)] | None = None
+
+    taskforce_uuid: str | None = None
+    task_id: str | None = None
+    workflow_id: str | None = None
+    timestamp: float | None = None
+    priority: ExactInt | None = None
+    collector: str | None = None
+    schedd: str | None = None
+    worker_config: dict[str, Any] | None = None
+    pilot_config: dict[str, Any] | None = None
+    phase: str | None = None
+    phase_change_log: list[dict[str, Any]] | None = None
+    compound_statuses: dict[str, dict[str, ExactInt]] | None = None
+    top_task_errors: dict[str, ExactInt] | None = None
+
+
+class CondorFailed(Object):
+    """POST /tms/condor-submit|condor-rm/taskforces/{uuid}/failed: why not. The error must be there."""
+
+    error: Annotated[str, StringConstraints(max_length=65_536)] | None = None
+
+
+class CondorComplete(Object):
+    """POST /tms/condor-complete/taskforces/{uuid}: when the cluster left the queue, in whole seconds."""
+
+    condor_complete_ts: Annotated[int, Field(strict=True, ge=0, le=253_402_300_799)]
+
+
+class TaskforceConfirmed(Object):
+    """The taskforce that a TMS has spoken of."""
+
+    taskforce_uuid: str
+
+
+class TaskforceStatusesRequest(Object):
+    """POST /tms/statuses/taskforces: whole statuses by taskforce; each of the two replaces what was there."""
+
+    top_task_errors_by_taskforce: Annotated[dict[str, dict[str, ExactInt]], Field(min_length=1)] | None = None
+    compound_statuses_by_taskforce: Annotated[dict[str, dict[str, dict[str, ExactInt]]], Field(min_length=1)] | None = (
+        None
+    )
+
+
+class StatusResult(Object):
+    """What became of the statuses of one taskforce."""
+
+    uuid: str
+    status: Literal["updated", "failed"]
+    error: str | None = None
+
+
+class TaskforceStatusesAnswer(Object):
+    """One result a taskforce, those that failed first. The answer is 207 if there are any."""
+
+    results: list[StatusResult]
+
+
+class ReservationRequest(Object):
+    """POST /mqs/workflows/{id}/mq-group/reservation."""
+
+    queue_aliases: Annotated[list[Name], Field(min_length=1, max_length=1000)]
+    public: Annotated[list[Name], Field(max_length=1000)]
+
+
+class Criteria(Object):
+    """What the order of activations goes by."""
+
+    priority: ExactInt
+
+
+class ActivationRequest(Object):
+    """POST /mqs/workflows/{id}/mq-group/activation."""
+
+    criteria: Criteria | None = None
+
+
+class MQGroupAnswer(Object):
+    """A group of queues and each of them, in the order of the reservation."""
+
+    mqgroup: MQGroup
+    mqprofiles: list[MQProfile]
 
 
 class Empty(Object):

@@ -30,7 +30,9 @@ from wms.gateway.auth import Gatekeeper
 from wms.gateway.calls import OpenRoute, answered
 from wms.gateway.queues import Queues
 from wms.gateway.reasons import ReasonedProtocol
+from wms.gateway.reservations import Reservations
 from wms.gateway.taskforces import Taskforces
+from wms.gateway.tms import Tms
 from wms.gateway.workerlogs import Logs
 from wms.gateway.workflows import Workflows
 from wms.settings import Settings
@@ -66,6 +68,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         stack.push_async_callback(relay.stop)
 
         fleet = Fleet(store, clusters=clusters, pilot_tag=settings.pilot_tag)
+        await fleet.take_over()
         snapshots = SnapshotWriter(store)
         await snapshots.start()
         stack.push_async_callback(snapshots.stop)
@@ -90,6 +93,8 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             *Workflows(fleet, store).routes(),
             *Taskforces(fleet, store, query_max_bytes=settings.query_max_bytes).routes(),
             *Queues(store, bus, http).routes(),
+            *Reservations(bus).routes(),
+            *Tms(fleet, store, bus, clusters).routes(),
             *Logs(store, bus).routes(),
             OpenRoute("GET", "/version", _version, "Get the version"),
         ]

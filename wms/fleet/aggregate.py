@@ -8,7 +8,7 @@ known whether any of them is still open.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,12 @@ class Aggregate:
     tasks: Mapping[TaskId, TaskDirectiveDocument] = field(default_factory=dict)
     #: Of the taskforces that are not here: whether any is open. None: all are here.
     others_open: bool | None = None
+    #: The schedds whose TMS asks for its work over REST: it is told nothing, so nothing is awaited of it.
+    by_rest: frozenset[str] = frozenset()
+
+    def asks_itself(self, taskforce: TaskforceDocument) -> bool:
+        """Say whether the TMS of `taskforce` asks for its work over REST."""
+        return taskforce.schedd in self.by_rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +156,11 @@ class Draft:
         wake_at = self._wake_at()
         if wake_at != self.workflow.wake_at:
             self.change_workflow(wake_at=wake_at)
-        after = Aggregate(self.workflow, self.taskforces, self.before.tasks, self.before.others_open)
+        after = replace(self.before, workflow=self.workflow, taskforces=self.taskforces)
         return Outcome(after, tuple(self.events), answer)
 
     def _wake_at(self) -> datetime | None:
-        dues = [due for taskforce in self if (due := _due(self.workflow, taskforce, self.now)) is not None]
+        dues = [due for taskforce in self if (due := self._due(taskforce)) is not None]
         if (due := queues_due(self.workflow)) is not None:
             dues.append(due)
         if self.before.others_open is not None and self.before.workflow.wake_at is not None:
@@ -162,27 +168,30 @@ class Draft:
             dues.append(self.before.workflow.wake_at)
         return min(dues, default=None)
 
+    def _due(self, taskforce: TaskforceDocument) -> datetime | None:
+        """Return when `taskforce` needs somebody to look, if nothing is heard of it."""
+        if taskforce.ended_at is not None:
+            return None
+        match taskforce.phase:
+            case Phase.PRE_MQ_ACTIVATION if self.workflow.queues_active_at is not None:
+                return self.now
+            case Phase.PENDING_STARTER | Phase.PENDING_STOPPER if (
+                taskforce.asked_at is None and self.before.asks_itself(taskforce)
+            ):
+                return None
+            case Phase.PENDING_STARTER if taskforce.asked_at is None:
+                # Once the pause is over the launcher finds it by itself: waking is only to tell the launcher.
+                return taskforce.retry_at if taskforce.retry_at is not None and taskforce.retry_at > self.now else None
+            case Phase.PENDING_STOPPER if taskforce.asked_at is None:
+                return taskforce.retry_at or self.now
+            case Phase.PENDING_STARTER | Phase.PENDING_STOPPER | Phase.CONDOR_RM if taskforce.asked_at is not None:
+                return ask_again_at(taskforce.asked_at, taskforce.n_asked)
+            case _:
+                return None
+
 
 def queues_due(workflow: WorkflowDocument) -> datetime | None:
     """Return when MQS is due to be asked again for the queues; None: nothing is wanted of it."""
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_asked_at is None:
         return None
     return ask_again_at(workflow.queues_asked_at, workflow.n_queues_asked)
-
-
-def _due(workflow: WorkflowDocument, taskforce: TaskforceDocument, now: datetime) -> datetime | None:
-    """Return when `taskforce` needs somebody to look, if nothing is heard of it."""
-    if taskforce.ended_at is not None:
-        return None
-    match taskforce.phase:
-        case Phase.PRE_MQ_ACTIVATION if workflow.queues_active_at is not None:
-            return now
-        case Phase.PENDING_STARTER if taskforce.asked_at is None:
-            # Once the pause is over the launcher finds it by itself: waking is only to tell the launcher.
-            return taskforce.retry_at if taskforce.retry_at is not None and taskforce.retry_at > now else None
-        case Phase.PENDING_STOPPER if taskforce.asked_at is None:
-            return taskforce.retry_at or now
-        case Phase.PENDING_STARTER | Phase.PENDING_STOPPER | Phase.CONDOR_RM if taskforce.asked_at is not None:
-            return ask_again_at(taskforce.asked_at, taskforce.n_asked)
-        case _:
-            return None

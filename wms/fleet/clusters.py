@@ -79,6 +79,11 @@ class ClusterMap:
         """Return all schedds."""
         return frozenset(c.schedd for c in self._clusters.values())
 
+    @property
+    def by_rest(self) -> frozenset[str]:
+        """Return the schedds whose TMS asks for its work over REST."""
+        return frozenset(c.schedd for c in self._clusters.values() if c.served_by is ServedBy.REST)
+
     def hears_events(self, schedd: str) -> bool:
         """Say whether the TMS of `schedd` takes events. One that is configured no more still does: it has clusters."""
         return all(c.served_by is ServedBy.EVENTS for c in self._clusters.values() if c.schedd == schedd)

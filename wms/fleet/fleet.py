@@ -10,7 +10,7 @@ commits (launcher, timers) hears of it.
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from runtime.decision import Decision, Document, Repeated
@@ -21,7 +21,7 @@ from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocume
 from schemas.errors import NotFound
 from schemas.events import Payload, QueuesActivated, QueuesDeferred
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
-from schemas.phases import Deactivated
+from schemas.phases import Deactivated, Phase
 from schemas.topology import Service
 from wms.fleet import reports, repository
 from wms.fleet.access import Access, Owner
@@ -91,7 +91,7 @@ class Fleet:
         """
 
         async def step(tx: Transaction) -> Decision:
-            before = await repository.load(tx, workflow_id)
+            before = await self._load(tx, workflow_id)
             if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
                 raise no_such_active_workflow(workflow_id)
             return self._decision(before, decide(before, Deactivate(label), _now()))
@@ -123,7 +123,7 @@ class Fleet:
             task = TaskDirectiveDocument.model_validate(raw) if raw is not None else None
             if task is None or not caller.may_see(task.owner, task.projects):
                 raise NotFound(f"no task found with id: {task_id}")
-            before = await repository.load(tx, task.workflow_id)
+            before = await self._load(tx, task.workflow_id)
             if before is None:
                 raise NotFound(f"no task found with id: {task_id}")
             now = _now()
@@ -148,7 +148,7 @@ class Fleet:
         uuid = report.taskforce_uuid
 
         async def step(tx: Transaction) -> Decision:
-            before = await repository.load_for(tx, uuid)
+            before = await self._load_for(tx, uuid)
             if before is None:
                 log.warning("report of an unknown taskforce", taskforce_uuid=uuid, report=report.TYPE)
                 return Decision(events=self._audible(reports.orphaned(report)))
@@ -157,11 +157,39 @@ class Fleet:
         async with self._turns.of(_workflow_of(uuid)):
             await self._transact(step, once)
 
+    async def confirmed(
+        self,
+        uuid: TaskforceUuid,
+        report: Callable[[TaskforceDocument], Report],
+        *,
+        schedds: frozenset[str] | None,
+        once: Once | None = None,
+    ) -> bool:
+        """Take in what a TMS says over REST of a taskforce at one of `schedds` (None: any); False: it must not.
+
+        Raises:
+            NotFound: there is no such taskforce, or its TMS is served by events.
+        """
+
+        async def step(tx: Transaction) -> Decision:
+            before = await self._load_for(tx, uuid)
+            taskforce = before.taskforces[uuid] if before is not None else None
+            if before is None or taskforce is None or (schedds is not None and taskforce.schedd not in schedds):
+                raise no_such_taskforce(uuid)
+            if not before.asks_itself(taskforce):
+                raise no_such_taskforce(uuid, hint=f"schedd {taskforce.schedd} is served by events")
+            outcome = decide(before, report(taskforce), _now())
+            return self._decision(before, replace(outcome, answer=outcome.answer is not False))
+
+        async with self._turns.of(_workflow_of(uuid)):
+            accepted: bool = (await self._transact(step, once)).answer
+            return accepted
+
     async def launch(self, uuid: TaskforceUuid) -> bool:
         """Have a taskforce started, if it still waits for nothing but its turn; say whether it did."""
 
         async def step(tx: Transaction) -> Decision:
-            before = await repository.load_for(tx, uuid, with_task=True)
+            before = await self._load_for(tx, uuid, with_task=True)
             if before is None:
                 return Decision()
             return self._decision(before, decide(before, Launch(uuid, self._clusters.default_n_workers), _now()))
@@ -169,6 +197,22 @@ class Fleet:
         async with self._turns.of(_workflow_of(uuid)):
             decision = await self._transact(step, None)
         return isinstance(decision, Decision) and bool(decision.changes)
+
+    async def take_over(self) -> None:
+        """Have the removals ordered that wait for a TMS which asked for its work, and is served by events by now."""
+        waiting = await self._store.find(
+            Collection.TASKFORCES,
+            {
+                "schedd": {"$nin": sorted(self._clusters.by_rest)},
+                "phase": Phase.PENDING_STOPPER,
+                "asked_at": None,
+                "ended_at": None,
+                "retry_at": None,
+            },
+            projection={"workflow_id": 1},
+        )
+        for workflow_id in sorted({taskforce["workflow_id"] for taskforce in waiting}):
+            await self.wake(WorkflowId(workflow_id))
 
     async def wake(self, workflow_id: WorkflowId) -> None:
         """Look at a workflow whose time has come."""
@@ -178,7 +222,7 @@ class Fleet:
         self, workflow_id: WorkflowId, stimulus: Stimulus, once: Once | None, *, with_tasks: bool = False
     ) -> None:
         async def step(tx: Transaction) -> Decision:
-            before = await repository.load(tx, workflow_id, with_tasks=with_tasks)
+            before = await self._load(tx, workflow_id, with_tasks=with_tasks)
             if before is None:
                 log.warning(
                     "stimulus for an unknown workflow", workflow_id=workflow_id, stimulus=type(stimulus).__name__
@@ -188,6 +232,15 @@ class Fleet:
 
         async with self._turns.of(workflow_id):
             await self._transact(step, once)
+
+    async def _load(self, tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False) -> Aggregate | None:
+        return self._placed(await repository.load(tx, workflow_id, with_tasks=with_tasks))
+
+    async def _load_for(self, tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
+        return self._placed(await repository.load_for(tx, uuid, with_task=with_task))
+
+    def _placed(self, loaded: Aggregate | None) -> Aggregate | None:
+        return None if loaded is None else replace(loaded, by_rest=self._clusters.by_rest)
 
     def _decision(self, before: Aggregate, outcome: Outcome) -> Decision:
         return Decision(
@@ -210,6 +263,11 @@ class Fleet:
         if once is None:
             return await self._store.transact(step)
         return await self._store.transact(step, inbox_id=once.inbox_id, digest=once.digest)
+
+
+def no_such_taskforce(uuid: str, *, hint: str = "") -> NotFound:
+    """Return the error for a taskforce that is unknown, or not the caller's."""
+    return NotFound(f"no taskforce found with uuid: {uuid}", hint=hint)
 
 
 def _creation(new: NewWorkflow) -> Decision:

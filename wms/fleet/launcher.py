@@ -122,18 +122,16 @@ class Launcher:
     def _waiting(self, schedd: str, now: datetime) -> Document:
         for uuid in [uuid for uuid, until in self._passed_over.items() if until <= now]:
             del self._passed_over[uuid]
-        ready: Document = {
-            "schedd": schedd,
-            "$or": [
-                {"phase": Phase.PRE_LAUNCH},
-                {
-                    "phase": Phase.PENDING_STARTER,
-                    "asked_at": None,
-                    "stuck": "",
-                    "retry_at": {"$not": {"$gt": now}},
-                },
-            ],
+        pre_launch: Document = {"phase": Phase.PRE_LAUNCH}
+        again: Document = {
+            "phase": Phase.PENDING_STARTER,
+            "asked_at": None,
+            "stuck": "",
+            "retry_at": {"$not": {"$gt": now}},
         }
+        # A TMS that asks by itself finds what is to be started again.
+        hears = self._clusters.hears_events(schedd)
+        ready: Document = {"schedd": schedd, "$or": [pre_launch, again] if hears else [pre_launch]}
         if self._passed_over:
             ready["_id"] = {"$nin": list(self._passed_over)}
         return ready

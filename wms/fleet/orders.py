@@ -11,6 +11,9 @@ from wms.fleet.aggregate import Aggregate, Draft
 
 def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
     """Have the TMS of `taskforce` submit it; `default_n_workers` is what null means, by schedd."""
+    if draft.before.asks_itself(taskforce):
+        draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None)
+        return
     task = _task(draft.before, taskforce.task_id)
     draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
     draft.send(
@@ -47,6 +50,11 @@ def _task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
 
 def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
     """Have the TMS of `taskforce` remove whatever clusters it has."""
+    if draft.before.asks_itself(taskforce):
+        # Without a cluster there is nothing that it could be given to remove, so nobody will say that it is gone.
+        ended_at = draft.now if taskforce.cluster_id is None else None
+        draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None, ended_at=taskforce.ended_at or ended_at)
+        return
     draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
     draft.send(
         TaskforceStop(taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=taskforce.cluster_id)

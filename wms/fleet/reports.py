@@ -3,9 +3,13 @@
 The hand-shake (rulings 2 and 9, G5): the first cluster that is reported is recorded and released; any other, and
 any that nobody wants (any more), is ordered removed. A report that is repeated is answered again, for the answer
 may be what was lost, but it changes nothing.
+
+A TMS that asks for its work over REST submits before anybody can object. Its confirmation is accepted or not (the
+outcome's answer); a cluster that nobody wants any more is noted all the same, so that the TMS is given it to remove.
 """
 
 from datetime import datetime
+from typing import Any
 
 from schemas.documents import TaskforceDocument
 from schemas.events import (
@@ -56,6 +60,8 @@ def _remove(report: TaskforceSubmitted) -> TaskforceRemove:
 def _submitted(
     aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitted, now: datetime
 ) -> Outcome:
+    if aggregate.asks_itself(taskforce) and taskforce.phase is not Phase.PENDING_STARTER:
+        return _submitted_too_late(aggregate, taskforce, report, now)
     wanted = taskforce.phase in (Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)
     recorded = taskforce.cluster_id
     if not wanted or report.schedd != taskforce.schedd or recorded not in (None, report.cluster_id):
@@ -67,25 +73,37 @@ def _submitted(
         return Outcome(aggregate, (release,))
     draft = Draft(aggregate, now)
     moved = draft.move(taskforce, Phase.CONDOR_SUBMIT, by=TMS)
-    draft.change(
-        moved,
-        cluster_id=report.cluster_id,
-        n_workers=report.n_workers,
-        submit_dict=report.submit_dict,
-        job_event_log_fpath=report.job_event_log_fpath,
-        asked_at=None,
-        n_asked=0,
-        retry_at=None,
-        stuck="",
-    )
+    draft.change(moved, **_submission(report), asked_at=None, n_asked=0, retry_at=None, stuck="")
     draft.send(release)
-    return draft.settle()
+    return draft.settle(answer=True)
+
+
+def _submission(report: TaskforceSubmitted) -> dict[str, Any]:
+    return {
+        "cluster_id": report.cluster_id,
+        "n_workers": report.n_workers,
+        "submit_dict": report.submit_dict,
+        "job_event_log_fpath": report.job_event_log_fpath,
+    }
+
+
+def _submitted_too_late(
+    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitted, now: datetime
+) -> Outcome:
+    if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.cluster_id is not None:
+        return Outcome(aggregate, answer=False)
+    draft = Draft(aggregate, now)
+    draft.change(taskforce, **_submission(report))
+    return draft.settle(answer=False)
 
 
 def _submit_failed(
     aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitFailed, now: datetime
 ) -> Outcome:
-    if taskforce.phase is not Phase.PENDING_STARTER or taskforce.asked_at is None:
+    asks_itself = aggregate.asks_itself(taskforce)
+    if taskforce.phase is not Phase.PENDING_STARTER:
+        return Outcome(aggregate, answer=False)
+    if taskforce.stuck if asks_itself else taskforce.asked_at is None:
         # An answer to a question that is settled, or that was repeated and answered already.
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
@@ -98,7 +116,8 @@ def _submit_failed(
         n_asked=0,
         n_submit_failures=n_failures,
         launch_rank=launching.rank(priority=taskforce.priority, n_failures=n_failures, timestamp=taskforce.timestamp),
-        retry_at=None if hopeless else now + failure_pause(n_failures),
+        # A TMS that asks by itself also pauses by itself.
+        retry_at=None if hopeless or asks_itself else now + failure_pause(n_failures),
         stuck=f"could not be submitted, {n_failures} times: {report.error}"[:1024] if hopeless else "",
     )
     return draft.settle()
@@ -122,6 +141,9 @@ def _removed(aggregate: Aggregate, taskforce: TaskforceDocument, report: Taskfor
     match taskforce.phase:
         case Phase.PENDING_STOPPER | Phase.CONDOR_SUBMIT:
             moved = draft.move(taskforce, Phase.CONDOR_RM, by=TMS)
+            if aggregate.asks_itself(taskforce):
+                draft.change(moved, **answered)
+                return draft.settle()
             # Asked as of now: if nobody tells that the cluster has left the queue, the TMS is asked again.
             draft.change(moved, **{**answered, "asked_at": now, "n_asked": 1})
         case Phase.CONDOR_RM if gone:
@@ -135,7 +157,14 @@ def _removed(aggregate: Aggregate, taskforce: TaskforceDocument, report: Taskfor
 def _remove_failed(
     aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceRemoveFailed, now: datetime
 ) -> Outcome:
-    if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None or taskforce.asked_at is None:
+    asks_itself = aggregate.asks_itself(taskforce)
+    if asks_itself:
+        ignored = taskforce.phase is Phase.CONDOR_COMPLETE
+    else:
+        ignored = (
+            taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None or taskforce.asked_at is None
+        )
+    if ignored:
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
     n_failures = taskforce.n_remove_failures + 1
@@ -147,7 +176,8 @@ def _remove_failed(
         n_asked=0,
         n_remove_failures=n_failures,
         # Tried for ever, ever more seldom: what runs must not be forgotten (G6).
-        retry_at=now + failure_pause(n_failures),
+        # A TMS that asks by itself is given it again at once, until it has failed too often (contract, 1.2).
+        retry_at=None if asks_itself and n_failures < MAX_FAILURES else now + failure_pause(n_failures),
         stuck=f"could not be removed, {n_failures} times: {report.error}"[:1024] if n_failures >= MAX_FAILURES else "",
     )
     return draft.settle()

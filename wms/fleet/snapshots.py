@@ -6,6 +6,7 @@ together, the newest of each taskforce.
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from runtime.amqp import full_jitter
@@ -15,6 +16,7 @@ from schemas.documents import Collection
 from schemas.errors import Unavailable
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
+from schemas.statuses import CompoundStatuses, TopTaskErrors
 
 #: The pause between two writes: no taskforce is written more often.
 _TICK_S = 1.0
@@ -108,6 +110,18 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
             }
         },
     )
+
+
+def replacement(
+    *, compound_statuses: CompoundStatuses | None, top_task_errors: TopTaskErrors | None, now: datetime
+) -> dict[str, Any]:
+    """Return the update that writes what a TMS says over REST: whole fields, whatever they were; None leaves one."""
+    fields: dict[str, Any] = {"status_as_of": now}
+    if compound_statuses is not None:
+        fields["compound_statuses"] = {_key(job): _keyed(pilots) for job, pilots in compound_statuses.items()}
+    if top_task_errors is not None:
+        fields["top_task_errors"] = _keyed(top_task_errors)
+    return {"$set": fields}
 
 
 def _order(snapshot: Snapshot) -> tuple[int, int]:

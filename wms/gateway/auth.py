@@ -21,6 +21,7 @@ class Role(StrEnum):
     """What somebody is allowed to be."""
 
     USER = "user"
+    PROJECT_ADMIN = "project-admin"
     AUDITOR = "auditor"
     OPS = "ops"
     SYSTEM_TMS = "system-tms"
@@ -54,6 +55,7 @@ DEFAULT_RULES: tuple[RoleRule, ...] = (
     RoleRule(role=Role.USER, claim="groups", pattern="/institutions/IceCube.*"),
     RoleRule(role=Role.USER, claim="groups", pattern="/tokens/ewms-dev"),
     RoleRule(role=Role.USER, claim="ewms_role", pattern="user"),
+    RoleRule(role=Role.PROJECT_ADMIN, claim="ewms_role", pattern="project-admin"),
     RoleRule(role=Role.AUDITOR, claim="ewms_role", pattern="auditor"),
     RoleRule(role=Role.OPS, claim="ewms_role", pattern="ops"),
     RoleRule(role=Role.SYSTEM_TMS, claim="ewms_role", pattern="system-tms"),
@@ -66,10 +68,14 @@ DEFAULT_PROJECTS = "/projects/.+"
 #: Nobody needs a token for it.
 PUBLIC: frozenset[Role] = frozenset()
 
-_USERS = frozenset({Role.USER})
-_READERS = frozenset({Role.USER, Role.AUDITOR, Role.OPS})
-_ACTORS = frozenset({Role.USER, Role.OPS})
+#: The claim that binds a TMS's token to its schedd, or several; without it the token is good for any.
+SCHEDD_CLAIM = "ewms_schedd"
+
+_USERS = frozenset({Role.USER, Role.PROJECT_ADMIN})
+_READERS = _USERS | {Role.AUDITOR, Role.OPS}
+_ACTORS = _USERS | {Role.OPS}
 _TMS = frozenset({Role.SYSTEM_TMS})
+_WMS = frozenset({Role.SYSTEM_WMS})
 
 #: (method, path without the version) -> who may. Source: contract, section 1, and reliability, section 4.2.
 ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
@@ -88,7 +94,21 @@ ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/taskforces/{taskforce_uuid}/logs"): _READERS,
     ("GET", "/taskforces/{taskforce_uuid}/logs/{name}"): _READERS,
     ("POST", "/query/taskforces"): _READERS | _TMS,
+    ("GET", "/tms/pending-starter/taskforces"): _TMS,
+    ("POST", "/tms/condor-submit/taskforces/{taskforce_uuid}"): _TMS,
+    ("POST", "/tms/condor-submit/taskforces/{taskforce_uuid}/failed"): _TMS,
+    ("GET", "/tms/pending-stopper/taskforces"): _TMS,
+    ("POST", "/tms/condor-rm/taskforces/{taskforce_uuid}"): _TMS,
+    ("POST", "/tms/condor-rm/taskforces/{taskforce_uuid}/failed"): _TMS,
+    ("POST", "/tms/condor-complete/taskforces/{taskforce_uuid}"): _TMS,
+    ("POST", "/tms/statuses/taskforces"): _TMS,
+    ("GET", "/mqs"): _READERS | _WMS,
+    ("GET", "/mqs/schema/openapi"): _READERS | _WMS,
+    ("POST", "/mqs/workflows/{workflow_id}/mq-group/reservation"): _WMS,
+    ("POST", "/mqs/workflows/{workflow_id}/mq-group/activation"): _WMS,
+    ("GET", "/mqs/workflows/{workflow_id}/mq-group"): _WMS,
     ("GET", "/mqs/workflows/{workflow_id}/mq-profiles/public"): _USERS,
+    ("GET", "/mqs/mq-profiles/{mqid}"): _WMS,
     ("GET", "/mqbroker-issuer/.well-known/jwks.json"): PUBLIC,
     ("GET", "/version"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
@@ -107,6 +127,8 @@ class Caller:
     subject: str
     role: Role
     projects: tuple[str, ...] = ()
+    #: The schedds that a TMS may speak for; None: any.
+    schedds: frozenset[str] | None = None
 
     @property
     def owner(self) -> Owner:
@@ -165,7 +187,8 @@ class Gatekeeper:
         role = next((role for role in Role if role in held and role in allowed), None)
         if role is None:
             raise Forbidden
-        return Caller(subject, role, self._projects_of(claims))
+        schedds = frozenset(_texts(claims[SCHEDD_CLAIM])) if SCHEDD_CLAIM in claims else None
+        return Caller(subject, role, self._projects_of(claims), schedds)
 
     def roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         """Return the roles that `claims` give."""

@@ -1,8 +1,10 @@
 """What a route is, and what its handler is given: the caller and the checked body."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import http
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,12 +12,14 @@ from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from schemas.errors import Rejected
+from schemas.errors import NotFound, Rejected
 from wms.fleet.fleet import Once
 from wms.gateway.auth import Caller, Role
 from wms.gateway.problems import JSON
 
 _MAX_KEY = 255
+#: Source: contract, section 0.
+_PATH_PART = re.compile(r"[\w-]{1,256}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,14 @@ class Call:
     raw_body: bytes
 
     def path(self, name: str) -> str:
-        """Return a part of the path."""
+        """Return a part of the path.
+
+        Raises:
+            NotFound: it is nothing that anything could be called.
+        """
         value: str = self.request.path_params[name]
+        if not _PATH_PART.fullmatch(value):
+            raise NotFound(http.HTTPStatus(404).phrase)
         return value
 
     @property
@@ -69,6 +79,10 @@ class Route:
     answer: type[BaseModel] | None = None
     #: The codes of its errors beside 400, 403 and 503.
     errors: tuple[int, ...] = ()
+    #: The codes with which it succeeds.
+    codes: tuple[int, ...] = (200,)
+    #: The parameters in the query that it knows, and whether it needs them.
+    query: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +100,11 @@ AnyRoute = Route | OpenRoute
 __all__ = ["AnyRoute", "Call", "Handler", "OpenRoute", "Role", "Route", "answered", "answered_raw"]
 
 
-def answered(value: Any) -> Response:
-    """Return the 200 answer that holds `value`."""
-    return answered_raw(to_json(value))
+def answered(value: Any, *, code: int = 200) -> Response:
+    """Return the answer that holds `value`."""
+    return answered_raw(to_json(value), code=code)
 
 
-def answered_raw(body: bytes) -> Response:
-    """Return the 200 answer whose JSON text is `body`."""
-    return Response(body, media_type=JSON)
+def answered_raw(body: bytes, *, code: int = 200) -> Response:
+    """Return the answer whose JSON text is `body`."""
+    return Response(body, status_code=code, media_type=JSON)

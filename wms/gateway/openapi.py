@@ -13,6 +13,8 @@ from wms.gateway.calls import AnyRoute, OpenRoute, Route
 
 _REF = "#/components/schemas/{model}"
 
+_DONE = {200: "Done", 207: "Done for some; the results say for which not"}
+
 _ERRORS = {
     400: "The request does not fit; the error names the field",
     403: "No token, one that proves nothing, or one without the role",
@@ -66,8 +68,12 @@ def _operation(route: AnyRoute) -> dict[str, Any]:
     if isinstance(route, OpenRoute):
         return operation
     operation["security"] = [{"token": []}] if allowed(route.method, route.path) else []
+    operation["parameters"] += [
+        {"name": name, "in": "query", "required": required, "schema": {"type": "string"}}
+        for name, required in route.query.items()
+    ]
     operation["responses"] = {
-        "200": {"description": "Done", "content": _content(route.answer)},
+        **{str(code): {"description": _DONE[code], "content": _content(route.answer)} for code in route.codes},
         **{
             str(code): {"description": _ERRORS[code], "content": _content(ErrorBody)}
             for code in sorted({400, 403, 500, 503, *route.errors})

@@ -64,13 +64,23 @@ class Queues:
     async def public_profiles(self, call: Call) -> Response:
         workflow = await self._workflow(call.path("workflow_id"), call.caller.access)
         if workflow is None:
-            # The contract's answer for an unknown workflow; it does not tell whether there is one.
-            return answered({"mqprofiles": []})
-        profiles = await self._minted(workflow, call.caller.subject) if workflow.queues_active_at else None
+            return answered(ProfilesAnswerBody(mqprofiles=await self._of_nobody(call)))
+        query = ProfilesQuery(workflow_id=workflow.workflow_id, subject=call.caller.subject)
+        profiles = await self._minted(query) if workflow.queues_active_at else None
         return answered(ProfilesAnswerBody(mqprofiles=planned(workflow) if profiles is None else profiles))
 
-    async def _minted(self, workflow: WorkflowDocument, subject: str) -> list[MQProfile] | None:
-        query = ProfilesQuery(workflow_id=workflow.workflow_id, subject=subject)
+    async def _of_nobody(self, call: Call) -> list[MQProfile]:
+        """Return the queues of a workflow that is not ours: those that another WMS has reserved, else none.
+
+        No queues is the contract's answer for an unknown workflow; it does not tell whether there is one.
+        """
+        workflow_id = WorkflowId(call.path("workflow_id"))
+        if await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id}, projection={"_id": 1}) is not None:
+            return []
+        query = ProfilesQuery(workflow_id=workflow_id, subject=call.caller.subject, unowned=True)
+        return await self._minted(query) or []
+
+    async def _minted(self, query: ProfilesQuery) -> list[MQProfile] | None:
         try:
             match await self._mqs.ask(query):
                 case ProfilesAnswer(profiles=profiles):

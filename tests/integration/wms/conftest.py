@@ -16,10 +16,12 @@ from deploy.local.rabbitmq import RabbitMQ
 from schemas.topology import tms_service
 from tests.integration.wms.peers import AUDIENCE, Issuer, Mqs, Tms
 from wms.app import Wms, wms
-from wms.fleet.clusters import Cluster
+from wms.fleet.clusters import Cluster, ServedBy
 from wms.settings import Settings
 
 SCHEDD = "ewms@localhost"
+#: Its TMS asks for its work over REST.
+REST_SCHEDD = "SCHEDD1"
 SEED = Path(__file__).parent / "seed_request.json"
 
 
@@ -45,6 +47,10 @@ class World:
     async def get(self, path: str, *, subject: str = "ada") -> httpx2.Response:
         """GET as `subject`."""
         return await self.http.get(path, headers=self.as_user(subject))
+
+    def as_tms(self, **claims: Any) -> dict[str, str]:
+        """Return the headers of a TMS."""
+        return self.as_user("tms", ewms_role="system-tms", **claims)
 
     async def submit(self, **fields: Any) -> dict[str, Any]:
         """Request a workflow; return the answer."""
@@ -112,6 +118,7 @@ def wms_settings(
             "osg": Cluster(schedd=SCHEDD),
             "sub-2": "osg",
             "chicago": Cluster(schedd="other@schedd", n_workers=3),
+            "test-alpha": Cluster(schedd=REST_SCHEDD, served_by=ServedBy.REST, n_workers=4),
         },
         pilot_tag="1.2.3",
     )

@@ -31,9 +31,19 @@ from schemas.events import (
     WorkflowRequested,
     envelope,
 )
-from schemas.ids import EventId
-from schemas.objects import MQProfile
-from schemas.requests import Depth, DepthsAnswer, DepthsQuery, ProfilesAnswer, ProfilesQuery
+from schemas.ids import Alias, EventId, Mqid, WorkflowId
+from schemas.objects import MQGroup, MQProfile
+from schemas.requests import (
+    ActivateQuery,
+    Depth,
+    DepthsAnswer,
+    DepthsQuery,
+    GroupAnswer,
+    ProfilesAnswer,
+    ProfilesQuery,
+    ReserveQuery,
+    TaskProfilesQuery,
+)
 from schemas.wire import AnyAnswer, AnyRequest
 
 P = TypeVar("P", bound=Payload)
@@ -90,6 +100,8 @@ class Mqs(Peer):
         super().__init__(bus)
         self.activates = True
         self.profiles: list[MQProfile] | None = None
+        #: Workflows whose queues MQS has forgotten.
+        self.lost: set[str] = set()
         depth = Depth(mqid="a1", alias="in", is_public=True, n_ready=3, n_unacknowledged=1, n_delayed=5, n_consumers=2)
         self.depths = DepthsAnswer(queues=[depth], n_dead=4)
 
@@ -113,8 +125,29 @@ class Mqs(Peer):
                 return ProfilesAnswer(profiles=self.profiles)
             case DepthsQuery():
                 return self.depths
+            case TaskProfilesQuery(workflow_id=workflow_id, inputs=inputs, outputs=outputs) if (
+                workflow_id not in self.lost
+            ):
+                return ProfilesAnswer(profiles=[_profile(workflow_id, mqid) for mqid in (*inputs, *outputs)])
+            case ReserveQuery(workflow_id=workflow_id) | ActivateQuery(workflow_id=workflow_id):
+                group = MQGroup(workflow_id=workflow_id, timestamp=1.5, criteria={"priority": 3})
+                return GroupAnswer(group=group, profiles=[_profile(workflow_id, Mqid("a1"))])
             case _:
                 raise NotFound("no such workflow")
+
+
+def _profile(workflow_id: WorkflowId, mqid: Mqid) -> MQProfile:
+    return MQProfile(
+        mqid=mqid,
+        workflow_id=workflow_id,
+        timestamp=1.5,
+        alias=Alias("q"),
+        is_public=False,
+        is_activated=True,
+        auth_token="token",
+        broker_type="rabbitmq",
+        broker_address="user@broker:5672/ewms",
+    )
 
 
 class Tms(Peer):

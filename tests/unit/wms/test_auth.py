@@ -97,7 +97,7 @@ def test_auditors_and_ops_and_tms_make_nothing_of_users() -> None:
     for (method, path), roles in ROLES.items():
         if Role.AUDITOR in roles:
             assert method == "GET" or path.startswith("/query/")
-    assert ROLES["POST", "/workflows"] == {Role.USER}
+    assert ROLES["POST", "/workflows"] == {Role.USER, Role.PROJECT_ADMIN}
     assert ROLES["GET", "/mqs/workflows/{workflow_id}/mq-profiles/public"] == {Role.USER}, "tokens are the user's own"
 
 
