@@ -18,8 +18,8 @@ from wms.gateway.auth import Caller, Role
 from wms.gateway.problems import JSON
 
 _MAX_KEY = 255
-#: Source: contract, section 0.
-_PATH_PART = re.compile(r"[\w-]{1,256}", re.ASCII)
+#: Ids have no dot (contract, section 0), names of files do.
+_PATH_PART = re.compile(r"[\w.-]{1,256}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

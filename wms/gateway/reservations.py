@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from schemas.api import ActivationRequest, MQGroupAnswer, ReservationRequest
-from schemas.errors import Broken
+from schemas.errors import Broken, NotFound
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile
 from schemas.requests import (
@@ -19,6 +19,8 @@ from wms.gateway.queues import Asks
 
 #: Creating a thousand queues takes a while.
 _ACTIVATION_S = 30.0
+
+_MAX_ID = 128
 
 
 class Reservations:
@@ -59,7 +61,7 @@ class Reservations:
     async def reserve(self, call: Call) -> Response:
         body: ReservationRequest = call.body
         query = ReserveQuery(
-            workflow_id=WorkflowId(call.path("workflow_id")),
+            workflow_id=_workflow_id(call),
             queue_aliases=[Alias(alias) for alias in body.queue_aliases],
             public=[Alias(alias) for alias in body.public],
         )
@@ -68,11 +70,11 @@ class Reservations:
     async def activate(self, call: Call) -> Response:
         body: ActivationRequest = call.body
         priority = body.criteria.priority if body.criteria is not None else None
-        query = ActivateQuery(workflow_id=WorkflowId(call.path("workflow_id")), priority=priority)
+        query = ActivateQuery(workflow_id=_workflow_id(call), priority=priority)
         return _grouped(await self._group(query))
 
     async def get_group(self, call: Call) -> Response:
-        found = await self._group(GroupQuery(workflow_id=WorkflowId(call.path("workflow_id"))))
+        found = await self._group(GroupQuery(workflow_id=_workflow_id(call)))
         return answered(found.group)
 
     async def get_profile(self, call: Call) -> Response:
@@ -89,6 +91,14 @@ class Reservations:
                 return found
             case other:
                 raise Broken(f"MQS answered {other.kind} to {query.kind}")
+
+
+def _workflow_id(call: Call) -> WorkflowId:
+    """Return whose queues these are. It will be part of names on the broker, so it is as an id must be."""
+    workflow_id = call.path("workflow_id")
+    if "." in workflow_id or len(workflow_id) > _MAX_ID:
+        raise NotFound("MQGroup not found")
+    return WorkflowId(workflow_id)
 
 
 def _grouped(found: GroupAnswer) -> Response:

@@ -121,6 +121,8 @@ class Mqs(Peer):
 
     async def answer(self, request: AnyRequest, _: str) -> AnyAnswer:
         match request:
+            case ProfilesQuery(unowned=True):
+                return ProfilesAnswer(profiles=[])
             case ProfilesQuery() if self.profiles is not None:
                 return ProfilesAnswer(profiles=self.profiles)
             case DepthsQuery():

@@ -98,7 +98,9 @@ def test_auditors_and_ops_and_tms_make_nothing_of_users() -> None:
         if Role.AUDITOR in roles:
             assert method == "GET" or path.startswith("/query/")
     assert ROLES["POST", "/workflows"] == {Role.USER, Role.PROJECT_ADMIN}
-    assert ROLES["GET", "/mqs/workflows/{workflow_id}/mq-profiles/public"] == {Role.USER}, "tokens are the user's own"
+    assert ROLES["GET", "/mqs/workflows/{workflow_id}/mq-profiles/public"] == {Role.USER, Role.PROJECT_ADMIN}, (
+        "tokens are the user's own"
+    )
 
 
 def test_an_object_is_seen_by_its_owner_and_its_projects_only() -> None:
