@@ -51,8 +51,11 @@ class OldClient:
             channel.basic_publish(exchange="", routing_key=self._queue, body=body)
         channel.close()
 
-    def receive(self, *, timeout_s: float, prefetch: int = 1) -> Iterator[Any]:
-        """Yield what comes, acknowledging each once the next is asked for; end when nothing comes for `timeout_s`."""
+    def receive(self, *, timeout_s: float, prefetch: int = 1, n: int = 0) -> Iterator[Any]:
+        """Yield what comes, acknowledging each once the next is asked for.
+
+        End after `n`, or when nothing comes for `timeout_s`.
+        """
         channel = self.channel()
         channel.basic_qos(prefetch_count=prefetch, global_qos=False)
         for method, _, body in channel.consume(self._queue, inactivity_timeout=timeout_s):
@@ -60,5 +63,8 @@ class OldClient:
                 break
             yield json.loads(zstandard.decompress(body))["data"]
             channel.basic_ack(method.delivery_tag)
+            n -= 1
+            if n == 0:
+                break
         channel.cancel()
         channel.close()
