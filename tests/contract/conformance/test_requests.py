@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,10 @@ def _task(body: Body) -> Body:
 def _worker(body: Body) -> Body:
     worker: Body = _task(body)["worker_config"]
     return worker
+
+
+def _set_in_pilot(name: str, body: Body) -> None:
+    _task(body)["pilot_config"]["environment"] = {name: "x"}
 
 
 def _without(part: Callable[[Body], Body], name: str) -> Change:
@@ -248,9 +253,11 @@ REFUSED: list[tuple[str, Change, str]] = [
     *(
         (
             f"{name} in the pilot's environment",
-            lambda b, name=name: _task(b)["pilot_config"].update(environment={name: "x"}),  # type: ignore[misc] # bound now
-            f"tasks[0].pilot_config.environment cannot include the attribute '{name}'. "
-            "Use the top-level equivalent attribute instead.",
+            partial(_set_in_pilot, name),
+            (
+                f"tasks[0].pilot_config.environment cannot include the attribute '{name}'. "
+                "Use the top-level equivalent attribute instead."
+            ),
         )
         for name in (
             "EWMS_PILOT_TASK_IMAGE",

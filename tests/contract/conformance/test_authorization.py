@@ -1,0 +1,263 @@
+"""Contract 5 and reliability 4.2, generated: every route, in every role, on one's own and others' things.
+
+The table is written down apart from the gateway's; a route that is not in it fails the first test.
+"""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from deploy.local.issuer import AUDIENCE, mint
+from deploy.local.stack import Stack
+from tests.contract.conformance.world import ALPHA, CLAIMS, SUBMITTED, World, ok, request
+
+USER, ADMIN, AUDITOR, OPS, TMS, WMS = "user", "project-admin", "auditor", "ops", "system-tms", "system-wms"
+USERS = {USER, ADMIN}
+READERS = {*USERS, AUDITOR, OPS}
+ACTORS = {*USERS, OPS}
+
+ALL_CLAIMS: Mapping[str, Mapping[str, Any]] = {**CLAIMS, ADMIN: {"ewms_role": ADMIN}}
+
+#: (method, path) -> (who may, a body that is good). Paths as the gateway's own document has them.
+ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
+    ("GET", "/"): (READERS, None),
+    ("GET", "/schema/openapi"): (READERS | {TMS}, None),
+    ("POST", "/workflows"): (USERS, request()),
+    ("GET", "/workflows/{workflow_id}"): (READERS, None),
+    ("POST", "/workflows/{workflow_id}/actions/abort"): (ACTORS, {}),
+    ("POST", "/workflows/{workflow_id}/actions/finished"): (ACTORS, {}),
+    ("GET", "/workflows/{workflow_id}/queues"): (READERS, None),
+    ("GET", "/task-directives/{task_id}"): (READERS, None),
+    ("POST", "/task-directives/{task_id}/actions/add-workers"): (
+        ACTORS | {TMS},
+        {"cluster_location": ALPHA, "n_workers": 1},
+    ),
+    ("GET", "/taskforces/{taskforce_uuid}"): (READERS | {TMS}, None),
+    ("GET", "/taskforces/{taskforce_uuid}/logs"): (READERS, None),
+    ("GET", "/taskforces/{taskforce_uuid}/logs/{name}"): (READERS, None),
+    ("POST", "/query/workflows"): (READERS | {TMS}, {"query": {}}),
+    ("POST", "/query/task-directives"): (READERS, {"query": {}}),
+    ("POST", "/query/taskforces"): (READERS | {TMS}, {"query": {}}),
+    ("GET", "/tms/pending-starter/taskforces"): ({TMS}, None),
+    ("GET", "/tms/pending-stopper/taskforces"): ({TMS}, None),
+    ("POST", "/tms/condor-submit/taskforces/{taskforce_uuid}"): ({TMS}, dict(SUBMITTED)),
+    ("POST", "/tms/condor-submit/taskforces/{taskforce_uuid}/failed"): ({TMS}, {"error": "x"}),
+    ("POST", "/tms/condor-rm/taskforces/{taskforce_uuid}"): ({TMS}, {}),
+    ("POST", "/tms/condor-rm/taskforces/{taskforce_uuid}/failed"): ({TMS}, {"error": "x"}),
+    ("POST", "/tms/condor-complete/taskforces/{taskforce_uuid}"): ({TMS}, {"condor_complete_ts": 1}),
+    ("POST", "/tms/statuses/taskforces"): ({TMS}, {"top_task_errors_by_taskforce": {"TF-0": {"E": 1}}}),
+    ("GET", "/mqs"): (READERS | {WMS}, None),
+    ("GET", "/mqs/schema/openapi"): (READERS | {WMS}, None),
+    ("GET", "/mqs/workflows/{workflow_id}/mq-profiles/public"): (USERS, None),
+    ("POST", "/mqs/workflows/{workflow_id}/mq-group/reservation"): ({WMS}, {"queue_aliases": ["a"], "public": []}),
+    ("POST", "/mqs/workflows/{workflow_id}/mq-group/activation"): ({WMS}, {"criteria": None}),
+    ("GET", "/mqs/workflows/{workflow_id}/mq-group"): ({WMS}, None),
+    ("GET", "/mqs/mq-profiles/{mqid}"): ({WMS}, None),
+}
+#: Routes without a version, for everybody.
+OPEN = {"/mqbroker-issuer/.well-known/jwks.json", "/version", "/healthz", "/readyz", "/metrics"}
+
+#: Routes on which a foreign thing is as good as none, with what the answer is then.
+OF_A_WORKFLOW = [route for route in ROUTES if "{" in route[1] and "/tms/" not in route[1] and "/mqs/" not in route[1]]
+
+
+@pytest.fixture(scope="module")
+def made(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
+    """The ids of a workflow of ada's, deactivated, so that no action on it does anything."""
+    world = World(contract_stack, http, "/v1")
+    made = world.submit()
+    world.clear()
+    task = made["task_directives"][0]
+    return {
+        "workflow_id": made["workflow"]["workflow_id"],
+        "task_id": task["task_id"],
+        "taskforce_uuid": made["taskforces"][0]["taskforce_uuid"],
+        "mqid": task["input_queues"][0],
+        "name": "0.out",
+    }
+
+
+def call(world: World, method: str, path: str, made: Mapping[str, str], token: str | None) -> httpx2.Response:
+    """Call a route with a good request."""
+    body = ROUTES[method, path][1]
+    if "/mq-group/" in path:
+        # Of another WMS: not the queues of ours.
+        made = {**made, "workflow_id": f"WF-{int(time.time()):08x}-{secrets.token_hex(4)}"}
+    headers = {} if token is None else {"Authorization": f"Bearer {token}".strip()}
+    return world.http.request(
+        method,
+        f"{world.prefix}{path.format(**made)}",
+        json=body,
+        params={"schedd": "nobody"} if "/tms/" in path else None,
+        headers=headers,
+    )
+
+
+def token_of(world: World, role: str, subject: str) -> str:
+    return mint(world.stack.issuer, subject, ALL_CLAIMS[role])
+
+
+def test_every_route_of_the_document_is_in_the_table(world: World) -> None:
+    document = ok(world.user.get("/schema/openapi"))
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    expected = {(method, f"/v1{path}") for method, path in ROUTES}
+    assert {route for route in described if route[1] not in OPEN} == expected
+
+
+@pytest.fixture(scope="module")
+def tokens(contract_stack: Stack) -> dict[str, str]:
+    """A token of ada's in each role."""
+    return {role: mint(contract_stack.issuer, "ada", claims) for role, claims in ALL_CLAIMS.items()}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+def test_each_role_may_what_the_table_says_and_nothing_else(
+    world: World, made: dict[str, str], tokens: dict[str, str], route: tuple[str, str]
+) -> None:
+    allowed = ROUTES[route][0]
+    for role, token in tokens.items():
+        answer = call(world, *route, made, token)
+        if route == ("POST", "/workflows") and answer.status_code == 200:
+            world.workflows.append(answer.json()["workflow"]["workflow_id"])
+        if role in allowed:
+            assert answer.status_code != 403, role
+            assert answer.status_code < 500 or answer.status_code == 503, (role, answer.text)
+        else:
+            assert (answer.status_code, answer.json()) == (403, {"code": 403, "error": "authorization failed"}), role
+            assert answer.reason_phrase == "authorization failed"
+
+
+def _forged(stack: Stack) -> dict[str, str | None]:
+    """Return tokens that prove nothing; each would be an ops' if it were believed."""
+    claims = {"ewms_role": OPS}
+    good = mint(stack.issuer, "eve", claims)
+    header, payload, signature = good.split(".")
+    none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    body = jwt.decode(good, options={"verify_signature": False})
+    raised = (
+        base64.urlsafe_b64encode(json.dumps({**body, "groups": ["/tokens/ewms-dev"]}).encode()).rstrip(b"=").decode()
+    )
+    return {
+        "none": None,
+        "empty": "",
+        "no token": "hello",
+        "expired": mint(stack.issuer, "eve", claims, life_s=-3600),
+        "another key": jwt.encode(body, other, algorithm="RS256", headers={"kid": stack.issuer.keys.kid}),
+        "alg none": f"{none}.{payload}.",
+        "changed claims": f"{header}.{raised}.{signature}",
+        "no signature": f"{header}.{payload}.",
+        "another audience": mint(stack.issuer, "eve", {**claims, "aud": "elsewhere"}),
+        "another issuer": mint(stack.issuer, "eve", {**claims, "iss": "https://evil.example.org"}),
+        "no subject": mint(stack.issuer, "", claims),
+        "a broker's token": mint(stack.issuer, "eve", {**claims, "aud": "ewms"}),
+    }
+
+
+@pytest.fixture(scope="module")
+def forged(contract_stack: Stack) -> dict[str, str | None]:
+    """Tokens that prove nothing."""
+    assert AUDIENCE != "ewms"
+    return _forged(contract_stack)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+def test_without_a_token_that_proves_something_nothing_opens(
+    world: World, made: dict[str, str], forged: dict[str, str | None], route: tuple[str, str]
+) -> None:
+    for kind, token in forged.items():
+        answer = call(world, *route, made, token)
+        assert (answer.status_code, answer.json()) == (403, {"code": 403, "error": "authentication failed"}), kind
+        assert answer.reason_phrase == "authentication failed"
+
+
+@pytest.mark.parametrize("route", OF_A_WORKFLOW, ids=" ".join)
+def test_what_belongs_to_somebody_else_looks_like_what_does_not_exist(
+    world: World, made: dict[str, str], route: tuple[str, str]
+) -> None:
+    absent = {
+        "workflow_id": "WF-00000000-00000000",
+        "task_id": "TK-00000000-00000000-00000000",
+        "taskforce_uuid": "TF-00000000-00000000-00000000-00000000",
+        "mqid": "a00000000000000000000",
+        "name": "0.out",
+    }
+    for role in sorted(USERS):
+        token = token_of(world, role, "eve")
+        foreign, nothing = call(world, *route, made, token), call(world, *route, absent, token)
+        assert foreign.status_code == nothing.status_code == 404, role
+        blank = [
+            answer.text.replace(ids["workflow_id"], "").replace(ids["task_id"], "").replace(ids["taskforce_uuid"], "")
+            for answer, ids in ((foreign, made), (nothing, absent))
+        ]
+        assert blank[0] == blank[1]
+
+
+def test_members_of_a_project_share_what_any_of_them_makes_and_nobody_else_sees_it(world: World) -> None:
+    groups = ["/tokens/ewms-dev", "/projects/reco"]
+    ada = world.caller(USER, "ada", groups=groups)
+    made = ok(ada.post("/workflows", request()))
+    world.workflows.append(made["workflow"]["workflow_id"])
+    path = f"/workflows/{made['workflow']['workflow_id']}"
+    query = {"query": {"workflow_id": made["workflow"]["workflow_id"]}}
+    for who, sees in (
+        (world.caller(USER, "ben", groups=groups), True),
+        (world.caller(USER, "eve", groups=["/tokens/ewms-dev", "/projects/other"]), False),
+        (world.caller(USER, "eve"), False),
+        (world.caller(AUDITOR), True),
+        (world.caller(OPS), True),
+    ):
+        assert (who.get(path).status_code == 200) is sees
+        assert len(ok(who.post("/query/workflows", query))["workflows"]) == sees
+    ok(world.caller(USER, "ben", groups=groups).post(f"{path}/actions/abort"))
+
+
+def test_public_queue_tokens_are_nobody_elses_not_even_ops(world: World, made: dict[str, str]) -> None:
+    path = f"/mqs/workflows/{made['workflow_id']}/mq-profiles/public"
+    assert ok(world.caller(USER, "eve").get(path)) == {"mqprofiles": []}
+    for role in (AUDITOR, OPS, TMS):
+        assert world.caller(role).get(path).status_code == 403
+
+
+#: claims, role; the default mapping of the contract.
+MAPPED: list[tuple[dict[str, Any], str | None]] = [
+    ({"groups": ["/institutions/IceCube"]}, USER),
+    ({"groups": ["/other", "/institutions/IceCube/UW-Madison"]}, USER),
+    ({"groups": ["/tokens/ewms-dev"]}, USER),
+    ({"groups": "/tokens/ewms-dev"}, USER),
+    ({"ewms_role": "user"}, USER),
+    ({"ewms_role": ["user"]}, USER),
+    ({"ewms_role": "system-tms"}, TMS),
+    ({"ewms_role": "system-wms"}, WMS),
+    ({"groups": ["/tokens/ewms-dev/x"]}, None),
+    ({"groups": ["x/tokens/ewms-dev"]}, None),
+    ({"groups": ["/institutions/Icecube"]}, None),
+    ({"ewms_role": "superuser"}, None),
+    ({"ewms_role": {"user": True}}, None),
+    ({"ewms_role": 1, "groups": None}, None),
+    ({}, None),
+]
+
+#: role -> a route that of these three only it may call.
+_OF_ROLE = {USER: "/workflows/WF-0", TMS: "/tms/pending-stopper/taskforces", WMS: "/mqs/workflows/WF-0/mq-group"}
+
+
+@pytest.mark.parametrize(("claims", "role"), MAPPED)
+def test_claims_give_roles_as_in_the_contract(world: World, claims: dict[str, Any], role: str | None) -> None:
+    headers = {"Authorization": f"Bearer {mint(world.stack.issuer, 'zoe', claims)}"}
+    for each, path in _OF_ROLE.items():
+        answer = world.http.get(f"{world.prefix}{path}", params={"schedd": "x"}, headers=headers)
+        assert (answer.status_code != 403) is (each == role), each
+
+
+def test_open_routes_need_no_token(world: World) -> None:
+    for path in OPEN:
+        assert world.http.get(path).status_code == 200
