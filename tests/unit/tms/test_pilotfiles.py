@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pilot.settings import settings as pilot_settings
-from tests.unit.tms.hostile import CORPUS
+from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable
 from tms.pilotfiles import PLATFORM, PilotProfile, pilot_environment, task_file, token_file
