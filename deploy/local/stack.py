@@ -108,7 +108,8 @@ class Stack:
                 raise ended.failure("ends again and again")
             restarts[ended.name] = [*recent, now]
             said(f"{ended.name} has ended; starting it again")
-            self.start(ended.name)
+            # Nobody waits until it is ready: meanwhile a server may end, and that would be the news.
+            self._begin(ended.name)
 
     def endpoints(self) -> dict[str, Any]:
         """Return what scripts need to reach the system; the contents of `.ewms/endpoints.json`."""

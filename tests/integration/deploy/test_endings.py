@@ -162,7 +162,7 @@ def _is_ready(gateway: str) -> bool:
         return False
 
 
-def test_a_process_of_the_system_that_dies_is_started_again(
+def test_a_process_that_dies_is_started_again_and_a_server_that_dies_ends_the_system_with_its_last_words(
     scratch: Path, system: tuple["subprocess.Popen[str]", dict[str, str]]
 ) -> None:
     launcher, endpoints = system
@@ -175,11 +175,6 @@ def test_a_process_of_the_system_that_dies_is_started_again(
         time.sleep(0.1)
     assert "wms has ended; starting it again" in (scratch / "errors").read_text()
 
-
-def test_a_server_that_dies_ends_the_system_with_its_last_words(
-    scratch: Path, system: tuple["subprocess.Popen[str]", dict[str, str]]
-) -> None:
-    launcher, _ = system
     children = below(launcher.pid)
     (mongod,) = [child for child in children if Path(child.command.split()[0]).name == "mongod"]
     os.kill(mongod.pid, signal.SIGKILL)
@@ -243,15 +238,3 @@ def test_a_port_that_is_none_is_said_so(scratch: Path, launch: Launch) -> None:
     launcher = launch("up", "--pool", "local", EWMS_GATEWAY_PORT="http")
     assert launcher.wait(60) == 1
     assert "EWMS_GATEWAY_PORT is 'http'" in (scratch / "errors").read_text()
-
-
-def test_the_issuer_signs_in_only_clients_that_know_their_secret(
-    system: tuple["subprocess.Popen[str]", dict[str, str]],
-) -> None:
-    _, endpoints = system
-    with httpx2.Client(base_url=endpoints["issuer"]) as issuer:
-        discovered = issuer.get("/.well-known/openid-configuration").raise_for_status().json()
-        assert discovered["issuer"] == endpoints["issuer"]
-        assert issuer.get(discovered["jwks_uri"]).json()["keys"][0]["alg"] == "RS256"
-        form = {"grant_type": "client_credentials", "client_id": "developer", "client_secret": "guess"}
-        assert issuer.post(discovered["token_endpoint"], data=form).status_code == 401

@@ -16,7 +16,7 @@ from schemas import topology
 
 TMS = topology.tms_service(SCHEDD)
 FOREIGN_TMS = topology.tms_service("another.example.org")
-QUORUM = {"x-queue-type": "quorum"}
+QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 
 Act = Callable[[AbstractChannel], Awaitable[Any]]
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import jwt
@@ -53,8 +54,8 @@ def listed(rabbitmq: RabbitMQ) -> Iterator[list[KeyFiles]]:
 
 
 def _jwk(keys: KeyFiles) -> dict[str, object]:
-    public = load_pem_public_key(keys.public.read_bytes())
-    return {**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": keys.kid, "use": "sig", "alg": "RS256"}  # type: ignore[arg-type] # an RSA key
+    public: Any = load_pem_public_key(keys.public.read_bytes())
+    return {**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": keys.kid, "use": "sig", "alg": "RS256"}
 
 
 async def test_the_brokers_own_key_needs_no_mqs(rabbitmq: RabbitMQ) -> None:
@@ -66,7 +67,7 @@ async def test_the_brokers_own_key_needs_no_mqs(rabbitmq: RabbitMQ) -> None:
     [{"aud": "another"}, {"scope": "ewms.read:elsewhere/q"}, {"scope": "other.read:ewms/q"}],
     ids=["audience", "vhost", "resource"],
 )
-async def test_a_token_for_something_else_opens_nothing(rabbitmq: RabbitMQ, claims: dict[str, object]) -> None:
+async def test_a_token_for_something_else_opens_nothing(rabbitmq: RabbitMQ, claims: dict[str, Any]) -> None:
     assert not await _is_believed(rabbitmq, rabbitmq.key_files, **claims)
 
 
