@@ -13,6 +13,7 @@ from mqs.jwks import jwks_route
 from mqs.keys import Issuer, KeyFiles
 from mqs.repository import INDEXES
 from mqs.settings import Settings
+from mqs.sweep import Sweeper
 from runtime.bus import Bus
 from runtime.health import health_routes, serve
 from runtime.relay import Relay
@@ -73,6 +74,10 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         timers = Timers(store, Collection.MQ_GROUPS, groups.wake)
         timers.start()
         stack.push_async_callback(timers.stop)
+
+        sweeper = Sweeper(store, broker, patience=settings.patience, interval_s=settings.sweep_s)
+        sweeper.start()
+        stack.push_async_callback(sweeper.stop)
 
         handlers = Handlers(
             store,

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from mqs import lifecycle, repository, reserving
 from mqs.admission import Admitted, Applicant, Budget, Usage, Verdict, verdicts
 from mqs.broker import Broker
-from mqs.lifecycle import Declare, Look, Outcome, Remove, Rules
+from mqs.lifecycle import Declare, Look, Outcome, Remind, Remove, Rules
 from mqs.management import Load
 from mqs.repository import Found
 from mqs.topology import doomed
@@ -137,6 +137,11 @@ class Groups:
                         released = True
                     case Look(mqids):
                         released |= await self._look(workflow_id, mqids)
+                    case Remind():
+                        await self._record(
+                            workflow_id,
+                            lambda group, _: lifecycle.reminded(group, now=datetime.now(UTC), rules=self._rules),
+                        )
                     case None:
                         break
         if released:
@@ -221,7 +226,8 @@ class Groups:
             await self._broker.declare(workflow_id, mqids)
         failpoint("mqs.declared")
         after = await self._record(
-            workflow_id, lambda group, profiles: lifecycle.activated(group, profiles, now=datetime.now(UTC))
+            workflow_id,
+            lambda group, profiles: lifecycle.activated(group, profiles, now=datetime.now(UTC), rules=self._rules),
         )
         if after is not None and after.state is GroupState.ACTIVE:
             _activated.inc()

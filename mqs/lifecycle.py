@@ -35,6 +35,8 @@ class Rules:
     look: timedelta = timedelta(minutes=1)
     unused: timedelta = timedelta(minutes=10)
     retention: timedelta = timedelta(days=7)
+    #: How often WMS is told again of queues that are active: the answer, if the workflow is over, is that it is.
+    remind: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,12 @@ class Look:
     mqids: tuple[Mqid, ...]
 
 
-Task = Declare | Remove | Look
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Tell WMS again that the queues are active."""
+
+
+Task = Declare | Remove | Look | Remind
 
 
 def next_step(
@@ -84,7 +91,9 @@ def next_step(
     match group.state:
         case GroupState.RESERVED:
             return Declare() if group.admitted_at is not None else None
-        case GroupState.ACTIVE | GroupState.RETIRED:
+        case GroupState.ACTIVE:
+            return Remind() if group.wake_at is not None and now >= group.wake_at else None
+        case GroupState.RETIRED:
             return None
         case GroupState.RETIRING:
             left = [profile for profile in profiles if profile.retired_at is None]
@@ -144,7 +153,7 @@ def reconsidered(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rul
             return Outcome(group.model_copy(update={"deferred": reason, "wake_at": now + rules.defer}))
 
 
-def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime) -> Outcome:
+def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules) -> Outcome:
     """Return the group once its queues exist. If the workflow was over in the meantime, nothing: they go again."""
     if group.state is not GroupState.RESERVED or group.admitted_at is None:
         return UNCHANGED
@@ -154,11 +163,22 @@ def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, 
                 "state": GroupState.ACTIVE,
                 "criteria": {"priority": group.priority},
                 "activated_at": now,
-                "wake_at": None,
+                # Of what another WMS has reserved ours knows nothing.
+                "wake_at": now + rules.remind if group.owner else None,
             }
         ),
         tuple(profile.model_copy(update={"is_activated": True}) for profile in profiles),
-        (QueuesActivated(workflow_id=group.workflow_id),),
+        (QueuesActivated(workflow_id=group.workflow_id),) if group.owner else (),
+    )
+
+
+def reminded(group: MQGroupDocument, *, now: datetime, rules: Rules) -> Outcome:
+    """Return what tells WMS again of an active group, in case that the end of its workflow was lost on the way."""
+    if group.state is not GroupState.ACTIVE:
+        return UNCHANGED
+    return Outcome(
+        group.model_copy(update={"wake_at": now + rules.remind}),
+        events=(QueuesActivated(workflow_id=group.workflow_id),),
     )
 
 

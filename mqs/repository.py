@@ -3,19 +3,23 @@
 MQGroupColl    {_id: <workflow id>, rev, wake_at, state, ...}     the root: every change counts `rev` up
 MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
 MQLedgerColl   {_id: "queues", rev, n_queues}                     moves in the same transaction as the groups
+MQOrphanColl   {_id: <queue>, seen_at}                            queues on the broker that belong to no workflow
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from mqs.lifecycle import Outcome, held
-from runtime.decision import Change, Decision, Document, Insert, Update
-from runtime.store import Index
+from mqs.orphans import Sweep
+from runtime.decision import Change, Decision, Delete, Document, Insert, Update
+from runtime.store import Index, Store
 from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid, WorkflowId
+from schemas.topology import dead_queue
 
 INDEXES: Mapping[str, Sequence[Index]] = {
     Collection.MQ_GROUPS: [
@@ -31,6 +35,9 @@ INDEXES: Mapping[str, Sequence[Index]] = {
 }
 
 _LEDGER_ID = "queues"
+
+#: Documents that one transaction writes, where there is a choice.
+_MOST_AT_ONCE = 500
 
 
 class Reader(Protocol):
@@ -93,6 +100,26 @@ async def ledger(reader: Reader) -> LedgerDocument | None:
     """Return the ledger; None: nothing was ever given away."""
     document = await reader.find_one(Collection.MQ_LEDGER, {"_id": _LEDGER_ID})
     return None if document is None else LedgerDocument.model_validate(document)
+
+
+async def queues_known(store: Store) -> set[str]:
+    """Return the queues that may be on the broker, dead letters included."""
+    profiles = await store.find(Collection.MQ_PROFILES, {"retired_at": None}, projection={"_id": 1})
+    groups = await store.find(Collection.MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}}, projection={"_id": 1})
+    return {profile["_id"] for profile in profiles} | {dead_queue(WorkflowId(group["_id"])) for group in groups}
+
+
+async def orphans_seen(reader: Reader) -> dict[str, datetime]:
+    """Return the queues that belong to no workflow, and since when that is known."""
+    return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(Collection.MQ_ORPHANS, {})}
+
+
+def remembered(sweep: Sweep, now: datetime) -> tuple[Change, ...]:
+    """Return what writes down the orphans of `sweep`; of very many some are left to the next one."""
+    return (
+        *(Insert(Collection.MQ_ORPHANS, {"_id": name, "seen_at": now}) for name in sweep.remember[:_MOST_AT_ONCE]),
+        *(Delete(Collection.MQ_ORPHANS, name) for name in sweep.forget[:_MOST_AT_ONCE]),
+    )
 
 
 def changes(before: Found, outcome: Outcome) -> tuple[Change, ...]:

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr
 from mqs.admission import Budget
 from mqs.grants import Audience
 from mqs.lifecycle import Rules
+from mqs.orphans import Patience
 from mqs.topology import QueueLimits
 from runtime.settings import Port, StoreSettings
 from schemas.topology import RESOURCE_SERVER
@@ -75,7 +76,10 @@ class Settings(StoreSettings):
     retire_look_s: Seconds = 60
     retire_unused_s: Seconds = 600
     retire_retention_s: Seconds = 7 * 86_400
+    remind_s: Seconds = 3600
     sample_s: Seconds = 15
+    sweep_s: Seconds = 60
+    orphan_grace_s: Seconds = 3600
 
     @property
     def profile_address(self) -> str:
@@ -113,7 +117,13 @@ class Settings(StoreSettings):
             look=timedelta(seconds=self.retire_look_s),
             unused=timedelta(seconds=self.retire_unused_s),
             retention=timedelta(seconds=self.retire_retention_s),
+            remind=timedelta(seconds=self.remind_s),
         )
+
+    @property
+    def patience(self) -> Patience:
+        """How long queues without a workflow are left alone."""
+        return Patience(empty=timedelta(seconds=self.orphan_grace_s), full=timedelta(seconds=self.retire_retention_s))
 
     @property
     def limits(self) -> QueueLimits:

@@ -27,6 +27,7 @@ class Collection(StrEnum):
     MQ_PROFILES = "MQProfileColl"
     MQ_LEDGER = "MQLedgerColl"
     MQ_KEYS = "MQKeyColl"
+    MQ_ORPHANS = "MQOrphanColl"
 
 
 class QueuePlan(BaseModel):

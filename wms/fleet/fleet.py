@@ -27,7 +27,7 @@ from wms.fleet import reports, repository
 from wms.fleet.access import Access, Owner
 from wms.fleet.aggregate import Aggregate, Outcome
 from wms.fleet.clusters import ClusterMap
-from wms.fleet.lifecycle import decide, no_such_active_workflow
+from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
 from wms.fleet.minting import Mint
 from wms.fleet.ordering import Turns
 from wms.fleet.requests import NewWorkflow, new_workflow
@@ -227,7 +227,7 @@ class Fleet:
                 log.warning(
                     "stimulus for an unknown workflow", workflow_id=workflow_id, stimulus=type(stimulus).__name__
                 )
-                return Decision()
+                return Decision(events=orphaned(stimulus))
             return self._decision(before, decide(before, stimulus, _now()))
 
         async with self._turns.of(workflow_id):

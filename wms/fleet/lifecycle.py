@@ -9,11 +9,11 @@ Whatever comes twice, late or out of turn changes nothing, not even the log (rul
 aggregate that came in. Contexts and source entities are the contract's (section 4).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.documents import TaskforceDocument
 from schemas.errors import Broken, NotFound, Rejected, Unprocessable
-from schemas.events import QueuesActivated, QueuesDeferred
+from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowOver
 from schemas.objects import PhaseChange
 from schemas.phases import WANTED, Phase
 from wms.fleet import launching, reports
@@ -31,6 +31,9 @@ ADDED = "Created when adding more workers for this task directive."
 
 #: What add-workers' taskforces have above their workflow; it does not climb with repetition.
 ADDED_PRIORITY = 100
+
+#: An activation this long after the end did not just cross it on the way.
+_CROSSING = timedelta(minutes=1)
 
 
 def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
@@ -130,8 +133,20 @@ def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetim
     return draft.settle(answer=added)
 
 
+def orphaned(stimulus: Stimulus) -> tuple[Payload, ...]:
+    """Return what is to be said of a workflow that no document knows: its queues must not live on."""
+    match stimulus:
+        case QueuesActivated(workflow_id=workflow_id) | QueuesDeferred(workflow_id=workflow_id):
+            return (WorkflowOver(workflow_id=workflow_id),)
+        case _:
+            return ()
+
+
 def _activated(aggregate: Aggregate, now: datetime) -> Outcome:
     workflow = aggregate.workflow
+    if workflow.over_at is not None and now - workflow.over_at >= _CROSSING:
+        # MQS repeats what it holds for active: it has not heard of the end.
+        return Outcome(aggregate, (WorkflowOver(workflow_id=workflow.workflow_id),))
     if workflow.deactivated is not None or workflow.queues_active_at is not None:
         return Outcome(aggregate)
     draft = Draft(aggregate, now)

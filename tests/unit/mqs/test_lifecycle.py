@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mqs import lifecycle
 from mqs.admission import Admitted, Deferred, Verdict
-from mqs.lifecycle import UNCHANGED, Declare, Look, Outcome, Remove, Rules
+from mqs.lifecycle import UNCHANGED, Declare, Look, Outcome, Remind, Remove, Rules
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument, QueuePlan
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
@@ -81,7 +81,9 @@ class World:
                     return
                 case Declare():
                     self.on_broker |= {profile.mqid for profile in self.profiles} | {"dead"}
-                    outcome = lifecycle.activated(self.group, self.profiles, now=now)
+                    outcome = lifecycle.activated(self.group, self.profiles, now=now, rules=RULES)
+                case Remind():
+                    outcome = lifecycle.reminded(self.group, now=now, rules=RULES)
                 case Remove():
                     self.on_broker -= {*task.mqids, *(["dead"] if task.with_dead_letters else [])}
                     outcome = lifecycle.removed(self.group, self.profiles, task, now=now, rules=RULES)
@@ -124,7 +126,7 @@ def test_activation_tells_wms_and_shows_the_criteria() -> None:
     assert world.group is not None
     assert world.state() is GroupState.ACTIVE
     assert world.group.criteria == {"priority": 70}
-    assert world.group.wake_at is None
+    assert world.group.wake_at == NOW + RULES.remind
     assert all(profile.is_activated for profile in world.profiles)
     assert world.events == [QueuesActivated(workflow_id=WORKFLOW)]
 
@@ -250,7 +252,7 @@ def test_what_comes_after_the_end_changes_nothing() -> None:
     assert world.over(NOW + MIN) == UNCHANGED
     assert world.request(Admitted()) == UNCHANGED
     assert before is not None
-    assert lifecycle.activated(before, world.profiles, now=NOW) == UNCHANGED
+    assert lifecycle.activated(before, world.profiles, now=NOW, rules=RULES) == UNCHANGED
     assert lifecycle.reconsidered(before, Admitted(), now=NOW, rules=RULES) == UNCHANGED
 
 
@@ -308,3 +310,26 @@ def test_in_any_story_states_only_move_forward_and_nothing_is_left_behind(story:
             now += timedelta(days=1)
         assert world.state() is GroupState.RETIRED
         assert world.on_broker == set()
+
+
+def test_wms_is_told_again_of_active_queues_now_and_then_so_that_a_lost_end_is_said_again() -> None:
+    world = active()
+    world.work(NOW + RULES.remind - MIN)
+    assert world.events == [QueuesActivated(workflow_id=WORKFLOW)]
+    world.work(NOW + RULES.remind)
+    world.work(NOW + RULES.remind + MIN)
+    assert world.events == [QueuesActivated(workflow_id=WORKFLOW)] * 2
+    world.over(NOW + 2 * RULES.remind)
+    world.work(NOW + 2 * RULES.remind)
+    assert len(world.events) == 2, "what is over is no news"
+
+
+def test_wms_hears_nothing_of_queues_that_another_wms_has_reserved() -> None:
+    world = World()
+    world.request(Admitted())
+    assert world.group is not None
+    world.group = world.group.model_copy(update={"owner": ""})
+    world.work(NOW)
+    world.work(NOW + 2 * RULES.remind)
+    assert world.state() is GroupState.ACTIVE
+    assert not world.events

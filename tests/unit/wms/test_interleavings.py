@@ -183,7 +183,8 @@ class Interleaving(RuleBasedStateMachine):
                     assert before.workflow.deactivated is not None or isinstance(stimulus, Deactivate | Woken)
                     assert outcome.after.taskforces[uuid].phase in (Phase.PENDING_STOPPER, Phase.CONDOR_RM)
                 case WorkflowOver():
-                    self.n_over += 1
+                    # Told again only to who has not heard of it.
+                    self.n_over += not (before.workflow.over_at and isinstance(stimulus, QueuesActivated))
                 case _:
                     pass
         if isinstance(stimulus, TaskforceSubmitted):

@@ -34,7 +34,7 @@ from tests.unit.wms.fleets import (
 )
 from wms.fleet.aggregate import Aggregate, Draft, is_over
 from wms.fleet.clusters import Cluster
-from wms.fleet.lifecycle import decide
+from wms.fleet.lifecycle import decide, orphaned
 from wms.fleet.minting import Mint
 from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Woken
 
@@ -237,6 +237,21 @@ def test_the_end_is_told_once_when_the_last_taskforce_is_over() -> None:
     assert outcome.after.workflow.over_at == NOW
     assert outcome.after.workflow.wake_at is None
     assert decide(outcome.after, completed(two, 2), NOW).events == ()
+
+
+def test_mqs_hears_of_the_end_again_if_it_still_holds_the_queues_for_active() -> None:
+    state, uuid = running()
+    state = after(state, FINISH)
+    assert decide(state, activated(state), later(days=1)).events == (), "it is not over yet"
+    state = decide(state, completed(uuid), NOW).after
+    assert decide(state, activated(state), later(seconds=5)).events == (), "they crossed on the way"
+    assert kinds(decide(state, activated(state), later(hours=1)).events) == [WorkflowOver]
+
+
+def test_queues_of_a_workflow_that_nobody_knows_are_given_up() -> None:
+    state = aggregate()
+    assert kinds(orphaned(activated(state))) == [WorkflowOver]
+    assert orphaned(Launch(next(iter(state.taskforces)))) == ()
 
 
 def test_a_workflow_that_nobody_deactivated_is_not_over_when_its_clusters_are() -> None:
