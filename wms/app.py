@@ -3,11 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import httpx2
-from starlette.requests import Request
-from starlette.responses import Response
 
 from runtime.bus import Bus
 from runtime.health import health_routes
@@ -22,19 +19,14 @@ from schemas.topology import Service
 from wms.fleet.clusters import ClusterMap
 from wms.fleet.fleet import Fleet
 from wms.fleet.handlers import Handlers
+from wms.fleet.images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.launcher import Launcher
 from wms.fleet.repository import INDEXES
 from wms.fleet.snapshots import SnapshotWriter
 from wms.gateway import app as gateway
+from wms.gateway import catalogue
 from wms.gateway.auth import Gatekeeper
-from wms.gateway.calls import OpenRoute, answered
-from wms.gateway.queues import Queues
 from wms.gateway.reasons import ReasonedProtocol
-from wms.gateway.reservations import Reservations
-from wms.gateway.taskforces import Taskforces
-from wms.gateway.tms import Tms
-from wms.gateway.workerlogs import Logs
-from wms.gateway.workflows import Workflows
 from wms.settings import Settings
 
 SOURCE = "ewms/wms"
@@ -67,7 +59,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         relay.start()
         stack.push_async_callback(relay.stop)
 
-        fleet = Fleet(store, clusters=clusters, pilot_tag=settings.pilot_tag)
+        fleet = Fleet(store, clusters=clusters, images=_images(settings))
         await fleet.take_over()
         snapshots = SnapshotWriter(store)
         await snapshots.start()
@@ -89,26 +81,26 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         await bus.consume(Handlers(fleet, snapshots).handle)
 
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0))
-        routes = [
-            *Workflows(fleet, store).routes(),
-            *Taskforces(fleet, store, query_max_bytes=settings.query_max_bytes).routes(),
-            *Queues(store, bus, http).routes(),
-            *Reservations(bus).routes(),
-            *Tms(fleet, store, bus, clusters).routes(),
-            *Logs(store, bus).routes(),
-            OpenRoute("GET", "/version", _version, "Get the version"),
-        ]
+        routes = catalogue.routes(
+            fleet=fleet, store=store, bus=bus, http=http, clusters=clusters, query_max_bytes=settings.query_max_bytes
+        )
         asgi = gateway.build(
             routes,
             Gatekeeper(await _verifier(settings, stack), rules=settings.auth_roles, projects=settings.auth_projects),
-            version=version("ewms"),
             max_body_bytes=settings.max_body_bytes,
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
+            openapi_text=settings.openapi_text,
         )
         url = await stack.enter_async_context(
             serving(asgi, host=settings.gateway_host, port=settings.gateway_port, protocol=ReasonedProtocol)
         )
         yield Wms(store, fleet, url)
+
+
+def _images(settings: Settings) -> PilotImages:
+    if settings.image_dir is None:
+        return FixedTag(settings.pilot_tag)
+    return ImageDirectory(settings.image_dir, settings.pilot_image)
 
 
 async def _verifier(settings: Settings, stack: AsyncExitStack) -> Verifier | None:
@@ -117,7 +109,3 @@ async def _verifier(settings: Settings, stack: AsyncExitStack) -> Verifier | Non
     verifier = Verifier(issuer=settings.auth_issuer, audience=settings.auth_audience)
     stack.push_async_callback(verifier.close)
     return verifier
-
-
-async def _version(_: Request) -> Response:
-    return answered({"service": "wms", "version": version("ewms")})

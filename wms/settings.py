@@ -1,13 +1,17 @@
 """What WMS is told by its environment. Lists and mappings are JSON; the existing service's names are accepted too."""
 
 import ipaddress
-from typing import Annotated, Literal, Self
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import to_json
 
 from runtime.settings import StoreSettings
 from schemas.api import MAX_BODY_BYTES
-from wms.fleet.clusters import Cluster
+from schemas.errors import Broken
+from wms.fleet.clusters import Cluster, ClusterMap
 from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, Pattern, RoleRule
 
 
@@ -15,6 +19,7 @@ def _named(name: str, contract: str) -> AliasChoices:
     return AliasChoices(name, contract)
 
 
+Value = TypeVar("Value")
 Count = Annotated[int, Field(ge=1)]
 
 #: Source: contract, 3.6.
@@ -46,8 +51,18 @@ class Settings(StoreSettings):
 
     #: Location -> cluster, or the name of another location.
     clusters: dict[str, Cluster | str] = Field(default_factory=lambda: dict(_CLUSTERS))
-    #: What the pilot tag `latest` means.
+    #: The same as a file, which then is the whole truth.
+    clusters_file: Path | None = None
+
+    #: Where pilot images lie, as entries `<pilot_image>:<tag>`; without it `pilot_tag` is what `latest` means.
+    image_dir: Path | None = Field(
+        None, validation_alias=_named("EWMS_IMAGE_DIR", "CVMFS_PILOT_SINGULARITY_IMAGES_DIR")
+    )
+    pilot_image: str = "ewms-pilot"
     pilot_tag: str = "0.1.0"
+
+    #: An OpenAPI document to serve in place of our own.
+    openapi_file: Path | None = None
 
     #: Where MQS serves its keys.
     mqs_url: str = Field("http://127.0.0.1:8081", validation_alias=_named("EWMS_MQS_URL", "MQS_ADDRESS"))
@@ -64,6 +79,36 @@ class Settings(StoreSettings):
         if self.auth == "off" and not _is_loopback(self.gateway_host):
             raise ValueError("EWMS_AUTH=off is for development: EWMS_GATEWAY_HOST must be a loopback address")
         return self
+
+    @model_validator(mode="after")
+    def _clusters_are_known(self) -> Self:
+        if self.clusters_file is not None:
+            # Frozen for everybody else; here it is still being made.
+            object.__setattr__(self, "clusters", _read(self.clusters_file, _LOCATIONS))
+        try:
+            ClusterMap(self.clusters)
+        except Broken as error:
+            raise ValueError(error.reason) from error
+        return self
+
+    @cached_property
+    def openapi_text(self) -> bytes | None:
+        """Return the document of `openapi_file`."""
+        return None if self.openapi_file is None else to_json(_read(self.openapi_file, _OBJECT))
+
+
+_LOCATIONS: TypeAdapter[dict[str, Cluster | str]] = TypeAdapter(dict[str, Cluster | str])
+_OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+def _read(path: Path, kind: TypeAdapter[Value]) -> Value:
+    try:
+        return kind.validate_json(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
 
 
 def _is_loopback(host: str) -> bool:

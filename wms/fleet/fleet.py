@@ -27,6 +27,7 @@ from wms.fleet import reports, repository
 from wms.fleet.access import Access, Owner
 from wms.fleet.aggregate import Aggregate, Outcome
 from wms.fleet.clusters import ClusterMap
+from wms.fleet.images import PilotImages
 from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
 from wms.fleet.minting import Mint
 from wms.fleet.ordering import Turns
@@ -51,10 +52,10 @@ def _now() -> datetime:
 class Fleet:
     """The workflows of one store."""
 
-    def __init__(self, store: Store, *, clusters: ClusterMap, pilot_tag: str) -> None:
+    def __init__(self, store: Store, *, clusters: ClusterMap, images: PilotImages) -> None:
         self._store = store
         self._clusters = clusters
-        self._pilot_tag = pilot_tag
+        self._images = images
         self._turns = Turns()
 
     async def submit(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
@@ -64,12 +65,13 @@ class Fleet:
             Rejected: the request makes no sense.
             Conflict: `once` was used for another request.
         """
+        tags = await self._images.tags()
         now = _now()
         new = new_workflow(
             request,
             owner=owner,
             clusters=self._clusters,
-            pilot_tag=self._pilot_tag,
+            tags=tags,
             mint=Mint(os.urandom(32), now),
             now=now,
         )

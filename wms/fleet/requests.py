@@ -23,6 +23,7 @@ from wms.fleet.access import Owner
 from wms.fleet.aggregate import ask_again_at
 from wms.fleet.clusters import Cluster, ClusterMap, UnknownCluster
 from wms.fleet.minting import Mint
+from wms.fleet.tags import Tags
 
 #: What a task's own fields say must not be said a second time in the pilot's environment.
 RESERVED_ENVIRONMENT = tuple(
@@ -47,12 +48,12 @@ class NewWorkflow:
 
 
 def new_workflow(
-    request: WorkflowRequest, *, owner: Owner, clusters: ClusterMap, pilot_tag: str, mint: Mint, now: datetime
+    request: WorkflowRequest, *, owner: Owner, clusters: ClusterMap, tags: Tags, mint: Mint, now: datetime
 ) -> NewWorkflow:
-    """Return what `request` asks for; `pilot_tag` is what `latest` means today.
+    """Return what `request` asks for; `tags` are the pilot's as of today.
 
     Raises:
-        Rejected: it names an unknown cluster, sets what it must not, or its queues make no sense.
+        Rejected: it names an unknown cluster or tag, sets what it must not, or its queues make no sense.
     """
     placed = _checked(request, clusters)
     timestamp = now.timestamp()
@@ -103,7 +104,7 @@ def new_workflow(
                 schedd=cluster.schedd,
                 n_workers=task_request.n_workers,
                 worker_config=task_request.worker_config,
-                pilot_config=_resolved(task_request.pilot_config, pilot_tag),
+                pilot_config=_resolved(task_request.pilot_config, tags),
                 phase_change_log=[
                     PhaseChange(
                         target_phase=Phase.PRE_MQ_ACTIVATION,
@@ -186,5 +187,5 @@ def _problems(n: int, task: TaskRequest) -> list[str]:
     return problems
 
 
-def _resolved(config: PilotConfig, pilot_tag: str) -> PilotConfig:
-    return config.model_copy(update={"tag": pilot_tag}) if config.tag == "latest" else config
+def _resolved(config: PilotConfig, tags: Tags) -> PilotConfig:
+    return config.model_copy(update={"tag": tags.resolved(config.tag)})

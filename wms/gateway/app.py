@@ -25,13 +25,17 @@ from runtime import tracing
 from runtime.telemetry import histogram, log
 from schemas.api import MAX_BODY_BYTES
 from schemas.errors import Broken, EWMSError, Unavailable
-from wms.gateway import bodies, openapi
+from wms.gateway import bodies, docs, openapi
 from wms.gateway.auth import Gatekeeper, allowed
 from wms.gateway.calls import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
+from wms.gateway.etags import tagged
 from wms.gateway.problems import answer, answer_code
 
 #: The contract's two versions, which differ in nothing but the prefix. The first is the one that we describe.
 PREFIXES = ("/v1", "/v0")
+
+#: Of the interface, whose major version is in its paths; the program has its own.
+API_VERSION = "1.4.0"
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -63,21 +67,21 @@ def build(
     routes: Iterable[AnyRoute],
     gatekeeper: Gatekeeper,
     *,
-    version: str,
     max_body_bytes: int = MAX_BODY_BYTES,
     max_at_once: int = MAX_AT_ONCE,
     health: Iterable[BaseRoute] = (),
+    openapi_text: bytes | None = None,
 ) -> FastAPI:
     """Return the application that serves `routes`, with the process's own `health` routes.
+
+    `openapi_text` is served in place of our own document of the WMS.
 
     Raises:
         Broken: a route has no roles.
     """
-    described = [*routes, *_own_routes()]
-    text = to_json(openapi.document(described, version=version, prefix=PREFIXES[0]))
-
-    async def describe(_: Call) -> Response:
-        return answered_raw(text)
+    routes = list(routes)
+    text = to_json(document(routes))
+    described = [*routes, *_own_routes(text, openapi_text or text)]
 
     load = _Load(max_at_once)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -89,8 +93,7 @@ def build(
                 raise Broken(f"{route.path} is open, but roles are set for it")
             app.add_route(route.path, _met(route.path, _open(route)), methods=[route.method])
             continue
-        handled = describe if route.path.endswith("/schema/openapi") else route.handler
-        endpoint = _guarded(route, handled, gatekeeper, max_body_bytes, load)
+        endpoint = _guarded(route, route.handler, gatekeeper, max_body_bytes, load)
         for prefix in PREFIXES:
             app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
     app.router.routes.extend(_unguarded(route) for route in health)
@@ -98,14 +101,29 @@ def build(
     return app
 
 
-def _own_routes() -> list[Route]:
+def document(routes: Iterable[AnyRoute]) -> dict[str, Any]:
+    """Return the OpenAPI document of the application that serves `routes`."""
+    return openapi.document([*routes, *_own_routes(b"", b"")], version=API_VERSION, prefix=PREFIXES[0])
+
+
+def _own_routes(ours: bytes, wms: bytes) -> list[AnyRoute]:
     async def root(_: Call) -> Response:
         return answered({})
 
+    async def describe(_: Call) -> Response:
+        return answered_raw(wms)
+
+    async def describe_mqs(_: Call) -> Response:
+        return answered_raw(ours)
+
+    async def describe_to_anybody(_: Request) -> Response:
+        return answered_raw(ours)
+
     return [
         Route("GET", "/", root, "See that the gateway is there"),
-        Route("GET", "/schema/openapi", root, "Get this document"),
-        Route("GET", "/mqs/schema/openapi", root, "Get this document, which describes the queue service too"),
+        Route("GET", "/schema/openapi", describe, "Get this document"),
+        Route("GET", "/mqs/schema/openapi", describe_mqs, "Get this document, which describes the queue service too"),
+        OpenRoute("GET", docs.DOCUMENT_PATH, describe_to_anybody, "Get this document, for the page that shows it"),
     ]
 
 
@@ -153,7 +171,9 @@ def _met(path: str, endpoint: Endpoint) -> Endpoint:
         with tracing.continued(request.headers.get("traceparent")):
             response = _tagged(request, await _answered(request, request_id, endpoint))
         response.headers[REQUEST_ID_HEADER] = request_id
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
+        if request.method in ("GET", "HEAD") and response.status_code == 200:
+            response = tagged(response, request.headers.get("if-none-match", ""))
         if response.status_code == 413:
             # The rest of the body is still on its way, and is not wanted.
             response.headers["Connection"] = "close"

@@ -29,7 +29,7 @@ _ERRORS = {
 
 def document(routes: Iterable[AnyRoute], *, version: str, prefix: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of `routes`, those with a version below `prefix`."""
-    routes = list(routes)
+    routes = [route for route in routes if not route.path.startswith("/docs")]
     models = {model for route in routes if isinstance(route, Route) for model in (route.body, route.answer) if model}
     modes = sorted(models | {ErrorBody}, key=lambda model: model.__name__)
     _, definitions = models_json_schema([(model, "validation") for model in modes], ref_template=_REF)

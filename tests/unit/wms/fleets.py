@@ -21,6 +21,7 @@ from wms.fleet.lifecycle import decide
 from wms.fleet.minting import Mint
 from wms.fleet.requests import NewWorkflow, new_workflow
 from wms.fleet.stimuli import Launch, Stimulus
+from wms.fleet.tags import Tags
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
@@ -68,7 +69,7 @@ def made(*tasks: dict[str, Any], seed: bytes = b"seed", **fields: Any) -> NewWor
         request(*tasks, **fields),
         owner=Owner("ada", ("/projects/muon",)),
         clusters=CLUSTERS,
-        pilot_tag="1.2.3",
+        tags=Tags(latest="1.2.3"),
         mint=Mint(seed, NOW),
         now=NOW,
     )

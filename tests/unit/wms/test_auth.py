@@ -90,6 +90,11 @@ def test_only_these_need_no_token() -> None:
         "/healthz",
         "/readyz",
         "/metrics",
+        "/docs",
+        "/docs/openapi.json",
+        "/docs/start.js",
+        "/docs/swagger-ui.css",
+        "/docs/swagger-ui-bundle.js",
     }
 
 

@@ -38,7 +38,6 @@ def client(handler: Any = None, *, max_body_bytes: int = 1000, max_at_once: int 
             Route("POST", "/workflows/{workflow_id}/actions/abort", handler, "Abort", body=Empty, body_optional=True),
         ],
         Gatekeeper(Believer()),
-        version="1.2.3",
         max_body_bytes=max_body_bytes,
         max_at_once=max_at_once,
     )
@@ -177,7 +176,7 @@ def test_a_route_without_roles_stops_the_start() -> None:
         return answered({})
 
     with pytest.raises(Broken, match="no roles"):
-        gateway.build([Route("POST", "/new", handler, "New")], Gatekeeper(None), version="1")
+        gateway.build([Route("POST", "/new", handler, "New")], Gatekeeper(None))
 
 
 @pytest.mark.parametrize(

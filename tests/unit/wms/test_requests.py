@@ -12,6 +12,7 @@ from tests.unit.wms.fleets import CLUSTERS, NOW, made, request, task_request
 from wms.fleet.access import Owner
 from wms.fleet.minting import Mint
 from wms.fleet.requests import MAX_TASKFORCES, RESERVED_ENVIRONMENT, new_workflow
+from wms.fleet.tags import Tags
 
 
 def test_a_taskforce_is_made_for_each_cluster_location_an_alias_too() -> None:
@@ -139,6 +140,6 @@ def test_the_same_seed_makes_the_same_names_and_another_seed_makes_others() -> N
     assert made(seed=b"a").workflow.workflow_id == made(seed=b"a").workflow.workflow_id
     assert made(seed=b"a").workflow.workflow_id != made(seed=b"b").workflow.workflow_id
     one = new_workflow(
-        request(), owner=Owner("a"), clusters=CLUSTERS, pilot_tag="1.0.0", mint=Mint(b"\0" * 32, NOW), now=NOW
+        request(), owner=Owner("a"), clusters=CLUSTERS, tags=Tags(latest="1.0.0"), mint=Mint(b"\0" * 32, NOW), now=NOW
     )
     assert len({q.mqid for q in one.workflow.queues}) == 2

@@ -1,0 +1,74 @@
+"""The committed OpenAPI document, the page that shows it, and the Etags of answers."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from wms.gateway import app as gateway
+from wms.gateway import catalogue, describe
+from wms.gateway.auth import Gatekeeper
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
+    """The gateway with all its routes and nothing behind them."""
+    absent: Any = None
+    routes = catalogue.routes(fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1)
+    app = gateway.build(routes, Gatekeeper(None), openapi_text=b'{"openapi":"theirs"}')
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as client:
+        yield client
+
+
+def test_the_committed_document_is_what_the_routes_are() -> None:
+    assert describe.PATH.read_text() == describe.described(), "run `python -m wms.gateway.describe`"
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    text = describe.PATH.read_text()
+    document = json.loads(text)
+    referred = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert referred == set(document["components"]["schemas"])
+    ids = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(ids) == len(set(ids))
+    assert document["info"]["version"].split(".")[0] == "1", "the prefix is the version's first number"
+
+
+async def test_an_operators_document_takes_the_place_of_ours_where_the_wms_describes_itself(
+    http: httpx2.AsyncClient,
+) -> None:
+    assert (await http.get("/v1/schema/openapi")).json() == {"openapi": "theirs"}
+    assert (await http.get("/v0/schema/openapi")).json() == {"openapi": "theirs"}
+    for path in ("/v1/mqs/schema/openapi", "/docs/openapi.json"):
+        assert (await http.get(path)).json() == json.loads(describe.PATH.read_text())
+
+
+async def test_the_page_loads_nothing_from_outside(http: httpx2.AsyncClient) -> None:
+    page = await http.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) == 4
+    assert "<script>" not in page.text
+    for path in loaded:
+        if not path.startswith("data:"):
+            found = await http.get(path)
+            assert found.status_code == 200, path
+            assert found.headers["x-content-type-options"] == "nosniff"
+    assert "/docs/openapi.json" in (await http.get("/docs/start.js")).text
+
+
+async def test_who_has_an_answer_already_is_not_sent_it_again(http: httpx2.AsyncClient) -> None:
+    first = await http.get("/v1/")
+    etag = first.headers["etag"]
+    assert re.fullmatch(r'"[0-9a-f]{32}"', etag)
+    for condition in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = await http.get("/v0/", headers={"If-None-Match": condition})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag), condition
+    assert (await http.get("/v1/", headers={"If-None-Match": '"other"'})).status_code == 200
+    assert "etag" not in (await http.get("/v1/nothing")).headers

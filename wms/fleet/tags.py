@@ -1,0 +1,53 @@
+"""What a pilot's tag means: `latest` is the highest version that there is, and one that is not there is refused. (core)
+
+ewms-pilot:1.2.0   ewms-pilot:1.10.3   ewms-pilot:fix-eviction-4f2a1b
+                   ^ latest
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from schemas.errors import Rejected
+
+LATEST = "latest"
+
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", re.ASCII)
+
+
+class TagNotFound(Rejected):
+    """There is no pilot image with that tag."""
+
+    def __init__(self) -> None:
+        super().__init__("Pilot image tag not found. Choose the tag of an image that is there, or 'latest'.")
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The tags that there are; `known` None: nobody can tell, and any is taken."""
+
+    #: What `latest` means; None: nothing.
+    latest: str | None
+    known: frozenset[str] | None = None
+
+    def resolved(self, tag: str) -> str:
+        """Return the tag that `tag` means today.
+
+        Raises:
+            TagNotFound: there is none.
+        """
+        if tag == LATEST:
+            if self.latest is None:
+                raise TagNotFound
+            return self.latest
+        if self.known is not None and tag not in self.known:
+            raise TagNotFound
+        return tag
+
+
+def tags_of(entries: Iterable[str], image: str) -> Tags:
+    """Return the tags of `image` among the names of a directory's entries."""
+    prefix = f"{image}:"
+    known = frozenset(entry.removeprefix(prefix) for entry in entries if entry.startswith(prefix))
+    versions = [(tuple(map(int, match.groups())), tag) for tag in known if (match := _VERSION.fullmatch(tag))]
+    return Tags(latest=max(versions)[1] if versions else None, known=known)

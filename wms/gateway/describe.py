@@ -1,0 +1,37 @@
+"""`python -m wms.gateway.describe` writes docs/openapi.json; with `--check` it only says whether that is up to date."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from wms.gateway import app, catalogue
+
+PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
+
+
+def described() -> str:
+    """Return the document as it is committed."""
+    # Nothing is called: a route is described by what it is, not by what it does.
+    absent: Any = None
+    routes = catalogue.routes(fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1)
+    return json.dumps(app.document(routes), indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> int:
+    """Write the document, or with `--check` say by the exit status whether it is still true."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the document is not up to date")
+    text = described()
+    if not parser.parse_args().check:
+        PATH.write_text(text)
+        return 0
+    if PATH.exists() and PATH.read_text() == text:
+        return 0
+    sys.stderr.write(f"{PATH.name} is not what the routes are: run `python -m wms.gateway.describe`\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

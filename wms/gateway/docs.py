@@ -1,0 +1,74 @@
+"""Swagger UI at /docs, from assets that come with a library: nothing is fetched from outside.
+
+The page is no secret and needs no token; what it tries out does.
+"""
+
+from importlib import resources
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wms.gateway.calls import OpenHandler, OpenRoute
+
+#: Where the page finds the document.
+DOCUMENT_PATH = "/docs/openapi.json"
+
+_PAGE = b"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>EWMS: the REST API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" href="data:,">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+_START = f"""SwaggerUIBundle({{
+  url: "{DOCUMENT_PATH}",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayRequestDuration: true,
+  // Asks a server outside whether the document is valid, unless it is told not to.
+  validatorUrl: null,
+}});
+""".encode()
+
+#: Scripts and styles from here only. Swagger UI draws its icons from data URLs.
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def routes() -> list[OpenRoute]:
+    """Return the routes of the page and of what it loads; `app` adds the one of the document."""
+    assets = resources.files("fastapi_offline") / "static"
+    css, script = ((assets / name).read_bytes() for name in ("swagger-ui.css", "swagger-ui-bundle.js"))
+    return [
+        _route("/docs", _PAGE, "text/html", "See this document as a page"),
+        _route("/docs/start.js", _START, "text/javascript", "Get the page's own script"),
+        _route("/docs/swagger-ui.css", css, "text/css", "Get Swagger UI's style"),
+        _route("/docs/swagger-ui-bundle.js", script, "text/javascript", "Get Swagger UI"),
+    ]
+
+
+def _route(path: str, body: bytes, media_type: str, summary: str) -> OpenRoute:
+    return OpenRoute("GET", path, _serving(body, media_type), summary)
+
+
+def _serving(body: bytes, media_type: str) -> OpenHandler:
+    async def serve(_: Request) -> Response:
+        return Response(body, media_type=media_type, headers=_HEADERS)
+
+    return serve

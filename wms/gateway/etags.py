@@ -1,0 +1,26 @@
+"""An answer's Etag, and no answer at all for who has it already. Source: RFC 9110, 8.8.3 and 13.1.2."""
+
+import hashlib
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+
+#: What of an answer's headers a 304 repeats.
+_KEPT = ("Cache-Control", "X-Request-ID", "X-EWMS-Hint")
+
+
+def tagged(response: Response, if_none_match: str) -> Response:
+    """Return `response` with its Etag, or 304 if `if_none_match` names that."""
+    # Not for safety: a short name for these bytes.
+    etag = f'"{hashlib.blake2b(bytes(response.body), digest_size=16).hexdigest()}"'
+    response.headers["Etag"] = etag
+    if not _names(if_none_match, etag):
+        return response
+    headers = MutableHeaders(response.headers)
+    kept = {name: headers[name] for name in _KEPT if name in headers}
+    return Response(status_code=304, headers={**kept, "Etag": etag})
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    listed = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in listed or listed == ["*"]
