@@ -29,6 +29,13 @@ def _expression(text: str) -> str:
     return _without_controls(text)
 
 
+def _without_nul(text: str) -> str:
+    # No process can be given it in its environment.
+    if "\0" in text:
+        raise ValueError("must not contain NUL")
+    return text
+
+
 def _size(size: str | int) -> str | int:
     parse_bytes(size)
     return size
@@ -37,7 +44,7 @@ def _size(size: str | int) -> str | int:
 Text = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(_without_controls)]
 Image = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_without_controls)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
-EnvironmentValue = Annotated[str, StringConstraints(max_length=131_072)]
+EnvironmentValue = Annotated[str, StringConstraints(max_length=131_072), AfterValidator(_without_nul)]
 Environment = dict[EnvironmentName, EnvironmentValue]
 Size = Annotated[str | int, AfterValidator(_size)]
 Requirements = Annotated[str, StringConstraints(max_length=8192), AfterValidator(_expression)]
@@ -45,7 +52,7 @@ StrictInt = Annotated[int, Field(strict=True)]
 
 #: What a pilot's extra environment may hold: no booleans, as the contract says.
 PilotValue = Annotated[
-    Annotated[str, StringConstraints(max_length=131_072)] | StrictInt | Annotated[list[str], Field(min_length=1)],
+    EnvironmentValue | StrictInt | Annotated[list[EnvironmentValue], Field(min_length=1)],
     Field(union_mode="left_to_right"),
 ]
 

@@ -26,7 +26,8 @@ _MAX_REASON = 1024
 
 def reason_phrase(text: str) -> str:
     """Return `text` as a reason phrase: one line of latin-1, at most 1 KiB; what does not fit becomes `?`."""
-    line = "".join(c if c.isprintable() or c == " " else " " for c in text)
+    # A header that begins or ends with a space is none: the connection would end without an answer.
+    line = "".join(c if c.isprintable() or c == " " else " " for c in text).strip()
     if len(line) > _MAX_REASON:
         line = f"{line[: _MAX_REASON - 3]}..."
     return line.encode("latin-1", "replace").decode("latin-1")

@@ -1,0 +1,43 @@
+"""The system that the fuzzers talk to: that of the conformance suite, as its ordinary user."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, settings
+
+from deploy.local.stack import Stack
+from tests.contract.conformance.world import World
+
+# The same examples in every run: a change that fails here is the change's fault. `--hypothesis-seed` looks further.
+FUZZ = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="session")
+def world(contract_stack: Stack) -> Iterator[World]:
+    """The running system; what the fuzzers make is ended after all of them."""
+    with httpx2.Client(base_url=contract_stack.gateway, timeout=30) as http:
+        made = World(contract_stack, http, "/v1")
+        yield made
+        made.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_defects(contract_stack: Stack) -> Iterator[None]:
+    """Fail a test in whose time a service's log got a traceback, or a character that is for terminals only."""
+    logs = {name: contract_stack.logs / f"{name}.log" for name in contract_stack.names if name != "issuer"}
+    sizes = {name: _size(path) for name, path in logs.items()}
+    yield
+    for name, path in logs.items():
+        with path.open("rb") as log:
+            log.seek(sizes[name])
+            said = log.read()
+        for defect in (b"Traceback", b"event failed", b'"request failed"', b"\x1b"):
+            lines = [line for line in said.splitlines() if defect in line]
+            assert not lines, f"{name}: {lines[0][:3000].decode(errors='replace')}"
+        assert contract_stack.child(name).is_running, f"{name} has ended"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
