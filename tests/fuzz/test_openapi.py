@@ -35,12 +35,14 @@ def test_the_gateway_keeps_what_its_document_promises(
     for found in document.get_all_operations():
         operation: Any = found.ok()
         role = next((role for part, role in ROLE_OF.items() if part in operation.path), "user")
-        headers = dict(world.caller(role, "fuzz").headers)
-
-        @given(case=operation.as_strategy(generation_mode=mode))
-        @settings(FUZZ, max_examples=N_EXAMPLES[mode])
-        def send(case: schemathesis.Case, headers: dict[str, str] = headers) -> None:
-            case.validate_response(case.call(headers=headers), checks=CHECKS)
-
         with subtests.test(operation.label):
-            send()
+            _fuzz(operation, mode, dict(world.caller(role, "fuzz").headers))
+
+
+def _fuzz(operation: Any, mode: GenerationMode, headers: dict[str, str]) -> None:
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(FUZZ, max_examples=N_EXAMPLES[mode])
+    def send(case: schemathesis.Case) -> None:
+        case.validate_response(case.call(headers=headers), checks=CHECKS)
+
+    send()
