@@ -20,7 +20,7 @@ class PackageSet:
 #: leaving those out halves the tree. Names of several releases may stand side by side.
 SERVERS = PackageSet(
     name="servers",
-    wanted=("condor", "rabbitmq-server", "apptainer"),
+    wanted=("condor", "rabbitmq-server", "apptainer", "bubblewrap"),
     left_out=(
         *("perl", "perl-base", "perl-modules-5.40", "perl-modules-5.42", "libperl5.40", "libperl5.42"),
         *("python3", "python3-minimal", "python3.13", "python3.14", "python3-requests", "python3-cryptography"),

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -177,12 +176,16 @@ async def test_an_image_that_may_be_built_is_built_once_and_used(
     assert len(list(builds.iterdir())) == 1
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not on this machine")
-async def test_a_task_runs_under_bubblewrap(workflow: Field, image: Path) -> None:
+async def test_a_task_runs_under_bubblewrap(workflow: Field, image: Path, installed: Installed) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
     await workflow.put(source, b"x")
-    variables = {"_EWMS_PILOT_CONTAINER_PLATFORM": "bubblewrap", "EWMS_PILOT_TASK_IMAGE": image}
-    pilot = await workflow.pilot({**variables, "EWMS_PILOT_TASK_ARGS": CP}, inputs=[source], outputs=[sink])
+    variables = {
+        "_EWMS_PILOT_CONTAINER_PLATFORM": "bubblewrap",
+        "EWMS_PILOT_TASK_IMAGE": image,
+        "EWMS_PILOT_TASK_ARGS": CP,
+    }
+    path = {"PATH": f"{installed.tree / 'usr/bin'}:/usr/bin:/bin"}
+    pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink], environment=path)
     assert await pilot.ended() == 0, pilot.log
     (output,) = await workflow.take(sink, 1)
     assert output.body == b"x"
