@@ -34,7 +34,7 @@ SERVERS = PackageSet(
 #: What the fallback suite has of them: no apptainer, so that tasks run there as bare processes only.
 FALLBACK_SERVERS = replace(
     SERVERS,
-    wanted=("condor", "rabbitmq-server"),
+    wanted=("condor", "rabbitmq-server", "bubblewrap"),
     # That HTCondor asks for a Python older than any next one.
     left_out=(*(name for name in SERVERS.left_out if name != "python3"), "python3=3.13.99"),
 )
