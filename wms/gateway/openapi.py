@@ -72,12 +72,11 @@ def _operation(route: AnyRoute) -> dict[str, Any]:
         {"name": name, "in": "query", "required": required, "schema": {"type": "string"}}
         for name, required in route.query.items()
     ]
+    # A path whose id is no id leads nowhere.
+    errors = {400, 403, 500, 503, *route.errors, *({404} if "{" in route.path else ())}
     operation["responses"] = {
         **{str(code): {"description": _DONE[code], "content": _content(route.answer)} for code in route.codes},
-        **{
-            str(code): {"description": _ERRORS[code], "content": _content(ErrorBody)}
-            for code in sorted({400, 403, 500, 503, *route.errors})
-        },
+        **{str(code): {"description": _ERRORS[code], "content": _content(ErrorBody)} for code in sorted(errors)},
     }
     if route.body is not None:
         operation["requestBody"] = {"required": not route.body_optional, "content": _content(route.body)}

@@ -63,7 +63,15 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("GET", "/mqs/mq-profiles/{mqid}"): ({WMS}, None),
 }
 #: Routes without a version, for everybody.
-OPEN = {"/mqbroker-issuer/.well-known/jwks.json", "/version", "/healthz", "/readyz", "/metrics"}
+OPEN = {
+    "/mqbroker-issuer/.well-known/jwks.json",
+    "/version",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/docs",
+    "/docs/openapi.json",
+}
 
 #: Routes on which a foreign thing is as good as none, with what the answer is then.
 OF_A_WORKFLOW = [route for route in ROUTES if "{" in route[1] and "/tms/" not in route[1] and "/mqs/" not in route[1]]
