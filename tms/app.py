@@ -16,6 +16,8 @@ from schemas.topology import tms_service
 from tms.answers import Answers
 from tms.ended import Ended
 from tms.home import Home
+from tms.inputs import InputFiles
+from tms.keeping import Keeper
 from tms.orders import Orders
 from tms.pools import Pool
 from tms.pools.condor import CondorPool
@@ -76,7 +78,9 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
             pool=pool,
             pool_profile=settings.pool_profile,
             pilot_profile=settings.pilot_profile,
-            input_roots=settings.input_roots,
+            input_files=InputFiles(
+                settings.input_roots, forbidden=settings.tms_dir, max_bytes=settings.input_max_bytes
+            ),
             home=home,
             bus=bus,
             voice=voice,
@@ -87,7 +91,13 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         )
         stopper = Stopper(pool=pool, voice=voice, watch=watch, turns=turns, ended=ended)
         sweep = Sweep(
-            pool=pool, home=home, starter=starter, watch=watch, turns=turns, ended=ended, keep=settings.keep_files
+            pool=pool,
+            starter=starter,
+            watch=watch,
+            turns=turns,
+            ended=ended,
+            keeper=Keeper(home, settings.ages),
+            tidy_interval_s=settings.tidy_interval_s,
         )
         stack.push_async_callback(bus.drain)
         await bus.answer(Answers(home).answer)

@@ -5,6 +5,7 @@ taskforces/<uuid>/        0700
     submission.json                what was submitted, for telling it again
     ewms_pilot_task.json           travels with each job
     ewms_pilot_token      0600     likewise; gone when the cluster is
+    inputs/                        the users' input files, copied; likewise
     job.log   checkpoint           HTCondor's account, and how far we have read it
     cluster-<id>/<proc>.out|.err   the workers' own output, where it was asked for
 """
@@ -36,6 +37,11 @@ class TaskforceFiles:
         return self.directory / "job.log"
 
     @property
+    def packed_log(self) -> Path:
+        """Return what the log becomes when nobody writes it any more."""
+        return self.directory / "job.log.gz"
+
+    @property
     def checkpoint(self) -> Path:
         """Return the checkpoint of the log."""
         return self.directory / "checkpoint"
@@ -51,11 +57,17 @@ class TaskforceFiles:
         return self.directory / TOKEN_FILE
 
     @property
+    def inputs(self) -> Path:
+        """Return the directory of the users' input files."""
+        return self.directory / "inputs"
+
+    @property
     def _submission(self) -> Path:
         return self.directory / "submission.json"
 
     def create(self) -> None:
         """Make the directory, readable by its owner only."""
+        self.directory.parent.mkdir(mode=0o700, exist_ok=True)
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def remember(self, submission: dict[str, Any]) -> None:
@@ -70,9 +82,10 @@ class TaskforceFiles:
             return {}
         return kept if isinstance(kept, dict) else {}
 
-    def remove(self) -> None:
-        """Remove all of it."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+    def remove_inputs(self) -> None:
+        """Remove what only jobs need, once there will be no more jobs: the token, and what users sent along."""
+        self.token.unlink(missing_ok=True)
+        shutil.rmtree(self.inputs, ignore_errors=True)
 
 
 class Home:

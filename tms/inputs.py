@@ -1,38 +1,113 @@
-"""Which files of the access point a user may send to workers: those under the operator's roots, no others.
+"""Files of the access point that a user sends to workers: copied under the operator's roots, from nowhere else.
 
-TMS can read more than its users may, so a name is followed to where it leads before it is compared.
+TMS can read more than its users may, and a user may change what a name leads to at any time, even after it was looked
+at. So a file is opened first and then asked where it lies: what was checked is what is copied. The jobs get the copies,
+and those that late materialization makes days later get the same as the first.
 """
 
+import os
+import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from tms.errors import Unsubmittable
 
-
-def resolved_input_files(names: Sequence[str], *, roots: Sequence[Path], forbidden: Path) -> list[str]:
-    """Return `names` as real paths under one of `roots` and not under `forbidden` (where tokens are).
-
-    Raises:
-        Unsubmittable: one of them is not there, leads elsewhere, or is no file or directory.
-    """
-    return [_resolved(name, roots=roots, forbidden=forbidden) for name in names]
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_PIECE_BYTES = 4 * 1024 * 1024
 
 
-def _resolved(name: str, *, roots: Sequence[Path], forbidden: Path) -> str:
-    refusal = Unsubmittable(
-        f"pilot_config.input_files: {name[:200]!r} is not a file that may be sent to workers",
-        hint=f"a file under {', '.join(map(str, roots)) or 'a root that the operator allows; none is'}",
-    )
-    if not roots or not name.startswith("/") or any(ord(c) < 32 for c in name):
-        raise refusal
-    try:
-        path = Path(name).resolve(strict=True)
-    except (OSError, RuntimeError) as error:
-        raise refusal from error
-    if path.name != Path(name).name or not (path.is_file() or path.is_dir()):
-        raise refusal
-    if path.is_relative_to(forbidden.resolve()) or forbidden.resolve().is_relative_to(path):
-        raise refusal
-    if not any(path.is_relative_to(root.resolve()) and path != root.resolve() for root in roots):
-        raise refusal
-    return str(path)
+class InputFiles:
+    """Where users' files may lie, and how much of them a taskforce may have."""
+
+    def __init__(self, roots: Sequence[Path], *, forbidden: Path, max_bytes: int) -> None:
+        #: `forbidden` is where tokens are, whatever the roots say.
+        self._roots = roots
+        self._forbidden = forbidden
+        self._max_bytes = max_bytes
+
+    def copied(self, names: Sequence[str], into: Path) -> list[str]:
+        """Copy the files and directories `names` into the new directory `into`, and return the copies' paths.
+
+        Raises:
+            Unsubmittable: one is not there, lies elsewhere, is or contains something else, or they are too large.
+        """
+        shutil.rmtree(into, ignore_errors=True)
+        if not names:
+            return []
+        into.mkdir(mode=0o700)
+        n_left = self._max_bytes
+        copies = []
+        for name in names:
+            copy = into / Path(name).name
+            n_left -= self._copied(name, copy, n_left)
+            copies.append(str(copy))
+        return copies
+
+    def _copied(self, name: str, copy: Path, n_left: int) -> int:
+        """Copy one of `names`; return how many bytes it has."""
+        if not self._roots or not name.startswith("/") or any(ord(c) < 32 for c in name):
+            raise self._refused(name)
+        if Path(name).name in ("", "..") or copy.exists():
+            raise self._refused(name)
+        try:
+            fd = os.open(name, _FILE)
+        except (OSError, ValueError) as error:
+            raise self._refused(name) from error
+        try:
+            place = _place(fd)
+            # A link of another name would reach the worker under the name of what it leads to, or hide that.
+            if place.name != copy.name or not self._is_allowed(place):
+                raise self._refused(name)
+            return self._copied_from(fd, name, copy, n_left)
+        except OSError as error:
+            raise self._refused(name) from error
+        finally:
+            os.close(fd)
+
+    def _copied_from(self, fd: int, name: str, copy: Path, n_left: int) -> int:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISREG(mode):
+            return _copy(fd, copy, n_left, executable=bool(mode & 0o100))
+        if not stat.S_ISDIR(mode):
+            raise self._refused(name)
+        copy.mkdir(mode=0o700)
+        n_bytes = 0
+        for entry in sorted(os.listdir(fd)):
+            # Within a directory nothing is followed: each entry is opened by its name in the open directory.
+            entry_fd = os.open(entry, _FILE | os.O_NOFOLLOW, dir_fd=fd)
+            try:
+                n_bytes += self._copied_from(entry_fd, name, copy / entry, n_left - n_bytes)
+            finally:
+                os.close(entry_fd)
+        return n_bytes
+
+    def _is_allowed(self, place: Path) -> bool:
+        forbidden = self._forbidden.resolve()
+        if place.is_relative_to(forbidden) or forbidden.is_relative_to(place):
+            return False
+        roots = (root.resolve() for root in self._roots)
+        return any(place.is_relative_to(root) and place != root for root in roots)
+
+    def _refused(self, name: str) -> Unsubmittable:
+        return Unsubmittable(
+            f"pilot_config.input_files: {name[:200]!r} is not a file that may be sent to workers",
+            hint=f"a file under {', '.join(map(str, self._roots)) or 'a root that the operator allows; none is'}",
+        )
+
+
+def _place(fd: int) -> Path:
+    """Return where an open file lies: the kernel's word, links followed."""
+    return Path(f"/proc/self/fd/{fd}").readlink()
+
+
+def _copy(fd: int, copy: Path, n_left: int, *, executable: bool) -> int:
+    n_bytes = 0
+    target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o700 if executable else 0o600)
+    with os.fdopen(target, "wb") as file:
+        while piece := os.read(fd, _PIECE_BYTES):
+            n_bytes += len(piece)
+            if n_bytes > n_left:
+                raise Unsubmittable("pilot_config.input_files: too large together", hint="put them on a shared disk")
+            file.write(piece)
+    return n_bytes

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from runtime.settings import ServiceSettings
 from tms.errors import Unsubmittable
+from tms.keeping import Ages
 from tms.pilotfiles import PilotProfile
-from tms.submission import ContainerPool, PoolProfile, checked_path
+from tms.submission import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, checked_path
 
 
 class PoolKind(StrEnum):
@@ -41,6 +42,22 @@ def _sayable(path: Path) -> Path:
 
 SayablePath = Annotated[Path, AfterValidator(_sayable)]
 Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def _assigned(words: str) -> dict[str, str]:
+    """Return the variables that `words` assign.
+
+    Raises:
+        ValueError: a word is no assignment to one of the pilot's variables.
+    """
+    assigned = {}
+    for word in words.split():
+        name, equals, value = word.partition("=")
+        if not equals or not name.startswith(("EWMS_PILOT_", "_EWMS_PILOT_")):
+            raise ValueError(f"{name[:100]!r} is not EWMS_PILOT_<NAME>=<value>")
+        assigned[name] = value
+    return assigned
 
 
 class Settings(ServiceSettings):
@@ -56,10 +73,10 @@ class Settings(ServiceSettings):
     condor_schedd: str | None = None
     collector: str = ""
     condor_timeout_s: Annotated[float, Field(gt=0)] = 30
-    #: What every job of the pool must find, as a ClassAd expression.
-    pool_requirements: str = ""
+    #: What every job of the pool must find, as a ClassAd expression. None: of a pool of containers what runs them.
+    pool_requirements: str | None = None
     #: The pilot's image without its tag: makes this a pool of containers.
-    container_image: str = ""
+    container_image: str = Field("", validation_alias=AliasChoices("EWMS_CONTAINER_IMAGE", "CVMFS_PILOT_PATH"))
     excluded_glidein_sites: tuple[str, ...] = ()
     excluded_osg_sites: tuple[str, ...] = ()
     max_idle: Count = 1000
@@ -77,16 +94,44 @@ class Settings(ServiceSettings):
     apptainer: str = ""
     #: More variables for all pilots.
     pilot_environment: dict[str, str] = Field(default_factory=dict)
+    #: The same as the existing TMS has it: `NAME=value NAME=value`. Ours go before these.
+    pilot_environment_words: Annotated[str, Field(validation_alias="TMS_ENV_VARS_AND_VALS_ADD_TO_PILOT")] = ""
     #: Where files may lie that users send to workers.
     input_roots: tuple[SayablePath, ...] = ()
+    #: Of one taskforce together; the copies are on the access point as long as it is in the queue.
+    input_max_bytes: Count = 1024**3
 
     #: Cores of this machine that the local pool may use at once.
     local_slots: Count = 8
-    #: How long the files of a taskforce are kept after its end.
-    keep_files_days: Annotated[float, Field(gt=0)] = 7
+    #: How long logs stay as they are (of taskforces that are over; of others that are in no queue), and compressed.
+    log_quiet_s: Seconds = Field(
+        86_400, validation_alias=AliasChoices("EWMS_LOG_QUIET_S", "JOB_EVENT_LOG_MODIFICATION_EXPIRY_SHORT")
+    )
+    unfinished_log_quiet_s: Seconds = Field(
+        7 * 86_400,
+        validation_alias=AliasChoices("EWMS_UNFINISHED_LOG_QUIET_S", "JOB_EVENT_LOG_MODIFICATION_EXPIRY_LONG"),
+    )
+    packed_log_keep_s: Seconds = Field(
+        7 * 86_400, validation_alias=AliasChoices("EWMS_PACKED_LOG_KEEP_S", "JOB_EVENT_LOG_ARCHIVE_DELETE_EXPIRY")
+    )
+    #: How long the files of a taskforce that is over stay as they are, and then packed; how often one looks.
+    files_quiet_s: Seconds = Field(
+        5 * 86_400, validation_alias=AliasChoices("EWMS_FILES_QUIET_S", "TASKFORCE_DIRS_EXPIRY")
+    )
+    packed_files_keep_s: Seconds = Field(
+        5 * 86_400, validation_alias=AliasChoices("EWMS_PACKED_FILES_KEEP_S", "TASKFORCE_DIRS_TAR_EXPIRY")
+    )
+    tidy_interval_s: Seconds = Field(
+        3600, validation_alias=AliasChoices("EWMS_TIDY_INTERVAL_S", "TMS_FILE_MANAGER_INTERVAL")
+    )
+    #: The existing TMS's switch. Here it would be a promise that nothing keeps.
+    dry_run: bool = Field(False, validation_alias="DRYRUN")
 
     @model_validator(mode="after")
     def _pilots_can_be_started(self) -> Self:
+        _assigned(self.pilot_environment_words)
+        if self.dry_run:
+            raise ValueError("DRYRUN is set, but this TMS submits what it is told to: unset it")
         if not self.pilot_command and not self.container_image:
             raise ValueError("pilot_command or container_image must say how a worker starts a pilot")
         return self
@@ -103,12 +148,18 @@ class Settings(ServiceSettings):
             pilot_command=self.pilot_command,
             pilot_files=tuple(map(str, self.pilot_files)),
             worker_path=self.worker_path,
-            requirements=self.pool_requirements,
+            requirements=self._requirements,
             container=container if self.container_image else None,
             max_idle=self.max_idle,
             max_age_s=self.max_cluster_age_s,
             max_held_s=self.max_held_s,
         )
+
+    @property
+    def _requirements(self) -> str:
+        if self.pool_requirements is None:
+            return CONTAINER_REQUIREMENTS if self.container_image else ""
+        return self.pool_requirements
 
     @property
     def pilot_profile(self) -> PilotProfile:
@@ -117,10 +168,16 @@ class Settings(ServiceSettings):
             allowed_platforms=frozenset(map(str, self.allowed_platforms)),
             platform=self.pilot_platform or "",
             apptainer=self.apptainer,
-            environment=self.pilot_environment,
+            environment=_assigned(self.pilot_environment_words) | self.pilot_environment,
         )
 
     @property
-    def keep_files(self) -> timedelta:
+    def ages(self) -> Ages:
         """How long files are kept."""
-        return timedelta(days=self.keep_files_days)
+        return Ages(
+            log=timedelta(seconds=self.log_quiet_s),
+            unfinished_log=timedelta(seconds=self.unfinished_log_quiet_s),
+            packed_log=timedelta(seconds=self.packed_log_keep_s),
+            directory=timedelta(seconds=self.files_quiet_s),
+            packed_directory=timedelta(seconds=self.packed_files_keep_s),
+        )

@@ -6,8 +6,6 @@ asked for the start is acknowledged last.
 """
 
 import asyncio
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from runtime.bus import Bus
@@ -27,7 +25,7 @@ from schemas.requests import GrantAnswer, GrantQuery
 from tms.ended import Ended
 from tms.errors import ClusterGone
 from tms.home import Home, TaskforceFiles, write_private
-from tms.inputs import resolved_input_files
+from tms.inputs import InputFiles
 from tms.pilotfiles import PilotProfile, pilot_environment, task_file, token_file
 from tms.pools import Cluster, Pool
 from tms.renew import Renewal
@@ -49,7 +47,7 @@ class Starter:
         pool: Pool,
         pool_profile: PoolProfile,
         pilot_profile: PilotProfile,
-        input_roots: Sequence[Path],
+        input_files: InputFiles,
         home: Home,
         bus: Bus,
         voice: Voice,
@@ -62,7 +60,7 @@ class Starter:
         self._pool = pool
         self._pool_profile = pool_profile
         self._pilot_profile = pilot_profile
-        self._input_roots = input_roots
+        self._input_files = input_files
         self._home = home
         self._bus = bus
         self._voice = voice
@@ -86,7 +84,7 @@ class Starter:
                     cluster = await self._submit(order)
             except (Rejected, Conflict) as error:
                 log.warning("taskforce cannot be submitted", reason=error.reason)
-                await asyncio.to_thread(self._home.taskforce(uuid).token.unlink, missing_ok=True)
+                await asyncio.to_thread(self._home.taskforce(uuid).remove_inputs)
                 text = f"{error.reason} ({error.hint})" if error.hint else error.reason
                 await self._voice.say(TaskforceSubmitFailed(taskforce_uuid=uuid, error=text))
                 return
@@ -155,9 +153,8 @@ class Starter:
 
     async def _submit(self, order: TaskforceStart) -> Cluster:
         files = self._home.taskforce(order.taskforce_uuid)
-        input_files = await asyncio.to_thread(
-            resolved_input_files, order.pilot_config.input_files, roots=self._input_roots, forbidden=self._home.root
-        )
+        await asyncio.to_thread(files.create)
+        input_files = await asyncio.to_thread(self._input_files.copied, order.pilot_config.input_files, files.inputs)
         # Everything that can be wrong with the order is found out before a token exists for it.
         cluster = submission(
             order,
@@ -202,9 +199,6 @@ def _grant_query(order: TaskforceStart) -> GrantQuery:
 
 
 def _write(files: TaskforceFiles, kept: dict[str, Any], task: bytes, token: bytes) -> None:
-    if not files.directory.parent.is_dir():
-        files.directory.parent.mkdir(mode=0o700, exist_ok=True)
-    files.create()
     files.remember(kept)
     write_private(files.task, task)
     write_private(files.token, token)

@@ -29,6 +29,13 @@ _FORBIDDEN_IN_PATHS = _FORBIDDEN | frozenset("\"',;\\") | {chr(c) for c in range
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
+#: What a worker of a container pool must have, unless the operator says otherwise. Contract 7.3.
+CONTAINER_REQUIREMENTS = (
+    "ifThenElse(!isUndefined(HAS_SINGULARITY), HAS_SINGULARITY, HasSingularity)"
+    " && HAS_CVMFS_icecube_opensciencegrid_org && (HasUserNamespaces =?= true)"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPool:
     """A pool whose jobs are containers: the pilot's image without its tag, and the sites to leave out."""

@@ -5,18 +5,19 @@ of a stopped taskforce     removed
 not followed               its log is followed
 followed, not in queue     has left, though its log does not say so
 all of them, now and then  said again, so that WMS can have removed what it does not (any longer) want
-files of old taskforces    removed
+files of old taskforces    compressed, packed, removed (`keeping.py`)
 """
 
 import asyncio
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
+from math import inf
+from time import monotonic
 
 from runtime.telemetry import gauge, log
 from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from tms.ended import Ended
-from tms.home import Home
+from tms.keeping import Keeper
 from tms.pools import Cluster, Pool
 from tms.start import Starter
 from tms.turns import Turns
@@ -36,20 +37,21 @@ class Sweep:
         self,
         *,
         pool: Pool,
-        home: Home,
         starter: Starter,
         watch: Watch,
         turns: Turns,
         ended: Ended,
-        keep: timedelta,
+        keeper: Keeper,
+        tidy_interval_s: float,
     ) -> None:
         self._pool = pool
-        self._home = home
         self._starter = starter
         self._watch = watch
         self._turns = turns
         self._ended = ended
-        self._keep = keep
+        self._keeper = keeper
+        self._tidy_interval_s = tidy_interval_s
+        self._tidied_at_s = -inf
         self._missing: set[TaskforceUuid] = set()
         self._n_sweeps = 0
 
@@ -75,9 +77,10 @@ class Sweep:
             if cluster.awaits_release or say_all or cluster.taskforce_uuid not in followed:
                 await self._look_at(cluster)
         self._notice_missing(followed, clusters)
-        n_removed = await asyncio.to_thread(self._remove_old, {c.taskforce_uuid for c in clusters}, set(followed))
-        if n_removed:
-            log.info("files of old taskforces removed", n_taskforces=n_removed)
+        if (time_s := monotonic()) - self._tidied_at_s >= self._tidy_interval_s:
+            self._tidied_at_s = time_s
+            busy = {cluster.taskforce_uuid for cluster in clusters} | set(self._watch.followed())
+            await asyncio.to_thread(self._keeper.tidy, busy, now=datetime.now(UTC))
 
     async def _look_at(self, cluster: Cluster) -> None:
         uuid = cluster.taskforce_uuid
@@ -95,16 +98,3 @@ class Sweep:
             log.warning("cluster has left without a word in its log", taskforce_uuid=uuid, cluster_id=followed[uuid])
             self._watch.vanished(uuid)
         self._missing = missing - self._missing
-
-    def _remove_old(self, in_queue: set[TaskforceUuid], followed: set[TaskforceUuid]) -> int:
-        oldest = datetime.now().astimezone() - self._keep
-        n_removed = 0
-        for uuid, files in list(self._home.taskforces()):
-            if uuid not in in_queue and uuid not in followed and _last_change(files.directory) < oldest:
-                files.remove()
-                n_removed += 1
-        return n_removed
-
-
-def _last_change(directory: Path) -> datetime:
-    return datetime.fromtimestamp(max(p.stat().st_mtime for p in (directory, *directory.iterdir()))).astimezone()

@@ -241,7 +241,7 @@ class Watch:
 
     def _close(self, uuid: TaskforceUuid, joblog: JobLog) -> None:
         joblog.save()
-        self._home.taskforce(uuid).token.unlink(missing_ok=True)
+        self._home.taskforce(uuid).remove_inputs()
 
     def _forget(self, uuid: TaskforceUuid) -> None:
         del self._logs[uuid]

@@ -1,9 +1,11 @@
 """Logs, checkpoints, locks and input files on a real disk."""
 
 import asyncio
+import ctypes
 import fcntl
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from schemas.ids import TaskforceUuid
 from tms.errors import Unsubmittable
 from tms.home import Home, TaskforceFiles, write_private
 from tms.inotify import DirectoryWatch
-from tms.inputs import resolved_input_files
+from tms.inputs import InputFiles
 from tms.joblog import SLICE_BYTES, JobLog
 from tms.pools.localjob import Job, MaxRuntimeReached, run
 
@@ -167,28 +169,98 @@ async def test_the_kernel_tells_of_changes_of_the_one_file(tmp_path: Path) -> No
     watch.close()
 
 
-def test_input_files_lie_under_the_roots_and_nowhere_else(tmp_path: Path) -> None:
-    root, home, outside = tmp_path / "in", tmp_path / "in" / "tms", tmp_path / "secret"
+@pytest.fixture
+def allowed(tmp_path: Path) -> Path:
+    """A root with a file, a directory, and ways out of it; the TMS's own directory lies in it."""
+    root, home = tmp_path / "in", tmp_path / "in" / "tms"
     home.mkdir(parents=True)
     (root / "geo.gz").write_text("x")
-    (root / "dir").mkdir()
-    outside.write_text("x")
-    (root / "link").symlink_to(outside)
+    (root / "run.sh").touch(0o755)
+    (root / "dir" / "deeper").mkdir(parents=True)
+    (root / "dir" / "deeper" / "a").write_text("aa")
+    (tmp_path / "secret").write_text("canary")
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / "secret").symlink_to(tmp_path / "secret")
     (root / "token").symlink_to(home / "token")
-    (home / "token").write_text("x")
+    (home / "token").write_text("canary")
+    (root / "bad").mkdir()
+    (root / "bad" / "secret").symlink_to(tmp_path / "secret")
+    (root / "piped").mkdir()
+    os.mkfifo(root / "piped" / "pipe")
+    os.mkfifo(root / "pipe")
+    return root
 
-    def resolved(name: str, *roots: Path) -> list[str]:
-        return resolved_input_files([name], roots=roots, forbidden=home)
 
-    assert resolved(f"{root}/geo.gz", root) == [f"{root}/geo.gz"]
-    assert resolved(f"{root}/dir/../geo.gz", root) == [f"{root}/geo.gz"]
-    assert resolved(f"{root}/dir", root) == [f"{root}/dir"]
-    hostile = ["link", "token", "tms/token", "tms", "missing", "../secret", "", ".", "dir/..", "/geo.gz\n", "geo.gz\n"]
-    for name in [*(f"{root}/{name}" for name in hostile), "/etc/passwd", "in/geo.gz", "", "/dev/null", str(tmp_path)]:
+def copied(allowed: Path, *names: str, max_bytes: int = 1000, roots: bool = True) -> list[str]:
+    inputs = InputFiles([allowed] if roots else [], forbidden=allowed / "tms", max_bytes=max_bytes)
+    return inputs.copied(names, allowed.parent / "copies")
+
+
+def test_input_files_are_copied_from_under_the_roots(allowed: Path) -> None:
+    copies = copied(allowed, f"{allowed}/geo.gz", f"{allowed}/dir/../run.sh", f"{allowed}/dir")
+    assert [Path(copy).name for copy in copies] == ["geo.gz", "run.sh", "dir"]
+    assert Path(copies[0]).read_text() == "x"
+    assert [Path(copy).stat().st_mode & 0o777 for copy in copies] == [0o600, 0o700, 0o700]
+    assert Path(copies[2], "deeper", "a").read_text() == "aa"
+    # Once more, as after a crash: what is left of the first try does no harm.
+    assert copied(allowed, f"{allowed}/geo.gz") == copies[:1]
+    assert [path.name for path in (allowed.parent / "copies").iterdir()] == ["geo.gz"]
+    assert copied(allowed) == []
+
+
+HOSTILE_NAMES = [
+    *("link", "secret", "token", "tms/token", "tms", "missing", "../secret", "", ".", "..", "dir/..", "geo.gz\n"),
+    *("bad", "piped", "pipe", "geo.gz/", "geo.gz\0", "dir/../../secret"),
+]
+
+
+def test_nothing_else_is_copied(allowed: Path) -> None:
+    names = [*(f"{allowed}/{name}" for name in HOSTILE_NAMES), "/etc/passwd", "in/geo.gz", "", "/dev/null", "/"]
+    for name in [*names, str(allowed), str(allowed.parent), f"/proc/self/root{allowed}/../secret"]:
         with pytest.raises(Unsubmittable):
-            resolved(name, root)
+            copied(allowed, name)
+        assert "canary" not in "".join(
+            path.read_text() for path in (allowed.parent / "copies").rglob("*") if path.is_file()
+        )
     with pytest.raises(Unsubmittable):
-        resolved(f"{root}/geo.gz")
+        copied(allowed, f"{allowed}/geo.gz", roots=False)
+    with pytest.raises(Unsubmittable):
+        copied(allowed, f"{allowed}/geo.gz", f"{allowed}/geo.gz")
+
+
+def test_too_much_is_refused_before_it_fills_the_disk(allowed: Path) -> None:
+    (allowed / "big").write_bytes(b"x" * 600)
+    assert len(copied(allowed, f"{allowed}/big", f"{allowed}/dir", max_bytes=602)) == 2
+    with pytest.raises(Unsubmittable, match="too large"):
+        copied(allowed, f"{allowed}/big", f"{allowed}/dir", max_bytes=601)
+
+
+def test_a_name_that_is_changed_while_it_is_looked_at_leads_nowhere_else(allowed: Path) -> None:
+    """A user swaps a good file and a link to a secret as fast as he can; the secret is never copied."""
+    name, stop = allowed / "x" / "secret", threading.Event()
+    good, evil = allowed / "x", allowed / "y"
+    good.mkdir()
+    name.write_text("harmless")
+    evil.symlink_to(allowed.parent)
+
+    def swap() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        while not stop.is_set():
+            libc.renameat2(-100, bytes(good), -100, bytes(evil), 2)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    seen = set()
+    try:
+        for _ in range(2000):
+            try:
+                seen.add(Path(copied(allowed, str(name))[0]).read_text())
+            except Unsubmittable:
+                seen.add("refused")
+    finally:
+        stop.set()
+        swapping.join()
+    assert seen == {"harmless", "refused"}
 
 
 def job(tmp_path: Path, script: str, **changes: float) -> Job:

@@ -1,0 +1,146 @@
+"""The life of old files on a real disk: compressed, packed, removed, each in its time (contract 7.5)."""
+
+import gzip
+import os
+import tarfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from schemas.ids import TaskforceUuid
+from tms.home import Home, TaskforceFiles
+from tms.joblog import JobLog
+from tms.keeping import Ages, Keeper
+
+UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+LOG = b"035 (007.-01.-01) 2026-11-21 01:30:05 Cluster submitted\n...\n" * 50
+
+
+def aged(files: TaskforceFiles, age: timedelta) -> None:
+    """Set back the times of all files."""
+    at = (NOW - age).timestamp()
+    for path in [*files.directory.rglob("*"), files.directory]:
+        os.utime(path, (at, at), follow_symlinks=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+@pytest.fixture
+def files(home: Home) -> TaskforceFiles:
+    """The files of a taskforce that is over."""
+    made = home.taskforce(UUID)
+    made.create()
+    made.log.write_bytes(LOG)
+    joblog = JobLog(made, n_workers=1, cluster_id=None)
+    joblog.read()
+    joblog.is_over = True
+    joblog.save()
+    (made.directory / "cluster-7").mkdir()
+    (made.directory / "cluster-7" / "0.out").write_text("said")
+    return made
+
+
+def tidy(home: Home, *, busy: set[TaskforceUuid] | None = None, later: timedelta = timedelta()) -> None:
+    Keeper(home, Ages()).tidy(busy or set(), now=NOW + later)
+
+
+def test_nothing_young_or_busy_is_touched(home: Home, files: TaskforceFiles) -> None:
+    aged(files, timedelta(hours=23))
+    before = sorted(home.root.rglob("*"))
+    tidy(home)
+    assert sorted(home.root.rglob("*")) == before
+    aged(files, timedelta(days=300))
+    tidy(home, busy={UUID})
+    assert sorted(home.root.rglob("*")) == before
+
+
+def test_a_quiet_log_is_compressed_and_its_checkpoint_still_tells_how_it_ended(
+    home: Home, files: TaskforceFiles
+) -> None:
+    aged(files, timedelta(days=1))
+    tidy(home)
+    assert not files.log.exists()
+    assert gzip.decompress(files.packed_log.read_bytes()) == LOG
+    assert files.packed_log.stat().st_mode & 0o777 == 0o600
+    again = JobLog(files, n_workers=1, cluster_id=None)
+    assert again.restore()
+    assert again.read() is False
+    assert (again.is_over, again.tally.cluster_id) == (True, 7)
+
+
+def test_the_log_of_a_taskforce_that_may_not_be_over_stays_a_week(home: Home, files: TaskforceFiles) -> None:
+    files.checkpoint.unlink()
+    aged(files, timedelta(days=4))
+    tidy(home)
+    assert files.log.exists()
+    Keeper(home, Ages(directory=timedelta(days=90))).tidy(set(), now=NOW + timedelta(days=3))
+    assert files.packed_log.exists()
+
+
+def test_a_compressed_log_is_removed_after_its_time(home: Home, files: TaskforceFiles) -> None:
+    aged(files, timedelta(days=7))
+    keeper = Keeper(home, Ages(directory=timedelta(days=90)))
+    keeper.tidy(set(), now=NOW)
+    packed_at = NOW.timestamp()
+    os.utime(files.packed_log, (packed_at, packed_at))
+    keeper.tidy(set(), now=NOW + timedelta(days=6, hours=23))
+    assert files.packed_log.exists()
+    keeper.tidy(set(), now=NOW + timedelta(days=7))
+    assert not files.packed_log.exists()
+    assert (files.directory / "cluster-7" / "0.out").exists()
+
+
+def test_a_quiet_taskforce_is_packed_without_its_token_and_then_removed(home: Home, files: TaskforceFiles) -> None:
+    files.token.write_text("canary")
+    (files.directory / "cluster-7" / "link").symlink_to("/etc/passwd")
+    aged(files, timedelta(days=5))
+    tidy(home)
+    packed = files.directory.with_name(f"{UUID}.tar.gz")
+    assert not files.directory.exists()
+    assert packed.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(packed) as tar:
+        names = tar.getnames()
+        said = tar.extractfile(f"{UUID}/cluster-7/0.out")
+        assert said
+        assert said.read() == b"said"
+        assert tar.getmember(f"{UUID}/cluster-7/link").issym()
+    assert f"{UUID}/job.log" in names
+    assert f"{UUID}/ewms_pilot_token" not in names
+    os.utime(packed, (NOW.timestamp(), NOW.timestamp()))
+    tidy(home, later=timedelta(days=4, hours=23))
+    assert packed.exists()
+    tidy(home, later=timedelta(days=5))
+    assert list((home.root / "taskforces").iterdir()) == []
+
+
+def test_a_crash_while_packing_leaves_the_original_and_is_made_good(home: Home, files: TaskforceFiles) -> None:
+    (home.root / "taskforces" / f".{UUID}.tar.gz.new").write_text("half")
+    (files.directory / ".job.log.gz.new").write_text("half")
+    aged(files, timedelta(days=2))
+    tidy(home)
+    assert gzip.decompress(files.packed_log.read_bytes()) == LOG
+    assert not (home.root / "taskforces" / f".{UUID}.tar.gz.new").exists()
+
+
+def test_one_taskforce_that_cannot_be_tidied_does_not_stop_the_others(home: Home, files: TaskforceFiles) -> None:
+    broken = home.taskforce(TaskforceUuid(UUID[:-1] + "0"))
+    broken.create()
+    broken.log.write_bytes(LOG)
+    broken.packed_log.mkdir()
+    aged(broken, timedelta(days=8))
+    aged(files, timedelta(days=8))
+    Keeper(home, Ages(directory=timedelta(days=90))).tidy(set(), now=NOW)
+    assert not files.log.exists()
+
+
+def test_an_old_log_in_a_directory_with_young_output_keeps_the_directory(home: Home, files: TaskforceFiles) -> None:
+    aged(files, timedelta(days=30))
+    young = (NOW - timedelta(hours=1)).timestamp()
+    os.utime(files.directory / "cluster-7" / "0.out", (young, young))
+    tidy(home)
+    assert files.directory.exists()
