@@ -13,9 +13,11 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from functools import lru_cache
 
 _RECORD_END = b"\n...\n"
 _CHIRP = b"HTChirpEWMSPilot"
+_MINUS = ord("-")
 
 
 class EventType(IntEnum):
@@ -37,7 +39,10 @@ class EventType(IntEnum):
     CLUSTER_REMOVE = 36
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes an event, but to freeze the class would make each three times as dear, and there are millions.
+
+
+@dataclass(slots=True)
 class JobMoved:
     """The job `proc` went where its event's type says."""
 
@@ -45,7 +50,7 @@ class JobMoved:
     type: EventType
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobHeld:
     """The job `proc` was put on hold, for HTCondor's reason `code` and `subcode`."""
 
@@ -54,7 +59,7 @@ class JobHeld:
     subcode: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobEnded:
     """The job `proc` ended by itself: `exit_code`, or minus the number of the signal that killed it."""
 
@@ -62,7 +67,7 @@ class JobEnded:
     exit_code: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PilotChirped:
     """The pilot in `proc` said `value` (unquoted) of the attribute `attribute`, which lacks its common prefix."""
 
@@ -71,14 +76,14 @@ class PilotChirped:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClusterSubmitted:
     """The cluster entered the queue."""
 
     cluster_id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ClusterRemoved:
     """The cluster left the queue; no event of it follows.
 
@@ -102,6 +107,15 @@ class Parsed:
 
 
 _WANTED = {b"%03d" % event_type: event_type for event_type in EventType}
+#: Those of which the type alone tells everything.
+_MOVES = frozenset(EventType) - {
+    EventType.GENERIC,
+    EventType.JOB_HELD,
+    EventType.JOB_TERMINATED,
+    EventType.CLUSTER_SUBMIT,
+    EventType.CLUSTER_REMOVE,
+}
+_GENERIC = EventType.GENERIC
 _HEAD = re.compile(rb"\d{3} \((\d{1,9})\.(-?\d{1,7})\.-?\d{1,9}\) ")
 _WHEN = re.compile(rb"\) (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
 _TORN = re.compile(rb"\n(?=\d{3} \(\d{1,9}\.-?\d{1,7}\.-?\d{1,9}\) )")
@@ -123,39 +137,52 @@ def parse(data: bytes, *, cluster_id: int | None = None) -> Parsed:
         return Parsed([], 4, 0) if data.startswith(b"...\n") else Parsed([], 0, 0)
     events: list[JobEvent] = []
     n_corrupt = 0
+    # A busy pool writes thousands of records a second, and this is the loop over them: names are looked up once, the
+    # commonest events are made right here.
+    wanted, head_of, add = _WANTED.get, _HEAD.match, events.append
     for record in data[:end].split(_RECORD_END):
-        event_type = _WANTED.get(record[:3])
+        event_type = wanted(record[:3])
         # "\n0" begins no line of a body (those begin with a tab or a letter), so it costs one search to see that a
         # writer died in this record and another one went on.
         if b"\n0" in record or event_type is None:
             *torn, record = _TORN.split(record)
             n_corrupt += len(torn)
-            event_type = _WANTED.get(record[:3])
+            event_type = wanted(record[:3])
             if event_type is None:
                 n_corrupt += not record[:3].isdigit()
                 continue
-        head = _HEAD.match(record)
+        head = head_of(record)
         if head is None:
             n_corrupt += 1
             continue
-        cluster, proc = int(head[1]), int(head[2])
-        if (cluster_id is None or cluster == cluster_id) and (event := _event(event_type, cluster, proc, record)):
-            events.append(event)
+        cluster, proc = head.groups()
+        if cluster_id is not None and int(cluster) != cluster_id:
+            continue
+        if proc[0] == _MINUS:
+            event = _of_cluster(event_type, int(cluster), record)
+        elif event_type is _GENERIC:
+            event = _chirp(int(proc), record)
+        elif event_type in _MOVES:
+            event = JobMoved(int(proc), event_type)
+        else:
+            event = _of_job(event_type, int(proc), record)
+        if event is not None:
+            add(event)
     return Parsed(events, end + len(_RECORD_END), n_corrupt)
 
 
-def _event(event_type: EventType, cluster: int, proc: int, record: bytes) -> JobEvent | None:
-    if proc < 0:
-        match event_type:
-            case EventType.CLUSTER_SUBMIT:
-                return ClusterSubmitted(cluster)
-            case EventType.CLUSTER_REMOVE:
-                return ClusterRemoved(cluster, _instant(record))
-            case _:
-                return None
+def _of_cluster(event_type: EventType, cluster: int, record: bytes) -> JobEvent | None:
     match event_type:
-        case EventType.GENERIC:
-            return _chirp(proc, record)
+        case EventType.CLUSTER_SUBMIT:
+            return ClusterSubmitted(cluster)
+        case EventType.CLUSTER_REMOVE:
+            return ClusterRemoved(cluster, _instant(record))
+        case _:
+            return None
+
+
+def _of_job(event_type: EventType, proc: int, record: bytes) -> JobEvent:
+    match event_type:
         case EventType.JOB_HELD:
             codes = _HOLD.search(record)
             return JobHeld(proc, int(codes[1]), int(codes[2])) if codes else JobHeld(proc, 0, 0)
@@ -170,11 +197,25 @@ def _event(event_type: EventType, cluster: int, proc: int, record: bytes) -> Job
 
 def _chirp(proc: int, record: bytes) -> PilotChirped | None:
     start = record.find(_CHIRP)
-    attribute, colon, value = record[start:].partition(b": ")
-    if start < 0 or not colon or b"\n" in attribute:
+    if start < 0:
+        return None
+    text = record[start:]
+    said = _said_before(text) if len(text) <= _SHORT else _said(text)
+    return None if said is None else PilotChirped(proc, *said)
+
+
+def _said(text: bytes) -> tuple[str, str] | None:
+    """Return the attribute and the value of a chirp."""
+    attribute, colon, value = text.partition(b": ")
+    if not colon or b"\n" in attribute:
         return None
     name = attribute[len(_CHIRP) :].decode("ascii", "replace")
-    return PilotChirped(proc, name, _unquoted(value.decode("utf-8", "replace").strip()))
+    return name, _unquoted(value.decode("utf-8", "replace").strip())
+
+
+#: Pilots say the same few words over and over; a long text is most likely said once.
+_SHORT = 100
+_said_before = lru_cache(maxsize=4096)(_said)
 
 
 def _instant(record: bytes) -> datetime | None:

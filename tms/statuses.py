@@ -116,24 +116,32 @@ class Tally:
 
     def fold(self, events: Iterable[JobEvent]) -> None:
         """Take `events` in log order."""
+        # By class rather than by `match`, whose patterns are tried one after another: this runs once an event.
         for event in events:
-            match event:
-                case PilotChirped(proc, "Status", word):
-                    self._chirped(proc, word)
-                case PilotChirped(proc, "Error", text):
-                    self._failed(proc, text)
-                case JobMoved(proc, kind) if kind in STATUS_AFTER:
-                    self._move(proc, _INDEX[STATUS_AFTER[kind]])
-                case JobHeld(proc, code, subcode):
-                    status = f"{JobStatus.HELD}: {hold_reason(code, subcode)}"
-                    self._move(proc, _index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
-                case JobEnded(proc, exit_code):
-                    self.exits[exit_code] += 1
-                    self._move(proc, _INDEX[JobStatus.COMPLETED])
-                case ClusterSubmitted(cluster_id):
-                    self.cluster_id = cluster_id
-                case ClusterRemoved():
-                    self.removed = event
+            if isinstance(event, PilotChirped):
+                if event.attribute == "Status":
+                    self._chirped(event.proc, event.value)
+                elif event.attribute == "Error":
+                    self._failed(event.proc, event.value)
+            elif isinstance(event, JobMoved):
+                status = _INDEX_AFTER.get(event.type)
+                if status is not None:
+                    self._move(event.proc, status)
+            else:
+                self._take(event)
+
+    def _take(self, event: JobEvent) -> None:
+        match event:
+            case JobHeld(proc, code, subcode):
+                status = f"{JobStatus.HELD}: {hold_reason(code, subcode)}"
+                self._move(proc, _index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
+            case JobEnded(proc, exit_code):
+                self.exits[exit_code] += 1
+                self._move(proc, _INDEX[JobStatus.COMPLETED])
+            case ClusterSubmitted(cluster_id):
+                self.cluster_id = cluster_id
+            case ClusterRemoved():
+                self.removed = event
 
     def compound(self) -> CompoundStatuses:
         """Count the jobs by status, then by the pilot's word; those that were never made count too.
@@ -204,17 +212,20 @@ class Tally:
         return True
 
     def _place(self, proc: int, status: int, pilot: int) -> None:
-        before = self.jobs[proc]
+        before, said = self.jobs[proc], self.pilots[proc]
+        if before == status and said == pilot:
+            return
         if before == _UNSEEN:
             self._n_seen += 1
         else:
-            self._counts[before, _shown(self.pilots[proc])] -= 1
+            self._counts[before, 0 if said & _SILENCED else said] -= 1
         self.jobs[proc], self.pilots[proc] = status, pilot
-        self._counts[status, _shown(pilot)] += 1
+        self._counts[status, 0 if pilot & _SILENCED else pilot] += 1
 
 
 #: Where `Tally.statuses` begins: the unseen mark, then HTCondor's own.
 _INDEX: Mapping[JobStatus, int] = {status: n for n, status in enumerate(JobStatus, start=1)}
+_INDEX_AFTER: Mapping[EventType, int] = {event: _INDEX[status] for event, status in STATUS_AFTER.items()}
 _IDLE, _RUNNING, _SUSPENDED = _INDEX[JobStatus.IDLE], _INDEX[JobStatus.RUNNING], _INDEX[JobStatus.SUSPENDED]
 _ON_A_WORKER = (_RUNNING, _SUSPENDED)
 
@@ -225,9 +236,12 @@ def _shown(pilot: int) -> int:
 
 def _index(table: list[str], word: str, *, limit: int, other: str) -> int:
     """Return the place of `word` in `table`, which it is added to unless the table is full of words already."""
+    try:
+        return table.index(word)
+    except ValueError:
+        pass
+    if len(table) >= limit:
+        word = other
     if word not in table:
-        if len(table) >= limit:
-            word = other
-        if word not in table:
-            table.append(word)
+        table.append(word)
     return table.index(word)
