@@ -19,6 +19,8 @@ from pymongo.errors import (
 from schemas.errors import Broken, Unavailable
 
 _DUPLICATE_KEY = 11000
+#: Somebody is emptying the database under us. Source: MongoDB's error codes, DatabaseDropPending.
+_DROP_PENDING = 215
 
 #: How long one call, or one attempt of a transaction, may take; then the database counts as away.
 PATIENCE_S = 4.5
@@ -49,12 +51,15 @@ def index_model(index: Index) -> IndexModel:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the transaction left nothing behind and its next attempt may well succeed at once."""
-    return (
-        isinstance(error, PyMongoError)
+    if not isinstance(error, PyMongoError) or error.timeout:
         # One that has waited out a timeout would wait out the next.
-        and not error.timeout
-        and error.has_error_label("TransientTransactionError")
-    )
+        return False
+    return error.has_error_label("TransientTransactionError") or _DROP_PENDING in _codes(error)
+
+
+def _codes(error: PyMongoError) -> set[Any]:
+    details = getattr(error, "details", None) or {}
+    return {details.get("code"), *(failed.get("code") for failed in details.get("writeErrors", ()))}
 
 
 def may_commit_again(error: PyMongoError) -> bool:

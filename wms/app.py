@@ -8,6 +8,7 @@ import httpx2
 
 from runtime.bus import Bus
 from runtime.health import health_routes
+from runtime.indexes import IndexKeeper
 from runtime.relay import Relay
 from runtime.serving import serving
 from runtime.store import Store
@@ -51,7 +52,9 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
         )
         stack.push_async_callback(store.close)
-        await store.ensure_indexes(INDEXES)
+        indexes = IndexKeeper(store, INDEXES, interval_s=settings.index_look_s)
+        await indexes.start()
+        stack.push_async_callback(indexes.stop)
 
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.WMS.value, source=SOURCE)
         stack.push_async_callback(bus.close)

@@ -35,6 +35,9 @@ class Settings(StoreSettings):
 
     mongo_database: str = "WMS_DB"
 
+    #: How often missing indexes are created again.
+    index_look_s: Annotated[float, Field(gt=0)] = 30.0
+
     #: Where the gateway listens.
     gateway_host: str = Field("127.0.0.1", validation_alias=_named("EWMS_GATEWAY_HOST", "REST_HOST"))
     gateway_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
@@ -89,6 +92,11 @@ class Settings(StoreSettings):
             ClusterMap(self.clusters)
         except Broken as error:
             raise ValueError(error.reason) from error
+        return self
+
+    @model_validator(mode="after")
+    def _openapi_file_is_readable(self) -> Self:
+        _ = self.openapi_text
         return self
 
     @cached_property

@@ -1,0 +1,92 @@
+"""Somebody empties the database under a running WMS, as a test suite does between its cases."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+
+from schemas.events import QueuesActivated, TaskforceRemove, TaskforceStart
+from tests.integration.wms.conftest import World, request
+from tests.integration.wms.test_rest_tms import RestTms, at_rest, pending
+from wms.fleet.repository import INDEXES
+from wms.settings import Settings
+
+Database = AsyncIOMotorDatabase[dict[str, Any]]
+
+
+@pytest.fixture
+def wms_settings(wms_settings: Settings) -> Settings:
+    return wms_settings.model_copy(update={"index_look_s": 0.3})
+
+
+async def drop_database(database: Database) -> None:
+    await database.client.drop_database(database.name)
+
+
+async def drop_collections(database: Database) -> None:
+    for name in await database.list_collection_names():
+        await database.drop_collection(name)
+
+
+async def delete_documents(database: Database) -> None:
+    for name in await database.list_collection_names():
+        await database[name].delete_many({})
+
+
+@pytest.mark.parametrize("empty", [drop_database, drop_collections, delete_documents])
+async def test_what_comes_after_goes_its_way_and_what_was_under_way_is_dropped(
+    world: World, empty: Callable[[Database], Awaitable[None]]
+) -> None:
+    database: Database = AsyncIOMotorClient(world.settings.mongo_url.get_secret_value())[world.settings.mongo_database]
+    rest = RestTms(world)
+    world.tms.reacts = False
+    (lost,) = (await world.submit())["taskforces"]
+    (start,) = await world.tms.hear(TaskforceStart)
+    _, lost_at_rest = await pending(world)
+
+    await empty(database)
+    assert (await world.get(f"/v1/taskforces/{lost['taskforce_uuid']}")).status_code == 404
+    assert await rest.get("pending-starter") == {}
+    assert (await rest.submitted(lost_at_rest)).status_code == 404
+    # Answers to what was asked before arrive; the cluster is not left alone.
+    await world.mqs.say(QueuesActivated(workflow_id=start.workflow_id))
+    cluster_id = await world.tms.submit(start)
+    (order,) = await world.tms.hear(TaskforceRemove)
+    assert order.cluster_id == cluster_id
+
+    world.tms.reacts = True
+    (next_one,) = (await world.submit())["taskforces"]
+    await world.in_phase(next_one["taskforce_uuid"], "condor-submit")
+    _, uuid = await pending(world, **at_rest())
+    assert (await rest.get("pending-starter"))["taskforce"]["taskforce_uuid"] == uuid
+    await until_indexed(database)
+
+
+async def until_indexed(database: Database) -> None:
+    """Return when every collection has all its indexes."""
+    async with asyncio.timeout(10):
+        for name, wanted in INDEXES.items():
+            # The one of `_id` is MongoDB's own.
+            while len(await database[name].index_information()) < len(wanted) + 1:
+                await asyncio.sleep(0.05)
+
+
+async def test_it_may_be_emptied_again_and_again_under_load(world: World) -> None:
+    database: Database = AsyncIOMotorClient(world.settings.mongo_url.get_secret_value())[world.settings.mongo_database]
+
+    async def requests() -> None:
+        for _ in range(5):
+            answer = await world.post("/v1/workflows", request())
+            # In the middle of a drop there may be no answer but that; never a 500.
+            assert answer.status_code in (200, 503), answer.text
+
+    async def drops() -> None:
+        for _ in range(6):
+            await drop_database(database)
+            await asyncio.sleep(0.1)
+
+    await asyncio.gather(requests(), requests(), drops())
+    (taskforce,) = (await world.submit())["taskforces"]
+    await world.in_phase(taskforce["taskforce_uuid"], "condor-submit")
