@@ -6,7 +6,6 @@
 A route has its roles in `auth.ROLES` or the application is not built. Both prefixes lead to the same handlers.
 """
 
-import hashlib
 import re
 import time
 import uuid
@@ -169,7 +168,7 @@ def _met(path: str, endpoint: Endpoint) -> Endpoint:
         began_at = time.perf_counter()
         request_id = _request_id(request)
         with tracing.continued(request.headers.get("traceparent")):
-            response = _tagged(request, await _answered(request, request_id, endpoint))
+            response = await _answered(request, request_id, endpoint)
         response.headers[REQUEST_ID_HEADER] = request_id
         response.headers.setdefault("Cache-Control", "no-store")
         if request.method in ("GET", "HEAD") and response.status_code == 200:
@@ -181,19 +180,6 @@ def _met(path: str, endpoint: Endpoint) -> Endpoint:
         return response
 
     return met
-
-
-def _tagged(request: Request, response: Response) -> Response:
-    """Return the answer to a GET with its Etag, or 304 for who has it already."""
-    body = getattr(response, "body", None)
-    if request.method != "GET" or response.status_code != 200 or body is None:
-        return response
-    tag = f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"'
-    known = {known.strip().removeprefix("W/") for known in request.headers.get("if-none-match", "").split(",")}
-    if tag in known:
-        response = Response(status_code=304)
-    response.headers["Etag"] = tag
-    return response
 
 
 async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Response:
