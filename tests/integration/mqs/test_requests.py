@@ -1,6 +1,7 @@
 """Questions to MQS: who gets an answer, what it says, and who is refused."""
 
 import asyncio
+import random
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,10 @@ from deploy.local.asked import SCHEDD
 from deploy.local.keys import make_key_pair
 from deploy.local.rabbitmq import RabbitMQ
 from mqs.settings import Settings
+from schemas.documents import QueuePlan
 from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
+from schemas.events import QueuesActivated
+from schemas.ids import Alias, mqid
 from schemas.requests import DepthsAnswer, GrantAnswer, ProfilesAnswer
 from schemas.topology import event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
@@ -163,6 +167,21 @@ async def test_depths_of_a_workflow_that_is_over_are_zero(run_mqs: RunMqs, wms: 
         assert [q.n_ready for q in answer.queues] == [0, 0, 0]
 
 
+async def test_depths_of_a_workflow_with_more_queues_than_one_question_can_name(run_mqs: RunMqs, wms: Peer) -> None:
+    plan = Plan()
+    queues = [
+        QueuePlan(mqid=mqid(random.getrandbits(80)), alias=Alias(f"q{n}"), is_public=False, is_input=True)
+        for n in range(90)
+    ]
+    async with run_mqs():
+        await wms.say(plan.requested.model_copy(update={"queues": queues}))
+        assert isinstance(await wms.next(20), QueuesActivated)
+        answer = await wms.bus.ask(plan.depths_query)
+        assert isinstance(answer, DepthsAnswer)
+        assert [depth.mqid for depth in answer.queues] == [queue.mqid for queue in queues]
+        await wms.say(plan.over)
+
+
 async def test_a_new_key_signs_at_once_and_the_old_ones_stay_listed(
     run_mqs: RunMqs, wms: Peer, tms: Peer, rabbitmq: RabbitMQ, tmp_path: Path, settings: Callable[..., Settings]
 ) -> None:
@@ -193,7 +212,7 @@ async def test_a_new_key_signs_at_once_and_the_old_ones_stay_listed(
             claims = jwt.decode(token, PyJWK(keys[_kid(token)]), algorithms=["RS256"], audience="ewms")
             assert claims["sub"] == f"wf/{plan.workflow_id}/tf/{plan.taskforce}"
             assert claims["iss"] == settings(**files).issuer
-            assert datetime.fromtimestamp(claims["exp"], UTC) - datetime.now(UTC) > timedelta(hours=23)
+            assert datetime.fromtimestamp(claims["exp"], UTC) - datetime.now(UTC) > timedelta(minutes=50)
         # The broker has the first key in a file: its token opens the connection still.
         async with logged_in(rabbitmq.address, tokens[0]):
             pass

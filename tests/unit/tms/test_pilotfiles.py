@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pilot.settings import settings as pilot_settings
+from schemas.legacywire import Wire
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable
@@ -33,6 +34,13 @@ def test_the_pilot_understands_all_of_it() -> None:
     assert (read.chirp.wanted, read.stop_on_error, read.max_failures_in_a_row) == (True, False, 3)
     assert read.first_timeout_s == read.idle_timeout_s == 7200
     assert read.unknown == ()
+
+
+@pytest.mark.parametrize("wire", Wire)
+def test_the_pilot_hears_how_its_outputs_are_to_lie(wire: Wire) -> None:
+    grant = GRANT.model_copy(update={"wire": wire})
+    environment = pilot_environment(order(), grant, PROFILE, token_source=TOKEN_SOURCE)
+    assert {queue.wire for queue in pilot_settings(environment, directory="/job").outputs} == {wire}
 
 
 @pytest.mark.parametrize("hostile", CORPUS)
