@@ -5,11 +5,13 @@ import json
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import htcondor2
 import httpx2
 import pytest
+from yarl import URL
 
 from deploy.local.ports import free_ports
 from deploy.local.rabbitmq import RabbitMQ
@@ -23,6 +25,7 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
+from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
 from tests.integration.tms.conftest import SCHEDD, TOKEN, Peers, TmsProcess, until
 from tests.unit.tms.orders import UUID, order
 
@@ -323,6 +326,9 @@ async def test_secrets_of_the_tms_are_nowhere(
 ) -> None:
     canary = "canary-4c7b1f"
     environment["EWMS_CANARY_SECRET"] = canary
+    password = URL(environment["EWMS_CONTROL_AMQP_URL"]).password
+    assert password
+    peers.token_life = timedelta(seconds=4)
     environment["EWMS_PILOT_COMMAND"] = json.dumps([*json.loads(environment["EWMS_PILOT_COMMAND"])[:2], "2", "1"])
     hostile = "$ENV(EWMS_CANARY_SECRET) $(EWMS_CANARY_SECRET) {{INFILE}}\nexecutable=/bin/evil"
     await tms.start()
@@ -342,14 +348,27 @@ async def test_secrets_of_the_tms_are_nowhere(
         assert UUID in ads
         assert canary not in ads
         assert TOKEN not in ads
+    assert len(peers.grants) > 1, "the token was not renewed meanwhile"
+    # A text that is refused comes back in the error; what it would have been expanded to must not.
+    refused = f"{UUID[:-1]}0"
+    await peers.order(start(taskforce_uuid=refused, pilot={"input_files": ["/srv/$ENV(EWMS_CANARY_SECRET)"]}))
+    await until(lambda: peers.said(TaskforceSubmitFailed, refused))
+    logs = await peers.ask(LogsQuery(taskforce_uuid=UUID))
+    assert isinstance(logs, LogsAnswer)
+    assert logs.files
+    for file in logs.files:
+        proc, stream = file.name.split(".")
+        log = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=int(proc), stream=Stream(stream)))
+        assert isinstance(log, LogAnswer)
+        assert canary.encode() not in log.data
     everything = "".join(event.model_dump_json() for event in peers.heard)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     for path in files:
         content = path.read_bytes()
-        assert canary.encode() not in content, path
-        assert TOKEN.encode() not in content, path
-    assert canary not in everything
-    assert TOKEN not in everything
+        for secret in (canary, TOKEN, password):
+            assert secret.encode() not in content, path
+    for secret in (canary, TOKEN, password):
+        assert secret not in everything
 
 
 async def test_a_broker_that_restarts_costs_no_word(

@@ -23,6 +23,7 @@ def chirp(attribute: str, text: str) -> None:
 
 def main() -> None:
     stay_s, exit_code, *pid_file = sys.argv[1:]
+    print(dict(os.environ), flush=True)
     print(sorted(path.name for path in Path().glob("ewms_*")), flush=True)
     print(oct(Path("ewms_pilot_token").stat().st_mode & 0o777), flush=True)
     Path("left behind").write_text("not to be brought home")
