@@ -24,7 +24,7 @@ test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k n
 	$(BIN)/python -m pytest $(ARGS)
 
 unit: $(READY) ## only the tests that need no service
-	$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)
+	$(BIN)/python -m pytest tests/unit tests/contract --ignore=tests/contract/conformance $(ARGS)
 
 system: $(READY) ## only the tests that run all processes
 	$(BIN)/python -m pytest tests/system $(ARGS)
