@@ -338,6 +338,8 @@ def _abandoned(state: State, now_s: float) -> Step:
     """Let go of everything: time is up. Whatever is not confirmed goes back to its queue."""
     held = (*state.waiting, *state.running.values(), *(item.held for item in state.settling.values()))
     instructions: list[Instruction] = [KillAll()] if state.running or state.init_runs else []
+    # A quarantine may follow, and a broker that is back by then would lend what is given back, without end.
+    instructions += [StopListening()] if state.listening else []
     instructions += [_settled(item, How.RETURN) for item in held]
     state = replace(state, stage=Stage.DRAINING, waiting=(), running={}, settling={}, init_runs=False, listening=False)
     return _finished(state, now_s, instructions)

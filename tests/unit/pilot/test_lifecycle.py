@@ -273,6 +273,14 @@ def test_quarantine_keeps_the_worker_away_from_events_until_it_is_over_or_told_t
     assert advance(state, StopAsked(2.0))[1] == [Exit(1)]
 
 
+def test_a_pilot_in_quarantine_takes_nothing_of_a_broker_that_came_back() -> None:
+    policy = with_policy(stop_on_error=True, quarantine_s=60.0)
+    state, _ = lived(policy, Lost(1.0, "q"))
+    state, instructions = advance(state, Tick(601.0, listening=False))
+    assert state.stage is Stage.QUARANTINED
+    assert StopListening() in instructions
+
+
 def test_a_source_runs_its_task_once_and_asks_for_no_event() -> None:
     state, instructions = begin(with_policy(source=True), 0.0)
     assert instructions == [Start(0), Report(PilotStatus.TASKING)]
