@@ -100,8 +100,8 @@ class Queues:
 
     async def stop_listening(self) -> None:
         """Take no more events; unsettled ones stay with the pilot."""
-        self._wanted = False
         async with self._subscribing:
+            self._wanted = False
             for consumer in self._consumers.values():
                 await consumer.pause()
 
