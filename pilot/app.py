@@ -101,6 +101,10 @@ async def live(told: Settings, environment: Mapping[str, str]) -> int:
     except EWMSError as error:
         log.critical("%s", error.reason)
         chirper.status(PilotStatus.FATAL_ERROR, f"{type(error).__name__}({error.reason!r})")
+    except Exception as error:
+        # A full disk, or a defect: whoever watches the workers is told before this one is gone.
+        log.critical("the pilot cannot go on", exc_info=True)
+        chirper.status(PilotStatus.FATAL_ERROR, repr(error))
     finally:
         await asyncio.gather(queues.close(), chirper.close(), return_exceptions=True)
     return status

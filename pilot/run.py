@@ -362,7 +362,6 @@ class Pilot:
     def _run_init(self) -> None:
         assert self._settings.init is not None
         assert self._init_runtime is not None
-        files = self._work.begin_init()
         place = Place(data_hub=self._work.data_hub)
         timeout_s = self._settings.init_timeout_s
         timer: asyncio.TimerHandle | None = None
@@ -385,6 +384,7 @@ class Pilot:
             self._children.kill(child)
 
         try:
+            files = self._work.begin_init()
             command = task_command(self._init_runtime, self._settings.init, self._external, place, f"ewms-{files.name}")
             child = self._init_child = self._children.spawn(
                 command, stdout=files.stdout, stderr=files.stderr, on_end=ended
