@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,9 +110,14 @@ async def _sandbox(
     if not await asyncio.to_thread(_is_own_directory, sandbox):
         # Built beside its place and renamed into it: another pilot of this worker never sees half of one.
         partial = f"{sandbox}.{os.getpid()}"
-        said = await _run(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
-        if said.code != 0 or not await asyncio.to_thread(_moved, partial, sandbox):
-            raise ImageUnusable(f"apptainer cannot build a sandbox from the image {image.name!r}: {said.last_words}")
+        try:
+            said = await _run(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
+            if said.code != 0 or not await asyncio.to_thread(_moved, partial, sandbox):
+                why = f"apptainer cannot build a sandbox from the image {image.name!r}: {said.last_words}"
+                raise ImageUnusable(why)
+        finally:
+            # Nobody would ever find it again: its name holds this process's number.
+            shutil.rmtree(partial, ignore_errors=True)
     return await asyncio.to_thread(looked_up, sandbox)
 
 
@@ -124,10 +130,8 @@ def _is_own_directory(path: str) -> bool:
 
 
 def _moved(partial: str, sandbox: str) -> bool:
-    try:
+    with suppress(OSError):  # another pilot was faster
         Path(partial).rename(sandbox)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
     return _is_own_directory(sandbox)
 
 
@@ -157,11 +161,17 @@ class _Said:
 async def _run(children: Children, argv: Sequence[str], environment: Mapping[str, str]) -> _Said:
     """Run a command of the container program's own to its end."""
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def told(code: int) -> None:
+        # Who stopped waiting has cancelled the future, and the command ends all the same.
+        if not ended.done():
+            ended.set_result(code)
+
     with tempfile.TemporaryDirectory(prefix="ewms-pilot-") as directory:
         stdout, stderr = f"{directory}/stdout", f"{directory}/stderr"
         try:
             command = Command(tuple(argv), environment)
-            child = children.spawn(command, stdout=stdout, stderr=stderr, on_end=ended.set_result)
+            child = children.spawn(command, stdout=stdout, stderr=stderr, on_end=told)
         except OSError as error:
             raise ImageUnusable(f"{argv[0]!r} cannot be started: {error.strerror or error}") from error
         try:
