@@ -8,7 +8,7 @@ from ewms.access import QueueAccess
 from ewms.errors import PublishFailed
 from ewms.http import Gateway
 from ewms.payloads import encode, event_id
-from schemas.errors import EWMSError, TooLarge
+from schemas.errors import Broken, EWMSError, TooLarge
 from schemas.ids import EventId, WorkflowId
 from schemas.topology import MAX_EVENT_BYTES, event_exchange
 
@@ -128,5 +128,7 @@ class AsyncPublisher:
             )
         except EWMSError as error:
             self._failures.append((id_, error))
+        except Exception as error:  # noqa: BLE001 - a property that AMQP cannot hold: no event may vanish with its task
+            self._failures.append((id_, Broken(f"the event cannot be written: {error!r}")))
         else:
             self.n_confirmed += 1

@@ -1,0 +1,28 @@
+"""Every event of a publisher is accounted for."""
+
+from typing import Any, cast
+
+import pytest
+
+from ewms.errors import PublishFailed
+from ewms.publisher import AsyncPublisher
+from schemas.ids import EventId, WorkflowId
+
+
+class Unable:
+    """A way to the broker on which no event can be written."""
+
+    mqid = "q"
+
+    async def publish(self, *_: Any, **__: Any) -> None:
+        raise TypeError("string exceeds maximum length of 255 bytes")
+
+
+async def test_an_event_that_amqp_cannot_hold_is_told_as_a_failure() -> None:
+    publisher = AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons")
+    publisher._access = publisher._publisher = cast(Any, Unable())
+    publisher.start((EventId("e1"), b"{}", "x" * 300), lambda: None)
+    with pytest.raises(PublishFailed) as failed:
+        await publisher.flush()
+    assert [event for event, _ in failed.value.failures] == ["e1"]
+    assert publisher.n_confirmed == 0
