@@ -137,8 +137,9 @@ class QueueAccess:
                     self._token = profile.auth_token
                     await self.connection.renew(profile.auth_token)
                     continue
-            except EWMSError:
-                # The old token still has half of its life; if the queue is gone, the connection will say so.
+            except (EWMSError, ValueError):
+                # No answer, or none of a gateway's. The old token still has half of its life; if the queue is gone, the
+                # connection will say so.
                 pass
             await asyncio.sleep(_RENEWAL_RETRY_S)
 
