@@ -78,7 +78,7 @@ def _deactivated(aggregate: Aggregate, stimulus: Deactivate, now: datetime) -> O
             # No TMS has ever heard of it.
             draft.change(stopped, ended_at=now)
         else:
-            ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0))
+            ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0, n_remove_failures=0))
     return draft.settle(answer=n_stopped)
 
 

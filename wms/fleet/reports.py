@@ -93,7 +93,7 @@ def _submitted_too_late(
     if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.cluster_id is not None:
         return Outcome(aggregate, answer=False)
     draft = Draft(aggregate, now)
-    draft.change(taskforce, **_submission(report))
+    draft.change(taskforce, **_submission(report), retry_at=None, stuck="")
     return draft.settle(answer=False)
 
 
@@ -170,16 +170,16 @@ def _remove_failed(
     n_failures = taskforce.n_remove_failures + 1
     if n_failures <= MAX_FAILURES:
         taskforce = draft.note(taskforce, Phase.CONDOR_RM, by=TMS, context=f"ERROR: {report.error}")
-    draft.change(
-        taskforce,
-        asked_at=None,
-        n_asked=0,
-        n_remove_failures=n_failures,
-        # Tried for ever, ever more seldom: what runs must not be forgotten (G6).
-        # A TMS that asks by itself is given it again at once, until it has failed too often (contract, 1.2).
-        retry_at=None if asks_itself and n_failures < MAX_FAILURES else now + failure_pause(n_failures),
-        stuck=f"could not be removed, {n_failures} times: {report.error}"[:1024] if n_failures >= MAX_FAILURES else "",
-    )
+    draft.change(taskforce, asked_at=None, n_asked=0, n_remove_failures=n_failures)
+    if taskforce.phase is Phase.PENDING_STOPPER:
+        hopeless = n_failures >= MAX_FAILURES
+        draft.change(
+            taskforce,
+            # Tried for ever, ever more seldom: what runs must not be forgotten (G6). A TMS that asks by itself is
+            # given it again at once, until it has failed too often (contract, 1.2).
+            retry_at=None if asks_itself and not hopeless else now + failure_pause(n_failures),
+            stuck=f"could not be removed, {n_failures} times: {report.error}"[:1024] if hopeless else "",
+        )
     return draft.settle()
 
 
