@@ -110,6 +110,7 @@ class Chirper:
         self._backlog = Backlog(interval_s)
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
+        self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._n_failed = 0
 
@@ -143,6 +144,7 @@ class Chirper:
             return
         self._backlog = replace(self._backlog, urgent=bool(self._backlog.values))
         self._silent.clear()
+        self._closing.set()
         self._changed.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
@@ -172,4 +174,10 @@ class Chirper:
                 self._backlog = chirps.put_back(self._backlog, values)
                 pause_s = _AGAIN_S[min(self._n_failed, len(_AGAIN_S) - 1)]
                 self._n_failed += 1
-                await asyncio.sleep(pause_s)
+                if self._closing.is_set():
+                    await asyncio.sleep(_AGAIN_S[0])
+                    continue
+                # The last words do not wait for the end of a long pause: they have less time than that.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._closing.wait()

@@ -62,8 +62,8 @@ def taken(backlog: Backlog, now_s: float) -> tuple[Backlog, dict[ChirpAttribute,
 
 
 def put_back(backlog: Backlog, unsent: Mapping[ChirpAttribute, Value]) -> Backlog:
-    """Return `backlog` with what could not be sent, except where there is a newer value."""
-    return replace(backlog, values={**unsent, **backlog.values})
+    """Return `backlog` with what could not be sent, except where there is a newer value. It does not wait again."""
+    return replace(backlog, values={**unsent, **backlog.values}, urgent=True)
 
 
 def lines(values: Iterable[tuple[ChirpAttribute, Value]]) -> list[str]:

@@ -49,6 +49,11 @@ def test_what_could_not_be_sent_stays_unless_there_is_news() -> None:
     assert backlog.values[ChirpAttribute.TASKS_TOTAL] == 2
 
 
+def test_what_could_not_be_sent_does_not_wait_for_the_interval_again() -> None:
+    backlog, unsent = taken(with_status(sent(), PilotStatus.DONE), 200.0)
+    assert due_at(put_back(backlog, unsent)) == NOW
+
+
 def test_texts_are_classad_literals_and_numbers_bare_in_job_attributes() -> None:
     assert quoted('say "hi"\n\\o/') == '"say \\"hi\\"\\n\\\\o/"'
     assert lines([(ChirpAttribute.TASKS_TOTAL, 3)]) == ['HTChirpEWMSPilotTasksTotal: "3"']
