@@ -38,7 +38,10 @@ def test_the_first_published_example_is_taken_as_it_stands() -> None:
 
 @pytest.mark.parametrize("pilot", [{"tag": "1.2.3"}, {"environment": {"A": 1, "B": ["x"], "C": "y"}}, {}])
 def test_a_partial_pilot_config_is_completed(pilot: dict[str, Any]) -> None:
-    WorkflowRequest.model_validate(request(pilot_config=pilot))
+    config = WorkflowRequest.model_validate(request(pilot_config=pilot)).tasks[0].pilot_config
+    assert config.tag == pilot.get("tag", "latest")
+    assert set(config.environment) == set(pilot.get("environment", {}))
+    assert config.input_files == []
 
 
 @pytest.mark.parametrize(
