@@ -145,6 +145,11 @@ def test_no_text_of_a_user_adds_changes_or_expands_a_command(hostile: str) -> No
         },
         "pilot": {"environment": {"EWMS_PILOT_INFILE_EXT": hostile}},
     }
+    if "\0" in hostile:
+        # No process can be given it, so that no order has it.
+        with pytest.raises(ValidationError):
+            built(**changes)
+        del changes["pilot"]
     assert submit_commands(built(**changes)) == EXPECTED
     try:
         cluster = built(**changes, worker={"condor_requirements": hostile})
