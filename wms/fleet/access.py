@@ -20,12 +20,23 @@ class Access:
     projects: frozenset[str] = frozenset()
     #: Sees everybody's.
     everything: bool = False
+    #: Of taskforces, only those at these schedds; None: anywhere.
+    schedds: frozenset[str] | None = None
     #: How the log names the caller who adds workers.
     role_name: str = "USER"
 
     def may_see(self, owner: str, projects: list[str]) -> bool:
         """Say whether an object of `owner`, shared with `projects`, is the caller's to know of."""
         return self.everything or owner == self.subject or not self.projects.isdisjoint(projects)
+
+    def may_see_at(self, schedd: str | None) -> bool:
+        """Say whether a taskforce at `schedd` is within the caller's reach; what has no schedd is."""
+        return self.schedds is None or schedd is None or schedd in self.schedds
+
+    @property
+    def schedd_clause(self) -> dict[str, Any]:
+        """Return the MongoDB filter that finds just the taskforces within the caller's reach."""
+        return {} if self.schedds is None else {"schedd": {"$in": sorted(self.schedds)}}
 
     @property
     def clause(self) -> dict[str, Any]:

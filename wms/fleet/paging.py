@@ -37,11 +37,14 @@ async def page(store: Store, collection: Collection, query: Query, access: Acces
     fields = PUBLIC[collection]
     wanted = filters.checked(query.query, fields)
     projection = filters.projection(query.projection, fields)
+    clause = access.clause
+    if collection is Collection.TASKFORCES and access.schedds is not None:
+        clause = {"$and": [access.schedd_clause, clause]} if clause else access.schedd_clause
     objects: list[bytes] = []
     n_bytes = 0
     after = query.after
     while True:
-        batch = await _batch(store, collection, filters.within(wanted, access.clause, after=after), projection)
+        batch = await _batch(store, collection, filters.within(wanted, clause, after=after), projection)
         for document in batch:
             cursor = document.pop("cursor")
             text = to_json(document)

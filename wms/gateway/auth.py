@@ -147,6 +147,7 @@ class Caller:
             subject=self.subject,
             projects=frozenset(self.projects),
             everything=self.role in _SEE_ALL,
+            schedds=self.schedds if self.role is Role.SYSTEM_TMS else None,
             role_name="TMS" if self.role is Role.SYSTEM_TMS else "USER",
         )
 

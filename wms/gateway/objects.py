@@ -47,7 +47,9 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
 
 def owned(document: Document, access: Access) -> bool:
     """Say whether a stored document is one that a caller may know of."""
-    return access.may_see(document.get("owner", ""), document.get("projects", []))
+    return access.may_see(document.get("owner", ""), document.get("projects", [])) and access.may_see_at(
+        document.get("schedd")
+    )
 
 
 def querying(store: Store, collection: Collection, plural: str, *, max_bytes: int) -> Handler:

@@ -227,6 +227,15 @@ async def test_what_a_tms_gets_wrong_is_told_in_the_contracts_words(world: World
     assert (answer.status_code, answer.json()["error"]) == (403, "authorization failed")
 
 
+async def test_a_tms_whose_token_names_its_schedd_sees_no_other(world: World) -> None:
+    _, uuid = await pending(world)
+    for schedds, n in ((REST_SCHEDD, 1), (["SCHEDD2"], 0)):
+        headers = world.as_tms(ewms_schedd=schedds)
+        found = await world.http.post("/v1/query/taskforces", json={"query": {}}, headers=headers)
+        assert len(found.json()["taskforces"]) == n
+        assert (await world.http.get(f"/v1/taskforces/{uuid}", headers=headers)).status_code == (200 if n else 404)
+
+
 async def test_a_repeated_confirmation_with_a_key_gets_its_first_answer(world: World) -> None:
     tms = RestTms(world)
     _, uuid = await pending(world)
