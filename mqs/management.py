@@ -113,7 +113,13 @@ class Management:
 
     async def _get(self, path: str, query: Mapping[str, str], *, missing_ok: bool = False) -> Any:
         answer = await self._call("GET", path, params=query, missing_ok=missing_ok)
-        return None if answer.status_code == 404 else answer.json()
+        if answer.status_code == 404:
+            return None
+        try:
+            return answer.json()
+        except ValueError as error:
+            # Something in between answered in the API's place.
+            raise Unavailable("the broker's management API did not answer with JSON") from error
 
     async def _call(self, method: str, path: str, *, missing_ok: bool = False, **what: Any) -> httpx2.Response:
         try:

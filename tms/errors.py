@@ -11,6 +11,10 @@ class SubmitRefused(Rejected):
     """The pool looked at the submit description and said no."""
 
 
+class ReleaseRefused(Rejected):
+    """The pool would not release the cluster."""
+
+
 class RemoveRefused(Rejected):
     """The pool would not remove the cluster."""
 

@@ -76,8 +76,9 @@ class Renewal:
             try:
                 await self._renew(uuid)
             except (Unavailable, OSError) as error:
-                log.warning("tokens cannot be renewed yet", taskforce_uuid=uuid, reason=str(error))
-                return _AGAIN_S
+                # Only this one waits: a taskforce that keeps failing must not hold up the tokens of the others.
+                log.warning("token cannot be renewed yet", taskforce_uuid=uuid, reason=str(error))
+                self._due[uuid] = now + timedelta(seconds=_AGAIN_S)
             except EWMSError as error:
                 log.warning("token is not renewed any more", taskforce_uuid=uuid, reason=error.reason)
                 del self._due[uuid]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
-from tms.errors import ClusterGone, PoolUnavailable, RemoveRefused, SubmitRefused, Unsubmittable
+from tms.errors import ClusterGone, PoolUnavailable, ReleaseRefused, RemoveRefused, SubmitRefused, Unsubmittable
 from tms.pools import Cluster
 from tms.submission import Submission, submit_commands
 
@@ -89,9 +89,10 @@ class CondorPool:
         if not found[cluster_id].awaits_release:
             # A second release would also undo a hold of a user or an operator.
             return False
-        await self._call(
-            "act", action="Release", constraint=f"{_of(taskforce)} && ClusterId == {cluster_id}", reason=REASON
-        )
+        constraint = f"{_of(taskforce)} && ClusterId == {cluster_id}"
+        result = await self._call("act", action="Release", constraint=constraint, reason=REASON)
+        if result["TotalError"] or result["TotalPermissionDenied"]:
+            raise ReleaseRefused(f"HTCondor refused to release cluster {cluster_id}: {result}")
         return True
 
     async def remove(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:

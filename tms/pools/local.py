@@ -187,10 +187,11 @@ class LocalPool:
             record = task.result()
         if queued.is_removed and proc not in queued.held:
             record += eventlog.aborted(queued.cluster_id, proc, _now(), REASON)
-        if record:
-            self._log(queued, record)
+        # Before the log, which a full disk refuses: the slot is free whatever can be written.
         del queued.running[proc]
         self._n_busy -= self._cores(queued)
+        if record:
+            self._log(queued, record)
         if queued.is_removed:
             self._abort_waiting(queued, REASON)
         if queued.is_done or (queued.is_removed and not queued.running):

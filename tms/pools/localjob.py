@@ -50,8 +50,8 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
         OSError: the command cannot be started.
         MaxRuntimeReached: its time was over.
     """
-    await asyncio.to_thread(_prepare, job)
     try:
+        await asyncio.to_thread(_prepare, job)
         process, chirps = await _spawn(job, chirped)
         started()
         try:

@@ -75,6 +75,7 @@ class Launcher:
             except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one look may raise
                 log.error("launching failed", error=repr(error), exc_info=True)
                 n_failures += 1
+                self.nudge()
                 await asyncio.sleep(full_jitter(n_failures, cap_s=_LAUNCH_CAP_S))
 
     async def _launch_at(self, schedd: str) -> bool:

@@ -13,7 +13,7 @@ from runtime.amqp import full_jitter
 from runtime.store import Store
 from runtime.telemetry import log
 from schemas.documents import Collection
-from schemas.errors import Unavailable
+from schemas.errors import EWMSError
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
 from schemas.statuses import CompoundStatuses, TopTaskErrors
@@ -47,7 +47,7 @@ class SnapshotWriter:
             await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self._flush()
-        except Unavailable as error:
+        except EWMSError as error:
             log.warning("snapshots not written", n_snapshots=len(self._pending), reason=error.reason)
 
     def offer(self, statuses: TaskforceStatuses) -> None:
