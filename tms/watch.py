@@ -47,6 +47,9 @@ class Watch:
         self._changed: set[TaskforceUuid] = set()
         #: Taskforces whose clusters the schedd no longer has, though no log says so.
         self._vanished: set[TaskforceUuid] = set()
+        #: The one whose end is being said, and those whose end somebody wants to hear once more meanwhile.
+        self._completing: TaskforceUuid | None = None
+        self._again: set[TaskforceUuid] = set()
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._saved_at = 0.0
@@ -83,6 +86,8 @@ class Watch:
         `say_again`: even if it is over, say once more that it is.
         """
         joblog = self._logs.get(uuid)
+        if say_again and uuid == self._completing:
+            self._again.add(uuid)
         if joblog is None:
             joblog = await asyncio.to_thread(self._opened, uuid)
             if joblog.is_over and not say_again:
@@ -171,18 +176,29 @@ class Watch:
                 continue
             # A time without a zone is that of this machine, which is the access point.
             completed_at = removed.at.astimezone(UTC) if removed and removed.at else self._voice.now()
-            await self._voice.say(
-                TaskforceCompleted(taskforce_uuid=uuid, cluster_id=joblog.tally.cluster_id, completed_at=completed_at)
+            completed = TaskforceCompleted(
+                taskforce_uuid=uuid, cluster_id=joblog.tally.cluster_id, completed_at=completed_at
             )
-            failpoint("tms.watch.completed")
-            log.info(
-                "cluster has left",
-                taskforce_uuid=uuid,
-                cluster_id=joblog.tally.cluster_id,
-                exit_codes=dict(joblog.tally.exits),
-            )
-            joblog.is_over = True
-            await asyncio.to_thread(self._close, uuid, joblog)
+            self._completing = uuid
+            try:
+                await self._end(completed, joblog)
+            finally:
+                self._completing = None
+
+    async def _end(self, completed: TaskforceCompleted, joblog: JobLog) -> None:
+        """Say that a cluster has left, keep that it was said, and follow its log no longer."""
+        uuid = completed.taskforce_uuid
+        await self._voice.say(completed)
+        failpoint("tms.watch.completed")
+        exit_codes = dict(joblog.tally.exits)
+        log.info("cluster has left", taskforce_uuid=uuid, cluster_id=completed.cluster_id, exit_codes=exit_codes)
+        joblog.is_over = True
+        await asyncio.to_thread(self._close, uuid, joblog)
+        if uuid in self._again:
+            self._again.discard(uuid)
+            joblog.is_over = False
+            self._touch({uuid})
+        else:
             self._forget(uuid)
 
     async def _save_sometimes(self) -> None:

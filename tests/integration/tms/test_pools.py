@@ -59,7 +59,7 @@ async def test_a_released_cluster_runs_to_its_end(pool: Pool, taskforce: Taskfor
     assert tally.cluster_id == cluster.cluster_id
     assert await pool.find(taskforce.uuid) == []
     output = taskforce.files.directory / f"cluster-{cluster.cluster_id}"
-    assert (output / "0.out").read_text().splitlines() == ["['ewms_pilot_task.json', 'ewms_pilot_token']", "0o600"]
+    assert (output / "0.out").read_text().splitlines()[1:] == ["['ewms_pilot_task.json', 'ewms_pilot_token']", "0o600"]
     assert list(taskforce.files.directory.rglob("left behind")) == []
 
 
