@@ -66,7 +66,7 @@ async def test_a_restarted_tms_goes_on_renewing_and_outlasts_an_absent_mqs(
     n_grants = len(peers.grants)
     peers.mqs_is_away = True
     await tms.start()
-    await until(lambda: tms.lines("tokens cannot be renewed yet"))
+    await until(lambda: tms.lines("token cannot be renewed yet"))
     peers.mqs_is_away = False
     await until(lambda: len(peers.grants) > n_grants)
     await until(lambda: token_of(environment).read_text() == renewed(len(peers.grants) - 1))
