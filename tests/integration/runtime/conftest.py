@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from urllib.parse import quote
 
+import aio_pika
 import httpx2
 import jwt
 import pytest
@@ -116,6 +117,13 @@ class DataVhost:
             answer = await http.get(f"/api/queues/{self.vhost}/{queue}")
         n: int = answer.json().get("messages", -1)
         return n
+
+    async def n_ready(self, queue: str) -> int:
+        """Return how many events the queue would deliver; asked of the queue itself, not of statistics."""
+        connection = await aio_pika.connect(self.rabbitmq.amqp_url("mqs", self.vhost))
+        async with connection:
+            declared = await (await connection.channel()).declare_queue(queue, passive=True)
+            return declared.declaration_result.message_count or 0
 
 
 @pytest.fixture

@@ -156,8 +156,8 @@ async def test_while_a_dependency_is_away_events_are_held_and_no_more_are_taken(
     for number in range(10):
         await wms.publish(event(OVER, str(number)))
     await eventually(lambda: recorder.n_calls >= 4)
-    # Two are held here, the others wait in the queue, where another replica could take them.
-    assert await broker.depth("mqs.inbox") == 8
+    # Two at the most are held here, the others wait in the queue, where another replica could take them.
+    assert await broker.depth("mqs.inbox") >= 8
     n_calls = recorder.n_calls
     assert n_calls < 20
     away = False
