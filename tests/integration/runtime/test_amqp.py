@@ -367,7 +367,7 @@ async def test_refused_credentials_and_an_absent_broker_are_told_apart(data: Dat
 async def test_what_was_settled_is_settled_even_if_the_connection_closes_at_once(
     data: DataVhost, stack: AsyncExitStack
 ) -> None:
-    # Of more than 32 at once the broker's channel keeps the rest to itself, and forgets them when it is closed.
+    # Not more: of 100 settled in one burst some come again (docs/unfinished.md, known weak points).
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     await asyncio.gather(*(publish(connection, n) for n in range(25)))
