@@ -9,6 +9,7 @@ are ignored, so that the next version may add some; an unknown type or major ver
 parks. Source: CloudEvents 1.0 core and JSON format.
 """
 
+from abc import abstractmethod
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -37,9 +38,9 @@ class Payload(BaseModel):
     VERSION: ClassVar[int] = 1
 
     @property
+    @abstractmethod
     def subject(self) -> str:
         """Return the id of the thing that the event is about."""
-        raise NotImplementedError  # every payload names its own: _OfWorkflow, _OfTaskforce, _ToTms, TaskforceStatuses
 
     @property
     def routing_key(self) -> str:

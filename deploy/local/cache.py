@@ -23,9 +23,9 @@ from rich.console import Console
 from deploy.local import packages, wheel
 from deploy.local.debian import Apt
 from deploy.local.errors import LaunchError
-from deploy.local.helpers import Helpers
 from deploy.local.images import finish_image_root
 from deploy.local.prerequisites import patchelf, tool
+from deploy.local.programs import Helpers
 from deploy.local.progress import Bar, Steps
 from deploy.local.relocate import relocate, unpack
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.local.errors import LaunchError
-from deploy.local.helpers import Helpers
 from deploy.local.packages import Archive, PackageSet, archives, status_file
 from deploy.local.prerequisites import tool
+from deploy.local.programs import Helpers
 from deploy.local.progress import Bar
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.local.errors import LaunchError
-from deploy.local.helpers import Helpers
 from deploy.local.prerequisites import patchelf, tool
+from deploy.local.programs import Helpers
 from deploy.local.progress import Bar
 
 _PT_INTERP = 3

@@ -131,7 +131,7 @@ def running(
 
         def condor() -> "Condor":
             # HTCondor's bindings are loaded only where there is to be a pool.
-            from deploy.local.condor import start_condor  # noqa: PLC0415
+            from deploy.local.condor import start_condor  # noqa: PLC0415 - see above
 
             return start_condor(children, installed.tree, fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD)
 

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from deploy.local.errors import LaunchError
-from deploy.local.helpers import Helpers
+from deploy.local.programs import Helpers
 from deploy.local.progress import Bar
 
 #: MongoDB 6.0.5, the only mongod that a package index holds ready-built for any x86-64 Linux.
