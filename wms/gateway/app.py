@@ -1,7 +1,9 @@
 """The gateway's ASGI application: every route behind the same door.
 
-    request id, trace -> admission -> body -> handler -> answer
-                                 \\________\\_________\\-> problem
+    request id, trace -> load -> admission -> body -> handler -> answer
+                          \\________\\__________\\_________\\-> problem
+
+Nothing is done for a request, not even its token looked at or its body read, while as many as the limit are under way.
 
 A route has its roles in `auth.ROLES` or the application is not built. Both prefixes lead to the same handlers.
 """
@@ -10,6 +12,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
@@ -23,7 +26,7 @@ from starlette.routing import Route as StarletteRoute
 from runtime import tracing
 from runtime.telemetry import histogram, log
 from schemas.api import MAX_BODY_BYTES
-from schemas.errors import Broken, EWMSError, Unavailable
+from schemas.errors import Broken, EWMSError, TooLarge, Unavailable
 from wms.gateway import bodies, docs, openapi
 from wms.gateway.auth import Gatekeeper, allowed
 from wms.gateway.calls import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
@@ -41,21 +44,27 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _seconds = histogram("http_request_seconds", "Time to answer, by route and status.", ["method", "path", "code"])
 
-#: More requests than this under way at once would only make each other late.
+#: More requests than this under way at once would only make each other late. At most half of them may wait for their
+#: bodies, so that slow senders never keep out who has none to send; each of them waits `bodies.PATIENCE_S` at most. A
+#: body that came with its head, as nearly all do, takes that place for no time.
 MAX_AT_ONCE = 200
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+class TooMany(Unavailable):
+    """More is asked at once than is good for anybody."""
+
+
 class _Load:
-    """How many requests are under way."""
+    """How many more may come in."""
 
     def __init__(self, limit: int) -> None:
         self._n_left = limit
 
     def __enter__(self) -> None:
         if not self._n_left:
-            raise Unavailable("too many requests at once")
+            raise TooMany("too many requests at once")
         self._n_left -= 1
 
     def __exit__(self, *_: object) -> None:
@@ -68,6 +77,7 @@ def build(
     *,
     max_body_bytes: int = MAX_BODY_BYTES,
     max_at_once: int = MAX_AT_ONCE,
+    body_patience_s: float = bodies.PATIENCE_S,
     health: Iterable[BaseRoute] = (),
     openapi_text: bytes | None = None,
 ) -> FastAPI:
@@ -82,7 +92,7 @@ def build(
     text = to_json(document(routes))
     described = [*routes, *_own_routes(text, openapi_text or text)]
 
-    load = _Load(max_at_once)
+    door = _Door(gatekeeper, _Load(max_at_once), _Load(max(1, max_at_once // 2)), max_body_bytes, body_patience_s)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     # Routes are added as Starlette's: bodies are read, checked and answered here, once, in the contract's words.
     for route in described:
@@ -92,7 +102,7 @@ def build(
                 raise Broken(f"{route.path} is open, but roles are set for it")
             app.add_route(route.path, _met(route.path, _open(route)), methods=[route.method])
             continue
-        endpoint = _guarded(route, route.handler, gatekeeper, max_body_bytes, load)
+        endpoint = _guarded(route, door)
         for prefix in PREFIXES:
             app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
     app.router.routes.extend(_unguarded(route) for route in health)
@@ -126,27 +136,34 @@ def _own_routes(ours: bytes, wms: bytes) -> list[AnyRoute]:
     ]
 
 
-def _guarded(
-    route: Route,
-    handler: Callable[[Call], Awaitable[Response]],
-    gatekeeper: Gatekeeper,
-    max_body_bytes: int,
-    load: _Load,
-) -> Endpoint:
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What every request passes before its handler."""
+
+    gatekeeper: Gatekeeper
+    #: All requests under way, and those of them whose bodies are arriving.
+    load: _Load
+    arriving: _Load
+    max_body_bytes: int
+    body_patience_s: float
+
+
+def _guarded(route: Route, door: _Door) -> Endpoint:
     roles = allowed(route.method, route.path)
     if not roles:
         raise Broken(f"nobody may call {route.method} {route.path}")
 
     async def endpoint(request: Request) -> Response:
-        # Who calls is known before a byte of the body is read.
-        caller = await gatekeeper.admit(request, roles)
-        raw, body = b"", None
-        if route.body is not None:
-            raw = await bodies.read(request, max_bytes=max_body_bytes)
-            content_type = request.headers.get("content-type", "")
-            body = bodies.parsed(raw, content_type, route.body, optional=route.body_optional)
-        with load:
-            response = await handler(Call(request, caller, body, raw))
+        with door.load:
+            # Who calls is known before a byte of the body is read.
+            caller = await door.gatekeeper.admit(request, roles)
+            raw, body = b"", None
+            if route.body is not None:
+                with door.arriving:
+                    raw = await bodies.read(request, max_bytes=door.max_body_bytes, patience_s=door.body_patience_s)
+                content_type = request.headers.get("content-type", "")
+                body = bodies.parsed(raw, content_type, route.body, optional=route.body_optional)
+            response = await route.handler(Call(request, caller, body, raw))
         if request.method != "GET" and not route.path.startswith("/query/"):
             log.info("changed", method=request.method, path=request.url.path, subject=caller.subject, role=caller.role)
         return response
@@ -173,9 +190,6 @@ def _met(path: str, endpoint: Endpoint) -> Endpoint:
         response.headers.setdefault("Cache-Control", "no-store")
         if request.method in ("GET", "HEAD") and response.status_code == 200:
             response = tagged(response, request.headers.get("if-none-match", ""))
-        if response.status_code == 413:
-            # The rest of the body is still on its way, and is not wanted.
-            response.headers["Connection"] = "close"
         _seconds.labels(request.method, path, str(response.status_code)).observe(time.perf_counter() - began_at)
         return response
 
@@ -190,7 +204,11 @@ async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Re
             log.warning(
                 "request failed", request_id=request_id, path=request.url.path, code=error.code, reason=error.reason
             )
-        return answer(error)
+        response = answer(error)
+        if isinstance(error, TooLarge | TooMany | bodies.Late):
+            # The rest of the body is still on its way, and is not wanted.
+            response.headers["Connection"] = "close"
+        return response
     except Exception as error:  # noqa: BLE001 - whatever a defect raises, the caller gets JSON and no traceback
         log.error("request failed", request_id=request_id, path=request.url.path, error=repr(error), exc_info=True)
         return answer(Broken("internal error"))
