@@ -80,6 +80,11 @@ def output_refused(why: str) -> Failure:
     return Failure("OutputRefused", why)
 
 
+def os_text(error: OSError | ValueError) -> str:
+    """Return what the operating system, or Python for it, says of a call that failed."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
 class SettingsInvalid(Rejected):
     """The pilot's variables do not make sense; `problems` has one line for each."""
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from pilot.errors import Failure
 from pilot.lookahead import Pace
+from pilot.settings import Settings
 from pilot.stimuli import Held
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
@@ -40,6 +41,24 @@ class Policy:
     prefetch: int | None = None
     has_init: bool = False
     source: bool = False
+
+
+def policy(settings: Settings) -> Policy:
+    """Return what the lifecycle needs of the settings."""
+    return Policy(
+        concurrency=settings.concurrency,
+        first_timeout_s=settings.first_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        drain_grace_s=settings.drain_grace_s,
+        reconnect_timeout_s=settings.reconnect_timeout_s,
+        quarantine_s=settings.quarantine_s,
+        stop_on_error=settings.stop_on_error,
+        okay_errors=settings.okay_errors,
+        max_failures_in_a_row=settings.max_failures_in_a_row,
+        prefetch=settings.prefetch,
+        has_init=settings.init is not None,
+        source=not settings.inputs,
+    )
 
 
 @dataclass(frozen=True, slots=True)

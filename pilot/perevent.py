@@ -1,0 +1,111 @@
+"""Run the task on each event in a container of its own: infile, container, outfile."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pilot.container import Place, Runtime, task_command
+from pilot.errors import Failure, container_failed, container_not_started, container_timed_out, os_text
+from pilot.errortext import last_words
+from pilot.files import RunFiles, WorkDirectory, read_outfile, read_tail
+from pilot.leftovers import Leftovers
+from pilot.mounts import Mount
+from pilot.payloads import infile, output_type
+from pilot.process import Child, Children
+from pilot.settings import Settings
+from pilot.tasks import Outcome
+from schemas.dataevents import DataEvent
+
+
+@dataclass(slots=True)
+class _Run:
+    files: RunFiles | None = None
+    child: Child | None = None
+    timer: asyncio.TimerHandle | None = None
+    timed_out: bool = False
+    interrupted: bool = False
+
+
+class PerEvent:
+    """The containers of the events that run now."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        children: Children,
+        work: WorkDirectory,
+        leftovers: Leftovers,
+        runtime: Runtime,
+        external: tuple[Mount, ...],
+        on_end: Callable[[int, Outcome], None],
+    ) -> None:
+        self._settings = settings
+        self._children = children
+        self._work = work
+        self._leftovers = leftovers
+        self._runtime = runtime
+        self._external = external
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._runs: dict[int, _Run] = {}
+
+    def start(self, key: int, event: DataEvent | None, attempt: int) -> None:
+        """Run a container on an event; which attempt it is makes no difference to it."""
+        run = self._runs[key] = _Run()
+        body = infile(event, self._settings.infile_ext) if event else None
+        if isinstance(body, Failure):
+            self._ended(key, run, body)
+            return
+        try:
+            files = run.files = self._work.begin_run(body)
+            place = Place(files.task_io, files.infile, files.outfile, self._work.data_hub)
+            command = task_command(self._runtime, self._settings.task, self._external, place, f"ewms-{files.name}")
+            run.child = self._children.spawn(
+                command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._exited(key, run, code)
+            )
+        except (OSError, ValueError) as error:
+            self._ended(key, run, container_not_started("task", os_text(error)))
+            return
+        if self._settings.task_timeout_s is not None:
+            run.timer = self._loop.call_later(self._settings.task_timeout_s, self._time_out, run)
+
+    def kill_all(self) -> None:
+        """End all containers."""
+        for run in self._runs.values():
+            if run.child is not None and not run.child.ended:
+                run.interrupted = True
+                self._children.kill(run.child)
+
+    def _time_out(self, run: _Run) -> None:
+        run.timed_out = True
+        if run.child is not None:
+            self._children.kill(run.child)
+
+    def _exited(self, key: int, run: _Run, code: int) -> None:
+        assert run.files is not None
+        if run.timer is not None:
+            run.timer.cancel()
+        failure: Failure | None = None
+        if run.timed_out:
+            failure = container_timed_out("task", self._settings.task_timeout_s or 0)
+        elif code != 0:
+            failure = container_failed("task", code, *last_words(read_tail(run.files.stderr)))
+        self._ended(key, run, failure)
+
+    def _ended(self, key: int, run: _Run, failure: Failure | None) -> None:
+        del self._runs[key]
+        output, content_type = None, ""
+        if failure is None and run.files is not None and self._settings.outputs:
+            body = read_outfile(run.files)
+            named = output_type(body, self._settings.outfile_ext) if isinstance(body, bytes) else ""
+            if isinstance(body, Failure):
+                failure = body
+            elif isinstance(named, Failure):
+                failure = named
+            else:
+                output, content_type = body, named
+        self._on_end(key, Outcome(output, content_type, failure, run.interrupted))
+        # The slot has its next event by now; the rest is housekeeping.
+        if run.files is not None:
+            self._leftovers.put_away(run.files, failed=failure is not None and not run.interrupted)
