@@ -88,7 +88,6 @@ class Starter:
                 text = f"{error.reason} ({error.hint})" if error.hint else error.reason
                 await self._voice.say(TaskforceSubmitFailed(taskforce_uuid=uuid, error=text))
                 return
-            failpoint("tms.start.submitted")
             await self.report(cluster)
             failpoint("tms.start.reported")
 
@@ -177,6 +176,7 @@ class Starter:
         }
         await asyncio.to_thread(_write, files, kept, task_file(environment), token_file(grant))
         submitted = await self._pool.submit(cluster)
+        failpoint("tms.start.submitted")
         kept["cluster_id"] = submitted.cluster_id
         await asyncio.to_thread(files.remember, kept)
         log.info("cluster submitted", cluster_id=submitted.cluster_id, n_workers=submitted.n_workers)

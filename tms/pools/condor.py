@@ -20,6 +20,7 @@ _PROJECTION = [
     "JobMaterializeLimit",
     "JobMaterializeNextProcId",
     "JobMaterializePaused",
+    "Out",
     "UserLog",
 ]
 #: Clusters rather than jobs: only a cluster's ad has no ProcId. And ours: the existing TMS names its taskforces by the
@@ -69,10 +70,6 @@ class CondorPool:
         """Submit `cluster` as a paused factory; see `Pool.submit`."""
         commands = {name: str(value) for name, value in submit_commands(cluster).items()}
         result = await self._call("submit", commands=commands, count=cluster.n_workers)
-        if cluster.output_directory:
-            # HTCondor writes into it when a job ends, and holds the job if it is not there.
-            directory = Path(cluster.output_directory) / f"cluster-{result['cluster_id']}"
-            directory.mkdir(mode=0o700, exist_ok=True)
         return Cluster(
             cluster_id=result["cluster_id"],
             taskforce_uuid=cluster.taskforce_uuid,
@@ -83,12 +80,14 @@ class CondorPool:
 
     async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
         """Release a cluster that was never released; see `Pool.release`."""
-        found = {c.cluster_id: c for c in await self.find(taskforce)}
-        if cluster_id not in found:
+        ads = {ad["ClusterId"]: ad for ad in await self._ads(f"{_of(taskforce)} && {_A_CLUSTER}")}
+        if cluster_id not in ads:
             raise ClusterGone(cluster_id)
-        if not found[cluster_id].awaits_release:
+        if not _cluster(ads[cluster_id]).awaits_release:
             # A second release would also undo a hold of a user or an operator.
             return False
+        # Here rather than behind the submit, where a kill would leave the cluster without it: no job runs before.
+        await asyncio.to_thread(_make_output_directory, ads[cluster_id])
         constraint = f"{_of(taskforce)} && ClusterId == {cluster_id}"
         result = await self._call("act", action="Release", constraint=constraint, reason=REASON)
         if result["TotalError"] or result["TotalPermissionDenied"]:
@@ -106,9 +105,11 @@ class CondorPool:
         return ids
 
     async def _query(self, constraint: str) -> list[Cluster]:
+        return sorted(map(_cluster, await self._ads(constraint)), key=lambda cluster: cluster.cluster_id)
+
+    async def _ads(self, constraint: str) -> list[dict[str, Any]]:
         ads = await self._call("query", constraint=constraint, projection=_PROJECTION)
-        ours = (ad for ad in ads if TASKFORCE_UUID.fullmatch(str(ad["EWMSTaskforceUUID"])))
-        return sorted(map(_cluster, ours), key=lambda cluster: cluster.cluster_id)
+        return [ad for ad in ads if TASKFORCE_UUID.fullmatch(str(ad["EWMSTaskforceUUID"]))]
 
     async def _call(self, call: str, **arguments: Any) -> Any:
         async with self._one_at_a_time:
@@ -171,3 +172,13 @@ def _cluster(ad: dict[str, Any]) -> Cluster:
         awaits_release=bool(ad.get("JobMaterializePaused", 0)) and not ad.get("JobMaterializeNextProcId", 0),
         job_event_log=ad.get("UserLog", ""),
     )
+
+
+def _make_output_directory(ad: dict[str, Any]) -> None:
+    """Make the directory of the workers' output, if they have one.
+
+    HTCondor 25 would make it, others hold a job whose output finds no place.
+    """
+    directory = Path(ad.get("Out", "")).parent
+    if directory.name == f"cluster-{ad['ClusterId']}":
+        directory.mkdir(mode=0o700, exist_ok=True)

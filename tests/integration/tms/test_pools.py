@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -61,6 +62,29 @@ async def test_a_released_cluster_runs_to_its_end(pool: Pool, taskforce: Taskfor
     output = taskforce.files.directory / f"cluster-{cluster.cluster_id}"
     assert (output / "0.out").read_text().splitlines()[1:] == ["['ewms_pilot_task.json', 'ewms_pilot_token']", "0o600"]
     assert list(taskforce.files.directory.rglob("left behind")) == []
+
+
+async def test_what_workers_print_has_its_place_whatever_happened_since_the_submit(
+    pool: Pool, taskforce: Taskforce
+) -> None:
+    """As after a kill right behind the submit: all that is left of it is the cluster in the queue."""
+    cluster = await pool.submit(taskforce.submission("0", "0", n_workers=1))
+    output = taskforce.files.directory / f"cluster-{cluster.cluster_id}"
+    shutil.rmtree(output, ignore_errors=True)
+    assert await pool.release(taskforce.uuid, cluster.cluster_id)
+    # An HTCondor that makes it by itself does so when the job has ended, which takes longer than this.
+    assert output.is_dir() or isinstance(pool, LocalPool)
+    await until(lambda: taskforce.log().tally.removed or "HELD" in str(taskforce.statuses()))
+    assert "COMPLETED" in taskforce.log().tally.compound()
+    assert output.stat().st_mode & 0o777 == 0o700
+    assert "ewms_pilot_task.json" in (output / "0.out").read_text()
+
+
+async def test_who_wants_no_output_gets_no_directory_for_it(pool: Pool, taskforce: Taskforce) -> None:
+    cluster = await pool.submit(replace(taskforce.submission("0", "0", n_workers=1), output_directory=""))
+    assert await pool.release(taskforce.uuid, cluster.cluster_id)
+    await until(lambda: taskforce.log().tally.removed)
+    assert list(taskforce.files.directory.glob("cluster-*")) == []
 
 
 async def test_a_second_release_does_nothing(pool: Pool, taskforce: Taskforce) -> None:
