@@ -26,7 +26,7 @@ from schemas.topology import Service
 from wms.fleet import reports, repository
 from wms.fleet.access import Access, Owner
 from wms.fleet.aggregate import Aggregate, Outcome
-from wms.fleet.clusters import ClusterMap
+from wms.fleet.clusters import ClusterMap, UnknownCluster
 from wms.fleet.images import PilotImages
 from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
 from wms.fleet.minting import Mint
@@ -114,11 +114,13 @@ class Fleet:
         """Add a taskforce to a task; return it.
 
         Raises:
-            UnknownCluster: there is no such location.
+            UnknownCluster: there is no such location, or its schedd is not within the caller's reach.
             NotFound: there is no such task, or it is not the caller's.
             Unprocessable: its workflow is deactivated.
         """
         cluster = self._clusters.find(cluster_location)
+        if not caller.may_see_at(cluster.schedd):
+            raise UnknownCluster(cluster_location)
 
         async def step(tx: Transaction) -> Decision:
             raw = await tx.find_one(Collection.TASK_DIRECTIVES, {"_id": task_id})

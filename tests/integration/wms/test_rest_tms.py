@@ -236,6 +236,30 @@ async def test_a_tms_whose_token_names_its_schedd_sees_no_other(world: World) ->
         assert (await world.http.get(f"/v1/taskforces/{uuid}", headers=headers)).status_code == (200 if n else 404)
 
 
+async def test_a_tms_whose_token_names_its_schedd_adds_workers_at_no_other(world: World) -> None:
+    made = await world.submit(**at_rest())
+    (task,) = made["task_directives"]
+    path = f"/v1/task-directives/{task['task_id']}/actions/add-workers"
+    for claims, location, code in (
+        ({"ewms_schedd": ["SCHEDD2"]}, "test-alpha", 400),
+        ({"ewms_schedd": REST_SCHEDD}, "osg", 400),
+        ({"ewms_schedd": []}, "test-alpha", 400),
+        ({"ewms_schedd": REST_SCHEDD}, "test-alpha", 200),
+        ({}, "osg", 200),
+    ):
+        body = {"cluster_location": location, "n_workers": 2}
+        answer = await world.http.post(path, json=body, headers=world.as_tms(**claims))
+        assert answer.status_code == code, (claims, location, answer.text)
+        if code == 400:
+            # The same as for a location that is not there.
+            assert answer.json()["error"] == f"condor cluster location not found: {location}"
+    query = {"query": {"workflow_id": made["workflow"]["workflow_id"]}}
+    found = await world.http.post("/v1/query/taskforces", json=query, headers=world.as_tms())
+    assert sorted(taskforce["schedd"] for taskforce in found.json()["taskforces"]) == sorted(
+        [REST_SCHEDD, REST_SCHEDD, SCHEDD]
+    )
+
+
 async def test_a_repeated_confirmation_with_a_key_gets_its_first_answer(world: World) -> None:
     tms = RestTms(world)
     _, uuid = await pending(world)
