@@ -14,12 +14,19 @@ from pilot.errors import TokenUnusable
 
 #: Look for a new token at least and at most this often.
 _SOONEST_S, _LATEST_S = 1.0, 60.0
+#: And at least this often once half of its life is over.
+_LATE_S = 5.0
 
 _MAX_BYTES = 64 * 1024
 
 
 def half_life_at(token: str) -> float | None:
     """Return the time (Unix) at which half of the token's life is over; `None` if it does not say. (core)"""
+    life = _life(token)
+    return None if life is None else sum(life) / 2
+
+
+def _life(token: str) -> tuple[float, float] | None:
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -27,7 +34,7 @@ def half_life_at(token: str) -> float | None:
         issued = float(claims.get("iat", claims.get("nbf", expires)))
     except (IndexError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    return (issued + expires) / 2
+    return issued, expires
 
 
 def look_again_in_s(token: str, now: float) -> float:
@@ -35,12 +42,16 @@ def look_again_in_s(token: str, now: float) -> float:
 
     Before half of the life is over a rewritten file is not urgent; after that it is what keeps the pilot alive.
     """
-    half_at = half_life_at(token)
-    if half_at is None:
+    life = _life(token)
+    if life is None:
         return _LATEST_S
+    issued, expires = life
+    half_at = (issued + expires) / 2
     if now < half_at:
         return max(_SOONEST_S, min(_LATEST_S, half_at - now))
-    return 5.0
+    # TMS asks for the next one at half of the life too, so the first look may come too soon. Of a short life enough is
+    # left for more than one other.
+    return max(_SOONEST_S, min(_LATE_S, (expires - half_at) / 4))
 
 
 @dataclass(frozen=True, slots=True)

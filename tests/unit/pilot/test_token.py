@@ -41,6 +41,13 @@ def test_a_new_token_is_looked_for_more_often_once_half_of_the_life_is_over() ->
     assert look_again_in_s("opaque", 0.0) == 60
 
 
+def test_a_short_life_leaves_time_for_several_looks_in_its_second_half() -> None:
+    text = token(iat=0, exp=16)
+    assert look_again_in_s(text, 0.0) == 8
+    assert look_again_in_s(text, 8.0) == 2
+    assert look_again_in_s(token(iat=0, exp=2), 1.5) == 1
+
+
 def written(path: Path, text: str, mode: int = 0o600) -> TokenFile:
     path.write_text(text)
     path.chmod(mode)
