@@ -87,7 +87,7 @@ class Settings(StoreSettings):
     def _clusters_are_known(self) -> Self:
         if self.clusters_file is not None:
             # Frozen for everybody else; here it is still being made.
-            object.__setattr__(self, "clusters", _read(self.clusters_file, _LOCATIONS))
+            object.__setattr__(self, "clusters", _read("EWMS_CLUSTERS_FILE", self.clusters_file, _LOCATIONS))
         try:
             ClusterMap(self.clusters)
         except Broken as error:
@@ -102,21 +102,27 @@ class Settings(StoreSettings):
     @cached_property
     def openapi_text(self) -> bytes | None:
         """Return the document of `openapi_file`."""
-        return None if self.openapi_file is None else to_json(_read(self.openapi_file, _OBJECT))
+        return None if self.openapi_file is None else to_json(_read("EWMS_OPENAPI_FILE", self.openapi_file, _OBJECT))
 
 
 _LOCATIONS: TypeAdapter[dict[str, Cluster | str]] = TypeAdapter(dict[str, Cluster | str])
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
-def _read(path: Path, kind: TypeAdapter[Value]) -> Value:
+def _read(variable: str, path: Path, kind: TypeAdapter[Value]) -> Value:
+    """Return what the file holds that `variable` names.
+
+    Raises:
+        ValueError: nothing of that kind.
+    """
     try:
         return kind.validate_json(path.read_bytes())
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+        raise ValueError(f"{variable}: {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+        place = ".".join(map(str, problem["loc"]))
+        raise ValueError(f"{variable}: {path}: {place}{': ' if place else ''}{problem['msg']}") from error
 
 
 def _is_loopback(host: str) -> bool:
