@@ -8,16 +8,14 @@ import asyncio
 import random
 import uuid
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx2
 
-from ewms.errors import ServerAnswer, ServerDown, Unreachable, from_answer
+from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from_answer
 from ewms.retrying import PASSING, pause_s
 from ewms.server import Server
 
 PREFIX = "/v1"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 #: Headers in which the server adds to the contract's `{code, error}`.
 REQUEST_ID = "X-Request-ID"
@@ -30,10 +28,12 @@ class Gateway:
     def __init__(self, server: Server, *, timeout_s: float = 30.0) -> None:
         self._server = server
         self._timeout_s = timeout_s
-        # A proxy elsewhere cannot reach this machine's own loopback.
-        beyond = urlsplit(server.gateway).hostname not in _LOOPBACK
         self._client = httpx2.AsyncClient(
-            base_url=server.gateway, timeout=timeout_s, trust_env=beyond, headers={"Accept": "application/json"}
+            base_url=server.gateway,
+            timeout=timeout_s,
+            # A proxy elsewhere cannot reach this machine's own loopback.
+            trust_env=not server.is_here,
+            headers={"Accept": "application/json"},
         )
 
     async def __aenter__(self) -> Self:
@@ -67,7 +67,8 @@ class Gateway:
         attempt = 0
         while True:
             # The token is asked for anew: it may have been renewed in its file meanwhile.
-            headers["Authorization"] = f"Bearer {self._server.token()}"
+            if token := self._server.token():
+                headers["Authorization"] = f"Bearer {token}"
             retry_after = ""
             failure: Unreachable | ServerAnswer
             try:
@@ -83,7 +84,11 @@ class Gateway:
                 if answer.is_success:
                     return self._json(answer)
                 if answer.status_code not in PASSING:
-                    raise _stated(answer)
+                    refusal = _stated(answer)
+                    if isinstance(refusal, NotSignedIn) and not token:
+                        # How to give this client a token is no matter of the server's.
+                        raise NotSignedIn("no token is given") from refusal
+                    raise refusal
                 failure = _stated(answer)
                 retry_after = answer.headers.get("Retry-After", "")
             pause = pause_s(

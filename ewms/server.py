@@ -19,6 +19,7 @@ from ewms.errors import NotSignedIn
 from schemas.errors import Rejected
 
 _ENDPOINTS = Path(".ewms") / "endpoints.json"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,13 @@ class Server:
     _token: str = field(default="", repr=False)
     _token_file: Path | None = None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the gateway is on this machine's own loopback."""
+        return urlsplit(self.gateway).hostname in _LOOPBACK
+
     def token(self) -> str:
-        """Return the token to show now.
+        """Return the token to show now; "" where none is given to a gateway of this machine, which may need none.
 
         Raises:
             NotSignedIn: there is none.
@@ -42,6 +48,8 @@ class Server:
                 token = self._token_file.read_text().strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise NotSignedIn(f"cannot read the token file {self._token_file}: {error}") from error
+        elif not token and self.is_here:
+            return ""
         if not token:
             raise NotSignedIn("no token is given")
         # A header with a line end or a letter beyond ASCII cannot be sent, and the library's error would quote it.

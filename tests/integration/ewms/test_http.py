@@ -54,6 +54,16 @@ async def test_a_final_answer_is_not_repeated_and_comes_with_all_that_was_said(
     assert len(gateway.asked) == 1
 
 
+async def test_a_gateway_of_this_machine_is_asked_without_a_token_and_may_want_one(gateway: FakeGateway) -> None:
+    gateway.on("GET /v1/x", (200, {}, {}), (403, {"code": 403, "error": "authentication failed"}, {}))
+    async with Gateway(Server(gateway.url)) as client:
+        await client.get("/x")
+        with pytest.raises(NotSignedIn, match="no token is given") as caught:
+            await client.get("/x")
+    assert "EWMS_TOKEN" in caught.value.hint
+    assert not any("authorization" in asked.headers for asked in gateway.asked)
+
+
 async def test_a_failure_that_stays_is_raised_when_the_time_is_over(gateway: FakeGateway) -> None:
     gateway.on("GET /v1/x", DOWN)
     begin = time.monotonic()

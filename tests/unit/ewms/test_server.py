@@ -37,6 +37,11 @@ def test_the_file_s_token_is_shown_to_no_other_gateway(here: Path) -> None:
         find_server("http://elsewhere", environment={}, directory=here).token()
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8", "http://localhost:8", "http://[::1]:8"])
+def test_a_gateway_of_this_machine_may_need_no_token(address: str, tmp_path: Path) -> None:
+    assert find_server(address, environment={}, directory=tmp_path).token() == ""
+
+
 def test_a_token_file_is_read_whenever_the_token_is_needed(here: Path, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("one\n")

@@ -38,7 +38,7 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
         (["workflow", "show"], 2, "WORKFLOW"),
         (["workflow", "show", "WF-1"], 2, "EWMS_GATEWAY"),
         (["workflow", "show", "WF-1", "--server", "x"], 2, "not a server address"),
-        (["workflow", "show", "WF-1", "--server", "http://127.0.0.1:9"], 3, "token"),
+        (["workflow", "show", "WF-1", "--server", "http://ewms.example.org"], 3, "token"),
         (["workflow", "abort", "WF-1"], 2, "--yes"),
         (["workflow", "submit", "no-such-file.json"], 2, "no-such-file.json"),
         (["workflow", "wait", "WF-1", "--for", "christmas"], 2, "condor-submit"),
