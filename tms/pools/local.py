@@ -70,6 +70,10 @@ class LocalPool:
         """Return all clusters; those that are too old are removed first, as HTCondor would do by itself."""
         now = _now()
         for queued in list(self._queue.values()):
+            if queued.unwritten:
+                self._log(queued, "")
+            if queued.has_left:
+                self._leave(queued)
             if (now - queued.submitted_at).total_seconds() > queued.spec.max_age_s:
                 await self._remove(queued, "The cluster is too old")
         return [queued.as_cluster() for _, queued in sorted(self._queue.items())]
@@ -187,7 +191,6 @@ class LocalPool:
             record = task.result()
         if queued.is_removed and proc not in queued.held:
             record += eventlog.aborted(queued.cluster_id, proc, _now(), REASON)
-        # Before the log, which a full disk refuses: the slot is free whatever can be written.
         del queued.running[proc]
         self._n_busy -= self._cores(queued)
         if record:
@@ -216,13 +219,16 @@ class LocalPool:
     def _leave(self, queued: QueuedCluster) -> None:
         if self._is_stopping and not (queued.is_done or queued.is_removed):
             return
-        if self._queue.pop(queued.cluster_id, None) is None:
-            return
-        record = eventlog.cluster_removed(
-            queued.cluster_id, _now(), n_made=queued.n_made, is_complete=not queued.is_removed
-        )
-        self._log(queued, record)
-        self._file(queued.cluster_id).unlink(missing_ok=True)
+        if not queued.has_left:
+            queued.has_left = True
+            record = eventlog.cluster_removed(
+                queued.cluster_id, _now(), n_made=queued.n_made, is_complete=not queued.is_removed
+            )
+            self._log(queued, record)
+        # Who asks for it must find it in the queue or its last word in the log.
+        if not queued.unwritten:
+            self._queue.pop(queued.cluster_id, None)
+            self._file(queued.cluster_id).unlink(missing_ok=True)
 
     def _place(self, queued: QueuedCluster) -> None:
         """Put the jobs of a cluster of an earlier TMS where its log says, the interrupted ones back into the queue."""
@@ -254,12 +260,18 @@ class LocalPool:
         return self._root / f"cluster-{cluster_id}.json"
 
     def _log(self, queued: QueuedCluster, records: str) -> None:
-        # One write of whole records: a reader never sees half of one, a crash leaves at most a torn tail.
-        fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        """Add `records` to the log of a cluster. What a full disk refuses comes before the next, or with the sweep."""
+        queued.unwritten += records.encode()
         try:
-            os.write(fd, records.encode())
-        finally:
-            os.close(fd)
+            fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                # One write of whole records: a reader never sees half of one, a crash leaves at most a torn tail.
+                while queued.unwritten:
+                    queued.unwritten = queued.unwritten[os.write(fd, queued.unwritten) :]
+            finally:
+                os.close(fd)
+        except OSError as error:
+            log.error("job event log cannot be written yet", cluster_id=queued.cluster_id, error=str(error))
 
 
 def _cancel(tasks: Iterable["asyncio.Task[str]"]) -> None:

@@ -53,8 +53,9 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
     try:
         await asyncio.to_thread(_prepare, job)
         process, chirps = await _spawn(job, chirped)
-        started()
         try:
+            # In here, so that the pilot does not outlive what fails in it.
+            started()
             async with asyncio.timeout(job.max_runtime_s):
                 return await process.wait()
         except TimeoutError as error:

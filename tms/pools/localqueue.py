@@ -32,6 +32,9 @@ class QueuedCluster:
     held: set[int] = field(default_factory=set)
     running: dict[int, "asyncio.Task[str]"] = field(default_factory=dict)
     is_removed: bool = False
+    #: Whether its last record was made; and what of its records the disk has refused so far.
+    has_left: bool = False
+    unwritten: bytes = b""
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

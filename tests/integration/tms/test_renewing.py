@@ -1,0 +1,116 @@
+"""Tokens of many taskforces on a real disk: what is wrong with one costs no other its renewal."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import Rejected, Unavailable
+from schemas.ids import TaskforceUuid
+from schemas.requests import GrantQuery
+from tests.integration.tms.conftest import until
+from tests.integration.tms.peers import LEFT, LIFE, NOW, StandIn, submitted, watch_of
+from tms.ended import Ended
+from tms.home import Home
+from tms.renew import Renewal
+from tms.turns import Turns
+from tms.watch import Watch
+
+FAILING, *OTHERS = (TaskforceUuid(f"TF-6b00e09f-926a610b-485d2fc0-0000000{n}") for n in range(5))
+
+
+def raising(error: Exception) -> Callable[[GrantQuery], Awaitable[None]]:
+    async def fails(query: GrantQuery) -> None:
+        if query.taskforce_uuid == FAILING:
+            raise error
+
+    return fails
+
+
+@asynccontextmanager
+async def renewing(
+    home: Home, stand_in: StandIn, *, ended: Ended | None = None, watch: Watch | None = None
+) -> AsyncIterator[None]:
+    """Renew the tokens of all taskforces in `home`, the failing one's first."""
+    watch = watch or watch_of(stand_in, home)
+    await watch.load()
+    renewal = Renewal(
+        home=home, bus=stand_in.bus, watch=watch, turns=Turns(), ended=ended or Ended(), clock=lambda: NOW
+    )
+    await renewal.load()
+    task = asyncio.create_task(renewal.run())
+    try:
+        yield
+    finally:
+        assert not task.done(), "the loop has ended"
+        task.cancel()
+        watch.stop()
+
+
+def token_of(home: Home, uuid: TaskforceUuid) -> str:
+    return home.taskforce(uuid).token.read_text()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Five taskforces whose tokens are all due, the failing one's for the longest time."""
+    made = Home(tmp_path)
+    for n, uuid in enumerate([FAILING, *OTHERS]):
+        submitted(made, uuid, expires_at=NOW + timedelta(minutes=n))
+    return made
+
+
+@pytest.mark.parametrize("error", [Unavailable("MQS is away"), OSError("no space left"), RuntimeError("a defect")])
+async def test_one_that_cannot_be_renewed_yet_holds_up_no_other(home: Home, error: Exception) -> None:
+    stand_in = StandIn(raising(error))
+    async with renewing(home, stand_in):
+        await until(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
+        assert token_of(home, FAILING) == "first"
+        assert stand_in.asked[0] == FAILING, "the others' turn came after the failure"
+
+
+async def test_one_that_may_have_no_more_is_not_asked_for_again(home: Home) -> None:
+    stand_in = StandIn(raising(Rejected("the workflow is over")))
+    async with renewing(home, stand_in):
+        await until(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
+        assert stand_in.asked.count(FAILING) == 1
+        assert token_of(home, FAILING) == "first"
+
+
+async def test_one_that_was_stopped_gets_no_more(home: Home) -> None:
+    stand_in, ended = StandIn(), Ended()
+    ended.add(FAILING)
+    async with renewing(home, stand_in, ended=ended):
+        await until(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
+        assert FAILING not in stand_in.asked
+
+
+async def test_a_token_that_has_more_than_half_of_its_life_is_left_alone(tmp_path: Path) -> None:
+    home, stand_in = Home(tmp_path), StandIn()
+    due = TaskforceUuid(f"{FAILING[:-1]}9")
+    submitted(home, FAILING, expires_at=NOW + LIFE / 2 + timedelta(minutes=1))
+    submitted(home, due, expires_at=NOW + LIFE / 2)
+    async with renewing(home, stand_in):
+        await until(lambda: token_of(home, due) == f"{due} 1")
+        assert stand_in.asked == [due]
+
+
+async def test_a_taskforce_that_ended_while_mqs_was_asked_keeps_no_token(home: Home) -> None:
+    async def ends(query: GrantQuery) -> None:
+        if query.taskforce_uuid == FAILING:
+            with home.taskforce(FAILING).log.open("ab") as log:
+                log.write(LEFT)
+            await until(lambda: FAILING not in watch.followed())
+
+    stand_in = StandIn(ends)
+    watch = watch_of(stand_in, home)
+    async with renewing(home, stand_in, watch=watch):
+        watching = asyncio.create_task(watch.run())
+        # Its turn is before theirs.
+        await until(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
+        assert stand_in.asked[0] == FAILING
+        assert not home.taskforce(FAILING).token.exists()
+    await watching
