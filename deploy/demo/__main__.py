@@ -21,9 +21,11 @@ from deploy.demo import report as reporting
 from deploy.demo.image import build_image
 from deploy.demo.tracks import N_FITTERS, N_REFINERS, events, workflow
 from deploy.demo.traffic import Traffic, run_workflow
+from deploy.local import packages
 from deploy.local.asked import LOCATION
 from deploy.local.errors import LaunchError
 from deploy.local.interruption import Interrupted, raise_on_signals
+from deploy.local.prerequisites import check_pool
 from deploy.local.rundir import run_directory
 from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation
@@ -77,7 +79,10 @@ def _demonstrate(pool: PoolName, console: Console, environment: Mapping[str, str
     def said(what: str) -> None:
         console.print(f"{what} ...", style="dim", markup=False)
 
-    installed = installation(console, environment)
+    if pool == "condor":
+        check_pool()
+    wanted = packages.ALL if pool == "condor" else (packages.BROKER, packages.CONTAINERS, packages.PYTHON_IMAGE)
+    installed = installation(console, environment, wanted)
     versions = {**installed.versions, "ewms": version("ewms"), "python": platform.python_version()}
     try:
         with (

@@ -18,7 +18,7 @@ def build_image(installed: Installed, destination: Path) -> Path:
     Raises:
         LaunchError: apptainer could not.
     """
-    apptainer = Apptainer(installed.tree)
+    apptainer = Apptainer(installed.containers)
     image = apptainer.build(installed.python_image, destination, files={EXAMPLE / "refine.py": IN_IMAGE})
     _compile(apptainer, image)
     return image

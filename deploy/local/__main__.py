@@ -1,15 +1,18 @@
-"""`python -m deploy.local up|prepare|services`: the whole system, or only its cache, or only the servers."""
+"""`python -m deploy.local up|prepare|services|containers`: the whole system, or parts of what it needs."""
 
 import argparse
 import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
+from deploy.local import packages
 from deploy.local.errors import LaunchError
 from deploy.local.interruption import Interrupted, raise_on_signals
+from deploy.local.ondemand import write_tree
 from deploy.local.processes import await_end
 from deploy.local.rundir import run_directory
 from deploy.local.services import Services, running
@@ -29,13 +32,21 @@ def main(words: Sequence[str] | None = None) -> int:
     up_verb.add_argument("--pool", choices=("condor", "local"), help="where pilots run (default: condor if it can)")
     verbs.add_parser("prepare", help="fill the cache of servers, start nothing")
     verbs.add_parser("services", help="start the servers alone, print where they are as JSON, until Ctrl-C")
+    containers_verb = verbs.add_parser("containers", help="have apptainer and bubblewrap, and note where")
+    containers_verb.add_argument("known", type=Path, help="the file that will hold the path of their tree")
     arguments = parser.parse_args(words)
     if arguments.verb == "up":
         return up(arguments.pool)
     console = Console(stderr=True)
     raise_on_signals()
     try:
-        installed = installation(console, os.environ)
+        if arguments.verb == "containers":
+            # Whoever calls a container program wants to read what that has to say.
+            installed = installation(Console(quiet=True), os.environ, (packages.CONTAINERS,), allow_fallback=True)
+            write_tree(installed.containers, arguments.known)
+            return 0
+        wanted = (packages.BROKER, packages.POOL) if arguments.verb == "services" else packages.ALL
+        installed = installation(console, os.environ, wanted)
         if arguments.verb == "services":
             with run_directory() as run, running(installed, run) as servers:
                 sys.stdout.write(json.dumps(_facts(servers), indent=1) + "\n")

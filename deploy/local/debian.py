@@ -1,6 +1,7 @@
 """Let apt-get choose, verify and download Debian packages as an ordinary user, in directories of our own."""
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -27,10 +28,17 @@ class Apt:
 
     def __init__(self, root: Path, suite: str, helpers: Helpers, *, mirror: str | None) -> None:
         self.suite = suite
-        self._helpers = helpers
+        self.helpers = helpers
         self._root = root
         self._program = tool("apt-get")
-        for directory in ("lists/partial", "archives/partial", "state", "preferences.d", "status"):
+        for directory in (
+            "lists/partial",
+            "archives/partial",
+            "no-archives/partial",
+            "state",
+            "preferences.d",
+            "status",
+        ):
             (root / directory).mkdir(parents=True, exist_ok=True)
         signed_by = f" signed-by={_KEYRING}" if _KEYRING.exists() else ""
         address = mirror or self._machine_mirror()
@@ -48,11 +56,11 @@ class Apt:
 
     def resolve(self, packages: PackageSet) -> list[Archive]:
         """Return the archives of `packages` with their dependencies."""
-        status = self._root / "status" / packages.name
-        status.write_text(status_file(packages.left_out))
+        # Apt prints no address of what it has already, such as another set's packages or those of an interrupted try.
         printed = self._run(
-            "install", "--print-uris", "--yes", *packages.wanted, status=packages.name, what=" ".join(packages.wanted)
-        )
+            "install", "--print-uris", "--yes", *packages.wanted,
+            status=self._status(packages), archives="no-archives", what=" ".join(packages.wanted),
+        )  # fmt: skip
         return archives(printed)
 
     def download(self, packages: PackageSet, chosen: Iterable[Archive], bar: Bar) -> list[Path]:
@@ -60,7 +68,7 @@ class Apt:
         files = [self.archives / one.file_name for one in chosen]
         self._run(
             "install", "--download-only", "--yes", *packages.wanted,
-            status=packages.name, what=" ".join(packages.wanted), bar=bar,
+            status=self._status(packages), what=" ".join(packages.wanted), bar=bar,
         )  # fmt: skip
         if missing := [file.name for file in files if not file.exists()]:
             raise LaunchError(
@@ -69,6 +77,13 @@ class Apt:
             )
         return files
 
+    def _status(self, packages: PackageSet) -> str:
+        """Return the name of a status file for `packages`; sets that leave out the same share it and apt's cache."""
+        text = status_file(packages.left_out)
+        name = hashlib.sha256(text.encode()).hexdigest()[:8]
+        (self._root / "status" / name).write_text(text)
+        return name
+
     def discard(self) -> None:
         """Remove the downloaded packages and lists: nothing needs them once they are unpacked."""
         shutil.rmtree(self._root, ignore_errors=True)
@@ -76,8 +91,8 @@ class Apt:
     def _machine_mirror(self) -> str:
         empty = self._root / "no-lists"
         (empty / "partial").mkdir(parents=True, exist_ok=True)
-        printed, _ = self._helpers.finish(
-            self._helpers.start(
+        printed, _ = self.helpers.finish(
+            self.helpers.start(
                 [
                     self._program,
                     "-o",
@@ -97,14 +112,22 @@ class Apt:
             )
         return mirror
 
-    def _run(self, verb: str, *arguments: str, what: str, status: str = "none", bar: Bar | None = None) -> str:
+    def _run(
+        self,
+        verb: str,
+        *arguments: str,
+        what: str,
+        status: str = "none",
+        archives: str = "archives",
+        bar: Bar | None = None,
+    ) -> str:
         root = self._root
         options = {
             "Dir::State": root / "state",
             "Dir::State::lists": root / "lists",
             "Dir::State::status": root / "status" / status,
             "Dir::Cache": root,
-            "Dir::Cache::archives": root / "archives",
+            "Dir::Cache::archives": root / archives,
             "Dir::Cache::pkgcache": f"pkgcache-{status}.bin",
             "Dir::Cache::srcpkgcache": f"srcpkgcache-{status}.bin",
             "Dir::Etc::sourcelist": root / "sources.list",
@@ -125,9 +148,9 @@ class Apt:
         command = [self._program, "-qq", *(f"-o{key}={value}" for key, value in options.items()), verb, *arguments]
         log = root / "apt.log"
         with log.open("w") as errors:
-            process = self._helpers.start(command, stderr=errors, environment=_environment())
+            process = self.helpers.start(command, stderr=errors, environment=_environment())
             with bar.following(self.archives) if bar else contextlib.nullcontext():
-                printed, _ = self._helpers.finish(process)
+                printed, _ = self.helpers.finish(process)
         if process.returncode:
             raise _explained(log, what)
         return printed

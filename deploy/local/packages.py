@@ -16,28 +16,21 @@ class PackageSet:
     left_out: tuple[str, ...]
 
 
-#: Servers run without maintainer scripts, service managers and languages that only scripts use;
-#: leaving those out halves the tree. Names of several releases may stand side by side.
-SERVERS = PackageSet(
-    name="servers",
-    wanted=("condor", "rabbitmq-server", "apptainer", "bubblewrap"),
-    left_out=(
-        *("perl", "perl-base", "perl-modules-5.40", "perl-modules-5.42", "libperl5.40", "libperl5.42"),
-        *("python3", "python3-minimal", "python3.13", "python3.14", "python3-requests", "python3-cryptography"),
-        *("adduser", "debconf", "base-passwd", "passwd", "login.defs", "systemd", "procps", "net-tools"),
-        *("libdate-manip-perl", "libjs-bootstrap", "libjs-bootstrap5", "tzdata", "media-types", "netbase"),
-        *("cryptsetup", "cryptsetup-bin", "containernetworking-plugins", "ca-certificates", "openssl"),
-        *("rabbitmqadmin-ng", "jq"),
-    ),
+# Servers run without maintainer scripts, service managers and languages that only scripts use;
+# leaving those out halves the trees. Names of several releases may stand side by side.
+_LEFT_OUT = (
+    *("perl", "perl-base", "perl-modules-5.40", "perl-modules-5.42", "libperl5.40", "libperl5.42"),
+    *("python3", "python3-minimal", "python3.13", "python3.14", "python3-requests", "python3-cryptography"),
+    *("adduser", "debconf", "base-passwd", "passwd", "login.defs", "systemd", "procps", "net-tools"),
+    *("libdate-manip-perl", "libjs-bootstrap", "libjs-bootstrap5", "tzdata", "media-types", "netbase"),
+    *("cryptsetup", "cryptsetup-bin", "containernetworking-plugins", "ca-certificates", "openssl"),
+    *("rabbitmqadmin-ng", "jq"),
 )
 
-#: What the fallback suite has of them: no apptainer, so that tasks run there as bare processes only.
-FALLBACK_SERVERS = replace(
-    SERVERS,
-    wanted=("condor", "rabbitmq-server", "bubblewrap"),
-    # That HTCondor asks for a Python older than any next one.
-    left_out=(*(name for name in SERVERS.left_out if name != "python3"), "python3=3.13.99"),
-)
+BROKER = PackageSet(name="broker", wanted=("rabbitmq-server",), left_out=_LEFT_OUT)
+POOL = PackageSet(name="pool", wanted=("condor",), left_out=_LEFT_OUT)
+#: What runs a task's image.
+CONTAINERS = PackageSet(name="containers", wanted=("apptainer", "bubblewrap"), left_out=_LEFT_OUT)
 
 #: The root of a task's image: Python with its whole standard library, and a shell.
 PYTHON_IMAGE = PackageSet(
@@ -49,7 +42,17 @@ PYTHON_IMAGE = PackageSet(
     ),
 )
 
-#: The version of these names the cache directory.
+ALL = (BROKER, POOL, CONTAINERS, PYTHON_IMAGE)
+
+#: How the fallback suite has some of them, by name.
+_IN_FALLBACK = {
+    # That HTCondor asks for a Python older than any next one.
+    POOL.name: replace(POOL, left_out=(*(name for name in _LEFT_OUT if name != "python3"), "python3=3.13.99")),
+    # No apptainer: tasks run there as bare processes only.
+    CONTAINERS.name: replace(CONTAINERS, wanted=("bubblewrap",)),
+}
+
+#: The versions of these name the cache directories.
 NAMED = {"condor": "htcondor", "rabbitmq-server": "rabbitmq", "apptainer": "apptainer"}
 
 # apt matches a dependency `perl:any` only against a package that allows it.
@@ -66,6 +69,11 @@ def status_file(left_out: Iterable[str]) -> str:
         f"Maintainer: EWMS\nVersion: {version}\nDescription: left out\n\n"
         for name, version in installed
     )
+
+
+def in_fallback(wanted: PackageSet) -> PackageSet:
+    """Return `wanted` as the fallback suite has it."""
+    return _IN_FALLBACK.get(wanted.name, wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.local.errors import LaunchError, PoolUnavailable
 
-_COMPOSE = "use `docker compose` (deploy/compose) on this machine"
+_ELSEWHERE = "use an x86-64 Debian or Ubuntu: another machine, a virtual one or a container"
 _DEBIAN_PACKAGE = {"apt-get": "apt", "dpkg-deb": "dpkg", "unshare": "util-linux", "setpriv": "util-linux"}
 
 
@@ -21,7 +21,7 @@ def check_platform(system: str, machine: str) -> None:
     if (system, machine) != ("Linux", "x86_64"):
         raise LaunchError(
             f"the local services are x86-64 Linux binaries; this is {system} on {machine}",
-            _COMPOSE,
+            _ELSEWHERE,
         )
 
 
@@ -37,7 +37,7 @@ def tool(name: str) -> str:
         package = _DEBIAN_PACKAGE.get(name, name)
         raise LaunchError(
             f"`{name}` is not installed here",
-            f"install Debian's package `{package}` (a Debian or Ubuntu machine has it), or {_COMPOSE}",
+            f"install Debian's package `{package}` (a Debian or Ubuntu machine has it)",
         )
     return found
 
@@ -67,7 +67,7 @@ def check_namespaces(unshare: Sequence[str] = ()) -> None:
             f"this machine lets no process open a user namespace ({outcome.stderr.strip() or 'unshare failed'})",
             "as root: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000 "
             "kernel.apparmor_restrict_unprivileged_userns=0 (those that exist here); inside a container allow "
-            f"the system call `unshare`; or {_COMPOSE}",
+            "the system call `unshare`; or use POOL=local",
         )
 
 

@@ -36,12 +36,13 @@ class Bar:
 
     @contextlib.contextmanager
     def following(self, directory: Path) -> Iterator[None]:
-        """Let the bar show the bytes that lie below `directory` while the body runs."""
+        """Let the bar show the bytes that come to lie below `directory` while the body runs."""
         over = threading.Event()
+        before = _bytes_below(directory)
 
         def follow() -> None:
             while not over.wait(_REFRESH_S):
-                self._steps.progress.update(self._task, completed=_bytes_below(directory))
+                self._steps.progress.update(self._task, completed=_bytes_below(directory) - before)
 
         follower = threading.Thread(target=follow, daemon=True, name="follow-download")
         follower.start()

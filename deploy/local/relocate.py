@@ -54,6 +54,8 @@ def relocate(tree: Path, bar: Bar, helpers: Helpers) -> None:
     """
     programs = list(dynamic_programs(tree / "usr"))
     loader = tree / "usr/lib64/ld-linux-x86-64.so.2"
+    if not loader.exists():
+        raise LaunchError(f"{tree} has no C library of its own", f"remove {tree.parents[1]} and try again")
     libraries = ":".join(str(tree / "usr/lib" / part) for part in ("x86_64-linux-gnu", "", "condor")).replace("/:", ":")
     batches = [programs[start : start + _PATCHELF_BATCH] for start in range(0, len(programs), _PATCHELF_BATCH)]
     bar.stage("relocating", len(programs))

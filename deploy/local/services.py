@@ -94,7 +94,7 @@ class Unpacked:
         """Start RabbitMQ below `run`."""
         return RabbitMQ(
             children,
-            self.installed.tree,
+            self.installed.broker,
             fresh(run / "rabbitmq"),
             run / "logs/rabbitmq.log",
             schedds=schedds,
@@ -133,7 +133,7 @@ def running(
             # HTCondor's bindings are loaded only where there is to be a pool.
             from deploy.local.condor import start_condor  # noqa: PLC0415 - see above
 
-            return start_condor(children, installed.tree, fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD)
+            return start_condor(children, installed.pool, fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD)
 
         with SideBySide(children) as starts:
             store, broker = starts.begin(partial(_retried, mongodb)), starts.begin(partial(_retried, rabbitmq))

@@ -26,6 +26,8 @@ from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.images import Apptainer
 from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
+from deploy.local.ondemand import container_programs
+from deploy.local.packages import CONTAINERS
 from deploy.local.ports import free_ports, unavailable
 from deploy.local.processes import Child, SideBySide, await_end, await_ready
 from deploy.local.services import Servers, Services, fresh, running
@@ -47,7 +49,6 @@ class Stack:
     issuer: IssuerFiles
     pool: PoolName
     gateway: str
-    apptainer: Apptainer
     logs: Path
     asked: Asked
     _specs: Mapping[str, Spec]
@@ -221,7 +222,6 @@ def _stack(
 ) -> Stack:
     gateway_port, issuer_port, tms_port = free_ports(3)
     issuer = write_issuer(fresh(services.run / "issuer"), port=issuer_port)
-    apptainer = Apptainer(installed.tree)
     wires = Wires(
         mongo_url=services.mongodb.url,
         broker=services.rabbitmq,
@@ -232,12 +232,18 @@ def _stack(
         tms_port=tms_port,
         pool=pool,
         tms_dir=fresh(services.run / "tms"),
-        apptainer=apptainer.program,
+        apptainer=_apptainer(installed, services.run, environment),
         condor_config=services.condor.config if services.condor else None,
         pilot_tag=version("ewms"),
     )
     processes = specs(wires, wanted, environment)
-    return Stack(services, issuer, pool, wires.gateway, apptainer, services.logs, wanted, processes)
+    return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes)
+
+
+def _apptainer(installed: Installed, run: Path, environment: Mapping[str, str]) -> Path:
+    if CONTAINERS.name in installed.trees:
+        return Apptainer(installed.containers).program
+    return container_programs(fresh(run / "programs"), environment)
 
 
 def _check_ports(wanted: Asked) -> None:

@@ -2,22 +2,30 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.local import packages
 from deploy.local.asked import LOCATION
 from deploy.local.cache import Installed, cache_directory, prepare
 from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.keys import write_secret
-from deploy.local.prerequisites import check_machine
+from deploy.local.packages import PackageSet
+from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.rundir import run_directory
 from deploy.local.stack import Stack, running_stack
 from deploy.local.wiring import N_SLOTS, PoolName
+
+#: What is downloaded for each pool before it starts. Child processes rarely run containers: those wait for the first.
+NEEDED: Mapping[PoolName, tuple[PackageSet, ...]] = {
+    "condor": (packages.BROKER, packages.POOL, packages.CONTAINERS),
+    "local": (packages.BROKER,),
+}
 
 ENDPOINTS = Path(".ewms") / "endpoints.json"
 
@@ -30,7 +38,16 @@ def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.envi
     console = Console(stderr=True)
     raise_on_signals()
     try:
-        installed = installation(console, environment, allow_fallback=True)
+        if pool != "local":
+            # Known before anything is downloaded for it.
+            try:
+                check_pool()
+            except PoolUnavailable as error:
+                if pool is not None:
+                    raise
+                _say_no_pool(console, error)
+                pool = "local"
+        installed = installation(console, environment, NEEDED[pool or "condor"], allow_fallback=True)
         if installed.is_fallback:
             facts = ", ".join(f"{name} {version}" for name, version in sorted(installed.versions.items()))
             console.print(f"[yellow]Notice:[/yellow] these servers are older than those EWMS is tested with: {facts}")
@@ -42,8 +59,7 @@ def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.envi
             except PoolUnavailable as error:
                 if choice == choices[-1]:
                     raise
-                console.print(f"[yellow]Notice:[/yellow] HTCondor does not run here: {escape(error.what)}")
-                console.print("Starting pilots as plain child processes of this machine instead.")
+                _say_no_pool(console, error)
             else:
                 break
     except Interrupted:
@@ -54,6 +70,11 @@ def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.envi
     return 0
 
 
+def _say_no_pool(console: Console, error: PoolUnavailable) -> None:
+    console.print(f"[yellow]Notice:[/yellow] HTCondor does not run here: {escape(error.what)}")
+    console.print("Starting pilots as plain child processes of this machine instead.")
+
+
 def _choices(pool: PoolName | None, *, is_fallback: bool) -> tuple[PoolName, ...]:
     if pool is not None:
         return (pool,)
@@ -61,15 +82,21 @@ def _choices(pool: PoolName | None, *, is_fallback: bool) -> tuple[PoolName, ...
     return ("local",) if is_fallback else ("condor", "local")
 
 
-def installation(console: Console, environment: Mapping[str, str], *, allow_fallback: bool = False) -> Installed:
-    """Return the unpacked servers, downloading what the cache lacks.
+def installation(
+    console: Console,
+    environment: Mapping[str, str],
+    wanted: Collection[PackageSet] = packages.ALL,
+    *,
+    allow_fallback: bool = False,
+) -> Installed:
+    """Return the unpacked servers, downloading what the cache lacks of those that are `wanted`.
 
     Raises:
         LaunchError: this machine cannot have them, or run them.
     """
     check_machine()
     mirror = environment.get("EWMS_DEBIAN_MIRROR")
-    return prepare(cache_directory(environment), console, mirror=mirror, allow_fallback=allow_fallback)
+    return prepare(cache_directory(environment), console, wanted, mirror=mirror, allow_fallback=allow_fallback)
 
 
 def _serve(installed: Installed, pool: PoolName, console: Console, environment: Mapping[str, str]) -> None:

@@ -45,7 +45,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch, run_directory() as run, running(installed, run) as servers:
         assert servers.condor is not None
         assert _job_says(Path(scratch)) == str(os.getuid())
-        apptainer = Apptainer(installed.tree)
+        apptainer = Apptainer(installed.containers)
         image = apptainer.build(busybox_image(installed.python_image, Path(scratch, "root")), Path(scratch, "image"))
         hello = subprocess.run(
             [apptainer.program, "exec", "--userns", "--containall", "--no-home", image, "echo", "hello"],

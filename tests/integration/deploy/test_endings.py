@@ -18,6 +18,7 @@ import pytest
 
 from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError, PoolUnavailable
+from deploy.local.packages import POOL
 from deploy.local.rundir import run_directory
 from deploy.local.services import running
 from ewms import Client, Task, Workflow
@@ -220,12 +221,12 @@ def test_a_pool_that_cannot_run_is_told_apart_from_other_failures(installed: Ins
     program = scratch / "usr/sbin/condor_master"
     program.parent.mkdir(parents=True)
     for name in ("lib", "bin", "libexec", "share"):
-        (scratch / "usr" / name).symlink_to(installed.tree / "usr" / name)
+        (scratch / "usr" / name).symlink_to(installed.pool / "usr" / name)
     _stub(program.parent, "echo no room here; exit 4").rename(program)
     with (
         pytest.raises(PoolUnavailable) as raised,
         run_directory() as run,
-        running(dataclasses.replace(installed, tree=scratch), run),
+        running(dataclasses.replace(installed, trees={**installed.trees, POOL.name: scratch}), run),
     ):
         pytest.fail("it started")
     assert "no room here" in raised.value.what

@@ -24,7 +24,7 @@ def _output(apptainer: Apptainer, image: Path, *command: str) -> str:
 
 
 def test_an_image_with_python_runs_the_code_that_was_put_into_it(installed: Installed, tmp_path: Path) -> None:
-    apptainer = Apptainer(installed.tree)
+    apptainer = Apptainer(installed.containers)
     code = tmp_path / "task.py"
     code.write_text("import json, math, sqlite3, ssl, sys; print(json.dumps([sys.prefix, math.tau, sys.argv[1:]]))")
     image = apptainer.build(installed.python_image, tmp_path / "image", files={code: "/opt/task/task.py"})
@@ -35,7 +35,7 @@ def test_an_image_with_python_runs_the_code_that_was_put_into_it(installed: Inst
 def test_building_leaves_the_cached_root_as_it_was(installed: Installed, tmp_path: Path) -> None:
     code = tmp_path / "x"
     code.write_text("x")
-    Apptainer(installed.tree).build(installed.python_image, tmp_path / "image", files={code: "/usr/bin/x"})
+    Apptainer(installed.containers).build(installed.python_image, tmp_path / "image", files={code: "/usr/bin/x"})
     assert not (installed.python_image / "usr/bin/x").exists()
 
 
@@ -43,12 +43,12 @@ def test_an_image_can_be_one_file(installed: Installed, tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     (root / "etc").mkdir()
-    image = Apptainer(installed.tree).build(root, tmp_path / "image.sif")
+    image = Apptainer(installed.containers).build(root, tmp_path / "image.sif")
     assert image.read_bytes().find(b"SIF_MAGIC") >= 0
     assert not (tmp_path / "image.sandbox").exists()
 
 
 def test_a_base_that_is_not_there_is_an_error_in_apptainers_words(installed: Installed, tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match="could not build image") as raised:
-        Apptainer(installed.tree).build(tmp_path / "nothing", tmp_path / "image")
+        Apptainer(installed.containers).build(tmp_path / "nothing", tmp_path / "image")
     assert str(tmp_path / "nothing") in str(raised.value)

@@ -47,7 +47,7 @@ def test_everything_runs_for_a_user_without_any_privilege(installed: Installed) 
             **os.environ,
             "HOME": str(home),
             "TMPDIR": str(home),
-            "XDG_CACHE_HOME": str(installed.tree.parents[2]),
+            "XDG_CACHE_HOME": str(installed.mongod.parents[3]),
             "PYTHONPATH": str(_CHECKOUT),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
@@ -59,7 +59,7 @@ def test_everything_runs_for_a_user_without_any_privilege(installed: Installed) 
             Path(directory).chmod(0o755)
             stage = Path(directory, "stage")
             stage.mkdir(mode=0o700)
-            needed = (installed.tree.parents[1], installed.mongod.parents[2], _CHECKOUT, Path(sys.base_prefix))
+            needed = (installed.mongod.parents[2], _CHECKOUT, Path(sys.base_prefix))
             user = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--bounding-set=-all"]
             inner = shlex.join(["setpriv", *user, "--no-new-privs", *command])
             command = ["unshare", "--mount", "sh", "-c", f"{_opened(dict.fromkeys(needed), stage)}\nexec {inner}"]

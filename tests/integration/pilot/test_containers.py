@@ -32,7 +32,7 @@ def apptainer(installed: Installed) -> dict[str, str]:
     """The variables that make a pilot use the real apptainer."""
     return {
         "_EWMS_PILOT_CONTAINER_PLATFORM": "apptainer",
-        "EWMS_PILOT_APPTAINER": str(Apptainer(installed.tree).program),
+        "EWMS_PILOT_APPTAINER": str(Apptainer(installed.containers).program),
     }
 
 
@@ -51,7 +51,7 @@ async def test_a_task_runs_in_an_image_that_apptainer_has_built(
     workflow: Field, apptainer: dict[str, str], image: Path, installed: Installed, tmp_path: Path, name: str
 ) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
-    built = Apptainer(installed.tree).build(image, tmp_path / name)
+    built = Apptainer(installed.containers).build(image, tmp_path / name)
     await workflow.put(source, b"x")
     variables = {**apptainer, "EWMS_PILOT_TASK_IMAGE": built, "EWMS_PILOT_TASK_ARGS": CP}
     pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink], prefix=AS_A_JOB)
@@ -158,7 +158,7 @@ async def test_an_image_that_may_be_built_is_built_once_and_used(
     workflow: Field, apptainer: dict[str, str], image: Path, installed: Installed, tmp_path: Path
 ) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
-    packed = Apptainer(installed.tree).build(image, tmp_path / "packed.sif").rename(tmp_path / "packed.img")
+    packed = Apptainer(installed.containers).build(image, tmp_path / "packed.sif").rename(tmp_path / "packed.img")
     builds = tmp_path / "builds"
     builds.mkdir()
     variables = {
@@ -184,7 +184,7 @@ async def test_a_task_runs_under_bubblewrap(workflow: Field, image: Path, instal
         "EWMS_PILOT_TASK_IMAGE": image,
         "EWMS_PILOT_TASK_ARGS": CP,
     }
-    path = {"PATH": f"{installed.tree / 'usr/bin'}:/usr/bin:/bin"}
+    path = {"PATH": f"{installed.containers / 'usr/bin'}:/usr/bin:/bin"}
     pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink], environment=path)
     assert await pilot.ended() == 0, pilot.log
     (output,) = await workflow.take(sink, 1)

@@ -3,7 +3,13 @@
 import struct
 from pathlib import Path
 
-from deploy.local.relocate import dynamic_programs, has_interpreter
+import pytest
+from rich.console import Console
+
+from deploy.local.errors import LaunchError
+from deploy.local.programs import Helpers
+from deploy.local.progress import Steps
+from deploy.local.relocate import dynamic_programs, has_interpreter, relocate
 
 _LOAD, _INTERP = 1, 3
 
@@ -36,3 +42,10 @@ def test_links_are_not_followed_so_that_nothing_is_patched_twice(tmp_path: Path)
     (tmp_path / "link").symlink_to(program)
     (tmp_path / "script").write_text("#!/bin/sh\n")
     assert list(dynamic_programs(tmp_path)) == [program]
+
+
+def test_a_tree_that_lacks_its_c_library_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
+    tree = tmp_path / "pool" / "tree"
+    (tree / "usr").mkdir(parents=True)
+    with Steps(Console(quiet=True)) as steps, Helpers() as helpers, pytest.raises(LaunchError, match="no C library"):
+        relocate(tree, steps.add("pool"), helpers)

