@@ -62,7 +62,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         relay.start()
         stack.push_async_callback(relay.stop)
 
-        fleet = Fleet(store, clusters=clusters, images=_images(settings))
+        fleet = Fleet(store, clusters=clusters, images=_images(settings), max_failures=settings.tms_action_retries + 1)
         await fleet.take_over()
         snapshots = SnapshotWriter(store)
         await snapshots.start()

@@ -70,6 +70,11 @@ class Settings(StoreSettings):
     #: Where MQS serves its keys.
     mqs_url: str = Field("http://127.0.0.1:8081", validation_alias=_named("EWMS_MQS_URL", "MQS_ADDRESS"))
 
+    #: How often a start that failed is tried again, and a removal at once rather than ever more seldom.
+    tms_action_retries: Annotated[int, Field(ge=0, le=100)] = Field(
+        2, validation_alias=_named("EWMS_TMS_ACTION_RETRIES", "TMS_ACTION_RETRIES")
+    )
+
     query_max_bytes: Count = Field(
         10 * 1024 * 1024, validation_alias=_named("EWMS_QUERY_MAX_BYTES", "USER_QUERY_MAX_BYTES")
     )

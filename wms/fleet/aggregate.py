@@ -25,7 +25,7 @@ _LONGEST_PAUSE = timedelta(minutes=10)
 
 #: How long a failed start or removal rests, after the first failure, the second, and so on.
 _FAILURE_PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 90, 270, 600))
-#: After so many failures nothing more is logged, and a start is not tried again.
+#: After so many failures nothing more is logged, and a start is not tried again, unless the operator says otherwise.
 MAX_FAILURES = 3
 
 _MAX_CONTEXT = 4096
@@ -42,6 +42,8 @@ class Aggregate:
     others_open: bool | None = None
     #: The schedds whose TMS asks for its work over REST: it is told nothing, so nothing is awaited of it.
     by_rest: frozenset[str] = frozenset()
+    #: How often a start or a removal may fail before that is told as its end.
+    max_failures: int = MAX_FAILURES
 
     def asks_itself(self, taskforce: TaskforceDocument) -> bool:
         """Say whether the TMS of `taskforce` asks for its work over REST."""

@@ -25,7 +25,7 @@ from schemas.phases import Deactivated, Phase
 from schemas.topology import Service
 from wms.fleet import reports, repository
 from wms.fleet.access import Access, Owner
-from wms.fleet.aggregate import Aggregate, Outcome
+from wms.fleet.aggregate import MAX_FAILURES, Aggregate, Outcome
 from wms.fleet.clusters import ClusterMap, UnknownCluster
 from wms.fleet.images import PilotImages
 from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
@@ -52,7 +52,11 @@ def _now() -> datetime:
 class Fleet:
     """The workflows of one store."""
 
-    def __init__(self, store: Store, *, clusters: ClusterMap, images: PilotImages) -> None:
+    def __init__(
+        self, store: Store, *, clusters: ClusterMap, images: PilotImages, max_failures: int = MAX_FAILURES
+    ) -> None:
+        #: After so many failures a taskforce's start is given up, and its removal is tried more seldom.
+        self.max_failures = max_failures
         self._store = store
         self._clusters = clusters
         self._images = images
@@ -244,7 +248,9 @@ class Fleet:
         return self._placed(await repository.load_for(tx, uuid, with_task=with_task))
 
     def _placed(self, loaded: Aggregate | None) -> Aggregate | None:
-        return None if loaded is None else replace(loaded, by_rest=self._clusters.by_rest)
+        return (
+            None if loaded is None else replace(loaded, by_rest=self._clusters.by_rest, max_failures=self.max_failures)
+        )
 
     def _decision(self, before: Aggregate, outcome: Outcome) -> Decision:
         return Decision(

@@ -24,7 +24,7 @@ from schemas.events import (
 )
 from schemas.phases import Phase, may_move
 from wms.fleet import launching
-from wms.fleet.aggregate import MAX_FAILURES, Aggregate, Draft, Outcome, failure_pause
+from wms.fleet.aggregate import Aggregate, Draft, Outcome, failure_pause
 from wms.fleet.stimuli import Report
 
 TMS = "TMS"
@@ -109,7 +109,7 @@ def _submit_failed(
     draft = Draft(aggregate, now)
     n_failures = taskforce.n_submit_failures + 1
     noted = draft.note(taskforce, Phase.CONDOR_SUBMIT, by=TMS, context=f"ERROR: {report.error}")
-    hopeless = n_failures >= MAX_FAILURES
+    hopeless = n_failures >= aggregate.max_failures
     draft.change(
         noted,
         asked_at=None,
@@ -168,11 +168,11 @@ def _remove_failed(
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
     n_failures = taskforce.n_remove_failures + 1
-    if n_failures <= MAX_FAILURES:
+    if n_failures <= aggregate.max_failures:
         taskforce = draft.note(taskforce, Phase.CONDOR_RM, by=TMS, context=f"ERROR: {report.error}")
     draft.change(taskforce, asked_at=None, n_asked=0, n_remove_failures=n_failures)
     if taskforce.phase is Phase.PENDING_STOPPER:
-        hopeless = n_failures >= MAX_FAILURES
+        hopeless = n_failures >= aggregate.max_failures
         draft.change(
             taskforce,
             # Tried for ever, ever more seldom: what runs must not be forgotten (G6). A TMS that asks by itself is

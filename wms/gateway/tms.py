@@ -40,7 +40,6 @@ from schemas.objects import MQProfile
 from schemas.phases import Phase
 from schemas.requests import ProfilesAnswer, TaskProfilesQuery
 from wms.fleet import repository
-from wms.fleet.aggregate import MAX_FAILURES
 from wms.fleet.clusters import ClusterMap
 from wms.fleet.fleet import Fleet
 from wms.fleet.snapshots import replacement
@@ -127,7 +126,7 @@ class Tms:
                 "schedd": schedd,
                 "phase": Phase.PENDING_STARTER,
                 "stuck": "",
-                "n_submit_failures": {"$lt": MAX_FAILURES},
+                "n_submit_failures": {"$lt": self._fleet.max_failures},
             },
             sort=[("priority", -1), ("n_submit_failures", 1), ("timestamp", 1), ("cursor", 1)],
             limit=_MAX_PASSED_OVER,

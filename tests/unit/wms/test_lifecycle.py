@@ -1,6 +1,7 @@
 """What users, MQS and the clock make of a workflow."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -352,6 +353,19 @@ def test_an_illegal_move_does_not_pass_a_draft() -> None:
     draft = Draft(state, NOW)
     with pytest.raises(Broken):
         draft.move(state.taskforces[uuid], Phase.PRE_LAUNCH, by="nobody")
+
+
+@pytest.mark.parametrize("max_failures", [1, 3, 5])
+def test_a_start_is_tried_as_often_as_the_operator_says(max_failures: int) -> None:
+    state = replace(aggregate(task_request()), max_failures=max_failures)
+    uuid = first(state)
+    state = after(state, activated(state))
+    for n in range(max_failures):
+        assert not state.taskforces[uuid].stuck
+        assert kinds(decide(state, Launch(uuid), later(hours=n)).events) == [TaskforceStart]
+        state = after(state, Launch(uuid), failed(uuid), now=later(hours=n))
+    assert state.taskforces[uuid].stuck
+    assert decide(state, Launch(uuid), later(days=1)).after is state
 
 
 def test_a_start_that_was_given_up_is_stopped_when_the_workflow_is() -> None:

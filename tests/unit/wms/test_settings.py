@@ -89,6 +89,7 @@ def test_the_existing_services_names_are_taken(monkeypatch: pytest.MonkeyPatch) 
         "AUTH_OPENID_URL": "https://id.example.org",
         "AUTH_AUDIENCE": "ewms",
         "USER_QUERY_MAX_BYTES": "1000",
+        "TMS_ACTION_RETRIES": "7",
         "CVMFS_PILOT_SINGULARITY_IMAGES_DIR": "/cvmfs/x",
         "EWMS_CONTROL_AMQP_URL": "amqp://wms:x@b/ewms-control",
     }
@@ -103,6 +104,7 @@ def test_the_existing_services_names_are_taken(monkeypatch: pytest.MonkeyPatch) 
         "ewms",
     )
     assert (settings.query_max_bytes, settings.image_dir) == (1000, Path("/cvmfs/x"))
+    assert settings.tms_action_retries == 7
 
 
 def test_a_pattern_that_is_none_stops_the_start() -> None:
