@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pilot.mounts import DATA_HUB, TASK_IO, Mount
-from pilot.settings import Program
+from pilot.settings import FILE_PLACEHOLDERS, Program
 
 ENV_INFILE = "EWMS_TASK_INFILE"
 ENV_OUTFILE = "EWMS_TASK_OUTFILE"
@@ -18,8 +18,7 @@ ENV_DATA_HUB = "EWMS_TASK_DATA_HUB_DIR"
 #: Ours: marks every process of a run, so that what it leaves behind can be told from another run's.
 ENV_RUN = "EWMS_TASK_RUN"
 
-_INFILE = ("{{INFILE}}", "{{IN_FILE}}")
-_OUTFILE = ("{{OUTFILE}}", "{{OUT_FILE}}")
+_INFILE, _OUTFILE = FILE_PLACEHOLDERS[:2], FILE_PLACEHOLDERS[2:]
 _DATA_HUB = ("{{DATA_HUB}}", "{{DATAHUB}}")
 
 
@@ -50,18 +49,29 @@ class Runtime(Protocol):
         """Whether paths in arguments are the worker's own (a bare process) rather than the container's."""
 
     def command(
-        self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Sequence[Mount],
+        name: str,
+        *,
+        listens: bool = False,
     ) -> Command:
-        """Return the command that runs `arguments` in the image; `name` is unique to this run."""
+        """Return the command that runs `arguments` in the image; `name` is unique to this run.
+
+        `listens`: it is to get the standard input of whoever runs the command.
+        """
 
 
-def task_command(runtime: Runtime, program: Program, external: Sequence[Mount], place: Place, name: str) -> Command:
+def task_command(
+    runtime: Runtime, program: Program, external: Sequence[Mount], place: Place, name: str, *, listens: bool = False
+) -> Command:
     """Return the command of one run of the task, or of the init program, at `place`."""
     seen = _seen_on_host(place) if runtime.on_host else _seen_in_container(place)
     arguments = tuple(_filled(argument, seen) for argument in program.args)
     named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub}
     environment = {**program.environment, **{key: value for key, value in named.items() if value}}
-    command = runtime.command(arguments, environment, task_mounts(external, place), name)
+    command = runtime.command(arguments, environment, task_mounts(external, place), name, listens=listens)
     return replace(command, environment={**command.environment, ENV_RUN: name})
 
 

@@ -80,6 +80,42 @@ def output_refused(why: str) -> Failure:
     return Failure("OutputRefused", why)
 
 
+def task_said(text: str, traceback: str = "") -> Failure:
+    """Return the failure that a warm task told of itself."""
+    return Failure("ContainerRunError", f"task failed: {text}", traceback=traceback)
+
+
+def invalid_answer(what: str, remedy: str) -> Failure:
+    """Return the failure of a warm task whose answer cannot be used."""
+    return Failure(
+        "InvalidAnswer",
+        f"the task's answer {what}; {remedy}",
+        reason=DeadReason.OUTPUT_UNREADABLE,
+        aka="InvalidOutfile",
+    )
+
+
+def answer_too_long(limit_bytes: int) -> Failure:
+    """Return the failure of a warm task whose output no queue would take."""
+    return Failure(
+        "OutfileTooLarge",
+        f"the task's answer has more than {limit_bytes} bytes: write large results to storage and send their address",
+        reason=DeadReason.OUTPUT_TOO_LARGE,
+        final=True,
+    )
+
+
+def container_ended(exit_code: int, text: str, traceback: str = "", *, mute: bool = False) -> Failure:
+    """Return the failure of a warm container that ended, or closed its ears or its mouth (`mute`), within an event."""
+    what = "closed its standard input or output" if mute else f"ended (exit code {exit_code})"
+    return Failure(
+        "ContainerRunError",
+        f"task {what} in the middle of an event: {text}; "
+        "a warm task answers every line, and ends when its standard input does",
+        traceback=traceback,
+    )
+
+
 def os_text(error: OSError | ValueError) -> str:
     """Return what the operating system, or Python for it, says of a call that failed."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

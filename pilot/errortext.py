@@ -36,6 +36,14 @@ def last_words(stderr: str) -> tuple[str, str]:
     return NOTHING, ""
 
 
+def one_line(text: str) -> tuple[str, str]:
+    """Return what a program said of a failure as one line, and the traceback in it (empty if it has none)."""
+    lines = [_printable(line) for line in text.splitlines()]
+    if traceback := _last_traceback(lines):
+        return _short(traceback[-1]), _tail("\n".join(traceback))
+    return _short(" ".join(" ".join(lines).split())) or "<no text>", ""
+
+
 def _last_traceback(lines: list[str]) -> list[str]:
     """Return the lines of the last whole traceback: its head, indented frames, and the exception's line."""
     for start in range(len(lines) - 1, -1, -1):

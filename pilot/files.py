@@ -3,6 +3,7 @@
     <parent>/ewms-pilot-data/<uuid>/task-io/{infile-<uuid>.<ext>,outfile-<uuid>.<ext>}
                              <uuid>/outputs/{stdoutfile,stderrfile}
                              init-<hex>/outputs/{stdoutfile,stderrfile}
+                             warm-<hex>/outputs/stderrfile
                              data-hub/
 
 A task may leave anything where its outfile should be, so that is opened without following links, must be a regular
@@ -92,9 +93,9 @@ class WorkDirectory:
             outfile=f"outfile-{name}.{self._outfile_ext}",
         )
 
-    def begin_init(self) -> RunFiles:
-        """Make the directory of the init container's run."""
-        name = f"init-{uuid.uuid4().hex}"
+    def begin_outputs(self, kind: str) -> RunFiles:
+        """Make the directory of a run without infile and outfile."""
+        name = f"{kind}-{uuid.uuid4().hex}"
         directory = f"{self.path}/{name}"
         os.makedirs(f"{directory}/outputs", mode=0o700)
         return RunFiles(name, directory, "", f"{directory}/outputs", "", "")

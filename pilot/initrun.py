@@ -43,7 +43,7 @@ class InitRun:
         assert self._settings.init is not None
         place = Place(data_hub=self._work.data_hub)
         try:
-            files = self._work.begin_init()
+            files = self._work.begin_outputs("init")
             command = task_command(self._runtime, self._settings.init, self._external, place, f"ewms-{files.name}")
             self._child = self._children.spawn(
                 command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._exited(files, code)

@@ -13,6 +13,16 @@ class RunInit:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmUp:
+    """Start the containers that are kept alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoolDown:
+    """Let the containers that were kept alive end by themselves, and say `Cooled`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Take events from the input queues, at most `prefetch` at once from each."""
 
@@ -110,6 +120,6 @@ class Exit:
 
 
 Instruction = (
-    RunInit | Listen | StopListening | Start | PublishOutput | PublishDeadLetter | Settle | Adopt | KillAll | Report
-    | Count | Exit
+    RunInit | WarmUp | CoolDown | Listen | StopListening | Start | PublishOutput | PublishDeadLetter | Settle | Adopt
+    | KillAll | Report | Count | Exit
 )  # fmt: skip

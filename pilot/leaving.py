@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pilot.instructions import Exit, How, Instruction, KillAll, Report, StopListening
+from pilot.instructions import CoolDown, Exit, How, Instruction, KillAll, Report, StopListening
 from pilot.state import Stage, State
 from pilot.steps import Step, reported, settled
 from schemas.statuses import PilotStatus
@@ -39,11 +39,12 @@ def drained(state: State) -> Step:
 def abandoned(state: State, now_s: float) -> Step:
     """Let go of everything: time is up. Whatever is not confirmed goes back to its queue."""
     held = (*state.waiting, *state.running.values(), *(item.held for item in state.settling.values()))
-    instructions: list[Instruction] = [KillAll()] if state.running or state.init_runs else []
+    instructions: list[Instruction] = [KillAll()] if state.running or state.init_runs or state.warm else []
     # A quarantine may follow, and a broker that is back by then would lend what is given back, without end.
     instructions += [StopListening()] if state.listening else []
     instructions += [settled(item, How.RETURN) for item in held]
     state = replace(state, stage=Stage.DRAINING, waiting=(), running={}, settling={}, init_runs=False, listening=False)
+    state = replace(state, warm=False, cooling=False)
     return finished(state, now_s, instructions)
 
 
@@ -51,6 +52,8 @@ def finished(state: State, now_s: float, instructions: list[Instruction]) -> Ste
     """End the pilot once its hands are empty."""
     if not state.empty:
         return state, instructions
+    if state.warm:
+        return _cooled_down(state, now_s, instructions)
     error = state.fatal
     if not error and state.n_failed and not state.asked_to_stop:
         error = f"RuntimeError: {state.n_failed} TASK(S) FAILED: {', '.join(state.errors)}"
@@ -62,6 +65,14 @@ def finished(state: State, now_s: float, instructions: list[Instruction]) -> Ste
         state = replace(state, stage=Stage.QUARANTINED, until_s=now_s + state.policy.quarantine_s, away_since_s=None)
         return state, instructions
     return exited(state, 1, instructions)
+
+
+def _cooled_down(state: State, now_s: float, instructions: list[Instruction]) -> Step:
+    """Let the containers end that were kept alive; a stop that was asked for gives them what is left of its grace."""
+    if state.cooling:
+        return state, instructions
+    until_s = now_s + state.policy.drain_grace_s if state.until_s is None else state.until_s
+    return replace(state, cooling=True, until_s=until_s), [*instructions, CoolDown()]
 
 
 def exited(state: State, status: int, instructions: list[Instruction]) -> Step:

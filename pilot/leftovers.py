@@ -6,7 +6,8 @@ import sys
 from pilot.files import RunFiles, read_tail, remove_run, remove_tree
 from pilot.settings import Settings
 
-_DUMPED_BYTES = 16 * 1024
+#: What is printed of a stream: its end.
+DUMPED_BYTES = 16 * 1024
 
 
 class Leftovers:
@@ -20,7 +21,7 @@ class Leftovers:
         """Print what a run said, if it `failed` or if that is wanted, and remove its files."""
         if failed or self._settings.dump_output:
             for name, path in (("stdout", files.stdout), ("stderr", files.stderr)):
-                printed(name, files.name, read_tail(path, _DUMPED_BYTES))
+                printed(name, files.name, read_tail(path, DUMPED_BYTES))
         if not self._settings.keep_files and not remove_run(files):
             removal = asyncio.get_running_loop().create_task(asyncio.to_thread(remove_tree, files.directory))
             self._removals.add(removal)

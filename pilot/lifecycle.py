@@ -10,13 +10,26 @@ event to somebody else, so a dead delivery is never settled, though its run goes
 
 from dataclasses import replace
 
-from pilot.instructions import How, Instruction, KillAll, Listen, RunInit, Settle, Start, StopListening
+from pilot.instructions import How, Instruction, KillAll, Listen, RunInit, Settle, Start, StopListening, WarmUp
 from pilot.leaving import SETTLE_GRACE_S, abandoned, drained, exited, finished, stop
 from pilot.lookahead import LONG_S, long, prefetch
 from pilot.outcome import confirmed, ended, refused
 from pilot.state import Policy, Stage, State
 from pilot.steps import Step, reported, settled
-from pilot.stimuli import Arrived, Broke, Confirmed, Ended, Held, InitEnded, Lost, Refused, Stimulus, StopAsked, Tick
+from pilot.stimuli import (
+    Arrived,
+    Broke,
+    Confirmed,
+    Cooled,
+    Ended,
+    Held,
+    InitEnded,
+    Lost,
+    Refused,
+    Stimulus,
+    StopAsked,
+    Tick,
+)
 from pilot.taking import arrived, onward
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
@@ -53,6 +66,8 @@ def advance(state: State, stimulus: Stimulus) -> Step:
             return _tick(state, stimulus)
         case InitEnded():
             return _init_ended(state, stimulus)
+        case Cooled(now_s):
+            return finished(replace(state, warm=False, cooling=False), now_s, []) if state.cooling else (state, [])
         case StopAsked(now_s):
             return stop(replace(state, asked_to_stop=True), now_s)
         case Broke(now_s, error):
@@ -99,8 +114,10 @@ def _listen(state: State, now_s: float) -> Step:
         quiet_since_s=now_s,
         away_since_s=now_s,
         ticked_s=now_s,
+        warm=state.policy.warm,
     )
-    return reported(state, PilotStatus.AWAITING_FIRST_MESSAGE, [Listen(n)])
+    first: list[Instruction] = [WarmUp()] if state.warm else []
+    return reported(state, PilotStatus.AWAITING_FIRST_MESSAGE, [*first, Listen(n)])
 
 
 def _init_ended(state: State, stimulus: InitEnded) -> Step:

@@ -11,8 +11,9 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any, NamedTuple
 
 from pilot.container import ENV_RUN, Command
 
@@ -55,6 +56,14 @@ class Child:
             self._on_end(self._code)
 
 
+class Pipes(NamedTuple):
+    """The pilot's ends of a command's standard streams, not blocking; who has them closes them."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
 class Children:
     """All children of this process; there is one of these."""
 
@@ -67,17 +76,43 @@ class Children:
 
     def spawn(self, command: Command, *, stdout: str, stderr: str, on_end: Callable[[int], None]) -> Child:
         """Start `command` with its output going to files. Raises: OSError if it cannot be started."""
-        program = found_program(command)
         write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        pid = os.posix_spawn(
-            program,
-            command.argv,
-            command.environment,
-            file_actions=(
+        return self._spawned(
+            command,
+            (
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, stdout, write, 0o600),
                 (os.POSIX_SPAWN_OPEN, 2, stderr, write, 0o600),
             ),
+            on_end,
+        )
+
+    def spawn_piped(self, command: Command, *, on_end: Callable[[int], None]) -> tuple[Child, Pipes]:
+        """Start `command` with a pipe to each of its three streams. Raises: OSError if it cannot be started."""
+        ends: list[int] = []
+        try:
+            for _ in range(3):
+                ends += os.pipe()
+            theirs_in, ours_in, ours_out, theirs_out, ours_err, theirs_err = ends
+            for fd in (ours_in, ours_out, ours_err):
+                os.set_blocking(fd, False)
+            # No other child inherits our ends: Python opens pipes close-on-exec.
+            dups = ((theirs_in, 0), (theirs_out, 1), (theirs_err, 2))
+            child = self._spawned(command, tuple((os.POSIX_SPAWN_DUP2, fd, target) for fd, target in dups), on_end)
+        except BaseException:
+            for fd in ends:
+                os.close(fd)
+            raise
+        for fd, _ in dups:
+            os.close(fd)
+        return child, Pipes(ours_in, ours_out, ours_err)
+
+    def _spawned(self, command: Command, file_actions: Sequence[Any], on_end: Callable[[int], None]) -> Child:
+        pid = os.posix_spawn(
+            found_program(command),
+            command.argv,
+            command.environment,
+            file_actions=file_actions,
             setsid=True,
             setsigmask=(),
             setsigdef=_DEFAULT_SIGNALS,

@@ -12,11 +12,12 @@ from typing import Any
 from pilot import lifecycle
 from pilot.chirp import Chirper
 from pilot.container import Runtime
+from pilot.containers import Containers
 from pilot.errors import Failure
 from pilot.files import WorkDirectory
-from pilot.initrun import InitRun
 from pilot.instructions import (
     Adopt,
+    CoolDown,
     Count,
     Exit,
     How,
@@ -30,10 +31,9 @@ from pilot.instructions import (
     Settle,
     Start,
     StopListening,
+    WarmUp,
 )
-from pilot.leftovers import Leftovers
 from pilot.mounts import Mount
-from pilot.perevent import PerEvent
 from pilot.process import Children
 from pilot.publishing import Publishing, Run
 from pilot.queues import Queues
@@ -43,6 +43,7 @@ from pilot.stimuli import (
     Arrived,
     Broke,
     Confirmed,
+    Cooled,
     Ended,
     Held,
     InitEnded,
@@ -52,7 +53,7 @@ from pilot.stimuli import (
     StopAsked,
     Tick,
 )
-from pilot.tasks import Outcome, Tasks
+from pilot.tasks import Outcome
 from runtime.amqp import Delivery
 from schemas.errors import EWMSError
 
@@ -76,30 +77,19 @@ class Pilot:
     ) -> None:
         self._settings = settings
         self._queues = queues
-        self._children = children
         self._chirper = chirper
         self._publishing = Publishing(settings, queues, on_end=self._published)
-        self._leftovers = leftovers = Leftovers(settings)
-        self._tasks: Tasks = PerEvent(
+        self._containers = Containers(
             settings,
             children=children,
             work=work,
-            leftovers=leftovers,
             runtime=runtime,
+            init_runtime=init_runtime,
             external=external,
             on_end=self._ended,
+            on_init_end=lambda failure: self.feed(InitEnded(self._loop.time(), failure)),
+            on_cold=lambda: self.feed(Cooled(self._loop.time())),
         )
-        self._init: InitRun | None = None
-        if init_runtime is not None:
-            self._init = InitRun(
-                settings,
-                children=children,
-                work=work,
-                leftovers=leftovers,
-                runtime=init_runtime,
-                external=external,
-                on_end=lambda failure: self.feed(InitEnded(self._loop.time(), failure)),
-            )
         self._loop = asyncio.get_running_loop()
         self._state: State | None = None
         self._stimuli: deque[Stimulus] = deque()
@@ -122,13 +112,13 @@ class Pilot:
         try:
             return await self._exit
         finally:
-            await self._children.kill_all()
+            await self._containers.gone()
             if self._timer is not None:
                 self._timer.cancel()
             abandoned = (*self._publishing.under_way, *self._others)
             for task in abandoned:
                 task.cancel()
-            await asyncio.gather(*self._settlements, *abandoned, self._leftovers.removed(), return_exceptions=True)
+            await asyncio.gather(*self._settlements, *abandoned, self._containers.removed(), return_exceptions=True)
 
     def stop(self) -> None:
         """Ask the pilot to leave."""
@@ -195,12 +185,13 @@ class Pilot:
             case Adopt(key, other):
                 self._deliveries[key] = self._deliveries.pop(other)
             case RunInit():
-                assert self._init is not None
-                self._init.start()
+                self._containers.run_init()
+            case WarmUp():
+                self._containers.warm_up()
+            case CoolDown():
+                self._containers.cool_down()
             case KillAll():
-                self._tasks.kill_all()
-                if self._init is not None:
-                    self._init.kill()
+                self._containers.kill_all()
             case Exit(status):
                 if not self._exit.done():
                     self._exit.set_result(status)
@@ -254,7 +245,7 @@ class Pilot:
         entry = self._deliveries.get(key)
         event, attempt = (entry[1].event, entry[1].attempt) if entry else (None, 1)
         self._runs[key] = Run(event, started_s=self._loop.time())
-        self._tasks.start(key, event, attempt)
+        self._containers.task.start(key, event, attempt)
 
     def _ended(self, key: int, outcome: Outcome) -> None:
         run = self._runs.get(key)

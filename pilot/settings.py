@@ -17,6 +17,9 @@ from schemas.legacywire import Wire
 TASK_FILE = "ewms_pilot_task.json"
 TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
 
+#: What stands in a task's arguments for the files of its event.
+FILE_PLACEHOLDERS = ("{{INFILE}}", "{{IN_FILE}}", "{{OUTFILE}}", "{{OUT_FILE}}")
+
 _EXTENSION = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
@@ -28,6 +31,13 @@ class Platform(StrEnum):
     PODMAN = "podman"
     BUBBLEWRAP = "bubblewrap"
     NONE = "none"
+
+
+class TaskMode(StrEnum):
+    """How the task's container meets its events: one each, or `STREAM`: one for each slot, an event a line."""
+
+    EVENT = "event"
+    STREAM = "stream"
 
 
 class ChirpDest(StrEnum):
@@ -92,6 +102,9 @@ class Settings:
     chirp: Chirp
     init_timeout_s: float | None
     task_timeout_s: float | None
+    task_mode: TaskMode
+    #: What the first event of a warm container has beyond its timeout, while that starts.
+    task_start_s: float
     stop_on_error: bool
     okay_errors: frozenset[str]
     max_failures_in_a_row: int
@@ -152,6 +165,8 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         chirp=_chirp(v),
         init_timeout_s=v.limit_s("INIT_TIMEOUT"),
         task_timeout_s=task_timeout_s or old_timeout_s,
+        task_mode=v.choice("TASK_MODE", TaskMode, TaskMode.EVENT) or TaskMode.EVENT,
+        task_start_s=v.seconds("TASK_START_TIMEOUT", 60),
         stop_on_error=stop_on_error,
         okay_errors=frozenset(v.words("OKAY_ERRORS", None)),
         max_failures_in_a_row=max(0, v.integer("MAX_FAILURES_IN_A_ROW") or 0),
@@ -241,6 +256,20 @@ def _check_together(v: Variables, s: Settings) -> None:
         v.wrong("TASK_ARGS", "must be the command of a bare process", "set it")
     if not s.inputs and not s.outputs:
         v.wrong("QUEUE_INCOMING", "or EWMS_PILOT_QUEUE_OUTGOING must name a queue", "a task needs one of them at least")
+    if s.task_mode is TaskMode.STREAM:
+        _check_stream(v, s)
     for level in ("CL_LOG", "CL_LOG_THIRD_PARTY"):
         if v.text(level, "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
             v.wrong(level, "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL", "choose one, or unset it")
+
+
+def _check_stream(v: Variables, s: Settings) -> None:
+    """Note what a warm task cannot have."""
+    if not s.inputs and s.outputs:
+        v.wrong("TASK_MODE", "stream needs an input queue", "a source has no events to be fed: unset it")
+    if any(placeholder in argument for argument in s.task.args for placeholder in FILE_PLACEHOLDERS):
+        v.wrong(
+            "TASK_ARGS",
+            f"must not name {', '.join(FILE_PLACEHOLDERS)} with EWMS_PILOT_TASK_MODE=stream",
+            "a warm task reads events from standard input and answers on standard output: remove them, or the mode",
+        )

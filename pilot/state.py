@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pilot.errors import Failure
 from pilot.lookahead import Pace
-from pilot.settings import Settings
+from pilot.settings import Settings, TaskMode
 from pilot.stimuli import Held
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
@@ -27,7 +27,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that decide. `source`: there is no input queue, and the task runs once."""
+    """The settings that decide. `source`: there is no input queue, and the task runs once.
+
+    `warm`: containers are kept alive from the first event's time on until there are no more.
+    """
 
     concurrency: int
     first_timeout_s: float
@@ -41,6 +44,7 @@ class Policy:
     prefetch: int | None = None
     has_init: bool = False
     source: bool = False
+    warm: bool = False
 
 
 def policy(settings: Settings) -> Policy:
@@ -58,6 +62,7 @@ def policy(settings: Settings) -> Policy:
         prefetch=settings.prefetch,
         has_init=settings.init is not None,
         source=not settings.inputs,
+        warm=settings.task_mode is TaskMode.STREAM,
     )
 
 
@@ -79,6 +84,9 @@ class State:
     #: Since when nothing was in hand and nothing kept events away.
     quiet_since_s: float
     init_runs: bool = False
+    #: Whether containers are kept alive, and whether they have been told that there is nothing more for them.
+    warm: bool = False
+    cooling: bool = False
     waiting: tuple[Held, ...] = ()
     running: Mapping[int, Held] = field(default_factory=dict)
     settling: Mapping[int, Settling] = field(default_factory=dict)

@@ -29,6 +29,13 @@ class InitEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Cooled:
+    """The last container that was kept alive has ended."""
+
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Arrived:
     """The broker delivered an event."""
 
@@ -98,4 +105,4 @@ class Broke:
     error: str
 
 
-Stimulus = InitEnded | Arrived | Ended | Confirmed | Refused | Lost | Tick | StopAsked | Broke
+Stimulus = InitEnded | Cooled | Arrived | Ended | Confirmed | Refused | Lost | Tick | StopAsked | Broke

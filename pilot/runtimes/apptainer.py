@@ -29,7 +29,13 @@ class Apptainer:
     on_host: bool = False
 
     def command(
-        self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Sequence[Mount],
+        name: str,
+        *,
+        listens: bool = False,
     ) -> Command:
         """Return `apptainer exec|run ... IMAGE ARGS`."""
         binds = [f"{m.source}:{m.target}{':ro' if m.read_only else ''}" for m in mounts]

@@ -20,7 +20,13 @@ class Bare:
     on_host: bool = True
 
     def command(
-        self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Sequence[Mount],
+        name: str,
+        *,
+        listens: bool = False,
     ) -> Command:
         """Return the task's own command; mounts mean nothing to it."""
         return Command(tuple(arguments), {**self.environment, **environment})

@@ -34,7 +34,13 @@ class Bubblewrap:
     on_host: bool = False
 
     def command(
-        self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Sequence[Mount],
+        name: str,
+        *,
+        listens: bool = False,
     ) -> Command:
         """Return `bwrap ... -- ARGS`."""
         argv = [

@@ -24,7 +24,13 @@ class Docker:
     on_host: bool = False
 
     def command(
-        self, arguments: Sequence[str], environment: Mapping[str, str], mounts: Sequence[Mount], name: str
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Sequence[Mount],
+        name: str,
+        *,
+        listens: bool = False,
     ) -> Command:
         """Return `docker run ... IMAGE ARGS`."""
         specs = [f"type=bind,source={m.source},target={m.target}{',readonly' if m.read_only else ''}" for m in mounts]
@@ -33,6 +39,7 @@ class Docker:
             "run",
             "--rm",
             "--init",
+            *(("--interactive",) if listens else ()),
             "--name",
             name,
             *(("--shm-size", self.shm_size) if self.shm_size else ()),

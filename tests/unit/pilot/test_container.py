@@ -169,3 +169,13 @@ def test_whatever_a_variables_value_is_it_stays_one_value(runtime: Runtime, valu
     made, plain = command(runtime, "x", KEY=value), command(runtime, "x", KEY="plain")
     assert len(made.argv) == len(plain.argv)
     assert made.environment.keys() == plain.environment.keys()
+
+
+def test_only_docker_has_to_be_told_that_a_task_listens() -> None:
+    for runtime in (APPTAINER, BARE, BUBBLEWRAP):
+        made, listening = (
+            runtime.command(["reco"], {}, [], "ewms-u", listens=listens).argv for listens in (False, True)
+        )
+        assert listening == made
+    assert "--interactive" in DOCKER.command(["reco"], {}, [], "ewms-u", listens=True).argv
+    assert "--interactive" not in DOCKER.command(["reco"], {}, [], "ewms-u").argv

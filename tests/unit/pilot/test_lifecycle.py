@@ -24,7 +24,19 @@ from pilot.instructions import (
 )
 from pilot.lifecycle import advance, begin, wake_at
 from pilot.state import Policy, Stage, State
-from pilot.stimuli import Arrived, Broke, Confirmed, Ended, Held, InitEnded, Lost, Refused, Stimulus, StopAsked, Tick
+from pilot.stimuli import (
+    Arrived,
+    Broke,
+    Confirmed,
+    Ended,
+    Held,
+    InitEnded,
+    Lost,
+    Refused,
+    Stimulus,
+    StopAsked,
+    Tick,
+)
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
 

@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pilot.errors import Failure, invalid_infile, output_refused
 from pilot.instructions import (
     Adopt,
+    CoolDown,
     Count,
     Exit,
     How,
@@ -20,11 +21,26 @@ from pilot.instructions import (
     Settle,
     Start,
     StopListening,
+    WarmUp,
 )
 from pilot.lifecycle import advance, begin, wake_at
 from pilot.state import Policy, Stage
-from pilot.stimuli import Arrived, Broke, Confirmed, Ended, Held, InitEnded, Lost, Refused, Stimulus, StopAsked, Tick
+from pilot.stimuli import (
+    Arrived,
+    Broke,
+    Confirmed,
+    Cooled,
+    Ended,
+    Held,
+    InitEnded,
+    Lost,
+    Refused,
+    Stimulus,
+    StopAsked,
+    Tick,
+)
 from schemas.ids import EventId
+from schemas.statuses import PilotStatus
 
 QUEUES = ("qa", "qb")
 FAILURES = (
@@ -45,9 +61,17 @@ class PilotModel(RuleBasedStateMachine):
         quarantine_s=st.sampled_from([0.0, 5.0]),
         has_init=st.booleans(),
         prefetch=st.sampled_from([None, 1, 6]),
+        warm=st.booleans(),
     )
     def start(
-        self, concurrency: int, stop_on_error: bool, in_a_row: int, quarantine_s: float, has_init: bool, prefetch: int
+        self,
+        concurrency: int,
+        stop_on_error: bool,
+        in_a_row: int,
+        quarantine_s: float,
+        has_init: bool,
+        prefetch: int,
+        warm: bool,
     ) -> None:
         self.now_s = 100.0
         self.next_key = 1
@@ -63,6 +87,7 @@ class PilotModel(RuleBasedStateMachine):
             max_failures_in_a_row=in_a_row,
             prefetch=prefetch,
             has_init=has_init,
+            warm=warm,
         )
         #: The broker's view: what every delivery became; None while it is on loan; "void" once its channel went.
         self.deliveries: dict[int, How | str | None] = {}
@@ -77,6 +102,9 @@ class PilotModel(RuleBasedStateMachine):
         self.broker_up = True
         self.listening = False
         self.init_runs = False
+        #: Whether containers are kept alive, and whether they may end.
+        self.warm = False
+        self.cooling = self.all_killed = False
         self.stop_asked_s: float | None = None
         self.exit: int | None = None
         self.n_reported_done = 0
@@ -93,6 +121,8 @@ class PilotModel(RuleBasedStateMachine):
         for instruction in instructions:
             match instruction:
                 case Start(key):
+                    assert self.warm == self.policy.warm, "a run began without a warm container"
+                    assert not self.cooling, "a run began when the containers were let go"
                     assert self.stop_asked_s is None, "a run began after the pilot was asked to stop"
                     assert key in self.deliveries
                     assert self.deliveries[key] is None, "a run began for an event that is not on loan"
@@ -114,6 +144,7 @@ class PilotModel(RuleBasedStateMachine):
                     self.answers[key] = other
                 case Exit(status):
                     assert self.exit is None
+                    assert not self.warm or self.all_killed, "the pilot left its containers"
                     self.exit = status
                 case Listen(prefetch):
                     assert prefetch >= self.policy.concurrency
@@ -122,7 +153,22 @@ class PilotModel(RuleBasedStateMachine):
                     self.listening = False
                 case RunInit():
                     self.init_runs = True
-                case KillAll() | Report() | Count():
+                case WarmUp():
+                    assert not self.warm, "containers were started twice"
+                    assert self.policy.warm
+                    assert not self.init_runs, "a container was started before the init run had ended"
+                    self.warm = True
+                case CoolDown():
+                    assert self.warm
+                    assert not self.cooling
+                    assert not self.running, "the containers were let go while a task runs"
+                    self.cooling = True
+                case KillAll():
+                    self.all_killed = True
+                case Report(status):
+                    if status in {PilotStatus.DONE, PilotStatus.FATAL_ERROR}:
+                        assert not self.warm or self.all_killed, "the last word came before the containers had ended"
+                case Count():
                     pass
 
     def settle(self, key: int, how: How) -> None:
@@ -208,6 +254,12 @@ class PilotModel(RuleBasedStateMachine):
         self.init_runs = False
         if self.exit is None:
             self.feed(InitEnded(self.now_s, failure))
+
+    @precondition(lambda self: self.cooling)
+    @rule()
+    def containers_end(self) -> None:
+        self.warm = self.cooling = False
+        self.feed(Cooled(self.now_s))
 
     @precondition(lambda self: self.exit is None)
     @rule()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot.errors import SettingsInvalid
-from pilot.settings import ChirpDest, Platform, Settings, chirp, settings
+from pilot.settings import ChirpDest, Platform, Settings, TaskMode, chirp, settings
 from schemas.legacywire import Wire
 
 MINIMAL = {
@@ -48,6 +48,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert s.apptainer_directory_only is True
     assert s.init is None
     assert s.platform is None
+    assert (s.task_mode, s.task_start_s) == (TaskMode.EVENT, 60)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,9 @@ def test_the_defaults_are_the_contracts() -> None:
         ("INIT_TIMEOUT", "5", "init_timeout_s", 5),
         ("TASK_TIMEOUT", "1.5", "task_timeout_s", 1.5),
         ("SUBPROC_TIMEOUT", "9", "task_timeout_s", 9),
+        ("TASK_MODE", "Stream", "task_mode", TaskMode.STREAM),
+        ("TASK_MODE", "event", "task_mode", TaskMode.EVENT),
+        ("TASK_START_TIMEOUT", "0", "task_start_s", 0),
         ("STOP_LISTENING_ON_TASK_ERROR", "false", "stop_on_error", False),
         ("OKAY_ERRORS", "ContainerRunError  TimeoutError", "okay_errors", {"ContainerRunError", "TimeoutError"}),
         ("MAX_CONCURRENT_TASKS", "4", "concurrency", 4),
@@ -146,6 +150,8 @@ def test_a_source_needs_no_input_and_a_sink_no_output() -> None:
         ("QUEUE_INCOMING_BROKER_ADDRESS", ""),
         ("QUEUE_INCOMING_BROKER_TYPE", "pulsar"),
         ("CL_LOG", "LOUD"),
+        ("TASK_MODE", "batch"),
+        ("TASK_START_TIMEOUT", "soon"),
     ],
 )
 def test_a_wrong_value_is_answered_with_the_variable_the_rule_and_the_remedy(name: str, value: str) -> None:
@@ -156,6 +162,21 @@ def test_a_wrong_value_is_answered_with_the_variable_the_rule_and_the_remedy(nam
 
 def test_quarantine_needs_a_pilot_that_stops_on_errors() -> None:
     assert "STOP_LISTENING_ON_TASK_ERROR" in problem(QUARANTINE_TIME="5", STOP_LISTENING_ON_TASK_ERROR="False")
+
+
+@pytest.mark.parametrize("name", ["{{INFILE}}", "{{IN_FILE}}", "{{OUTFILE}}", "{{OUT_FILE}}"])
+def test_a_warm_task_has_no_files_to_name(name: str) -> None:
+    text = problem(TASK_MODE="stream", TASK_ARGS=f"reco --x={name}")
+    assert "EWMS_PILOT_TASK_ARGS must not name" in text
+    assert "reads events from standard input" in text
+    assert told(TASK_MODE="stream", TASK_ARGS="reco {{DATA_HUB}}").task.args == ("reco", "{{DATA_HUB}}")
+
+
+def test_a_source_cannot_be_warm() -> None:
+    text = problem(TASK_MODE="stream", QUEUE_INCOMING="")
+    assert text.count("EWMS_PILOT_") == 1
+    assert "EWMS_PILOT_TASK_MODE stream needs an input queue" in text
+    assert told(TASK_MODE="stream", QUEUE_OUTGOING="").task_mode is TaskMode.STREAM
 
 
 def test_all_problems_are_reported_together_and_no_value_is_repeated() -> None:

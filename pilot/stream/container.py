@@ -1,0 +1,183 @@
+"""One slot of warm tasks at work: does what its core says, and tells it what happened."""
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from pilot.container import Place, Runtime, task_command
+from pilot.errors import container_not_started, os_text
+from pilot.errortext import last_words
+from pilot.files import WorkDirectory
+from pilot.leftovers import DUMPED_BYTES, printed
+from pilot.mounts import Mount
+from pilot.process import Child, Children, found_program
+from pilot.settings import Settings
+from pilot.stream import slot
+from pilot.stream.lines import answer, unasked
+from pilot.stream.pipes import Talk
+from pilot.stream.slot import Limits, Phase, Slot
+from pilot.tasks import Outcome
+from pilot.tether import tethered
+
+log = logging.getLogger(__name__)
+
+
+class WarmSlot:
+    """A slot, its container, and the event in it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        children: Children,
+        work: WorkDirectory,
+        runtime: Runtime,
+        external: tuple[Mount, ...],
+        on_end: Callable[[int, Outcome], None],
+        on_gone: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._children = children
+        self._work = work
+        self._runtime = runtime
+        self._external = external
+        self._on_end, self._on_gone = on_end, on_gone
+        self._loop = asyncio.get_running_loop()
+        self._slot = Slot(Limits(settings.task_timeout_s, settings.task_start_s))
+        self._stimuli: deque[slot.Stimulus] = deque()
+        self._busy = False
+        self._event_id = ""
+        self._line = b""
+        self._name = ""
+        self._child: Child | None = None
+        self._talk: Talk | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        #: How much the container had written to its standard error when it got its event.
+        self._mark = 0
+
+    @property
+    def phase(self) -> Phase:
+        """Where the container stands."""
+        return self._slot.phase
+
+    @property
+    def free(self) -> bool:
+        """Whether there is no event here."""
+        return self._slot.key is None
+
+    def warm_up(self) -> None:
+        """Start a container ahead of the first event."""
+        self.feed(slot.WarmedUp(self._loop.time()))
+
+    def give(self, key: int, event_id: str, line: bytes) -> None:
+        """Work on an event; the slot is free."""
+        self._event_id, self._line = event_id, line
+        self.feed(slot.Given(self._loop.time(), key))
+
+    def feed(self, stimulus: slot.Stimulus) -> None:
+        """Tell the core what happened, and do what it says."""
+        self._stimuli.append(stimulus)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._stimuli:
+                self._slot, instructions = slot.advance(self._slot, self._stimuli.popleft())
+                for instruction in instructions:
+                    self._do(instruction)
+        finally:
+            self._busy = False
+
+    def _do(self, instruction: slot.Instruction) -> None:
+        match instruction:
+            case slot.Send(_, due_s):
+                if self._talk is None:  # it could not be started, and the core is about to hear of it
+                    return
+                self._mark = self._talk.stderr.total
+                self._set_timer(due_s)
+                self._talk.send(self._line)
+            case slot.End(key, outcome):
+                self._set_timer(None)
+                self._line = b""
+                self._print(outcome)
+                self._on_end(key, outcome)
+            case slot.Spawn():
+                self._spawn()
+            case slot.Await(due_s):
+                self._set_timer(due_s)
+            case slot.Hush():
+                if self._talk is not None:
+                    self._talk.hush()
+            case slot.Kill():
+                if self._child is not None:
+                    self._children.kill(self._child)
+
+    def _set_timer(self, due_s: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due_s is not None:
+            self._timer = self._loop.call_at(due_s, self.feed, slot.Due())
+
+    def _spawn(self) -> None:
+        self._name, self._mark = f"ewms-warm-{os.urandom(16).hex()}", 0
+        place = Place(data_hub=self._work.data_hub)
+        try:
+            command = task_command(self._runtime, self._settings.task, self._external, place, self._name, listens=True)
+            command = tethered(command, found_program(command), os.getpid())
+            child, pipes = self._children.spawn_piped(command, on_end=self._exited)
+        except (OSError, ValueError) as error:
+            self._child = self._talk = None
+            self.feed(slot.Unstartable(container_not_started("task", os_text(error))))
+            return
+        self._child = child
+        self._talk = Talk(
+            pipes,
+            on_line=self._answered,
+            on_unasked=self._spoke_unasked,
+            on_closed=lambda: self.feed(slot.Closed(self._loop.time())),
+        )
+
+    def _answered(self, line: bytes, more: bool) -> None:
+        said = answer(line, self._event_id)
+        if isinstance(said, Outcome):
+            self.feed(slot.Answered(said, more))
+        else:
+            printed("stdout", self._name, line[:DUMPED_BYTES].decode(errors="replace"))
+            self.feed(slot.Misbehaved(said))
+
+    def _spoke_unasked(self) -> None:
+        failure = unasked()
+        log.warning("a warm container is replaced: %s", failure)
+        self.feed(slot.Misbehaved(failure))
+
+    def _exited(self, code: int) -> None:
+        talk = self._talk
+        assert talk is not None
+        talk.hear_out()
+        self._set_timer(None)
+        unread = talk.unread()
+        words, traceback = last_words(talk.stderr.text())
+        talk.close()
+        if self.free and self._slot.phase is Phase.WARM:
+            log.warning("a warm container ended between two events (exit code %d): %s", code, words)
+        self._keep(talk)
+        self.feed(slot.Gone(self._loop.time(), code, words, traceback, unread))
+        self._on_gone()
+
+    def _print(self, outcome: Outcome) -> None:
+        failed = outcome.failure is not None and not outcome.interrupted
+        if self._talk is not None and (failed or self._settings.dump_output):
+            printed("stderr", self._name, self._talk.stderr.text(self._mark, DUMPED_BYTES))
+
+    def _keep(self, talk: Talk) -> None:
+        """Keep the end of what the container wrote to its standard error, if files are to be kept."""
+        if not self._settings.keep_files:
+            return
+        try:
+            Path(self._work.begin_outputs("warm").stderr).write_text(talk.stderr.text())
+        except OSError as error:
+            log.warning("the standard error of a warm container cannot be kept: %s", os_text(error))

@@ -1,0 +1,93 @@
+"""The words of a warm task: an event becomes a line of its standard input, a line of its output an answer. (core)
+
+    {"id":"9f1c...","attempt":1,"data":<the event's JSON>}    in
+    {"id":"9f1c...","data":<any JSON>}                        out: done, with an output
+    {"id":"9f1c..."}                                          out: done, without one
+    {"id":"9f1c...","error":"text"}                           out: failed; the container stays
+
+All is UTF-8. The event's JSON goes as it is written, its line breaks as blanks: no number loses a digit on the way.
+"""
+
+import json
+from typing import Any
+
+from pilot.errors import Failure, answer_too_long, codec_missing, invalid_answer, invalid_infile, task_said
+from pilot.errortext import one_line
+from pilot.tasks import Outcome
+from schemas import legacywire
+from schemas.dataevents import JSON, DataEvent
+from schemas.topology import MAX_EVENT_BYTES
+
+#: What an answer may have: the output that an event may carry, an id and some braces around it.
+MAX_LINE_BYTES = MAX_EVENT_BYTES + 4096
+
+_COMPACT = (",", ":")
+_NO_LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
+
+
+def request(event: DataEvent, attempt: int) -> bytes | Failure:
+    """Return the line for the `attempt`-th attempt (from 1) at `event`; an event that is not JSON is none."""
+    if len(event.body) > MAX_EVENT_BYTES:
+        return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
+    if legacywire.is_legacy(event.body, event.content_type):
+        data = _legacy_json(event.body)
+        if isinstance(data, Failure):
+            return data
+    else:
+        try:
+            json.loads(event.body.decode())
+        except (ValueError, RecursionError) as error:
+            return invalid_infile(
+                f"the event is not JSON ({type(error).__name__}), and a warm task takes nothing else: "
+                "send JSON, or unset EWMS_PILOT_TASK_MODE"
+            )
+        # In JSON a line break is blank space only: texts write theirs as \n.
+        data = event.body.translate(_NO_LINE_BREAKS)
+    return b'{"id":%b,"attempt":%d,"data":%b}\n' % (json.dumps(event.id).encode(), attempt, data)
+
+
+def answer(line: bytes, event_id: str) -> Outcome | Failure:
+    """Return how a warm task says that the event went; a failure is a rule of these lines that it has broken."""
+    if len(line) > MAX_LINE_BYTES:
+        return answer_too_long(MAX_LINE_BYTES)
+    try:
+        said = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return invalid_answer(
+            "is not JSON", "write one line of JSON for each event to standard output, and nothing else there"
+        )
+    if not isinstance(said, dict) or "id" not in said:
+        return invalid_answer('is not a JSON object with an "id"', 'write {"id": the event\'s, "data": the output}')
+    if said["id"] != event_id:
+        return invalid_answer("has another id than the event", "answer each line once, in its turn, with its own id")
+    if (error := said.get("error")) is not None:
+        return Outcome(failure=task_said(*one_line(error if isinstance(error, str) else _json(error).decode())))
+    if "data" not in said:
+        return Outcome()
+    output = _json(said["data"])
+    if len(output) > MAX_EVENT_BYTES:
+        return Outcome(failure=answer_too_long(MAX_EVENT_BYTES))
+    return Outcome(output, JSON)
+
+
+def unasked() -> Failure:
+    """Return the rule that a task broke which wrote something between two events."""
+    return invalid_answer("came unasked", "write to standard output only in answer to a line, and one line only")
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return json.dumps(value, separators=_COMPACT, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only spell
+        return json.dumps(value, separators=_COMPACT).encode()
+
+
+def _legacy_json(body: bytes) -> bytes | Failure:
+    try:
+        return json.dumps(legacywire.decode(body).data, separators=_COMPACT).encode()
+    except legacywire.Undecodable as error:
+        return invalid_infile(error.reason)
+    except legacywire.CodecMissing as error:
+        return codec_missing(error.reason)
+    except (ValueError, RecursionError) as error:
+        return invalid_infile(f"the event cannot be written as a line: {type(error).__name__}")

@@ -1,0 +1,156 @@
+"""The pipes of a warm container: lines in, lines out, and the last of what it says on the side. All bounded."""
+
+import array
+import asyncio
+import fcntl
+import os
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+
+from pilot.process import Pipes
+from pilot.stream.lines import MAX_LINE_BYTES
+
+_CHUNK_BYTES = 64 * 1024
+#: What is kept of standard error.
+TAIL_BYTES = 64 * 1024
+
+
+class Tail:
+    """The end of a stream, and how long the stream has been."""
+
+    def __init__(self, limit: int = TAIL_BYTES) -> None:
+        self._limit = limit
+        self._kept = bytearray()
+        self.total = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Add what came next."""
+        self._kept += chunk
+        self.total += len(chunk)
+        if len(self._kept) > 2 * self._limit:
+            del self._kept[: -self._limit]
+
+    def text(self, since: int = 0, limit: int = TAIL_BYTES) -> str:
+        """Return what came after the first `since` bytes of the stream, its last `limit` bytes at most."""
+        wanted = min(self.total - since, limit, self._limit, len(self._kept))
+        return self._kept[len(self._kept) - wanted :].decode(errors="replace")
+
+
+class Talk:
+    """The talk with one container: one line goes in, one comes out.
+
+    `on_line` gets a line and whether more than blank space came behind it; `on_unasked` is told of anything that comes
+    in no line's answer, and `on_closed` that the container has closed its standard input or output.
+    """
+
+    def __init__(
+        self,
+        pipes: Pipes,
+        *,
+        on_line: Callable[[bytes, bool], None],
+        on_unasked: Callable[[], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        self._pipes = pipes
+        self._on_line, self._on_unasked, self._on_closed = on_line, on_unasked, on_closed
+        self._loop = asyncio.get_running_loop()
+        self._asked = False
+        self._answer = bytearray()
+        self._unsent = memoryview(b"")
+        self._line_bytes = 0
+        self._waits = False
+        self._hushed = False
+        self.stderr = Tail()
+        self._loop.add_reader(pipes.stdout, self._hear)
+        self._loop.add_reader(pipes.stderr, self._overhear)
+
+    def send(self, line: bytes) -> None:
+        """Give the container a line; what the pipe does not hold yet follows when it does."""
+        self._asked = True
+        self._unsent, self._line_bytes = memoryview(line), len(line)
+        self._write()
+
+    def unread(self) -> bool:
+        """Return whether the container has read nothing of the last line, as far as the pipe can tell."""
+        if self._hushed:
+            return False
+        waiting = array.array("i", [0])
+        fcntl.ioctl(self._pipes.stdin, termios.FIONREAD, waiting)
+        return waiting[0] >= self._line_bytes - len(self._unsent)
+
+    def hush(self) -> None:
+        """Close the container's standard input."""
+        if not self._hushed:
+            self._hushed = True
+            self._loop.remove_writer(self._pipes.stdin)
+            os.close(self._pipes.stdin)
+
+    def hear_out(self) -> None:
+        """Take in what a container has left that has ended."""
+        self._hear(last=True)
+        self._overhear()
+
+    def close(self) -> None:
+        """Close everything."""
+        self.hush()
+        for fd in (self._pipes.stdout, self._pipes.stderr):
+            self._loop.remove_reader(fd)
+            os.close(fd)
+
+    def _write(self) -> None:
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[os.write(self._pipes.stdin, self._unsent) :]
+        except BlockingIOError:
+            self._waits = True
+            self._loop.add_writer(self._pipes.stdin, self._write)
+            return
+        except OSError:  # it has closed its end
+            self._on_closed()
+        if self._waits:
+            self._waits = False
+            self._loop.remove_writer(self._pipes.stdin)
+
+    def _hear(self, *, last: bool = False) -> None:
+        while chunk := self._read(self._pipes.stdout):
+            if not self._taken(chunk) or not last:
+                return
+        if not last and chunk is not None:
+            self._loop.remove_reader(self._pipes.stdout)
+            self._on_closed()
+
+    def _taken(self, chunk: bytes) -> bool:
+        """Take in a piece of standard output; False once nothing more is to be heard from this container."""
+        if not self._asked:
+            if not chunk.strip():  # a blank line too many says nothing
+                return True
+            self._loop.remove_reader(self._pipes.stdout)
+            self._on_unasked()
+            return False
+        searched = len(self._answer)
+        self._answer += chunk if searched else chunk.lstrip()
+        end = self._answer.find(b"\n", searched)
+        if end < 0 and len(self._answer) <= MAX_LINE_BYTES:
+            return True
+        line = bytes(self._answer[:end] if end >= 0 else self._answer)
+        more = end < 0 or bool(self._answer[end + 1 :].strip())
+        self._answer.clear()
+        self._asked = False
+        if more:
+            self._loop.remove_reader(self._pipes.stdout)
+        self._on_line(line, more)
+        return not more
+
+    def _overhear(self) -> None:
+        chunk = self._read(self._pipes.stderr)
+        if chunk:
+            self.stderr.feed(chunk)
+        elif chunk is not None:
+            self._loop.remove_reader(self._pipes.stderr)
+
+    def _read(self, fd: int) -> bytes | None:
+        """Return what is there to read, `b""` at the end, `None` if there is nothing now."""
+        with suppress(BlockingIOError):
+            return os.read(fd, _CHUNK_BYTES)
+        return None

@@ -1,0 +1,271 @@
+"""One slot of warm tasks: its container, the event in it, and what becomes of both. (core)
+
+    COLD -> WARM -> ENDING -> COLD | WARM
+
+A container is started ahead, so that the first event finds it warm, and again when it has ended although it was good
+for something. One that ended without a single answer is started again for the next event only: what dies at once uses
+up attempts like any failing task, and nothing spins. An event's end is told when the container that spoilt it has gone.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pilot.errors import Failure, container_ended, container_timed_out
+from pilot.errortext import NOTHING
+from pilot.tasks import Outcome
+from schemas.dataevents import DeadReason
+
+#: How long a container that has closed a pipe has to end by itself, so that its own exit code can be told.
+LAST_WORDS_S = 1.0
+
+
+class Phase(StrEnum):
+    """Where a slot's container stands."""
+
+    COLD = "cold"
+    WARM = "warm"
+    ENDING = "ending"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long an event may take (`None`: for ever), and how long the start of a container before its first one."""
+
+    timeout_s: float | None
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Everything a decision needs."""
+
+    limits: Limits
+    phase: Phase = Phase.COLD
+    started_s: float = 0.0
+    #: Events that this container has answered.
+    n_answers: int = 0
+    #: The event in this slot, whether this container has been given it, and how it ends if that is settled.
+    key: int | None = None
+    given: bool = False
+    verdict: Outcome | None = None
+    #: Whether it had closed a pipe and had to be killed.
+    mute: bool = False
+    #: Nothing is to be started any more.
+    closing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WarmedUp:
+    """A container is wanted ahead of the first event."""
+
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """There is an event for this slot."""
+
+    now_s: float
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The container has answered its event; `more`: and has not stopped there."""
+
+    outcome: Outcome
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaved:
+    """The container has broken a rule of the lines."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The container has closed its standard input or output."""
+
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The time that was set is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The container has ended, and its process tree. `unread`: of the event that it was given it has read nothing."""
+
+    now_s: float
+    code: int
+    words: str = NOTHING
+    traceback: str = ""
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unstartable:
+    """The container's command could not be started at all."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissed:
+    """No more events will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The pilot wants everything ended, at once."""
+
+
+Stimulus = WarmedUp | Given | Answered | Misbehaved | Closed | Due | Gone | Unstartable | Dismissed | Killed
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Give the container the event's line; `Due` is wanted at `due_s`, if it has not answered by then."""
+
+    key: int
+    due_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Say `Due` at `due_s`, if the container has not ended by then."""
+
+    due_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Close the container's standard input: it has nothing to wait for any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End the container with everything it started."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Tell how the event went; the slot is free."""
+
+    key: int
+    outcome: Outcome
+
+
+Instruction = Spawn | Send | Await | Hush | Kill | End
+Step = tuple[Slot, list[Instruction]]
+
+
+def advance(slot: Slot, stimulus: Stimulus) -> Step:
+    """Return `slot` after `stimulus`, and what to do now. What comes too late changes nothing."""
+    match stimulus:
+        case WarmedUp(now_s) if slot.phase is Phase.COLD and not slot.closing:
+            return _begun(slot, now_s)
+        case Given(now_s, key):
+            return _given(slot, now_s, key)
+        case Answered(outcome, more) if _at_work(slot) and slot.key is not None:
+            answered = replace(slot, n_answers=slot.n_answers + 1)
+            if more:
+                return _ending(answered, outcome, [Kill()])
+            return replace(answered, key=None, given=False), [End(slot.key, outcome)]
+        case Misbehaved(failure) if slot.phase is Phase.WARM:
+            return _ending(slot, Outcome(failure=failure), [Kill()])
+        case Closed(now_s) if slot.phase is Phase.WARM:
+            return _ending(slot, None, [Await(now_s + LAST_WORDS_S)])
+        case Due() if _at_work(slot):
+            return _ending(slot, Outcome(failure=container_timed_out("task", slot.limits.timeout_s or 0)), [Kill()])
+        case Due() if slot.phase is Phase.ENDING:
+            return replace(slot, mute=True), [Kill()]
+        case Gone() if slot.phase is not Phase.COLD:
+            return _gone(slot, stimulus)
+        case Unstartable(failure) if slot.phase is Phase.WARM:
+            cold = Slot(slot.limits, closing=slot.closing)
+            return cold, [] if slot.key is None else [End(slot.key, Outcome(failure=failure))]
+        case Dismissed() if slot.key is None:
+            slot = replace(slot, closing=True)
+            return _ending(slot, None, [Hush()]) if slot.phase is Phase.WARM else (slot, [])
+        case Dismissed() | Killed():
+            slot = replace(slot, closing=True)
+            return (slot, []) if slot.phase is Phase.COLD else _ending(slot, Outcome(interrupted=True), [Kill()])
+        case _:
+            return slot, []
+
+
+def _at_work(slot: Slot) -> bool:
+    return slot.phase is Phase.WARM and slot.key is not None
+
+
+def _begun(slot: Slot, now_s: float) -> Step:
+    """Start a container, for the event that waits here if there is one."""
+    slot = Slot(slot.limits, Phase.WARM, started_s=now_s, key=slot.key)
+    if slot.key is None:
+        return slot, [Spawn()]
+    slot, sending = _sent(slot, now_s, slot.key)
+    return slot, [Spawn(), *sending]
+
+
+def _given(slot: Slot, now_s: float, key: int) -> Step:
+    assert slot.key is None, "a slot holds one event"
+    if slot.closing:
+        return slot, [End(key, Outcome(interrupted=True))]
+    match slot.phase:
+        case Phase.COLD:
+            return _begun(replace(slot, key=key), now_s)
+        case Phase.WARM:
+            return _sent(slot, now_s, key)
+        case Phase.ENDING:
+            return replace(slot, key=key), []
+
+
+def _sent(slot: Slot, now_s: float, key: int) -> Step:
+    """Give the container its event. The time that a start takes is no event's: the first one has it in addition."""
+    from_s = now_s if slot.n_answers else max(now_s, slot.started_s + slot.limits.start_s)
+    due_s = None if slot.limits.timeout_s is None else from_s + slot.limits.timeout_s
+    return replace(slot, key=key, given=True), [Send(key, due_s)]
+
+
+def _ending(slot: Slot, verdict: Outcome | None, instructions: list[Instruction]) -> Step:
+    """See the container off; the event in it, if there is one, ends with the first `verdict` that was found."""
+    if slot.key is not None:
+        slot = replace(slot, verdict=slot.verdict or verdict)
+    return replace(slot, phase=Phase.ENDING), instructions
+
+
+def _gone(slot: Slot, gone: Gone) -> Step:
+    cold = Slot(slot.limits, closing=slot.closing)
+    useful = slot.n_answers > 0
+    verdict = slot.verdict
+    if slot.key is not None and verdict is None:
+        # Between two events nothing is lost. A container that never answered is no witness: it might never read.
+        if not slot.given or (gone.unread and useful):
+            return _begun(replace(cold, key=slot.key), gone.now_s)
+        verdict = Outcome(failure=container_ended(gone.code, gone.words, gone.traceback, mute=slot.mute))
+    elif verdict is not None and verdict.failure is not None:
+        verdict = replace(verdict, failure=_with_words(verdict.failure, gone))
+    told: list[Instruction] = []
+    if slot.key is not None and verdict is not None:
+        told = [End(slot.key, verdict)]
+    if useful and not slot.closing:
+        warm, spawning = _begun(cold, gone.now_s)
+        return warm, [*told, *spawning]
+    return cold, told
+
+
+def _with_words(failure: Failure, gone: Gone) -> Failure:
+    # A timeout says it all, and its text stays the same from event to event.
+    if gone.words == NOTHING or failure.reason is DeadReason.TASK_TIMED_OUT:
+        return failure
+    return replace(failure, text=f"{failure.text}; standard error: {gone.words}", traceback=gone.traceback)

@@ -1,0 +1,81 @@
+"""Run the task as one warm container for each slot, fed an event a line."""
+
+from collections.abc import Callable
+
+from pilot.container import Runtime
+from pilot.errors import Failure
+from pilot.files import WorkDirectory
+from pilot.mounts import Mount
+from pilot.process import Children
+from pilot.settings import Settings
+from pilot.stream import slot
+from pilot.stream.container import WarmSlot
+from pilot.stream.lines import request
+from pilot.stream.slot import Phase
+from pilot.tasks import Outcome
+from schemas.dataevents import DataEvent
+
+#: Which slot is the best for the next event: one whose container runs, then one that starts a new one anyway.
+_BEST = (Phase.WARM, Phase.COLD, Phase.ENDING)
+
+
+class Stream:
+    """All warm containers of a pilot. `on_cold` is told when the last one has ended after `cool_down`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        children: Children,
+        work: WorkDirectory,
+        runtime: Runtime,
+        external: tuple[Mount, ...],
+        on_end: Callable[[int, Outcome], None],
+        on_cold: Callable[[], None],
+    ) -> None:
+        self._on_end, self._on_cold = on_end, on_cold
+        self._cooling = False
+        self._slots = [
+            WarmSlot(
+                settings,
+                children=children,
+                work=work,
+                runtime=runtime,
+                external=external,
+                on_end=on_end,
+                on_gone=self._gone,
+            )
+            for _ in range(settings.concurrency)
+        ]
+
+    def warm_up(self) -> None:
+        """Start all containers ahead of the first event."""
+        for each in self._slots:
+            each.warm_up()
+
+    def start(self, key: int, event: DataEvent | None, attempt: int) -> None:
+        """Give an event to a slot that is free."""
+        assert event is not None, "a source has no stream mode"
+        line = request(event, attempt)
+        if isinstance(line, Failure):
+            self._on_end(key, Outcome(failure=line))
+            return
+        free = [each for each in self._slots if each.free]
+        min(free, key=lambda each: _BEST.index(each.phase)).give(key, event.id, line)
+
+    def kill_all(self) -> None:
+        """End all containers, at once."""
+        for each in self._slots:
+            each.feed(slot.Killed())
+
+    def cool_down(self) -> None:
+        """Let all containers end by themselves: there is nothing more for them."""
+        self._cooling = True
+        for each in self._slots:
+            each.feed(slot.Dismissed())
+        self._gone()
+
+    def _gone(self) -> None:
+        if self._cooling and all(each.phase is Phase.COLD for each in self._slots):
+            self._cooling = False
+            self._on_cold()
