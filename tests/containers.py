@@ -6,7 +6,6 @@ ports must be the ones that everybody was told. HTCondor and apptainer stay loca
 
 import signal
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import docker.errors  # type: ignore[import-untyped] # the engine's client brings no types
@@ -16,11 +15,10 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
 from deploy.local.errors import LaunchError
-from deploy.local.keys import KeyFiles
 from deploy.local.mongodb import MongoDB, arguments, ready_mongodb
 from deploy.local.ports import free_ports
 from deploy.local.processes import Child, Children
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.services import fresh
 
 RABBITMQ_IMAGE = "rabbitmq:4.3-management"
@@ -131,34 +129,15 @@ class ContainerChild(Child):
 class RabbitMQInContainer(RabbitMQ):
     """The broker's official image, with our settings mounted."""
 
-    def __init__(
-        self,
-        children: Children,
-        home: Path,
-        log: Path,
-        *,
-        schedds: Iterable[str],
-        key_files: KeyFiles | None,
-        amqp_port: int | None,
-    ) -> None:
-        super().__init__(
-            children, Path(), home, log, schedds=schedds, key_files=key_files, amqp_port=amqp_port
-        )  # fmt: skip
-        settings = {
-            "RABBITMQ_NODENAME": "ewms@localhost",
-            "RABBITMQ_DIST_PORT": str(self.ports["distribution"]),
-            "ERL_EPMD_PORT": str(self.ports["epmd"]),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_CONFIG_FILE": str(_SETTINGS / "rabbitmq.conf"),
-            "RABBITMQ_CONFIG_FILES": str(_SETTINGS / "conf.d"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(_SETTINGS / "advanced.config"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(_SETTINGS / "enabled_plugins"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-        }
+    def __init__(self, children: Children, home: Path, log: Path, plan: BrokerPlan) -> None:
+        super().__init__(children, Path(), home, log, plan)
         self.container = ContainerChild(
             "RabbitMQ",
             DockerContainer(
-                RABBITMQ_IMAGE, env=settings, volumes=[(str(home), str(_SETTINGS), "ro")], network_mode="host"
+                RABBITMQ_IMAGE,
+                env=self.where_settings_are(_SETTINGS),
+                volumes=[(str(home), str(_SETTINGS), "ro")],
+                network_mode="host",
             ),
             log,
         )
@@ -194,24 +173,9 @@ class Containers:
         child.start()
         return ready_mongodb(child, port)
 
-    def rabbitmq(
-        self,
-        children: Children,
-        run: Path,
-        *,
-        schedds: Iterable[str],
-        key_files: KeyFiles | None,
-        amqp_port: int | None,
-    ) -> RabbitMQ:
+    def rabbitmq(self, children: Children, run: Path, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ."""
-        broker = RabbitMQInContainer(
-            children,
-            fresh(run / "rabbitmq"),
-            run / "logs/rabbitmq.log",
-            schedds=schedds,
-            key_files=key_files,
-            amqp_port=amqp_port,
-        )
+        broker = RabbitMQInContainer(children, fresh(run / "rabbitmq"), run / "logs/rabbitmq.log", plan)
         self._started.append(broker.container)
         broker.start()
         return broker

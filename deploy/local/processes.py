@@ -14,20 +14,16 @@ import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar, cast
 
 from deploy.local import keeper
 from deploy.local.errors import LaunchError, PortTaken
+from deploy.local.lifetimes import Lifetimes, Over
 from deploy.local.prerequisites import allows_namespaces, tool
-
-T = TypeVar("T")
 
 _TAIL_LINES = 12
 _KILL_GRACE_S = 10.0
@@ -119,29 +115,8 @@ class Child:
         )
 
 
-class Children:
+class Children(Lifetimes[Child]):
     """The children of one launch; at its end none is left, however it ends."""
-
-    def __init__(self) -> None:
-        self._children: list[Child] = []
-        self._lock = threading.Lock()
-        self._is_over = False
-
-    def __enter__(self) -> "Children":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    def kill(self) -> None:
-        """End every child at once, and refuse new ones: a start that goes on in a thread fails soon."""
-        with self._lock:
-            self._is_over = True
-            children = list(self._children)
-        for child in reversed(children):
-            child.kill()
 
     def launch(
         self,
@@ -164,9 +139,8 @@ class Children:
         """
         namespaced = namespaced and allows_namespaces()
         holder = _namespace(seen_as) if namespaced else _keeper()
-        with self._lock, log.open("ab") as output:
-            if self._is_over:
-                raise LaunchError(f"{name} is not started any more: the launch is over", "start again")
+
+        def start() -> Child:
             # The kernel sends the death signal when the *thread* that forked ends, so one thread forks all children
             # and lives as long as this process.
             process = _spawner().submit(
@@ -180,45 +154,16 @@ class Children:
                 # Ctrl-C on the terminal is for the launcher, which stops its children in the right order.
                 start_new_session=True,
             )
-            child = Child(name, process.result(), log, namespaced=namespaced)
-            self._children.append(child)
-        return child
+            return Child(name, process.result(), log, namespaced=namespaced)
 
+        with log.open("ab") as output:
+            try:
+                return self._begin(start)
+            except Over:
+                raise LaunchError(f"{name} is not started any more: the launch is over", "start again") from None
 
-class SideBySide:
-    """Starts that go on in threads of their own; the end of the block waits for all of them.
-
-    The first failure is raised there, once all of `children` are dead: so is an interruption of this thread.
-    """
-
-    def __init__(self, children: Children) -> None:
-        self._children = children
-        self._pool = ThreadPoolExecutor(thread_name_prefix="start")
-        self._futures: list[Future[object]] = []
-
-    def __enter__(self) -> "SideBySide":
-        return self
-
-    def begin(self, start: Callable[[], T]) -> "Future[T]":
-        """Call `start` in a thread."""
-        future = self._pool.submit(start)
-        self._futures.append(cast("Future[object]", future))
-        return future
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is not None:
-                raise error
-            for future in as_completed(self._futures):
-                future.result()
-        except BaseException:
-            # The threads end soon: each sees its child die.
-            self._children.kill()
-            raise
-        finally:
-            self._pool.shutdown()
+    def _end(self, one: Child) -> None:
+        one.kill()
 
 
 def await_ready(child: Child, is_ready: Callable[[], bool], *, timeout_s: float) -> None:

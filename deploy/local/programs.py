@@ -1,39 +1,18 @@
 """Run short helper programs (apt-get, pip, tar, patchelf) so that an interruption ends them too."""
 
 import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
+from deploy.local.lifetimes import Lifetimes
 from deploy.local.prerequisites import tool
 
 _File = int | IO[str] | None
 
 
-class Helpers:
+class Helpers(Lifetimes["subprocess.Popen[str]"]):
     """The helper programs that run just now; those that are left at the end of the block are killed."""
-
-    def __init__(self) -> None:
-        self._running: list[subprocess.Popen[str]] = []
-        self._lock = threading.Lock()
-        self._is_over = False
-
-    def __enter__(self) -> "Helpers":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    def kill(self) -> None:
-        """End all that run; a thread that waits for one sees it fail, and starts no other."""
-        with self._lock:
-            self._is_over = True
-            for process in self._running:
-                process.kill()
 
     def start(
         self,
@@ -45,11 +24,10 @@ class Helpers:
         environment: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[str]":
         """Start `command`, which dies with the calling thread and when the block ends."""
-        # Its own session: Ctrl-C is for the launcher, whose one message would drown in theirs.
-        with self._lock:
-            if self._is_over:
-                raise InterruptedError(f"{command[0]} is not started any more")
-            process = subprocess.Popen(
+
+        def started() -> "subprocess.Popen[str]":
+            # Its own session: Ctrl-C is for the launcher, whose one message would drown in theirs.
+            return subprocess.Popen(
                 [tool("setpriv"), "--pdeathsig", "KILL", "--", *map(str, command)],
                 stdin=stdin,
                 stdout=stdout,
@@ -58,8 +36,8 @@ class Helpers:
                 text=True,
                 start_new_session=True,
             )
-            self._running.append(process)
-        return process
+
+        return self._begin(started)
 
     def finish(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
         """Wait for `process`; return what it wrote to its pipes: output, then complaints."""
@@ -74,6 +52,5 @@ class Helpers:
         process.wait()
         self._forget(process)
 
-    def _forget(self, process: "subprocess.Popen[str]") -> None:
-        with self._lock:
-            self._running.remove(process)
+    def _end(self, one: "subprocess.Popen[str]") -> None:
+        one.kill()

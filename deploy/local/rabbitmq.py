@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import aio_pika
@@ -19,28 +20,31 @@ from deploy.local.processes import Child, Children, await_ready
 from schemas import topology
 
 _START_TIMEOUT_S = 60.0
+_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 _PLUGINS = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_auth_backend_oauth2")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerPlan:
+    """What a broker is to be, wherever it runs."""
+
+    #: Those that get a user each.
+    schedds: tuple[str, ...]
+    #: What signs the tokens that it believes; `None` makes a new pair.
+    key_files: KeyFiles | None = None
+    #: Where it listens; `None` takes a free port.
+    amqp_port: int | None = None
 
 
 class RabbitMQ(Broker):
     """A RabbitMQ of one node; `start` and `restart` return when it lets its users in."""
 
-    def __init__(
-        self,
-        children: Children,
-        tree: Path,
-        home: Path,
-        log: Path,
-        *,
-        schedds: Iterable[str],
-        key_files: KeyFiles | None = None,
-        amqp_port: int | None = None,
-    ) -> None:
+    def __init__(self, children: Children, tree: Path, home: Path, log: Path, plan: BrokerPlan) -> None:
         ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         super().__init__(
-            ports=ports if amqp_port is None else {**ports, "amqp": amqp_port},
-            users=new_users(schedds),
-            key_files=key_files or make_key_pair(home, "broker-token-key"),
+            ports=ports if plan.amqp_port is None else {**ports, "amqp": plan.amqp_port},
+            users=new_users(plan.schedds),
+            key_files=plan.key_files or make_key_pair(home, "broker-token-key"),
         )
         self._children = children
         self._tree = tree
@@ -124,6 +128,20 @@ class RabbitMQ(Broker):
         )
         write_secret(home / "definitions.json", json.dumps(whole).encode())
 
+    def where_settings_are(self, seen_at: Path) -> dict[str, str]:
+        """Return the variables that lead a server to its settings, which it finds at `seen_at`, and keep it local."""
+        return {
+            "ERL_EPMD_PORT": str(self.ports["epmd"]),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": "ewms@localhost",
+            "RABBITMQ_DIST_PORT": str(self.ports["distribution"]),
+            "RABBITMQ_CONFIG_FILE": str(seen_at / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(seen_at / "conf.d"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(seen_at / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(seen_at / "enabled_plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _LOOPBACK,
+        }
+
     def _write_programs(self) -> None:
         home, erlang = self._home, self._tree / "usr/lib/erlang"
         # Debian's own `erl` has its place written into it; this one has ours.
@@ -139,22 +157,15 @@ class RabbitMQ(Broker):
         (home / "start.sh").write_text(f"{erts}/epmd -port {self.ports['epmd']} -address 127.0.0.1 &\nexec {server}\n")
 
     def _environment(self) -> dict[str, str]:
-        home, ports = self._home, self.ports
+        home = self._home
         return {
             "PATH": f"{home}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(home),
             "LC_ALL": "C.UTF-8",
             # Makes the start script `exec` erl, so that our SIGTERM reaches it.
             "RUNNING_UNDER_SYSTEMD": "true",
-            "ERL_EPMD_PORT": str(ports["epmd"]),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": "ewms@localhost",
-            "RABBITMQ_DIST_PORT": str(ports["distribution"]),
+            **self.where_settings_are(home),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
-            "RABBITMQ_CONFIG_FILES": str(home / "conf.d"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(home / "data"),
             "RABBITMQ_MNESIA_DIR": str(home / "data/ewms"),
             "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "data/feature_flags"),
@@ -164,7 +175,7 @@ class RabbitMQ(Broker):
             "RABBITMQ_PID_FILE": str(home / "pid"),
             # Schedulers that spin while idle would take the two cores from everything else.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+                f"-start_epmd false {_LOOPBACK} +sbwt none +sbwtdcpu none +sbwtdio none"
             ),
         }
 

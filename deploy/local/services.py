@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from deploy.local.asked import SCHEDD
 from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
-from deploy.local.keys import KeyFiles
 from deploy.local.mongodb import MongoDB, start_mongodb
 from deploy.local.prerequisites import check_pool
-from deploy.local.processes import Child, Children, SideBySide
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.processes import Child, Children
+from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
+from deploy.local.sidebyside import SideBySide
 
 if TYPE_CHECKING:
     from deploy.local.condor import Condor
 
 _ATTEMPTS = 3
+_FOR_OUR_SCHEDD = BrokerPlan(schedds=(SCHEDD,))
 
 _S = TypeVar("_S")
 
@@ -59,15 +60,7 @@ class Servers(Protocol):
         """Start MongoDB below `run`."""
         ...
 
-    def rabbitmq(
-        self,
-        children: Children,
-        run: Path,
-        *,
-        schedds: Iterable[str],
-        key_files: KeyFiles | None,
-        amqp_port: int | None,
-    ) -> RabbitMQ:
+    def rabbitmq(self, children: Children, run: Path, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ below `run`."""
         ...
 
@@ -82,25 +75,10 @@ class Unpacked:
         """Start MongoDB below `run`."""
         return start_mongodb(children, self.installed.mongod, fresh(run / "mongodb"), run / "logs/mongod.log")
 
-    def rabbitmq(
-        self,
-        children: Children,
-        run: Path,
-        *,
-        schedds: Iterable[str],
-        key_files: KeyFiles | None,
-        amqp_port: int | None,
-    ) -> RabbitMQ:
+    def rabbitmq(self, children: Children, run: Path, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ below `run`."""
-        return RabbitMQ(
-            children,
-            self.installed.broker,
-            fresh(run / "rabbitmq"),
-            run / "logs/rabbitmq.log",
-            schedds=schedds,
-            key_files=key_files,
-            amqp_port=amqp_port,
-        ).start()
+        home, log = fresh(run / "rabbitmq"), run / "logs/rabbitmq.log"
+        return RabbitMQ(children, self.installed.broker, home, log, plan).start()
 
 
 @contextlib.contextmanager
@@ -108,10 +86,8 @@ def running(
     installed: Installed,
     run: Path,
     *,
-    schedds: Iterable[str] = (SCHEDD,),
+    broker: BrokerPlan = _FOR_OUR_SCHEDD,
     with_condor: bool = True,
-    key_files: KeyFiles | None = None,
-    amqp_port: int | None = None,
     servers: Servers | None = None,
 ) -> Iterator[Services]:
     """Start the servers side by side below `run`; when the body ends, stop them in reverse.
@@ -127,7 +103,7 @@ def running(
     servers = servers or Unpacked(installed)
     with Children() as children, contextlib.ExitStack() as stopping:
         mongodb = partial(servers.mongodb, children, run)
-        rabbitmq = partial(servers.rabbitmq, children, run, schedds=schedds, key_files=key_files, amqp_port=amqp_port)
+        rabbitmq = partial(servers.rabbitmq, children, run, broker)
 
         def condor() -> "Condor":
             # HTCondor's bindings are loaded only where there is to be a pool.
@@ -136,9 +112,10 @@ def running(
             return start_condor(children, installed.pool, fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD)
 
         with SideBySide(children) as starts:
-            store, broker = starts.begin(partial(_retried, mongodb)), starts.begin(partial(_retried, rabbitmq))
+            store = starts.begin(partial(_retried, mongodb))
+            queues = starts.begin(partial(_retried, rabbitmq))
             pool = starts.begin(_as_pool(partial(_retried, condor))) if with_condor else None
-        services = Services(run, store.result(), broker.result(), pool.result() if pool else None, children)
+        services = Services(run, store.result(), queues.result(), pool.result() if pool else None, children)
         stopping.callback(services.mongodb.stop)
         stopping.callback(services.rabbitmq.stop)
         if services.condor is not None:

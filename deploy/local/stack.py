@@ -29,8 +29,10 @@ from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_is
 from deploy.local.ondemand import container_programs
 from deploy.local.packages import CONTAINERS
 from deploy.local.ports import free_ports, unavailable
-from deploy.local.processes import Child, SideBySide, await_end, await_ready
+from deploy.local.processes import Child, await_end, await_ready
+from deploy.local.rabbitmq import BrokerPlan
 from deploy.local.services import Servers, Services, fresh, running
+from deploy.local.sidebyside import SideBySide
 from deploy.local.wiring import PoolName, Spec, Wires, specs
 from schemas.topology import tms_service
 
@@ -200,10 +202,8 @@ def _started(
     with running(
         installed,
         run,
-        schedds=wanted.schedds,
+        broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.amqp_port),
         with_condor=pool == "condor",
-        key_files=wanted.key_files,
-        amqp_port=wanted.amqp_port,
         servers=servers,
     ) as services:
         stack = _stack(installed, services, pool, wanted, environment)

@@ -1,0 +1,59 @@
+"""Things that run no longer than the block that they belong to: a launch's children, a download's helper programs."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Over(Exception):
+    """The block has ended: nothing starts in it any more."""
+
+
+class Lifetimes(ABC, Generic[T]):
+    """What runs of one block. Whatever is left at its end is killed, the newest first, and nothing starts after it."""
+
+    def __init__(self) -> None:
+        self._running: list[T] = []
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End all that runs: a thread that waits for one sees it fail, and starts no other."""
+        with self._lock:
+            self._is_over = True
+            running = list(self._running)
+        for one in reversed(running):
+            self._end(one)
+
+    @abstractmethod
+    def _end(self, one: T) -> None:
+        """End `one` at once."""
+
+    def _begin(self, start: Callable[[], T]) -> T:
+        """Return what `start` has started, which lives from now on no longer than the block.
+
+        Raises:
+            Over: the block has ended.
+        """
+        with self._lock:
+            if self._is_over:
+                raise Over
+            one = start()
+            self._running.append(one)
+        return one
+
+    def _forget(self, one: T) -> None:
+        with self._lock:
+            self._running.remove(one)
