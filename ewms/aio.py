@@ -1,18 +1,22 @@
 """The client for programs that run an event loop of their own; `ewms.client` is the same for all others."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from ewms.durations import Duration, seconds
 from ewms.http import Gateway
-from ewms.runs import AsyncRun, query_all
+from ewms.logs import LogInfo, list_logs, stretches
+from ewms.querying import query_all
+from ewms.runs import AsyncRun
 from ewms.server import find_server
+from ewms.taskforces import add_workers, task_of, taskforces_of
 from ewms.workflows import Workflow
 from schemas import objects
 from schemas.api import WorkflowAnswer
 from schemas.errors import Rejected
-from schemas.ids import WorkflowId
+from schemas.ids import WORKFLOW_ID, WorkflowId
+from schemas.logs import Stream
 
 
 class AsyncClient:
@@ -68,12 +72,44 @@ class AsyncClient:
         return AsyncRun(self._open, answer.workflow.workflow_id, name=name)
 
     def run(self, workflow_id: str) -> AsyncRun:
-        """Return the workflow `workflow_id`, submitted earlier or elsewhere."""
+        """Return the workflow `workflow_id`, submitted earlier or elsewhere. The server is not asked.
+
+        Raises:
+            Rejected: it is no id of a workflow.
+        """
+        if not WORKFLOW_ID.fullmatch(workflow_id):
+            # It becomes part of a path: no other character may come there.
+            raise Rejected(
+                f"{workflow_id!r} is no id of a workflow",
+                hint="they look like WF-6b00e09f-926a610b; `ewms workflow list --all` shows yours",
+            )
         return AsyncRun(self._open, WorkflowId(workflow_id))
 
     async def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
         """Return the workflows that `query` finds, oldest first."""
         return await query_all(self._open, "workflows", "workflows", objects.Workflow, dict(query or {}))
+
+    async def task(self, task_id: str) -> objects.TaskDirective:
+        """Return the task directive `task_id`."""
+        return await task_of(self._open, task_id)
+
+    async def taskforces(self, id_: str) -> list[objects.Taskforce]:
+        """Return the taskforces of a workflow or a task, oldest first; or the one that `id_` names."""
+        return await taskforces_of(self._open, id_)
+
+    async def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
+        """Return the new taskforce that a running task gets. See `ewms.taskforces.add_workers`."""
+        return await add_workers(self._open, task_id, n_workers, cluster)
+
+    async def logs(
+        self, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
+    ) -> list[LogInfo]:
+        """Return which of the workers' logs there are of a workflow, a task or a taskforce. See `list_logs`."""
+        return await list_logs(self._open, id_, workers=workers, streams=streams)
+
+    def read_log(self, log: LogInfo, *, tail: int | None = None) -> AsyncIterator[bytes]:
+        """Return the bytes of `log`, stretch by stretch; with `tail` only its last ones, 1 MiB at most."""
+        return stretches(self._open, log, tail=tail)
 
     @property
     def _open(self) -> Gateway:

@@ -13,7 +13,7 @@ The work is done by the asynchronous client on a loop in the background.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from ewms.aio import AsyncClient
 from ewms.durations import Duration
+from ewms.logs import LogInfo
 from ewms.payloads import Event
 from ewms.portal import Portal
 from ewms.progress import Facts
@@ -35,6 +36,7 @@ from runtime.amqp import Delivery
 from schemas import objects
 from schemas.api import DeactivationAnswer, QueueDepth, QueueDepths
 from schemas.ids import EventId
+from schemas.logs import Stream
 from schemas.objects import MQProfile
 
 
@@ -84,6 +86,28 @@ class Client:
     def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
         """Return the workflows that `query` finds, oldest first."""
         return self._open.call(self._client.workflows(query))
+
+    def task(self, task_id: str) -> objects.TaskDirective:
+        """Return the task directive `task_id`."""
+        return self._open.call(self._client.task(task_id))
+
+    def taskforces(self, id_: str) -> list[objects.Taskforce]:
+        """Return the taskforces of a workflow or a task, oldest first; or the one that `id_` names."""
+        return self._open.call(self._client.taskforces(id_))
+
+    def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
+        """Return the new taskforce that a running task gets. See `AsyncClient.add_workers`."""
+        return self._open.call(self._client.add_workers(task_id, n_workers, cluster=cluster))
+
+    def logs(
+        self, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
+    ) -> list[LogInfo]:
+        """Return which of the workers' logs there are of a workflow, a task or a taskforce. See `AsyncClient.logs`."""
+        return self._open.call(self._client.logs(id_, workers=workers, streams=streams))
+
+    def read_log(self, log: LogInfo, *, tail: int | None = None) -> Iterator[bytes]:
+        """Return the bytes of `log`, stretch by stretch; with `tail` only its last ones, 1 MiB at most."""
+        return self._open.each(self._client.read_log(log, tail=tail))
 
     @property
     def _open(self) -> Portal:

@@ -7,6 +7,7 @@ workflow.
 import asyncio
 import random
 import uuid
+from collections.abc import Mapping
 from typing import Any, Self
 
 import httpx2
@@ -48,14 +49,19 @@ class Gateway:
 
     async def get(self, path: str) -> Any:
         """Return the JSON at `path` (below `/v1`). See `_call`."""
-        return await self._call("GET", path, None)
+        return self._json(await self._call("GET", path, None))
+
+    async def get_bytes(self, path: str) -> tuple[bytes, Mapping[str, str]]:
+        """Return what lies at `path` (below `/v1`) as it is, and its headers. See `_call`."""
+        answer = await self._call("GET", path, None)
+        return answer.content, answer.headers
 
     async def post(self, path: str, body: Any) -> Any:
         """Return the JSON answer to `body`. See `_call`."""
-        return await self._call("POST", path, body)
+        return self._json(await self._call("POST", path, body))
 
-    async def _call(self, method: str, path: str, body: Any) -> Any:
-        """Return the JSON answer; repeat the call while it may yet succeed and time is left.
+    async def _call(self, method: str, path: str, body: Any) -> httpx2.Response:
+        """Return the answer; repeat the call while it may yet succeed and time is left.
 
         Raises:
             Refused, NotSignedIn, NotThere, AlreadyThere, ServerDown, ServerFailed: what the server answered.
@@ -82,7 +88,7 @@ class Gateway:
                 raise self._unreachable(error) from error
             else:
                 if answer.is_success:
-                    return self._json(answer)
+                    return answer
                 if answer.status_code not in PASSING:
                     refusal = _stated(answer)
                     if isinstance(refusal, NotSignedIn) and not token:

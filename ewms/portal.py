@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -34,6 +34,19 @@ class Portal:
             # KeyboardInterrupt comes out of `result` while the work goes on.
             future.cancel()
             raise
+
+    def each(self, items: AsyncIterator[T]) -> Iterator[T]:
+        """Yield what `items` yields."""
+
+        async def next_one() -> tuple[T, ...]:
+            # StopAsyncIteration would not come through the future as itself.
+            try:
+                return (await anext(items),)
+            except StopAsyncIteration:
+                return ()
+
+        while got := self.call(next_one()):
+            yield got[0]
 
     def close(self) -> None:
         """Stop the loop once what still runs there has been cancelled."""

@@ -121,11 +121,12 @@ def problems(facts: Facts) -> list[Problem]:
     """Return what is wrong, the most hindering first."""
     state, workflow = facts.state, facts.state.workflow.workflow_id
     show = f"ewms workflow show {workflow}"
+    logs = f"ewms task logs {workflow}"
     found = []
     for job, pilots in state.workers.items():
         if job.startswith(JobStatus.HELD):
             reason = job.partition(":")[2].strip() or "no reason given"
-            found.append(Problem(f"{sum(pilots.values())} worker(s) held: {reason}", show))
+            found.append(Problem(f"{sum(pilots.values())} worker(s) held: {reason}", f"ewms taskforce list {workflow}"))
     for taskforce in state.taskforces:
         failures = [change for change in taskforce.phase_change_log if not change.was_successful]
         if failures and taskforce.phase in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER):
@@ -133,7 +134,7 @@ def problems(facts: Facts) -> list[Problem]:
             text = (
                 f"{taskforce.taskforce_uuid}: {len(failures)} failed attempt(s) at {last.target_phase}: {last.context}"
             )
-            found.append(Problem(text, show))
+            found.append(Problem(text, f"ewms taskforce show {taskforce.taskforce_uuid}"))
     n_delayed = sum(queue.n_delayed for queue in facts.depths.queues) if facts.depths else 0
     if n_delayed:
         found.append(Problem(f"{n_delayed} event(s) failed and wait for their next attempt", show))
@@ -141,8 +142,8 @@ def problems(facts: Facts) -> list[Problem]:
         found.append(Problem(f"{facts.depths.n_dead} event(s) given up: dead letters", f"ewms queue depth {workflow}"))
     n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
     if n_fatal:
-        found.append(Problem(f"{n_fatal} pilot(s) ended with an error", show))
-    found += [Problem(f"{n} worker(s): {error}", show) for error, n in list(state.task_errors.items())[:3]]
+        found.append(Problem(f"{n_fatal} pilot(s) ended with an error", logs))
+    found += [Problem(f"{n} worker(s): {error}", logs) for error, n in list(state.task_errors.items())[:3]]
     return found
 
 

@@ -1,23 +1,20 @@
 """One workflow on the server: follow it, wait for it, end it."""
 
 import time
-from typing import Any, Literal, TypeVar
-
-from pydantic import BaseModel
+from typing import Literal
 
 from ewms.access import Looks, public_profiles
 from ewms.durations import Duration, seconds
 from ewms.errors import NotThere
 from ewms.http import Gateway
 from ewms.progress import Facts
+from ewms.querying import Model, query_all
 from ewms.queues import AsyncQueue, queue_depths
 from ewms.state import Outcome, State
 from schemas.api import DeactivationAnswer, QueueDepths
 from schemas.ids import WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import Phase
-
-Model = TypeVar("Model", bound=BaseModel)
 
 #: What `wait` can wait for: the public queues being active, all of it being over, or a phase of every taskforce.
 Until = Literal["active", "over"] | Phase
@@ -106,15 +103,3 @@ class AsyncRun:
 
     async def _all(self, noun: str, key: str, model: type[Model]) -> list[Model]:
         return await query_all(self._gateway, noun, key, model, {"workflow_id": self.id})
-
-
-async def query_all(gateway: Gateway, noun: str, key: str, model: type[Model], query: dict[str, Any]) -> list[Model]:
-    """Return every object that `query` finds, page by page, oldest first."""
-    found: list[Model] = []
-    body: dict[str, Any] = {"query": query}
-    while True:
-        page = await gateway.post(f"/query/{noun}", body)
-        found += [model.model_validate(item, extra="ignore") for item in page[key]]
-        if not page.get("next_after"):
-            return found
-        body["after"] = page["next_after"]

@@ -1,30 +1,82 @@
 """Small tables of the command. Pure: objects in, a renderable out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from schemas.api import QueueDepths
-from schemas.objects import Workflow
+from schemas.objects import TaskDirective, Taskforce, Workflow
+
+if TYPE_CHECKING:
+    from ewms.logs import LogInfo
 
 
 def workflow_table(workflows: Sequence[Workflow]) -> Table:
     """Return one row a workflow."""
-    table = Table("workflow", "made (UTC)", "priority", "ended", box=box.SIMPLE, pad_edge=False, header_style="dim")
+    table = _table("workflow", "made (UTC)", "priority", "ended")
     for workflow in workflows:
-        made = datetime.fromtimestamp(workflow.timestamp, UTC)
+        ended = (workflow.deactivated or "").lower()
+        table.add_row(workflow.workflow_id, _at(workflow.timestamp), str(workflow.priority), ended)
+    return table
+
+
+def taskforce_table(taskforces: Sequence[Taskforce]) -> Table:
+    """Return one row a taskforce: where it stands, its workers, and what went wrong last."""
+    table = _table("taskforce", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors")
+    for taskforce in taskforces:
         table.add_row(
-            workflow.workflow_id, f"{made:%Y-%m-%d %H:%M:%S}", str(workflow.priority), workflow.deactivated or ""
+            taskforce.taskforce_uuid,
+            Text(taskforce.schedd),
+            "" if taskforce.cluster_id is None else str(taskforce.cluster_id),
+            str(taskforce.phase),
+            "" if taskforce.n_workers is None else str(taskforce.n_workers),
+            Text("\n".join(_statuses(taskforce))),
+            Text("\n".join(_errors(taskforce)), style="red"),
         )
+    return table
+
+
+def phase_table(taskforce: Taskforce) -> Table:
+    """Return one row for each move that the taskforce made, or tried."""
+    table = _table("at (UTC)", "to", "by", "", "why")
+    for change in taskforce.phase_change_log:
+        outcome = Text("" if change.was_successful else "failed", style="red")
+        table.add_row(
+            _at(change.timestamp), str(change.target_phase), change.source_entity, outcome, Text(change.context)
+        )
+    return table
+
+
+def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str]) -> Table:
+    """Return one row a task; `aliases` are the queues' by their ids."""
+    table = _table("task", "runs at", "takes from", "publishes onto", "image", "arguments")
+    for task in tasks:
+        queues = [
+            Text(", ".join(aliases.get(mqid, mqid) for mqid in mqids))
+            for mqids in (task.input_queues, task.output_queues)
+        ]
+        table.add_row(
+            task.task_id, Text(", ".join(task.cluster_locations)), *queues, Text(task.task_image), Text(task.task_args)
+        )
+    return table
+
+
+def log_table(logs: "Sequence[LogInfo]") -> Table:
+    """Return one row a worker's log."""
+    table = _table("taskforce", "worker", "stream", "bytes", "last written (UTC)")
+    for log in logs:
+        at = f"{log.modified_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(log.taskforce_uuid, str(log.worker), f"std{log.stream}", str(log.n_bytes), at)
     return table
 
 
 def depth_table(depths: QueueDepths) -> Table:
     """Return one row a queue, and the dead letters."""
-    table = Table("queue", box=box.SIMPLE, pad_edge=False, header_style="dim")
+    table = _table("queue")
     for column in ("waiting", "in work", "put off", "takers"):
         table.add_column(column, justify="right")
     table.add_column("id")
@@ -39,3 +91,29 @@ def depth_table(depths: QueueDepths) -> Table:
         )
     table.add_row(Text("dead letters", style="red" if depths.n_dead else "dim"), str(depths.n_dead), "", "", "", "")
     return table
+
+
+def _statuses(taskforce: Taskforce) -> list[str]:
+    return [
+        f"{n} {job}" + ("" if pilot == "null" else f" / {pilot}")
+        for job, pilots in taskforce.compound_statuses.items()
+        for pilot, n in pilots.items()
+    ]
+
+
+def _errors(taskforce: Taskforce) -> list[str]:
+    failures = [change for change in taskforce.phase_change_log if not change.was_successful]
+    tries = (
+        [f"{len(failures)} failed attempt(s) at {failures[-1].target_phase}: {failures[-1].context}"]
+        if failures
+        else []
+    )
+    return [*tries, *(f"{n} worker(s): {error}" for error, n in taskforce.top_task_errors.items())]
+
+
+def _at(timestamp: float) -> str:
+    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=box.SIMPLE, pad_edge=False, header_style="dim")

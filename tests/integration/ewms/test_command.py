@@ -13,7 +13,7 @@ import pytest
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
 
 ROOT = Path(__file__).parents[3]
-TASKFORCE = {
+TASKFORCE: dict[str, Any] = {
     "taskforce_uuid": f"TF{WORKFLOW[2:]}-485d2fc0-57c5a8e4",
     "task_id": f"TK{WORKFLOW[2:]}-485d2fc0",
     "workflow_id": WORKFLOW,

@@ -36,7 +36,7 @@ def test_the_view_shows_phases_workers_queues_rates_progress_and_problems() -> N
         "50 %",
         "about 00:05 left",
         "2 worker(s) held: no [disk]",
-        "ewms workflow show WF-6b00e09f-926a610b",
+        "ewms taskforce list WF-6b00e09f-926a610b",
         "dead letters",
     ):
         assert words in text

@@ -1,0 +1,63 @@
+"""`ewms task`: a workflow's tasks, more workers for one, and what its workers wrote."""
+
+from typing import Annotated
+
+import typer
+
+from ewms.cli.context import Options, console, write_json
+from ewms.cli.logs import logs
+from ewms.cli.workflow import Id
+
+app = typer.Typer(help="See a workflow's tasks, add workers, and read what workers wrote.", no_args_is_help=True)
+app.command("logs")(logs)
+
+TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id: TK-...")]
+
+
+@app.command("list")
+def list_(context: typer.Context, workflow: Id) -> None:
+    """List a workflow's tasks: where they run, their queues, their command."""
+    from ewms.cli.tables import task_table
+    from ewms.errors import NotThere
+
+    given: Options = context.obj
+    with given.client() as ews:
+        run = ews.run(workflow)
+        tasks = run.show().task_directives
+        if given.as_json:
+            write_json({"task_directives": [task.model_dump(mode="json") for task in tasks], "next_after": None})
+            return
+        try:
+            aliases = {queue.mqid: queue.alias for queue in run.depths().queues}
+        except NotThere:
+            # The queues of an ended workflow are retired.
+            aliases = {}
+        console().print(task_table(tasks, aliases))
+
+
+@app.command()
+def show(context: typer.Context, task: TaskId) -> None:
+    """Show a task directive, as JSON."""
+    given: Options = context.obj
+    with given.client() as ews:
+        write_json(ews.task(task).model_dump(mode="json"))
+
+
+@app.command("add-workers")
+def add_workers(
+    context: typer.Context,
+    task: TaskId,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")],
+    cluster: Annotated[
+        str | None, typer.Option(help="The cluster location; not needed if the task runs at one only.")
+    ] = None,
+) -> None:
+    """Give a running task more workers: a further taskforce, whose id is printed."""
+    given: Options = context.obj
+    with given.client() as ews:
+        taskforce = ews.add_workers(task, n, cluster=cluster)
+        if given.as_json:
+            write_json(taskforce.model_dump(mode="json"))
+        else:
+            typer.echo(taskforce.taskforce_uuid)
+            given.say(f"follow it with: ewms workflow watch {taskforce.workflow_id}")

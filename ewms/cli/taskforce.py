@@ -1,0 +1,45 @@
+"""`ewms taskforce`: how the taskforces of a workflow or a task stand, and what their workers wrote."""
+
+from typing import Annotated
+
+import typer
+
+from ewms.cli.context import Options, console, write_json
+from ewms.cli.logs import logs
+
+app = typer.Typer(help="See how taskforces stand, and read what workers wrote.", no_args_is_help=True)
+app.command("logs")(logs)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A workflow or a task: WF-..., TK-...")],
+) -> None:
+    """List taskforces: phase, workers by status, errors."""
+    from ewms.cli.tables import taskforce_table
+
+    given: Options = context.obj
+    with given.client() as ews:
+        taskforces = ews.taskforces(id_)
+        if given.as_json:
+            write_json({"taskforces": [one.model_dump(mode="json") for one in taskforces], "next_after": None})
+        else:
+            console().print(taskforce_table(taskforces))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="TASKFORCE", help="The taskforce's id: TF-...")],
+) -> None:
+    """Show one taskforce, and every move that it made or tried."""
+    from ewms.cli.tables import phase_table, taskforce_table
+
+    given: Options = context.obj
+    with given.client() as ews:
+        for taskforce in ews.taskforces(id_):
+            if given.as_json:
+                write_json(taskforce.model_dump(mode="json"))
+            else:
+                console().print(taskforce_table([taskforce]), phase_table(taskforce))
