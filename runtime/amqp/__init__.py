@@ -8,7 +8,8 @@ over aio-pika's own lower layer (aiormq channels), which costs half the time an 
 from runtime.amqp.address import broker_url
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.connection import Connection
-from runtime.amqp.consumer import Consumer, Delivery
+from runtime.amqp.consumer import Consumer
+from runtime.amqp.delivery import Delivery
 from runtime.amqp.errors import AccessRefused, ConnectionLost, Missing, QueueFull, Unroutable
 from runtime.amqp.publisher import Publisher
 

@@ -7,7 +7,7 @@ event whose confirm was lost with the connection is sent again with the same id,
 import asyncio
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiormq.channel import Channel
 from aiormq.exceptions import AMQPChannelError, ChannelPreconditionFailed, DeliveryError
@@ -15,10 +15,8 @@ from pamqp.commands import Basic
 
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translated
+from runtime.amqp.link import Link
 from schemas.errors import EWMSError, TooLarge
-
-if TYPE_CHECKING:
-    from runtime.amqp.connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +29,8 @@ _TOO_LARGE = re.compile(r"message size (\d+)")
 class Publisher:
     """A channel with confirms, reopened when it is lost. Build it with `Connection.publisher`."""
 
-    def __init__(self, connection: "Connection", *, window: int) -> None:
-        self._connection = connection
+    def __init__(self, link: Link, *, window: int) -> None:
+        self._link = link
         self._window = asyncio.Semaphore(window)
         self._opening = asyncio.Lock()
         self._channel: Channel | None = None
@@ -82,7 +80,7 @@ class Publisher:
                 async with asyncio.timeout(timeout_s):
                     await self._until_settled(exchange, routing_key, body, properties)
             except TimeoutError as error:
-                why = self._connection.error
+                why = self._link.error
                 raise ConnectionLost(why.reason if why else "the broker did not confirm in time") from error
             finally:
                 del self._in_flight[message_id]
@@ -126,8 +124,8 @@ class Publisher:
     async def _reopened(self) -> Channel:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
-                await self._connection.ready()
-                self._channel = await self._connection.raw_channel(confirms=True)
+                await self._link.ready()
+                self._channel = await self._link.raw_channel(confirms=True)
             return self._channel
 
     async def close(self) -> None:

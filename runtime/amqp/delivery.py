@@ -1,0 +1,128 @@
+"""One event on loan from the broker: what it says, and the one word that settles it.
+
+The broker lends an event to a channel. When the channel goes (connection lost, consumer timeout, token expired) the
+event goes to somebody else, whatever is still being done with it here: settling then answers False.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from aiormq.abc import DeliveredMessage
+
+from runtime.amqp.errors import LIBRARY_ERRORS
+from schemas.dataevents import DataEvent, Header
+from schemas.ids import EventId
+
+
+class Delivery:
+    """One event on loan. Settle it once: `ack`, `reject` or `release`."""
+
+    __slots__ = ("_message", "_on_settled", "_properties", "settled")
+
+    def __init__(self, message: DeliveredMessage, *, on_settled: Callable[[], None]) -> None:
+        """`on_settled` is called when the word is on its way."""
+        self._message = message
+        self._on_settled = on_settled
+        self._properties = message.header.properties
+        self.settled = False
+
+    @property
+    def body(self) -> bytes:
+        """Return the event's bytes, untouched."""
+        return self._message.body
+
+    @property
+    def id(self) -> EventId:
+        """Return the event's id, "" if its sender gave none."""
+        return EventId(self._properties.message_id or "")
+
+    @property
+    def content_type(self) -> str:
+        """Return what the bytes are, "" if the sender did not say."""
+        return self._properties.content_type or ""
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """Return the AMQP headers."""
+        return self._properties.headers or {}
+
+    @property
+    def attempt(self) -> int:
+        """Return the number of this delivery, counted from 1 by the broker."""
+        count = self.headers.get(Header.DELIVERY_COUNT, 0)
+        return (count if isinstance(count, int) else 0) + 1
+
+    @property
+    def event(self) -> DataEvent:
+        """Return the delivery as the event that it carries."""
+        return DataEvent(self.body, self.id, self.content_type, self.headers)
+
+    @property
+    def routing_key(self) -> str:
+        """Return the key that it was published with."""
+        return self._message.routing_key or ""
+
+    @property
+    def reply_to(self) -> str:
+        """Return where an answer goes, "" if none is wanted."""
+        return self._properties.reply_to or ""
+
+    @property
+    def correlation_id(self) -> str:
+        """Return what an answer must repeat."""
+        return self._properties.correlation_id or ""
+
+    @property
+    def user_id(self) -> str:
+        """Return the sender's user name as the broker has checked it, "" if it was not given."""
+        return self._properties.user_id or ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lease is gone: the broker gives the event to somebody else."""
+        return self._message.channel.is_closed
+
+    async def ack(self) -> bool:
+        """Say that the event is done; False if the lease was lost, and the event will come again."""
+        return await self._settle(partial(self._message.channel.basic_ack, self._tag, wait=False))
+
+    async def reject(self, *, requeue: bool = True) -> bool:
+        """Say that the event failed; it counts as an attempt. Without `requeue` it is a dead letter at once."""
+        return await self._settle(partial(self._message.channel.basic_reject, self._tag, requeue=requeue, wait=False))
+
+    async def release(self) -> bool:
+        """Give the event back as if it had never been taken. Not counted as an attempt since RabbitMQ 4.3."""
+        return await self._settle(partial(self._message.channel.basic_nack, self._tag, requeue=True, wait=False))
+
+    @property
+    def _tag(self) -> int:
+        return self._message.delivery_tag or 0
+
+    async def _settle(self, send: Callable[[], Awaitable[None]]) -> bool:
+        channel = self._message.channel
+        if self.settled or channel.is_closed:
+            return False
+        try:
+            if channel.connection.write_queue.full():
+                # Once the connection is gone nobody makes room in its send queue, so the loss is watched as well.
+                sending = asyncio.ensure_future(send())
+                await asyncio.wait({sending, channel.closing}, return_when=asyncio.FIRST_COMPLETED)
+                if not sending.done():
+                    sending.cancel()
+                    await asyncio.gather(sending, return_exceptions=True)
+                    return False
+                sending.result()
+            else:
+                await send()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return False
+        except LIBRARY_ERRORS:
+            return False
+        self.settled = True
+        self._on_settled()
+        return True
