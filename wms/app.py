@@ -64,7 +64,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
 
         fleet = Fleet(store, clusters=clusters, images=_images(settings), max_failures=settings.tms_action_retries + 1)
         await fleet.take_over()
-        snapshots = SnapshotWriter(store)
+        snapshots = SnapshotWriter(store, clusters)
         await snapshots.start()
         stack.push_async_callback(snapshots.stop)
         launcher = Launcher(store, fleet, clusters)

@@ -14,20 +14,26 @@ from typing import Any
 from schemas.documents import TaskforceDocument
 from schemas.events import (
     Payload,
+    Snapshot,
     TaskforceCompleted,
     TaskforceRelease,
     TaskforceRemove,
     TaskforceRemoved,
     TaskforceRemoveFailed,
+    TaskforceStop,
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
 from schemas.phases import Phase, may_move
+from schemas.statuses import JobStatus
 from wms.fleet import launching
 from wms.fleet.aggregate import Aggregate, Draft, Outcome, failure_pause
 from wms.fleet.stimuli import Report
 
 TMS = "TMS"
+
+
+_LEFT = (JobStatus.REMOVED, JobStatus.COMPLETED)
 
 
 def decide(aggregate: Aggregate, report: Report, now: datetime) -> Outcome:
@@ -51,6 +57,16 @@ def decide(aggregate: Aggregate, report: Report, now: datetime) -> Outcome:
 def orphaned(report: Report) -> tuple[Payload, ...]:
     """Return what is to be sent for a taskforce that no document knows: its cluster must not live on (G6)."""
     return (_remove(report),) if isinstance(report, TaskforceSubmitted) else ()
+
+
+def unowned(schedd: str, snapshot: Snapshot) -> tuple[Payload, ...]:
+    """Return what is to be sent when statuses come of a taskforce that no document knows: its workers end (G6).
+
+    Of one whose jobs have all left nothing is to be ended; and a stop would have its end said again, and again.
+    """
+    if all(job in _LEFT for job in snapshot.compound_statuses):
+        return ()
+    return (TaskforceStop(taskforce_uuid=snapshot.taskforce_uuid, schedd=schedd, cluster_id=None),)
 
 
 def _remove(report: TaskforceSubmitted) -> TaskforceRemove:

@@ -1,7 +1,8 @@
 """Writes the status snapshots of taskforces. Outside of the kernel: the newest (epoch, seq) wins, nothing is logged.
 
 A snapshot is whole, so one that is lost or overtaken does not matter. All that arrive within a second are written
-together, the newest of each taskforce.
+together, the newest of each taskforce. What is told of a taskforce that no document knows is dropped, and its workers
+are ordered to end: they would keep others waiting for their slots.
 """
 
 import asyncio
@@ -10,13 +11,16 @@ from datetime import datetime
 from typing import Any
 
 from runtime.amqp import full_jitter
-from runtime.store import Store
+from runtime.decision import Decision
+from runtime.store import Store, Transaction
 from runtime.telemetry import log
 from schemas.documents import Collection
 from schemas.errors import EWMSError
-from schemas.events import Snapshot, TaskforceStatuses
+from schemas.events import Payload, Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
 from schemas.statuses import CompoundStatuses, TopTaskErrors
+from wms.fleet.clusters import ClusterMap
+from wms.fleet.reports import unowned
 
 #: The pause between two writes: no taskforce is written more often.
 _TICK_S = 1.0
@@ -30,8 +34,9 @@ _RETRY_CAP_S = 10.0
 class SnapshotWriter:
     """One loop over what has been offered. It sleeps until something is."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clusters: ClusterMap) -> None:
         self._store = store
+        self._clusters = clusters
         self._pending: dict[TaskforceUuid, tuple[str, Snapshot]] = {}
         self._offered = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -79,13 +84,31 @@ class SnapshotWriter:
         batch = self._pending
         self._pending = {}
         try:
-            await self._store.bulk_update(
+            n_written = await self._store.bulk_update(
                 Collection.TASKFORCES, [update(schedd, snapshot) for schedd, snapshot in batch.values()]
             )
         except BaseException:
             # Newer ones may have come meanwhile; they stay.
             self._pending = {**batch, **self._pending}
             raise
+        if n_written < len(batch):
+            await self._notice_unknown(batch)
+
+    async def _notice_unknown(self, batch: Mapping[TaskforceUuid, tuple[str, Snapshot]]) -> None:
+        # What is not written is nearly always older than what lies there.
+        known = await self._store.find(Collection.TASKFORCES, {"_id": {"$in": list(batch)}}, projection={"_id": 1})
+        for uuid in batch.keys() - {document["_id"] for document in known}:
+            schedd, snapshot = batch[uuid]
+            log.warning("statuses of an unknown taskforce", taskforce_uuid=uuid, schedd=schedd)
+            if self._clusters.hears_events(schedd):
+                await self._end(uuid, unowned(schedd, snapshot))
+
+    async def _end(self, uuid: TaskforceUuid, orders: tuple[Payload, ...]) -> None:
+        async def step(tx: Transaction) -> Decision:
+            is_known = await tx.find_one(Collection.TASKFORCES, {"_id": uuid}) is not None
+            return Decision() if is_known else Decision(events=orders)
+
+        await self._store.transact(step)
 
 
 def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,13 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 
-from schemas.events import QueuesActivated, TaskforceRemove, TaskforceStart
-from tests.integration.wms.conftest import World, request
+from schemas.events import (
+    QueuesActivated,
+    Snapshot,
+    TaskforceRemove,
+    TaskforceStart,
+    TaskforceStatuses,
+    TaskforceStop,
+)
+from tests.integration.wms.conftest import SCHEDD, World, request
 from tests.integration.wms.test_rest_tms import RestTms, at_rest, pending
 from wms.fleet.repository import INDEXES
 from wms.settings import Settings
@@ -55,6 +63,18 @@ async def test_what_comes_after_goes_its_way_and_what_was_under_way_is_dropped(
     cluster_id = await world.tms.submit(start)
     (order,) = await world.tms.hear(TaskforceRemove)
     assert order.cluster_id == cluster_id
+    # Nor are workers that tell of themselves.
+    working = Snapshot(
+        taskforce_uuid=start.taskforce_uuid,
+        epoch=1,
+        seq=1,
+        as_of=datetime.now(UTC),
+        compound_statuses={"RUNNING": {"Tasking": 1}},
+        top_task_errors={},
+    )
+    await world.tms.say(TaskforceStatuses(schedd=SCHEDD, snapshots=[working]))
+    (stop,) = await world.tms.hear(TaskforceStop)
+    assert stop.taskforce_uuid == start.taskforce_uuid
 
     world.tms.reacts = True
     (next_one,) = (await world.submit())["taskforces"]

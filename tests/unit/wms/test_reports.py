@@ -2,9 +2,10 @@
 
 import pytest
 
-from schemas.events import TaskforceRelease, TaskforceRemove, TaskforceStart, TaskforceStop
+from schemas.events import Snapshot, TaskforceRelease, TaskforceRemove, TaskforceStart, TaskforceStop
 from schemas.ids import TaskforceUuid
 from schemas.phases import Deactivated, Phase
+from schemas.statuses import CompoundStatuses
 from tests.unit.wms.fleets import (
     NOW,
     activated,
@@ -23,7 +24,7 @@ from tests.unit.wms.fleets import (
 )
 from wms.fleet.aggregate import Aggregate
 from wms.fleet.lifecycle import decide
-from wms.fleet.reports import orphaned
+from wms.fleet.reports import orphaned, unowned
 from wms.fleet.stimuli import Deactivate, Launch, Woken
 
 ABORT = Deactivate(Deactivated.ABORTED)
@@ -37,6 +38,24 @@ def starting() -> tuple[Aggregate, TaskforceUuid]:
 def stopping() -> tuple[Aggregate, TaskforceUuid]:
     state, uuid = running()
     return after(state, ABORT), uuid
+
+
+@pytest.mark.parametrize(
+    ("jobs", "n_orders"),
+    [
+        ({"RUNNING": {"Tasking": 1}, "REMOVED": {"Done": 2}}, 1),
+        ({"HELD: too much memory": {"null": 1}}, 1),
+        ({"IDLE": {"null": 1}}, 1),
+        ({"null": {"null": 1}}, 1),
+        # Else the stop would make the TMS say its end again, which would be answered by a stop.
+        ({"REMOVED": {"Done": 2}, "COMPLETED": {"Done": 1}}, 0),
+        ({}, 0),
+    ],
+)
+def test_workers_of_a_taskforce_that_no_document_knows_are_ended(jobs: CompoundStatuses, n_orders: int) -> None:
+    _, uuid = starting()
+    snapshot = Snapshot(taskforce_uuid=uuid, epoch=1, seq=1, as_of=NOW, compound_statuses=jobs, top_task_errors={})
+    assert unowned("S1", snapshot) == (TaskforceStop(taskforce_uuid=uuid, schedd="S1", cluster_id=None),) * n_orders
 
 
 def test_the_first_cluster_is_recorded_and_released() -> None:
