@@ -1,4 +1,4 @@
-"""The driver's vocabulary in ours: indexes, and which of its errors means what. `runtime.store` does the work."""
+"""The driver's vocabulary in ours: indexes, and which of its errors means what. `runtime.database` does the work."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""MongoDB: the one unit of work. The only module that knows the driver.
+"""The one unit of work: what a stimulus changes, and what is to be said about it, is made true together.
 
     inbox     {_id: "<consumer>:<event id>", at, digest, answer}        a second delivery stops here
     outbox    {_id: <event id>, key, body, at, next_at, n_failures}     committed with the state, sent by the relay
@@ -7,21 +7,20 @@
 journaled transaction. Whatever the driver raises leaves here as one of the error families.
 """
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pymongo import DeleteOne, ReadPreference, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from runtime import tracing
+from runtime.database import Client, Database, Session, Transaction, client_of
 from runtime.decision import (
     Change,
     Decision,
@@ -35,13 +34,25 @@ from runtime.decision import (
     operators_of,
 )
 from runtime.failpoints import failpoint
-from runtime.mongo import Index, index_model, is_duplicate, is_transient, may_commit_again, translated
+from runtime.mongo import Index, is_duplicate, is_transient, may_commit_again, translated
 from schemas.errors import Broken, Conflict, Unavailable
 from schemas.events import Payload, envelope
 from schemas.ids import EventId
 from schemas.wire import event_to_bytes
 
-__all__ = ["Committed", "Decision", "Delete", "Index", "Insert", "OutboxRow", "Repeated", "Step", "Store", "Update"]
+__all__ = [
+    "Committed",
+    "Decision",
+    "Delete",
+    "Index",
+    "Insert",
+    "OutboxRow",
+    "Repeated",
+    "Step",
+    "Store",
+    "Transaction",
+    "Update",
+]
 
 INBOX = "inbox"
 OUTBOX = "outbox"
@@ -55,9 +66,6 @@ OUTBOX_GRACE = timedelta(seconds=5)
 #: After this time no further attempt of a contended transaction is begun. Longer than the open transaction of a
 #: process that was killed keeps its documents, where MongoDB is told to give it four seconds.
 _RETRY_FOR_S = 8.0
-
-#: Building an index on what a long life has gathered takes its time.
-_INDEX_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +86,6 @@ class Committed:
     outbox: tuple[OutboxRow, ...]
 
 
-class Transaction:
-    """What a step may read: the documents as the transaction sees them."""
-
-    def __init__(self, store: "Store", session: AsyncIOMotorClientSession) -> None:
-        self._store = store
-        self.session = session
-
-    async def find_one(
-        self, collection: str, query: Mapping[str, Any], projection: Mapping[str, Any] | None = None
-    ) -> Document | None:
-        """Return a document that matches `query`, or None."""
-        return await self._store.find_one(collection, query, tx=self, projection=projection)
-
-    async def find(
-        self,
-        collection: str,
-        query: Mapping[str, Any],
-        sort: Sequence[tuple[str, int]] | None = None,
-        limit: int = 0,
-        projection: Mapping[str, Any] | None = None,
-    ) -> list[Document]:
-        """Return the documents that match `query`; `limit` 0 is all of them."""
-        return await self._store.find(collection, query, tx=self, sort=sort, limit=limit, projection=projection)
-
-    async def count(self, collection: str, query: Mapping[str, Any]) -> int:
-        """Return how many documents match `query`."""
-        return await self._store.count(collection, query, tx=self)
-
-
 #: Loads what it needs through the transaction and calls a pure `decide`. It may run several times.
 Step = Callable[[Transaction], Awaitable[Decision]]
 
@@ -119,13 +98,12 @@ class _Seen(Exception):
     """The inbox has the stimulus already."""
 
 
-class Store:
-    """One database. Build it with `Store.connect`."""
+class Store(Database):
+    """One database and its unit of work. Build it with `Store.connect`."""
 
-    def __init__(self, client: "AsyncIOMotorClient[Document]", *, database: str, source: str) -> None:
-        self._client = client
+    def __init__(self, client: Client, *, database: str, source: str) -> None:
+        super().__init__(client, database)
         self._source = source
-        self._database: AsyncIOMotorDatabase[Document] = client[database]
         #: Called on the loop after every commit that changed documents or recorded events.
         self.on_commit: list[Callable[[Committed], None]] = []
 
@@ -137,18 +115,7 @@ class Store:
             Unavailable: there is no MongoDB at `url`.
         """
         with translated():
-            client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-                url,
-                appname=source,
-                tz_aware=True,
-                tzinfo=UTC,
-                w="majority",
-                journal=True,
-                readConcernLevel="majority",
-                uuidRepresentation="standard",
-                serverSelectionTimeoutMS=3000,
-                connectTimeoutMS=3000,
-            )
+            client = client_of(url, appname=source)
         store = cls(client, database=database, source=source)
         await store.ping()
         return store
@@ -213,7 +180,7 @@ class Store:
             await self._commit(session)
             return decision, rows
 
-    async def _enter(self, session: AsyncIOMotorClientSession, inbox_id: str, digest: str | None) -> None:
+    async def _enter(self, session: Session, inbox_id: str, digest: str | None) -> None:
         row: Document = {"_id": inbox_id, "at": datetime.now(UTC)}
         if digest is not None:
             row["digest"] = digest
@@ -222,7 +189,7 @@ class Store:
         except DuplicateKeyError:
             raise _Seen from None
 
-    async def _carry_out(self, session: AsyncIOMotorClientSession, changes: tuple[Change, ...]) -> None:
+    async def _carry_out(self, session: Session, changes: tuple[Change, ...]) -> None:
         for name, inserts, batch in batches(changes):
             try:
                 if inserts:
@@ -235,7 +202,7 @@ class Store:
                     raise Conflict(f"it exists already in {name}") from error
                 raise
 
-    async def _change(self, session: AsyncIOMotorClientSession, name: str, batch: list[Change]) -> None:
+    async def _change(self, session: Session, name: str, batch: list[Change]) -> None:
         operations: list[UpdateOne | DeleteOne] = []
         updates: list[Update] = []
         for change in batch:
@@ -251,7 +218,7 @@ class Store:
                 raise _TryAgain(f"a document in {name} has moved on")
             raise Broken(f"a document to update is not in {name}")
 
-    async def _record(self, session: AsyncIOMotorClientSession, events: tuple[Payload, ...]) -> tuple[OutboxRow, ...]:
+    async def _record(self, session: Session, events: tuple[Payload, ...]) -> tuple[OutboxRow, ...]:
         if not events:
             return ()
         now = datetime.now(UTC)
@@ -282,7 +249,7 @@ class Store:
         )
         return OutboxRow(event.id, event.routing_key, event_to_bytes(event))
 
-    async def _commit(self, session: AsyncIOMotorClientSession) -> None:
+    async def _commit(self, session: Session) -> None:
         for n_left in (3, 2, 1, 0):
             try:
                 await session.commit_transaction()
@@ -305,85 +272,7 @@ class Store:
             raise Conflict("the same key was used for another request")
         return Repeated(row.get("answer"))
 
-    async def find_one(
-        self,
-        collection: str,
-        query: Mapping[str, Any],
-        *,
-        tx: Transaction | None = None,
-        projection: Mapping[str, Any] | None = None,
-    ) -> Document | None:
-        """Return a document that matches `query`, or None."""
-        with translated(within=tx):
-            found: Document | None = await self._database[collection].find_one(
-                query, projection, session=tx.session if tx else None
-            )
-            return found
-
-    async def find(
-        self,
-        collection: str,
-        query: Mapping[str, Any],
-        *,
-        tx: Transaction | None = None,
-        sort: Sequence[tuple[str, int]] | None = None,
-        limit: int = 0,
-        projection: Mapping[str, Any] | None = None,
-        max_time_ms: int | None = None,
-    ) -> list[Document]:
-        """Return the documents that match `query`; `limit` 0 is all of them."""
-        with translated(within=tx):
-            cursor = self._database[collection].find(query, projection, session=tx.session if tx else None)
-            if sort:
-                cursor = cursor.sort(list(sort))
-            if limit:
-                cursor = cursor.limit(limit)
-            if max_time_ms is not None:
-                cursor = cursor.max_time_ms(max_time_ms)
-            documents: list[Document] = await cursor.to_list(None)
-            return documents
-
-    async def count(self, collection: str, query: Mapping[str, Any], *, tx: Transaction | None = None) -> int:
-        """Return how many documents match `query`."""
-        with translated(within=tx):
-            n: int = await self._database[collection].count_documents(query, session=tx.session if tx else None)
-            return n
-
-    async def bulk_update(self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
-        """Apply (query, update) pairs in any order, outside of the kernel; return how many documents changed."""
-        if not updates:
-            return 0
-        with translated():
-            operations = [UpdateOne(dict(query), dict(update)) for query, update in updates]
-            result = await self._database[collection].bulk_write(operations, ordered=False)
-            return result.modified_count
-
-    async def bulk_delete(self, collection: str, ids: Sequence[Any]) -> int:
-        """Delete the documents of these ids, outside of the kernel; return how many there were."""
-        if not ids:
-            return 0
-        with translated():
-            result = await self._database[collection].delete_many({"_id": {"$in": list(ids)}})
-            return result.deleted_count
-
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
         """Create the indexes that are missing, those of the inbox and the outbox among them."""
         kernel = {INBOX: [Index(("at",), expire_after=INBOX_TTL)], OUTBOX: [Index(("next_at",))]}
-        with translated(patience_s=_INDEX_PATIENCE_S):
-            for collection, wanted in {**indexes, **kernel}.items():
-                await self._database[collection].create_indexes([index_model(index) for index in wanted])
-
-    async def ping(self) -> None:
-        """Return if a primary answers.
-
-        Raises:
-            Unavailable: none does.
-        """
-        with translated():
-            await self._client.admin.command("ping")
-
-    async def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-        # The driver's monitors end on their own threads; give the loop a turn to see it.
-        await asyncio.sleep(0)
+        await super().ensure_indexes({**indexes, **kernel})
