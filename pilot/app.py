@@ -152,7 +152,12 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
 def _external(told: Settings) -> tuple[Mount, ...]:
     """Return the mounts of the external directories, which may lie on slow file systems."""
     resolved = {path: str(Path(path).resolve()) for path in told.external_directories if Path(path).is_dir()}
-    return external_mounts(told.external_directories, resolved)
+    # HTCondor gives each job a directory of its own beside those of the others, and runs many as the same user.
+    scratch = os.environ.get("_CONDOR_SCRATCH_DIR", "")
+    shared = Path(scratch).resolve().parent if scratch else Path("/")
+    return external_mounts(
+        told.external_directories, resolved, own=str(Path.cwd()), shared="" if shared == Path("/") else str(shared)
+    )
 
 
 async def _complain(environment: Mapping[str, str], error: SettingsInvalid) -> None:

@@ -32,10 +32,14 @@ class Mount:
     read_only: bool = False
 
 
-def external_mounts(directories: Iterable[str], resolved: Mapping[str, str]) -> tuple[Mount, ...]:
+def external_mounts(
+    directories: Iterable[str], resolved: Mapping[str, str], *, own: str, shared: str = ""
+) -> tuple[Mount, ...]:
     """Return the read-only mounts of `EWMS_PILOT_EXTERNAL_DIRECTORIES`, each at its own path.
 
-    `resolved` maps each path that is a directory of this worker to what it is with its links followed.
+    `resolved` maps each path that is a directory of this worker to what it is with its links followed. `own` is the
+    pilot's directory and `shared`, if any, the one in which those of all jobs of the worker lie, both with links
+    followed: tokens lie there, so a task may see neither them, nor what holds them, nor what another job has.
 
     Raises: MountRefused, naming the directory and the rule.
     """
@@ -47,6 +51,7 @@ def external_mounts(directories: Iterable[str], resolved: Mapping[str, str]) -> 
     for mount in mounts:
         check(mount)
         check(Mount(mount.target, mount.target, read_only=True))
+        _check_apart(mount.source, own, shared)
     return tuple(mounts)
 
 
@@ -76,6 +81,14 @@ def check_together(mounts: Sequence[Mount]) -> None:
     for target in targets:
         if targets.count(target) > 1:
             raise _refused(target, "would be mounted twice", "name it once")
+
+
+def _check_apart(source: str, own: str, shared: str) -> None:
+    mine = _within(source, (own,)) and PurePosixPath(source) != PurePosixPath(own)
+    if _within(own, (source,)) or (shared and _within(shared, (source,))):
+        raise _refused(source, "holds a pilot's own files", "name a directory further down")
+    if shared and _within(source, (shared,)) and not mine:
+        raise _refused(source, "is where the worker's jobs have their files", "leave it out")
 
 
 def _within(path: str, places: Iterable[str]) -> bool:

@@ -8,9 +8,10 @@ it finds in them; a file is carried as it is. Source: contract 7.2 and 8.2, `rel
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
 from schemas.requests import GrantAnswer
@@ -22,8 +23,16 @@ TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file
 PREFIX = "EWMS_PILOT_"
 PLATFORM = "_EWMS_PILOT_CONTAINER_PLATFORM"
 
+#: What only an operator says: programs that run outside of the container, with the pilot's rights.
+_OPERATORS_ONLY = frozenset({f"{PREFIX}APPTAINER", f"{PREFIX}HTCHIRP_FD"})
+
+_EXTERNAL_DIRECTORIES = f"{PREFIX}EXTERNAL_DIRECTORIES"
+
 #: How the pilot splits the variables for which a list may be given; the rest are split at `;`.
-_SEPARATORS: Mapping[str, str] = {f"{PREFIX}EXTERNAL_DIRECTORIES": ",", f"{PREFIX}OKAY_ERRORS": " "}
+_SEPARATORS: Mapping[str, str] = {_EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " "}
+
+#: Who sets one of these has said what a pilot does after an error.
+_STOPPING = ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME", "OKAY_ERRORS")
 
 #: A worker on which that many different events fail in a row is bad; a bad event fails alone (ruling 7).
 MAX_FAILURES_IN_A_ROW = 3
@@ -37,6 +46,8 @@ class PilotProfile:
     #: The platform of tasks that ask for none; empty: the pilot chooses.
     platform: str = ""
     apptainer: str = ""
+    #: Where the directories of the worker must lie that a task may ask to see; none named: wherever the pilot allows.
+    external_roots: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -48,7 +59,8 @@ def pilot_environment(
     The user's go before the operator's, those before our defaults; what EWMS itself must say nobody overrides.
 
     Raises:
-        Unsubmittable: the task asks for a container platform that is not allowed here, or has NUL in a variable.
+        Unsubmittable: the task asks for a container platform or a directory that is not allowed here, sets what only
+            an operator sets, or has NUL in a variable.
     """
     users = {name: _text(name, value) for name, value in order.pilot_config.environment.items()}
     asked = users.get(PLATFORM, "").strip().lower()
@@ -57,7 +69,13 @@ def pilot_environment(
             f"pilot_config.environment: the container platform {asked[:50]!r} is not allowed here",
             hint=f"allowed: {', '.join(sorted(profile.allowed_platforms))}",
         )
-    environment = _defaults(order, users) | _operators(profile) | users | _ours(order, grant, token_source)
+    for name in sorted(_OPERATORS_ONLY & users.keys()):
+        raise Unsubmittable(
+            f"pilot_config.environment: {name} is the operator's to set", hint="leave it out: the pool has its own"
+        )
+    _check_directories(users.get(_EXTERNAL_DIRECTORIES, ""), profile.external_roots)
+    chosen = _operators(profile) | users
+    environment = _defaults(order, chosen) | chosen | _ours(order, grant, token_source)
     for name, value in environment.items():
         if "\0" in name or "\0" in value:
             raise Unsubmittable(f"{name[:100]!r}: must not contain NUL")
@@ -79,7 +97,20 @@ def renewal_at(granted_at: datetime, expires_at: datetime) -> datetime:
     return granted_at + (expires_at - granted_at) / 2
 
 
-def _defaults(order: TaskforceStart, users: Mapping[str, str]) -> dict[str, str]:
+def _check_directories(asked: str, roots: Sequence[str]) -> None:
+    if not roots:
+        return
+    for path in filter(None, map(str.strip, asked.split(_SEPARATORS[_EXTERNAL_DIRECTORIES]))):
+        pure = PurePosixPath(path)
+        if ".." in pure.parts or not any(pure.is_relative_to(root) for root in roots):
+            raise Unsubmittable(
+                f"pilot_config.environment: the external directory {path[:200]!r} is not allowed here",
+                hint=f"allowed: what lies in {', '.join(roots)}",
+            )
+
+
+def _defaults(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return what we say where neither the user nor the operator has `chosen`."""
     runtime_s = str(order.worker_config.max_worker_runtime)
     defaults = {
         f"{PREFIX}HTCHIRP": "True",
@@ -89,11 +120,11 @@ def _defaults(order: TaskforceStart, users: Mapping[str, str]) -> dict[str, str]
         f"{PREFIX}TIMEOUT_QUEUE_INCOMING": runtime_s,
     }
     # A quarantine only makes sense for a pilot that stops at an error; who sets one, or says what is okay, has chosen.
-    if not any(f"{PREFIX}{name}" in users for name in ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME")):
+    if not any(f"{PREFIX}{name}" in chosen for name in _STOPPING):
         defaults[f"{PREFIX}STOP_LISTENING_ON_TASK_ERROR"] = "False"
         defaults[f"{PREFIX}MAX_FAILURES_IN_A_ROW"] = str(MAX_FAILURES_IN_A_ROW)
     # The first message is not to be waited for longer, or shorter, than a user who names the idle time expects.
-    if f"{PREFIX}TIMEOUT_QUEUE_INCOMING" in users:
+    if f"{PREFIX}TIMEOUT_QUEUE_INCOMING" in chosen:
         del defaults[f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE"]
     return defaults
 

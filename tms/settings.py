@@ -92,6 +92,8 @@ class Settings(ServiceSettings):
     pilot_platform: Platform | None = None
     #: The apptainer on the workers, where it is not in their PATH.
     apptainer: str = ""
+    #: Where the directories of the workers lie that tasks may ask to see; none named: the pilot's own rules alone.
+    external_roots: tuple[SayablePath, ...] = ()
     #: More variables for all pilots.
     pilot_environment: dict[str, str] = Field(default_factory=dict)
     #: The same as the existing TMS has it: `NAME=value NAME=value`. Ours go before these.
@@ -168,6 +170,7 @@ class Settings(ServiceSettings):
             allowed_platforms=frozenset(map(str, self.allowed_platforms)),
             platform=self.pilot_platform or "",
             apptainer=self.apptainer,
+            external_roots=tuple(map(str, self.external_roots)),
             environment=_assigned(self.pilot_environment_words) | self.pilot_environment,
         )
 

@@ -99,6 +99,46 @@ def test_who_sets_a_quarantine_gets_a_pilot_that_stops_at_errors() -> None:
     assert pilot_settings(environment, directory="/job").stop_on_error
 
 
+@pytest.mark.parametrize("name", ["EWMS_PILOT_APPTAINER", "EWMS_PILOT_HTCHIRP_FD"])
+def test_what_runs_outside_of_the_container_is_the_operators_choice(name: str) -> None:
+    with pytest.raises(Unsubmittable, match=name):
+        told(**users(**{name: "/home/eve/program"}))
+    profile = PilotProfile(allowed_platforms=frozenset({"apptainer"}), apptainer="/opt/apptainer")
+    assert told(profile)["EWMS_PILOT_APPTAINER"] == "/opt/apptainer"
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed"),
+    [
+        ("/cvmfs/a, /data/public", True),
+        ("", True),
+        ("/cvmfs/../etc", False),
+        ("/cvmfs/a,/database", False),
+        ("/", False),
+        ("cvmfs", False),
+    ],
+)
+def test_an_operator_may_bound_what_tasks_see_of_a_worker(asked: str, allowed: bool) -> None:
+    profile = PilotProfile(allowed_platforms=frozenset(), external_roots=("/cvmfs", "/data"))
+    environment = users(EWMS_PILOT_EXTERNAL_DIRECTORIES=asked)
+    if allowed:
+        assert told(profile, **environment)["EWMS_PILOT_EXTERNAL_DIRECTORIES"] == asked
+    else:
+        with pytest.raises(Unsubmittable, match="not allowed here"):
+            told(profile, **environment)
+
+
+def test_what_the_operator_chose_meets_no_default_of_ours_that_contradicts_it() -> None:
+    environment = {"EWMS_PILOT_QUARANTINE_TIME": "60", "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": "5"}
+    read = pilot_settings(told(PilotProfile(allowed_platforms=frozenset(), environment=environment)), directory="/job")
+    assert (read.stop_on_error, read.quarantine_s, read.first_timeout_s, read.idle_timeout_s) == (True, 60, 5, 5)
+
+
+def test_who_says_which_errors_are_okay_gets_a_pilot_that_stops_at_the_others() -> None:
+    read = pilot_settings(told(**users(EWMS_PILOT_OKAY_ERRORS="TimeoutError")), directory="/job")
+    assert read.stop_on_error
+
+
 def test_who_sets_the_idle_time_sets_that_of_the_first_event_too() -> None:
     read = pilot_settings(told(**users(EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=5)), directory="/job")
     assert read.first_timeout_s == read.idle_timeout_s == 5
