@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from schemas.ids import TaskforceUuid
-from tms.jobevents import EventType, JobMoved
+from tms.jobevents import EventType, JobMoved, PilotChirped
 from tms.reporting import MAX_SNAPSHOTS, REPEAT_AFTER, Reporting
 from tms.statuses import Tally
 
@@ -40,6 +40,17 @@ def test_what_did_not_change_is_repeated_now_and_then() -> None:
     assert reporting.due(tallies, as_of=later - timedelta(seconds=1)) == []
     (again,) = reporting.due(tallies, as_of=later)
     assert again.snapshots[0].as_of == later
+
+
+def test_an_error_that_moves_no_job_is_a_change_too() -> None:
+    reporting = Reporting("schedd", epoch=1)
+    tallies = {A: Tally(1)}
+    tallies[A].fold([PilotChirped(0, "Status", "Tasking")])
+    (report,) = reporting.due(tallies, as_of=NOW)
+    reporting.confirmed(report)
+    tallies[A].fold([PilotChirped(0, "Error", "bad pixel")])
+    (report,) = reporting.due(tallies, as_of=NOW)
+    assert report.snapshots[0].top_task_errors == {"bad pixel": 1}
 
 
 def test_only_what_changed_is_reported_whole() -> None:

@@ -4,7 +4,6 @@ import json
 from itertools import pairwise
 from typing import Any
 
-import classad2
 import htcondor2
 import pytest
 from hypothesis import given
@@ -18,8 +17,6 @@ from tms.errors import Unsubmittable
 from tms.pilotfiles import PilotProfile, pilot_environment, task_file
 from tms.requirements import checked_requirements
 from tms.submission import (
-    CONTAINER_REQUIREMENTS,
-    ContainerPool,
     PoolProfile,
     printed_size,
     priority_ramp,
@@ -54,64 +51,10 @@ EXPECTED = {
     "output": f"{DIRECTORY}/cluster-$(ClusterId)/$(ProcId).out",
     "error": f"{DIRECTORY}/cluster-$(ClusterId)/$(ProcId).err",
 }
-CONTAINERS = PoolProfile(
-    pilot_command=(),
-    requirements="HasSingularity",
-    container=ContainerPool(image="/cvmfs/x/pilot", excluded_glidein_sites=("Bad",), excluded_osg_sites=('W"orse',)),
-)
 
 
 def test_a_plain_pool_gets_exactly_these_commands() -> None:
     assert submit_commands(built()) == EXPECTED
-
-
-#: Contract 7.3, line by line, and below what is ours.
-EXPECTED_OF_CONTAINERS = {
-    "universe": "container",
-    "+should_transfer_container": '"no"',
-    "container_image": "/cvmfs/x/pilot:1.2.3",
-    "requirements": ('(HasSingularity) && (GLIDEIN_Site =!= "Bad") && (OSG_SITE_NAME =!= "W\\"orse") && (Memory > 1)'),
-    "+FileSystemDomain": '"blah"',
-    "log": f"{DIRECTORY}/job.log",
-    "transfer_input_files": f"{DIRECTORY}/ewms_pilot_task.json,{DIRECTORY}/ewms_pilot_token,{DIRECTORY}/inputs/geo.gz",
-    "transfer_output_files": '""',
-    "should_transfer_files": "YES",
-    "when_to_transfer_output": "ON_EXIT_OR_EVICT",
-    "transfer_executable": "False",
-    "request_cpus": 1,
-    "request_memory": "512 MB",
-    "request_disk": "2 GB",
-    "priority": "50 - (($(ProcId) * 25) / 39)",
-    "+WantIOProxy": "True",
-    "+OriginalTime": 7200,
-    "+EWMSTaskforceUUID": f'"{UUID}"',
-    "job_ad_information_attrs": "EWMSTaskforceUUID",
-    "output": f"{DIRECTORY}/cluster-$(ClusterId)/$(ProcId).out",
-    "error": f"{DIRECTORY}/cluster-$(ClusterId)/$(ProcId).err",
-    # Newer HTCondor's own word for `should_transfer_container`.
-    "transfer_container": "False",
-    "encrypt_input_files": "*ewms_pilot_token",
-    "max_idle": 1000,
-    "periodic_remove": EXPECTED["periodic_remove"],
-    "+JobMaterializePaused": 1,
-}
-
-
-def test_a_container_pool_gets_the_contracts_commands() -> None:
-    cluster = built(
-        CONTAINERS,
-        input_files=(f"{DIRECTORY}/inputs/geo.gz",),
-        pilot={"tag": "1.2.3"},
-        worker={"condor_requirements": "Memory > 1"},
-    )
-    assert submit_commands(cluster) == EXPECTED_OF_CONTAINERS
-
-
-def test_what_containers_need_is_asked_for_unless_the_operator_says_otherwise() -> None:
-    for text in ("HAS_SINGULARITY", "HAS_CVMFS_icecube_opensciencegrid_org", "HasUserNamespaces =?= true"):
-        assert text in CONTAINER_REQUIREMENTS
-    assert checked_requirements(CONTAINER_REQUIREMENTS) == CONTAINER_REQUIREMENTS
-    classad2.ExprTree(CONTAINER_REQUIREMENTS)
 
 
 def test_without_stdouterr_nothing_of_it_is_kept() -> None:

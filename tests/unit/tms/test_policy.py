@@ -1,0 +1,40 @@
+"""When HTCondor ends a job or a cluster by itself: the expression, evaluated by HTCondor's own library."""
+
+import time
+from typing import Any
+
+import classad2
+import pytest
+
+from tests.unit.tms.orders import PLAIN, built
+from tms.submission import submit_commands
+
+RUNNING, HELD, IDLE = 2, 5, 1
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    ("ago", "attributes", "ends"),
+    [
+        ({}, {"JobStatus": IDLE}, False),
+        ({"QDate": 14 * DAY_S - 60}, {"JobStatus": IDLE}, False),
+        ({"QDate": 14 * DAY_S + 60}, {"JobStatus": IDLE}, True),
+        ({"JobCurrentStartExecutingDate": 7200 - 60}, {"JobStatus": RUNNING}, False),
+        ({"JobCurrentStartExecutingDate": 7200 + 60}, {"JobStatus": RUNNING}, True),
+        # Since the files are on their way, the pilot has not begun; and an earlier run's time does not count.
+        ({"QDate": DAY_S}, {"JobStatus": RUNNING}, False),
+        ({"JobCurrentStartExecutingDate": DAY_S}, {"JobStatus": IDLE}, False),
+        ({"EnteredCurrentStatus": 3600 - 60}, {"JobStatus": HELD, "HoldReasonCode": 34}, False),
+        ({"EnteredCurrentStatus": 3600 + 60}, {"JobStatus": HELD, "HoldReasonCode": 34}, True),
+        ({"EnteredCurrentStatus": 3600 + 60}, {"JobStatus": HELD}, True),
+        # What a person holds, that person releases.
+        ({"EnteredCurrentStatus": DAY_S}, {"JobStatus": HELD, "HoldReasonCode": 1}, False),
+        ({"EnteredCurrentStatus": 3600 + 60}, {"JobStatus": IDLE}, False),
+    ],
+)
+def test_what_ends_by_itself(ago: dict[str, int], attributes: dict[str, Any], ends: bool) -> None:
+    now = int(time.time())
+    instants = {name: now - seconds for name, seconds in ({"QDate": 0, "EnteredCurrentStatus": 0} | ago).items()}
+    ad = classad2.ClassAd({**instants, **attributes})
+    ad["Ends"] = classad2.ExprTree(str(submit_commands(built(PLAIN))["periodic_remove"]))
+    assert (ad.eval("Ends") is True) == ends
