@@ -1,8 +1,8 @@
-"""A command that dies with the pilot: the kernel ends it when the pilot is gone, however that went. (core)
+"""A command that does not outlive the pilot: when that is gone, however it went, all that the command started is ended.
 
 A task that works on one event ends by itself if its pilot is killed; one that waits for the next line may have nothing
-to notice it by. Only a process can ask for this of itself, so a few lines of Python do, and become the command; what
-they cost is paid once a container.
+to notice it by. So a small process stands between the two: the kernel tells it when the pilot has died, and what its
+descendants leave behind becomes its child, as in the pilot itself. It costs 15 ms and a few MB a container. (core)
 """
 
 import sys
@@ -10,27 +10,48 @@ from dataclasses import replace
 
 from pilot.container import Command
 
-# Source: linux/prctl.h (PR_SET_PDEATHSIG is 1). Python ignores two signals that a program expects at their default, and
-# may add a locale to an environment that has none.
+# Source: linux/prctl.h: PR_SET_PDEATHSIG is 1, PR_SET_CHILD_SUBREAPER 36. A death signal for the command itself would
+# not do: the kernel forgets it when apptainer changes its credentials. Python ignores two signals that a program
+# expects at their default, and may add a locale to an environment that has none.
 _TETHER = """
 import ctypes, os, signal, sys
 parent, locale, program, *argv = sys.argv[1:]
-ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+
+def end(*_):
+    try:
+        while True:
+            with open(f"/proc/self/task/{os.getpid()}/children") as file:
+                for pid in file.read().split():
+                    os.kill(int(pid), signal.SIGKILL)
+            os.waitpid(-1, 0)
+    except OSError:
+        os._exit(code)
+
+code = 1
+signal.signal(signal.SIGTERM, end)
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
 if os.getppid() != int(parent):
     sys.exit(1)
-for number in (signal.SIGPIPE, signal.SIGXFSZ):
-    signal.signal(number, signal.SIG_DFL)
 if not locale:
     os.environ.pop("LC_CTYPE", None)
 try:
-    os.execve(program, argv, os.environ)
+    default = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
+    child = os.posix_spawn(program, argv, os.environ, setsigdef=default)
 except OSError as error:
     sys.exit(f"{program}: {error.strerror}")
+os.closerange(0, 3)
+pid = 0
+while pid != child:
+    pid, status = os.waitpid(-1, 0)
+code = os.waitstatus_to_exitcode(status)
+code = code if code >= 0 else 128 - code
+end()
 """
 
 
 def tethered(command: Command, program: str, pid: int) -> Command:
-    """Return `command`, whose program's file is `program`, as one that lives no longer than its parent `pid`."""
+    """Return `command`, whose program's file is `program`, as one that ends with its parent `pid`."""
     locale = "1" if "LC_CTYPE" in command.environment else ""
     argv = (sys.executable, "-I", "-S", "-c", _TETHER, str(pid), locale, program, *command.argv)
     return replace(command, argv=argv)

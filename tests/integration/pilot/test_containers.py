@@ -194,12 +194,12 @@ async def test_a_task_runs_under_bubblewrap(workflow: Field, image: Path, instal
 async def sleepers(marker: str) -> list[int]:
     """Return the processes that sleep for `marker` seconds, as soon as there are any."""
     async with asyncio.timeout(15):
-        while not (found := _sleepers(marker)):
+        while not (found := found_sleepers(marker)):
             await asyncio.sleep(0.05)
     return found
 
 
-def _sleepers(marker: str) -> list[int]:
+def found_sleepers(marker: str) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
