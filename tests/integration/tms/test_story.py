@@ -290,7 +290,10 @@ async def test_a_cluster_whose_log_is_lost_is_noticed_by_the_sweep(
     shutil.rmtree(Path(environment["EWMS_TMS_DIR"]) / "taskforces")
     await tms.start()
     await until(lambda: len(peers.said(TaskforceSubmitted, UUID)) >= 2)
-    cluster_id = peers.said(TaskforceSubmitted, UUID)[0].cluster_id
+    # Neither does a start that comes again submit it twice: the schedd knows it, if no file does.
+    await peers.order(start())
+    await until(lambda: len(peers.said(TaskforceSubmitted, UUID)) >= 3)
+    (cluster_id,) = {submitted.cluster_id for submitted in peers.said(TaskforceSubmitted, UUID)}
     await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
     await until(lambda: peers.said(TaskforceRemoved, UUID))
     await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
