@@ -109,6 +109,8 @@ def _images(settings: Settings) -> PilotImages:
 async def _verifier(settings: Settings, stack: AsyncExitStack) -> Verifier | None:
     if settings.auth == "off":
         return None
-    verifier = Verifier(issuer=settings.auth_issuer, audience=settings.auth_audience)
+    verifier = Verifier(
+        issuer=settings.auth_issuer, audience=settings.auth_audience, keys_life_s=settings.auth_keys_life_s
+    )
     stack.push_async_callback(verifier.close)
     return verifier

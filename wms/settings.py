@@ -48,6 +48,8 @@ class Settings(StoreSettings):
     auth: Literal["on", "off"] = "on"
     auth_issuer: str = Field("", validation_alias=_named("EWMS_AUTH_ISSUER", "AUTH_OPENID_URL"))
     auth_audience: str = Field("", validation_alias=_named("EWMS_AUTH_AUDIENCE", "AUTH_AUDIENCE"))
+    #: How long a key that the issuer withdraws may go on being believed.
+    auth_keys_life_s: Annotated[float, Field(ge=1)] = 300.0
     auth_roles: tuple[RoleRule, ...] = DEFAULT_RULES
     #: Groups that fully match share what any of their members makes.
     auth_projects: Pattern = DEFAULT_PROJECTS

@@ -297,8 +297,16 @@ async def test_an_issuer_that_was_never_there_is_unavailable_and_not_a_refusal(i
         await idp.verifier.claims(signed(claims()))
 
 
-async def test_what_is_remembered_is_bounded(idp: Idp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.tokens._MAX_REMEMBERED", 3)
-    for number in range(10):
-        await idp.verifier.claims(signed(claims(sub=str(number))))
-    assert len(idp.verifier._remembered) == 3
+async def test_a_remembered_token_of_a_withdrawn_key_is_refused_at_the_next_look_after_a_pause_in_the_traffic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    idp = Idp([jwk(OURS.public_key(), "old"), jwk(THEIRS.public_key(), "stays")])
+    old, stays = signed(claims(), kid="old"), signed(claims(), key=THEIRS, kid="stays")
+    await idp.verifier.claims(old)
+    held = await idp.verifier.claims(stays)
+    idp.keys = [jwk(THEIRS.public_key(), "stays")]
+    later = time.monotonic() + 3600
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    with pytest.raises(Unauthenticated):
+        await idp.verifier.claims(old)
+    assert await idp.verifier.claims(stays) is held
