@@ -238,6 +238,21 @@ class TmsProcess:
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("event") == event]
 
+    def environments(self) -> dict[str, bytes]:
+        """Return the environments of all processes that it has started and that live, by their command lines."""
+        assert self._process
+        found, parents = {}, {self._process.pid}
+        for process in sorted((p for p in Path("/proc").iterdir() if p.name.isdigit()), key=lambda p: int(p.name)):
+            try:
+                parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent in parents:
+                    parents.add(int(process.name))
+                    command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[command] = (process / "environ").read_bytes()
+            except OSError:
+                continue
+        return found
+
     def _has_ended(self) -> bool:
         return self._process is None or self._process.returncode is not None
 

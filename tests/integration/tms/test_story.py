@@ -338,6 +338,12 @@ async def test_secrets_of_the_tms_are_nowhere(
     task = {"task_args": hostile, "task_image": hostile, "task_env": {"X": hostile}}
     await peers.order(start(task=task, pilot={"environment": {"EWMS_PILOT_INFILE_EXT": hostile}}))
     await until(lambda: "RUNNING" in peers.statuses(UUID))
+    # Neither what would expand it in a submit description nor a pilot has it in its environment.
+    environments = tms.environments()
+    assert any(("tms.pools.bindings" if pool_kind == "condor" else "worker.py") in name for name in environments)
+    for command, inherited in environments.items():
+        assert canary.encode() not in inherited, command
+        assert password.encode() not in inherited, command
     ads = ""
     if pool_kind == "condor":
         schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
