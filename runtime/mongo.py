@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pymongo
+from bson.errors import InvalidDocument
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import (
     BulkWriteError,
@@ -16,7 +17,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from schemas.errors import Broken, Unavailable
+from schemas.errors import Broken, Rejected, Unavailable
 
 _DUPLICATE_KEY = 11000
 #: Somebody is emptying the database under us. Source: MongoDB's error codes, DatabaseDropPending.
@@ -86,5 +87,9 @@ def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iter
             yield
     except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
         raise Unavailable(f"the database is away: {type(error).__name__}") from error
+    except (InvalidDocument, OverflowError, UnicodeEncodeError) as error:
+        # What no document can hold: an integer beyond 64 bits, NUL in a key, half a surrogate pair. The driver
+        # raises the encoder's errors as they are; the same again would fail again.
+        raise Rejected(f"the database cannot hold this: {type(error).__name__}") from error
     except PyMongoError as error:
         raise Broken(f"the database refused: {type(error).__name__}") from error

@@ -1,11 +1,14 @@
 """Bodies of the REST routes that are not objects themselves. Source: contract, sections 1.1 to 1.5."""
 
+import json
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import to_jsonable_python
 
 from schemas.objects import (
     Environment,
+    ExactInt,
     Image,
     MQGroup,
     MQProfile,
@@ -13,14 +16,12 @@ from schemas.objects import (
     Object,
     PilotConfig,
     Priority,
-    StrictInt,
     TaskDirective,
     Taskforce,
     Text,
     WorkerConfig,
     Workflow,
 )
-from schemas.sizes import MAX_BYTES
 
 Item = TypeVar("Item")
 
@@ -32,8 +33,13 @@ MAX_BODY_BYTES = 1024 * 1024
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
+def _canonical(item: Any) -> str:
+    return json.dumps(to_jsonable_python(item), sort_keys=True)
+
+
 def _unique(items: list[Item]) -> list[Item]:
-    if any(item in items[:n] for n, item in enumerate(items)):
+    # By their texts: to compare each with each would keep the gateway busy for seconds with a thousand tasks.
+    if len({_canonical(item) for item in items}) < len(items):
         raise ValueError("has non-unique elements")
     return items
 
@@ -133,8 +139,8 @@ class QueueDepths(Object):
     n_dead: int
 
 
-#: An integer as the contract has them, within what every JSON reader keeps exact.
-ExactInt = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]
+#: The name of a submit command, or of an attribute. No document's key can hold a NUL.
+Command = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]+$")]
 
 
 class PendingStart(Object):
@@ -153,7 +159,7 @@ class CondorSubmit(Object):
 
     cluster_id: ExactInt | None = None
     n_workers: ExactInt | None = None
-    submit_dict: dict[str, str | StrictInt] | None = None
+    submit_dict: dict[Command, str | ExactInt] | None = None
     job_event_log_fpath: Annotated[str, StringConstraints(max_length=4096)] | None = None
 
     taskforce_uuid: str | None = None

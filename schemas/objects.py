@@ -48,11 +48,12 @@ EnvironmentValue = Annotated[str, StringConstraints(max_length=131_072), AfterVa
 Environment = dict[EnvironmentName, EnvironmentValue]
 Size = Annotated[str | int, AfterValidator(_size)]
 Requirements = Annotated[str, StringConstraints(max_length=8192), AfterValidator(_expression)]
-StrictInt = Annotated[int, Field(strict=True)]
+#: An integer as the contract has them, within what every JSON reader keeps exact. MongoDB takes none beyond 64 bits.
+ExactInt = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]
 
 #: What a pilot's extra environment may hold: no booleans, as the contract says.
 PilotValue = Annotated[
-    EnvironmentValue | StrictInt | Annotated[list[EnvironmentValue], Field(min_length=1)],
+    EnvironmentValue | ExactInt | Annotated[list[EnvironmentValue], Field(min_length=1)],
     Field(union_mode="left_to_right"),
 ]
 
@@ -176,4 +177,4 @@ class MQProfile(Object):
 #: n_workers as a request may state it; null is the location's default.
 NWorkers = Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None
 #: A priority as a request may state it; the stored one is capped at 100.
-Priority = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]
+Priority = ExactInt

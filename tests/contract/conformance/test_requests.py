@@ -293,6 +293,10 @@ NAMED: list[tuple[str, Change]] = [
     ("tasks.0.worker_config.worker_memory", lambda b: _worker(b).update(worker_memory="secret")),
     ("tasks.0.worker_config.n_cores", lambda b: _worker(b).update(n_cores=0)),
     ("tasks.0.worker_config.max_worker_runtime", lambda b: _worker(b).update(max_worker_runtime=-1)),
+    ("tasks.0.pilot_config.environment.C", lambda b: _task(b)["pilot_config"].update(environment={"C": 2**63})),
+    ("tasks.0.pilot_config.environment.C", lambda b: _task(b)["pilot_config"].update(environment={"C": -(10**30)})),
+    ("tasks.0.pilot_config.environment", lambda b: _task(b)["pilot_config"].update(environment={"C\0": "x"})),
+    ("tasks.0.task_env", lambda b: _task(b).update(task_env={"C\0": "x"})),
     ("tasks.0", lambda b: _task(b).update(input_queue_aliases=[], output_queue_aliases=[])),
 ]
 

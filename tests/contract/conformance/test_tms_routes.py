@@ -81,6 +81,15 @@ def test_a_submit_needs_its_four_fields(world: World, missing: str) -> None:
     assert world.taskforce(uuid)["phase"] == "pending-starter"
 
 
+@pytest.mark.parametrize("submit_dict", [{"a\0b": 1}, {"a": 2**64}, {"a": True}, {"a": 1.5}], ids=repr)
+def test_a_submit_description_that_cannot_be_kept_is_refused_by_name(world: World, submit_dict: dict[str, Any]) -> None:
+    uuid = world.started()["taskforce_uuid"]
+    answer = world.tms.post(f"/tms/condor-submit/taskforces/{uuid}", {**SUBMITTED, "submit_dict": submit_dict})
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"].startswith("'submit_dict")
+    assert world.taskforce(uuid)["phase"] == "pending-starter"
+
+
 def test_what_waits_for_nothing_cannot_be_submitted(world: World) -> None:
     refused(
         world.tms.post(f"/tms/condor-submit/taskforces/{NO_TASKFORCE}", SUBMITTED),

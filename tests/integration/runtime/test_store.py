@@ -10,7 +10,7 @@ import pytest
 from deploy.local.services import Services
 from runtime.decision import Change, Decision, Delete, Insert, Repeated, Update
 from runtime.store import INBOX, OUTBOX, Committed, Index, Store, Transaction
-from schemas.errors import Broken, Conflict, Unavailable
+from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.events import QueuesActivated
 from schemas.ids import WorkflowId
 from schemas.wire import event_from_bytes
@@ -130,6 +130,18 @@ async def test_every_kind_of_change_is_carried_out_in_order(store: Store) -> Non
         Delete("things", "never was"),
     )
     assert await store.find("things", {}) == [{"_id": 1, "deep": {"er": 1}, "log": [1, 2, 3]}]
+
+
+@pytest.mark.parametrize("field", [{"n": 2**64}, {"a": {"b\0": 1}}, {"text": "\ud800"}], ids=["integer", "key", "text"])
+async def test_what_no_document_can_hold_is_the_senders_to_change(store: Store, field: dict[str, Any]) -> None:
+    await made(store, Insert("things", {"_id": 1}))
+    for change in (Insert("things", {"_id": 2, **field}), Update("things", 1, set=field)):
+        with pytest.raises(Rejected) as caught:
+            await made(store, change)
+        assert caught.value.code == 400
+    with pytest.raises(Rejected):
+        await store.bulk_update("things", [({"_id": 1}, {"$set": field})])
+    assert await store.find("things", {}) == [{"_id": 1}]
 
 
 async def test_events_are_recorded_with_the_state_and_handed_over_after_the_commit(store: Store) -> None:
