@@ -23,7 +23,7 @@ from deploy.demo.tracks import N_FITTERS, N_REFINERS, events, workflow
 from deploy.demo.traffic import Traffic, run_workflow
 from deploy.local import packages
 from deploy.local.asked import LOCATION
-from deploy.local.errors import LaunchError
+from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.prerequisites import check_pool
 from deploy.local.rundir import run_directory
@@ -57,8 +57,8 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     try:
         versions, traffic = _demonstrate(cast(PoolName, pool), console, environment)
     except LaunchError as error:
-        console.print(str(error), style="red", markup=False)
-        if pool == "condor":
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        if isinstance(error, PoolUnavailable):
             console.print("Where HTCondor cannot run, `make demo POOL=local` runs pilots as plain processes.")
         return 1
     except EWMSError as error:

@@ -10,7 +10,7 @@ $XDG_CACHE_HOME/ewms/
 import contextlib
 import fcntl
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from deploy.local.packages import PackageSet
 from deploy.local.prerequisites import patchelf, tool
 from deploy.local.programs import Helpers
 from deploy.local.progress import Bar, Steps
+from deploy.local.room import check_room, explained, free_mb
 
 SUITE = "sid"
 FALLBACK_SUITE = "trixie"
@@ -101,22 +102,10 @@ def prepare(
         for name in ("apt-get", "dpkg-deb", "tar"):
             tool(name)
         patchelf()
-        # The helpers end before the threads are waited for: an interruption or the other's failure ends both.
-        with Steps(console) as steps, ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool, Helpers() as helpers:
-            bar = steps.add("Debian packages")
-
-            def fill(suite: str) -> None:
-                if missing := [one for one in wanted if _find_set(cache, suite, one) is None]:
-                    _fill_sets(cache, missing, Apt(cache / f"apt-{suite}", suite, helpers, mirror=mirror), bar)
-                else:
-                    bar.done("in the cache")
-
-            fills = (
-                pool.submit(fill_mongod, _mongod_directory(cache), steps.add("mongod"), helpers),
-                pool.submit(_or_older, fill, console) if allow_fallback else pool.submit(fill, SUITE),
-            )
-            for one in as_completed(fills):
-                one.result()
+        try:
+            _fill(cache, console, wanted, mirror=mirror, allow_fallback=allow_fallback)
+        except (OSError, LaunchError) as error:
+            raise explained(error, cache, free_mb=free_mb(cache)) from error
         found = _find(cache, wanted, allow_fallback=allow_fallback)
     if found is None:
         raise LaunchError(f"the cache at {cache} was emptied while it was filled", "try again")
@@ -145,9 +134,50 @@ def _find_set(cache: Path, suite: str, one: PackageSet) -> Path | None:
     return next((stamp.parent for stamp in stamps if is_filled(stamp.parent)), None)
 
 
-def _fill_sets(cache: Path, missing: Collection[PackageSet], apt: Apt, bar: Bar) -> None:
+def _fill(
+    cache: Path, console: Console, wanted: Collection[PackageSet], *, mirror: str | None, allow_fallback: bool
+) -> None:
+    mongod = _mongod_directory(cache)
+    missing = [one for one in wanted if _find_set(cache, SUITE, one) is None]
+    parts = [*([] if is_filled(mongod) else ["mongod"]), *(one.name for one in missing)]
+    check_room(cache, parts, free_mb=free_mb(cache))
+    # The helpers end before the threads are waited for: an interruption or the other's failure ends both.
+    with Steps(console) as steps, ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool, Helpers() as helpers:
+        bar = steps.add("Debian packages")
+
+        def apt(suite: str) -> Apt:
+            return Apt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
+
+        def fill_packages() -> None:
+            if not missing:
+                bar.done("in the cache")
+                return
+            try:
+                _fill_sets(cache, missing, _updated(apt(SUITE), bar), bar)
+            except LaunchError as error:
+                if not allow_fallback:
+                    raise
+                try:
+                    older = _updated(apt(FALLBACK_SUITE), bar)
+                except LaunchError:
+                    # It is not the suite that cannot be had.
+                    raise error from None
+                console.print(_notice(error), soft_wrap=True)
+                lacking = [one for one in wanted if _find_set(cache, FALLBACK_SUITE, one) is None]
+                _fill_sets(cache, lacking, older, bar)
+
+        fills = (pool.submit(fill_mongod, mongod, steps.add("mongod"), helpers), pool.submit(fill_packages))
+        for one in as_completed(fills):
+            one.result()
+
+
+def _updated(apt: Apt, bar: Bar) -> Apt:
     bar.stage(f"reading Debian {apt.suite}")
     apt.update()
+    return apt
+
+
+def _fill_sets(cache: Path, missing: Collection[PackageSet], apt: Apt, bar: Bar) -> None:
     versions: dict[str, str] = {}
     for one in missing:
         there = one if apt.suite == SUITE else packages.in_fallback(one)
@@ -159,16 +189,11 @@ def _fill_sets(cache: Path, missing: Collection[PackageSet], apt: Apt, bar: Bar)
     bar.done(", ".join(f"{key} {value}" for key, value in versions.items()) or "complete")
 
 
-def _or_older(fill: Callable[[str], None], console: Console) -> None:
-    """Call `fill` with the suite, and if it fails with the older one, with a notice."""
-    try:
-        fill(SUITE)
-    except LaunchError as error:
-        console.print(
-            f"[yellow]Notice:[/] Debian's suite {SUITE} cannot be had ({escape(error.what)}). Taking older servers "
-            f"from {FALLBACK_SUITE}; tests and the demo do not run on them."
-        )
-        fill(FALLBACK_SUITE)
+def _notice(error: LaunchError) -> str:
+    return (
+        f"[yellow]Notice:[/] Debian's suite {SUITE} cannot be had ({escape(error.what)}). Taking older servers "
+        f"from {FALLBACK_SUITE}; tests and the demo do not run on them."
+    )
 
 
 def _mongod_directory(cache: Path) -> Path:

