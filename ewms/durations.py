@@ -22,7 +22,7 @@ def seconds(duration: Duration) -> float:
     else:
         value = float(duration)
     if not 0 <= value < float("inf"):
-        raise ValueError(f"not a duration: {duration!r}")
+        raise ValueError(f"not a duration: {duration!r}; write for example 90, '45s', '30m' or '1h30m'")
     return value
 
 

@@ -6,6 +6,7 @@ workflow.
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import Mapping
 from typing import Any, Self
@@ -15,12 +16,16 @@ import httpx2
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from_answer
 from ewms.retrying import PASSING, pause_s
 from ewms.server import Server
+from ewms.tokens import unaccepted
+from schemas.errors import Forbidden, Unauthenticated
 
 PREFIX = "/v1"
 
 #: Headers in which the server adds to the contract's `{code, error}`.
 REQUEST_ID = "X-Request-ID"
 HINT = "X-EWMS-Hint"
+
+_NO_JSON = "the server answered {} {}"
 
 
 class Gateway:
@@ -90,11 +95,7 @@ class Gateway:
                 if answer.is_success:
                     return answer
                 if answer.status_code not in PASSING:
-                    refusal = _stated(answer)
-                    if isinstance(refusal, NotSignedIn) and not token:
-                        # How to give this client a token is no matter of the server's.
-                        raise NotSignedIn("no token is given") from refusal
-                    raise refusal
+                    raise _told(_stated(answer), token)
                 failure = _stated(answer)
                 retry_after = answer.headers.get("Retry-After", "")
             pause = pause_s(
@@ -120,8 +121,28 @@ class Gateway:
     def _unreachable(self, error: httpx2.HTTPError) -> Unreachable:
         return Unreachable(
             f"cannot reach {self._server.gateway}: {error or type(error).__name__}",
-            hint="is it running? `ewms up` starts one on this machine",
+            hint=self._way_there(error),
         )
+
+    def _way_there(self, error: httpx2.HTTPError) -> str:
+        if "SSL" in str(error):
+            return "a gateway without TLS has an address that begins with http://"
+        if self._server.is_here:
+            return "is it running? `ewms up` starts one on this machine"
+        return "look at the address (--server or EWMS_GATEWAY), and at the way there: name, network, proxy"
+
+
+def _told(refusal: ServerAnswer, token: str) -> ServerAnswer:
+    """Return `refusal`, or what is wrong with `token` itself: a server tells nobody why it does not believe one."""
+    if not isinstance(refusal, NotSignedIn):
+        return refusal
+    if refusal.reason == Forbidden().reason:
+        refusal.hint = "your token is good, but gives you no role that may do this: ask those who run the server"
+        return refusal
+    found = unaccepted(token, now_s=time.time()) if refusal.reason == Unauthenticated().reason or not token else None
+    if found is not None:
+        found.request_id = refusal.request_id
+    return found or refusal
 
 
 def _stated(answer: httpx2.Response) -> ServerAnswer:
@@ -129,10 +150,17 @@ def _stated(answer: httpx2.Response) -> ServerAnswer:
         body = answer.json()
         reason = str(body["error"])
     except (ValueError, KeyError, TypeError):
-        reason = f"the server answered {answer.status_code} {answer.reason_phrase}"
+        reason = _NO_JSON.format(answer.status_code, answer.reason_phrase)
+    hint = answer.headers.get(HINT, "")
+    if answer.status_code == httpx2.codes.NOT_FOUND and reason in ("Not Found", _NO_JSON.format(404, "Not Found")):
+        # Of an object that is not there the gateway says which; this is about the path.
+        reason, hint = (
+            f"{answer.url} is no path of an EWMS gateway (404)",
+            "the server's address has no path after its port",
+        )
     return from_answer(
         answer.status_code,
         reason,
-        hint=answer.headers.get(HINT, ""),
+        hint=hint,
         request_id=answer.headers.get(REQUEST_ID, ""),
     )

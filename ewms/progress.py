@@ -164,7 +164,10 @@ def _done(history: Sequence[Facts]) -> tuple[int, int] | None:
     now = history[-1]
     if now.n_received is not None and now.n_expected:
         return min(now.n_received, now.n_expected), now.n_expected
-    # A watcher from outside sees only what lies in the queues; the most that ever lay there stands for the whole.
+    # A watcher from outside sees only what lies in the queues; the most that ever lay there stands for the whole, and
+    # one look alone tells nothing of what was done.
+    if len(history) < 2:
+        return None
     most = max((left for facts in history if (left := n_left(facts)) is not None), default=0)
     left = n_left(now)
     return (most - left, most) if most and left is not None else None

@@ -5,7 +5,7 @@ from typing import Literal
 
 from ewms.access import Looks, public_profiles
 from ewms.durations import Duration, seconds
-from ewms.errors import NotThere
+from ewms.errors import AlreadyThere, NotThere
 from ewms.http import Gateway
 from ewms.progress import Facts
 from ewms.querying import Model, query_all
@@ -33,9 +33,8 @@ class AsyncRun:
 
     async def show(self) -> State:
         """Return the workflow with its task directives and taskforces."""
-        workflow = Workflow.model_validate(await self._gateway.get(f"/workflows/{self.id}"), extra="ignore")
         return State(
-            workflow,
+            await self._workflow(),
             await self._all("task-directives", "task_directives", TaskDirective),
             await self._all("taskforces", "taskforces", Taskforce),
         )
@@ -84,16 +83,35 @@ class AsyncRun:
             await looks.pause()
 
     async def finish(self) -> DeactivationAnswer:
-        """Say that all is done: workers stop, queues are retired."""
+        """Say that all is done: workers stop, queues are retired.
+
+        Raises:
+            AlreadyThere: it was ended before.
+        """
         return await self._end("finished")
 
     async def abort(self) -> DeactivationAnswer:
-        """Stop it as it stands."""
+        """Stop it as it stands.
+
+        Raises:
+            AlreadyThere: it was ended before.
+        """
         return await self._end("abort")
 
     async def _end(self, action: str) -> DeactivationAnswer:
-        answer = await self._gateway.post(f"/workflows/{self.id}/actions/{action}", {})
+        try:
+            answer = await self._gateway.post(f"/workflows/{self.id}/actions/{action}", {})
+        except NotThere as error:
+            # One that was ended has the same answer as one that there is not.
+            if (ended := (await self._workflow()).deactivated) is None:
+                raise
+            raise AlreadyThere(
+                f"workflow {self.id} is already {ended.lower()}", hint=f"see how it ended: ewms workflow show {self.id}"
+            ) from error
         return DeactivationAnswer.model_validate(answer, extra="ignore")
+
+    async def _workflow(self) -> Workflow:
+        return Workflow.model_validate(await self._gateway.get(f"/workflows/{self.id}"), extra="ignore")
 
     async def _n_dead(self) -> int | None:
         try:

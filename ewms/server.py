@@ -46,8 +46,10 @@ class Server:
         if self._token_file is not None:
             try:
                 token = self._token_file.read_text().strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise NotSignedIn(f"cannot read the token file {self._token_file}: {error}") from error
+            except OSError as error:
+                raise NotSignedIn(f"cannot read the token file {self._token_file}: {error.strerror}") from error
+            except UnicodeDecodeError as error:
+                raise NotSignedIn(f"the token file {self._token_file} is no text") from error
         elif not token and self.is_here:
             return ""
         if not token:

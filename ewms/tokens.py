@@ -2,7 +2,9 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 
+from ewms.errors import NotSignedIn
 from schemas.legacywire import WIRE_CLAIM, Wire
 
 
@@ -19,6 +21,20 @@ def renew_at(token: str, *, now_s: float) -> float | None:
     begin = float(issued) if isinstance(issued, int | float) and issued < expires else now_s
     # A little before the half: whoever counts on "renewed by half-time" may do so.
     return begin + (expires - begin) * 0.45
+
+
+def unaccepted(token: str, *, now_s: float) -> NotSignedIn | None:
+    """Return why a server refuses `token`, as far as that shows in it; None if it does not."""
+    if not token:
+        return NotSignedIn("no token is given")
+    claims = _claims(token)
+    if not claims:
+        return NotSignedIn("the server does not accept the token, which is no JSON Web Token (three parts with dots)")
+    expires = claims.get("exp")
+    if isinstance(expires, int | float) and expires <= now_s:
+        at = datetime.fromtimestamp(expires, UTC)
+        return NotSignedIn(f"the token expired at {at:%Y-%m-%d %H:%M:%S} UTC", hint="get a new one from its issuer")
+    return None
 
 
 def wire_of(token: str) -> Wire:

@@ -48,7 +48,7 @@ def line(progress: Progress) -> str:
             + f" dead={depths.n_dead}"
         )
     if progress.done is not None:
-        words.append(f"done {progress.done[0]}/{progress.done[1]}")
+        words.append(f"events done={progress.done[0]}/{progress.done[1]}")
     if progress.received_per_s is not None:
         words.append(f"{progress.received_per_s:.1f}/s")
     words += [f"! {problem.text} -> {problem.command}" for problem in progress.problems]
@@ -142,7 +142,7 @@ def _bar(progress: Progress) -> Table | None:
     grid = Table.grid(padding=(0, 1))
     grid.add_row(
         ProgressBar(total=total, completed=done, width=40),
-        f"{done}/{total}",
+        f"{done} of {total} events " + ("done" if progress.facts.n_received is None else "returned"),
         f"{100 * done / total:.0f} %",
         "" if progress.eta_s is None else Text(f"about {clock(progress.eta_s)} left", style="dim"),
     )

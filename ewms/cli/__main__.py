@@ -19,9 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         outcome = get_command(app).main(args=arguments, prog_name="ewms", standalone_mode=False)
     except (KeyboardInterrupt, Abort):
-        # The parser makes an Abort of Ctrl-C, and of a "no".
-        sys.stderr.write("ewms: interrupted\n")
-        return Exit.INTERRUPTED
+        # The parser makes an Abort of a "no" and of the end of the input.
+        outcome = Exit.INTERRUPTED
     except SystemExit as leaving:
         # The parser's answer to a reader that has gone (`ewms queue consume ... | head`), which is no failure.
         if isinstance(leaving.__context__, BrokenPipeError):
@@ -34,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if text := message(error):
             sys.stderr.write(text + "\n")
         return exit_of(error)
+    # Of Ctrl-C it makes this number, and says nothing.
+    if outcome == Exit.INTERRUPTED:
+        sys.stderr.write("ewms: interrupted\n")
     return outcome if isinstance(outcome, int) else Exit.OK
 
 

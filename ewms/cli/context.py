@@ -43,15 +43,29 @@ class Options:
         from ewms.client import Client
         from schemas.errors import Rejected
 
-        try:
-            return Client(self.server, token_file=self.token_file, timeout=self.timeout)
-        except ValueError as error:
-            raise Rejected(f"--timeout: {error}") from error
+        if not (timeout_s := duration("--timeout", self.timeout)):
+            raise Rejected("--timeout: no call is answered in no time", hint="the default is 30s")
+        return Client(self.server, token_file=self.token_file, timeout=timeout_s)
 
     def say(self, text: str) -> None:
         """Tell the user something that is no result; to stderr, and not if `-q` was given."""
         if not self.quiet:
             sys.stderr.write(text + "\n")
+
+
+def duration(option: str, written: str | None) -> float | None:
+    """Return the seconds that `option` was given; None if it was not.
+
+    Raises:
+        Rejected: it is no duration.
+    """
+    from ewms.durations import seconds
+    from schemas.errors import Rejected
+
+    try:
+        return None if written is None else seconds(written)
+    except ValueError as error:
+        raise Rejected(f"{option}: {error}") from error
 
 
 def console() -> "Console":

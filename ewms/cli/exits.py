@@ -1,9 +1,13 @@
 """What the command says and returns when something goes wrong. Pure: an error in, words and a number out."""
 
+import errno
 from enum import IntEnum
 
 from ewms.errors import OutcomeFailed, PublishFailed, ServerAnswer, TimedOut
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
+
+#: Files are read and written where their errors are told; of what is left only the output can fail in these ways.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EBADF)
 
 
 class Exit(IntEnum):
@@ -63,12 +67,22 @@ def message(error: BaseException) -> str:
         context = getattr(error, "ctx", None)
         path = getattr(context, "command_path", "ewms")
         return f"ewms: {_usage_text(error)}\n  hint: see `{path} --help`"
+    if is_output(error):
+        return (
+            f"ewms: cannot write the output: {getattr(error, 'strerror', '')}\n"
+            "  hint: nothing is lost: an event leaves its queue only once it is written"
+        )
     return f"ewms: {type(error).__name__}: {error}\n  hint: this is a defect; EWMS_DEBUG=1 shows where"
 
 
 def is_usage(error: BaseException) -> bool:
     """Say whether the parser raised `error`; asked by shape, since the parser's own classes are private."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def is_output(error: BaseException) -> bool:
+    """Say whether `error` is that standard output takes no more: a full disk, a quota, a lost filesystem."""
+    return isinstance(error, OSError) and error.errno in _UNWRITABLE
 
 
 def _usage_text(error: BaseException) -> str:

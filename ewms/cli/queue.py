@@ -1,13 +1,12 @@
 """`ewms queue`: events into and out of a workflow's queues, and how full they are."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ewms.cli.context import Options, console, write_json
+from ewms.cli.context import Options, console, duration, write_json
 from ewms.cli.workflow import Id
 
 app = typer.Typer(help="Publish, consume, and see how full queues are.", no_args_is_help=True)
@@ -31,11 +30,21 @@ def publish(
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
     """Publish events, one a line, and wait until the broker has confirmed each."""
+    from ewms.cli.lines import key_of, payloads, sending
+
     given: Options = context.obj
     with given.client() as ews:
-        with ews.run(workflow).queue(alias).publisher(active_timeout=active_within) as publisher:
-            for number, payload in enumerate(_payloads(file, text), 1):
-                publisher.send(payload, key=_key(payload, key, number))
+        publisher = ews.run(workflow).queue(alias).publisher(active_timeout=duration("--active-within", active_within))
+        try:
+            with publisher:
+                for where, payload in payloads(file, text=text):
+                    with sending(where):
+                        publisher.send(payload, key=key_of(payload, key, where))
+        except BaseException:
+            # Ctrl-C is one of them: what the broker has confirmed by then stays.
+            if publisher.n_confirmed:
+                given.say(f"{publisher.n_confirmed} event(s) were published to {alias}, then:")
+            raise
         if given.as_json:
             write_json({"published": publisher.n_confirmed})
         else:
@@ -58,7 +67,15 @@ def consume(
 
     given: Options = context.obj
     with given.client() as ews:
-        results = ews.run(workflow).queue(alias).results(n=n, idle_timeout=idle, active_timeout=active_within)
+        results = (
+            ews.run(workflow)
+            .queue(alias)
+            .results(
+                n=n,
+                idle_timeout=duration("--idle", idle),
+                active_timeout=duration("--active-within", active_within),
+            )
+        )
         taken = 0
         for event in results:
             body = event.body if not isinstance(event.body, bytes) else event.body.decode(errors="backslashreplace")
@@ -105,34 +122,3 @@ def depth(
                 write_json(depths.model_dump(mode="json"))
             else:
                 console().print(depth_table(depths))
-
-
-def _payloads(file: Path, text: bool) -> Iterator[Any]:
-    import json
-
-    from schemas.errors import Rejected
-
-    try:
-        with sys.stdin if str(file) == "-" else file.open() as lines:
-            for number, line in enumerate(lines, 1):
-                if text:
-                    yield line.rstrip("\n")
-                elif line.strip():
-                    try:
-                        yield json.loads(line)
-                    except ValueError as error:
-                        raise Rejected(
-                            f"{file}, line {number} is not JSON: {error}", hint="--text sends lines as they are"
-                        ) from error
-    except OSError as error:
-        raise Rejected(f"cannot read {file}: {error.strerror}") from error
-
-
-def _key(payload: Any, field: str | None, number: int) -> Any:
-    from schemas.errors import Rejected
-
-    if field is None:
-        return None
-    if not isinstance(payload, dict) or field not in payload:
-        raise Rejected(f"event {number} has no field {field!r} to be its key")
-    return payload[field]

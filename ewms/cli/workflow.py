@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.context import Options, console, may_ask, write_json
+from ewms.cli.context import Options, console, duration, may_ask, write_json
 
 if TYPE_CHECKING:
     from ewms.client import Run
@@ -62,6 +62,13 @@ def list_(
         workflows = ews.workflows(None if all_ else {"deactivated": None})
     if given.as_json:
         write_json({"workflows": [workflow.model_dump(mode="json") for workflow in workflows], "next_after": None})
+        return
+    if not workflows:
+        given.say(
+            "you have no workflows: `ewms workflow submit FILE` makes one"
+            if all_
+            else "none of your workflows is under way; --all shows those that were ended, too"
+        )
         return
     from ewms.cli.tables import workflow_table
 
@@ -150,12 +157,8 @@ def _follow(given: Options, run: "Run") -> None:
 
 
 def _report(given: Options, run: "Run", until: str = "over", within: str | None = None) -> None:
-    from schemas.errors import Rejected
-
-    try:
-        outcome = run.wait(until, timeout=within)  # type: ignore[arg-type]  # checked by the commands
-    except ValueError as error:
-        raise Rejected(str(error)) from error
+    timeout_s = duration("--within", within)
+    outcome = run.wait(until, timeout=timeout_s)  # type: ignore[arg-type]  # checked by the commands
     if given.as_json:
         write_json(outcome.state.as_json())
     else:
@@ -182,11 +185,20 @@ def _settings(words: list[str]) -> dict[str, Any]:
 def _read_json(file: Path) -> Any:
     import json
 
+    from ewms.cli.lines import named
     from schemas.errors import Rejected
 
     try:
-        return json.loads(sys.stdin.read() if str(file) == "-" else file.read_text())
+        # UTF-8 whatever this machine's own encoding is; the mark that some editors put first is no part of it.
+        return json.loads((sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode("utf-8-sig"))
     except OSError as error:
-        raise Rejected(f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise Rejected(f"{file} is not JSON: {error}") from error
+        raise Rejected(
+            f"cannot read {file}: {error.strerror}", hint="give the request as a JSON file, or - for standard input"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise Rejected(
+            f"{named(file)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            hint="docs/examples/words/workflow.json is a request to copy from",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise Rejected(f"{named(file)} is not JSON in UTF-8: {error}") from error

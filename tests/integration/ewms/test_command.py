@@ -1,7 +1,9 @@
 """The `ewms` command as a user runs it, against a real HTTP server and a real queue."""
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -176,7 +178,73 @@ def test_a_request_is_read_changed_and_posted(gateway: FakeGateway, tmp_path: Pa
 
 @pytest.mark.parametrize(("code", "status"), [(400, 2), (403, 3), (404, 4), (409, 5), (500, 1)])
 def test_what_the_server_says_becomes_the_documented_status(code: int, status: int, gateway: FakeGateway) -> None:
-    gateway.on(f"POST /v1/workflows/{WORKFLOW}/actions/finished", (code, {"code": code, "error": "because"}, {}))
+    answer = (code, {"code": code, "error": "because"}, {})
+    gateway.on(f"POST /v1/workflows/{WORKFLOW}/actions/finished", answer)
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}", answer)
     done = ewms(gateway, "workflow", "finish", WORKFLOW)
     assert done.returncode == status
     assert "ewms: because" in done.stderr
+
+
+def test_a_workflow_that_was_ended_before_is_told_as_such(gateway: FakeGateway) -> None:
+    gateway.on(f"POST /v1/workflows/{WORKFLOW}/actions/finished", (404, {"code": 404, "error": "none"}, {}))
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}", (200, workflow("ABORTED"), {}))
+    done = ewms(gateway, "workflow", "finish", WORKFLOW)
+    assert done.returncode == 5
+    assert f"workflow {WORKFLOW} is already aborted" in done.stderr
+
+
+@pytest.mark.parametrize(("words", "hint"), [((), "--all"), (("--all",), "ewms workflow submit")])
+def test_an_empty_list_says_what_to_do(words: tuple[str, ...], hint: str, gateway: FakeGateway) -> None:
+    gateway.on("POST /v1/query/workflows", (200, {"workflows": [], "next_after": None}, {}))
+    done = ewms(gateway, "workflow", "list", *words)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert hint in done.stderr
+
+
+def test_output_that_cannot_be_written_takes_no_event(gateway: FakeGateway, public_queue: PublicQueue) -> None:
+    ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, stdin="1\n2\n")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ewms.cli", "--server", gateway.url, "queue", "consume", WORKFLOW, ALIAS, "-n", "2"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT, timeout=60,
+            env={**os.environ, "EWMS_TOKEN": "t"},
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "cannot write the output: No space left" in done.stderr
+    done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "-n", "2")
+    assert sorted(done.stdout.split()) == ["1", "2"]
+
+
+@pytest.mark.parametrize("verb", ["publish", "consume"])
+def test_an_interrupt_ends_with_its_status_and_loses_nothing(
+    verb: str, gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, stdin="1\n2\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "ewms.cli", "--server", gateway.url, "queue", verb, WORKFLOW, ALIAS],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "EWMS_TOKEN": "t"},
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if verb == "publish":
+            process.stdin.write("3\n")
+            process.stdin.flush()
+            wait_for_events(public_queue, {3})
+        else:
+            assert sorted([process.stdout.readline(), process.stdout.readline()]) == ["1\n", "2\n"]
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "ewms: interrupted" in said
+    assert "Traceback" not in said
+    # An event that was just written may come again; the one before it was acknowledged.
+    wait_for_events(public_queue, {3} if verb == "publish" else {0, 1})
+
+
+def wait_for_events(queue: PublicQueue, wanted: set[int]) -> None:
+    deadline = time.monotonic() + 60
+    while (n_ready := asyncio.run(queue.n_ready())) not in wanted:
+        assert time.monotonic() < deadline, f"{n_ready} events, not {wanted}"
+        time.sleep(0.05)

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from ewms.tokens import renew_at, wire_of
+from ewms.tokens import renew_at, unaccepted, wire_of
 from schemas.legacywire import Wire
 
 
@@ -34,3 +34,18 @@ def test_a_token_names_the_format_of_its_queue() -> None:
     for said in ({}, {"ewms_wire": "ewms"}, {"ewms_wire": ["legacy"]}, [1]):
         assert wire_of(token(said)) is Wire.EWMS
     assert wire_of("no token") is Wire.EWMS
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "no token"), ("secret", "no JSON Web Token"), (token({"exp": 86400}), "expired at 1970-01-02 00:00:00 UTC")],
+)
+def test_what_is_wrong_with_a_token_is_told_without_the_token(text: str, says: str) -> None:
+    refusal = unaccepted(text, now_s=86400.0)
+    assert refusal is not None
+    assert says in refusal.reason
+    assert not text or text not in refusal.reason + refusal.hint
+
+
+def test_of_a_token_that_looks_good_only_the_server_knows_more() -> None:
+    assert unaccepted(token({"exp": 86401}), now_s=86400.0) is None

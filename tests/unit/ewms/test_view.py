@@ -32,7 +32,7 @@ def test_the_view_shows_phases_workers_queues_rates_progress_and_problems() -> N
         "photons → results",
         "-10.0",
         "returned 50 (10.0/s)",
-        "50/100",
+        "50 of 100 events returned",
         "50 %",
         "about 00:05 left",
         "2 worker(s) held: no [disk]",
@@ -55,7 +55,7 @@ def test_a_workflow_of_which_little_is_known_can_be_shown() -> None:
 
 def test_one_line_says_the_same() -> None:
     text = line(progress([facts(0, RUNNING, depths(4, 1, in_work=2), n_received=5, n_expected=10)]))
-    for words in ("condor-submit=1", "running=4", "tasking=3", "held=2", "photons=4+2", "dead=0", "done 5/10"):
+    for words in ("condor-submit=1", "running=4", "tasking=3", "held=2", "photons=4+2", "dead=0", "events done=5/10"):
         assert words in text
     assert "\n" not in text
 

@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from ewms.cli.exits import Exit, exit_of, message
@@ -35,6 +37,12 @@ def test_each_kind_of_error_has_its_status(error: BaseException, status: int) ->
 def test_a_message_has_reason_hint_and_request() -> None:
     text = message(from_answer(404, "no workflow", hint="list them", request_id="r-7"))
     assert text.splitlines() == ["ewms: no workflow", "  hint: list them", "  request: r-7"]
+
+
+def test_output_that_cannot_be_written_is_no_defect() -> None:
+    text = message(OSError(errno.ENOSPC, "No space left on device"))
+    assert "cannot write the output: No space left on device" in text
+    assert "defect" not in text
 
 
 def test_a_defect_is_told_in_a_line_not_a_traceback() -> None:
