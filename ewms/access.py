@@ -3,12 +3,13 @@
 import asyncio
 import time
 from typing import Self
+from urllib.parse import urlencode
 
 from ewms.errors import NotThere, TimedOut
 from ewms.http import Gateway
 from ewms.tokens import renew_at, wire_of
 from runtime.amqp import Connection
-from schemas.api import ProfilesAnswerBody
+from schemas.api import ProfilesAnswerBody, Use
 from schemas.errors import EWMSError
 from schemas.ids import Mqid, WorkflowId
 from schemas.legacywire import Wire
@@ -51,13 +52,14 @@ async def public_profiles(gateway: Gateway, workflow: WorkflowId) -> list[MQProf
     return ProfilesAnswerBody.model_validate(answer, extra="ignore").mqprofiles
 
 
-async def public_profile(gateway: Gateway, workflow: WorkflowId, alias: str) -> MQProfile:
+async def public_profile(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use | None = None) -> MQProfile:
     """Return the public queue `alias`.
 
     Raises:
         NotThere: the workflow has no such public queue.
+        Refused: it is not for `use`, or no longer.
     """
-    profiles = await public_profiles(gateway, workflow)
+    profiles = await public_profiles(gateway, workflow) if use is None else await _wished(gateway, workflow, alias, use)
     for profile in profiles:
         if profile.alias == alias:
             return profile
@@ -65,16 +67,25 @@ async def public_profile(gateway: Gateway, workflow: WorkflowId, alias: str) -> 
     raise NotThere(f"workflow {workflow} has no public queue {alias!r}", hint=f"its public queues: {names}")
 
 
-async def active_profile(gateway: Gateway, workflow: WorkflowId, alias: str, timeout_s: float | None) -> MQProfile:
+async def _wished(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use) -> list[MQProfile]:
+    question = urlencode({"alias": alias, "to": use})
+    answer = await gateway.get(f"/mqs/workflows/{workflow}/mq-profiles/public?{question}")
+    return ProfilesAnswerBody.model_validate(answer, extra="ignore").mqprofiles
+
+
+async def active_profile(
+    gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None
+) -> MQProfile:
     """Return the public queue `alias` once it is active.
 
     Raises:
         NotThere: the workflow has no such public queue.
+        Refused: it is not for `use`, or no longer.
         TimedOut: it is not active in time.
     """
     looks = Looks(timeout_s, f"queue {alias!r} of {workflow} is not active")
     while True:
-        profile = await public_profile(gateway, workflow, alias)
+        profile = await public_profile(gateway, workflow, alias, use)
         if profile.is_activated and profile.auth_token and profile.broker_address:
             return profile
         await looks.pause()
@@ -92,14 +103,14 @@ class QueueAccess:
         self.connection: Connection
 
     @classmethod
-    async def open(cls, gateway: Gateway, workflow: WorkflowId, alias: str, timeout_s: float | None) -> Self:
+    async def open(cls, gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None) -> Self:
         """Return the access to public queue `alias`, once it is active.
 
         Raises:
-            NotThere, TimedOut: see `active_profile`.
+            NotThere, Refused, TimedOut: see `active_profile`.
             AccessRefused, ConnectionLost: the broker does not let us in, or is not there.
         """
-        profile = await active_profile(gateway, workflow, alias, timeout_s)
+        profile = await active_profile(gateway, workflow, alias, use, timeout_s)
         self = cls(gateway, profile, profile.auth_token or "")
         self.connection = await Connection.connect(
             profile.broker_address or "", token=lambda: self._token, name=f"ewms client, {alias}", wait_s=10.0

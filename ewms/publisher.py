@@ -8,7 +8,9 @@ from ewms.access import QueueAccess
 from ewms.errors import PublishFailed
 from ewms.http import Gateway
 from ewms.payloads import encode, event_id
-from schemas.errors import Broken, EWMSError, TooLarge
+from runtime.amqp import Unroutable
+from schemas.api import Use
+from schemas.errors import Broken, Conflict, EWMSError, TooLarge
 from schemas.ids import EventId, WorkflowId
 from schemas.topology import MAX_EVENT_BYTES, event_exchange
 
@@ -46,7 +48,9 @@ class AsyncPublisher:
         self.n_confirmed = 0
 
     async def __aenter__(self) -> Self:
-        self._access = await QueueAccess.open(self._gateway, self._workflow, self._alias, self._active_timeout_s)
+        self._access = await QueueAccess.open(
+            self._gateway, self._workflow, self._alias, Use.PUBLISH, self._active_timeout_s
+        )
         self._publisher = self._access.connection.publisher(window=self._window)
         return self
 
@@ -126,9 +130,21 @@ class AsyncPublisher:
             await self._publisher.publish(
                 event_exchange(mqid), mqid, body, message_id=id_, content_type=content_type, timeout_s=self._timeout_s
             )
+        except Unroutable as error:
+            # Only a workflow that is over has its queues shut.
+            self._failures.append((id_, _over(self._workflow, self._alias, error)))
         except EWMSError as error:
             self._failures.append((id_, error))
         except Exception as error:  # noqa: BLE001 - a property that AMQP cannot hold: no event may vanish with its task
             self._failures.append((id_, Broken(f"the event cannot be written: {error!r}")))
         else:
             self.n_confirmed += 1
+
+
+def _over(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:
+    over = Conflict(
+        f"queue {alias!r} of {workflow} takes no more events: the workflow is over",
+        hint="request a new workflow for the events that are left",
+    )
+    over.__cause__ = error
+    return over

@@ -11,6 +11,7 @@ from ewms.errors import TimedOut
 from ewms.http import Gateway
 from ewms.payloads import Event, Recent
 from runtime.amqp import Consumer, Delivery
+from schemas.api import Use
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
 
@@ -65,7 +66,9 @@ class AsyncResults:
         self.n_duplicates = 0
 
     async def __aenter__(self) -> Self:
-        self._access = await QueueAccess.open(self._gateway, self._workflow, self._alias, self._active_timeout_s)
+        self._access = await QueueAccess.open(
+            self._gateway, self._workflow, self._alias, Use.CONSUME, self._active_timeout_s
+        )
         try:
             self._consumer = await self._access.connection.consume(
                 self._access.mqid, self._on_delivery, prefetch=self._prefetch, on_refused=self._on_refused

@@ -26,6 +26,7 @@ from mqs.topology import (
     QueueLimits,
     policy_document,
     stages,
+    way_in,
 )
 from runtime.amqp import Connection, ConnectionLost
 from runtime.telemetry import log
@@ -102,6 +103,10 @@ class Broker:
         """Create the queues of a workflow with all that belongs to them; what exists stays as it is."""
         for chains in stages(workflow_id, mqids):
             await self._on_lanes(chains, _declare)
+
+    async def shut(self, mqids: Sequence[Mqid]) -> None:
+        """Let nothing more into queues: who publishes gets the event back. What is shut or gone already is fine."""
+        await self._on_lanes(map(way_in, mqids), _unbind, missing_ok=True)
 
     async def remove(self, doomed: Doomed) -> None:
         """Delete queues and exchanges with whatever is in them; what is gone already is fine."""
@@ -197,6 +202,10 @@ async def _declare(channel: RawChannel, chain: Chain) -> None:
                 await channel.queue_bind(
                     link.queue, link.exchange, routing_key=link.key, arguments=dict(link.arguments)
                 )
+
+
+async def _unbind(channel: RawChannel, way: Binding) -> None:
+    await channel.queue_unbind(way.queue, way.exchange, routing_key=way.key)
 
 
 async def _delete_exchange(channel: RawChannel, exchange: str) -> None:

@@ -59,16 +59,19 @@ class Grant:
     writes: tuple[str, ...] = ()
     #: Queues that its bearer uses as existing message clients do: declares, reads, and publishes by name.
     by_name: tuple[Mqid, ...] = ()
+    #: Whether it may publish by name. That reaches a queue which nothing else can get into any more.
+    publishes_by_name: bool = True
 
     @property
     def rights(self) -> tuple[tuple[str, str, str], ...]:
         """Every right: what may be done, to what kind of thing, of which name."""
+        published = self.by_name if self.publishes_by_name else ()
         every = (
             *((_CONFIGURE, _QUEUE, mqid) for mqid in self.by_name),
             *((_READ, _QUEUE, mqid) for mqid in (*self.reads, *self.by_name)),
-            *((_WRITE, _QUEUE, mqid) for mqid in self.by_name),
+            *((_WRITE, _QUEUE, mqid) for mqid in published),
             *((_WRITE, _EXCHANGE, exchange) for exchange in self.writes),
-            *(((_WRITE, _EXCHANGE, DEFAULT_EXCHANGE),) if self.by_name else ()),
+            *(((_WRITE, _EXCHANGE, DEFAULT_EXCHANGE),) if published else ()),
         )
         return tuple(dict.fromkeys(every))
 
@@ -138,13 +141,16 @@ def service_grant(profile: MQProfileDocument) -> Grant:
     return Grant(subject=f"wf/{profile.workflow_id}", reads=(profile.mqid,), writes=(event_exchange(profile.mqid),))
 
 
-def for_existing_clients(grant: Grant, mqids: Iterable[Mqid]) -> Grant:
+def for_existing_clients(grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
     """Return `grant`, widened to what existing message clients do with the queues `mqids`.
+
+    If nothing more is to get into them (`shut`) it may not publish: the broker then refuses what it would otherwise
+    confirm, and nobody would take.
 
     They declare a queue whenever they open a channel, and publish over the default exchange: the bearer can publish
     onto every queue of the vhost whose name it knows, and can take and delete these. Source: contract, 5.1 and 6.
     """
-    return replace(grant, by_name=tuple(dict.fromkeys(mqids)))
+    return replace(grant, by_name=tuple(dict.fromkeys(mqids)), publishes_by_name=not shut)
 
 
 def check_gateway(caller: str) -> None:

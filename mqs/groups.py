@@ -1,38 +1,33 @@
-"""Carries groups of queues through their life: what `mqs.lifecycle` decides is recorded, then done on the broker.
+"""Takes in what workflows and other WMSs want of queues: what is decided and admitted is recorded, then carried out.
 
-Each workflow's turn is one at a time, and so is the ledger's. What is done on the broker is derived from the stored
-state alone and is safe to repeat, so every step that fails or is cut off is simply taken again: by the next event of
-the workflow, by its `wake_at`, or at the next start.
+The ledger's turn is one at a time: nothing is admitted that another is being admitted for.
 """
 
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from weakref import WeakValueDictionary
 
-from mqs import lifecycle, repository, reserving
+from mqs import lifecycle, repository, reserving, retiring
 from mqs.admission import Admitted, Applicant, Budget, Usage, Verdict, verdicts
 from mqs.broker import Broker
-from mqs.lifecycle import Declare, Look, Outcome, Remind, Remove, Rules
+from mqs.carrying import Carrier
+from mqs.lifecycle import Outcome
 from mqs.management import Load
 from mqs.repository import Found
-from mqs.topology import doomed
+from mqs.steps import Rules
 from runtime.decision import Decision, Repeated
 from runtime.failpoints import failpoint
 from runtime.store import Store, Transaction
-from runtime.telemetry import counter, histogram, log
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from runtime.telemetry import counter, log
+from schemas.documents import GroupState, MQGroupDocument
 from schemas.errors import EWMSError
 from schemas.events import QueuesDeferred, WorkflowOver, WorkflowRequested
-from schemas.ids import EventId, Mqid, WorkflowId, mqid
+from schemas.ids import EventId, WorkflowId, mqid
 from schemas.requests import ActivateQuery, ReserveQuery
-from schemas.topology import Service, dead_queue
+from schemas.topology import Service
 
-_activated = counter("mqs_groups_activated_total", "Groups of queues activated.")
 _deferred = counter("mqs_groups_deferred_total", "Groups of queues that had to wait when they asked.")
-_retired = counter("mqs_groups_retired_total", "Groups of queues retired.")
-_declare_s = histogram("mqs_declare_seconds", "Time to create the queues of a group.")
 
 #: How many groups are worked on at a time after a release or a start.
 _N_AT_ONCE = 8
@@ -43,12 +38,10 @@ class Groups:
 
     def __init__(self, store: Store, broker: Broker, *, budget: Budget, rules: Rules) -> None:
         self._store = store
-        self._broker = broker
         self._budget = budget
         self._rules = rules
         self._ledger_turn = asyncio.Lock()
-        # A lock lives as long as somebody holds it or waits for it.
-        self._turns: WeakValueDictionary[WorkflowId, asyncio.Lock] = WeakValueDictionary()
+        self._carrier = Carrier(store, broker, rules=rules, ledger_turn=self._ledger_turn)
         #: What the broker carries beside queues, as sampled last; see `mqs.depths`.
         self.load = Load(n_bytes=0, n_connections=0)
 
@@ -78,7 +71,7 @@ class Groups:
             outcome = reserving.reserved(found.group, query.workflow_id, queues, query.public, now=datetime.now(UTC))
             return Decision(repository.changes(found, outcome))
 
-        async with self._turns.setdefault(query.workflow_id, asyncio.Lock()):
+        async with self._carrier.turn(query.workflow_id):
             await self._store.transact(name)
             return await repository.find(self._store, query.workflow_id)
 
@@ -110,7 +103,7 @@ class Groups:
 
         async def retire(tx: Transaction) -> Decision:
             found = await repository.find(tx, event.workflow_id)
-            outcome = lifecycle.over(found.group, event.workflow_id, found.profiles, now=datetime.now(UTC))
+            outcome = retiring.over(found.group, event.workflow_id, found.profiles, now=datetime.now(UTC))
             return Decision(repository.changes(found, outcome), outcome.events)
 
         await self._store.transact(retire, inbox_id=f"{Service.MQS}:{event_id}")
@@ -123,28 +116,7 @@ class Groups:
         Raises:
             Unavailable: the broker or the database is away; asking again goes on from there.
         """
-        released = False
-        async with self._turns.setdefault(workflow_id, asyncio.Lock()):
-            while True:
-                found = await repository.find(self._store, workflow_id)
-                if found.group is None:
-                    break
-                match lifecycle.next_step(found.group, found.profiles, datetime.now(UTC), self._rules):
-                    case Declare():
-                        await self._declare(workflow_id, found)
-                    case Remove() as what:
-                        await self._remove(workflow_id, what)
-                        released = True
-                    case Look(mqids):
-                        released |= await self._look(workflow_id, mqids)
-                    case Remind():
-                        await self._record(
-                            workflow_id,
-                            lambda group, _: lifecycle.reminded(group, now=datetime.now(UTC), rules=self._rules),
-                        )
-                    case None:
-                        break
-        if released:
+        if await self._carrier.advance(workflow_id):
             await self._try(self.reconsider())
 
     async def reconsider(self) -> None:
@@ -219,76 +191,6 @@ class Groups:
 
         async with self._ledger_turn:
             return await self._store.transact(step, inbox_id=inbox_id)
-
-    async def _declare(self, workflow_id: WorkflowId, found: Found) -> None:
-        mqids = [profile.mqid for profile in found.profiles]
-        with _declare_s.time():
-            await self._broker.declare(workflow_id, mqids)
-        failpoint("mqs.declared")
-        after = await self._record(
-            workflow_id,
-            lambda group, profiles: lifecycle.activated(group, profiles, now=datetime.now(UTC), rules=self._rules),
-        )
-        if after is not None and after.state is GroupState.ACTIVE:
-            _activated.inc()
-            log.info("queues activated", workflow_id=workflow_id, n_queues=len(mqids))
-        elif after is None or after.state is GroupState.RETIRED:
-            # Another process has retired it meanwhile: nobody else knows of what was just declared.
-            await self._broker.remove(doomed(workflow_id, mqids, with_dead_letters=True))
-
-    async def _remove(self, workflow_id: WorkflowId, what: Remove) -> None:
-        await self._broker.remove(doomed(workflow_id, what.mqids, with_dead_letters=what.with_dead_letters))
-        failpoint("mqs.removed")
-        async with self._ledger_turn:
-            after = await self._record(
-                workflow_id,
-                lambda group, profiles: lifecycle.removed(
-                    group, profiles, what, now=datetime.now(UTC), rules=self._rules
-                ),
-            )
-        log.info("queues deleted", workflow_id=workflow_id, n_queues=len(what.mqids), dead=what.with_dead_letters)
-        if after is not None and after.state is GroupState.RETIRED:
-            _retired.inc()
-
-    async def _look(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> bool:
-        """See whether queues that outlived their workflow are in use; True if they are not, and are deleted now."""
-        counts = await self._broker.counts([*mqids, dead_queue(workflow_id)])
-        in_use = any(count.in_use for count in counts.values())
-        unused: Remove | None = None
-
-        def decide(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]) -> Outcome:
-            nonlocal unused
-            after = lifecycle.after_look(group, profiles, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
-            unused = after if isinstance(after, Remove) else None
-            return lifecycle.UNCHANGED if isinstance(after, Remove) else after
-
-        await self._record(workflow_id, decide)
-        if unused is not None:
-            await self._remove(workflow_id, unused)
-        return unused is not None
-
-    async def _record(
-        self,
-        workflow_id: WorkflowId,
-        decide: Callable[[MQGroupDocument, Sequence[MQProfileDocument]], Outcome],
-    ) -> MQGroupDocument | None:
-        """Make true what `decide` says of the group as it is now; return it as it is afterwards."""
-        after: MQGroupDocument | None = None
-
-        async def step(tx: Transaction) -> Decision:
-            nonlocal after
-            found = await repository.find(tx, workflow_id)
-            after = found.group
-            if found.group is None:
-                return Decision()
-            outcome = decide(found.group, found.profiles)
-            after = outcome.group or found.group
-            n_more = repository.n_more_held([(found.group, outcome)])
-            book = await repository.ledger(tx) if n_more else None
-            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.events)
-
-        await self._store.transact(step)
-        return after
 
     async def _each(self, workflow_ids: Sequence[WorkflowId]) -> None:
         slots = asyncio.Semaphore(_N_AT_ONCE)

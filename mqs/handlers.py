@@ -145,11 +145,12 @@ class Handlers:
     async def _opened(self, profile: MQProfileDocument, grant: Grant, kind: str) -> MQProfile:
         """Return the contract's profile of a queue, with a token for `grant` while the queue can be opened."""
         if profile.is_activated:
-            return self._bearing(await self._token(self._widened(grant, (profile.mqid,)), kind), profile)
+            grant = self._widened(grant, (profile.mqid,), shut=profile.shut_at is not None)
+            return self._bearing(await self._token(grant, kind), profile)
         return _plain(profile)
 
-    def _widened(self, grant: Grant, mqids: Iterable[Mqid]) -> Grant:
-        return for_existing_clients(grant, mqids) if self._legacy_clients else grant
+    def _widened(self, grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
+        return for_existing_clients(grant, mqids, shut=shut) if self._legacy_clients else grant
 
     async def _token(self, grant: Grant, kind: str) -> str:
         token = await self._issuer.token(grant, life=self._pilot_life if kind == "pilot" else self._user_life)

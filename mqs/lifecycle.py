@@ -7,36 +7,18 @@
                             │        (admitted: queues may exist) retiring
                             └──────────────► retired ◄────────────┘ the last queue is gone
 
-The intent is written down first (`admitted_at`), the broker is changed after that, and the result is recorded last:
-`next_step` says from the stored state alone what is to be done on the broker, so that a crash anywhere in between is
-healed by asking it again. Whatever comes late or twice changes nothing.
+`mqs.steps` says what each state needs done on the broker, `mqs.retiring` is the way out. Whatever comes late or twice
+changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mqs.admission import Admitted, Deferred, Verdict
+from mqs.steps import Rules
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
-from schemas.ids import Mqid, WorkflowId
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How long things wait."""
-
-    #: A step on the broker that brought no result is tried again after this.
-    retry: timedelta = timedelta(seconds=5)
-    #: A deferred group is looked at again after this, if nothing was released before.
-    defer: timedelta = timedelta(seconds=30)
-    #: How often queues that outlive their workflow are looked at, how long they must be empty and unused, and when
-    #: they go in any case (ruling 8).
-    look: timedelta = timedelta(minutes=1)
-    unused: timedelta = timedelta(minutes=10)
-    retention: timedelta = timedelta(days=7)
-    #: How often WMS is told again of queues that are active: the answer, if the workflow is over, is that it is.
-    remind: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,75 +33,6 @@ class Outcome:
 
 
 UNCHANGED = Outcome()
-
-
-# ---- what has to be done on the broker
-
-
-@dataclass(frozen=True, slots=True)
-class Declare:
-    """Create the group's queues."""
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Delete these queues, and the workflow's dead letters if they go too."""
-
-    mqids: tuple[Mqid, ...]
-    with_dead_letters: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """See whether any of these queues, or the dead letters, is in use."""
-
-    mqids: tuple[Mqid, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Remind:
-    """Tell WMS again that the queues are active."""
-
-
-Task = Declare | Remove | Look | Remind
-
-
-def next_step(
-    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules
-) -> Task | None:
-    """Return what `group` needs done on the broker at `now`; None: nothing, or nothing yet."""
-    match group.state:
-        case GroupState.RESERVED:
-            return Declare() if group.admitted_at is not None else None
-        case GroupState.ACTIVE:
-            return Remind() if group.wake_at is not None and now >= group.wake_at else None
-        case GroupState.RETIRED:
-            return None
-        case GroupState.RETIRING:
-            left = [profile for profile in profiles if profile.retired_at is None]
-            everything = Remove(tuple(profile.mqid for profile in left), with_dead_letters=True)
-            # Nobody had a token for queues that never became active: nothing can be in them.
-            if group.activated_at is None or now >= _over_at(group) + rules.retention:
-                return everything
-            if private := tuple(profile.mqid for profile in left if not profile.is_public):
-                return Remove(private, with_dead_letters=False)
-            return Look(everything.mqids) if group.wake_at is None or now >= group.wake_at else None
-
-
-def after_look(
-    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, in_use: bool, now: datetime, rules: Rules
-) -> Outcome | Remove:
-    """Return what follows from a look at the queues of a retiring group: remove them all, or look again later."""
-    if group.state is not GroupState.RETIRING:
-        return UNCHANGED
-    last_used_at = now if in_use else _last_used_at(group)
-    if not in_use and now >= last_used_at + rules.unused:
-        return Remove(tuple(profile.mqid for profile in profiles if profile.retired_at is None), with_dead_letters=True)
-    wake_at = min(now + rules.look, last_used_at + rules.unused, _over_at(group) + rules.retention)
-    return Outcome(group.model_copy(update={"last_used_at": last_used_at, "wake_at": max(wake_at, now)}))
-
-
-# ---- stimuli
 
 
 def requested(
@@ -182,46 +95,6 @@ def reminded(group: MQGroupDocument, *, now: datetime, rules: Rules) -> Outcome:
     )
 
 
-def over(
-    group: MQGroupDocument | None, workflow_id: WorkflowId, profiles: Sequence[MQProfileDocument], *, now: datetime
-) -> Outcome:
-    """Return what the end of a workflow makes of its group.
-
-    An end that overtakes the request leaves a group that is retired already: the request that still comes would
-    create queues that nobody takes away.
-    """
-    if group is None:
-        return Outcome(
-            MQGroupDocument(workflow_id=workflow_id, timestamp=now.timestamp(), state=GroupState.RETIRED, over_at=now)
-        )
-    match group.state:
-        case GroupState.RESERVED if group.admitted_at is None:
-            return Outcome(_retired(group, now), _gone(profiles, now))
-        case GroupState.RESERVED | GroupState.ACTIVE:
-            return Outcome(
-                group.model_copy(
-                    update={"state": GroupState.RETIRING, "over_at": now, "last_used_at": now, "wake_at": now}
-                )
-            )
-        case _:
-            return UNCHANGED
-
-
-def removed(
-    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Remove, *, now: datetime, rules: Rules
-) -> Outcome:
-    """Return the group once the broker has deleted what `done` names."""
-    if group.state is not GroupState.RETIRING:
-        return UNCHANGED
-    deleted = set(done.mqids)
-    gone = _gone((profile for profile in profiles if profile.mqid in deleted), now)
-    n_left = sum(profile.retired_at is None and profile.mqid not in deleted for profile in profiles)
-    if done.with_dead_letters and not n_left:
-        return Outcome(_retired(group, now), gone)
-    n_queues = n_left + 1  # the dead letters
-    return Outcome(group.model_copy(update={"n_queues": n_queues, "wake_at": now + rules.look}), gone)
-
-
 def held(group: MQGroupDocument | None) -> int:
     """Return how many queues of the broker's budget `group` holds."""
     if group is None or group.admitted_at is None or group.state is GroupState.RETIRED:
@@ -264,32 +137,3 @@ def _reserved(event: WorkflowRequested, verdict: Verdict, now: datetime, rules: 
     )
     events = () if admitted else (QueuesDeferred(workflow_id=group.workflow_id, reason=group.deferred),)
     return Outcome(group, profiles, events)
-
-
-def _retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
-    return group.model_copy(
-        update={
-            "state": GroupState.RETIRED,
-            "over_at": group.over_at or now,
-            "n_queues": 0,
-            "deferred": "",
-            "wake_at": None,
-        }
-    )
-
-
-def _gone(profiles: Iterable[MQProfileDocument], now: datetime) -> tuple[MQProfileDocument, ...]:
-    return tuple(
-        profile.model_copy(update={"is_activated": False, "retired_at": now})
-        for profile in profiles
-        if profile.retired_at is None
-    )
-
-
-def _over_at(group: MQGroupDocument) -> datetime:
-    assert group.over_at is not None, "a retiring group knows since when"
-    return group.over_at
-
-
-def _last_used_at(group: MQGroupDocument) -> datetime:
-    return group.last_used_at or _over_at(group)

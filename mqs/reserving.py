@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mqs.admission import Admitted, Verdict
-from mqs.lifecycle import UNCHANGED, Outcome, Rules
+from mqs.lifecycle import UNCHANGED, Outcome
+from mqs.steps import Rules
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, Mqid, WorkflowId
 

@@ -8,8 +8,8 @@ from pydantic import AliasChoices, Field, SecretStr
 
 from mqs.admission import Budget
 from mqs.grants import Audience
-from mqs.lifecycle import Rules
 from mqs.orphans import Patience
+from mqs.steps import Rules
 from mqs.topology import QueueLimits
 from runtime.settings import Port, StoreSettings
 from schemas.topology import RESOURCE_SERVER

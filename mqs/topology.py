@@ -82,7 +82,12 @@ def dead_letter_chain(workflow_id: WorkflowId) -> Chain:
 def queue_chain(mqid: Mqid) -> Chain:
     """Return what makes queue `mqid`, and the only way into it."""
     exchange = event_exchange(mqid)
-    return (Exchange(exchange), Queue(mqid, EVENT_QUEUE_ARGUMENTS), Binding(exchange, mqid, key=mqid))
+    return (Exchange(exchange), Queue(mqid, EVENT_QUEUE_ARGUMENTS), way_in(mqid))
+
+
+def way_in(mqid: Mqid) -> Binding:
+    """Return the only way into queue `mqid`. Without it the broker gives back what is published for the queue."""
+    return Binding(event_exchange(mqid), mqid, key=mqid)
 
 
 def dead_letter_binding(workflow_id: WorkflowId, mqid: Mqid) -> Binding:

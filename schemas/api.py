@@ -1,6 +1,7 @@
 """Bodies of the REST routes that are not objects themselves. Source: contract, sections 1.1 to 1.5."""
 
 import json
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -103,6 +104,13 @@ class AddWorkersRequest(Object):
 
     cluster_location: Name
     n_workers: NWorkers
+
+
+class Use(StrEnum):
+    """What a user wants a public queue for (`?to=`)."""
+
+    PUBLISH = "publish"
+    CONSUME = "consume"
 
 
 class ProfilesAnswerBody(Object):

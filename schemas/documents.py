@@ -147,6 +147,8 @@ class MQProfileDocument(MQProfile):
     position: int = 0
     is_input: bool = False
     is_output: bool = False
+    #: When the way into it was taken away: nobody takes what is published any more.
+    shut_at: datetime | None = None
     retired_at: datetime | None = None
 
 

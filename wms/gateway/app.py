@@ -52,7 +52,7 @@ MAX_AT_ONCE = 200
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class TooMany(Unavailable):
+class Overloaded(Unavailable):
     """More is asked at once than is good for anybody."""
 
 
@@ -64,7 +64,7 @@ class _Load:
 
     def __enter__(self) -> None:
         if not self._n_left:
-            raise TooMany("too many requests at once")
+            raise Overloaded("too many requests at once")
         self._n_left -= 1
 
     def __exit__(self, *_: object) -> None:
@@ -205,7 +205,7 @@ async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Re
                 "request failed", request_id=request_id, path=request.url.path, code=error.code, reason=error.reason
             )
         response = answer(error)
-        if isinstance(error, TooLarge | TooMany | bodies.Late):
+        if isinstance(error, TooLarge | Overloaded | bodies.Late):
             # The rest of the body is still on its way, and is not wanted.
             response.headers["Connection"] = "close"
         return response

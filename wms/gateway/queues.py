@@ -20,6 +20,7 @@ from schemas.wire import AnyAnswer, AnyRequest
 from wms.fleet.access import Access
 from wms.gateway.calls import Call, OpenRoute, Route, answered, answered_raw
 from wms.gateway.objects import owned
+from wms.gateway.uses import check, no_such_queue, wish
 
 JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
 
@@ -49,6 +50,8 @@ class Queues:
                 self.public_profiles,
                 "Get a workflow's public queues, with tokens once they are active",
                 answer=ProfilesAnswerBody,
+                errors=(404, 422),
+                query={"alias": False, "to": False},
             ),
             Route(
                 "GET",
@@ -62,12 +65,21 @@ class Queues:
         ]
 
     async def public_profiles(self, call: Call) -> Response:
-        workflow = await self._workflow(call.path("workflow_id"), call.caller.access)
+        workflow_id = call.path("workflow_id")
+        wished = wish(call.request.query_params)
+        workflow = await self._workflow(workflow_id, call.caller.access)
         if workflow is None:
-            return answered(ProfilesAnswerBody(mqprofiles=await self._of_nobody(call)))
-        query = ProfilesQuery(workflow_id=workflow.workflow_id, subject=call.caller.subject)
-        profiles = await self._minted(query) if workflow.queues_active_at else None
-        return answered(ProfilesAnswerBody(mqprofiles=planned(workflow) if profiles is None else profiles))
+            profiles = await self._of_nobody(call)
+        else:
+            check(workflow, wished)
+            query = ProfilesQuery(workflow_id=workflow.workflow_id, subject=call.caller.subject)
+            minted = await self._minted(query) if workflow.queues_active_at else None
+            profiles = planned(workflow) if minted is None else minted
+        if wished.alias is not None:
+            profiles = [profile for profile in profiles if profile.alias == wished.alias]
+            if not profiles:
+                raise no_such_queue(workflow_id, wished.alias)
+        return answered(ProfilesAnswerBody(mqprofiles=profiles))
 
     async def _of_nobody(self, call: Call) -> list[MQProfile]:
         """Return the queues of a workflow that is not ours: those that another WMS has reserved, else none.

@@ -35,7 +35,10 @@ class Asked:
 
 @dataclass
 class FakeGateway:
-    """A real HTTP server. `routes` maps "METHOD /path" to a function of the request, `asked` holds what came."""
+    """A real HTTP server. `routes` maps "METHOD /path" to a function of the request, `asked` holds what came.
+
+    A path stands for itself with any query that has no function of its own.
+    """
 
     url: str
     routes: dict[str, Callable[[Asked], Answer]] = field(default_factory=dict)
@@ -59,7 +62,8 @@ def gateway() -> Iterator[FakeGateway]:
             body = json.loads(self.rfile.read(length)) if length else None
             asked = Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             fake.asked.append(asked)
-            route = fake.routes.get(f"{self.command} {self.path}")
+            question = f"{self.command} {self.path}"
+            route = fake.routes.get(question) or fake.routes.get(question.partition("?")[0])
             status, value, headers = route(asked) if route else (404, {"code": 404, "error": "no such path"}, {})
             content = value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
@@ -128,6 +132,13 @@ class PublicQueue:
         """Close every connection to the queue's vhost, as a flaky network would."""
         with BrokerAdmin(self.rabbitmq.management_url("admin")) as admin:
             admin.close_connections(self.vhost)
+
+    async def shut(self) -> None:
+        """Take the way in away, as MQS does when the workflow is over."""
+        connection = await aio_pika.connect(self.rabbitmq.amqp_url("mqs", self.vhost))
+        async with connection, connection.channel() as channel:
+            queue = await channel.get_queue(self.mqid)
+            await queue.unbind(f"x.{self.mqid}", self.mqid)
 
     async def n_ready(self) -> int:
         """Return how many events wait."""

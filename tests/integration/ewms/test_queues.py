@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ewms import AsyncClient, Client
-from ewms.errors import NotThere, PublishFailed, TimedOut
+from ewms.errors import NotThere, PublishFailed, Refused, TimedOut
 from schemas.errors import TooLarge
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
 
@@ -29,6 +29,36 @@ async def test_what_is_published_comes_back_whole_and_once(gateway: FakeGateway,
         got = [event.body async for event in ews.run(WORKFLOW).queue(ALIAS).results(n=len(bodies))]
     assert sorted(map(repr, got)) == sorted(map(repr, bodies))
     assert await public_queue.n_ready() == 0
+
+
+async def test_a_publisher_hears_that_the_workflow_is_over_and_what_was_sent_before_stays_confirmed(
+    gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    async with client(gateway) as ews:
+        with pytest.raises(PublishFailed) as caught:  # noqa: PT012 - the end of the block is what raises
+            async with ews.run(WORKFLOW).queue(ALIAS).publisher() as publisher:
+                await publisher.send("early")
+                await publisher.flush()
+                await public_queue.shut()
+                await publisher.send("late")
+    assert publisher.n_confirmed == 1
+    assert f"queue '{ALIAS}' of {WORKFLOW} takes no more events: the workflow is over" in caught.value.reason
+    assert caught.value.hint
+    assert await public_queue.n_ready() == 1
+
+
+async def test_the_gateway_is_asked_for_what_the_queue_is_wanted_for_and_its_refusal_is_passed_on(
+    gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    path = f"/v1/mqs/workflows/{WORKFLOW}/mq-profiles/public?alias={ALIAS}&to="
+    refusal = {"code": 422, "error": "queue 'photons' is for publishing onto"}
+    gateway.on(f"GET {path}consume", (422, refusal, {"X-EWMS-Hint": "consume from 'results'"}))
+    await publish(gateway, ["a"])
+    async with client(gateway) as ews:
+        with pytest.raises(Refused) as caught:
+            await ews.run(WORKFLOW).queue(ALIAS).results().__aenter__()
+    assert (caught.value.reason, caught.value.hint) == (refusal["error"], "consume from 'results'")
+    assert [asked.path for asked in gateway.asked] == [f"{path}publish", f"{path}consume"]
 
 
 async def test_events_with_one_key_count_once(gateway: FakeGateway, public_queue: PublicQueue) -> None:

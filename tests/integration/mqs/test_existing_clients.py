@@ -5,6 +5,7 @@ import asyncio
 import pika.exceptions
 import pytest
 
+from schemas.documents import Collection
 from schemas.objects import MQProfile
 from schemas.requests import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
@@ -72,6 +73,35 @@ async def test_a_deployment_that_does_not_say_so_refuses_it(run_mqs: RunMqs, wms
             assert refused.value.reply_code == 403
 
         await asyncio.to_thread(knock)
+
+
+async def test_a_token_that_is_asked_for_after_the_end_publishes_no_more_and_still_takes_what_is_left(
+    run_mqs: RunMqs, wms: Peer
+) -> None:
+    plan = Plan()
+    async with run_mqs(legacy_clients=True) as mqs:
+        early = await profile_in(wms, plan)
+        await asyncio.to_thread(lambda: _send(early, "left"))
+        await wms.say(plan.over)
+        async with asyncio.timeout(10):
+            while not (await mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in}) or {}).get("shut_at"):
+                await asyncio.sleep(0.02)
+        answer = await wms.bus.ask(plan.profiles_query)
+        assert isinstance(answer, ProfilesAnswer)
+
+        def use(late: MQProfile) -> None:
+            with opened(late) as client, pytest.raises(pika.exceptions.ChannelClosedByBroker) as refused:
+                client.send("lost")
+            assert refused.value.reply_code == 403
+            with opened(late) as client:
+                assert [*client.receive(timeout_s=5, n=1)] == ["left"]
+
+        await asyncio.to_thread(use, answer.profiles[0])
+
+
+def _send(profile: MQProfile, *data: str) -> None:
+    with opened(profile) as client:
+        client.send(*data)
 
 
 @pytest.mark.parametrize(("served", "wire"), [(False, "ewms"), (True, "legacy")])

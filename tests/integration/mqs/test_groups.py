@@ -18,11 +18,12 @@ from prometheus_client import REGISTRY
 from deploy.local.rabbitmq import RabbitMQ
 from mqs.repository import ledger
 from mqs.settings import Settings
+from runtime.amqp import Connection, Unroutable
 from runtime.store import Store
 from schemas.documents import Collection, GroupState
 from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import WorkflowId
-from schemas.requests import GrantAnswer
+from schemas.requests import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 
 
@@ -207,6 +208,44 @@ async def test_at_the_end_private_queues_go_at_once_and_public_ones_when_they_ar
         assert all(profile["retired_at"] is not None and not profile["is_activated"] for profile in profiles)
 
 
+async def test_what_is_published_for_a_workflow_that_is_over_comes_back_and_results_can_still_be_taken(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    plan = Plan()
+    async with run_mqs() as mqs, AsyncExitStack() as stack:
+        await wms.say(plan.requested)
+        await wms.next()
+        answer = await wms.bus.ask(plan.profiles_query)
+        assert isinstance(answer, ProfilesAnswer)
+        inlet, outlet = answer.profiles
+        connection = await Connection.connect(
+            str(inlet.broker_address), token=lambda: str(inlet.auth_token), name="test", wait_s=10
+        )
+        stack.push_async_callback(connection.close)
+        publisher = connection.publisher()
+        await publisher.publish(f"x.{plan.queue_in}", plan.queue_in, b"early", message_id="1", timeout_s=10)
+        async with as_mqs.channel() as channel:
+            exchange = await channel.get_exchange(f"x.{plan.queue_out}")
+            await exchange.publish(aio_pika.Message(b"result", delivery_mode=2), plan.queue_out)
+        await wms.say(plan.over)
+        # The publisher that is open all the while is told with its next event.
+        async with asyncio.timeout(10):
+            while not (await mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in}) or {}).get("shut_at"):
+                await asyncio.sleep(0.02)
+        with pytest.raises(Unroutable):
+            await publisher.publish(f"x.{plan.queue_in}", plan.queue_in, b"late", message_id="2", timeout_s=10)
+        await wms.nothing_more()
+        taker = await stack.enter_async_context(logged_in(str(outlet.broker_address), str(outlet.auth_token)))
+        async with taker.channel() as channel:
+            result = await (await channel.get_queue(plan.queue_out, ensure=False)).get()
+            assert result is not None
+            assert result.body == b"result"
+            await result.ack()
+        profile = await mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in})
+        assert profile is not None
+        assert (profile["is_activated"], profile["retired_at"]) == (True, None), "what lies in it is not thrown away"
+
+
 async def test_queues_full_of_events_go_after_the_retention_time(
     run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
 ) -> None:
@@ -272,6 +311,24 @@ async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
         # The transaction that the kill left open keeps the documents locked for some seconds.
         assert await wms.next(20) == QueuesActivated(workflow_id=plan.workflow_id)
         assert (await group_of(mqs.store, plan.workflow_id))["state"] == GroupState.ACTIVE
+
+
+async def test_a_crash_while_queues_are_shut_is_healed_by_the_next_start(
+    settings: Callable[..., Settings], run_mqs: RunMqs, wms: Peer
+) -> None:
+    plan = Plan()
+    process = await _start(settings(), failpoint="mqs.shut:kill")
+    try:
+        await wms.say(plan.requested)
+        await wms.next(20)
+        await wms.say(plan.over)
+        async with asyncio.timeout(20):
+            assert await process.wait() == -signal.SIGKILL
+    finally:
+        if process.returncode is None:
+            process.kill()
+    async with run_mqs(retire_look_s=0.1, retire_unused_s=0.2) as mqs:
+        await until(mqs.store, plan.workflow_id, GroupState.RETIRED)
 
 
 async def test_a_crash_while_queues_are_deleted_is_healed_by_the_next_start(

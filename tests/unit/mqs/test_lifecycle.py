@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mqs import lifecycle
+from mqs import lifecycle, retiring
 from mqs.admission import Admitted, Deferred, Verdict
-from mqs.lifecycle import UNCHANGED, Declare, Look, Outcome, Remind, Remove, Rules
+from mqs.lifecycle import UNCHANGED, Outcome
+from mqs.steps import Declare, Look, Remind, Remove, Rules, Shut, next_step
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument, QueuePlan
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
@@ -46,6 +47,7 @@ class World:
     profiles: list[MQProfileDocument] = field(default_factory=list)
     events: list[Payload] = field(default_factory=list)
     on_broker: set[str] = field(default_factory=set)
+    shut: set[str] = field(default_factory=set)
 
     def apply(self, outcome: Outcome) -> Outcome:
         self.group = outcome.group or self.group
@@ -59,16 +61,16 @@ class World:
         return self.apply(lifecycle.requested(self.group, request(), verdict, now=now, rules=RULES))
 
     def over(self, now: datetime = NOW) -> Outcome:
-        return self.apply(lifecycle.over(self.group, WORKFLOW, self.profiles, now=now))
+        return self.apply(retiring.over(self.group, WORKFLOW, self.profiles, now=now))
 
     def work(self, now: datetime, *, in_use: bool = False, crash: bool = False) -> None:
         """Do what the state asks for; with `crash` the broker has it and the record does not."""
         for _ in range(10):
             if self.group is None:
                 return
-            task = lifecycle.next_step(self.group, self.profiles, now, RULES)
+            task = next_step(self.group, self.profiles, now, RULES)
             if isinstance(task, Look):
-                after = lifecycle.after_look(self.group, self.profiles, in_use=in_use, now=now, rules=RULES)
+                after = retiring.after_look(self.group, self.profiles, in_use=in_use, now=now, rules=RULES)
                 if isinstance(after, Remove):
                     task = after
                 elif crash:
@@ -84,9 +86,12 @@ class World:
                     outcome = lifecycle.activated(self.group, self.profiles, now=now, rules=RULES)
                 case Remind():
                     outcome = lifecycle.reminded(self.group, now=now, rules=RULES)
+                case Shut():
+                    self.shut |= set(task.mqids)
+                    outcome = retiring.shut(self.group, self.profiles, task, now=now)
                 case Remove():
                     self.on_broker -= {*task.mqids, *(["dead"] if task.with_dead_letters else [])}
-                    outcome = lifecycle.removed(self.group, self.profiles, task, now=now, rules=RULES)
+                    outcome = retiring.removed(self.group, self.profiles, task, now=now, rules=RULES)
             if crash:
                 return
             self.apply(outcome)
@@ -118,7 +123,7 @@ def test_a_request_that_is_admitted_is_written_down_before_anything_is_created()
     assert {profile.timestamp for profile in world.profiles} == {world.group.timestamp}
     assert outcome.events == ()
     assert world.group.wake_at == NOW + RULES.retry
-    assert lifecycle.next_step(world.group, world.profiles, NOW, RULES) == Declare()
+    assert next_step(world.group, world.profiles, NOW, RULES) == Declare()
 
 
 def test_activation_tells_wms_and_shows_the_criteria() -> None:
@@ -212,6 +217,22 @@ def test_private_queues_go_at_once_and_the_others_stay_for_their_users() -> None
     assert world.state() is GroupState.RETIRING
 
 
+def test_nothing_more_gets_into_public_inputs_once_the_workflow_is_over_and_outputs_stay_as_they_are() -> None:
+    world = active()
+    assert world.shut == set()
+    world.over()
+    assert world.group is not None
+    assert next_step(world.group, world.profiles, NOW, RULES) == Shut((IN,))
+    world.work(NOW, crash=True)
+    assert [profile.shut_at for profile in world.profiles] == [None, None, None]
+    world.work(NOW + MIN)
+    assert world.shut == {IN}
+    assert [profile.shut_at for profile in world.profiles] == [NOW + MIN, None, None], "once"
+    assert [profile.is_activated for profile in world.profiles] == [True, False, True]
+    world.work(NOW + timedelta(days=8))
+    assert retiring.shut(world.group, world.profiles, Shut((IN,)), now=NOW) == UNCHANGED
+
+
 def test_public_queues_go_when_they_were_unused_for_ten_minutes() -> None:
     world = active()
     world.over()
@@ -240,8 +261,8 @@ def test_a_look_is_taken_once_a_minute_not_more_often() -> None:
     world.over()
     world.work(NOW)
     assert world.group is not None
-    assert lifecycle.next_step(world.group, world.profiles, NOW + MIN / 2, RULES) is None
-    assert lifecycle.next_step(world.group, world.profiles, NOW + MIN, RULES) == Look((IN, OUT))
+    assert next_step(world.group, world.profiles, NOW + MIN / 2, RULES) is None
+    assert next_step(world.group, world.profiles, NOW + MIN, RULES) == Look((IN, OUT))
 
 
 def test_what_comes_after_the_end_changes_nothing() -> None:

@@ -1,0 +1,95 @@
+"""What a group of queues needs done on the broker, told from its stored state alone. Nothing here performs I/O.
+
+The intent is written down first (`admitted_at`, `over_at`), the broker is changed after that, and the result is
+recorded last: a crash anywhere in between is healed by asking again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.ids import Mqid
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How long things wait."""
+
+    #: A step on the broker that brought no result is tried again after this.
+    retry: timedelta = timedelta(seconds=5)
+    #: A deferred group is looked at again after this, if nothing was released before.
+    defer: timedelta = timedelta(seconds=30)
+    #: How often queues that outlive their workflow are looked at, how long they must be empty and unused, and when
+    #: they go in any case (ruling 8).
+    look: timedelta = timedelta(minutes=1)
+    unused: timedelta = timedelta(minutes=10)
+    retention: timedelta = timedelta(days=7)
+    #: How often WMS is told again of queues that are active: the answer, if the workflow is over, is that it is.
+    remind: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """Create the group's queues."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Let nothing more into these queues: nobody takes events from them any more, and publishers shall know."""
+
+    mqids: tuple[Mqid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete these queues, and the workflow's dead letters if they go too."""
+
+    mqids: tuple[Mqid, ...]
+    with_dead_letters: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """See whether any of these queues, or the dead letters, is in use."""
+
+    mqids: tuple[Mqid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Tell WMS again that the queues are active."""
+
+
+Task = Declare | Shut | Remove | Look | Remind
+
+
+def next_step(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules
+) -> Task | None:
+    """Return what `group` needs done on the broker at `now`; None: nothing, or nothing yet."""
+    match group.state:
+        case GroupState.RESERVED:
+            return Declare() if group.admitted_at is not None else None
+        case GroupState.ACTIVE:
+            return Remind() if group.wake_at is not None and now >= group.wake_at else None
+        case GroupState.RETIRED:
+            return None
+        case GroupState.RETIRING:
+            left = [profile for profile in profiles if profile.retired_at is None]
+            everything = Remove(tuple(profile.mqid for profile in left), with_dead_letters=True)
+            # Nobody had a token for queues that never became active: nothing can be in them.
+            if group.activated_at is None or now >= over_at(group) + rules.retention:
+                return everything
+            # What lies in them may still be taken, and what users consume from stays as it is.
+            if inputs := tuple(p.mqid for p in left if p.is_public and p.is_input and p.shut_at is None):
+                return Shut(inputs)
+            if private := tuple(profile.mqid for profile in left if not profile.is_public):
+                return Remove(private, with_dead_letters=False)
+            return Look(everything.mqids) if group.wake_at is None or now >= group.wake_at else None
+
+
+def over_at(group: MQGroupDocument) -> datetime:
+    """Return since when the workflow of a retiring `group` is over."""
+    assert group.over_at is not None, "a retiring group knows since when"
+    return group.over_at
