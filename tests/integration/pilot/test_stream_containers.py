@@ -153,7 +153,7 @@ async def test_docker_gets_the_standard_input_and_is_ended_by_name(
     assert await pilot.ended() == 1
     calls = [line.split() for line in (tmp_path / "bin/calls").read_text().splitlines()]
     assert "--interactive" in next(words for words in calls if words[0] == "run")
-    assert calls[-1][:2] == ["rm", "--force"]
-    assert calls[-1][2].startswith("ewms-warm-")
-    assert await gone([int((tmp_path / "bin" / calls[-1][2]).read_text())])
+    (name,) = (words[2] for words in calls if words[:2] == ["rm", "--force"])
+    assert name.startswith("ewms-warm-")
+    assert await gone([int((tmp_path / "bin" / name).read_text())])
     assert not found_sleepers(marker)
