@@ -91,10 +91,12 @@ async def listened(field: Field, sink: str, n: int) -> AsyncIterator[Arrivals]:
     await channel.close()
 
 
-async def steady(field: Field, n: int, start: Callable[[Any, Any], Any]) -> tuple[float, float]:
+async def steady(
+    field: Field, n: int, start: Callable[[Any, Any], Any], payload: bytes = PAYLOAD
+) -> tuple[float, float]:
     """Return wall and own CPU seconds an event, from the first output to the last of `n`."""
     source, sink = await field.queue(), await field.queue()
-    await field.put(source, *[PAYLOAD] * n)
+    await field.put(source, *[payload] * n)
     async with listened(field, sink, n) as arrivals:
         pid, end = await start(source, sink)
         await arrivals.first.wait()

@@ -1,0 +1,34 @@
+"""The warm task that users copy: it speaks the pilot's lines, and the documentation shows it as it is."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from pilot.stream.lines import answer, request
+from pilot.tasks import Outcome
+from schemas.dataevents import DataEvent
+from schemas.ids import EventId
+
+ROOT = Path(__file__).parents[3]
+EXAMPLE = ROOT / "docs/examples/warm/count.py"
+
+
+def test_it_answers_each_line_and_ends_with_its_input() -> None:
+    events = [DataEvent(json.dumps(text).encode(), EventId(f"e{n}"), "") for n, text in enumerate(["one two", "three"])]
+    lines = [request(event, 1) for event in events]
+    ran = subprocess.run(
+        [sys.executable, EXAMPLE],
+        input=b"".join(line for line in lines if isinstance(line, bytes)),
+        capture_output=True,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    outcomes = [answer(line, event.id) for line, event in zip(ran.stdout.splitlines(), events, strict=True)]
+    assert [outcome.output for outcome in outcomes if isinstance(outcome, Outcome)] == [
+        b'{"words":2,"events_so_far":1}',
+        b'{"words":1,"events_so_far":2}',
+    ]
+
+
+def test_the_documentation_shows_it_as_it_is() -> None:
+    assert f"```python\n{EXAMPLE.read_text()}```" in (ROOT / "docs/pilot.md").read_text()
