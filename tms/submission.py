@@ -1,8 +1,9 @@
 """A taskforce becomes a submit description: typed fields first, submit commands only from those. (core)
 
-What a user wrote reaches a submit command in three places, each checked for it: the requirements (`requirements.py`),
-the names of input files, and the pilot's tag. Images, arguments, environments and tokens travel in files instead
-(`pilotfiles.py`). Every other value is a number, an id of a known form, or the operator's setting.
+What a user wrote reaches a submit command in three places, each checked for it: the requirements
+(`schemas.requirements`), the names of input files, and the pilot's tag. Images, arguments, environments and tokens
+travel in files instead (`pilotfiles.py`). Every other value is a number, an id of a known form, or the operator's
+setting.
 
 The cluster is a paused factory: HTCondor takes it in one transaction, however many workers it has, and makes no job of
 it before the release. Source: HTCondor manual, "condor_submit", late materialization; contract 7.3.
@@ -15,15 +16,16 @@ from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
+from schemas.requirements import BadRequirements, checked_requirements
 from schemas.sizes import parse_bytes
 from tms.errors import Unsubmittable
 from tms.pilotfiles import TOKEN_FILE
-from tms.requirements import checked_requirements
 
 MIB = 1024 * 1024
 
 #: What no value of a submit description may contain: `$` starts an expansion, a line end another command.
-_FORBIDDEN = frozenset("$\r\n\0")
+_ENDS_A_LINE = frozenset("\r\n\0")
+_FORBIDDEN = _ENDS_A_LINE | {"$"}
 #: In a list of files also what separates or quotes them.
 _FORBIDDEN_IN_PATHS = _FORBIDDEN | frozenset("\"',;\\") | {chr(c) for c in range(32)} | {"\x7f"}
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -150,8 +152,6 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
         "+WantIOProxy": "True",
         "+EWMSTaskforceUUID": f'"{cluster.taskforce_uuid}"',
     }
-    if cluster.requirements:
-        plain["requirements"] = cluster.requirements
     if cluster.container_image:
         plain |= {
             "universe": "container",
@@ -177,7 +177,12 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
     for name, value in plain.items():
         if isinstance(value, str) and not _FORBIDDEN.isdisjoint(value):
             raise Unsubmittable(f"{name}: must be one line without '$'")
-    # The two values in which HTCondor is to replace something, added when the others have been looked at.
+    if cluster.requirements:
+        if not _ENDS_A_LINE.isdisjoint(cluster.requirements):
+            raise Unsubmittable("requirements: must be one line")
+        # So HTCondor writes a `$` that starts nothing. Source: HTCondor manual, "Submit File Macros".
+        plain["requirements"] = cluster.requirements.replace("$", "$(DOLLAR)")
+    # The values in which HTCondor is to replace something, added when the others have been looked at.
     plain["priority"] = priority_ramp(cluster.priority, cluster.n_workers)
     if cluster.output_directory:
         stem = f"{checked_path(cluster.output_directory)}/cluster-$(ClusterId)/$(ProcId)"
@@ -223,8 +228,13 @@ def _requirements(pool: PoolProfile, users: str) -> str:
     if pool.container:
         parts += [f"GLIDEIN_Site =!= {_string(site)}" for site in pool.container.excluded_glidein_sites]
         parts += [f"OSG_SITE_NAME =!= {_string(site)}" for site in pool.container.excluded_osg_sites]
+    if any("$" in part for part in parts):
+        raise Unsubmittable("requirements: the pool's own must be without '$'")
     if users.strip():
-        parts.append(checked_requirements(users))
+        try:
+            parts.append(checked_requirements(users))
+        except BadRequirements as error:
+            raise Unsubmittable(f"condor_requirements: {error}") from error
     return " && ".join(f"({part})" for part in parts)
 
 

@@ -18,6 +18,7 @@ from schemas.events import WorkflowRequested
 from schemas.ids import Alias, Mqid
 from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
+from schemas.requirements import BadRequirements, checked_requirements
 from wms.fleet import launching
 from wms.fleet.access import Owner
 from wms.fleet.aggregate import ask_again_at
@@ -184,6 +185,11 @@ def _problems(n: int, task: TaskRequest) -> list[str]:
     ]
     if not task.input_queue_aliases and not task.output_queue_aliases:
         problems.append(f"'tasks.{n}': needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'")
+    try:
+        # Not in the model: that also reads what is stored, which must stay readable when the rules become stricter.
+        checked_requirements(task.worker_config.condor_requirements)
+    except BadRequirements as error:
+        problems.append(f"'tasks.{n}.worker_config.condor_requirements': {error}")
     return problems
 
 

@@ -57,6 +57,16 @@ TAKEN: list[tuple[str, Change, dict[str, Any]]] = [
         {"taskforce.worker_config.condor_requirements": ""},
     ),
     (
+        "requirements with the end of a regular expression",
+        lambda b: _worker(b).update(condor_requirements='regexp("edu$", Machine)'),
+        {"taskforce.worker_config.condor_requirements": 'regexp("edu$", Machine)'},
+    ),
+    (
+        "requirements over several lines",
+        lambda b: _worker(b).update(condor_requirements="Memory > 1\n  && max({1, 2}) > 1\r\n"),
+        {"taskforce.worker_config.condor_requirements": "Memory > 1   && max({1, 2}) > 1"},
+    ),
+    (
         "sizes as integers, as since 0.6.3",
         lambda b: _worker(b).update(worker_disk=10**9, worker_memory=2 * 10**9),
         {"taskforce.worker_config.worker_disk": 10**9, "taskforce.worker_config.worker_memory": 2 * 10**9},
@@ -266,6 +276,20 @@ REFUSED: list[tuple[str, Change, str]] = [
             "EWMS_PILOT_INIT_IMAGE",
             "EWMS_PILOT_INIT_ARGS",
             "EWMS_PILOT_INIT_ENV_JSON",
+        )
+    ),
+    *(
+        (
+            f"requirements that would never be met: {text}",
+            lambda b, text=text: _worker(b).update(condor_requirements=text),
+            f"'tasks.0.worker_config.condor_requirements': {reason}",
+        )
+        for text, reason in (
+            ("(Memory > 1", "has a bracket that is not closed"),
+            ("Memory >", "ends with an operator"),
+            ('userHome("x") == 1', "the function 'userHome' is not allowed"),
+            ('X == "$ENV(HOME)"', "'$' may only stand where a regular expression ends"),
+            ("true\nqueue 1000", "needs an operator before character 6"),
         )
     ),
     (

@@ -109,6 +109,20 @@ async def test_a_container_clusters_ad_says_what_the_contract_says(schedd: Condo
         assert not _fits(ad, {**worker, "X": name != "GPUs", name: value}), name
 
 
+async def test_the_end_of_a_regular_expression_arrives_as_it_was_written(
+    schedd: CondorPool, taskforce: Taskforce
+) -> None:
+    spec = taskforce.submission("600", "0", n_workers=2)
+    spec = replace(spec, requirements='(regexp("edu$", Machine) || regexp("^(a|b$)$", Machine))')
+    cluster = await schedd.submit(spec)
+    await schedd.release(taskforce.uuid, cluster.cluster_id)
+    await until(lambda: len(ads_of(cluster.cluster_id)) == 3)
+    for ad in ads_of(cluster.cluster_id):
+        requirements = str(ad.lookup("Requirements"))
+        assert 'regexp("edu$",' in requirements
+        assert 'regexp("^(a|b$)$",' in requirements
+
+
 async def test_what_is_removed_says_who_asked_for_it(pool: Pool, taskforce: Taskforce) -> None:
     cluster = await pool.submit(taskforce.submission("600", "0", n_workers=1))
     await pool.release(taskforce.uuid, cluster.cluster_id)

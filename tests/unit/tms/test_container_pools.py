@@ -4,10 +4,10 @@ import classad2
 import pytest
 from pydantic import ValidationError
 
+from schemas.requirements import checked_requirements
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, UUID, built, order
 from tms.errors import Unsubmittable
-from tms.requirements import checked_requirements
 from tms.submission import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, submission, submit_commands
 
 CONTAINERS = PoolProfile(

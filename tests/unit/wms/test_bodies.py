@@ -76,8 +76,8 @@ def test_a_good_body_is_read() -> None:
             "'tasks.0.worker_config.worker_memory': must be a number of bytes or a number with a unit",
         ),
         (
-            lambda b: b["tasks"][0]["worker_config"].update(condor_requirements="$ENV(SECRET)"),
-            "'tasks.0.worker_config.condor_requirements': must be one line without '$'",
+            lambda b: b["tasks"][0]["worker_config"].update(condor_requirements="secret\0"),
+            "'tasks.0.worker_config.condor_requirements': must not contain control characters",
         ),
         (
             lambda b: b["tasks"][0].update(pilot_config={"image_source": "docker"}),

@@ -1,0 +1,104 @@
+"""A user's `condor_requirements`: checked word by word before they stand in a submit description. (core)
+
+Submit descriptions have no quoting: `$ENV(X)` in any value is replaced by TMS's own environment, a line end starts
+another command. And some ClassAd functions look at the access point or the worker. So this is an allow-list: literals,
+attribute names, operators, and functions of their arguments alone. WMS asks before it takes a request, so that whoever
+wrote it hears of it; TMS asks again before it writes one down.
+"""
+
+import re
+
+MAX_LENGTH = 8192
+MAX_DEPTH = 50
+
+_TOKEN = re.compile(
+    r"""
+      (?P<blank>[ \t]+)
+    | (?P<string>"(?:[^"\\\x00-\x1f]|\\["\\nt])*")
+    | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?[BKMGT]?(?![A-Za-z0-9_]))
+    | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    | (?P<operator>=\?=|=!=|&&|\|\||[<>=!]=|<<|>>>?|\?:|[-+*%!~<>&|^?:.,]|/(?![/*]))
+    | (?P<open>[(\[{])
+    | (?P<close>[)\]}])
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+#: A `$` in a string, where a regular expression ends with it; in front of these HTCondor would see a macro begin.
+_MACRO = re.compile(r"\$[A-Za-z0-9_$(\[{]", re.ASCII)
+#: The two operators that are written as names. Names in ClassAds know no case.
+_NAMED_OPERATORS = frozenset({"is", "isnt"})
+
+_OPERANDS = ("name", "number", "string")
+
+#: Functions whose value depends on their arguments only (and `time`). Names in ClassAds know no case.
+ALLOWED_FUNCTIONS = frozenset(
+    {
+        *("abs", "abstime", "allcompare", "anycompare", "avg", "bool", "ceiling", "daytime", "floor", "formattime"),
+        *("identicalmember", "ifthenelse", "int", "interval", "isabstime", "isboolean", "isclassad", "iserror"),
+        *("isinteger", "islist", "isreal", "isreltime", "isstring", "isundefined", "join", "max", "member", "min"),
+        *("pow", "quantize", "real", "regexp", "regexpmember", "regexps", "reltime", "replace", "replaceall", "round"),
+        *("size", "split", "splitslotname", "splittime", "splitusername", "strcat", "strcmp", "stricmp", "string"),
+        *("stringlist_regexpmember", "stringlistavg", "stringlistimember", "stringlistisubsetmatch", "stringlistmax"),
+        *("stringlistmember", "stringlistmin", "stringlistsintersect", "stringlistsize", "stringlistsubsetmatch"),
+        *("stringlistsum", "substr", "sum", "time", "tolower", "toupper", "versioncmp", "versioneq", "versionge"),
+        *("versiongt", "versionle", "versionlt"),
+    }
+)
+
+
+class BadRequirements(ValueError):
+    """The requirements have something that is not allowed, or are no expression."""
+
+
+def checked_requirements(text: str) -> str:
+    """Return `text` without the blanks around it, if it is one line of nothing but what is allowed: every bracket
+    closed, an operator between any two operands.
+
+    Whether it means something is for HTCondor to say; here it is certain that it stays one expression.
+
+    Raises:
+        BadRequirements: it contains anything else.
+    """
+    if len(text) > MAX_LENGTH:
+        raise BadRequirements(f"is longer than {MAX_LENGTH} characters")
+    if not text.replace("\t", " ").isprintable():
+        raise BadRequirements("contains characters that cannot be seen")
+    open_brackets: list[str] = []
+    #: The word before, and what it is; blanks do not count.
+    before, kind = "", "operator"
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None or token.lastgroup is None:
+            raise BadRequirements(f"is not an expression of ClassAds at character {position + 1}")
+        word, found, begins_at = token[0], token.lastgroup, position + 1
+        position = token.end()
+        if found == "blank":
+            continue
+        if found == "name" and word.lower() in _NAMED_OPERATORS:
+            found = "operator"
+        begins_operand = found in _OPERANDS or word == "{" or (word == "(" and kind != "name")
+        if begins_operand and kind in (*_OPERANDS, "close"):
+            raise BadRequirements(f"needs an operator before character {begins_at}")
+        if found == "close" and kind == "operator":
+            raise BadRequirements(f"needs something behind the operator before character {begins_at}")
+        match found:
+            case "string" if _MACRO.search(word):
+                raise BadRequirements("'$' may only stand where a regular expression ends")
+            case "open":
+                if word == "(" and kind == "name" and before.lower() not in ALLOWED_FUNCTIONS:
+                    raise BadRequirements(f"the function {before[:50]!r} is not allowed")
+                open_brackets.append(word)
+                if len(open_brackets) > MAX_DEPTH:
+                    raise BadRequirements(f"has more than {MAX_DEPTH} brackets within each other")
+            case "close":
+                if not open_brackets or open_brackets.pop() != _PAIRS[word]:
+                    raise BadRequirements(f"has a bracket without its pair at character {begins_at}")
+        before, kind = word, found
+    if open_brackets:
+        raise BadRequirements("has a bracket that is not closed")
+    if before and kind == "operator":
+        raise BadRequirements("ends with an operator")
+    return text.strip(" \t")
