@@ -5,6 +5,6 @@ import sys
 
 for n, line in enumerate(sys.stdin, 1):
     event = json.loads(line)
-    words = str(event["data"]).split()
+    words = event["data"]["text"].split()
     answer = {"id": event["id"], "data": {"words": len(words), "events_so_far": n}}
     print(json.dumps(answer), flush=True)

@@ -15,7 +15,10 @@ EXAMPLE = ROOT / "docs/examples/warm/count.py"
 
 
 def test_it_answers_each_line_and_ends_with_its_input() -> None:
-    events = [DataEvent(json.dumps(text).encode(), EventId(f"e{n}"), "") for n, text in enumerate(["one two", "three"])]
+    events = [
+        DataEvent(json.dumps({"text": text}).encode(), EventId(f"e{n}"), "")
+        for n, text in enumerate(["one two", "three"])
+    ]
     lines = [request(event, 1) for event in events]
     ran = subprocess.run(
         [sys.executable, EXAMPLE],
