@@ -105,17 +105,7 @@ class Delivery:
         if self.settled or channel.is_closed:
             return False
         try:
-            if channel.connection.write_queue.full():
-                # Once the connection is gone nobody makes room in its send queue, so the loss is watched as well.
-                sending = asyncio.ensure_future(send())
-                await asyncio.wait({sending, channel.closing}, return_when=asyncio.FIRST_COMPLETED)
-                if not sending.done():
-                    sending.cancel()
-                    await asyncio.gather(sending, return_exceptions=True)
-                    return False
-                sending.result()
-            else:
-                await send()
+            await send()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():

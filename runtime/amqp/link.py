@@ -19,6 +19,7 @@ from yarl import URL
 from runtime.amqp.address import broker_url
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translated
+from runtime.amqp.sending import SendQueue
 from schemas.errors import EWMSError
 
 log = logging.getLogger(__name__)
@@ -203,11 +204,18 @@ class Link:
 
     def _adopt(self, transport: aio_pika.abc.AbstractConnection) -> None:
         self._transport = transport
+        queue: SendQueue | None = None
+        if transport.transport is not None:
+            connection = transport.transport.connection
+            # Every channel that is opened from here on takes it from the connection.
+            connection.write_queue = queue = SendQueue(connection.write_queue)
         self._lost.clear()
         self._since = asyncio.get_running_loop().time()
         self.error = None
 
         def closed(_: Any, reason: BaseException | None) -> None:
+            if queue is not None:
+                queue.abandon()
             if transport is self._transport and not self._closed:
                 self.error = translated(reason)
                 self._up.clear()

@@ -45,9 +45,12 @@ class Publisher:
         message_id: str,
         content_type: str = "application/octet-stream",
         headers: dict[str, Any] | None = None,
+        user_id: str = "",
         timeout_s: float = 30.0,
     ) -> None:
         """Publish one persistent event and return when the broker has it safe. A `content_type` of "" is none.
+
+        The broker refuses a `user_id` that is not the connection's own, so whoever gets the event can believe it.
 
         While the broker is away this waits for it, up to `timeout_s` in all. Call it from many tasks at once: that
         is what fills the window, and beyond the window callers wait.
@@ -61,7 +64,11 @@ class Publisher:
             ConnectionLost: the broker was away for too long; whether it has the event is not known.
         """
         properties = Basic.Properties(
-            content_type=content_type or None, delivery_mode=2, message_id=message_id, headers=headers or None
+            content_type=content_type or None,
+            delivery_mode=2,
+            message_id=message_id,
+            headers=headers or None,
+            user_id=user_id or None,
         )
         await self.send(exchange, routing_key, body, properties, timeout_s=timeout_s)
 
@@ -137,9 +144,8 @@ class Publisher:
 def _verdict(error: BaseException, exchange: str, body: bytes) -> EWMSError | None:
     """Return what this event did to the channel; None if it only shared the channel with the culprit.
 
-    A refused publish closes the channel under every other event in flight there, and with many in flight also the
-    connection: the library goes on writing to the closed channel. The broker's text names the exchange or the size
-    that it objected to.
+    A refused publish closes the channel under every other event in flight there. The broker's text names the exchange
+    or the size that it objected to.
     """
     if not isinstance(error, AMQPChannelError):
         return None  # the connection's end is nobody's in particular

@@ -142,6 +142,8 @@ async def test_a_refused_event_takes_none_of_those_in_flight_with_it(data: DataV
     await data.add_queue(Q)
     await data.add_queue(OTHER)
     connection = await connect(stack, data.address, token=data.token(write=Q))
+    dropped: list[EWMSError] = []
+    connection.on_lost.append(dropped.append)
 
     async def outcome(exchange: str, number: int, body: bytes = b"x") -> type[Exception] | None:
         try:
@@ -154,6 +156,8 @@ async def test_a_refused_event_takes_none_of_those_in_flight_with_it(data: DataV
     bad = [outcome(f"x.{OTHER}", 1000), outcome(f"x.{Q}", 1001, b"x" * (5 * 1024 * 1024)), outcome("", 1002)]
     found = await asyncio.gather(*good[:30], bad[0], *good[30:60], bad[1], *good[60:], bad[2])
     assert [kind for kind in found if kind is not None] == [AccessRefused, TooLarge, AccessRefused]
+    # A refusal costs the channel; frames sent on it behind its close would cost the connection as well.
+    assert dropped == []
 
 
 async def test_a_missing_exchange_is_missing(data: DataVhost, stack: AsyncExitStack) -> None:

@@ -1,0 +1,96 @@
+"""What goes out on a connection: all frames of one turn of the loop in one write, none of a channel behind its close.
+
+The library writes each frame by itself. And where the broker closes a channel, because it refused one event, the
+library goes on sending the others that waited for their turn: behind its acknowledgement of the close they are frames
+of no channel, for which the broker ends the whole connection ("expected 'channel.open'"). Here they are refused, and
+their publisher sends them again on the next channel.
+"""
+
+import asyncio
+from collections import deque
+
+from aiormq.abc import ChannelFrame
+from aiormq.exceptions import ChannelInvalidStateError
+
+# A method frame: type, channel, size, then class and method. Source: AMQP 0-9-1 specification, 2.3.5.
+_METHOD = 1
+_CHANNEL_OPEN = b"\x00\x14\x00\x0a"
+_CHANNEL_CLOSE_OK = b"\x00\x14\x00\x29"
+
+
+class SendQueue(asyncio.Queue[ChannelFrame]):
+    """Stands before the library's send queue `onward`, and in its place for everybody who puts something there."""
+
+    def __init__(self, onward: asyncio.Queue[ChannelFrame]) -> None:
+        super().__init__()
+        self._onward = onward
+        self._payloads: list[bytes] = []
+        self._closed_channels: set[int] = set()
+        self._flush_is_due = False
+        #: What the library's queue has no room for yet.
+        self._waiting: deque[ChannelFrame] = deque()
+        self._handing_on: asyncio.Task[None] | None = None
+        self._abandoned = False
+
+    async def put(self, item: ChannelFrame) -> None:
+        """Send `item` at the end of this turn of the loop; it never waits.
+
+        Raises:
+            ChannelInvalidStateError: its channel, or the connection, is closed.
+        """
+        self.put_nowait(item)
+
+    def put_nowait(self, item: ChannelFrame) -> None:
+        """Send `item`. Raises as `put`."""
+        self._admit(item.payload)
+        if item.drain_future is not None or item.should_close:
+            # The library takes care of its future, or ends with it; so what was there before has to go first.
+            self._flush()
+            self._hand_on(item)
+            return
+        self._payloads.append(item.payload)
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._end_of_turn)
+
+    def abandon(self) -> None:
+        """Send nothing more: the connection is gone."""
+        self._abandoned = True
+        self._payloads.clear()
+        self._waiting.clear()
+        if self._handing_on is not None:
+            self._handing_on.cancel()
+
+    def _admit(self, payload: bytes) -> None:
+        number = int.from_bytes(payload[1:3])
+        method = payload[7:11] if payload[0] == _METHOD else b""
+        if method == _CHANNEL_OPEN:
+            self._closed_channels.discard(number)
+        if self._abandoned or number in self._closed_channels:
+            raise ChannelInvalidStateError(f"channel {number} is closed")
+        if method == _CHANNEL_CLOSE_OK:
+            self._closed_channels.add(number)
+
+    def _end_of_turn(self) -> None:
+        self._flush_is_due = False
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._payloads:
+            joined = ChannelFrame(b"".join(self._payloads), should_close=False)
+            self._payloads.clear()
+            self._hand_on(joined)
+
+    def _hand_on(self, frame: ChannelFrame) -> None:
+        if not self._waiting and not self._onward.full():
+            self._onward.put_nowait(frame)
+            return
+        self._waiting.append(frame)
+        if self._handing_on is None or self._handing_on.done():
+            self._handing_on = asyncio.create_task(self._hand_on_the_waiting())
+
+    async def _hand_on_the_waiting(self) -> None:
+        while self._waiting:
+            # It stays first in the line until it is through, so that nothing overtakes it.
+            await self._onward.put(self._waiting[0])
+            self._waiting.popleft()
