@@ -152,6 +152,5 @@ class Database:
 
     async def close(self) -> None:
         """Close the connections."""
-        self._client.close()
-        # The driver's monitors end on their own threads; give the loop a turn to see it.
-        await asyncio.sleep(0)
+        # The driver tells the server which sessions end, and waits for the answer: not on the loop.
+        await asyncio.to_thread(self._client.close)
