@@ -27,11 +27,7 @@ from runtime.store import Store, Transaction
 from runtime.telemetry import log
 from schemas.documents import Collection
 from schemas.errors import Broken, Unprocessable
-
-#: What fits into the one frame of the login (`initial_frame_max`, 8192 bytes by default) beside what clients say of
-#: themselves there.
-#: Tried on RabbitMQ 4.3.6: 7654 bytes log in, 8187 have the connection reset without a word.
-MAX_TOKEN_BYTES = 7200
+from schemas.tokensizes import MAX_TOKEN_BYTES
 
 _MIN_RSA_BITS = 2048
 

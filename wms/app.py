@@ -16,6 +16,7 @@ from runtime.timers import Timers
 from runtime.tokens import Verifier
 from schemas.documents import Collection
 from schemas.ids import WorkflowId
+from schemas.tokensizes import max_queues
 from schemas.topology import Service
 from wms.fleet.clusters import ClusterMap
 from wms.fleet.fleet import Fleet
@@ -62,7 +63,13 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         relay.start()
         stack.push_async_callback(relay.stop)
 
-        fleet = Fleet(store, clusters=clusters, images=_images(settings), max_failures=settings.tms_action_retries + 1)
+        fleet = Fleet(
+            store,
+            clusters=clusters,
+            images=_images(settings),
+            max_failures=settings.tms_action_retries + 1,
+            max_queues=max_queues(for_existing_clients=settings.legacy_clients),
+        )
         await fleet.take_over()
         snapshots = SnapshotWriter(store, clusters)
         await snapshots.start()

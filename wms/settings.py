@@ -77,6 +77,9 @@ class Settings(StoreSettings):
         2, validation_alias=_named("EWMS_TMS_ACTION_RETRIES", "TMS_ACTION_RETRIES")
     )
 
+    #: As MQS has it: tokens for existing message clients say more of each queue, so that a task can have fewer.
+    legacy_clients: bool = False
+
     query_max_bytes: Count = Field(
         10 * 1024 * 1024, validation_alias=_named("EWMS_QUERY_MAX_BYTES", "USER_QUERY_MAX_BYTES")
     )

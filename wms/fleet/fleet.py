@@ -31,7 +31,7 @@ from wms.fleet.images import PilotImages
 from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
 from wms.fleet.minting import Mint
 from wms.fleet.ordering import Turns
-from wms.fleet.requests import NewWorkflow, new_workflow
+from wms.fleet.requests import MAX_QUEUES, NewWorkflow, new_workflow
 from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 
 
@@ -53,13 +53,20 @@ class Fleet:
     """The workflows of one store."""
 
     def __init__(
-        self, store: Store, *, clusters: ClusterMap, images: PilotImages, max_failures: int = MAX_FAILURES
+        self,
+        store: Store,
+        *,
+        clusters: ClusterMap,
+        images: PilotImages,
+        max_failures: int = MAX_FAILURES,
+        max_queues: int = MAX_QUEUES,
     ) -> None:
         #: After so many failures a taskforce's start is given up, and its removal is tried more seldom.
         self.max_failures = max_failures
         self._store = store
         self._clusters = clusters
         self._images = images
+        self._max_queues = max_queues
         self._turns = Turns()
 
     async def submit(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
@@ -78,6 +85,7 @@ class Fleet:
             tags=tags,
             mint=Mint(os.urandom(32), now),
             now=now,
+            max_queues=self._max_queues,
         )
         decision = _creation(new)
 

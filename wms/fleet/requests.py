@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas import tokensizes
 from schemas.api import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
 from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.errors import Rejected
@@ -32,6 +33,9 @@ RESERVED_ENVIRONMENT = tuple(
     for name in ("TASK_IMAGE", "TASK_ARGS", "TASK_ENV_JSON", "INIT_IMAGE", "INIT_ARGS", "INIT_ENV_JSON")
 )
 
+#: How many queues a task can have if no existing message clients are served.
+MAX_QUEUES = tokensizes.max_queues()
+
 #: A workflow with its taskforces is one aggregate, changed in one transaction.
 MAX_TASKFORCES = 1000
 
@@ -49,14 +53,21 @@ class NewWorkflow:
 
 
 def new_workflow(
-    request: WorkflowRequest, *, owner: Owner, clusters: ClusterMap, tags: Tags, mint: Mint, now: datetime
+    request: WorkflowRequest,
+    *,
+    owner: Owner,
+    clusters: ClusterMap,
+    tags: Tags,
+    mint: Mint,
+    now: datetime,
+    max_queues: int = MAX_QUEUES,
 ) -> NewWorkflow:
-    """Return what `request` asks for; `tags` are the pilot's as of today.
+    """Return what `request` asks for; `tags` are the pilot's as of today, and no task has more than `max_queues`.
 
     Raises:
         Rejected: it names an unknown cluster or tag, sets what it must not, or its queues make no sense.
     """
-    placed = _checked(request, clusters)
+    placed = _checked(request, clusters, max_queues)
     timestamp = now.timestamp()
     priority = min(request.priority, MAX_USER_PRIORITY)
     workflow_id = mint.workflow_id()
@@ -156,12 +167,12 @@ def queue_plan(request: WorkflowRequest, mint: Mint) -> list[QueuePlan]:
     ]
 
 
-def _checked(request: WorkflowRequest, clusters: ClusterMap) -> list[list[Cluster]]:
+def _checked(request: WorkflowRequest, clusters: ClusterMap, max_queues: int) -> list[list[Cluster]]:
     """Return the clusters of each task, or say everything that is wrong at once."""
     problems: list[str] = []
     placed: list[list[Cluster]] = []
     for n, task in enumerate(request.tasks):
-        problems += _problems(n, task)
+        problems += _problems(n, task, max_queues)
         found: list[Cluster] = []
         for location in task.cluster_locations:
             try:
@@ -176,7 +187,7 @@ def _checked(request: WorkflowRequest, clusters: ClusterMap) -> list[list[Cluste
     return placed
 
 
-def _problems(n: int, task: TaskRequest) -> list[str]:
+def _problems(n: int, task: TaskRequest, max_queues: int) -> list[str]:
     problems = [
         f"tasks[{n}].pilot_config.environment cannot include the attribute '{name}'. "
         "Use the top-level equivalent attribute instead."
@@ -185,6 +196,12 @@ def _problems(n: int, task: TaskRequest) -> list[str]:
     ]
     if not task.input_queue_aliases and not task.output_queue_aliases:
         problems.append(f"'tasks.{n}': needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'")
+    n_queues = len(task.input_queue_aliases) + len(task.output_queue_aliases)
+    if n_queues > max_queues:
+        problems.append(
+            f"'tasks.{n}.input_queue_aliases': must have at most {max_queues} items together with "
+            "'output_queue_aliases', for a pilot has one token for all of them; split the task"
+        )
     try:
         # Not in the model: that also reads what is stored, which must stay readable when the rules become stricter.
         checked_requirements(task.worker_config.condor_requirements)

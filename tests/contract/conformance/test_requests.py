@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas.tokensizes import max_queues
 from tests.contract.conformance import shapes
 from tests.contract.conformance.shapes import is_exactly
 from tests.contract.conformance.world import ALPHA, BETA, World, ok, published_request, refused, request
@@ -277,6 +278,16 @@ REFUSED: list[tuple[str, Change, str]] = [
             "EWMS_PILOT_INIT_ARGS",
             "EWMS_PILOT_INIT_ENV_JSON",
         )
+    ),
+    (
+        "more queues than a pilot's token can open",
+        lambda b: _task(b).update(
+            input_queue_aliases=[f"in-{n}" for n in range(60)], output_queue_aliases=[f"out-{n}" for n in range(60)]
+        ),
+        (
+            f"'tasks.0.input_queue_aliases': must have at most {max_queues()} items together with "
+            "'output_queue_aliases', for a pilot has one token for all of them; split the task"
+        ),
     ),
     *(
         (
