@@ -1,18 +1,38 @@
-"""The whole system on real services, started once for all system tests; each test brings its own workflow."""
+"""The whole system on real services, started once for all system tests; each test brings its own workflow.
 
+stack    as `make up` starts it, with HTCondor
+chosen   with everything otherwise that a script can choose, with the local pool, which is up sooner
+"""
+
+import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.local.cache import Installed
+from deploy.local.keys import make_key_pair
+from deploy.local.ports import free_ports
 from deploy.local.rundir import run_directory
 from deploy.local.services import Servers
 from deploy.local.stack import Stack, running_stack
 from ewms import Client, Task, Workflow
 
 CLUSTER = "local"
+
+#: An operator's document in place of ours.
+DOCUMENT = {"openapi": "3.1.0", "info": {"title": "An operator's own", "version": "7"}, "paths": {}}
+#: Locations beside the launcher's own: of each kind, and an alias of one of them and of ours.
+LOCATIONS = {
+    "grid": {"schedd": "grid.example.org", "served_by": "rest"},
+    "GRID": "grid",
+    "far": {"schedd": "far.example.org", "served_by": "events"},
+    "here": CLUSTER,
+}
+#: Tags of pilot images that there are.
+TAGS = ("1.9.0", "1.10.0", "fix-4f2a1b")
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +41,66 @@ def stack(installed: Installed, servers: Servers | None, request: pytest.Fixture
 
     Logs are kept when a test has failed.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running_stack(installed, run, pool="condor", environment=environment, servers=servers) as running,
+        running_stack(installed, run, pool="condor", environment=plain_environment(), servers=servers) as running,
     ):
         yield running
+
+
+def plain_environment() -> dict[str, str]:
+    """Return this process's environment without the developer's own settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
+
+
+def _choices(directory: Path) -> dict[str, str]:
+    (directory / "openapi.json").write_text(json.dumps(DOCUMENT))
+    (directory / "clusters.json").write_text(json.dumps(LOCATIONS))
+    for tag in TAGS:
+        (directory / "images" / f"ewms-pilot:{tag}").mkdir(parents=True)
+    keys = make_key_pair(directory, "key")
+    gateway_port, amqp_port = free_ports(2)
+    return {
+        "EWMS_GATEWAY_PORT": str(gateway_port),
+        "EWMS_AMQP_PORT": str(amqp_port),
+        "EWMS_AUTH": "off",
+        "EWMS_LEGACY_CLIENTS": "on",
+        "EWMS_CLUSTERS_FILE": str(directory / "clusters.json"),
+        "EWMS_IMAGE_DIR": str(directory / "images"),
+        "EWMS_OPENAPI_FILE": str(directory / "openapi.json"),
+        "EWMS_BROKER_KEY_FILE": str(keys.private),
+        "EWMS_BROKER_PUBLIC_KEY_FILE": str(keys.public),
+        # Not what the launcher would print: another name of the same address, and of the user.
+        "EWMS_BROKER_ADDRESS": f"anybody@localhost:{amqp_port}/ewms",
+        # It counts the dead letters of each workflow too.
+        "EWMS_BUDGET_QUEUES": "8",
+        "EWMS_RETIRE_LOOK_S": "0.2",
+        "EWMS_RETIRE_UNUSED_S": "0.5",
+        "EWMS_INDEX_LOOK_S": "0.3",
+    }
+
+
+@pytest.fixture(scope="package")
+def choices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What `chosen` is asked for, by variable."""
+    return _choices(tmp_path_factory.mktemp("choices"))
+
+
+@pytest.fixture(scope="package")
+def chosen(installed: Installed, choices: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The system with other choices than the defaults."""
+    with (
+        run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
+        running_stack(installed, run, pool="local", environment=plain_environment() | choices) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def ews(chosen: Stack) -> Iterator[Client]:
+    """A client without a token."""
+    with Client(chosen.gateway, cluster=CLUSTER, timeout=60) as client:
+        yield client
 
 
 @pytest.fixture

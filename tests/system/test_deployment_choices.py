@@ -1,49 +1,16 @@
 """What a deployment may choose, on the whole system: existing message clients, and a small budget of queues."""
 
 import json
-import os
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import pytest
-
-from deploy.local.cache import Installed
-from deploy.local.rundir import run_directory
-from deploy.local.stack import Stack, running_stack
 from ewms import Client, Workflow
 from ewms.client import Run
 from schemas.objects import MQProfile
 from schemas.phases import Phase
 from tests.oldclient import OldClient
-from tests.system.conftest import CLUSTER, one_task, shell_task
-
-#: The budget counts the dead letters of each workflow too.
-CHOICES = {
-    "EWMS_LEGACY_CLIENTS": "on",
-    "EWMS_BUDGET_QUEUES": "8",
-    "EWMS_RETIRE_LOOK_S": "0.2",
-    "EWMS_RETIRE_UNUSED_S": "0.5",
-}
-
-
-@pytest.fixture(scope="module")
-def chosen(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The system with other choices than the defaults; its pool is the local one, which is up sooner."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")} | CHOICES
-    with (
-        run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running_stack(installed, run, pool="local", environment=environment) as running,
-    ):
-        yield running
-
-
-@pytest.fixture
-def ews(chosen: Stack) -> Iterator[Client]:
-    """A signed-in user's client."""
-    with Client(chosen.gateway, token=chosen.token, cluster=CLUSTER, timeout=60) as client:
-        yield client
+from tests.system.conftest import one_task, shell_task
 
 
 def old_client(run: Run, alias: str) -> OldClient:
