@@ -35,7 +35,7 @@ async def test_the_token_of_a_waiting_taskforce_is_renewed_until_it_is_stopped(
     tms: TmsProcess, peers: Peers, environment: dict[str, str]
 ) -> None:
     peers.answers = False
-    peers.token_life = timedelta(seconds=4)
+    peers.token_life = timedelta(seconds=2)
     await tms.start()
     await peers.order(start())
     await until(lambda: len(peers.grants) >= 3)

@@ -1,6 +1,6 @@
 """A stand-in for the pilot: tells where it is, says what it is told to by chirp, waits, and ends as it is told to.
 
-worker.py <seconds to stay> <exit code> [<file for the pid of a child that left its session>]
+worker.py <seconds to stay, or a file to wait for> <exit code> [<file for the pid of a child that left its session>]
 """
 
 import os
@@ -21,8 +21,16 @@ def chirp(attribute: str, text: str) -> None:
         htchirp.ulog(line)
 
 
+def wait(stay: str) -> None:
+    if not stay.startswith("/"):
+        time.sleep(float(stay))
+        return
+    while not Path(stay).exists():
+        time.sleep(0.05)
+
+
 def main() -> None:
-    stay_s, exit_code, *pid_file = sys.argv[1:]
+    stay, exit_code, *pid_file = sys.argv[1:]
     print(dict(os.environ), flush=True)
     print(sorted(path.name for path in Path().glob("ewms_*")), flush=True)
     print(oct(Path("ewms_pilot_token").stat().st_mode & 0o777), flush=True)
@@ -33,7 +41,7 @@ def main() -> None:
     chirp("Status", "Tasking")
     if exit_code != "0":
         chirp("Error", "RuntimeError: bad pixel")
-    time.sleep(float(stay_s))
+    wait(stay)
     chirp("Status", "Done")
     sys.exit(int(exit_code))
 

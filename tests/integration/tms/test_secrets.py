@@ -1,0 +1,72 @@
+"""What a TMS must keep to itself stays with it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import htcondor2
+from yarl import URL
+
+from schemas.events import (
+    TaskforceCompleted,
+    TaskforceSubmitFailed,
+)
+from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
+from tests.integration.tms.conftest import TOKEN, Peers, TmsProcess, until
+from tests.integration.tms.test_story import command, start
+from tests.unit.tms.orders import UUID
+
+
+async def test_secrets_of_the_tms_are_nowhere(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str, tmp_path: Path
+) -> None:
+    canary = "canary-4c7b1f"
+    environment["EWMS_CANARY_SECRET"] = canary
+    password = URL(environment["EWMS_CONTROL_AMQP_URL"]).password
+    assert password
+    peers.token_life = timedelta(seconds=4)
+    environment["EWMS_PILOT_COMMAND"] = command(environment, "2", "1")
+    hostile = "$ENV(EWMS_CANARY_SECRET) $(EWMS_CANARY_SECRET) {{INFILE}}\nexecutable=/bin/evil"
+    await tms.start()
+    task = {"task_args": hostile, "task_image": hostile, "task_env": {"X": hostile}}
+    await peers.order(start(task=task, pilot={"environment": {"EWMS_PILOT_INFILE_EXT": hostile}}))
+    await until(lambda: "RUNNING" in peers.statuses(UUID))
+    # Neither what would expand it in a submit description nor a pilot has it in its environment.
+    environments = tms.environments()
+    assert any(("tms.pools.bindings" if pool_kind == "condor" else "worker.py") in name for name in environments)
+    for name, inherited in environments.items():
+        assert canary.encode() not in inherited, name
+        assert password.encode() not in inherited, name
+    ads = ""
+    if pool_kind == "condor":
+        schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
+        ads = "".join(map(str, schedd.query("true", opts=htcondor2.QueryOpts.IncludeClusterAd)))
+        assert UUID in ads
+        assert TOKEN not in ads
+    assert canary not in ads
+    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    if pool_kind == "condor":
+        ads = "".join(map(str, schedd.history("true", [], match=100)))
+        assert UUID in ads
+        assert canary not in ads
+        assert TOKEN not in ads
+    assert len(peers.grants) > 1, "the token was not renewed meanwhile"
+    # A text that is refused comes back in the error; what it would have been expanded to must not.
+    refused = f"{UUID[:-1]}0"
+    await peers.order(start(taskforce_uuid=refused, pilot={"input_files": ["/srv/$ENV(EWMS_CANARY_SECRET)"]}))
+    await until(lambda: peers.said(TaskforceSubmitFailed, refused))
+    logs = await peers.ask(LogsQuery(taskforce_uuid=UUID))
+    assert isinstance(logs, LogsAnswer)
+    assert logs.files
+    for file in logs.files:
+        proc, stream = file.name.split(".")
+        log = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=int(proc), stream=Stream(stream)))
+        assert isinstance(log, LogAnswer)
+        assert canary.encode() not in log.data
+    everything = "".join(event.model_dump_json() for event in peers.heard)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    for path in files:
+        content = path.read_bytes()
+        for secret in (canary, TOKEN, password):
+            assert secret.encode() not in content, path
+    for secret in (canary, TOKEN, password):
+        assert secret not in everything
