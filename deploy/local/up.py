@@ -1,5 +1,6 @@
 """`ewms up`: the whole system in the foreground until Ctrl-C, and how to use it on the screen."""
 
+import fcntl
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -104,6 +105,7 @@ def _serve(installed: Installed, pool: PoolName, console: Console, environment: 
         console.print(f"{what} ...", style="dim", markup=False, highlight=False)
 
     with (
+        _claimed(ENDPOINTS.parent),
         run_directory() as run,
         running_stack(installed, run, pool=pool, environment=environment, said=said) as stack,
         _endpoints(stack) as written,
@@ -116,9 +118,34 @@ def _serve(installed: Installed, pool: PoolName, console: Console, environment: 
 
 
 @contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Have `folder` for this launch alone: two would write over each other's endpoints.
+
+    Raises:
+        LaunchError: another has it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise LaunchError(
+            f"{folder.absolute()} cannot be written ({error.strerror}), where the endpoints go",
+            "start from a folder of yours",
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LaunchError(
+                f"EWMS is up in this folder already ({ENDPOINTS} tells where)",
+                "use that one, or end it with Ctrl-C where it was started; another folder may have another",
+            ) from None
+        yield
+
+
+@contextmanager
 def _endpoints(stack: Stack) -> Iterator[Path]:
     """Have `.ewms/endpoints.json` for the block: where the system is, and the token of the signed-in user."""
-    ENDPOINTS.parent.mkdir(exist_ok=True)
     ENDPOINTS.unlink(missing_ok=True)
     write_secret(ENDPOINTS, json.dumps(stack.endpoints(), indent=1).encode())
     try:
