@@ -13,6 +13,7 @@ from wms.fleet.clusters import ClusterMap
 from wms.fleet.fleet import Fleet
 from wms.gateway import docs
 from wms.gateway.calls import AnyRoute, OpenRoute, answered
+from wms.gateway.confirmations import Confirmations
 from wms.gateway.queues import Queues
 from wms.gateway.reservations import Reservations
 from wms.gateway.taskforces import Taskforces
@@ -31,6 +32,7 @@ def routes(
         *Queues(store, bus, http).routes(),
         *Reservations(bus).routes(),
         *Tms(fleet, store, bus, clusters).routes(),
+        *Confirmations(fleet, store, clusters).routes(),
         *Logs(store, bus).routes(),
         OpenRoute("GET", "/version", _version, "Get the version"),
         *docs.routes(),
