@@ -85,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
             admin.add_vhosts(list(broker.users), control_vhost="bench-control", data_vhost="bench-data")
         container = {
             "_EWMS_PILOT_CONTAINER_PLATFORM": "apptainer",
-            "EWMS_PILOT_APPTAINER": str(Apptainer(installed.tree).program),
+            "EWMS_PILOT_APPTAINER": str(Apptainer(installed.containers).program),
             "EWMS_PILOT_TASK_IMAGE": busybox_image(installed.python_image, Path(images) / "busybox"),
         }
 

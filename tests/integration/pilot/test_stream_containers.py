@@ -49,7 +49,7 @@ def loop(request: pytest.FixtureRequest, installed: Installed, image: Path, mark
     """The variables of the task in a container."""
     return {
         "_EWMS_PILOT_CONTAINER_PLATFORM": request.param,
-        "EWMS_PILOT_APPTAINER": str(Apptainer(installed.tree).program),
+        "EWMS_PILOT_APPTAINER": str(Apptainer(installed.containers).program),
         "EWMS_PILOT_TASK_IMAGE": image,
         "EWMS_PILOT_TASK_MODE": "stream",
         "EWMS_PILOT_TASK_ARGS": f"sh -c '{LOOP.format(marker=marker)}'",
@@ -60,7 +60,7 @@ def loop(request: pytest.FixtureRequest, installed: Installed, image: Path, mark
 @pytest.fixture
 def path(installed: Installed) -> dict[str, str]:
     """The environment in which bubblewrap is found."""
-    return {"PATH": f"{installed.tree / 'usr/bin'}:/usr/bin:/bin"}
+    return {"PATH": f"{installed.containers / 'usr/bin'}:/usr/bin:/bin"}
 
 
 def counts(messages: list[Any]) -> list[int]:
