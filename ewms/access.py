@@ -5,10 +5,10 @@ import time
 from typing import Self
 from urllib.parse import urlencode
 
-from ewms.errors import NotThere, TimedOut
+from ewms.errors import NotThere, TimedOut, Unreachable
 from ewms.http import Gateway
 from ewms.tokens import renew_at, wire_of
-from runtime.amqp import Connection
+from runtime.amqp import AccessRefused, Connection, ConnectionLost
 from schemas.api import ProfilesAnswerBody, Use
 from schemas.errors import EWMSError
 from schemas.ids import Mqid, WorkflowId
@@ -21,6 +21,9 @@ _LAST_LOOK_S = 1.0
 
 #: How soon a renewal that failed is tried again; the token has more than half of its life left.
 _RENEWAL_RETRY_S = 15.0
+
+#: How long a broker that is just coming up is waited for.
+_BROKER_WAIT_S = 10.0
 
 
 class Looks:
@@ -108,13 +111,25 @@ class QueueAccess:
 
         Raises:
             NotThere, Refused, TimedOut: see `active_profile`.
-            AccessRefused, ConnectionLost: the broker does not let us in, or is not there.
+            AccessRefused, Unreachable: the broker does not let us in, or is not there.
         """
         profile = await active_profile(gateway, workflow, alias, use, timeout_s)
         self = cls(gateway, profile, profile.auth_token or "")
-        self.connection = await Connection.connect(
-            profile.broker_address or "", token=lambda: self._token, name=f"ewms client, {alias}", wait_s=10.0
-        )
+        address = profile.broker_address or ""
+        try:
+            self.connection = await Connection.connect(
+                address, token=lambda: self._token, name=f"ewms client, {alias}", wait_s=_BROKER_WAIT_S
+            )
+        except ConnectionLost as error:
+            raise Unreachable(
+                f"cannot reach the broker at {_host(address)}: {error.reason}",
+                hint="its address is another than the gateway's: is it running, and is there a way to it from here?",
+            ) from error
+        except AccessRefused as error:
+            raise AccessRefused(
+                f"the broker at {_host(address)} refuses the token for queue {alias!r}: {error.reason}",
+                hint="a new token comes with every attempt; refused again, it is a matter for those who run the server",
+            ) from error
         self.connection.on_lost.append(lambda _: self._nudged.set())
         self._renewal = asyncio.create_task(self._renew(), name=f"renewal for {alias}")
         return self
@@ -162,3 +177,8 @@ class QueueAccess:
                 await self._nudged.wait()
         except TimeoutError:
             return
+
+
+def _host(address: str) -> str:
+    # What stands before the @ names an account.
+    return address.rpartition("@")[2].partition("/")[0]

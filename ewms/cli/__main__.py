@@ -1,5 +1,6 @@
 """The way into the `ewms` command: run it, and turn whatever goes wrong into a message and an exit status."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ewms.cli.app import app
 
+    if not os.environ.get("EWMS_DEBUG"):
+        # The libraries' own lines: what they tell of reaches the user as a message of ours.
+        logging.disable()
     arguments = globals_first(sys.argv[1:] if argv is None else argv)
     try:
         outcome = get_command(app).main(args=arguments, prog_name="ewms", standalone_mode=False)

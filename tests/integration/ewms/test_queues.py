@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from ewms import AsyncClient, Client
-from ewms.errors import NotThere, PublishFailed, Refused, TimedOut
-from schemas.errors import TooLarge
+from ewms import AsyncClient, Client, access
+from ewms.errors import NotThere, PublishFailed, Refused, TimedOut, Unreachable
+from runtime.amqp import AccessRefused
+from schemas.errors import EWMSError, TooLarge
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
 
 
@@ -200,3 +201,28 @@ def test_the_synchronous_face_does_the_same_without_await(gateway: FakeGateway, 
         got += [event.body["n"] for event in queue.results(n=10)]
     assert sorted(got) == list(range(n))
     assert asyncio.run(public_queue.n_ready()) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "says"),
+    [
+        ({"broker_address": "ewms@127.0.0.1:1/ewms"}, Unreachable, "cannot reach the broker at 127.0.0.1:1: "),
+        ({"auth_token": "x.y.z"}, AccessRefused, "refuses the token for queue 'photons'"),
+    ],
+)
+async def test_a_broker_that_is_away_or_refuses_is_named(
+    changes: dict[str, str],
+    kind: type[EWMSError],
+    says: str,
+    gateway: FakeGateway,
+    public_queue: PublicQueue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(access, "_BROKER_WAIT_S", 0.0)
+    profile = public_queue.profile() | changes
+    gateway.on(f"GET /v1/mqs/workflows/{WORKFLOW}/mq-profiles/public", (200, {"mqprofiles": [profile]}, {}))
+    async with client(gateway) as ews:
+        with pytest.raises(kind, match=says) as caught:
+            async with ews.run(WORKFLOW).queue(ALIAS).publisher():
+                pass
+    assert caught.value.hint
