@@ -64,6 +64,7 @@ def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.envi
             else:
                 break
     except Interrupted:
+        console.print("stopped.", style="dim", markup=False, highlight=False)
         return 0
     except LaunchError as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
