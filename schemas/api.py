@@ -4,11 +4,13 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import to_jsonable_python
 
 from schemas.objects import (
     Environment,
+    EnvironmentName,
+    EnvironmentValue,
     ExactInt,
     Image,
     MQGroup,
@@ -72,6 +74,29 @@ class WorkflowRequest(Object):
     tasks: Annotated[list[TaskRequest], Field(min_length=1, max_length=1000, json_schema_extra=_UNIQUE), Unique]
     public_queue_aliases: Annotated[list[Name], Field(max_length=1000, json_schema_extra=_UNIQUE), Unique]
     priority: Priority = DEFAULT_PRIORITY
+
+
+def _as_text(value: Any) -> Any:
+    # As JSON writes it: `true`, `1`, `0.5`.
+    return json.dumps(value) if isinstance(value, int | float) else value
+
+
+OldEnvironment = dict[EnvironmentName, Annotated[EnvironmentValue, BeforeValidator(_as_text)]]
+
+
+class OldTaskRequest(TaskRequest):
+    """One task as clients of v0 may write it: numbers and booleans in an environment, which are taken as text."""
+
+    task_env: OldEnvironment = Field(default_factory=dict)
+    init_env: OldEnvironment = Field(default_factory=dict)
+
+
+class OldWorkflowRequest(WorkflowRequest):
+    """POST /v0/workflows."""
+
+    tasks: Annotated[  # type: ignore[assignment]  # a list is invariant; nobody changes this one
+        list[OldTaskRequest], Field(min_length=1, max_length=1000, json_schema_extra=_UNIQUE), Unique
+    ]
 
 
 class WorkflowAnswer(Object):

@@ -82,6 +82,8 @@ class TaskforceDocument(Taskforce):
     owner: str = ""
     projects: list[str] = Field(default_factory=list)
     cursor: str = ""
+    #: What an `n_workers` of null means: the default of the location it was asked for at.
+    default_n_workers: int | None = None
     #: When its TMS was last asked to start or stop it and has not answered; None: nothing is being asked.
     asked_at: datetime | None = None
     #: How often it was asked without an answer: the pauses between grow with it.

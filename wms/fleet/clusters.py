@@ -71,8 +71,14 @@ class ClusterMap:
 
     @property
     def default_n_workers(self) -> Mapping[str, int]:
-        """Return how many workers an `n_workers` of null means, by schedd."""
-        return {c.schedd: c.n_workers for c in self._clusters.values()}
+        """Return how many workers an `n_workers` of null means, by schedd: the fewest of its locations' defaults.
+
+        Taskforces carry their own location's default; this is for those that were stored before they did.
+        """
+        defaults: dict[str, int] = {}
+        for cluster in self._clusters.values():
+            defaults[cluster.schedd] = min(cluster.n_workers, defaults.get(cluster.schedd, cluster.n_workers))
+        return defaults
 
     @property
     def schedds(self) -> frozenset[str]:

@@ -111,6 +111,7 @@ def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetim
         launch_rank=launching.rank(priority=priority, n_failures=0, timestamp=timestamp),
         schedd=stimulus.cluster.schedd,
         n_workers=stimulus.n_workers,
+        default_n_workers=stimulus.cluster.n_workers,
         worker_config=template.worker_config,
         pilot_config=template.pilot_config,
         phase_change_log=[

@@ -10,7 +10,7 @@ from wms.fleet.aggregate import Aggregate, Draft
 
 
 def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
-    """Have the TMS of `taskforce` submit it; `default_n_workers` is what null means, by schedd."""
+    """Have the TMS of `taskforce` submit it; `default_n_workers` is by schedd, for those that were stored without."""
     if draft.before.asks_itself(taskforce):
         draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None)
         return
@@ -22,9 +22,7 @@ def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: 
             schedd=taskforce.schedd,
             workflow_id=taskforce.workflow_id,
             priority=taskforce.priority,
-            n_workers=default_n_workers.get(taskforce.schedd, 1)
-            if taskforce.n_workers is None
-            else taskforce.n_workers,
+            n_workers=_n_workers(taskforce, default_n_workers),
             worker_config=taskforce.worker_config,
             pilot_config=taskforce.pilot_config,
             task=TaskOrder(
@@ -59,3 +57,8 @@ def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
     draft.send(
         TaskforceStop(taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=taskforce.cluster_id)
     )
+
+
+def _n_workers(taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> int:
+    stated = taskforce.default_n_workers if taskforce.n_workers is None else taskforce.n_workers
+    return default_n_workers.get(taskforce.schedd, 1) if stated is None else stated

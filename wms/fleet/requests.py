@@ -115,6 +115,7 @@ def new_workflow(
                 launch_rank=launching.rank(priority=priority, n_failures=0, timestamp=timestamp),
                 schedd=cluster.schedd,
                 n_workers=task_request.n_workers,
+                default_n_workers=cluster.n_workers,
                 worker_config=task_request.worker_config,
                 pilot_config=_resolved(task_request.pilot_config, tags),
                 phase_change_log=[

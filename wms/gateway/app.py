@@ -33,8 +33,10 @@ from wms.gateway.calls import AnyRoute, Call, OpenRoute, Route, answered, answer
 from wms.gateway.etags import tagged
 from wms.gateway.problems import answer, answer_code
 
-#: The contract's two versions, which differ in nothing but the prefix. The first is the one that we describe.
-PREFIXES = ("/v1", "/v0")
+#: The contract's two versions, which differ in their prefix, and in what environments may hold. The first is the one
+#: that we describe.
+OLD_PREFIX = "/v0"
+PREFIXES = ("/v1", OLD_PREFIX)
 
 #: Of the interface, whose major version is in its paths; the program has its own.
 API_VERSION = "1.4.0"
@@ -102,8 +104,8 @@ def build(
                 raise Broken(f"{route.path} is open, but roles are set for it")
             app.add_route(route.path, _met(route.path, _open(route)), methods=[route.method])
             continue
-        endpoint = _guarded(route, door)
         for prefix in PREFIXES:
+            endpoint = _guarded(route, door, old=prefix == OLD_PREFIX)
             app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
     app.router.routes.extend(_unguarded(route) for route in health)
     app.add_exception_handler(HTTPException, _unrouted)
@@ -148,8 +150,9 @@ class _Door:
     body_patience_s: float
 
 
-def _guarded(route: Route, door: _Door) -> Endpoint:
+def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
     roles = allowed(route.method, route.path)
+    model = route.old_body or route.body if old else route.body
     if not roles:
         raise Broken(f"nobody may call {route.method} {route.path}")
 
@@ -158,11 +161,12 @@ def _guarded(route: Route, door: _Door) -> Endpoint:
             # Who calls is known before a byte of the body is read.
             caller = await door.gatekeeper.admit(request, roles)
             raw, body = b"", None
-            if route.body is not None:
+            if model is not None:
                 with door.arriving:
-                    raw = await bodies.read(request, max_bytes=door.max_body_bytes, patience_s=door.body_patience_s)
+                    max_bytes = max(door.max_body_bytes, route.max_body_bytes)
+                    raw = await bodies.read(request, max_bytes=max_bytes, patience_s=door.body_patience_s)
                 content_type = request.headers.get("content-type", "")
-                body = bodies.parsed(raw, content_type, route.body, optional=route.body_optional)
+                body = bodies.parsed(raw, content_type, model, optional=route.body_optional)
             response = await route.handler(Call(request, caller, body, raw))
         if request.method != "GET" and not route.path.startswith("/query/"):
             log.info("changed", method=request.method, path=request.url.path, subject=caller.subject, role=caller.role)

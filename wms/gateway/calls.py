@@ -73,8 +73,12 @@ class Route:
     handler: Handler
     summary: str
     body: type[BaseModel] | None = None
+    #: The same, where clients of v0 may write more than those of v1.
+    old_body: type[BaseModel] | None = None
     #: No body at all is as good as `{}`.
     body_optional: bool = False
+    #: How large a body it takes, if that is more than others do.
+    max_body_bytes: int = 0
     #: What the answer holds, for the OpenAPI document.
     answer: type[BaseModel] | None = None
     #: The codes of its errors beside 400, 403 and 503.

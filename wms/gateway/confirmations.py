@@ -37,6 +37,10 @@ from wms.fleet.snapshots import replacement
 from wms.fleet.stimuli import Report
 from wms.gateway.calls import Call, Route, answered
 
+#: An existing TMS sends those of all its taskforces at once, each with up to ten tracebacks at their full length. What
+#: is kept of them is short.
+_MAX_STATUSES_BYTES = 16 * 1024 * 1024
+
 
 class Confirmations:
     """Handlers of /tms that take something in."""
@@ -80,6 +84,7 @@ class Confirmations:
                 self.statuses,
                 "Replace the statuses of taskforces",
                 body=TaskforceStatusesRequest,
+                max_body_bytes=_MAX_STATUSES_BYTES,
                 answer=TaskforceStatusesAnswer,
                 codes=(200, 207),
             ),

@@ -1,6 +1,7 @@
 """How the routes read objects: one by its id, or a page of a query."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from pydantic_core import to_json
 from starlette.responses import Response
@@ -9,9 +10,13 @@ from runtime.decision import Document
 from runtime.store import Store
 from schemas.documents import Collection
 from schemas.errors import Rejected
+from schemas.phases import Phase
 from wms.fleet import paging, repository
 from wms.fleet.access import Access
 from wms.gateway.calls import Call, Handler, answered_raw
+
+#: How old statuses may be: a TMS repeats those that did not change well within it.
+_FRESH = timedelta(seconds=60)
 
 #: What `?include=health` adds: what we know beside the contract's fields, by their names in the documents.
 _HEALTH: Mapping[Collection, tuple[str, ...]] = {
@@ -42,7 +47,15 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
     found = repository.public(collection, document)
     if include:
         found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
+        if collection is Collection.TASKFORCES:
+            found["health"]["stale"] = stale(document, datetime.now(UTC))
     return found
+
+
+def stale(taskforce: Document, now: datetime) -> bool:
+    """Say whether the statuses of a stored `taskforce` may be true no more. Those of a gone cluster stay so."""
+    as_of: datetime | None = taskforce.get("status_as_of")
+    return as_of is not None and taskforce["phase"] != Phase.CONDOR_COMPLETE and now - as_of > _FRESH
 
 
 def owned(document: Document, access: Access) -> bool:

@@ -78,7 +78,8 @@ class Tms:
                 continue
             shown = repository.public(Collection.TASKFORCES, taskforce)
             if shown["n_workers"] is None:
-                shown["n_workers"] = self._clusters.default_n_workers.get(schedd, 1)
+                default = taskforce.get("default_n_workers")
+                shown["n_workers"] = self._clusters.default_n_workers.get(schedd, 1) if default is None else default
             return answered(
                 {
                     "taskforce": shown,

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from runtime.store import Store
-from schemas.api import DeactivationAnswer, Empty, WorkflowAnswer, WorkflowRequest
+from schemas.api import DeactivationAnswer, Empty, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest
 from schemas.documents import Collection
 from schemas.errors import NotFound
 from schemas.ids import WorkflowId
@@ -31,6 +31,7 @@ class Workflows:
                 self.request,
                 "Request a workflow",
                 body=WorkflowRequest,
+                old_body=OldWorkflowRequest,
                 answer=WorkflowAnswer,
                 errors=(409, 413),
             ),

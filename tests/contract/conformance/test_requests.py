@@ -236,13 +236,13 @@ REFUSED: list[tuple[str, Change, str]] = [
         "'tasks.0.task_image': is not of type 'string'",
     ),
     (
-        "an environment of integers",
-        lambda b: _task(b).update(task_env={"A": 1}),
+        "an environment of lists",
+        lambda b: _task(b).update(task_env={"A": ["x"]}),
         "'tasks.0.task_env.A': is not of type 'string'",
     ),
     (
-        "an init environment of integers",
-        lambda b: _task(b).update(init_env={"A": 1}),
+        "an environment of nulls",
+        lambda b: _task(b).update(init_env={"A": None}),
         "'tasks.0.init_env.A': is not of type 'string'",
     ),
     ("n_workers as text", lambda b: _task(b).update(n_workers="3"), "'tasks.0.n_workers': is not of type 'integer'"),
@@ -316,6 +316,19 @@ def test_a_body_that_does_not_fit_is_refused_by_name(world: World, change: Chang
     body = request()
     change(body)
     refused(world.user.post("/workflows", body), 400, error)
+
+
+@pytest.mark.parametrize("name", ["task_env", "init_env"])
+def test_numbers_and_booleans_in_an_environment_are_text_in_v0_and_refused_in_v1(world: World, name: str) -> None:
+    body = request(**{name: {"N": 7, "F": 0.5, "YES": True, "NO": False, "T": "x"}})
+    if world.prefix == "/v0":
+        stored = world.submit(body)["task_directives"][0]
+        is_exactly(stored, shapes.TASK_DIRECTIVE)
+        assert stored[name] == {"N": "7", "F": "0.5", "YES": "true", "NO": "false", "T": "x"}
+        return
+    answer = world.user.post("/workflows", body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(f"'tasks.0.{name}.")
 
 
 #: Values that have no wording in the contract; the field is named and the value is not said again.

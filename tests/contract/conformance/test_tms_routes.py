@@ -281,3 +281,15 @@ def test_statuses_are_taken_while_a_taskforce_is_being_removed(world: World) -> 
         statuses = {"REMOVED": {step: 1}}
         ok(world.tms.post(STATUSES, {"compound_statuses_by_taskforce": {uuid: statuses}}))
         assert world.taskforce(uuid)["compound_statuses"] == statuses
+
+
+def test_statuses_with_every_taskforces_tracebacks_at_full_length_are_taken(world: World) -> None:
+    uuid = world.submitted()["taskforce_uuid"]
+    errors = {f"{n}: " + "Traceback (most recent call last) " * 6000: n for n in range(10)}
+    taken = ok(world.tms.post("/tms/statuses/taskforces", {"top_task_errors_by_taskforce": {uuid: errors}}))
+    assert taken["results"] == [{"uuid": uuid, "status": "updated"}]
+    found = world.taskforce(uuid)["top_task_errors"]
+    assert sorted(found.values()) == list(range(10))
+    assert all(len(text) <= 1024 for text in found)
+    answer = world.user.post("/workflows", request(task_args="x" * 1_100_000))
+    assert answer.status_code == 413, "other bodies stay small"
