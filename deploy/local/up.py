@@ -145,16 +145,6 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _told_after(console: Console, what: str) -> Iterator[None]:
-    """Say `what` once the block has ended in order."""
-    try:
-        yield
-    except Interrupted:
-        console.print(what, style="dim", markup=False, highlight=False)
-        raise
-
-
-@contextmanager
 def _endpoints(stack: Stack) -> Iterator[Path]:
     """Have `.ewms/endpoints.json` for the block: where the system is, and the token of the signed-in user."""
     ENDPOINTS.unlink(missing_ok=True)
