@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
-from mqs import lifecycle, repository, retiring
+from mqs import lifecycle, repository, reserving, retiring
 from mqs.broker import Broker
 from mqs.lifecycle import Outcome
 from mqs.repository import Found
-from mqs.steps import Declare, Look, Remind, Remove, Rules, Shut, next_step
+from mqs.steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
 from mqs.topology import doomed
 from runtime.decision import Decision
 from runtime.failpoints import failpoint
@@ -68,6 +68,13 @@ class Carrier:
                         released = True
                     case Look(mqids):
                         released |= await self._look(workflow_id, mqids)
+                    case Forget():
+                        await self._record(
+                            workflow_id,
+                            lambda group, profiles: reserving.forgotten(
+                                group, profiles, now=datetime.now(UTC), rules=self._rules
+                            ),
+                        )
                     case Remind():
                         await self._record(
                             workflow_id,
@@ -115,13 +122,15 @@ class Carrier:
             _retired.inc()
 
     async def _look(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> bool:
-        """See whether queues that outlived their workflow are in use; True if they are not, and are deleted now."""
+        """See whether queues of which nobody has said how long they are wanted are in use; True if some are deleted."""
         counts = await self._broker.counts([*mqids, dead_queue(workflow_id)])
         in_use = any(count.in_use for count in counts.values())
         unused: Remove | None = None
 
         def decide(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]) -> Outcome:
             nonlocal unused
+            if group.state is GroupState.ACTIVE:
+                return reserving.after_look(group, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
             after = retiring.after_look(group, profiles, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
             unused = after if isinstance(after, Remove) else None
             return lifecycle.UNCHANGED if isinstance(after, Remove) else after

@@ -68,7 +68,15 @@ class Groups:
         async def name(tx: Transaction) -> Decision:
             found = await repository.find(tx, query.workflow_id)
             queues = [(mqid(secrets.randbits(80)), alias) for alias in dict.fromkeys(query.queue_aliases)]
-            outcome = reserving.reserved(found.group, query.workflow_id, queues, query.public, now=datetime.now(UTC))
+            outcome = reserving.reserved(
+                found.group,
+                found.profiles,
+                query.workflow_id,
+                queues,
+                query.public,
+                now=datetime.now(UTC),
+                rules=self._rules,
+            )
             return Decision(repository.changes(found, outcome))
 
         async with self._carrier.turn(query.workflow_id):
@@ -96,7 +104,18 @@ class Groups:
             ),
         )
         await self.advance(query.workflow_id)
-        return await repository.find(self._store, query.workflow_id)
+        return await self.used(query.workflow_id)
+
+    async def used(self, workflow_id: WorkflowId) -> Found:
+        """Note that somebody asks for tokens of what another WMS has reserved; return the group as it is then."""
+
+        async def note(tx: Transaction) -> Decision:
+            found = await repository.find(tx, workflow_id)
+            outcome = reserving.used(found.group, now=datetime.now(UTC), rules=self._rules)
+            return Decision(repository.changes(found, outcome))
+
+        await self._store.transact(note)
+        return await repository.find(self._store, workflow_id)
 
     async def over(self, event_id: EventId, event: WorkflowOver) -> None:
         """Begin to take the queues of a workflow away."""
@@ -151,7 +170,7 @@ class Groups:
             Unavailable: the database or the broker is away; the group will be woken again.
         """
         group = (await repository.find(self._store, workflow_id)).group
-        if group is None or group.state is not GroupState.RESERVED or group.admitted_at is not None:
+        if group is None or group.state is not GroupState.RESERVED or group.admitted_at or group.unasked:
             await self.advance(workflow_id)
         elif group.wake_at is not None and group.wake_at <= datetime.now(UTC):
             # One look decides for all that wait, so the next of them are no longer due.

@@ -76,8 +76,7 @@ def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, 
                 "state": GroupState.ACTIVE,
                 "criteria": {"priority": group.priority},
                 "activated_at": now,
-                # Of what another WMS has reserved ours knows nothing.
-                "wake_at": now + rules.remind if group.owner else None,
+                "wake_at": now + rules.remind,
             }
         ),
         tuple(profile.model_copy(update={"is_activated": True}) for profile in profiles),

@@ -84,7 +84,9 @@ async def waiting(reader: Reader) -> list[MQGroupDocument]:
 async def unfinished(reader: Reader) -> list[WorkflowId]:
     """Return the workflows whose groups are under way from one state to the next."""
     states = [GroupState.RESERVED.value, GroupState.RETIRING.value]
-    documents = await reader.find(Collection.MQ_GROUPS, {"state": {"$in": states}})
+    # An active one always has somebody to look at it, unless an earlier version of ours has written it.
+    unwatched = {"state": GroupState.ACTIVE.value, "wake_at": None}
+    documents = await reader.find(Collection.MQ_GROUPS, {"$or": [{"state": {"$in": states}}, unwatched]})
     return [WorkflowId(document["_id"]) for document in documents]
 
 

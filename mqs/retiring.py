@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from mqs.lifecycle import UNCHANGED, Outcome
-from mqs.steps import Remove, Rules, Shut, over_at
+from mqs.steps import Remove, Rules, Shut, last_used_at, over_at
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
 
@@ -26,7 +26,7 @@ def over(
         )
     match group.state:
         case GroupState.RESERVED if group.admitted_at is None:
-            return Outcome(_retired(group, now), _gone(profiles, now))
+            return Outcome(retired(group, now), gone(profiles, now))
         case GroupState.RESERVED | GroupState.ACTIVE:
             return Outcome(
                 group.model_copy(
@@ -53,12 +53,12 @@ def removed(
     if group.state is not GroupState.RETIRING:
         return UNCHANGED
     deleted = set(done.mqids)
-    gone = _gone((profile for profile in profiles if profile.mqid in deleted), now)
+    those = gone((profile for profile in profiles if profile.mqid in deleted), now)
     n_left = sum(profile.retired_at is None and profile.mqid not in deleted for profile in profiles)
     if done.with_dead_letters and not n_left:
-        return Outcome(_retired(group, now), gone)
+        return Outcome(retired(group, now), those)
     n_queues = n_left + 1  # the dead letters
-    return Outcome(group.model_copy(update={"n_queues": n_queues, "wake_at": now + rules.look}), gone)
+    return Outcome(group.model_copy(update={"n_queues": n_queues, "wake_at": now + rules.look}), those)
 
 
 def after_look(
@@ -67,14 +67,15 @@ def after_look(
     """Return what follows from a look at the queues of a retiring group: remove them all, or look again later."""
     if group.state is not GroupState.RETIRING:
         return UNCHANGED
-    last_used_at = now if in_use else _last_used_at(group)
-    if not in_use and now >= last_used_at + rules.unused:
+    used_at = now if in_use else last_used_at(group)
+    if not in_use and now >= used_at + rules.unused:
         return Remove(tuple(profile.mqid for profile in profiles if profile.retired_at is None), with_dead_letters=True)
-    wake_at = min(now + rules.look, last_used_at + rules.unused, over_at(group) + rules.retention)
-    return Outcome(group.model_copy(update={"last_used_at": last_used_at, "wake_at": max(wake_at, now)}))
+    wake_at = min(now + rules.look, used_at + rules.unused, over_at(group) + rules.retention)
+    return Outcome(group.model_copy(update={"last_used_at": used_at, "wake_at": max(wake_at, now)}))
 
 
-def _retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
+def retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
+    """Return `group` with nothing of it left on the broker."""
     return group.model_copy(
         update={
             "state": GroupState.RETIRED,
@@ -86,13 +87,10 @@ def _retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
     )
 
 
-def _gone(profiles: Iterable[MQProfileDocument], now: datetime) -> tuple[MQProfileDocument, ...]:
+def gone(profiles: Iterable[MQProfileDocument], now: datetime) -> tuple[MQProfileDocument, ...]:
+    """Return those of `profiles` that were still there, as they are without a queue."""
     return tuple(
         profile.model_copy(update={"is_activated": False, "retired_at": now})
         for profile in profiles
         if profile.retired_at is None
     )
-
-
-def _last_used_at(group: MQGroupDocument) -> datetime:
-    return group.last_used_at or over_at(group)

@@ -118,6 +118,8 @@ class Settings(StoreSettings):
             unused=timedelta(seconds=self.retire_unused_s),
             retention=timedelta(seconds=self.retire_retention_s),
             remind=timedelta(seconds=self.remind_s),
+            # Uses are noted once a look.
+            abandoned=timedelta(seconds=max(self.retire_retention_s, self.user_token_life_s + self.retire_look_s)),
         )
 
     @property

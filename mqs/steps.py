@@ -6,7 +6,7 @@ recorded last: a crash anywhere in between is healed by asking again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid
@@ -27,6 +27,9 @@ class Rules:
     retention: timedelta = timedelta(days=7)
     #: How often WMS is told again of queues that are active: the answer, if the workflow is over, is that it is.
     remind: timedelta = timedelta(hours=1)
+    #: How long what another WMS has reserved must be unused to be taken for abandoned: at least as long as a token
+    #: lives, so that nobody can come back with one. It is looked at as often as WMS is reminded.
+    abandoned: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,12 @@ class Remind:
     """Tell WMS again that the queues are active."""
 
 
-Task = Declare | Shut | Remove | Look | Remind
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing: of these queues there are only the names, and nobody wants them."""
+
+
+Task = Declare | Shut | Remove | Look | Remind | Forget
 
 
 def next_step(
@@ -70,7 +78,12 @@ def next_step(
     """Return what `group` needs done on the broker at `now`; None: nothing, or nothing yet."""
     match group.state:
         case GroupState.RESERVED:
+            if group.unasked:
+                return Forget() if now >= last_used_at(group) + rules.abandoned else None
             return Declare() if group.admitted_at is not None else None
+        case GroupState.ACTIVE if not group.owner:
+            due = group.wake_at is None or now >= group.wake_at
+            return Look(tuple(profile.mqid for profile in profiles)) if due else None
         case GroupState.ACTIVE:
             return Remind() if group.wake_at is not None and now >= group.wake_at else None
         case GroupState.RETIRED:
@@ -87,6 +100,11 @@ def next_step(
             if private := tuple(profile.mqid for profile in left if not profile.is_public):
                 return Remove(private, with_dead_letters=False)
             return Look(everything.mqids) if group.wake_at is None or now >= group.wake_at else None
+
+
+def last_used_at(group: MQGroupDocument) -> datetime:
+    """Return when the queues of `group` were last known to be of use to anybody; at the earliest when it was made."""
+    return group.last_used_at or group.over_at or datetime.fromtimestamp(group.timestamp, UTC)
 
 
 def over_at(group: MQGroupDocument) -> datetime:

@@ -1,8 +1,15 @@
 """Another WMS's queues: named when it reserves, created when it activates; and the profiles of a task for a TMS."""
 
+import asyncio
+
+import aio_pika
 import jwt
 import pytest
+from aiormq.exceptions import ChannelNotFoundEntity
 
+from mqs.app import Mqs
+from mqs.repository import ledger
+from schemas.documents import Collection, GroupState
 from schemas.errors import Forbidden, NotFound, Unavailable
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.requests import (
@@ -112,3 +119,44 @@ async def test_a_tasks_profiles_bear_one_pilots_token_and_only_the_gateway_gets_
         for asked in (query, RESERVE, ActivateQuery(workflow_id=FOREIGN, priority=1), GroupQuery(workflow_id=FOREIGN)):
             with pytest.raises(Forbidden):
                 await tms.bus.ask(asked)
+
+
+async def test_abandoned_queues_go_by_themselves_and_used_ones_stay(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    quick = {"retire_look_s": 0.1, "retire_unused_s": 0.1, "remind_s": 0.1, "retire_retention_s": 0.5}
+    life = {"EWMS_USER_TOKEN_LIFE_S": 1.0}
+    async with run_mqs(**quick, **life) as mqs:
+        await group(wms, RESERVE)
+        active = await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))
+        mqid = active.profiles[0].mqid
+        async with as_mqs.channel() as channel:
+            exchange = await channel.get_exchange(event_exchange(mqid))
+            await exchange.publish(aio_pika.Message(b"wanted", delivery_mode=2), mqid)
+            # Some times as long as what would be abandoned.
+            await asyncio.sleep(3)
+            assert (await _state(mqs, FOREIGN)) == GroupState.ACTIVE
+            queue = await channel.get_queue(mqid)
+            event = await queue.get()
+            assert event is not None
+            await event.ack()
+        async with asyncio.timeout(20):
+            while (await _state(mqs, FOREIGN)) != GroupState.RETIRED:
+                await asyncio.sleep(0.05)
+        async with as_mqs.channel() as channel:
+            with pytest.raises(ChannelNotFoundEntity):
+                await channel.declare_queue(mqid, passive=True)
+        book = await ledger(mqs.store)
+        assert book is not None
+        assert book.n_queues == 0
+        with pytest.raises(NotFound, match="No MQProfiles found"):
+            await wms.bus.ask(ActivateQuery(workflow_id=FOREIGN, priority=7), timeout_s=15)
+        again = await group(wms, RESERVE)
+        assert [p.mqid for p in again.profiles] == [p.mqid for p in active.profiles]
+        assert (await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))).profiles[0].auth_token
+
+
+async def _state(mqs: Mqs, workflow_id: WorkflowId) -> str:
+    found = await mqs.store.find_one(Collection.MQ_GROUPS, {"_id": workflow_id})
+    assert found is not None
+    return str(found["state"])

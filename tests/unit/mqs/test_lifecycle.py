@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mqs import lifecycle, retiring
+from mqs import lifecycle, reserving, retiring
 from mqs.admission import Admitted, Deferred, Verdict
 from mqs.lifecycle import UNCHANGED, Outcome
-from mqs.steps import Declare, Look, Remind, Remove, Rules, Shut, next_step
+from mqs.steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument, QueuePlan
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
@@ -70,6 +70,9 @@ class World:
             if self.group is None:
                 return
             task = next_step(self.group, self.profiles, now, RULES)
+            if isinstance(task, Look) and self.group.state is GroupState.ACTIVE:
+                self.apply(reserving.after_look(self.group, in_use=in_use, now=now, rules=RULES))
+                continue
             if isinstance(task, Look):
                 after = retiring.after_look(self.group, self.profiles, in_use=in_use, now=now, rules=RULES)
                 if isinstance(after, Remove):
@@ -85,6 +88,8 @@ class World:
                 case Declare():
                     self.on_broker |= {profile.mqid for profile in self.profiles} | {"dead"}
                     outcome = lifecycle.activated(self.group, self.profiles, now=now, rules=RULES)
+                case Forget():
+                    outcome = reserving.forgotten(self.group, self.profiles, now=now, rules=RULES)
                 case Remind():
                     self.n_reminders += not crash
                     outcome = lifecycle.reminded(self.group, now=now, rules=RULES)
