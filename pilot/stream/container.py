@@ -151,7 +151,8 @@ class WarmSlot:
 
     def _spoke_unasked(self) -> None:
         failure = unasked()
-        log.warning("a warm container is replaced: %s", failure)
+        if self.phase is Phase.WARM:  # last words of one that leaves disturb nobody
+            log.warning("a warm container is replaced: %s", failure)
         self.feed(slot.Misbehaved(failure))
 
     def _exited(self, code: int) -> None:

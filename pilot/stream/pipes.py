@@ -61,6 +61,8 @@ class Talk:
         self._line_bytes = 0
         self._waits = False
         self._hushed = False
+        #: Whether the container has said something that it must not: what comes after that means nothing.
+        self._heard_enough = False
         self.stderr = Tail()
         self._loop.add_reader(pipes.stdout, self._hear)
         self._loop.add_reader(pipes.stderr, self._overhear)
@@ -88,7 +90,8 @@ class Talk:
 
     def hear_out(self) -> None:
         """Take in what a container has left that has ended."""
-        self._hear(last=True)
+        if not self._heard_enough:
+            self._hear(last=True)
         self._overhear()
 
     def close(self) -> None:
@@ -125,7 +128,7 @@ class Talk:
         if not self._asked:
             if not chunk.strip():  # a blank line too many says nothing
                 return True
-            self._loop.remove_reader(self._pipes.stdout)
+            self._stop_hearing()
             self._on_unasked()
             return False
         searched = len(self._answer)
@@ -138,9 +141,13 @@ class Talk:
         self._answer.clear()
         self._asked = False
         if more:
-            self._loop.remove_reader(self._pipes.stdout)
+            self._stop_hearing()
         self._on_line(line, more)
         return not more
+
+    def _stop_hearing(self) -> None:
+        self._heard_enough = True
+        self._loop.remove_reader(self._pipes.stdout)
 
     def _overhear(self) -> None:
         chunk = self._read(self._pipes.stderr)
