@@ -50,13 +50,15 @@ clean: ## forget the virtual environment and what the tools left behind (not the
 	rm -rf $(VENV) .ewms .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "EWMS needs Python 3.11 or newer; '$(PYTHON)' is older or missing. Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "Python's venv module is missing. Install it (Debian: the package python3-venv) and try again." >&2; exit 1; }
 	@echo "setting up $(VENV) (once, about half a minute) ..."
 	@# A moved or half-made environment is made anew; a good one only gets what it lacks.
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@{ $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock && \
+	   $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; } || { \
+	  echo "pip could not install what requirements.lock names; its own words are above. Most often this machine does" >&2; \
+	  echo "not reach its package index (network, proxy), or its disk is full (df -h .). Then try again." >&2; exit 1; }
 	@touch $@

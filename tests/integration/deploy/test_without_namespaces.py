@@ -68,7 +68,7 @@ def _works(endpoints: dict[str, str]) -> None:
         disk="64M",
         pilot={"_EWMS_PILOT_CONTAINER_PLATFORM": "none"},
     )
-    with Client(endpoints["gateway"], token=endpoints["token"], timeout=30) as client:
+    with Client(endpoints["gateway"], token=endpoints["token"], timeout=90) as client:
         run = client.submit(Workflow(public=["in", "out"], tasks=[task]))
         with run.queue("in").publisher() as publisher:
             publisher.send("word")
