@@ -36,7 +36,9 @@ class Bus:
         self._answerers: list[Answerer] = []
 
     @classmethod
-    async def connect(cls, url: str, *, service: str, source: str, wait_s: float = 30.0) -> Self:
+    async def connect(
+        cls, url: str, *, service: str, source: str, wait_s: float = 30.0, backoff_cap_s: float = 5.0
+    ) -> Self:
         """Return the bus of `service` (`wms`, `mqs`, `tms.<encoded schedd>`), with its inbox declared.
 
         The broker, and for a TMS the exchanges that others declare, are waited for up to `wait_s`.
@@ -45,7 +47,7 @@ class Bus:
             Unavailable: they did not come.
             AccessRefused: the broker refuses the credentials.
         """
-        connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=5.0)
+        connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=backoff_cap_s)
         self = cls(connection, service=service, source=source, user=URL(url).user or "guest")
         deadline = asyncio.get_running_loop().time() + wait_s
         attempt = 0

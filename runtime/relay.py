@@ -39,8 +39,10 @@ _MAX_SENDING = 1000
 class Relay:
     """Sends the outbox of `store` over `bus` until it is stopped."""
 
-    def __init__(self, store: Store, bus: Bus) -> None:
+    def __init__(self, store: Store, bus: Bus, *, sweep_s: float = _SWEEP_S) -> None:
+        """Rows that another process left behind are looked for every `sweep_s`."""
         self._store = store
+        self._sweep_s = sweep_s
         self._bus = bus
         self._me = uuid.uuid4().hex
         self._sending: dict[EventId, asyncio.Task[None]] = {}
@@ -157,7 +159,7 @@ class Relay:
         n_failures = 0
         while True:
             try:
-                async with asyncio.timeout(_SWEEP_S):
+                async with asyncio.timeout(self._sweep_s):
                     await self._sweep_now.wait()
             except TimeoutError:
                 pass

@@ -101,22 +101,25 @@ class _Seen(Exception):
 class Store(Database):
     """One database and its unit of work. Build it with `Store.connect`."""
 
-    def __init__(self, client: Client, *, database: str, source: str) -> None:
+    def __init__(self, client: Client, *, database: str, source: str, outbox_grace: timedelta) -> None:
         super().__init__(client, database)
         self._source = source
+        self._outbox_grace = outbox_grace
         #: Called on the loop after every commit that changed documents or recorded events.
         self.on_commit: list[Callable[[Committed], None]] = []
 
     @classmethod
-    async def connect(cls, url: str, *, database: str, source: str) -> Self:
+    async def connect(cls, url: str, *, database: str, source: str, outbox_grace: timedelta = OUTBOX_GRACE) -> Self:
         """Return the store in `database`; `source` is the CloudEvents source of the events it records.
+
+        What it records is its own relay's to send for `outbox_grace`; then another's, for it may have been killed.
 
         Raises:
             Unavailable: there is no MongoDB at `url`.
         """
         with translated():
             client = client_of(url, appname=source)
-        store = cls(client, database=database, source=source)
+        store = cls(client, database=database, source=source, outbox_grace=outbox_grace)
         await store.ping()
         return store
 
@@ -230,7 +233,7 @@ class Store(Database):
                     "key": row.routing_key,
                     "body": row.body,
                     "at": now,
-                    "next_at": now + OUTBOX_GRACE,
+                    "next_at": now + self._outbox_grace,
                     "n_failures": 0,
                 }
                 for row in rows

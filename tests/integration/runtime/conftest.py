@@ -55,7 +55,11 @@ async def bus_of(rabbitmq: RabbitMQ, control_vhost: str, stack: AsyncExitStack) 
 
     async def connect(service: str) -> Bus:
         bus = await Bus.connect(
-            rabbitmq.amqp_url(service, control_vhost), service=service, source=f"ewms/{service}", wait_s=10.0
+            rabbitmq.amqp_url(service, control_vhost),
+            service=service,
+            source=f"ewms/{service}",
+            wait_s=10.0,
+            backoff_cap_s=0.5,
         )
         stack.push_async_callback(bus.close)
         stack.push_async_callback(bus.drain)

@@ -8,6 +8,7 @@ import asyncio
 import os
 import sys
 from contextlib import suppress
+from datetime import timedelta
 
 from runtime.bus import Bus
 from runtime.decision import Decision, Insert, Update
@@ -21,7 +22,7 @@ from tests.integration.runtime.events import OVER
 
 async def decide(store: Store, bus: Bus) -> None:
     """Commit a decision with an event; end once the outbox is empty."""
-    relay = Relay(store, bus)
+    relay = Relay(store, bus, sweep_s=0.3)
     relay.start()
 
     async def step(_: Transaction) -> Decision:
@@ -57,7 +58,12 @@ async def count(store: Store, bus: Bus) -> None:
 async def main(role: str) -> None:
     """Play `role`."""
     configure_logging(service=role, level="WARNING")
-    store = await Store.connect(os.environ["TEST_MONGO_URL"], database=os.environ["TEST_DATABASE"], source="ewms/test")
+    store = await Store.connect(
+        os.environ["TEST_MONGO_URL"],
+        database=os.environ["TEST_DATABASE"],
+        source="ewms/test",
+        outbox_grace=timedelta(seconds=0.5),
+    )
     service = "wms" if role == "decide" else "mqs"
     bus = await Bus.connect(os.environ["TEST_AMQP_URL"], service=service, source="ewms/test")
     await (decide if role == "decide" else count)(store, bus)

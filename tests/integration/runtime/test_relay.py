@@ -74,13 +74,19 @@ async def test_rows_that_a_crash_left_are_sent_at_the_start_by_one_of_the_replic
     assert len(recorder.ids) == 250
 
 
-async def test_a_fresh_row_is_left_to_its_writer(store: Store, bus_of: BusOf, stack: AsyncExitStack) -> None:
+async def test_a_fresh_row_is_left_to_its_writer(
+    mongo_url: str, mongo_database: str, bus_of: BusOf, stack: AsyncExitStack
+) -> None:
+    grace = timedelta(seconds=1.5)
+    store = await Store.connect(mongo_url, database=mongo_database, source="ewms/test", outbox_grace=grace)
+    stack.push_async_callback(store.close)
     await bus_of("mqs")
     await record(store, OVER)
-    started(Relay(store, await bus_of("wms")), stack)
-    await asyncio.sleep(1)
-    assert await store.count(OUTBOX, {}) == 1
+    (row,) = await store.find(OUTBOX, {})
+    # It sweeps at once, and then every tenth of a second; no writer's relay is there.
+    started(Relay(store, await bus_of("wms"), sweep_s=0.1), stack)
     await until_empty(store)
+    assert datetime.now(UTC) >= row["at"] + grace
 
 
 async def test_an_event_without_a_queue_stays_says_so_and_holds_up_no_other(
