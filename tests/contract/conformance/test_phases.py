@@ -196,3 +196,19 @@ def test_a_deactivated_workflow_takes_no_more_workers(world: World) -> None:
     )
     found = ok(world.user.post("/query/taskforces", {"query": {"workflow_id": workflow_id}}))["taskforces"]
     assert [t["taskforce_uuid"] for t in found] == [taskforce["taskforce_uuid"]]
+
+
+def test_a_removal_that_is_confirmed_of_what_waits_for_its_start_is_taken_and_changes_nothing(world: World) -> None:
+    # Row 6 takes it from any phase. What never had a cluster has none to remove: it must still be started, or nobody
+    # would ever say that it is over.
+    before = world.started()
+    uuid = before["taskforce_uuid"]
+    for _ in range(2):
+        confirm(world, "condor-rm", uuid)
+        assert world.taskforce(uuid) == before
+    assert ok(world.tms.get(STARTER, schedd=SCHEDD))["taskforce"] == before
+    confirm(world, "condor-submit", uuid, dict(world_of_tms.SUBMITTED))
+    assert log(world.taskforce(uuid))[-1] == SUBMITTED
+    assert deactivate(world, before, "abort") == 1
+    confirm(world, "condor-rm", uuid)
+    assert log(world.taskforce(uuid))[-1] == REMOVED
