@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self, TypeVar
@@ -33,6 +33,7 @@ from schemas.ids import EventId, TaskforceUuid
 from schemas.requests import GrantAnswer, GrantQuery
 from schemas.topology import tms_service
 from schemas.wire import AnyAnswer, AnyRequest
+from tests.integration.tms.process import TmsProcess
 from tms.home import TaskforceFiles
 from tms.joblog import JobLog
 from tms.pools import Pool
@@ -52,13 +53,6 @@ def renewed(n: int) -> str:
 
 
 WORKER = Path(__file__).with_name("worker.py")
-
-
-async def until(condition: Callable[[], object], *, timeout_s: float = 40) -> None:
-    """Return when `condition` holds."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 class Taskforce:
@@ -208,67 +202,6 @@ class Peers:
             broker_type="rabbitmq",
             broker_address="user@127.0.0.1:5672/ewms",
         )
-
-
-class TmsProcess:
-    """`python -m tms`, as an operator starts it."""
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        self._environment = environment
-        self.log = log
-        self._process: asyncio.subprocess.Process | None = None
-        self._n_ready = 0
-
-    async def start(self, **environment: str) -> None:
-        """Start it; `environment` is added for this once."""
-        self.log.touch()
-        self._n_ready = len(self.lines("ready"))
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tms", env=self._environment | environment, stdout=log, stderr=log
-            )
-
-    async def ready(self) -> None:
-        """Return when it has said that it is ready."""
-        await until(lambda: self._has_ended() or self.lines("ready")[self._n_ready :])
-        assert not self._has_ended(), self.log.read_text()[-3000:]
-
-    def lines(self, event: str) -> list[dict[str, object]]:
-        """Return the lines of its log that say `event`."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line.get("event") == event]
-
-    def environments(self) -> dict[str, bytes]:
-        """Return the environments of all processes that it has started and that live, by their command lines."""
-        assert self._process
-        found, parents = {}, {self._process.pid}
-        for process in sorted((p for p in Path("/proc").iterdir() if p.name.isdigit()), key=lambda p: int(p.name)):
-            try:
-                parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-                if parent in parents:
-                    parents.add(int(process.name))
-                    command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                    found[command] = (process / "environ").read_bytes()
-            except OSError:
-                continue
-        return found
-
-    def _has_ended(self) -> bool:
-        return self._process is None or self._process.returncode is not None
-
-    async def ended(self) -> int:
-        """Return its exit code, once it has one."""
-        assert self._process
-        async with asyncio.timeout(40):
-            return await self._process.wait()
-
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End it."""
-        if self._process is None:
-            return 0
-        if self._process.returncode is None:
-            self._process.send_signal(number)
-        return await self.ended()
 
 
 @pytest.fixture(params=["condor", "local"])

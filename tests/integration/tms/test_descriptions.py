@@ -8,7 +8,8 @@ import classad2
 import htcondor2
 import pytest
 
-from tests.integration.tms.conftest import Taskforce, until
+from tests.integration.tms.conftest import Taskforce
+from tests.integration.tms.process import until
 from tests.unit.tms.orders import built
 from tms.pools import Pool
 from tms.pools.condor import CondorPool

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.tms.conftest import Taskforce, until
+from tests.integration.tms.conftest import Taskforce
+from tests.integration.tms.process import until
 from tms.pools.local import LocalPool
 from tms.pools.localjob import Job, run
 

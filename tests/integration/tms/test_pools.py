@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from schemas.ids import TaskforceUuid
-from tests.integration.tms.conftest import Taskforce, until
+from tests.integration.tms.conftest import Taskforce
+from tests.integration.tms.process import until
 from tms.errors import ClusterGone, PoolUnavailable, SubmitRefused
 from tms.pools import Pool
 from tms.pools.condor import CondorPool

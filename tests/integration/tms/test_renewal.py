@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from schemas.events import TaskforceCompleted, TaskforceRemoved, TaskforceStop, TaskforceSubmitted
-from tests.integration.tms.conftest import SCHEDD, Peers, TmsProcess, renewed, until
+from tests.integration.tms.conftest import SCHEDD, Peers, renewed
+from tests.integration.tms.process import TmsProcess, until
 from tests.integration.tms.test_story import start
 from tests.unit.tms.orders import UUID
 

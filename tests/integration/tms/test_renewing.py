@@ -11,8 +11,8 @@ import pytest
 from schemas.errors import Rejected, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantQuery
-from tests.integration.tms.conftest import until
 from tests.integration.tms.peers import LEFT, LIFE, NOW, StandIn, submitted, watch_of
+from tests.integration.tms.process import until
 from tms.ended import Ended
 from tms.home import Home
 from tms.renew import Renewal

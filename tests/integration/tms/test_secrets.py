@@ -11,7 +11,8 @@ from schemas.events import (
     TaskforceSubmitFailed,
 )
 from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
-from tests.integration.tms.conftest import TOKEN, Peers, TmsProcess, until
+from tests.integration.tms.conftest import TOKEN, Peers
+from tests.integration.tms.process import TmsProcess, until
 from tests.integration.tms.test_story import command, start
 from tests.unit.tms.orders import UUID
 

@@ -16,7 +16,8 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
-from tests.integration.tms.conftest import SCHEDD, TOKEN, Peers, TmsProcess, until
+from tests.integration.tms.conftest import SCHEDD, TOKEN, Peers
+from tests.integration.tms.process import TmsProcess, until
 from tests.unit.tms.orders import UUID, order
 
 

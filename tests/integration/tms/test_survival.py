@@ -18,7 +18,8 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
-from tests.integration.tms.conftest import SCHEDD, Peers, TmsProcess, until
+from tests.integration.tms.conftest import SCHEDD, Peers
+from tests.integration.tms.process import TmsProcess, until
 from tests.integration.tms.test_story import command, start
 from tests.unit.tms.orders import UUID
 

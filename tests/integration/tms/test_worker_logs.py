@@ -2,7 +2,8 @@
 
 from schemas.events import TaskforceCompleted
 from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
-from tests.integration.tms.conftest import Peers, TmsProcess, until
+from tests.integration.tms.conftest import Peers
+from tests.integration.tms.process import TmsProcess, until
 from tests.integration.tms.test_story import start
 from tests.unit.tms.orders import UUID
 
