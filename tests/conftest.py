@@ -80,11 +80,28 @@ _CONTRACT_CLUSTERS = {
 }
 
 
+#: The tags of the pilot images that there are; `latest` is the second.
+PILOT_TAGS = ("1.2.3", "1.10.0", "my-branch-0a1b2c", "v1.0-5")
+
+
 @pytest.fixture(scope="session")
-def contract_stack(installed: Installed, servers: Servers | None, request: pytest.FixtureRequest) -> Iterator[Stack]:
+def pilot_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that says which pilot images there are."""
+    directory = tmp_path_factory.mktemp("pilot-images")
+    for tag in PILOT_TAGS:
+        (directory / f"ewms-pilot:{tag}").mkdir()
+    (directory / "another-image:9.9.9").mkdir()
+    return directory
+
+
+@pytest.fixture(scope="session")
+def contract_stack(
+    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, pilot_images: Path
+) -> Iterator[Stack]:
     """The whole system as an existing TMS meets it: schedds served over REST, and pages of 40 000 bytes."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
     environment |= {"EWMS_CLUSTERS": json.dumps(_CONTRACT_CLUSTERS), "EWMS_QUERY_MAX_BYTES": "40000"}
+    environment["EWMS_IMAGE_DIR"] = str(pilot_images)
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
         running_stack(installed, run, pool="local", environment=environment, servers=servers) as running,

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,10 +136,35 @@ def test_an_alias_of_a_location_and_the_location_make_two_taskforces_at_one_sche
 def test_a_pilot_tag_is_stored_and_latest_as_what_it_means_now(world: World, tag: str) -> None:
     made = world.submit(pilot_config={"tag": tag, "environment": {}, "input_files": [], "image_source": "cvmfs"})
     stored = made["taskforces"][0]["pilot_config"]["tag"]
-    if tag == "latest":
-        assert stored != "latest"
-    else:
-        assert stored == tag
+    assert stored == ("1.10.0" if tag == "latest" else tag), "the highest version, not the last by name"
+
+
+def _refused_tag(world: World, tag: str) -> None:
+    answer = world.user.post("/workflows", request(pilot_config={"tag": tag}))
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("Pilot image tag not found. ")
+
+
+@pytest.mark.parametrize("tag", ["1.2.4", "9.9.9", "no-such-branch"])
+def test_a_pilot_tag_of_no_image_is_refused(world: World, tag: str) -> None:
+    _refused_tag(world, tag)
+
+
+def test_an_image_counts_as_soon_as_it_is_there_and_without_any_there_is_no_latest(
+    world: World, pilot_images: Path
+) -> None:
+    aside = pilot_images.rename(pilot_images.with_name("aside"))
+    try:
+        pilot_images.mkdir()
+        _refused_tag(world, "latest")
+        _refused_tag(world, "1.2.3")
+        (new := pilot_images / "ewms-pilot:0.0.1").mkdir()
+        made = world.submit(pilot_config={"tag": "latest"})
+        assert made["taskforces"][0]["pilot_config"]["tag"] == "0.0.1"
+        new.rmdir()
+    finally:
+        pilot_images.rmdir()
+        aside.rename(pilot_images)
 
 
 def test_two_tasks_that_name_an_alias_share_its_queue(world: World) -> None:
