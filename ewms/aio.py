@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from ewms.checkup import Finding, checkup
 from ewms.durations import Duration, seconds
 from ewms.http import Gateway
 from ewms.logs import LogInfo, list_logs, stretches
@@ -88,6 +89,10 @@ class AsyncClient:
     async def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
         """Return the workflows that `query` finds, oldest first."""
         return await query_all(self._open, "workflows", "workflows", objects.Workflow, dict(query or {}))
+
+    async def checkup(self) -> list[Finding]:
+        """Return what is well and what is not on the way to the server."""
+        return [finding async for finding in checkup(self._open, self.server.gateway)]
 
     async def task(self, task_id: str) -> objects.TaskDirective:
         """Return the task directive `task_id`."""

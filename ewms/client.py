@@ -20,6 +20,7 @@ from threading import BoundedSemaphore
 from typing import Any, Self
 
 from ewms.aio import AsyncClient
+from ewms.checkup import Finding
 from ewms.durations import Duration
 from ewms.logs import LogInfo
 from ewms.payloads import Event
@@ -86,6 +87,10 @@ class Client:
     def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
         """Return the workflows that `query` finds, oldest first."""
         return self._open.call(self._client.workflows(query))
+
+    def checkup(self) -> list[Finding]:
+        """Return what is well and what is not on the way to the server."""
+        return self._open.call(self._client.checkup())
 
     def task(self, task_id: str) -> objects.TaskDirective:
         """Return the task directive `task_id`."""

@@ -61,6 +61,25 @@ class Gateway:
         answer = await self._call("GET", path, None)
         return answer.content, answer.headers
 
+    async def get_open(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Return status and JSON object of a path outside of the API that needs no token. It is asked once.
+
+        Raises:
+            Unreachable: nothing answered.
+            ServerDown: what answered is no gateway.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.get(path)
+        except TimeoutError as error:
+            raise Unreachable(f"{self._server.gateway} did not answer within {self._timeout_s:g} s") from error
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+        content = self._json(answer)
+        if not isinstance(content, dict):
+            raise ServerDown(f"{answer.url} is no path of an EWMS gateway", hint="is this an EWMS gateway?")
+        return answer.status_code, content
+
     async def post(self, path: str, body: Any) -> Any:
         """Return the JSON answer to `body`. See `_call`."""
         return self._json(await self._call("POST", path, body))

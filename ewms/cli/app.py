@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli import queue, task, taskforce, up, workflow
+from ewms.cli import doctor, queue, task, taskforce, up, workflow
 from ewms.cli.context import Options, Output
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.add_typer(workflow.app, name="workflow")
 app.add_typer(task.app, name="task")
 app.add_typer(taskforce.app, name="taskforce")
 app.add_typer(queue.app, name="queue")
+app.command("doctor")(doctor.doctor)
 app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.up)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,32 @@ def wait_for_events(queue: PublicQueue, wanted: set[int]) -> None:
     while (n_ready := asyncio.run(queue.n_ready())) not in wanted:
         assert time.monotonic() < deadline, f"{n_ready} events, not {wanted}"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("version", "ready", "token", "status", "says"),
+    [
+        ("", {"mongodb": "ok"}, 200, 0, "token: the gateway accepts it"),
+        ("9.0.0", {"mongodb": "ok"}, 200, 1, "install the client that belongs to the server"),
+        ("", {"mongodb": "no answer within 4 s"}, 200, 1, "gateway's mongodb: no answer within 4 s"),
+        ("", {"mongodb": "ok"}, 403, 1, "not ok  token: authorization failed"),
+    ],
+)
+def test_the_doctor_names_what_is_not_well(
+    version: str, ready: dict[str, str], token: int, status: int, says: str, gateway: FakeGateway
+) -> None:
+    gateway.on("GET /version", (200, {"version": version or version_of("ewms")}, {}))
+    gateway.on("GET /readyz", (200 if set(ready.values()) == {"ok"} else 503, ready, {}))
+    answer = {"workflows": [], "next_after": None} if token == 200 else {"code": 403, "error": "authorization failed"}
+    gateway.on("POST /v1/query/workflows", (token, answer, {}))
+    done = ewms(gateway, "doctor")
+    assert done.returncode == status, done.stderr
+    assert says in done.stdout
+
+
+def test_the_doctor_of_a_server_that_is_not_there_says_so_and_no_more(gateway: FakeGateway) -> None:
+    done = ewms(gateway, "doctor", "--server", "http://127.0.0.1:9", "-o", "json")
+    assert done.returncode == 1
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert (finding["what"], finding["is_well"]) == ("gateway", False)
+    assert "ewms up" in finding["remedy"]
