@@ -94,6 +94,7 @@ class Bus:
             body,
             message_id=event_id,
             content_type=EVENT_CONTENT_TYPE,
+            user_id=self._user,
             headers={"traceparent": traceparent} if traceparent else None,
             timeout_s=_PUBLISH_TIMEOUT_S,
         )
@@ -104,8 +105,8 @@ class Bus:
         Parked events that this version knows come back into the inbox first. What an error of the handler means
         is the table in `runtime.intake`.
         """
-        await inbox.take_back(self._connection, self._publisher, self.service)
-        intake = Intake(self.service, handler, self._publisher)
+        await inbox.take_back(self._connection, self._publisher, self.service, self._user)
+        intake = Intake(self.service, self._user, handler, self._publisher)
         self._intakes.append(intake)
         intake.consumer = await self._connection.consume(
             topology.inbox(self.service),

@@ -57,7 +57,19 @@ async def declare(channel: aio_pika.abc.AbstractChannel, service: str) -> None:
     await inbox.bind(aside, BACK)
 
 
-async def set_aside(publisher: Publisher, service: str, delivery: Delivery, key: Aside, reason: EWMSError) -> None:
+def sender_of(delivery: Delivery, user: str) -> str:
+    """Return the broker's user who sent `delivery`, "" if none is named. Of our own copies the first sender is told.
+
+    The broker has checked `user_id`, and only the service itself (`user`) may write onto its aside exchange.
+    """
+    if delivery.user_id != user:
+        return delivery.user_id
+    return str(delivery.headers.get(Header.SENDER, user))
+
+
+async def set_aside(
+    publisher: Publisher, service: str, delivery: Delivery, key: Aside, *, user: str, reason: EWMSError
+) -> None:
     """Put a copy of `delivery`, with the reason in its headers, where an operator or the next version finds it."""
     await publisher.publish(
         topology.aside_exchange(service),
@@ -70,12 +82,14 @@ async def set_aside(publisher: Publisher, service: str, delivery: Delivery, key:
             Header.DEAD_ERROR.value: reason.reason[:1000],
             Header.DEAD_QUEUE.value: topology.inbox(service),
             Header.DEAD_ATTEMPTS.value: delivery.attempt,
+            Header.SENDER.value: sender_of(delivery, user),
         },
+        user_id=user,
         timeout_s=10.0,
     )
 
 
-async def take_back(connection: Connection, publisher: Publisher, service: str) -> int:
+async def take_back(connection: Connection, publisher: Publisher, service: str, user: str) -> int:
     """Move the parked events whose type is known by now back into the inbox; return how many."""
     parked = topology.parked_inbox(service)
     async with connection.channel() as channel:
@@ -100,6 +114,8 @@ async def take_back(connection: Connection, publisher: Publisher, service: str) 
                     delivery.body,
                     message_id=delivery.id,
                     content_type=EVENT_CONTENT_TYPE,
+                    headers={Header.SENDER.value: sender_of(delivery, user)},
+                    user_id=user,
                     timeout_s=10.0,
                 )
                 await delivery.ack()

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from runtime.amqp import Consumer, Delivery, Publisher, full_jitter
 from runtime.failpoints import failpoint
-from runtime.inbox import set_aside
+from runtime.inbox import sender_of, set_aside
 from runtime.telemetry import counter, handling, log
 from schemas.errors import Conflict, Rejected, Unavailable
 from schemas.events import Event, UnknownType
@@ -32,8 +32,9 @@ _REJECT_CAP_S = 5.0
 class Intake:
     """Runs the handler on each delivery of one inbox, several at a time."""
 
-    def __init__(self, service: str, handler: Handler, publisher: Publisher) -> None:
+    def __init__(self, service: str, user: str, handler: Handler, publisher: Publisher) -> None:
         self._service = service
+        self._user = user
         self._handler = handler
         self._publisher = publisher
         self._running: set[asyncio.Task[None]] = set()
@@ -81,9 +82,9 @@ class Intake:
 
     async def _attempt(self, delivery: Delivery) -> str:
         try:
-            event = _decoded(delivery.body)
+            event = _decoded(delivery.body).sent_by(sender_of(delivery, self._user))
         except UnknownType as error:
-            await set_aside(self._publisher, self._service, delivery, Aside.PARKED, error)
+            await set_aside(self._publisher, self._service, delivery, Aside.PARKED, user=self._user, reason=error)
             log.warning("event parked", event_id=delivery.id, reason=error.reason)
             await delivery.ack()
             return "parked"
@@ -104,7 +105,7 @@ class Intake:
             return "handled"
 
     async def _bury(self, delivery: Delivery, error: Rejected) -> str:
-        await set_aside(self._publisher, self._service, delivery, Aside.DEAD, error)
+        await set_aside(self._publisher, self._service, delivery, Aside.DEAD, user=self._user, reason=error)
         log.warning("event rejected", event_id=delivery.id, reason=error.reason)
         await delivery.ack()
         return "rejected"

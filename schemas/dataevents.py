@@ -40,6 +40,8 @@ class Header(StrEnum):
     DEAD_TASKFORCE = "x-ewms-dead-taskforce"
     DEAD_WORKER = "x-ewms-dead-worker"
     DEAD_AT = "x-ewms-dead-at"
+    #: Set by a service on the control event that it lays aside: the broker's user who had sent it.
+    SENDER = "x-ewms-sender"
 
 
 class DeadReason(StrEnum):

@@ -11,9 +11,9 @@ parks. Source: CloudEvents 1.0 core and JSON format.
 
 from abc import abstractmethod
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, SerializeAsAny, model_validator
 
 from schemas.documents import QueuePlan
 from schemas.errors import Rejected
@@ -308,6 +308,9 @@ class Event(BaseModel):
     traceparent: str | None = None
     data: SerializeAsAny[Payload]
 
+    #: Not on the wire: the broker's user who sent it, which the broker has checked; `source` is only what he says.
+    _sender: str = PrivateAttr("")
+
     @model_validator(mode="before")
     @classmethod
     def _payload_of_its_type(cls, raw: Any) -> Any:
@@ -324,6 +327,17 @@ class Event(BaseModel):
     def routing_key(self) -> str:
         """Return the key that leads the event to its inbox."""
         return self.data.routing_key
+
+    @property
+    def sender(self) -> str:
+        """Return the broker's user who sent the event, "" if he did not name himself."""
+        return self._sender
+
+    def sent_by(self, sender: str) -> Self:
+        """Return the event as `sender`'s."""
+        copy = self.model_copy()
+        copy._sender = sender
+        return copy
 
 
 def schema_of(payload: type[Payload]) -> str:

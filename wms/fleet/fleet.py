@@ -18,11 +18,11 @@ from runtime.store import Store, Transaction
 from runtime.telemetry import log
 from schemas.api import WorkflowRequest
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
-from schemas.errors import NotFound
-from schemas.events import Payload, QueuesActivated, QueuesDeferred
+from schemas.errors import NotFound, Rejected
+from schemas.events import Payload, QueuesActivated, QueuesDeferred, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
 from schemas.phases import Deactivated, Phase
-from schemas.topology import Service
+from schemas.topology import Service, tms_service
 from wms.fleet import reports, repository
 from wms.fleet.access import Access, Owner
 from wms.fleet.aggregate import MAX_FAILURES, Aggregate, Outcome
@@ -31,7 +31,7 @@ from wms.fleet.images import PilotImages
 from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
 from wms.fleet.minting import Mint
 from wms.fleet.ordering import Turns
-from wms.fleet.requests import MAX_QUEUES, NewWorkflow, new_workflow
+from wms.fleet.requests import MAX_QUEUES, new_workflow
 from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 
 
@@ -87,7 +87,7 @@ class Fleet:
             now=now,
             max_queues=self._max_queues,
         )
-        decision = _creation(new)
+        decision = repository.creation(new)
 
         async def step(_: Transaction) -> Decision:
             return decision
@@ -159,12 +159,24 @@ class Fleet:
         """Take in what MQS says of a workflow's queues."""
         await self._apply(answer.workflow_id, answer, once)
 
-    async def reported(self, report: Report, once: Once) -> None:
-        """Take in what a TMS says of a taskforce."""
+    async def reported(self, report: Report, sender: str, once: Once) -> None:
+        """Take in what a TMS, the `sender`, says of a taskforce.
+
+        Raises:
+            Rejected: the taskforce is at a schedd of which another TMS speaks.
+        """
         uuid = report.taskforce_uuid
 
         async def step(tx: Transaction) -> Decision:
             before = await self._load_for(tx, uuid)
+            schedd = _schedd(before, report)
+            if schedd is not None and sender != tms_service(schedd):
+                raise Rejected(f"{sender or 'a nameless sender'} may not speak of taskforces at {schedd}")
+            if before is not None and before.asks_itself(before.taskforces[uuid]):
+                log.warning(
+                    "report by events from a TMS that is served by REST", taskforce_uuid=uuid, report=report.TYPE
+                )
+                return Decision()
             if before is None:
                 log.warning("report of an unknown taskforce", taskforce_uuid=uuid, report=report.TYPE)
                 return Decision(events=self._audible(reports.orphaned(report)))
@@ -283,24 +295,16 @@ class Fleet:
         return await self._store.transact(step, inbox_id=once.inbox_id, digest=once.digest)
 
 
+def _schedd(aggregate: Aggregate | None, report: Report) -> str | None:
+    """Return where the taskforce of `report` is; None: no document knows it, and the report does not say."""
+    if aggregate is not None:
+        return aggregate.taskforces[report.taskforce_uuid].schedd
+    return report.schedd if isinstance(report, TaskforceSubmitted) else None
+
+
 def no_such_taskforce(uuid: str, *, hint: str = "") -> NotFound:
     """Return the error for a taskforce that is unknown, or not the caller's."""
     return NotFound(f"no taskforce found with uuid: {uuid}", hint=hint)
-
-
-def _creation(new: NewWorkflow) -> Decision:
-    answer = {
-        "workflow": repository.public(Collection.WORKFLOWS, new.workflow.model_dump(mode="json")),
-        "task_directives": [
-            repository.public(Collection.TASK_DIRECTIVES, task.model_dump(mode="json")) for task in new.tasks
-        ],
-        "taskforces": [
-            repository.public(Collection.TASKFORCES, taskforce.model_dump(mode="json")) for taskforce in new.taskforces
-        ],
-    }
-    return Decision(
-        changes=repository.inserts((new.workflow, *new.tasks, *new.taskforces)), events=(new.event,), answer=answer
-    )
 
 
 def _workflow_of(child: TaskforceUuid | TaskId) -> str:

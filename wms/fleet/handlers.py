@@ -1,6 +1,11 @@
-"""Events in: each is one call of the fleet, and takes effect once, by its id."""
+"""Events in: each is one call of the fleet, and takes effect once, by its id.
+
+Each service may say only what is its own to say: a TMS what becomes of the taskforces at its schedd, MQS what becomes
+of queues. Whatever else they say goes to the dead letters.
+"""
 
 from runtime.telemetry import log
+from schemas.errors import Rejected
 from schemas.events import (
     Event,
     QueuesActivated,
@@ -12,6 +17,7 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
+from schemas.topology import Service, tms_service
 from wms.fleet.fleet import Fleet, Once
 from wms.fleet.snapshots import SnapshotWriter
 
@@ -28,9 +34,11 @@ class Handlers:
         once = Once(f"wms:{event.id}")
         match event.data:
             case TaskforceStatuses() as statuses:
+                _check_sender(event, tms_service(statuses.schedd))
                 # Newest wins by itself: no inbox row, and nothing lost if we die before it is written.
                 self._snapshots.offer(statuses)
             case QueuesActivated() | QueuesDeferred() as answer:
+                _check_sender(event, Service.MQS)
                 await self._fleet.queues_answered(answer, once)
             case (
                 TaskforceSubmitted()
@@ -39,6 +47,11 @@ class Handlers:
                 | TaskforceRemoveFailed()
                 | TaskforceCompleted() as report
             ):
-                await self._fleet.reported(report, once)
+                await self._fleet.reported(report, event.sender, once)
             case other:
                 log.warning("event is not for WMS", event_type=other.TYPE)
+
+
+def _check_sender(event: Event, expected: str) -> None:
+    if event.sender != expected:
+        raise Rejected(f"{event.sender or 'a nameless sender'} may not say what is for {expected} to say")

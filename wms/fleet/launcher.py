@@ -33,6 +33,8 @@ class Launcher:
         self._fleet = fleet
         self._clusters = clusters
         self._nudged = asyncio.Event()
+        #: Where something may wait; None: not looked yet.
+        self._schedds: frozenset[str] | None = None
         self._passed_over: dict[TaskforceUuid, datetime] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -53,6 +55,24 @@ class Launcher:
         """Have a look soon."""
         self._nudged.set()
 
+    async def _left_out(self) -> frozenset[str]:
+        """Return the schedds that are at no location any more, and yet have something to be started.
+
+        Nothing new comes to them; what has come before has its turn as long as their TMS is there.
+        """
+        waiting = await self._store.find(
+            Collection.TASKFORCES,
+            {
+                "schedd": {"$nin": sorted(self._clusters.schedds)},
+                "phase": {"$in": [Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER]},
+            },
+            projection={"schedd": 1},
+        )
+        left_out = frozenset(str(taskforce["schedd"]) for taskforce in waiting)
+        if left_out:
+            log.warning("taskforces wait at schedds that are at no location", schedds=sorted(left_out))
+        return left_out
+
     def _committed(self, committed: Committed) -> None:
         if any(_matters(change) for change in committed.changes):
             self.nudge()
@@ -63,7 +83,9 @@ class Launcher:
             await self._nudged.wait()
             self._nudged.clear()
             try:
-                for schedd in sorted(self._clusters.schedds):
+                if self._schedds is None:
+                    self._schedds = self._clusters.schedds | await self._left_out()
+                for schedd in sorted(self._schedds):
                     while await self._launch_at(schedd):
                         pass
                 n_failures = 0

@@ -32,6 +32,9 @@ ADDED = "Created when adding more workers for this task directive."
 #: What add-workers' taskforces have above their workflow; it does not climb with repetition.
 ADDED_PRIORITY = 100
 
+#: Why queues wait of which MQS has said nothing.
+MQS_SILENT = "MQS does not answer; it is asked again and again"
+
 #: An activation this long after the end did not just cross it on the way.
 _CROSSING = timedelta(minutes=1)
 
@@ -164,7 +167,7 @@ def _deferred(aggregate: Aggregate, stimulus: QueuesDeferred, now: datetime) -> 
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_deferred == reason:
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
-    if not workflow.queues_deferred:
+    if workflow.queues_deferred in ("", MQS_SILENT):
         # One line a wait: its reason may change with every number in it, and the log is one array.
         for taskforce in draft:
             draft.note(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=reason)
@@ -196,11 +199,24 @@ def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
     )
 
 
+def _silent(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
+    """Note, where users can see it, that the TMS of `taskforce` does not answer; its answer takes the note away."""
+    if taskforce.asked_at is None or taskforce.n_asked < launching.PATIENCE or taskforce.stuck:
+        return taskforce
+    return draft.change(taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; it is asked again and again")
+
+
 def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
     draft = Draft(aggregate, now)
     workflow = aggregate.workflow
     if (due := queues_due(workflow)) is not None and due <= now:
-        draft.change_workflow(queues_asked_at=now, n_queues_asked=workflow.n_queues_asked + 1)
+        n_asked = workflow.n_queues_asked
+        silent = n_asked >= launching.PATIENCE and not workflow.queues_deferred
+        draft.change_workflow(
+            queues_asked_at=now,
+            n_queues_asked=n_asked + 1,
+            queues_deferred=MQS_SILENT if silent else workflow.queues_deferred,
+        )
         draft.send(queues_wanted(workflow, {t.schedd for t in draft}))
     for taskforce in draft:
         unanswered = taskforce.asked_at is not None and ask_again_at(taskforce.asked_at, taskforce.n_asked) <= now
@@ -208,14 +224,14 @@ def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
             case Phase.PRE_MQ_ACTIVATION if workflow.deactivated is None and workflow.queues_active_at is not None:
                 draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=AUTO_ADVANCED)
             case Phase.PENDING_STARTER if unanswered:
-                ask_to_start(draft, taskforce, stimulus.default_n_workers)
+                ask_to_start(draft, _silent(draft, taskforce), stimulus.default_n_workers)
             case Phase.PENDING_STOPPER if not is_over(taskforce):
                 paused = taskforce.retry_at is not None and taskforce.retry_at > now
                 if unanswered or (taskforce.asked_at is None and not paused):
-                    ask_to_stop(draft, taskforce)
+                    ask_to_stop(draft, _silent(draft, taskforce))
             case Phase.CONDOR_RM if unanswered:
                 # Removed, and yet nobody has told that it left the queue: the TMS looks, and says.
-                ask_to_stop(draft, taskforce)
+                ask_to_stop(draft, _silent(draft, taskforce))
             case _:
                 pass
     return draft.settle()

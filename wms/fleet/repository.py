@@ -5,13 +5,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from runtime.decision import Change, Document, Insert, Update
+from runtime.decision import Change, Decision, Document, Insert, Update
 from runtime.store import Index, Transaction
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import Phase
 from wms.fleet.aggregate import Aggregate
+from wms.fleet.requests import NewWorkflow
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -156,3 +157,15 @@ async def load_for(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = Fa
         tasks={taskforce.task_id: TaskDirectiveDocument.model_validate(task)} if task else {},
         others_open=others_open,
     )
+
+
+def creation(new: NewWorkflow) -> Decision:
+    """Return what puts `new` into the database, with the contract's answer."""
+    answer = {
+        "workflow": public(Collection.WORKFLOWS, new.workflow.model_dump(mode="json")),
+        "task_directives": [public(Collection.TASK_DIRECTIVES, task.model_dump(mode="json")) for task in new.tasks],
+        "taskforces": [
+            public(Collection.TASKFORCES, taskforce.model_dump(mode="json")) for taskforce in new.taskforces
+        ],
+    }
+    return Decision(changes=inserts((new.workflow, *new.tasks, *new.taskforces)), events=(new.event,), answer=answer)

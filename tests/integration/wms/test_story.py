@@ -4,11 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import aio_pika
 import pytest
 
 from schemas.events import (
     QueuesDeferred,
     Snapshot,
+    TaskforceCompleted,
     TaskforceRelease,
     TaskforceRemove,
     TaskforceRemoved,
@@ -22,6 +24,7 @@ from schemas.events import (
 )
 from schemas.objects import MQProfile
 from schemas.requests import DepthsAnswer
+from schemas.topology import dead_inbox, tms_service
 from tests.integration.wms.conftest import SCHEDD, World, phases, request
 
 
@@ -187,6 +190,35 @@ async def test_a_snapshot_from_another_schedd_is_not_written(world: World) -> No
     await world.tms.say(of(SCHEDD, "TRUE", 1))
     seen = await world.until(uuid, lambda t: bool(t["compound_statuses"]))
     assert seen["compound_statuses"] == {"TRUE": {"x": 1}}
+
+
+async def test_nobody_speaks_for_a_tms_but_itself(world: World) -> None:
+    made = await world.submit()
+    uuid = made["taskforces"][0]["taskforce_uuid"]
+    submitted = await world.in_phase(uuid, "condor-submit")
+    cluster_id = submitted["cluster_id"]
+    await world.mqs.say(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=cluster_id))
+    await world.mqs.say(TaskforceCompleted(taskforce_uuid=uuid, cluster_id=cluster_id, completed_at=datetime.now(UTC)))
+    # The other way round: a TMS says what is MQS's to say.
+    workflow_id = made["workflow"]["workflow_id"]
+    await world.tms.say(QueuesDeferred(workflow_id=workflow_id, reason="because a TMS says so"))
+    await world.post(f"/v1/workflows/{workflow_id}/actions/abort", {})
+    complete = await world.in_phase(uuid, "condor-complete")
+    assert phases(complete)[-4:] == ["condor-submit", "pending-stopper", "condor-rm", "condor-complete"]
+    async with await aio_pika.connect(world.settings.control_amqp_url.get_secret_value()) as connection:
+        channel = await connection.channel()
+        dead = await channel.get_queue(dead_inbox("wms"), ensure=False)
+        reasons = set()
+        async with asyncio.timeout(10):
+            while len(reasons) < 2:
+                message = await dead.get(fail=False, no_ack=True)
+                if message is not None:
+                    assert message.headers["x-ewms-sender"] in ("mqs", tms_service(SCHEDD))
+                    reasons.add(message.headers["x-ewms-dead-error"])
+    assert reasons == {
+        f"mqs may not speak of taskforces at {SCHEDD}",
+        f"{tms_service(SCHEDD)} may not say what is for mqs to say",
+    }
 
 
 async def test_every_event_may_come_twice(world: World) -> None:

@@ -35,6 +35,7 @@ from tests.unit.wms.fleets import (
 )
 from wms.fleet.aggregate import Aggregate, Draft, is_over
 from wms.fleet.clusters import Cluster
+from wms.fleet.launching import PATIENCE
 from wms.fleet.lifecycle import decide, orphaned
 from wms.fleet.minting import Mint
 from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Woken
@@ -155,6 +156,43 @@ def test_an_unanswered_start_is_repeated_and_its_log_does_not_grow() -> None:
         state = outcome.after
         assert state.taskforces[uuid].n_asked == n
     assert len(state.taskforces[uuid].phase_change_log) == n_lines
+
+
+def woken(state: Aggregate, n: int) -> Aggregate:
+    """Return `state` after `n` of its timers have run out with nothing heard."""
+    for _ in range(n):
+        assert state.workflow.wake_at is not None
+        state = decide(state, Woken(), state.workflow.wake_at).after
+    return state
+
+
+def test_a_tms_that_does_not_answer_is_visible_until_it_does() -> None:
+    state = aggregate(task_request())
+    uuid = first(state)
+    state = woken(after(state, activated(state), Launch(uuid)), PATIENCE - 1)
+    assert state.taskforces[uuid].stuck == ""
+    state = woken(state, 1)
+    assert "does not answer" in state.taskforces[uuid].stuck
+    assert after(state, submitted(state, uuid)).taskforces[uuid].stuck == ""
+    assert after(state, failed(uuid)).taskforces[uuid].stuck == ""
+    stopped = after(state, ABORT)
+    assert stopped.taskforces[uuid].stuck == "", "a stop is another question"
+    silent = woken(stopped, PATIENCE)
+    assert "does not answer" in silent.taskforces[uuid].stuck
+    assert after(silent, removed(uuid)).taskforces[uuid].stuck == ""
+
+
+def test_an_mqs_that_does_not_answer_is_visible_until_it_does() -> None:
+    state = aggregate(task_request())
+    uuid = first(state)
+    state = woken(state, PATIENCE - 1)
+    assert state.workflow.queues_deferred == ""
+    state = woken(state, 1)
+    assert "does not answer" in state.workflow.queues_deferred
+    deferred = after(state, QueuesDeferred(workflow_id=state.workflow.workflow_id, reason="full"))
+    assert deferred.workflow.queues_deferred == "full"
+    assert deferred.taskforces[uuid].phase_change_log[-1].context == "full"
+    assert after(state, activated(state)).workflow.queues_deferred == ""
 
 
 # ---- the user ends it
