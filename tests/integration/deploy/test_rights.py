@@ -16,6 +16,8 @@ from schemas import topology
 
 TMS = topology.tms_service(SCHEDD)
 FOREIGN_TMS = topology.tms_service("another.example.org")
+#: Where WMS has asked for an answer; its real name is random.
+ANSWERS = topology.answers_queue("wms", "0123456789abcdef")
 QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 
 Act = Callable[[AbstractChannel], Awaitable[Any]]
@@ -64,6 +66,7 @@ async def inboxes(rabbitmq: RabbitMQ, control_vhost: str) -> None:
     async with connection, connection.channel() as channel:
         for service in ("wms", "mqs", TMS, FOREIGN_TMS):
             await declares(topology.inbox(service))(channel)
+        await declares(ANSWERS)(channel)
 
 
 async def _is_let(rabbitmq: RabbitMQ, user: str, vhost: str, act: Act) -> bool:
@@ -85,6 +88,8 @@ ALLOWED: list[tuple[str, str, Act]] = [
     ("wms", "orders to MQS", publishes("ewms.control", "mqs.workflow.requested")),
     ("wms", "requests to MQS", publishes("ewms.requests", "mqs.requests")),
     ("wms", "answers to requests", consumes("amq.rabbitmq.reply-to")),
+    ("wms", "own queue for answers", declares(ANSWERS)),
+    ("wms", "answers from a TMS", consumes(ANSWERS)),
     ("mqs", "events in", consumes("mqs.inbox")),
     ("mqs", "word to WMS", publishes("ewms.control", "wms.queues.activated")),
     ("mqs", "answers, by the default exchange", publishes("", "amq.rabbitmq.reply-to.nobody")),
@@ -94,6 +99,7 @@ ALLOWED: list[tuple[str, str, Act]] = [
     (TMS, "word to WMS", publishes("ewms.control", "wms.taskforce.submitted")),
     (TMS, "requests to MQS", publishes("ewms.requests", "mqs.requests")),
     (TMS, "answers to requests", consumes("amq.rabbitmq.reply-to")),
+    (TMS, "answers to WMS", publishes("ewms.requests", ANSWERS)),
 ]
 
 REFUSED: list[tuple[str, str, Act]] = [
@@ -101,6 +107,7 @@ REFUSED: list[tuple[str, str, Act]] = [
     ("wms", "any queue, by the default exchange", publishes("", "mqs.inbox")),
     ("wms", "queues of no service", declares("anything")),
     ("mqs", "WMS's events", consumes("wms.inbox")),
+    ("mqs", "what a TMS answers WMS", consumes(ANSWERS)),
     ("mqs", "WMS's events, by a binding", binds("mqs.inbox", "wms.#")),
     (TMS, "WMS's events", consumes("wms.inbox")),
     (TMS, "another TMS's events", consumes(f"{FOREIGN_TMS}.inbox")),
@@ -110,6 +117,10 @@ REFUSED: list[tuple[str, str, Act]] = [
     (TMS, "orders to MQS", publishes("ewms.control", "mqs.workflow.over")),
     (TMS, "any queue, by the default exchange", publishes("", "wms.inbox")),
     (TMS, "another service's queue", declares("wms.inbox")),
+    (TMS, "what another TMS answers WMS", consumes(ANSWERS)),
+    (TMS, "another queue for WMS's answers", declares(topology.answers_queue("wms", "of-my-own"))),
+    (TMS, "more into WMS's answers, by a binding", binds(ANSWERS, "wms.#")),
+    (TMS, "answers past the exchange for them", publishes("", ANSWERS)),
     (TMS, "the end of the shared exchange", deletes("ewms.control")),
 ]
 
