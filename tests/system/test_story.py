@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import Stack
-from ewms import Client, NotThere, Refused, Workflow
+from ewms import AlreadyThere, Client, Refused, Workflow
 from ewms.client import Run
 from schemas.phases import Phase
 from tests.system.conftest import CLUSTER, one_task, shell_task
@@ -106,10 +106,10 @@ def test_aborting_at_once_leaves_no_cluster_behind(client: Client) -> None:
         assert outcome.state.workflow.deactivated == "ABORTED"
 
 
-def test_deactivating_twice_finds_nothing_to_deactivate(client: Client) -> None:
+def test_deactivating_twice_says_what_it_is_already(client: Client) -> None:
     run = client.submit(one_task("cp $1 $2", n_workers=1))
     run.abort()
-    with pytest.raises(NotThere, match="no non-deactivated workflow"):
+    with pytest.raises(AlreadyThere, match="is already aborted"):
         run.finish()
 
 
