@@ -33,6 +33,10 @@ def test_a_watcher_from_outside_counts_the_work_left_in_the_tasks_inputs() -> No
     assert seen.queue_per_s == pytest.approx({"photons": -10.0, "results": 10.0})
 
 
+def test_one_look_from_outside_tells_nothing_of_what_was_done() -> None:
+    assert progress([facts(0, lying=depths(80))]).done is None
+
+
 def test_workers_are_counted_by_what_a_watcher_distinguishes() -> None:
     statuses = {
         "IDLE": {"null": 3},
