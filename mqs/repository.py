@@ -8,7 +8,7 @@ MQOrphanColl   {_id: <queue>, seen_at}                            queues on the 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -32,6 +32,8 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("workflow_id", "position")),
         Index(("retired_at",)),
     ],
+    # A key goes once no token of it can be good any more.
+    Collection.MQ_KEYS: [Index(("expires_at",), expire_after=timedelta())],
 }
 
 _LEDGER_ID = "queues"

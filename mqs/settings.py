@@ -45,7 +45,6 @@ class Settings(StoreSettings):
     user_token_life_s: Seconds = Field(
         86_400, validation_alias=_named("EWMS_USER_TOKEN_LIFE_S", "BROKER_QUEUE_AUTH_TOKEN_EXP")
     )
-    #: Renewed by TMS at half of it. Longer only where running pilots cannot fetch a renewed one (decision 0006).
     #: What the broker is called as an OAuth resource server; the type is the id unless it is given.
     broker_resource_server: str = Field(
         "", validation_alias=_named("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
@@ -55,6 +54,7 @@ class Settings(StoreSettings):
     )
     #: Serve existing message clients, whose tokens are wider: see docs/queues.md.
     legacy_clients: bool = False
+    #: Renewed by TMS at half of it. Longer only where running pilots cannot fetch a renewed one (decision 0007).
     pilot_token_life_s: Seconds = 3_600
 
     budget_queues: Limit = 10_000

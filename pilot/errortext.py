@@ -12,8 +12,9 @@ NOTHING = "<no stderr logs>"
 _HEAD = "Traceback (most recent call last):"
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-#: The container runtime's own lines. Source: apptainer's sylog, `LEVEL: text` padded to nine columns.
-_RUNTIME = re.compile(r"(DEBUG|VERBOSE|INFO|WARNING|ERROR|FATAL)\s*(\[U=.*?\])?\s*:?\s+\S")
+#: The container runtime's own lines. Source: apptainer's sylog, `LEVEL: text` padded to nine columns, or, where it
+#: debugs, `LEVEL   [U=0,P=1]   function()   text`. A task's own `ERROR: text` is padded to nothing.
+_RUNTIME = re.compile(r"(DEBUG:   |VERBOSE: |INFO:    |WARNING: |ERROR:   |FATAL:   |[A-Z]{4,7}\s+\[U=.*?\]\s+)\S")
 _RUNTIME_FAILED = re.compile(r"(ERROR|FATAL)\b")
 
 

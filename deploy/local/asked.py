@@ -21,6 +21,9 @@ SCHEDD = "ewms@localhost"
 LOCATION = "local"
 _ALIASES = ("sub-2", "osg", "OSG")
 
+#: What pydantic, which the services read the same variable with, takes for true.
+_YES = ("1", "on", "t", "true", "y", "yes")
+
 # Where the launcher put the servers and itself: a shell that was set up for another system must not lead there.
 _OURS = frozenset(
     "EWMS_" + name
@@ -45,6 +48,11 @@ class Asked:
     clusters: Mapping[str, Any]
     #: Variables for every process of EWMS.
     passed_on: Mapping[str, str]
+
+    @property
+    def channels(self) -> int:
+        """How many channels a connection to the broker may have: existing message clients open one for each use."""
+        return 256 if self.passed_on.get("EWMS_LEGACY_CLIENTS", "").lower() in _YES else 16
 
     @property
     def schedds(self) -> list[str]:

@@ -34,6 +34,8 @@ class BrokerPlan:
     key_files: KeyFiles | None = None
     #: Where it listens; `None` takes a free port.
     amqp_port: int | None = None
+    #: Channels that one connection may have: few, for a token is all that it takes to open them.
+    channels: int = 16
 
 
 class RabbitMQ(Broker):
@@ -50,6 +52,7 @@ class RabbitMQ(Broker):
         self._tree = tree
         self._home = home
         self._log = log
+        self._channels = plan.channels
         self._child: Child | None = None
 
     @property
@@ -114,7 +117,11 @@ class RabbitMQ(Broker):
         """Write the settings into the home directory, which the server finds at `seen_at`, as it does `public_key`."""
         home = self._home
         settings = _configuration(
-            self.ports, kid=self.key_files.kid, public_key=public_key, definitions_file=seen_at / "definitions.json"
+            self.ports,
+            kid=self.key_files.kid,
+            public_key=public_key,
+            definitions_file=seen_at / "definitions.json",
+            channels=self._channels,
         )
         (home / "rabbitmq.conf").write_text(settings)
         # The schema of rabbitmq.conf takes https only; a loopback address needs the older format. It has no name for
@@ -186,7 +193,9 @@ def new_users(schedds: Iterable[str]) -> dict[str, BrokerUser]:
     return {name: BrokerUser(name, secrets.token_urlsafe(18), os.urandom(4)) for name in names}
 
 
-def _configuration(ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path) -> str:
+def _configuration(
+    ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path, channels: int
+) -> str:
     return f"""\
 listeners.tcp.1 = 127.0.0.1:{ports["amqp"]}
 management.tcp.ip = 127.0.0.1
@@ -204,7 +213,7 @@ auth_oauth2.default_key = {kid}
 auth_oauth2.signing_keys.{kid} = {public_key}
 auth_oauth2.algorithms.1 = RS256
 
-channel_max = 16
+channel_max = {channels}
 heartbeat = 30
 max_message_size = {topology.MAX_EVENT_BYTES}
 # A task may take a day; the default closes the channel of a consumer that holds an event for 30 minutes.

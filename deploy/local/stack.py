@@ -202,7 +202,7 @@ def _started(
     with running(
         installed,
         run,
-        broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.amqp_port),
+        broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.amqp_port, wanted.channels),
         with_condor=pool == "condor",
         servers=servers,
     ) as services:

@@ -112,6 +112,7 @@ async def test_a_tasks_profiles_bear_one_pilots_token_and_only_the_gateway_gets_
         assert len({p.auth_token for p in found}) == 1
         claims = jwt.decode(str(found[0].auth_token), options={"verify_signature": False})
         assert scope("read", plan.queue_in) in claims["scope"].split()
+        assert claims["exp"] - claims["iat"] == 86_400, "an existing TMS cannot renew it"
         assert scope("read", plan.queue_out) not in claims["scope"].split()
         assert (await profiles(wms, ProfilesQuery(workflow_id=plan.workflow_id, subject="eve", unowned=True))) == (
             ProfilesAnswer(profiles=[])

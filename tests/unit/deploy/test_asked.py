@@ -24,6 +24,11 @@ def test_nothing_asked_is_free_ports_new_keys_and_one_pool_by_several_names() ->
     assert wanted.passed_on == {}
 
 
+@pytest.mark.parametrize(("said", "n_channels"), [("", 16), ("off", 16), ("on", 256), ("1", 256), ("True", 256)])
+def test_existing_message_clients_may_open_many_channels(said: str, n_channels: int) -> None:
+    assert asked({"EWMS_LEGACY_CLIENTS": said}).channels == n_channels
+
+
 def test_ports_are_numbers() -> None:
     wanted = asked({"EWMS_GATEWAY_PORT": "8080", "EWMS_AMQP_PORT": "5672"})
     assert (wanted.gateway_port, wanted.amqp_port) == (8080, 5672)

@@ -29,6 +29,8 @@ ValueError: bad pixel
         ("real error\n\x1b[33mWARNING:\x1b[0m underlay of /etc required more than 50\n", "real error"),
         ("INFO:    Starting\nFATAL:   stat /x: no such file\nINFO:    bye\n", "FATAL:   stat /x: no such file"),
         ("INFO:    only noise\n", NOTHING),
+        ("loading\nERROR: cannot open input\n", "ERROR: cannot open input"),
+        ("real error\nDEBUG   [U=0,P=71]   create()   Setting up\n", "real error"),
         ("INFORMATION overload\n", "INFORMATION overload"),
         ("\x1b[31mred\x1b[0m\x07\n", "red"),
         ("Traceback (most recent call last):\n  File cut off", "File cut off"),
