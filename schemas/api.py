@@ -1,10 +1,12 @@
 """Bodies of the REST routes that are not objects themselves. Source: contract, sections 1.1 to 1.5."""
 
 import json
+from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import to_jsonable_python
 
 from schemas.objects import (
@@ -34,6 +36,15 @@ MAX_USER_PRIORITY = 100
 MAX_BODY_BYTES = 1024 * 1024
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+def _sometimes(*names: str) -> Callable[[dict[str, Any]], None]:
+    """Return what takes keys that an answer need not have from those that its schema requires."""
+
+    def change(schema: dict[str, Any]) -> None:
+        schema["required"] = [name for name in schema.get("required", []) if name not in names]
+
+    return change
 
 
 def _canonical(item: Any) -> str:
@@ -124,6 +135,67 @@ class Query(Object):
     after: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")] | None = None
 
 
+#: An object as it is, or what a projection leaves of it.
+Part = dict[str, Any]
+
+
+class WorkflowsFound(Object):
+    """POST /query/workflows."""
+
+    workflows: list[Workflow | Part]
+    next_after: str | None
+
+
+class TaskDirectivesFound(Object):
+    """POST /query/task-directives."""
+
+    task_directives: list[TaskDirective | Part]
+    next_after: str | None
+
+
+class TaskforcesFound(Object):
+    """POST /query/taskforces."""
+
+    taskforces: list[Taskforce | Part]
+    next_after: str | None
+
+
+class WorkflowHealth(Object):
+    """What we know of a workflow beside the contract's fields."""
+
+    queues_deferred: str | None
+    queues_active_at: datetime | None
+    over_at: datetime | None
+
+
+class TaskforceHealth(Object):
+    """What we know of a taskforce beside the contract's fields."""
+
+    stuck: str | None
+    n_submit_failures: int | None
+    n_remove_failures: int | None
+    retry_at: datetime | None
+    ended_at: datetime | None
+    status_as_of: datetime | None
+    stale: bool
+
+
+class WorkflowSeen(Workflow):
+    """GET /workflows/{id}: with `?include=health` more."""
+
+    model_config = ConfigDict(json_schema_extra=_sometimes("health"))
+
+    health: WorkflowHealth | None = None
+
+
+class TaskforceSeen(Taskforce):
+    """GET /taskforces/{id}: with `?include=health` more."""
+
+    model_config = ConfigDict(json_schema_extra=_sometimes("health"))
+
+    health: TaskforceHealth | None = None
+
+
 class AddWorkersRequest(Object):
     """POST /task-directives/{id}/actions/add-workers: both fields are required."""
 
@@ -178,6 +250,8 @@ Command = Annotated[str, StringConstraints(min_length=1, max_length=1024, patter
 
 class PendingStart(Object):
     """GET /tms/pending-starter/taskforces: what a TMS needs to submit a taskforce. Empty if nothing waits."""
+
+    model_config = ConfigDict(json_schema_extra=_sometimes("taskforce", "task_directive", "mqprofiles"))
 
     taskforce: Taskforce | None = None
     task_directive: TaskDirective | None = None
@@ -239,6 +313,8 @@ class TaskforceStatusesRequest(Object):
 
 class StatusResult(Object):
     """What became of the statuses of one taskforce."""
+
+    model_config = ConfigDict(json_schema_extra=_sometimes("error"))
 
     uuid: str
     status: Literal["updated", "failed"]

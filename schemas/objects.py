@@ -56,9 +56,9 @@ PilotValue = Annotated[
 
 
 class Object(BaseModel):
-    """An object of the contract: frozen, closed."""
+    """An object of the contract: frozen, closed. An answer has all of its keys, also those that a request may omit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class WorkerConfig(Object):

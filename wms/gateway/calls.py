@@ -81,6 +81,8 @@ class Route:
     max_body_bytes: int = 0
     #: What the answer holds, for the OpenAPI document.
     answer: type[BaseModel] | None = None
+    #: What kind of thing it answers with when it is not JSON.
+    media_type: str = ""
     #: The codes of its errors beside 400, 403 and 503.
     errors: tuple[int, ...] = ()
     #: The codes with which it succeeds.

@@ -1,17 +1,33 @@
 """The OpenAPI document of the gateway, made from its routes and from the models that check the bodies."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue, models_json_schema
 
 from schemas.api import ErrorBody
 from wms.gateway.auth import allowed
 from wms.gateway.calls import AnyRoute, OpenRoute, Route
 
 _REF = "#/components/schemas/{model}"
+
+#: What a part of a path looks like, unless it is an id.
+_PATH_PARTS = {"name": {"type": "string", "pattern": r"^[0-9]{1,7}\.(out|err)$"}}
+_ID = {"type": "string", "pattern": r"^[\w-]+$"}
+
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
+#: What a parameter in a query looks like, unless it is any text.
+_PARAMETERS: Mapping[str, Any] = {
+    "include": {"type": "string", "enum": ["health"]},
+    "first_proc": {**_NUMBER, "maximum": 10**7 - 1},
+    "offset": _NUMBER,
+    "tail": _NUMBER,
+}
+
+#: The schema of a model as it goes in (`validation`) or comes out (`serialization`).
+_Schemas = Mapping[tuple[Any, JsonSchemaMode], JsonSchemaValue]
 
 _DONE = {200: "Done", 207: "Done for some; the results say for which not"}
 
@@ -30,13 +46,18 @@ _ERRORS = {
 def document(routes: Iterable[AnyRoute], *, version: str, prefix: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of `routes`, those with a version below `prefix`."""
     routes = [route for route in routes if not route.path.startswith("/docs")]
-    models = {model for route in routes if isinstance(route, Route) for model in (route.body, route.answer) if model}
-    modes = sorted(models | {ErrorBody}, key=lambda model: model.__name__)
-    _, definitions = models_json_schema([(model, "validation") for model in modes], ref_template=_REF)
+    own = [route for route in routes if isinstance(route, Route)]
+    going_in = {route.body for route in own if route.body}
+    coming_out = {route.answer for route in own if route.answer} | {ErrorBody}
+    modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        *((model, "validation") for model in sorted(going_in, key=_name)),
+        *((model, "serialization") for model in sorted(coming_out, key=_name)),
+    ]
+    schemas, definitions = models_json_schema(modes, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = route.path if isinstance(route, OpenRoute) else f"{prefix}{route.path}"
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,31 +76,36 @@ def document(routes: Iterable[AnyRoute], *, version: str, prefix: str) -> dict[s
     }
 
 
-def _operation(route: AnyRoute) -> dict[str, Any]:
+def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": re.sub(r"[^a-z0-9]+", "_", f"{route.method} {route.path}".lower()).strip("_"),
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": r"^[\w-]+$"}}
+            {"name": name, "in": "path", "required": True, "schema": _PATH_PARTS.get(name, _ID)}
             for name in re.findall(r"{(\w+)}", route.path)
         ],
-        "responses": {"200": {"description": "Done", "content": _content(None)}},
+        "responses": {"200": {"description": "Done", "content": _content()}},
     }
     if isinstance(route, OpenRoute):
         return operation
     operation["security"] = [{"token": []}] if allowed(route.method, route.path) else []
     operation["parameters"] += [
-        {"name": name, "in": "query", "required": required, "schema": {"type": "string"}}
+        {"name": name, "in": "query", "required": required, "schema": _PARAMETERS.get(name, {"type": "string"})}
         for name, required in route.query.items()
     ]
     # A path whose id is no id leads nowhere.
     errors = {400, 403, 500, 503, *route.errors, *({404} if "{" in route.path else ())}
+    good = _content(schemas[route.answer, "serialization"] if route.answer else None, route.media_type)
+    bad = _content(schemas[ErrorBody, "serialization"])
     operation["responses"] = {
-        **{str(code): {"description": _DONE[code], "content": _content(route.answer)} for code in route.codes},
-        **{str(code): {"description": _ERRORS[code], "content": _content(ErrorBody)} for code in sorted(errors)},
+        **{str(code): {"description": _DONE[code], "content": good} for code in route.codes},
+        **{str(code): {"description": _ERRORS[code], "content": bad} for code in sorted(errors)},
     }
     if route.body is not None:
-        operation["requestBody"] = {"required": not route.body_optional, "content": _content(route.body)}
+        operation["requestBody"] = {
+            "required": not route.body_optional,
+            "content": _content(schemas[route.body, "validation"]),
+        }
     if route.method == "POST":
         operation["parameters"].append(
             {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string"}}
@@ -87,6 +113,11 @@ def _operation(route: AnyRoute) -> dict[str, Any]:
     return operation
 
 
-def _content(model: type[BaseModel] | None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object"} if model is None else {"$ref": _REF.format(model=model.__name__)}
-    return {"application/json": {"schema": schema}}
+def _content(schema: JsonSchemaValue | None = None, media_type: str = "") -> dict[str, Any]:
+    if media_type:
+        return {media_type: {"schema": {"type": "string"}}}
+    return {"application/json": {"schema": schema or {"type": "object"}}}
+
+
+def _name(model: type[BaseModel]) -> str:
+    return model.__name__

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from runtime.store import Store
-from schemas.api import AddWorkersRequest, Query
+from schemas.api import AddWorkersRequest, Query, TaskDirectivesFound, TaskforceSeen, TaskforcesFound, WorkflowsFound
 from schemas.documents import Collection
 from schemas.errors import NotFound
 from schemas.ids import TaskId
@@ -31,11 +31,12 @@ class Taskforces:
                 querying(self._store, collection, key, max_bytes=self._query_max_bytes),
                 f"Find {path}",
                 body=Query,
+                answer=found,
             )
-            for path, key, collection in (
-                ("workflows", "workflows", Collection.WORKFLOWS),
-                ("task-directives", "task_directives", Collection.TASK_DIRECTIVES),
-                ("taskforces", "taskforces", Collection.TASKFORCES),
+            for path, key, collection, found in (
+                ("workflows", "workflows", Collection.WORKFLOWS, WorkflowsFound),
+                ("task-directives", "task_directives", Collection.TASK_DIRECTIVES, TaskDirectivesFound),
+                ("taskforces", "taskforces", Collection.TASKFORCES, TaskforcesFound),
             )
         ]
         return [
@@ -54,8 +55,9 @@ class Taskforces:
                 "/taskforces/{taskforce_uuid}",
                 self.get_taskforce,
                 "Get a taskforce",
-                answer=Taskforce,
+                answer=TaskforceSeen,
                 errors=(404,),
+                query={"include": False},
             ),
             *queries,
         ]

@@ -48,8 +48,24 @@ class Logs:
         """Return the routes."""
         of_taskforce = "/taskforces/{taskforce_uuid}/logs"
         return [
-            Route("GET", of_taskforce, self.listing, "List the workers' logs", answer=WorkerLogs, errors=(404,)),
-            Route("GET", f"{of_taskforce}/{{name}}", self.content, "Get a worker's stdout or stderr", errors=(404,)),
+            Route(
+                "GET",
+                of_taskforce,
+                self.listing,
+                "List the workers' logs",
+                answer=WorkerLogs,
+                errors=(404,),
+                query={"first_proc": False},
+            ),
+            Route(
+                "GET",
+                f"{of_taskforce}/{{name}}",
+                self.content,
+                "Get a worker's stdout or stderr",
+                media_type="text/plain",
+                errors=(404,),
+                query={"offset": False, "tail": False},
+            ),
         ]
 
     async def listing(self, call: Call) -> Response:

@@ -3,11 +3,10 @@
 from starlette.responses import Response
 
 from runtime.store import Store
-from schemas.api import DeactivationAnswer, Empty, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest
+from schemas.api import DeactivationAnswer, Empty, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest, WorkflowSeen
 from schemas.documents import Collection
 from schemas.errors import NotFound
 from schemas.ids import WorkflowId
-from schemas.objects import Workflow
 from schemas.phases import Deactivated
 from wms.fleet.fleet import Fleet
 from wms.gateway.calls import Call, Route, answered
@@ -35,7 +34,9 @@ class Workflows:
                 answer=WorkflowAnswer,
                 errors=(409, 413),
             ),
-            Route("GET", of_one, self.get, "Get a workflow", answer=Workflow, errors=(404,)),
+            Route(
+                "GET", of_one, self.get, "Get a workflow", answer=WorkflowSeen, errors=(404,), query={"include": False}
+            ),
             Route(
                 "POST",
                 f"{of_one}/actions/abort",
