@@ -35,10 +35,6 @@ def _is_image(text: str) -> bool:
     return bool(text) and not _controls(text)
 
 
-def _is_expression(text: str) -> bool:
-    return not _controls(text) and not any(c in text for c in "$\r\n")
-
-
 def _is_value(text: str) -> bool:
     return "\0" not in text
 
@@ -61,12 +57,6 @@ PLACES: list[tuple[str, Put, Callable[[str], bool], Callable[[Any, Any], str]]] 
         lambda t, s: t["pilot_config"].update(input_files=[s]),
         _is_path,
         lambda _, f: f["pilot_config"]["input_files"][0],
-    ),
-    (
-        "worker_config",
-        lambda t, s: t["worker_config"].update(condor_requirements=s),
-        _is_expression,
-        lambda _, f: f["worker_config"]["condor_requirements"],
     ),
 ]
 
@@ -113,6 +103,23 @@ def test_a_text_is_kept_word_for_word_or_refused_by_name(
                 break
     assert [read(*pair) for pair in zip(found["task_directives"], found["taskforces"], strict=True)] == kept
     ok(world.user.post(f"/workflows/{made['workflow']['workflow_id']}/actions/abort"))
+
+
+def test_requirements_are_kept_as_one_harmless_line_or_refused_by_name(world: World) -> None:
+    n_kept = 0
+    for text in TEXTS:
+        body = request()
+        body["tasks"][0]["worker_config"]["condor_requirements"] = text
+        answer = world.user.post("/workflows", body)
+        if answer.status_code != 200:
+            _refused(answer, text, "tasks.0.worker_config")
+            continue
+        world.workflows.append(answer.json()["workflow"]["workflow_id"])
+        kept = answer.json()["taskforces"][0]["worker_config"]["condor_requirements"]
+        assert kept.split() == text.split()
+        assert not re.search(r"[\r\n\0]|\$[\w$(\[{]", kept), kept
+        n_kept += 1
+    assert 0 < n_kept < len(TEXTS) / 2
 
 
 #: What the contract lets through as a tag; it only ever stands behind `<image>:`.
