@@ -126,16 +126,16 @@ async def test_abandoned_queues_go_by_themselves_and_used_ones_stay(
     run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
 ) -> None:
     quick = {"retire_look_s": 0.1, "retire_unused_s": 0.1, "remind_s": 0.1, "retire_retention_s": 0.5}
-    life = {"EWMS_USER_TOKEN_LIFE_S": 1.0}
+    life = {"EWMS_USER_TOKEN_LIFE_S": 2.0}
     async with run_mqs(**quick, **life) as mqs:
         await group(wms, RESERVE)
-        active = await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))
-        mqid = active.profiles[0].mqid
         async with as_mqs.channel() as channel:
-            exchange = await channel.get_exchange(event_exchange(mqid))
+            active = await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))
+            mqid = active.profiles[0].mqid
+            exchange = await channel.get_exchange(event_exchange(mqid), ensure=False)
             await exchange.publish(aio_pika.Message(b"wanted", delivery_mode=2), mqid)
-            # Some times as long as what would be abandoned.
-            await asyncio.sleep(3)
+            # Longer than after which it would be abandoned: nothing may happen, and that has no event.
+            await asyncio.sleep(2.5)
             assert (await _state(mqs, FOREIGN)) == GroupState.ACTIVE
             queue = await channel.get_queue(mqid)
             event = await queue.get()
