@@ -20,7 +20,7 @@ from tests.contract.conformance.world import World
 from tests.fuzz.conftest import FUZZ
 
 #: For each operation and mode, under one prefix, since both have the same handlers; all in well under a minute.
-N_EXAMPLES = {GenerationMode.POSITIVE: 15, GenerationMode.NEGATIVE: 15}
+N_EXAMPLES = {GenerationMode.POSITIVE: 25, GenerationMode.NEGATIVE: 25}
 
 #: Part of a path -> who may call it; everything else is a user's.
 ROLE_OF = {"/tms/": "system-tms", "/mq-group": "system-wms", "/mq-profiles/{mqid}": "system-wms"}
