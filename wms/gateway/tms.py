@@ -4,6 +4,7 @@ A schedd is served by one of two ways only, events or these (`served_by` in the 
 taskforces nothing is known here. Asking claims nothing: what was asked for and never confirmed is simply there again.
 """
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from runtime.store import Store
 from runtime.telemetry import log
 from schemas.api import PendingStart
 from schemas.documents import Collection
-from schemas.errors import Broken, Conflict, Rejected
+from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.objects import MQProfile
 from schemas.phases import Phase
 from schemas.requests import ProfilesAnswer, TaskProfilesQuery
@@ -23,8 +24,10 @@ from wms.fleet.fleet import Fleet
 from wms.gateway.calls import Call, Route, answered
 from wms.gateway.queues import Asks
 
-#: How many taskforces are looked at whose queues cannot be opened, before it is said that nothing waits.
-_MAX_PASSED_OVER = 20
+#: How many taskforces are read at a time: those whose queues cannot be opened are passed over, and hide nobody.
+_AT_ONCE = 20
+#: How many questions MQS may leave open before it is said to be away; a single one may be about that workflow.
+_PATIENCE = 3
 
 
 class Tms:
@@ -60,20 +63,16 @@ class Tms:
         schedd = self._schedd(call)
         if schedd is None:
             return answered({})
-        waiting = await self._store.find(
-            Collection.TASKFORCES,
-            {
-                "schedd": schedd,
-                "phase": Phase.PENDING_STARTER,
-                "stuck": "",
-                "n_submit_failures": {"$lt": self._fleet.max_failures},
-            },
-            sort=[("priority", -1), ("n_submit_failures", 1), ("timestamp", 1), ("cursor", 1)],
-            limit=_MAX_PASSED_OVER,
-        )
-        for taskforce in waiting:
+        n_open = 0
+        async for taskforce in self._waiting(schedd):
             task = await self._store.find_one(Collection.TASK_DIRECTIVES, {"_id": taskforce["task_id"]})
-            profiles = await self._profiles(taskforce, task) if task is not None else None
+            try:
+                profiles = await self._profiles(taskforce, task) if task is not None else None
+            except Unavailable:
+                n_open += 1
+                if n_open == _PATIENCE:
+                    raise
+                continue
             if task is None or profiles is None:
                 continue
             shown = repository.public(Collection.TASKFORCES, taskforce)
@@ -87,7 +86,31 @@ class Tms:
                     "mqprofiles": profiles,
                 }
             )
+        if n_open:
+            raise Unavailable("MQS does not open the queues of what waits; ask again")
         return answered({})
+
+    async def _waiting(self, schedd: str) -> AsyncIterator[Document]:
+        """Go through what is to be started at `schedd`, in the contract's order."""
+        seen: list[str] = []
+        while True:
+            some = await self._store.find(
+                Collection.TASKFORCES,
+                {
+                    "schedd": schedd,
+                    "phase": Phase.PENDING_STARTER,
+                    "stuck": "",
+                    "n_submit_failures": {"$lt": self._fleet.max_failures},
+                    "_id": {"$nin": seen},
+                },
+                sort=[("priority", -1), ("n_submit_failures", 1), ("timestamp", 1), ("cursor", 1)],
+                limit=_AT_ONCE,
+            )
+            for taskforce in some:
+                yield taskforce
+            if len(some) < _AT_ONCE:
+                return
+            seen += [taskforce["_id"] for taskforce in some]
 
     async def _profiles(self, taskforce: Document, task: Document) -> list[MQProfile] | None:
         """Return the queues of a task with its pilots' token; None: there are none, and the next has its turn."""

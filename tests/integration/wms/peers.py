@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from runtime.bus import Bus
 from runtime.serving import serving
-from schemas.errors import NotFound
+from schemas.errors import NotFound, Unavailable
 from schemas.events import (
     Event,
     Payload,
@@ -102,6 +102,8 @@ class Mqs(Peer):
         self.profiles: list[MQProfile] | None = None
         #: Workflows whose queues MQS has forgotten.
         self.lost: set[str] = set()
+        #: Those whose queues are not made yet.
+        self.unmade: set[str] = set()
         depth = Depth(mqid="a1", alias="in", is_public=True, n_ready=3, n_unacknowledged=1, n_delayed=5, n_consumers=2)
         self.depths = DepthsAnswer(queues=[depth], n_dead=4)
 
@@ -127,6 +129,8 @@ class Mqs(Peer):
                 return ProfilesAnswer(profiles=self.profiles)
             case DepthsQuery():
                 return self.depths
+            case TaskProfilesQuery(workflow_id=workflow_id) if workflow_id in self.unmade:
+                raise Unavailable("the workflow's queues are not active yet")
             case TaskProfilesQuery(workflow_id=workflow_id, inputs=inputs, outputs=outputs) if (
                 workflow_id not in self.lost
             ):

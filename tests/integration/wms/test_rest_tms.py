@@ -176,6 +176,25 @@ async def test_work_is_given_by_priority_and_one_without_queues_does_not_stop_th
     assert await tms.get("pending-starter") == {}
 
 
+async def test_workflows_without_queues_hide_nobody_however_many_they_are(world: World) -> None:
+    (task,) = at_rest()["tasks"]
+    many = [{**task, "task_args": str(n)} for n in range(45)]
+    made = await world.submit(tasks=many, priority=95)
+    for taskforce in made["taskforces"]:
+        await world.in_phase(taskforce["taskforce_uuid"], "pending-starter")
+    world.mqs.lost.add(made["workflow"]["workflow_id"])
+    unmade, _ = await pending(world, priority=90)
+    world.mqs.unmade.add(unmade)
+    _, uuid = await pending(world, priority=1)
+    tms = RestTms(world)
+    assert (await tms.get("pending-starter"))["taskforce"]["taskforce_uuid"] == uuid
+    await tms.submitted(uuid)
+    answer = await world.http.get(
+        "/v1/tms/pending-starter/taskforces", params={"schedd": REST_SCHEDD}, headers=world.as_tms()
+    )
+    assert answer.status_code == 503, "one waits whose queues may be there in a moment"
+
+
 async def test_null_workers_are_given_as_the_locations_default(world: World) -> None:
     await pending(world, **at_rest(n_workers=None))
     assert (await RestTms(world).get("pending-starter"))["taskforce"]["n_workers"] == 4
