@@ -11,10 +11,10 @@ from ewms.logs import LogInfo, list_logs, stretches
 from ewms.querying import query_all
 from ewms.runs import AsyncRun
 from ewms.server import find_server
-from ewms.taskforces import add_workers, task_of, taskforces_of
+from ewms.taskforces import add_workers, health_of, task_of, taskforces_of
 from ewms.workflows import Workflow
 from schemas import objects
-from schemas.api import WorkflowAnswer
+from schemas.api import TaskforceHealth, WorkflowAnswer
 from schemas.errors import Rejected
 from schemas.ids import WORKFLOW_ID, WorkflowId
 from schemas.logs import Stream
@@ -101,6 +101,10 @@ class AsyncClient:
     async def taskforces(self, id_: str) -> list[objects.Taskforce]:
         """Return the taskforces of a workflow or a task, oldest first; or the one that `id_` names."""
         return await taskforces_of(self._open, id_)
+
+    async def health(self, taskforce_uuid: str) -> TaskforceHealth:
+        """Return what is known of a taskforce beside its statuses: why it is stuck, how its pilots exited."""
+        return await health_of(self._open, taskforce_uuid)
 
     async def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
         """Return the new taskforce that a running task gets. See `ewms.taskforces.add_workers`."""

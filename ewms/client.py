@@ -35,7 +35,7 @@ from ewms.state import Outcome, State
 from ewms.workflows import Workflow
 from runtime.amqp import Delivery
 from schemas import objects
-from schemas.api import DeactivationAnswer, QueueDepth, QueueDepths
+from schemas.api import DeactivationAnswer, QueueDepth, QueueDepths, TaskforceHealth
 from schemas.ids import EventId
 from schemas.logs import Stream
 from schemas.objects import MQProfile
@@ -99,6 +99,10 @@ class Client:
     def taskforces(self, id_: str) -> list[objects.Taskforce]:
         """Return the taskforces of a workflow or a task, oldest first; or the one that `id_` names."""
         return self._open.call(self._client.taskforces(id_))
+
+    def health(self, taskforce_uuid: str) -> TaskforceHealth:
+        """Return what is known of a taskforce beside its statuses. See `AsyncClient.health`."""
+        return self._open.call(self._client.health(taskforce_uuid))
 
     def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
         """Return the new taskforce that a running task gets. See `AsyncClient.add_workers`."""

@@ -105,6 +105,12 @@ def is_over(taskforce: Taskforce) -> bool:
     )
 
 
+def waiting(state: State) -> list[Taskforce]:
+    """Return the taskforces that wait for a TMS: those that can be stuck."""
+    phases = (Phase.PENDING_STARTER, Phase.PENDING_STOPPER, Phase.CONDOR_RM)
+    return [t for t in state.taskforces if t.phase in phases and not is_over(t)]
+
+
 def post_to_submitted_s(state: State) -> float | None:
     """Return the time from the accepted request to the last taskforce's jobs in its schedd; None: not yet."""
     times = []

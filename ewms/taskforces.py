@@ -2,6 +2,7 @@
 
 from ewms.http import Gateway
 from ewms.querying import query_all
+from schemas.api import TaskforceHealth
 from schemas.errors import Rejected
 from schemas.ids import TASK_ID, TASKFORCE_UUID, WORKFLOW_ID
 from schemas.objects import TaskDirective, Taskforce
@@ -26,6 +27,16 @@ async def taskforces_of(gateway: Gateway, id_: str) -> list[Taskforce]:
         f"{id_!r} is no id of a taskforce, a task or a workflow",
         hint="they look like TF-6b00e09f-926a610b-485d2fc0-57c5a8e4, TK-... or WF-...; see `ewms workflow list --all`",
     )
+
+
+async def health_of(gateway: Gateway, id_: str) -> TaskforceHealth:
+    """Return what the server knows of the taskforce `id_` beside its phase and statuses: why it is stuck, how it ended.
+
+    Raises:
+        NotThere: there is no such taskforce, or it is somebody else's.
+    """
+    seen = await gateway.get(f"/taskforces/{id_}?include=health")
+    return TaskforceHealth.model_validate(seen["health"], extra="ignore")
 
 
 async def task_of(gateway: Gateway, id_: str) -> TaskDirective:

@@ -177,6 +177,7 @@ class TaskforceHealth(Object):
     retry_at: datetime | None
     ended_at: datetime | None
     status_as_of: datetime | None
+    exit_codes: dict[str, int]
     stale: bool
 
 

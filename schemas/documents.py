@@ -102,6 +102,7 @@ class TaskforceDocument(Taskforce):
     status_epoch: int = -1
     status_seq: int = -1
     status_as_of: datetime | None = None
+    exit_codes: dict[str, int] = Field(default_factory=dict)
 
 
 class GroupState(StrEnum):

@@ -238,6 +238,8 @@ class Snapshot(BaseModel):
     as_of: AwareDatetime
     compound_statuses: dict[str, dict[str, int]]
     top_task_errors: dict[str, int]
+    #: Exit code of a pilot (minus a signal's number), as text -> how many jobs ended so.
+    exit_codes: dict[str, int] = Field(default_factory=dict)
 
 
 class TaskforceStatuses(Payload):

@@ -36,14 +36,14 @@ class Reporting:
         """
         snapshots = []
         for uuid, tally in tallies.items():
-            statuses, errors = tally.compound(), tally.top_errors()
+            counted = tally.compound(), tally.top_errors(), _exit_codes(tally)
             said = self._said.get(uuid)
             if (
                 said is None
-                or (said.compound_statuses, said.top_task_errors) != (statuses, errors)
+                or (said.compound_statuses, said.top_task_errors, said.exit_codes) != counted
                 or as_of - said.as_of >= REPEAT_AFTER
             ):
-                snapshots.append(self._snapshot(uuid, statuses, errors, as_of))
+                snapshots.append(self._snapshot(uuid, *counted, as_of))
         return [
             TaskforceStatuses(schedd=self.schedd, snapshots=snapshots[n : n + MAX_SNAPSHOTS])
             for n in range(0, len(snapshots), MAX_SNAPSHOTS)
@@ -60,7 +60,12 @@ class Reporting:
             self._said.pop(uuid, None)
 
     def _snapshot(
-        self, uuid: TaskforceUuid, statuses: CompoundStatuses, errors: TopTaskErrors, as_of: datetime
+        self,
+        uuid: TaskforceUuid,
+        statuses: CompoundStatuses,
+        errors: TopTaskErrors,
+        exit_codes: dict[str, int],
+        as_of: datetime,
     ) -> Snapshot:
         self._seq += 1
         return Snapshot(
@@ -70,4 +75,9 @@ class Reporting:
             as_of=as_of,
             compound_statuses=statuses,
             top_task_errors=errors,
+            exit_codes=exit_codes,
         )
+
+
+def _exit_codes(tally: Tally) -> dict[str, int]:
+    return {str(code): n for code, n in sorted(tally.exits.items())}

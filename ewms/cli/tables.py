@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from schemas.api import QueueDepths
+from schemas.api import QueueDepths, TaskforceHealth
 from schemas.objects import TaskDirective, Taskforce, Workflow
 
 if TYPE_CHECKING:
@@ -38,6 +38,19 @@ def taskforce_table(taskforces: Sequence[Taskforce]) -> Table:
             Text("\n".join(_errors(taskforce)), style="red"),
         )
     return table
+
+
+def health_lines(health: TaskforceHealth) -> list[Text]:
+    """Return a line for each thing that is wrong with a taskforce, and one for how its pilots ended."""
+    lines = []
+    if health.stuck:
+        lines.append(Text(f"stuck: {health.stuck}", style="red"))
+    if health.stale:
+        lines.append(Text(f"the statuses are of {health.status_as_of}: nothing has been heard since", style="yellow"))
+    if health.exit_codes:
+        ends = ", ".join(f"{n} with {_exit(code)}" for code, n in health.exit_codes.items())
+        lines.append(Text(f"pilots that ended: {ends}"))
+    return lines
 
 
 def phase_table(taskforce: Taskforce) -> Table:
@@ -109,6 +122,10 @@ def _errors(taskforce: Taskforce) -> list[str]:
         else []
     )
     return [*tries, *(f"{n} worker(s): {error}" for error, n in taskforce.top_task_errors.items())]
+
+
+def _exit(code: str) -> str:
+    return f"signal {code[1:]}" if code.startswith("-") else f"exit code {code}"
 
 
 def _at(timestamp: float) -> str:

@@ -34,7 +34,7 @@ def show(
     id_: Annotated[str, typer.Argument(metavar="TASKFORCE", help="The taskforce's id: TF-...")],
 ) -> None:
     """Show one taskforce, and every move that it made or tried."""
-    from ewms.cli.tables import phase_table, taskforce_table
+    from ewms.cli.tables import health_lines, phase_table, taskforce_table
 
     given: Options = context.obj
     with given.client() as ews:
@@ -43,3 +43,5 @@ def show(
                 write_json(taskforce.model_dump(mode="json"))
             else:
                 console().print(taskforce_table([taskforce]), phase_table(taskforce))
+                for line in health_lines(ews.health(taskforce.taskforce_uuid)):
+                    console().print(line)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Submit, follow and end workflows.", no_args_is_help=True)
 
+#: Of so many taskforces it is said why they are stuck; `ewms taskforce show` says it of any.
+_MOST_STUCK = 10
+
 Id = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's id: WF-...")]
 Set = Annotated[
     list[str],
@@ -84,10 +87,16 @@ def show(context: typer.Context, workflow: Id) -> None:
         if given.as_json:
             write_json(run.show().as_json())
             return
+        from ewms.cli.tables import health_lines
         from ewms.progress import progress
+        from ewms.state import waiting
         from ewms.view import view
 
-        console().print(view(progress([run.look()])))
+        looked = run.look()
+        console().print(view(progress([looked])))
+        for taskforce in waiting(looked.state)[:_MOST_STUCK]:
+            for line in health_lines(ews.health(taskforce.taskforce_uuid)):
+                console().print(f"{taskforce.taskforce_uuid}:", line)
 
 
 @app.command()

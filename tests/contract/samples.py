@@ -132,6 +132,7 @@ PAYLOADS: tuple[Payload, ...] = (
                 as_of=AT,
                 compound_statuses={"IDLE": {"null": 3}, "RUNNING": {"Tasking": 41, "null": 1}},
                 top_task_errors={"ValueError: bad pixel": 2},
+                exit_codes={"-9": 1, "0": 4},
             )
         ],
     ),

@@ -57,7 +57,7 @@ _ID_OF: Mapping[type[BaseModel], tuple[Collection, str]] = {
 }
 
 #: What no decision reads, and what grows. The log is only ever appended to.
-_UNREAD = {"phase_change_log": 0, "compound_statuses": 0, "top_task_errors": 0, "submit_dict": 0}
+_UNREAD = {"phase_change_log": 0, "compound_statuses": 0, "top_task_errors": 0, "exit_codes": 0, "submit_dict": 0}
 
 _OPEN = {"phase": {"$ne": Phase.CONDOR_COMPLETE}, "ended_at": None}
 

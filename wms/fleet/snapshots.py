@@ -130,6 +130,7 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
                 "status_as_of": snapshot.as_of,
                 "compound_statuses": {_key(job): _keyed(pilots) for job, pilots in snapshot.compound_statuses.items()},
                 "top_task_errors": _keyed(dict(errors)),
+                "exit_codes": snapshot.exit_codes,
             }
         },
     )

@@ -149,6 +149,7 @@ async def test_statuses_come_back_verbatim_and_an_older_one_never_wins(world: Wo
                     as_of=datetime.now(UTC),
                     compound_statuses=compound,
                     top_task_errors=errors,
+                    exit_codes={"0": 7, "-9": 1},
                 )
             ],
         )
@@ -156,6 +157,8 @@ async def test_statuses_come_back_verbatim_and_an_older_one_never_wins(world: Wo
     await world.tms.say(snapshot(2, 5, statuses))
     seen = await world.until(uuid, lambda t: bool(t["compound_statuses"]))
     assert seen["compound_statuses"] == statuses
+    health = (await world.get(f"/v1/taskforces/{uuid}?include=health")).json()["health"]
+    assert (health["exit_codes"], health["stale"]) == ({"0": 7, "-9": 1}, False)
     assert len(seen["top_task_errors"]) == 10
     assert (seen["top_task_errors"]["OSError: a.b.c"], seen["top_task_errors"]["$where"]) == (3, 1)
     for epoch, seq in ((2, 4), (1, 99)):

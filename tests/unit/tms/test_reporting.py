@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from schemas.ids import TaskforceUuid
-from tms.jobevents import EventType, JobMoved, PilotChirped
+from tms.jobevents import EventType, JobEnded, JobMoved, PilotChirped
 from tms.reporting import MAX_SNAPSHOTS, REPEAT_AFTER, Reporting
 from tms.statuses import Tally
 
@@ -21,6 +21,18 @@ def test_everything_is_reported_at_first_and_nothing_again_once_confirmed() -> N
     ]
     reporting.confirmed(report)
     assert reporting.due(tallies, as_of=NOW) == []
+
+
+def test_a_job_that_ends_is_reported_with_its_exit_code_also_if_it_ends_like_others() -> None:
+    reporting = Reporting("schedd", epoch=1)
+    tally = Tally(3)
+    said = []
+    for event in (JobEnded(0, 0), JobEnded(1, -9), JobEnded(2, 0)):
+        tally.fold([event])
+        (report,) = reporting.due({A: tally}, as_of=NOW)
+        reporting.confirmed(report)
+        said.append(report.snapshots[0].exit_codes)
+    assert said == [{"0": 1}, {"-9": 1, "0": 1}, {"-9": 1, "0": 2}]
 
 
 def test_a_report_that_was_not_confirmed_is_made_again_with_a_higher_number() -> None:
