@@ -212,6 +212,7 @@ auth_oauth2.resource_server_type = {topology.RESOURCE_SERVER}
 auth_oauth2.default_key = {kid}
 auth_oauth2.signing_keys.{kid} = {public_key}
 auth_oauth2.algorithms.1 = RS256
+auth_oauth2.algorithms.2 = ES256
 
 channel_max = {channels}
 heartbeat = 30

@@ -12,17 +12,21 @@ import aio_pika
 import jwt
 import pytest
 from aio_pika.exceptions import AMQPError
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from jwt.algorithms import RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from deploy.local.keys import KeyFiles, make_key_pair
 from deploy.local.rabbitmq import RabbitMQ
 
 
-async def _is_believed(rabbitmq: RabbitMQ, keys: KeyFiles, *, life_s: float = 60, **claims: object) -> bool:
+async def _is_believed(
+    rabbitmq: RabbitMQ, keys: KeyFiles, *, algorithm: str = "RS256", life_s: float = 60, **claims: object
+) -> bool:
     now = int(time.time())
     body = {"sub": "u", "aud": "ewms", "iat": now, "exp": now + life_s, "scope": "ewms.read:ewms/q", **claims}
-    token = jwt.encode(body, keys.private.read_bytes(), algorithm="RS256", headers={"kid": keys.kid})
+    token = jwt.encode(body, keys.private.read_bytes(), algorithm=algorithm, headers={"kid": keys.kid})
     try:
         connection = await aio_pika.connect(f"amqp://user:{token}@{rabbitmq.address.partition('@')[2]}")
     except (AMQPError, ConnectionError):
@@ -55,6 +59,8 @@ def listed(rabbitmq: RabbitMQ) -> Iterator[list[KeyFiles]]:
 
 def _jwk(keys: KeyFiles) -> dict[str, object]:
     public: Any = load_pem_public_key(keys.public.read_bytes())
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return {**ECAlgorithm.to_jwk(public, as_dict=True), "kid": keys.kid, "use": "sig", "alg": "ES256"}
     return {**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": keys.kid, "use": "sig", "alg": "RS256"}
 
 
@@ -103,3 +109,15 @@ async def test_a_key_that_mqs_lists_no_more_is_forgotten_with_the_next_look(
     listed[:] = [new]
     assert await _is_believed(rabbitmq, new)
     assert not await _is_believed(rabbitmq, old)
+
+
+async def test_a_key_on_an_elliptic_curve_is_believed_too(
+    rabbitmq: RabbitMQ, listed: list[KeyFiles], tmp_path: Path
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    files = KeyFiles(private=tmp_path / "ec.pem", public=tmp_path / "ec.pub.pem")
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    files.private.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    files.public.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+    listed.append(files)
+    assert await _is_believed(rabbitmq, files, algorithm="ES256")
