@@ -6,6 +6,7 @@ both. Each right is said twice, as a plain scope, which every version of the bro
 `authorization_details` entry (RFC 9396), which existing tooling expects.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from schemas.errors import Conflict, Forbidden, Unavailable
 from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
 from schemas.legacywire import WIRE_CLAIM, Wire
 from schemas.requests import GrantQuery, TaskProfilesQuery
+from schemas.tokensizes import rights_bytes
 from schemas.topology import (
     DATA_VHOST,
     DEFAULT_EXCHANGE,
@@ -28,10 +30,6 @@ from schemas.topology import (
 
 #: Set back so that a broker whose clock is behind takes the token.
 CLOCK_SKEW = timedelta(seconds=60)
-
-#: Up to this many rights are said twice. A token has to fit into the one frame of the login, 8192 bytes by default
-#: (RabbitMQ's `initial_frame_max`), with its base64 and its signature.
-MAX_RIGHTS_SAID_TWICE = 40
 
 _CONFIGURE = "configure"
 _READ = "read"
@@ -181,8 +179,10 @@ def claims(
     }
     if grant.by_name:
         said[WIRE_CLAIM] = Wire.LEGACY.value
-    if len(rights) <= MAX_RIGHTS_SAID_TWICE:
-        said["authorization_details"] = _details(rights, audience)
+    # Rights are said twice where both fit: either way is enough for the broker, and scopes are the shorter one.
+    details = _details(rights, audience)
+    if len(said["scope"]) + len(json.dumps(details)) <= rights_bytes(audience.server):
+        said["authorization_details"] = details
     return said
 
 

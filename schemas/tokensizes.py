@@ -7,7 +7,7 @@ asks here before it takes a request, since a task with more queues could never s
 import hashlib
 
 from schemas import ids
-from schemas.topology import dead_exchange, event_exchange, scope
+from schemas.topology import RESOURCE_SERVER, dead_exchange, event_exchange, scope
 
 #: What fits into the one frame of the login (`initial_frame_max`, 8192 bytes by default) beside what clients say of
 #: themselves there.
@@ -26,20 +26,25 @@ _MQID = ids.mqid(0)
 _WORKFLOW = ids.workflow_id(2**32 - 1, 0)
 
 
-def _said(*rights: tuple[str, str]) -> int:
+def _said(server: str, *rights: tuple[str, str]) -> int:
     """Return how many bytes `rights` take: actions with the names of what they may be done to."""
-    return sum(len(scope(action, name)) + 1 for action, name in rights)
+    return sum(len(scope(action, name, server)) + 1 for action, name in rights)
 
 
-def max_queues(*, for_existing_clients: bool = False) -> int:
+def rights_bytes(server: str) -> int:
+    """Return how many bytes a token has for its rights, said either way, on the resource server `server`."""
+    return _MAX_TEXT_BYTES - _HEADER_BYTES - _SIGNATURE_BYTES - _CLAIMS_BYTES - len(server)
+
+
+def max_queues(*, for_existing_clients: bool = False, server: str = RESOURCE_SERVER) -> int:
     """Return how many queues a task can have, its inputs and outputs counted one by one.
 
-    `for_existing_clients` a token has to say more of each (`mqs.grants.for_existing_clients`).
+    `for_existing_clients` a token has to say more of each (`mqs.grants.for_existing_clients`). `server` is what the
+    broker is called as an OAuth resource server: each right names it.
     """
-    room = _MAX_TEXT_BYTES - _HEADER_BYTES - _SIGNATURE_BYTES - _CLAIMS_BYTES
-    room -= _said(("write", dead_exchange(_WORKFLOW)), ("write", "amq.default"))
+    room = rights_bytes(server) - _said(server, ("write", dead_exchange(_WORKFLOW)), ("write", "amq.default"))
     publishing = ("write", event_exchange(_MQID))
     if not for_existing_clients:
         # To publish takes a few bytes more than to read.
-        return room // _said(publishing)
-    return room // _said(publishing, ("configure", _MQID), ("read", _MQID), ("write", _MQID))
+        return room // _said(server, publishing)
+    return room // _said(server, publishing, ("configure", _MQID), ("read", _MQID), ("write", _MQID))

@@ -68,7 +68,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             clusters=clusters,
             images=_images(settings),
             max_failures=settings.tms_action_retries + 1,
-            max_queues=max_queues(for_existing_clients=settings.legacy_clients),
+            max_queues=max_queues(for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server),
         )
         await fleet.take_over()
         snapshots = SnapshotWriter(store, clusters)

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from runtime.settings import StoreSettings
 from schemas.api import MAX_BODY_BYTES
 from schemas.errors import Broken
+from schemas.topology import RESOURCE_SERVER
 from wms.fleet.clusters import Cluster, ClusterMap
 from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, Pattern, RoleRule
 
@@ -79,6 +80,10 @@ class Settings(StoreSettings):
 
     #: As MQS has it: tokens for existing message clients say more of each queue, so that a task can have fewer.
     legacy_clients: bool = False
+    #: As MQS has it: each right that a token says names it.
+    broker_resource_server: str = Field(
+        RESOURCE_SERVER, validation_alias=_named("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
+    )
 
     query_max_bytes: Count = Field(
         10 * 1024 * 1024, validation_alias=_named("EWMS_QUERY_MAX_BYTES", "USER_QUERY_MAX_BYTES")

@@ -181,4 +181,7 @@ def _make_output_directory(ad: dict[str, Any]) -> None:
     """
     directory = Path(ad.get("Out", "")).parent
     if directory.name == f"cluster-{ad['ClusterId']}":
-        directory.mkdir(mode=0o700, exist_ok=True)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise PoolUnavailable(f"no place for the workers' output: {error}") from error

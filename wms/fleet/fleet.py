@@ -169,9 +169,9 @@ class Fleet:
 
         async def step(tx: Transaction) -> Decision:
             before = await self._load_for(tx, uuid)
-            schedd = _schedd(before, report)
-            if schedd is not None and sender != tms_service(schedd):
-                raise Rejected(f"{sender or 'a nameless sender'} may not speak of taskforces at {schedd}")
+            for schedd in _schedds(before, report):
+                if sender != tms_service(schedd):
+                    raise Rejected(f"{sender or 'a nameless sender'} may not speak of taskforces at {schedd}")
             if before is not None and before.asks_itself(before.taskforces[uuid]):
                 log.warning(
                     "report by events from a TMS that is served by REST", taskforce_uuid=uuid, report=report.TYPE
@@ -295,11 +295,10 @@ class Fleet:
         return await self._store.transact(step, inbox_id=once.inbox_id, digest=once.digest)
 
 
-def _schedd(aggregate: Aggregate | None, report: Report) -> str | None:
-    """Return where the taskforce of `report` is; None: no document knows it, and the report does not say."""
-    if aggregate is not None:
-        return aggregate.taskforces[report.taskforce_uuid].schedd
-    return report.schedd if isinstance(report, TaskforceSubmitted) else None
+def _schedds(aggregate: Aggregate | None, report: Report) -> list[str]:
+    """Return where the taskforce of `report` is: by its document if there is one, and by its own word."""
+    known = [aggregate.taskforces[report.taskforce_uuid].schedd] if aggregate is not None else []
+    return [*known, report.schedd] if isinstance(report, TaskforceSubmitted) else known
 
 
 def no_such_taskforce(uuid: str, *, hint: str = "") -> NotFound:

@@ -201,7 +201,8 @@ def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
 
 def _silent(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
     """Note, where users can see it, that the TMS of `taskforce` does not answer; its answer takes the note away."""
-    if taskforce.asked_at is None or taskforce.n_asked < launching.PATIENCE or taskforce.stuck:
+    is_patient = taskforce.asked_at is None or taskforce.n_asked < launching.PATIENCE
+    if is_patient or taskforce.stuck or draft.before.asks_itself(taskforce):
         return taskforce
     return draft.change(taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; it is asked again and again")
 

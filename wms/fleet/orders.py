@@ -12,7 +12,8 @@ from wms.fleet.aggregate import Aggregate, Draft
 def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
     """Have the TMS of `taskforce` submit it; `default_n_workers` is by schedd, for those that were stored without."""
     if draft.before.asks_itself(taskforce):
-        draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None)
+        # Whatever was told of the silence of a TMS that took events is over with those.
+        draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="")
         return
     task = _task(draft.before, taskforce.task_id)
     draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
@@ -51,7 +52,9 @@ def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
     if draft.before.asks_itself(taskforce):
         # Without a cluster there is nothing that it could be given to remove, so nobody will say that it is gone.
         ended_at = draft.now if taskforce.cluster_id is None else None
-        draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None, ended_at=taskforce.ended_at or ended_at)
+        draft.change(
+            taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="", ended_at=taskforce.ended_at or ended_at
+        )
         return
     draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
     draft.send(

@@ -202,6 +202,17 @@ async def test_nobody_speaks_for_a_tms_but_itself(world: World) -> None:
     cluster_id = submitted["cluster_id"]
     await world.mqs.say(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=cluster_id))
     await world.mqs.say(TaskforceCompleted(taskforce_uuid=uuid, cluster_id=cluster_id, completed_at=datetime.now(UTC)))
+    # Nor does it speak for another, under the name of a taskforce of its own.
+    await world.tms.say(
+        TaskforceSubmitted(
+            taskforce_uuid=uuid,
+            schedd="other@schedd",
+            cluster_id=99,
+            n_workers=1,
+            submit_dict={},
+            job_event_log_fpath="",
+        )
+    )
     # The other way round: a TMS says what is MQS's to say.
     workflow_id = made["workflow"]["workflow_id"]
     await world.tms.say(QueuesDeferred(workflow_id=workflow_id, reason="because a TMS says so"))
@@ -213,7 +224,7 @@ async def test_nobody_speaks_for_a_tms_but_itself(world: World) -> None:
         dead = await channel.get_queue(dead_inbox("wms"), ensure=False)
         reasons = set()
         async with asyncio.timeout(10):
-            while len(reasons) < 2:
+            while len(reasons) < 3:
                 message = await dead.get(fail=False, no_ack=True)
                 if message is not None:
                     assert message.headers["x-ewms-sender"] in ("mqs", tms_service(SCHEDD))
@@ -221,6 +232,7 @@ async def test_nobody_speaks_for_a_tms_but_itself(world: World) -> None:
     assert reasons == {
         f"mqs may not speak of taskforces at {SCHEDD}",
         f"{tms_service(SCHEDD)} may not say what is for mqs to say",
+        f"{tms_service(SCHEDD)} may not speak of taskforces at other@schedd",
     }
 
 

@@ -182,6 +182,19 @@ def test_a_tms_that_does_not_answer_is_visible_until_it_does() -> None:
     assert after(silent, removed(uuid)).taskforces[uuid].stuck == ""
 
 
+@pytest.mark.parametrize("n_unanswered", [1, PATIENCE, PATIENCE + 2])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_what_a_silent_tms_has_left_is_given_to_one_that_asks_by_itself(n_unanswered: int, stopped: bool) -> None:
+    state = aggregate(task_request())
+    uuid = first(state)
+    state = after(state, activated(state), Launch(uuid), submitted(state, uuid)) if stopped else state
+    state = woken(after(state, ABORT) if stopped else after(state, activated(state), Launch(uuid)), n_unanswered - 1)
+    by_rest = woken(replace(state, by_rest=frozenset({state.taskforces[uuid].schedd})), 1)
+    left = by_rest.taskforces[uuid]
+    assert (left.asked_at, left.retry_at, left.stuck) == (None, None, "")
+    assert left.phase is (Phase.PENDING_STOPPER if stopped else Phase.PENDING_STARTER)
+
+
 def test_an_mqs_that_does_not_answer_is_visible_until_it_does() -> None:
     state = aggregate(task_request())
     uuid = first(state)
