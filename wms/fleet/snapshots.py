@@ -8,6 +8,7 @@ are ordered to end: they would keep others waiting for their slots.
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from runtime.amqp import full_jitter
@@ -27,6 +28,9 @@ _TICK_S = 1.0
 
 _N_ERRORS = 10
 _MAX_KEY = 1024
+#: More than any TMS has; one report must not bring a document to the 16 MB at which MongoDB refuses it.
+_MAX_JOB_STATUSES = 100
+_MAX_PILOT_STATUSES = 20
 
 _RETRY_CAP_S = 10.0
 
@@ -120,7 +124,6 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
         {"status_epoch": {"$lt": snapshot.epoch}},
         {"status_epoch": snapshot.epoch, "status_seq": {"$lt": snapshot.seq}},
     ]
-    errors = sorted(snapshot.top_task_errors.items(), key=lambda item: -item[1])[:_N_ERRORS]
     return (
         {"_id": snapshot.taskforce_uuid, "schedd": schedd, "$or": older},
         {
@@ -128,8 +131,8 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
                 "status_epoch": snapshot.epoch,
                 "status_seq": snapshot.seq,
                 "status_as_of": snapshot.as_of,
-                "compound_statuses": {_key(job): _keyed(pilots) for job, pilots in snapshot.compound_statuses.items()},
-                "top_task_errors": _keyed(dict(errors)),
+                "compound_statuses": _compound(snapshot.compound_statuses),
+                "top_task_errors": _top(snapshot.top_task_errors),
                 "exit_codes": snapshot.exit_codes,
             }
         },
@@ -139,17 +142,29 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
 def replacement(
     *, compound_statuses: CompoundStatuses | None, top_task_errors: TopTaskErrors | None, now: datetime
 ) -> dict[str, Any]:
-    """Return the update that writes what a TMS says over REST: whole fields, whatever they were; None leaves one."""
+    """Return the update that writes what a TMS says over REST: whole fields, whatever they were; None leaves one.
+
+    As much of them is kept as of a snapshot.
+    """
     fields: dict[str, Any] = {"status_as_of": now}
     if compound_statuses is not None:
-        fields["compound_statuses"] = {_key(job): _keyed(pilots) for job, pilots in compound_statuses.items()}
+        fields["compound_statuses"] = _compound(compound_statuses)
     if top_task_errors is not None:
-        fields["top_task_errors"] = _keyed(top_task_errors)
+        fields["top_task_errors"] = _top(top_task_errors)
     return {"$set": fields}
 
 
 def _order(snapshot: Snapshot) -> tuple[int, int]:
     return snapshot.epoch, snapshot.seq
+
+
+def _compound(statuses: CompoundStatuses) -> CompoundStatuses:
+    kept = islice(statuses.items(), _MAX_JOB_STATUSES)
+    return {_key(job): dict(islice(_keyed(pilots).items(), _MAX_PILOT_STATUSES)) for job, pilots in kept}
+
+
+def _top(errors: TopTaskErrors) -> TopTaskErrors:
+    return dict(sorted(_keyed(errors).items(), key=lambda item: -item[1])[:_N_ERRORS])
 
 
 def _keyed(counts: Mapping[str, int]) -> dict[str, int]:

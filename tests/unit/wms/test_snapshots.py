@@ -11,7 +11,7 @@ from schemas.errors import Broken, EWMSError, Rejected, Unavailable
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
 from wms.fleet.clusters import Cluster, ClusterMap
-from wms.fleet.snapshots import SnapshotWriter
+from wms.fleet.snapshots import SnapshotWriter, replacement, update
 
 AP1 = ClusterMap({"osg": Cluster(schedd="ap1")})
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -64,3 +64,28 @@ async def test_a_store_that_refuses_at_the_end_does_not_keep_the_process_from_en
     kept.failure = None
     await writer.stop()
     assert [update["$set"]["status_seq"] for _, update in kept.written] == [1]
+
+
+def test_both_doors_keep_the_ten_most_frequent_errors_and_what_a_document_can_hold() -> None:
+    errors = {f"error {n}": n for n in range(5000)}
+    compound = {f"HELD: {n}": {f"pilot {n}": n for n in range(500)} for n in range(500)}
+    snapshot = Snapshot(
+        taskforce_uuid=TaskforceUuid("TF-1"),
+        epoch=1,
+        seq=1,
+        as_of=NOW,
+        compound_statuses=compound,
+        top_task_errors=errors,
+    )
+    by_event = update("ap1", snapshot)[1]["$set"]
+    by_rest = replacement(compound_statuses=compound, top_task_errors=errors, now=NOW)["$set"]
+    assert by_rest["top_task_errors"] == {f"error {n}": n for n in range(4990, 5000)}
+    assert (len(by_rest["compound_statuses"]), len(by_rest["compound_statuses"]["HELD: 1"])) == (100, 20)
+    for name in ("top_task_errors", "compound_statuses"):
+        assert by_event[name] == by_rest[name]
+
+
+def test_what_is_little_is_kept_as_it_is() -> None:
+    compound, errors = {"IDLE": {}, "started/tasked": {"a": 1, "b": 2}}, {"RuntimeError: $x.y": 2, "E": 3}
+    kept = replacement(compound_statuses=compound, top_task_errors=errors, now=NOW)["$set"]
+    assert (kept["compound_statuses"], kept["top_task_errors"]) == (compound, errors)
