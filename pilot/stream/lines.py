@@ -5,11 +5,13 @@
     {"id":"9f1c..."}                                          out: done, without one
     {"id":"9f1c...","error":"text"}                           out: failed; the container stays
 
-All is UTF-8. The event's JSON goes as it is written, its line breaks as blanks: no number loses a digit on the way.
+All is UTF-8. The event's JSON goes as it is written, its line breaks as blanks: no number loses a digit on the way in.
+An output is written anew, its numbers as Python has them: integers as they are, all others as doubles. What is no JSON,
+NaN and the infinities, is refused both ways, as is a number in an answer that no double can hold.
 """
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from pilot.errors import Failure, answer_too_long, codec_missing, invalid_answer, invalid_infile, task_said
 from pilot.errortext import one_line
@@ -35,7 +37,7 @@ def request(event: DataEvent, attempt: int) -> bytes | Failure:
             return data
     else:
         try:
-            json.loads(event.body.decode())
+            _loaded(event.body)
         except (ValueError, RecursionError) as error:
             return invalid_infile(
                 f"the event is not JSON ({type(error).__name__}), and a warm task takes nothing else: "
@@ -51,7 +53,7 @@ def answer(line: bytes, event_id: str) -> Outcome | Failure:
     if len(line) > MAX_LINE_BYTES:
         return answer_too_long(MAX_LINE_BYTES)
     try:
-        said = json.loads(line.decode())
+        said = _loaded(line)
     except (ValueError, RecursionError):
         return invalid_answer(
             "is not JSON", "write one line of JSON for each event to standard output, and nothing else there"
@@ -60,11 +62,14 @@ def answer(line: bytes, event_id: str) -> Outcome | Failure:
         return invalid_answer('is not a JSON object with an "id"', 'write {"id": the event\'s, "data": the output}')
     if said["id"] != event_id:
         return invalid_answer("has another id than the event", "answer each line once, in its turn, with its own id")
-    if (error := said.get("error")) is not None:
-        return Outcome(failure=task_said(*one_line(error if isinstance(error, str) else _json(error).decode())))
-    if "data" not in said:
-        return Outcome()
-    output = _json(said["data"])
+    try:
+        if (error := said.get("error")) is not None:
+            return Outcome(failure=task_said(*one_line(error if isinstance(error, str) else _json(error).decode())))
+        if "data" not in said:
+            return Outcome()
+        output = _json(said["data"])
+    except NotFinite:
+        return invalid_answer("has a number that is too large for a double", "write such a number as a text")
     if len(output) > MAX_EVENT_BYTES:
         return Outcome(failure=answer_too_long(MAX_EVENT_BYTES))
     return Outcome(output, JSON)
@@ -75,16 +80,31 @@ def unasked() -> Failure:
     return invalid_answer("came unasked", "write to standard output only in answer to a line, and one line only")
 
 
-def _json(value: Any) -> bytes:
+class NotFinite(ValueError):
+    """A number that JSON cannot spell."""
+
+
+def _not_finite(word: str) -> NoReturn:
+    raise NotFinite(word)
+
+
+def _loaded(text: bytes) -> Any:
+    """Return what JSON says, without the words for NaN and the infinities that Python takes beside."""
+    return json.loads(text.decode(), parse_constant=_not_finite)
+
+
+def _json(value: Any, *, ensure_ascii: bool = False) -> bytes:
     try:
-        return json.dumps(value, separators=_COMPACT, ensure_ascii=False).encode()
+        return json.dumps(value, separators=_COMPACT, ensure_ascii=ensure_ascii, allow_nan=False).encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only spell
-        return json.dumps(value, separators=_COMPACT).encode()
+        return _json(value, ensure_ascii=True)
+    except ValueError as error:  # 1e400 was read as infinity
+        raise NotFinite(str(error)) from error
 
 
 def _legacy_json(body: bytes) -> bytes | Failure:
     try:
-        return json.dumps(legacywire.decode(body).data, separators=_COMPACT).encode()
+        return _json(legacywire.decode(body).data, ensure_ascii=True)
     except legacywire.Undecodable as error:
         return invalid_infile(error.reason)
     except legacywire.CodecMissing as error:

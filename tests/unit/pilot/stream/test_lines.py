@@ -1,7 +1,6 @@
 """What a warm task is given for an event, and what its answers mean."""
 
 import json
-import math
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from schemas.ids import EventId
 from schemas.topology import MAX_EVENT_BYTES
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
@@ -182,10 +181,31 @@ def test_an_output_over_the_limit_is_given_up_at_once_and_a_line_over_it_breaks_
         assert (failure.final, failure.reason) == (True, DeadReason.OUTPUT_TOO_LARGE)
 
 
-def test_not_a_number_passes_as_it_does_in_a_json_outfile() -> None:
-    output = said(b'{"id":"e1","data":NaN}').output
-    assert output is not None
-    assert math.isnan(json.loads(output))
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_python_takes_for_a_number_and_json_does_not_is_refused_both_ways(word: str) -> None:
+    for key in ("data", "error", "more"):
+        failure = answer(b'{"id":"e1","%b":[%b]}' % (key.encode(), word.encode()), "e1")
+        assert isinstance(failure, Failure)
+        assert "is not JSON" in failure.text
+    packed = DataEvent(legacywire.encode({"x": float(word)}), EventId("e1"), "")
+    for given_event in (event(b'{"x":%b}' % word.encode()), packed):
+        refused = request(given_event, 1)
+        assert isinstance(refused, Failure)
+        assert (refused.final, refused.reason) == (True, DeadReason.UNREADABLE)
+
+
+@pytest.mark.parametrize("key", ["data", "error"])
+@pytest.mark.parametrize("number", ["1e400", "-1e400"])
+def test_a_number_that_no_double_holds_is_refused_in_an_answer(key: str, number: str) -> None:
+    failure = answer(b'{"id":"e1","%b":[%b]}' % (key.encode(), number.encode()), "e1")
+    assert isinstance(failure, Failure)
+    assert "too large for a double; write such a number as a text" in failure.text
+    assert failure.reason is DeadReason.OUTPUT_UNREADABLE
+
+
+def test_an_outputs_integers_keep_their_digits_and_other_numbers_those_of_a_double() -> None:
+    outcome = said(b'{"id":"e1","data":[123456789012345678901234567890,0.10000000000000000001]}')
+    assert outcome.output == b"[123456789012345678901234567890,0.1]"
 
 
 def test_what_comes_unasked_has_its_remedy_too() -> None:
