@@ -18,14 +18,27 @@ import ctypes, os, signal, sys
 parent, locale, program, *argv = sys.argv[1:]
 
 def end(*_):
+    spared = set()
     try:
         while True:
             with open(f"/proc/self/task/{os.getpid()}/children") as file:
-                for pid in file.read().split():
+                pids = set(file.read().split()) - spared
+            for pid in pids:
+                try:
                     os.kill(int(pid), signal.SIGKILL)
+                except PermissionError:
+                    spared.add(pid)
+            if pids <= spared:
+                break
             os.waitpid(-1, 0)
     except OSError:
-        os._exit(code)
+        # A kernel without this list: what has stayed in this session goes; while the pilot lives, it sees to that.
+        if os.getppid() != int(parent):
+            try:
+                os.killpg(os.getpid(), signal.SIGKILL)
+            except OSError:
+                pass
+    os._exit(code)
 
 code = 1
 signal.signal(signal.SIGTERM, end)
