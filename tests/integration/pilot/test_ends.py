@@ -18,7 +18,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def gone(pids: list[int], within_s: float = 3.0) -> bool:
+async def gone(pids: list[int], within_s: float = 10.0) -> bool:
+    assert pids, "nothing was started that could be gone"
     deadline_s = time.monotonic() + within_s
     while any(alive(pid) for pid in pids):
         if time.monotonic() > deadline_s:

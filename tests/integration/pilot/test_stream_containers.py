@@ -102,14 +102,17 @@ async def test_one_container_serves_all_events_until_it_crashes_and_then_another
 async def test_a_container_that_hangs_is_killed_with_all_that_it_started(
     workflow: Field, loop: dict[str, Any], path: dict[str, str], marker: str
 ) -> None:
-    source = await workflow.queue()
-    await workflow.put(source, b'"hang"')
-    limits = {"EWMS_PILOT_TASK_TIMEOUT": 1, "EWMS_PILOT_TASK_START_TIMEOUT": 2}
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"1")
+    # The start's time is the first event's only, so a slow start spoils nothing and the second one's time is short.
+    limits = {"EWMS_PILOT_TASK_TIMEOUT": 2, "EWMS_PILOT_TASK_START_TIMEOUT": 30}
     stop = {"EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "True"}
-    pilot = await workflow.pilot({**loop, **limits, **stop}, inputs=[source], environment=path)
+    pilot = await workflow.pilot({**loop, **limits, **stop}, inputs=[source], outputs=[sink], environment=path)
+    await workflow.take(sink, 1)
     sleeping = await sleepers(marker)
+    await workflow.put(source, b'"hang"')
     assert await pilot.ended() == 1
-    assert any("timed out after 1s" in line for line in pilot.said)
+    assert any("timed out after 2s" in line for line in pilot.said)
     assert await gone(sleeping)
 
 
@@ -140,8 +143,8 @@ async def test_docker_gets_the_standard_input_and_is_ended_by_name(
         "EWMS_PILOT_TASK_IMAGE": "registry/reco:2.0",
         "EWMS_PILOT_TASK_MODE": "stream",
         "EWMS_PILOT_TASK_ARGS": f"sh -c '{LOOP.format(marker=marker)}'",
-        "EWMS_PILOT_TASK_TIMEOUT": 1,
-        "EWMS_PILOT_TASK_START_TIMEOUT": 3,
+        "EWMS_PILOT_TASK_TIMEOUT": 2,
+        "EWMS_PILOT_TASK_START_TIMEOUT": 30,
         "EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "True",
         "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 30,
     }

@@ -42,6 +42,10 @@ for line in sys.stdin:
             child = subprocess.Popen(["sleep", "300"], start_new_session=True)
             note("hanging", f"{os.getpid()} {child.pid}")
             time.sleep(300)
+        case "hang once" if event["attempt"] == 1:
+            child = subprocess.Popen(["sleep", "300"], start_new_session=True)
+            note("hanging", f"{os.getpid()} {child.pid}")
+            time.sleep(300)
         case "slow":
             time.sleep(1.5)
             say(done)
