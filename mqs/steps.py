@@ -103,8 +103,10 @@ def next_step(
 
 
 def last_used_at(group: MQGroupDocument) -> datetime:
-    """Return when the queues of `group` were last known to be of use to anybody; at the earliest when it was made."""
-    return group.last_used_at or group.over_at or datetime.fromtimestamp(group.timestamp, UTC)
+    """Return when the queues of `group` were last known to be of use to anybody; at the earliest when made."""
+    used_at = group.last_used_at or group.over_at or datetime.fromtimestamp(group.timestamp, UTC)
+    # Nobody could use them while the group waited for them.
+    return max(used_at, group.activated_at or used_at)
 
 
 def over_at(group: MQGroupDocument) -> datetime:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from mqs import lifecycle, reserving
-from mqs.admission import Admitted
+from mqs.admission import Admitted, Deferred
 from mqs.lifecycle import UNCHANGED, Outcome
 from mqs.steps import Forget, next_step
 from schemas.documents import GroupState
@@ -68,6 +68,17 @@ def test_queues_that_nobody_uses_go_after_the_retention_time_and_not_before(fore
     assert foreign.on_broker == set()
     assert lifecycle.held(foreign.group) == 0
     assert foreign.events == [], "nobody here is to hear of it"
+
+
+def test_queues_that_were_made_late_have_the_retention_time_from_then_on(foreign: Foreign) -> None:
+    assert foreign.group is not None
+    foreign.apply(reserving.asked(foreign.group, 7, Deferred("full"), now=NOW, rules=RULES))
+    late = NOW + 8 * DAY
+    foreign.apply(lifecycle.reconsidered(foreign.group, Admitted(), now=late, rules=RULES))
+    look_hourly(foreign, late, late + 7 * DAY)
+    assert foreign.state() is GroupState.ACTIVE
+    look_hourly(foreign, late + 7 * DAY, late + 7 * DAY + 2 * HOUR)
+    assert foreign.state() is GroupState.RETIRED
 
 
 def test_events_in_them_keep_them_for_as_long_as_they_lie_there(foreign: Foreign) -> None:
