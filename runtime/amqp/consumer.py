@@ -191,8 +191,10 @@ class Consumer:
     async def _take(self, message: DeliveredMessage) -> None:
         delivery = Delivery(message, on_settled=self._count_settled)
         if self._closed:
-            # Nobody waits for it any more; left to the closing channel it would come back as a failed attempt.
-            await delivery.release()
+            # Nobody waits for it any more; left to the closing channel it would come back as a failed attempt. Without
+            # acknowledgements there is nothing to give back.
+            if not self._no_ack:
+                await delivery.release()
         else:
             self._on_delivery(delivery)
 
