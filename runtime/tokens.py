@@ -40,6 +40,12 @@ _FETCH_TIMEOUT_S = 5.0
 #: What the library raises of text that is no good token, however it was made: deep nesting and odd numbers included.
 _NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
+#: What an answer that is no good raises, its `jwks_uri` and its nesting included.
+_NO_KEYS = (
+    *(httpx2.HTTPError, httpx2.InvalidURL, jwt.PyJWTError),
+    *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
+)
+
 _verified = counter("tokens_verified_total", "Tokens checked, by outcome.", ["outcome"])
 
 
@@ -161,13 +167,14 @@ class Verifier:
             # Somebody else may have asked while this waited for the lock.
             if not self._may_ask() or not needed():
                 return
+            # Until there is an answer, also if nobody waits for it any more.
+            self._failed = True
             try:
                 await self._fetch()
                 self._failed = False
-            except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            except _NO_KEYS as error:
                 # What was good a moment ago still signs: an issuer's outage does not lock everybody out.
                 log.warning("issuer's keys not refreshed", reason=type(error).__name__)
-                self._failed = True
             finally:
                 self._tried_at = time.monotonic()
 

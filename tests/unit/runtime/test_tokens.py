@@ -310,3 +310,34 @@ async def test_a_remembered_token_of_a_withdrawn_key_is_refused_at_the_next_look
     with pytest.raises(Unauthenticated):
         await idp.verifier.claims(old)
     assert await idp.verifier.claims(stays) is held
+
+
+async def test_who_asks_after_a_first_fetch_was_broken_off_is_not_refused() -> None:
+    asked = asyncio.Event()
+
+    async def silent(_: httpx2.Request) -> httpx2.Response:
+        asked.set()
+        return await asyncio.get_running_loop().create_future()
+
+    verifier = Verifier(issuer=ISSUER, http=httpx2.AsyncClient(transport=httpx2.MockTransport(silent)))
+    first = asyncio.create_task(verifier.claims(signed(claims())))
+    await asked.wait()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    with pytest.raises(Unavailable):
+        await verifier.claims(signed(claims()))
+
+
+@pytest.mark.parametrize(
+    "discovery",
+    [
+        json.dumps({"issuer": ISSUER, "jwks_uri": "https://idp.example:port/certs"}).encode(),
+        b"[" * 100_000,
+    ],
+    ids=["no address", "nested without end"],
+)
+async def test_an_issuer_whose_answer_is_no_good_is_unavailable(discovery: bytes) -> None:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=discovery))
+    verifier = Verifier(issuer=ISSUER, http=httpx2.AsyncClient(transport=transport))
+    with pytest.raises(Unavailable):
+        await verifier.claims(signed(claims()))
