@@ -59,7 +59,8 @@ async def page(store: Store, collection: Collection, query: Query, access: Acces
         try:
             batch = await _batch(store, collection, within, projection, max_time_ms=int(left_s * 1000))
         except Unavailable:
-            if objects:
+            # It may also be that the store is away, which is no end of a page.
+            if objects and deadline - loop.time() <= _LEAST_TIME_S:
                 break
             raise
         for document in batch:

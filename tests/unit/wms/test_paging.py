@@ -1,5 +1,6 @@
 """Pages of a query over documents in memory: bounded in bytes, objects and time, and together complete."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +14,10 @@ from wms.fleet.access import Access
 
 
 class Documents:
-    """What paging needs of a store. From the `slow_from`th batch on it takes too long."""
+    """What paging needs of a store. From the `slow_from`th batch on it takes too long, or it is `away` at once."""
 
-    def __init__(self, n: int, slow_from: int | None = None) -> None:
+    def __init__(self, n: int, slow_from: int | None = None, *, away: bool = False) -> None:
+        self.away = away
         self.cursors = [f"{number:024x}" for number in range(n)]
         self.slow_from = slow_from
         self.times_ms: list[int] = []
@@ -25,6 +27,8 @@ class Documents:
     ) -> list[dict[str, Any]]:
         self.times_ms.append(max_time_ms)
         if self.slow_from is not None and len(self.times_ms) > self.slow_from:
+            if self.slow_from and not self.away:
+                await asyncio.sleep(max_time_ms / 1000)
             raise Unavailable("took too long")
         after = next((part["cursor"]["$gt"] for part in query.get("$and", []) if "cursor" in part), "")
         return [{"cursor": cursor} for cursor in self.cursors if cursor > after][:limit]
@@ -61,6 +65,11 @@ async def test_what_was_found_before_the_time_was_up_is_a_page() -> None:
     assert len(page.objects) == 400
     assert page.next_after == store.cursors[399]
     assert store.times_ms == sorted(store.times_ms, reverse=True), "all batches share one time"
+
+
+async def test_a_store_that_goes_away_in_the_middle_of_a_page_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        await pages(Documents(1000, slow_from=2, away=True))
 
 
 async def test_a_query_that_finds_nothing_in_time_is_unavailable() -> None:
