@@ -8,6 +8,7 @@ Nothing is done for a request, not even its token looked at or its body read, wh
 A route has its roles in `auth.ROLES` or the application is not built. Both prefixes lead to the same handlers.
 """
 
+import asyncio
 import re
 import time
 import uuid
@@ -50,6 +51,9 @@ _seconds = histogram("http_request_seconds", "Time to answer, by route and statu
 #: bodies, so that slow senders never keep out who has none to send; each of them waits `bodies.PATIENCE_S` at most. A
 #: body that came with its head, as nearly all do, takes that place for no time.
 MAX_AT_ONCE = 200
+
+#: A longer body is read in a thread, so that nobody else waits for it.
+_MAX_PARSED_HERE_BYTES = 1024 * 1024
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -166,7 +170,10 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
                     max_bytes = max(door.max_body_bytes, route.max_body_bytes)
                     raw = await bodies.read(request, max_bytes=max_bytes, patience_s=door.body_patience_s)
                 content_type = request.headers.get("content-type", "")
-                body = bodies.parsed(raw, content_type, model, optional=route.body_optional)
+                if len(raw) > _MAX_PARSED_HERE_BYTES:
+                    body = await asyncio.to_thread(bodies.parsed, raw, content_type, model)
+                else:
+                    body = bodies.parsed(raw, content_type, model, optional=route.body_optional)
             response = await route.handler(Call(request, caller, body, raw))
         if request.method != "GET" and not route.path.startswith("/query/"):
             log.info("changed", method=request.method, path=request.url.path, subject=caller.subject, role=caller.role)

@@ -15,8 +15,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_DEPTH = 64
 
-#: How long a body may take from its head to its last byte, however steadily it drips: one of the largest size over a
-#: line of 300 kbit/s. Whoever sends more slowly holds for nothing what others could use.
+#: How long a body may take from its head to its last byte, however steadily it drips: 1 MiB over a line of
+#: 300 kbit/s, a TMS's statuses of 16 MiB over one of 4.5 Mbit/s. Whoever sends more slowly holds for nothing what
+#: others could use.
 PATIENCE_S = 30.0
 
 

@@ -1,4 +1,4 @@
-"""The routes of a TMS that asks for its work, second half: what became of what it was given.
+"""What a TMS that asks for its work says of it: what became of what it was given.
 
 They do the same as the events of a TMS that is told its work, through the same decisions. A confirmation that repeats
 or comes too late gets its 200 and changes nothing, where the contract has no 404 for it.
