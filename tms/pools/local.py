@@ -74,6 +74,7 @@ class LocalPool:
                 self._log(queued, "")
             if queued.has_left:
                 self._leave(queued)
+                continue
             if (now - queued.submitted_at).total_seconds() > queued.spec.max_age_s:
                 await self._remove(queued, "The cluster is too old")
         return [queued.as_cluster() for _, queued in sorted(self._queue.items())]
@@ -265,7 +266,8 @@ class LocalPool:
         try:
             fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                # One write of whole records: a reader never sees half of one, a crash leaves at most a torn tail.
+                # Whole records in one write, so that a reader nearly never sees half of one. A disk that fills up, or a
+                # crash, leaves a torn tail; the first is made whole before anything else is added.
                 while queued.unwritten:
                     queued.unwritten = queued.unwritten[os.write(fd, queued.unwritten) :]
             finally:
