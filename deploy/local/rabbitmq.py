@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import aio_pika
 from aio_pika.exceptions import AMQPError
@@ -156,12 +157,15 @@ class RabbitMQ(Broker):
         (home / "bin").mkdir()
         erl = home / "bin/erl"
         erl.write_text(
-            f'#!/bin/sh\nexport ROOTDIR={erlang} BINDIR={erts} EMU=beam PROGNAME=erl\nexec "$BINDIR/erlexec" "$@"\n'
+            f"#!/bin/sh\nexport ROOTDIR={quote(str(erlang))} BINDIR={quote(str(erts))} EMU=beam PROGNAME=erl\n"
+            'exec "$BINDIR/erlexec" "$@"\n'
         )
         erl.chmod(0o755)
         server = next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"
         # The port mapper that `erl` would start detaches and outlives it: ours stays in the server's namespace.
-        (home / "start.sh").write_text(f"{erts}/epmd -port {self.ports['epmd']} -address 127.0.0.1 &\nexec {server}\n")
+        (home / "start.sh").write_text(
+            f"{quote(str(erts / 'epmd'))} -port {self.ports['epmd']} -address 127.0.0.1 &\nexec {quote(str(server))}\n"
+        )
 
     def _environment(self) -> dict[str, str]:
         home = self._home
