@@ -53,8 +53,9 @@ class BadRequirements(ValueError):
 
 
 def checked_requirements(text: str) -> str:
-    """Return `text` without the blanks around it, if it is one line of nothing but what is allowed: every bracket
-    closed, an operator between any two operands.
+    """Return `text` without the blanks around it, if nothing but what is allowed is in it.
+
+    Every bracket is closed, and there is an operator between any two operands.
 
     Whether it means something is for HTCondor to say; here it is certain that it stays one expression.
 
