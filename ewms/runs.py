@@ -72,7 +72,7 @@ class AsyncRun:
         """
         looks = Looks(None if timeout is None else seconds(timeout), f"{self.id} is not {until}")
         if until == "active":
-            while not all(profile.is_activated for profile in await public_profiles(self._gateway, self.id)):
+            while not await self._active():
                 await looks.pause()
             return Outcome(await self.show())
         phase = None if until == "over" else Phase(until)
@@ -109,6 +109,12 @@ class AsyncRun:
                 f"workflow {self.id} is already {ended.lower()}", hint=f"see how it ended: ewms workflow show {self.id}"
             ) from error
         return DeactivationAnswer.model_validate(answer, extra="ignore")
+
+    async def _active(self) -> bool:
+        if profiles := await public_profiles(self._gateway, self.id):
+            return all(profile.is_activated for profile in profiles)
+        # Private queues are shown to nobody; taskforces wait for them.
+        return all(taskforce.phase is not Phase.PRE_MQ_ACTIVATION for taskforce in (await self.show()).taskforces)
 
     async def _workflow(self) -> Workflow:
         return Workflow.model_validate(await self._gateway.get(f"/workflows/{self.id}"), extra="ignore")
