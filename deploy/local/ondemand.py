@@ -6,18 +6,25 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.local.keys import write_secret
+
 _PROGRAMS = ("apptainer", "bwrap")
 
 #: What a download needs to know of the launcher's environment; a pilot gives its programs none of it.
 _KEPT = ("EWMS_DEBIAN_MIRROR", "HOME", "PYTHONPATH", "XDG_CACHE_HOME")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
-# `-P`: a pilot's directory holds whatever its user sent along, and none of that is a module of ours.
 _SCRIPT = """\
 #!/bin/sh
-[ -s {known} ] || /usr/bin/env -i {environment} {python} -P -m deploy.local containers {known} || exit 255
+[ -s {known} ] || /usr/bin/env -i /bin/sh {download} || exit 255
 read -r tree < {known}
 PATH="$tree/usr/bin:$tree/usr/sbin:$PATH" exec "$tree/usr/bin/{name}" "$@"
+"""
+
+# `-P`: a pilot's directory holds whatever its user sent along, and none of that is a module of ours.
+_DOWNLOAD = """\
+{exports}
+exec {python} -P -m deploy.local containers {known}
 """
 
 
@@ -28,10 +35,13 @@ def container_programs(directory: Path, environment: Mapping[str, str]) -> Path:
     """
     kept = {name: value for name, value in environment.items() if name in _KEPT or name.lower() in _PROXIES}
     kept["PATH"] = environment.get("PATH", os.defpath)
-    settings = " ".join(shlex.quote(f"{name}={value}") for name, value in kept.items())
-    known, python = (shlex.quote(str(path)) for path in (directory / "tree", sys.executable))
+    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in kept.items())
+    paths = (directory / "tree", directory / "download", sys.executable)
+    known, download, python = (shlex.quote(str(path)) for path in paths)
+    # An address of a proxy may have a password in it: it is neither in a file that others can read nor in an argument.
+    write_secret(directory / "download", _DOWNLOAD.format(exports=exports, python=python, known=known).encode())
     for name in _PROGRAMS:
-        text = _SCRIPT.format(known=known, environment=settings, python=python, name=name)
+        text = _SCRIPT.format(known=known, download=download, name=name)
         (directory / name).write_text(text)
         (directory / name).chmod(0o755)
     return directory / _PROGRAMS[0]

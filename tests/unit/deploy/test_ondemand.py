@@ -39,10 +39,13 @@ def test_what_a_download_needs_of_the_launchers_environment_is_in_it_and_nothing
         "PATH": "/bin", "HOME": "/home/it's me", "HTTPS_PROXY": "http://proxy.example:3128", "EWMS_TOKEN": "geheim",
         "XDG_CACHE_HOME": "/scratch/cache", "EWMS_DEBIAN_MIRROR": "http://mirror.example/debian",
     }  # fmt: skip
-    script = container_programs(tmp_path, environment).read_text()
+    stand_in = container_programs(tmp_path, environment)
+    script = (tmp_path / "download").read_text()
     for word in ("XDG_CACHE_HOME=/scratch/cache", "mirror.example", "proxy.example", "PATH=/bin"):
         assert word in script
     assert "geheim" not in script
+    assert "proxy.example" not in stand_in.read_text()
+    assert stat.S_IMODE((tmp_path / "download").stat().st_mode) == 0o600, "a proxy's password may be in it"
     assert stat.S_IMODE((tmp_path / "apptainer").stat().st_mode) == 0o755
 
 
