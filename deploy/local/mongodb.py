@@ -48,6 +48,8 @@ def arguments(port: int) -> list[str]:
         # The transaction of a process that was killed keeps its documents locked until this time is over; the
         # default is a minute, in which nobody else could decide about them. Ours take milliseconds.
         *("--setParameter", "transactionLifetimeLimitSeconds=4"),
+        # Nobody reads the past; kept for the default of five minutes, dropped collections keep their files open.
+        *("--setParameter", "minSnapshotHistoryWindowInSeconds=0"),
     ]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from deploy.local.asked import SCHEDD
 from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
+from deploy.local.limits import allow_many_files
 from deploy.local.mongodb import MongoDB, start_mongodb
 from deploy.local.prerequisites import check_pool
 from deploy.local.processes import Child, Children
@@ -100,6 +101,7 @@ def running(
     """
     if with_condor:
         check_pool()
+    allow_many_files()
     servers = servers or Unpacked(installed)
     with Children() as children, contextlib.ExitStack() as stopping:
         mongodb = partial(servers.mongodb, children, run)

@@ -28,9 +28,8 @@ _TICK_S = 1.0
 
 _N_ERRORS = 10
 _MAX_KEY = 1024
-#: More than any TMS has; one report must not bring a document to the 16 MB at which MongoDB refuses it.
-_MAX_JOB_STATUSES = 100
-_MAX_PILOT_STATUSES = 20
+#: Of one field. More than any TMS has; no report must bring a document to the 16 MB at which MongoDB refuses it.
+_MAX_FIELD_BYTES = 1024 * 1024
 
 _RETRY_CAP_S = 10.0
 
@@ -132,7 +131,7 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
                 "status_seq": snapshot.seq,
                 "status_as_of": snapshot.as_of,
                 "compound_statuses": _compound(snapshot.compound_statuses),
-                "top_task_errors": _top(snapshot.top_task_errors),
+                "top_task_errors": dict(islice(_errors(snapshot.top_task_errors).items(), _N_ERRORS)),
                 "exit_codes": snapshot.exit_codes,
             }
         },
@@ -144,13 +143,13 @@ def replacement(
 ) -> dict[str, Any]:
     """Return the update that writes what a TMS says over REST: whole fields, whatever they were; None leaves one.
 
-    As much of them is kept as of a snapshot.
+    All of it is kept that a document has room for.
     """
     fields: dict[str, Any] = {"status_as_of": now}
     if compound_statuses is not None:
         fields["compound_statuses"] = _compound(compound_statuses)
     if top_task_errors is not None:
-        fields["top_task_errors"] = _top(top_task_errors)
+        fields["top_task_errors"] = _errors(top_task_errors)
     return {"$set": fields}
 
 
@@ -159,12 +158,33 @@ def _order(snapshot: Snapshot) -> tuple[int, int]:
 
 
 def _compound(statuses: CompoundStatuses) -> CompoundStatuses:
-    kept = islice(statuses.items(), _MAX_JOB_STATUSES)
-    return {_key(job): dict(islice(_keyed(pilots).items(), _MAX_PILOT_STATUSES)) for job, pilots in kept}
+    """Return `statuses` as they are kept: from the first on, as many as there is room for."""
+    kept: dict[str, dict[str, int]] = {}
+    room = _MAX_FIELD_BYTES
+    for job, pilots in statuses.items():
+        key, keyed = _key(job), _keyed(pilots)
+        room -= _bytes(key) + sum(map(_bytes, keyed))
+        if room < 0:
+            break
+        kept[key] = keyed
+    return kept
 
 
-def _top(errors: TopTaskErrors) -> TopTaskErrors:
-    return dict(sorted(_keyed(errors).items(), key=lambda item: -item[1])[:_N_ERRORS])
+def _errors(errors: TopTaskErrors) -> TopTaskErrors:
+    """Return `errors` as they are kept: the most frequent first, as many as there is room for."""
+    kept: dict[str, int] = {}
+    room = _MAX_FIELD_BYTES
+    for text, n in sorted(_keyed(errors).items(), key=lambda item: -item[1]):
+        room -= _bytes(text)
+        if room < 0:
+            break
+        kept[text] = n
+    return kept
+
+
+def _bytes(key: str) -> int:
+    """Return about how many bytes a document has of `key` with its count."""
+    return len(key.encode()) + 16
 
 
 def _keyed(counts: Mapping[str, int]) -> dict[str, int]:
