@@ -119,4 +119,7 @@ def _when(taskforces: list[Taskforce]) -> str:
             "its request does not keep them: set worker_config.do_transfer_worker_stdouterr to true "
             "(`keep_worker_logs=True` in Python) in the next one"
         )
-    return "a worker's log is there once the worker has ended; they go away with the taskforce's files"
+    return (
+        "a worker's log is there once the worker has ended by itself; HTCondor brings none back of those that "
+        "finish or abort removed, and they go away with the taskforce's files"
+    )
