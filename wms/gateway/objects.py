@@ -18,6 +18,9 @@ from wms.gateway.calls import Call, Handler, answered_raw
 #: How old statuses may be: a TMS repeats those that did not change well within it.
 _FRESH = timedelta(seconds=60)
 
+#: After so long a taskforce that a TMS could ask for is told of as one that none asks for.
+_LONG = timedelta(minutes=10)
+
 #: What `?include=health` adds: what we know beside the contract's fields, by their names in the documents.
 _HEALTH: Mapping[Collection, tuple[str, ...]] = {
     Collection.WORKFLOWS: ("queues_deferred", "queues_active_at", "over_at"),
@@ -48,9 +51,26 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
     if include:
         found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
         if collection is Collection.TASKFORCES:
+            found["health"]["stuck"] = stuck(document, datetime.now(UTC))
             found["health"]["exit_codes"] = document.get("exit_codes") or {}
             found["health"]["stale"] = stale(document, datetime.now(UTC))
     return found
+
+
+def stuck(taskforce: Document, now: datetime) -> str:
+    """Return why a stored `taskforce` does not go on; empty if it may be on its way.
+
+    Of a TMS that asks for its work nothing is awaited, so its silence is no event that could be noted: it shows here.
+    """
+    if reason := taskforce.get("stuck", ""):
+        return str(reason)
+    is_offered = taskforce["phase"] in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER) and not taskforce.get("ended_at")
+    if not is_offered or taskforce.get("asked_at") or taskforce.get("retry_at"):
+        return ""
+    since = datetime.fromtimestamp(taskforce["phase_change_log"][-1]["timestamp"], UTC)
+    return (
+        f"the TMS of {taskforce['schedd']} has not taken it up since {since:%F %T} UTC" if now - since > _LONG else ""
+    )
 
 
 def stale(taskforce: Document, now: datetime) -> bool:
