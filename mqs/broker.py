@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 from urllib.parse import unquote
 
-from aio_pika.abc import AbstractChannel
-from aiormq.abc import AbstractChannel as RawChannel
+from aiormq.channel import Channel
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from yarl import URL
 
@@ -118,7 +117,7 @@ class Broker:
         """Return what lies in each of `queues` that exists."""
         ready: dict[str, tuple[int, int]] = {}
 
-        async def count(channel: RawChannel, queue: str) -> None:
+        async def count(channel: Channel, queue: str) -> None:
             declared = await channel.queue_declare(queue, passive=True)
             ready[queue] = (declared.message_count or 0, declared.consumer_count or 0)
 
@@ -153,7 +152,7 @@ class Broker:
     async def _on_lanes(
         self,
         items: Iterable[Item],
-        act: Callable[[RawChannel, Item], Awaitable[None]],
+        act: Callable[[Channel, Item], Awaitable[None]],
         *,
         missing_ok: bool = False,
     ) -> None:
@@ -166,11 +165,10 @@ class Broker:
                     async with self._connection.channel() as channel:
                         await run(channel)
 
-        async def run(channel: AbstractChannel) -> None:
-            under = await channel.get_underlay_channel()
+        async def run(channel: Channel) -> None:
             while left:
                 try:
-                    await act(under, left.pop())
+                    await act(channel, left.pop())
                 except ChannelNotFoundEntity:
                     if not missing_ok:
                         raise
@@ -191,7 +189,7 @@ def _count(totals: Totals, *, n_ready: int, n_consumers: int = 0) -> Count:
     return Count(n_ready, totals.n_unacknowledged, totals.n_delayed, n_consumers)
 
 
-async def _declare(channel: RawChannel, chain: Chain) -> None:
+async def _declare(channel: Channel, chain: Chain) -> None:
     for link in chain:
         match link:
             case Exchange():
@@ -204,14 +202,14 @@ async def _declare(channel: RawChannel, chain: Chain) -> None:
                 )
 
 
-async def _unbind(channel: RawChannel, way: Binding) -> None:
+async def _unbind(channel: Channel, way: Binding) -> None:
     await channel.queue_unbind(way.queue, way.exchange, routing_key=way.key)
 
 
-async def _delete_exchange(channel: RawChannel, exchange: str) -> None:
+async def _delete_exchange(channel: Channel, exchange: str) -> None:
     await channel.exchange_delete(exchange)
 
 
-async def _delete_queue(channel: RawChannel, queue: str) -> None:
+async def _delete_queue(channel: Channel, queue: str) -> None:
     # A quorum queue knows neither `if_unused` nor `if_empty`, and the whole connection would be closed.
     await channel.queue_delete(queue)

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import NewType
 
-import aio_pika
+from aiormq.channel import Channel
 from pamqp.commands import Basic
 
 from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, Publisher
@@ -126,8 +126,8 @@ class Asker:
                 )
             return self._consumers[reply_to]
 
-    async def _declare_answers(self, channel: aio_pika.abc.AbstractChannel) -> None:
-        await channel.declare_exchange(REQUESTS_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)
+    async def _declare_answers(self, channel: Channel) -> None:
+        await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
         await _declare(channel, self._answers, key=self._answers)
 
     def _take(self, delivery: Delivery) -> None:
@@ -211,13 +211,13 @@ class Answerer:
             log.info("nobody takes the answer any more", caller=delivery.user_id, reason=error.reason)
         await delivery.ack()
 
-    async def _declare_requests(self, channel: aio_pika.abc.AbstractChannel) -> None:
+    async def _declare_requests(self, channel: Channel) -> None:
         if self._service == Service.MQS:
-            await channel.declare_exchange(REQUESTS_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)
+            await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
         await _declare(channel, requests_queue(self._service), key=self._service)
 
 
-async def _declare(channel: aio_pika.abc.AbstractChannel, name: str, *, key: str) -> None:
+async def _declare(channel: Channel, name: str, *, key: str) -> None:
     # It goes with its last consumer: then asking fails at once rather than at the timeout.
-    queue = await channel.declare_queue(name, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"})
-    await queue.bind(REQUESTS_EXCHANGE, key)
+    await channel.queue_declare(name, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"})
+    await channel.queue_bind(name, REQUESTS_EXCHANGE, routing_key=key)

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from contextlib import suppress
 
-import aio_pika
+from aiormq.channel import Channel
 from pamqp.common import FieldTable
 
 from runtime.amqp import Connection, Delivery, Publisher
@@ -29,20 +29,20 @@ _QUORUM: FieldTable = {
 _TAKE_BACK = 5000
 
 
-async def declare(channel: aio_pika.abc.AbstractChannel, service: str) -> None:
+async def declare(channel: Channel, service: str) -> None:
     """Declare what `service` needs to take events; repeating it changes nothing.
 
     A TMS may not declare the shared exchanges, so it fails with `Missing` until WMS or MQS has been there.
     """
     if service in (Service.WMS, Service.MQS):
-        await channel.declare_exchange(topology.CONTROL_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
-        await channel.declare_exchange(topology.REQUESTS_EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True)
+        await channel.exchange_declare(topology.CONTROL_EXCHANGE, exchange_type="topic", durable=True)
+        await channel.exchange_declare(topology.REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
     aside = topology.aside_exchange(service)
-    await channel.declare_exchange(aside, aio_pika.ExchangeType.DIRECT, durable=True)
+    await channel.exchange_declare(aside, exchange_type="direct", durable=True)
     for name, key in ((topology.dead_inbox(service), Aside.DEAD), (topology.parked_inbox(service), Aside.PARKED)):
         # Without -1 a quorum queue drops what was returned to it 20 times, and these are looked at and returned.
-        queue = await channel.declare_queue(name, durable=True, arguments={**_QUORUM, "x-delivery-limit": -1})
-        await queue.bind(aside, key)
+        await channel.queue_declare(name, durable=True, arguments={**_QUORUM, "x-delivery-limit": -1})
+        await channel.queue_bind(name, aside, routing_key=key)
     arguments: FieldTable = {
         **_QUORUM,
         "x-delivery-limit": topology.INBOX_DELIVERY_LIMIT,
@@ -52,9 +52,10 @@ async def declare(channel: aio_pika.abc.AbstractChannel, service: str) -> None:
     }
     if service not in (Service.WMS, Service.MQS):
         arguments["x-single-active-consumer"] = True
-    inbox = await channel.declare_queue(topology.inbox(service), durable=True, arguments=arguments)
-    await inbox.bind(topology.CONTROL_EXCHANGE, topology.inbox_pattern(service))
-    await inbox.bind(aside, BACK)
+    inbox = topology.inbox(service)
+    await channel.queue_declare(inbox, durable=True, arguments=arguments)
+    await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
+    await channel.queue_bind(inbox, aside, routing_key=BACK)
 
 
 def sender_of(delivery: Delivery, user: str) -> str:
@@ -93,7 +94,7 @@ async def take_back(connection: Connection, publisher: Publisher, service: str, 
     """Move the parked events whose type is known by now back into the inbox; return how many."""
     parked = topology.parked_inbox(service)
     async with connection.channel() as channel:
-        n_parked = (await channel.declare_queue(parked, passive=True)).declaration_result.message_count or 0
+        n_parked = (await channel.queue_declare(parked, passive=True)).message_count or 0
     if not n_parked:
         return 0
     taken: asyncio.Queue[Delivery] = asyncio.Queue()

@@ -82,7 +82,8 @@ class Connection(Link):
             on_refused=on_refused,
         )
         await consumer.start()
-        self._consumers.append(consumer)
+        # A connection lives longer than its consumers: those that their owner has closed are not kept.
+        self._consumers = [*(earlier for earlier in self._consumers if not earlier.is_closed), consumer]
         return consumer
 
     async def close(self) -> None:

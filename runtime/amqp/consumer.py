@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aio_pika
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
@@ -36,8 +35,8 @@ _CLOSE_TIMEOUT_S = 5.0
 
 OnDelivery = Callable[[Delivery], None]
 
-#: Run on a fresh channel before every subscription: declares what has to exist.
-Prepare = Callable[[aio_pika.abc.AbstractChannel], Awaitable[None]]
+#: Run on a channel before every subscription: declares what has to exist.
+Prepare = Callable[[Channel], Awaitable[None]]
 
 
 class Consumer:
@@ -82,6 +81,11 @@ class Consumer:
     def active(self) -> bool:
         """Whether events can arrive at this moment."""
         return bool(self._tag) and self._channel is not None and not self._channel.is_closed
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed by its owner."""
+        return self._closed
 
     @property
     def channel(self) -> Channel | None:

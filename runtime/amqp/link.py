@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 #: A connection that lived this long was a good one: the next outage starts the back-off afresh.
 _GOOD_AFTER_S = 10.0
 
+#: So many channels wait for their next borrower; a broker may allow a connection no more than 16 in all.
+_MAX_IDLE = 8
+_CLOSE_TIMEOUT_S = 5.0
+
 Token = str | Callable[[], str] | None
 
 
@@ -48,6 +52,8 @@ class Link:
         self._closed = False
         self._since = 0.0
         self._keeper: asyncio.Task[None] | None = None
+        #: Channels that were lent out and came back in order.
+        self._idle: list[Channel] = []
         #: Called with the reason whenever the connection has gone; it comes back by itself.
         self.on_lost: list[Callable[[EWMSError], None]] = []
         #: Called whenever the connection is there (again), before any consumer has subscribed.
@@ -145,15 +151,36 @@ class Link:
             self._token = token
 
     @asynccontextmanager
-    async def channel(self) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
-        """Give a channel for declaring topology; library errors come out as the families."""
+    async def channel(self) -> AsyncIterator[Channel]:
+        """Lend a channel for declaring topology; library errors come out as the families.
+
+        The channel stays open for the next borrower, unless the block raised: then nobody knows its state.
+
+        It is one of aiormq's. aio-pika 10.2 leaves a callback on the connection for every channel that it opens, and
+        with the callback the channel, some 4 KB, until the connection ends: its `UnderlayChannel.close` removes the
+        callback from another future than it was added to, since aiormq 7.2 makes a new one at each `closing`.
+        """
         await self.ready(self._timeout_s)
         try:
-            transport = self._open_transport()
-            async with transport.channel(_free_number(transport), on_return_raises=True) as channel:
+            channel = self._take_idle() or await self.raw_channel(confirms=False)
+            try:
                 yield channel
+            except BaseException:
+                await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
+                raise
         except LIBRARY_ERRORS as error:
             raise translated(error) from error
+        if len(self._idle) < _MAX_IDLE and not channel.is_closed:
+            self._idle.append(channel)
+        else:
+            await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
+
+    def _take_idle(self) -> Channel | None:
+        while self._idle:
+            channel = self._idle.pop()
+            if not channel.is_closed:
+                return channel
+        return None
 
     async def raw_channel(self, *, confirms: bool) -> Channel:
         """Open a channel of the lower layer, over which events go."""

@@ -81,11 +81,9 @@ class DataVhost:
         """Declare queue `mqid` behind its exchange `x.<mqid>`."""
         connection = await Connection.connect(self.url)
         async with connection.channel() as channel:
-            exchange = await channel.declare_exchange(f"x.{mqid}", durable=True)
-            queue = await channel.declare_queue(
-                mqid, durable=True, arguments={"x-queue-type": "quorum", **(arguments or {})}
-            )
-            await queue.bind(exchange, mqid)
+            await channel.exchange_declare(f"x.{mqid}", durable=True)
+            await channel.queue_declare(mqid, durable=True, arguments={"x-queue-type": "quorum", **(arguments or {})})
+            await channel.queue_bind(mqid, f"x.{mqid}", routing_key=mqid)
         await connection.close()
 
     def token(self, *, read: str = "", write: str = "", life_s: float = 600.0, sub: str = "tester") -> str:

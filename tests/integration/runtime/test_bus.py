@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import aio_pika
 import pytest
 import structlog
 
@@ -50,9 +49,9 @@ class Broker:
         """Return how many events of `queue` wait to be taken."""
         connection = await Connection.connect(self._url)
         async with connection.channel() as channel:
-            declared = await channel.declare_queue(queue, passive=True)
+            declared = await channel.queue_declare(queue, passive=True)
         await connection.close()
-        return declared.declaration_result.message_count or 0
+        return declared.message_count or 0
 
 
 @pytest.fixture
@@ -384,8 +383,8 @@ async def test_an_inbox_declared_by_hand_in_another_way_is_an_error_at_the_start
 ) -> None:
     connection = await Connection.connect(rabbitmq.amqp_url("admin", control_vhost))
     async with connection.channel() as channel:
-        await channel.declare_exchange(topology.CONTROL_EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
-        await channel.declare_queue("mqs.inbox", durable=True, arguments={"x-queue-type": "classic"})
+        await channel.exchange_declare(topology.CONTROL_EXCHANGE, exchange_type="topic", durable=True)
+        await channel.queue_declare("mqs.inbox", durable=True, arguments={"x-queue-type": "classic"})
     await connection.close()
     with pytest.raises(EWMSError, match="inequivalent"):
         await Bus.connect(rabbitmq.amqp_url("mqs", control_vhost), service="mqs", source="s", wait_s=1)
