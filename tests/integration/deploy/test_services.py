@@ -8,7 +8,7 @@ import httpx2
 from pymongo import MongoClient
 
 from deploy.local.asked import SCHEDD
-from deploy.local.condor import N_WORKERS
+from deploy.local.condor_config import N_WORKERS
 from deploy.local.rabbitmq import RabbitMQ
 
 

@@ -1,0 +1,175 @@
+"""The configuration of the local HTCondor pool and of its clients, as text. (core)
+
+HTCondor by default takes the word of every unix account of the machine. This pool obeys one identity alone, and a token
+signed with the pool's own key is the only proof of it: who cannot read the token can neither look nor change anything.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+N_WORKERS = 8
+
+DOMAIN = "ewms.local"
+#: Who may read, write, submit and administrate: the launcher, its TMS, and nobody else. Also the owner of all jobs.
+OWNER = "ewms"
+IDENTITY = f"{OWNER}@{DOMAIN}"
+#: How daemons know each other: by the pool's key, or by a session that a parent hands to its children.
+_DAEMONS = f"condor_pool@{DOMAIN} condor@family condor@child"
+
+_COMMON = f"""\
+RELEASE_DIR = {{tree}}/usr
+BIN = {{tree}}/usr/bin
+SBIN = {{tree}}/usr/sbin
+LIB = {{tree}}/usr/lib/condor
+LIBEXEC = {{tree}}/usr/libexec/condor
+SHARE = {{tree}}/usr/share/condor
+LOCAL_CONFIG_FILE =
+LOCAL_CONFIG_DIR =
+CONDOR_IDS = {{ids}}
+
+CONDOR_HOST = 127.0.0.1
+NETWORK_INTERFACE = 127.0.0.1
+BIND_ALL_INTERFACES = False
+ENABLE_IPV6 = False
+NO_DNS = True
+DEFAULT_DOMAIN_NAME = localdomain
+FULL_HOSTNAME = localhost.localdomain
+NETWORK_HOSTNAME = localhost.localdomain
+# One port for all daemons. COLLECTOR_HOST with a `?sock=` would make it the well-known one instead.
+USE_SHARED_PORT = True
+COLLECTOR_HOST = 127.0.0.1:{{port}}
+
+UID_DOMAIN = {DOMAIN}
+FILESYSTEM_DOMAIN = {DOMAIN}
+TRUST_DOMAIN = {DOMAIN}
+SEC_DEFAULT_AUTHENTICATION = REQUIRED
+SEC_DEFAULT_INTEGRITY = REQUIRED
+SEC_DEFAULT_ENCRYPTION = REQUIRED
+SEC_DEFAULT_AUTHENTICATION_METHODS = IDTOKENS
+SEC_CLIENT_AUTHENTICATION_METHODS = IDTOKENS
+SEC_ENABLE_TOKEN_FETCH = False
+SEC_ENABLE_TOKEN_REQUEST = False
+SEC_TOKEN_SYSTEM_DIRECTORY =
+SEC_TOKEN_DIRECTORY = {{tokens}}
+"""
+
+_POOL = f"""\
+LOCAL_DIR = {{home}}
+LOG = {{logs}}
+SPOOL = {{home}}/spool
+EXECUTE = {{home}}/execute
+LOCK = {{home}}/lock
+RUN = {{home}}/run
+DAEMON_LIST = MASTER SHARED_PORT COLLECTOR NEGOTIATOR SCHEDD STARTD
+SHARED_PORT_PORT = {{port}}
+SCHEDD_NAME = {{schedd}}
+
+# Eight workers on any machine: a task of EWMS waits for events more than it computes.
+NUM_CPUS = {N_WORKERS}
+MEMORY = 16384
+NUM_SLOTS_TYPE_1 = 1
+SLOT_TYPE_1 = 100%
+SLOT_TYPE_1_PARTITIONABLE = True
+START = True
+SUSPEND = False
+PREEMPT = False
+KILL = False
+NEGOTIATOR_INTERVAL = 2
+NEGOTIATOR_MIN_INTERVAL = 1
+NEGOTIATOR_CYCLE_DELAY = 1
+SCHEDD_INTERVAL = 2
+SCHEDD_MIN_INTERVAL = 1
+UPDATE_INTERVAL = 5
+PERIODIC_EXPR_INTERVAL = 2
+POLLING_INTERVAL = 2
+JOB_START_COUNT = 50
+JOB_START_DELAY = 0
+RUNBENCHMARKS = False
+
+# Without the process daemon every job's end blocks the startd for 3 s.
+USE_PROCD = True
+CGROUP_MEMORY_LIMIT_POLICY = none
+BASE_CGROUP =
+DOCKER =
+SINGULARITY =
+STARTD_DETECT_GPUS =
+ENABLE_CHIRP = True
+ENABLE_CHIRP_DELAYED = True
+ENABLE_CHIRP_UPDATES = True
+CHIRP_DELAYED_UPDATE_PREFIX = Chirp*, Ewms*, HTChirp*
+
+SEC_PASSWORD_DIRECTORY = {{home}}/passwords.d
+SEC_TOKEN_POOL_SIGNING_KEY_FILE = {{home}}/passwords.d/POOL
+ALLOW_READ = {IDENTITY} {_DAEMONS}
+ALLOW_WRITE = {IDENTITY} {_DAEMONS}
+ALLOW_ADMINISTRATOR = {IDENTITY}
+ALLOW_CONFIG =
+ALLOW_DAEMON = {_DAEMONS}
+ALLOW_NEGOTIATOR = {_DAEMONS}
+ALLOW_ADVERTISE_MASTER = {_DAEMONS}
+ALLOW_ADVERTISE_SCHEDD = {_DAEMONS}
+ALLOW_ADVERTISE_STARTD = {_DAEMONS}
+QUEUE_SUPER_USERS = {IDENTITY}
+"""
+
+_CLIENT = """\
+SCHEDD_HOST = {schedd}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPlan:
+    """What a pool's configuration depends on. `ids`: the user and group of its daemons, `1.1`."""
+
+    tree: Path
+    home: Path
+    logs: Path
+    port: int
+    schedd: str
+    ids: str
+
+    @property
+    def key(self) -> Path:
+        """The file with the key that signs the pool's tokens."""
+        return self.home / "passwords.d/POOL"
+
+    @property
+    def config(self) -> Path:
+        """The configuration of the daemons."""
+        return self.home / "condor_config"
+
+    @property
+    def client(self) -> Path:
+        """The directory of those who may use the pool: their configuration and token. Nobody else may read it."""
+        return self.home / "client"
+
+    @property
+    def client_config(self) -> Path:
+        """The configuration of a client."""
+        return self.client / "condor_config"
+
+    @property
+    def token(self) -> Path:
+        """The file with the clients' token."""
+        return self.client / "tokens.d/ewms"
+
+
+def pool_configuration(plan: PoolPlan) -> str:
+    """Return the daemons' configuration."""
+    return (_COMMON + _POOL).format(
+        tree=plan.tree,
+        home=plan.home,
+        logs=plan.logs,
+        port=plan.port,
+        schedd=plan.schedd,
+        ids=plan.ids,
+        # They prove themselves by the key.
+        tokens="",
+    )
+
+
+def client_configuration(plan: PoolPlan) -> str:
+    """Return the configuration of those who use the pool: no way in but the token."""
+    return (_COMMON + _CLIENT).format(
+        tree=plan.tree, port=plan.port, schedd=plan.schedd, ids=plan.ids, tokens=plan.token.parent
+    )
