@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
-from schemas.errors import Conflict, Forbidden, Unavailable
+from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
 from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
 from schemas.legacywire import WIRE_CLAIM, Wire
 from schemas.requests import GrantQuery, TaskProfilesQuery
@@ -159,6 +159,16 @@ def check_gateway(caller: str) -> None:
     """
     if caller != Service.WMS:
         raise Forbidden
+
+
+def check_site(group: MQGroupDocument | None, site: str, *, missing: str) -> None:
+    """Return if the WMS of `site` reserved `group`. A group of our own users belongs to no site.
+
+    Raises:
+        NotFound: another site's WMS, or our own, made the group, or nobody did. The answer does not say which.
+    """
+    if group is None or group.owner or not site or group.site != site:
+        raise NotFound(missing)
 
 
 def claims(

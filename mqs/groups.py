@@ -12,6 +12,7 @@ from mqs import lifecycle, repository, reserving, retiring
 from mqs.admission import Admitted, Applicant, Budget, Usage, Verdict, verdicts
 from mqs.broker import Broker
 from mqs.carrying import Carrier
+from mqs.grants import check_site
 from mqs.lifecycle import Outcome
 from mqs.management import Load
 from mqs.repository import Found
@@ -63,10 +64,16 @@ class Groups:
         await self._try(self.advance(event.workflow_id))
 
     async def reserve(self, query: ReserveQuery) -> Found:
-        """Name the queues of another WMS's workflow, once; return the group."""
+        """Name the queues of another WMS's workflow, once; return the group.
+
+        Raises:
+            NotFound: the workflow is another site's, or one of our own users'.
+        """
 
         async def name(tx: Transaction) -> Decision:
             found = await repository.find(tx, query.workflow_id)
+            if found.group is not None:
+                check_site(found.group, query.site, missing="MQGroup not found")
             queues = [(mqid(secrets.randbits(80)), alias) for alias in dict.fromkeys(query.queue_aliases)]
             outcome = reserving.reserved(
                 found.group,
@@ -74,6 +81,7 @@ class Groups:
                 query.workflow_id,
                 queues,
                 query.public,
+                site=query.site,
                 now=datetime.now(UTC),
                 rules=self._rules,
             )

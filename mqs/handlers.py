@@ -9,6 +9,7 @@ from mqs.depths import depths
 from mqs.grants import (
     Grant,
     check_gateway,
+    check_site,
     for_existing_clients,
     pilot_grant,
     service_grant,
@@ -44,6 +45,11 @@ from schemas.requests import (
 from schemas.wire import AnyAnswer, AnyRequest
 
 BROKER_TYPE = "rabbitmq"
+
+#: What another site's WMS hears of what does not exist or is not its own, in the contract's words.
+_NO_GROUP = "MQGroup not found"
+_NO_PROFILES = "No MQProfiles found for workflow id"
+_NO_PROFILE = "MQProfile not found"
 
 _minted = counter("mqs_tokens_minted_total", "Broker tokens minted.", ["kind"])
 
@@ -99,7 +105,9 @@ class Handlers:
             case ActivateQuery():
                 return await self._activated(request)
             case GroupQuery():
-                return _group_answer(await repository.find(self._store, request.workflow_id))
+                found = await repository.find(self._store, request.workflow_id)
+                check_site(found.group, request.site, missing=_NO_GROUP)
+                return _group_answer(found)
             case ProfileQuery():
                 return await self._profile(request)
             case LogsQuery() | LogQuery():
@@ -130,9 +138,12 @@ class Handlers:
         )
 
     async def _activated(self, query: ActivateQuery) -> GroupAnswer:
+        # A group keeps its site for good, so one look before the change is enough.
+        before = await repository.find(self._store, query.workflow_id)
+        check_site(before.group, query.site, missing=_NO_PROFILES)
         found = await self._groups.activate(query)
         if found.group is None or found.group.state in (GroupState.RETIRING, GroupState.RETIRED):
-            raise NotFound("No MQProfiles found for workflow id")
+            raise NotFound(_NO_PROFILES)
         if found.group.state is not GroupState.ACTIVE:
             raise Unavailable(found.group.deferred or "the queues are being created")
         profiles = [await self._opened(profile, service_grant(profile), "service") for profile in found.profiles]
@@ -141,7 +152,8 @@ class Handlers:
     async def _profile(self, query: ProfileQuery) -> ProfilesAnswer:
         profile = await repository.find_profile(self._store, query.mqid)
         if profile is None:
-            raise NotFound("MQProfile not found")
+            raise NotFound(_NO_PROFILE)
+        check_site((await repository.find(self._store, profile.workflow_id)).group, query.site, missing=_NO_PROFILE)
         group = (await self._groups.used(profile.workflow_id)).group
         if group is not None and group.state is GroupState.RETIRING:
             # It is on its way out: a token would open what goes in a moment.
@@ -185,7 +197,7 @@ class Handlers:
 
 def _group_answer(found: Found) -> GroupAnswer:
     if found.group is None:
-        raise NotFound("MQGroup not found")
+        raise NotFound(_NO_GROUP)
     return GroupAnswer(group=_plain_group(found.group), profiles=[_plain(profile) for profile in found.profiles])
 
 

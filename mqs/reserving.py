@@ -27,10 +27,11 @@ def reserved(
     queues: Sequence[tuple[Mqid, Alias]],
     public: Sequence[Alias],
     *,
+    site: str,
     now: datetime,
     rules: Rules,
 ) -> Outcome:
-    """Return the group that names `queues`; a repetition leaves the one that there is.
+    """Return the group that names `queues` for `site`; a repetition leaves the one that there is.
 
     One that was abandoned is reserved again, under the names that it had.
     """
@@ -41,6 +42,7 @@ def reserved(
         timestamp=now.timestamp(),
         n_queues=len(queues) + 1,
         unasked=True,
+        site=site,
         priority=0,
         wake_at=now + rules.abandoned,
     )

@@ -134,6 +134,8 @@ class MQGroupDocument(MQGroup):
     activated_at: datetime | None = None
     #: Reserved by another WMS, which has not asked for the queues themselves yet.
     unasked: bool = False
+    #: The site whose WMS reserved the queues; empty: our own WMS did, for `owner`.
+    site: str = ""
     #: Why it waits; empty once it is admitted.
     deferred: str = ""
     over_at: datetime | None = None

@@ -59,6 +59,8 @@ class ReserveQuery(_Closed):
     """Another WMS wants names for a workflow's queues."""
 
     kind: Literal["reserve"] = "reserve"
+    #: Whose queues they are: the subject of the token with which that WMS called the gateway.
+    site: str = ""
     workflow_id: WorkflowId
     queue_aliases: list[Alias]
     public: list[Alias]
@@ -68,6 +70,7 @@ class ActivateQuery(_Closed):
     """Another WMS wants the queues that it has reserved; `priority` None: it does not say."""
 
     kind: Literal["activate"] = "activate"
+    site: str = ""
     workflow_id: WorkflowId
     priority: int | None
 
@@ -76,6 +79,7 @@ class GroupQuery(_Closed):
     """Another WMS wants to know how a workflow's queues stand."""
 
     kind: Literal["group"] = "group"
+    site: str = ""
     workflow_id: WorkflowId
 
 
@@ -83,6 +87,7 @@ class ProfileQuery(_Closed):
     """Another WMS wants one queue, with a token once it is active."""
 
     kind: Literal["profile"] = "profile"
+    site: str = ""
     mqid: Mqid
 
 

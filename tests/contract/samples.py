@@ -55,6 +55,8 @@ GOLDEN = Path(__file__).parent / "golden"
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
 TASK = TaskId("TK-6b00e09f-926a610b-485d2fc0")
 TASKFORCE = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
+#: The subject of another site's WMS.
+SITE = "wms.example.org"
 HITS = Mqid("a72475165e05b4f83a948")
 TRACKS = Mqid("a0b1c2d3e4f5061728394")
 SCHEDD = "grid-submitter.example.org"
@@ -154,10 +156,12 @@ REQUESTS: tuple[AnyRequest, ...] = (
     GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
     DepthsQuery(workflow_id=WORKFLOW),
     TaskProfilesQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
-    ReserveQuery(workflow_id=WORKFLOW, queue_aliases=[Alias("hits"), Alias("tracks")], public=[Alias("hits")]),
-    ActivateQuery(workflow_id=WORKFLOW, priority=60),
-    GroupQuery(workflow_id=WORKFLOW),
-    ProfileQuery(mqid=HITS),
+    ReserveQuery(
+        site=SITE, workflow_id=WORKFLOW, queue_aliases=[Alias("hits"), Alias("tracks")], public=[Alias("hits")]
+    ),
+    ActivateQuery(site=SITE, workflow_id=WORKFLOW, priority=60),
+    GroupQuery(site=SITE, workflow_id=WORKFLOW),
+    ProfileQuery(site=SITE, mqid=HITS),
 )
 
 ANSWERS: tuple[AnyAnswer, ...] = (

@@ -1,4 +1,7 @@
-"""The routes of another WMS whose queues are here: it names them, has them created, and hands their tokens on."""
+"""The routes of another site's WMS whose queues are here: it names them, has them created, and hands their tokens on.
+
+A site reaches only what its own WMS has reserved: other sites' groups, and those of our own users, are 404.
+"""
 
 from starlette.responses import Response
 
@@ -41,6 +44,7 @@ class Reservations:
                 "Name a workflow's queues, once",
                 body=ReservationRequest,
                 answer=MQGroupAnswer,
+                errors=(404,),
             ),
             Route(
                 "POST",
@@ -61,6 +65,7 @@ class Reservations:
     async def reserve(self, call: Call) -> Response:
         body: ReservationRequest = call.body
         query = ReserveQuery(
+            site=_site(call),
             workflow_id=_workflow_id(call),
             queue_aliases=[Alias(alias) for alias in body.queue_aliases],
             public=[Alias(alias) for alias in body.public],
@@ -70,15 +75,15 @@ class Reservations:
     async def activate(self, call: Call) -> Response:
         body: ActivationRequest = call.body
         priority = body.criteria.priority if body.criteria is not None else None
-        query = ActivateQuery(workflow_id=_workflow_id(call), priority=priority)
+        query = ActivateQuery(site=_site(call), workflow_id=_workflow_id(call), priority=priority)
         return _grouped(await self._group(query))
 
     async def get_group(self, call: Call) -> Response:
-        found = await self._group(GroupQuery(workflow_id=_workflow_id(call)))
+        found = await self._group(GroupQuery(site=_site(call), workflow_id=_workflow_id(call)))
         return answered(found.group)
 
     async def get_profile(self, call: Call) -> Response:
-        query = ProfileQuery(mqid=Mqid(call.path("mqid")))
+        query = ProfileQuery(site=_site(call), mqid=Mqid(call.path("mqid")))
         match await self._mqs.ask(query):
             case ProfilesAnswer(profiles=[profile]):
                 return answered(profile)
@@ -91,6 +96,11 @@ class Reservations:
                 return found
             case other:
                 raise Broken(f"MQS answered {other.kind} to {query.kind}")
+
+
+def _site(call: Call) -> str:
+    """Return which site calls. The subject of its WMS's token tells sites apart."""
+    return call.caller.subject
 
 
 def _workflow_id(call: Call) -> WorkflowId:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deploy.local.issuer import AUDIENCE, mint
 from deploy.local.stack import Stack
-from tests.contract.conformance.world import ALPHA, CLAIMS, SUBMITTED, World, ok, request
+from tests.contract.conformance.world import ALPHA, CLAIMS, SCHEDD_OF, SUBMITTED, World, ok, request, until
 
 USER, ADMIN, AUDITOR, OPS, TMS, WMS = "user", "project-admin", "auditor", "ops", "system-tms", "system-wms"
 USERS = {USER, ADMIN}
@@ -73,8 +73,44 @@ OPEN = {
     "/docs/openapi.json",
 }
 
-#: Routes on which a foreign thing is as good as none, with what the answer is then.
-OF_A_WORKFLOW = [route for route in ROUTES if "{" in route[1] and "/tms/" not in route[1] and "/mqs/" not in route[1]]
+#: The routes that name no object in their path: what each can reach is tested here or by its own suite. A new route
+#: is in this table, or has an id in its path and is in the matrix below by itself.
+WITHOUT_ID: dict[tuple[str, str], str] = {
+    ("GET", "/"): "nobody's",
+    ("GET", "/schema/openapi"): "nobody's",
+    ("GET", "/mqs"): "nobody's",
+    ("GET", "/mqs/schema/openapi"): "nobody's",
+    ("POST", "/workflows"): "makes the caller's own",
+    ("POST", "/query/workflows"): "finds the caller's own",
+    ("POST", "/query/task-directives"): "finds the caller's own",
+    ("POST", "/query/taskforces"): "finds the caller's own",
+    ("GET", "/tms/pending-starter/taskforces"): "of a schedd",
+    ("GET", "/tms/pending-stopper/taskforces"): "of a schedd",
+    ("POST", "/tms/statuses/taskforces"): "of a schedd",
+}
+
+#: Roles that see everybody's objects by design.
+SEES_ALL = {AUDITOR, OPS}
+
+#: Every pair of a route with an id and a role that may call it but is bound to its own objects.
+BOUND = [(*route, role) for route, (roles, _) in ROUTES.items() if "{" in route[1] for role in sorted(roles - SEES_ALL)]
+
+#: The codes for a foreign object and for one that does not exist, where these are not both 404: an id that is free can
+#: be reserved; a workflow of nobody's has no public queues, in the contract's words; a TMS hears of its location first.
+CODES: dict[tuple[str, str, str], tuple[int, int]] = {
+    ("POST", "/mqs/workflows/{workflow_id}/mq-group/reservation", WMS): (404, 200),
+    ("GET", "/mqs/workflows/{workflow_id}/mq-profiles/public", USER): (200, 200),
+    ("GET", "/mqs/workflows/{workflow_id}/mq-profiles/public", ADMIN): (200, 200),
+    ("POST", "/task-directives/{task_id}/actions/add-workers", TMS): (400, 400),
+}
+
+ABSENT = {
+    "workflow_id": "WF-00000000-00000000",
+    "task_id": "TK-00000000-00000000-00000000",
+    "taskforce_uuid": "TF-00000000-00000000-00000000-00000000",
+    "mqid": "a00000000000000000000",
+    "name": "0.out",
+}
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +131,15 @@ def made(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
 
 def call(world: World, method: str, path: str, made: Mapping[str, str], token: str | None) -> httpx2.Response:
     """Call a route with a good request."""
-    body = ROUTES[method, path][1]
     if "/mq-group/" in path:
         # Of another WMS: not the queues of ours.
         made = {**made, "workflow_id": f"WF-{int(time.time()):08x}-{secrets.token_hex(4)}"}
+    return call_with(world, method, path, made, token)
+
+
+def call_with(world: World, method: str, path: str, made: Mapping[str, str], token: str | None) -> httpx2.Response:
+    """Call a route of just these objects with a good request."""
+    body = ROUTES[method, path][1]
     headers = {} if token is None else {"Authorization": f"Bearer {token}".strip()}
     return world.http.request(
         method,
@@ -187,26 +228,81 @@ def test_without_a_token_that_proves_something_nothing_opens(
         assert answer.reason_phrase == "authentication failed"
 
 
-@pytest.mark.parametrize("route", OF_A_WORKFLOW, ids=" ".join)
+def test_every_route_without_an_id_says_what_it_reaches() -> None:
+    assert {route for route in ROUTES if "{" not in route[1]} == set(WITHOUT_ID)
+
+
+@pytest.fixture(scope="module")
+def reserved(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
+    """The ids of an active group of queues that the WMS of site-a has reserved."""
+    world = World(contract_stack, http, "/v1")
+    site = world.caller(WMS, "site-a")
+    workflow_id = f"WF-{int(time.time()):08x}-{secrets.token_hex(4)}"
+    group = f"/mqs/workflows/{workflow_id}/mq-group"
+    made = ok(site.post(f"{group}/reservation", {"queue_aliases": ["a"], "public": []}))
+    ok(site.post(f"{group}/activation", {"criteria": None}))
+    assert ok(site.get(f"/mqs/mq-profiles/{made['mqprofiles'][0]['mqid']}"))["auth_token"]
+    return {**ABSENT, "workflow_id": workflow_id, "mqid": made["mqprofiles"][0]["mqid"]}
+
+
+def stranger(world: World, role: str) -> str:
+    """Return the token of somebody in `role` to whom neither ada's objects nor those of site-a belong."""
+    claims = {**ALL_CLAIMS[role], **({"ewms_schedd": "elsewhere"} if role == TMS else {})}
+    return mint(world.stack.issuer, {WMS: "site-b", TMS: "tms"}.get(role, "eve"), claims)
+
+
+@pytest.mark.parametrize(("method", "path", "role"), BOUND, ids=map(" ".join, BOUND))
 def test_what_belongs_to_somebody_else_looks_like_what_does_not_exist(
-    world: World, made: dict[str, str], route: tuple[str, str]
+    world: World, made: dict[str, str], reserved: dict[str, str], method: str, path: str, role: str
 ) -> None:
-    absent = {
-        "workflow_id": "WF-00000000-00000000",
-        "task_id": "TK-00000000-00000000-00000000",
-        "taskforce_uuid": "TF-00000000-00000000-00000000-00000000",
-        "mqid": "a00000000000000000000",
-        "name": "0.out",
-    }
-    for role in sorted(USERS):
-        token = token_of(world, role, "eve")
-        foreign, nothing = call(world, *route, made, token), call(world, *route, absent, token)
-        assert foreign.status_code == nothing.status_code == 404, role
-        blank = [
-            answer.text.replace(ids["workflow_id"], "").replace(ids["task_id"], "").replace(ids["taskforce_uuid"], "")
-            for answer, ids in ((foreign, made), (nothing, absent))
-        ]
-        assert blank[0] == blank[1]
+    token = stranger(world, role)
+    free = f"WF-{int(time.time()):08x}-{secrets.token_hex(4)}"
+    absent = {**ABSENT, "workflow_id": free} if role == WMS else ABSENT
+    expected = CODES.get((method, path, role), (404, 404))
+    nothing = call_with(world, method, path, absent, token)
+    for theirs in (made, reserved):
+        foreign = call_with(world, method, path, theirs, token)
+        assert (foreign.status_code, nothing.status_code) == expected, foreign.text
+        if expected[0] == expected[1]:
+            assert _without_ids(foreign, theirs) == _without_ids(nothing, absent)
+
+
+def _without_ids(answer: httpx2.Response, ids: Mapping[str, str]) -> str:
+    text = answer.text
+    for value in ids.values():
+        text = text.replace(value, "")
+    return text
+
+
+def test_a_site_cannot_reach_the_queues_of_our_own_users(world: World) -> None:
+    """The reason for the matrix above: such a token once opened any queue whose id was known."""
+    made = world.submit()
+    workflow_id, mqid = made["workflow"]["workflow_id"], made["task_directives"][0]["input_queues"][0]
+    path = f"/mqs/workflows/{workflow_id}/mq-profiles/public"
+    until(lambda: ok(world.user.get(path))["mqprofiles"], lambda profiles: profiles[0]["is_activated"])
+    site = world.caller(WMS)
+    for answer in (
+        site.get(f"/mqs/mq-profiles/{mqid}"),
+        site.get(f"/mqs/workflows/{workflow_id}/mq-group"),
+        site.post(f"/mqs/workflows/{workflow_id}/mq-group/activation", {"criteria": None}),
+        site.post(f"/mqs/workflows/{workflow_id}/mq-group/reservation", {"queue_aliases": ["a"], "public": ["a"]}),
+    ):
+        assert answer.status_code == 404
+        assert "token" not in answer.text
+
+
+def test_a_tms_bound_to_a_schedd_is_given_and_believed_nothing_of_another(world: World) -> None:
+    uuid = world.started()["taskforce_uuid"]
+    bound = world.caller(TMS, "tms", ewms_schedd="elsewhere")
+    for step in ("starter", "stopper"):
+        assert ok(bound.get(f"/tms/pending-{step}/taskforces", schedd=SCHEDD_OF[ALPHA])) == {}
+    errors = {"top_task_errors_by_taskforce": {uuid: {"E": 1}}}
+    told = bound.post("/tms/statuses/taskforces", errors)
+    nothing = bound.post("/tms/statuses/taskforces", {"top_task_errors_by_taskforce": {ABSENT["taskforce_uuid"]: {}}})
+    assert told.text.replace(uuid, "") == nothing.text.replace(ABSENT["taskforce_uuid"], "")
+    assert world.taskforce(uuid)["top_task_errors"] == {}
+    query = {"query": {"taskforce_uuid": uuid}}
+    assert ok(bound.post("/query/taskforces", query))["taskforces"] == []
 
 
 def test_members_of_a_project_share_what_any_of_them_makes_and_nobody_else_sees_it(world: World) -> None:

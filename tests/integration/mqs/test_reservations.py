@@ -25,8 +25,10 @@ from schemas.requests import (
 from schemas.topology import event_exchange, scope
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 
+#: The site whose WMS asks.
+SITE = "wms-a"
 FOREIGN = WorkflowId("their-workflow_1")
-RESERVE = ReserveQuery(workflow_id=FOREIGN, queue_aliases=[Alias("b"), Alias("a")], public=[Alias("a")])
+RESERVE = ReserveQuery(site=SITE, workflow_id=FOREIGN, queue_aliases=[Alias("b"), Alias("a")], public=[Alias("a")])
 
 
 async def group(peer: Peer, query: ReserveQuery | ActivateQuery | GroupQuery) -> GroupAnswer:
@@ -54,9 +56,9 @@ async def test_reserved_queues_are_named_once_and_created_when_asked_for(run_mqs
         assert await group(wms, again) == made, "a repetition returns the stored group"
         # What is only reserved is not activated by itself, whatever becomes free.
         await mqs.groups.reconsider()
-        assert await group(wms, GroupQuery(workflow_id=FOREIGN)) == made
+        assert await group(wms, GroupQuery(site=SITE, workflow_id=FOREIGN)) == made
 
-        active = await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))
+        active = await group(wms, ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7))
         assert active.group.criteria == {"priority": 7}
         assert [p.mqid for p in active.profiles] == [p.mqid for p in made.profiles]
         assert all(p.is_activated and p.auth_token and p.broker_address for p in active.profiles)
@@ -69,9 +71,9 @@ async def test_reserved_queues_are_named_once_and_created_when_asked_for(run_mqs
             assert profile.broker_address
             async with logged_in(profile.broker_address, str(profile.auth_token)) as connection:
                 assert not connection.is_closed
-        repeated = await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))
+        repeated = await group(wms, ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7))
         assert [p.auth_token for p in repeated.profiles] != [p.auth_token for p in active.profiles], "minted anew"
-        (one,) = (await profiles(wms, ProfileQuery(mqid=active.profiles[0].mqid))).profiles
+        (one,) = (await profiles(wms, ProfileQuery(site=SITE, mqid=active.profiles[0].mqid))).profiles
         assert (one.alias, one.is_activated, bool(one.auth_token)) == ("b", True, True)
         (public,) = (await profiles(wms, ProfilesQuery(workflow_id=FOREIGN, subject="eve", unowned=True))).profiles
         assert (public.alias, bool(public.auth_token)) == ("a", True)
@@ -80,21 +82,45 @@ async def test_reserved_queues_are_named_once_and_created_when_asked_for(run_mqs
 async def test_unknown_groups_and_profiles_are_named_as_the_contract_has_it(run_mqs: RunMqs, wms: Peer) -> None:
     async with run_mqs():
         for query, error in (
-            (ActivateQuery(workflow_id=FOREIGN, priority=None), "No MQProfiles found for workflow id"),
-            (GroupQuery(workflow_id=FOREIGN), "MQGroup not found"),
-            (ProfileQuery(mqid=Mqid("a" + "0" * 20)), "MQProfile not found"),
+            (ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=None), "No MQProfiles found for workflow id"),
+            (GroupQuery(site=SITE, workflow_id=FOREIGN), "MQGroup not found"),
+            (ProfileQuery(site=SITE, mqid=Mqid("a" + "0" * 20)), "MQProfile not found"),
         ):
             with pytest.raises(NotFound, match=error):
                 await wms.bus.ask(query)
+
+
+async def test_a_site_reaches_no_group_of_another_site_nor_of_our_own_users(run_mqs: RunMqs, wms: Peer) -> None:
+    plan = Plan()
+    async with run_mqs() as mqs:
+        await wms.say(plan.requested)
+        await wms.next()
+        theirs = await group(wms, RESERVE)
+        await group(wms, ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7))
+        before = [await mqs.store.find(name, {}) for name in (Collection.MQ_GROUPS, Collection.MQ_PROFILES)]
+        for workflow_id, mqid in ((FOREIGN, theirs.profiles[0].mqid), (plan.workflow_id, plan.queue_in)):
+            # "": a gateway from before sites were told apart.
+            for site in ("wms-b", "", *([SITE] if workflow_id == plan.workflow_id else [])):
+                for query, error in (
+                    (RESERVE.model_copy(update={"site": site, "workflow_id": workflow_id}), "MQGroup not found"),
+                    (ActivateQuery(site=site, workflow_id=workflow_id, priority=9), "No MQProfiles found"),
+                    (GroupQuery(site=site, workflow_id=workflow_id), "MQGroup not found"),
+                    (ProfileQuery(site=site, mqid=mqid), "MQProfile not found"),
+                ):
+                    with pytest.raises(NotFound, match=error):
+                        await wms.bus.ask(query)
+        assert [await mqs.store.find(name, {}) for name in (Collection.MQ_GROUPS, Collection.MQ_PROFILES)] == before
 
 
 async def test_an_activation_that_must_wait_says_so_and_goes_on_later(run_mqs: RunMqs, wms: Peer) -> None:
     async with run_mqs(budget_queues=1):
         await group(wms, RESERVE)
         with pytest.raises(Unavailable):
-            await wms.bus.ask(ActivateQuery(workflow_id=FOREIGN, priority=7), timeout_s=15)
+            await wms.bus.ask(ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7), timeout_s=15)
     async with run_mqs():
-        assert (await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))).group.criteria == {"priority": 7}
+        assert (await group(wms, ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7))).group.criteria == {
+            "priority": 7
+        }
 
 
 async def test_a_tasks_profiles_bear_one_pilots_token_and_only_the_gateway_gets_them(
@@ -117,7 +143,12 @@ async def test_a_tasks_profiles_bear_one_pilots_token_and_only_the_gateway_gets_
         assert (await profiles(wms, ProfilesQuery(workflow_id=plan.workflow_id, subject="eve", unowned=True))) == (
             ProfilesAnswer(profiles=[])
         ), "it has an owner, whom the gateway would have checked"
-        for asked in (query, RESERVE, ActivateQuery(workflow_id=FOREIGN, priority=1), GroupQuery(workflow_id=FOREIGN)):
+        for asked in (
+            query,
+            RESERVE,
+            ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=1),
+            GroupQuery(site=SITE, workflow_id=FOREIGN),
+        ):
             with pytest.raises(Forbidden):
                 await tms.bus.ask(asked)
 
@@ -130,7 +161,7 @@ async def test_abandoned_queues_go_by_themselves_and_used_ones_stay(
     async with run_mqs(**quick, **life) as mqs:
         await group(wms, RESERVE)
         async with as_mqs.channel() as channel:
-            active = await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))
+            active = await group(wms, ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7))
             mqid = active.profiles[0].mqid
             exchange = await channel.get_exchange(event_exchange(mqid), ensure=False)
             await exchange.publish(aio_pika.Message(b"wanted", delivery_mode=2), mqid)
@@ -151,10 +182,10 @@ async def test_abandoned_queues_go_by_themselves_and_used_ones_stay(
         assert book is not None
         assert book.n_queues == 0
         with pytest.raises(NotFound, match="No MQProfiles found"):
-            await wms.bus.ask(ActivateQuery(workflow_id=FOREIGN, priority=7), timeout_s=15)
+            await wms.bus.ask(ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7), timeout_s=15)
         again = await group(wms, RESERVE)
         assert [p.mqid for p in again.profiles] == [p.mqid for p in active.profiles]
-        assert (await group(wms, ActivateQuery(workflow_id=FOREIGN, priority=7))).profiles[0].auth_token
+        assert (await group(wms, ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7))).profiles[0].auth_token
 
 
 async def _state(mqs: Mqs, workflow_id: WorkflowId) -> str:

@@ -14,6 +14,9 @@ from tests.unit.mqs.test_lifecycle import IN, NOW, OUT, RULES, WORKFLOW, World, 
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
+#: Whose WMS reserves.
+SITE = "wms-a"
+
 
 class Foreign(World):
     """A group as another WMS makes it, with one public queue and one private."""
@@ -21,7 +24,9 @@ class Foreign(World):
     def reserve(self, now: datetime = NOW) -> Outcome:
         queues = [(IN, Alias("in")), (OUT, Alias("out"))]
         return self.apply(
-            reserving.reserved(self.group, self.profiles, WORKFLOW, queues, [Alias("in")], now=now, rules=RULES)
+            reserving.reserved(
+                self.group, self.profiles, WORKFLOW, queues, [Alias("in")], site=SITE, now=now, rules=RULES
+            )
         )
 
     def activate(self, now: datetime = NOW) -> None:
@@ -127,8 +132,8 @@ def test_nothing_of_this_touches_a_workflow_of_ours() -> None:
     ours.over(NOW)
     look_hourly(ours, NOW, NOW + 2 * HOUR)
     assert ours.state() is GroupState.RETIRED
-    again = reserving.reserved(ours.group, ours.profiles, WORKFLOW, [], [], now=NOW, rules=RULES)
+    again = reserving.reserved(ours.group, ours.profiles, WORKFLOW, [], [], site=SITE, now=NOW, rules=RULES)
     assert again == UNCHANGED
     early = World()
     early.over()
-    assert reserving.reserved(early.group, (), WORKFLOW, [], [], now=NOW, rules=RULES) == UNCHANGED
+    assert reserving.reserved(early.group, (), WORKFLOW, [], [], site=SITE, now=NOW, rules=RULES) == UNCHANGED

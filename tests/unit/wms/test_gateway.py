@@ -196,3 +196,19 @@ def test_a_reason_phrase_is_one_line_of_latin_1(text: str, phrase: str) -> None:
 
 def test_a_reason_phrase_is_bounded() -> None:
     assert len(reason_phrase("x" * 100_000)) == 1024
+
+
+async def test_no_caller_can_spell_anothers_idempotency_key() -> None:
+    async def key(call: Call) -> Response:
+        assert call.once is not None
+        return answered({"key": call.once.inbox_id})
+
+    async with client(key) as http:
+        path = "/v1/workflows/WF-1/actions/abort"
+        keys = [
+            (await http.post(path, headers={"Authorization": f"Bearer {subject}", "Idempotency-Key": text})).json()[
+                "key"
+            ]
+            for subject, text in (("a:b", "c"), ("a", "b:c"), ("a%3Ab", "c"))
+        ]
+    assert len(set(keys)) == 3
