@@ -17,8 +17,9 @@ help: ## list the verbs
 demo: $(READY) ## run one real workflow of 500 events, start to end  [POOL=condor|local] [REPORT=file.json]
 	@POOL="$(POOL)" REPORT="$(REPORT)" $(BIN)/python -m deploy.demo
 
-up: $(READY) ## start the whole system in the foreground until Ctrl-C  [POOL=condor|local]
-	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL))
+up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [POOL=condor|local] [DATA=dir] [FRESH=1]
+	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
+	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter 1 yes,$(FRESH)),--fresh)
 
 test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name']
 	$(BIN)/python -m pytest $(ARGS)

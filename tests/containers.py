@@ -14,12 +14,13 @@ from docker.models.containers import Container  # type: ignore[import-untyped] #
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
+from deploy.local.broker import PORTS
 from deploy.local.errors import LaunchError
 from deploy.local.mongodb import MongoDB, arguments, ready_mongodb
-from deploy.local.ports import free_ports
 from deploy.local.processes import Child, Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.services import fresh
+from deploy.local.rundir import fresh
+from deploy.local.services import Places
 
 RABBITMQ_IMAGE = "rabbitmq:4.3-management"
 MONGODB_IMAGE = "mongo:6.0"
@@ -129,8 +130,18 @@ class ContainerChild(Child):
 class RabbitMQInContainer(RabbitMQ):
     """The broker's official image, with our settings mounted."""
 
-    def __init__(self, children: Children, home: Path, log: Path, plan: BrokerPlan) -> None:
-        super().__init__(children, Path(), home, log, plan)
+    def __init__(self, children: Children, home: Path, places: Places, plan: BrokerPlan) -> None:
+        log = places.log("rabbitmq")
+        super().__init__(
+            children,
+            Path(),
+            home,
+            log,
+            plan,
+            ports=places.ports.take(PORTS),
+            data=places.data.place("rabbitmq"),
+            secrets=places.data.secrets,
+        )
         self.container = ContainerChild(
             "RabbitMQ",
             DockerContainer(
@@ -163,19 +174,19 @@ class Containers:
     def __init__(self) -> None:
         self._started: list[ContainerChild] = []
 
-    def mongodb(self, children: Children, run: Path) -> MongoDB:
+    def mongodb(self, children: Children, places: Places) -> MongoDB:
         """Start MongoDB."""
         del children
-        (port,) = free_ports(1)
+        port = places.ports.take_one("mongodb")
         container = DockerContainer(MONGODB_IMAGE, command=["mongod", *arguments(port)], network_mode="host")  # type: ignore[arg-type] # the engine takes a list too, and needs no quoting then
-        child = ContainerChild("mongod", container, run / "logs/mongod.log")
+        child = ContainerChild("mongod", container, places.log("mongod"))
         self._started.append(child)
         child.start()
         return ready_mongodb(child, port)
 
-    def rabbitmq(self, children: Children, run: Path, plan: BrokerPlan) -> RabbitMQ:
+    def rabbitmq(self, children: Children, places: Places, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ."""
-        broker = RabbitMQInContainer(children, fresh(run / "rabbitmq"), run / "logs/rabbitmq.log", plan)
+        broker = RabbitMQInContainer(children, fresh(places.run / "rabbitmq"), places, plan)
         self._started.append(broker.container)
         broker.start()
         return broker

@@ -30,13 +30,21 @@ def main(words: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     up_verb = verbs.add_parser("up", help="start the whole system and keep it running until Ctrl-C")
     up_verb.add_argument("--pool", choices=("condor", "local"), help="where pilots run (default: condor if it can)")
+    up_verb.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIRECTORY",
+        help="where everything stays that the next start goes on with "
+        "(default: below ~/.local/state/ewms, one directory for each folder that it is started in)",
+    )
+    up_verb.add_argument("--fresh", action="store_true", help="first delete what the data directory holds")
     verbs.add_parser("prepare", help="fill the cache of servers, start nothing")
     verbs.add_parser("services", help="start the servers alone, print where they are as JSON, until Ctrl-C")
     containers_verb = verbs.add_parser("containers", help="have apptainer and bubblewrap, and note where")
     containers_verb.add_argument("known", type=Path, help="the file that will hold the path of their tree")
     arguments = parser.parse_args(words)
     if arguments.verb == "up":
-        return up(arguments.pool)
+        return up(arguments.pool, data=arguments.data, is_fresh=arguments.fresh)
     console = Console(stderr=True)
     raise_on_signals()
     try:

@@ -1,69 +1,121 @@
 """Start a personal HTCondor pool: one partitionable slot that runs eight workers whatever the machine has.
 
-<home>/                      HTCondor's spool, its jobs' directories, its locks
+<home>/                      goes with the launch
     condor_config            of the daemons
-    passwords.d/POOL         the key that signs tokens of this pool, 0600
-    client/                  0700: what TMS, the launcher and tests use the pool with
+    1/ 2/ …                  one for each start: sockets, locks, jobs' directories
+    client/                  0700: what TMS, the launcher and tests use the pool with, the same over all starts
         condor_config
         tokens.d/ewms        the one token, 0600
+<data>/spool/                the queue of jobs; stays
+<secrets>/passwords.d/POOL   the key that signs tokens of this pool, 0600; stays
 """
 
 import os
 import secrets
 import signal
 import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import htcondor2
 
 from deploy.local.condor_config import IDENTITY, PoolPlan, client_configuration, pool_configuration
 from deploy.local.errors import LaunchError
-from deploy.local.keys import write_secret
-from deploy.local.ports import free_ports
+from deploy.local.keys import replace_secret, write_secret
 from deploy.local.processes import As, Child, Children, await_ready
+from deploy.local.rundir import fresh
 
 _START_TIMEOUT_S = 60.0
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 class Condor:
-    """A running pool; clients find it, and prove themselves to it, by `CONDOR_CONFIG=config`."""
+    """A pool; clients find it, and prove themselves to it, by `CONDOR_CONFIG=config`."""
 
-    def __init__(self, *, config: Path, schedd: str, child: Child) -> None:
-        self.config = config
-        self.schedd = schedd
-        self.child = child
+    name = "HTCondor"
+
+    def __init__(
+        self,
+        children: Children,
+        tree: Path,
+        home: Path,
+        log: Path,
+        *,
+        schedd: str,
+        port: int,
+        data: Path,
+        secrets: Path,
+    ) -> None:
+        ids = "1.1" if os.getuid() == 0 else f"{os.getuid()}.{os.getgid()}"
+        self._plan = PoolPlan(
+            tree=tree,
+            home=home,
+            work=home / "1",
+            spool=data / "spool",
+            key=secrets / "passwords.d/POOL",
+            # Its daemons' own logs, kept with the others.
+            logs=log.with_suffix(""),
+            port=port,
+            schedd=schedd,
+            ids=ids,
+        )
+        self._children = children
+        self._log = log
+        self._n_starts = 0
+        self._child: Child | None = None
+
+    @property
+    def config(self) -> Path:
+        """The configuration of clients."""
+        return self._plan.client_config
+
+    @property
+    def child(self) -> Child:
+        """The running pool."""
+        if self._child is None:
+            raise RuntimeError("HTCondor was not started")
+        return self._child
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The ports that it listens on."""
+        return {"condor": self._plan.port}
+
+    def start(self) -> "Condor":
+        """Start the pool; ready when its schedd and its slot can be asked for.
+
+        Raises:
+            LaunchError: it did not come up; the log is named.
+        """
+        child = self.relaunch()
+        use(self.config)
+        await_ready(child, self.is_ready, timeout_s=_START_TIMEOUT_S)
+        return self
+
+    def relaunch(self) -> Child:
+        """Start the pool with its queue of jobs, again after it has ended; return without waiting for it."""
+        self._n_starts += 1
+        # A new one each time: dying daemons of an earlier start take the lock files that they know there.
+        plan = replace(self._plan, work=fresh(self._plan.home / str(self._n_starts)))
+        _write(plan)
+        self._child = self._children.launch(
+            self.name,
+            [plan.tree / "usr/sbin/condor_master", "-f", "-t"],
+            log=self._log,
+            environment=_environment(plan.config),
+            cwd=plan.home,
+            seen_as=As.UID_1,
+        )
+        return self._child
+
+    def is_ready(self) -> bool:
+        """Say whether its schedd and its slot can be asked for."""
+        return _answers(self._plan.port, self._plan.schedd)
 
     def stop(self) -> None:
-        """End the pool and its jobs; HTCondor calls this the fast shutdown."""
+        """End the pool; HTCondor calls this the fast shutdown. Its jobs stay in the queue."""
         self.child.stop(signal.SIGQUIT)
-
-
-def start_condor(children: Children, tree: Path, home: Path, log: Path, *, schedd: str) -> Condor:
-    """Start the pool of `tree`; ready when its schedd and its slot can be asked for.
-
-    `home` must be new: dying daemons of an earlier pool would take the lock files that they know there.
-
-    Raises:
-        LaunchError: it did not come up; the log is named.
-    """
-    # Its daemons' own logs, kept with the others.
-    (logs := log.with_suffix("")).mkdir(exist_ok=True)
-    (port,) = free_ports(1)
-    ids = "1.1" if os.getuid() == 0 else f"{os.getuid()}.{os.getgid()}"
-    plan = PoolPlan(tree=tree, home=home, logs=logs, port=port, schedd=schedd, ids=ids)
-    _write(plan)
-    child = children.launch(
-        "HTCondor",
-        [tree / "usr/sbin/condor_master", "-f", "-t"],
-        log=log,
-        environment=_environment(plan.config),
-        cwd=home,
-        seen_as=As.UID_1,
-    )
-    use(plan.client_config)
-    await_ready(child, lambda: _answers(port, schedd), timeout_s=_START_TIMEOUT_S)
-    return Condor(config=plan.client_config, schedd=schedd, child=child)
 
 
 def use(config: Path) -> None:
@@ -76,14 +128,17 @@ def use(config: Path) -> None:
 
 
 def _write(plan: PoolPlan) -> None:
-    for name in ("spool", "execute", "lock", "run"):
-        (plan.home / name).mkdir()
+    for directory in (plan.work / "execute", plan.work / "lock", plan.work / "run", plan.spool, plan.logs):
+        directory.mkdir(exist_ok=True)
     for directory in (plan.key.parent, plan.client, plan.token.parent):
-        directory.mkdir(mode=0o700)
-    write_secret(plan.key, secrets.token_hex(32).encode())
+        directory.mkdir(mode=0o700, exist_ok=True)
+    if not plan.key.exists():
+        replace_secret(plan.key, secrets.token_hex(32).encode())
     plan.config.write_text(pool_configuration(plan))
-    plan.client_config.write_text(client_configuration(plan))
-    write_secret(plan.token, _token(plan).encode())
+    # Clients may read theirs at any moment, and it is the same over all starts.
+    if not plan.token.exists():
+        plan.client_config.write_text(client_configuration(plan))
+        write_secret(plan.token, _token(plan).encode())
 
 
 def _token(plan: PoolPlan) -> str:

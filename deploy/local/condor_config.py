@@ -54,12 +54,12 @@ SEC_TOKEN_DIRECTORY = {{tokens}}
 """
 
 _POOL = f"""\
-LOCAL_DIR = {{home}}
+LOCAL_DIR = {{work}}
 LOG = {{logs}}
-SPOOL = {{home}}/spool
-EXECUTE = {{home}}/execute
-LOCK = {{home}}/lock
-RUN = {{home}}/run
+SPOOL = {{spool}}
+EXECUTE = {{work}}/execute
+LOCK = {{work}}/lock
+RUN = {{work}}/run
 DAEMON_LIST = MASTER SHARED_PORT COLLECTOR NEGOTIATOR SCHEDD STARTD
 SHARED_PORT_PORT = {{port}}
 SCHEDD_NAME = {{schedd}}
@@ -98,8 +98,8 @@ ENABLE_CHIRP_DELAYED = True
 ENABLE_CHIRP_UPDATES = True
 CHIRP_DELAYED_UPDATE_PREFIX = Chirp*, Ewms*, HTChirp*
 
-SEC_PASSWORD_DIRECTORY = {{home}}/passwords.d
-SEC_TOKEN_POOL_SIGNING_KEY_FILE = {{home}}/passwords.d/POOL
+SEC_PASSWORD_DIRECTORY = {{keys}}
+SEC_TOKEN_POOL_SIGNING_KEY_FILE = {{keys}}/POOL
 ALLOW_READ = {IDENTITY} {_DAEMONS}
 ALLOW_WRITE = {IDENTITY} {_DAEMONS}
 ALLOW_ADMINISTRATOR = {IDENTITY}
@@ -123,15 +123,16 @@ class PoolPlan:
 
     tree: Path
     home: Path
+    #: Sockets, locks and jobs' directories of one start; the path is short.
+    work: Path
+    #: The queue of jobs.
+    spool: Path
+    #: The file with the key that signs the pool's tokens; named `POOL`.
+    key: Path
     logs: Path
     port: int
     schedd: str
     ids: str
-
-    @property
-    def key(self) -> Path:
-        """The file with the key that signs the pool's tokens."""
-        return self.home / "passwords.d/POOL"
 
     @property
     def config(self) -> Path:
@@ -158,7 +159,9 @@ def pool_configuration(plan: PoolPlan) -> str:
     """Return the daemons' configuration."""
     return (_COMMON + _POOL).format(
         tree=plan.tree,
-        home=plan.home,
+        work=plan.work,
+        spool=plan.spool,
+        keys=plan.key.parent,
         logs=plan.logs,
         port=plan.port,
         schedd=plan.schedd,

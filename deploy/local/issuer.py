@@ -29,7 +29,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.local.keys import KeyFiles, make_key_pair, write_secret
+from deploy.local.keys import KeyFiles, kept_key_pair, load_or_make, replace_secret
 
 AUDIENCE = "ewms-rest"
 TOKEN_LIFE_S = 24 * 3600
@@ -55,11 +55,18 @@ class IssuerFiles:
 
 
 def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
-    """Make the key and the configuration of an issuer that will listen on `port` of 127.0.0.1."""
-    directory.mkdir(parents=True, exist_ok=True)
-    keys = make_key_pair(directory, "issuer-key")
+    """Write the configuration of an issuer that will listen on `port` of 127.0.0.1.
+
+    The key and the clients' secrets are those of an earlier launch, if `directory` has any.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = kept_key_pair(directory, "issuer-key")
     url = f"http://127.0.0.1:{port}"
-    clients = {name: {"secret": secrets.token_urlsafe(24), "claims": claims} for name, claims in _CLAIMS.items()}
+    kept: dict[str, str] = load_or_make(directory / "clients.json", dict)
+    passwords = {name: kept.get(name) or secrets.token_urlsafe(24) for name in _CLAIMS}
+    if passwords != kept:
+        replace_secret(directory / "clients.json", json.dumps(passwords).encode())
+    clients = {name: {"secret": passwords[name], "claims": claims} for name, claims in _CLAIMS.items()}
     config = directory / "issuer.json"
     settings = {
         "url": url,
@@ -68,7 +75,7 @@ def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
         "public": str(keys.public),
         "clients": clients,
     }
-    write_secret(config, json.dumps(settings).encode())
+    replace_secret(config, json.dumps(settings).encode())
     return IssuerFiles(url, keys, config)
 
 

@@ -1,9 +1,12 @@
-"""Make RSA key pairs as files: the private one readable by its owner only."""
+"""Make keys and other secrets as files that their owner alone can read, and find those of an earlier launch."""
 
 import hashlib
+import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -31,8 +34,42 @@ def make_key_pair(directory: Path, name: str) -> KeyFiles:
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     write_secret(files.private, private)
-    files.public.write_bytes(public)
+    partial = files.public.with_suffix(".new")
+    partial.write_bytes(public)
+    partial.rename(files.public)
     return files
+
+
+def kept_key_pair(directory: Path, name: str) -> KeyFiles:
+    """Return the pair `name` of `directory`, which is made if it is not there whole."""
+    files = KeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
+    # The public half is written last.
+    if not files.public.exists():
+        files.private.unlink(missing_ok=True)
+        return make_key_pair(directory, name)
+    return files
+
+
+def load_or_make(path: Path, make: Callable[[], Any]) -> Any:
+    """Return what the JSON file `path` holds; if it is not there, what `make()` returns, which is then kept in it."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        made = make()
+        replace_secret(path, json.dumps(made, indent=1).encode())
+        return made
+
+
+def replace_secret(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, readable by its owner only: a reader finds the old or the new, whole."""
+    partial = path.with_name(f".{path.name}.new")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
 
 
 def write_secret(path: Path, content: bytes) -> None:

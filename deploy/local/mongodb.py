@@ -1,40 +1,66 @@
 """Start mongod as a replica set of one, which is what transactions and change streams need."""
 
 import signal
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from deploy.local.ports import free_ports
 from deploy.local.processes import Child, Children, await_ready
 
-_START_TIMEOUT_S = 40.0
+# Long enough for a journal that a crash has left to be played back.
+_START_TIMEOUT_S = 180.0
+_ALREADY_INITIALIZED = 23
 
 
-@dataclass(frozen=True, slots=True)
 class MongoDB:
     """A running mongod."""
 
-    url: str
-    child: Child
+    name = "mongod"
+
+    def __init__(self, child: Child, port: int, launched: Callable[[], Child] | None = None) -> None:
+        self.child = child
+        self.port = port
+        self._launched = launched
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"{_address(self.port)}?replicaSet=rs0"
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The ports that it listens on."""
+        return {"mongodb": self.port}
+
+    def relaunch(self) -> Child:
+        """Start mongod again on its port and data, after it has ended, and return without waiting for it."""
+        if self._launched is None:
+            raise RuntimeError("this MongoDB cannot be started again")
+        self.child = self._launched()
+        return self.child
+
+    def is_ready(self) -> bool:
+        """Say whether it takes writes."""
+        return _is_primary(_address(self.port))
 
     def stop(self) -> None:
         """Let mongod write its last checkpoint and end."""
         self.child.stop(signal.SIGTERM)
 
 
-def start_mongodb(children: Children, mongod: Path, home: Path, log: Path) -> MongoDB:
-    """Start `mongod` with its data in the empty directory `home` and wait until it takes writes.
+def start_mongodb(children: Children, mongod: Path, home: Path, log: Path, *, port: int) -> MongoDB:
+    """Start `mongod` with its data in the directory `home`, empty or left by another, and wait until it takes writes.
 
     Raises:
         LaunchError: it did not; the log is named.
     """
-    (port,) = free_ports(1)
     command: list[str | Path] = [mongod, "--dbpath", home, *arguments(port)]
-    child = children.launch("mongod", command, log=log, environment={"LC_ALL": "C", "HOME": str(home)})
-    return ready_mongodb(child, port)
+    launched = partial(children.launch, "mongod", command, log=log, environment={"LC_ALL": "C", "HOME": str(home)})
+    return ready_mongodb(launched(), port, launched)
 
 
 def arguments(port: int) -> list[str]:
@@ -53,27 +79,43 @@ def arguments(port: int) -> list[str]:
     ]
 
 
-def ready_mongodb(child: Child, port: int) -> MongoDB:
-    """Make the starting mongod at `port` a replica set and wait until it takes writes.
+def ready_mongodb(child: Child, port: int, launched: Callable[[], Child] | None = None) -> MongoDB:
+    """Make the starting mongod at `port` a replica set and wait until it takes writes; `launched` starts it again.
 
     Raises:
         LaunchError: it did not; the log is named.
     """
-    address = f"mongodb://127.0.0.1:{port}/"
-    await_ready(child, lambda: _initiated(address, port), timeout_s=_START_TIMEOUT_S)
-    await_ready(child, lambda: _is_primary(address), timeout_s=_START_TIMEOUT_S)
-    return MongoDB(url=f"{address}?replicaSet=rs0", child=child)
+    await_ready(child, lambda: _initiated(_address(port), port), timeout_s=_START_TIMEOUT_S)
+    await_ready(child, lambda: _is_primary(_address(port)), timeout_s=_START_TIMEOUT_S)
+    return MongoDB(child, port, launched)
+
+
+def _address(port: int) -> str:
+    return f"mongodb://127.0.0.1:{port}/"
 
 
 def _initiated(address: str, port: int) -> bool:
-    members = {"_id": "rs0", "members": [{"_id": 0, "host": f"127.0.0.1:{port}"}]}
-    with MongoClient[dict[str, object]](address, directConnection=True, serverSelectionTimeoutMS=250) as client:
+    member = {"_id": 0, "host": f"127.0.0.1:{port}"}
+    with MongoClient[dict[str, Any]](address, directConnection=True, serverSelectionTimeoutMS=250) as client:
         try:
-            client.admin.command("replSetInitiate", members)
+            client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
         except OperationFailure as error:
-            return error.code == 23  # AlreadyInitialized
+            return error.code == _ALREADY_INITIALIZED and _knows_its_port(client, member)
         except PyMongoError:
             return False
+    return True
+
+
+def _knows_its_port(client: MongoClient[dict[str, Any]], member: Mapping[str, object]) -> bool:
+    """See to it that the replica set of an earlier start is at today's port, which its data hold."""
+    try:
+        kept = client.admin.command("replSetGetConfig")["config"]
+        if [one["host"] for one in kept["members"]] != [member["host"]]:
+            # Forced: with its old address the set has no member here, and so no primary that could be asked.
+            moved = {**kept, "version": kept["version"] + 1, "members": [{**kept["members"][0], **member}]}
+            client.admin.command("replSetReconfig", moved, force=True)
+    except PyMongoError:
+        return False
     return True
 
 

@@ -1,11 +1,135 @@
-"""Choose loopback ports that nobody listens on."""
+"""Choose loopback ports that nobody listens on, the same at every start of one system."""
 
+import contextlib
 import secrets
 import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from deploy.local.errors import LaunchError, PortTaken
 
 # Below the kernel's ephemeral range (32768 and up on Linux), so that no outgoing connection takes a port
 # between our choosing it and the server's binding it.
 _RANGE = range(20_000, 32_000)
+
+
+#: Ports that are part of what users were given: addresses of the gateway and of queues, the issuer in tokens.
+_GIVEN_OUT = {"gateway": "EWMS_GATEWAY_PORT", "amqp": "EWMS_AMQP_PORT", "issuer": ""}
+#: A launcher that was killed has its servers end a moment after it.
+_PREDECESSOR_S = 5.0
+
+
+class Ports:
+    """The ports of one system by name: those it had before, new ones where it had none."""
+
+    def __init__(
+        self,
+        kept: Mapping[str, int] | None = None,
+        *,
+        asked: Mapping[str, int] | None = None,
+        are_given_out: bool = False,
+        said: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Take `kept` from the launch before; `asked` by the user come over them.
+
+        `are_given_out`: users may know the kept ones, so that those of the gateway, the broker and the issuer stay.
+        """
+        self._current = {**(kept or {}), **(asked or {})}
+        self._kept = dict(kept or {})
+        self._fixed = {*(asked or {}), *(_GIVEN_OUT.keys() & self._kept.keys() if are_given_out else ())}
+        self._said = said
+        self._lock = threading.Lock()
+
+    @property
+    def current(self) -> Mapping[str, int]:
+        """All ports that were taken so far, by name."""
+        return dict(self._current)
+
+    def take(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the ports `names`, each of which can be listened on just now.
+
+        Raises:
+            LaunchError: another process listens on one that must not change; names it.
+        """
+        with self._lock:
+            for name in names:
+                port = self._current.get(name)
+                if port is None or not self._is_free(name, port):
+                    self._current[name] = self._new()
+            return {name: self._current[name] for name in names}
+
+    def take_one(self, name: str) -> int:
+        """Return the port `name`; see `take`."""
+        return self.take((name,))[name]
+
+    def _is_free(self, name: str, port: int) -> bool:
+        is_known = name in self._kept or name in self._fixed
+        if not (reason := await_free(port) if is_known else unavailable(port)):
+            return True
+        if name in self._fixed:
+            raise _given_out_is_taken(name, port, reason)
+        if is_known:
+            self._said(f"port {port} ({name}) is taken by {holder(port)}; taking another")
+        return False
+
+    def _new(self) -> int:
+        taken = {*self._kept.values(), *self._current.values()}
+        while (port := free_ports(1)[0]) in taken:
+            continue
+        return port
+
+
+def await_free(port: int) -> str:
+    """Wait a moment for whoever listens on `port` to end; return as `unavailable`."""
+    deadline = time.monotonic() + _PREDECESSOR_S
+    while (reason := unavailable(port)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return reason
+
+
+def _given_out_is_taken(name: str, port: int, reason: str) -> LaunchError:
+    variable = _GIVEN_OUT.get(name, "")
+    return LaunchError(
+        f"port {port}, where users of this system know its {name}, cannot be listened on ({reason}): "
+        f"it is taken by {holder(port)}",
+        "end that one"
+        + (f", or choose a port with {variable}=<number>" if variable else "")
+        + "; or start anew with FRESH=1, or other data with DATA=<directory>",
+    )
+
+
+def check_free(ports: Mapping[str, int]) -> None:
+    """Raise `PortTaken` if another process listens on one of `ports`; names it."""
+    for name, port in ports.items():
+        if reason := unavailable(port):
+            raise PortTaken(f"port {port} ({name}) is taken by {holder(port)} ({reason})", "end that one")
+
+
+def holder(port: int) -> str:
+    """Return which process listens on `port` of this machine, as far as we may know."""
+    inodes = _listening(port)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                for descriptor in (entry / "fd").iterdir():
+                    if descriptor.readlink().name in inodes:
+                        return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
+    return "a process of another user" if inodes else "somebody"
+
+
+def _listening(port: int) -> set[str]:
+    """Return the sockets that listen on `port`, as /proc/<pid>/fd names them."""
+    sockets = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            # Source: proc_net(5): the local address, the state (0A: LISTEN) and, tenth, the inode.
+            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    sockets.add(f"socket:[{fields[9]}]")
+    return sockets
 
 
 def free_ports(n_ports: int) -> list[int]:

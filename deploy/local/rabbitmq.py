@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import secrets
 import socket
 from collections.abc import Iterable, Mapping
@@ -13,14 +12,14 @@ from shlex import quote
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
-from deploy.local.broker import PORTS, Broker
+from deploy.local.broker import Broker
 from deploy.local.definitions import ADMIN, BrokerUser, definitions, service_names
-from deploy.local.keys import KeyFiles, make_key_pair, write_secret
-from deploy.local.ports import free_ports
+from deploy.local.keys import KeyFiles, kept_key_pair, load_or_make, replace_secret
 from deploy.local.processes import Child, Children, await_ready
 from schemas import topology
 
-_START_TIMEOUT_S = 60.0
+# Long enough for many queues to be read back.
+_START_TIMEOUT_S = 180.0
 _LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 _PLUGINS = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_auth_backend_oauth2")
 
@@ -33,8 +32,6 @@ class BrokerPlan:
     schedds: tuple[str, ...]
     #: What signs the tokens that it believes; `None` makes a new pair.
     key_files: KeyFiles | None = None
-    #: Where it listens; `None` takes a free port.
-    amqp_port: int | None = None
     #: Channels that one connection may have: few, for a token is all that it takes to open them.
     channels: int = 16
 
@@ -42,16 +39,30 @@ class BrokerPlan:
 class RabbitMQ(Broker):
     """A RabbitMQ of one node; `start` and `restart` return when it lets its users in."""
 
-    def __init__(self, children: Children, tree: Path, home: Path, log: Path, plan: BrokerPlan) -> None:
-        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    name = "RabbitMQ"
+
+    def __init__(
+        self,
+        children: Children,
+        tree: Path,
+        home: Path,
+        log: Path,
+        plan: BrokerPlan,
+        *,
+        ports: Mapping[str, int],
+        data: Path,
+        secrets: Path,
+    ) -> None:
+        """Keep the settings of this launch in `home`, queues and events in `data`, users and keys in `secrets`."""
         super().__init__(
-            ports=ports if plan.amqp_port is None else {**ports, "amqp": plan.amqp_port},
-            users=new_users(plan.schedds),
-            key_files=plan.key_files or make_key_pair(home, "broker-token-key"),
+            ports=ports,
+            users=kept_users(secrets / "broker-users.json", plan.schedds),
+            key_files=plan.key_files or kept_key_pair(secrets, "broker-token-key"),
         )
         self._children = children
         self._tree = tree
         self._home = home
+        self._data = data
         self._log = log
         self._channels = plan.channels
         self._child: Child | None = None
@@ -76,8 +87,12 @@ class RabbitMQ(Broker):
     def restart(self) -> None:
         """Start the broker, again if it runs, on the same ports and data."""
         self.stop()
+        await_ready(self.relaunch(), self.is_ready, timeout_s=_START_TIMEOUT_S)
+
+    def relaunch(self) -> Child:
+        """Start the broker again on its ports and data, after it has ended, and return without waiting for it."""
         self._child = self.launched()
-        await_ready(self._child, self._admits, timeout_s=_START_TIMEOUT_S)
+        return self._child
 
     def stop(self) -> None:
         """Shut the broker down in order."""
@@ -100,7 +115,8 @@ class RabbitMQ(Broker):
             cwd=self._home,
         )
 
-    def _admits(self) -> bool:
+    def is_ready(self) -> bool:
+        """Say whether it lets its users in."""
         try:
             # The port opens last; a look at it is cheaper than a login that is refused for 4 s.
             socket.create_connection(("127.0.0.1", self.ports["amqp"]), timeout=1).close()
@@ -134,7 +150,7 @@ class RabbitMQ(Broker):
         whole = definitions(
             list(self.users.values()), control_vhost=topology.CONTROL_VHOST, data_vhost=topology.DATA_VHOST
         )
-        write_secret(home / "definitions.json", json.dumps(whole).encode())
+        replace_secret(home / "definitions.json", json.dumps(whole).encode())
 
     def where_settings_are(self, seen_at: Path) -> dict[str, str]:
         """Return the variables that lead a server to its settings, which it finds at `seen_at`, and keep it local."""
@@ -162,10 +178,10 @@ class RabbitMQ(Broker):
         )
         erl.chmod(0o755)
         server = next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"
-        # The port mapper that `erl` would start detaches and outlives it: ours stays in the server's namespace.
-        (home / "start.sh").write_text(
-            f"{quote(str(erts / 'epmd'))} -port {self.ports['epmd']} -address 127.0.0.1 &\nexec {quote(str(server))}\n"
-        )
+        # The port mapper that `erl` would start detaches and outlives it: ours stays in the server's namespace. It is
+        # started again when it ends; the server finds that out and registers anew within a minute.
+        epmd = f"{quote(str(erts / 'epmd'))} -port {self.ports['epmd']} -address 127.0.0.1"
+        (home / "start.sh").write_text(f"(while :; do {epmd}; sleep 1; done) &\nexec {quote(str(server))}\n")
 
     def _environment(self) -> dict[str, str]:
         home = self._home
@@ -177,9 +193,9 @@ class RabbitMQ(Broker):
             "RUNNING_UNDER_SYSTEMD": "true",
             **self.where_settings_are(home),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_MNESIA_BASE": str(home / "data"),
-            "RABBITMQ_MNESIA_DIR": str(home / "data/ewms"),
-            "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "data/feature_flags"),
+            "RABBITMQ_MNESIA_BASE": str(self._data),
+            "RABBITMQ_MNESIA_DIR": str(self._data / "ewms"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(self._data / "feature_flags"),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
             "RABBITMQ_LOG_BASE": str(home / "logs"),
             "RABBITMQ_LOGS": "-",
@@ -191,10 +207,14 @@ class RabbitMQ(Broker):
         }
 
 
-def new_users(schedds: Iterable[str]) -> dict[str, BrokerUser]:
-    """Return the broker's users by name, each with a new password."""
+def kept_users(file: Path, schedds: Iterable[str]) -> dict[str, BrokerUser]:
+    """Return the broker's users by name, each with the password that `file` holds, or else a new one, kept there."""
+    kept: dict[str, list[str]] = load_or_make(file, dict)
     names = (ADMIN, *service_names(schedds))
-    return {name: BrokerUser(name, secrets.token_urlsafe(18), os.urandom(4)) for name in names}
+    wanted = {name: kept.get(name) or [secrets.token_urlsafe(18), secrets.token_hex(4)] for name in names}
+    if wanted != kept:
+        replace_secret(file, json.dumps({**kept, **wanted}, indent=1).encode())
+    return {name: BrokerUser(name, password, bytes.fromhex(salt)) for name, (password, salt) in wanted.items()}
 
 
 def _configuration(

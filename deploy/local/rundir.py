@@ -3,7 +3,8 @@
 $TMPDIR/ewms-xxxxxxxx/
   .lock                                       locked by the launcher that it belongs to; the kernel unlocks it
   logs/mongod.log rabbitmq.log condor/ …      all that is kept when the launch failed
-  mongodb/ rabbitmq/ condor/ tms/ …           the servers' state
+  rabbitmq/ condor/ …                         the servers' settings and sockets
+  data/                                       the data of a launch that keeps none (`datadir.py`)
 
 A launcher that was killed cannot clean up behind itself, so each launch begins by removing what such ones left.
 """
@@ -56,6 +57,13 @@ def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[
             shutil.rmtree(run, ignore_errors=True)
     finally:
         os.close(lock)
+
+
+def fresh(directory: Path) -> Path:
+    """Make `directory` empty, and return it: a start must not meet the traces of an earlier try."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700)
+    return directory
 
 
 def sweep(base: Path, *, now: float) -> None:

@@ -1,7 +1,6 @@
 """Bring the real servers up together, and down again in reverse, in a run directory of their own."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -9,13 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from deploy.local.asked import SCHEDD
+from deploy.local.broker import PORTS
 from deploy.local.cache import Installed
+from deploy.local.datadir import DataDirectory, throwaway_data
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
 from deploy.local.limits import allow_many_files
 from deploy.local.mongodb import MongoDB, start_mongodb
+from deploy.local.ports import Ports
 from deploy.local.prerequisites import check_pool
 from deploy.local.processes import Child, Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
+from deploy.local.rundir import fresh
 from deploy.local.sidebyside import SideBySide
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ class Services:
     rabbitmq: RabbitMQ
     condor: "Condor | None"
     children: Children
+    data: DataDirectory
+    ports: Ports
 
     @property
     def servers(self) -> list[Child]:
@@ -49,6 +54,19 @@ class Services:
         return self.run / "logs"
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where servers lie and listen: what goes with the launch is in `run`, what stays in `data`."""
+
+    run: Path
+    data: DataDirectory
+    ports: Ports
+
+    def log(self, name: str) -> Path:
+        """Return the log of the server `name`."""
+        return self.run / "logs" / f"{name}.log"
+
+
 class Servers(Protocol):
     """How the broker and the store come to run; each method returns when its server can be used.
 
@@ -57,12 +75,12 @@ class Servers(Protocol):
         LaunchError: it did not come up.
     """
 
-    def mongodb(self, children: Children, run: Path) -> MongoDB:
-        """Start MongoDB below `run`."""
+    def mongodb(self, children: Children, places: "Places") -> MongoDB:
+        """Start MongoDB at its places."""
         ...
 
-    def rabbitmq(self, children: Children, run: Path, plan: BrokerPlan) -> RabbitMQ:
-        """Start RabbitMQ below `run`."""
+    def rabbitmq(self, children: Children, places: "Places", plan: BrokerPlan) -> RabbitMQ:
+        """Start RabbitMQ at its places."""
         ...
 
 
@@ -72,14 +90,23 @@ class Unpacked:
 
     installed: Installed
 
-    def mongodb(self, children: Children, run: Path) -> MongoDB:
-        """Start MongoDB below `run`."""
-        return start_mongodb(children, self.installed.mongod, fresh(run / "mongodb"), run / "logs/mongod.log")
+    def mongodb(self, children: Children, places: Places) -> MongoDB:
+        """Start MongoDB at its places."""
+        home, port = places.data.place("mongodb"), places.ports.take_one("mongodb")
+        return start_mongodb(children, self.installed.mongod, home, places.log("mongod"), port=port)
 
-    def rabbitmq(self, children: Children, run: Path, plan: BrokerPlan) -> RabbitMQ:
-        """Start RabbitMQ below `run`."""
-        home, log = fresh(run / "rabbitmq"), run / "logs/rabbitmq.log"
-        return RabbitMQ(children, self.installed.broker, home, log, plan).start()
+    def rabbitmq(self, children: Children, places: Places, plan: BrokerPlan) -> RabbitMQ:
+        """Start RabbitMQ at its places."""
+        return RabbitMQ(
+            children,
+            self.installed.broker,
+            fresh(places.run / "rabbitmq"),
+            places.log("rabbitmq"),
+            plan,
+            ports=places.ports.take(PORTS),
+            data=places.data.place("rabbitmq"),
+            secrets=places.data.secrets,
+        ).start()
 
 
 @contextlib.contextmanager
@@ -90,10 +117,12 @@ def running(
     broker: BrokerPlan = _FOR_OUR_SCHEDD,
     with_condor: bool = True,
     servers: Servers | None = None,
+    data: DataDirectory | None = None,
+    ports: Ports | None = None,
 ) -> Iterator[Services]:
     """Start the servers side by side below `run`; when the body ends, stop them in reverse.
 
-    `servers` runs broker and store in another way than unpacked from the cache.
+    `servers` runs broker and store in another way than unpacked from the cache. Without `data` all goes with `run`.
 
     Raises:
         PoolUnavailable: HTCondor did not come up; its log is named.
@@ -103,33 +132,44 @@ def running(
         check_pool()
     allow_many_files()
     servers = servers or Unpacked(installed)
+    places = Places(run, data or throwaway_data(fresh(run / "data")), ports or Ports())
     with Children() as children, contextlib.ExitStack() as stopping:
-        mongodb = partial(servers.mongodb, children, run)
-        rabbitmq = partial(servers.rabbitmq, children, run, broker)
+        mongodb = partial(servers.mongodb, children, places)
+        rabbitmq = partial(servers.rabbitmq, children, places, broker)
 
         def condor() -> "Condor":
             # HTCondor's bindings are loaded only where there is to be a pool.
-            from deploy.local.condor import start_condor  # noqa: PLC0415 - see above
+            from deploy.local.condor import Condor  # noqa: PLC0415 - see above
 
-            return start_condor(children, installed.pool, fresh(run / "condor"), run / "logs/condor.log", schedd=SCHEDD)
+            return Condor(
+                children,
+                installed.pool,
+                fresh(run / "condor"),
+                places.log("condor"),
+                schedd=SCHEDD,
+                port=places.ports.take_one("condor"),
+                data=places.data.place("condor"),
+                secrets=places.data.place("secrets", "condor"),
+            ).start()
 
         with SideBySide(children) as starts:
             store = starts.begin(partial(_retried, mongodb))
             queues = starts.begin(partial(_retried, rabbitmq))
             pool = starts.begin(_as_pool(partial(_retried, condor))) if with_condor else None
-        services = Services(run, store.result(), queues.result(), pool.result() if pool else None, children)
+        services = Services(
+            run,
+            store.result(),
+            queues.result(),
+            pool.result() if pool else None,
+            children,
+            places.data,
+            places.ports,
+        )
         stopping.callback(services.mongodb.stop)
         stopping.callback(services.rabbitmq.stop)
         if services.condor is not None:
             stopping.callback(services.condor.stop)
         yield services
-
-
-def fresh(directory: Path) -> Path:
-    """Make `directory` empty, and return it: a start must not meet the traces of an earlier try."""
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(mode=0o700)
-    return directory
 
 
 def _retried(start: Callable[[], _S]) -> _S:

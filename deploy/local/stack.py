@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,15 +23,17 @@ from typing import Any
 
 from deploy.local.asked import LOCATION, SCHEDD, Asked, asked
 from deploy.local.cache import Installed
+from deploy.local.datadir import DataDirectory
 from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.images import Apptainer
 from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
 from deploy.local.ondemand import container_programs
 from deploy.local.packages import CONTAINERS
-from deploy.local.ports import free_ports, unavailable
+from deploy.local.ports import Ports, await_free
 from deploy.local.processes import Child, await_end, await_ready
 from deploy.local.rabbitmq import BrokerPlan
-from deploy.local.services import Servers, Services, fresh, running
+from deploy.local.rundir import fresh
+from deploy.local.services import Servers, Services, running
 from deploy.local.sidebyside import SideBySide
 from deploy.local.wiring import PoolName, Spec, Wires, specs
 from schemas.topology import tms_service
@@ -158,10 +160,12 @@ def running_stack(
     environment: Mapping[str, str] = os.environ,
     said: Callable[[str], None] = lambda _: None,
     servers: Servers | None = None,
+    data: DataDirectory | None = None,
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
-    `servers` runs broker and store in another way than unpacked from the cache.
+    `servers` runs broker and store in another way than unpacked from the cache. The system goes on with `data` as a
+    launch before has left them; without any it is new, and everything goes with `run`.
 
     `said` hears what is being started.
 
@@ -170,11 +174,22 @@ def running_stack(
     """
     wanted = asked(environment)
     _check_ports(wanted)
+    ports = _ports(wanted, data, said)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             stack = contextlib.ExitStack()
             system = stack.enter_context(
-                _started(installed, run, pool=pool, wanted=wanted, environment=environment, said=said, servers=servers)
+                _started(
+                    installed,
+                    run,
+                    pool=pool,
+                    wanted=wanted,
+                    environment=environment,
+                    said=said,
+                    servers=servers,
+                    data=data,
+                    ports=ports,
+                )
             )
         except PortTaken as error:
             _check_ports(wanted)
@@ -184,7 +199,21 @@ def running_stack(
         else:
             break
     with stack:
+        if data is not None:
+            # From here on users get to know addresses and tokens.
+            facts = replace(data.facts, pool=pool, is_in_use=True, versions=dict(installed.versions))
+            data.remember(replace(facts, ports={**data.facts.ports, **ports.current}))
         yield system
+
+
+def _ports(wanted: Asked, data: DataDirectory | None, said: Callable[[str], None]) -> Ports:
+    named = {"gateway": wanted.gateway_port, "amqp": wanted.amqp_port}
+    return Ports(
+        data.facts.ports if data else {},
+        asked={name: port for name, port in named.items() if port is not None},
+        are_given_out=data is not None and data.facts.is_in_use,
+        said=said,
+    )
 
 
 @contextlib.contextmanager
@@ -197,14 +226,18 @@ def _started(
     environment: Mapping[str, str],
     said: Callable[[str], None],
     servers: Servers | None,
+    data: DataDirectory | None,
+    ports: Ports,
 ) -> Iterator[Stack]:
     said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
     with running(
         installed,
         run,
-        broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.amqp_port, wanted.channels),
+        broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.channels),
         with_condor=pool == "condor",
         servers=servers,
+        data=data,
+        ports=ports,
     ) as services:
         stack = _stack(installed, services, pool, wanted, environment)
         with contextlib.ExitStack() as stopping:
@@ -220,19 +253,19 @@ def _started(
 def _stack(
     installed: Installed, services: Services, pool: PoolName, wanted: Asked, environment: Mapping[str, str]
 ) -> Stack:
-    gateway_port, issuer_port, tms_port = free_ports(3)
-    issuer = write_issuer(fresh(services.run / "issuer"), port=issuer_port)
+    ports = services.ports.take(("gateway", "issuer", "tms"))
+    issuer = write_issuer(services.data.place("secrets", "issuer"), port=ports["issuer"])
     wires = Wires(
         mongo_url=services.mongodb.url,
         broker=services.rabbitmq,
         issuer_url=issuer.url,
         issuer_config=issuer.config,
         audience=AUDIENCE,
-        gateway_port=wanted.gateway_port or gateway_port,
-        tms_port=tms_port,
+        gateway_port=ports["gateway"],
+        tms_port=ports["tms"],
         pool=pool,
-        tms_dir=fresh(services.run / "tms"),
-        apptainer=_apptainer(installed, services.run, environment),
+        tms_dir=services.data.place("tms", pool),
+        apptainer=_apptainer(installed, services.data, environment),
         condor_config=services.condor.config if services.condor else None,
         pilot_tag=version("ewms"),
     )
@@ -240,16 +273,16 @@ def _stack(
     return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes)
 
 
-def _apptainer(installed: Installed, run: Path, environment: Mapping[str, str]) -> Path:
+def _apptainer(installed: Installed, data: DataDirectory, environment: Mapping[str, str]) -> Path:
     if CONTAINERS.name in installed.trees:
         return Apptainer(installed.containers).program
-    return container_programs(fresh(run / "programs"), environment)
+    return container_programs(fresh(data.place("programs")), environment)
 
 
 def _check_ports(wanted: Asked) -> None:
     """Raise if a port that the caller named cannot be had."""
     for name, port in (("EWMS_GATEWAY_PORT", wanted.gateway_port), ("EWMS_AMQP_PORT", wanted.amqp_port)):
-        if port is not None and (reason := unavailable(port)):
+        if port is not None and (reason := await_free(port)):
             raise LaunchError(
                 f"{name} is {port}, and that port cannot be listened on ({reason})",
                 f"end whoever listens there (`ss -ltnp 'sport = :{port}'` tells), or choose another {name}",

@@ -13,14 +13,17 @@ from rich.markup import escape
 from deploy.local import packages
 from deploy.local.asked import LOCATION
 from deploy.local.cache import Installed, cache_directory, prepare
+from deploy.local.datadir import DataDirectory, check_disk, data_directory, default_directory, empty
 from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
-from deploy.local.keys import write_secret
+from deploy.local.keptfacts import check_versions
+from deploy.local.keys import replace_secret
 from deploy.local.packages import PackageSet
 from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.rundir import run_directory
 from deploy.local.stack import Stack, running_stack
 from deploy.local.wiring import N_SLOTS, PoolName
+from tms.pilotfiles import TOKEN_FILE
 
 #: What is downloaded for each pool before it starts. Child processes rarely run containers: those wait for the first.
 NEEDED: Mapping[PoolName, tuple[PackageSet, ...]] = {
@@ -28,53 +31,91 @@ NEEDED: Mapping[PoolName, tuple[PackageSet, ...]] = {
     "local": (packages.BROKER,),
 }
 
+_POOLS: Mapping[PoolName, str] = {"condor": "HTCondor", "local": "child processes of this machine"}
+
 ENDPOINTS = Path(".ewms") / "endpoints.json"
 
 
-def up(pool: PoolName | None = None, *, environment: Mapping[str, str] = os.environ) -> int:
+def up(
+    pool: PoolName | None = None,
+    *,
+    data: Path | None = None,
+    is_fresh: bool = False,
+    environment: Mapping[str, str] = os.environ,
+) -> int:
     """Run the system until SIGINT, SIGTERM or SIGHUP; return the exit status.
 
-    `pool` None takes HTCondor, and where that cannot run plain child processes for the pilots, with a notice.
+    It goes on with what the directory `data` (None: the one of this folder) holds; `is_fresh` deletes that first.
+    `pool` None takes the kind of pool that the data know, else HTCondor, and where that cannot run plain child
+    processes for the pilots, with a notice.
     """
     console = Console(stderr=True)
     raise_on_signals()
+    folder = Path.cwd()
     try:
-        if pool != "local":
-            # Known before anything is downloaded for it.
+        root = data or default_directory(folder, environment)
+        with _claimed(ENDPOINTS.parent), data_directory(root, folder=folder) as kept:
             try:
-                check_pool()
-            except PoolUnavailable as error:
-                if pool is not None:
-                    raise
-                _say_no_pool(console, error)
-                pool = "local"
-        installed = installation(console, environment, NEEDED[pool or "condor"], allow_fallback=True)
-        if installed.is_fallback:
-            facts = ", ".join(f"{name} {version}" for name, version in sorted(installed.versions.items()))
-            console.print(f"[yellow]Notice:[/yellow] these servers are older than those EWMS is tested with: {facts}")
-            console.print("Pilots are plain child processes of this machine, and tasks have no containers.")
-        choices = _choices(pool, is_fallback=installed.is_fallback)
-        for choice in choices:
-            try:
-                _serve(installed, choice, console, environment)
-            except PoolUnavailable as error:
-                if choice == choices[-1]:
-                    raise
-                _say_no_pool(console, error)
-            else:
-                break
+                if is_fresh:
+                    _say(console, f"deleting the workflows, events, jobs and keys in {kept.root} ...")
+                    empty(kept)
+                _run(pool or kept.facts.pool, kept, console, environment)
+            except Interrupted:
+                _say(console, _how_to_go_on(kept))
     except Interrupted:
-        console.print("stopped.", style="dim", markup=False, highlight=False)
-        return 0
+        _say(console, "stopped.")
     except LaunchError as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 
 
+def _run(pool: PoolName | None, data: DataDirectory, console: Console, environment: Mapping[str, str]) -> None:
+    for sentence in check_disk(data):
+        _notice(console, sentence)
+    if pool != "local":
+        # Known before anything is downloaded for it.
+        try:
+            check_pool()
+        except PoolUnavailable as error:
+            if pool is not None:
+                raise
+            _say_no_pool(console, error)
+            pool = "local"
+    installed = installation(console, environment, NEEDED[pool or "condor"], allow_fallback=True)
+    if installed.is_fallback:
+        facts = ", ".join(f"{name} {version}" for name, version in sorted(installed.versions.items()))
+        _notice(console, f"these servers are older than those EWMS is tested with: {facts}")
+        console.print("Pilots are plain child processes of this machine, and tasks have no containers.")
+    for sentence in check_versions(data.facts.versions, installed.versions, where=str(data.root)):
+        _notice(console, sentence)
+    choices = _choices(pool, is_fallback=installed.is_fallback)
+    for choice in choices:
+        try:
+            _serve(installed, choice, data, console, environment)
+        except PoolUnavailable as error:
+            if choice == choices[-1]:
+                raise
+            _say_no_pool(console, error)
+        else:
+            break
+
+
+def _say(console: Console, what: str) -> None:
+    console.print(what, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _notice(console: Console, sentence: str) -> None:
+    console.print(f"[yellow]Notice:[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
 def _say_no_pool(console: Console, error: PoolUnavailable) -> None:
-    console.print(f"[yellow]Notice:[/yellow] HTCondor does not run here: {escape(error.what)}")
+    _notice(console, f"HTCondor does not run here: {error.what}")
     console.print("Starting pilots as plain child processes of this machine instead.")
+
+
+def _how_to_go_on(data: DataDirectory) -> str:
+    return f"stopped. All of it stays in {data.root}: the same command goes on with it, FRESH=1 (--fresh) starts anew."
 
 
 def _choices(pool: PoolName | None, *, is_fallback: bool) -> tuple[PoolName, ...]:
@@ -101,14 +142,22 @@ def installation(
     return prepare(cache_directory(environment), console, wanted, mirror=mirror, allow_fallback=allow_fallback)
 
 
-def _serve(installed: Installed, pool: PoolName, console: Console, environment: Mapping[str, str]) -> None:
+def _serve(
+    installed: Installed, pool: PoolName, data: DataDirectory, console: Console, environment: Mapping[str, str]
+) -> None:
     def said(what: str) -> None:
-        console.print(f"{what} ...", style="dim", markup=False, highlight=False)
+        _say(console, f"{what} ...")
 
+    other: PoolName = "local" if pool == "condor" else "condor"
+    if n_waiting := count_taskforces(data.root / "tms" / other):
+        _notice(
+            console,
+            f"{n_waiting} taskforces have their workers at {_POOLS[other]}, which this start leaves out; they wait "
+            f"there until a start with POOL={other}",
+        )
     with (
-        _claimed(ENDPOINTS.parent),
         run_directory() as run,
-        running_stack(installed, run, pool=pool, environment=environment, said=said) as stack,
+        running_stack(installed, run, pool=pool, environment=environment, said=said, data=data) as stack,
         _endpoints(stack) as written,
     ):
         console.print(_how_to_use(stack, written), soft_wrap=True)
@@ -116,6 +165,12 @@ def _serve(installed: Installed, pool: PoolName, console: Console, environment: 
             stack.watch(said)
         finally:
             said("draining")
+
+
+def count_taskforces(tms: Path) -> int:
+    """Return how many taskforces have a cluster at the pool whose TMS works in the directory `tms`."""
+    # TMS removes the token with the cluster.
+    return sum(1 for _ in tms.glob(f"taskforces/*/{TOKEN_FILE}"))
 
 
 @contextmanager
@@ -141,14 +196,15 @@ def _claimed(folder: Path) -> Iterator[None]:
                 f"EWMS is up in this folder already ({ENDPOINTS} tells where)",
                 "use that one, or end it with Ctrl-C where it was started; another folder may have another",
             ) from None
+        # A launcher that was killed has left it, and it leads nowhere now.
+        (folder / ENDPOINTS.name).unlink(missing_ok=True)
         yield
 
 
 @contextmanager
 def _endpoints(stack: Stack) -> Iterator[Path]:
     """Have `.ewms/endpoints.json` for the block: where the system is, and the token of the signed-in user."""
-    ENDPOINTS.unlink(missing_ok=True)
-    write_secret(ENDPOINTS, json.dumps(stack.endpoints(), indent=1).encode())
+    replace_secret(ENDPOINTS, json.dumps(stack.endpoints(), indent=1).encode())
     try:
         yield ENDPOINTS.absolute()
     finally:
@@ -156,12 +212,12 @@ def _endpoints(stack: Stack) -> Iterator[Path]:
 
 
 def _how_to_use(stack: Stack, endpoints: Path) -> str:
-    pool = "HTCondor" if stack.pool == "condor" else "child processes of this machine"
     return f"""
-[bold green]EWMS is up.[/bold green]  Ctrl-C drains it and stops everything.
+[bold green]EWMS is up.[/bold green]  Ctrl-C drains it and stops everything; what is in it stays.
 
   gateway      {stack.gateway}   (documents: {stack.gateway}/v1/schema/openapi)
-  workers      {N_SLOTS} at once, on {pool}; cluster location [bold]{LOCATION}[/bold]
+  workers      {N_SLOTS} at once, on {_POOLS[stack.pool]}; cluster location [bold]{LOCATION}[/bold]
+  data         {escape(str(stack.services.data.root))}
   logs         {escape(str(stack.logs))}
   for scripts  {escape(str(endpoints))}
 

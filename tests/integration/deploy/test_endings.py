@@ -53,7 +53,13 @@ def launch(scratch: Path) -> Iterator[Launch]:
             launcher = subprocess.Popen(
                 [*LAUNCHER, *arguments],
                 cwd=scratch,
-                env={**kept, "TMPDIR": str(scratch / "tmp"), "PYTHONPATH": str(Path.cwd()), **settings},
+                env={
+                    **kept,
+                    "TMPDIR": str(scratch / "tmp"),
+                    "XDG_STATE_HOME": str(scratch),
+                    "PYTHONPATH": str(Path.cwd()),
+                    **settings,
+                },
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

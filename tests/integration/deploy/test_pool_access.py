@@ -13,6 +13,7 @@ import pytest
 
 from deploy.local.asked import SCHEDD
 from deploy.local.cache import Installed
+from deploy.local.services import Services
 from tests.integration.deploy.as_nobody import run_as_nobody
 
 _CHECKOUT = Path(__file__).parents[3]
@@ -73,9 +74,9 @@ def test_an_account_without_the_token_is_refused_everything(
     assert schedd.query(f'Iwd == "{home}"', projection=["ClusterId"]) == []
 
 
-def test_the_token_is_readable_by_nobody_else(condor: Path) -> None:
+def test_the_token_is_readable_by_nobody_else(condor: Path, services: Services) -> None:
     token = condor.parent / "tokens.d/ewms"
-    key = condor.parents[1] / "passwords.d/POOL"
+    key = services.data.secrets / "condor/passwords.d/POOL"
     for secret in (token, key):
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
         assert stat.S_IMODE(secret.parent.stat().st_mode) == 0o700

@@ -1,8 +1,14 @@
 """Ports that are free, and that no outgoing connection takes in the meantime."""
 
+import os
+import socket
+import threading
 from pathlib import Path
 
-from deploy.local.ports import free_ports
+import pytest
+
+from deploy.local.errors import LaunchError
+from deploy.local.ports import Ports, free_ports
 
 
 def test_ports_are_distinct_and_below_the_kernels_own_range() -> None:
@@ -10,3 +16,41 @@ def test_ports_are_distinct_and_below_the_kernels_own_range() -> None:
     assert len(set(ports)) == 50
     ephemeral_from = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert all(1024 <= port < ephemeral_from for port in ports)
+
+
+def test_the_ports_of_the_launch_before_are_taken_again_and_new_ones_where_it_had_none() -> None:
+    before = Ports()
+    first = before.take(("amqp", "epmd"))
+    assert len(set(first.values())) == 2
+    again = Ports(before.current, asked={"gateway": 20_077}, are_given_out=True)
+    assert again.take(("amqp", "epmd")) == first
+    assert again.take(("amqp", "jwks"))["jwks"] not in first.values()
+    assert again.take_one("gateway") == 20_077
+
+
+def test_a_port_that_users_know_is_not_given_up_and_its_holder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.ports._PREDECESSOR_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        with pytest.raises(LaunchError, match=rf"port {port}, .*amqp.*process {os.getpid()} ") as raised:
+            Ports({"amqp": port}, are_given_out=True).take_one("amqp")
+    assert "EWMS_AMQP_PORT" in raised.value.remedy
+
+
+def test_another_port_is_taken_with_a_word_where_nobody_was_given_the_old_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.ports._PREDECESSOR_S", 0.1)
+    words: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        assert Ports({"mongodb": port}, are_given_out=True, said=words.append).take_one("mongodb") != port
+        assert Ports({"amqp": port}, said=words.append).take_one("amqp") != port
+    assert [f"port {port} (mongodb) is taken by process {os.getpid()}" in words[0], len(words)] == [True, 2]
+
+
+def test_a_port_is_waited_for_that_is_free_in_a_moment() -> None:
+    stranger = socket.create_server(("127.0.0.1", 0))
+    port = stranger.getsockname()[1]
+    closing = threading.Timer(0.2, stranger.close)
+    closing.start()
+    assert Ports({"amqp": port}, are_given_out=True).take_one("amqp") == port
+    closing.join()
