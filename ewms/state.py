@@ -8,6 +8,7 @@ from typing import Any
 from ewms.errors import OutcomeFailed
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import WANTED, Deactivated, Phase
+from schemas.statuses import JobStatus
 
 #: The order in which a taskforce that is wanted goes on.
 _ROAD = (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)
@@ -106,9 +107,14 @@ def is_over(taskforce: Taskforce) -> bool:
 
 
 def waiting(state: State) -> list[Taskforce]:
-    """Return the taskforces that wait for a TMS: those that can be stuck."""
+    """Return the taskforces that wait for a TMS, or for a first slot: those that can be stuck."""
     phases = (Phase.PENDING_STARTER, Phase.PENDING_STOPPER, Phase.CONDOR_RM)
-    return [t for t in state.taskforces if t.phase in phases and not is_over(t)]
+    return [t for t in state.taskforces if (t.phase in phases and not is_over(t)) or _waits_for_a_slot(t)]
+
+
+def _waits_for_a_slot(taskforce: Taskforce) -> bool:
+    statuses = taskforce.compound_statuses
+    return taskforce.phase is Phase.CONDOR_SUBMIT and JobStatus.IDLE in statuses and JobStatus.RUNNING not in statuses
 
 
 def post_to_submitted_s(state: State) -> float | None:

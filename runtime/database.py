@@ -118,6 +118,12 @@ class Database:
             n: int = await self._database[collection].count_documents(query, session=tx.session if tx else None)
             return n
 
+    async def distinct(self, collection: str, key: str, query: Mapping[str, Any]) -> list[Any]:
+        """Return the different values of `key` in the documents that match `query`."""
+        with translated():
+            values: list[Any] = await self._database[collection].distinct(key, query)
+            return values
+
     async def bulk_update(self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
         """Apply (query, update) pairs in any order, outside of the kernel; return how many documents changed."""
         if not updates:

@@ -177,6 +177,8 @@ class TaskforceHealth(Object):
     retry_at: datetime | None
     ended_at: datetime | None
     status_as_of: datetime | None
+    #: Why no slot of the pool can take the workers that wait; empty: some can.
+    unmatched: str = ""
     exit_codes: dict[str, int]
     stale: bool
 

@@ -103,6 +103,8 @@ class TaskforceDocument(Taskforce):
     status_seq: int = -1
     status_as_of: datetime | None = None
     exit_codes: dict[str, int] = Field(default_factory=dict)
+    #: Why no slot of the pool can take the jobs that wait, as the TMS last said.
+    unmatched: str = ""
 
 
 class GroupState(StrEnum):

@@ -143,6 +143,8 @@ class TaskforceStart(_ToTms):
     TYPE: ClassVar = "taskforce.start"
 
     workflow_id: WorkflowId
+    #: Whose workflow it is, as the gateway found in the caller's token; "" from a WMS that does not say.
+    owner: str = ""
     priority: int
     n_workers: int
     worker_config: WorkerConfig
@@ -240,6 +242,8 @@ class Snapshot(BaseModel):
     top_task_errors: dict[str, int]
     #: Exit code of a pilot (minus a signal's number), as text -> how many jobs ended so.
     exit_codes: dict[str, int] = Field(default_factory=dict)
+    #: Why no slot of the pool can take the jobs that wait; empty: some can, or the TMS has not looked yet.
+    unmatched: str = ""
 
 
 class TaskforceStatuses(Payload):

@@ -18,6 +18,7 @@ from tms.ended import Ended
 from tms.home import Home
 from tms.inputs import InputFiles
 from tms.keeping import Keeper
+from tms.matching import Matching
 from tms.orders import Orders
 from tms.pools import Pool
 from tms.pools.condor import CondorPool
@@ -104,6 +105,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         await bus.consume(Orders(starter, stopper).take)
         await stack.enter_async_context(_running(sweep.run(), "sweep"))
         await stack.enter_async_context(_running(renewal.run(), "renewal"))
+        await stack.enter_async_context(_running(Matching(pool, watch).run(), "matching"))
 
         checks["control"] = bus.ping
         del checks["start"]

@@ -8,6 +8,8 @@ that did not change is repeated now and then: its `as_of` tells who reads it tha
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
 
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
@@ -29,21 +31,29 @@ class Reporting:
     _seq: int = 0
     _said: dict[TaskforceUuid, Snapshot] = field(default_factory=dict)
 
-    def due(self, tallies: Mapping[TaskforceUuid, Tally], *, as_of: datetime) -> list[TaskforceStatuses]:
+    def due(
+        self,
+        tallies: Mapping[TaskforceUuid, Tally],
+        unmatched: Mapping[TaskforceUuid, str] = MappingProxyType({}),
+        *,
+        as_of: datetime,
+    ) -> list[TaskforceStatuses]:
         """Return the reports of those of `tallies` that differ from what was last confirmed, or were so long ago.
+
+        `unmatched` says why no slot can take the waiting jobs of a taskforce.
 
         Asking again without `confirmed` gives the same again, with higher numbers.
         """
         snapshots = []
         for uuid, tally in tallies.items():
-            counted = tally.compound(), tally.top_errors(), _exit_codes(tally)
+            counted = _Counted(tally.compound(), tally.top_errors(), _exit_codes(tally), unmatched.get(uuid, ""))
             said = self._said.get(uuid)
             if (
                 said is None
-                or (said.compound_statuses, said.top_task_errors, said.exit_codes) != counted
+                or (said.compound_statuses, said.top_task_errors, said.exit_codes, said.unmatched) != counted
                 or as_of - said.as_of >= REPEAT_AFTER
             ):
-                snapshots.append(self._snapshot(uuid, *counted, as_of))
+                snapshots.append(self._snapshot(uuid, counted, as_of))
         return [
             TaskforceStatuses(schedd=self.schedd, snapshots=snapshots[n : n + MAX_SNAPSHOTS])
             for n in range(0, len(snapshots), MAX_SNAPSHOTS)
@@ -59,24 +69,27 @@ class Reporting:
         for uuid in taskforces:
             self._said.pop(uuid, None)
 
-    def _snapshot(
-        self,
-        uuid: TaskforceUuid,
-        statuses: CompoundStatuses,
-        errors: TopTaskErrors,
-        exit_codes: dict[str, int],
-        as_of: datetime,
-    ) -> Snapshot:
+    def _snapshot(self, uuid: TaskforceUuid, counted: "_Counted", as_of: datetime) -> Snapshot:
         self._seq += 1
         return Snapshot(
             taskforce_uuid=uuid,
             epoch=self.epoch,
             seq=self._seq,
             as_of=as_of,
-            compound_statuses=statuses,
-            top_task_errors=errors,
-            exit_codes=exit_codes,
+            compound_statuses=counted.statuses,
+            top_task_errors=counted.errors,
+            exit_codes=counted.exit_codes,
+            unmatched=counted.unmatched,
         )
+
+
+class _Counted(NamedTuple):
+    """What a snapshot says."""
+
+    statuses: CompoundStatuses
+    errors: TopTaskErrors
+    exit_codes: dict[str, int]
+    unmatched: str
 
 
 def _exit_codes(tally: Tally) -> dict[str, int]:

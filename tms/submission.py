@@ -18,6 +18,7 @@ from schemas.events import TaskforceStart
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from schemas.requirements import BadRequirements, checked_requirements
 from schemas.sizes import parse_bytes
+from schemas.submitters import submitter_name
 from tms.errors import Unsubmittable
 from tms.pilotfiles import TOKEN_FILE
 
@@ -61,6 +62,8 @@ class PoolProfile:
     #: A cluster that nobody removes ends by itself (G6): its age, and how long the pool may hold a job of it.
     max_age_s: int = 14 * 24 * 3600
     max_held_s: int = 3600
+    #: HTCondor's accounting group for all jobs; empty: none. Within it each user is a submitter of his own.
+    accounting_group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,9 @@ class Submission:
     max_runtime_s: int
     max_age_s: int
     max_held_s: int
+    #: Who the jobs are accounted to: priorities compare the jobs of one submitter only. Empty: whoever runs TMS.
+    submitter: str = ""
+    accounting_group: str = ""
 
 
 def submission(
@@ -127,6 +133,8 @@ def submission(
         max_runtime_s=worker.max_worker_runtime,
         max_age_s=pool.max_age_s,
         max_held_s=pool.max_held_s,
+        submitter=submitter_name(order.owner),
+        accounting_group=pool.accounting_group,
     )
 
 
@@ -152,6 +160,10 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
         "+WantIOProxy": "True",
         "+EWMSTaskforceUUID": f'"{cluster.taskforce_uuid}"',
     }
+    if cluster.submitter:
+        plain["accounting_group_user"] = cluster.submitter
+    if cluster.accounting_group:
+        plain["accounting_group"] = cluster.accounting_group
     if cluster.container_image:
         plain |= {
             "universe": "container",

@@ -5,7 +5,7 @@ after a crash in between it is said again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
@@ -16,6 +16,7 @@ from runtime.telemetry import counter, gauge, log
 from schemas.errors import Unavailable
 from schemas.events import TaskforceCompleted
 from schemas.ids import TaskforceUuid
+from schemas.statuses import JobStatus
 from tms.home import Home
 from tms.inotify import DirectoryWatch
 from tms.joblog import JobLog
@@ -50,6 +51,8 @@ class Watch:
         #: The one whose end is being said, and those whose end somebody wants to hear once more meanwhile.
         self._completing: TaskforceUuid | None = None
         self._again: set[TaskforceUuid] = set()
+        #: Why no slot can take the jobs that wait, by taskforce.
+        self._unmatched: Mapping[TaskforceUuid, str] = {}
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._saved_at = 0.0
@@ -59,6 +62,15 @@ class Watch:
     def followed(self) -> dict[TaskforceUuid, int | None]:
         """Return the taskforces that are not over, with their clusters as far as they are known."""
         return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
+
+    def waiting(self) -> list[TaskforceUuid]:
+        """Return the taskforces of which jobs wait for a slot and none has one."""
+        return [uuid for uuid, joblog in self._logs.items() if _only_waits(joblog.tally)]
+
+    def note_unmatched(self, unmatched: Mapping[TaskforceUuid, str]) -> None:
+        """Have it reported why no slot can take the jobs of these taskforces, and of no others any more."""
+        before, self._unmatched = self._unmatched, unmatched
+        self._touch({u for u in before.keys() | unmatched.keys() if before.get(u) != unmatched.get(u)})
 
     async def load(self) -> None:
         """Follow every taskforce that has a log and is not over."""
@@ -162,7 +174,7 @@ class Watch:
     async def _report(self, changed: Iterable[TaskforceUuid]) -> None:
         joblogs = {uuid: self._logs[uuid] for uuid in changed if uuid in self._logs}
         tallies = {uuid: joblog.tally for uuid, joblog in joblogs.items() if joblog.tally.cluster_id is not None}
-        for report in self._reporting.due(tallies, as_of=self._voice.now()):
+        for report in self._reporting.due(tallies, self._unmatched, as_of=self._voice.now()):
             await self._voice.say(report)
             self._reporting.confirmed(report)
 
@@ -272,6 +284,11 @@ class Watch:
     def _touch(self, changed: set[TaskforceUuid]) -> None:
         self._changed |= changed
         self._wake.set()
+
+
+def _only_waits(tally: Tally) -> bool:
+    statuses = tally.compound()
+    return tally.cluster_id is not None and JobStatus.IDLE in statuses and JobStatus.RUNNING not in statuses
 
 
 async def _or_timeout(awaitable: Awaitable[object], seconds: float) -> None:

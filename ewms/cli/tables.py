@@ -45,6 +45,8 @@ def health_lines(health: TaskforceHealth) -> list[Text]:
     lines = []
     if health.stuck:
         lines.append(Text(f"stuck: {health.stuck}", style="red"))
+    if health.unmatched:
+        lines.append(Text(f"no worker can start: {health.unmatched}", style="red"))
     if health.stale:
         lines.append(Text(f"the statuses are of {health.status_as_of}: nothing has been heard since", style="yellow"))
     if health.exit_codes:

@@ -103,6 +103,7 @@ PAYLOADS: tuple[Payload, ...] = (
         taskforce_uuid=TASKFORCE,
         schedd=SCHEDD,
         workflow_id=WORKFLOW,
+        owner="ada@example.org",
         priority=60,
         n_workers=250,
         worker_config=WORKER,

@@ -1,5 +1,6 @@
 """Where clusters live: a schedd, or child processes on this machine. Both speak HTCondor's words and write its log."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +36,9 @@ class Pool(Protocol):
 
     async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
         """Return the clusters of `taskforce`, paused and empty ones included, in the order of their ids."""
+
+    async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
+        """Return why no slot can take the jobs of those of `taskforces` that no slot can, even an empty one."""
 
     async def submit(self, cluster: Submission) -> Cluster:
         """Put `cluster` into the queue, paused: nothing of it runs.

@@ -8,18 +8,31 @@ name. Would be a thread again if the bindings released the lock.
     {"call": "query", "constraint": "…", "projection": […]}    {"result": [{…}, …]}
     {"call": "submit", "commands": {…}, "count": 40}           {"result": {"cluster_id": 7, "n_jobs": 40}}
     {"call": "act", "action": "Release", "constraint": "…"}    {"result": {"TotalSuccess": 1, …}}
+    {"call": "unmatched", "constraint": "…"}                   {"result": {"TF-…": "no slot offers …", …}}
                                                                {"error": "…", "kind": "refused" | "unavailable"}
 """
 
 import ctypes
 import json
 import os
+import re
 import signal
 import sys
+import time
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 import classad2
 import htcondor2
+
+from tms.pools.matching import Room, conjuncts, explain_requirements, explain_size
+
+#: What is looked at of a job, and of a slot: the sizes that are free by those of the whole.
+_NEEDED = ["EWMSTaskforceUUID", "Requirements", "RequestCpus", "RequestMemory", "RequestDisk"]
+_TOTALS = {"Cpus": "TotalSlotCpus", "Memory": "TotalSlotMemory", "Disk": "TotalSlotDisk"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Comparing many kinds of jobs with a large pool ends after so long: other calls wait, and the next look goes on.
+_PATIENCE_S = 5.0
 
 #: `prctl` option: the signal that this process gets when its parent has died.
 _PR_SET_PDEATHSIG = 1
@@ -51,6 +64,8 @@ class Bindings:
                     return {"result": self._query(schedd, request["constraint"], request["projection"])}
                 case "submit":
                     return {"result": self._submit(schedd, request["commands"], request["count"])}
+                case "unmatched":
+                    return {"result": self._unmatched(schedd, request["constraint"])}
                 case "act":
                     return {"result": self._act(schedd, request["action"], request["constraint"], request["reason"])}
         except Refused as error:
@@ -90,10 +105,66 @@ class Bindings:
             raise Refused(" ".join(str(error).split())) from error
         return {"cluster_id": result.cluster(), "n_jobs": result.num_procs()}
 
+    def _unmatched(self, schedd: htcondor2.Schedd, constraint: str) -> dict[str, str]:
+        clusters = schedd.query(constraint, _NEEDED, opts=htcondor2.QueryOpts.IncludeClusterAd)
+        parts = {text: conjuncts(text) for text in {str(ad.lookup("Requirements")) for ad in clusters}}
+        referred = {name for ad in clusters for name in ad.externalRefs(ad.lookup("Requirements"))}
+        names = {name.rpartition(".")[2] for name in referred}
+        slots = htcondor2.Collector(self._collector or None).query(
+            htcondor2.AdType.Startd,
+            # A dynamic slot is a part of a partitionable one, which says what the whole of it has.
+            constraint='SlotType =!= "Dynamic"',
+            projection=sorted({*_TOTALS.values(), *(name for name in names if _NAME.fullmatch(name))}),
+        )
+        empty = [_emptied(slot) for slot in slots]
+        why: dict[tuple[Room, str], str] = {}
+        until = time.monotonic() + _PATIENCE_S
+        unmatched = {}
+        for ad in clusters:
+            key = _need(ad), str(ad.lookup("Requirements"))
+            if key not in why and time.monotonic() < until:
+                why[key] = explain_size(key[0], [_room(slot) for slot in empty])
+                if not why[key]:
+                    why[key] = explain_requirements(parts[key[1]], [_met(ad, slot, parts[key[1]]) for slot in empty])
+            if why.get(key):
+                unmatched[str(ad["EWMSTaskforceUUID"])] = why[key]
+        return unmatched
+
     def _act(self, schedd: htcondor2.Schedd, action: str, constraint: str, reason: str) -> dict[str, int]:
         # As a plain text the reason is lost; with a code it is kept.
         result = schedd.act(htcondor2.JobAction[action], constraint, reason=(reason, 0))
         return {name: int(result[name]) for name in ("TotalSuccess", "TotalError", "TotalPermissionDenied")}
+
+
+def _emptied(slot: classad2.ClassAd) -> classad2.ClassAd:
+    """Return a slot's ad with all that it has when nothing runs in it."""
+    for name, total in _TOTALS.items():
+        if total in slot:
+            slot[name] = slot[total]
+    return slot
+
+
+def _room(slot: classad2.ClassAd) -> Room:
+    return Room(_number(slot, "Cpus"), _number(slot, "Memory") * 1024**2, _number(slot, "Disk") * 1024)
+
+
+def _need(ad: classad2.ClassAd) -> Room:
+    memory, disk = _number(ad, "RequestMemory") * 1024**2, _number(ad, "RequestDisk") * 1024
+    return Room(_number(ad, "RequestCpus"), memory, disk)
+
+
+def _number(ad: classad2.ClassAd, name: str) -> float:
+    value = ad.eval(name) if name in ad else 0
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _met(job: classad2.ClassAd, slot: classad2.ClassAd, clauses: Sequence[str]) -> list[bool]:
+    """Return which of `clauses`, parts of the job's requirements, a slot meets."""
+    # A name without a scope is the job's, or else the slot's; the bindings do not look there by themselves.
+    scope = classad2.ClassAd()
+    scope.update(slot)
+    scope.update(job)
+    return [classad2.ExprTree(clause).eval(scope, slot) is True for clause in clauses]
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,13 @@ class CondorPool:
     async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
         """Return the clusters of `taskforce`."""
         return await self._query(f"{_of(taskforce)} && {_A_CLUSTER}")
+
+    async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
+        """Compare what the jobs of `taskforces` ask for with the slots that the collector knows."""
+        wanted = ",".join(sorted(uuid for uuid in taskforces if TASKFORCE_UUID.fullmatch(uuid)))
+        constraint = f'stringListMember(EWMSTaskforceUUID, "{wanted}") && {_A_CLUSTER}'
+        found: dict[str, str] = await self._call("unmatched", constraint=constraint)
+        return {TaskforceUuid(uuid): why for uuid, why in found.items() if uuid in taskforces}
 
     async def submit(self, cluster: Submission) -> Cluster:
         """Submit `cluster` as a paused factory; see `Pool.submit`."""

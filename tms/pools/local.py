@@ -11,7 +11,7 @@ and the events they had in hand, which the broker gives to other pilots.
 import asyncio
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -24,7 +24,8 @@ from tms.home import write_private
 from tms.jobevents import parse
 from tms.pools import Cluster, eventlog
 from tms.pools.localjob import Job, MaxRuntimeReached, run
-from tms.pools.localqueue import QueuedCluster
+from tms.pools.localqueue import QueuedCluster, next_cluster
+from tms.pools.matching import Room, explain_size
 from tms.statuses import Tally
 from tms.submission import Submission
 
@@ -34,11 +35,15 @@ _CANNOT_START = 6
 
 
 class LocalPool:
-    """A queue of clusters and `n_slots` cores on which their jobs run."""
+    """A queue of clusters and `n_slots` cores on which their jobs run.
 
-    def __init__(self, root: Path, *, n_slots: int, grace_s: float = 10.0) -> None:
+    A job may ask for what `machine` has at most: with None, the memory of this machine and the disk below `root`.
+    """
+
+    def __init__(self, root: Path, *, n_slots: int, grace_s: float = 10.0, machine: Room | None = None) -> None:
         self._root = root
         self._n_slots = n_slots
+        self._machine = machine
         self._grace_s = grace_s
         self._queue: dict[int, QueuedCluster] = {}
         self._n_busy = 0
@@ -82,6 +87,12 @@ class LocalPool:
     async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
         """Return the clusters of `taskforce`."""
         return [q.as_cluster() for _, q in sorted(self._queue.items()) if q.spec.taskforce_uuid == taskforce]
+
+    async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
+        """Compare what the jobs of `taskforces` ask for with this machine."""
+        machine = self._room()
+        found = {q.spec.taskforce_uuid: explain_size(_need(q), [machine], slot="machine") for q in self._queue.values()}
+        return {uuid: found[uuid] for uuid in taskforces if found.get(uuid)}
 
     async def submit(self, cluster: Submission) -> Cluster:
         """Put `cluster` into the queue, paused."""
@@ -134,16 +145,18 @@ class LocalPool:
         queued.held.clear()
 
     def _schedule(self) -> None:
-        """Make jobs as they are needed, and start them while there are free cores, the highest priority first."""
+        """Make jobs as they are needed, and start them while there are free cores."""
         if self._is_stopping:
             return
         waiting = [queued for queued in self._queue.values() if queued.is_released and not queued.is_removed]
         for queued in waiting:
             self._materialize(queued)
-        while ready := [q for q in waiting if q.idle and self._cores(q) <= self._n_slots - self._n_busy]:
-            chosen = max(ready, key=lambda q: (q.priority(q.idle[0]), -q.cluster_id))
+        machine = self._room()
+        fitting = [queued for queued in waiting if machine.holds(_need(queued))]
+        while ready := [q for q in fitting if q.idle and q.spec.n_cores <= self._n_slots - self._n_busy]:
+            chosen = next_cluster(ready, self._queue.values())
             proc = chosen.idle.popleft()
-            self._n_busy += self._cores(chosen)
+            self._n_busy += chosen.spec.n_cores
             task = asyncio.create_task(self._run(chosen, proc))
             task.add_done_callback(partial(self._ended, chosen, proc))
             chosen.running[proc] = task
@@ -153,8 +166,12 @@ class LocalPool:
         if made := queued.materialize():
             self._log(queued, "".join(eventlog.submitted(queued.cluster_id, proc, _now()) for proc in made))
 
-    def _cores(self, queued: QueuedCluster) -> int:
-        return min(queued.spec.n_cores, self._n_slots)
+    def _room(self) -> Room:
+        """Return what this machine has for a job when nothing else runs on it."""
+        if self._machine is None:
+            memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            self._machine = Room(self._n_slots, memory_bytes, shutil.disk_usage(self._root).total)
+        return self._machine
 
     async def _run(self, queued: QueuedCluster, proc: int) -> str:
         """Run a job; return the record of how it ended."""
@@ -193,7 +210,7 @@ class LocalPool:
         if queued.is_removed and proc not in queued.held:
             record += eventlog.aborted(queued.cluster_id, proc, _now(), REASON)
         del queued.running[proc]
-        self._n_busy -= self._cores(queued)
+        self._n_busy -= queued.spec.n_cores
         if record:
             self._log(queued, record)
         if queued.is_removed:
@@ -281,6 +298,10 @@ def _cancel(tasks: Iterable["asyncio.Task[str]"]) -> None:
         # A second cancellation would break off the end that the first has begun.
         if not task.cancelling():
             task.cancel()
+
+
+def _need(queued: QueuedCluster) -> Room:
+    return Room(queued.spec.n_cores, queued.spec.memory_bytes, queued.spec.disk_bytes)
 
 
 def _now() -> datetime:

@@ -8,7 +8,8 @@ Where the jobs stand is not kept: the log tells it, as in HTCondor.
 
 import asyncio
 import json
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
@@ -100,3 +101,21 @@ class QueuedCluster:
             awaits_release=not self.is_released,
             job_event_log=self.spec.job_event_log,
         )
+
+
+def next_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster]) -> QueuedCluster:
+    """Return whose job starts next: one of `ready`, none empty, given all clusters of the `queue`.
+
+    As in HTCondor, the submitter with the fewest busy cores comes first, whatever the priorities of others' jobs say;
+    among a submitter's own jobs the highest priority, then the oldest cluster.
+    """
+    busy: Counter[str] = Counter()
+    for queued in queue:
+        busy[queued.spec.submitter] += len(queued.running) * queued.spec.n_cores
+    oldest: dict[str, int] = {}
+    for queued in ready:
+        submitter = queued.spec.submitter
+        oldest[submitter] = min(queued.cluster_id, oldest.get(submitter, queued.cluster_id))
+    first = min(oldest, key=lambda submitter: (busy[submitter], oldest[submitter]))
+    own = [queued for queued in ready if queued.spec.submitter == first]
+    return max(own, key=lambda queued: (queued.priority(queued.idle[0]), -queued.cluster_id))

@@ -1,6 +1,7 @@
 """Starts what waits for its turn, whenever something has changed. Decides nothing: the order is `launching`'s."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,9 @@ _LAUNCH_CAP_S = 5.0
 #: How many a schedd gets at a time that asks for its work itself: there nothing can be unanswered.
 _UNWINDOWED = 50
 
+#: Of so many users the launcher remembers when they had a turn last.
+_MAX_REMEMBERED = 10_000
+
 
 class Launcher:
     """One loop. It sleeps until it is nudged."""
@@ -36,6 +40,9 @@ class Launcher:
         #: Where something may wait; None: not looked yet.
         self._schedds: frozenset[str] | None = None
         self._passed_over: dict[TaskforceUuid, datetime] = {}
+        #: By schedd and owner: the number of the last start, the latest last.
+        self._last_turn: dict[tuple[str, str], int] = {}
+        self._n_turns = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -102,19 +109,39 @@ class Launcher:
 
     async def _launch_at(self, schedd: str) -> bool:
         """Launch as many as the schedd's window takes; say whether there may be more."""
-        n_free = await self._n_free(schedd)
+        unanswered = await self._unanswered(schedd)
+        hears = self._clusters.hears_events(schedd)
+        n_free = launching.n_free(taskforce["n_asked"] for taskforce in unanswered) if hears else _UNWINDOWED
         if not n_free:
             return False
-        waiting = await self._store.find(
+        waiting = self._waiting(schedd, datetime.now(UTC))
+        owners: list[str] = await self._store.distinct(Collection.TASKFORCES, "owner", waiting)
+        last_turn = {owner: self._last_turn.get((schedd, owner), -1) for owner in owners}
+        under_way = Counter(taskforce["owner"] for taskforce in unanswered)
+        turns = Counter(launching.turns(owners, under_way, last_turn, n_free))
+        first = [taskforce for owner, n in turns.items() for taskforce in await self._first_of(owner, n, waiting)]
+        for owner in turns:
+            self._note_turn(schedd, owner)
+        launched = await asyncio.gather(*(self._launch_one(uuid) for uuid in first))
+        # Who has fewer waiting than turns leaves the rest to others, and so does one that something else has changed.
+        return any(launched)
+
+    async def _first_of(self, owner: str, n: int, waiting: Document) -> list[TaskforceUuid]:
+        found = await self._store.find(
             Collection.TASKFORCES,
-            self._waiting(schedd, datetime.now(UTC)),
+            {"owner": owner, **waiting},
             sort=[("launch_rank", 1)],
-            limit=n_free,
+            limit=n,
             projection={"_id": 1},
         )
-        launched = await asyncio.gather(*(self._launch_one(TaskforceUuid(taskforce["_id"])) for taskforce in waiting))
-        # Those that something else has changed meanwhile left their place to others, unless none was launched.
-        return len(waiting) == n_free and any(launched)
+        return [TaskforceUuid(taskforce["_id"]) for taskforce in found]
+
+    def _note_turn(self, schedd: str, owner: str) -> None:
+        self._n_turns += 1
+        self._last_turn.pop((schedd, owner), None)
+        self._last_turn[schedd, owner] = self._n_turns
+        if len(self._last_turn) > _MAX_REMEMBERED:
+            del self._last_turn[next(iter(self._last_turn))]
 
     async def _launch_one(self, uuid: TaskforceUuid) -> bool:
         try:
@@ -126,10 +153,11 @@ class Launcher:
             self._passed_over[uuid] = datetime.now(UTC) + _PASS_OVER
             return False
 
-    async def _n_free(self, schedd: str) -> int:
+    async def _unanswered(self, schedd: str) -> list[Document]:
+        """Return the starts at `schedd` that are unanswered, as far as the window goes."""
         if not self._clusters.hears_events(schedd):
-            return _UNWINDOWED
-        unanswered = await self._store.find(
+            return []
+        return await self._store.find(
             Collection.TASKFORCES,
             {
                 "schedd": schedd,
@@ -138,9 +166,8 @@ class Launcher:
                 "n_asked": {"$lte": launching.PATIENCE},
             },
             limit=launching.WINDOW,
-            projection={"n_asked": 1},
+            projection={"n_asked": 1, "owner": 1},
         )
-        return launching.n_free(taskforce["n_asked"] for taskforce in unanswered)
 
     def _waiting(self, schedd: str, now: datetime) -> Document:
         for uuid in [uuid for uuid, until in self._passed_over.items() if until <= now]:

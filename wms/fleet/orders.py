@@ -22,6 +22,7 @@ def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: 
             taskforce_uuid=taskforce.taskforce_uuid,
             schedd=taskforce.schedd,
             workflow_id=taskforce.workflow_id,
+            owner=taskforce.owner,
             priority=taskforce.priority,
             n_workers=_n_workers(taskforce, default_n_workers),
             worker_config=taskforce.worker_config,

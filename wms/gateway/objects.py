@@ -52,6 +52,7 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
         found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
         if collection is Collection.TASKFORCES:
             found["health"]["stuck"] = stuck(document, datetime.now(UTC))
+            found["health"]["unmatched"] = document.get("unmatched") or ""
             found["health"]["exit_codes"] = document.get("exit_codes") or {}
             found["health"]["stale"] = stale(document, datetime.now(UTC))
     return found

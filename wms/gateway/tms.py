@@ -18,6 +18,7 @@ from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.objects import MQProfile
 from schemas.phases import Phase
 from schemas.requests import ProfilesAnswer, TaskProfilesQuery
+from schemas.submitters import submitter_name
 from wms.fleet import repository
 from wms.fleet.clusters import ClusterMap
 from wms.fleet.fleet import Fleet
@@ -28,6 +29,9 @@ from wms.gateway.queues import Asks
 _AT_ONCE = 20
 #: How many questions MQS may leave open before it is said to be away; a single one may be about that workflow.
 _PATIENCE = 3
+
+#: Whose jobs a taskforce's are, as HTCondor's `accounting_group_user`.
+SUBMITTER_HEADER = "EWMS-Submitter"
 
 
 class Tms:
@@ -79,13 +83,16 @@ class Tms:
             if shown["n_workers"] is None:
                 default = taskforce.get("default_n_workers")
                 shown["n_workers"] = self._clusters.default_n_workers.get(schedd, 1) if default is None else default
-            return answered(
+            answer = answered(
                 {
                     "taskforce": shown,
                     "task_directive": repository.public(Collection.TASK_DIRECTIVES, task),
                     "mqprofiles": profiles,
                 }
             )
+            # The contract's objects have no place for it: a TMS that looks can account the jobs to their user.
+            answer.headers[SUBMITTER_HEADER] = submitter_name(taskforce.get("owner", ""))
+            return answer
         if n_open:
             raise Unavailable("MQS does not open the queues of what waits; ask again")
         return answered({})

@@ -38,7 +38,9 @@ def test_what_waits_for_a_start_is_told_whole_with_live_tokens_and_is_not_claime
     uuid = made["taskforces"][0]["taskforce_uuid"]
     world.in_phase(uuid, "pending-starter")
     for _ in range(2):
-        told = ok(world.tms.get(STARTER, schedd=SCHEDD))
+        answer = world.tms.get(STARTER, schedd=SCHEDD)
+        assert answer.headers["EWMS-Submitter"].startswith("ewms-")
+        told = ok(answer)
         assert told.keys() == {"taskforce", "task_directive", "mqprofiles"}
         is_exactly(told["taskforce"], shapes.TASKFORCE)
         assert told["taskforce"] == world.taskforce(uuid)

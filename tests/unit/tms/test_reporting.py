@@ -35,6 +35,17 @@ def test_a_job_that_ends_is_reported_with_its_exit_code_also_if_it_ends_like_oth
     assert said == [{"0": 1}, {"-9": 1, "0": 1}, {"-9": 1, "0": 2}]
 
 
+def test_why_no_slot_takes_a_job_is_a_change_and_so_is_its_end() -> None:
+    reporting = Reporting("schedd", epoch=1)
+    tallies, said = {A: Tally(1), B: Tally(1)}, []
+    for unmatched in ({}, {A: "no slot"}, {A: "no slot"}, {}):
+        reports = reporting.due(tallies, unmatched, as_of=NOW)
+        said.append([(s.taskforce_uuid, s.unmatched) for report in reports for s in report.snapshots])
+        for report in reports:
+            reporting.confirmed(report)
+    assert said == [[(A, ""), (B, "")], [(A, "no slot")], [], [(A, "")]]
+
+
 def test_a_report_that_was_not_confirmed_is_made_again_with_a_higher_number() -> None:
     reporting = Reporting("schedd", epoch=1)
     (lost,) = reporting.due({A: Tally(1)}, as_of=NOW)

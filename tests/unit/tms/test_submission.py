@@ -1,6 +1,8 @@
 """Submit descriptions: exactly the expected commands, whatever the user wrote."""
 
 import json
+import re
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +56,24 @@ EXPECTED = {
 
 def test_a_plain_pool_gets_exactly_these_commands() -> None:
     assert submit_commands(built()) == EXPECTED
+
+
+def test_each_owner_is_a_submitter_of_its_own_within_the_sites_group() -> None:
+    commands = submit_commands(built(owner="Ada@example.org"))
+    assert commands == EXPECTED | {"accounting_group_user": "ewms-_41da_40example_2eorg"}
+    pool = replace(PLAIN, accounting_group="group_physics")
+    assert submit_commands(built(pool, owner="ada")) == EXPECTED | {
+        "accounting_group_user": "ewms-ada",
+        "accounting_group": "group_physics",
+    }
+
+
+@pytest.mark.parametrize("owner", CORPUS)
+def test_an_owner_adds_nothing_but_a_name(owner: str) -> None:
+    commands = submit_commands(built(owner=owner))
+    name = commands.pop("accounting_group_user", "ewms-")
+    assert commands == EXPECTED
+    assert re.fullmatch(r"ewms-[a-z0-9_-]*", str(name))
 
 
 def test_without_stdouterr_nothing_of_it_is_kept() -> None:

@@ -25,6 +25,9 @@ class Waiting:
             raise self._failures.pop()
         return [{"_id": "TF-1", "schedd": "ap1"}] if "$or" in query and not self.launched.is_set() else []
 
+    async def distinct(self, _: str, key: str, query: dict[str, Any]) -> list[str]:
+        return ["ada"] if key == "owner" and "$or" in query and not self.launched.is_set() else []
+
     async def launch(self, _: str) -> bool:
         self.launched.set()
         return True

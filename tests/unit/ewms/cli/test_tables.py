@@ -25,6 +25,10 @@ WELL: dict[str, Any] = {
     [
         ({}, []),
         ({"stuck": "no room"}, ["stuck: no room"]),
+        (
+            {"unmatched": "no slot offers 999 GB of memory; the largest has 16 GB"},
+            ["no worker can start: no slot offers 999 GB of memory; the largest has 16 GB"],
+        ),
         ({"stale": True}, ["the statuses are of 2026-11-21 00:00:00+00:00: nothing has been heard since"]),
         ({"exit_codes": {"-9": 1, "0": 4}}, ["pilots that ended: 1 with signal 9, 4 with exit code 0"]),
     ],

@@ -1,0 +1,29 @@
+"""The name under which HTCondor accounts for a user's jobs: one submitter for each owner of workflows. (core)
+
+HTCondor shares slots fairly between submitters, and compares job priorities within one submitter only. An owner is
+whatever the issuer of tokens calls a user, so its name becomes one that is safe in a submit description and in a
+ClassAd: no expansion, no quote, no case, and no dot, which would name a group of the site.
+"""
+
+import hashlib
+
+#: Keeps our users apart from the schedd's own and from the site's groups.
+_PREFIX = "ewms-"
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
+_MAX_LENGTH = 96
+_KEPT_OF_LONG = 48
+
+
+def submitter_name(owner: str) -> str:
+    """Return the submitter of `owner`'s jobs; different owners have different ones, an owner without a name has none.
+
+    Small letters, digits and `-` stay, any other byte becomes `_` and two hexadecimal digits:
+    `Ada@example.org` -> `ewms-_41da_40example_2eorg`. A long name keeps its beginning and ends in `__` and a digest.
+    """
+    if not owner:
+        return ""
+    named = owner.encode(errors="surrogatepass")
+    name = _PREFIX + "".join(chr(byte) if byte in _PLAIN else f"_{byte:02x}" for byte in named)
+    if len(name) <= _MAX_LENGTH:
+        return name
+    return f"{name[:_KEPT_OF_LONG].rstrip('_')}__{hashlib.sha256(named).hexdigest()[:32]}"
