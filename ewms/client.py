@@ -23,6 +23,7 @@ from ewms.aio import AsyncClient
 from ewms.checkup import Finding
 from ewms.durations import Duration
 from ewms.logs import LogInfo
+from ewms.memory import Remember
 from ewms.payloads import Event
 from ewms.portal import Portal
 from ewms.progress import Facts
@@ -200,9 +201,12 @@ class Queue:
         idle_timeout: Duration | None = None,
         prefetch: int = DEFAULT_PREFETCH,
         active_timeout: Duration | None = None,
+        remember: Remember = True,
     ) -> "Results":
         """Return its events to iterate over. See `AsyncResults`."""
-        results = self._queue.results(n=n, idle_timeout=idle_timeout, prefetch=prefetch, active_timeout=active_timeout)
+        results = self._queue.results(
+            n=n, idle_timeout=idle_timeout, prefetch=prefetch, active_timeout=active_timeout, remember=remember
+        )
         return Results(self._portal, results)
 
 

@@ -42,6 +42,11 @@ class Gateway:
             headers={"Accept": "application/json"},
         )
 
+    @property
+    def address(self) -> str:
+        """Return where the gateway is."""
+        return self._server.gateway
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -4,6 +4,7 @@ from ewms.access import public_profile
 from ewms.durations import Duration, seconds
 from ewms.errors import NotThere
 from ewms.http import Gateway
+from ewms.memory import Remember
 from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher
 from ewms.results import DEFAULT_PREFETCH, AsyncResults
 from schemas.api import QueueDepth, QueueDepths
@@ -57,6 +58,7 @@ class AsyncQueue:
         idle_timeout: Duration | None = None,
         prefetch: int = DEFAULT_PREFETCH,
         active_timeout: Duration | None = None,
+        remember: Remember = True,
     ) -> AsyncResults:
         """Return its events to iterate over. See `AsyncResults`."""
         return AsyncResults(
@@ -67,4 +69,5 @@ class AsyncQueue:
             idle_timeout_s=None if idle_timeout is None else seconds(idle_timeout),
             prefetch=prefetch,
             active_timeout_s=None if active_timeout is None else seconds(active_timeout),
+            remember=remember,
         )

@@ -9,7 +9,8 @@ from typing import Self
 from ewms.access import QueueAccess
 from ewms.errors import TimedOut
 from ewms.http import Gateway
-from ewms.payloads import Event, Recent
+from ewms.memory import Memory, Remember, directory_of
+from ewms.payloads import Event
 from runtime.amqp import Consumer, Delivery
 from schemas.api import Use
 from schemas.errors import EWMSError
@@ -26,7 +27,9 @@ class AsyncResults:
     """The events of a queue, one after the other: `async for event in run.queue("results").results(n=500)`.
 
     An event is acknowledged when the body of the loop has ended; a body that raises, or leaves by `break`, gives its
-    event back, and `ack` acknowledges it earlier. Events with an id that was dealt with before are left out.
+    event back, and `ack` acknowledges it earlier. Events with an id that was dealt with before are left out, also if
+    that was in another program within seven days; `remember` False asks this loop only, a directory names the place
+    of the files (see `ewms.received`).
     The loop ends after `n` events, or when none has come for `idle_timeout_s`; if `n` were expected that is `TimedOut`.
     It subscribes for as long as it runs; `async with run.queue("results").results() as events` decides that itself.
     """
@@ -41,6 +44,7 @@ class AsyncResults:
         idle_timeout_s: float | None = None,
         prefetch: int = DEFAULT_PREFETCH,
         active_timeout_s: float | None = None,
+        remember: Remember = True,
     ) -> None:
         self._gateway = gateway
         self._workflow = workflow
@@ -54,11 +58,14 @@ class AsyncResults:
         self._refusal: EWMSError | None = None
         self._n_refusals = 0
         self._refused_at_s = 0.0
-        self._done = Recent()
+        self._directory = directory_of(remember)
+        self._memory = Memory()
+        self._just_asked = False
         self._current: Delivery | None = None
         self._access: QueueAccess | None = None
         self._consumer: Consumer | None = None
-        self._settlements: set[asyncio.Task[bool]] = set()
+        self._dealt_with: list[Delivery] = []
+        self._settling: asyncio.Task[None] | None = None
         #: How a delivery is acknowledged; a loop in another thread has it sent to this one.
         self.settle: Callable[[Delivery], None] = self.settle_here
         #: How many events the loop has dealt with, and how many repeats it was spared.
@@ -70,10 +77,14 @@ class AsyncResults:
             self._gateway, self._workflow, self._alias, Use.CONSUME, self._active_timeout_s
         )
         try:
+            self._memory = await Memory.open(
+                self._directory, gateway=self._gateway.address, queue=self._access.mqid, before=self._memory
+            )
             self._consumer = await self._access.connection.consume(
                 self._access.mqid, self._on_delivery, prefetch=self._prefetch, on_refused=self._on_refused
             )
         except BaseException:
+            await self._memory.close()
             await self._access.close()
             raise
         return self
@@ -83,7 +94,8 @@ class AsyncResults:
             if self._consumer is not None:
                 # Or the broker would at once lend us again what we give back.
                 await self._consumer.pause()
-            await asyncio.gather(*self._settlements)
+            if self._settling is not None:
+                await self._settling
             # Given back rather than left to the closing channel: the broker does not count that as an attempt.
             on_loan, self._current = (self._current, *self._arrived), None
             for delivery in on_loan:
@@ -92,8 +104,11 @@ class AsyncResults:
             if self._consumer is not None:
                 await self._consumer.close()
         finally:
-            if self._access is not None:
-                await self._access.close()
+            try:
+                await self._memory.close()
+            finally:
+                if self._access is not None:
+                    await self._access.close()
             self._access = None
             self._arrived.clear()
 
@@ -109,8 +124,9 @@ class AsyncResults:
     async def ack(self) -> None:
         """Acknowledge the loop's current event before the body ends."""
         if self._current is not None and not self._current.settled:
+            self._memory.add(self._current.id)
+            await self._memory.record([self._current.id])
             await self._current.ack()
-            self._done.add(self._current.id)
 
     async def arrival(self) -> bool:
         """Return True once an event has arrived, False when the loop is over.
@@ -135,16 +151,23 @@ class AsyncResults:
                     f"{self.n_taken} of {self._n} events came; then none for {self._idle_timeout_s:g} s",
                     hint=f"see what holds them: `ewms workflow show {self._workflow}`",
                 ) from None
+        await self._memory.look_up([delivery.id for delivery in self._arrived])
+        self._just_asked = True
         return True
 
     def begin(self) -> Event | None:
-        """Return the next event for the loop's body; None when none has arrived, or no more are wanted."""
+        """Return the next event for the loop's body; None when `arrival` is to be waited for."""
         # Arrived events stay on the list until their turn, so that leaving the loop gives all of them back.
         while self._arrived and not self._complete:
+            is_known = self._memory.holds(self._arrived[0].id)
+            # After each look-up one event is taken however long that took, or a slow machine would ask for ever.
+            if is_known is None and not self._just_asked:
+                return None
+            self._just_asked = False
             delivery = self._arrived.popleft()
             if delivery.lost:
                 continue
-            if delivery.id in self._done:
+            if is_known:
                 self.n_duplicates += 1
                 self.settle(delivery)
                 continue
@@ -159,15 +182,27 @@ class AsyncResults:
             return
         self.n_taken += 1
         # Even if the lease was lost meanwhile: the event will come again, and must not be dealt with twice.
-        self._done.add(delivery.id)
+        self._memory.add(delivery.id)
         self.settle(delivery)
 
     def settle_here(self, delivery: Delivery) -> None:
-        """Acknowledge `delivery`; called on the loop."""
-        if not delivery.settled:
-            task = asyncio.create_task(delivery.ack())
-            self._settlements.add(task)
-            task.add_done_callback(self._settlements.discard)
+        """Record `delivery` as dealt with and then acknowledge it; called on the loop.
+
+        In this order: a crash in between leaves an event that comes again and is known. What comes while others are
+        recorded waits and is recorded together.
+        """
+        if delivery.settled:
+            return
+        self._dealt_with.append(delivery)
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle_dealt_with())
+
+    async def _settle_dealt_with(self) -> None:
+        while self._dealt_with:
+            batch, self._dealt_with = self._dealt_with, []
+            await self._memory.record([delivery.id for delivery in batch])
+            for delivery in batch:
+                await delivery.ack()
 
     @property
     def is_open(self) -> bool:

@@ -37,6 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
         check_engine()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what clients and launchers remember out of the developer's home, also in processes that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("EWMS_STATE_DIR", raising=False)
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers | None]:
     """How broker and store run: `None` for the unpacked ones of the cache."""

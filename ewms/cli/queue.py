@@ -60,6 +60,12 @@ def consume(
     n: Annotated[int | None, typer.Option("-n", min=1, help="Stop after so many events.")] = None,
     idle: Annotated[str | None, typer.Option(help="Stop when none has come for so long: 10s.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Also id, content type and headers of each event.")] = False,
+    remember: Annotated[
+        bool,
+        typer.Option(
+            "--remember/--no-remember", help="Leave out events that this account has received within seven days."
+        ),
+    ] = True,
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
     """Write events to standard output, one a line; each leaves the queue once it is written."""
@@ -74,6 +80,7 @@ def consume(
                 n=n,
                 idle_timeout=duration("--idle", idle),
                 active_timeout=duration("--active-within", active_within),
+                remember=remember,
             )
         )
         taken = 0
@@ -92,7 +99,8 @@ def consume(
             # Only what has left this process may leave the queue.
             sys.stdout.flush()
             taken += 1
-        given.say(f"{taken} event(s) taken from {alias}")
+        left_out = f", {results.n_duplicates} received before left out" if results.n_duplicates else ""
+        given.say(f"{taken} event(s) taken from {alias}{left_out}")
 
 
 @app.command()

@@ -1,0 +1,210 @@
+"""The file that remembers which events of one queue were dealt with, so that another program does not get them again.
+
+$EWMS_STATE_DIR or $XDG_STATE_HOME/ewms or ~/.local/state/ewms       directories 0700
+  received/<gateway and queue>.v1.sqlite3                            0600, 60 bytes an event
+
+Events count as received for seven days, of one queue the last million. Files that nobody has written for seven days
+go, and the oldest of those beyond one GiB.
+
+Home directories are often shared by machines (NFS), where SQLite's write-ahead log does not work: the file has the
+plain rollback journal. Source: SQLite documentation, "Write-Ahead Logging", section 1.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+#: How long an event counts as received. Source: guarantee G2.
+LIFE_S = 7 * 24 * 3600.0
+
+MAX_EVENTS = 1_000_000
+MAX_BYTES = 1 << 30
+
+_SUFFIX = ".v1.sqlite3"
+_JOURNAL = "-journal"
+
+#: How long another process may keep the file locked before this one goes on without it.
+_LOCK_PATIENCE_S = 5.0
+
+#: SQLite takes at most 999 values in one statement where it is old.
+_MOST_VALUES = 900
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS received (
+    n INTEGER PRIMARY KEY,      -- grows, so the oldest are found without an index
+    id BLOB NOT NULL UNIQUE,    -- a digest
+    at REAL NOT NULL            -- seconds of the epoch
+)
+"""
+_ADD = """
+INSERT INTO received (id, at) VALUES (?, ?)
+ON CONFLICT (id) DO UPDATE SET at = excluded.at WHERE at <= ?
+"""
+_DROP_OLDEST = """
+DELETE FROM received WHERE n IN (SELECT n FROM received ORDER BY n LIMIT ?)
+AND (at <= ? OR n <= (SELECT max(n) FROM received) - ?)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of received events, as the directory shows it."""
+
+    path: Path
+    written_at: float
+    n_bytes: int
+
+
+def state_directory(environment: Mapping[str, str]) -> Path:
+    """Return where a client with `environment` keeps what it must remember."""
+    if named := environment.get("EWMS_STATE_DIR"):
+        return Path(named)
+    home = environment.get("XDG_STATE_HOME", "")
+    # A relative path there is invalid and to be ignored. Source: XDG Base Directory Specification.
+    return Path(home, "ewms") if Path(home).is_absolute() else Path.home() / ".local/state/ewms"
+
+
+def file_name(gateway: str, queue: str) -> str:
+    """Return the name of the file for `queue` (an mqid) of the server at `gateway`."""
+    return _digest(f"{gateway}\n{queue}").hex() + _SUFFIX
+
+
+def outdated(files: Iterable[KeptFile], *, now_s: float, max_bytes: int = MAX_BYTES) -> list[Path]:
+    """Return which of `files` are to go: those too old to matter, and the oldest beyond `max_bytes` in all."""
+    gone, n_bytes = [], 0
+    for file in sorted(files, key=lambda file: file.written_at, reverse=True):
+        n_bytes += file.n_bytes
+        if file.written_at <= now_s - LIFE_S or n_bytes > max_bytes:
+            gone.append(file.path)
+    return gone
+
+
+class ReceivedFile:
+    """An open file of received events. Build it with `ReceivedFile.open`; use it from one thread at a time.
+
+    Several processes may have one file open. What fails raises `OSError` or `sqlite3.Error`.
+    """
+
+    def __init__(self, path: Path, *, max_events: int) -> None:
+        self._path = path
+        self._database = _opened(path)
+        self._max_events = max_events
+
+    @classmethod
+    def open(cls, path: Path, *, now_s: float, max_events: int = MAX_EVENTS) -> Self:
+        """Return the file at `path`, made if it is not there; other files beside it that are outdated are removed.
+
+        A file that is no database (a torn disk) is replaced by an empty one.
+        """
+        _make_directory(path.parent)
+        for old in outdated(_kept_files(path.parent, but=path), now_s=now_s):
+            _remove(old)
+        try:
+            return cls(path, max_events=max_events)
+        except sqlite3.DatabaseError as error:
+            if not _is_torn(error):
+                raise
+            _remove(path)
+            return cls(path, max_events=max_events)
+
+    def known(self, ids: Sequence[str], *, now_s: float) -> set[str]:
+        """Return which of `ids` were recorded less than seven days before `now_s`."""
+        by_digest = {_digest(id_): id_ for id_ in ids}
+        digests = list(by_digest)
+        found: set[str] = set()
+        with self._replaced_if_torn():
+            for start in range(0, len(digests), _MOST_VALUES):
+                some = digests[start : start + _MOST_VALUES]
+                # Only question marks are put into the statement.
+                query = f"SELECT id FROM received WHERE at > ? AND id IN ({','.join('?' * len(some))})"  # noqa: S608
+                found.update(by_digest[row[0]] for row in self._database.execute(query, (now_s - LIFE_S, *some)))
+        return found
+
+    def record(self, ids: Sequence[str], *, now_s: float) -> None:
+        """Record that `ids` were dealt with, all or none, and drop some of what is too old."""
+        until = now_s - LIFE_S
+        with self._replaced_if_torn(), _transaction(self._database):
+            self._database.executemany(_ADD, [(_digest(id_), now_s, until) for id_ in ids])
+            # Twice as many as came, so that dropping keeps up.
+            self._database.execute(_DROP_OLDEST, (2 * len(ids) + 100, until, self._max_events))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @contextmanager
+    def _replaced_if_torn(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if _is_torn(error):
+                # Whoever opens it next begins anew.
+                _remove(self._path)
+            raise
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def _is_torn(error: sqlite3.DatabaseError) -> bool:
+    # Its subclasses are other matters: a lock, a full disk, a file that may not be read.
+    return type(error) is sqlite3.DatabaseError
+
+
+def _make_directory(directory: Path) -> None:
+    directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.mkdir(exist_ok=True, mode=0o700)
+    if directory.stat().st_uid != os.getuid():
+        # Its owner could put another file in place of ours, and have events left out.
+        raise PermissionError(f"{directory} belongs to another user")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # SQLite would make the file as the umask has it; its journal gets the file's own mode. One that exists is not
+    # touched: to close it here would end the locks that this process may hold on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    database = sqlite3.connect(path, timeout=_LOCK_PATIENCE_S, isolation_level=None, check_same_thread=False)
+    try:
+        # To keep the journal and cut it off costs less than to make and remove it each time.
+        database.execute("PRAGMA journal_mode = TRUNCATE")
+        # A crash of the machine may take the last seconds, and then events come twice. A killed process takes nothing.
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute(_SCHEMA)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    # Locked from the start: two that begin by reading and go on to write would block each other.
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise
+
+
+def _kept_files(directory: Path, *, but: Path) -> Iterator[KeptFile]:
+    for path in directory.glob(f"*{_SUFFIX}"):
+        # Another process may remove it meanwhile.
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            if path != but:
+                yield KeptFile(path, status.st_mtime, status.st_size)
+
+
+def _remove(path: Path) -> None:
+    for each in (path, path.with_name(path.name + _JOURNAL)):
+        each.unlink(missing_ok=True)
