@@ -26,22 +26,34 @@ _PATIENCE_S = 4.0
 
 
 def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
-    """Return the three routes; `checks` are the dependencies by name."""
+    """Return the three routes; `checks` are the dependencies by name.
+
+    Whoever asks for readiness while a look is under way gets its result: many askers cost the dependencies one look.
+    """
+    looking: asyncio.Task[dict[str, str]] | None = None
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({})
 
     async def readyz(_: Request) -> Response:
-        # As they are now: a process that is starting changes them.
-        named = dict(checks)
-        words = await asyncio.gather(*(_word(check) for check in named.values()))
-        ready = all(word == "ok" for word in words)
-        return JSONResponse(dict(zip(named, words, strict=True)), status_code=200 if ready else 503)
+        nonlocal looking
+        if looking is None or looking.done():
+            looking = asyncio.create_task(_look(checks), name="readyz")
+        # Shielded, since others may wait for the same look.
+        words = await asyncio.shield(looking)
+        return JSONResponse(words, status_code=200 if all(word == "ok" for word in words.values()) else 503)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+async def _look(checks: Mapping[str, Check]) -> dict[str, str]:
+    # As they are now: a process that is starting changes them.
+    named = dict(checks)
+    words = await asyncio.gather(*(_word(check) for check in named.values()))
+    return dict(zip(named, words, strict=True))
 
 
 async def _word(check: Check) -> str:

@@ -1,13 +1,17 @@
 """Serve an ASGI application by uvicorn, inside a process that has more to do."""
 
 import asyncio
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from runtime.connections import ConnectionLimits
+from runtime.guarded import GuardedConfig, GuardedProtocol
 from schemas.errors import Unavailable
 
 #: How long open requests may take once the process was told to end.
@@ -25,26 +29,33 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, *, host: str, port: int, protocol: type[asyncio.Protocol] | None = None
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    protocol: type[GuardedProtocol] = GuardedProtocol,
+    limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[str]:
     """Serve `app` for the block, which is given the URL; then take no more and let open requests end.
 
-    `protocol` replaces uvicorn's own HTTP/1.1 protocol; port 0 takes any free one.
+    `protocol` speaks HTTP/1.1; port 0 takes any free one.
 
     Raises:
         Unavailable: the address is in use, or not ours.
     """
-    config = uvicorn.Config(
+    limits = _affordable(limits or ConnectionLimits())
+    config = GuardedConfig(
         app,
-        http=protocol or "auto",
+        limits=limits,
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
-        # Nothing of a request is believed because of a forwarding header.
-        proxy_headers=False,
-        timeout_keep_alive=75,
+        # A forwarding header is believed of a trusted proxy alone.
+        proxy_headers=bool(limits.trusted_proxies),
+        forwarded_allow_ips=sorted(limits.trusted_proxies),
         timeout_graceful_shutdown=_DRAIN_S,
     )
     listener = _listener(host, port)
@@ -57,6 +68,14 @@ async def serving(
         server.should_exit = True
         await task
         listener.close()
+
+
+def _affordable(limits: ConnectionLimits) -> ConnectionLimits:
+    """Return `limits` with no more connections than half of the files that this process may open."""
+    n_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if n_files == resource.RLIM_INFINITY:
+        return limits
+    return replace(limits, max_connections=max(1, min(limits.max_connections, n_files // 2)))
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -68,6 +68,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             clusters=clusters,
             images=_images(settings),
             max_failures=settings.tms_action_retries + 1,
+            max_workflows=settings.caller_workflows,
             max_queues=max_queues(for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server),
         )
         await fleet.take_over()
@@ -98,11 +99,18 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             routes,
             Gatekeeper(await _verifier(settings, stack), rules=settings.auth_roles, projects=settings.auth_projects),
             max_body_bytes=settings.max_body_bytes,
+            caller_limits=settings.caller_limits,
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
             openapi_text=settings.openapi_text,
         )
         url = await stack.enter_async_context(
-            serving(asgi, host=settings.gateway_host, port=settings.gateway_port, protocol=ReasonedProtocol)
+            serving(
+                asgi,
+                host=settings.gateway_host,
+                port=settings.gateway_port,
+                protocol=ReasonedProtocol,
+                limits=settings.connection_limits,
+            )
         )
         yield Wms(store, fleet, url)
 

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import to_json
 
+from runtime.connections import ConnectionLimits
 from runtime.settings import StoreSettings
 from schemas.api import MAX_BODY_BYTES
 from schemas.errors import Broken
 from schemas.topology import RESOURCE_SERVER
 from wms.fleet.clusters import Cluster, ClusterMap
 from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, Pattern, RoleRule
+from wms.gateway.callers import CallerLimits
 
 
 def _named(name: str, contract: str) -> AliasChoices:
@@ -85,6 +87,18 @@ class Settings(StoreSettings):
         RESOURCE_SERVER, validation_alias=_named("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
     )
 
+    #: How many connections the gateway keeps, in all and of one address.
+    gateway_connections: Count = 1000
+    gateway_connections_per_address: Count = 500
+    #: Addresses of reverse proxies, joined by commas: of these `X-Forwarded-For` is believed.
+    trusted_proxies: str = ""
+    #: How many requests one caller may have under way, and send a second and in a row (a rate of 0: any).
+    caller_at_once: Count = 24
+    caller_per_s: Annotated[float, Field(ge=0)] = 200.0
+    caller_burst: Count = 2000
+    #: How many workflows of one user may be under way (0: any number).
+    caller_workflows: Annotated[int, Field(ge=0)] = 10_000
+
     query_max_bytes: Count = Field(
         10 * 1024 * 1024, validation_alias=_named("EWMS_QUERY_MAX_BYTES", "USER_QUERY_MAX_BYTES")
     )
@@ -113,6 +127,32 @@ class Settings(StoreSettings):
     def _openapi_file_is_readable(self) -> Self:
         _ = self.openapi_text
         return self
+
+    @model_validator(mode="after")
+    def _proxies_are_addresses(self) -> Self:
+        for address in self._proxies():
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                raise ValueError("EWMS_TRUSTED_PROXIES must be IP addresses joined by commas") from None
+        return self
+
+    def _proxies(self) -> list[str]:
+        return [address.strip() for address in self.trusted_proxies.split(",") if address.strip()]
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """What peers may hold of the gateway."""
+        return ConnectionLimits(
+            max_connections=self.gateway_connections,
+            max_per_address=self.gateway_connections_per_address,
+            trusted_proxies=frozenset(self._proxies()),
+        )
+
+    @property
+    def caller_limits(self) -> CallerLimits:
+        """What one caller may ask of the gateway."""
+        return CallerLimits(max_at_once=self.caller_at_once, per_s=self.caller_per_s, burst=self.caller_burst)
 
     @cached_property
     def openapi_text(self) -> bytes | None:

@@ -18,7 +18,7 @@ from runtime.store import Store, Transaction
 from runtime.telemetry import log
 from schemas.api import WorkflowRequest
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
-from schemas.errors import NotFound, Rejected
+from schemas.errors import NotFound, Rejected, TooMany
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
 from schemas.phases import Deactivated, Phase
@@ -60,13 +60,16 @@ class Fleet:
         images: PilotImages,
         max_failures: int = MAX_FAILURES,
         max_queues: int = MAX_QUEUES,
+        max_workflows: int = 0,
     ) -> None:
+        """`max_workflows` is how many one user may have under way; 0: any number."""
         #: After so many failures a taskforce's start is given up, and its removal is tried more seldom.
         self.max_failures = max_failures
         self._store = store
         self._clusters = clusters
         self._images = images
         self._max_queues = max_queues
+        self._max_workflows = max_workflows
         self._turns = Turns()
 
     async def submit(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
@@ -75,6 +78,7 @@ class Fleet:
         Raises:
             Rejected: the request makes no sense.
             Conflict: `once` was used for another request.
+            TooMany: the owner has as many workflows under way as one user may have.
         """
         tags = await self._images.tags()
         now = _now()
@@ -90,10 +94,23 @@ class Fleet:
         decision = repository.creation(new)
 
         async def step(_: Transaction) -> Decision:
+            # Here, since a repetition gets its first answer whatever has come since.
+            await self._check_quota(owner)
             return decision
 
         answer: Document = (await self._transact(step, once)).answer
         return answer
+
+    async def _check_quota(self, owner: Owner) -> None:
+        if not self._max_workflows:
+            return
+        # Outside of the transaction: two that come at once may both be the last.
+        mine = {"owner": owner.subject, **repository.UNFINISHED}
+        if await self._store.count(Collection.WORKFLOWS, mine) >= self._max_workflows:
+            raise TooMany(
+                f"you have {self._max_workflows} workflows that are not over, the most that one user may have",
+                hint="end workflows that you no longer need, and come again once their workers are gone",
+            )
 
     async def deactivate(
         self, workflow_id: WorkflowId, label: Deactivated, caller: Access, once: Once | None = None

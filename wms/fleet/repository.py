@@ -16,11 +16,16 @@ from wms.fleet.requests import NewWorkflow
 
 Model = TypeVar("Model", bound=BaseModel)
 
+#: The filter of workflows that are under way: their taskforces or queues are still there.
+UNFINISHED: Mapping[str, Any] = {"over_at": {"$type": "null"}}
+
 INDEXES: Mapping[str, tuple[Index, ...]] = {
     Collection.WORKFLOWS: (
         Index(("workflow_id",), unique=True),
         Index(("cursor",)),
         Index(("owner", "cursor")),
+        # What a user's quota counts.
+        Index(("owner",), partial=UNFINISHED),
         Index(("projects", "cursor")),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
     ),

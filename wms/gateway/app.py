@@ -1,9 +1,10 @@
 """The gateway's ASGI application: every route behind the same door.
 
-    request id, trace -> load -> admission -> body -> handler -> answer
-                          \\________\\__________\\_________\\-> problem
+    request id, trace -> load -> admission -> caller's share -> body -> turn -> handler -> answer
+                          \\________\\______________\\___________\\__________\\-> problem
 
 Nothing is done for a request, not even its token looked at or its body read, while as many as the limit are under way.
+One caller has a share of that limit (`callers`): the subject of its token, or its address until that is known.
 
 A route has its roles in `auth.ROLES` or the application is not built. Both prefixes lead to the same handlers.
 """
@@ -12,8 +13,9 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -25,11 +27,13 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from runtime import tracing
+from runtime.guarded import CALLER
 from runtime.telemetry import histogram, log
 from schemas.api import MAX_BODY_BYTES
 from schemas.errors import Broken, EWMSError, TooLarge, Unavailable
 from wms.gateway import bodies, docs, openapi
-from wms.gateway.auth import Gatekeeper, allowed
+from wms.gateway.auth import Gatekeeper, Role, allowed
+from wms.gateway.callers import CallerLimits, Callers, OverLimit
 from wms.gateway.calls import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
 from wms.gateway.etags import tagged
 from wms.gateway.problems import answer, answer_code
@@ -52,6 +56,13 @@ _seconds = histogram("http_request_seconds", "Time to answer, by route and statu
 #: body that came with its head, as nearly all do, takes that place for no time.
 MAX_AT_ONCE = 200
 
+_CALLER_LIMITS = CallerLimits()
+
+#: So many callers may have all their heavy requests run at once.
+_MAX_HEAVY_FACTOR = 4
+
+_SERVICES = frozenset({Role.SYSTEM_TMS, Role.SYSTEM_WMS})
+
 #: A longer body is read in a thread, so that nobody else waits for it.
 _MAX_PARSED_HERE_BYTES = 1024 * 1024
 
@@ -60,6 +71,31 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 class Overloaded(Unavailable):
     """More is asked at once than is good for anybody."""
+
+
+class _Turns:
+    """Lets few heavy requests run at once, of one caller and of all. The others wait, each caller in its own line."""
+
+    def __init__(self, max_of_caller: int, max_of_all: int) -> None:
+        self._max_of_caller = max_of_caller
+        self._all = asyncio.Semaphore(max_of_all)
+        #: By caller: its semaphore, and how many requests use it.
+        self._lines: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    @asynccontextmanager
+    async def turn(self, caller: str) -> AsyncIterator[None]:
+        """Wait for the caller's turn, and have it for the block."""
+        line, n_waiting = self._lines.get(caller, (asyncio.Semaphore(self._max_of_caller), 0))
+        self._lines[caller] = line, n_waiting + 1
+        try:
+            async with line, self._all:
+                yield
+        finally:
+            line, n_waiting = self._lines[caller]
+            if n_waiting > 1:
+                self._lines[caller] = line, n_waiting - 1
+            else:
+                del self._lines[caller]
 
 
 class _Load:
@@ -83,6 +119,7 @@ def build(
     *,
     max_body_bytes: int = MAX_BODY_BYTES,
     max_at_once: int = MAX_AT_ONCE,
+    caller_limits: CallerLimits = _CALLER_LIMITS,
     body_patience_s: float = bodies.PATIENCE_S,
     health: Iterable[BaseRoute] = (),
     openapi_text: bytes | None = None,
@@ -98,7 +135,19 @@ def build(
     text = to_json(document(routes))
     described = [*routes, *_own_routes(text, openapi_text or text)]
 
-    door = _Door(gatekeeper, _Load(max_at_once), _Load(max(1, max_at_once // 2)), max_body_bytes, body_patience_s)
+    half = max(1, max_at_once // 2)
+    door = _Door(
+        gatekeeper=gatekeeper,
+        load=_Load(max_at_once),
+        arriving=_Load(half),
+        users=Callers(caller_limits),
+        # Services call for many users, and are trusted not to flood.
+        services=Callers(replace(caller_limits, max_at_once=max(half, caller_limits.max_at_once), per_s=0)),
+        strangers=Callers(replace(caller_limits, max_at_once=max(half // 2, caller_limits.max_at_once), per_s=0)),
+        turns=_Turns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy),
+        max_body_bytes=max_body_bytes,
+        body_patience_s=body_patience_s,
+    )
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     # Routes are added as Starlette's: bodies are read, checked and answered here, once, in the contract's words.
     for route in described:
@@ -106,7 +155,7 @@ def build(
             roles = allowed(route.method, route.path)
             if roles:
                 raise Broken(f"{route.path} is open, but roles are set for it")
-            app.add_route(route.path, _met(route.path, _open(route)), methods=[route.method])
+            app.add_route(route.path, _met(route.path, _open(route, door)), methods=[route.method])
             continue
         for prefix in PREFIXES:
             endpoint = _guarded(route, door, old=prefix == OLD_PREFIX)
@@ -150,6 +199,11 @@ class _Door:
     #: All requests under way, and those of them whose bodies are arriving.
     load: _Load
     arriving: _Load
+    #: What each caller has under way: users and services by subject, and everybody by address until the token is read.
+    users: Callers
+    services: Callers
+    strangers: Callers
+    turns: _Turns
     max_body_bytes: int
     body_patience_s: float
 
@@ -161,9 +215,12 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
         raise Broken(f"nobody may call {route.method} {route.path}")
 
     async def endpoint(request: Request) -> Response:
-        with door.load:
+        with door.load, ExitStack() as shares:
             # Who calls is known before a byte of the body is read.
-            caller = await door.gatekeeper.admit(request, roles)
+            with _share(door.strangers, _address(request)):
+                caller = await door.gatekeeper.admit(request, roles)
+            request.scope.setdefault("state", {})[CALLER] = f"subject {caller.subject}"
+            shares.enter_context(_share(door.services if caller.role in _SERVICES else door.users, caller.subject))
             raw, body = b"", None
             if model is not None:
                 with door.arriving:
@@ -174,7 +231,8 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
                     body = await asyncio.to_thread(bodies.parsed, raw, content_type, model)
                 else:
                     body = bodies.parsed(raw, content_type, model, optional=route.body_optional)
-            response = await route.handler(Call(request, caller, body, raw))
+            async with door.turns.turn(caller.subject) if route.is_heavy else nullcontext():
+                response = await route.handler(Call(request, caller, body, raw))
         if request.method != "GET" and not route.path.startswith("/query/"):
             log.info("changed", method=request.method, path=request.url.path, subject=caller.subject, role=caller.role)
         return response
@@ -182,11 +240,30 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
     return endpoint
 
 
-def _open(route: OpenRoute) -> Endpoint:
+def _open(route: OpenRoute, door: _Door) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        return await route.handler(request)
+        with _share(door.strangers, _address(request)):
+            return await route.handler(request)
 
     return endpoint
+
+
+@contextmanager
+def _share(callers: Callers, caller: str) -> Iterator[None]:
+    """Count a request of `caller` for the block.
+
+    Raises:
+        OverLimit: it is over its share.
+    """
+    callers.enter(caller, time.monotonic())
+    try:
+        yield
+    finally:
+        callers.leave(caller)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _met(path: str, endpoint: Endpoint) -> Endpoint:
@@ -216,7 +293,7 @@ async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Re
                 "request failed", request_id=request_id, path=request.url.path, code=error.code, reason=error.reason
             )
         response = answer(error)
-        if isinstance(error, TooLarge | Overloaded | bodies.Late):
+        if isinstance(error, TooLarge | OverLimit | Overloaded | bodies.Late):
             # The rest of the body is still on its way, and is not wanted.
             response.headers["Connection"] = "close"
         return response

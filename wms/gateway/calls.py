@@ -81,6 +81,8 @@ class Route:
     body_optional: bool = False
     #: How large a body it takes, if that is more than others do.
     max_body_bytes: int = 0
+    #: It costs much memory or many questions to the broker: a caller has few of these at once.
+    is_heavy: bool = False
     #: What the answer holds, for the OpenAPI document.
     answer: type[BaseModel] | None = None
     #: What kind of thing it answers with when it is not JSON.

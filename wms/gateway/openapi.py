@@ -38,6 +38,7 @@ _ERRORS = {
     409: "The Idempotency-Key was used for another request",
     413: "The body is too large",
     422: "The object's state forbids it for good",
+    429: "You have too much under way, or have sent too much; Retry-After says when to come again",
     500: "A defect of ours",
     503: "A dependency is away; Retry-After says when to try again",
 }
@@ -94,7 +95,7 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
         for name, required in route.query.items()
     ]
     # A path whose id is no id leads nowhere.
-    errors = {400, 403, 500, 503, *route.errors, *({404} if "{" in route.path else ())}
+    errors = {400, 403, 429, 500, 503, *route.errors, *({404} if "{" in route.path else ())}
     good = _content(schemas[route.answer, "serialization"] if route.answer else None, route.media_type)
     bad = _content(schemas[ErrorBody, "serialization"])
     operation["responses"] = {

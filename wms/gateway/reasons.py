@@ -1,4 +1,4 @@
-"""What uvicorn's HTTP/1.1 protocol lacks: reason phrases of our own, and an end to headers that never end.
+"""What uvicorn's HTTP/1.1 protocol lacks: reason phrases of our own.
 
 Alone here, since it leans on uvicorn's inside.
 
@@ -7,18 +7,12 @@ for it: the application sets the private header `x-ewms-reason-phrase`, and this
 Tested against the pinned uvicorn; under another server the header is merely there as well.
 """
 
-import asyncio
-import json
-from typing import Any
-
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from runtime.guarded import GuardedConnection, GuardedProtocol
 
 REASON_HEADER = "x-ewms-reason-phrase"
 _REASON_HEADER = REASON_HEADER.encode()
-
-#: How long the head of a request may take from its first byte.
-_HEAD_S = 20.0
 
 #: Proxies and clients bound the status line, often together with one header, at 4 or 8 KiB.
 _MAX_REASON = 1024
@@ -33,7 +27,7 @@ def reason_phrase(text: str) -> str:
     return line.encode("latin-1", "replace").decode("latin-1")
 
 
-class _Connection(h11.Connection):
+class _Connection(GuardedConnection):
     """Moves the private header of a response to its status line."""
 
     def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
@@ -49,56 +43,13 @@ class _Connection(h11.Connection):
         return super().send_with_data_passthrough(event)
 
 
-class ReasonedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 with our reason phrases; what is no HTTP at all is answered as JSON too.
+class ReasonedProtocol(GuardedProtocol):
+    """The guarded HTTP/1.1 of every service, with our reason phrases."""
 
-    A client that opens connections and sends heads drop by drop is cut off: uvicorn itself would wait for ever.
-    """
+    def make_connection(self, max_head_bytes: int) -> GuardedConnection:
+        """Return what reads requests and writes answers."""
+        return _Connection(h11.SERVER, max_head_bytes)
 
-    _head_timeout: asyncio.TimerHandle | None = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.conn = _Connection(h11.SERVER, self.config.h11_max_incomplete_event_size or 16 * 1024)
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        """Begin to wait for the first request."""
-        super().connection_made(transport)
-        self._await_head()
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes; wait no longer than so for the rest of an unfinished head."""
-        super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._head_came()
-        elif self._head_timeout is None:
-            self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._head_came()
-        super().connection_lost(exc)
-
-    def _await_head(self) -> None:
-        self._head_timeout = self.loop.call_later(_HEAD_S, self.transport.close)
-
-    def _head_came(self) -> None:
-        if self._head_timeout is not None:
-            self._head_timeout.cancel()
-            self._head_timeout = None
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are no HTTP request, and close."""
-        body = json.dumps({"code": 400, "error": msg}).encode()
-        headers = [
-            (b"content-type", b"application/json; charset=UTF-8"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        for event in (
-            h11.Response(status_code=400, headers=headers, reason=reason_phrase(msg).encode("latin-1")),
-            h11.Data(data=body),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+    def reason_of(self, text: str) -> bytes:
+        """Return `text` as a reason phrase."""
+        return reason_phrase(text).encode("latin-1")

@@ -32,6 +32,7 @@ class Taskforces:
                 f"Find {path}",
                 body=Query,
                 answer=found,
+                is_heavy=True,
             )
             for path, key, collection, found in (
                 ("workflows", "workflows", Collection.WORKFLOWS, WorkflowsFound),

@@ -63,6 +63,7 @@ class Logs:
                 self.content,
                 "Get a worker's stdout or stderr",
                 media_type="text/plain",
+                is_heavy=True,
                 errors=(404,),
                 query={"offset": False, "tail": False},
             ),

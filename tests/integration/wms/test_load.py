@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,6 +14,7 @@ from runtime.serving import serving
 from schemas.api import AddWorkersRequest
 from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper
+from wms.gateway.callers import CallerLimits
 from wms.gateway.calls import Call, Route, answered
 from wms.gateway.reasons import ReasonedProtocol
 
@@ -22,11 +24,24 @@ HEAD = (
 ).encode()
 GOOD = {"cluster_location": "osg", "n_workers": 1}
 
+
+class Believer:
+    """Believes that a token is its subject."""
+
+    async def claims(self, token: str) -> Mapping[str, Any]:
+        return {"sub": token, "ewms_role": "user"}
+
+
+#: What a caller has unless a test says otherwise.
+_LIMITS = CallerLimits()
+
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
 @asynccontextmanager
-async def door(*, max_at_once: int, body_patience_s: float) -> AsyncIterator[tuple[httpx2.AsyncClient, Connect]]:
+async def door(
+    *, max_at_once: int, body_patience_s: float, caller_limits: CallerLimits = _LIMITS, as_users: bool = False
+) -> AsyncIterator[tuple[httpx2.AsyncClient, Connect]]:
     """Serve two routes that do nothing; give a client, and a way to connect by hand."""
 
     async def nothing(_: Call) -> Response:
@@ -37,7 +52,8 @@ async def door(*, max_at_once: int, body_patience_s: float) -> AsyncIterator[tup
             Route("GET", "/task-directives/{task_id}", nothing, "Get"),
             Route("POST", "/task-directives/{task_id}/actions/add-workers", nothing, "Add", body=AddWorkersRequest),
         ],
-        Gatekeeper(None),
+        Gatekeeper(Believer() if as_users else None),
+        caller_limits=caller_limits,
         max_at_once=max_at_once,
         body_patience_s=body_patience_s,
     )
@@ -126,3 +142,47 @@ async def test_a_sender_that_goes_away_gives_its_place_back() -> None:
         async with asyncio.timeout(20):
             while (await http.post(PATH, json=GOOD)).status_code != 200:
                 await asyncio.sleep(0.01)
+
+
+async def test_slow_bodies_of_one_caller_leave_room_for_the_others() -> None:
+    slow = HEAD.replace(b"\r\n\r\n", b"\r\nAuthorization: Bearer eve\r\n\r\n")
+    async with door(max_at_once=12, body_patience_s=60, caller_limits=CallerLimits(max_at_once=3), as_users=True) as (
+        http,
+        connect,
+    ):
+        answers = [(await connect())[0]]
+        for _ in range(40):
+            reader, writer = await connect()
+            writer.write(slow)
+            answers.append(reader)
+        # All but three are refused at once, and their connections closed.
+        done, held = await asyncio.wait([asyncio.create_task(reader.read()) for reader in answers[1:]], timeout=2)
+        async with asyncio.timeout(20):
+            while len(held) > 3:
+                finished, held = await asyncio.wait(held, timeout=0.1)
+                done |= finished
+        assert len(held) == 3
+        for answer in done:
+            assert answer.result().startswith(b"HTTP/1.1 429 you have 3 requests under way")
+            assert b"retry-after: 1\r\n" in answer.result().lower()
+            assert b"connection: close" in answer.result().lower()
+        assert (await http.post(PATH, json=GOOD, headers={"Authorization": "Bearer ada"})).status_code == 200
+        refused = await http.post(PATH, json=GOOD, headers={"Authorization": "Bearer eve"})
+        assert (refused.status_code, refused.headers["x-ewms-hint"]) == (
+            429,
+            "wait for answers before you send further requests",
+        )
+        for task in held:
+            task.cancel()
+
+
+async def test_a_caller_that_sends_too_much_hears_when_to_come_again() -> None:
+    limits = CallerLimits(per_s=0.5, burst=3)
+    async with door(max_at_once=12, body_patience_s=60, caller_limits=limits, as_users=True) as (http, _):
+        path = "/v1/task-directives/TK-1"
+        codes = [(await http.get(path, headers={"Authorization": "Bearer eve"})).status_code for _ in range(4)]
+        assert codes == [200, 200, 200, 429]
+        refused = await http.get(path, headers={"Authorization": "Bearer eve"})
+        assert refused.json()["error"] == "you have sent too many requests; one caller may send 0.5 a second"
+        assert int(refused.headers["retry-after"]) in (1, 2)
+        assert (await http.get(path, headers={"Authorization": "Bearer ada"})).status_code == 200

@@ -1,0 +1,136 @@
+"""(core) Which HTTP connections a server keeps, and which it closes so that others have room.
+
+A peer costs memory in two ways: by being connected, and by not reading its answers. The table counts both for every
+peer. A full table closes the connection that has been idle longest, of the address with the most connections. When
+unread answers are over their limit, it closes the connection of that caller whose answer has waited longest.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How much peers may hold of one server. Units are in the names."""
+
+    max_connections: int = 1000
+    #: Addresses of trusted proxies have no limit of their own: all their users share them.
+    max_per_address: int = 500
+    trusted_proxies: frozenset[str] = frozenset()
+    #: Bytes of answers that peers have not read yet: of one caller, and of all together.
+    max_unread_of_caller_bytes: int = 48 * 1024**2
+    max_unread_bytes: int = 256 * 1024**2
+    #: How long the head of a request may take from its first byte.
+    head_s: float = 20.0
+    #: How long a connection may be idle.
+    idle_s: int = 75
+    #: How slowly a peer may read: an answer has `read_grace_s`, and a second for each `read_bytes_per_s` of it.
+    read_grace_s: float = 20.0
+    read_bytes_per_s: int = 32 * 1024
+
+    def reading_s(self, n_bytes: int) -> float:
+        """Return how long a peer may take to read `n_bytes`."""
+        return self.read_grace_s + n_bytes / self.read_bytes_per_s
+
+
+@dataclass(slots=True)
+class _Unread:
+    caller: str
+    n_bytes: int
+
+
+class ConnectionTable:
+    """The connections of one server. A connection is any hashable value; whoever calls closes what is returned."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._address_of: dict[Hashable, str] = {}
+        #: By address: its connections, and those of them that are idle, the longest first.
+        self._all: dict[str, set[Hashable]] = {}
+        self._idle: dict[str, OrderedDict[Hashable, None]] = {}
+        #: By connection, the one that has waited longest first.
+        self._unread: OrderedDict[Hashable, _Unread] = OrderedDict()
+        self._n_unread_of: dict[str, int] = {}
+        self._n_unread = 0
+
+    @property
+    def n_connections(self) -> int:
+        """How many connections there are."""
+        return len(self._address_of)
+
+    @property
+    def n_unread_bytes(self) -> int:
+        """How many bytes of answers no peer has read yet."""
+        return self._n_unread
+
+    def open(self, connection: Hashable, address: str) -> Hashable | None:
+        """Add a connection. Return the one to close for it: an idle one, or itself if none is idle."""
+        victim: Hashable | None = None
+        mine = len(self._all.get(address, ()))
+        if mine >= self.limits.max_per_address and address not in self.limits.trusted_proxies:
+            victim = self._longest_idle(address) or connection
+        elif self.n_connections >= self.limits.max_connections:
+            crowded = max(self._all, key=lambda each: len(self._all[each]))
+            victim = self._longest_idle(crowded) or self._longest_idle(address) or connection
+        self._address_of[connection] = address
+        self._all.setdefault(address, set()).add(connection)
+        self._idle.setdefault(address, OrderedDict())[connection] = None
+        if victim is not None:
+            self.close(victim)
+        return victim
+
+    def occupy(self, connection: Hashable) -> None:
+        """Note that a request of the connection is under way: it is no longer idle."""
+        self._idle.get(self._address_of.get(connection, ""), OrderedDict()).pop(connection, None)
+
+    def release(self, connection: Hashable) -> None:
+        """Note that the connection is idle from now on."""
+        if (address := self._address_of.get(connection)) is not None:
+            self._idle[address][connection] = None
+            self._idle[address].move_to_end(connection)
+
+    def hold(self, connection: Hashable, caller: str, n_bytes: int) -> Hashable | None:
+        """Note that the peer has `n_bytes` left to read. Return the connection to close if that is too much."""
+        if connection not in self._address_of:
+            return None
+        if (held := self._unread.get(connection)) is None:
+            held = self._unread[connection] = _Unread(caller, 0)
+        # The first caller stays: a connection that changes its token does not change who held what.
+        self._count(held.caller, n_bytes - held.n_bytes)
+        held.n_bytes = n_bytes
+        over = held.caller
+        if self._n_unread_of[over] <= self.limits.max_unread_of_caller_bytes:
+            if self._n_unread <= self.limits.max_unread_bytes:
+                return None
+            over = max(self._n_unread_of, key=lambda each: self._n_unread_of[each])
+        victim = next(each for each, unread in self._unread.items() if unread.caller == over)
+        self.close(victim)
+        return victim
+
+    def drain(self, connection: Hashable) -> None:
+        """Note that the peer has read everything."""
+        if (held := self._unread.pop(connection, None)) is not None:
+            self._count(held.caller, -held.n_bytes)
+
+    def close(self, connection: Hashable) -> None:
+        """Forget a connection; one that is forgotten already is fine."""
+        self.drain(connection)
+        if (address := self._address_of.pop(connection, None)) is None:
+            return
+        self._all[address].discard(connection)
+        self._idle[address].pop(connection, None)
+        if not self._all[address]:
+            del self._all[address], self._idle[address]
+
+    def _longest_idle(self, address: str) -> Hashable | None:
+        return next(iter(self._idle.get(address, ())), None)
+
+    def _count(self, caller: str, n_more: int) -> None:
+        self._n_unread += n_more
+        left = self._n_unread_of.get(caller, 0) + n_more
+        if left:
+            self._n_unread_of[caller] = left
+        else:
+            # An answer of no bytes still has an entry to be found by.
+            self._n_unread_of.pop(caller, None)

@@ -1,0 +1,31 @@
+"""How many workflows one user may have under way."""
+
+import asyncio
+
+import pytest
+
+from tests.integration.wms.conftest import World, request
+from wms.settings import Settings
+
+
+@pytest.fixture
+def wms_settings(wms_settings: Settings) -> Settings:
+    return wms_settings.model_copy(update={"caller_workflows": 2})
+
+
+async def test_a_user_at_the_quota_hears_so_until_a_workflow_is_over_and_others_do_not(world: World) -> None:
+    key = {"Idempotency-Key": "second"}
+    made = await world.submit()
+    second = await world.post("/v1/workflows", request(), **key)
+    refused = await world.post("/v1/workflows", request())
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.json()["error"] == "you have 2 workflows that are not over, the most that one user may have"
+    assert "end workflows" in refused.headers["x-ewms-hint"]
+    assert (await world.post("/v1/workflows", request(), **key)).json() == second.json(), (
+        "a repetition is none too many"
+    )
+    assert (await world.post("/v1/workflows", request(), subject="ben")).status_code == 200
+    await world.post(f"/v1/workflows/{made['workflow']['workflow_id']}/actions/abort", {})
+    async with asyncio.timeout(20):
+        while (await world.post("/v1/workflows", request())).status_code == 429:
+            await asyncio.sleep(0.05)

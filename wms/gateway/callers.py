@@ -1,0 +1,95 @@
+"""(core) How much of the gateway one caller may use, so that others have room.
+
+Two bounds for each caller: requests under way at once, and requests in a row (a bucket that fills again at `per_s`).
+Who is over one of them is told when to come again. Only callers of the last minutes are remembered, and at most
+`MAX_REMEMBERED` of them: whoever was away for long enough has a full bucket anyway.
+"""
+
+import math
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+
+from schemas.errors import TooMany
+
+MAX_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """What one caller may do. A rate of 0 is none."""
+
+    max_at_once: int = 24
+    #: Of requests that cost much memory or many questions to the broker; further ones wait for their turn.
+    max_heavy: int = 3
+    per_s: float = 200.0
+    burst: int = 2000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    n_left: float
+    filled_at: float
+
+
+class OverLimit(TooMany):
+    """A caller asks for more than its share. `retry_after_s` says when to come again."""
+
+    def __init__(self, reason: str, *, hint: str, retry_after_s: int) -> None:
+        super().__init__(reason, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class Callers:
+    """Counts what each caller has under way. A caller is the subject of a token, or an address before that."""
+
+    def __init__(self, limits: CallerLimits) -> None:
+        self._limits = limits
+        self._n_under_way: Counter[str] = Counter()
+        #: The one that was used last is last.
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    @property
+    def n_remembered(self) -> int:
+        """How many callers there are records of."""
+        return len(self._buckets.keys() | self._n_under_way.keys())
+
+    def enter(self, caller: str, now: float) -> None:
+        """Count a request that begins at `now`, in seconds.
+
+        Raises:
+            OverLimit: the caller has too many under way, or has sent too many.
+        """
+        limits = self._limits
+        if self._n_under_way.get(caller, 0) >= limits.max_at_once:
+            raise OverLimit(
+                f"you have {limits.max_at_once} requests under way, the most that one caller may have",
+                hint="wait for answers before you send further requests",
+                retry_after_s=1,
+            )
+        if limits.per_s and (wait_s := self._take(caller, now)) > 0:
+            raise OverLimit(
+                f"you have sent too many requests; one caller may send {limits.per_s:g} a second",
+                hint="come again after the seconds in Retry-After",
+                retry_after_s=math.ceil(wait_s),
+            )
+        self._n_under_way[caller] += 1
+
+    def leave(self, caller: str) -> None:
+        """Count the end of a request that has entered."""
+        self._n_under_way[caller] -= 1
+        if self._n_under_way[caller] <= 0:
+            del self._n_under_way[caller]
+
+    def _take(self, caller: str, now: float) -> float:
+        """Take one request out of the caller's bucket; return how long to wait for one if it is empty."""
+        limits = self._limits
+        bucket = self._buckets.pop(caller, None) or _Bucket(limits.burst, now)
+        grown = bucket.n_left + max(0.0, now - bucket.filled_at) * limits.per_s
+        bucket.n_left, bucket.filled_at = min(limits.burst, grown), now
+        self._buckets[caller] = bucket
+        if len(self._buckets) > MAX_REMEMBERED:
+            self._buckets.popitem(last=False)
+        if bucket.n_left < 1:
+            return (1 - bucket.n_left) / limits.per_s
+        bucket.n_left -= 1
+        return 0.0
