@@ -1,14 +1,11 @@
 """A process that is killed in the middle of a run loses no event, and starts no second cluster."""
 
-import json
 import os
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 import htcondor2
 import pytest
@@ -19,6 +16,7 @@ from ewms import Client
 from ewms.client import Run
 from schemas.phases import Phase
 from tests.system.conftest import one_task
+from tests.system.pilots import find_pilots
 
 N_EVENTS = 240
 #: Long enough that the run is still going on when the last process is killed.
@@ -60,21 +58,6 @@ def _until(ready: Callable[[], bool], what: str, *, timeout_s: float) -> None:
     while not ready():
         assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
         time.sleep(0.1)
-
-
-def _pilots(taskforce_uuid: str) -> list[int]:
-    """Return the pids of the pilots of a taskforce: those that work below a directory with its files."""
-    pids = []
-    for process in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            if b"-m\0pilot" not in (process / "cmdline").read_bytes():
-                continue
-            cwd = (process / "cwd").readlink()
-            files = [folder / "ewms_pilot_task.json" for folder in (cwd, *cwd.parents)]
-            facts = [json.loads(file.read_text())["environment"] for file in files if file.exists()]
-            if any(fact.get("EWMS_PILOT_TASKFORCE_UUID") == taskforce_uuid for fact in facts):
-                pids.append(int(process.name))
-    return pids
 
 
 def _clusters(stack: Stack, taskforce_uuid: str) -> set[int]:
@@ -127,7 +110,7 @@ def test_killing_each_process_once_in_the_middle_of_a_run_loses_nothing(client: 
         stack.kill(victim, signal.SIGKILL)
         received.reached(20 * n_later)
         stack.start(victim)
-    pilots = _pilots(run.show().taskforces[0].taskforce_uuid)
+    pilots = find_pilots(run.show().taskforces[0].taskforce_uuid)
     assert pilots, "no pilot was found to be killed"
     os.kill(pilots[0], signal.SIGKILL)
 
@@ -183,7 +166,7 @@ def test_a_pilot_told_to_end_gives_back_what_it_has_not_begun(client: Client, st
         for number in range(40):
             publisher.send(str(number))
     received.reached(4)
-    pilots = _pilots(run.show().taskforces[0].taskforce_uuid)
+    pilots = find_pilots(run.show().taskforces[0].taskforce_uuid)
     os.kill(pilots[0], signal.SIGTERM)
     received.join()
     assert sum(received.counts.values()) == 40
