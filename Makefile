@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOL ?= condor
+TEST_JOBS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit system check format bench lock clean
+.PHONY: help demo up test unit system check format bench crash lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +22,9 @@ up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [PO
 	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
 	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter 1 yes,$(FRESH)),--fresh)
 
-test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name']
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=3]
+	@$(BIN)/python -m deploy.local prepare
+	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile $(ARGS)
 
 unit: $(READY) ## only the tests that need no service
 	$(BIN)/python -m pytest tests/unit tests/contract --ignore=tests/contract/conformance $(ARGS)
@@ -43,6 +45,9 @@ format: $(READY) ## mend what the linter can mend
 
 bench: $(READY) ## measure, side by side, as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
+
+crash: $(READY) ## strike a running system 88 times and count what it lost  [ARGS='--runs 12 --seed 7']
+	$(BIN)/python -m tests.campaigns.crash $(ARGS)
 
 lock: $(READY) ## resolve the dependencies again into requirements.lock
 	$(BIN)/python -m deploy.lock

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from deploy.local.broker_admin import BrokerAdmin
 from deploy.local.cache import Installed, cache_directory, prepare
+from deploy.local.condor import use
 from deploy.local.prerequisites import check_machine
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rundir import run_directory
@@ -130,10 +131,12 @@ def rabbitmq(services: Services) -> RabbitMQ:
     return services.rabbitmq
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def condor(services: Services) -> Path:
-    """The pool's configuration file; `CONDOR_CONFIG` of this process points at it."""
+    """The pool's configuration file; `CONDOR_CONFIG` of this process points at it for the test."""
     assert services.condor is not None
+    # The bindings know one pool at a time, and a test before may have used that of a whole system.
+    use(services.condor.config)
     return services.condor.config
 
 
