@@ -2,11 +2,12 @@
 
 Groups that ask are taken by priority, then age; waiting raises the priority, so that nobody waits for ever behind a
 stream of more important ones. A group that does not fit waits and smaller ones may pass it, but not without end:
-after `patience` it is served before everything behind it, and what is released is kept for it.
+after `patience` it is served before everything behind it, and what is released is kept for it. An owner, who holds as
+many queues as one owner may, waits for its own queues to go, and nothing is kept for it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from schemas.ids import WorkflowId
@@ -19,6 +20,8 @@ class Budget:
     max_queues: int | None = None
     max_bytes: int | None = None
     max_connections: int | None = None
+    #: Queues of one owner: a user, or another site.
+    max_owner_queues: int | None = None
     #: How long a group waits for one more point of priority.
     aging: timedelta = timedelta(minutes=1)
     #: How long smaller groups may pass one that does not fit.
@@ -32,6 +35,8 @@ class Usage:
     n_queues: int = 0
     n_bytes: int = 0
     n_connections: int = 0
+    #: Queues by owner, at least of those that ask.
+    n_queues_of: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Applicant:
     n_queues: int
     priority: int
     asked_at: datetime
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now:
     decided: dict[WorkflowId, Verdict] = {}
     pressure = _pressure(usage, budget)
     n_queues = usage.n_queues
+    of_owner = dict(usage.n_queues_of)
     kept_for: Applicant | None = None
     for applicant in sorted(applicants, key=lambda a: rank(a, aging=budget.aging, now=now)):
         verdict: Verdict
@@ -80,6 +87,14 @@ def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now:
             verdict = Deferred(
                 f"it needs {applicant.n_queues} queues, and the broker's budget is {budget.max_queues} in all"
             )
+        elif (
+            budget.max_owner_queues is not None
+            and applicant.n_queues + of_owner.get(applicant.owner, 0) > budget.max_owner_queues
+        ):
+            verdict = Deferred(
+                f"it needs {applicant.n_queues} queues; its owner has {of_owner.get(applicant.owner, 0)}, "
+                f"and may have {budget.max_owner_queues}"
+            )
         elif kept_for is not None:
             verdict = Deferred(f"room on the broker is kept for {kept_for.workflow_id}, which has waited longer")
         elif budget.max_queues is not None and n_queues + applicant.n_queues > budget.max_queues:
@@ -88,6 +103,7 @@ def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now:
                 kept_for = applicant
         else:
             n_queues += applicant.n_queues
+            of_owner[applicant.owner] = of_owner.get(applicant.owner, 0) + applicant.n_queues
             verdict = Admitted()
         decided[applicant.workflow_id] = verdict
     return decided

@@ -14,6 +14,7 @@ from mqs.keys import Issuer, KeyFiles
 from mqs.repository import INDEXES
 from mqs.settings import Settings
 from mqs.sweep import Sweeper
+from mqs.userlimits import UserLimits
 from runtime.bus import Bus
 from runtime.health import health_routes, serve
 from runtime.relay import Relay
@@ -79,6 +80,10 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         sweeper.start()
         stack.push_async_callback(sweeper.stop)
 
+        user_limits = UserLimits(
+            settings.rabbitmq_api_url.get_secret_value(), issuer, max_connections=settings.user_connections
+        )
+        stack.push_async_callback(user_limits.close)
         handlers = Handlers(
             store,
             broker,
@@ -88,6 +93,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
             user_life=lives[0],
             pilot_life=lives[1],
             legacy_clients=settings.legacy_clients,
+            user_limits=user_limits,
         )
         stack.push_async_callback(bus.drain)
         await bus.answer(handlers.on_request)

@@ -59,6 +59,8 @@ class Grant:
     by_name: tuple[Mqid, ...] = ()
     #: Whether it may publish by name. That reaches a queue which nothing else can get into any more.
     publishes_by_name: bool = True
+    #: What the management API lets the bearer do beside this, as the broker's tags.
+    tags: tuple[str, ...] = ()
 
     @property
     def rights(self) -> tuple[tuple[str, str, str], ...]:
@@ -84,6 +86,11 @@ def user_grant(profile: MQProfileDocument, subject: str) -> Grant:
         reads=(profile.mqid,) if profile.is_output else (),
         writes=(event_exchange(profile.mqid),) if profile.is_input else (),
     )
+
+
+def limits_grant() -> Grant:
+    """Return what MQS's own token allows with which it limits users: to administer the broker, on no vhost."""
+    return Grant(subject="mqs/limits", tags=("administrator",))
 
 
 def pilot_grant(
@@ -185,7 +192,12 @@ def claims(
         "nbf": issued - int(CLOCK_SKEW.total_seconds()),
         "exp": issued + int(life.total_seconds()),
         "jti": token_id,
-        "scope": " ".join(scope(action, name, audience.server) for action, _, name in rights),
+        "scope": " ".join(
+            [
+                *(scope(action, name, audience.server) for action, _, name in rights),
+                *(f"{audience.server}.tag:{tag}" for tag in grant.tags),
+            ]
+        ),
     }
     if grant.by_name:
         said[WIRE_CLAIM] = Wire.LEGACY.value

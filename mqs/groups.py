@@ -51,7 +51,9 @@ class Groups:
 
         made = await self._judge(
             event.workflow_id,
-            lambda found, now: Applicant(event.workflow_id, lifecycle.n_queues_of(event), event.priority, now),
+            lambda found, now: Applicant(
+                event.workflow_id, lifecycle.n_queues_of(event), event.priority, now, event.owner
+            ),
             lambda found, verdict, now: lifecycle.requested(found.group, event, verdict, now=now, rules=self._rules),
             inbox_id=f"{Service.MQS}:{event_id}",
         )
@@ -104,6 +106,7 @@ class Groups:
                 found.group.n_queues if found.group else 0,
                 reserving.DEFAULT_PRIORITY if query.priority is None else query.priority,
                 now,
+                repository.owner_of(found.group) if found.group else "",
             ),
             lambda found, verdict, now: (
                 lifecycle.UNCHANGED
@@ -156,8 +159,9 @@ class Groups:
             now = datetime.now(UTC)
             groups = await repository.waiting(tx)
             book = await repository.ledger(tx)
-            usage = self._usage(book.n_queues if book else 0)
-            decided = verdicts(map(_applicant, groups), usage, self._budget, now)
+            applicants = list(map(_applicant, groups))
+            usage = await self._usage(tx, applicants, book.n_queues if book else 0)
+            decided = verdicts(applicants, usage, self._budget, now)
             pairs = [
                 (group, lifecycle.reconsidered(group, decided[group.workflow_id], now=now, rules=self._rules))
                 for group in groups
@@ -210,8 +214,9 @@ class Groups:
             found = await repository.find(tx, workflow_id)
             book = await repository.ledger(tx)
             others = [_applicant(group) for group in await repository.waiting(tx) if group.workflow_id != workflow_id]
-            usage = self._usage(book.n_queues if book else 0)
-            verdict = verdicts([*others, applicant(found, now)], usage, self._budget, now)[workflow_id]
+            applicants = [*others, applicant(found, now)]
+            usage = await self._usage(tx, applicants, book.n_queues if book else 0)
+            verdict = verdicts(applicants, usage, self._budget, now)[workflow_id]
             outcome = decide(found, verdict, now)
             n_more = repository.n_more_held([(found.group, outcome)])
             return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.events)
@@ -235,9 +240,12 @@ class Groups:
         except EWMSError as error:
             log.warning("queues have to wait", reason=error.reason)
 
-    def _usage(self, n_queues: int) -> Usage:
-        return Usage(n_queues, self.load.n_bytes, self.load.n_connections)
+    async def _usage(self, tx: Transaction, applicants: Sequence[Applicant], n_queues: int) -> Usage:
+        owners = {applicant.owner for applicant in applicants} if self._budget.max_owner_queues is not None else set()
+        of_owner = await repository.n_queues_held_by(tx, owners) if owners else {}
+        return Usage(n_queues, self.load.n_bytes, self.load.n_connections, of_owner)
 
 
 def _applicant(group: MQGroupDocument) -> Applicant:
-    return Applicant(group.workflow_id, group.n_queues, group.priority, datetime.fromtimestamp(group.timestamp, UTC))
+    asked_at = datetime.fromtimestamp(group.timestamp, UTC)
+    return Applicant(group.workflow_id, group.n_queues, group.priority, asked_at, repository.owner_of(group))

@@ -19,6 +19,7 @@ from mqs.grants import (
 from mqs.groups import Groups
 from mqs.keys import Issuer
 from mqs.repository import Found
+from mqs.userlimits import UserLimits
 from runtime.bus import Caller
 from runtime.store import Store
 from runtime.telemetry import counter
@@ -68,6 +69,7 @@ class Handlers:
         user_life: timedelta,
         pilot_life: timedelta,
         legacy_clients: bool,
+        user_limits: UserLimits,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -77,6 +79,7 @@ class Handlers:
         self._user_life = user_life
         self._pilot_life = pilot_life
         self._legacy_clients = legacy_clients
+        self._user_limits = user_limits
 
     async def on_event(self, event: Event) -> None:
         """Handle one event of the inbox."""
@@ -119,13 +122,10 @@ class Handlers:
             if found.group.owner:
                 return ProfilesAnswer(profiles=[])
             found = await self._groups.used(query.workflow_id)
-        return ProfilesAnswer(
-            profiles=[
-                await self._opened(profile, user_grant(profile, query.subject), "user")
-                for profile in found.profiles
-                if profile.is_public
-            ]
-        )
+        grants = [(profile, user_grant(profile, query.subject)) for profile in found.profiles if profile.is_public]
+        if any(profile.is_activated for profile, _ in grants):
+            await self._user_limits.apply(grants[0][1].subject)
+        return ProfilesAnswer(profiles=[await self._opened(profile, grant, "user") for profile, grant in grants])
 
     async def _task_profiles(self, query: TaskProfilesQuery) -> ProfilesAnswer:
         found = await repository.find(self._store, query.workflow_id)

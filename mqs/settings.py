@@ -60,6 +60,10 @@ class Settings(StoreSettings):
     budget_queues: Limit = 10_000
     budget_bytes: Limit = 0
     budget_connections: Limit = 0
+    #: How many connections one user may have to the broker, whatever the number of tokens.
+    user_connections: Limit = 100
+    #: How much of the budget of queues one owner, a user or another site, may hold.
+    owner_queues: Limit = 5_000
     aging_s: Seconds = 60
     patience_s: Seconds = 600
 
@@ -104,6 +108,7 @@ class Settings(StoreSettings):
             max_queues=self.budget_queues or None,
             max_bytes=self.budget_bytes or None,
             max_connections=self.budget_connections or None,
+            max_owner_queues=self.owner_queues or None,
             aging=timedelta(seconds=self.aging_s),
             patience=timedelta(seconds=self.patience_s),
         )

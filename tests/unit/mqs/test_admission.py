@@ -1,5 +1,6 @@
 """Who may have queues now: budget, priority, age, and nobody waits for ever."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -129,3 +130,18 @@ def test_every_group_that_fits_into_the_budget_is_served_in_the_end(groups: list
             return
         now += timedelta(minutes=1)
     pytest.fail(f"never served: {left}")
+
+
+def test_an_owner_at_its_share_waits_and_holds_nobody_up() -> None:
+    budget = Budget(max_queues=100, max_owner_queues=10)
+    usage = Usage(n_queues=20, n_queues_of={"eve": 8})
+    asked = [
+        replace(applicant("eve-1", priority=90, waited_s=10_000), owner="eve"),
+        replace(applicant("eve-2", n_queues=2), owner="eve"),
+        replace(applicant("eve-3", n_queues=1, priority=1), owner="eve"),
+        replace(applicant("ada-1", n_queues=10, priority=1), owner="ada"),
+    ]
+    assert admitted(asked, usage, budget) == ["eve-2", "ada-1"]
+    decided = verdicts(asked, usage, budget, NOW)
+    assert decided[WorkflowId("eve-1")] == Deferred("it needs 3 queues; its owner has 8, and may have 10")
+    assert decided[WorkflowId("eve-3")] == Deferred("it needs 1 queues; its owner has 10, and may have 10")

@@ -1,0 +1,56 @@
+"""One user's connections to the broker are limited by the broker itself, and nobody else's."""
+
+from contextlib import AsyncExitStack
+
+import httpx2
+import pytest
+from aiormq.exceptions import AMQPError
+
+from deploy.local.rabbitmq import RabbitMQ
+from schemas.events import QueuesActivated, QueuesDeferred
+from schemas.requests import ProfilesAnswer, ProfilesQuery
+from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
+
+
+async def opened(wms: Peer, plan: Plan, subject: str) -> tuple[str, str]:
+    """Return where the first public queue is, and a token of `subject` for it."""
+    answer = await wms.bus.ask(ProfilesQuery(workflow_id=plan.workflow_id, subject=subject))
+    assert isinstance(answer, ProfilesAnswer)
+    profile = answer.profiles[0]
+    return str(profile.broker_address), str(profile.auth_token)
+
+
+async def test_a_users_tokens_open_so_many_connections_together_and_no_other_users_fewer(
+    run_mqs: RunMqs, wms: Peer, rabbitmq: RabbitMQ
+) -> None:
+    plan = Plan()
+    eve, ada = f"eve-{plan.workflow_id}", f"ada-{plan.workflow_id}"
+    async with run_mqs(user_connections=2), AsyncExitStack() as open_ones:
+        await wms.say(plan.requested)
+        await wms.next()
+        for _ in range(2):
+            await open_ones.enter_async_context(logged_in(*await opened(wms, plan, eve)))
+        address, token = await opened(wms, plan, eve)
+        with pytest.raises((AMQPError, ConnectionError)):
+            await open_ones.enter_async_context(logged_in(address, token))
+        await open_ones.enter_async_context(logged_in(*await opened(wms, plan, ada)))
+        # What carries the limit has no rights: it can do nothing by itself.
+        with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=20) as api:
+            user = api.get(f"/api/users/user%2F{eve}").raise_for_status().json()
+            assert (user["password_hash"], user["tags"]) == ("", [])
+            assert api.get(f"/api/users/user%2F{eve}/permissions").raise_for_status().json() == []
+            login = httpx2.get(api.base_url.join("/api/whoami"), auth=(f"user/{eve}", ""))
+            assert login.status_code == 401
+
+
+async def test_an_owner_with_its_share_of_queues_waits_and_another_has_its_own(run_mqs: RunMqs, wms: Peer) -> None:
+    first, second, other = Plan(), Plan(), Plan()
+    async with run_mqs(owner_queues=5, deferred_retry_s=0.2):
+        await wms.say(first.requested)
+        assert await wms.next() == QueuesActivated(workflow_id=first.workflow_id)
+        await wms.say(second.requested)
+        waits = await wms.next()
+        assert isinstance(waits, QueuesDeferred)
+        assert waits.reason == "it needs 4 queues; its owner has 4, and may have 5"
+        await wms.say(other.requested.model_copy(update={"owner": "ben"}))
+        assert await wms.next() == QueuesActivated(workflow_id=other.workflow_id)
