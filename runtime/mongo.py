@@ -13,6 +13,7 @@ from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
+    OperationFailure,
     PyMongoError,
     WTimeoutError,
 )
@@ -22,6 +23,14 @@ from schemas.errors import Broken, Rejected, Unavailable
 _DUPLICATE_KEY = 11000
 #: Somebody is emptying the database under us. Source: MongoDB's error codes, DatabaseDropPending.
 _DROP_PENDING = 215
+
+#: What an operator mends. The server's own words repeat the whole command, documents included.
+#: Source: MongoDB's error codes, Unauthorized and AuthenticationFailed.
+_REFUSED: Mapping[int | None, str] = {
+    13: "the database's account lacks a right",
+    18: "the database refused the login",
+}
+_HINT = "EWMS_MONGO_URL names the account and its password; it needs the role readWrite on the service's database"
 
 #: How long one call, or one attempt of a transaction, may take; then the database counts as away.
 PATIENCE_S = 4.5
@@ -92,4 +101,6 @@ def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iter
         # raises the encoder's errors as they are; the same again would fail again.
         raise Rejected(f"the database cannot hold this: {type(error).__name__}") from error
     except PyMongoError as error:
+        if isinstance(error, OperationFailure) and error.code in _REFUSED:
+            raise Unavailable(_REFUSED[error.code], hint=_HINT) from error
         raise Broken(f"the database refused: {type(error).__name__}") from error

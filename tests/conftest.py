@@ -14,6 +14,7 @@ from rich.console import Console
 from deploy.local.broker_admin import BrokerAdmin
 from deploy.local.cache import Installed, cache_directory, prepare
 from deploy.local.condor import use
+from deploy.local.mongo_accounts import ADMIN, new_account
 from deploy.local.prerequisites import check_machine
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rundir import run_directory
@@ -120,9 +121,9 @@ def contract_stack(
 
 
 @pytest.fixture(scope="session")
-def mongo_url(services: Services) -> str:
-    """The address of the replica set."""
-    return services.mongodb.url
+def mongo_admin_url(services: Services) -> str:
+    """The address of the replica set for who may do everything there."""
+    return services.mongodb.url(ADMIN)
 
 
 @pytest.fixture(scope="session")
@@ -141,12 +142,20 @@ def condor(services: Services) -> Path:
 
 
 @pytest.fixture
-def mongo_database(mongo_url: str) -> Iterator[str]:
+def mongo_database(mongo_admin_url: str) -> Iterator[str]:
     """The name of a database that nobody has used; dropped after the test."""
     name = f"test-{secrets.token_hex(6)}"
     yield name
-    with MongoClient[dict[str, object]](mongo_url) as client:
+    with MongoClient[dict[str, object]](mongo_admin_url) as client:
         client.drop_database(name)
+
+
+@pytest.fixture
+def mongo_url(services: Services, mongo_database: str) -> Iterator[str]:
+    """The address of the replica set for an account with a service's rights, which end with `mongo_database`."""
+    account = new_account(mongo_database, mongo_database)
+    yield services.mongodb.add_account(account)
+    services.mongodb.remove_account(account)
 
 
 @pytest.fixture

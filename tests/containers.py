@@ -16,7 +16,7 @@ from testcontainers.core.docker_client import DockerClient
 
 from deploy.local.broker import PORTS
 from deploy.local.errors import LaunchError
-from deploy.local.mongodb import MongoDB, arguments, ready_mongodb
+from deploy.local.mongodb import KEY, MongoDB
 from deploy.local.processes import Child, Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.rundir import fresh
@@ -168,21 +168,44 @@ class RabbitMQInContainer(RabbitMQ):
         return self.container
 
 
+class MongoDBInContainer(MongoDB):
+    """The server's official image; it keeps its data itself, and gets our key."""
+
+    def __init__(self, children: Children, home: Path, places: Places, *, auth: bool) -> None:
+        log, port = places.log("mongod"), places.ports.take_one("mongodb")
+        super().__init__(children, Path(), home=home, data=home, log=log, port=port, auth=auth)
+        # mongod takes only a key that is its own, and runs as the image's user. The image begins as root.
+        key, own_key = _SETTINGS / KEY, Path("/tmp/key")
+        script = 'if [ -e "$0" ]; then install -m 0400 -o mongodb "$0" "$1"; fi; shift; exec docker-entrypoint.sh "$@"'
+        command = ["bash", "-ec", script, str(key), str(own_key), "mongod", *self.arguments(own_key)]
+        self.container = ContainerChild(
+            "mongod",
+            DockerContainer(
+                MONGODB_IMAGE,
+                command=command,  # type: ignore[arg-type] # the engine takes a list too, and needs no quoting then
+                volumes=[(str(home), str(_SETTINGS), "ro")],
+                network_mode="host",
+            ),
+            log,
+        )
+
+    def launched(self) -> Child:
+        """Start the container."""
+        self.container.start()
+        return self.container
+
+
 class Containers:
     """RabbitMQ and MongoDB in containers; `remove` ends what was started, whichever way the tests end."""
 
     def __init__(self) -> None:
         self._started: list[ContainerChild] = []
 
-    def mongodb(self, children: Children, places: Places) -> MongoDB:
-        """Start MongoDB."""
-        del children
-        port = places.ports.take_one("mongodb")
-        container = DockerContainer(MONGODB_IMAGE, command=["mongod", *arguments(port)], network_mode="host")  # type: ignore[arg-type] # the engine takes a list too, and needs no quoting then
-        child = ContainerChild("mongod", container, places.log("mongod"))
-        self._started.append(child)
-        child.start()
-        return ready_mongodb(child, port)
+    def mongodb(self, children: Children, places: Places, *, auth: bool) -> MongoDB:
+        """Start MongoDB; without `auth` everybody may do everything."""
+        server = MongoDBInContainer(children, fresh(places.run / "mongodb"), places, auth=auth)
+        self._started.append(server.container)
+        return server.start()
 
     def rabbitmq(self, children: Children, places: Places, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ."""

@@ -28,7 +28,7 @@ from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.prerequisites import check_pool
 from deploy.local.rundir import run_directory
 from deploy.local.stack import Stack, running_stack
-from deploy.local.up import installation
+from deploy.local.up import installation, say_notices
 from deploy.local.wiring import PoolName
 from ewms import AsyncClient, EWMSError
 from ewms.cli.watch import display
@@ -79,6 +79,7 @@ def _demonstrate(pool: PoolName, console: Console, environment: Mapping[str, str
     def said(what: str) -> None:
         console.print(f"{what} ...", style="dim", markup=False)
 
+    say_notices(console, environment)
     if pool == "condor":
         check_pool()
     wanted = packages.ALL if pool == "condor" else (packages.BROKER, packages.CONTAINERS, packages.PYTHON_IMAGE)

@@ -10,13 +10,15 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.local import packages
+from deploy.local.asked import asked
 from deploy.local.errors import LaunchError
 from deploy.local.interruption import Interrupted, raise_on_signals
+from deploy.local.mongo_accounts import ADMIN, DATABASES
 from deploy.local.ondemand import write_tree
 from deploy.local.processes import await_end
 from deploy.local.rundir import run_directory
 from deploy.local.services import Services, running
-from deploy.local.up import installation, up
+from deploy.local.up import installation, say_notices, up
 
 
 def launch(words: Sequence[str]) -> int:
@@ -53,10 +55,12 @@ def main(words: Sequence[str] | None = None) -> int:
             installed = installation(Console(quiet=True), os.environ, (packages.CONTAINERS,), allow_fallback=True)
             write_tree(installed.containers, arguments.known)
             return 0
+        if arguments.verb == "services":
+            say_notices(console, os.environ)
         wanted = (packages.BROKER, packages.POOL) if arguments.verb == "services" else packages.ALL
         installed = installation(console, os.environ, wanted)
         if arguments.verb == "services":
-            with run_directory() as run, running(installed, run) as servers:
+            with run_directory() as run, running(installed, run, mongo_auth=asked(os.environ).mongo_auth) as servers:
                 sys.stdout.write(json.dumps(_facts(servers), indent=1) + "\n")
                 sys.stdout.flush()
                 raise await_end(servers.servers).failure("has ended")
@@ -71,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _facts(servers: Services) -> dict[str, object]:
     broker = servers.rabbitmq
     return {
-        "EWMS_MONGO_URL": servers.mongodb.url,
+        "mongo": {account: servers.mongodb.url(account) for account in (*DATABASES, ADMIN)},
         "control": {user: broker.control_url(user) for user in broker.users},
         "EWMS_DATA_AMQP_URL": broker.data_url,
         "EWMS_RABBITMQ_API_URL": broker.api_url,

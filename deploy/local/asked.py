@@ -3,6 +3,7 @@
 EWMS_GATEWAY_PORT, EWMS_AMQP_PORT                     where the gateway and the broker listen (default: free ports)
 EWMS_BROKER_KEY_FILE, EWMS_BROKER_PUBLIC_KEY_FILE     the key that signs queue tokens (default: a new one)
 EWMS_CLUSTERS_FILE, EWMS_CLUSTERS                     JSON, location -> {"schedd": …, "served_by": …} or alias
+EWMS_MONGO_AUTH                                       off: MongoDB asks nobody for a password (default: on)
 any other EWMS_ variable                              handed to every process of EWMS, over what it would be told
 """
 
@@ -28,7 +29,8 @@ _YES = ("1", "on", "t", "true", "y", "yes")
 _OURS = frozenset(
     "EWMS_" + name
     for name in (
-        *("MONGO_URL", "CONTROL_AMQP_URL", "DATA_AMQP_URL", "RABBITMQ_API_URL", "MQS_URL", "HTTP_PORT"),
+        *("MONGO_URL", "MONGO_DATABASE", "MONGO_AUTH", "CONTROL_AMQP_URL", "DATA_AMQP_URL"),
+        *("RABBITMQ_API_URL", "MQS_URL", "HTTP_PORT"),
         *("SCHEDD", "POOL", "TMS_DIR", "GATEWAY_PORT", "AMQP_PORT", "CLUSTERS", "CLUSTERS_FILE"),
         *("BROKER_KEY_FILE", "BROKER_PUBLIC_KEY_FILE"),
         # The user's door reads these; a token is no service's business.
@@ -44,6 +46,8 @@ class Asked:
     gateway_port: int | None
     amqp_port: int | None
     key_files: KeyFiles | None
+    #: Whether MongoDB lets in only who has a password.
+    mongo_auth: bool
     #: Location -> cluster or alias, as WMS is told it.
     clusters: Mapping[str, Any]
     #: Variables for every process of EWMS.
@@ -60,6 +64,21 @@ class Asked:
         served = [one["schedd"] for one in self.clusters.values() if isinstance(one, Mapping) and _by_events(one)]
         return list(dict.fromkeys((SCHEDD, *served)))
 
+    @property
+    def notices(self) -> list[str]:
+        """What the caller opens to every account of this machine, one sentence each."""
+        opened = []
+        if self.passed_on.get("EWMS_AUTH") == "off":
+            opened.append(
+                "EWMS_AUTH=off: every account of this machine, and every task on it, may do all that a user may."
+            )
+        if not self.mongo_auth:
+            opened.append(
+                "EWMS_MONGO_AUTH=off: every account of this machine, and every task on it, may read and change all "
+                "that MongoDB keeps. It listens on loopback only."
+            )
+        return opened
+
 
 def asked(environment: Mapping[str, str]) -> Asked:
     """Return what `environment` asks for.
@@ -71,6 +90,7 @@ def asked(environment: Mapping[str, str]) -> Asked:
         gateway_port=_port(environment, "EWMS_GATEWAY_PORT"),
         amqp_port=_port(environment, "EWMS_AMQP_PORT"),
         key_files=_key_files(environment),
+        mongo_auth=_switch(environment, "EWMS_MONGO_AUTH"),
         clusters=_clusters(environment),
         passed_on={
             name: value for name, value in environment.items() if name.startswith("EWMS_") and name not in _OURS
@@ -83,6 +103,13 @@ def _port(environment: Mapping[str, str], name: str) -> int | None:
     if given and not (given.isascii() and given.isdecimal() and 0 < int(given) < 65536):
         raise LaunchError(f"{name} is {given!r}, which is no port", f"set {name} to a number from 1024 to 65535")
     return int(given) if given else None
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    given = environment.get(name) or "on"
+    if given not in ("on", "off"):
+        raise LaunchError(f"{name} is {given!r}, and may be on or off", f"set {name} to on or off, or leave it away")
+    return given == "on"
 
 
 def _key_files(environment: Mapping[str, str]) -> KeyFiles | None:

@@ -13,7 +13,7 @@ from deploy.local.cache import Installed
 from deploy.local.datadir import DataDirectory, throwaway_data
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
 from deploy.local.limits import allow_many_files
-from deploy.local.mongodb import MongoDB, start_mongodb
+from deploy.local.mongodb import MongoDB
 from deploy.local.ports import Ports
 from deploy.local.prerequisites import check_pool
 from deploy.local.processes import Child, Children
@@ -75,8 +75,8 @@ class Servers(Protocol):
         LaunchError: it did not come up.
     """
 
-    def mongodb(self, children: Children, places: "Places") -> MongoDB:
-        """Start MongoDB at its places."""
+    def mongodb(self, children: Children, places: "Places", *, auth: bool) -> MongoDB:
+        """Start MongoDB at its places; without `auth` everybody may do everything."""
         ...
 
     def rabbitmq(self, children: Children, places: "Places", plan: BrokerPlan) -> RabbitMQ:
@@ -90,10 +90,17 @@ class Unpacked:
 
     installed: Installed
 
-    def mongodb(self, children: Children, places: Places) -> MongoDB:
-        """Start MongoDB at its places."""
-        home, port = places.data.place("mongodb"), places.ports.take_one("mongodb")
-        return start_mongodb(children, self.installed.mongod, home, places.log("mongod"), port=port)
+    def mongodb(self, children: Children, places: Places, *, auth: bool) -> MongoDB:
+        """Start MongoDB at its places; without `auth` everybody may do everything."""
+        return MongoDB(
+            children,
+            self.installed.mongod,
+            home=fresh(places.run / "mongodb"),
+            data=places.data.place("mongodb"),
+            log=places.log("mongod"),
+            port=places.ports.take_one("mongodb"),
+            auth=auth,
+        ).start()
 
     def rabbitmq(self, children: Children, places: Places, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ at its places."""
@@ -115,6 +122,7 @@ def running(
     run: Path,
     *,
     broker: BrokerPlan = _FOR_OUR_SCHEDD,
+    mongo_auth: bool = True,
     with_condor: bool = True,
     servers: Servers | None = None,
     data: DataDirectory | None = None,
@@ -134,7 +142,7 @@ def running(
     servers = servers or Unpacked(installed)
     places = Places(run, data or throwaway_data(fresh(run / "data")), ports or Ports())
     with Children() as children, contextlib.ExitStack() as stopping:
-        mongodb = partial(servers.mongodb, children, places)
+        mongodb = partial(servers.mongodb, children, places, auth=mongo_auth)
         rabbitmq = partial(servers.rabbitmq, children, places, broker)
 
         def condor() -> "Condor":

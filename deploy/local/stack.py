@@ -27,6 +27,7 @@ from deploy.local.datadir import DataDirectory
 from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.images import Apptainer
 from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
+from deploy.local.mongo_accounts import ADMIN, DATABASES
 from deploy.local.ondemand import container_programs
 from deploy.local.packages import CONTAINERS
 from deploy.local.ports import Ports, await_free
@@ -124,7 +125,8 @@ class Stack:
             "gateway": self.gateway,
             "token": self.token,
             "amqp": f"amqp://{broker.address.partition('@')[2]}",
-            "mongo": self.services.mongodb.url,
+            # The launcher's own account, for scripts: it may do everything.
+            "mongo": self.services.mongodb.url(ADMIN),
             "condor_config": str(condor.config) if condor else None,
             "cluster": LOCATION,
             "issuer": self.issuer.url,
@@ -234,6 +236,7 @@ def _started(
         installed,
         run,
         broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.channels),
+        mongo_auth=wanted.mongo_auth,
         with_condor=pool == "condor",
         servers=servers,
         data=data,
@@ -256,7 +259,7 @@ def _stack(
     ports = services.ports.take(("gateway", "issuer", "tms"))
     issuer = write_issuer(services.data.place("secrets", "issuer"), port=ports["issuer"])
     wires = Wires(
-        mongo_url=services.mongodb.url,
+        mongo_urls={service: services.mongodb.url(service) for service in DATABASES},
         broker=services.rabbitmq,
         issuer_url=issuer.url,
         issuer_config=issuer.config,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from deploy.local import packages
-from deploy.local.asked import LOCATION
+from deploy.local.asked import LOCATION, asked
 from deploy.local.cache import Installed, cache_directory, prepare
 from deploy.local.datadir import DataDirectory, check_disk, data_directory, default_directory, empty
 from deploy.local.errors import LaunchError, PoolUnavailable
@@ -71,6 +71,7 @@ def up(
 
 
 def _run(pool: PoolName | None, data: DataDirectory, console: Console, environment: Mapping[str, str]) -> None:
+    say_notices(console, environment)
     for sentence in check_disk(data):
         _notice(console, sentence)
     if pool != "local":
@@ -107,6 +108,16 @@ def _say(console: Console, what: str) -> None:
 
 def _notice(console: Console, sentence: str) -> None:
     console.print(f"[yellow]Notice:[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def say_notices(console: Console, environment: Mapping[str, str]) -> None:
+    """Print what `environment` opens to every account of this machine.
+
+    Raises:
+        LaunchError: a variable has a value that cannot be; it is named.
+    """
+    for sentence in asked(environment).notices:
+        _notice(console, sentence)
 
 
 def _say_no_pool(console: Console, error: PoolUnavailable) -> None:

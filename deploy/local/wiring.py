@@ -34,7 +34,8 @@ class Spec:
 class Wires:
     """Where everything is that the processes are to meet at."""
 
-    mongo_url: str
+    #: By service, with its own account.
+    mongo_urls: Mapping[str, str]
     broker: Broker
     issuer_url: str
     issuer_config: Path
@@ -79,7 +80,7 @@ def specs(wires: Wires, asked: Asked, environment: Mapping[str, str]) -> dict[st
 def _mqs(wires: Wires) -> dict[str, str]:
     broker = wires.broker
     return {
-        "EWMS_MONGO_URL": wires.mongo_url,
+        "EWMS_MONGO_URL": wires.mongo_urls[Service.MQS],
         "EWMS_CONTROL_AMQP_URL": broker.control_url(Service.MQS),
         "EWMS_DATA_AMQP_URL": broker.data_url,
         "EWMS_RABBITMQ_API_URL": broker.api_url,
@@ -93,7 +94,7 @@ def _mqs(wires: Wires) -> dict[str, str]:
 
 def _wms(wires: Wires, asked: Asked) -> dict[str, str]:
     return {
-        "EWMS_MONGO_URL": wires.mongo_url,
+        "EWMS_MONGO_URL": wires.mongo_urls[Service.WMS],
         "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(Service.WMS),
         "EWMS_GATEWAY_HOST": "127.0.0.1",
         "EWMS_GATEWAY_PORT": str(wires.gateway_port),

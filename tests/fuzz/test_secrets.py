@@ -8,6 +8,7 @@ from bson.json_util import dumps
 from pymongo import MongoClient
 
 from deploy.local.asked import LOCATION
+from deploy.local.mongo_accounts import ADMIN
 from deploy.local.stack import Stack
 from tests.contract.conformance.world import World, log, ok, request, until
 
@@ -19,7 +20,7 @@ LURE = "$ENV(EWMS_CONTROL_AMQP_URL) $(EWMS_CONTROL_AMQP_URL) ${EWMS_CONTROL_AMQP
 
 
 def _documents(stack: Stack) -> bytes:
-    with MongoClient[dict[str, Any]](stack.services.mongodb.url) as client:
+    with MongoClient[dict[str, Any]](stack.services.mongodb.url(ADMIN)) as client:
         names = [name for name in client.list_database_names() if name not in ("admin", "config", "local")]
         return "\n".join(
             dumps(document)

@@ -64,6 +64,7 @@ def _choices(directory: Path) -> dict[str, str]:
         "EWMS_GATEWAY_PORT": str(gateway_port),
         "EWMS_AMQP_PORT": str(amqp_port),
         "EWMS_AUTH": "off",
+        "EWMS_MONGO_AUTH": "off",
         "EWMS_LEGACY_CLIENTS": "on",
         "EWMS_CLUSTERS_FILE": str(directory / "clusters.json"),
         "EWMS_IMAGE_DIR": str(directory / "images"),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import jwt
@@ -16,6 +17,7 @@ from pymongo.database import Database as AnyDatabase
 
 from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError
+from deploy.local.mongo_accounts import ADMIN
 from deploy.local.rundir import run_directory
 from deploy.local.stack import Stack, running_stack
 from ewms import Client, Workflow
@@ -82,6 +84,8 @@ def test_scripts_find_everything_in_the_endpoints(stack: Stack, chosen: Stack) -
     assert Path(stack.endpoints()["condor_config"]).is_file()
     assert chosen.endpoints()["condor_config"] is None
     assert list(chosen.endpoints()["tms"]) == ["far.example.org"]
+    assert urlsplit(stack.endpoints()["mongo"]).password
+    assert urlsplit(chosen.endpoints()["mongo"]).username is None, "suites that bring no password need none"
 
 
 def test_a_pilot_image_that_is_not_there_is_refused(http: httpx2.Client) -> None:
@@ -185,7 +189,7 @@ def databases(database: Database) -> None:
 def test_databases_that_are_emptied_again_and_again_under_workflows_wedge_nothing(chosen: Stack, ews: Client) -> None:
     # More workers in all than the pool has slots: those of the gone workflows have to leave.
     task = shell_task("sleep 0.1; cp $1 $2", inputs=["in"], outputs=["out"], n_workers=4)
-    with MongoClient[dict[str, Any]](chosen.services.mongodb.url) as mongo:
+    with MongoClient[dict[str, Any]](chosen.services.mongodb.url(ADMIN)) as mongo:
         for empty in (documents, collections, databases):
             run = ews.submit(Workflow(public=["in", "out"], tasks=[task]))
             with run.queue("in").publisher(active_timeout=60) as publisher:

@@ -18,11 +18,11 @@ SOON = {"sweep_s": 0.2, "orphan_grace_s": 0.2, "retire_look_s": 0.1, "retire_unu
 
 
 @pytest.fixture
-def emptied(mongo_url: str, mongo_database: str) -> Callable[[], None]:
+def emptied(mongo_admin_url: str, mongo_database: str) -> Callable[[], None]:
     """Return what a stranger does between the cases of a test-suite."""
 
     def drop() -> None:
-        with MongoClient[dict[str, Any]](mongo_url) as client:
+        with MongoClient[dict[str, Any]](mongo_admin_url) as client:
             client.drop_database(mongo_database)
 
     return drop

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -228,6 +229,31 @@ async def test_a_mongodb_that_stops_answering_is_unavailable_within_seconds_and_
     counter = await store.find_one("things", {"_id": 1})
     assert counter is not None
     assert counter["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"password": "a-wrong-password"}, "the database refused the login"),
+        ({"database": "another"}, "the database's account lacks a right"),
+    ],
+)
+async def test_a_database_that_refuses_the_account_says_what_to_mend_and_tells_no_secret(
+    mongo_url: str, mongo_database: str, changes: dict[str, str], reason: str
+) -> None:
+    address = urlsplit(mongo_url)
+    password = changes.get("password", address.password or "")
+    url = address._replace(netloc=address.netloc.replace(address.password or "?", password)).geturl()
+
+    async def look() -> None:
+        store = await Store.connect(url, database=changes.get("database", mongo_database), source="ewms/test")
+        await store.find("things", {"owner": "a-secret-word"})
+
+    with pytest.raises(Unavailable) as refused:
+        await look()
+    assert refused.value.reason == reason
+    assert "EWMS_MONGO_URL" in refused.value.hint
+    assert not any(word in str(refused.value) + refused.value.hint for word in (password, "a-secret-word"))
 
 
 async def test_no_mongodb_at_the_start_is_unavailable() -> None:

@@ -33,7 +33,12 @@ async def cuttable(
         to_broker = await stack.enter_async_context(Proxy(broker.hostname or "", broker.port or 0).running())
         settings = wms_settings.model_copy(
             update={
-                "mongo_url": SecretStr(f"mongodb://127.0.0.1:{to_mongo.port}/?directConnection=true"),
+                "mongo_url": SecretStr(
+                    # The replica set's own idea of its address would lead past the proxy.
+                    mongo._replace(netloc=_through(mongo.netloc, to_mongo))
+                    .geturl()
+                    .replace("replicaSet=rs0", "directConnection=true")
+                ),
                 "control_amqp_url": SecretStr(broker._replace(netloc=_through(broker.netloc, to_broker)).geturl()),
             }
         )

@@ -29,6 +29,13 @@ def wms_settings(wms_settings: Settings) -> Settings:
     return wms_settings.model_copy(update={"index_look_s": 0.3})
 
 
+@pytest.fixture
+def database(mongo_admin_url: str, mongo_database: str) -> Database:
+    """WMS's database, for somebody who may drop it; WMS itself may not."""
+    database: Database = AsyncIOMotorClient(mongo_admin_url)[mongo_database]
+    return database
+
+
 async def drop_database(database: Database) -> None:
     await database.client.drop_database(database.name)
 
@@ -45,9 +52,8 @@ async def delete_documents(database: Database) -> None:
 
 @pytest.mark.parametrize("empty", [drop_database, drop_collections, delete_documents])
 async def test_what_comes_after_goes_its_way_and_what_was_under_way_is_dropped(
-    world: World, empty: Callable[[Database], Awaitable[None]]
+    world: World, database: Database, empty: Callable[[Database], Awaitable[None]]
 ) -> None:
-    database: Database = AsyncIOMotorClient(world.settings.mongo_url.get_secret_value())[world.settings.mongo_database]
     rest = RestTms(world)
     world.tms.reacts = False
     (lost,) = (await world.submit())["taskforces"]
@@ -93,8 +99,7 @@ async def until_indexed(database: Database) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_it_may_be_emptied_again_and_again_under_load(world: World) -> None:
-    database: Database = AsyncIOMotorClient(world.settings.mongo_url.get_secret_value())[world.settings.mongo_database]
+async def test_it_may_be_emptied_again_and_again_under_load(world: World, database: Database) -> None:
 
     async def requests() -> None:
         for _ in range(5):

@@ -33,7 +33,7 @@ async def opens(address: str, token: str) -> bool:
 
 async def test_every_token_that_lives_stays_verifiable_and_new_ones_are_of_the_new_key(
     wms_settings: Settings,
-    mongo_url: str,
+    mongo_admin_url: str,
     mongo_database: str,
     rabbitmq: RabbitMQ,
     control_vhost: str,
@@ -44,7 +44,8 @@ async def test_every_token_that_lives_stays_verifiable_and_new_ones_are_of_the_n
     shutil.copy(rabbitmq.key_files.private, private)
     shutil.copy(rabbitmq.key_files.public, public)
     mqs_settings = MqsSettings(
-        mongo_url=SecretStr(mongo_url),
+        # A service's own account has rights on the database of WMS only.
+        mongo_url=SecretStr(mongo_admin_url),
         mongo_database=f"{mongo_database}_mqs",
         control_amqp_url=SecretStr(rabbitmq.amqp_url("mqs", control_vhost)),
         data_amqp_url=SecretStr(rabbitmq.data_url),

@@ -34,6 +34,29 @@ def test_ports_are_numbers() -> None:
     assert (wanted.gateway_port, wanted.amqp_port) == (8080, 5672)
 
 
+@pytest.mark.parametrize(("said", "has_passwords"), [("", True), ("on", True), ("off", False)])
+def test_mongodb_asks_for_passwords_unless_told_otherwise(said: str, has_passwords: bool) -> None:
+    wanted = asked({"EWMS_MONGO_AUTH": said})
+    assert wanted.mongo_auth is has_passwords
+    # It is the server's business; the processes see it in their addresses.
+    assert wanted.passed_on == {}
+
+
+@pytest.mark.parametrize("value", ["no", "OFF", "0", "false", " off"])
+def test_what_is_neither_on_nor_off_is_refused(value: str) -> None:
+    refusal = _refusal({"EWMS_MONGO_AUTH": value})
+    assert f"EWMS_MONGO_AUTH is {value!r}" in refusal.what
+    assert "on or off" in refusal.remedy
+
+
+def test_what_opens_the_system_to_the_machine_is_said() -> None:
+    assert asked({"EWMS_AUTH": "on"}).notices == []
+    auth, mongo = asked({"EWMS_AUTH": "off", "EWMS_MONGO_AUTH": "off"}).notices
+    assert auth.startswith("EWMS_AUTH=off: every account of this machine")
+    assert mongo.startswith("EWMS_MONGO_AUTH=off: every account of this machine")
+    assert "loopback only" in mongo
+
+
 @pytest.mark.parametrize("name", ["EWMS_GATEWAY_PORT", "EWMS_AMQP_PORT"])
 @pytest.mark.parametrize("value", ["http", "0", "65536", "-1", "80.5", " 80", "٨٠"])
 def test_what_is_no_port_is_named(name: str, value: str) -> None:
@@ -101,7 +124,8 @@ def test_settings_of_processes_are_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["EWMS_MONGO_URL", "EWMS_CONTROL_AMQP_URL", "EWMS_SCHEDD", "EWMS_TMS_DIR", "EWMS_TOKEN"]
+    "name",
+    ["EWMS_MONGO_URL", "EWMS_MONGO_DATABASE", "EWMS_CONTROL_AMQP_URL", "EWMS_SCHEDD", "EWMS_TMS_DIR", "EWMS_TOKEN"],
 )
 def test_a_shell_that_was_set_up_for_another_system_does_not_lead_there(name: str) -> None:
     assert asked({name: "elsewhere"}).passed_on == {}

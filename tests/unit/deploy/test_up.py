@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from deploy.local.errors import LaunchError
-from deploy.local.up import _claimed
+from deploy.local.up import _claimed, say_notices
 
 
 def test_a_folder_belongs_to_one_launch_until_that_ends(tmp_path: Path) -> None:
@@ -20,3 +21,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / ".ewms").touch()
     with pytest.raises(LaunchError, match="cannot be written"), _claimed(tmp_path / ".ewms"):
         pytest.fail("it was written")
+
+
+def test_what_lets_others_in_is_told_at_the_start(capsys: pytest.CaptureFixture[str]) -> None:
+    say_notices(Console(stderr=True), {})
+    assert capsys.readouterr().err == ""
+    say_notices(Console(stderr=True), {"EWMS_MONGO_AUTH": "off"})
+    assert capsys.readouterr().err.startswith("Notice: EWMS_MONGO_AUTH=off: every account of this machine")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -9,16 +10,18 @@ from deploy.local.asked import SCHEDD, asked
 from deploy.local.broker import PORTS, Broker
 from deploy.local.definitions import ADMIN, BrokerUser, service_names
 from deploy.local.keys import KeyFiles
+from deploy.local.mongo_accounts import DATABASES, mongo_url, new_accounts
 from deploy.local.wiring import PoolName, Spec, Wires, specs
 from schemas.topology import tms_service
 
 USERS = {name: BrokerUser(name, f"password-of-{name}", b"salt") for name in (ADMIN, *service_names([SCHEDD]))}
+MONGO = new_accounts()
 KEYS = KeyFiles(Path("/run/key.pem"), Path("/run/key.pub.pem"))
 
 
 def _wired(environment: dict[str, str], *, pool: PoolName = "condor") -> dict[str, Spec]:
     wires = Wires(
-        mongo_url="mongodb://127.0.0.1:20001/?replicaSet=rs0",
+        mongo_urls={name: mongo_url(20_001, account) for name, account in MONGO.items()},
         broker=Broker(ports={name: 21_000 + n for n, name in enumerate(PORTS)}, users=USERS, key_files=KEYS),
         issuer_url="http://127.0.0.1:20003",
         issuer_config=Path("/run/issuer/issuer.json"),
@@ -38,8 +41,10 @@ def test_every_process_knows_its_own_password_alone() -> None:
     own = {"wms": ["wms"], "mqs": ["mqs"], "tms": [tms_service(SCHEDD)], "issuer": []}
     for name, spec in _wired({}).items():
         words = " ".join(spec.environment.values())
-        knows = [user for user, one in USERS.items() if f"{one.password}@" in words]
-        assert knows == own[name]
+        assert [user for user, one in USERS.items() if f"{one.password}@" in words] == own[name]
+        stores = [user for user, one in MONGO.items() if f"{user}:{one.password}@" in words]
+        assert stores == [name for name in own[name] if name in DATABASES]
+        assert not any(one.password in " ".join(spec.arguments) for one in (*USERS.values(), *MONGO.values()))
 
 
 def test_mqs_alone_holds_the_key_that_signs_queue_tokens() -> None:
@@ -51,7 +56,7 @@ def test_the_processes_meet() -> None:
     wired = _wired({})
     assert list(wired) == ["issuer", "mqs", "wms", "tms"]
     mqs, wms, tms = (wired[name].environment for name in ("mqs", "wms", "tms"))
-    assert mqs["EWMS_MONGO_URL"] == wms["EWMS_MONGO_URL"]
+    assert urlsplit(mqs["EWMS_MONGO_URL"]).port == urlsplit(wms["EWMS_MONGO_URL"]).port == 20_001
     # The broker asks for keys where MQS serves, and WMS passes them on from there.
     assert mqs["EWMS_HTTP_PORT"] == str(21_000 + PORTS.index("jwks"))
     assert wms["EWMS_MQS_URL"] == mqs["EWMS_MQS_URL"] == f"http://127.0.0.1:{mqs['EWMS_HTTP_PORT']}"
