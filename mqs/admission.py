@@ -22,6 +22,8 @@ class Budget:
     max_connections: int | None = None
     #: Queues of one owner: a user, or another site.
     max_owner_queues: int | None = None
+    #: Bytes of events of one owner; over it its queues are full (`mqs.shares`).
+    max_owner_bytes: int | None = None
     #: How long a group waits for one more point of priority.
     aging: timedelta = timedelta(minutes=1)
     #: How long smaller groups may pass one that does not fit.

@@ -15,6 +15,7 @@ from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from yarl import URL
 
 from mqs.management import Load, Management, Totals
+from mqs.shares import FULL_POLICY, full_patterns
 from mqs.topology import (
     VHOST_CHAIN,
     Binding,
@@ -23,6 +24,7 @@ from mqs.topology import (
     Exchange,
     Queue,
     QueueLimits,
+    full_policy_document,
     policy_document,
     stages,
     way_in,
@@ -69,6 +71,8 @@ class Broker:
     def __init__(self, connection: Connection, api: Management) -> None:
         self._connection = connection
         self._api = api
+        self._limits: QueueLimits | None = None
+        self._delayed_retry = False
         # Of the whole connection: a broker may allow no more than 16 channels on one.
         self._lanes = asyncio.Semaphore(_N_LANES)
 
@@ -96,6 +100,7 @@ class Broker:
         delayed_retry = version >= _DELAYED_RETRY_SINCE
         if not delayed_retry:
             log.warning("this broker is too old to space the attempts at a failing event", version=version)
+        self._limits, self._delayed_retry = limits, delayed_retry
         await self._api.set_policy(POLICY_NAME, policy_document(limits, delayed_retry=delayed_retry))
 
     async def declare(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
@@ -132,9 +137,25 @@ class Broker:
         totals = await self._api.totals()
         return {queue: _count(figures, n_ready=figures.n_ready) for queue, figures in totals.items()}
 
-    async def load(self) -> Load:
+    async def fill(self, mqids: Iterable[Mqid]) -> None:
+        """Let just these queues take nothing more, until they are not among them any more: who publishes is refused.
+
+        Raises:
+            Unavailable: the management API is away.
+        """
+        if self._limits is None:
+            raise Broken("the vhost is not prepared")
+        wanted = full_patterns(mqids)
+        for name in await self._api.policies():
+            if name.startswith(FULL_POLICY) and name not in wanted:
+                await self._api.remove_policy(name)
+        for name, pattern in wanted.items():
+            document = full_policy_document(self._limits, pattern, delayed_retry=self._delayed_retry)
+            await self._api.set_policy(name, document)
+
+    async def load(self, *, connections: bool) -> Load:
         """Return what the broker carries in all: to be asked only where a budget names bytes or connections."""
-        return await self._api.load()
+        return await self._api.load(connections=connections)
 
     async def ping(self) -> None:
         """Return if the data vhost can be reached.

@@ -8,6 +8,7 @@ from mqs import repository
 from mqs.admission import Budget
 from mqs.broker import Broker, Count
 from mqs.groups import Groups
+from mqs.shares import Held, owners_over
 from runtime.store import Store
 from runtime.telemetry import gauge, log
 from schemas.documents import Collection
@@ -27,6 +28,8 @@ _broker_bytes = gauge("mqs_broker_bytes", "Bytes of events on the broker; only i
 _broker_connections = gauge(
     "mqs_broker_connections", "Connections to the data vhost; only if there is a budget for them."
 )
+
+_owners_over = gauge("mqs_owners_over_share", "Owners whose queues are full, for their bytes on the broker.")
 
 _NOTHING = Count(0)
 
@@ -67,7 +70,12 @@ class Sampler:
         self._store = store
         self._broker = broker
         self._groups = groups
-        self._wants_load = budget.max_bytes is not None or budget.max_connections is not None
+        self._budget = budget
+        self._wants_load = any(
+            limit is not None for limit in (budget.max_bytes, budget.max_connections, budget.max_owner_bytes)
+        )
+        #: Whose queues are full; None: an earlier process may have left some so.
+        self._over: frozenset[str] | None = None
         self._interval_s = interval_s
         self._loop: asyncio.Task[None] | None = None
 
@@ -89,9 +97,11 @@ class Sampler:
         """
         if self._wants_load:
             # First, since admission waits for it.
-            self._groups.load = await self._broker.load()
+            self._groups.load = await self._broker.load(connections=self._budget.max_connections is not None)
             _broker_bytes.set(self._groups.load.n_bytes)
             _broker_connections.set(self._groups.load.n_connections)
+            if self._budget.max_owner_bytes is not None:
+                await self._share(self._groups.load.bytes_of, self._budget.max_owner_bytes)
         counts = await self._broker.all_counts()
         public = await self._store.find(
             Collection.MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1}
@@ -100,6 +110,22 @@ class Sampler:
         book = await repository.ledger(self._store)
         _ledger.set(book.n_queues if book else 0)
         _waiting.set(len(await repository.waiting(self._store)))
+
+    async def _share(self, bytes_of: Mapping[str, int], max_bytes: int) -> None:
+        """Make the queues of owners full that are over their share, and those of the others not."""
+        before = frozenset() if self._over is None else self._over
+        held: Mapping[str, Held] = {}
+        if before or sum(bytes_of.values()) >= max_bytes:
+            held = await repository.held_by_owners(self._store, bytes_of)
+        over = owners_over(held, before, max_bytes=max_bytes)
+        if over or before or self._over is None:
+            await self._broker.fill(mqid for owner in over for mqid in held[owner].mqids)
+        for owner in over - before:
+            log.warning("an owner has too many bytes of events, its queues are full", owner=owner)
+        for owner in before - over:
+            log.info("the queues of an owner take events again", owner=owner)
+        self._over = over
+        _owners_over.set(len(over))
 
     async def _run(self) -> None:
         while True:

@@ -4,21 +4,19 @@ What it says of queues is some seconds old: a quorum queue reports its figures a
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
 
+from mqs.shares import handfuls, name_pattern
 from runtime.amqp import full_jitter
 from runtime.telemetry import log
 from schemas.errors import Broken, Rejected, Unavailable
 
 _TIMEOUT_S = 10.0
-
-#: How long a pattern of names may be. Tried on RabbitMQ 4.3.6: 883 characters are taken, 1043 are "too long".
-_MOST_PATTERN = 880
 
 #: Asks for the figures that the queues report themselves instead of those that the API keeps a history of.
 _TOTALS = {"disable_stats": "true", "enable_queue_totals": "true"}
@@ -39,6 +37,7 @@ class Load:
 
     n_bytes: int
     n_connections: int
+    bytes_of: Mapping[str, int] = field(default_factory=dict)
 
 
 class Management:
@@ -90,22 +89,29 @@ class Management:
         if queues is None:
             return {queue["name"]: _totals(queue) for queue in await self._get(path, _TOTALS)}
         found: dict[str, Totals] = {}
-        for names in _handfuls(queues):
-            # The names hold nothing that a regular expression would read otherwise, but for the harmless dot.
-            pattern = f"^({'|'.join(names)})$"
-            page = {"page": "1", "page_size": str(len(names)), "name": pattern, "use_regex": "true"}
+        for names in handfuls(queues):
+            page = {"page": "1", "page_size": str(len(names)), "name": name_pattern(names), "use_regex": "true"}
             answer = await self._get(path, {**_TOTALS, **page})
             found |= {queue["name"]: _totals(queue) for queue in answer["items"]}
         return found
 
-    async def load(self) -> Load:
-        """Return what the vhost carries. Costs the broker a look at every queue."""
-        queues, connections = await asyncio.gather(
-            # With its name, since a queue that has no figures yet would come as `[]`.
-            self._get(f"/api/queues/{self._vhost}", {"columns": "name,message_bytes"}),
-            self._get(f"/api/vhosts/{self._vhost}/connections", {"columns": "name"}),
-        )
-        return Load(sum(queue.get("message_bytes", 0) for queue in queues), len(connections))
+    async def load(self, *, connections: bool) -> Load:
+        """Return what the vhost carries, its connections only where asked. Costs the broker a look at every queue."""
+        # With its name, since a queue that has no figures yet would come as `[]`.
+        queues = await self._get(f"/api/queues/{self._vhost}", {"columns": "name,message_bytes"})
+        path = f"/api/vhosts/{self._vhost}/connections"
+        open_ones = await self._get(path, {"columns": "name"}) if connections else []
+        bytes_of = {queue["name"]: queue.get("message_bytes", 0) for queue in queues}
+        return Load(sum(bytes_of.values()), len(open_ones), bytes_of)
+
+    async def policies(self) -> dict[str, Mapping[str, Any]]:
+        """Return the policies of the vhost by name."""
+        return {policy["name"]: policy for policy in await self._get(f"/api/policies/{self._vhost}", {})}
+
+    async def remove_policy(self, name: str) -> None:
+        """Delete a policy; one that is gone already is fine."""
+        await self._call("DELETE", f"/api/policies/{self._vhost}/{quote(name, safe='')}", missing_ok=True)
+        log.info("policy removed", policy=name)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,20 +137,6 @@ class Management:
         if answer.status_code >= 500:
             raise Unavailable(f"the broker's management API answered {answer.status_code}")
         raise Rejected(f"the broker's management API refused {method} {path}: {answer.status_code}", hint=answer.text)
-
-
-def _handfuls(names: Sequence[str]) -> Iterator[list[str]]:
-    """Yield `names` in parts, each of which fits into one pattern."""
-    handful: list[str] = []
-    length = len("^()$")
-    for name in names:
-        if handful and length + len(name) + 1 > _MOST_PATTERN:
-            yield handful
-            handful, length = [], len("^()$")
-        handful.append(name)
-        length += len(name) + 1
-    if handful:
-        yield handful
 
 
 def _totals(queue: Mapping[str, Any]) -> Totals:

@@ -6,6 +6,7 @@ MQLedgerColl   {_id: "queues", rev, n_queues}                     moves in the s
 MQOrphanColl   {_id: <queue>, seen_at}                            queues on the broker that belong to no workflow
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 
 from mqs.lifecycle import Outcome, held
 from mqs.orphans import Sweep
+from mqs.shares import Held
 from runtime.decision import Change, Decision, Delete, Document, Insert, Update
 from runtime.store import Index, Store
 from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
@@ -38,6 +40,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
 }
 
 _LEDGER_ID = "queues"
+_DEAD = dead_queue(WorkflowId(""))
 
 #: Stands before the name of a site among owners. No subject of a token begins with a line end.
 _SITE = "\nsite "
@@ -122,6 +125,30 @@ async def n_queues_held_by(reader: Reader, owners: Iterable[str]) -> dict[str, i
         if owner_of(group) in n_queues:
             n_queues[owner_of(group)] += held(group)
     return n_queues
+
+
+async def held_by_owners(store: Store, bytes_of: Mapping[str, int]) -> dict[str, Held]:
+    """Return what each owner has on the broker, given the bytes in each queue. Owners without bytes are left out."""
+    groups = await store.find(
+        Collection.MQ_GROUPS,
+        {"state": {"$in": [GroupState.ACTIVE.value, GroupState.RETIRING.value]}},
+        projection={"owner": 1, "site": 1, "workflow_id": 1, "timestamp": 1},
+    )
+    owners = {group["_id"]: owner_of(MQGroupDocument.model_validate(group)) for group in groups}
+    profiles = await store.find(
+        Collection.MQ_PROFILES, {"retired_at": None, "is_activated": True}, projection={"workflow_id": 1}
+    )
+    n_bytes: Counter[str] = Counter()
+    mqids: dict[str, list[Mqid]] = {}
+    for queue, workflow_id in (
+        *((profile["_id"], profile["workflow_id"]) for profile in profiles),
+        *((dead_queue(workflow_id), workflow_id) for workflow_id in owners),
+    ):
+        if (owner := owners.get(workflow_id)) is not None:
+            n_bytes[owner] += bytes_of.get(queue, 0)
+            if not queue.startswith(_DEAD):
+                mqids.setdefault(owner, []).append(Mqid(queue))
+    return {owner: Held(n, tuple(mqids.get(owner, ()))) for owner, n in n_bytes.items() if n}
 
 
 def owner_of(group: MQGroupDocument) -> str:

@@ -64,6 +64,8 @@ class Settings(StoreSettings):
     user_connections: Limit = 100
     #: How much of the budget of queues one owner, a user or another site, may hold.
     owner_queues: Limit = 5_000
+    #: How many bytes of events one owner may have on the broker: beyond it all its queues are full.
+    owner_bytes: Limit = 16 * 1024**3
     aging_s: Seconds = 60
     patience_s: Seconds = 600
 
@@ -109,6 +111,7 @@ class Settings(StoreSettings):
             max_bytes=self.budget_bytes or None,
             max_connections=self.budget_connections or None,
             max_owner_queues=self.owner_queues or None,
+            max_owner_bytes=self.owner_bytes or None,
             aging=timedelta(seconds=self.aging_s),
             patience=timedelta(seconds=self.patience_s),
         )

@@ -169,5 +169,11 @@ def policy_document(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, An
     }
 
 
+def full_policy_document(limits: QueueLimits, pattern: str, *, delayed_retry: bool) -> dict[str, Any]:
+    """Return the policy under which the queues of `pattern` take nothing more; else it is the vhost's."""
+    definition = policy(limits, delayed_retry=delayed_retry) | {"max-length-bytes": 1}
+    return {"pattern": pattern, "apply-to": "quorum_queues", "priority": 1, "definition": definition}
+
+
 def _milliseconds(duration: timedelta) -> int:
     return int(duration / timedelta(milliseconds=1))

@@ -1,14 +1,18 @@
 """One user's connections to the broker are limited by the broker itself, and nobody else's."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
+import aio_pika
 import httpx2
 import pytest
 from aiormq.exceptions import AMQPError
 
 from deploy.local.rabbitmq import RabbitMQ
 from schemas.events import QueuesActivated, QueuesDeferred
+from schemas.ids import Mqid
 from schemas.requests import ProfilesAnswer, ProfilesQuery
+from schemas.topology import event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 
 
@@ -54,3 +58,43 @@ async def test_an_owner_with_its_share_of_queues_waits_and_another_has_its_own(r
         assert waits.reason == "it needs 4 queues; its owner has 4, and may have 5"
         await wms.say(other.requested.model_copy(update={"owner": "ben"}))
         assert await wms.next() == QueuesActivated(workflow_id=other.workflow_id)
+
+
+async def test_the_queues_of_an_owner_with_too_many_bytes_are_full_until_it_takes_some_out(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    eve, ada = Plan(), Plan()
+    async with run_mqs(owner_bytes=50_000, sample_s=0.2), as_mqs.channel(on_return_raises=True) as channel:
+        await wms.say(eve.requested.model_copy(update={"owner": f"eve-{eve.workflow_id}"}))
+        await wms.say(ada.requested.model_copy(update={"owner": f"ada-{ada.workflow_id}"}))
+        await wms.next()
+        await wms.next()
+
+        async def publish(mqid: str, n_bytes: int = 1000) -> bool:
+            exchange = await channel.get_exchange(event_exchange(Mqid(mqid)), ensure=False)
+            try:
+                await exchange.publish(aio_pika.Message(b"x" * n_bytes, delivery_mode=2), mqid)
+            except aio_pika.exceptions.DeliveryError:
+                return False
+            return True
+
+        assert await publish(eve.queue_in, 60_000)
+        async with asyncio.timeout(30):
+            # Another queue of hers is full as well, with what it got meanwhile.
+            while await publish(eve.queue_mid, 1):
+                await asyncio.sleep(0.2)
+        assert not await publish(eve.queue_in)
+        assert await publish(ada.queue_in)
+        queue = await channel.get_queue(eve.queue_in, ensure=False)
+        await queue.purge()
+        async with asyncio.timeout(30):
+            # An empty queue takes one event even while it is full.
+            while not (await publish(eve.queue_in) and await publish(eve.queue_in)):
+                await asyncio.sleep(0.2)
+        # A full queue of before is one no more after a restart.
+        assert await publish(eve.queue_in, 60_000)
+        async with asyncio.timeout(30):
+            while await publish(eve.queue_mid, 1):
+                await asyncio.sleep(0.2)
+    async with run_mqs(owner_bytes=10**9), as_mqs.channel(on_return_raises=True) as channel:
+        assert await publish(eve.queue_in)
