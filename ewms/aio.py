@@ -12,7 +12,7 @@ from ewms.querying import query_all
 from ewms.runs import AsyncRun
 from ewms.server import find_server
 from ewms.taskforces import add_workers, health_of, task_of, taskforces_of
-from ewms.workflows import Workflow
+from ewms.workflows import Workflow, describe_kind
 from schemas import objects
 from schemas.api import TaskforceHealth, WorkflowAnswer
 from schemas.errors import Rejected
@@ -64,6 +64,11 @@ class AsyncClient:
             Refused: the server does not accept it; the reason names the field.
             Rejected: it makes no sense before it is sent.
         """
+        if not isinstance(workflow, Workflow | Mapping):
+            raise Rejected(
+                f"a request is a JSON object, and this is {describe_kind(workflow)}",
+                hint='it looks like {"public_queue_aliases": [...], "tasks": [...]}',
+            )
         name = workflow.name if isinstance(workflow, Workflow) else ""
         try:
             body = workflow.request(self.server.clusters) if isinstance(workflow, Workflow) else dict(workflow)

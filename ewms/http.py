@@ -5,6 +5,7 @@ workflow.
 """
 
 import asyncio
+import json
 import random
 import time
 import uuid
@@ -17,7 +18,7 @@ from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from
 from ewms.retrying import PASSING, pause_s
 from ewms.server import Server
 from ewms.tokens import unaccepted
-from schemas.errors import Forbidden, Unauthenticated
+from schemas.errors import Forbidden, Rejected, Unauthenticated
 
 PREFIX = "/v1"
 
@@ -93,12 +94,16 @@ class Gateway:
         """Return the answer; repeat the call while it may yet succeed and time is left.
 
         Raises:
+            Rejected: `body` is nothing that JSON can hold.
             Refused, NotSignedIn, NotThere, AlreadyThere, ServerDown, ServerFailed: what the server answered.
             Unreachable: nothing answered.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
         headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+        content = None if body is None else _written(body)
+        if content is not None:
+            headers["Content-Type"] = "application/json"
         attempt = 0
         while True:
             # The token is asked for anew: it may have been renewed in its file meanwhile.
@@ -108,7 +113,7 @@ class Gateway:
             failure: Unreachable | ServerAnswer
             try:
                 async with asyncio.timeout_at(deadline):
-                    answer = await self._client.request(method, f"{PREFIX}{path}", json=body, headers=headers)
+                    answer = await self._client.request(method, f"{PREFIX}{path}", content=content, headers=headers)
             except TimeoutError as error:
                 raise Unreachable(f"{self._server.gateway} did not answer within {self._timeout_s:g} s") from error
             except httpx2.TransportError as error:
@@ -154,6 +159,18 @@ class Gateway:
         if self._server.is_here:
             return "is it running? `ewms up` starts one on this machine"
         return "look at the address (--server or EWMS_GATEWAY), and at the way there: name, network, proxy"
+
+
+def _written(body: Any) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise Rejected(
+            f"the request holds {error.object[error.start : error.end]!r}, half of a surrogate pair: no character",
+            hint="look at its texts for a \\ud800 to \\udfff that stands alone",
+        ) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Rejected(f"the request cannot be written as JSON: {error}") from error
 
 
 def _told(refusal: ServerAnswer, token: str) -> ServerAnswer:

@@ -17,6 +17,7 @@ from typing import Any
 from schemas import legacywire
 from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, Header
 from schemas.ids import EventId
+from schemas.jsontext import load_json
 from schemas.legacywire import Wire
 
 #: Ids of keyed events live in a namespace of their own, so that they meet no other kind of uuid5.
@@ -28,17 +29,16 @@ def encode(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS
 
     Raises:
         TypeError: it is nothing that JSON can hold.
-        ValueError: it holds NaN or an infinity, which JSON readers refuse.
+        ValueError: it holds NaN or an infinity, which JSON readers refuse, or `content_type` says JSON and it is none.
         Unwritable: it is too large for existing message clients.
     """
     if isinstance(payload, bytes | bytearray | memoryview):
-        return bytes(payload), content_type or BINARY
+        return _checked(bytes(payload), content_type or BINARY)
     if wire is Wire.LEGACY:
         return legacywire.encode(payload, allow_nan=False), ""
     if isinstance(payload, str):
-        return payload.encode(), content_type or TEXT
-    text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode(), content_type or JSON
+        return _checked(payload.encode(), content_type or TEXT)
+    return _written(payload), content_type or JSON
 
 
 def decode(body: bytes, content_type: str) -> Any:
@@ -52,15 +52,37 @@ def decode(body: bytes, content_type: str) -> Any:
             return legacywire.decode(body).data
         except legacywire.Undecodable:
             return body
-    kind = content_type.partition(";")[0].strip().lower()
     try:
-        if kind == JSON or kind.endswith("+json"):
-            return json.loads(body)
-        if kind.startswith("text/"):
+        if _is_json(content_type):
+            return load_json(body)
+        if content_type.strip().lower().startswith("text/"):
             return body.decode()
     except ValueError:
         return body
     return body
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == JSON or kind.endswith("+json")
+
+
+def _checked(body: bytes, content_type: str) -> tuple[bytes, str]:
+    # A task would refuse every one of these events, each as a dead letter.
+    if _is_json(content_type):
+        load_json(body)
+    return body, content_type
+
+
+def _written(payload: Any) -> bytes:
+    try:
+        text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair has no bytes in UTF-8; JSON can spell it: "\ud800".
+        return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def event_id(queue: str, key: object | None) -> EventId:

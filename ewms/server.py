@@ -19,6 +19,10 @@ from ewms.errors import NotSignedIn
 from schemas.errors import Rejected
 
 _ENDPOINTS = Path(".ewms") / "endpoints.json"
+
+#: Longer than any token, and than any endpoints file.
+_MAX_FILE_CHARACTERS = 256 * 1024
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -45,7 +49,7 @@ class Server:
         token = self._token
         if self._token_file is not None:
             try:
-                token = self._token_file.read_text().strip()
+                token = _bounded_text(self._token_file).strip()
             except OSError as error:
                 raise NotSignedIn(f"cannot read the token file {self._token_file}: {error.strerror}") from error
             except UnicodeDecodeError as error:
@@ -112,6 +116,12 @@ def _checked(address: str) -> str:
     return address.rstrip("/")
 
 
+def _bounded_text(path: Path) -> str:
+    # /dev/zero has no end.
+    with path.open() as file:
+        return file.read(_MAX_FILE_CHARACTERS)
+
+
 def _endpoints(directory: Path) -> dict[str, Any]:
     for folder in (directory, *directory.parents):
         path = folder / _ENDPOINTS
@@ -119,7 +129,7 @@ def _endpoints(directory: Path) -> dict[str, Any]:
             # Another user's file, in a folder above that all may write, could send us and our events elsewhere.
             if path.stat().st_uid != os.getuid():
                 continue
-            content = json.loads(path.read_text())
+            content = json.loads(_bounded_text(path))
         except (OSError, ValueError):
             continue
         if isinstance(content, dict):

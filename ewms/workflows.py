@@ -110,6 +110,23 @@ class Workflow:
         }
 
 
+def describe_kind(value: Any) -> str:
+    """Return what kind of JSON value `value` is, in the words of JSON where it is one of those."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return f"a {type(value).__name__}"
+
+
 def with_settings(request: Any, settings: Mapping[str, Any]) -> Any:
     """Return the JSON value `request` with each `settings` path changed: `tasks.0.n_workers` -> 8.
 

@@ -3,8 +3,9 @@
 event -> infile    the payload's bytes as they are
 outfile -> event   `.json`: checked, application/json; else text/plain if it is UTF-8, application/octet-stream if not
 
-Events of existing message clients are taken from every queue, and written onto a queue that is set to them: what they
-carry is JSON, which a `.json` infile holds as it is, and any other infile if it is a text.
+Events of existing message clients are taken from every queue, and written onto a queue that is set to them. What they
+carry is JSON. A text becomes the infile as it is, whatever the extension; any other value needs a `.json` infile.
+JSON means RFC 8259 in both directions and both task modes: see `schemas.jsontext`.
 """
 
 import json
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pilot.errors import Failure, codec_missing, invalid_infile, outfile_unreadable
 from schemas import legacywire
 from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, Header, HeaderValue
+from schemas.jsontext import load_json
 from schemas.topology import MAX_EVENT_BYTES
 
 
@@ -24,9 +26,9 @@ def infile(event: DataEvent, extension: str) -> bytes | Failure:
         return _legacy_infile(event.body, extension)
     if extension == "json" and event.content_type == JSON:
         try:
-            json.loads(event.body)
-        except (ValueError, RecursionError) as error:
-            return invalid_infile(f"the event says that it is {JSON} and is not: {type(error).__name__}")
+            load_json(event.body)
+        except ValueError as error:
+            return invalid_infile(f"the event says that it is {JSON} and is not: {error}"[:300])
     return event.body
 
 
@@ -34,8 +36,8 @@ def output_type(body: bytes, extension: str) -> str | Failure:
     """Return the content type under which the outfile's `body` is sent; the bytes go as they are."""
     if extension == "json":
         try:
-            json.loads(body)
-        except (ValueError, RecursionError) as error:
+            load_json(body)
+        except ValueError as error:
             return outfile_unreadable(f"the outfile ends in .json and is not JSON: {error}"[:300])
         return JSON
     try:
@@ -56,7 +58,7 @@ def legacy_output(body: bytes, content_type: str, headers: Mapping[str, HeaderVa
     trace = {Header.TRACE.value: headers[Header.TRACE]} if Header.TRACE in headers else {}
     try:
         if content_type == JSON:
-            return legacywire.encode(json.loads(body), trace)
+            return legacywire.encode(load_json(body), trace)
         if content_type == TEXT:
             return legacywire.encode(body.decode(), trace)
     except (legacywire.Unwritable, ValueError, RecursionError):
@@ -67,16 +69,16 @@ def legacy_output(body: bytes, content_type: str, headers: Mapping[str, HeaderVa
 def _legacy_infile(body: bytes, extension: str) -> bytes | Failure:
     try:
         data = legacywire.decode(body).data
-        if extension == "json":
-            return json.dumps(data).encode()
         if isinstance(data, str):
             return data.encode()
+        if extension == "json":
+            return json.dumps(data, allow_nan=False).encode()
     except legacywire.Undecodable as error:
         return invalid_infile(error.reason)
     except legacywire.CodecMissing as error:
         return codec_missing(error.reason)
     except (ValueError, RecursionError) as error:
-        return invalid_infile(f"the event cannot be written into a file: {type(error).__name__}")
+        return invalid_infile(f"the event cannot be written into a file: {error}"[:300])
     return invalid_infile(
         f"the event is a JSON {type(data).__name__}, and a .{extension} infile takes texts: "
         "set EWMS_PILOT_INFILE_EXT to .json"

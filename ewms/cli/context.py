@@ -1,11 +1,12 @@
 """What all commands share: the global options, the two consoles, and a client made from them."""
 
-import json
 import os
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from ewms.cli.streams import json_text, tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,7 @@ class Options:
     def say(self, text: str) -> None:
         """Tell the user something that is no result; to stderr, and not if `-q` was given."""
         if not self.quiet:
-            sys.stderr.write(text + "\n")
+            tell(text)
 
 
 def duration(option: str, written: str | None) -> float | None:
@@ -77,7 +78,7 @@ def console() -> "Console":
 
 def write_json(value: Any) -> None:
     """Write `value` as one JSON document: indented for a person, on one line for a program."""
-    sys.stdout.write(json.dumps(value, indent=2 if sys.stdout.isatty() else None, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value, indent=2 if sys.stdout.isatty() else None) + "\n")
     sys.stdout.flush()
 
 

@@ -46,6 +46,8 @@ def exit_of(error: BaseException) -> Exit:
             return Exit.AUTH
         case Rejected():
             return Exit.USAGE
+        case UnicodeEncodeError():
+            return Exit.USAGE
         case _ if is_usage(error):
             return Exit.USAGE
         case _:
@@ -70,7 +72,12 @@ def message(error: BaseException) -> str:
     if is_output(error):
         return (
             f"ewms: cannot write the output: {getattr(error, 'strerror', '')}\n"
-            "  hint: nothing is lost: an event leaves its queue only once it is written"
+            "  hint: write it elsewhere; `consume` takes no event from its queue that it has not written"
+        )
+    if isinstance(error, UnicodeEncodeError):
+        return (
+            f"ewms: {error.object[error.start : error.end]!r} is no character that UTF-8 can write\n"
+            "  hint: look at the arguments, and at texts with half of a surrogate pair"
         )
     return f"ewms: {type(error).__name__}: {error}\n  hint: this is a defect; EWMS_DEBUG=1 shows where"
 

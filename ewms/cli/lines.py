@@ -1,20 +1,21 @@
 """Events from lines of text: what the lines of a file or of standard input are, and what is wrong with one."""
 
 import json
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO
 
+from ewms.cli.streams import named, open_input
 from schemas.errors import Rejected, TooLarge
+from schemas.jsontext import load_json
+from schemas.topology import MAX_EVENT_BYTES
 
 _AS_TEXT = "write a text in quotes, or send lines as they are with --text"
 
-
-def named(file: Path) -> str:
-    """Return what to call `file` in a message."""
-    return "standard input" if str(file) == "-" else str(file)
+#: What a line may have: an event of JSON with every character spelled `\u00e4`, and some blanks. Nothing longer is read
+#: into memory.
+MAX_LINE_BYTES = 6 * MAX_EVENT_BYTES + 64 * 1024
 
 
 def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
@@ -25,8 +26,8 @@ def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
     """
     number = 0
     try:
-        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+        with open_input(file) as lines:
+            for number, line in enumerate(_bounded_lines(lines, file), 1):
                 where = f"{named(file)}, line {number}"
                 try:
                     # The mark that some editors put before the first line is no part of it.
@@ -72,20 +73,28 @@ def sending(where: str) -> Iterator[None]:
         yield
     except TooLarge as error:
         raise TooLarge(f"{where}: {error.reason}", hint=error.hint) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise Rejected(f"{where}: the event cannot be written as UTF-8 or JSON: {error}", hint=_AS_TEXT) from error
 
 
 def _json(content: str, where: str) -> Any:
     try:
-        return json.loads(content, parse_constant=_no_number)
+        return load_json(content)
     except json.JSONDecodeError as error:
         raise Rejected(
             f"{where}: not JSON ({error.msg} at column {error.colno}); every line must be one JSON value", hint=_AS_TEXT
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Rejected(f"{where}: not JSON that can be sent: {error}", hint=_AS_TEXT) from error
 
 
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number of JSON's")
+def _bounded_lines(lines: BinaryIO, file: Path) -> Iterator[bytes]:
+    number = 0
+    while line := lines.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            raise TooLarge(
+                f"{named(file)}, line {number} has more than {MAX_LINE_BYTES} bytes; the limit of an event is less",
+                hint="put the data into a file that tasks can reach, and send its name",
+            )
+        yield line

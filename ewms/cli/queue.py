@@ -69,7 +69,7 @@ def consume(
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
     """Write events to standard output, one a line; each leaves the queue once it is written."""
-    import json
+    from ewms.cli.streams import json_text
 
     given: Options = context.obj
     with given.client() as ews:
@@ -95,7 +95,7 @@ def consume(
                     "headers": event.headers,
                     "body": body,
                 }
-            sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+            sys.stdout.write(json_text(line) + "\n")
             # Only what has left this process may leave the queue.
             sys.stdout.flush()
             taken += 1

@@ -1,6 +1,5 @@
 """`ewms workflow`: submit, follow and end workflows."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -194,12 +193,13 @@ def _settings(words: list[str]) -> dict[str, Any]:
 def _read_json(file: Path) -> Any:
     import json
 
-    from ewms.cli.lines import named
+    from ewms.cli.streams import named, read_document
     from schemas.errors import Rejected
+    from schemas.jsontext import load_json
 
     try:
         # UTF-8 whatever this machine's own encoding is; the mark that some editors put first is no part of it.
-        return json.loads((sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode("utf-8-sig"))
+        return load_json(read_document(file).decode("utf-8-sig"))
     except OSError as error:
         raise Rejected(
             f"cannot read {file}: {error.strerror}", hint="give the request as a JSON file, or - for standard input"
@@ -209,5 +209,5 @@ def _read_json(file: Path) -> Any:
             f"{named(file)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             hint="docs/examples/words/workflow.json is a request to copy from",
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Rejected(f"{named(file)} is not JSON in UTF-8: {error}") from error

@@ -6,18 +6,19 @@
     {"id":"9f1c...","error":"text"}                           out: failed; the container stays
 
 All is UTF-8. The event's JSON goes as it is written, its line breaks as blanks: no number loses a digit on the way in.
-An output is written anew, its numbers as Python has them: integers as they are, all others as doubles. What is no JSON,
-NaN and the infinities, is refused both ways, as is a number in an answer that no double can hold.
+An output is written anew, its numbers as Python has them: integers as they are, all others as doubles. NaN and the
+infinities are refused both ways (`schemas.jsontext`), as is a number in an answer that no double can hold.
 """
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 from pilot.errors import Failure, answer_too_long, codec_missing, invalid_answer, invalid_infile, task_said
 from pilot.errortext import one_line
 from pilot.tasks import Outcome
 from schemas import legacywire
 from schemas.dataevents import JSON, DataEvent
+from schemas.jsontext import load_json
 from schemas.topology import MAX_EVENT_BYTES
 
 #: What an answer may have: the output that an event may carry, an id and some braces around it.
@@ -37,10 +38,10 @@ def request(event: DataEvent, attempt: int) -> bytes | Failure:
             return data
     else:
         try:
-            _loaded(event.body)
-        except (ValueError, RecursionError) as error:
+            load_json(event.body)
+        except ValueError as error:
             return invalid_infile(
-                f"the event is not JSON ({type(error).__name__}), and a warm task takes nothing else: "
+                f"the event is not JSON ({str(error)[:200]}), and a warm task takes nothing else: "
                 "send JSON, or unset EWMS_PILOT_TASK_MODE"
             )
         # In JSON a line break is blank space only: texts write theirs as \n.
@@ -53,8 +54,8 @@ def answer(line: bytes, event_id: str) -> Outcome | Failure:
     if len(line) > MAX_LINE_BYTES:
         return answer_too_long(MAX_LINE_BYTES)
     try:
-        said = _loaded(line)
-    except (ValueError, RecursionError):
+        said = load_json(line)
+    except ValueError:
         return invalid_answer(
             "is not JSON", "write one line of JSON for each event to standard output, and nothing else there"
         )
@@ -82,15 +83,6 @@ def unasked() -> Failure:
 
 class NotFinite(ValueError):
     """A number that JSON cannot spell."""
-
-
-def _not_finite(word: str) -> NoReturn:
-    raise NotFinite(word)
-
-
-def _loaded(text: bytes) -> Any:
-    """Return what JSON says, without the words for NaN and the infinities that Python takes beside."""
-    return json.loads(text.decode(), parse_constant=_not_finite)
 
 
 def _json(value: Any, *, ensure_ascii: bool = False) -> bytes:

@@ -37,8 +37,22 @@ def test_numbers_that_json_does_not_know_are_refused_before_they_poison_a_queue(
         encode(payload)
 
 
+@pytest.mark.parametrize("payload", [b"NaN", "NaN", b"\xef\xbb\xbf1", "1".encode("utf-16"), "text"])
+def test_what_is_called_json_and_is_none_is_refused_before_each_task_has_to(payload: bytes | str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the words are the JSON reader's
+        encode(payload, "application/json; charset=utf-8")
+
+
+def test_half_of_a_surrogate_pair_is_spelled_out_in_json_and_is_no_text() -> None:
+    assert encode(["\ud800"]) == (b'["\\ud800"]', JSON)
+    assert decode(b'["\\ud800"]', JSON) == ["\ud800"]
+    with pytest.raises(ValueError, match="surrogates"):
+        encode("\ud800")
+
+
 def test_bytes_that_are_not_what_they_claim_come_as_bytes() -> None:
     assert decode(b"{broken", JSON) == b"{broken"
+    assert decode(b"[NaN]", JSON) == b"[NaN]"
     assert decode(b"\xff\xfe", "text/plain; charset=utf-8") == b"\xff\xfe"
     assert decode(b"{}", "application/geo+json") == {}
 

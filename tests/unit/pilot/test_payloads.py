@@ -4,6 +4,7 @@ import pytest
 
 from pilot.errors import Failure
 from pilot.payloads import infile, legacy_output, output_type
+from pilot.stream.lines import answer, request
 from schemas.dataevents import BINARY, JSON, TEXT, DataEvent, DeadReason
 from schemas.ids import EventId
 from schemas.legacywire import MAGIC, LegacyEvent, decode, encode
@@ -29,7 +30,11 @@ def test_an_infile_has_the_payloads_own_bytes(body: bytes, content_type: str, ex
     assert infile(event(body, content_type), extension) == body
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000])
+#: What Python's reader takes for JSON beside JSON itself.
+NO_JSON = [b"NaN", b'{"a": [-Infinity]}', b"\xef\xbb\xbf{}", "{}".encode("utf-16"), "{}".encode("utf-16-le")]
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, *NO_JSON])
 def test_a_json_infile_that_no_parser_takes_is_given_up_at_once(body: bytes) -> None:
     failure = infile(event(body, JSON), "json")
     assert isinstance(failure, Failure)
@@ -60,7 +65,13 @@ def test_an_output_says_what_it_is(body: bytes, extension: str, content_type: st
     assert output_type(body, extension) == content_type
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", NO_JSON)
+def test_json_means_the_same_to_both_task_modes(body: bytes) -> None:
+    assert isinstance(request(event(body, JSON), 1), Failure)
+    assert isinstance(answer(b'{"id":"e","data":' + body + b"}", "e"), Failure)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, *NO_JSON])
 def test_a_json_outfile_that_is_none_fails_the_task_and_is_tried_again(body: bytes) -> None:
     failure = output_type(body, "json")
     assert isinstance(failure, Failure)
@@ -75,9 +86,10 @@ def legacy(data: object) -> DataEvent:
     ("data", "extension", "expected"),
     [
         ("text as it is\n", "in", b"text as it is\n"),
-        ("text", "json", b'"text"'),
+        ('{"a":  1}', "json", b'{"a":  1}'),
+        ("text", "json", b"text"),
         ({"a": [1, None]}, "json", b'{"a": [1, null]}'),
-        ("\ud800", "json", b'"\\ud800"'),
+        (["\ud800"], "json", b'["\\ud800"]'),
     ],
 )
 def test_what_an_existing_client_sent_becomes_the_infile(data: object, extension: str, expected: bytes) -> None:
@@ -89,6 +101,8 @@ def test_what_an_existing_client_sent_becomes_the_infile(data: object, extension
     [
         (legacy({"a": 1}), "in"),
         (legacy("\ud800"), "in"),
+        (legacy("\ud800"), "json"),
+        (legacy(float("nan")), "json"),
         (DataEvent(MAGIC + b"nonsense", EventId(""), ""), "in"),
         (DataEvent(MAGIC + b"nonsense", EventId(""), ""), "json"),
     ],

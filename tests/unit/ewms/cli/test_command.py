@@ -66,6 +66,72 @@ def test_nothing_listening_is_unreachable(tmp_path: Path) -> None:
     assert "cannot reach http://127.0.0.1:9" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("null", "a request is a JSON object, and this is null"),
+        ("[]", "a request is a JSON object, and this is a list"),
+        ("7", "a request is a JSON object, and this is a number"),
+        ('"text"', "a request is a JSON object, and this is a text"),
+        ('{"tasks": [NaN]}', "is not JSON in UTF-8: JSON has no NaN"),
+        ('{"x": "\\ud800"}', "half of a surrogate pair"),
+        ('{"x": 1e400}', "cannot be written as JSON"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_request_file_of_any_content_is_no_defect(content: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "w.json").write_text(content)
+    done = ewms("workflow", "submit", "w.json", "--server", "http://127.0.0.1:9", cwd=tmp_path)
+    assert (done.returncode, says in done.stderr, "defect" in done.stderr) == (2, True, False), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("shell", "status", "says"),
+    [
+        ("version > /dev/full", 1, "cannot write the output: No space left"),
+        ("--help > /dev/full", 1, "cannot write the output: No space left"),
+        ("workflow show WF-1 2> /dev/full", 2, ""),
+        ("version >&-", 2, "standard output is closed"),
+        ("workflow show WF-1 2>&-", 2, ""),
+        ("workflow submit - <&-", 2, "standard input is closed"),
+        ("workflow submit /dev/zero", 2, "/dev/zero has more than"),
+        ("workflow submit .", 2, "Is a directory"),
+        (
+            "queue publish WF-1-00000000 \"$(printf 'a\\377')\" --server http://127.0.0.1:9",
+            2,
+            "no character that UTF-8",
+        ),
+        ("workflow list --server http://127.0.0.1:9 --token-file /dev/zero", 3, "the token holds characters"),
+        ("queue depth WF-1-00000000 \"$(printf 'a\\377')\" --server http://127.0.0.1:9", 7, "cannot reach"),
+        ("workflow show \"$(printf 'WF-\\377')\" --server http://127.0.0.1:9", 2, "is no id of a workflow"),
+        ("version | true", 0, ""),
+    ],
+)
+def test_streams_and_arguments_of_any_kind_are_no_defect(shell: str, status: int, says: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {sys.executable} -m ewms.cli {shell}"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[4])},
+        capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert says in done.stderr
+    for word in ("defect", "Traceback", "Exception ignored"):
+        assert word not in done.stderr
+
+
+def test_a_terminal_of_another_encoding_gets_json_in_ascii(tmp_path: Path) -> None:
+    code = "import sys; from ewms.cli.streams import *; prepare_streams(); print(json_text({'a': 'ä\\ud800'}), 'ä→…ж')"
+    for encoding, expected in [
+        ("latin-1", '{"a": "\\u00e4\\ud800"} ä->...\\u0436\n'.encode("latin-1")),
+        ("utf-8", '{"a": "\\u00e4\\ud800"} ä→…ж\n'.encode()),
+    ]:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, cwd=Path(__file__).parents[4],
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+        )  # fmt: skip
+        assert done.stdout == expected
+
+
 def test_the_version_can_be_read_by_a_program(tmp_path: Path) -> None:
     done = ewms("version", "-o", "json", cwd=tmp_path)
     assert done.returncode == 0

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ewms.cli.lines import key_of, payloads, sending
+from ewms.cli.lines import MAX_LINE_BYTES, key_of, payloads, sending
 from schemas.errors import Rejected, TooLarge
 
 
@@ -30,10 +30,13 @@ def test_a_line_is_an_event(content: bytes, text: bool, events: list[Any], tmp_p
     ("content", "text", "says"),
     [
         (b"1\noops", False, "line 2: not JSON (Expecting value at column 1)"),
-        (b"NaN", False, "line 1: not JSON that can be sent: NaN"),
+        (b"NaN", False, "line 1: not JSON that can be sent: JSON has no NaN; write null or a text"),
         (b"[" * 100_000, False, "line 1: not JSON that can be sent"),
         (b"1\n\xff", False, "line 2: byte 1 is not UTF-8"),
         (b"a\xff", True, "line 1: byte 2 is not UTF-8"),
+        ("1\n".encode("utf-16"), False, "line 1: byte 1 is not UTF-8"),
+        (b"1\n\xef\xbb\xbf2", False, "line 2: not JSON"),
+        (b"1\n" + b" " * (MAX_LINE_BYTES + 1), False, f"line 2 has more than {MAX_LINE_BYTES} bytes"),
     ],
 )
 def test_a_line_that_is_none_is_named_with_rule_and_remedy(
@@ -50,6 +53,11 @@ def test_a_line_that_is_none_is_named_with_rule_and_remedy(
 def test_a_file_that_cannot_be_read_is_named(name: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(Rejected, match=says):
         list(payloads(tmp_path / name, text=True))
+
+
+def test_a_line_without_an_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(TooLarge, match="line 1 has more than"):
+        list(payloads(Path("/dev/zero"), text=True))
 
 
 def test_a_key_is_a_field_of_an_object() -> None:

@@ -1,0 +1,108 @@
+"""Standard input, output and error as a user's shell gives them: closed, full, in another encoding, without an end."""
+
+import codecs
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from schemas.errors import Rejected
+
+#: What a request, or another small document, may have. A path such as /dev/zero has no end.
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+
+_SPELLED_OUT = {"→": "->", "…": "...", "·": ".", "─": "-"}
+
+
+def named(file: Path) -> str:
+    """Return what to call `file` in a message."""
+    return "standard input" if str(file) == "-" else str(file)
+
+
+def prepare_streams() -> None:
+    """Make the standard streams usable: each is there, and takes every character, spelled out if need be.
+
+    Raises:
+        Rejected: standard output is closed, so no result could be seen.
+    """
+    codecs.register_error("ewms-spell-out", _spell_out)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it lives as long as the process
+    if sys.stdout is None:
+        raise Rejected("standard output is closed", hint="send it to /dev/null if you want no output")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="ewms-spell-out")
+
+
+def tell(text: str) -> None:
+    """Write `text` to stderr. A stderr that takes nothing more is no reason to fail."""
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def abandon_output() -> None:
+    """Give up standard output: what it has not written yet is dropped, so that ending the process tries no more."""
+    with suppress(OSError, ValueError):
+        void = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(void, sys.stdout.fileno())
+        os.close(void)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Return `value` as JSON that standard output can carry and every JSON reader can read."""
+    return spell_json(value, is_utf8=(sys.stdout.encoding or "").lower().replace("-", "") == "utf8", indent=indent)
+
+
+def spell_json(value: Any, *, is_utf8: bool, indent: int | None = None) -> str:
+    """Return `value` as JSON, in ASCII unless the output `is_utf8`. Half of a surrogate pair is always escaped."""
+    text = json.dumps(value, ensure_ascii=not is_utf8, default=str, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, default=str, indent=indent)
+    return text
+
+
+@contextmanager
+def open_input(file: Path) -> Iterator[BinaryIO]:
+    """Open `file` for reading bytes; `-` is standard input.
+
+    Raises:
+        Rejected: it is standard input, which is closed.
+        OSError: it cannot be opened.
+    """
+    if str(file) != "-":
+        with file.open("rb") as opened:
+            yield opened
+    elif sys.stdin is None:
+        raise Rejected("standard input is closed", hint="give a file, or pipe the data into the command")
+    else:
+        yield sys.stdin.buffer
+
+
+def read_document(file: Path) -> bytes:
+    """Return the bytes of `file`; `-` is standard input.
+
+    Raises:
+        Rejected: it has more than a document may have.
+        OSError: it cannot be read.
+    """
+    with open_input(file) as opened:
+        content = opened.read(MAX_DOCUMENT_BYTES + 1)
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise Rejected(f"{named(file)} has more than {MAX_DOCUMENT_BYTES} bytes", hint="is it the right file?")
+    return content
+
+
+def _spell_out(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    spelled = "".join(_SPELLED_OUT.get(c) or c.encode("ascii", "backslashreplace").decode() for c in characters)
+    return spelled, error.end
