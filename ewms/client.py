@@ -13,7 +13,7 @@ The work is done by the asynchronous client on a loop in the background.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -29,7 +29,7 @@ from ewms.portal import Portal
 from ewms.progress import Facts
 from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher
 from ewms.queues import AsyncQueue
-from ewms.results import DEFAULT_PREFETCH, AsyncResults
+from ewms.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from ewms.runs import AsyncRun, Until
 from ewms.server import Server
 from ewms.state import Outcome, State
@@ -202,10 +202,16 @@ class Queue:
         prefetch: int = DEFAULT_PREFETCH,
         active_timeout: Duration | None = None,
         remember: Remember = True,
+        away_timeout: Duration | None = DEFAULT_AWAY_S,
     ) -> "Results":
         """Return its events to iterate over. See `AsyncResults`."""
         results = self._queue.results(
-            n=n, idle_timeout=idle_timeout, prefetch=prefetch, active_timeout=active_timeout, remember=remember
+            n=n,
+            idle_timeout=idle_timeout,
+            prefetch=prefetch,
+            active_timeout=active_timeout,
+            remember=remember,
+            away_timeout=away_timeout,
         )
         return Results(self._portal, results)
 
@@ -271,7 +277,22 @@ class Results:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._portal.call(self._results.__aexit__())
+        # The client has closed it already if the body raised, whose traceback keeps the loop's iterator alive.
+        if self._results.is_open:
+            self._portal.call(self._results.__aexit__())
+
+    def leave(self) -> None:
+        """End the loop once its body is through with the current event. Any thread may call it."""
+        self._portal.post(self._results.leave)
+
+    @property
+    def notify(self) -> Callable[[str], None]:
+        """Called with a sentence, on the client's thread, when the broker has gone and when it is back."""
+        return self._results.notify
+
+    @notify.setter
+    def notify(self, notify: Callable[[str], None]) -> None:
+        self._results.notify = notify
 
     def __iter__(self) -> Iterator[Event]:
         with ExitStack() as opened:

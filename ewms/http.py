@@ -10,12 +10,13 @@ import random
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Self
 
 import httpx2
 
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from_answer
-from ewms.retrying import PASSING, pause_s
+from ewms.retrying import CAP_S, PASSING, pause_s
 from ewms.server import Server
 from ewms.tokens import unaccepted
 from schemas.errors import Forbidden, Rejected, Unauthenticated
@@ -26,6 +27,9 @@ PREFIX = "/v1"
 REQUEST_ID = "X-Request-ID"
 HINT = "X-EWMS-Hint"
 
+#: A connection that is refused costs nobody anything, and a restart should be noticed soon.
+_REFUSED_CAP_S = 1.0
+
 _NO_JSON = "the server answered {} {}"
 
 
@@ -35,6 +39,9 @@ class Gateway:
     def __init__(self, server: Server, *, timeout_s: float = 30.0) -> None:
         self._server = server
         self._timeout_s = timeout_s
+        self._has_answered = False
+        #: What holds connections of its own and is to be closed with this one: loops whose body has raised.
+        self.opened: list[AbstractAsyncContextManager[Any]] = []
         self._client = httpx2.AsyncClient(
             base_url=server.gateway,
             timeout=timeout_s,
@@ -55,7 +62,9 @@ class Gateway:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and what is still open beside them."""
+        while self.opened:
+            await self.opened.pop().__aexit__(None, None, None)
         await self._client.aclose()
 
     async def get(self, path: str) -> Any:
@@ -121,6 +130,7 @@ class Gateway:
             except httpx2.HTTPError as error:
                 raise self._unreachable(error) from error
             else:
+                self._has_answered = True
                 if answer.is_success:
                     return answer
                 if answer.status_code not in PASSING:
@@ -132,9 +142,11 @@ class Gateway:
                 remaining_s=deadline - loop.time(),
                 chance=random.random(),  # noqa: S311 - spreads load, guards nothing
                 retry_after=retry_after,
+                cap_s=_REFUSED_CAP_S if isinstance(failure, Unreachable) else CAP_S,
             )
-            # Nothing listens: waiting out the whole time would make every typing error take half a minute.
-            if pause is None or (isinstance(failure, Unreachable) and attempt >= 4):
+            # Nothing listens: waiting out the whole time would make every typing error take half a minute. A gateway
+            # that has answered before is one that restarts.
+            if pause is None or (isinstance(failure, Unreachable) and attempt >= 4 and not self._has_answered):
                 raise failure
             await asyncio.sleep(pause)
             attempt += 1

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,6 +35,12 @@ class Portal:
             # KeyboardInterrupt comes out of `result` while the work goes on.
             future.cancel()
             raise
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have `call` called on the loop soon; after `close` nothing is."""
+        # The loop may be closed between looking and calling.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(call)
 
     def each(self, items: AsyncIterator[T]) -> Iterator[T]:
         """Yield what `items` yields."""

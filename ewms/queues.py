@@ -6,7 +6,7 @@ from ewms.errors import NotThere
 from ewms.http import Gateway
 from ewms.memory import Remember
 from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher
-from ewms.results import DEFAULT_PREFETCH, AsyncResults
+from ewms.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from schemas.api import QueueDepth, QueueDepths
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
@@ -59,6 +59,7 @@ class AsyncQueue:
         prefetch: int = DEFAULT_PREFETCH,
         active_timeout: Duration | None = None,
         remember: Remember = True,
+        away_timeout: Duration | None = DEFAULT_AWAY_S,
     ) -> AsyncResults:
         """Return its events to iterate over. See `AsyncResults`."""
         return AsyncResults(
@@ -70,4 +71,5 @@ class AsyncQueue:
             prefetch=prefetch,
             active_timeout_s=None if active_timeout is None else seconds(active_timeout),
             remember=remember,
+            away_timeout_s=None if away_timeout is None else seconds(away_timeout),
         )

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from ewms.access import QueueAccess
-from ewms.errors import TimedOut
+from ewms.errors import TimedOut, Unreachable
 from ewms.http import Gateway
 from ewms.memory import Memory, Remember, directory_of
 from ewms.payloads import Event
@@ -17,6 +17,9 @@ from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
 
 DEFAULT_PREFETCH = 100
+
+#: How long the broker may be away before a loop gives up.
+DEFAULT_AWAY_S = 120.0
 
 #: So many refusals, each within so long of the one before, are a queue that is gone.
 _MAX_REFUSALS = 5
@@ -31,6 +34,7 @@ class AsyncResults:
     that was in another program within seven days; `remember` False asks this loop only, a directory names the place
     of the files (see `ewms.received`).
     The loop ends after `n` events, or when none has come for `idle_timeout_s`; if `n` were expected that is `TimedOut`.
+    A broker that is away for longer than `away_timeout_s` ends it with `Unreachable`.
     It subscribes for as long as it runs; `async with run.queue("results").results() as events` decides that itself.
     """
 
@@ -45,6 +49,7 @@ class AsyncResults:
         prefetch: int = DEFAULT_PREFETCH,
         active_timeout_s: float | None = None,
         remember: Remember = True,
+        away_timeout_s: float | None = DEFAULT_AWAY_S,
     ) -> None:
         self._gateway = gateway
         self._workflow = workflow
@@ -66,6 +71,11 @@ class AsyncResults:
         self._consumer: Consumer | None = None
         self._dealt_with: list[Delivery] = []
         self._settling: asyncio.Task[None] | None = None
+        self._is_left = False
+        self._away_timeout_s = away_timeout_s
+        self._giving_up: asyncio.TimerHandle | None = None
+        #: Called with a sentence when the broker has gone, and when it is back.
+        self.notify: Callable[[str], None] = lambda _: None
         #: How a delivery is acknowledged; a loop in another thread has it sent to this one.
         self.settle: Callable[[Delivery], None] = self.settle_here
         #: How many events the loop has dealt with, and how many repeats it was spared.
@@ -86,10 +96,20 @@ class AsyncResults:
         except BaseException:
             await self._memory.close()
             await self._access.close()
+            self._access = None
             raise
+        self._access.connection.on_lost.append(self._on_lost)
+        self._access.connection.on_connected.append(self._on_back)
+        # The body of a loop may raise: then its iterator lives until the traceback is dropped, longer than the client.
+        self._gateway.opened.append(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self in self._gateway.opened:
+            self._gateway.opened.remove(self)
+        if not self.is_open:
+            return
+        self._stop_giving_up()
         try:
             if self._consumer is not None:
                 # Or the broker would at once lend us again what we give back.
@@ -135,9 +155,9 @@ class AsyncResults:
             TimedOut: fewer than the `n` expected events came.
             EWMSError: the queue cannot be read any more.
         """
-        if self._complete:
-            return False
-        while not self._arrived:
+        while not self._arrived or self._complete:
+            if self._complete:
+                return False
             if self._n_refusals >= _MAX_REFUSALS and self._refusal is not None:
                 raise self._refusal
             self._arrival.clear()
@@ -204,6 +224,11 @@ class AsyncResults:
             for delivery in batch:
                 await delivery.ack()
 
+    def leave(self) -> None:
+        """End the loop once its body is through with the current event; called on the loop."""
+        self._is_left = True
+        self._arrival.set()
+
     @property
     def is_open(self) -> bool:
         """Whether events are being taken from the queue."""
@@ -211,11 +236,34 @@ class AsyncResults:
 
     @property
     def _complete(self) -> bool:
-        return self._n is not None and self.n_taken >= self._n
+        return self._is_left or (self._n is not None and self.n_taken >= self._n)
 
     def _on_delivery(self, delivery: Delivery) -> None:
         self._n_refusals = 0
         self._arrived.append(delivery)
+        self._arrival.set()
+
+    def _on_lost(self, reason: EWMSError) -> None:
+        self.notify(f"the connection to the broker is lost ({reason.reason}); trying again")
+        if self._away_timeout_s is not None:
+            self._stop_giving_up()
+            self._giving_up = asyncio.get_running_loop().call_later(self._away_timeout_s, self._give_up, reason)
+
+    def _on_back(self) -> None:
+        self.notify("connected to the broker again")
+        self._stop_giving_up()
+
+    def _stop_giving_up(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
+    def _give_up(self, reason: EWMSError) -> None:
+        self._refusal = Unreachable(
+            f"the broker has been away for {self._away_timeout_s:g} s: {reason.reason}",
+            hint="events that were not taken are still in their queue: consume again when the server is back",
+        )
+        self._n_refusals = _MAX_REFUSALS
         self._arrival.set()
 
     def _on_refused(self, error: EWMSError) -> None:

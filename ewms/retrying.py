@@ -4,15 +4,17 @@
 PASSING = frozenset({429, 502, 503, 504})
 
 _BASE_S = 0.1
-_CAP_S = 5.0
+CAP_S = 5.0
 
 
-def pause_s(attempt: int, *, remaining_s: float, chance: float, retry_after: str = "") -> float | None:
+def pause_s(
+    attempt: int, *, remaining_s: float, chance: float, retry_after: str = "", cap_s: float = CAP_S
+) -> float | None:
     """Return how long to wait before repeating a call for the `attempt`-th time (from 0); None: give up.
 
     The server's own wish (`Retry-After`, seconds) is kept, with a jitter on top: clients shall not return together.
     """
-    ceiling = min(_CAP_S, _BASE_S * 2.0 ** min(attempt, 16))
+    ceiling = min(cap_s, _BASE_S * 2.0 ** min(attempt, 16))
     pause = ceiling * chance
     if retry_after.isascii() and retry_after.isdigit():
         pause += float(retry_after[:6])

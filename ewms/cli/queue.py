@@ -1,13 +1,15 @@
 """`ewms queue`: events into and out of a workflow's queues, and how full they are."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ewms.cli.context import Options, console, duration, write_json
 from ewms.cli.workflow import Id
+
+if TYPE_CHECKING:
+    from ewms.payloads import Event
 
 app = typer.Typer(help="Publish, consume, and see how full queues are.", no_args_is_help=True)
 
@@ -68,7 +70,8 @@ def consume(
     ] = True,
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
-    """Write events to standard output, one a line; each leaves the queue once it is written."""
+    """Write events to standard output, one a line; each leaves the queue once it is written, or read from the pipe."""
+    from ewms.cli.outlet import Outlet
     from ewms.cli.streams import json_text
 
     given: Options = context.obj
@@ -83,24 +86,33 @@ def consume(
                 remember=remember,
             )
         )
+        results.notify = given.say
         taken = 0
-        for event in results:
-            body = event.body if not isinstance(event.body, bytes) else event.body.decode(errors="backslashreplace")
-            line: Any = body
-            if whole:
-                line = {
-                    "id": event.id,
-                    "content_type": event.content_type,
-                    "attempt": event.attempt,
-                    "headers": event.headers,
-                    "body": body,
-                }
-            sys.stdout.write(json_text(line) + "\n")
-            # Only what has left this process may leave the queue.
-            sys.stdout.flush()
-            taken += 1
+        with Outlet() as outlet:
+            outlet.watch(results.leave)
+            for event in results:
+                # Only what its reader has may leave the queue.
+                if not outlet.write(json_text(_shown(event, whole=whole)) + "\n"):
+                    break
+                taken += 1
+        if outlet.is_abandoned:
+            # The reader has all that it wanted.
+            return
         left_out = f", {results.n_duplicates} received before left out" if results.n_duplicates else ""
         given.say(f"{taken} event(s) taken from {alias}{left_out}")
+
+
+def _shown(event: "Event", *, whole: bool) -> Any:
+    body = event.body if not isinstance(event.body, bytes) else event.body.decode(errors="backslashreplace")
+    if not whole:
+        return body
+    return {
+        "id": event.id,
+        "content_type": event.content_type,
+        "attempt": event.attempt,
+        "headers": event.headers,
+        "body": body,
+    }
 
 
 @app.command()

@@ -125,6 +125,39 @@ def test_a_reader_that_leaves_ends_the_command_quietly(gateway: FakeGateway, pub
         assert process.stderr.read() == ""
 
 
+@pytest.mark.parametrize(
+    ("n", "size", "reader", "n_taken"),
+    [(100, 5, "head -n 3", 3), (6, 30_000, "head -n 2", 2), (1, 5, "head -n 1", 1), (2, 30_000, "head -c 1", 0)],
+)
+def test_a_reader_takes_from_the_queue_what_it_has_read_and_nothing_more(
+    n: int, size: int, reader: str, n_taken: int, gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    lines = "".join(f"{number:0{size}}\n" for number in range(n))
+    ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, "--text", stdin=lines)
+    # Also when no further event comes the end of the pipe is noticed.
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c",
+         f"{sys.executable} -m ewms.cli --server {gateway.url} queue consume {WORKFLOW} {ALIAS} | {reader}"],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=60, env={**os.environ, "EWMS_TOKEN": "t"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == n_taken
+    wait_for_events(public_queue, {n - n_taken})
+    done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "-n", str(n - n_taken)) if n > n_taken else done
+    assert done.stdout.count("\n") == (n - n_taken or n_taken)
+
+
+def test_a_slow_reader_gets_every_event_once(gateway: FakeGateway, public_queue: PublicQueue) -> None:
+    ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, stdin="".join(f"{n}\n" for n in range(9)))
+    command = f"{sys.executable} -m ewms.cli --server {gateway.url} -q queue consume {WORKFLOW} {ALIAS} -n 9"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | (sleep 1; cat)"],
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=60, env={**os.environ, "EWMS_TOKEN": "t"},
+    )  # fmt: skip
+    assert sorted(map(int, done.stdout.split())) == list(range(9))
+    wait_for_events(public_queue, {0})
+
+
 def test_expected_events_that_do_not_come_end_with_the_timeout_status(
     gateway: FakeGateway, public_queue: PublicQueue
 ) -> None:

@@ -10,6 +10,7 @@ from ewms.errors import NotSignedIn, NotThere, Refused, ServerDown, ServerFailed
 from ewms.http import Gateway
 from ewms.server import Server
 from tests.integration.ewms.conftest import FakeGateway
+from tests.integration.wms.proxy import Proxy
 
 DOWN = (503, {"code": 503, "error": "MongoDB is away"}, {"Retry-After": "0"})
 
@@ -25,6 +26,27 @@ async def test_a_post_that_meets_a_passing_failure_is_repeated_under_one_key(gat
     assert [asked.body for asked in gateway.asked] == [{"tasks": []}] * 3
     assert len({asked.headers["idempotency-key"] for asked in gateway.asked}) == 1
     assert {asked.headers["authorization"] for asked in gateway.asked} == {"Bearer secret"}
+
+
+async def test_a_gateway_that_has_answered_is_waited_for_while_it_restarts(gateway: FakeGateway) -> None:
+    gateway.on("GET /v1/x", (200, {"n": 1}, {}))
+    async with Proxy("127.0.0.1", int(gateway.url.rpartition(":")[2])).running() as proxy:
+        server = Server(f"http://127.0.0.1:{proxy.port}", (), "secret")
+        async with Gateway(server, timeout_s=30) as client:
+            await client.get("/x")
+            proxy.cut()
+            begin = time.monotonic()
+            answer = asyncio.create_task(client.get("/x"))
+            # Longer than a mistyped address is tried.
+            await asyncio.wait({answer}, timeout=4)
+            assert not answer.done()
+            proxy.mend()
+            assert await answer == {"n": 1}
+            assert time.monotonic() - begin < 25
+        async with Gateway(server, timeout_s=30) as client:
+            proxy.cut()
+            with pytest.raises(Unreachable):
+                await client.get("/x")
 
 
 async def test_two_posts_have_two_keys_and_a_get_has_none(gateway: FakeGateway) -> None:

@@ -1,6 +1,8 @@
 """Publishing and consuming on a real broker, with tokens that open one queue."""
 
 import asyncio
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from ewms.errors import NotThere, PublishFailed, Refused, TimedOut, Unreachable
 from runtime.amqp import AccessRefused
 from schemas.errors import EWMSError, TooLarge
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
+from tests.integration.wms.proxy import Proxy
 
 
 def client(gateway: FakeGateway) -> AsyncClient:
@@ -46,6 +49,52 @@ async def test_a_publisher_hears_that_the_workflow_is_over_and_what_was_sent_bef
     assert f"queue '{ALIAS}' of {WORKFLOW} takes no more events: the workflow is over" in caught.value.reason
     assert caught.value.hint
     assert await public_queue.n_ready() == 1
+
+
+async def test_a_loop_says_that_the_broker_is_away_and_gives_up_after_its_time(
+    gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    await publish(gateway, ["a", "b"])
+    profile = public_queue.profile()
+    host, _, vhost = profile["broker_address"].rpartition("/")
+    name, _, port = host.rpartition(":")
+    async with Proxy(name.rpartition("@")[2], int(port)).running() as proxy, client(gateway) as ews:
+        address = {"broker_address": f"127.0.0.1:{proxy.port}/{vhost}"}
+        path = f"GET /v1/mqs/workflows/{WORKFLOW}/mq-profiles/public"
+        gateway.routes[path] = lambda _: (200, {"mqprofiles": [public_queue.profile() | address]}, {})
+        said: list[str] = []
+        results = ews.run(WORKFLOW).queue(ALIAS).results(away_timeout="2s")
+        results.notify = said.append
+        got = []
+        with pytest.raises(Unreachable, match="away for 2 s") as caught:  # noqa: PT012 - the loop is what raises
+            async for event in results:
+                got.append(event.body)
+                if len(got) == 2:
+                    proxy.cut()
+        assert got == ["a", "b"]
+        assert "still in their queue" in caught.value.hint
+        assert "lost" in said[0]
+
+
+def test_an_error_in_the_body_of_a_loop_prints_itself_and_nothing_else(
+    gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    program = f"""
+from ewms import Client
+with Client({gateway.url!r}, token="t") as ews:
+    queue = ews.run({WORKFLOW!r}).queue({ALIAS!r})
+    with queue.publisher() as publisher:
+        for n in range(150):
+            publisher.send(n)
+    for event in queue.results():
+        raise ValueError("mine")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, lines[0], lines[-1]) == (1, "Traceback (most recent call last):", "ValueError: mine")
+    assert lines.count(lines[0]) == 1, done.stderr
+    assert "ewms/" not in done.stderr
+    assert asyncio.run(public_queue.n_ready()) == 150
 
 
 async def test_the_gateway_is_asked_for_what_the_queue_is_wanted_for_and_its_refusal_is_passed_on(
