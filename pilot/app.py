@@ -13,7 +13,9 @@ from pathlib import Path
 from pilot.chirp import Chirper, voice
 from pilot.errors import SettingsInvalid
 from pilot.files import WorkDirectory
-from pilot.mounts import DATA_HUB, TASK_IO, Mount, check_path, check_together, external_mounts
+from pilot.mounts import DATA_HUB, TASK_IO, Mount, check_path, check_together
+from pilot.pins import Pin, Pinned, look, places
+from pilot.places import Places, external_mounts
 from pilot.process import Children, prepare_process
 from pilot.queues import Queues
 from pilot.run import Pilot
@@ -113,21 +115,22 @@ async def live(told: Settings, environment: Mapping[str, str]) -> int:
 async def _built(told: Settings, environment: Mapping[str, str], queues: Queues, chirper: Chirper) -> Pilot:
     if any(queue.wire is Wire.LEGACY for queue in told.outputs):
         check_codec()
-    external = await asyncio.to_thread(_external, told)
+    kept = places(told, os.environ.get("_CONDOR_SCRATCH_DIR", ""))
+    external, pins = await asyncio.to_thread(_external, told, kept)
     children = Children()
     work = WorkDirectory(told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext)
     connecting = asyncio.create_task(queues.connect())
     try:
-        runtime = await found(told, told.task.image, children, environment, work.path)
-        init_runtime = None
+        task = await found(told, told.task.image, children, environment, home=work.path, places=kept)
+        init = None
         if told.init is not None:
-            init_runtime = await found(told, told.init.image, children, environment, work.path)
-        if isinstance(runtime, Docker) or isinstance(init_runtime, Docker):
+            init = await found(told, told.init.image, children, environment, home=work.path, places=kept)
+        if any(isinstance(one.runtime, Docker) for one in (task, init) if one):
             work = WorkDirectory(
                 told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext, shared=True
             )
         work.make()
-        if not runtime.on_host:
+        if not task.runtime.on_host:
             check_path(work.path)
             check_together((Mount(work.data_hub, DATA_HUB), Mount(work.path, TASK_IO), *external))
         await connecting
@@ -143,21 +146,17 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
         children=children,
         work=work,
         chirper=chirper,
-        runtime=runtime,
-        init_runtime=init_runtime,
+        runtime=Pinned(task.runtime, (*task.pins, *pins)),
+        init_runtime=Pinned(init.runtime, (*init.pins, *pins)) if init else None,
         external=external,
     )
 
 
-def _external(told: Settings) -> tuple[Mount, ...]:
-    """Return the mounts of the external directories, which may lie on slow file systems."""
-    resolved = {path: str(Path(path).resolve()) for path in told.external_directories if Path(path).is_dir()}
-    # HTCondor gives each job a directory of its own beside those of the others, and runs many as the same user.
-    scratch = os.environ.get("_CONDOR_SCRATCH_DIR", "")
-    shared = Path(scratch).resolve().parent if scratch else Path("/")
-    return external_mounts(
-        told.external_directories, resolved, own=str(Path.cwd()), shared="" if shared == Path("/") else str(shared)
-    )
+def _external(told: Settings, kept: Places) -> tuple[tuple[Mount, ...], tuple[Pin, ...]]:
+    """Return the mounts of the external directories, which may lie on slow file systems, and pins on them."""
+    seen = {path: at for path in told.external_directories if (at := look(path, inside=False)) is not None}
+    mounts = external_mounts(told.external_directories, {path: looked for path, (looked, _) in seen.items()}, kept)
+    return mounts, tuple(pin for _, pin in seen.values())
 
 
 async def _complain(environment: Mapping[str, str], error: SettingsInvalid) -> None:

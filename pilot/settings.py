@@ -13,6 +13,7 @@ from pilot.errors import SettingsInvalid
 from pilot.variables import Variables
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.legacywire import Wire
+from schemas.workerpaths import image_problem
 
 TASK_FILE = "ewms_pilot_task.json"
 TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
@@ -20,6 +21,7 @@ TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
 #: What stands in a task's arguments for the files of its event.
 FILE_PLACEHOLDERS = ("{{INFILE}}", "{{IN_FILE}}", "{{OUTFILE}}", "{{OUT_FILE}}")
 
+_SIZE = re.compile(r"[0-9]{1,15}[bkmgBKMG]?")
 _EXTENSION = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
@@ -97,6 +99,10 @@ class Settings:
     first_timeout_s: float
     idle_timeout_s: float
     external_directories: tuple[str, ...]
+    #: What the operator says of the worker: directories that tasks may see, where images lie, what no task may touch.
+    external_roots: tuple[str, ...]
+    image_roots: tuple[str, ...]
+    protected_directories: tuple[str, ...]
     log_level: str
     log_level_third_party: str
     chirp: Chirp
@@ -160,6 +166,9 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         first_timeout_s=v.seconds("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", idle_timeout_s),
         idle_timeout_s=idle_timeout_s,
         external_directories=v.words("EXTERNAL_DIRECTORIES", ","),
+        external_roots=v.words("EXTERNAL_ROOTS", ","),
+        image_roots=v.words("IMAGE_ROOTS", ","),
+        protected_directories=v.words("PROTECTED_DIRECTORIES", ","),
         log_level=v.text("CL_LOG", "INFO").upper(),
         log_level_third_party=v.text("CL_LOG_THIRD_PARTY", "WARNING").upper(),
         chirp=_chirp(v),
@@ -181,7 +190,7 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         apptainer=v.text("APPTAINER"),
         apptainer_build_dir=v.text("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/var/tmp"),  # noqa: S108 - the contract's
         apptainer_directory_only=v.flag("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", default=True),
-        docker_shm_size=v.text("_EWMS_PILOT_DOCKER_SHM_SIZE"),
+        docker_shm_size=_shm_size(v),
         unknown=v.unread(),
     )
     _check_together(v, result)
@@ -241,6 +250,14 @@ def _extension(v: Variables, name: str, default: str) -> str:
     return extension
 
 
+def _shm_size(v: Variables) -> str:
+    size = v.text("_EWMS_PILOT_DOCKER_SHM_SIZE")
+    if size and not _SIZE.fullmatch(size):
+        v.wrong("_EWMS_PILOT_DOCKER_SHM_SIZE", "must be a size as docker knows it", "write it like 512m or 2g")
+        return ""
+    return size
+
+
 def _absolute(path: str, directory: str) -> str:
     return str(PurePosixPath(directory) / path)
 
@@ -250,8 +267,9 @@ def _check_together(v: Variables, s: Settings) -> None:
     if not s.task.image and s.platform is not Platform.NONE:
         v.wrong("TASK_IMAGE", "must name the task's image", "set it, or set the platform to none for a bare process")
     for name, program in (("TASK_IMAGE", s.task), ("INIT_IMAGE", s.init)):
-        if program is not None and program.image.startswith("-"):
-            v.wrong(name, "must not begin with '-'", "it would be read as an option: give the image's name or path")
+        if program is not None and s.platform is not Platform.NONE and (problem := image_problem(program.image)):
+            rule, _, remedy = problem.partition("; ")
+            v.wrong(name, rule, remedy)
     if s.platform is Platform.NONE and not s.task.args:
         v.wrong("TASK_ARGS", "must be the command of a bare process", "set it")
     if not s.inputs and not s.outputs:

@@ -80,7 +80,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
             pool_profile=settings.pool_profile,
             pilot_profile=settings.pilot_profile,
             input_files=InputFiles(
-                settings.input_roots, forbidden=settings.tms_dir, max_bytes=settings.input_max_bytes
+                settings.input_roots, forbidden=settings.kept_directories, max_bytes=settings.input_max_bytes
             ),
             home=home,
             bus=bus,

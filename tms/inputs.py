@@ -20,8 +20,8 @@ _PIECE_BYTES = 4 * 1024 * 1024
 class InputFiles:
     """Where users' files may lie, and how much of them a taskforce may have."""
 
-    def __init__(self, roots: Sequence[Path], *, forbidden: Path, max_bytes: int) -> None:
-        #: `forbidden` is where tokens are, whatever the roots say.
+    def __init__(self, roots: Sequence[Path], *, forbidden: Sequence[Path], max_bytes: int) -> None:
+        #: `forbidden` is where tokens and keys are, whatever the roots say.
         self._roots = roots
         self._forbidden = forbidden
         self._max_bytes = max_bytes
@@ -83,9 +83,9 @@ class InputFiles:
         return n_bytes
 
     def _is_allowed(self, place: Path) -> bool:
-        forbidden = self._forbidden.resolve()
-        if place.is_relative_to(forbidden) or forbidden.is_relative_to(place):
-            return False
+        for forbidden in (directory.resolve() for directory in self._forbidden):
+            if place.is_relative_to(forbidden) or forbidden.is_relative_to(place):
+                return False
         roots = (root.resolve() for root in self._roots)
         return any(place.is_relative_to(root) and place != root for root in roots)
 

@@ -8,28 +8,47 @@ it finds in them; a file is carried as it is. Source: contract 7.2 and 8.2, `rel
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
 from schemas.requests import GrantAnswer
+from schemas.workerpaths import (
+    EXTERNAL_DIRECTORIES,
+    PLATFORM,
+    directory_problem,
+    image_problem,
+    is_within,
+    split_directories,
+)
 from tms.errors import Unsubmittable
 
 TASK_FILE = "ewms_pilot_task.json"
 TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file
 
 PREFIX = "EWMS_PILOT_"
-PLATFORM = "_EWMS_PILOT_CONTAINER_PLATFORM"
 
-#: What only an operator says: programs that run outside of the container, with the pilot's rights.
-_OPERATORS_ONLY = frozenset({f"{PREFIX}APPTAINER", f"{PREFIX}HTCHIRP_FD"})
+_EXTERNAL_ROOTS = f"{PREFIX}EXTERNAL_ROOTS"
+_IMAGE_ROOTS = f"{PREFIX}IMAGE_ROOTS"
+_PROTECTED = f"{PREFIX}PROTECTED_DIRECTORIES"
 
-_EXTERNAL_DIRECTORIES = f"{PREFIX}EXTERNAL_DIRECTORIES"
+#: What only an operator says: programs that run outside of the container with the pilot's rights, where the pilot
+#: itself writes, and what a task may see of the worker.
+_OPERATORS_ONLY = frozenset(
+    {
+        f"{PREFIX}APPTAINER",
+        f"{PREFIX}HTCHIRP_FD",
+        f"{PREFIX}DATA_DIR_PARENT_PATH_ON_HOST",
+        "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR",
+        _EXTERNAL_ROOTS,
+        _IMAGE_ROOTS,
+        _PROTECTED,
+    }
+)
 
 #: How the pilot splits the variables for which a list may be given; the rest are split at `;`.
-_SEPARATORS: Mapping[str, str] = {_EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " "}
+_SEPARATORS: Mapping[str, str] = {EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " "}
 
 #: Who sets one of these has said what a pilot does after an error.
 _STOPPING = ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME", "OKAY_ERRORS")
@@ -46,8 +65,12 @@ class PilotProfile:
     #: The platform of tasks that ask for none; empty: the pilot chooses.
     platform: str = ""
     apptainer: str = ""
-    #: Where the directories of the worker must lie that a task may ask to see; none named: wherever the pilot allows.
+    #: Where the directories of the worker must lie that a task may ask to see; none named: it may see none.
     external_roots: tuple[str, ...] = ()
+    #: Where images must lie that are files or directories; none named: anywhere but in the worker's system.
+    image_roots: tuple[str, ...] = ()
+    #: Directories of EWMS itself: no image, no task's directory and nothing that holds them.
+    protected_directories: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -73,7 +96,8 @@ def pilot_environment(
         raise Unsubmittable(
             f"pilot_config.environment: {name} is the operator's to set", hint="leave it out: the pool has its own"
         )
-    _check_directories(users.get(_EXTERNAL_DIRECTORIES, ""), profile.external_roots)
+    _check_directories(users.get(EXTERNAL_DIRECTORIES, ""), profile)
+    _check_images(order, asked or profile.platform, profile)
     chosen = _operators(profile) | users
     environment = _defaults(order, chosen) | chosen | _ours(order, grant, token_source)
     for name, value in environment.items():
@@ -97,16 +121,30 @@ def renewal_at(granted_at: datetime, expires_at: datetime) -> datetime:
     return granted_at + (expires_at - granted_at) / 2
 
 
-def _check_directories(asked: str, roots: Sequence[str]) -> None:
-    if not roots:
+def _check_directories(asked: str, profile: PilotProfile) -> None:
+    """Refuse what the pilot would refuse for its name alone; what a name leads to only the worker knows."""
+    for path in split_directories(asked):
+        problem = directory_problem(path)
+        if not problem and not is_within(path, profile.external_roots):
+            opened = f"what lies in {', '.join(profile.external_roots)}" if profile.external_roots else "none is"
+            problem = f"is not open to tasks here; open: {opened} (EWMS_EXTERNAL_ROOTS)"
+        if problem:
+            rule, _, remedy = problem.partition("; ")
+            where = f"pilot_config.environment.{EXTERNAL_DIRECTORIES}"
+            raise Unsubmittable(f"{where}: the directory {path[:200]!r} {rule}", hint=remedy)
+
+
+def _check_images(order: TaskforceStart, platform: str, profile: PilotProfile) -> None:
+    """Refuse an image for its name alone. A bare process has none, whatever the field says."""
+    if platform == "none":
         return
-    for path in filter(None, map(str.strip, asked.split(_SEPARATORS[_EXTERNAL_DIRECTORIES]))):
-        pure = PurePosixPath(path)
-        if ".." in pure.parts or not any(pure.is_relative_to(root) for root in roots):
-            raise Unsubmittable(
-                f"pilot_config.environment: the external directory {path[:200]!r} is not allowed here",
-                hint=f"allowed: what lies in {', '.join(roots)}",
-            )
+    for field_name, image in (("task_image", order.task.task_image), ("init_image", order.task.init_image)):
+        problem = image_problem(image)
+        if not problem and image.startswith("/") and profile.image_roots and not is_within(image, profile.image_roots):
+            problem = f"lies outside of {', '.join(profile.image_roots)}; move it there (EWMS_IMAGE_ROOTS)"
+        if problem:
+            rule, _, remedy = problem.partition("; ")
+            raise Unsubmittable(f"{field_name}: the image {image[:200]!r} {rule}", hint=remedy)
 
 
 def _defaults(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str]:
@@ -130,7 +168,13 @@ def _defaults(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str
 
 
 def _operators(profile: PilotProfile) -> dict[str, str]:
-    chosen = {PLATFORM: profile.platform, f"{PREFIX}APPTAINER": profile.apptainer}
+    chosen = {
+        PLATFORM: profile.platform,
+        f"{PREFIX}APPTAINER": profile.apptainer,
+        _EXTERNAL_ROOTS: ",".join(profile.external_roots),
+        _IMAGE_ROOTS: ",".join(profile.image_roots),
+        _PROTECTED: ",".join(profile.protected_directories),
+    }
     return {name: value for name, value in chosen.items() if value} | dict(profile.environment)
 
 

@@ -94,8 +94,12 @@ class Settings(ServiceSettings):
     pilot_platform: Platform | None = None
     #: The apptainer on the workers, where it is not in their PATH.
     apptainer: str = ""
-    #: Where the directories of the workers lie that tasks may ask to see; none named: the pilot's own rules alone.
+    #: Where the directories of the workers lie that tasks may ask to see; none named: they may see none.
     external_roots: tuple[SayablePath, ...] = ()
+    #: Where images that are files or directories of a worker must lie; none named: anywhere but in its system.
+    image_roots: tuple[SayablePath, ...] = ()
+    #: Directories that no task may see and no user may send files from, whatever the roots say. Ours is always one.
+    protected_directories: tuple[SayablePath, ...] = ()
     #: More variables for all pilots.
     pilot_environment: dict[str, str] = Field(default_factory=dict)
     #: The same as the existing TMS has it: `NAME=value NAME=value`. Ours go before these.
@@ -167,6 +171,11 @@ class Settings(ServiceSettings):
         return self.pool_requirements
 
     @property
+    def kept_directories(self) -> tuple[Path, ...]:
+        """Where tokens and keys are: nothing for users."""
+        return (self.tms_dir, *self.protected_directories)
+
+    @property
     def pilot_profile(self) -> PilotProfile:
         """What pilots are told by the operator."""
         return PilotProfile(
@@ -174,6 +183,8 @@ class Settings(ServiceSettings):
             platform=self.pilot_platform or "",
             apptainer=self.apptainer,
             external_roots=tuple(map(str, self.external_roots)),
+            image_roots=tuple(map(str, self.image_roots)),
+            protected_directories=tuple(map(str, self.kept_directories)),
             environment=_assigned(self.pilot_environment_words) | self.pilot_environment,
         )
 

@@ -153,6 +153,10 @@ class Stack:
             child.stop(grace_s=_STOP_GRACE_S)
 
 
+#: What lies in a run directory beside images: settings with passwords, sockets, logs, the directories of jobs.
+_OF_THE_RUN = ("logs", "rabbitmq", "mongodb", "condor")
+
+
 @contextlib.contextmanager
 def running_stack(
     installed: Installed,
@@ -271,6 +275,7 @@ def _stack(
         apptainer=_apptainer(installed, services.data, environment),
         condor_config=services.condor.config if services.condor else None,
         pilot_tag=version("ewms"),
+        protected=(services.data.root, *(services.logs.parent / name for name in _OF_THE_RUN)),
     )
     processes = specs(wires, wanted, environment)
     return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes)

@@ -47,6 +47,8 @@ class Wires:
     apptainer: Path
     condor_config: Path | None
     pilot_tag: str
+    #: Where keys, passwords and tokens of this system lie, and whatever else no task is to see.
+    protected: tuple[Path, ...] = ()
 
     @property
     def gateway(self) -> str:
@@ -119,6 +121,7 @@ def _tms(wires: Wires) -> dict[str, str]:
         # Apptainer runs helpers that lie beside it (squashfs tools, for images that are one file).
         "EWMS_WORKER_PATH": f"/usr/bin:/bin:{wires.apptainer.parent}",
         "EWMS_LOCAL_SLOTS": str(N_SLOTS),
+        "EWMS_PROTECTED_DIRECTORIES": json.dumps([str(directory) for directory in wires.protected]),
     }
     if wires.condor_config is not None:
         told["CONDOR_CONFIG"] = str(wires.condor_config)

@@ -4,6 +4,7 @@ The task's environment goes in by `APPTAINERENV_` variables, which nobody sees i
 splits a value. `--containall` keeps the pilot's own environment, home, processes and temporary files out.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,11 @@ KEPT = ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "HOME", "USER", "XDG_RUNTIME_D
 
 #: What the run script of an image that defines none says, successfully.
 _NO_RUNSCRIPT = "There is no runscript defined for this container"
+
+#: Where the run script of an image lies in it.
+RUNSCRIPT = "/.singularity.d/runscript"
+
+_ADDRESS = re.compile(r"(docker|oras|library|shub)://[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,13 @@ def build_argv(binary: str, image: str, sandbox: str) -> tuple[str, ...]:
     return (binary, "build", "--fix-perms", "--sandbox", sandbox, image)
 
 
-def inspect_argv(binary: str, image: str) -> tuple[str, ...]:
-    """Return the command that prints the run script of an image file."""
-    return (binary, "--quiet", "inspect", "--runscript", image)
+def is_address(name: str) -> bool:
+    """Return whether `name` is an image at a registry.
+
+    Nothing else may be built from: apptainer would run the `%setup` of a definition file on the worker, and read any
+    archive of it.
+    """
+    return _ADDRESS.fullmatch(name) is not None
 
 
 def has_entry_point(runscript: str | None) -> bool:

@@ -6,6 +6,7 @@ which the folder lacks can be made.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pilot.container import Command
 from pilot.mounts import Mount
@@ -52,7 +53,11 @@ class Bubblewrap:
             "--die-with-parent",
             "--new-session",
         ]
+        targets = {PurePosixPath(mount.target).parts[1] for mount in mounts}
         for entry in self.entries:
+            if entry.link and entry.name in targets:
+                # Bubblewrap would make the mount point where the link leads, which may be on the worker.
+                continue
             if entry.link:
                 argv += ["--symlink", entry.link, f"/{entry.name}"]
             elif entry.name not in FRESH:

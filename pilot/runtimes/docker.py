@@ -3,6 +3,7 @@
 The client only waits for the container, so ending it needs a second command by the container's name.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,13 @@ from pilot.mounts import Mount
 
 #: What the client itself needs of the pilot's environment: which daemon to speak to, where its storage is.
 KEPT = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "CONTAINERS_CONF", "HOME", "XDG_RUNTIME_DIR", "TMPDIR")
+
+#: Source: the grammar of references of the distribution project, which docker and podman share.
+_REFERENCE = re.compile(
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9]+:[0-9a-fA-F]{32,})?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class Docker:
             "run",
             "--rm",
             "--init",
+            "--security-opt=no-new-privileges",
             *(("--interactive",) if listens else ()),
             "--name",
             name,
@@ -49,6 +58,11 @@ class Docker:
             *arguments,
         )
         return Command(argv, self.environment, kill_argv=(self.binary, "rm", "--force", name))
+
+
+def is_reference(name: str) -> bool:
+    """Return whether `name` is an image's name at a registry or in the engine's store: never a path, nor an archive."""
+    return _REFERENCE.fullmatch(name) is not None
 
 
 def inspect_argv(binary: str, image: str) -> tuple[str, ...]:

@@ -15,15 +15,20 @@ from pilot.container import Command, Runtime
 from pilot.errors import ImageUnusable
 from pilot.errortext import last_words
 from pilot.files import read_tail
+from pilot.pins import Pin, look
+from pilot.places import Looked, Places, check_image
 from pilot.process import Children
 from pilot.runtimes import apptainer, docker
-from pilot.runtimes.apptainer import Apptainer
+from pilot.runtimes.apptainer import RUNSCRIPT, Apptainer
 from pilot.runtimes.bare import DEFAULT_PATH, Bare
 from pilot.runtimes.bubblewrap import Bubblewrap, Entry
 from pilot.runtimes.docker import Docker
 from pilot.settings import Platform, Settings
 
 log = logging.getLogger(__name__)
+
+#: More of a run script is not looked at.
+_MAX_RUNSCRIPT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +40,50 @@ class Image:
     is_directory: bool = False
     runscript: str | None = None
     entries: tuple[Entry, ...] = ()
+    looked: Looked | None = None
+    pin: Pin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A runtime for an image, and what must not be exchanged while it is used."""
+
+    runtime: Runtime
+    pins: tuple[Pin, ...] = ()
 
 
 def looked_up(name: str) -> Image:
     """Return what lies on this worker under an image's `name`. It may be on a slow file system: use a thread."""
-    path = Path(name).absolute()
-    if not name or not path.exists():
+    seen = look(str(Path(name).absolute()), inside=True) if name else None
+    if seen is None:
         return Image(name)
-    if not path.is_dir():
-        return Image(name, str(path))
-    root = path.resolve()
-    script = root / ".singularity.d" / "runscript"
-    text = script.read_text(errors="replace") if script.is_file() else None
-    entries = tuple(Entry(p.name, str(p.readlink()) if p.is_symlink() else "") for p in sorted(root.iterdir()))
-    return Image(name, str(root), is_directory=True, runscript=text, entries=entries)
+    looked, pin = seen
+    if not looked.is_directory:
+        return Image(name, looked.real, looked=looked, pin=pin)
+    root = Path(looked.real)
+    entries = tuple(Entry(name, _link(root / name)) for name in sorted(looked.names))
+    return Image(
+        name,
+        looked.real,
+        is_directory=True,
+        runscript=_head(root / RUNSCRIPT.lstrip("/")),
+        entries=entries,
+        looked=looked,
+        pin=pin,
+    )
+
+
+def _link(path: Path) -> str:
+    return str(path.readlink()) if path.is_symlink() else ""
+
+
+def _head(script: Path) -> str | None:
+    """Return the beginning of a run script, if there is one."""
+    try:
+        with script.open(errors="replace") as file:
+            return file.read(_MAX_RUNSCRIPT) if script.is_file() else None
+    except OSError:
+        return None
 
 
 def chosen_platform(settings: Settings, image: Image) -> Platform:
@@ -57,21 +92,31 @@ def chosen_platform(settings: Settings, image: Image) -> Platform:
 
 
 async def found(
-    settings: Settings, image_name: str, children: Children, environment: Mapping[str, str], home: str
-) -> Runtime:
+    settings: Settings,
+    image_name: str,
+    children: Children,
+    environment: Mapping[str, str],
+    *,
+    home: str,
+    places: Places,
+) -> Found:
     """Return the runtime for an image, ready to run it. `environment` is the pilot's own, `home` a bare task's.
 
     Raises: ImageUnusable, with the remedy.
     """
     image = await asyncio.to_thread(looked_up, image_name)
-    match chosen_platform(settings, image):
+    platform = chosen_platform(settings, image)
+    if image.looked and platform in (Platform.APPTAINER, Platform.BUBBLEWRAP):
+        check_image(image_name, image.looked, places)
+    match platform:
         case Platform.NONE:
-            return Bare({"PATH": DEFAULT_PATH, "HOME": home})
+            return Found(Bare({"PATH": DEFAULT_PATH, "HOME": home}))
         case Platform.BUBBLEWRAP:
             binary = _binary("bwrap", "", environment, "install bubblewrap")
             if not image.is_directory:
                 raise ImageUnusable(f"the image {image.name!r} is no folder of this worker; bubblewrap runs folders")
-            return Bubblewrap(binary, image.path, image.entries, _outer(binary, environment, ("HOME",)))
+            runtime = Bubblewrap(binary, image.path, image.entries, _outer(binary, environment, ("HOME",)))
+            return Found(runtime, _pins(image))
         case Platform.APPTAINER:
             remedy = "set EWMS_PILOT_APPTAINER to the program, or add its directory to PATH"
             binary = _binary("apptainer", settings.apptainer, environment, remedy)
@@ -80,11 +125,19 @@ async def found(
                 image = await _sandbox(settings, image, children, binary, outer)
             script = image.runscript
             if not image.is_directory:
-                said = await _run(children, apptainer.inspect_argv(binary, image.path), outer)
+                # By a program of the image that is shut in as the task will be; `inspect` has no such options.
+                reader = Apptainer(binary, image.path, outer).command(("cat", RUNSCRIPT), {}, (), "")
+                said = await _run(children, reader.argv, reader.environment)
                 script = said.stdout if said.code == 0 else None
             as_run = apptainer.has_entry_point(script)
-            return Apptainer(binary, image.path, outer, as_run=as_run, debug=settings.container_debug)
+            made = Apptainer(binary, image.path, outer, as_run=as_run, debug=settings.container_debug)
+            return Found(made, _pins(image))
         case Platform.DOCKER | Platform.PODMAN as engine:
+            if not docker.is_reference(image.name):
+                raise ImageUnusable(
+                    f"the image {image.name!r} is no name of an image at a registry, as {engine.value} needs one; "
+                    "write it like registry.example.org/group/image:tag"
+                )
             binary = _binary(engine.value, "", environment, f"install {engine.value}")
             outer = _outer(binary, environment, docker.KEPT)
             if (await _run(children, docker.inspect_argv(binary, image.name), outer)).code != 0:
@@ -93,7 +146,11 @@ async def found(
                 if said.code != 0:
                     why = f"is not on this worker and cannot be pulled: {said.last_words}"
                     raise ImageUnusable(f"the image {image.name!r} {why}")
-            return Docker(binary, image.name, outer, settings.docker_shm_size)
+            return Found(Docker(binary, image.name, outer, settings.docker_shm_size))
+
+
+def _pins(image: Image) -> tuple[Pin, ...]:
+    return (image.pin,) if image.pin else ()
 
 
 async def _sandbox(
@@ -104,6 +161,11 @@ async def _sandbox(
         raise ImageUnusable(
             f"the image {image.name!r} is neither a sandbox directory nor a .sif file of this worker; give the path of "
             "one, or set _EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT=False to have it built"
+        )
+    if not image.path and not apptainer.is_address(image.name):
+        raise ImageUnusable(
+            f"the image {image.name!r} is nothing that a sandbox may be built from; name an image file of this worker, "
+            "or an image at a registry, like docker://registry.example.org/group/image:tag"
         )
     digest = hashlib.sha256((image.path or image.name).encode()).hexdigest()[:16]
     sandbox = f"{settings.apptainer_build_dir}/ewms-sandbox-{os.geteuid()}-{digest}"

@@ -6,7 +6,7 @@ WorkflowRequest --+--> WorkflowDocument         with its queues, named before th
                   +--> WorkflowRequested        to MQS
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,13 @@ from schemas.ids import Alias, Mqid
 from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
 from schemas.requirements import BadRequirements, checked_requirements
+from schemas.workerpaths import (
+    EXTERNAL_DIRECTORIES,
+    PLATFORM,
+    directory_problem,
+    image_problem,
+    split_directories,
+)
 from wms.fleet import launching
 from wms.fleet.access import Owner
 from wms.fleet.aggregate import ask_again_at
@@ -195,6 +202,7 @@ def _problems(n: int, task: TaskRequest, max_queues: int) -> list[str]:
         for name in RESERVED_ENVIRONMENT
         if name in task.pilot_config.environment
     ]
+    problems += _path_problems(n, task)
     if not task.input_queue_aliases and not task.output_queue_aliases:
         problems.append(f"'tasks.{n}': needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'")
     n_queues = len(task.input_queue_aliases) + len(task.output_queue_aliases)
@@ -209,6 +217,17 @@ def _problems(n: int, task: TaskRequest, max_queues: int) -> list[str]:
     except BadRequirements as error:
         problems.append(f"'tasks.{n}.worker_config.condor_requirements': {error}")
     return problems
+
+
+def _path_problems(n: int, task: TaskRequest) -> list[str]:
+    """Return what the names of images and of a worker's directories show to be refused at any pool."""
+    environment = task.pilot_config.environment
+    named: list[tuple[str, str, Callable[[str], str]]] = []
+    if str(environment.get(PLATFORM, "")).strip().lower() != "none":
+        named = [("task_image", task.task_image, image_problem), ("init_image", task.init_image, image_problem)]
+    where = f"pilot_config.environment.{EXTERNAL_DIRECTORIES}"
+    named += [(where, path, directory_problem) for path in split_directories(environment.get(EXTERNAL_DIRECTORIES, ""))]
+    return [f"'tasks.{n}.{name}': {problem}" for name, path, rule in named if (problem := rule(path))]
 
 
 def _resolved(config: PilotConfig, tags: Tags) -> PilotConfig:

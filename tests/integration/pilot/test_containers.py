@@ -79,6 +79,7 @@ async def test_a_container_sees_its_files_its_variables_and_its_mounts_only(
             "EWMS_PILOT_TASK_ARGS": f"sh -c '{script}'",
             "EWMS_PILOT_TASK_ENV_JSON": json.dumps({"LIST": "a,b", "SHELLISH": "$HOME `id`"}),
             "EWMS_PILOT_EXTERNAL_DIRECTORIES": external,
+            "EWMS_PILOT_EXTERNAL_ROOTS": tmp_path,
         },
         inputs=[source],
         outputs=[sink],

@@ -192,7 +192,7 @@ def allowed(tmp_path: Path) -> Path:
 
 
 def copied(allowed: Path, *names: str, max_bytes: int = 1000, roots: bool = True) -> list[str]:
-    inputs = InputFiles([allowed] if roots else [], forbidden=allowed / "tms", max_bytes=max_bytes)
+    inputs = InputFiles([allowed] if roots else [], forbidden=[allowed / "tms", allowed / "keys"], max_bytes=max_bytes)
     return inputs.copied(names, allowed.parent / "copies")
 
 

@@ -37,7 +37,7 @@ def starter_of(home: Home, pool: LocalPool, stand_in: StandIn, *, ended: Ended |
         pool=pool,
         pool_profile=PLAIN,
         pilot_profile=PilotProfile(allowed_platforms=frozenset()),
-        input_files=InputFiles([home.root.parent / "in"], forbidden=home.root, max_bytes=1000),
+        input_files=InputFiles([home.root.parent / "in"], forbidden=[home.root], max_bytes=1000),
         home=home,
         bus=stand_in.bus,
         voice=Voice(stand_in.bus, clock=lambda: NOW),

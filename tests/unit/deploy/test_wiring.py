@@ -33,6 +33,7 @@ def _wired(environment: dict[str, str], *, pool: PoolName = "condor") -> dict[st
         apptainer=Path("/cache/usr/bin/apptainer"),
         condor_config=Path("/run/condor/condor_config") if pool == "condor" else None,
         pilot_tag="1.2.3",
+        protected=(Path("/data"), Path("/run/logs")),
     )
     return specs(wires, asked(environment), environment)
 
@@ -50,6 +51,12 @@ def test_every_process_knows_its_own_password_alone() -> None:
 def test_mqs_alone_holds_the_key_that_signs_queue_tokens() -> None:
     holders = [name for name, spec in _wired({}).items() if str(KEYS.private) in spec.environment.values()]
     assert holders == ["mqs"]
+
+
+def test_tms_knows_the_directories_that_no_task_may_see_and_opens_none() -> None:
+    environment = _wired({})["tms"].environment
+    assert json.loads(environment["EWMS_PROTECTED_DIRECTORIES"]) == ["/data", "/run/logs"]
+    assert "EWMS_EXTERNAL_ROOTS" not in environment
 
 
 def test_the_processes_meet() -> None:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from pilot.container import Command, Place, Runtime, task_command
 from pilot.mounts import Mount
-from pilot.runtimes.apptainer import Apptainer, build_argv, has_entry_point
+from pilot.runtimes.apptainer import Apptainer, build_argv, has_entry_point, is_address
 from pilot.runtimes.bare import Bare
 from pilot.runtimes.bubblewrap import Bubblewrap, Entry
-from pilot.runtimes.docker import Docker
+from pilot.runtimes.docker import Docker, is_reference
 from pilot.settings import Program
 
 PLACE = Place("/w/ewms-pilot-data/u/task-io", "infile-u.in", "outfile-u.out", "/w/ewms-pilot-data/data-hub")
@@ -122,7 +122,7 @@ def test_docker_and_podman_run_the_image_by_name_and_end_it_by_name() -> None:
     made = command(DOCKER, "reco", "{{OUTFILE}}", SEED="7")
     assert made.argv == tuple(
         shlex.split(
-            "/bin/docker run --rm --init --name ewms-u --shm-size 1g "
+            "/bin/docker run --rm --init --security-opt=no-new-privileges --name ewms-u --shm-size 1g "
             "--mount type=bind,source=/w/ewms-pilot-data/u/task-io,target=/ewms-pilot-data/task-io "
             "--mount type=bind,source=/w/ewms-pilot-data/data-hub,target=/ewms-pilot-data/data-hub "
             "--mount type=bind,source=/cvmfs/x,target=/cvmfs/x,readonly "
@@ -143,6 +143,52 @@ def test_bubblewrap_mounts_the_folder_read_only_over_an_empty_root() -> None:
     assert "--ro-bind /cvmfs/x /cvmfs/x" in text
     assert "--clearenv" in argv
     assert argv[-2:] == ("--", "reco")
+
+
+def test_bubblewrap_makes_no_mount_point_where_a_link_of_the_image_leads() -> None:
+    entries = (Entry("ewms-pilot-data", "/oldroot/home/eve"), Entry("cvmfs", "/oldroot/etc"), Entry("bin", "usr/bin"))
+    argv = " ".join(command(Bubblewrap("/bin/bwrap", "/img", entries, {}), "reco").argv)
+    assert "oldroot" not in argv
+    assert "--symlink usr/bin /bin" in argv
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("reco:2.0", True),
+        ("registry.example.org:5000/group/reco:2.0", True),
+        ("localhost/ewms-test:1", True),
+        (f"reco@sha256:{'a' * 64}", True),
+        ("dir:/etc", False),
+        ("oci-archive:/home/eve/x.tar", False),
+        ("docker-archive:x", True),
+        ("/etc", False),
+        ("./x", False),
+        ("--privileged", False),
+        ("-v", False),
+        ("reco:2.0 --privileged", False),
+        ("", False),
+    ],
+)
+def test_docker_and_podman_take_names_of_images_never_paths_or_archives(name: str, is_one: bool) -> None:
+    assert is_reference(name) is is_one
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("docker://registry.example.org:5000/group/reco:2.0", True),
+        ("oras://ghcr.io/group/reco@sha256:abc", True),
+        ("docker-archive:/home/eve/x.tar", False),
+        ("docker-daemon://reco", False),
+        ("localimage:/home/eve/x.def", False),
+        ("evil.def", False),
+        ("docker:///etc", False),
+        ("docker://x --sandbox", False),
+    ],
+)
+def test_apptainer_builds_from_registries_never_from_what_runs_on_the_worker(name: str, is_one: bool) -> None:
+    assert is_address(name) is is_one
 
 
 INJECTIONS = st.one_of(

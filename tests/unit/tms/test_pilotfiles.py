@@ -1,16 +1,19 @@
 """What pilots are told: who overrides whom, and that the token is told to nobody else."""
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pilot.settings import settings as pilot_settings
 from schemas.legacywire import Wire
+from schemas.workerpaths import PLATFORM
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable
-from tms.pilotfiles import PLATFORM, PilotProfile, pilot_environment, task_file, token_file
+from tms.pilotfiles import PilotProfile, pilot_environment, task_file, token_file
 
 PROFILE = PilotProfile(allowed_platforms=frozenset({"apptainer", "none"}))
 TOKEN_SOURCE = f"{DIRECTORY}/ewms_pilot_token"
@@ -77,14 +80,15 @@ def test_nobody_redirects_the_queues_the_token_or_the_task() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("EWMS_PILOT_EXTERNAL_DIRECTORIES", ["/a", "/b"], "/a,/b"),
+        ("EWMS_PILOT_EXTERNAL_DIRECTORIES", ["/data/a", "/data/b"], "/data/a,/data/b"),
         ("EWMS_PILOT_OKAY_ERRORS", ["A", "B"], "A B"),
         ("EWMS_PILOT_SOMETHING", ["x", "y"], "x;y"),
         ("EWMS_PILOT_TASK_TIMEOUT", 60, "60"),
     ],
 )
 def test_lists_and_numbers_become_text(name: str, value: object, text: str) -> None:
-    assert told(**users(**{name: value}))[name] == text
+    profile = replace(PROFILE, external_roots=("/data",))
+    assert told(profile, **users(**{name: value}))[name] == text
 
 
 def test_a_platform_must_be_allowed() -> None:
@@ -99,7 +103,18 @@ def test_who_sets_a_quarantine_gets_a_pilot_that_stops_at_errors() -> None:
     assert pilot_settings(environment, directory="/job").stop_on_error
 
 
-@pytest.mark.parametrize("name", ["EWMS_PILOT_APPTAINER", "EWMS_PILOT_HTCHIRP_FD"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "EWMS_PILOT_APPTAINER",
+        "EWMS_PILOT_HTCHIRP_FD",
+        "EWMS_PILOT_DATA_DIR_PARENT_PATH_ON_HOST",
+        "EWMS_PILOT_EXTERNAL_ROOTS",
+        "EWMS_PILOT_IMAGE_ROOTS",
+        "EWMS_PILOT_PROTECTED_DIRECTORIES",
+        "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR",
+    ],
+)
 def test_what_runs_outside_of_the_container_is_the_operators_choice(name: str) -> None:
     with pytest.raises(Unsubmittable, match=name):
         told(**users(**{name: "/home/eve/program"}))
@@ -124,8 +139,52 @@ def test_an_operator_may_bound_what_tasks_see_of_a_worker(asked: str, allowed: b
     if allowed:
         assert told(profile, **environment)["EWMS_PILOT_EXTERNAL_DIRECTORIES"] == asked
     else:
-        with pytest.raises(Unsubmittable, match="not allowed here"):
+        with pytest.raises(Unsubmittable, match="EWMS_PILOT_EXTERNAL_DIRECTORIES: the directory"):
             told(profile, **environment)
+
+
+@pytest.mark.parametrize("asked", ["/cvmfs", "/data/public", "/home/eve", "/"])
+def test_without_a_root_a_task_sees_nothing_of_a_worker(asked: str) -> None:
+    with pytest.raises(Unsubmittable, match="EWMS_PILOT_EXTERNAL_DIRECTORIES: the directory") as refused:
+        told(**users(EWMS_PILOT_EXTERNAL_DIRECTORIES=asked))
+    assert refused.value.hint
+
+
+def test_the_pilot_hears_which_places_are_open_and_which_are_kept() -> None:
+    profile = replace(
+        PROFILE, external_roots=("/cvmfs", "/data"), image_roots=("/cvmfs",), protected_directories=("/k",)
+    )
+    read = pilot_settings(told(profile), directory="/job")
+    assert (read.external_roots, read.image_roots) == (("/cvmfs", "/data"), ("/cvmfs",))
+    assert read.protected_directories == ("/k",)
+
+
+@pytest.mark.parametrize(
+    ("image", "named"),
+    [
+        ("/", "is /, the worker's own file system"),
+        ("//", "is /, the worker's own file system"),
+        ("/proc/self/root", "/proc"),
+        ("/dev/shm/x", "/dev"),
+        ("/images/../etc", "'..'"),
+        ("../image", "'..'"),
+        ("-v", "'-'"),
+        ("/pool/execute/dir_1/ewms-pilot-data/data-hub/image", "where tasks can write"),
+    ],
+)
+@pytest.mark.parametrize("field", ["task_image", "init_image"])
+def test_an_image_that_no_worker_may_use_is_refused_by_its_name(image: str, named: str, field: str) -> None:
+    with pytest.raises(Unsubmittable, match=f"^{field}: the image .*{re.escape(named)}"):
+        told(task={field: image})
+    told(**{**users(**{PLATFORM: "none"}), "task": {field: image}})
+
+
+def test_images_lie_where_the_operator_says() -> None:
+    profile = replace(PROFILE, image_roots=("/cvmfs",))
+    told(profile, task={"task_image": "/cvmfs/reco"})
+    told(profile, task={"task_image": "docker://reco"})
+    with pytest.raises(Unsubmittable, match="lies outside of /cvmfs"):
+        told(profile, task={"task_image": "/cvmfsx/reco"})
 
 
 def test_what_the_operator_chose_meets_no_default_of_ours_that_contradicts_it() -> None:

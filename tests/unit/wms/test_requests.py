@@ -110,11 +110,29 @@ def test_mqs_hears_of_every_schedd_and_is_asked_again_if_it_does_not_answer() ->
             {"input_queue_aliases": [], "output_queue_aliases": []},
             "'tasks.1': needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'",
         ),
+        ({"task_image": "/"}, "'tasks.1.task_image': is /, the worker's own file system"),
+        ({"init_image": "/proc/1/root"}, "'tasks.1.init_image': lies in one of /proc"),
+        ({"task_image": "../image"}, "'tasks.1.task_image': has '..'"),
+        (
+            {"pilot_config": {"environment": {"EWMS_PILOT_EXTERNAL_DIRECTORIES": "/data,/"}}},
+            "'tasks.1.pilot_config.environment.EWMS_PILOT_EXTERNAL_DIRECTORIES': is /",
+        ),
+        (
+            {"pilot_config": {"environment": {"EWMS_PILOT_EXTERNAL_DIRECTORIES": ["/data", "data"]}}},
+            "'tasks.1.pilot_config.environment.EWMS_PILOT_EXTERNAL_DIRECTORIES': is not an absolute path",
+        ),
     ],
 )
 def test_what_must_not_be_asked_for_is_refused_by_name(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(Rejected, match=re.escape(reason)):
         made(task_request(), task_request(**fields))
+
+
+def test_names_that_some_pool_may_take_are_taken() -> None:
+    environment = {"EWMS_PILOT_EXTERNAL_DIRECTORIES": ["/cvmfs/a", "/data"]}
+    made(task_request(task_image="/cvmfs/reco", init_image="docker://x", pilot_config={"environment": environment}))
+    bare = {"_EWMS_PILOT_CONTAINER_PLATFORM": "none"}
+    made(task_request(task_image="/", pilot_config={"environment": bare}))
 
 
 @pytest.mark.parametrize("name", RESERVED_ENVIRONMENT)
