@@ -61,6 +61,26 @@ async def test_a_taskforce_from_its_start_to_its_end(
     assert await tms.stop() == 0
 
 
+@pytest.mark.parametrize("pool_kind", ["condor"], indirect=True)
+async def test_a_user_hears_of_workers_that_no_slot_takes_and_others_have_the_slots(
+    tms: TmsProcess, peers: Peers, pool_kind: str
+) -> None:
+    await tms.start()
+    huge = {"worker_memory": "999T", "worker_disk": "1M", "priority": 100}
+    await peers.order(start(owner="Ada@example.org", n_workers=30, worker=huge))
+    await until(lambda: peers.statuses(UUID) == {"IDLE": {"null": 30}})
+    other = "TF-6b00e09f-926a610b-485d2fc0-00000002"
+    await peers.order(start(owner="bob", taskforce_uuid=other, n_workers=1))
+    await until(lambda: peers.said(TaskforceCompleted, other))
+    await until(lambda: any(snapshot.unmatched for snapshot in peers.snapshots(UUID)))
+    said = {snapshot.unmatched for snapshot in peers.snapshots(UUID)}
+    assert said == {"", "no slot offers 999 TB of memory; the largest has 16 GB"}
+    assert {snapshot.unmatched for snapshot in peers.snapshots(other)} == {""}
+    schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
+    ads = schedd.query(f'EWMSTaskforceUUID == "{UUID}"', ["AccountingGroup"])
+    assert {ad["AccountingGroup"] for ad in ads} == {"ewms-_41da_40example_2eorg"}
+
+
 async def test_a_running_taskforce_is_stopped(
     tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str
 ) -> None:
