@@ -24,6 +24,10 @@ Remember = bool | str | Path
 #: How long the file's word on an event holds. Another consumer may deal with a copy of it meanwhile.
 _FRESH_S = 0.1
 
+#: How many events are remembered in memory: without a file, 40 MB of them; with one, those that may come in a moment.
+_ALONE = 200_000
+_BESIDE_A_FILE = 10_000
+
 _FILE_ERRORS = (OSError, sqlite3.Error)
 
 T = TypeVar("T")
@@ -40,7 +44,7 @@ class Memory:
     """The events that were dealt with. Build it with `Memory.open`; all but `holds` and `add` is for the loop."""
 
     def __init__(self) -> None:
-        self._recent = Recent()
+        self._recent = Recent(_ALONE)
         self._file: ReceivedFile | None = None
         # One thread, because a file system may be slow and the loop must not wait for it.
         self._thread: ThreadPoolExecutor | None = None
@@ -61,6 +65,7 @@ class Memory:
             self._where = str(directory)
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="ewms received")
             self._file = await self._tried(lambda: ReceivedFile.open(path, now_s=time.time()))
+        self._recent.capacity = _ALONE if self._file is None else _BESIDE_A_FILE
         return self
 
     def holds(self, event: str) -> bool | None:
@@ -112,4 +117,5 @@ class Memory:
                 error,
             )
             self._file = None
+            self._recent.capacity = _ALONE
             return None

@@ -127,8 +127,12 @@ class Recent:
     """The ids of the last events that were dealt with; older ones are forgotten, so memory stays bounded."""
 
     def __init__(self, capacity: int = 200_000) -> None:
-        self._capacity = capacity
+        #: How many ids are remembered; may be changed.
+        self.capacity = capacity
         self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
     def __contains__(self, event: str) -> bool:
         return event in self._ids
@@ -139,5 +143,5 @@ class Recent:
             return
         self._ids[event] = None
         self._ids.move_to_end(event)
-        if len(self._ids) > self._capacity:
+        while len(self._ids) > self.capacity:
             self._ids.popitem(last=False)

@@ -38,6 +38,7 @@ class _OneQueue:
     address = "http://bench"
 
     def __init__(self, url: str, queue: str) -> None:
+        self.opened: list[object] = []
         self._url = url
         self._queue = queue
 

@@ -76,6 +76,15 @@ async def test_a_place_that_is_no_directory_is_done_without(tmp_path: Path) -> N
     assert memory.holds("b") is False
 
 
+@pytest.mark.parametrize(("remember", "most"), [(True, 10_000), (False, 200_000)])
+async def test_what_is_in_a_file_need_not_be_in_memory(tmp_path: Path, remember: bool, most: int) -> None:
+    memory = await opened(tmp_path if remember else None)
+    for number in range(200_001):
+        memory.add(str(number))
+    assert len(memory._recent) == most
+    await memory.close()
+
+
 def test_where_received_events_are_kept_is_chosen_by_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EWMS_STATE_DIR", "/state")
     assert directory_of(remember=True) == Path("/state/received")
