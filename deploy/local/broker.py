@@ -8,7 +8,7 @@ from deploy.local.keys import KeyFiles
 from schemas import topology
 
 #: What a broker listens on, by name; at `jwks` it is MQS that listens, and the broker that asks.
-PORTS = ("amqp", "management", "prometheus", "distribution", "epmd", "jwks")
+PORTS = ("amqp", "management", "jwks")
 
 
 class Broker:

@@ -22,6 +22,7 @@ from deploy.local import packages, wheel
 from deploy.local.debian import Apt
 from deploy.local.errors import LaunchError
 from deploy.local.filling import TREE, fill_mongod, fill_set, is_filled, versions_in
+from deploy.local.lockfile import open_lock
 from deploy.local.packages import PackageSet
 from deploy.local.prerequisites import patchelf, tool
 from deploy.local.programs import Helpers
@@ -211,7 +212,7 @@ def _name(suite: str, one: PackageSet, versions: Mapping[str, str] | None) -> st
 def _locked(cache: Path, console: Console) -> Iterator[None]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        lock = (cache / "lock").open("w")
+        lock = open_lock(cache / "lock")
     except OSError as error:
         raise LaunchError(
             f"the cache directory {cache} cannot be written ({error.strerror})",

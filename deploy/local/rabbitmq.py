@@ -14,14 +14,18 @@ from aio_pika.exceptions import AMQPError
 
 from deploy.local.broker import Broker
 from deploy.local.definitions import ADMIN, BrokerUser, definitions, service_names
-from deploy.local.keys import KeyFiles, kept_key_pair, load_or_make, replace_secret
+from deploy.local.keys import KeyFiles, kept_key_pair, load_or_make, replace_secret, write_secret
 from deploy.local.processes import Child, Children, await_ready
 from schemas import topology
 
 # Long enough for many queues to be read back.
 _START_TIMEOUT_S = 180.0
-_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
-_PLUGINS = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_auth_backend_oauth2")
+_NODE = "ewms@localhost"
+# A broker of one node talks to no other. Erlang would open a port for other nodes, where whoever knows the cookie runs
+# any code, and start a port mapper that tells everybody about it. Both are off: the node has its name from the start
+# and listens for nobody. RabbitMQ asks for its own port once; the last option answers in place of the mapper.
+_NO_OTHER_NODES = f"-start_epmd false -sname {_NODE} -dist_listen false -erl_epmd_port 1"
+_PLUGINS = ("rabbitmq_management", "rabbitmq_auth_backend_oauth2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class RabbitMQ(Broker):
         """Start the server's process on what it has been configured to."""
         return self._children.launch(
             "RabbitMQ",
-            ["/bin/sh", self._home / "start.sh"],
+            [next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"],
             log=self._log,
             environment=self._environment(),
             cwd=self._home,
@@ -128,7 +132,10 @@ class RabbitMQ(Broker):
     def configure(self) -> None:
         """Write what the server is to read."""
         self.write_settings(self._home, public_key=self.key_files.public)
-        self._write_programs()
+        self._write_erl()
+        # Erlang makes one itself if there is none, from the clock.
+        write_secret(self._home / ".erlang.cookie", secrets.token_hex(32).encode())
+        (self._home / ".erlang.cookie").chmod(0o400)
 
     def write_settings(self, seen_at: Path, *, public_key: Path) -> None:
         """Write the settings into the home directory, which the server finds at `seen_at`, as it does `public_key`."""
@@ -155,18 +162,15 @@ class RabbitMQ(Broker):
     def where_settings_are(self, seen_at: Path) -> dict[str, str]:
         """Return the variables that lead a server to its settings, which it finds at `seen_at`, and keep it local."""
         return {
-            "ERL_EPMD_PORT": str(self.ports["epmd"]),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": "ewms@localhost",
-            "RABBITMQ_DIST_PORT": str(self.ports["distribution"]),
+            "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_CONFIG_FILE": str(seen_at / "rabbitmq.conf"),
             "RABBITMQ_CONFIG_FILES": str(seen_at / "conf.d"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(seen_at / "advanced.config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(seen_at / "enabled_plugins"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _LOOPBACK,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _NO_OTHER_NODES,
         }
 
-    def _write_programs(self) -> None:
+    def _write_erl(self) -> None:
         home, erlang = self._home, self._tree / "usr/lib/erlang"
         # Debian's own `erl` has its place written into it; this one has ours.
         erts = next(erlang.glob("erts-*")) / "bin"
@@ -177,11 +181,6 @@ class RabbitMQ(Broker):
             'exec "$BINDIR/erlexec" "$@"\n'
         )
         erl.chmod(0o755)
-        server = next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"
-        # The port mapper that `erl` would start detaches and outlives it: ours stays in the server's namespace. It is
-        # started again when it ends; the server finds that out and registers anew within a minute.
-        epmd = f"{quote(str(erts / 'epmd'))} -port {self.ports['epmd']} -address 127.0.0.1"
-        (home / "start.sh").write_text(f"(while :; do {epmd}; sleep 1; done) &\nexec {quote(str(server))}\n")
 
     def _environment(self) -> dict[str, str]:
         home = self._home
@@ -201,9 +200,7 @@ class RabbitMQ(Broker):
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_PID_FILE": str(home / "pid"),
             # Schedulers that spin while idle would take the two cores from everything else.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                f"-start_epmd false {_LOOPBACK} +sbwt none +sbwtdcpu none +sbwtdio none"
-            ),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (f"{_NO_OTHER_NODES} +sbwt none +sbwtdcpu none +sbwtdio none"),
         }
 
 
@@ -224,8 +221,6 @@ def _configuration(
 listeners.tcp.1 = 127.0.0.1:{ports["amqp"]}
 management.tcp.ip = 127.0.0.1
 management.tcp.port = {ports["management"]}
-prometheus.tcp.ip = 127.0.0.1
-prometheus.tcp.port = {ports["prometheus"]}
 load_definitions = {definitions_file}
 log.console.level = info
 

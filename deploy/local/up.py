@@ -18,6 +18,7 @@ from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.keptfacts import check_versions
 from deploy.local.keys import replace_secret
+from deploy.local.lockfile import open_lock
 from deploy.local.packages import PackageSet
 from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.rundir import run_directory
@@ -193,7 +194,7 @@ def _claimed(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock = open_lock(folder / "lock")
     except OSError as error:
         raise LaunchError(
             f"{folder.absolute()} cannot be written ({error.strerror}), where the endpoints go",

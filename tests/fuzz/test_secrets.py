@@ -47,8 +47,12 @@ def test_no_password_and_no_token_is_told_to_anybody(contract_stack: Stack, worl
     told |= {name: (contract_stack.logs / f"{name}.log").read_bytes() for name in ("wms", "mqs", "tms")}
     for where, text in told.items():
         assert not TOKEN.search(text), where
-    told |= _files(contract_stack.services.run / "tms")
-    passwords = [user.password.encode() for user in contract_stack.services.rabbitmq.users.values()]
+    told |= _files(contract_stack.services.data.place("tms"))
+    assert any(name.endswith(".log") for name in told), "the taskforce's files are among them"
+    services = contract_stack.services
+    told |= {name: (services.logs / f"{name}.log").read_bytes() for name in ("mongod", "rabbitmq", "issuer")}
+    users = (*services.rabbitmq.users.values(), *services.mongodb.accounts.values())
+    passwords = [user.password.encode() for user in users]
     assert all(passwords)
     for where, text in told.items():
         assert not any(password in text for password in passwords), where
