@@ -10,7 +10,7 @@ TEST_JOBS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit system check format bench crash soak lock clean
+.PHONY: help demo up test unit system check format bench crash soak hostile lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ crash: $(READY) ## strike a running system 88 times and count what it lost  [ARG
 
 soak: $(READY) ## half an hour under load: does a process of ours grow?  [MINUTES=30] [RATE=500] [REPORT=file.json]
 	@MINUTES="$(MINUTES)" RATE="$(RATE)" POOL="$(POOL)" REPORT="$(REPORT)" LOGS="$(LOGS)" $(BIN)/python -m tests.campaigns.soak
+
+hostile: $(READY) ## let one hostile user of each kind at a running system while another works  [ARGS='--kinds unread']
+	$(BIN)/python -m tests.campaigns.hostile $(ARGS)
 
 lock: $(READY) ## resolve the dependencies again into requirements.lock
 	$(BIN)/python -m deploy.lock

@@ -69,6 +69,14 @@ class TooMany(Rejected):
     code = 429
 
 
+class OverQuota(TooMany):
+    """The sender is over its share, and may come again after `retry_after_s`."""
+
+    def __init__(self, reason: str, *, hint: str, retry_after_s: int) -> None:
+        super().__init__(reason, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class Conflict(EWMSError):
     """The state has moved on; there is nothing left to do."""
 

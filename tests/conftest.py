@@ -113,6 +113,8 @@ def contract_stack(
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
     environment |= {"EWMS_CLUSTERS": json.dumps(_CONTRACT_CLUSTERS), "EWMS_QUERY_MAX_BYTES": "40000"}
     environment["EWMS_IMAGE_DIR"] = str(pilot_images)
+    # The fuzzers request workflows by the hundred as one user.
+    environment["EWMS_CALLER_WORKFLOWS_WAITING"] = "0"
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
         running_stack(installed, run, pool="local", environment=environment, servers=servers) as running,

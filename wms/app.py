@@ -19,7 +19,7 @@ from schemas.ids import WorkflowId
 from schemas.tokensizes import max_queues
 from schemas.topology import Service
 from wms.fleet.clusters import ClusterMap
-from wms.fleet.fleet import Fleet
+from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.handlers import Handlers
 from wms.fleet.images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.launcher import Launcher
@@ -68,7 +68,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             clusters=clusters,
             images=_images(settings),
             max_failures=settings.tms_action_retries + 1,
-            max_workflows=settings.caller_workflows,
+            quota=Quota(settings.caller_workflows, settings.caller_workflows_waiting),
             max_queues=max_queues(for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server),
         )
         await fleet.take_over()

@@ -98,6 +98,8 @@ class Settings(StoreSettings):
     caller_burst: Count = 2000
     #: How many workflows of one user may be under way (0: any number).
     caller_workflows: Annotated[int, Field(ge=0)] = 10_000
+    #: How many of these may wait for their queues (0: any number).
+    caller_workflows_waiting: Annotated[int, Field(ge=0)] = 100
 
     query_max_bytes: Count = Field(
         10 * 1024 * 1024, validation_alias=_named("EWMS_QUERY_MAX_BYTES", "USER_QUERY_MAX_BYTES")

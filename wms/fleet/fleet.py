@@ -18,7 +18,7 @@ from runtime.store import Store, Transaction
 from runtime.telemetry import log
 from schemas.api import WorkflowRequest
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
-from schemas.errors import NotFound, Rejected, TooMany
+from schemas.errors import NotFound, OverQuota, Rejected
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
 from schemas.phases import Deactivated, Phase
@@ -49,6 +49,16 @@ def _now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many workflows one user may have; 0 is any number."""
+
+    #: Not over yet.
+    max_workflows: int = 0
+    #: Waiting for their queues: MQS creates these in the order of the requests, so one user's many delay the others'.
+    max_waiting: int = 0
+
+
 class Fleet:
     """The workflows of one store."""
 
@@ -60,16 +70,16 @@ class Fleet:
         images: PilotImages,
         max_failures: int = MAX_FAILURES,
         max_queues: int = MAX_QUEUES,
-        max_workflows: int = 0,
+        quota: Quota | None = None,
     ) -> None:
-        """`max_workflows` is how many one user may have under way; 0: any number."""
+        """Without a `quota` a user may have any number of workflows."""
         #: After so many failures a taskforce's start is given up, and its removal is tried more seldom.
         self.max_failures = max_failures
         self._store = store
         self._clusters = clusters
         self._images = images
         self._max_queues = max_queues
-        self._max_workflows = max_workflows
+        self._quota = quota or Quota()
         self._turns = Turns()
 
     async def submit(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
@@ -78,7 +88,7 @@ class Fleet:
         Raises:
             Rejected: the request makes no sense.
             Conflict: `once` was used for another request.
-            TooMany: the owner has as many workflows under way as one user may have.
+            OverQuota: the owner has as many workflows under way, or waiting, as one user may have.
         """
         tags = await self._images.tags()
         now = _now()
@@ -102,14 +112,20 @@ class Fleet:
         return answer
 
     async def _check_quota(self, owner: Owner) -> None:
-        if not self._max_workflows:
-            return
         # Outside of the transaction: two that come at once may both be the last.
-        mine = {"owner": owner.subject, **repository.UNFINISHED}
-        if await self._store.count(Collection.WORKFLOWS, mine) >= self._max_workflows:
-            raise TooMany(
-                f"you have {self._max_workflows} workflows that are not over, the most that one user may have",
+        mine = {"owner": owner.subject}
+        n_waiting, n_all = self._quota.max_waiting, self._quota.max_workflows
+        if n_waiting and await self._store.count(Collection.WORKFLOWS, {**mine, **repository.WAITING}) >= n_waiting:
+            raise OverQuota(
+                f"{n_waiting} of your workflows wait for their queues, the most that may",
+                hint="come again when some of them are active",
+                retry_after_s=2,
+            )
+        if n_all and await self._store.count(Collection.WORKFLOWS, {**mine, **repository.UNFINISHED}) >= n_all:
+            raise OverQuota(
+                f"you have {n_all} workflows that are not over, the most that one user may have",
                 hint="end workflows that you no longer need, and come again once their workers are gone",
+                retry_after_s=60,
             )
 
     async def deactivate(

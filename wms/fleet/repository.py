@@ -18,6 +18,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 #: The filter of workflows that are under way: their taskforces or queues are still there.
 UNFINISHED: Mapping[str, Any] = {"over_at": {"$type": "null"}}
+#: The same of those that wait for their queues.
+WAITING: Mapping[str, Any] = {**UNFINISHED, "queues_active_at": None, "deactivated": None}
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
     Collection.WORKFLOWS: (
@@ -25,7 +27,7 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("cursor",)),
         Index(("owner", "cursor")),
         # What a user's quota counts.
-        Index(("owner",), partial=UNFINISHED),
+        Index(("owner", "queues_active_at"), partial=UNFINISHED),
         Index(("projects", "cursor")),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
     ),

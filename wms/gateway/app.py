@@ -14,7 +14,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,7 +74,7 @@ class Overloaded(Unavailable):
 
 
 class _Turns:
-    """Lets few heavy requests run at once, of one caller and of all. The others wait, each caller in its own line."""
+    """Lets few requests run at once, of one caller and of all. The others wait, each caller in its own line."""
 
     def __init__(self, max_of_caller: int, max_of_all: int) -> None:
         self._max_of_caller = max_of_caller
@@ -144,7 +144,9 @@ def build(
         # Services call for many users, and are trusted not to flood.
         services=Callers(replace(caller_limits, max_at_once=max(half, caller_limits.max_at_once), per_s=0)),
         strangers=Callers(replace(caller_limits, max_at_once=max(half // 2, caller_limits.max_at_once), per_s=0)),
-        turns=_Turns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy),
+        turns=_Turns(caller_limits.max_running, max_at_once),
+        service_turns=_Turns(half, max_at_once),
+        heavy_turns=_Turns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy),
         max_body_bytes=max_body_bytes,
         body_patience_s=body_patience_s,
     )
@@ -203,7 +205,10 @@ class _Door:
     users: Callers
     services: Callers
     strangers: Callers
+    #: Which of these run.
     turns: _Turns
+    service_turns: _Turns
+    heavy_turns: _Turns
     max_body_bytes: int
     body_patience_s: float
 
@@ -231,7 +236,9 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
                     body = await asyncio.to_thread(bodies.parsed, raw, content_type, model)
                 else:
                     body = bodies.parsed(raw, content_type, model, optional=route.body_optional)
-            async with door.turns.turn(caller.subject) if route.is_heavy else nullcontext():
+            is_service = caller.role in _SERVICES
+            turns = door.heavy_turns if route.is_heavy else door.service_turns if is_service else door.turns
+            async with turns.turn(caller.subject):
                 response = await route.handler(Call(request, caller, body, raw))
         if request.method != "GET" and not route.path.startswith("/query/"):
             log.info("changed", method=request.method, path=request.url.path, subject=caller.subject, role=caller.role)

@@ -1,6 +1,7 @@
 """(core) How much of the gateway one caller may use, so that others have room.
 
-Two bounds for each caller: requests under way at once, and requests in a row (a bucket that fills again at `per_s`).
+Each caller has a bound of requests under way, of which fewer run, and one of requests in a row (a bucket that fills
+again at `per_s`).
 Who is over one of them is told when to come again. Only callers of the last minutes are remembered, and at most
 `MAX_REMEMBERED` of them: whoever was away for long enough has a full bucket anyway.
 """
@@ -9,7 +10,7 @@ import math
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
-from schemas.errors import TooMany
+from schemas.errors import OverQuota
 
 MAX_REMEMBERED = 10_000
 
@@ -19,8 +20,10 @@ class CallerLimits:
     """What one caller may do. A rate of 0 is none."""
 
     max_at_once: int = 24
-    #: Of requests that cost much memory or many questions to the broker; further ones wait for their turn.
-    max_heavy: int = 3
+    #: So many of them run; the others wait for their turn, in the caller's own line.
+    max_running: int = 6
+    #: The same of requests that cost much memory or many questions to the broker.
+    max_heavy: int = 2
     per_s: float = 200.0
     burst: int = 2000
 
@@ -31,12 +34,8 @@ class _Bucket:
     filled_at: float
 
 
-class OverLimit(TooMany):
-    """A caller asks for more than its share. `retry_after_s` says when to come again."""
-
-    def __init__(self, reason: str, *, hint: str, retry_after_s: int) -> None:
-        super().__init__(reason, hint=hint)
-        self.retry_after_s = retry_after_s
+class OverLimit(OverQuota):
+    """A caller asks for more than its share of the gateway."""
 
 
 class Callers:

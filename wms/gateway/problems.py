@@ -11,16 +11,13 @@ from typing import Any
 from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
-from schemas.errors import EWMSError, Rejected, TooMany, Unavailable
-from wms.gateway.callers import OverLimit
+from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
 from wms.gateway.reasons import REASON_HEADER, reason_phrase
 
 JSON = "application/json; charset=UTF-8"
 HINT_HEADER = "X-EWMS-Hint"
 
 _RETRY_AFTER_S = 5
-#: A quota has room again when something has ended.
-_QUOTA_RETRY_AFTER_S = 60
 _MAX_PROBLEMS = 20
 
 #: pydantic's word for a wrong type -> JSON Schema's.
@@ -52,8 +49,8 @@ def answer(error: EWMSError) -> Response:
         headers[HINT_HEADER] = reason_phrase(error.hint)
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(_RETRY_AFTER_S)
-    if isinstance(error, TooMany):
-        headers["Retry-After"] = str(error.retry_after_s if isinstance(error, OverLimit) else _QUOTA_RETRY_AFTER_S)
+    if isinstance(error, OverQuota):
+        headers["Retry-After"] = str(error.retry_after_s)
     return answer_code(error.code, text, headers)
 
 

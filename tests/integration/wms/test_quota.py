@@ -4,15 +4,18 @@ import asyncio
 
 import pytest
 
+from schemas.events import QueuesActivated
+from schemas.ids import WorkflowId
 from tests.integration.wms.conftest import World, request
 from wms.settings import Settings
 
 
 @pytest.fixture
-def wms_settings(wms_settings: Settings) -> Settings:
-    return wms_settings.model_copy(update={"caller_workflows": 2})
+def wms_settings(wms_settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    return wms_settings.model_copy(update=request.param)
 
 
+@pytest.mark.parametrize("wms_settings", [{"caller_workflows": 2}], indirect=True)
 async def test_a_user_at_the_quota_hears_so_until_a_workflow_is_over_and_others_do_not(world: World) -> None:
     key = {"Idempotency-Key": "second"}
     made = await world.submit()
@@ -26,6 +29,19 @@ async def test_a_user_at_the_quota_hears_so_until_a_workflow_is_over_and_others_
     )
     assert (await world.post("/v1/workflows", request(), subject="ben")).status_code == 200
     await world.post(f"/v1/workflows/{made['workflow']['workflow_id']}/actions/abort", {})
+    async with asyncio.timeout(20):
+        while (await world.post("/v1/workflows", request())).status_code == 429:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("wms_settings", [{"caller_workflows_waiting": 1}], indirect=True)
+async def test_a_user_whose_workflows_wait_for_queues_comes_again_when_these_are_there(world: World) -> None:
+    world.mqs.activates = False
+    made = await world.submit()
+    refused = await world.post("/v1/workflows", request())
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
+    assert refused.json()["error"] == "1 of your workflows wait for their queues, the most that may"
+    await world.mqs.say(QueuesActivated(workflow_id=WorkflowId(made["workflow"]["workflow_id"])))
     async with asyncio.timeout(20):
         while (await world.post("/v1/workflows", request())).status_code == 429:
             await asyncio.sleep(0.05)

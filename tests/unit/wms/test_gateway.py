@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -212,3 +213,37 @@ async def test_no_caller_can_spell_anothers_idempotency_key() -> None:
             for subject, text in (("a:b", "c"), ("a", "b:c"), ("a%3Ab", "c"))
         ]
     assert len(set(keys)) == 3
+
+
+@pytest.mark.parametrize(("path", "n_running"), [("/v1/workflows/WF-1", 6), ("/v1/taskforces/TF-1", 2)])
+async def test_few_requests_of_one_caller_run_at_once_and_the_others_wait(path: str, n_running: int) -> None:
+    running: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+    all_may_go = asyncio.Event()
+
+    async def wait(call: Call) -> Response:
+        subject = call.caller.subject
+        running[subject] += 1
+        most[subject] = max(most[subject], running[subject])
+        if subject == "ben":
+            all_may_go.set()
+        await all_may_go.wait()
+        running[subject] -= 1
+        return answered({})
+
+    app = gateway.build(
+        [
+            Route("GET", "/workflows/{workflow_id}", wait, "Get"),
+            Route("GET", "/taskforces/{taskforce_uuid}", wait, "Get", is_heavy=True),
+        ],
+        Gatekeeper(Believer()),
+    )
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
+        asked = [asyncio.create_task(http.get(path, headers=TOKEN)) for _ in range(20)]
+        async with asyncio.timeout(20):
+            while running["ada"] < n_running:
+                await asyncio.sleep(0)
+            # Another caller has its own turn, and lets the first one's go on.
+            assert (await http.get(path, headers={"Authorization": "Bearer ben"})).status_code == 200
+            assert {(await each).status_code for each in asked} == {200}
+    assert most == {"ada": n_running, "ben": 1}
