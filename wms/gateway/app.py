@@ -30,7 +30,7 @@ from runtime import tracing
 from runtime.guarded import CALLER
 from runtime.telemetry import histogram, log
 from schemas.api import MAX_BODY_BYTES
-from schemas.errors import Broken, EWMSError, TooLarge, Unavailable
+from schemas.errors import Broken, EWMSError, OverQuota, TooLarge, Unavailable
 from wms.gateway import bodies, docs, openapi
 from wms.gateway.auth import Gatekeeper, Role, allowed
 from wms.gateway.callers import CallerLimits, Callers, OverLimit
@@ -60,6 +60,10 @@ _CALLER_LIMITS = CallerLimits()
 
 #: So many callers may have all their heavy requests run at once.
 _MAX_HEAVY_FACTOR = 4
+
+#: A caller over its share waits for so long for its refusal, without a place: who comes again at once, from hundreds of
+#: connections, would otherwise keep the process busy with refusals alone.
+_REFUSAL_PAUSE_S = 2.0
 
 _SERVICES = frozenset({Role.SYSTEM_TMS, Role.SYSTEM_WMS})
 
@@ -120,6 +124,7 @@ def build(
     max_body_bytes: int = MAX_BODY_BYTES,
     max_at_once: int = MAX_AT_ONCE,
     caller_limits: CallerLimits = _CALLER_LIMITS,
+    refusal_pause_s: float = _REFUSAL_PAUSE_S,
     body_patience_s: float = bodies.PATIENCE_S,
     health: Iterable[BaseRoute] = (),
     openapi_text: bytes | None = None,
@@ -149,6 +154,7 @@ def build(
         heavy_turns=_Turns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy),
         max_body_bytes=max_body_bytes,
         body_patience_s=body_patience_s,
+        refusal_pause_s=refusal_pause_s,
     )
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     # Routes are added as Starlette's: bodies are read, checked and answered here, once, in the contract's words.
@@ -157,10 +163,10 @@ def build(
             roles = allowed(route.method, route.path)
             if roles:
                 raise Broken(f"{route.path} is open, but roles are set for it")
-            app.add_route(route.path, _met(route.path, _open(route, door)), methods=[route.method])
+            app.add_route(route.path, _met(route.path, _patient(_open(route, door), door)), methods=[route.method])
             continue
         for prefix in PREFIXES:
-            endpoint = _guarded(route, door, old=prefix == OLD_PREFIX)
+            endpoint = _patient(_guarded(route, door, old=prefix == OLD_PREFIX), door)
             app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
     app.router.routes.extend(_unguarded(route) for route in health)
     app.add_exception_handler(HTTPException, _unrouted)
@@ -211,6 +217,7 @@ class _Door:
     heavy_turns: _Turns
     max_body_bytes: int
     body_patience_s: float
+    refusal_pause_s: float
 
 
 def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
@@ -253,6 +260,19 @@ def _open(route: OpenRoute, door: _Door) -> Endpoint:
             return await route.handler(request)
 
     return endpoint
+
+
+def _patient(endpoint: Endpoint, door: _Door) -> Endpoint:
+    """Return `endpoint`, with a pause before a caller hears that it is over its share."""
+
+    async def patient(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except OverQuota:
+            await asyncio.sleep(door.refusal_pause_s)
+            raise
+
+    return patient
 
 
 @contextmanager

@@ -54,6 +54,7 @@ async def door(
         ],
         Gatekeeper(Believer() if as_users else None),
         caller_limits=caller_limits,
+        refusal_pause_s=0.3,
         max_at_once=max_at_once,
         body_patience_s=body_patience_s,
     )
@@ -186,3 +187,16 @@ async def test_a_caller_that_sends_too_much_hears_when_to_come_again() -> None:
         assert refused.json()["error"] == "you have sent too many requests; one caller may send 0.5 a second"
         assert int(refused.headers["retry-after"]) in (1, 2)
         assert (await http.get(path, headers={"Authorization": "Bearer ada"})).status_code == 200
+
+
+async def test_a_caller_over_its_share_waits_for_its_refusal_and_holds_no_place_meanwhile() -> None:
+    eve = {"Authorization": "Bearer eve"}
+    limits = CallerLimits(per_s=0.001, burst=1)
+    async with door(max_at_once=2, body_patience_s=60, caller_limits=limits, as_users=True) as (http, _):
+        path = "/v1/task-directives/TK-1"
+        assert (await http.get(path, headers=eve)).status_code == 200
+        refused = [asyncio.create_task(http.get(path, headers=eve)) for _ in range(10)]
+        await asyncio.sleep(0)
+        assert (await http.get(path, headers={"Authorization": "Bearer ada"})).status_code == 200
+        # None was answered 503 for want of a place.
+        assert {(await each).status_code for each in refused} == {429}
