@@ -6,15 +6,16 @@ Without a file, or when the file fails, it remembers in memory alone: an event m
 import asyncio
 import logging
 import os
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from ewms.payloads import Recent
-from ewms.received import ReceivedFile, file_name, state_directory
+
+if TYPE_CHECKING:
+    from ewms.received import ReceivedFile
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,16 @@ _FRESH_S = 0.1
 _ALONE = 200_000
 _BESIDE_A_FILE = 10_000
 
-_FILE_ERRORS = (OSError, sqlite3.Error)
-
 T = TypeVar("T")
+
+
+def state_directory(environment: Mapping[str, str]) -> Path:
+    """Return where a client with `environment` keeps what it must remember."""
+    if named := environment.get("EWMS_STATE_DIR"):
+        return Path(named)
+    home = environment.get("XDG_STATE_HOME", "")
+    # A relative path there is invalid and to be ignored. Source: XDG Base Directory Specification.
+    return Path(home, "ewms") if Path(home).is_absolute() else Path.home() / ".local/state/ewms"
 
 
 def directory_of(remember: Remember) -> Path | None:
@@ -61,10 +69,9 @@ class Memory:
         self = cls()
         self._recent = before._recent
         if directory is not None:
-            path = directory / file_name(gateway, queue)
             self._where = str(directory)
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="ewms received")
-            self._file = await self._tried(lambda: ReceivedFile.open(path, now_s=time.time()))
+            self._file = await self._tried(lambda: _open_file(directory, gateway, queue))
         self._recent.capacity = _ALONE if self._file is None else _BESIDE_A_FILE
         return self
 
@@ -109,7 +116,7 @@ class Memory:
         """Return what `do` returns; if it fails, say so and go on without the file."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, do)
-        except _FILE_ERRORS as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, the events matter more
             log.warning(
                 "received events are remembered by this program alone: %s: %s; name a directory of your own in "
                 "EWMS_STATE_DIR, or turn this off with remember=False",
@@ -119,3 +126,9 @@ class Memory:
             self._file = None
             self._recent.capacity = _ALONE
             return None
+
+
+def _open_file(directory: Path, gateway: str, queue: str) -> "ReceivedFile":
+    from ewms.received import ReceivedFile, file_name  # noqa: PLC0415 - a Python may have been built without SQLite
+
+    return ReceivedFile.open(directory / file_name(gateway, queue), now_s=time.time())

@@ -13,7 +13,7 @@ plain rollback journal. Source: SQLite documentation, "Write-Ahead Logging", sec
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,15 +58,6 @@ class KeptFile:
     path: Path
     written_at: float
     n_bytes: int
-
-
-def state_directory(environment: Mapping[str, str]) -> Path:
-    """Return where a client with `environment` keeps what it must remember."""
-    if named := environment.get("EWMS_STATE_DIR"):
-        return Path(named)
-    home = environment.get("XDG_STATE_HOME", "")
-    # A relative path there is invalid and to be ignored. Source: XDG Base Directory Specification.
-    return Path(home, "ewms") if Path(home).is_absolute() else Path.home() / ".local/state/ewms"
 
 
 def file_name(gateway: str, queue: str) -> str:

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 
-from ewms.memory import Memory, directory_of
+from ewms.memory import Memory, directory_of, state_directory
 from ewms.received import ReceivedFile
 
 
@@ -68,6 +69,19 @@ async def test_a_file_that_fails_is_reported_once_and_done_without(
     assert "EWMS_STATE_DIR" in caplog.text
 
 
+async def test_a_python_without_sqlite_does_without_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As it is where the module cannot be imported.
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    monkeypatch.delitem(sys.modules, "ewms.received")
+    with caplog.at_level(logging.WARNING, "ewms.memory"):
+        memory = await opened(tmp_path)
+    memory.add("a")
+    assert (memory.holds("a"), memory.holds("b")) == (True, False)
+    assert "sqlite3" in caplog.text
+
+
 async def test_a_place_that_is_no_directory_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     memory = await opened(tmp_path / "file" / "received")
@@ -90,3 +104,16 @@ def test_where_received_events_are_kept_is_chosen_by_one_word(monkeypatch: pytes
     assert directory_of(remember=True) == Path("/state/received")
     assert directory_of(remember=False) is None
     assert directory_of("/elsewhere") == Path("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("environment", "directory"),
+    [
+        ({"EWMS_STATE_DIR": "/mine", "XDG_STATE_HOME": "/state"}, Path("/mine")),
+        ({"XDG_STATE_HOME": "/state"}, Path("/state/ewms")),
+        ({"XDG_STATE_HOME": "state"}, Path.home() / ".local/state/ewms"),
+        ({}, Path.home() / ".local/state/ewms"),
+    ],
+)
+def test_the_directory_is_the_named_one_or_the_users_own(environment: dict[str, str], directory: Path) -> None:
+    assert state_directory(environment) == directory

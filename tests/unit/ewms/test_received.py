@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ewms.received import LIFE_S, KeptFile, ReceivedFile, file_name, outdated, state_directory
+from ewms.received import LIFE_S, KeptFile, ReceivedFile, file_name, outdated
 
 NOW = 1_800_000_000.0
 
@@ -153,19 +153,6 @@ def test_the_files_that_stay_are_the_newest_and_within_the_limit(drawn: list[tup
     assert all(file.written_at > NOW - LIFE_S for file in stay)
     young = [file for file in files if file.written_at > NOW - LIFE_S]
     assert sum(file.n_bytes for file in young) > 300 or len(stay) == len(young)
-
-
-@pytest.mark.parametrize(
-    ("environment", "directory"),
-    [
-        ({"EWMS_STATE_DIR": "/mine", "XDG_STATE_HOME": "/state"}, Path("/mine")),
-        ({"XDG_STATE_HOME": "/state"}, Path("/state/ewms")),
-        ({"XDG_STATE_HOME": "state"}, Path.home() / ".local/state/ewms"),
-        ({}, Path.home() / ".local/state/ewms"),
-    ],
-)
-def test_the_directory_is_the_named_one_or_the_users_own(environment: dict[str, str], directory: Path) -> None:
-    assert state_directory(environment) == directory
 
 
 def test_each_queue_of_each_server_has_a_file_of_its_own() -> None:
