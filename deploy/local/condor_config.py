@@ -85,6 +85,7 @@ POLLING_INTERVAL = 2
 JOB_START_COUNT = 50
 JOB_START_DELAY = 0
 RUNBENCHMARKS = False
+CREATE_CORE_FILES = False
 
 # Without the process daemon every job's end blocks the startd for 3 s.
 USE_PROCD = True

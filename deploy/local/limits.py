@@ -1,4 +1,7 @@
-"""What this process and its children may have open: shells give an ordinary user 1024 files, at which mongod aborts."""
+"""What this process and its children may have: many open files, and no image of their memory on disk.
+
+Shells give an ordinary user 1024 files, at which mongod aborts.
+"""
 
 import resource
 
@@ -12,3 +15,9 @@ def allow_many_files() -> None:
     wanted = _MANY if hard == resource.RLIM_INFINITY else min(_MANY, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def forbid_core_dumps() -> None:
+    """Have no crash write memory, and with it passwords, to a file. A task that wants its own may raise the limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

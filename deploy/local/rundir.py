@@ -40,7 +40,7 @@ def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[
     base = _base()
     sweep(base, now=time.time())
     run, lock = _made(base)
-    (run / "logs").mkdir()
+    (run / "logs").mkdir(mode=0o700)
     try:
         yield run
     except Exception:

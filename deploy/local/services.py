@@ -12,7 +12,7 @@ from deploy.local.broker import PORTS
 from deploy.local.cache import Installed
 from deploy.local.datadir import DataDirectory, throwaway_data
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
-from deploy.local.limits import allow_many_files
+from deploy.local.limits import allow_many_files, forbid_core_dumps
 from deploy.local.mongodb import MongoDB
 from deploy.local.ports import Ports
 from deploy.local.prerequisites import check_pool
@@ -139,6 +139,7 @@ def running(
     if with_condor:
         check_pool()
     allow_many_files()
+    forbid_core_dumps()
     servers = servers or Unpacked(installed)
     places = Places(run, data or throwaway_data(fresh(run / "data")), ports or Ports())
     with Children() as children, contextlib.ExitStack() as stopping:

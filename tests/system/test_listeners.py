@@ -126,3 +126,12 @@ def test_every_file_with_a_secret_is_its_owners_alone(stack: Stack) -> None:
                         holders.append(path)
                         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
     assert {"key", ".erlang.cookie", "issuer.json", "broker-users.json"} <= {path.name for path in holders}
+
+
+def test_logs_are_the_owners_alone_and_a_crash_leaves_no_memory_on_disk(stack: Stack) -> None:
+    assert stat.S_IMODE(stack.logs.stat().st_mode) == 0o700
+    assert stat.S_IMODE(stack.services.run.stat().st_mode) & 0o066 == 0
+    for child in (*stack.services.servers, *map(stack.child, stack.names)):
+        limits = Path(f"/proc/{child.pid}/limits").read_text().splitlines()
+        (core,) = [line.split() for line in limits if line.startswith("Max core file size")]
+        assert core[4] == "0", child.name

@@ -27,3 +27,10 @@ def test_the_soft_limit_is_raised_as_far_as_it_may_be_and_never_lowered(soft: in
     limited = f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$0" -c "$1"'
     done = subprocess.run(["/bin/sh", "-c", limited, sys.executable, _LOOK], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(then), str(hard)]
+
+
+def test_a_crash_writes_no_memory_to_disk_and_a_task_may_have_it_otherwise() -> None:
+    look = "import resource; from deploy.local.limits import forbid_core_dumps as f; f(); print(*resource.getrlimit(4))"
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", str(before[1])]
