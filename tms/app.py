@@ -120,7 +120,11 @@ async def _another_tms_works() -> None:
 def _pool(settings: Settings) -> Pool:
     match settings.pool:
         case PoolKind.LOCAL:
-            return LocalPool(settings.tms_dir / "local-pool", n_slots=settings.local_slots)
+            return LocalPool(
+                settings.tms_dir / "local-pool",
+                n_slots=settings.local_slots,
+                first_account=settings.local_first_account,
+            )
         case PoolKind.CONDOR:
             name = settings.schedd if settings.condor_schedd is None else settings.condor_schedd
             return CondorPool(schedd=name, collector=settings.collector, timeout_s=settings.condor_timeout_s)

@@ -111,6 +111,9 @@ class Settings(ServiceSettings):
 
     #: Cores of this machine that the local pool may use at once.
     local_slots: Count = 8
+    #: The user id of the local pool's first slot; the others' follow it. For a TMS that is root among accounts made for
+    #: it, as `make up` starts it for root. None: pilots run as TMS does.
+    local_first_account: Annotated[int, Field(ge=1)] | None = None
     #: How long logs stay as they are (of taskforces that are over; of others that are in no queue), and compressed.
     log_quiet_s: Seconds = Field(
         86_400, validation_alias=AliasChoices("EWMS_LOG_QUIET_S", "JOB_EVENT_LOG_MODIFICATION_EXPIRY_SHORT")

@@ -27,6 +27,7 @@ from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.prerequisites import check_pool
 from deploy.local.rundir import run_directory
+from deploy.local.services import images_directory
 from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation, say_notices
 from deploy.local.wiring import PoolName
@@ -91,7 +92,7 @@ def _demonstrate(pool: PoolName, console: Console, environment: Mapping[str, str
             running_stack(installed, run, pool=pool, environment=environment, said=said) as stack,
         ):
             said("building the task image, simulating the tracks")
-            image = build_image(installed, run / "images/tracks")
+            image = build_image(installed, images_directory(run) / "tracks")
             traffic = asyncio.run(_run(stack, image))
             if not traffic.complete:
                 # Raised, so that the run directory with its logs is kept.

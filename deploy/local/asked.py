@@ -2,11 +2,13 @@
 
 EWMS_GATEWAY_PORT, EWMS_AMQP_PORT                     where the gateway and the broker listen (default: free ports)
 EWMS_BROKER_KEY_FILE, EWMS_BROKER_PUBLIC_KEY_FILE     the key that signs queue tokens (default: a new one)
+EWMS_TASKS_AS_ROOT                                    on: as root, tasks are root too (default: accounts of their own)
 EWMS_CLUSTERS_FILE, EWMS_CLUSTERS                     JSON, location -> {"schedd": …, "served_by": …} or alias
 EWMS_MONGO_AUTH                                       off: MongoDB asks nobody for a password (default: on)
 any other EWMS_ variable                              handed to every process of EWMS, over what it would be told
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ _ALIASES = ("sub-2", "osg", "OSG")
 #: What pydantic, which the services read the same variable with, takes for true.
 _YES = ("1", "on", "t", "true", "y", "yes")
 
+#: Lists of directories, as JSON.
+_ROOTS = ("EWMS_INPUT_ROOTS", "EWMS_EXTERNAL_ROOTS", "EWMS_IMAGE_ROOTS")
+
 # Where the launcher put the servers and itself: a shell that was set up for another system must not lead there.
 _OURS = frozenset(
     "EWMS_" + name
@@ -32,7 +37,7 @@ _OURS = frozenset(
         *("MONGO_URL", "MONGO_DATABASE", "MONGO_AUTH", "CONTROL_AMQP_URL", "DATA_AMQP_URL"),
         *("RABBITMQ_API_URL", "MQS_URL", "HTTP_PORT"),
         *("SCHEDD", "POOL", "TMS_DIR", "GATEWAY_PORT", "AMQP_PORT", "CLUSTERS", "CLUSTERS_FILE"),
-        *("BROKER_KEY_FILE", "BROKER_PUBLIC_KEY_FILE"),
+        *("BROKER_KEY_FILE", "BROKER_PUBLIC_KEY_FILE", "TASKS_AS_ROOT"),
         # The user's door reads these; a token is no service's business.
         *("GATEWAY", "TOKEN"),
     )
@@ -57,6 +62,15 @@ class Asked:
     def channels(self) -> int:
         """How many channels a connection to the broker may have: existing message clients open one for each use."""
         return 256 if self.passed_on.get("EWMS_LEGACY_CLIENTS", "").lower() in _YES else 16
+
+    @property
+    def roots(self) -> list[Path]:
+        """The directories that tasks may be shown, or from which files may go to them; TMS checks what they say."""
+        named: list[Path] = []
+        for name in _ROOTS:
+            with contextlib.suppress(ValueError, TypeError):
+                named += [path for path in map(Path, json.loads(self.passed_on.get(name, "[]"))) if path.exists()]
+        return named
 
     @property
     def schedds(self) -> list[str]:

@@ -3,9 +3,10 @@
 <home>/                      goes with the launch
     condor_config            of the daemons
     1/ 2/ …                  one for each start: sockets, locks, jobs' directories
-    client/                  0700: what TMS, the launcher and tests use the pool with, the same over all starts
+    client/                  0700: what the launcher and tests use the pool with, the same over all starts
         condor_config
         tokens.d/ewms        the one token, 0600
+    tms/                     the same for a TMS of another account
 <data>/spool/                the queue of jobs; stays
 <secrets>/passwords.d/POOL   the key that signs tokens of this pool, 0600; stays
 """
@@ -14,17 +15,19 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import htcondor2
 
+from deploy.local.accounts import CONDOR, ROOT, TMS
 from deploy.local.condor_config import IDENTITY, PoolPlan, client_configuration, pool_configuration
 from deploy.local.errors import LaunchError
 from deploy.local.keys import replace_secret, write_secret
 from deploy.local.processes import As, Child, Children, await_ready
 from deploy.local.rundir import fresh
+from deploy.local.seclusion import Secluded
 
 _START_TIMEOUT_S = 60.0
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
@@ -46,8 +49,10 @@ class Condor:
         port: int,
         data: Path,
         secrets: Path,
+        secluded: Secluded | None = None,
+        shared: Iterable[Path] = (),
     ) -> None:
-        ids = "1.1" if os.getuid() == 0 else f"{os.getuid()}.{os.getgid()}"
+        """Plan the pool. With `secluded` it runs as accounts of its own, and finds the directories `shared`."""
         self._plan = PoolPlan(
             tree=tree,
             home=home,
@@ -58,8 +63,12 @@ class Condor:
             logs=log.with_suffix(""),
             port=port,
             schedd=schedd,
-            ids=ids,
+            ids=_ids(secluded),
+            has_accounts=secluded is not None,
+            client=home / "client",
         )
+        self._secluded = secluded
+        self._shared = tuple(shared)
         self._children = children
         self._log = log
         self._n_starts = 0
@@ -69,6 +78,11 @@ class Condor:
     def config(self) -> Path:
         """The configuration of clients."""
         return self._plan.client_config
+
+    @property
+    def tms_config(self) -> Path:
+        """The configuration of TMS."""
+        return self.config if self._secluded is None else self._plan.for_tms.client_config
 
     @property
     def child(self) -> Child:
@@ -99,6 +113,8 @@ class Condor:
         # A new one each time: dying daemons of an earlier start take the lock files that they know there.
         plan = replace(self._plan, work=fresh(self._plan.home / str(self._n_starts)))
         _write(plan)
+        if self._secluded is not None:
+            _hand_over(plan, self._secluded)
         self._child = self._children.launch(
             self.name,
             [plan.tree / "usr/sbin/condor_master", "-f", "-t"],
@@ -106,8 +122,15 @@ class Condor:
             environment=_environment(plan.config),
             cwd=plan.home,
             seen_as=As.UID_1,
+            secluded=self._as_root_of_its_own(plan),
         )
         return self._child
+
+    def _as_root_of_its_own(self, plan: PoolPlan) -> list[str]:
+        if self._secluded is None:
+            return []
+        writable = (plan.home, plan.spool, plan.logs, *self._shared)
+        return self._secluded.command(ROOT, readable=[plan.tree, plan.key.parent], writable=writable)
 
     def is_ready(self) -> bool:
         """Say whether its schedd and its slot can be asked for."""
@@ -130,15 +153,47 @@ def use(config: Path) -> None:
 def _write(plan: PoolPlan) -> None:
     for directory in (plan.work / "execute", plan.work / "lock", plan.work / "run", plan.spool, plan.logs):
         directory.mkdir(exist_ok=True)
-    for directory in (plan.key.parent, plan.client, plan.token.parent):
-        directory.mkdir(mode=0o700, exist_ok=True)
+    plan.key.parent.mkdir(mode=0o700, exist_ok=True)
     if not plan.key.exists():
         replace_secret(plan.key, secrets.token_hex(32).encode())
     plan.config.write_text(pool_configuration(plan))
     # Clients may read theirs at any moment, and it is the same over all starts.
     if not plan.token.exists():
+        _write_client(plan, _token(plan).encode())
+
+
+def _write_client(plan: PoolPlan, token: bytes) -> None:
+    if not plan.token.exists():
+        plan.client.mkdir(mode=0o700)
+        plan.token.parent.mkdir(mode=0o700)
         plan.client_config.write_text(client_configuration(plan))
-        write_secret(plan.token, _token(plan).encode())
+        write_secret(plan.token, token)
+
+
+def _ids(secluded: Secluded | None) -> str:
+    if secluded is not None:
+        return f"{CONDOR}.{CONDOR}"
+    return "1.1" if os.getuid() == 0 else f"{os.getuid()}.{os.getgid()}"
+
+
+def _hand_over(plan: PoolPlan, secluded: Secluded) -> None:
+    """Give the pool's files to its accounts: the key to its root, a token to TMS, the rest to the daemons."""
+    _write_client(plan.for_tms, plan.token.read_bytes())
+    for path, account in (
+        (plan.work, CONDOR),
+        (plan.spool, CONDOR),
+        (plan.logs, CONDOR),
+        (plan.key.parent, ROOT),
+        (plan.for_tms.client, TMS),
+    ):
+        secluded.give(path, account)
+    for path in (plan.spool, plan.logs, plan.work / "lock", plan.work / "run"):
+        path.chmod(0o700)
+    # Jobs pass to their own directories, which are closed to each other.
+    (plan.work / "execute").chmod(0o711)
+    for path in (plan.home, plan.work):
+        secluded.give_alone(path, ROOT)
+        path.chmod(0o711)
 
 
 def _token(plan: PoolPlan) -> str:

@@ -4,8 +4,10 @@ HTCondor by default takes the word of every unix account of the machine. This po
 signed with the pool's own key is the only proof of it: who cannot read the token can neither look nor change anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from deploy.local.accounts import slot_name
 
 N_WORKERS = 8
 
@@ -113,6 +115,13 @@ ALLOW_ADVERTISE_STARTD = {_DAEMONS}
 QUEUE_SUPER_USERS = {IDENTITY}
 """
 
+#: Where the daemons are root among accounts of their own: each slot runs its jobs as another.
+_SLOT_USERS = "".join(f"SLOT1_{n}_USER = {slot_name(n)}\n" for n in range(1, 2 * N_WORKERS + 1))
+_SECLUDED = f"""\
+STARTER_ALLOW_RUNAS_OWNER = False
+DEDICATED_EXECUTE_ACCOUNT_REGEXP = {slot_name(0).rstrip("0")}[0-9]+
+{_SLOT_USERS}"""
+
 _CLIENT = """\
 SCHEDD_HOST = {schedd}
 """
@@ -120,7 +129,10 @@ SCHEDD_HOST = {schedd}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPlan:
-    """What a pool's configuration depends on. `ids`: the user and group of its daemons, `1.1`."""
+    """What a pool's configuration depends on. `ids`: the user and group of its daemons, `1.1`.
+
+    `has_accounts`: the pool runs each slot's jobs as an account of the slot.
+    """
 
     tree: Path
     home: Path
@@ -134,16 +146,14 @@ class PoolPlan:
     port: int
     schedd: str
     ids: str
+    has_accounts: bool
+    #: The directory of who may use the pool: configuration and token. Nobody else may read it.
+    client: Path
 
     @property
     def config(self) -> Path:
         """The configuration of the daemons."""
         return self.home / "condor_config"
-
-    @property
-    def client(self) -> Path:
-        """The directory of those who may use the pool: their configuration and token. Nobody else may read it."""
-        return self.home / "client"
 
     @property
     def client_config(self) -> Path:
@@ -155,10 +165,15 @@ class PoolPlan:
         """The file with the clients' token."""
         return self.client / "tokens.d/ewms"
 
+    @property
+    def for_tms(self) -> "PoolPlan":
+        """The same for a TMS that has an account of its own: HTCondor takes a token from its owner's hand only."""
+        return replace(self, client=self.home / "tms")
+
 
 def pool_configuration(plan: PoolPlan) -> str:
     """Return the daemons' configuration."""
-    return (_COMMON + _POOL).format(
+    return (_COMMON + _POOL + (_SECLUDED if plan.has_accounts else "")).format(
         tree=plan.tree,
         work=plan.work,
         spool=plan.spool,

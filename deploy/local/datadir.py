@@ -6,6 +6,7 @@
       secrets/              the passwords and keys of this system
       mongodb/ rabbitmq/ condor/    the servers' data: documents, queues with their events, the queue of jobs
       tms/condor/ local/    job logs, checkpoints and epoch; a pool of each kind has its own
+      accounts/             which ids tasks have where root launches, and their names
       programs/             where the pilots of plain child processes find apptainer
 
 Sockets, settings that are written anew at each start and logs lie in the run directory instead (`rundir.py`): its path
@@ -32,7 +33,7 @@ MARKER = "ewms-data.json"
 _LOCK = "lock"
 #: There while the directory is being emptied: a start that finds it goes on with that.
 _EMPTYING = "emptying"
-_CONTENTS = ("mongodb", "rabbitmq", "condor", "tms", "programs", "secrets")
+_CONTENTS = ("mongodb", "rabbitmq", "condor", "tms", "programs", "secrets", "accounts")
 
 #: What the configuration of a server, or a submit description, would take for something else.
 _UNSAYABLE = re.compile(r"[\x00-\x1f\x7f\"'$,;#%\\]")

@@ -128,17 +128,18 @@ class Children(Lifetimes[Child]):
         cwd: Path | None = None,
         seen_as: As = As.ITSELF,
         namespaced: bool = True,
+        secluded: Sequence[str] = (),
     ) -> Child:
         """Start `command`, output to `log` (appended), so that it and all that it starts dies with this process.
 
         `namespaced` children get a pid namespace where this machine allows one; the others keep the machine's own
-        view, which container engines need.
+        view, which container engines need. `secluded` are words that run a command as another account.
 
         Raises:
             LaunchError: the launch is over already.
         """
         namespaced = namespaced and allows_namespaces()
-        holder = _namespace(seen_as) if namespaced else _keeper()
+        holder = [*(_namespace(seen_as, has_own=bool(secluded)) if namespaced else _keeper()), *secluded]
 
         def start() -> Child:
             # The kernel sends the death signal when the *thread* that forked ends, so one thread forks all children
@@ -208,10 +209,12 @@ def tail(log: Path) -> str:
     return "    (no log was written)"
 
 
-def _namespace(seen_as: As) -> list[str]:
+def _namespace(seen_as: As, *, has_own: bool) -> list[str]:
+    """Return the holder of a pid namespace; `has_own`: the command brings a user and a mount namespace of its own."""
+    user = [] if has_own else ["--user", *_mapping(seen_as), "--mount-proc"]
     return [
         *(tool("setpriv"), "--pdeathsig", "KILL", "--"),
-        *(tool("unshare"), "--user", *_mapping(seen_as), "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+        *(tool("unshare"), *user, "--pid", "--fork", "--kill-child", "--"),
     ]
 
 

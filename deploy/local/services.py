@@ -1,7 +1,8 @@
 """Bring the real servers up together, and down again in reverse, in a run directory of their own."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from deploy.local.prerequisites import check_pool
 from deploy.local.processes import Child, Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.rundir import fresh
+from deploy.local.seclusion import Secluded, settle
 from deploy.local.sidebyside import SideBySide
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Services:
     children: Children
     data: DataDirectory
     ports: Ports
+    #: The accounts of what handles users' tasks; `None`: the launcher's own.
+    secluded: Secluded | None
 
     @property
     def servers(self) -> list[Child]:
@@ -127,10 +131,13 @@ def running(
     servers: Servers | None = None,
     data: DataDirectory | None = None,
     ports: Ports | None = None,
+    readable: Iterable[Path] = (),
+    shared: Iterable[Path] = (),
 ) -> Iterator[Services]:
     """Start the servers side by side below `run`; when the body ends, stop them in reverse.
 
     `servers` runs broker and store in another way than unpacked from the cache. Without `data` all goes with `run`.
+    Where tasks have accounts of their own, these find the directories `readable`, and what they may write in `shared`.
 
     Raises:
         PoolUnavailable: HTCondor did not come up; its log is named.
@@ -142,6 +149,11 @@ def running(
     forbid_core_dumps()
     servers = servers or Unpacked(installed)
     places = Places(run, data or throwaway_data(fresh(run / "data")), ports or Ports())
+    secluded = settle(
+        places.data.place("accounts"),
+        os.environ,
+        readable=[installed.mongod.parents[2], images_directory(run), *readable],
+    )
     with Children() as children, contextlib.ExitStack() as stopping:
         mongodb = partial(servers.mongodb, children, places, auth=mongo_auth)
         rabbitmq = partial(servers.rabbitmq, children, places, broker)
@@ -159,6 +171,8 @@ def running(
                 port=places.ports.take_one("condor"),
                 data=places.data.place("condor"),
                 secrets=places.data.place("secrets", "condor"),
+                secluded=secluded,
+                shared=[places.data.place("tms", "condor"), *shared],
             ).start()
 
         with SideBySide(children) as starts:
@@ -173,12 +187,19 @@ def running(
             children,
             places.data,
             places.ports,
+            secluded,
         )
         stopping.callback(services.mongodb.stop)
         stopping.callback(services.rabbitmq.stop)
         if services.condor is not None:
             stopping.callback(services.condor.stop)
         yield services
+
+
+def images_directory(run: Path) -> Path:
+    """Return the directory of the images that are built for this launch; tasks can read it."""
+    (images := run / "images").mkdir(mode=0o755, exist_ok=True)
+    return images
 
 
 def _retried(start: Callable[[], _S]) -> _S:

@@ -14,13 +14,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from deploy.local import accounts
 from deploy.local.asked import LOCATION, SCHEDD, Asked, asked
 from deploy.local.cache import Installed
 from deploy.local.datadir import DataDirectory
@@ -57,6 +58,8 @@ class Stack:
     logs: Path
     asked: Asked
     _specs: Mapping[str, Spec]
+    #: By process, the words that run it as another account.
+    _secluded: Mapping[str, Sequence[str]]
     _children: dict[str, Child] = field(default_factory=dict)
 
     @property
@@ -143,6 +146,7 @@ class Stack:
             environment=spec.environment,
             # A task's container engine would not find itself in a namespace of one user.
             namespaced=False,
+            secluded=self._secluded.get(name, ()),
         )
         self._children[name] = child
         return child
@@ -167,13 +171,14 @@ def running_stack(
     said: Callable[[str], None] = lambda _: None,
     servers: Servers | None = None,
     data: DataDirectory | None = None,
+    shared: Iterable[Path] = (),
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
     `servers` runs broker and store in another way than unpacked from the cache. The system goes on with `data` as a
     launch before has left them; without any it is new, and everything goes with `run`.
 
-    `said` hears what is being started.
+    `said` hears what is being started. Where tasks have accounts of their own, these find the directories `shared`.
 
     Raises:
         LaunchError: something did not come up; what did is stopped, and the log is named.
@@ -195,6 +200,7 @@ def running_stack(
                     servers=servers,
                     data=data,
                     ports=ports,
+                    shared=shared,
                 )
             )
         except PortTaken as error:
@@ -234,6 +240,7 @@ def _started(
     servers: Servers | None,
     data: DataDirectory | None,
     ports: Ports,
+    shared: Iterable[Path],
 ) -> Iterator[Stack]:
     said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
     with running(
@@ -245,8 +252,10 @@ def _started(
         servers=servers,
         data=data,
         ports=ports,
+        readable=wanted.roots,
+        shared=shared,
     ) as services:
-        stack = _stack(installed, services, pool, wanted, environment)
+        stack = _stack(installed, services, pool, wanted, environment, shared=shared)
         with contextlib.ExitStack() as stopping:
             stopping.callback(stack.stop_all)
             said("starting the issuer, MQS, WMS and TMS")
@@ -258,10 +267,18 @@ def _started(
 
 
 def _stack(
-    installed: Installed, services: Services, pool: PoolName, wanted: Asked, environment: Mapping[str, str]
+    installed: Installed,
+    services: Services,
+    pool: PoolName,
+    wanted: Asked,
+    environment: Mapping[str, str],
+    *,
+    shared: Iterable[Path],
 ) -> Stack:
     ports = services.ports.take(("gateway", "issuer", "tms"))
     issuer = write_issuer(services.data.place("secrets", "issuer"), port=ports["issuer"])
+    tms_dir = services.data.place("tms", pool)
+    secluded = _seclude_tms(services, pool, tms_dir, shared)
     wires = Wires(
         mongo_urls={service: services.mongodb.url(service) for service in DATABASES},
         broker=services.rabbitmq,
@@ -271,14 +288,29 @@ def _stack(
         gateway_port=ports["gateway"],
         tms_port=ports["tms"],
         pool=pool,
-        tms_dir=services.data.place("tms", pool),
+        tms_dir=tms_dir,
         apptainer=_apptainer(installed, services.data, environment),
-        condor_config=services.condor.config if services.condor else None,
+        condor_config=services.condor.tms_config if services.condor else None,
+        has_accounts=services.secluded is not None,
         pilot_tag=version("ewms"),
         protected=(services.data.root, *(services.logs.parent / name for name in _OF_THE_RUN)),
     )
     processes = specs(wires, wanted, environment)
-    return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes)
+    return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes, secluded)
+
+
+def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the words that run TMS as an account of its own, if there are accounts, and give it its directory.
+
+    With the local pool it is root among them: it gives each pilot another, which passes through TMS's directory.
+    """
+    if (secluded := services.secluded) is None:
+        return {}
+    account = accounts.TMS if pool == "condor" else accounts.ROOT
+    secluded.give(tms_dir, account)
+    tms_dir.chmod(0o700 if pool == "condor" else 0o711)
+    token = [services.condor.tms_config.parent] if services.condor else []
+    return {"tms": secluded.command(account, readable=token, writable=[tms_dir, *shared])}
 
 
 def _apptainer(installed: Installed, data: DataDirectory, environment: Mapping[str, str]) -> Path:

@@ -22,6 +22,7 @@ from deploy.local.lockfile import open_lock
 from deploy.local.packages import PackageSet
 from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.rundir import run_directory
+from deploy.local.seclusion import has_accounts
 from deploy.local.stack import Stack, running_stack
 from deploy.local.wiring import N_SLOTS, PoolName
 from tms.pilotfiles import TOKEN_FILE
@@ -84,7 +85,11 @@ def _run(pool: PoolName | None, data: DataDirectory, console: Console, environme
                 raise
             _say_no_pool(console, error)
             pool = "local"
-    installed = installation(console, environment, NEEDED[pool or "condor"], allow_fallback=True)
+    wanted = NEEDED[pool or "condor"]
+    if has_accounts(environment) and packages.CONTAINERS not in wanted:
+        # The account of a task cannot fetch them into our cache when it needs them.
+        wanted = (*wanted, packages.CONTAINERS)
+    installed = installation(console, environment, wanted, allow_fallback=True)
     if installed.is_fallback:
         facts = ", ".join(f"{name} {version}" for name, version in sorted(installed.versions.items()))
         _notice(console, f"these servers are older than those EWMS is tested with: {facts}")

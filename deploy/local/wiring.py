@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from deploy.local.accounts import FIRST_SLOT
 from deploy.local.asked import SCHEDD, Asked
 from deploy.local.broker import Broker
 from schemas.topology import Service, tms_service
@@ -49,6 +50,8 @@ class Wires:
     pilot_tag: str
     #: Where keys, passwords and tokens of this system lie, and whatever else no task is to see.
     protected: tuple[Path, ...] = ()
+    #: Whether tasks, and TMS, have accounts of their own.
+    has_accounts: bool = False
 
     @property
     def gateway(self) -> str:
@@ -123,6 +126,10 @@ def _tms(wires: Wires) -> dict[str, str]:
         "EWMS_LOCAL_SLOTS": str(N_SLOTS),
         "EWMS_PROTECTED_DIRECTORIES": json.dumps([str(directory) for directory in wires.protected]),
     }
+    if wires.has_accounts:
+        told["HOME"] = str(wires.tms_dir)
+        if wires.pool == "local":
+            told["EWMS_LOCAL_FIRST_ACCOUNT"] = str(FIRST_SLOT)
     if wires.condor_config is not None:
         told["CONDOR_CONFIG"] = str(wires.condor_config)
     return told

@@ -16,6 +16,7 @@ import htcondor2
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.accounts import TMS
 from deploy.local.condor import use
 from deploy.local.rundir import run_directory
 from deploy.local.services import running
@@ -91,8 +92,8 @@ def eager_s(n_workers: int, directory: Path) -> float:
     return taken_s
 
 
-async def measure(repeat: int, eager_up_to: int) -> Table:
-    """Return the table."""
+async def measure(repeat: int, eager_up_to: int, directory: Path) -> Table:
+    """Return the table; the jobs' files lie in `directory`."""
     table = Table(title=f"Submit to a real schedd (median of {repeat})")
     for column in (
         "workers",
@@ -107,20 +108,19 @@ async def measure(repeat: int, eager_up_to: int) -> Table:
     pool = CondorPool(schedd="")
     await pool.start()
     one_s = None
-    with tempfile.TemporaryDirectory() as name:
-        for n_workers in SIZES:
-            submit_s, removal_s, stall_s = await late(pool, n_workers, Path(name), repeat)
-            one_s = one_s or submit_s
-            whole_s = await asyncio.to_thread(eager_s, n_workers, Path(name)) if n_workers <= eager_up_to else None
-            table.add_row(
-                f"{n_workers:,}",
-                f"{submit_s * 1000:.1f} ms",
-                f"{submit_s / one_s:.2f} x",
-                f"{removal_s * 1000:.1f} ms",
-                f"{stall_s * 1000:.1f} ms",
-                f"{whole_s * 1000:.0f} ms" if whole_s else "",
-                f"{submit_s / whole_s:.3f}" if whole_s else "",
-            )
+    for n_workers in SIZES:
+        submit_s, removal_s, stall_s = await late(pool, n_workers, directory, repeat)
+        one_s = one_s or submit_s
+        whole_s = await asyncio.to_thread(eager_s, n_workers, directory) if n_workers <= eager_up_to else None
+        table.add_row(
+            f"{n_workers:,}",
+            f"{submit_s * 1000:.1f} ms",
+            f"{submit_s / one_s:.2f} x",
+            f"{removal_s * 1000:.1f} ms",
+            f"{stall_s * 1000:.1f} ms",
+            f"{whole_s * 1000:.0f} ms" if whole_s else "",
+            f"{submit_s / whole_s:.3f}" if whole_s else "",
+        )
     await pool.stop()
     return table
 
@@ -132,10 +132,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--eager-up-to", type=int, default=1_000, help="10000 eager jobs keep a schedd busy for long")
     told = parser.parse_args(arguments)
     console = Console()
-    with run_directory() as run, running(installation(console, os.environ), run) as services:
+    with (
+        run_directory() as run,
+        tempfile.TemporaryDirectory() as name,
+        running(installation(console, os.environ), run, shared=[Path(name)]) as services,
+    ):
         assert services.condor is not None
         use(services.condor.config)
-        console.print(asyncio.run(measure(told.repeat, told.eager_up_to)))
+        if services.secluded is not None:
+            services.secluded.give(Path(name), TMS)
+        console.print(asyncio.run(measure(told.repeat, told.eager_up_to, Path(name))))
 
 
 if __name__ == "__main__":

@@ -36,14 +36,18 @@ TAGS = ("1.9.0", "1.10.0", "fix-4f2a1b")
 
 
 @pytest.fixture(scope="session")
-def stack(installed: Installed, servers: Servers | None, request: pytest.FixtureRequest) -> Iterator[Stack]:
+def stack(
+    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, scratch: Path
+) -> Iterator[Stack]:
     """Everything that `make up` starts, with HTCondor; the developer's own settings stay out.
 
     Logs are kept when a test has failed.
     """
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running_stack(installed, run, pool="condor", environment=plain_environment(), servers=servers) as running,
+        running_stack(
+            installed, run, pool="condor", environment=plain_environment(), servers=servers, shared=[scratch]
+        ) as running,
     ):
         yield running
 
@@ -88,11 +92,15 @@ def choices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="package")
-def chosen(installed: Installed, choices: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Stack]:
+def chosen(
+    installed: Installed, choices: dict[str, str], request: pytest.FixtureRequest, scratch: Path
+) -> Iterator[Stack]:
     """The system with other choices than the defaults."""
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running_stack(installed, run, pool="local", environment=plain_environment() | choices) as running,
+        running_stack(
+            installed, run, pool="local", environment=plain_environment() | choices, shared=[scratch]
+        ) as running,
     ):
         yield running
 

@@ -1,12 +1,11 @@
 """The demonstration, with fewer events: both tasks, the second in a real image, on the real pool."""
 
-from pathlib import Path
-
 from deploy.demo.image import build_image
 from deploy.demo.tracks import events, workflow
 from deploy.demo.traffic import run_workflow
 from deploy.local.asked import LOCATION
 from deploy.local.cache import Installed
+from deploy.local.services import images_directory
 from deploy.local.stack import Stack
 from ewms import AsyncClient
 from ewms.progress import Progress
@@ -14,9 +13,9 @@ from ewms.progress import Progress
 N = 24
 
 
-async def test_every_track_comes_back_refined(stack: Stack, installed: Installed, tmp_path: Path) -> None:
+async def test_every_track_comes_back_refined(stack: Stack, installed: Installed) -> None:
     shown: list[Progress] = []
-    image = build_image(installed, tmp_path / "tracks")
+    image = build_image(installed, images_directory(stack.services.run) / "tracks")
     async with AsyncClient(stack.gateway, token=stack.token) as ews:
         traffic = await run_workflow(ews, workflow(image, LOCATION), events(N), shown.append)
     assert traffic.complete

@@ -6,6 +6,8 @@
 A cluster's jobs are where its log says they are, as in HTCondor. Pilots do not outlive TMS: those that ran when it
 ended are logged as evicted by the next TMS, and run again from their beginning. Lost are what they had printed since
 and the events they had in hand, which the broker gives to other pilots.
+
+With `first_account` TMS is root among accounts that were made for it, and each job that runs has one to itself.
 """
 
 import asyncio
@@ -40,8 +42,18 @@ class LocalPool:
     A job may ask for what `machine` has at most: with None, the memory of this machine and the disk below `root`.
     """
 
-    def __init__(self, root: Path, *, n_slots: int, grace_s: float = 10.0, machine: Room | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        n_slots: int,
+        grace_s: float = 10.0,
+        machine: Room | None = None,
+        first_account: int | None = None,
+    ) -> None:
         self._root = root
+        self._first_account = first_account
+        self._accounts_in_use: set[int] = set()
         self._n_slots = n_slots
         self._machine = machine
         self._grace_s = grace_s
@@ -51,8 +63,11 @@ class LocalPool:
 
     async def start(self) -> None:
         """Take up the clusters of an earlier TMS."""
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The accounts of jobs must find their own directories, and may see no other's.
+        mode = 0o700 if self._first_account is None else 0o711
+        self._root.mkdir(mode=mode, parents=True, exist_ok=True)
         await asyncio.to_thread(shutil.rmtree, self._root / "jobs", ignore_errors=True)
+        (self._root / "jobs").mkdir(mode=mode)
         for file in sorted(self._root.glob("cluster-*.json")):
             queued = QueuedCluster.from_bytes(file.read_bytes())
             self._queue[queued.cluster_id] = queued
@@ -186,8 +201,9 @@ class LocalPool:
         def chirped(text: str) -> None:
             self._log(queued, eventlog.said(cluster_id, proc, _now(), text))
 
+        account = self._take_account()
         try:
-            exit_code = await run(self._job(queued, proc), started=started, chirped=chirped)
+            exit_code = await run(self._job(queued, proc, account), started=started, chirped=chirped)
         except asyncio.CancelledError:
             return eventlog.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
         except MaxRuntimeReached:
@@ -196,7 +212,19 @@ class LocalPool:
             queued.held.add(proc)
             reason = f"Failed to start the pilot: {error}"
             return eventlog.held(cluster_id, proc, _now(), reason, code=_CANNOT_START, subcode=error.errno or 0)
+        finally:
+            self._accounts_in_use.discard(account or 0)
         return eventlog.terminated(cluster_id, proc, _now(), exit_code)
+
+    def _take_account(self) -> int | None:
+        """Return an account that no running job has; there is one for each slot."""
+        if self._first_account is None:
+            return None
+        account = self._first_account
+        while account in self._accounts_in_use:
+            account += 1
+        self._accounts_in_use.add(account)
+        return account
 
     def _ended(self, queued: QueuedCluster, proc: int, task: "asyncio.Task[str]") -> None:
         # A task that was cancelled before its first step has not even begun `_run`.
@@ -219,7 +247,7 @@ class LocalPool:
             self._leave(queued)
         self._schedule()
 
-    def _job(self, queued: QueuedCluster, proc: int) -> Job:
+    def _job(self, queued: QueuedCluster, proc: int, account: int | None) -> Job:
         spec = queued.spec
         name = f"{queued.cluster_id}.{proc}"
         output = Path(spec.output_directory, f"cluster-{queued.cluster_id}", str(proc))
@@ -232,6 +260,7 @@ class LocalPool:
             output=output if spec.output_directory else None,
             max_runtime_s=spec.max_runtime_s,
             grace_s=self._grace_s,
+            account=account,
         )
 
     def _leave(self, queued: QueuedCluster) -> None:

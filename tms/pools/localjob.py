@@ -1,6 +1,7 @@
 """One job of the local pool: a pilot as a child process, its directory, its chirps, and the end of all it started.
 
-The pilot dies with TMS (`setpriv --pdeathsig`), so that no pilot is left that nobody knows of.
+The pilot dies with TMS (`setpriv --pdeathsig`), so that no pilot is left that nobody knows of. Where TMS has accounts
+to give, the pilot runs as one of those, and finds a renewed token in its directory: it cannot read TMS's files.
 """
 
 import asyncio
@@ -9,9 +10,12 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tms.pilotfiles import PREFIX, TOKEN_FILE
+from tms.pools.localtoken import kept_new
 
 #: The pilot finds the pipe for its chirps by this variable.
 CHIRP_FD = "EWMS_PILOT_HTCHIRP_FD"
@@ -20,6 +24,8 @@ _MARK = "_EWMS_LOCAL_JOB"
 _MAX_CHIRP_BYTES = 64 * 1024
 #: How long chirps are read after the pilot has ended: something that it left behind may hold the pipe open.
 _LAST_CHIRPS_S = 1.0
+#: By this variable a pilot would be led to TMS's own file of the token.
+_TOKEN_SOURCE = f"{PREFIX}TOKEN_SOURCE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,8 @@ class Job:
     output: Path | None
     max_runtime_s: float
     grace_s: float
+    #: The user and group that the pilot runs as; `None`: as TMS does.
+    account: int | None = None
 
 
 class MaxRuntimeReached(Exception):
@@ -56,7 +64,7 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
         try:
             # In here, so that the pilot does not outlive what fails in it.
             started()
-            async with asyncio.timeout(job.max_runtime_s):
+            async with _token_kept_new(job), asyncio.timeout(job.max_runtime_s):
                 return await process.wait()
         except TimeoutError as error:
             raise MaxRuntimeReached from error
@@ -77,6 +85,9 @@ def _prepare(job: Job) -> None:
         else:
             # With its mode: the token is its owner's only, here too.
             shutil.copy2(file, job.directory / file.name)
+    if job.account is not None:
+        for path in (job.directory, *job.directory.rglob("*")):
+            os.chown(path, job.account, job.account, follow_symlinks=False)
     if job.output:
         job.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -84,10 +95,9 @@ def _prepare(job: Job) -> None:
 async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subprocess.Process, "asyncio.Task[None]"]:
     read_fd, write_fd = os.pipe()
     stdout, stderr = _outputs(job)
-    setpriv = shutil.which("setpriv")
     try:
         process = await asyncio.create_subprocess_exec(
-            *((setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()),
+            *_holder(job.account),
             *job.command,
             cwd=job.directory,
             env={
@@ -96,6 +106,7 @@ async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subp
                 **job.environment,
                 CHIRP_FD: str(write_fd),
                 _MARK: job.name,
+                **({} if job.account is None else {_TOKEN_SOURCE: ""}),
             },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stdout,
@@ -111,6 +122,24 @@ async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subp
         for fd in {stdout, stderr} - {asyncio.subprocess.DEVNULL}:
             os.close(fd)
     return process, asyncio.create_task(_listen(read_fd, chirped))
+
+
+def _holder(account: int | None) -> list[str]:
+    """Return the words before the pilot's command: it dies with TMS, and runs as `account`."""
+    setpriv = shutil.which("setpriv")
+    if account is None:
+        return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    if setpriv is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "setpriv")
+    user = [f"--reuid={account}", f"--regid={account}", "--clear-groups", "--inh-caps=-all", "--no-new-privs"]
+    return [setpriv, *user, "--pdeathsig", "KILL", "--"]
+
+
+def _token_kept_new(job: Job) -> AbstractAsyncContextManager[None]:
+    source = next((path for path in map(Path, job.input_files) if path.name == TOKEN_FILE), None)
+    if job.account is None or source is None:
+        return nullcontext()
+    return kept_new(source, job.directory, job.account)
 
 
 def _outputs(job: Job) -> tuple[int, int]:
@@ -147,13 +176,13 @@ async def _end(process: asyncio.subprocess.Process, job: Job, chirps: "asyncio.T
         with suppress(TimeoutError):
             async with asyncio.timeout(job.grace_s):
                 await process.wait()
-    await _until_none_is_left(process, job.name)
+    await _until_none_is_left(process, job)
     await process.wait()
     await _finished(chirps)
 
 
-async def _until_none_is_left(process: asyncio.subprocess.Process, name: str) -> None:
-    while members := await asyncio.to_thread(_members, process.pid, name):
+async def _until_none_is_left(process: asyncio.subprocess.Process, job: Job) -> None:
+    while members := await asyncio.to_thread(_members, process.pid, job.name, job.account):
         for pid in members:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -169,8 +198,8 @@ async def _finished(chirps: "asyncio.Task[None]") -> None:
         return
 
 
-def _members(leader: int, name: str) -> set[int]:
-    """Return the living processes of the job: its session, its descendants, and those that carry its mark."""
+def _members(leader: int, name: str, account: int | None) -> set[int]:
+    """Return the living processes of the job: its account, its session, its descendants, and who carries its mark."""
     parents: dict[int, int] = {}
     members: set[int] = set()
     mark = f"{_MARK}={name}".encode()
@@ -181,7 +210,10 @@ def _members(leader: int, name: str) -> set[int]:
             if state in "ZX":
                 continue
             parents[pid] = int(ppid)
-            if int(session) == leader or mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            # No other job has its account while it runs.
+            has_account = account is not None and Path(f"/proc/{pid}").stat().st_uid == account
+            has_mark = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if has_account or has_mark or int(session) == leader:
                 members.add(pid)
         except (FileNotFoundError, PermissionError, ProcessLookupError):
             continue

@@ -33,6 +33,8 @@ def scratch() -> Iterator[Path]:
 def test_up_takes_the_local_pool_with_a_notice_and_ends_with_the_make_that_runs_it(scratch: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
     environment = {**kept, "TMPDIR": str(scratch / "tmp"), "PYTHONPATH": str(Path.cwd()), "MAKELEVEL": "1"}
+    # Root with no ids to give has no account for tasks.
+    environment["EWMS_TASKS_AS_ROOT"] = "on"
     script = FORBIDDEN.format(python=sys.executable)
     with (errors := scratch / "errors").open("w") as output:
         make = subprocess.Popen(

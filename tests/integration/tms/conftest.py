@@ -10,12 +10,15 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import pytest
 from pydantic import SecretStr
 
+from deploy.local.accounts import FIRST_SLOT, ROOT, TMS
 from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.seclusion import Secluded
+from deploy.local.services import Services
 from runtime.amqp import Unroutable
 from runtime.bus import Bus, Caller
 from schemas.errors import Unavailable
@@ -36,7 +39,8 @@ from schemas.wire import AnyAnswer, AnyRequest
 from tests.integration.tms.process import TmsProcess
 from tms.home import TaskforceFiles
 from tms.joblog import JobLog
-from tms.pools import Pool
+from tms.pools import Cluster, Pool
+from tms.pools import condor as condor_module
 from tms.pools.condor import CondorPool
 from tms.pools.local import LocalPool
 from tms.submission import Submission
@@ -105,13 +109,45 @@ def taskforce(tmp_path: Path) -> Taskforce:
     return Taskforce(tmp_path)
 
 
+@pytest.fixture
+def condor_pool(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CondorPool:
+    """HTCondor, which was not started yet, as a TMS uses it that the jobs' owner runs: the files are that account's."""
+    if services.secluded is None:
+        return CondorPool(schedd="")
+    tmp_path.chmod(0o777)
+    secluded, make_output_directory = services.secluded, condor_module._make_output_directory
+
+    def make_and_give(ad: dict[str, Any]) -> None:
+        make_output_directory(ad)
+        if (directory := Path(ad.get("Out", "")).parent).name.startswith("cluster-"):
+            secluded.give(directory, TMS)
+
+    monkeypatch.setattr(condor_module, "_make_output_directory", make_and_give)
+    return GivingPool(secluded)
+
+
+class GivingPool(CondorPool):
+    """HTCondor, whose jobs' owner gets the files of what is submitted."""
+
+    def __init__(self, secluded: Secluded) -> None:
+        super().__init__(schedd="")
+        self._secluded = secluded
+
+    async def submit(self, cluster: Submission) -> Cluster:
+        """Give the taskforce's directory to the jobs' owner, with the way to it, and submit."""
+        directory = Path(cluster.job_event_log).parent
+        directory.parent.chmod(0o777)
+        self._secluded.give(directory, TMS)
+        return await super().submit(cluster)
+
+
 @pytest.fixture(params=["condor", "local"])
 async def pool(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pool]:
     """A real HTCondor pool, and the local one."""
     made: Pool
     if request.param == "condor":
         request.getfixturevalue("condor")
-        made = CondorPool(schedd="")
+        made = request.getfixturevalue("condor_pool")
     else:
         made = LocalPool(tmp_path / "local-pool", n_slots=8, grace_s=1)
     await made.start()
@@ -225,8 +261,11 @@ def environment(
 ) -> dict[str, str]:
     """What a TMS is told; `stay_s` and the exit code of its pilots are the last two words of its command."""
     names = request.fixturenames
-    kind = request.getfixturevalue("pool_kind") if "pool_kind" in names else "local"
-    config = str(request.getfixturevalue("condor")) if kind == "condor" else ""
+    default = "condor" if "condor" in names else "local"
+    kind = request.getfixturevalue("pool_kind") if "pool_kind" in names else default
+    services: Services = request.getfixturevalue("services")
+    config = str(services.condor.tms_config) if kind == "condor" and services.condor else ""
+    has_accounts = services.secluded is not None and kind == "local"
     return {
         "PATH": os.environ["PATH"],
         "CONDOR_CONFIG": config or "/dev/null",
@@ -237,13 +276,32 @@ def environment(
         "EWMS_PILOT_COMMAND": json.dumps([sys.executable, str(WORKER), "1", "0"]),
         "EWMS_ALLOWED_PLATFORMS": '["none"]',
         "EWMS_LOCAL_SLOTS": "8",
+        **({"EWMS_LOCAL_FIRST_ACCOUNT": str(FIRST_SLOT)} if has_accounts else {}),
     }
 
 
 @pytest.fixture
-async def tms(environment: dict[str, str], tmp_path: Path, peers: Peers) -> AsyncIterator[TmsProcess]:
+def as_its_account(services: Services, environment: dict[str, str], tmp_path: Path) -> list[str]:
+    """The words that run a TMS as the account that `make up` gives it, the owner of its directory; none without one."""
+    if (secluded := services.secluded) is None:
+        return []
+    with_condor = environment["EWMS_POOL"] == "condor"
+    account = TMS if with_condor else ROOT
+    directory = Path(environment["EWMS_TMS_DIR"])
+    directory.mkdir(mode=0o700 if with_condor else 0o711)
+    secluded.give(directory, account)
+    # Stand-in pilots leave word there.
+    tmp_path.chmod(0o777)
+    token = [services.condor.tms_config.parent] if services.condor else []
+    return secluded.command(account, readable=token, writable=[tmp_path])
+
+
+@pytest.fixture
+async def tms(
+    environment: dict[str, str], as_its_account: list[str], tmp_path: Path, peers: Peers
+) -> AsyncIterator[TmsProcess]:
     """A TMS that was not started yet; what it leaves in the pool is removed."""
-    process = TmsProcess(environment, tmp_path / "tms.log")
+    process = TmsProcess(environment, tmp_path / "tms.log", as_its_account)
     yield process
     await process.stop(signal.SIGKILL)
     if environment["EWMS_POOL"] == "condor":

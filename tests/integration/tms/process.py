@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -18,8 +18,9 @@ async def until(condition: Callable[[], object], *, timeout_s: float = 40) -> No
 class TmsProcess:
     """`python -m tms`, as an operator starts it."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, as_its_account: Sequence[str] = ()) -> None:
         self._environment = environment
+        self.as_its_account = as_its_account
         self.log = log
         self._process: asyncio.subprocess.Process | None = None
         self._n_ready = 0
@@ -30,7 +31,10 @@ class TmsProcess:
         self._n_ready = len(self.lines("ready"))
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tms", env=self._environment | environment, stdout=log, stderr=log
+                *(*self.as_its_account, sys.executable, "-m", "tms"),
+                env=self._environment | environment,
+                stdout=log,
+                stderr=log,
             )
 
     async def ready(self) -> None:

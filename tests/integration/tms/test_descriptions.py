@@ -23,8 +23,8 @@ CONTAINERS = PoolProfile(
 
 
 @pytest.fixture
-async def schedd(condor: Path) -> AsyncIterator[CondorPool]:
-    pool = CondorPool(schedd="")
+async def schedd(condor: Path, condor_pool: CondorPool) -> AsyncIterator[CondorPool]:
+    pool = condor_pool
     await pool.start()
     yield pool
     for cluster in await pool.clusters():

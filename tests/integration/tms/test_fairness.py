@@ -63,8 +63,8 @@ async def test_what_waits_only_for_others_to_end_is_not_unmatched(pool: Pool, tm
         await pool.remove(taskforce.uuid)
 
 
-async def test_the_requirement_that_no_slot_meets_is_said(condor: object, tmp_path: Path) -> None:
-    pool = CondorPool(schedd="")
+async def test_the_requirement_that_no_slot_meets_is_said(condor_pool: CondorPool, tmp_path: Path) -> None:
+    pool = condor_pool
     await pool.start()
     taskforce, well = Taskforce(tmp_path / "one"), Taskforce(tmp_path / "other")
     wish = '(TARGET.OpSys == "LINUX" && Memory > 1) && (OpSysAndVer =?= "Plan9")'

@@ -174,7 +174,6 @@ async def test_a_held_job_is_reported_with_its_reason_and_runs_on_when_released(
     tms: TmsProcess, peers: Peers, environment: dict[str, str], condor: Path, tmp_path: Path
 ) -> None:
     go_on = tmp_path / "go-on"
-    environment |= {"EWMS_POOL": "condor", "CONDOR_CONFIG": str(condor)}
     environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "0")
     await tms.start()
     await peers.order(start(n_workers=1))

@@ -86,7 +86,7 @@ async def test_a_second_tms_waits_until_the_first_is_gone(
 ) -> None:
     await tms.start()
     await tms.ready()
-    second = TmsProcess(environment, tmp_path / "second.log")
+    second = TmsProcess(environment, tmp_path / "second.log", tms.as_its_account)
     await second.start()
     await peers.order(start())
     await until(lambda: peers.said(TaskforceCompleted, UUID))
@@ -97,7 +97,7 @@ async def test_a_second_tms_waits_until_the_first_is_gone(
     await peers.order(start(taskforce_uuid=other))
     await until(lambda: peers.said(TaskforceCompleted, other))
     assert await second.stop() == 0
-    assert peers.snapshots(other)[-1].epoch > peers.snapshots(UUID)[-1].epoch
+    assert peers.snapshots(other)[-1].epoch > peers.snapshots(UUID)[0].epoch
 
 
 async def test_a_second_tms_that_waits_is_alive_not_ready_and_can_be_stopped(
@@ -106,7 +106,7 @@ async def test_a_second_tms_that_waits_is_alive_not_ready_and_can_be_stopped(
     await tms.start()
     await tms.ready()
     (port,) = free_ports(1)
-    second = TmsProcess(environment | {"EWMS_HTTP_PORT": str(port)}, tmp_path / "second.log")
+    second = TmsProcess(environment | {"EWMS_HTTP_PORT": str(port)}, tmp_path / "second.log", tms.as_its_account)
     await second.start()
     url = f"http://127.0.0.1:{port}"
     await until(lambda: answer(f"{url}/healthz") == 200)
@@ -130,7 +130,6 @@ async def test_a_cluster_whose_log_is_lost_is_noticed_by_the_sweep(
 ) -> None:
     """The taskforce's whole directory is gone, as after a disk was replaced: WMS still learns where it stands."""
     peers.answers = False
-    environment |= {"EWMS_POOL": "condor", "CONDOR_CONFIG": str(condor)}
     await tms.start()
     await peers.order(start())
     await until(lambda: peers.said(TaskforceSubmitted, UUID))

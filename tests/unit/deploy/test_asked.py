@@ -129,3 +129,11 @@ def test_settings_of_processes_are_passed_on() -> None:
 )
 def test_a_shell_that_was_set_up_for_another_system_does_not_lead_there(name: str) -> None:
     assert asked({name: "elsewhere"}).passed_on == {}
+
+
+def test_directories_that_tasks_may_see_are_known_where_they_are_there(tmp_path: Path) -> None:
+    there, missing = str(tmp_path), str(tmp_path / "missing")
+    told = {"EWMS_INPUT_ROOTS": json.dumps([there, missing]), "EWMS_EXTERNAL_ROOTS": "no JSON"}
+    assert asked(told).roots == [tmp_path]
+    assert asked({"EWMS_TASKS_AS_ROOT": "on", "EWMS_INPUT_ROOTS": "5"}).roots == []
+    assert asked({"EWMS_TASKS_AS_ROOT": "on"}).passed_on == {}

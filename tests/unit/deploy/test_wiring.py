@@ -19,7 +19,7 @@ MONGO = new_accounts()
 KEYS = KeyFiles(Path("/run/key.pem"), Path("/run/key.pub.pem"))
 
 
-def _wired(environment: dict[str, str], *, pool: PoolName = "condor") -> dict[str, Spec]:
+def _wired(environment: dict[str, str], *, pool: PoolName = "condor", has_accounts: bool = False) -> dict[str, Spec]:
     wires = Wires(
         mongo_urls={name: mongo_url(20_001, account) for name, account in MONGO.items()},
         broker=Broker(ports={name: 21_000 + n for n, name in enumerate(PORTS)}, users=USERS, key_files=KEYS),
@@ -34,8 +34,18 @@ def _wired(environment: dict[str, str], *, pool: PoolName = "condor") -> dict[st
         condor_config=Path("/run/condor/condor_config") if pool == "condor" else None,
         pilot_tag="1.2.3",
         protected=(Path("/data"), Path("/run/logs")),
+        has_accounts=has_accounts,
     )
     return specs(wires, asked(environment), environment)
+
+
+def test_with_accounts_tms_knows_where_its_slots_begin() -> None:
+    told: list[tuple[PoolName, str | None]] = [("condor", None), ("local", "11")]
+    for pool, first in told:
+        tms = _wired({}, pool=pool, has_accounts=True)["tms"].environment
+        assert tms.get("EWMS_LOCAL_FIRST_ACCOUNT") == first
+        assert tms["HOME"] == "/run/tms"
+    assert "EWMS_LOCAL_FIRST_ACCOUNT" not in _wired({}, pool="local")["tms"].environment
 
 
 def test_every_process_knows_its_own_password_alone() -> None:

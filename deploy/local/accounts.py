@@ -1,0 +1,100 @@
+"""The unprivileged accounts of a launch that root begins: who they are, and which ids of the machine they have. (core)
+
+    0   root         among these accounts only: starts HTCondor's daemons, or TMS with the local pool
+    1   ewms         TMS with HTCondor; the jobs' owner
+    2   condor       HTCondor's daemons
+    11… ewms-slot1…  users' tasks, each slot its own, so that none reads another's files
+
+The machine has none of them in `/etc/passwd`. Their ids lie together in a range that it gives to nobody.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+#: Ids of a launch; enough for many slots.
+N_IDS = 1024
+ROOT, TMS, CONDOR = 0, 1, 2
+FIRST_SLOT = 11
+N_SLOTS = 256
+
+_PREFERRED = 1 << 30
+_HIGHEST = (1 << 31) - 1
+_LOWEST = 2_000
+
+#: Consecutive ids: the first, and how many.
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The accounts of one launch, by the machine's id of the first."""
+
+    first_id: int
+
+    def on_machine(self, account: int) -> int:
+        """Return the machine's id of `account`."""
+        return self.first_id + account
+
+
+def choose_first_id(usable: Iterable[Span], taken: Iterable[Span], draw: Callable[[Sequence[int]], int]) -> int | None:
+    """Return the first of `N_IDS` ids that lie in one of the spans `usable` and in none that is `taken`.
+
+    `draw` chooses among the possible ones, so that two launches hardly ever share ids. High ids are preferred; `None`:
+    there is no room.
+    """
+    spans = list(taken)
+    for lowest, highest in ((_PREFERRED, _HIGHEST), (_LOWEST, _PREFERRED - 1)):
+        free = [
+            first
+            for begin, count in usable
+            for first in _starts(max(begin, lowest), min(begin + count, highest + 1))
+            if not any(first < start + n and start < first + N_IDS for start, n in spans)
+        ]
+        if free:
+            return draw(free)
+    return None
+
+
+def _starts(begin: int, end: int) -> range:
+    """Return the starts, multiples of `N_IDS`, of whole ranges from `begin` up to `end`; a few thousand at most."""
+    first = -(-begin // N_IDS) * N_IDS
+    n_whole = max(0, (end - first) // N_IDS)
+    step = max(1, n_whole // 4096)
+    return range(first, first + n_whole * N_IDS, step * N_IDS)
+
+
+def spans_of_map(text: str) -> list[Span]:
+    """Return the ids that a process may use, from its `/proc/self/uid_map` or `gid_map`."""
+    return [(int(inside), int(count)) for inside, _, count in (line.split() for line in text.splitlines())]
+
+
+def spans_of_accounts(text: str) -> list[Span]:
+    """Return the ids that `/etc/passwd` or `/etc/group` names."""
+    ids = (line.split(":")[2] for line in text.splitlines() if line.count(":") >= 3)
+    return [(int(one), 1) for one in ids if one.isdecimal()]
+
+
+def spans_of_subordinates(text: str) -> list[Span]:
+    """Return the ids that `/etc/subuid` or `/etc/subgid` gives to accounts."""
+    fields = (line.split(":") for line in text.splitlines() if line.count(":") == 2)
+    return [(int(first), int(count)) for _, first, count in fields if first.isdecimal() and count.isdecimal()]
+
+
+def passwd() -> str:
+    """Return the `/etc/passwd` that these accounts see."""
+    return "".join(f"{name}:x:{number}:{number}::/nonexistent:/bin/sh\n" for name, number in _names())
+
+
+def group() -> str:
+    """Return the `/etc/group` that these accounts see."""
+    return "".join(f"{name}:x:{number}:\n" for name, number in _names())
+
+
+def slot_name(n: int) -> str:
+    """Return the name of the account of slot `n`, from 1 on."""
+    return f"ewms-slot{n}"
+
+
+def _names() -> list[tuple[str, int]]:
+    slots = [(slot_name(n), FIRST_SLOT + n - 1) for n in range(1, N_SLOTS + 1)]
+    return [("root", ROOT), ("ewms", TMS), ("condor", CONDOR), *slots, ("nobody", 65534)]

@@ -1,0 +1,140 @@
+"""Run what handles users' tasks as accounts that own nothing of ours, and that see nothing of ours but what they need.
+
+    secluded = settle(run)            once a launch; None where the launcher is no root
+    secluded.command(TMS, shown=…)    put before a command: it runs as that account
+
+An ordinary user has no such accounts to give: there tasks run as that user.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import deploy
+from deploy.local import accounts, unprivileged
+from deploy.local.accounts import N_IDS, Accounts
+from deploy.local.errors import LaunchError
+from deploy.local.prerequisites import tool
+
+#: Lets root run tasks as root all the same.
+AS_ROOT = "EWMS_TASKS_AS_ROOT"
+
+_PACKAGES = ("schemas", "runtime", "tms", "pilot", "ewms", "deploy")
+
+
+@dataclass(frozen=True, slots=True)
+class Secluded:
+    """The accounts of a launch, and what all of them see."""
+
+    accounts: Accounts
+    #: Holds the accounts' own `/etc/passwd` and `/etc/group`.
+    files: Path
+    #: What they may read, where the way to it is closed to others.
+    readable: tuple[Path, ...] = field(default=())
+
+    def command(self, account: int, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
+        """Return the words that, put before a command, run it as `account`.
+
+        It finds `readable` and `writable` at their paths even where the way to them is closed to others.
+        """
+        paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
+        closed = {path: directory for path in paths if (directory := _closed_to_others(path)) is not None}
+        plan = {
+            "first_id": self.accounts.first_id,
+            "n_ids": N_IDS,
+            "id": account,
+            "covered": sorted({str(directory) for directory in closed.values()}),
+            # What lies in another comes later, and over it.
+            "shown": [[str(path), paths[path]] for path in sorted(closed)],
+            "replaced": {"/etc/passwd": str(self.files / "passwd"), "/etc/group": str(self.files / "group")},
+        }
+        return [sys.executable, "-I", "-S", unprivileged.__file__, json.dumps(plan)]
+
+    def give(self, path: Path, account: int) -> None:
+        """Make `path`, and all in it, the property of `account`."""
+        for one in (path, *path.rglob("*")):
+            self.give_alone(one, account)
+
+    def give_alone(self, path: Path, account: int) -> None:
+        """Make `path` the property of `account`, but not what is in it."""
+        owner = self.accounts.on_machine(account)
+        os.chown(path, owner, owner, follow_symlinks=False)
+
+
+def has_accounts(environment: Mapping[str, str]) -> bool:
+    """Say whether tasks get accounts of their own: where root launches, unless it wants them to be root."""
+    return os.getuid() == 0 and environment.get(AS_ROOT, "").lower() not in ("1", "on", "true", "yes")
+
+
+def settle(directory: Path, environment: Mapping[str, str], *, readable: Iterable[Path] = ()) -> Secluded | None:
+    """Return the accounts for what is kept in `directory`; `None`: the launcher's own account, which is no root.
+
+    Raises:
+        LaunchError: the launcher is root and cannot give tasks an account of their own.
+    """
+    if not has_accounts(environment):
+        return None
+    for name, text in (("passwd", accounts.passwd()), ("group", accounts.group())):
+        (directory / name).write_text(text)
+        (directory / name).chmod(0o644)
+    secluded = Secluded(Accounts(_first_id(directory)), directory, (*_interpreter(), *readable))
+    _check(secluded)
+    return secluded
+
+
+def _first_id(files: Path) -> int:
+    """Return the first id: the one that what is kept belongs to, or a new one."""
+    known = files / "first_id"
+    if known.exists():
+        return int(known.read_text())
+    usable = accounts.spans_of_map(Path("/proc/self/uid_map").read_text())
+    taken = [
+        *(span for name in ("passwd", "group") for span in accounts.spans_of_accounts(_text(f"/etc/{name}"))),
+        *(span for name in ("subuid", "subgid") for span in accounts.spans_of_subordinates(_text(f"/etc/{name}"))),
+    ]
+    first_id = accounts.choose_first_id(usable, taken, secrets.choice)
+    if first_id is None:
+        raise _refusal(f"this machine has no {N_IDS} ids that are nobody's")
+    known.write_text(f"{first_id}\n")
+    return first_id
+
+
+def _interpreter() -> list[Path]:
+    """Return what a process of EWMS must be able to read."""
+    ours = Path(deploy.__file__).parents[1]
+    packages = [ours / name for name in _PACKAGES if (ours / name).is_dir()]
+    return list(dict.fromkeys(path for path in (Path(sys.base_prefix), Path(sys.prefix), *packages)))
+
+
+def _check(secluded: Secluded) -> None:
+    """Raise unless a task's account can run a pilot here."""
+    tool("setpriv")
+    command = [*secluded.command(accounts.FIRST_SLOT), sys.executable, "-c", "import pilot.settings"]
+    tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/")
+    if tried.returncode:
+        last = (tried.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise _refusal(f"that account cannot run a pilot ({last[:300]})")
+
+
+def _refusal(why: str) -> LaunchError:
+    return LaunchError(
+        f"as root EWMS runs users' tasks as an unprivileged account, and {why}",
+        f"start it as an ordinary user, or let tasks be root on this machine with {AS_ROOT}=on",
+    )
+
+
+def _closed_to_others(path: Path) -> Path | None:
+    """Return the first directory on the way to `path` that others may not pass."""
+    return next((one for one in reversed(path.parents) if not one.stat().st_mode & 0o001), None)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

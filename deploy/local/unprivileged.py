@@ -1,0 +1,139 @@
+"""Become an account of a launch, and see nothing of ours but what it needs: `python unprivileged.py PLAN COMMAND…`.
+
+Root runs this. PLAN is JSON, made by `seclusion`. The command gets, in this order:
+
+    a mount namespace     closed directories of the launcher are empty but for what the command needs
+    a user namespace      the ids 0 to n of the launch, which are high, unprivileged ids of the machine
+    its own id there      0 is root among these ids alone; for the machine it is nobody
+
+Mounts of an outer namespace are locked in an inner one: nobody in there can take a cover away. Programs of the machine
+that change to root (`sudo`) do not, as its root has no id in there.
+
+Stands alone: started by path, it imports nothing of EWMS and no site-packages. It becomes the command, and keeps its
+pid.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+# Source: linux/sched.h, linux/mount.h, linux/prctl.h.
+_CLONE_NEWNS = 0x00020000
+_CLONE_NEWUSER = 0x10000000
+_MS_RDONLY = 0x1
+_MS_NOSUID = 0x2
+_MS_NODEV = 0x4
+_MS_NOEXEC = 0x8
+_MS_REMOUNT = 0x20
+_MS_BIND = 0x1000
+_MS_REC = 0x4000
+_MS_PRIVATE = 0x40000
+_PR_SET_PDEATHSIG = 1
+_CANNOT = 125
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(plan: dict[str, Any], command: list[str]) -> int:
+    """Become `command`; return an exit status if that cannot be."""
+    parent = os.getppid()
+    try:
+        _unshare(_CLONE_NEWNS)
+        _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
+        umask = os.umask(0o022)
+        _cover(plan["covered"], plan["shown"], plan["replaced"])
+        os.umask(umask)
+        # A process of these accounts sees those of its own account alone.
+        _mount("proc", "/proc", kind="proc", flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options="hidepid=invisible")
+        _enter_user_namespace(plan["first_id"], plan["n_ids"])
+        os.setgroups([])
+        os.setresgid(plan["id"], plan["id"], plan["id"])
+        os.setresuid(plan["id"], plan["id"], plan["id"])
+    except OSError as error:
+        os.write(2, f"an unprivileged account cannot be had: {error}\n".encode())
+        return _CANNOT
+    # Only now: a change of ids clears it.
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        return 128 + signal.SIGKILL
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - the launcher's own argv, never a shell
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+        return 127
+
+
+def _cover(covered: list[str], shown: list[list[Any]], replaced: dict[str, str]) -> None:
+    """Cover directories by empty ones, and put what is shown back into them; `shown`: [path, may be written].
+
+    `replaced` names what stands in for files of the machine.
+    """
+    # Opened before anything is covered: afterwards there is no other way to them.
+    opened = [(path, writable, _open(path)) for path, writable in shown]
+    stand_ins = [(path, False, _open(source)) for path, source in replaced.items()]
+    for directory in covered:
+        _mount("tmpfs", directory, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, options="mode=755,size=1m")
+    for name, writable, descriptor in (*opened, *stand_ins):
+        path = Path(name)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        elif not path.exists():
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            path.touch(mode=0o644)
+        _mount(f"/proc/self/fd/{descriptor}", name, flags=_MS_BIND | _MS_REC)
+        os.close(descriptor)
+        if not writable:
+            _mount("none", name, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY)
+    for directory in covered:
+        _mount("none", directory, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_PATH | os.O_CLOEXEC)
+
+
+def _enter_user_namespace(first_id: int, n_ids: int) -> None:
+    """Enter a new user namespace in which the ids 0 to `n_ids` are those from `first_id` on of this one."""
+    ready, entered = os.pipe()
+    me = os.getpid()
+    # Only a process that stays outside may map more ids than its own.
+    helper = os.fork()
+    if helper == 0:
+        try:
+            os.close(entered)
+            os.read(ready, 1)
+            for name in ("uid_map", "gid_map"):
+                Path(f"/proc/{me}/{name}").write_text(f"0 {first_id} {n_ids}\n")
+            os._exit(0)
+        except OSError as error:
+            os.write(2, f"mapping ids: {error}\n".encode())
+            os._exit(1)
+    os.close(ready)
+    _unshare(_CLONE_NEWUSER | _CLONE_NEWNS)
+    os.close(entered)
+    if os.waitpid(helper, 0)[1]:
+        raise OSError("its ids cannot be mapped")
+
+
+def _unshare(flags: int) -> None:
+    _check(_libc.unshare(flags), "unshare")
+
+
+def _mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
+    done = _libc.mount(source.encode(), target.encode(), kind.encode() or None, flags, options.encode() or None)
+    _check(done, f"mount {target}")
+
+
+def _check(result: int, what: str) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,93 @@
+"""Accounts of tasks on this machine: what root gives, and what it says where it cannot."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local.accounts import FIRST_SLOT, ROOT, TMS
+from deploy.local.seclusion import Secluded, settle
+from deploy.local.services import Services
+
+SETTLES = """
+import os, sys
+from pathlib import Path
+from deploy.local.errors import LaunchError
+from deploy.local.seclusion import settle
+try:
+    print(settle(Path(sys.argv[1]), os.environ))
+except LaunchError as error:
+    print(f"{error.what}|{error.remedy}")
+"""
+
+
+@pytest.mark.parametrize(("told", "said"), [({}, "unprivileged account"), ({"EWMS_TASKS_AS_ROOT": "on"}, "None")])
+def test_root_without_ids_to_give_is_refused_unless_it_wants_tasks_to_be_root(
+    tmp_path: Path, told: dict[str, str], said: str
+) -> None:
+    """Root of a namespace with one id, as in many containers."""
+    command = ["unshare", "--user", "--map-root-user", sys.executable, "-c", SETTLES, str(tmp_path)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
+    done = subprocess.run(
+        command,
+        env=environment | told | {"PYTHONPATH": str(Path.cwd())},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    if not told:
+        assert "EWMS_TASKS_AS_ROOT=on" in done.stdout.partition("|")[2]
+
+
+def test_the_ids_stay_with_what_belongs_to_them(tmp_path: Path) -> None:
+    first, again = (settle(tmp_path, {}) for _ in range(2))
+    assert first == again
+    assert (first is not None) == (os.getuid() == 0)
+
+
+def _as(secluded: Secluded, account: int, script: str, **paths: list[Path]) -> list[str]:
+    command = [*secluded.command(account, **paths), "sh", "-c", script]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/")
+    return (done.stdout + done.stderr).split()
+
+
+@pytest.fixture
+def secluded(services: Services) -> list[Secluded]:
+    """The accounts of these tests' launch, if it has any."""
+    return [services.secluded] if services.secluded is not None else []
+
+
+def test_an_account_sees_what_it_is_shown_and_cannot_take_a_cover_away(
+    secluded: list[Secluded], tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed"
+    (shown := closed / "shown").mkdir(parents=True)
+    (hidden := closed / "hidden").mkdir()
+    for directory in (shown, hidden):
+        (directory / "file").write_text("content\n")
+    tmp_path.chmod(0o711)
+    closed.chmod(0o700)
+    for one in secluded:
+        script = f"cat {shown}/file; ls {closed}; touch {shown}/new 2>&1 | grep -o Read-only"
+        assert _as(one, FIRST_SLOT, script, readable=[shown]) == ["content", "shown", "Read-only"]
+        # Not even its root, which has the machine's root in none of its ids.
+        script = f"umount {closed} 2>/dev/null; ls {closed}; cat /etc/shadow >/dev/null 2>&1 || echo closed; id -u"
+        assert _as(one, ROOT, script, readable=[shown]) == ["shown", "closed", "0"]
+        one.give(shown, TMS)
+        assert _as(one, TMS, f"touch {shown}/new && ls {shown}", writable=[shown]) == ["file", "new"]
+        assert (shown / "new").stat().st_uid == one.accounts.on_machine(TMS)
+    assert (hidden / "file").read_text() == "content\n"
+
+
+def test_an_account_sees_no_process_of_another(secluded: list[Secluded]) -> None:
+    for one in secluded:
+        said = _as(
+            one, FIRST_SLOT, f"ls -d /proc/{os.getpid()} /proc/1 2>/dev/null; ls -d /proc/$$; sudo -n id || true"
+        )
+        assert not {f"/proc/{os.getpid()}", "/proc/1"} & set(said)
+        assert any(word.startswith("/proc/") for word in said)
