@@ -82,6 +82,7 @@ class Settings(ServiceSettings):
     max_idle: Count = 1000
     max_cluster_age_s: Count = 14 * 86_400
     max_held_s: Count = 3600
+    job_lease_s: Count = 300
     #: The site's accounting group for all jobs; each EWMS user is a submitter of his own within it.
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
 
@@ -164,6 +165,7 @@ class Settings(ServiceSettings):
             max_idle=self.max_idle,
             max_age_s=self.max_cluster_age_s,
             max_held_s=self.max_held_s,
+            lease_s=self.job_lease_s,
             accounting_group=self.accounting_group,
         )
 

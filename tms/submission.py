@@ -62,6 +62,8 @@ class PoolProfile:
     #: A cluster that nobody removes ends by itself (G6): its age, and how long the pool may hold a job of it.
     max_age_s: int = 14 * 24 * 3600
     max_held_s: int = 3600
+    #: How long HTCondor looks for a job whose machine does not answer before it starts the job elsewhere.
+    lease_s: int = 300
     #: HTCondor's accounting group for all jobs; empty: none. Within it each user is a submitter of his own.
     accounting_group: str = ""
 
@@ -88,6 +90,7 @@ class Submission:
     max_runtime_s: int
     max_age_s: int
     max_held_s: int
+    lease_s: int = 300
     #: Who the jobs are accounted to: priorities compare the jobs of one submitter only. Empty: whoever runs TMS.
     submitter: str = ""
     accounting_group: str = ""
@@ -133,6 +136,7 @@ def submission(
         max_runtime_s=worker.max_worker_runtime,
         max_age_s=pool.max_age_s,
         max_held_s=pool.max_held_s,
+        lease_s=pool.lease_s,
         submitter=submitter_name(order.owner),
         accounting_group=pool.accounting_group,
     )
@@ -156,6 +160,7 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
         "request_disk": printed_size(cluster.disk_bytes, "KB"),
         "max_idle": cluster.max_idle,
         "periodic_remove": _periodic_remove(cluster),
+        "job_lease_duration": cluster.lease_s,
         "+JobMaterializePaused": 1,
         "+WantIOProxy": "True",
         "+EWMSTaskforceUUID": f'"{cluster.taskforce_uuid}"',

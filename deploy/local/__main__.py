@@ -63,7 +63,7 @@ def main(words: Sequence[str] | None = None) -> int:
             with run_directory() as run, running(installed, run, mongo_auth=asked(os.environ).mongo_auth) as servers:
                 sys.stdout.write(json.dumps(_facts(servers), indent=1) + "\n")
                 sys.stdout.flush()
-                raise await_end(servers.servers).failure("has ended")
+                raise await_end(server.child for server in servers.servers).failure("has ended")
     except Interrupted:
         return 0
     except LaunchError as error:

@@ -14,6 +14,7 @@
 import os
 import secrets
 import signal
+import socket
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -92,7 +93,7 @@ class Condor:
         return self._child
 
     @property
-    def ports(self) -> Mapping[str, int]:
+    def own_ports(self) -> Mapping[str, int]:
         """The ports that it listens on."""
         return {"condor": self._plan.port}
 
@@ -220,6 +221,8 @@ def _environment(config: Path) -> dict[str, str]:
 
 def _answers(port: int, schedd: str) -> bool:
     try:
+        # A look at the port is cheaper than a question that nobody answers.
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
         collector = htcondor2.Collector(f"127.0.0.1:{port}")
         slots = collector.query(htcondor2.AdType.Startd, projection=["Name"])
         names = [ad["Name"] for ad in collector.query(htcondor2.AdType.Schedd, projection=["Name"])]
@@ -227,6 +230,6 @@ def _answers(port: int, schedd: str) -> bool:
             return False
         location = collector.locate(htcondor2.DaemonType.Schedd, schedd)
         htcondor2.Schedd(location).query(projection=["ClusterId"], limit=1)
-    except (htcondor2.HTCondorException, RuntimeError):
+    except (OSError, htcondor2.HTCondorException, RuntimeError):
         return False
     return True

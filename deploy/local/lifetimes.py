@@ -1,5 +1,6 @@
 """Things that run no longer than the block that they belong to: a launch's children, a download's helper programs."""
 
+import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -55,5 +56,5 @@ class Lifetimes(ABC, Generic[T]):
         return one
 
     def _forget(self, one: T) -> None:
-        with self._lock:
+        with self._lock, contextlib.suppress(ValueError):
             self._running.remove(one)

@@ -57,7 +57,7 @@ class MongoDB:
         return self._child
 
     @property
-    def ports(self) -> Mapping[str, int]:
+    def own_ports(self) -> Mapping[str, int]:
         """The ports that it listens on."""
         return {"mongodb": self.port}
 

@@ -163,6 +163,10 @@ class Children(Lifetimes[Child]):
             except Over:
                 raise LaunchError(f"{name} is not started any more: the launch is over", "start again") from None
 
+    def forget(self, child: Child) -> None:
+        """Let go of a child that has ended."""
+        self._forget(child)
+
     def _end(self, one: Child) -> None:
         one.kill()
 
@@ -189,16 +193,31 @@ def await_ready(child: Child, is_ready: Callable[[], bool], *, timeout_s: float)
 
 def await_end(children: Iterable[Child]) -> Child:
     """Wait until one of `children` has ended, and return it."""
+    all_of_them = list(children)
+    while True:
+        if (ended := first_end(all_of_them, timeout_s=None)) is not None:
+            return ended
+
+
+def first_end(children: Iterable[Child], *, timeout_s: float | None) -> Child | None:
+    """Wait until one of `children` has ended, and return it; `None` if none has within `timeout_s`."""
     with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
         for child in children:
             if (descriptor := child.open_end()) is None:
                 return child
             opened.callback(os.close, descriptor)
             selector.register(descriptor, selectors.EVENT_READ, child)
-        while True:
-            for key, _ in selector.select():
-                ended: Child = key.data
-                return ended
+        for key, _ in selector.select(timeout_s):
+            ended: Child = key.data
+            # Takes the exit status: a zombie would be found again.
+            ended.wait(_KILL_GRACE_S)
+            return ended
+    return None
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of `log` that says something."""
+    return tail(log).splitlines()[-1].strip()
 
 
 def tail(log: Path) -> str:

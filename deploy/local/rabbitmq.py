@@ -78,6 +78,11 @@ class RabbitMQ(Broker):
             raise RuntimeError("RabbitMQ was not started")
         return self._child
 
+    @property
+    def own_ports(self) -> Mapping[str, int]:
+        """The ports that it listens on; at `jwks` MQS does."""
+        return {name: port for name, port in self.ports.items() if name != "jwks"}
+
     def start(self) -> "RabbitMQ":
         """Start the broker and wait until it lets its users in.
 

@@ -17,11 +17,12 @@ from deploy.local.limits import allow_many_files, forbid_core_dumps
 from deploy.local.mongodb import MongoDB
 from deploy.local.ports import Ports
 from deploy.local.prerequisites import check_pool
-from deploy.local.processes import Child, Children
+from deploy.local.processes import Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.rundir import fresh
 from deploy.local.seclusion import Secluded, settle
 from deploy.local.sidebyside import SideBySide
+from deploy.local.supervisor import Supervised
 
 if TYPE_CHECKING:
     from deploy.local.condor import Condor
@@ -47,10 +48,10 @@ class Services:
     secluded: Secluded | None
 
     @property
-    def servers(self) -> list[Child]:
-        """The running servers' processes."""
-        servers = (self.mongodb, self.rabbitmq, self.condor)
-        return [server.child for server in servers if server is not None]
+    def servers(self) -> list[Supervised]:
+        """The running servers."""
+        servers: list[Supervised] = [self.mongodb, self.rabbitmq]
+        return servers if self.condor is None else [*servers, self.condor]
 
     @property
     def logs(self) -> Path:

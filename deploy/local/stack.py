@@ -11,7 +11,6 @@ import contextlib
 import os
 import signal
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from deploy.local import accounts
 from deploy.local.asked import LOCATION, SCHEDD, Asked, asked
@@ -32,19 +32,18 @@ from deploy.local.mongo_accounts import ADMIN, DATABASES
 from deploy.local.ondemand import container_programs
 from deploy.local.packages import CONTAINERS
 from deploy.local.ports import Ports, await_free
-from deploy.local.processes import Child, await_end, await_ready
+from deploy.local.processes import Child, await_ready
 from deploy.local.rabbitmq import BrokerPlan
 from deploy.local.rundir import fresh
 from deploy.local.services import Servers, Services, running
 from deploy.local.sidebyside import SideBySide
+from deploy.local.supervisor import Supervisor
 from deploy.local.wiring import PoolName, Spec, Wires, specs
 from schemas.topology import tms_service
 
 _START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 35.0
 _ATTEMPTS = 3
-_MOST_RESTARTS = 3
-_RESTART_WINDOW_S = 60.0
 
 
 @dataclass(slots=True)
@@ -82,8 +81,12 @@ class Stack:
         Raises:
             LaunchError: it did not come up; its log is named.
         """
-        child = self._begin(name)
-        await_ready(child, partial(_answers, self._specs[name].ready_url), timeout_s=_START_TIMEOUT_S)
+        child = self.begin(name)
+        await_ready(child, partial(self.is_ready, name), timeout_s=_START_TIMEOUT_S)
+
+    def is_ready(self, name: str) -> bool:
+        """Say whether process `name` has what it needs."""
+        return _answers(self._specs[name].ready_url)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send `number` to process `name` and wait until it is gone; it is not started again."""
@@ -100,25 +103,10 @@ class Stack:
         """Stop RabbitMQ and start it again on the same ports and data."""
         self.services.rabbitmq.restart()
 
-    def watch(self, said: Callable[[str], None]) -> None:
-        """Start a process of EWMS that ended by itself again, for as long as the servers run; never returns.
-
-        Raises:
-            LaunchError: a server has ended, or a process ends again and again.
-        """
-        restarts: dict[str, list[float]] = {}
-        while True:
-            ended = await_end([*self.services.servers, *self._children.values()])
-            if ended not in self._children.values():
-                raise ended.failure("has ended")
-            now = time.monotonic()
-            recent = [at for at in restarts.get(ended.name, []) if at > now - _RESTART_WINDOW_S]
-            if len(recent) >= _MOST_RESTARTS:
-                raise ended.failure("ends again and again")
-            restarts[ended.name] = [*recent, now]
-            said(f"{ended.name} has ended; starting it again")
-            # Nobody waits until it is ready: meanwhile a server may end, and that would be the news.
-            self._begin(ended.name)
+    def watch(self, tell: Callable[[str], None]) -> NoReturn:
+        """Start whatever ends by itself again, servers too, until an exception ends this; `tell` hears of it."""
+        processes = [_Process(self, name) for name in self.names]
+        Supervisor([*self.services.servers, *processes], self.services.children, tell).run()
 
     def endpoints(self) -> dict[str, Any]:
         """Return what scripts need to reach the system; the contents of `.ewms/endpoints.json`."""
@@ -137,7 +125,13 @@ class Stack:
             "tms": {schedd: broker.control_url(tms_service(schedd)) for schedd in others},
         }
 
-    def _begin(self, name: str) -> Child:
+    def ports(self, name: str) -> Mapping[str, int]:
+        """Return the port on which process `name` is asked."""
+        port = urlsplit(self._specs[name].ready_url).port
+        return {} if port is None else {name: port}
+
+    def begin(self, name: str) -> Child:
+        """Start `name` and return without waiting for it."""
         spec = self._specs[name]
         child = self.services.children.launch(
             name,
@@ -159,6 +153,28 @@ class Stack:
 
 #: What lies in a run directory beside images: settings with passwords, sockets, logs, the directories of jobs.
 _OF_THE_RUN = ("logs", "rabbitmq", "mongodb", "condor")
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """A process of EWMS, as its supervisor sees it."""
+
+    stack: Stack
+    name: str
+
+    @property
+    def child(self) -> Child:
+        return self.stack.child(self.name)
+
+    @property
+    def own_ports(self) -> Mapping[str, int]:
+        return self.stack.ports(self.name)
+
+    def relaunch(self) -> Child:
+        return self.stack.begin(self.name)
+
+    def is_ready(self) -> bool:
+        return self.stack.is_ready(self.name)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -179,7 +180,7 @@ def _serve(
     ):
         console.print(_how_to_use(stack, written), soft_wrap=True)
         try:
-            stack.watch(said)
+            stack.watch(partial(_say, console))
         finally:
             said("draining")
 

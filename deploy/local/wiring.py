@@ -125,6 +125,8 @@ def _tms(wires: Wires) -> dict[str, str]:
         "EWMS_WORKER_PATH": f"/usr/bin:/bin:{wires.apptainer.parent}",
         "EWMS_LOCAL_SLOTS": str(N_SLOTS),
         "EWMS_PROTECTED_DIRECTORIES": json.dumps([str(directory) for directory in wires.protected]),
+        # A pool that was killed took its jobs along: nothing is gained by looking for them long.
+        "EWMS_JOB_LEASE_S": "60",
     }
     if wires.has_accounts:
         told["HOME"] = str(wires.tms_dir)

@@ -6,14 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
-import httpx2
 import pytest
 
 from deploy.local.cache import Installed
@@ -22,55 +17,8 @@ from deploy.local.packages import POOL
 from deploy.local.rundir import run_directory
 from deploy.local.services import running
 from ewms import Client, Task, Workflow
+from tests.integration.deploy.conftest import Launch
 from tests.integration.deploy.descendants import Process, below, survivors
-
-LAUNCHER = (sys.executable, "-m", "deploy.local")
-
-
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    """A directory whose path is short enough for the servers' sockets."""
-    directory = Path(tempfile.mkdtemp(prefix="e"))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-class Launch(Protocol):
-    """Start the launcher with `arguments` in the scratch directory; `settings` are added to its environment."""
-
-    def __call__(self, *arguments: str, **settings: str) -> "subprocess.Popen[str]": ...
-
-
-@pytest.fixture
-def launch(scratch: Path) -> Iterator[Launch]:
-    """Start launchers that the test's end ends too."""
-    (scratch / "tmp").mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
-    started: list[subprocess.Popen[str]] = []
-
-    def launched(*arguments: str, **settings: str) -> "subprocess.Popen[str]":
-        with (scratch / "errors").open("w") as errors:
-            launcher = subprocess.Popen(
-                [*LAUNCHER, *arguments],
-                cwd=scratch,
-                env={
-                    **kept,
-                    "TMPDIR": str(scratch / "tmp"),
-                    "XDG_STATE_HOME": str(scratch),
-                    "PYTHONPATH": str(Path.cwd()),
-                    **settings,
-                },
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        started.append(launcher)
-        return launcher
-
-    yield launched
-    for launcher in started:
-        launcher.kill()
-        launcher.communicate()
 
 
 @pytest.mark.usefixtures("installed")
@@ -122,18 +70,22 @@ def system(scratch: Path, launch: Launch, installed: Installed) -> tuple["subpro
     return launcher, json.loads(endpoints.read_text())
 
 
-def _working(endpoints: dict[str, str]) -> None:
-    """Have a task that would go on for an hour run in a pilot of the system."""
-    task = Task(
+def _task(endpoints: dict[str, str], args: str, *, inputs: list[str], outputs: list[str]) -> Task:
+    return Task(
         image="none",
-        args="sh -c 'sleep 3600' sh {{INFILE}} {{OUTFILE}}",
-        inputs=["in"],
-        outputs=["out"],
+        args=args,
+        inputs=inputs,
+        outputs=outputs,
         clusters=[endpoints["cluster"]],
         memory="64M",
         disk="64M",
         pilot={"_EWMS_PILOT_CONTAINER_PLATFORM": "none", "EWMS_PILOT_DRAIN_GRACE": "1"},
     )
+
+
+def _working(endpoints: dict[str, str]) -> None:
+    """Have a task that would go on for an hour run in a pilot of the system."""
+    task = _task(endpoints, "sh -c 'sleep 3600' sh {{INFILE}} {{OUTFILE}}", inputs=["in"], outputs=["out"])
     with Client(endpoints["gateway"], token=endpoints["token"], timeout=90) as client:
         run = client.submit(Workflow(public=["in", "out"], tasks=[task]))
         with run.queue("in").publisher() as publisher:
@@ -164,35 +116,23 @@ def _named(launcher: int, module: str) -> list[Process]:
     return [child for child in below(launcher) if child.command.split()[1:] == ["-m", module]]
 
 
-def _is_ready(gateway: str) -> bool:
-    try:
-        return httpx2.get(f"{gateway}/readyz").status_code == 200
-    except httpx2.TransportError:
-        return False
-
-
-def test_a_process_that_dies_is_started_again_and_a_server_that_dies_ends_the_system_with_its_last_words(
+def test_a_process_that_dies_again_and_again_is_started_again_each_time(
     scratch: Path, system: tuple["subprocess.Popen[str]", dict[str, str]]
 ) -> None:
     launcher, endpoints = system
-    (wms,) = _named(launcher.pid, "wms")
-    os.kill(wms.pid, signal.SIGKILL)
-    assert survivors([wms]) == set()
-
-    while not _is_ready(endpoints["gateway"]):
-        assert launcher.poll() is None, (scratch / "errors").read_text()
-        time.sleep(0.1)
-    assert "wms has ended; starting it again" in (scratch / "errors").read_text()
-
-    children = below(launcher.pid)
-    (mongod,) = [child for child in children if Path(child.command.split()[0]).name == "mongod"]
-    os.kill(mongod.pid, signal.SIGKILL)
-
-    assert launcher.wait(90) == 1
-    assert survivors(children) == set()
-    errors = (scratch / "errors").read_text()
-    assert "mongod has ended" in errors
-    assert "log: " in errors
+    dead: set[int] = set()
+    for _ in range(4):
+        while not (alive := [one.pid for one in _named(launcher.pid, "mqs") if one.pid not in dead]):
+            assert launcher.poll() is None, (scratch / "errors").read_text()
+            time.sleep(0.05)
+        os.kill(alive[0], signal.SIGKILL)
+        dead.update(alive)
+    with Client(endpoints["gateway"], token=endpoints["token"], timeout=90) as client:
+        run = client.submit(Workflow(public=["in"], tasks=[_task(endpoints, "cat", inputs=["in"], outputs=[])]))
+        run.wait("active", timeout="90s")
+    told = (scratch / "errors").read_text()
+    assert told.count("mqs has ended") == 4
+    assert "4 times in a row); starting it again in 2 s" in told
 
 
 def _stub(directory: Path, script: str) -> Path:

@@ -44,6 +44,7 @@ EXPECTED_OF_CONTAINERS = {
     "encrypt_input_files": "*ewms_pilot_token",
     "max_idle": 1000,
     "periodic_remove": str(submit_commands(built())["periodic_remove"]),
+    "job_lease_duration": 300,
     "+JobMaterializePaused": 1,
 }
 

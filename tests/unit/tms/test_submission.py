@@ -39,6 +39,7 @@ EXPECTED = {
         " || (JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > 3600)"
         " || (time() - QDate > 1209600)"
     ),
+    "job_lease_duration": 300,
     "+JobMaterializePaused": 1,
     "+WantIOProxy": "True",
     "+EWMSTaskforceUUID": f'"{UUID}"',

@@ -1,0 +1,60 @@
+"""Launchers as processes of their own, whose data and run directories lie below a scratch directory."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+LAUNCHER = (sys.executable, "-m", "deploy.local")
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A directory whose path is short enough for the servers' sockets."""
+    directory = Path(tempfile.mkdtemp(prefix="e"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+class Launch(Protocol):
+    """Start the launcher with `arguments` in the scratch directory; `settings` are added to its environment."""
+
+    def __call__(self, *arguments: str, **settings: str) -> "subprocess.Popen[str]": ...
+
+
+@pytest.fixture
+def launch(scratch: Path) -> Iterator[Launch]:
+    """Start launchers that the test's end ends too."""
+    (scratch / "tmp").mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
+    started: list[subprocess.Popen[str]] = []
+
+    def launched(*arguments: str, **settings: str) -> "subprocess.Popen[str]":
+        with (scratch / "errors").open("w") as errors:
+            launcher = subprocess.Popen(
+                [*LAUNCHER, *arguments],
+                cwd=scratch,
+                env={
+                    **kept,
+                    "TMPDIR": str(scratch / "tmp"),
+                    "XDG_STATE_HOME": str(scratch),
+                    "PYTHONPATH": str(Path.cwd()),
+                    **settings,
+                },
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        started.append(launcher)
+        return launcher
+
+    yield launched
+    for launcher in started:
+        launcher.kill()
+        launcher.communicate()
