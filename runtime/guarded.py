@@ -21,7 +21,7 @@ _MAX_HEAD_BYTES = 16 * 1024
 
 #: A body may come in so many chunks of any size; after that its chunks must have `_MIN_CHUNK_BYTES` on average. Each
 #: chunk costs the event loop 15 us, so a body of one-byte chunks would stop everybody else.
-_FREE_CHUNKS = 1000
+_FREE_CHUNKS = 100
 _MIN_CHUNK_BYTES = 64
 
 _VERSIONS = (b"1.0", b"1.1")

@@ -61,6 +61,8 @@ _CALLER_LIMITS = CallerLimits()
 #: So many callers may have all their heavy requests run at once.
 _MAX_HEAVY_FACTOR = 4
 
+_LONGEST_REST_S = 2.0
+
 #: A caller over its share waits for so long for its refusal, without a place: who comes again at once, from hundreds of
 #: connections, would otherwise keep the process busy with refusals alone.
 _REFUSAL_PAUSE_S = 2.0
@@ -78,28 +80,52 @@ class Overloaded(Unavailable):
 
 
 class _Turns:
-    """Lets few requests run at once, of one caller and of all. The others wait, each caller in its own line."""
+    """Lets few requests run at once, of one caller and of all. The others wait, each caller in its own line.
 
-    def __init__(self, max_of_caller: int, max_of_all: int) -> None:
+    With `rests` a place stays empty after a request for as long as that ran, 2 s at most: who asks for one large page
+    after the other then has half of the process at most, and who asks now and then notices nothing.
+    """
+
+    def __init__(self, max_of_caller: int, max_of_all: int, *, rests: bool = False) -> None:
         self._max_of_caller = max_of_caller
         self._all = asyncio.Semaphore(max_of_all)
-        #: By caller: its semaphore, and how many requests use it.
+        self._rests = rests
+        #: By caller: its semaphore, and how many requests and rests use it.
         self._lines: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     @asynccontextmanager
     async def turn(self, caller: str) -> AsyncIterator[None]:
         """Wait for the caller's turn, and have it for the block."""
-        line, n_waiting = self._lines.get(caller, (asyncio.Semaphore(self._max_of_caller), 0))
-        self._lines[caller] = line, n_waiting + 1
+        line, n_users = self._lines.get(caller, (asyncio.Semaphore(self._max_of_caller), 0))
+        self._lines[caller] = line, n_users + 1
         try:
-            async with line, self._all:
+            await line.acquire()
+        except BaseException:
+            self._leave(caller)
+            raise
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        try:
+            async with self._all:
+                began_at = loop.time()
                 yield
         finally:
-            line, n_waiting = self._lines[caller]
-            if n_waiting > 1:
-                self._lines[caller] = line, n_waiting - 1
+            rest_s = min(loop.time() - began_at, _LONGEST_REST_S) if self._rests else 0.0
+            if rest_s:
+                loop.call_later(rest_s, self._end, caller, line)
             else:
-                del self._lines[caller]
+                self._end(caller, line)
+
+    def _end(self, caller: str, line: asyncio.Semaphore) -> None:
+        line.release()
+        self._leave(caller)
+
+    def _leave(self, caller: str) -> None:
+        line, n_users = self._lines[caller]
+        if n_users > 1:
+            self._lines[caller] = line, n_users - 1
+        else:
+            del self._lines[caller]
 
 
 class _Load:
@@ -151,7 +177,7 @@ def build(
         strangers=Callers(replace(caller_limits, max_at_once=max(half // 2, caller_limits.max_at_once), per_s=0)),
         turns=_Turns(caller_limits.max_running, max_at_once),
         service_turns=_Turns(half, max_at_once),
-        heavy_turns=_Turns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy),
+        heavy_turns=_Turns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy, rests=True),
         max_body_bytes=max_body_bytes,
         body_patience_s=body_patience_s,
         refusal_pause_s=refusal_pause_s,

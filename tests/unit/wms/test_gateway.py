@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from schemas.api import Empty, WorkflowRequest
 from schemas.errors import Broken, EWMSError, NotFound, Unauthenticated, Unavailable, Unprocessable
 from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper
+from wms.gateway.callers import CallerLimits
 from wms.gateway.calls import Call, Route, answered
 from wms.gateway.reasons import REASON_HEADER, reason_phrase
 
@@ -247,3 +249,23 @@ async def test_few_requests_of_one_caller_run_at_once_and_the_others_wait(path: 
             assert (await http.get(path, headers={"Authorization": "Bearer ben"})).status_code == 200
             assert {(await each).status_code for each in asked} == {200}
     assert most == {"ada": n_running, "ben": 1}
+
+
+async def test_the_place_of_a_heavy_request_rests_as_long_as_it_ran() -> None:
+    times: list[float] = []
+
+    async def work(_: Call) -> Response:
+        times.append(time.monotonic())
+        await asyncio.sleep(0.2)
+        times.append(time.monotonic())
+        return answered({})
+
+    app = gateway.build(
+        [Route("GET", "/workflows/{workflow_id}", work, "Get", is_heavy=True)],
+        Gatekeeper(Believer()),
+        caller_limits=CallerLimits(max_heavy=1),
+    )
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
+        await asyncio.gather(*(http.get("/v1/workflows/WF-1", headers=TOKEN) for _ in range(2)))
+    _, first_end, second_begin, _ = times
+    assert second_begin - first_end > 0.15
