@@ -9,7 +9,7 @@ from contextlib import suppress
 from pilot.errors import BrokerAway
 from pilot.renewal import TokenSource
 from pilot.settings import Queue, Settings
-from pilot.token import TokenFile, half_life_at, look_again_in_s
+from pilot.token import TokenFile, half_life_at, is_expired, look_again_in_s
 from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer, Delivery
 from schemas.dataevents import DataEvent, output_id
 from schemas.errors import EWMSError
@@ -46,7 +46,7 @@ class Queues:
         """
         queues = (*self._settings.inputs, *self._settings.outputs)
         if any(not queue.token for queue in queues):
-            self._token = self._token_file.read()
+            await self._read_token()
         keys = {_key(queue) for queue in queues}
         try:
             opened = await asyncio.gather(*(self._connected(*key) for key in keys))
@@ -55,6 +55,20 @@ class Queues:
         self._connections = dict(zip(keys, opened, strict=True))
         if self._token:
             self._renewing = asyncio.create_task(self._renew(), name="token renewal")
+
+    async def _read_token(self) -> None:
+        """Read the token; wait for TMS to renew one that has expired.
+
+        A pool that was stopped for long starts its jobs again with the files they had, before TMS has renewed those.
+        """
+        self._token = self._token_file.read()
+        until = self._clock() + self._settings.reconnect_timeout_s
+        while self._settings.token_source and is_expired(self._token, now := self._clock()) and now < until:
+            log.warning("the token has expired; waiting for TMS to renew it")
+            await self._fetch()
+            if is_expired(self._token_file.read(), now):
+                await asyncio.sleep(look_again_in_s(self._token, now))
+            self._token = self._token_file.read()
 
     async def _connected(self, address: str, token: str) -> Connection:
         return await Connection.connect(

@@ -26,6 +26,12 @@ def half_life_at(token: str) -> float | None:
     return None if life is None else sum(life) / 2
 
 
+def is_expired(token: str, now: float) -> bool:
+    """Say whether the token's life is over; no if it does not say when. (core)"""
+    life = _life(token)
+    return life is not None and life[1] <= now
+
+
 def _life(token: str) -> tuple[float, float] | None:
     try:
         payload = token.split(".")[1]

@@ -184,3 +184,26 @@ async def test_the_work_directory_is_empty_afterwards_and_kept_where_wanted(work
     (run,) = (path for path in (kept.directory / "ewms-pilot-data").iterdir() if path.name != "data-hub")
     assert (run / "task-io" / f"infile-{run.name}.in").read_bytes() == b"x"
     assert (run / "outputs" / "stdoutfile").exists()
+
+
+async def test_a_job_that_starts_with_an_expired_token_waits_until_it_is_renewed(
+    workflow: Field, tmp_path: Path
+) -> None:
+    """As the jobs of a pool do that was stopped overnight: they start before TMS has renewed their tokens."""
+    source, sink = await workflow.queue(), await workflow.queue()
+    expired = workflow.token([source], [sink], life_s=-60)
+    renewed = tmp_path / "renewed"
+    renewed.write_text(expired)
+    pilot = await workflow.pilot(
+        {**CP, "EWMS_PILOT_TOKEN_SOURCE": renewed},
+        inputs=[source],
+        outputs=[sink],
+        token=expired,
+    )
+    await workflow.put(source, b"hello")
+    await pilot.until(lambda pilot: "the token has expired" in pilot.log)
+    assert pilot.process.returncode is None
+
+    renewed.write_text(workflow.token([source], [sink]))
+    (message,) = await workflow.take(sink, 1)
+    assert message.body == b"hello"

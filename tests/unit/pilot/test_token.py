@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilot.errors import TokenUnusable
-from pilot.token import TokenFile, half_life_at, look_again_in_s
+from pilot.token import TokenFile, half_life_at, is_expired, look_again_in_s
 
 
 def token(**claims: object) -> str:
@@ -82,3 +82,9 @@ def test_a_token_renamed_into_place_is_seen(tmp_path: Path) -> None:
     written(tmp_path / "new", "new")
     (tmp_path / "new").rename(tmp_path / "t")
     assert file.read() == "new"
+
+
+def test_a_token_is_expired_from_its_last_second_on_and_an_opaque_one_never() -> None:
+    text = token(iat=0, exp=3600)
+    assert [is_expired(text, now) for now in (0.0, 3599.9, 3600.0, 1e9)] == [False, False, True, True]
+    assert not is_expired("opaque", 1e12)
