@@ -73,6 +73,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """List what can be imported from here; it is not loaded for that."""
+    return sorted({*globals(), *_HOMES})
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

@@ -75,9 +75,11 @@ def _headline(progress: Progress) -> Text:
 
 
 def _taskforces(progress: Progress) -> Table:
-    table = _table("taskforce", "task", "phase")
-    for column in ("idle", "running", "tasking", "held", "gone"):
-        table.add_column(column, justify="right")
+    table = _table()
+    # Its task stands below the id, so that both fit on 80 columns with the phase and the workers.
+    table.add_column("taskforce", overflow="fold", min_width=38)
+    table.add_column("phase", no_wrap=True)
+    table.add_column("workers", overflow="fold")
     state = progress.facts.state
     aliases = {queue.mqid: queue.alias for queue in progress.facts.depths.queues} if progress.facts.depths else {}
     tasks = {
@@ -88,18 +90,23 @@ def _taskforces(progress: Progress) -> Table:
         for task in state.task_directives
     }
     for taskforce in state.taskforces:
-        workers = Workers.of(taskforce.compound_statuses)
         table.add_row(
-            f"…{taskforce.taskforce_uuid[-8:]}",
-            Text(tasks.get(taskforce.task_id, "")),
+            Text.assemble(taskforce.taskforce_uuid, "\n  ", (tasks.get(taskforce.task_id, ""), "dim")),
             Text(taskforce.phase, style=_PHASE_STYLES.get(taskforce.phase, "yellow")),
-            str(workers.idle),
-            str(workers.running),
-            str(workers.tasking),
-            Text(str(workers.held), style="red" if workers.held else ""),
-            str(workers.gone),
+            _workers(Workers.of(taskforce.compound_statuses)),
         )
     return table
+
+
+def _workers(workers: Workers) -> Text:
+    counts = (
+        (workers.idle, "idle", ""),
+        (workers.running, "running", ""),
+        (workers.tasking, "tasking", "green"),
+        (workers.held, "held", "red"),
+        (workers.gone, "gone", "dim"),
+    )
+    return Text(", ").join(Text(f"{n} {name}", style=style) for n, name, style in counts if n)
 
 
 def _queues(progress: Progress) -> Table:

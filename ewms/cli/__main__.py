@@ -1,12 +1,13 @@
 """The way into the `ewms` command: run it, and turn whatever goes wrong into a message and an exit status."""
 
+import json
 import logging
 import os
 import sys
 from collections.abc import Sequence
 
-from ewms.cli.arguments import globals_first
-from ewms.cli.exits import Exit, exit_of, is_output, message
+from ewms.cli.arguments import globals_first, output_of
+from ewms.cli.exits import Exit, error_object, exit_of, is_output, message
 from ewms.cli.streams import abandon_output, prepare_streams, tell
 from schemas.errors import EWMSError
 
@@ -46,7 +47,9 @@ def _run(argv: Sequence[str]) -> int:
             raise
         if is_output(error):
             abandon_output()
-        if text := message(error):
+        if output_of(argv) in ("json", "yaml"):
+            tell(json.dumps(error_object(error)))
+        elif text := message(error):
             tell(text)
         return exit_of(error)
     # Of Ctrl-C it makes this number, and says nothing.

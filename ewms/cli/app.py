@@ -12,6 +12,9 @@ app = typer.Typer(
     help="Event Workflow Management System: run workflows of tasks over a fleet of workers.",
     no_args_is_help=True,
     add_completion=True,
+    # Plain help: what draws boxes around it takes longer to load than all the rest.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 app.add_typer(workflow.app, name="workflow")
@@ -20,6 +23,18 @@ app.add_typer(taskforce.app, name="taskforce")
 app.add_typer(queue.app, name="queue")
 app.command("doctor")(doctor.doctor)
 app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.up)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ewms {_version()}")
+        raise typer.Exit
+
+
+def _version() -> str:
+    from importlib.metadata import version as version_of
+
+    return version_of("ewms")
 
 
 @app.callback()
@@ -31,6 +46,9 @@ def options(
     server: Annotated[str | None, typer.Option(help="The gateway: http://host:port. [EWMS_GATEWAY]")] = None,
     token_file: Annotated[str | None, typer.Option(help="A file with the token. [EWMS_TOKEN_FILE]")] = None,
     timeout: Annotated[str, typer.Option(help="How long one call may take: 30s, 2m.")] = "30s",
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Keep the global options for the command; they may stand before or after it."""
     context.obj = Options(output, quiet, server, token_file, timeout)
@@ -39,12 +57,6 @@ def options(
 @app.command()
 def version(context: typer.Context) -> None:
     """Show the version of this client."""
-    from importlib.metadata import version as version_of
-
-    from ewms.cli.context import write_json
-
-    found = version_of("ewms")
-    if context.obj.as_json:
-        write_json({"version": found})
-    else:
+    found = _version()
+    if not context.obj.write({"version": found}, [found]):
         typer.echo(f"ewms {found}")

@@ -14,6 +14,22 @@ GLOBALS = {
 }
 
 
+def output_of(argv: Sequence[str]) -> str:
+    """Return what `-o` or `--output` says in `argv`, the last one counts; "" where none does."""
+    chosen = ""
+    words = iter(globals_first(argv))
+    for word in words:
+        if word == "--":
+            break
+        if word in ("-o", "--output"):
+            chosen = next(words, "")
+        elif word.startswith("--output="):
+            chosen = word.removeprefix("--output=")
+        elif word.startswith("-o") and not word.startswith("--"):
+            chosen = word.removeprefix("-o").removeprefix("=")
+    return chosen
+
+
 def globals_first(argv: Sequence[str]) -> list[str]:
     """Return `argv` with its global options in front, in their order; what follows `--` stays where it is."""
     front: list[str] = []

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
 #: The width of a table that no terminal limits.
 _PLAIN_WIDTH = 160
 
+#: The width of a wide table: a line is cut by nothing but the terminal.
+_WIDE = 2000
+
 
 class Output(StrEnum):
     """How results are written."""
 
     TABLE = "table"
+    WIDE = "wide"
     JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +42,42 @@ class Options:
     timeout: str = "30s"
 
     @property
-    def as_json(self) -> bool:
-        """Whether results are written as JSON."""
-        return self.output is Output.JSON
+    def is_wide(self) -> bool:
+        """Whether tables have all columns, however wide."""
+        return self.output is Output.WIDE
+
+    @property
+    def is_data(self) -> bool:
+        """Whether results are for a program."""
+        return self.output in (Output.JSON, Output.YAML, Output.NAME)
+
+    def write(self, value: Any, names: Iterable[str] = ()) -> bool:
+        """Write a result as data, if data is wanted: `value` as JSON or YAML, or `names` one a line.
+
+        Return False where a person wants to see it, and nothing is written.
+        """
+        match self.output:
+            case Output.JSON:
+                write_json(value)
+            case Output.YAML:
+                from ewms.cli.yamltext import yaml_text
+
+                sys.stdout.write(yaml_text(value))
+                sys.stdout.flush()
+            case Output.NAME:
+                sys.stdout.write("".join(f"{name}\n" for name in names))
+                sys.stdout.flush()
+            case _:
+                return False
+        return True
+
+    def console(self) -> "Console":
+        """Return the console for results. NO_COLOR, and not being a terminal, take the colours away."""
+        from rich.console import Console
+
+        if self.is_wide:
+            return Console(width=_WIDE, highlight=False)
+        return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
 
     def client(self) -> "Client":
         """Return a client for the server that the options, the environment or the endpoints file name."""
@@ -67,13 +107,6 @@ def duration(option: str, written: str | None) -> float | None:
         return None if written is None else seconds(written)
     except ValueError as error:
         raise Rejected(f"{option}: {error}") from error
-
-
-def console() -> "Console":
-    """Return the console for results. NO_COLOR, and not being a terminal, take the colours away."""
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
 
 
 def write_json(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from ewms.cli.context import Options, write_json
+from ewms.cli.context import Options
 
 
 def doctor(context: typer.Context) -> None:
@@ -14,9 +14,8 @@ def doctor(context: typer.Context) -> None:
     given: Options = context.obj
     with given.client() as ews:
         findings = ews.checkup()
-    if given.as_json:
-        write_json({"findings": [asdict(finding) for finding in findings]})
-    else:
+    names = [finding.what for finding in findings if not finding.is_well]
+    if not given.write({"findings": [asdict(finding) for finding in findings]}, names):
         for finding in findings:
             typer.echo(harmless(f"{'ok    ' if finding.is_well else 'not ok'}  {finding.what}: {finding.told}"))
             if finding.remedy:

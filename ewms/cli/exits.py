@@ -2,6 +2,7 @@
 
 import errno
 from enum import IntEnum
+from typing import Any
 
 from ewms.errors import OutcomeFailed, PublishFailed, ServerAnswer, TimedOut
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
@@ -80,6 +81,23 @@ def message(error: BaseException) -> str:
             "  hint: look at the arguments, and at texts with half of a surrogate pair"
         )
     return f"ewms: {type(error).__name__}: {error}\n  hint: this is a defect; EWMS_DEBUG=1 shows where"
+
+
+def error_object(error: BaseException) -> dict[str, Any]:
+    """Return `error` as a JSON object: the REST API's `code` and `error`, and what the command adds.
+
+    `status` is the exit status; `code` is 0 where no server answered.
+    """
+    reason, _, rest = message(error).removeprefix("ewms: ").partition("\n")
+    hint = next((line.strip() for line in rest.splitlines() if line.strip().startswith("hint: ")), "")
+    request_id = error.request_id if isinstance(error, ServerAnswer) else ""
+    return {
+        "code": error.code if isinstance(error, ServerAnswer) else 0,
+        "error": error.reason if isinstance(error, EWMSError) else reason,
+        "hint": error.hint if isinstance(error, EWMSError) else hint.removeprefix("hint: "),
+        "request_id": request_id,
+        "status": int(exit_of(error)),
+    }
 
 
 def is_usage(error: BaseException) -> bool:

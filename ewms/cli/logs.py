@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ewms.cli.context import Options, console, write_json
+from ewms.cli.context import Options
 
 if TYPE_CHECKING:
     from ewms.client import Client
@@ -43,12 +43,14 @@ def logs(
         found = ews.logs(id_, workers=worker, streams=wanted)
         if to is not None:
             _save(given, ews, found, to, tail)
-        elif given.as_json:
-            write_json({"logs": [_as_json(log) for log in found]})
+        elif given.write(
+            {"logs": [_as_json(log) for log in found]}, [f"{log.taskforce_uuid}/{log.name}" for log in found]
+        ):
+            pass
         elif list_:
             from ewms.cli.tables import log_table
 
-            console().print(log_table(found))
+            given.console().print(log_table(found))
         else:
             _show(given, ews, found, tail)
 
@@ -91,9 +93,7 @@ def _save(given: Options, ews: "Client", found: "list[LogInfo]", directory: Path
                 f"--to {directory}: cannot write {path}: {error.strerror}", hint="name a directory that you may write"
             ) from error
         written.append(_as_json(log) | {"path": str(path)})
-    if given.as_json:
-        write_json({"logs": written})
-    else:
+    if not given.write({"logs": written}, [str(log["path"]) for log in written]):
         given.say(f"{len(found)} log(s), {n_bytes} bytes, in {directory}")
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.context import Options, console, duration, write_json
+from ewms.cli.context import Options, duration
 from ewms.cli.workflow import Id
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ def publish(
             if publisher.n_confirmed:
                 given.say(f"{publisher.n_confirmed} event(s) were published to {alias}, then:")
             raise
-        if given.as_json:
-            write_json({"published": publisher.n_confirmed})
-        else:
+        if not given.write({"published": publisher.n_confirmed}):
             given.say(f"{publisher.n_confirmed} event(s) published to {alias}")
 
 
@@ -138,7 +136,5 @@ def depth(
                     names = ", ".join(queue.alias for queue in depths.queues)
                     raise NotThere(f"{workflow} has no queue {alias!r}", hint=f"its queues: {names}")
                 depths = depths.model_copy(update={"queues": chosen})
-            if given.as_json:
-                write_json(depths.model_dump(mode="json"))
-            else:
-                console().print(depth_table(depths))
+            if not given.write(depths.model_dump(mode="json"), [queue.alias for queue in depths.queues]):
+                given.console().print(depth_table(depths, wide=given.is_wide))

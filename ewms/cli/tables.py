@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -24,20 +25,31 @@ def workflow_table(workflows: Sequence[Workflow]) -> Table:
     return table
 
 
-def taskforce_table(taskforces: Sequence[Taskforce]) -> Table:
-    """Return one row a taskforce: where it stands, its workers, and what went wrong last."""
-    table = _table("taskforce", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors")
-    for taskforce in taskforces:
+def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> RenderableType:
+    """Return one row a taskforce: where it stands and its workers; and below them what went wrong."""
+    if wide:
+        table = _table("taskforce", "task", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors")
+        for one in taskforces:
+            errors = Text("; ".join(_errors(one)), style="red")
+            statuses = Text(", ".join(_statuses(one)))
+            cluster = _or_blank(one.cluster_id)
+            workers = _or_blank(one.n_workers)
+            schedd = Text(one.schedd)
+            table.add_row(one.taskforce_uuid, one.task_id, schedd, cluster, one.phase, workers, statuses, errors)
+        return table
+    table = _table()
+    table.add_column("taskforce", overflow="fold", min_width=38)
+    table.add_column("phase", no_wrap=True)
+    table.add_column("workers", overflow="fold")
+    for one in taskforces:
+        place = f"cluster {one.cluster_id} of {one.schedd}" if one.cluster_id is not None else f"at {one.schedd}"
         table.add_row(
-            taskforce.taskforce_uuid,
-            Text(taskforce.schedd),
-            "" if taskforce.cluster_id is None else str(taskforce.cluster_id),
-            str(taskforce.phase),
-            "" if taskforce.n_workers is None else str(taskforce.n_workers),
-            Text("\n".join(_statuses(taskforce))),
-            Text("\n".join(_errors(taskforce)), style="red"),
+            Text.assemble(one.taskforce_uuid, "\n  ", (place, "dim")),
+            str(one.phase),
+            Text("\n".join(_statuses(one)) or f"{_or_blank(one.n_workers)} wanted".lstrip()),
         )
-    return table
+    problems = [Text.assemble(one.taskforce_uuid, ": ", (error, "red")) for one in taskforces for error in _errors(one)]
+    return Group(table, *problems)
 
 
 def health_lines(health: TaskforceHealth) -> list[Text]:
@@ -66,35 +78,47 @@ def phase_table(taskforce: Taskforce) -> Table:
     return table
 
 
-def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str]) -> Table:
+def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wide: bool = False) -> Table:
     """Return one row a task; `aliases` are the queues' by their ids."""
-    table = _table("task", "runs at", "takes from", "publishes onto", "image", "arguments")
+    table = _table()
+    table.add_column("task", overflow="fold", min_width=29)
+    for column in ("takes from", "publishes onto"):
+        table.add_column(column, overflow="fold")
+    for column in ("runs at", "image", "arguments") if wide else ():
+        table.add_column(column)
     for task in tasks:
         queues = [
             Text(", ".join(aliases.get(mqid, mqid) for mqid in mqids))
             for mqids in (task.input_queues, task.output_queues)
         ]
-        table.add_row(
-            task.task_id, Text(", ".join(task.cluster_locations)), *queues, Text(task.task_image), Text(task.task_args)
-        )
+        place = ", ".join(task.cluster_locations)
+        if wide:
+            table.add_row(task.task_id, *queues, Text(place), Text(task.task_image), Text(task.task_args))
+        else:
+            table.add_row(Text.assemble(task.task_id, "\n  ", (f"at {place}", "dim")), *queues)
     return table
 
 
 def log_table(logs: "Sequence[LogInfo]") -> Table:
     """Return one row a worker's log."""
-    table = _table("taskforce", "worker", "stream", "bytes", "last written (UTC)")
+    table = _table()
+    table.add_column("taskforce", no_wrap=True)
+    table.add_column("log", no_wrap=True)
+    table.add_column("bytes", justify="right")
+    table.add_column("written (UTC)")
     for log in logs:
-        at = f"{log.modified_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(log.taskforce_uuid, str(log.worker), f"std{log.stream}", str(log.n_bytes), at)
+        table.add_row(log.taskforce_uuid, log.name, str(log.n_bytes), f"{log.modified_at:%m-%d %H:%M}")
     return table
 
 
-def depth_table(depths: QueueDepths) -> Table:
+def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
     """Return one row a queue, and the dead letters."""
-    table = _table("queue")
+    table = _table()
+    table.add_column("queue", overflow="fold")
     for column in ("waiting", "in work", "put off", "takers"):
         table.add_column(column, justify="right")
-    table.add_column("id")
+    if wide:
+        table.add_column("id")
     for queue in depths.queues:
         table.add_row(
             Text(queue.alias, style="bold" if queue.is_public else ""),
@@ -102,10 +126,14 @@ def depth_table(depths: QueueDepths) -> Table:
             str(queue.n_unacknowledged),
             str(queue.n_delayed),
             str(queue.n_consumers),
-            queue.mqid,
+            *((queue.mqid,) if wide else ()),
         )
-    table.add_row(Text("dead letters", style="red" if depths.n_dead else "dim"), str(depths.n_dead), "", "", "", "")
+    table.add_row(Text("dead letters", style="red" if depths.n_dead else "dim"), str(depths.n_dead))
     return table
+
+
+def _or_blank(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _statuses(taskforce: Taskforce) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.context import Options, console, write_json
+from ewms.cli.context import Options, write_json
 from ewms.cli.logs import logs
 from ewms.cli.workflow import Id
 
@@ -24,15 +24,15 @@ def list_(context: typer.Context, workflow: Id) -> None:
     with given.client() as ews:
         run = ews.run(workflow)
         tasks = run.show().task_directives
-        if given.as_json:
-            write_json({"task_directives": [task.model_dump(mode="json") for task in tasks], "next_after": None})
+        found = {"task_directives": [task.model_dump(mode="json") for task in tasks], "next_after": None}
+        if given.write(found, [task.task_id for task in tasks]):
             return
         try:
             aliases = {queue.mqid: queue.alias for queue in run.depths().queues}
         except NotThere:
             # The queues of an ended workflow are retired.
             aliases = {}
-        console().print(task_table(tasks, aliases))
+        given.console().print(task_table(tasks, aliases, wide=given.is_wide))
 
 
 @app.command()
@@ -40,7 +40,9 @@ def show(context: typer.Context, task: TaskId) -> None:
     """Show a task directive, as JSON."""
     given: Options = context.obj
     with given.client() as ews:
-        write_json(ews.task(task).model_dump(mode="json"))
+        found = ews.task(task).model_dump(mode="json")
+        if not given.write(found, [task]):
+            write_json(found)
 
 
 @app.command("add-workers")
@@ -56,8 +58,6 @@ def add_workers(
     given: Options = context.obj
     with given.client() as ews:
         taskforce = ews.add_workers(task, n, cluster=cluster)
-        if given.as_json:
-            write_json(taskforce.model_dump(mode="json"))
-        else:
+        if not given.write(taskforce.model_dump(mode="json"), [taskforce.taskforce_uuid]):
             typer.echo(taskforce.taskforce_uuid)
             given.say(f"follow it with: ewms workflow watch {taskforce.workflow_id}")

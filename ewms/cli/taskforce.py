@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.context import Options, console, write_json
+from ewms.cli.context import Options
 from ewms.cli.logs import logs
 
 app = typer.Typer(help="See how taskforces stand, and read what workers wrote.", no_args_is_help=True)
@@ -22,10 +22,9 @@ def list_(
     given: Options = context.obj
     with given.client() as ews:
         taskforces = ews.taskforces(id_)
-        if given.as_json:
-            write_json({"taskforces": [one.model_dump(mode="json") for one in taskforces], "next_after": None})
-        else:
-            console().print(taskforce_table(taskforces))
+        found = {"taskforces": [one.model_dump(mode="json") for one in taskforces], "next_after": None}
+        if not given.write(found, [one.taskforce_uuid for one in taskforces]):
+            given.console().print(taskforce_table(taskforces, wide=given.is_wide))
 
 
 @app.command()
@@ -39,9 +38,8 @@ def show(
     given: Options = context.obj
     with given.client() as ews:
         for taskforce in ews.taskforces(id_):
-            if given.as_json:
-                write_json(taskforce.model_dump(mode="json"))
-            else:
-                console().print(taskforce_table([taskforce]), phase_table(taskforce))
+            if not given.write(taskforce.model_dump(mode="json"), [taskforce.taskforce_uuid]):
+                console = given.console()
+                console.print(taskforce_table([taskforce], wide=given.is_wide), phase_table(taskforce))
                 for line in health_lines(ews.health(taskforce.taskforce_uuid)):
-                    console().print(line)
+                    console.print(line)

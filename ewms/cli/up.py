@@ -1,7 +1,5 @@
 """`ewms up`: the whole system on this machine. Its launcher is no part of the client: an entry point names it."""
 
-from importlib.metadata import entry_points
-
 import typer
 
 from ewms.errors import Unreachable
@@ -12,6 +10,8 @@ GROUP = "ewms.launcher"
 
 def up(context: typer.Context) -> None:
     """Run the whole system on this machine, with its real services, until Ctrl-C."""
+    from importlib.metadata import entry_points
+
     launchers = list(entry_points(group=GROUP))
     if not launchers:
         raise Unreachable(

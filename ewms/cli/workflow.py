@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.context import Options, console, duration, may_ask, write_json
+from ewms.cli.context import Options, Output, duration, may_ask
 
 if TYPE_CHECKING:
     from ewms.client import Run
@@ -46,8 +46,8 @@ def submit(
         elif wait:
             given.say(f"{run.id}: waiting until it is over")
             _report(given, run)
-        elif given.as_json:
-            write_json(run.show().as_json())
+        elif given.is_data and given.output is not Output.NAME:
+            given.write(run.show().as_json())
         else:
             typer.echo(run.id)
             given.say(f"follow it with: ewms workflow watch {run.id}")
@@ -62,8 +62,8 @@ def list_(
     given: Options = context.obj
     with given.client() as ews:
         workflows = ews.workflows(None if all_ else {"deactivated": None})
-    if given.as_json:
-        write_json({"workflows": [workflow.model_dump(mode="json") for workflow in workflows], "next_after": None})
+    found = {"workflows": [workflow.model_dump(mode="json") for workflow in workflows], "next_after": None}
+    if given.write(found, [workflow.workflow_id for workflow in workflows]):
         return
     if not workflows:
         given.say(
@@ -74,7 +74,7 @@ def list_(
         return
     from ewms.cli.tables import workflow_table
 
-    console().print(workflow_table(workflows))
+    given.console().print(workflow_table(workflows))
 
 
 @app.command()
@@ -83,8 +83,7 @@ def show(context: typer.Context, workflow: Id) -> None:
     given: Options = context.obj
     with given.client() as ews:
         run = ews.run(workflow)
-        if given.as_json:
-            write_json(run.show().as_json())
+        if given.is_data and given.write(run.show().as_json(), [run.id]):
             return
         from ewms.cli.tables import health_lines
         from ewms.progress import progress
@@ -92,10 +91,11 @@ def show(context: typer.Context, workflow: Id) -> None:
         from ewms.view import view
 
         looked = run.look()
-        console().print(view(progress([looked])))
+        console = given.console()
+        console.print(view(progress([looked])))
         for taskforce in waiting(looked.state)[:_MOST_STUCK]:
             for line in health_lines(ews.health(taskforce.taskforce_uuid)):
-                console().print(f"{taskforce.taskforce_uuid}:", line)
+                console.print(f"{taskforce.taskforce_uuid}:", line)
 
 
 @app.command()
@@ -151,25 +151,21 @@ def abort(
 
 
 def _ended(given: Options, verb: str, answer: Any) -> None:
-    if given.as_json:
-        write_json(answer.model_dump(mode="json"))
-    else:
+    if not given.write(answer.model_dump(mode="json"), [answer.workflow_id]):
         typer.echo(f"{answer.workflow_id} {verb}; {answer.n_taskforces} taskforce(s) told to stop")
 
 
 def _follow(given: Options, run: "Run") -> None:
     from ewms.cli.watch import watch_until_over
 
-    watch_until_over(run, quiet=given.quiet or given.as_json)
+    watch_until_over(run, quiet=given.quiet or given.is_data)
     _report(given, run)
 
 
 def _report(given: Options, run: "Run", until: str = "over", within: str | None = None) -> None:
     timeout_s = duration("--within", within)
     outcome = run.wait(until, timeout=timeout_s)  # type: ignore[arg-type]  # checked by the commands
-    if given.as_json:
-        write_json(outcome.state.as_json())
-    else:
+    if not given.write(outcome.state.as_json(), [run.id]):
         given.say(f"{run.id} is {until if until != 'over' else outcome.state.workflow.deactivated or until}")
     if until == "over":
         outcome.raise_for_failures()

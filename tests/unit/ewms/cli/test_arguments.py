@@ -1,6 +1,6 @@
 import pytest
 
-from ewms.cli.arguments import globals_first
+from ewms.cli.arguments import globals_first, output_of
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,16 @@ from ewms.cli.arguments import globals_first
 )
 def test_global_options_may_stand_anywhere(typed: str, parsed: str) -> None:
     assert globals_first(typed.split()) == parsed.split()
+
+
+@pytest.mark.parametrize(
+    ("typed", "output"),
+    [
+        ("workflow list", ""),
+        ("workflow list -o json", "json"),
+        ("-ojson workflow list --output=yaml", "yaml"),
+        ("queue publish WF-1 a -- -o json", ""),
+    ],
+)
+def test_how_an_error_is_to_be_written_is_known_before_the_line_is_parsed(typed: str, output: str) -> None:
+    assert output_of(typed.split()) == output

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 #: What costs time to import; none of it may be loaded for `ewms --help`.
-HEAVY = ("pydantic", "httpx2", "aio_pika", "aiormq", "asyncio", "rich.live")
+HEAVY = ("pydantic", "httpx2", "aio_pika", "aiormq", "asyncio", "rich.console", "rich.markdown", "importlib.metadata")
 
 
 def ewms(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -29,6 +29,36 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     loaded = set(done.stderr.split())
     assert "typer" in loaded
     assert not loaded & set(HEAVY)
+
+
+def test_errors_are_json_where_results_are(tmp_path: Path) -> None:
+    for words, status in ((["workflow", "show"], 2), (["workflow", "show", "WF-1"], 2), (["version", "--nonsense"], 2)):
+        done = ewms(*words, "-o", "json", cwd=tmp_path)
+        assert done.returncode == status
+        assert json.loads(done.stderr)["status"] == status
+        assert json.loads(done.stderr)["error"]
+
+
+def test_version_and_help_have_their_usual_options(tmp_path: Path) -> None:
+    done = ewms("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "ewms")
+    for words in (["-h"], ["queue", "-h"], ["queue", "consume", "-h"]):
+        done = ewms(*words, cwd=tmp_path)
+        assert (done.returncode, "Usage:" in done.stdout) == (0, True)
+
+
+def test_the_package_lists_what_it_has_without_loading_it() -> None:
+    code = "import sys, ewms; print(*dir(ewms)); assert 'ewms.client' not in sys.modules; from ewms import *"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[4]
+    )
+    assert {"Client", "AsyncClient", "Task", "Workflow", "Event", "TimedOut"} <= set(done.stdout.split())
+
+
+def test_each_format_of_a_result_is_there(tmp_path: Path) -> None:
+    version = ewms("version", cwd=tmp_path).stdout.split()[1]
+    for output, text in (("yaml", f'version: "{version}"'), ("name", version), ("wide", f"ewms {version}")):
+        assert ewms("version", "-o", output, cwd=tmp_path).stdout == f"{text}\n"
 
 
 @pytest.mark.parametrize(

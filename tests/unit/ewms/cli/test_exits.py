@@ -2,7 +2,7 @@ import errno
 
 import pytest
 
-from ewms.cli.exits import Exit, exit_of, message
+from ewms.cli.exits import Exit, error_object, exit_of, message
 from ewms.errors import OutcomeFailed, PublishFailed, TimedOut, Unreachable, from_answer
 from runtime.amqp import AccessRefused, ConnectionLost
 from schemas.errors import Rejected, TooLarge
@@ -37,6 +37,18 @@ def test_each_kind_of_error_has_its_status(error: BaseException, status: int) ->
 def test_a_message_has_reason_hint_and_request() -> None:
     text = message(from_answer(404, "no workflow", hint="list them", request_id="r-7"))
     assert text.splitlines() == ["ewms: no workflow", "  hint: list them", "  request: r-7"]
+
+
+def test_an_error_as_an_object_has_what_the_rest_api_states_and_the_status() -> None:
+    assert error_object(from_answer(404, "no workflow", hint="list them", request_id="r-7")) == {
+        "code": 404,
+        "error": "no workflow",
+        "hint": "list them",
+        "request_id": "r-7",
+        "status": 4,
+    }
+    assert error_object(Unreachable("nobody there"))["code"] == 0
+    assert error_object(OSError(errno.ENOSPC, "No space left"))["error"] == "cannot write the output: No space left"
 
 
 def test_output_that_cannot_be_written_is_no_defect() -> None:

@@ -1,12 +1,20 @@
 """What the command says of a taskforce's health, and when it says nothing."""
 
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console, RenderableType
 
-from ewms.cli.tables import health_lines
+from ewms.cli.tables import depth_table, health_lines, log_table, task_table, taskforce_table, workflow_table
+from ewms.logs import LogInfo
+from ewms.progress import Facts, progress
+from ewms.view import view
 from schemas.api import TaskforceHealth
+from schemas.logs import Stream
+from schemas.phases import Phase
+from tests.unit.ewms.facts import depths, state, taskforce
 
 WELL: dict[str, Any] = {
     "stuck": "",
@@ -18,6 +26,38 @@ WELL: dict[str, Any] = {
     "exit_codes": {},
     "stale": False,
 }
+
+
+def on_80_columns(shown: RenderableType) -> str:
+    out = StringIO()
+    Console(file=out, width=80).print(shown)
+    assert all(len(line) <= 80 for line in out.getvalue().splitlines())
+    return out.getvalue()
+
+
+def test_tables_have_whole_ids_on_80_columns() -> None:
+    long = Phase.PRE_MQ_ACTIVATION
+    shown = state(
+        taskforce(
+            long, {"HELD: " + "why " * 30: {"null": 20000}, "RUNNING": {"Tasking": 10000}}, errors={"x" * 200: 9}
+        ),
+        taskforce(long, {"RUNNING": {"Tasking": 20000, "null": 20000}}, number=2),
+    )
+    full = depths(10**9, 10**9, in_work=10**9)
+    wide_alias = full.model_copy(
+        update={"queues": [queue.model_copy(update={"alias": "q" * 128}) for queue in full.queues]}
+    )
+    log = LogInfo(shown.taskforces[0].taskforce_uuid, 99999, Stream.OUT, 10**10, datetime(2026, 11, 21, tzinfo=UTC))
+    for one in (
+        on_80_columns(taskforce_table(shown.taskforces)),
+        on_80_columns(view(progress([Facts(0.0, shown, wide_alias)]))),
+        on_80_columns(log_table([log])),
+    ):
+        assert shown.taskforces[0].taskforce_uuid in one
+    tasks = on_80_columns(task_table(shown.task_directives, {"a-in": "q" * 128, "a-out": "r" * 128}))
+    assert shown.task_directives[0].task_id in tasks
+    on_80_columns(depth_table(wide_alias))
+    assert shown.workflow.workflow_id in on_80_columns(workflow_table([shown.workflow]))
 
 
 @pytest.mark.parametrize(
