@@ -36,7 +36,7 @@ from ewms.state import Outcome, State
 from ewms.workflows import Workflow
 from runtime.amqp import Delivery
 from schemas import objects
-from schemas.api import DeactivationAnswer, QueueDepth, QueueDepths, TaskforceHealth
+from schemas.api import DeactivationAnswer, QueueDepth, QueueDepths, TaskforceHealth, Use
 from schemas.ids import EventId
 from schemas.logs import Stream
 from schemas.objects import MQProfile
@@ -179,9 +179,17 @@ class Queue:
         self._queue = queue
         self.alias = queue.alias
 
-    def profile(self) -> MQProfile:
+    def profile(self, use: Use | None = None) -> MQProfile:
         """Return what the server tells of it; with token and broker address once it is active."""
-        return self._portal.call(self._queue.profile())
+        return self._portal.call(self._queue.profile(use))
+
+    def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
+        """Return up to `n` events that wait in it, and leave them there. See `ewms.glimpse.peek_events`."""
+        return self._portal.call(self._queue.peek(n, active_timeout=active_timeout))
+
+    def purge(self, *, active_timeout: Duration | None = None) -> int:
+        """Throw away every event that waits in it, and return how many. See `ewms.glimpse.purge_events`."""
+        return self._portal.call(self._queue.purge(active_timeout=active_timeout))
 
     def depth(self) -> QueueDepth:
         """Return how many events wait in it, are being worked on, and who takes them."""

@@ -3,11 +3,13 @@
 from ewms.access import public_profile
 from ewms.durations import Duration, seconds
 from ewms.errors import NotThere
+from ewms.glimpse import peek_events, purge_events
 from ewms.http import Gateway
 from ewms.memory import Remember
+from ewms.payloads import Event
 from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher
 from ewms.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
-from schemas.api import QueueDepth, QueueDepths
+from schemas.api import QueueDepth, QueueDepths, Use
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
 
@@ -25,9 +27,23 @@ class AsyncQueue:
         self._workflow = workflow
         self.alias = alias
 
-    async def profile(self) -> MQProfile:
-        """Return what the server tells of it; with token and broker address once it is active."""
-        return await public_profile(self._gateway, self._workflow, self.alias)
+    async def profile(self, use: Use | None = None) -> MQProfile:
+        """Return what the server tells of it; with token and broker address once it is active.
+
+        Raises:
+            Refused: it is not for `use`, or no longer.
+        """
+        return await public_profile(self._gateway, self._workflow, self.alias, use)
+
+    async def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
+        """Return up to `n` events that wait in it, and leave them there. See `peek_events`."""
+        timeout_s = None if active_timeout is None else seconds(active_timeout)
+        return await peek_events(self._gateway, self._workflow, self.alias, n=n, active_timeout_s=timeout_s)
+
+    async def purge(self, *, active_timeout: Duration | None = None) -> int:
+        """Throw away every event that waits in it, and return how many. See `purge_events`."""
+        timeout_s = None if active_timeout is None else seconds(active_timeout)
+        return await purge_events(self._gateway, self._workflow, self.alias, active_timeout_s=timeout_s)
 
     async def depth(self) -> QueueDepth:
         """Return how many events wait in it, are being worked on, and who takes them. Private queues, too."""

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.context import Options, duration
+from ewms.cli.context import Options, duration, may_ask
 from ewms.cli.workflow import Id
 
 if TYPE_CHECKING:
     from ewms.payloads import Event
 
-app = typer.Typer(help="Publish, consume, and see how full queues are.", no_args_is_help=True)
+app = typer.Typer(help="Publish, consume, look into queues, and see how full they are.", no_args_is_help=True)
 
 Alias = Annotated[str, typer.Argument(metavar="ALIAS", help="The queue's alias, as the workflow names it.")]
 
@@ -98,6 +98,76 @@ def consume(
             return
         left_out = f", {results.n_duplicates} received before left out" if results.n_duplicates else ""
         given.say(f"{taken} event(s) taken from {alias}{left_out}")
+
+
+@app.command()
+def peek(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    *,
+    n: Annotated[int, typer.Option("-n", min=1, max=1000, help="So many events at most.")] = 10,
+    whole: Annotated[bool, typer.Option("--whole", help="Also id, content type and headers of each event.")] = False,
+) -> None:
+    """Write some events that wait in a queue to standard output, one a line, and leave all of them there."""
+    from ewms.cli.streams import json_text
+
+    given: Options = context.obj
+    with given.client() as ews:
+        events = ews.run(workflow).queue(alias).peek(n, active_timeout=0)
+    shown = [_shown(event, whole=whole) for event in events]
+    if not given.write({"events": shown}, [event.id for event in events]):
+        for one in shown:
+            typer.echo(json_text(one))
+        given.say(f"{len(shown)} event(s) of {alias} shown; they are still there")
+
+
+@app.command()
+def purge(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Throw away every event that waits in a queue; those that a consumer has in hand stay."""
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    if not yes:
+        if not may_ask():
+            raise Rejected("purging throws events away", hint="confirm it with --yes")
+        typer.confirm(f"Throw away every event in {alias} of {workflow}?", abort=True, err=True)
+    with given.client() as ews:
+        n_purged = ews.run(workflow).queue(alias).purge(active_timeout=0)
+    if not given.write({"purged": n_purged}):
+        given.say(f"{n_purged} event(s) of {alias} thrown away")
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    *,
+    to: Annotated[str | None, typer.Option(help="publish or consume: refuse a queue that is not for it.")] = None,
+) -> None:
+    """Print a new token that opens this queue alone, for an AMQP client of your own. Keep it secret."""
+    from schemas.api import Use
+    from schemas.errors import Rejected, Unavailable
+
+    given: Options = context.obj
+    if to not in (None, *Use):
+        raise Rejected(f"--to {to}: no such use", hint="publish or consume")
+    with given.client() as ews:
+        profile = ews.run(workflow).queue(alias).profile(None if to is None else Use(to))
+    if not profile.auth_token:
+        raise Unavailable(
+            f"queue {alias!r} is not active yet", hint=f"wait: ewms workflow wait {workflow} --for active"
+        )
+    if not given.write(profile.model_dump(mode="json"), [profile.mqid]):
+        typer.echo(profile.auth_token)
+        given.say(f"queue {profile.mqid} at {profile.broker_address}; the token is the password")
 
 
 def _shown(event: "Event", *, whole: bool) -> Any:

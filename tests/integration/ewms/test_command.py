@@ -110,6 +110,23 @@ def test_a_bad_line_is_named_and_what_was_sent_before_it_is_safe(
     assert sorted(json.loads(line)["body"] for line in done.stdout.splitlines()) == [1, 2]
 
 
+def test_events_can_be_looked_at_and_thrown_away(gateway: FakeGateway, public_queue: PublicQueue) -> None:
+    ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, stdin="1\n2\n3\n")
+    done = ewms(gateway, "queue", "peek", WORKFLOW, ALIAS, "-n", "2")
+    assert (done.returncode, len(done.stdout.split())) == (0, 2), done.stderr
+    done = ewms(gateway, "queue", "peek", WORKFLOW, ALIAS, "--whole", "-o", "json")
+    events = json.loads(done.stdout)["events"]
+    assert sorted((event["body"], event["attempt"]) for event in events) == [(1, 1), (2, 1), (3, 1)]
+    done = ewms(gateway, "queue", "token", WORKFLOW, ALIAS, "--to", "consume", "-o", "json")
+    assert json.loads(done.stdout)["auth_token"].count(".") == 2
+    done = ewms(gateway, "queue", "purge", WORKFLOW, ALIAS)
+    assert (done.returncode, "--yes" in done.stderr) == (2, True)
+    wait_for_events(public_queue, {3})
+    done = ewms(gateway, "queue", "purge", WORKFLOW, ALIAS, "--yes", "-o", "json")
+    assert json.loads(done.stdout) == {"purged": 3}
+    wait_for_events(public_queue, {0})
+
+
 def test_a_reader_that_leaves_ends_the_command_quietly(gateway: FakeGateway, public_queue: PublicQueue) -> None:
     ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, "--text", stdin="line\n" * 2000)
     command = [sys.executable, "-m", "ewms.cli", "--server", gateway.url, "queue", "consume", WORKFLOW, ALIAS]
