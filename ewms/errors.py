@@ -27,7 +27,8 @@ class NotSignedIn(Refused, errors.Unauthenticated):
 
     def __init__(self, reason: str = "authentication failed", *, hint: str = "") -> None:
         super().__init__(
-            reason, hint=hint or "give a token: --token-file, EWMS_TOKEN or EWMS_TOKEN_FILE; `ewms up` writes one"
+            reason,
+            hint=hint or "log in (`ewms login`) or give a token: --token-file, EWMS_TOKEN, EWMS_TOKEN_FILE",
         )
 
 

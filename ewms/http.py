@@ -6,19 +6,23 @@ workflow.
 
 import asyncio
 import json
+import os
 import random
 import time
 import uuid
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any, Self
 
 import httpx2
 
+from ewms.devicelogin import renew_login
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from_answer
+from ewms.login import load_login, save_login
 from ewms.retrying import CAP_S, PASSING, pause_s
 from ewms.server import Server
-from ewms.tokens import unaccepted
+from ewms.tokens import expires_within, unaccepted
 from schemas.errors import Forbidden, Rejected, Unauthenticated
 
 PREFIX = "/v1"
@@ -26,6 +30,9 @@ PREFIX = "/v1"
 #: Headers in which the server adds to the contract's `{code, error}`.
 REQUEST_ID = "X-Request-ID"
 HINT = "X-EWMS-Hint"
+
+#: A login's token is renewed so long before it expires.
+_RENEW_BEFORE_S = 30.0
 
 #: A connection that is refused costs nobody anything, and a restart should be noticed soon.
 _REFUSED_CAP_S = 1.0
@@ -116,7 +123,7 @@ class Gateway:
         attempt = 0
         while True:
             # The token is asked for anew: it may have been renewed in its file meanwhile.
-            if token := self._server.token():
+            if token := await self._token():
                 headers["Authorization"] = f"Bearer {token}"
             retry_after = ""
             failure: Unreachable | ServerAnswer
@@ -150,6 +157,19 @@ class Gateway:
                 raise failure
             await asyncio.sleep(pause)
             attempt += 1
+
+    async def _token(self) -> str:
+        """Return the token to show now; one of a login is renewed before it expires."""
+        login = self._server.login
+        if login is None:
+            return self._server.token()
+        # Another program may have renewed it meanwhile.
+        login = await asyncio.to_thread(load_login, login.gateway, os.environ) or login
+        if login.refresh_token and expires_within(login.access_token, _RENEW_BEFORE_S, now_s=time.time()):
+            login = await renew_login(login)
+            await asyncio.to_thread(save_login, login, os.environ)
+        self._server = replace(self._server, login=login)
+        return self._server.token()
 
     def _json(self, answer: httpx2.Response) -> Any:
         try:

@@ -4,6 +4,8 @@ EWMS_GATEWAY            http://host:port
 EWMS_TOKEN              the token itself
 EWMS_TOKEN_FILE         a file that holds it, read again whenever it is used, so that it may be rewritten
 EWMS_CLUSTER            where tasks run that name no cluster
+EWMS_ISSUER             where `ewms login` logs in
+login/<gateway>.json    written by `ewms login`, see `ewms.login`
 .ewms/endpoints.json    written by `ewms up`; looked for in the current directory and above
 """
 
@@ -16,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ewms.errors import NotSignedIn
+from ewms.login import Login, load_login, newest_login
 from schemas.errors import Rejected
 
 _ENDPOINTS = Path(".ewms") / "endpoints.json"
@@ -34,6 +37,10 @@ class Server:
     clusters: tuple[str, ...] = ()
     _token: str = field(default="", repr=False)
     _token_file: Path | None = None
+    #: What `ewms login` keeps for this gateway.
+    login: Login | None = None
+    #: Where the token comes from, in words.
+    token_source: str = ""
 
     @property
     def is_here(self) -> bool:
@@ -46,7 +53,7 @@ class Server:
         Raises:
             NotSignedIn: there is none.
         """
-        token = self._token
+        token = self._token or (self.login.access_token if self.login else "")
         if self._token_file is not None:
             try:
                 token = _bounded_text(self._token_file).strip()
@@ -83,26 +90,43 @@ def find_server(
     env = os.environ if environment is None else environment
     endpoints = _endpoints(Path.cwd() if directory is None else directory)
     address = gateway or env.get("EWMS_GATEWAY") or str(endpoints.get("gateway", ""))
+    if not address and (newest := newest_login(env)) is not None:
+        address = newest.gateway
     if not address:
         raise Rejected(
             "no server is known", hint="start one here with `ewms up`, or name one: --server or EWMS_GATEWAY"
         )
     address = _checked(address)
-    token, file = _credentials(token, token_file, env)
-    if not token and file is None and address == str(endpoints.get("gateway", "")).rstrip("/"):
+    token, file, source = _credentials(token, token_file, env)
+    login = load_login(address, env) if not source else None
+    if login is not None:
+        source = "ewms login"
+    elif not source and address == str(endpoints.get("gateway", "")).rstrip("/"):
         token = str(endpoints.get("token", ""))
+        source = "the endpoints file" if token else ""
     chosen = cluster or env.get("EWMS_CLUSTER") or str(endpoints.get("cluster", ""))
-    return Server(address, (chosen,) if chosen else (), token or "", file)
+    return Server(address, (chosen,) if chosen else (), token or "", file, login, source)
+
+
+def known_issuer(environment: Mapping[str, str] | None = None, *, directory: Path | None = None) -> str:
+    """Return the OpenID issuer that the environment or the endpoints file names, "" if none does."""
+    env = os.environ if environment is None else environment
+    endpoints = _endpoints(Path.cwd() if directory is None else directory)
+    return env.get("EWMS_ISSUER") or str(endpoints.get("issuer", ""))
 
 
 def _credentials(
     token: str | None, token_file: str | Path | None, env: Mapping[str, str]
-) -> tuple[str | None, Path | None]:
-    if token or token_file:
-        return token, None if token else Path(str(token_file))
+) -> tuple[str | None, Path | None, str]:
+    if token:
+        return token, None, "an argument"
+    if token_file:
+        return None, Path(str(token_file)), f"the file {token_file}"
     if env.get("EWMS_TOKEN"):
-        return env["EWMS_TOKEN"], None
-    return None, Path(env["EWMS_TOKEN_FILE"]) if env.get("EWMS_TOKEN_FILE") else None
+        return env["EWMS_TOKEN"], None, "EWMS_TOKEN"
+    if file := env.get("EWMS_TOKEN_FILE"):
+        return None, Path(file), f"EWMS_TOKEN_FILE ({file})"
+    return None, None, ""
 
 
 def _checked(address: str) -> str:

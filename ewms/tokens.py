@@ -13,7 +13,7 @@ def renew_at(token: str, *, now_s: float) -> float | None:
 
     A token that does not say when it was issued is taken to be new.
     """
-    claims = _claims(token)
+    claims = token_claims(token)
     expires = claims.get("exp")
     if not isinstance(expires, int | float):
         return None
@@ -27,7 +27,7 @@ def unaccepted(token: str, *, now_s: float) -> NotSignedIn | None:
     """Return why a server refuses `token`, as far as that shows in it; None if it does not."""
     if not token:
         return NotSignedIn("no token is given")
-    claims = _claims(token)
+    claims = token_claims(token)
     if not claims:
         return NotSignedIn("the server does not accept the token, which is no JSON Web Token (three parts with dots)")
     expires = claims.get("exp")
@@ -37,12 +37,19 @@ def unaccepted(token: str, *, now_s: float) -> NotSignedIn | None:
     return None
 
 
+def expires_within(token: str, seconds: float, *, now_s: float) -> bool:
+    """Say whether `token` has expired, or will within `seconds`. One that tells no end does not."""
+    expires = token_claims(token).get("exp")
+    return isinstance(expires, int | float) and expires <= now_s + seconds
+
+
 def wire_of(token: str) -> Wire:
     """Return the format in which the queue that `token` opens wants its events."""
-    return Wire.LEGACY if _claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
+    return Wire.LEGACY if token_claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
 
 
-def _claims(token: str) -> dict[str, object]:
+def token_claims(token: str) -> dict[str, object]:
+    """Return what `token` says of itself; nothing if it is no JSON Web Token."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

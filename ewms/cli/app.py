@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli import doctor, queue, task, taskforce, up, workflow
+from ewms.cli import doctor, login, queue, task, taskforce, up, workflow
 from ewms.cli.context import Options, Output
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app.add_typer(task.app, name="task")
 app.add_typer(taskforce.app, name="taskforce")
 app.add_typer(queue.app, name="queue")
 app.command("doctor")(doctor.doctor)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
 app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.up)
 
 

@@ -59,7 +59,9 @@ def gateway() -> Iterator[FakeGateway]:
 
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            body = json.loads(self.rfile.read(length)) if length else None
+            content = self.rfile.read(length).decode()
+            is_form = "form" in self.headers.get("Content-Type", "")
+            body = content if is_form else json.loads(content) if length else None
             asked = Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             fake.asked.append(asked)
             question = f"{self.command} {self.path}"
