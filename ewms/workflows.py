@@ -97,17 +97,57 @@ class Workflow:
         """
         if not self.tasks:
             raise ValueError("a workflow needs at least one task")
-        used = {alias for task in self.tasks for alias in (*task.inputs, *task.outputs)}
-        if unused := [alias for alias in self.public if alias not in used]:
-            # The server ignores such an alias in silence; the publisher would then wait for a queue that never comes.
-            raise ValueError(
-                f"no task uses the public queue(s) {', '.join(unused)}; tasks use {', '.join(sorted(used))}"
-            )
+        _check_public(self.public, [alias for task in self.tasks for alias in (*task.inputs, *task.outputs)])
         return {
             "public_queue_aliases": list(self.public),
             "tasks": [task.request(default_clusters) for task in self.tasks],
             "priority": self.priority,
         }
+
+
+def with_defaults(request: Any, default_clusters: Sequence[str]) -> Any:
+    """Return the JSON value `request` with what a `Task` and a `Workflow` have where they are not told otherwise.
+
+    What is there stays as it is, right or wrong; the server says what is wrong.
+
+    Raises:
+        ValueError: a task names no cluster and there is no default, or no task uses a public queue.
+    """
+    if not isinstance(request, Mapping):
+        return request
+    tasks = request.get("tasks")
+    if not isinstance(tasks, list):
+        return request
+    filled = [_task_with_defaults(n, task, default_clusters) for n, task in enumerate(tasks)]
+    public = request.get("public_queue_aliases", [])
+    named = [
+        task[f"{way}_queue_aliases"] for task in filled if isinstance(task, Mapping) for way in ("input", "output")
+    ]
+    lists = [names for names in named if isinstance(names, list)]
+    if isinstance(public, list) and len(lists) == len(named):
+        _check_public(public, [alias for names in lists for alias in names])
+    return {"public_queue_aliases": public, **request, "tasks": filled}
+
+
+def _task_with_defaults(n: int, task: Any, default_clusters: Sequence[str]) -> Any:
+    if not isinstance(task, Mapping):
+        return task
+    if "cluster_locations" not in task and not default_clusters:
+        raise ValueError(f"'tasks.{n}.cluster_locations': name a cluster here, or set EWMS_CLUSTER")
+    defaults = Task(image="", args="", inputs=()).request(default_clusters or [""])
+    del defaults["task_image"]
+    whole = {**defaults, **task}
+    config = task.get("worker_config", {})
+    if isinstance(config, Mapping):
+        whole["worker_config"] = {**defaults["worker_config"], **config}
+    return whole
+
+
+def _check_public(public: Sequence[Any], used: Sequence[Any]) -> None:
+    if unused := [alias for alias in public if alias not in used]:
+        # The server ignores such an alias in silence; the publisher would then wait for a queue that never comes.
+        names = ", ".join(sorted({str(alias) for alias in used}))
+        raise ValueError(f"no task uses the public queue(s) {', '.join(map(str, unused))}; tasks use {names}")
 
 
 def describe_kind(value: Any) -> str:

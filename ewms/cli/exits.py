@@ -1,14 +1,19 @@
 """What the command says and returns when something goes wrong. Pure: an error in, words and a number out."""
 
 import errno
+import re
 from enum import IntEnum
 from typing import Any
 
-from ewms.errors import OutcomeFailed, PublishFailed, ServerAnswer, TimedOut
+from ewms.errors import OutcomeFailed, PublishFailed, Refused, ServerAnswer, TimedOut
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
 
 #: Files are read and written where their errors are told; of what is left only the output can fail in these ways.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EBADF)
+
+
+#: Between what the gateway says of one field and of the next.
+_COMPLAINTS = re.compile(r"; (?='|tasks\[)")
 
 
 class Exit(IntEnum):
@@ -59,6 +64,8 @@ def message(error: BaseException) -> str:
     """Return what to tell the user of `error`; "" if all is said."""
     if isinstance(error, EWMSError):
         lines = [f"ewms: {error.reason}"]
+        if isinstance(error, Refused) and len(complaints := _COMPLAINTS.split(error.reason)) > 1:
+            lines = ["ewms: the request is refused:", *(f"  {complaint}" for complaint in complaints)]
         if error.hint:
             lines.append(f"  hint: {error.hint}")
         if isinstance(error, ServerAnswer) and error.request_id:

@@ -31,15 +31,16 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Then wait until it is over.")] = False,
 ) -> None:
     """Submit the workflow in FILE and print its id."""
-    from ewms.workflows import with_settings
+    from ewms.workflows import with_defaults, with_settings
     from schemas.errors import Rejected
 
     given: Options = context.obj
+    client = given.client()
     try:
-        request = with_settings(_read_json(file), _settings(set_))
+        request = with_defaults(with_settings(_read_json(file), _settings(set_)), client.server.clusters)
     except ValueError as error:
         raise Rejected(str(error)) from error
-    with given.client() as ews:
+    with client as ews:
         run = ews.submit(request)
         if watch:
             _follow(given, run)

@@ -1,6 +1,6 @@
 import pytest
 
-from ewms.workflows import Task, Workflow, with_settings
+from ewms.workflows import Task, Workflow, with_defaults, with_settings
 from schemas.api import WorkflowRequest
 
 
@@ -60,3 +60,24 @@ def test_settings_change_one_place_all_elements_or_add_a_key_and_leave_the_rest(
 def test_a_path_that_leads_nowhere_is_named(path: str) -> None:
     with pytest.raises(ValueError, match=path.replace(".", r"\.").replace("*", r"\*")):
         with_settings(REQUEST, {path: 1})
+
+
+def test_a_request_gets_the_defaults_of_the_python_client() -> None:
+    task = {"task_image": "i", "task_args": "a", "input_queue_aliases": ["x"], "worker_config": {"n_cores": 2}}
+    filled = with_defaults({"tasks": [task], "public_queue_aliases": ["x"]}, ["here"])
+    expected = Workflow(tasks=[Task(image="i", args="a", inputs=["x"], cores=2)], public=["x"]).request(["here"])
+    assert filled == {name: value for name, value in expected.items() if name != "priority"}
+    assert with_defaults(filled, []) == filled
+
+
+@pytest.mark.parametrize("request_", [None, 3, [], {}, {"tasks": 3}, {"tasks": [3]}])
+def test_what_is_no_request_is_left_for_the_server_to_refuse(request_: object) -> None:
+    with_defaults(request_, ["here"])
+
+
+def test_a_request_that_could_only_wait_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"tasks\.0\.cluster_locations"):
+        with_defaults({"tasks": [{}]}, [])
+    task = {"input_queue_aliases": ["photons"]}
+    with pytest.raises(ValueError, match=r"no task uses the public queue.s. fotons; tasks use photons"):
+        with_defaults({"tasks": [task], "public_queue_aliases": ["fotons"]}, ["here"])

@@ -39,6 +39,16 @@ def test_a_message_has_reason_hint_and_request() -> None:
     assert text.splitlines() == ["ewms: no workflow", "  hint: list them", "  request: r-7"]
 
 
+def test_what_is_wrong_with_a_request_stands_one_a_line() -> None:
+    reason = "'tasks.0.n_workers': must be at least 1; 'a': is required; tasks[1].x cannot be"
+    assert message(from_answer(400, reason)).splitlines() == [
+        "ewms: the request is refused:",
+        "  'tasks.0.n_workers': must be at least 1",
+        "  'a': is required",
+        "  tasks[1].x cannot be",
+    ]
+
+
 def test_an_error_as_an_object_has_what_the_rest_api_states_and_the_status() -> None:
     assert error_object(from_answer(404, "no workflow", hint="list them", request_id="r-7")) == {
         "code": 404,
