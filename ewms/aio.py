@@ -14,7 +14,7 @@ from ewms.server import find_server
 from ewms.taskforces import add_workers, health_of, task_of, taskforces_of
 from ewms.workflows import Workflow, describe_kind
 from schemas import objects
-from schemas.api import TaskforceHealth, WorkflowAnswer
+from schemas.api import ClusterLocation, ClustersAnswer, TaskforceHealth, WorkflowAnswer
 from schemas.errors import Rejected
 from schemas.ids import WORKFLOW_ID, WorkflowId
 from schemas.logs import Stream
@@ -94,6 +94,10 @@ class AsyncClient:
     async def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
         """Return the workflows that `query` finds, oldest first."""
         return await query_all(self._open, "workflows", "workflows", objects.Workflow, dict(query or {}))
+
+    async def clusters(self) -> list[ClusterLocation]:
+        """Return where tasks can run: the names that `cluster_locations` takes."""
+        return ClustersAnswer.model_validate(await self._open.get("/clusters"), extra="ignore").clusters
 
     async def checkup(self) -> list[Finding]:
         """Return what is well and what is not on the way to the server."""

@@ -36,7 +36,7 @@ from ewms.state import Outcome, State
 from ewms.workflows import Workflow
 from runtime.amqp import Delivery
 from schemas import objects
-from schemas.api import DeactivationAnswer, QueueDepth, QueueDepths, TaskforceHealth, Use
+from schemas.api import ClusterLocation, DeactivationAnswer, QueueDepth, QueueDepths, TaskforceHealth, Use
 from schemas.ids import EventId
 from schemas.logs import Stream
 from schemas.objects import MQProfile
@@ -88,6 +88,10 @@ class Client:
     def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
         """Return the workflows that `query` finds, oldest first."""
         return self._open.call(self._client.workflows(query))
+
+    def clusters(self) -> list[ClusterLocation]:
+        """Return where tasks can run: the names that `cluster_locations` takes."""
+        return self._open.call(self._client.clusters())
 
     def checkup(self) -> list[Finding]:
         """Return what is well and what is not on the way to the server."""

@@ -213,6 +213,20 @@ class Use(StrEnum):
     CONSUME = "consume"
 
 
+class ClusterLocation(Object):
+    """A place where tasks can run."""
+
+    name: Annotated[str, Field(description="What `cluster_locations` calls it. Several names may mean one schedd.")]
+    schedd: str
+    n_workers: Annotated[int, Field(description="How many workers a taskforce gets whose `n_workers` is null.")]
+
+
+class ClustersAnswer(Object):
+    """GET /clusters."""
+
+    clusters: list[ClusterLocation]
+
+
 class ProfilesAnswerBody(Object):
     """GET /mqs/workflows/{id}/mq-profiles/public."""
 

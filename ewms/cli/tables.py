@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from schemas.api import QueueDepths, TaskforceHealth
+from schemas.api import ClusterLocation, QueueDepths, TaskforceHealth
 from schemas.objects import TaskDirective, Taskforce, Workflow
 
 if TYPE_CHECKING:
@@ -22,6 +22,17 @@ def workflow_table(workflows: Sequence[Workflow]) -> Table:
     for workflow in workflows:
         ended = (workflow.deactivated or "").lower()
         table.add_row(workflow.workflow_id, _at(workflow.timestamp), str(workflow.priority), ended)
+    return table
+
+
+def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
+    """Return one row a cluster location."""
+    table = _table()
+    for column in ("cluster", "schedd"):
+        table.add_column(column, overflow="fold")
+    table.add_column("usual workers", justify="right")
+    for cluster in clusters:
+        table.add_row(Text(cluster.name), Text(cluster.schedd), str(cluster.n_workers))
     return table
 
 

@@ -6,8 +6,9 @@
 A string is another name of a location. The map is a setting: a moved access point needs no release.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -33,11 +34,17 @@ class Cluster(BaseModel):
     n_workers: Annotated[int, Field(ge=1)] = 1
 
 
+#: So many locations are named to somebody who has named a wrong one.
+_MOST_NAMED = 20
+
+
 class UnknownCluster(Rejected):
     """No cluster is configured under this name."""
 
-    def __init__(self, location: str) -> None:
-        super().__init__(f"condor cluster location not found: {location}")
+    def __init__(self, location: str, *, known: Iterable[str] = ()) -> None:
+        names = ", ".join(islice(known, _MOST_NAMED))
+        hint = f"cluster locations: {names}; all of them: ewms cluster list, GET /v1/clusters" if names else ""
+        super().__init__(f"condor cluster location not found: {location}", hint=hint)
         self.location = location
 
 
@@ -63,7 +70,7 @@ class ClusterMap:
             UnknownCluster: there is none.
         """
         if location not in self._clusters:
-            raise UnknownCluster(location)
+            raise UnknownCluster(location, known=self)
         return self._clusters[location]
 
     def __iter__(self) -> Iterator[str]:

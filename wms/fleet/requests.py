@@ -178,6 +178,7 @@ def queue_plan(request: WorkflowRequest, mint: Mint) -> list[QueuePlan]:
 def _checked(request: WorkflowRequest, clusters: ClusterMap, max_queues: int) -> list[list[Cluster]]:
     """Return the clusters of each task, or say everything that is wrong at once."""
     problems: list[str] = []
+    hint = ""
     placed: list[list[Cluster]] = []
     for n, task in enumerate(request.tasks):
         problems += _problems(n, task, max_queues)
@@ -187,11 +188,12 @@ def _checked(request: WorkflowRequest, clusters: ClusterMap, max_queues: int) ->
                 found.append(clusters.find(location))
             except UnknownCluster as error:
                 problems.append(f"'tasks.{n}.cluster_locations': {error.reason}")
+                hint = error.hint
         placed.append(found)
     if sum(map(len, placed)) > MAX_TASKFORCES:
         problems.append(f"'tasks': must have at most {MAX_TASKFORCES} tasks times cluster locations")
     if problems:
-        raise Rejected("; ".join(problems))
+        raise Rejected("; ".join(problems), hint=hint)
     return placed
 
 

@@ -91,6 +91,7 @@ ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("POST", "/query/task-directives"): _READERS,
     ("POST", "/task-directives/{task_id}/actions/add-workers"): _ACTORS | _TMS,
     ("GET", "/taskforces/{taskforce_uuid}"): _READERS | _TMS,
+    ("GET", "/clusters"): _READERS,
     ("GET", "/taskforces/{taskforce_uuid}/logs"): _READERS,
     ("GET", "/taskforces/{taskforce_uuid}/logs/{name}"): _READERS,
     ("POST", "/query/taskforces"): _READERS | _TMS,

@@ -14,6 +14,7 @@ from wms.fleet.fleet import Fleet
 from wms.gateway import docs
 from wms.gateway.calls import AnyRoute, OpenRoute, answered
 from wms.gateway.confirmations import Confirmations
+from wms.gateway.locations import Locations
 from wms.gateway.queues import Queues
 from wms.gateway.reservations import Reservations
 from wms.gateway.taskforces import Taskforces
@@ -34,6 +35,7 @@ def routes(
         *Tms(fleet, store, bus, clusters).routes(),
         *Confirmations(fleet, store, clusters).routes(),
         *Logs(store, bus).routes(),
+        *Locations(clusters).routes(),
         OpenRoute("GET", "/version", _version, "Get the version"),
         *docs.routes(),
     ]

@@ -41,6 +41,7 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
         {"cluster_location": ALPHA, "n_workers": 1},
     ),
     ("GET", "/taskforces/{taskforce_uuid}"): (READERS | {TMS}, None),
+    ("GET", "/clusters"): (READERS, None),
     ("GET", "/taskforces/{taskforce_uuid}/logs"): (READERS, None),
     ("GET", "/taskforces/{taskforce_uuid}/logs/{name}"): (READERS, None),
     ("POST", "/query/workflows"): (READERS | {TMS}, {"query": {}}),

@@ -191,6 +191,14 @@ def test_json_is_the_rest_model(gateway: FakeGateway) -> None:
     assert json.loads(done.stdout) == DEPTHS
 
 
+def test_where_tasks_can_run_is_listed(gateway: FakeGateway) -> None:
+    clusters = [{"name": "osg", "schedd": "s.example.org", "n_workers": 5}]
+    gateway.on("GET /v1/clusters", (200, {"clusters": clusters}, {}))
+    assert json.loads(ewms(gateway, "cluster", "list", "-o", "json").stdout) == {"clusters": clusters}
+    assert ewms(gateway, "cluster", "list", "-o", "name").stdout == "osg\n"
+    assert "s.example.org" in ewms(gateway, "cluster", "list").stdout
+
+
 def test_a_table_has_no_colours_outside_a_terminal(gateway: FakeGateway) -> None:
     shows(gateway, (None, {}))
     done = ewms(gateway, "workflow", "show", WORKFLOW)

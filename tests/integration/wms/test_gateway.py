@@ -296,6 +296,16 @@ async def test_what_is_known_beside_the_contract_is_asked_for(world: World) -> N
     assert (await world.get(f"/v1/workflows/{workflow_id}?include=owner")).status_code == 400
 
 
+async def test_a_wrong_cluster_is_answered_with_the_right_ones(world: World) -> None:
+    (names,) = (await world.get("/v1/clusters")).json().values()
+    assert "osg" in [cluster["name"] for cluster in names]
+    wrong = request()
+    wrong["tasks"][0]["cluster_locations"] = ["mars"]
+    refused = await world.post("/v1/workflows", wrong)
+    assert refused.status_code == 400
+    assert "osg" in refused.headers["X-EWMS-Hint"]
+
+
 async def test_added_workers_are_refused_in_the_contracts_words(world: World) -> None:
     made = await world.submit()
     task_id, workflow_id = made["task_directives"][0]["task_id"], made["workflow"]["workflow_id"]

@@ -19,6 +19,7 @@ def test_an_unknown_location_is_refused_in_the_contracts_words() -> None:
     with pytest.raises(UnknownCluster) as caught:
         ClusterMap({"osg": OSG}).find("mars")
     assert (caught.value.code, caught.value.reason) == (400, "condor cluster location not found: mars")
+    assert caught.value.hint.startswith("cluster locations: osg;")
 
 
 @pytest.mark.parametrize("target", ["mars", "b"])
