@@ -23,9 +23,12 @@ def scratch() -> Iterator[Path]:
 
 
 class Launch(Protocol):
-    """Start the launcher with `arguments` in the scratch directory; `settings` are added to its environment."""
+    """Start the launcher with `arguments` in `folder` of the scratch directory; `errors` there has what it says.
 
-    def __call__(self, *arguments: str, **settings: str) -> "subprocess.Popen[str]": ...
+    `settings` are added to its environment.
+    """
+
+    def __call__(self, *arguments: str, folder: str = ".", **settings: str) -> "subprocess.Popen[str]": ...
 
 
 @pytest.fixture
@@ -35,11 +38,11 @@ def launch(scratch: Path) -> Iterator[Launch]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
     started: list[subprocess.Popen[str]] = []
 
-    def launched(*arguments: str, **settings: str) -> "subprocess.Popen[str]":
-        with (scratch / "errors").open("w") as errors:
+    def launched(*arguments: str, folder: str = ".", **settings: str) -> "subprocess.Popen[str]":
+        with (scratch / folder / "errors").open("w") as errors:
             launcher = subprocess.Popen(
                 [*LAUNCHER, *arguments],
-                cwd=scratch,
+                cwd=scratch / folder,
                 env={
                     **kept,
                     "TMPDIR": str(scratch / "tmp"),
