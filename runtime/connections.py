@@ -25,6 +25,8 @@ class ConnectionLimits:
     head_s: float = 20.0
     #: How long a connection may be idle.
     idle_s: int = 75
+    #: How long a peer waits for the answer that it sent no HTTP: who comes again at once would keep the process busy.
+    refusal_pause_s: float = 1.0
     #: How slowly a peer may read: an answer has `read_grace_s`, and a second for each `read_bytes_per_s` of it.
     read_grace_s: float = 20.0
     read_bytes_per_s: int = 32 * 1024

@@ -97,6 +97,8 @@ class GuardedProtocol(H11Protocol):
     _read_timeout: asyncio.TimerHandle | None = None
     #: A response is complete and partly unread: the next request waits.
     _is_next_held = False
+    #: The peer has sent what is no HTTP: nothing more is read.
+    _is_refused = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -121,6 +123,8 @@ class GuardedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; wait no longer than so for the rest of an unfinished head."""
+        if self._is_refused:
+            return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._head_came()
@@ -166,7 +170,9 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are no HTTP request, and close."""
+        """Answer bytes that are no HTTP request, after a pause, and close."""
+        self._is_refused = True
+        self._head_came()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             # An answer is on its way already, and nothing can be put into it.
             self.transport.abort()
@@ -176,6 +182,11 @@ class GuardedProtocol(H11Protocol):
             # Its handler may still wait for the body.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        self.loop.call_later(self._limits.refusal_pause_s, self._answer_400, msg)
+
+    def _answer_400(self, msg: str) -> None:
+        if self.transport.is_closing():
+            return
         body = json.dumps({"code": 400, "error": msg}).encode()
         headers = [
             (b"content-type", b"application/json; charset=UTF-8"),

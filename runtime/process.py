@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 
 from pydantic import ValidationError
 
+from runtime.memory import return_large_blocks
 from runtime.settings import LogSettings, explained
 from runtime.telemetry import configure_logging, log
 from schemas.errors import EWMSError, Rejected, Unavailable
@@ -28,6 +29,7 @@ EXIT_BROKEN, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 1, 2, 75
 
 def run(build: Callable[[], AbstractAsyncContextManager[object]], *, service: str) -> None:
     """Run what `build` returns until a signal, and end the process with its exit code. Never returns."""
+    return_large_blocks()
     try:
         settings = LogSettings()
         configure_logging(service=service, level=settings.log_level, format=settings.log_format)

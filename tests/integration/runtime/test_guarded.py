@@ -84,7 +84,7 @@ class Server:
 @asynccontextmanager
 async def server(**limits: object) -> AsyncIterator[Server]:
     app = Application()
-    made = ConnectionLimits(**limits)  # type: ignore[arg-type] # each by its own name
+    made = ConnectionLimits(**{"refusal_pause_s": 0.05, **limits})  # type: ignore[arg-type] # each by its own name
     async with serving(app, host="127.0.0.1", port=0, limits=made) as url:
         yield Server(app, url)
 
