@@ -102,7 +102,7 @@ class ConnectionTable:
         self._count(held.caller, n_bytes - held.n_bytes)
         held.n_bytes = n_bytes
         over = held.caller
-        if self._n_unread_of[over] <= self.limits.max_unread_of_caller_bytes:
+        if self._n_unread_of.get(over, 0) <= self.limits.max_unread_of_caller_bytes:
             if self._n_unread <= self.limits.max_unread_bytes:
                 return None
             over = max(self._n_unread_of, key=lambda each: self._n_unread_of[each])
@@ -134,5 +134,4 @@ class ConnectionTable:
         if left:
             self._n_unread_of[caller] = left
         else:
-            # An answer of no bytes still has an entry to be found by.
             self._n_unread_of.pop(caller, None)

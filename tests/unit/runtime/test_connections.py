@@ -115,3 +115,10 @@ def test_the_limits_hold_whatever_happens(steps: list[tuple[str, str, object]]) 
     for name in alive:
         some.close(name)
     assert (some.n_connections, some.n_unread_bytes) == (0, 0)
+
+
+def test_an_answer_of_no_bytes_counts_as_none() -> None:
+    some = table()
+    some.open("a", "x")
+    assert some.hold("a", "ada", 0) is None
+    assert some.n_unread_bytes == 0
