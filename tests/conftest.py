@@ -72,7 +72,7 @@ def installed(request: pytest.FixtureRequest) -> Installed:
 
 
 @pytest.fixture(scope="session")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tests_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of all tests' directories. Accounts of tasks pass through it to what a test opens for them."""
     directory = tmp_path_factory.getbasetemp()
     directory.chmod(0o711)
@@ -81,12 +81,12 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def services(
-    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, scratch: Path
+    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, tests_directory: Path
 ) -> Iterator[Services]:
     """MongoDB, RabbitMQ and HTCondor, running; their logs are kept when a test has failed."""
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running(installed, run, servers=servers, readable=[Path(__file__).parent], shared=[scratch]) as started,
+        running(installed, run, servers=servers, readable=[Path(__file__).parent], shared=[tests_directory]) as started,
     ):
         yield started
 

@@ -26,9 +26,10 @@ from deploy.local.accounts import CONDOR, ROOT, TMS
 from deploy.local.condor_config import IDENTITY, PoolPlan, client_configuration, pool_configuration
 from deploy.local.errors import LaunchError
 from deploy.local.keys import replace_secret, write_secret
+from deploy.local.prerequisites import allows_namespaces
 from deploy.local.processes import As, Child, Children, await_ready
 from deploy.local.rundir import fresh
-from deploy.local.seclusion import Secluded
+from deploy.local.seclusion import Covered, Secluded
 
 _START_TIMEOUT_S = 60.0
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
@@ -51,9 +52,13 @@ class Condor:
         data: Path,
         secrets: Path,
         secluded: Secluded | None = None,
+        covered: Covered | None = None,
         shared: Iterable[Path] = (),
     ) -> None:
-        """Plan the pool. With `secluded` it runs as accounts of its own, and finds the directories `shared`."""
+        """Plan the pool. With `secluded` it runs as accounts of its own; with `covered` it does not see all of ours.
+
+        In both it finds the directories `shared`.
+        """
         self._plan = PoolPlan(
             tree=tree,
             home=home,
@@ -69,6 +74,7 @@ class Condor:
             client=home / "client",
         )
         self._secluded = secluded
+        self._covered = covered
         self._shared = tuple(shared)
         self._children = children
         self._log = log
@@ -123,15 +129,19 @@ class Condor:
             environment=_environment(plan.config),
             cwd=plan.home,
             seen_as=As.UID_1,
-            secluded=self._as_root_of_its_own(plan),
+            secluded=self._in_its_view(plan),
         )
         return self._child
 
-    def _as_root_of_its_own(self, plan: PoolPlan) -> list[str]:
-        if self._secluded is None:
-            return []
-        writable = (plan.home, plan.spool, plan.logs, *self._shared)
-        return self._secluded.command(ROOT, readable=[plan.tree, plan.key.parent], writable=writable)
+    def _in_its_view(self, plan: PoolPlan) -> list[str]:
+        """Return the words that show the pool, and so its jobs, no more of this launch than they need."""
+        readable = (plan.tree, plan.config, plan.key.parent)
+        writable = (plan.work, plan.spool, plan.logs, *self._shared)
+        if self._secluded is not None:
+            return self._secluded.command(ROOT, readable=readable, writable=writable)
+        if self._covered is not None and allows_namespaces():
+            return self._covered.command(readable=readable, writable=writable)
+        return []
 
     def is_ready(self) -> bool:
         """Say whether its schedd and its slot can be asked for."""

@@ -230,7 +230,10 @@ def tail(log: Path) -> str:
 
 def _namespace(seen_as: As, *, has_own: bool) -> list[str]:
     """Return the holder of a pid namespace; `has_own`: the command brings a user and a mount namespace of its own."""
-    user = [] if has_own else ["--user", *_mapping(seen_as), "--mount-proc"]
+    user = ["--user", *_mapping(seen_as), "--mount-proc"]
+    if has_own:
+        # Only root can do without: anybody else is root in here first.
+        user = [] if os.getuid() == 0 else ["--user", "--map-root-user", "--mount-proc"]
     return [
         *(tool("setpriv"), "--pdeathsig", "KILL", "--"),
         *(tool("unshare"), *user, "--pid", "--fork", "--kill-child", "--"),

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import deploy
 from deploy.local import accounts, unprivileged
@@ -44,16 +45,17 @@ class Secluded:
         """
         paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
         closed = {path: directory for path in paths if (directory := _closed_to_others(path)) is not None}
-        plan = {
-            "first_id": self.accounts.first_id,
-            "n_ids": N_IDS,
-            "id": account,
-            "covered": sorted({str(directory) for directory in closed.values()}),
-            # What lies in another comes later, and over it.
-            "shown": [[str(path), paths[path]] for path in sorted(closed)],
-            "replaced": {"/etc/passwd": str(self.files / "passwd"), "/etc/group": str(self.files / "group")},
-        }
-        return [sys.executable, "-I", "-S", unprivileged.__file__, json.dumps(plan)]
+        return _command(
+            {
+                "first_id": self.accounts.first_id,
+                "n_ids": N_IDS,
+                "id": account,
+                "covered": sorted({str(directory) for directory in closed.values()}),
+                # What lies in another comes later, and over it.
+                "shown": [[str(path), paths[path]] for path in sorted(closed)],
+                "replaced": {"/etc/passwd": str(self.files / "passwd"), "/etc/group": str(self.files / "group")},
+            }
+        )
 
     def give(self, path: Path, account: int) -> None:
         """Make `path`, and all in it, the property of `account`."""
@@ -64,6 +66,32 @@ class Secluded:
         """Make `path` the property of `account`, but not what is in it."""
         owner = self.accounts.on_machine(account)
         os.chown(path, owner, owner, follow_symlinks=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What an ordinary user's tasks do not see: they run as that user, and the files of the launch are the user's."""
+
+    directories: tuple[Path, ...]
+    readable: tuple[Path, ...] = ()
+
+    def command(self, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
+        """Return the words that, before a command in a namespace of one id, show it of the directories only this."""
+        paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
+        shown = [path for path in sorted(paths) if any(path.is_relative_to(one) for one in self.directories)]
+        return _command(
+            {
+                "first_id": None,
+                "id": [os.getuid(), os.getgid()],
+                "covered": [str(one) for one in self.directories if not set(one.parents) & set(self.directories)],
+                "shown": [[str(path), paths[path]] for path in shown],
+                "replaced": {},
+            }
+        )
+
+
+def _command(plan: dict[str, Any]) -> list[str]:
+    return [sys.executable, "-I", "-S", unprivileged.__file__, json.dumps(plan)]
 
 
 def has_accounts(environment: Mapping[str, str]) -> bool:

@@ -20,7 +20,7 @@ from deploy.local.prerequisites import check_pool
 from deploy.local.processes import Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.rundir import fresh
-from deploy.local.seclusion import Secluded, settle
+from deploy.local.seclusion import Covered, Secluded, settle
 from deploy.local.sidebyside import SideBySide
 from deploy.local.supervisor import Supervised
 
@@ -155,6 +155,7 @@ def running(
         os.environ,
         readable=[installed.mongod.parents[2], images_directory(run), *readable],
     )
+    covered = Covered((run, places.data.root), (images_directory(run),)) if os.getuid() else None
     with Children() as children, contextlib.ExitStack() as stopping:
         mongodb = partial(servers.mongodb, children, places, auth=mongo_auth)
         rabbitmq = partial(servers.rabbitmq, children, places, broker)
@@ -173,6 +174,7 @@ def running(
                 data=places.data.place("condor"),
                 secrets=places.data.place("secrets", "condor"),
                 secluded=secluded,
+                covered=covered,
                 shared=[places.data.place("tms", "condor"), *shared],
             ).start()
 

@@ -1,10 +1,13 @@
 """Become an account of a launch, and see nothing of ours but what it needs: `python unprivileged.py PLAN COMMAND…`.
 
-Root runs this. PLAN is JSON, made by `seclusion`. The command gets, in this order:
+Root runs this, of the machine or of a user namespace of one id. PLAN is JSON, made by `seclusion`. The command gets,
+in this order:
 
     a mount namespace     closed directories of the launcher are empty but for what the command needs
     a user namespace      the ids 0 to n of the launch, which are high, unprivileged ids of the machine
     its own id there      0 is root among these ids alone; for the machine it is nobody
+
+Where root is that of a namespace of one id, the command gets this id back under its number of before: an ordinary user.
 
 Mounts of an outer namespace are locked in an inner one: nobody in there can take a cover away. Programs of the machine
 that change to root (`sudo`) do not, as its root has no id in there.
@@ -48,12 +51,16 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
         umask = os.umask(0o022)
         _cover(plan["covered"], plan["shown"], plan["replaced"])
         os.umask(umask)
-        # A process of these accounts sees those of its own account alone.
-        _mount("proc", "/proc", kind="proc", flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options="hidepid=invisible")
-        _enter_user_namespace(plan["first_id"], plan["n_ids"])
-        os.setgroups([])
-        os.setresgid(plan["id"], plan["id"], plan["id"])
-        os.setresuid(plan["id"], plan["id"], plan["id"])
+        _stand_in_view()
+        if plan["first_id"] is None:
+            _become_ordinary(*plan["id"])
+        else:
+            # A process of these accounts sees those of its own account alone.
+            _mount("proc", "/proc", kind="proc", flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options="hidepid=invisible")
+            _enter_user_namespace(plan["first_id"], plan["n_ids"])
+            os.setgroups([])
+            os.setresgid(plan["id"], plan["id"], plan["id"])
+            os.setresuid(plan["id"], plan["id"], plan["id"])
     except OSError as error:
         os.write(2, f"an unprivileged account cannot be had: {error}\n".encode())
         return _CANNOT
@@ -95,6 +102,22 @@ def _cover(covered: list[str], shown: list[list[Any]], replaced: dict[str, str])
 
 def _open(path: str) -> int:
     return os.open(path, os.O_PATH | os.O_CLOEXEC)
+
+
+def _stand_in_view() -> None:
+    """Find the current directory again by its path: the one that was entered before would lead behind the covers."""
+    try:
+        os.chdir(os.getcwd())  # noqa: PTH109 - a Path would be made of the same text
+    except OSError:
+        os.chdir("/")
+
+
+def _become_ordinary(user: int, group: int) -> None:
+    """Leave the root of a namespace of one id for `user` and `group`, which that root is outside."""
+    _unshare(_CLONE_NEWUSER | _CLONE_NEWNS)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} 0 1\n")
+    Path("/proc/self/gid_map").write_text(f"{group} 0 1\n")
 
 
 def _enter_user_namespace(first_id: int, n_ids: int) -> None:

@@ -37,7 +37,7 @@ TAGS = ("1.9.0", "1.10.0", "fix-4f2a1b")
 
 @pytest.fixture(scope="session")
 def stack(
-    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, scratch: Path
+    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, tests_directory: Path
 ) -> Iterator[Stack]:
     """Everything that `make up` starts, with HTCondor; the developer's own settings stay out.
 
@@ -46,7 +46,7 @@ def stack(
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
         running_stack(
-            installed, run, pool="condor", environment=plain_environment(), servers=servers, shared=[scratch]
+            installed, run, pool="condor", environment=plain_environment(), servers=servers, shared=[tests_directory]
         ) as running,
     ):
         yield running
@@ -93,13 +93,13 @@ def choices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="package")
 def chosen(
-    installed: Installed, choices: dict[str, str], request: pytest.FixtureRequest, scratch: Path
+    installed: Installed, choices: dict[str, str], request: pytest.FixtureRequest, tests_directory: Path
 ) -> Iterator[Stack]:
     """The system with other choices than the defaults."""
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
         running_stack(
-            installed, run, pool="local", environment=plain_environment() | choices, shared=[scratch]
+            installed, run, pool="local", environment=plain_environment() | choices, shared=[tests_directory]
         ) as running,
     ):
         yield running
