@@ -80,6 +80,7 @@ WITHOUT_ID: dict[tuple[str, str], str] = {
     ("GET", "/"): "nobody's",
     ("GET", "/schema/openapi"): "nobody's",
     ("GET", "/mqs"): "nobody's",
+    ("GET", "/clusters"): "everybody's",
     ("GET", "/mqs/schema/openapi"): "nobody's",
     ("POST", "/workflows"): "makes the caller's own",
     ("POST", "/query/workflows"): "finds the caller's own",
