@@ -88,6 +88,9 @@ class Carrier:
         with _declare_s.time():
             await self._broker.declare(workflow_id, mqids)
         failpoint("mqs.declared")
+        # Whoever hears of the activation may publish at once, and what is confirmed then must survive.
+        await self._broker.seal()
+        failpoint("mqs.sealed")
         after = await self._record(
             workflow_id,
             lambda group, profiles: lifecycle.activated(group, profiles, now=datetime.now(UTC), rules=self._rules),

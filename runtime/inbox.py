@@ -8,6 +8,7 @@ from aiormq.channel import Channel
 from pamqp.common import FieldTable
 
 from runtime.amqp import Connection, Delivery, Publisher
+from runtime.sealing import seal
 from runtime.telemetry import log
 from schemas import topology
 from schemas.dataevents import Header
@@ -54,6 +55,8 @@ async def declare(channel: Channel, service: str) -> None:
         arguments["x-single-active-consumer"] = True
     inbox = topology.inbox(service)
     await channel.queue_declare(inbox, durable=True, arguments=arguments)
+    # Before the binding: what nobody can reach yet cannot be lost.
+    await seal(channel, service)
     await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
     await channel.queue_bind(inbox, aside, routing_key=BACK)
 

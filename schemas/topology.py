@@ -112,6 +112,14 @@ def aside_exchange(service: str) -> str:
     return f"{service}.aside"
 
 
+def seal_queue(owner: str, name: str) -> str:
+    """Return a queue that holds nothing: declaring it has the broker write down those before it.
+
+    `owner` is the service that declares it: on the control vhost a service may declare no other names than its own.
+    """
+    return f"{owner}.seal.{name}"
+
+
 def inbox_pattern(service: str) -> str:
     """Return the binding key of `service`'s inbox."""
     return f"{service}.#"

@@ -289,7 +289,13 @@ async def test_many_workflows_at_once_all_get_their_queues(run_mqs: RunMqs, wms:
 #: The third and fourth transactions are the reservation and the activation; a start makes two.
 @pytest.mark.parametrize(
     "point",
-    ["store.before_commit:kill:3", "mqs.reserved:kill", "mqs.declared:kill", "store.before_commit:kill:4"],
+    [
+        "store.before_commit:kill:3",
+        "mqs.reserved:kill",
+        "mqs.declared:kill",
+        "mqs.sealed:kill",
+        "store.before_commit:kill:4",
+    ],
 )
 async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
     point: str,
