@@ -138,7 +138,7 @@ class Condor:
         readable = (plan.tree, plan.config, plan.key.parent)
         writable = (plan.work, plan.spool, plan.logs, *self._shared)
         if self._secluded is not None:
-            return self._secluded.command(ROOT, readable=readable, writable=writable)
+            return self._secluded.command(ROOT, readable=readable, writable=writable, changes_ids=True)
         if self._covered is not None and allows_namespaces():
             return self._covered.command(readable=readable, writable=writable)
         return []

@@ -166,6 +166,8 @@ def test_a_taken_port_is_tried_again_with_others(installed: Installed, scratch: 
 
 
 def test_a_pool_that_cannot_run_is_told_apart_from_other_failures(installed: Installed, scratch: Path) -> None:
+    # As root the pool is another account, which must be able to read its programs.
+    scratch.chmod(0o755)
     program = scratch / "usr/sbin/condor_master"
     program.parent.mkdir(parents=True)
     for name in ("lib", "bin", "libexec", "share"):
