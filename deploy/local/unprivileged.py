@@ -72,7 +72,7 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
         return 128 + signal.SIGKILL
     # The kernel forgets the death signal of a process that changes its ids, as HTCondor's daemons do all the time. This
     # one does not any more: it stays in front.
-    if plan["changes_ids"] and (child := os.fork()):
+    if plan.get("changes_ids") and (child := os.fork()):
         return _stand_in_front(child)
     try:
         os.execvp(command[0], command)  # noqa: S606 - the launcher's own argv, never a shell
