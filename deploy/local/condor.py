@@ -173,6 +173,9 @@ def _write(plan: PoolPlan) -> None:
     plan.config.write_text(pool_configuration(plan))
     # Clients may read theirs at any moment, and it is the same over all starts.
     if not plan.token.exists():
+        if os.getuid() == 0:
+            # A launch before has handed it over, and HTCondor reads no key of another account.
+            os.chown(plan.key, 0, 0)
         _write_client(plan, _token(plan).encode())
 
 
