@@ -41,12 +41,16 @@ class As(Enum):
 class Child:
     """A running child and its log; made by `Children.launch`."""
 
-    def __init__(self, name: str, holder: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool) -> None:
+    def __init__(
+        self, name: str, holder: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool, kept: bool
+    ) -> None:
         self.name = name
         self.log = log
         self._holder = holder
         # A namespace ends with its holder; a keeper has to be told, and ends when it has killed everything.
-        self._end = signal.SIGKILL if namespaced else signal.SIGTERM
+        self._end = signal.SIGTERM if kept else signal.SIGKILL
+        # Below a keeper the holder of a namespace comes first.
+        self._n_above = 2 if namespaced and kept else 1
 
     @property
     def is_running(self) -> bool:
@@ -61,10 +65,13 @@ class Child:
     @property
     def pid(self) -> int | None:
         """The pid of the server itself as this machine counts; `None` before it is there and once it is gone."""
-        holder = self._holder.pid
+        pid = self._holder.pid
         with contextlib.suppress(OSError):
-            children = Path(f"/proc/{holder}/task/{holder}/children").read_text().split()
-            return int(children[0]) if children else None
+            for _ in range(self._n_above):
+                if not (children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+                    return None
+                pid = int(children[0])
+            return pid
         return None
 
     def send(self, number: signal.Signals) -> None:
@@ -139,7 +146,13 @@ class Children(Lifetimes[Child]):
             LaunchError: the launch is over already.
         """
         namespaced = namespaced and allows_namespaces()
-        holder = [*(_namespace(seen_as, has_own=bool(secluded)) if namespaced else _keeper()), *secluded]
+        # A program that changes its account, as HTCondor does, loses the death signal by which a namespace ends.
+        kept = bool(secluded) or not namespaced
+        holder = [
+            *(_keeper() if kept else ()),
+            *(_namespace(seen_as, has_own=bool(secluded)) if namespaced else ()),
+            *secluded,
+        ]
 
         def start() -> Child:
             # The kernel sends the death signal when the *thread* that forked ends, so one thread forks all children
@@ -155,7 +168,7 @@ class Children(Lifetimes[Child]):
                 # Ctrl-C on the terminal is for the launcher, which stops its children in the right order.
                 start_new_session=True,
             )
-            return Child(name, process.result(), log, namespaced=namespaced)
+            return Child(name, process.result(), log, namespaced=namespaced, kept=kept)
 
         with log.open("ab") as output:
             try:
