@@ -10,10 +10,10 @@ TEST_JOBS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit system check format bench crash soak hostile lock clean
+.PHONY: help demo up test unit system check format bench crash crash-queues soak hostile lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run one real workflow of 500 events, start to end  [POOL=condor|local] [REPORT=file.json]
 	@POOL="$(POOL)" REPORT="$(REPORT)" $(BIN)/python -m deploy.demo
@@ -48,6 +48,9 @@ bench: $(READY) ## measure, side by side, as ratios
 
 crash: $(READY) ## strike a running system 88 times and count what it lost  [ARGS='--runs 12 --seed 7']
 	$(BIN)/python -m tests.campaigns.crash $(ARGS)
+
+crash-queues: $(READY) ## kill the broker 30 times just after queues were made  [ARGS='--cycles 8 --seed 7']
+	$(BIN)/python -m tests.campaigns.queues $(ARGS)
 
 soak: $(READY) ## half an hour under load: does a process of ours grow?  [MINUTES=30] [RATE=500] [REPORT=file.json]
 	@MINUTES="$(MINUTES)" RATE="$(RATE)" POOL="$(POOL)" REPORT="$(REPORT)" LOGS="$(LOGS)" $(BIN)/python -m tests.campaigns.soak

@@ -1,0 +1,76 @@
+"""A broker that is killed just after queues were made keeps what it had confirmed; a broker of the test's own."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from prometheus_client import REGISTRY
+
+from deploy.local.asked import SCHEDD
+from deploy.local.broker_admin import BrokerAdmin
+from deploy.local.cache import Installed
+from deploy.local.datadir import throwaway_data
+from deploy.local.ports import Ports
+from deploy.local.processes import Children
+from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
+from deploy.local.rundir import fresh, run_directory
+from deploy.local.services import Places, Unpacked
+from mqs.broker import Broker
+from runtime.bus import Bus
+from schemas.topology import Service, dead_inbox, inbox, parked_inbox
+from tests.campaigns.queues import Cycle, Kind, Site, run_cycle
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Path]:
+    with run_directory() as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def own_broker(run: Path, installed: Installed) -> Iterator[RabbitMQ]:
+    """A broker that a test may kill."""
+    places = Places(run, throwaway_data(fresh(run / "data")), Ports())
+    with Children() as children:
+        broker = Unpacked(installed).rabbitmq(children, places, BrokerPlan(schedds=(SCHEDD,)))
+        yield broker
+        broker.stop()
+
+
+async def test_an_inbox_is_written_down_before_it_is_bound(
+    run: Path, own_broker: RabbitMQ, mongo_admin_url: str
+) -> None:
+    site = Site(own_broker, mongo_admin_url)
+    async with site.vhost():
+        bus = await Bus.connect(own_broker.amqp_url("wms", site.control_vhost), service=Service.WMS, source="ewms/test")
+        (directory,) = run.rglob("quorum/*/names.dets")
+        written = directory.read_bytes()
+        await bus.close()
+        for queue in (inbox(Service.WMS), dead_inbox(Service.WMS), parked_inbox(Service.WMS)):
+            name = f"{site.control_vhost}_{queue}".encode()
+            # With its length before it, as Erlang writes an atom: one of the names is the beginning of the others.
+            assert bytes([len(name)]) + name in written
+
+
+async def test_a_killed_broker_keeps_what_it_confirmed_on_queues_that_were_just_activated(
+    own_broker: RabbitMQ, mongo_admin_url: str
+) -> None:
+    cycle = Cycle(0, Kind.WORKFLOW, age_s=0, midway_s=0)
+    assert await run_cycle(Site(own_broker, mongo_admin_url), cycle) == (40, set())
+
+
+async def test_where_the_broker_refuses_a_seal_new_queues_are_left_alone_for_a_while(own_broker: RabbitMQ) -> None:
+    vhost = "narrow"
+    with BrokerAdmin(own_broker.management_url("admin")) as admin:
+        admin.add_vhosts(list(own_broker.users), control_vhost="narrow-control", data_vhost=vhost)
+        rights = {"configure": r"^(a[0-9a-f]{20}|x\..*|dead.*)$", "write": ".*", "read": ".*"}
+        httpx2.put(f"{own_broker.management_url('admin')}/api/permissions/{vhost}/mqs", json=rights).raise_for_status()
+        broker = await Broker.connect(own_broker.amqp_url("mqs", vhost), own_broker.api_url, settle_s=0.3)
+        n_before = REGISTRY.get_sample_value("ewms_mqs_seals_refused_total") or 0
+        began = time.monotonic()
+        await broker.seal()
+        assert time.monotonic() - began >= 0.3
+        assert REGISTRY.get_sample_value("ewms_mqs_seals_refused_total") == n_before + 1
+        await broker.close()
