@@ -1,4 +1,4 @@
-"""`python -m deploy.local up|prepare|services|containers`: the whole system, or parts of what it needs."""
+"""`python -m deploy.local up|prepare|services|containers|image`: the whole system, or parts of what it needs."""
 
 import argparse
 import json
@@ -18,12 +18,16 @@ from deploy.local.ondemand import write_tree
 from deploy.local.processes import await_end
 from deploy.local.rundir import run_directory
 from deploy.local.services import Services, running
+from deploy.local.taskimage import build_image, say_how_to_use
 from deploy.local.up import installation, say_notices, up
 
 
 def launch(words: Sequence[str]) -> int:
-    """Run `ewms up WORDS`; return the exit status. Named by the entry point group `ewms.launcher`."""
-    return main(["up", *words])
+    """Run a verb that the `ewms` command passes on, with its words; return the exit status.
+
+    Named by the entry point group `ewms.launcher`.
+    """
+    return main(words)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -44,6 +48,9 @@ def main(words: Sequence[str] | None = None) -> int:
     verbs.add_parser("services", help="start the servers alone, print where they are as JSON, until Ctrl-C")
     containers_verb = verbs.add_parser("containers", help="have apptainer and bubblewrap, and note where")
     containers_verb.add_argument("known", type=Path, help="the file that will hold the path of their tree")
+    image_verb = verbs.add_parser("image", help="make a task's image")
+    image_verb.add_argument("source", type=Path, help="a directory, or a definition file")
+    image_verb.add_argument("destination", type=Path, help="a name that ends in .sif is one file, else a directory")
     arguments = parser.parse_args(words)
     if arguments.verb == "up":
         return up(arguments.pool, data=arguments.data, is_fresh=arguments.fresh)
@@ -54,6 +61,10 @@ def main(words: Sequence[str] | None = None) -> int:
             # Whoever calls a container program wants to read what that has to say.
             installed = installation(Console(quiet=True), os.environ, (packages.CONTAINERS,), allow_fallback=True)
             write_tree(installed.containers, arguments.known)
+            return 0
+        if arguments.verb == "image":
+            image = build_image(arguments.source, arguments.destination, console, os.environ)
+            say_how_to_use(image, arguments.source)
             return 0
         if arguments.verb == "services":
             say_notices(console, os.environ)

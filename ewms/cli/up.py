@@ -1,5 +1,7 @@
 """`ewms up`: the whole system on this machine. Its launcher is no part of the client: an entry point names it."""
 
+from collections.abc import Sequence
+
 import typer
 
 from ewms.errors import Unreachable
@@ -10,6 +12,15 @@ GROUP = "ewms.launcher"
 
 def up(context: typer.Context) -> None:
     """Run the whole system on this machine, with its real services, until Ctrl-C."""
+    raise typer.Exit(run_launcher(["up", *context.args]))
+
+
+def run_launcher(words: Sequence[str]) -> int:
+    """Run the launcher's command line `words`; return its exit status.
+
+    Raises:
+        Unreachable: there is no launcher here.
+    """
     from importlib.metadata import entry_points
 
     launchers = list(entry_points(group=GROUP))
@@ -17,4 +28,5 @@ def up(context: typer.Context) -> None:
         raise Unreachable(
             "the launcher is not installed here", hint="install it with the server: pip install 'ewms[local]'"
         )
-    raise typer.Exit(launchers[0].load()(context.args))
+    status: int = launchers[0].load()(words)
+    return status

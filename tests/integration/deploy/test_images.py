@@ -1,14 +1,17 @@
 """Task images made on the spot, run by the real apptainer."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError
 from deploy.local.images import Apptainer
+from deploy.local.taskimage import build_image, check_build, is_root
 
 
 def _output(apptainer: Apptainer, image: Path, *command: str) -> str:
@@ -52,3 +55,35 @@ def test_a_base_that_is_not_there_is_an_error_in_apptainers_words(installed: Ins
     with pytest.raises(LaunchError, match="could not build image") as raised:
         Apptainer(installed.containers).build(tmp_path / "nothing", tmp_path / "image")
     assert str(tmp_path / "nothing") in str(raised.value)
+
+
+def test_a_folder_of_programs_becomes_an_image_with_python(installed: Installed, tmp_path: Path) -> None:
+    source = tmp_path / "code"
+    source.mkdir()
+    (source / "task.py").write_text("import helper; print(helper.WORD)")
+    (source / "helper.py").write_text("WORD = 'built'")
+    image = build_image(source, tmp_path / "image", Console(quiet=True), os.environ)
+    assert is_root(image)
+    assert _output(Apptainer(installed.containers), image, "python3", "/opt/task/task.py") == "built\n"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"code", "image"}
+    # A root file system is taken as it is, also into one file.
+    again = build_image(image, tmp_path / "image.sif", Console(quiet=True), os.environ)
+    assert b"SIF_MAGIC" in again.read_bytes()[:4096]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "says"),
+    [
+        ("nothing", "image", "there is no"),
+        ("file.txt", "image", "neither a directory nor a definition file"),
+        ("code", "code", "is there already"),
+        ("code", "code/image", "lies within"),
+    ],
+)
+def test_what_cannot_become_an_image_is_said_before_anything_is_made(
+    source: str, destination: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "file.txt").touch()
+    with pytest.raises(LaunchError, match=says):
+        check_build(tmp_path / source, tmp_path / destination)
