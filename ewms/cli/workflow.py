@@ -35,9 +35,11 @@ def submit(
     from schemas.errors import Rejected
 
     given: Options = context.obj
-    client = given.client()
     try:
-        request = with_defaults(with_settings(_read_json(file), _settings(set_)), client.server.clusters)
+        # What is wrong with the file is told also where no server is known.
+        request = with_settings(_read_json(file), _settings(set_))
+        client = given.client()
+        request = with_defaults(request, client.server.clusters)
     except ValueError as error:
         raise Rejected(str(error)) from error
     with client as ews:
