@@ -115,6 +115,11 @@ def settle(directory: Path, environment: Mapping[str, str], *, readable: Iterabl
         LaunchError: the launcher is root and cannot give tasks an account of their own.
     """
     if not has_accounts(environment):
+        if os.getuid() == 0 and (directory / "first_id").exists():
+            raise LaunchError(
+                f"what is kept in {directory.parent} belongs to accounts of tasks, and {AS_ROOT} lets tasks be root",
+                f"start without {AS_ROOT}; or with other data, or with FRESH=1 (--fresh), which deletes these",
+            )
         return None
     for name, text in (("passwd", accounts.passwd()), ("group", accounts.group())):
         (directory / name).write_text(text)

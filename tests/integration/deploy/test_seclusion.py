@@ -44,6 +44,20 @@ def test_root_without_ids_to_give_is_refused_unless_it_wants_tasks_to_be_root(
         assert "EWMS_TASKS_AS_ROOT=on" in done.stdout.partition("|")[2]
 
 
+def test_data_of_tasks_accounts_are_not_taken_up_by_root_alone(tmp_path: Path) -> None:
+    (tmp_path / "first_id").write_text("1073741824\n")
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", sys.executable, "-c", SETTLES, str(tmp_path)],
+        env={**os.environ, "EWMS_TASKS_AS_ROOT": "on", "PYTHONPATH": str(Path.cwd())},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"what is kept in {tmp_path.parent} belongs to accounts of tasks")
+    assert "--fresh" in done.stdout
+
+
 def test_the_ids_stay_with_what_belongs_to_them(tmp_path: Path) -> None:
     first, again = (settle(tmp_path, {}) for _ in range(2))
     assert first == again
