@@ -138,7 +138,7 @@ class Condor:
         readable = (plan.tree, plan.config, plan.key.parent)
         writable = (plan.work, plan.spool, plan.logs, *self._shared)
         if self._secluded is not None:
-            return self._secluded.command(ROOT, readable=readable, writable=writable, changes_ids=True)
+            return self._secluded.command(ROOT, readable=readable, writable=writable)
         if self._covered is not None and allows_namespaces():
             return self._covered.command(readable=readable, writable=writable)
         return []
@@ -167,9 +167,6 @@ def _write(plan: PoolPlan) -> None:
     plan.key.parent.mkdir(mode=0o700, exist_ok=True)
     if not plan.key.exists():
         replace_secret(plan.key, secrets.token_hex(32).encode())
-    if os.getuid() == 0:
-        # A launch before has given it to the pool, and whoever makes a token must own the key.
-        os.chown(plan.key, 0, 0)
     plan.config.write_text(pool_configuration(plan))
     # Clients may read theirs at any moment, and it is the same over all starts.
     if not plan.token.exists():

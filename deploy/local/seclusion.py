@@ -44,12 +44,10 @@ class Secluded:
         *,
         readable: Iterable[Path] = (),
         writable: Iterable[Path] = (),
-        changes_ids: bool = False,
     ) -> list[str]:
         """Return the words that, put before a command, run it as `account`.
 
-        It finds `readable` and `writable` at their paths even where the way to them is closed to others. A command that
-        `changes_ids` needs a pid namespace to end with the launcher.
+        It finds `readable` and `writable` at their paths even where the way to them is closed to others.
         """
         paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
         closed = {path: directory for path in paths if (directory := _closed_to_others(path)) is not None}
@@ -58,7 +56,6 @@ class Secluded:
                 "first_id": self.accounts.first_id,
                 "n_ids": N_IDS,
                 "id": account,
-                "changes_ids": changes_ids,
                 "covered": sorted({str(directory) for directory in closed.values()}),
                 # What lies in another comes later, and over it.
                 "shown": [[str(path), paths[path]] for path in sorted(closed)],

@@ -13,8 +13,7 @@ Mounts of an outer namespace are locked in an inner one: nobody in there can tak
 that change to root (`sudo`) do not, as its root has no id in there.
 
 Stands alone: started by path, it imports nothing of EWMS and no site-packages. It becomes the command, and keeps its
-pid; a command that changes its ids is a child instead, which ends with this process where that is the first of a pid
-namespace.
+pid.
 """
 
 import ctypes
@@ -38,7 +37,6 @@ _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_PRIVATE = 0x40000
 _PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
 _CANNOT = 125
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -70,29 +68,11 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         return 128 + signal.SIGKILL
-    # The kernel forgets the death signal of a process that changes its ids, as HTCondor's daemons do all the time. This
-    # one does not any more: it stays in front.
-    if plan.get("changes_ids") and (child := os.fork()):
-        return _stand_in_front(child)
     try:
         os.execvp(command[0], command)  # noqa: S606 - the launcher's own argv, never a shell
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         return 127
-
-
-def _stand_in_front(child: int) -> int:
-    """Pass on the signals that end a server, until `child` has ended; return its exit status, 128 + n for signal n."""
-    # A change of ids hides a process from others of its own account; HTCondor must see the parent of its master.
-    _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
-    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda number, _: os.kill(child, number))
-    while True:
-        pid, status = os.wait()
-        # The others are orphans of the namespace, whose parent is its first process.
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
 
 
 def _cover(covered: list[str], shown: list[list[Any]], replaced: dict[str, str]) -> None:
