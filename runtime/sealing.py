@@ -5,7 +5,7 @@ for up to 3 s. A broker that is killed within that time forgets where the events
 
 Declaring one more quorum queue writes every entry that still waits: the broker first looks its name up, and a look
 behind the entries in memory puts them into the file. So the *seal* is a quorum queue that is declared after all the
-others, with a member on every node, and deleted again. `docs/decisions/0008-sealed-queues.md` has the measurements.
+others, with a member on every node, and deleted again. `docs/decisions/0010-sealed-queues.md` has the measurements.
 Source: Erlang/OTP, dets.erl, update_cache; Ra 3.1, ra_directory.erl, register_name; tried on RabbitMQ 4.3.6.
 """
 
