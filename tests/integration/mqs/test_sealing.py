@@ -61,16 +61,29 @@ async def test_a_killed_broker_keeps_what_it_confirmed_on_queues_that_were_just_
     assert await run_cycle(Site(own_broker, mongo_admin_url), cycle) == (40, set())
 
 
-async def test_where_the_broker_refuses_a_seal_new_queues_are_left_alone_for_a_while(own_broker: RabbitMQ) -> None:
-    vhost = "narrow"
+#: What an operator may have set so that a seal is refused, as paths and bodies of the management API.
+_REFUSALS = {
+    "rights": (
+        "permissions/{vhost}/mqs",
+        {"configure": r"^(a[0-9a-f]{20}|x\..*|dead.*)$", "write": ".*", "read": ".*"},
+    ),
+    "limit": ("vhost-limits/{vhost}/max-queues", {"value": 0}),
+}
+
+
+@pytest.mark.parametrize("why", _REFUSALS)
+async def test_where_the_broker_refuses_a_seal_new_queues_are_left_alone_for_a_while(
+    own_broker: RabbitMQ, why: str
+) -> None:
+    vhost, (path, body) = f"narrow-{why}", _REFUSALS[why]
     with BrokerAdmin(own_broker.management_url("admin")) as admin:
-        admin.add_vhosts(list(own_broker.users), control_vhost="narrow-control", data_vhost=vhost)
-        rights = {"configure": r"^(a[0-9a-f]{20}|x\..*|dead.*)$", "write": ".*", "read": ".*"}
-        httpx2.put(f"{own_broker.management_url('admin')}/api/permissions/{vhost}/mqs", json=rights).raise_for_status()
-        broker = await Broker.connect(own_broker.amqp_url("mqs", vhost), own_broker.api_url, settle_s=0.3)
-        n_before = REGISTRY.get_sample_value("ewms_mqs_seals_refused_total") or 0
-        began = time.monotonic()
-        await broker.seal()
-        assert time.monotonic() - began >= 0.3
-        assert REGISTRY.get_sample_value("ewms_mqs_seals_refused_total") == n_before + 1
-        await broker.close()
+        admin.add_vhosts(list(own_broker.users), control_vhost=f"{vhost}-control", data_vhost=vhost)
+    url = f"{own_broker.management_url('admin')}/api/{path.format(vhost=vhost)}"
+    httpx2.put(url, json=body).raise_for_status()
+    broker = await Broker.connect(own_broker.amqp_url("mqs", vhost), own_broker.api_url, settle_s=0.3)
+    n_before = REGISTRY.get_sample_value("ewms_mqs_seals_refused_total") or 0
+    began = time.monotonic()
+    await broker.seal()
+    assert time.monotonic() - began >= 0.3
+    assert REGISTRY.get_sample_value("ewms_mqs_seals_refused_total") == n_before + 1
+    await broker.close()

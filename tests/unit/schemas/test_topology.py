@@ -1,3 +1,6 @@
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.constants import DOMAIN_REGEX
@@ -28,9 +31,14 @@ def test_a_token_for_one_queue_names_its_exchange_and_never_the_queue_it_writes_
 
 
 def test_the_policy_governs_event_queues_and_not_dead_letter_queues() -> None:
-    import re
-
     pattern = re.compile(topology.POLICY_PATTERN)
     assert pattern.match("a72475165e05b4f83a948")
     assert not pattern.match(topology.dead_queue(WorkflowId("WF-6b00e09f-926a610b")))
     assert not pattern.match("a72475165e05b4f83a9480")
+
+
+@pytest.mark.parametrize("service", ["wms", "mqs", topology.tms_service("submit-1.example.org")])
+def test_every_service_may_seal_its_own_queues_and_no_others(service: str) -> None:
+    may_configure = re.compile(topology.control_rights(service).configure)
+    assert may_configure.search(topology.seal_queue(service, "0a1b"))
+    assert not may_configure.search(topology.seal_queue("another", "0a1b"))
