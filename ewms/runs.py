@@ -1,11 +1,12 @@
 """One workflow on the server: follow it, wait for it, end it."""
 
+import asyncio
 import time
 from typing import Literal
 
 from ewms.access import Looks, public_profiles
 from ewms.durations import Duration, seconds
-from ewms.errors import AlreadyThere, NotThere
+from ewms.errors import AlreadyThere, NotThere, TimedOut
 from ewms.http import Gateway
 from ewms.progress import Facts
 from ewms.querying import Model, query_all
@@ -18,6 +19,10 @@ from schemas.phases import Phase
 
 #: What `wait` can wait for: the public queues being active, all of it being over, or a phase of every taskforce.
 Until = Literal["active", "over"] | Phase
+
+
+#: A last look may end so long after the time given.
+_LAST_LOOK_S = 2.0
 
 
 class AsyncRun:
@@ -70,7 +75,18 @@ class AsyncRun:
             TimedOut: it has not, within `timeout`.
             OutcomeFailed: it cannot come any more.
         """
-        looks = Looks(None if timeout is None else seconds(timeout), f"{self.id} is not {until}")
+        timeout_s = None if timeout is None else seconds(timeout)
+        looks = Looks(timeout_s, f"{self.id} is not {until}")
+        try:
+            # A look at a gateway that is away may take longer than the caller wants to wait.
+            async with asyncio.timeout(None if timeout_s is None else timeout_s + _LAST_LOOK_S):
+                return await self._look_until(until, looks)
+        except TimeoutError:
+            raise TimedOut(
+                f"{self.id} is not {until}: the server did not answer within {timeout_s:g} s", hint="see: ewms doctor"
+            ) from None
+
+    async def _look_until(self, until: Until, looks: Looks) -> Outcome:
         if until == "active":
             while not await self._active():
                 await looks.pause()

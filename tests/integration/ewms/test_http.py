@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from ewms.errors import NotSignedIn, NotThere, Refused, ServerDown, ServerFailed, Unreachable
+from ewms import AsyncClient
+from ewms.errors import NotSignedIn, NotThere, Refused, ServerDown, ServerFailed, TimedOut, Unreachable
 from ewms.http import Gateway
 from ewms.server import Server
 from tests.integration.ewms.conftest import FakeGateway
@@ -47,6 +48,17 @@ async def test_a_gateway_that_has_answered_is_waited_for_while_it_restarts(gatew
             proxy.cut()
             with pytest.raises(Unreachable):
                 await client.get("/x")
+
+
+async def test_a_wait_ends_in_its_own_time_also_while_the_gateway_is_away(gateway: FakeGateway) -> None:
+    workflow_id = "WF-6b00e09f-926a610b"
+    gateway.on(f"GET /v1/workflows/{workflow_id}", DOWN)
+    begin = time.monotonic()
+    async with AsyncClient(gateway.url, token="t", timeout=120) as ews:
+        with pytest.raises(TimedOut, match=r"did not answer within 0\.2 s"):
+            await ews.run(workflow_id).wait(timeout=0.2)
+    # Not the time that one call may take.
+    assert time.monotonic() - begin < 60
 
 
 async def test_two_posts_have_two_keys_and_a_get_has_none(gateway: FakeGateway) -> None:
