@@ -36,8 +36,21 @@ _MS_REMOUNT = 0x20
 _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_PRIVATE = 0x40000
+_MS_NOATIME = 0x400
+_MS_NODIRATIME = 0x800
+_MS_RELATIME = 0x200000
 _PR_SET_PDEATHSIG = 1
 _CANNOT = 125
+
+#: What statvfs(3) says of a mount, and the same for mount(2).
+_KEPT = (
+    (os.ST_NOSUID, _MS_NOSUID),
+    (os.ST_NODEV, _MS_NODEV),
+    (os.ST_NOEXEC, _MS_NOEXEC),
+    (os.ST_NOATIME, _MS_NOATIME),
+    (os.ST_NODIRATIME, _MS_NODIRATIME),
+    (os.ST_RELATIME, _MS_RELATIME),
+)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -95,9 +108,19 @@ def _cover(covered: list[str], shown: list[list[Any]], replaced: dict[str, str])
         _mount(f"/proc/self/fd/{descriptor}", name, flags=_MS_BIND | _MS_REC)
         os.close(descriptor)
         if not writable:
-            _mount("none", name, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY)
+            _mount("none", name, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _kept_flags(name))
     for directory in covered:
         _mount("none", directory, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
+
+
+def _kept_flags(path: str) -> int:
+    """Return the flags of the mount at `path` that a change of the mount has to repeat.
+
+    The root of a user namespace may not take them away: without them the kernel refuses the change. Many machines mount
+    /tmp and /home with `nosuid` and `nodev`. Source: mount_namespaces(7), restrictions.
+    """
+    found = os.statvfs(path).f_flag
+    return sum(flag for mark, flag in _KEPT if found & mark)
 
 
 def _open(path: str) -> int:

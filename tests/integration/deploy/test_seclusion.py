@@ -1,6 +1,7 @@
 """Accounts of tasks on this machine: what root gives, and what it says where it cannot."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.accounts import FIRST_SLOT, ROOT, TMS
-from deploy.local.seclusion import Secluded, settle
+from deploy.local.seclusion import Covered, Secluded, settle
 from deploy.local.services import Services
 
 SETTLES = """
@@ -56,6 +57,23 @@ def test_data_of_tasks_accounts_are_not_taken_up_by_root_alone(tmp_path: Path) -
     )
     assert done.stdout.startswith(f"what is kept in {tmp_path.parent} belongs to accounts of tasks")
     assert "--fresh" in done.stdout
+
+
+def test_a_user_is_covered_where_the_mount_forbids_devices_and_set_user_ids_as_many_machines_mount_tmp(
+    tmp_path: Path,
+) -> None:
+    covered = Covered((tmp_path / "run",)).command(readable=[tmp_path / "run/shown"])
+    inner = shlex.join(["unshare", "--user", "--map-root-user", "--mount", *covered, "ls", str(tmp_path / "run")])
+    mounted = f"mount -t tmpfs -o nosuid,nodev,noexec tmpfs {tmp_path}"
+    script = f"{mounted}; mkdir -p {tmp_path}/run/shown {tmp_path}/run/key; {inner}"
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("shown\n", "")
 
 
 def test_the_ids_stay_with_what_belongs_to_them(tmp_path: Path) -> None:
