@@ -11,7 +11,7 @@ import random
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ import httpx2
 
 from ewms.devicelogin import renew_login
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from_answer
-from ewms.login import load_login, save_login
+from ewms.login import Login, load_login, save_login
 from ewms.retrying import CAP_S, PASSING, pause_s
 from ewms.server import Server
 from ewms.tokens import expires_within, unaccepted
@@ -47,6 +47,7 @@ class Gateway:
         self._server = server
         self._timeout_s = timeout_s
         self._has_answered = False
+        self._renewing = asyncio.Lock()
         #: What holds connections of its own and is to be closed with this one: loops whose body has raised.
         self.opened: list[AbstractAsyncContextManager[Any]] = []
         self._client = httpx2.AsyncClient(
@@ -161,14 +162,13 @@ class Gateway:
 
     async def _token(self) -> str:
         """Return the token to show now; one of a login is renewed before it expires."""
-        login = self._server.login
-        if login is None:
+        if (ours := self._server.login) is None:
             return self._server.token()
-        # Another program may have renewed it meanwhile.
-        login = await asyncio.to_thread(load_login, login.gateway, os.environ) or login
-        if login.refresh_token and expires_within(login.access_token, _RENEW_BEFORE_S, now_s=time.time()):
-            login = await renew_login(login)
-            await asyncio.to_thread(save_login, login, os.environ)
+        if _is_due(login := await _latest(ours)):
+            # One call renews for all: an issuer may take a refresh token once only.
+            async with self._renewing:
+                login = await _renewed(self._server.login or ours)
+                self._server = replace(self._server, login=login)
         self._server = replace(self._server, login=login)
         return self._server.token()
 
@@ -192,6 +192,33 @@ class Gateway:
         if self._server.is_here:
             return "is it running? `ewms up` starts one on this machine"
         return "look at the address (--server or EWMS_GATEWAY), and at the way there: name, network, proxy"
+
+
+def _is_due(login: Login) -> bool:
+    return bool(login.refresh_token) and expires_within(login.access_token, _RENEW_BEFORE_S, now_s=time.time())
+
+
+async def _latest(ours: Login) -> Login:
+    """Return the login that is kept, which another program may have renewed; `ours` where that is the better one."""
+    kept = await asyncio.to_thread(load_login, ours.gateway, os.environ)
+    return ours if kept is None or (_is_due(kept) and not _is_due(ours)) else kept
+
+
+async def _renewed(ours: Login) -> Login:
+    """Return a login that is not due: the latest one, or else a new one, which is kept."""
+    if not _is_due(login := await _latest(ours)):
+        return login
+    try:
+        login = await renew_login(login)
+    except NotSignedIn:
+        # Another program may have used the refresh token just now, and kept what came of it.
+        if _is_due(latest := await _latest(ours)):
+            raise
+        return latest
+    # Where it cannot be kept, this program goes on with it all the same.
+    with suppress(OSError):
+        await asyncio.to_thread(save_login, login, os.environ)
+    return login
 
 
 def _written(body: Any) -> bytes:

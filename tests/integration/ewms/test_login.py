@@ -1,5 +1,6 @@
 """`ewms login` against a real HTTP server that plays the issuer and the gateway."""
 
+import asyncio
 import base64
 import json
 import os
@@ -13,6 +14,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from ewms.errors import NotThere
+from ewms.http import Gateway
+from ewms.login import Login
+from ewms.server import Server
 from tests.integration.ewms.conftest import Asked, FakeGateway
 
 ROOT = Path(__file__).parents[3]
@@ -97,6 +102,26 @@ def test_a_login_waits_for_the_user_is_kept_safe_used_renewed_and_forgotten(
     assert short not in done.stdout + done.stderr
     assert ewms(gateway, tmp_path, "logout", "--server", gateway.url).returncode == 0
     assert list((tmp_path / "login").iterdir()) == []
+
+
+async def test_calls_at_once_renew_a_login_once_and_need_no_place_to_keep_it(
+    gateway: FakeGateway, accepted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short, long = token("me", life_s=5), token("me", life_s=3600)
+    asked = play_issuer(gateway, {"access_token": long, "refresh_token": "r2"})
+    monkeypatch.setenv("EWMS_STATE_DIR", str(tmp_path / "nowhere"))
+    (tmp_path / "nowhere").write_text("no directory can be made here")
+    login = Login(gateway.url, short, "r1", f"{gateway.url}/token", "ewms")
+
+    async def ask(door: Gateway) -> None:
+        with pytest.raises(NotThere):
+            await door.get("/workflows/WF-00000000-00000000")
+
+    async with Gateway(Server(gateway.url, login=login)) as door:
+        await asyncio.gather(*(ask(door) for _ in range(5)))
+        await ask(door)
+    assert [form["refresh_token"] for form in asked] == ["r1"]
+    assert accepted == [f"Bearer {long}"] * 6
 
 
 @pytest.mark.parametrize(
