@@ -22,8 +22,8 @@ from runtime.telemetry import log
 from schemas.errors import EWMSError
 
 _TOKEN_LIFE = timedelta(seconds=60)
-#: A token is not kept waiting for longer by a slow management API.
-_TIMEOUT_S = 2.0
+#: How long a user's token may wait for a slow management API, the turns of other users included.
+_PATIENCE_S = 2.0
 _MAX_REMEMBERED = 10_000
 
 
@@ -34,7 +34,7 @@ class UserLimits:
         """`max_connections` 0 is no limit."""
         parts = urlsplit(api_url)
         self._http = httpx2.AsyncClient(
-            base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", timeout=_TIMEOUT_S
+            base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", timeout=_PATIENCE_S
         )
         self._issuer = issuer
         self._max_connections = max_connections
@@ -45,17 +45,18 @@ class UserLimits:
         """Limit the connections of the tokens with `subject`. If the broker does not let us, log it and go on."""
         if not self._max_connections or subject in self._done:
             return
-        async with self._turn:
-            if subject in self._done:
-                return
-            try:
-                await self._set(subject)
-            except (httpx2.HTTPError, EWMSError) as error:
-                log.warning("a user's connections are not limited", subject=subject, reason=str(error)[:200])
-                return
-            self._done[subject] = None
-            if len(self._done) > _MAX_REMEMBERED:
-                self._done.popitem(last=False)
+        try:
+            # Around the turn: behind a management API that hangs, each waiter would wait for all those before it.
+            async with asyncio.timeout(_PATIENCE_S), self._turn:
+                if subject not in self._done:
+                    await self._set(subject)
+        except (httpx2.HTTPError, EWMSError, TimeoutError) as error:
+            reason = str(error)[:200] or "the management API is slow"
+            log.warning("a user's connections are not limited", subject=subject, reason=reason)
+            return
+        self._done[subject] = None
+        if len(self._done) > _MAX_REMEMBERED:
+            self._done.popitem(last=False)
 
     async def close(self) -> None:
         """Close the connection to the management API."""

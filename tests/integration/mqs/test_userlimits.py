@@ -2,13 +2,18 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 import aio_pika
 import httpx2
 import pytest
 from aiormq.exceptions import AMQPError
+from pydantic import SecretStr
 
 from deploy.local.rabbitmq import RabbitMQ
+from mqs.grants import Grant
+from mqs.keys import Issuer, Token
+from mqs.userlimits import UserLimits
 from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import Mqid
 from schemas.requests import ProfilesAnswer, ProfilesQuery
@@ -98,3 +103,31 @@ async def test_the_queues_of_an_owner_with_too_many_bytes_are_full_until_it_take
                 await asyncio.sleep(0.2)
     async with run_mqs(owner_bytes=10**9), as_mqs.channel(on_return_raises=True) as channel:
         assert await publish(eve.queue_in)
+
+
+class _Signing(Issuer):
+    """Signs nothing, for a broker that looks at nothing."""
+
+    def __init__(self) -> None:
+        """No key is needed."""
+
+    async def token(self, grant: Grant, *, life: timedelta) -> Token:
+        assert grant.tags
+        return Token(SecretStr("signed"), datetime.now(UTC) + life)
+
+
+async def test_a_management_api_that_hangs_keeps_many_users_no_longer_than_one() -> None:
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    limits = UserLimits(f"http://127.0.0.1:{port}", _Signing(), max_connections=1)
+    try:
+        # One waits for two seconds; one after the other they would wait for a minute.
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(limits.apply(f"user/{number}") for number in range(30)))
+    finally:
+        await limits.close()
+        server.close()
