@@ -15,6 +15,7 @@ name. Would be a thread again if the bindings released the lock.
 import ctypes
 import json
 import os
+import random
 import re
 import signal
 import sys
@@ -31,7 +32,8 @@ from tms.pools.matching import Room, conjuncts, explain_requirements, explain_si
 _NEEDED = ["EWMSTaskforceUUID", "Requirements", "RequestCpus", "RequestMemory", "RequestDisk"]
 _TOTALS = {"Cpus": "TotalSlotCpus", "Memory": "TotalSlotMemory", "Disk": "TotalSlotDisk"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: Comparing many kinds of jobs with a large pool ends after so long: other calls wait, and the next look goes on.
+#: Comparing many kinds of jobs with a large pool ends after so long, since other calls wait. The order is random, so
+#: each kind has its turn in one of the looks.
 _PATIENCE_S = 5.0
 
 #: `prctl` option: the signal that this process gets when its parent has died.
@@ -120,7 +122,7 @@ class Bindings:
         why: dict[tuple[Room, str], str] = {}
         until = time.monotonic() + _PATIENCE_S
         unmatched = {}
-        for ad in clusters:
+        for ad in random.sample(clusters, len(clusters)):
             key = _need(ad), str(ad.lookup("Requirements"))
             if key not in why and time.monotonic() < until:
                 why[key] = explain_size(key[0], [_room(slot) for slot in empty])

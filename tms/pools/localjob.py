@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tms.pilotfiles import PREFIX, TOKEN_FILE
-from tms.pools.localtoken import kept_new
+from tms.pools.localtoken import keep_token_new
 
 #: The pilot finds the pipe for its chirps by this variable.
 CHIRP_FD = "EWMS_PILOT_HTCHIRP_FD"
@@ -64,7 +64,7 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
         try:
             # In here, so that the pilot does not outlive what fails in it.
             started()
-            async with _token_kept_new(job), asyncio.timeout(job.max_runtime_s):
+            async with _keep_token_new(job), asyncio.timeout(job.max_runtime_s):
                 return await process.wait()
         except TimeoutError as error:
             raise MaxRuntimeReached from error
@@ -135,11 +135,11 @@ def _holder(account: int | None) -> list[str]:
     return [setpriv, *user, "--pdeathsig", "KILL", "--"]
 
 
-def _token_kept_new(job: Job) -> AbstractAsyncContextManager[None]:
+def _keep_token_new(job: Job) -> AbstractAsyncContextManager[None]:
     source = next((path for path in map(Path, job.input_files) if path.name == TOKEN_FILE), None)
     if job.account is None or source is None:
         return nullcontext()
-    return kept_new(source, job.directory, job.account)
+    return keep_token_new(source, job.directory, job.account)
 
 
 def _outputs(job: Job) -> tuple[int, int]:

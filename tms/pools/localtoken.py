@@ -11,7 +11,7 @@ _LOOK_S = 1.0
 
 
 @asynccontextmanager
-async def kept_new(source: Path, directory: Path, account: int) -> AsyncIterator[None]:
+async def keep_token_new(source: Path, directory: Path, account: int) -> AsyncIterator[None]:
     """For the block, put what is in `source` into `directory` under the same name, as the file of `account`."""
     bringing = asyncio.create_task(_bring(source, directory, account))
     try:
@@ -28,20 +28,26 @@ async def _bring(source: Path, directory: Path, account: int) -> None:
         with suppress(OSError):
             token = await asyncio.to_thread(source.read_bytes)
             if token != brought:
-                await asyncio.to_thread(_replace, directory, source.name, token, account)
+                await asyncio.to_thread(replace_token, directory, source.name, token, account)
                 brought = token
         await asyncio.sleep(_LOOK_S)
 
 
-def _replace(directory: Path, name: str, token: bytes, account: int) -> None:
+def replace_token(directory: Path, name: str, token: bytes, account: int) -> None:
     """Put `token` into the place of `name`, whole. The directory is another account's: links in it lead nowhere."""
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         partial = f".{name}.{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(partial, flags, 0o600, dir_fd=opened), "wb") as file:
-            file.write(token)
-            os.fchown(file.fileno(), account, account)
-        os.rename(partial, name, src_dir_fd=opened, dst_dir_fd=opened)
+        try:
+            with os.fdopen(os.open(partial, flags, 0o600, dir_fd=opened), "wb") as file:
+                file.write(token)
+                os.fchown(file.fileno(), account, account)
+            os.rename(partial, name, src_dir_fd=opened, dst_dir_fd=opened)
+        except OSError:
+            # A task may have made a directory of that name: each further try would leave one more file.
+            with suppress(OSError):
+                os.unlink(partial, dir_fd=opened)
+            raise
     finally:
         os.close(opened)

@@ -10,6 +10,7 @@ from tests.integration.tms.conftest import Taskforce
 from tests.integration.tms.process import until
 from tms.pools.local import LocalPool
 from tms.pools.localjob import Job, run
+from tms.pools.localtoken import replace_token
 
 
 def job(tmp_path: Path, *command: str, input_files: tuple[str, ...] = ()) -> Job:
@@ -81,3 +82,13 @@ async def test_a_full_disk_costs_no_slot(tmp_path: Path) -> None:
     assert first.log().tally.compound()["COMPLETED"] == {"null": 1}
     assert first.log().tally.removed
     await pool.stop()
+
+
+def test_a_token_that_cannot_be_put_into_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "token").mkdir()
+    with pytest.raises(OSError, match="token"):
+        replace_token(tmp_path, "token", b"new", os.getuid())
+    assert [path.name for path in tmp_path.iterdir()] == ["token"]
+    (tmp_path / "token").rmdir()
+    replace_token(tmp_path, "token", b"new", os.getuid())
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("token", b"new")]
