@@ -13,6 +13,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -116,6 +117,8 @@ class Condor:
 
     def relaunch(self) -> Child:
         """Start the pool with its queue of jobs, again after it has ended; return without waiting for it."""
+        # What the start before has left, the directories of its jobs above all, would add up.
+        shutil.rmtree(self._plan.home / str(self._n_starts), ignore_errors=True)
         self._n_starts += 1
         # A new one each time: dying daemons of an earlier start take the lock files that they know there.
         plan = replace(self._plan, work=fresh(self._plan.home / str(self._n_starts)))
