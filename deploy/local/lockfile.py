@@ -7,7 +7,7 @@ from typing import IO
 
 
 def open_lock(path: Path) -> IO[str]:
-    """Open the lock file `path`, which is made if it is not there; whoever can read a file can lock it for ever.
+    """Open the lock file `path`, which is made if it is not there. Only its owner can read it, and so lock it.
 
     Raises:
         OSError: it cannot be written.

@@ -20,6 +20,7 @@ import deploy
 from deploy.local import accounts, unprivileged
 from deploy.local.accounts import N_IDS, Accounts
 from deploy.local.errors import LaunchError
+from deploy.local.keys import replace_secret
 from deploy.local.prerequisites import tool
 
 #: Lets root run tasks as root all the same.
@@ -139,7 +140,7 @@ def _first_id(files: Path) -> int:
     first_id = accounts.choose_first_id(usable, taken, secrets.choice)
     if first_id is None:
         raise _refusal(f"this machine has no {N_IDS} ids that are nobody's")
-    known.write_text(f"{first_id}\n")
+    replace_secret(known, f"{first_id}\n".encode())
     return first_id
 
 

@@ -26,7 +26,7 @@ _TOO_LITTLE = "the source is a directory, or an apptainer definition file whose 
 
 
 def is_root(directory: Path) -> bool:
-    """Say whether `directory` looks like a root file system, as pilots see it."""
+    """Say whether `directory` looks like a root file system. Apptainer adds `proc` and `dev`, which pilots ask for."""
     names = {entry.name for entry in directory.iterdir()}
     return ".singularity.d" in names or ("etc" in names and bool({"bin", "usr"} & names))
 

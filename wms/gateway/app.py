@@ -104,13 +104,15 @@ class _Turns:
             self._leave(caller)
             raise
         loop = asyncio.get_running_loop()
-        began_at = loop.time()
+        began_at: float | None = None
         try:
             async with self._all:
                 began_at = loop.time()
                 yield
         finally:
-            rest_s = min(loop.time() - began_at, _LONGEST_REST_S) if self._rests else 0.0
+            # One that gave up before its turn has cost nothing.
+            ran_s = 0.0 if began_at is None else loop.time() - began_at
+            rest_s = min(ran_s, _LONGEST_REST_S) if self._rests else 0.0
             if rest_s:
                 loop.call_later(rest_s, self._end, caller, line)
             else:

@@ -1,9 +1,8 @@
 """(core) How much of the gateway one caller may use, so that others have room.
 
-Each caller has a bound of requests under way, of which fewer run, and one of requests in a row (a bucket that fills
-again at `per_s`).
-Who is over one of them is told when to come again. Only callers of the last minutes are remembered, and at most
-`MAX_REMEMBERED` of them: whoever was away for long enough has a full bucket anyway.
+A caller may have some requests under way, of which fewer run, and may send some in a row: a bucket of requests that
+fills again at `per_s`. The answer to a request beyond that says when to come again. The table has room for
+`MAX_REMEMBERED` callers and forgets the one that was away longest: its bucket is full again anyway.
 """
 
 import math
