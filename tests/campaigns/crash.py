@@ -19,7 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -166,28 +166,20 @@ def _publish(run: Run, batch: range) -> set[int]:
 def _abort_others(client: Client) -> None:
     """End the workflows of submissions whose answer a fault cut off."""
     for workflow in _persist(lambda: client.workflows({"deactivated": None})):
-        with _ignored(EWMSError):
+        with suppress(EWMSError):
             client.run(workflow.workflow_id).abort()
 
 
 def _end(run: Run) -> str:
     """Finish the workflow and wait until it is over; return why it is stuck, or nothing."""
     try:
-        with _ignored(AlreadyThere):
+        with suppress(AlreadyThere):
             _persist(run.finish)
         _persist(lambda: run.wait("over", timeout=_PATIENCE_S))
     except EWMSError as error:
         phases = ", ".join(f"{taskforce.phase}" for taskforce in _persist(run.show).taskforces)
         return f"{error} (phases: {phases})"
     return ""
-
-
-@contextmanager
-def _ignored(*kinds: type[BaseException]) -> Any:
-    try:
-        yield
-    except kinds:
-        return
 
 
 def _persist(call: Callable[[], T]) -> T:

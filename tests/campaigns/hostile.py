@@ -169,17 +169,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _prepare(stack: Stack) -> dict[str, str]:
-    """Give the hostile user a workflow, and enough documents for large pages; return what an attacker is told."""
+    """Give the hostile user a workflow, and enough documents for large pages; return what an attacker knows."""
     token = mint(stack.issuer, "eve", {"groups": ["/tokens/ewms-dev"]}, life_s=86_400)
     with Client(stack.gateway, token=token, cluster="local", timeout=60) as eve:
-        small = one_task("true", n_workers=1)
-        run = eve.submit(small)
+        run = eve.submit(one_task("true", n_workers=1))
         run.wait("active")
-        body = small.to_request(cluster="local") if hasattr(small, "to_request") else None
         headers = {"Authorization": f"Bearer {token}"}
         with httpx2.Client(base_url=stack.gateway, timeout=60, headers=headers) as http:
             task = http.post("/v1/query/task-directives", json={"query": {"workflow_id": run.id}}).json()
-            request = body or _as_request(task["task_directives"][0])
+            request = _as_request(task["task_directives"][0])
             large = json.loads(json.dumps(request))
             large["tasks"][0]["task_args"] = "x" * _TASK_BYTES
             for _ in range(_N_TASKS):
@@ -249,7 +247,7 @@ def _attack(stack: Stack, client: Client, kind: str, target: dict[str, str], sec
     while (mb := _wms_mb(stack)) > measure.before_mb * 1.2 + 20 and time.monotonic() < deadline:
         time.sleep(0.5)
     measure.after_mb = mb
-    _end_all(client.__class__(stack.gateway, token=target["token"], cluster="local", timeout=60), target)
+    _end_all(Client(stack.gateway, token=target["token"], cluster="local", timeout=60), target)
     return measure
 
 

@@ -253,7 +253,7 @@ def _ours(stack: Stack, users: tuple[User, ...]) -> dict[str, int | None]:
 
 
 def _servers(stack: Stack) -> dict[str, int | None]:
-    return {child.name: child.pid for child in stack.services.servers}
+    return {server.name: server.child.pid for server in stack.services.servers}
 
 
 def _returned(count: Callable[[], dict[str, int]], before: Mapping[str, int]) -> dict[str, int]:

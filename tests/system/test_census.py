@@ -9,7 +9,6 @@ import json
 import os
 import pwd
 import stat
-import urllib.parse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -38,8 +37,9 @@ def _secrets_of(stack: Stack) -> dict[str, str]:
     """Return the secrets of the running system, by what they open."""
     broker = stack.services.rabbitmq
     found = {f"password of {name} at the broker": user.password for name, user in broker.users.items()}
-    if password := urllib.parse.urlsplit(stack.services.mongodb.url("admin")).password:
-        found["the launcher's password at MongoDB"] = password
+    found |= {f"password of {one.name} at MongoDB": one.password for one in stack.services.mongodb.accounts.values()}
+    clients = json.loads(stack.issuer.config.read_text())["clients"]
+    found |= {f"secret of {name} at the issuer": client["secret"] for name, client in clients.items()}
     found["a user's token"] = stack.token
     for root in _roots(stack):
         for path in root.rglob("*"):
