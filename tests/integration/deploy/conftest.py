@@ -1,13 +1,15 @@
 """Launchers as processes of their own, whose data and run directories lie below a scratch directory."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -29,6 +31,23 @@ class Launch(Protocol):
     """
 
     def __call__(self, *arguments: str, folder: str = ".", **settings: str) -> "subprocess.Popen[str]": ...
+
+
+def wait_for(is_true: Callable[[], bool], launcher: "subprocess.Popen[str]", errors: Path) -> None:
+    """Wait until `is_true`, no longer than the launcher lives."""
+    deadline = time.monotonic() + 120
+    while not is_true():
+        assert launcher.poll() is None, errors.read_text()
+        assert time.monotonic() < deadline, errors.read_text()
+        time.sleep(0.1)
+
+
+def wait_until_up(launcher: "subprocess.Popen[str]", folder: Path) -> dict[str, Any]:
+    """Return the endpoints of a system that is being started in `folder`, once it is up."""
+    errors = folder / "errors"
+    wait_for(lambda: "EWMS is up" in errors.read_text(), launcher, errors)
+    endpoints: dict[str, Any] = json.loads((folder / ".ewms/endpoints.json").read_text())
+    return endpoints
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """However a launcher ends, no process of it is left; and a start that fails says where the log is."""
 
 import dataclasses
-import json
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ from deploy.local.packages import POOL
 from deploy.local.rundir import run_directory
 from deploy.local.services import running
 from ewms import Client, Task, Workflow
-from tests.integration.deploy.conftest import Launch
+from tests.integration.deploy.conftest import Launch, wait_until_up
 from tests.integration.deploy.descendants import Process, below, survivors
 
 
@@ -63,11 +62,9 @@ def system(scratch: Path, launch: Launch, installed: Installed) -> tuple["subpro
     assert not installed.is_fallback
     launcher = launch("up", "--pool", "local")
     endpoints = scratch / ".ewms/endpoints.json"
-    while "EWMS is up" not in (errors := (scratch / "errors").read_text()):
-        assert launcher.poll() is None, errors
-        time.sleep(0.1)
+    facts = wait_until_up(launcher, scratch)
     assert endpoints.stat().st_mode & 0o777 == 0o600
-    return launcher, json.loads(endpoints.read_text())
+    return launcher, facts
 
 
 def _task(endpoints: dict[str, str], args: str, *, inputs: list[str], outputs: list[str]) -> Task:

@@ -1,27 +1,14 @@
 """Whose a data directory is: one launcher's at a time, nobody's but EWMS's, and empty again by `--fresh` alone."""
 
-import json
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy.local.datadir import MARKER
 from ewms import Client, Task, Workflow
-from tests.integration.deploy.conftest import Launch
-
-
-def _up(scratch: Path, launcher: "subprocess.Popen[str]") -> dict[str, Any]:
-    """Return the endpoints of a launcher once it is up."""
-    while "EWMS is up" not in (errors := (scratch / "errors").read_text()):
-        assert launcher.poll() is None, errors
-        time.sleep(0.1)
-    endpoints: dict[str, Any] = json.loads((scratch / ".ewms/endpoints.json").read_text())
-    return endpoints
+from tests.integration.deploy.conftest import Launch, wait_until_up
 
 
 @pytest.mark.usefixtures("installed")
@@ -42,7 +29,7 @@ def test_data_are_one_launchers_stay_after_its_end_and_go_by_a_fresh_start(scrat
     (scratch / ".ewms").mkdir()
     (scratch / ".ewms/endpoints.json").write_text('{"gateway": "http://127.0.0.1:1"}')
     launcher = launch("up", "--pool", "local", "--data", "data")
-    first = _up(scratch, launcher)
+    first = wait_until_up(launcher, scratch)
     task = Task(image="none", args="true {{INFILE}}", inputs=["in"], outputs=["out"], clusters=[first["cluster"]])
     with Client(first["gateway"], token=first["token"], timeout=60) as client:
         client.submit(Workflow(public=["in", "out"], tasks=[task]))
@@ -59,7 +46,7 @@ def test_data_are_one_launchers_stay_after_its_end_and_go_by_a_fresh_start(scrat
     assert (scratch / "data" / MARKER).exists()
 
     launcher = launch("up", "--pool", "local", "--data", "data", "--fresh")
-    second = _up(scratch, launcher)
+    second = wait_until_up(launcher, scratch)
     assert f"deleting the workflows, events, jobs and keys in {scratch / 'data'}" in (scratch / "errors").read_text()
     with Client(second["gateway"], token=second["token"], timeout=60) as client:
         assert client.workflows() == []

@@ -3,12 +3,10 @@
 One story for each pool, for every start costs seconds: kill the servers in turn, then the launcher, then go on.
 """
 
-import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,27 +14,17 @@ import pytest
 
 from ewms import Client, EWMSError, Task, Workflow
 from ewms.client import Run
-from tests.integration.deploy.conftest import Launch
+from tests.integration.deploy.conftest import Launch, wait_for, wait_until_up
 from tests.integration.deploy.descendants import below, survivors
 
 N_EVENTS = 60
 SERVERS = {"condor": ("mongod", "beam.smp", "condor_master"), "local": ("mongod", "beam.smp")}
 
 
-def _wait_until(is_true: Callable[[], bool], launcher: "subprocess.Popen[str]", errors: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not is_true():
-        assert launcher.poll() is None, errors.read_text()
-        assert time.monotonic() < deadline, errors.read_text()
-        time.sleep(0.1)
-
-
-def _started(launch: Launch, scratch: Path, pool: str) -> tuple["subprocess.Popen[str]", dict[str, str]]:
+def _start(launch: Launch, scratch: Path, pool: str) -> tuple["subprocess.Popen[str]", dict[str, str]]:
     # With a short lease, for that is how long the schedd waits for the jobs of a pool that was killed.
     launcher = launch("up", "--pool", pool, "--data", str(scratch / "data"), EWMS_JOB_LEASE_S="20")
-    errors = scratch / "errors"
-    _wait_until(lambda: "EWMS is up" in errors.read_text(), launcher, errors)
-    return launcher, json.loads((scratch / ".ewms/endpoints.json").read_text())
+    return launcher, wait_until_up(launcher, scratch)
 
 
 def _pids(launcher: int, program: str) -> list[int]:
@@ -81,7 +69,7 @@ def _take(run: Run, seen: set[str], n: int) -> None:
 def test_servers_and_launcher_are_killed_in_the_middle_of_a_run_and_every_event_comes_back(
     scratch: Path, launch: Launch, pool: str
 ) -> None:
-    launcher, endpoints = _started(launch, scratch, pool)
+    launcher, endpoints = _start(launch, scratch, pool)
     errors = scratch / "errors"
     seen: set[str] = set()
     with Client(endpoints["gateway"], token=endpoints["token"], timeout=90) as client:
@@ -93,7 +81,7 @@ def test_servers_and_launcher_are_killed_in_the_middle_of_a_run_and_every_event_
         for program in SERVERS[pool]:
             (pid,) = _pids(launcher.pid, program)
             os.kill(pid, signal.SIGKILL)
-            _wait_until(partial(_is_replaced, launcher.pid, program, pid), launcher, errors)
+            wait_for(partial(_is_replaced, launcher.pid, program, pid), launcher, errors)
         assert errors.read_text().count("starting it again") == len(SERVERS[pool])
         _take(run, seen, 30)
 
@@ -102,7 +90,7 @@ def test_servers_and_launcher_are_killed_in_the_middle_of_a_run_and_every_event_
     launcher.wait(20)
     assert survivors(everything) == set()
 
-    _, again = _started(launch, scratch, pool)
+    _, again = _start(launch, scratch, pool)
     assert (again["gateway"], again["amqp"]) == (endpoints["gateway"], endpoints["amqp"])
     # The token of before the end, and the workflow with its events and workers.
     with Client(endpoints["gateway"], token=endpoints["token"], timeout=90) as client:
