@@ -14,7 +14,7 @@ from pilot.chirp import Chirper, voice
 from pilot.errors import SettingsInvalid
 from pilot.files import WorkDirectory
 from pilot.mounts import DATA_HUB, TASK_IO, Mount, check_path, check_together
-from pilot.pins import Pin, Pinned, look, places
+from pilot.pins import Pin, Pinned, find_places, look_at
 from pilot.places import Places, external_mounts
 from pilot.process import Children, prepare_process
 from pilot.queues import Queues
@@ -115,7 +115,7 @@ async def live(told: Settings, environment: Mapping[str, str]) -> int:
 async def _built(told: Settings, environment: Mapping[str, str], queues: Queues, chirper: Chirper) -> Pilot:
     if any(queue.wire is Wire.LEGACY for queue in told.outputs):
         check_codec()
-    kept = places(told, os.environ.get("_CONDOR_SCRATCH_DIR", ""))
+    kept = find_places(told, os.environ.get("_CONDOR_SCRATCH_DIR", ""))
     external, pins = await asyncio.to_thread(_external, told, kept)
     children = Children()
     work = WorkDirectory(told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext)
@@ -154,7 +154,7 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
 
 def _external(told: Settings, kept: Places) -> tuple[tuple[Mount, ...], tuple[Pin, ...]]:
     """Return the mounts of the external directories, which may lie on slow file systems, and pins on them."""
-    seen = {path: at for path in told.external_directories if (at := look(path, inside=False)) is not None}
+    seen = {path: at for path in told.external_directories if (at := look_at(path, inside=False)) is not None}
     mounts = external_mounts(told.external_directories, {path: looked for path, (looked, _) in seen.items()}, kept)
     return mounts, tuple(pin for _, pin in seen.values())
 

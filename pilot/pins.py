@@ -64,7 +64,7 @@ class Pinned:
         return self.runtime.command(arguments, environment, mounts, name, listens=listens)
 
 
-def look(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
+def look_at(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
     """Return what lies at `path`, and a pin on it; None if nothing does. It may be on a slow file system.
 
     `inside`: look into it, too, as an image needs.
@@ -92,7 +92,7 @@ def look(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
     return looked, Pin(real, status.st_dev, status.st_ino)
 
 
-def places(told: Settings, scratch: str) -> Places:
+def find_places(told: Settings, scratch: str) -> Places:
     """Return what is whose on this worker; `scratch` is what HTCondor says is the job's directory, or empty."""
     own = os.path.realpath(Path.cwd())
     # HTCondor gives each job a directory of its own beside those of the others, and runs many as the same user.

@@ -96,13 +96,13 @@ def _external_problem(path: str, looked: Looked, places: Places) -> str:
     if not is_within(looked.real, places.external_roots):
         led = f", for it leads to {looked.real}" if looked.real != str(PurePosixPath(path)) else ""
         return f"is not open to tasks{led}; open is what lies in {roots} (EWMS_EXTERNAL_ROOTS)"
-    return _kept(looked, places) or (
+    return _reserved_problem(looked, places) or (
         "is where the worker's jobs have their files; leave it out" if is_within(looked.real, (places.own,)) else ""
     )
 
 
 def _image_problem(looked: Looked, places: Places) -> str:
-    if problem := _kept(looked, places):
+    if problem := _reserved_problem(looked, places):
         return problem
     if places.image_roots:
         if not is_within(looked.real, places.image_roots):
@@ -125,7 +125,7 @@ def looks_like_an_image(names: Iterable[str]) -> bool:
     return _APPTAINERS in there or (there.issuperset(_ROOT_HAS) and not there.isdisjoint(_PROGRAMS))
 
 
-def _kept(looked: Looked, places: Places) -> str:
+def _reserved_problem(looked: Looked, places: Places) -> str:
     """Return why nobody's task may see this place, whatever the operator opens; empty if there is no such reason."""
     real = looked.real
     if looked.is_root:

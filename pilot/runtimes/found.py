@@ -15,7 +15,7 @@ from pilot.container import Command, Runtime
 from pilot.errors import ImageUnusable
 from pilot.errortext import last_words
 from pilot.files import read_tail
-from pilot.pins import Pin, look
+from pilot.pins import Pin, look_at
 from pilot.places import Looked, Places, check_image
 from pilot.process import Children
 from pilot.runtimes import apptainer, docker
@@ -54,7 +54,7 @@ class Found:
 
 def looked_up(name: str) -> Image:
     """Return what lies on this worker under an image's `name`. It may be on a slow file system: use a thread."""
-    seen = look(str(Path(name).absolute()), inside=True) if name else None
+    seen = look_at(str(Path(name).absolute()), inside=True) if name else None
     if seen is None:
         return Image(name)
     looked, pin = seen

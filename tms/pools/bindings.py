@@ -127,7 +127,9 @@ class Bindings:
             if key not in why and time.monotonic() < until:
                 why[key] = explain_size(key[0], [_room(slot) for slot in empty])
                 if not why[key]:
-                    why[key] = explain_requirements(parts[key[1]], [_met(ad, slot, parts[key[1]]) for slot in empty])
+                    why[key] = explain_requirements(
+                        parts[key[1]], [_find_met(ad, slot, parts[key[1]]) for slot in empty]
+                    )
             if why.get(key):
                 unmatched[str(ad["EWMSTaskforceUUID"])] = why[key]
         return unmatched
@@ -160,7 +162,7 @@ def _number(ad: classad2.ClassAd, name: str) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _met(job: classad2.ClassAd, slot: classad2.ClassAd, clauses: Sequence[str]) -> list[bool]:
+def _find_met(job: classad2.ClassAd, slot: classad2.ClassAd, clauses: Sequence[str]) -> list[bool]:
     """Return which of `clauses`, parts of the job's requirements, a slot meets."""
     # A name without a scope is the job's, or else the slot's; the bindings do not look there by themselves.
     scope = classad2.ClassAd()

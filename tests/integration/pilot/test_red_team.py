@@ -16,7 +16,7 @@ import pytest
 from deploy.local.cache import Installed
 from deploy.local.images import Apptainer, busybox_image
 from pilot.errors import MountRefused
-from pilot.pins import look, places
+from pilot.pins import find_places, look_at
 from pilot.places import external_mounts
 from pilot.process import Children
 from pilot.runtimes.found import found
@@ -116,7 +116,7 @@ async def image_refused(directory: Path, platform: dict[str, Any], image: str, r
 
     async def choose() -> None:
         told = settings(variables, directory=str(directory))
-        kept = places(told, "")
+        kept = find_places(told, "")
         await found(told, image, Children(), platform["environment"], home=str(directory), places=kept)
 
     with pytest.raises(Rejected) as seen:
@@ -179,9 +179,9 @@ def test_no_place_of_the_worker_is_shown_that_is_not_open(ground: Ground, platfo
         {**needed, **platform["variables"], "EWMS_PILOT_TASK_IMAGE": str(ground.image)}, directory=str(ground.root)
     )
     for path, rule in directories(ground).items():
-        seen = look(path, inside=False)
+        seen = look_at(path, inside=False)
         with pytest.raises(MountRefused) as refused:
-            external_mounts([path], {path: seen[0]} if seen else {}, places(told, ""))
+            external_mounts([path], {path: seen[0]} if seen else {}, find_places(told, ""))
         assert rule in refused.value.reason
 
 

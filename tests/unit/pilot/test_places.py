@@ -8,7 +8,7 @@ import pytest
 
 from pilot.errors import ImageUnusable, MountRefused
 from pilot.mounts import Mount
-from pilot.pins import Pinned, look
+from pilot.pins import Pinned, look_at
 from pilot.places import SYSTEM, Looked, Places, check_image, external_mounts, looks_like_an_image
 from pilot.runtimes.bare import Bare
 from schemas.workerpaths import HOSTS_OWN, PILOT_DATA
@@ -146,15 +146,15 @@ def test_a_root_file_system_has_its_mount_points_and_programs() -> None:
 def test_a_path_is_where_the_kernel_says_that_it_lies(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    seen = look(f"{tmp_path}/link/", inside=True)
+    seen = look_at(f"{tmp_path}/link/", inside=True)
     assert seen is not None
     assert seen[0] == Looked(str(tmp_path / "real"), is_directory=True)
     for path in ("/", "//", "/proc/self/root", "/proc/self/cwd/../../../../../../../..", f"/proc/{os.getpid()}/root/."):
-        found = look(path, inside=False)
+        found = look_at(path, inside=False)
         assert found is not None
         assert found[0].is_root, path
-    assert look(f"{tmp_path}/none", inside=True) is None
-    assert look("a\0b", inside=True) is None
+    assert look_at(f"{tmp_path}/none", inside=True) is None
+    assert look_at("a\0b", inside=True) is None
 
 
 def test_an_image_file_is_known_by_what_is_in_it_not_by_its_name(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_an_image_file_is_known_by_what_is_in_it_not_by_its_name(tmp_path: Path)
     for name, head in heads.items():
         (tmp_path / name).write_bytes(head)
     os.mkfifo(tmp_path / "pipe.sif")
-    found = {p.name: look(str(p), inside=True) for p in sorted(tmp_path.iterdir())}
+    found = {p.name: look_at(str(p), inside=True) for p in sorted(tmp_path.iterdir())}
     are_images = {name: seen[0].is_image_file for name, seen in found.items() if seen}
     assert are_images == {"a.sif": True, "b.sqfs": True, "evil.sif": False, "pipe.sif": False}
 
@@ -170,7 +170,7 @@ def test_an_image_file_is_known_by_what_is_in_it_not_by_its_name(tmp_path: Path)
 def test_a_container_does_not_start_when_what_was_checked_is_exchanged(tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.mkdir()
-    seen = look(str(image), inside=True)
+    seen = look_at(str(image), inside=True)
     assert seen is not None
     runtime = Pinned(Bare({}), (seen[1],))
     assert runtime.command(["true"], {}, (), "run").argv == ("true",)
