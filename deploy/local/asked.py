@@ -24,7 +24,7 @@ SCHEDD = "ewms@localhost"
 LOCATION = "local"
 _ALIASES = ("sub-2", "osg", "OSG")
 
-#: What pydantic, which the services read the same variable with, takes for true.
+#: What pydantic, with which the services read the same variables, takes for true.
 _YES = ("1", "on", "t", "true", "y", "yes")
 
 #: Lists of directories, as JSON.
@@ -61,7 +61,7 @@ class Asked:
     @property
     def channels(self) -> int:
         """How many channels a connection to the broker may have: existing message clients open one for each use."""
-        return 256 if self.passed_on.get("EWMS_LEGACY_CLIENTS", "").lower() in _YES else 16
+        return 256 if is_switched_on(self.passed_on, "EWMS_LEGACY_CLIENTS") else 16
 
     @property
     def roots(self) -> list[Path]:
@@ -110,6 +110,11 @@ def asked(environment: Mapping[str, str]) -> Asked:
             name: value for name, value in environment.items() if name.startswith("EWMS_") and name not in _OURS
         },
     )
+
+
+def is_switched_on(environment: Mapping[str, str], name: str) -> bool:
+    """Say whether the variable `name` says yes."""
+    return environment.get(name, "").lower() in _YES
 
 
 def _port(environment: Mapping[str, str], name: str) -> int | None:

@@ -19,6 +19,7 @@ from typing import Any
 import deploy
 from deploy.local import accounts, unprivileged
 from deploy.local.accounts import N_IDS, Accounts
+from deploy.local.asked import is_switched_on
 from deploy.local.errors import LaunchError
 from deploy.local.keys import replace_secret
 from deploy.local.prerequisites import tool
@@ -103,7 +104,7 @@ def _command(plan: dict[str, Any]) -> list[str]:
 
 def has_accounts(environment: Mapping[str, str]) -> bool:
     """Say whether tasks get accounts of their own: where root launches, unless it wants them to be root."""
-    return os.getuid() == 0 and environment.get(AS_ROOT, "").lower() not in ("1", "on", "true", "yes")
+    return os.getuid() == 0 and not is_switched_on(environment, AS_ROOT)
 
 
 def settle(directory: Path, environment: Mapping[str, str], *, readable: Iterable[Path] = ()) -> Secluded | None:
