@@ -20,7 +20,7 @@ demo: $(READY) ## run one real workflow of 500 events, start to end  [POOL=condo
 
 up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [POOL=condor|local] [DATA=dir] [FRESH=1]
 	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
-	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter 1 yes,$(FRESH)),--fresh)
+	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter command,$(origin FRESH)),$(if $(filter 1 yes,$(FRESH)),--fresh))
 
 test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=3]
 	@$(BIN)/python -m deploy.local prepare
