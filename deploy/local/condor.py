@@ -170,7 +170,10 @@ def _write(plan: PoolPlan) -> None:
     plan.key.parent.mkdir(mode=0o700, exist_ok=True)
     if not plan.key.exists():
         replace_secret(plan.key, secrets.token_hex(32).encode())
-    plan.config.write_text(pool_configuration(plan))
+    # The directory is the pool's from the second start on: a link in it must not lead root elsewhere.
+    plan.config.unlink(missing_ok=True)
+    with plan.config.open("x") as config:
+        config.write(pool_configuration(plan))
     # Clients may read theirs at any moment, and it is the same over all starts.
     if not plan.token.exists():
         if os.getuid() == 0:

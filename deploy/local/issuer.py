@@ -8,6 +8,7 @@ The launcher writes one file, readable by its owner only, which names the client
 their tokens. A deployment uses its own identity provider instead; nothing of EWMS knows the difference.
 """
 
+import asyncio
 import base64
 import json
 import secrets
@@ -25,14 +26,18 @@ import uvicorn
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import RSAAlgorithm
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy.local.keys import KeyFiles, kept_key_pair, load_or_make, replace_secret
+from runtime.connections import ConnectionLimits
+from runtime.guarded import GuardedConfig, GuardedProtocol
 
 AUDIENCE = "ewms-rest"
 TOKEN_LIFE_S = 24 * 3600
+_MAX_FORM_BYTES = 16 * 1024
+_FORM_PATIENCE_S = 20.0
 
 #: The user that `make up` signs in, as a member of the group that the contract lets in.
 DEVELOPER = "developer"
@@ -130,7 +135,8 @@ def application(settings: Mapping[str, Any]) -> Starlette:
         return JSONResponse({"keys": [jwk]})
 
     async def token(request: Request) -> Response:
-        form = {name: values[0] for name, values in parse_qs((await request.body()).decode(errors="replace")).items()}
+        if (form := await _read_form(request)) is None:
+            return JSONResponse({"error": "invalid_request"}, status_code=413, headers={"Connection": "close"})
         name, secret = _client(request, form)
         client = settings["clients"].get(name)
         if form.get("grant_type") != "client_credentials":
@@ -149,6 +155,23 @@ def application(settings: Mapping[str, Any]) -> Starlette:
     )
 
 
+async def _read_form(request: Request) -> dict[str, str] | None:
+    """Return the fields of a form; `None`: it is longer than a form for a token, or does not come.
+
+    Every account of the machine can send one.
+    """
+    body = b""
+    try:
+        async with asyncio.timeout(_FORM_PATIENCE_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _MAX_FORM_BYTES:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
+    return {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
+
+
 def _client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
     # Source: RFC 6749, 2.3.1: by HTTP Basic, or in the body.
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
@@ -163,4 +186,16 @@ def _client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
 
 if __name__ == "__main__":
     CONFIG = json.loads(Path(sys.argv[1]).read_text())
-    uvicorn.run(application(CONFIG), host="127.0.0.1", port=CONFIG["port"], log_level="warning", access_log=False)
+    SERVER = uvicorn.Server(
+        GuardedConfig(
+            application(CONFIG),
+            limits=ConnectionLimits(),
+            http=GuardedProtocol,
+            host="127.0.0.1",
+            port=CONFIG["port"],
+            log_level="warning",
+            access_log=False,
+        )
+    )
+    SERVER.run()
+    sys.exit(0 if SERVER.started else 3)

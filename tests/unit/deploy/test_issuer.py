@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,19 @@ async def test_nobody_else_gets_one(issuer: IssuerFiles, form: dict[str, str], s
 def test_the_secrets_are_their_owners_only(issuer: IssuerFiles) -> None:
     for file in (issuer.config, issuer.keys.private):
         assert Path(file).stat().st_mode & 0o077 == 0
+
+
+async def test_a_form_without_an_end_is_not_kept_in_memory(issuer: IssuerFiles) -> None:
+    n_sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal n_sent
+        # No more than a defect may cost this test.
+        while n_sent < 100:
+            n_sent += 1
+            yield b"x" * 4096
+
+    async with _caller(issuer) as caller:
+        answer = await caller.post("/token", content=endless())
+    assert answer.status_code == 413
+    assert n_sent < 10
