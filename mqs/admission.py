@@ -2,8 +2,8 @@
 
 Groups that ask are taken by priority, then age; waiting raises the priority, so that nobody waits for ever behind a
 stream of more important ones. A group that does not fit waits and smaller ones may pass it, but not without end:
-after `patience` it is served before everything behind it, and what is released is kept for it. An owner, who holds as
-many queues as one owner may, waits for its own queues to go, and nothing is kept for it.
+after `patience` it is served before everything behind it, and what is released is kept for it. An owner that has as
+many queues as one owner may have waits until some of its own go; nothing is kept for it.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
 """Hold on to what was checked: open a path of the worker, ask the kernel where it lies, notice if it is exchanged.
 
-A path is a name, and whoever may write one of its directories can make it lead elsewhere after it was checked. So the
-pilot opens a path first and then asks where it lies, and before each container it must still lead to the same file.
+A path is a name: an account that may write one of its directories can make it lead elsewhere after the check. So the
+pilot opens a path first and then asks where it lies. Before each container it must still lead to the same file.
 """
 
 import errno

@@ -146,7 +146,7 @@ class GuardedProtocol(H11Protocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Begin to wait for the peer to read; close whoever leaves too much unread."""
+        """Begin to wait for the peer to read; close a connection if too much is unread."""
         super().pause_writing()
         n_bytes = self.transport.get_write_buffer_size()
         if self._read_timeout is None:

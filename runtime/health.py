@@ -28,7 +28,7 @@ _PATIENCE_S = 4.0
 def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
     """Return the three routes; `checks` are the dependencies by name.
 
-    Whoever asks for readiness while a look is under way gets its result: many askers cost the dependencies one look.
+    Requests for readiness that come during a look share its result, so many of them cost the dependencies one look.
     """
     looking: asyncio.Task[dict[str, str]] | None = None
 

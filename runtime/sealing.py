@@ -43,9 +43,9 @@ async def seal(channel: Channel, owner: str) -> None:
 
 
 class Sharing:
-    """Calls `act` for everybody who asks, once for all who ask while another call is under way.
+    """Calls `act` on request. Requests that come while a call is under way share the next one.
 
-    Whoever asks gets a call that begins after the question: one that is under way may already have looked.
+    A request gets a call that begins after it: the one under way may have looked already.
     """
 
     def __init__(self, act: Callable[[], Awaitable[None]]) -> None:

@@ -1,7 +1,7 @@
 """What a task may name of a worker, as far as the name alone tells: images and directories. (core)
 
-The gateway asks before it takes a request and TMS before it submits, so that whoever wrote a name hears of it at once.
-What a name leads to only the worker knows: there the pilot asks again, with links followed (`pilot/places.py`).
+The gateway checks names before it takes a request, and TMS before it submits: so users hear of a bad name at once.
+Only the worker knows what a name leads to: there the pilot follows links and checks again (`pilot/places.py`).
 """
 
 import re

@@ -13,7 +13,7 @@ _unmatched = gauge("taskforces_unmatched", "Taskforces whose waiting jobs no slo
 
 
 class Matching:
-    """The loop that asks the pool about every taskforce of which jobs wait and none runs."""
+    """The loop that asks the pool about every taskforce whose jobs wait while none of them runs."""
 
     def __init__(self, pool: Pool, watch: Watch) -> None:
         self._pool = pool

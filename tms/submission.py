@@ -91,7 +91,7 @@ class Submission:
     max_age_s: int
     max_held_s: int
     lease_s: int = 300
-    #: Who the jobs are accounted to: priorities compare the jobs of one submitter only. Empty: whoever runs TMS.
+    #: The submitter at HTCondor, which compares priorities of one submitter's jobs only. Empty: the account of TMS.
     submitter: str = ""
     accounting_group: str = ""
 

@@ -64,11 +64,11 @@ class Watch:
         return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
 
     def waiting(self) -> list[TaskforceUuid]:
-        """Return the taskforces of which jobs wait for a slot and none has one."""
+        """Return the taskforces whose jobs wait for a slot while none of them runs."""
         return [uuid for uuid, joblog in self._logs.items() if _only_waits(joblog.tally)]
 
     def note_unmatched(self, unmatched: Mapping[TaskforceUuid, str]) -> None:
-        """Have it reported why no slot can take the jobs of these taskforces, and of no others any more."""
+        """Report from now on why no slot can take the jobs of just these taskforces."""
         before, self._unmatched = self._unmatched, unmatched
         self._touch({u for u in before.keys() | unmatched.keys() if before.get(u) != unmatched.get(u)})
 

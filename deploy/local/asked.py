@@ -51,7 +51,7 @@ class Asked:
     gateway_port: int | None
     amqp_port: int | None
     key_files: KeyFiles | None
-    #: Whether MongoDB lets in only who has a password.
+    #: Whether MongoDB asks for a password.
     mongo_auth: bool
     #: Location -> cluster or alias, as WMS is told it.
     clusters: Mapping[str, Any]

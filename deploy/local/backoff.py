@@ -1,6 +1,6 @@
 """(core) How long a child that ended by itself waits until it is started again."""
 
-#: Who has lived that long is not in trouble: its next end counts as the first.
+#: A child that has lived this long is well: its next end counts as the first.
 HEALTHY_S = 60.0
 _FIRST_S = 0.5
 _LONGEST_S = 30.0

@@ -153,7 +153,7 @@ def empty(data: DataDirectory) -> None:
             path.unlink()
         elif path.exists():
             shutil.rmtree(path)
-    # New servers get new ports: whoever still has an old address or token must not meet them unawares.
+    # New servers get new ports: a client with an old address or token must not reach them by chance.
     data.remember(replace(data.facts, pool=None, is_in_use=False, versions={}, ports={}))
     (data.root / _EMPTYING).unlink()
 

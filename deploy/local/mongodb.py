@@ -168,7 +168,7 @@ class MongoDB:
 
 
 def _guarded(key: Path) -> list[str]:
-    """Return the arguments that let in only who has a password."""
+    """Return the arguments by which mongod asks everybody for a password."""
     return [
         *("--auth", "--keyFile", str(key), "--setParameter", "enableLocalhostAuthBypass=false"),
         *("--setParameter", "authenticationMechanisms=SCRAM-SHA-256"),

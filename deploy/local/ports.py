@@ -48,7 +48,7 @@ class Ports:
         return dict(self._current)
 
     def take(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the ports `names`, each of which can be listened on just now.
+        """Return the ports `names`, all of them free just now.
 
         Raises:
             LaunchError: another process listens on one that must not change; names it.
@@ -82,7 +82,7 @@ class Ports:
 
 
 def await_free(port: int) -> str:
-    """Wait a moment for whoever listens on `port` to end; return as `unavailable`."""
+    """Wait a moment until `port` is free; return as `unavailable`."""
     deadline = time.monotonic() + _PREDECESSOR_S
     while (reason := unavailable(port)) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,7 +1,7 @@
 """Start whatever ends by itself again, in place: a server of the machine's or a process of EWMS.
 
-Nobody gives up: one that ends again and again waits ever longer (`backoff.py`), and each time one line says so. The
-others go on meanwhile; they find it again by themselves.
+It never gives up. A child that ends again and again waits longer each time (`backoff.py`), and a line says so. The
+others go on meanwhile, and find it again by themselves.
 """
 
 import threading

@@ -34,7 +34,7 @@ class Cluster(BaseModel):
     n_workers: Annotated[int, Field(ge=1)] = 1
 
 
-#: So many locations are named to somebody who has named a wrong one.
+#: The error about an unknown location names so many others at most.
 _MOST_NAMED = 20
 
 
