@@ -32,7 +32,10 @@ def _is_path(text: str) -> bool:
 
 
 def _is_image(text: str) -> bool:
-    return bool(text) and not _controls(text)
+    """Whether an image may have this name: no option, no way up, no place that a worker keeps for itself."""
+    if any(ord(c) < 32 or ord(c) == 127 for c in text) or text.startswith("-") or ".." in text.split("/"):
+        return False
+    return not text.startswith("/") or text.strip("/").split("/")[0] not in {"", "proc", "dev", "sys", "run", "boot"}
 
 
 def _is_value(text: str) -> bool:
@@ -43,8 +46,13 @@ def _is_value(text: str) -> bool:
 PLACES: list[tuple[str, Put, Callable[[str], bool], Callable[[Any, Any], str]]] = [
     ("task_args", lambda t, s: t.update(task_args=s), _is_text, lambda d, _: d["task_args"]),
     ("init_args", lambda t, s: t.update(init_args=s), _is_text, lambda d, _: d["init_args"]),
-    ("task_image", lambda t, s: t.update(task_image=s), _is_image, lambda d, _: d["task_image"]),
-    ("init_image", lambda t, s: t.update(init_image=s), _is_path, lambda d, _: d["init_image"]),
+    (
+        "task_image",
+        lambda t, s: t.update(task_image=s),
+        lambda s: bool(s) and _is_image(s),
+        lambda d, _: d["task_image"],
+    ),
+    ("init_image", lambda t, s: t.update(init_image=s), _is_image, lambda d, _: d["init_image"]),
     ("task_env", lambda t, s: t.update(task_env={"A": s}), _is_value, lambda d, _: d["task_env"]["A"]),
     (
         "pilot_config",

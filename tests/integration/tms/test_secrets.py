@@ -25,7 +25,7 @@ async def test_secrets_of_the_tms_are_nowhere(
     password = URL(environment["EWMS_CONTROL_AMQP_URL"]).password
     assert password
     peers.token_life = timedelta(seconds=4)
-    environment["EWMS_PILOT_COMMAND"] = command(environment, "2", "1")
+    environment["EWMS_PILOT_COMMAND"] = command(environment, "6", "1")
     hostile = "$ENV(EWMS_CANARY_SECRET) $(EWMS_CANARY_SECRET) {{INFILE}}\nexecutable=/bin/evil"
     await tms.start()
     # A control character in an image's name is refused by itself.
