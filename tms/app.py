@@ -124,6 +124,7 @@ def _pool(settings: Settings) -> Pool:
                 settings.tms_dir / "local-pool",
                 n_slots=settings.local_slots,
                 first_account=settings.local_first_account,
+                holder=settings.local_holder,
             )
         case PoolKind.CONDOR:
             name = settings.schedd if settings.condor_schedd is None else settings.condor_schedd

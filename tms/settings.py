@@ -115,6 +115,9 @@ class Settings(ServiceSettings):
     #: The user id of the local pool's first slot; the others' follow it. For a TMS that is root among accounts made for
     #: it, as `make up` starts it for root. None: pilots run as TMS does.
     local_first_account: Annotated[int, Field(ge=1)] | None = None
+    #: Words that the local pool puts before a pilot's command, as `make up` of an ordinary user does: they hide TMS's
+    #: files from it, but for the directory where it starts. None: it sees what TMS sees.
+    local_holder: tuple[str, ...] = ()
     #: How long logs stay as they are (of taskforces that are over; of others that are in no queue), and compressed.
     log_quiet_s: Seconds = Field(
         86_400, validation_alias=AliasChoices("EWMS_LOG_QUIET_S", "JOB_EVENT_LOG_MODIFICATION_EXPIRY_SHORT")

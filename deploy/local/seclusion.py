@@ -3,7 +3,8 @@
     secluded = settle(run)            once a launch; None where the launcher is no root
     secluded.command(TMS, shown=…)    put before a command: it runs as that account
 
-An ordinary user has no such accounts to give: there tasks run as that user.
+An ordinary user has no such accounts to give: there tasks run as that user, in a view that leaves out what is ours
+(`Covered`).
 """
 
 import json
@@ -11,7 +12,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ class Secluded:
         closed = {path: directory for path in paths if (directory := _closed_to_others(path)) is not None}
         return _command(
             {
+                "opens": False,
                 "first_id": self.accounts.first_id,
                 "n_ids": N_IDS,
                 "id": account,
@@ -85,10 +87,22 @@ class Covered:
 
     def command(self, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
         """Return the words that, before a command in a namespace of one id, show it of the directories only this."""
+        return self._shown(readable, writable, opens=False)
+
+    def command_of_a_job(self, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
+        """Return the words that an ordinary user puts before the command of one job.
+
+        They show it of the directories only this and, to be written, the directory in which it is started. It sees no
+        environment and no memory of a process that is not of the job.
+        """
+        return self._shown(readable, writable, opens=True)
+
+    def _shown(self, readable: Iterable[Path], writable: Iterable[Path], *, opens: bool) -> list[str]:
         paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
         shown = [path for path in sorted(paths) if any(path.is_relative_to(one) for one in self.directories)]
         return _command(
             {
+                "opens": opens,
                 "first_id": None,
                 "id": [os.getuid(), os.getgid()],
                 "covered": [str(one) for one in self.directories if not set(one.parents) & set(self.directories)],
@@ -100,6 +114,18 @@ class Covered:
 
 def _command(plan: dict[str, Any]) -> list[str]:
     return [sys.executable, "-I", "-S", unprivileged.__file__, json.dumps(plan)]
+
+
+def is_covering(command: Sequence[str], directory: Path) -> bool:
+    """Say whether `command`, of `Covered.command_of_a_job`, runs a program in `directory` on this machine."""
+    tried = subprocess.run(
+        [*command, sys.executable, "-I", "-S", "-c", ""],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        cwd=directory,
+    )
+    return tried.returncode == 0
 
 
 def has_accounts(environment: Mapping[str, str]) -> bool:

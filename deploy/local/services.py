@@ -46,6 +46,8 @@ class Services:
     ports: Ports
     #: The accounts of what handles users' tasks; `None`: the launcher's own.
     secluded: Secluded | None
+    #: What tasks do not see where they are an ordinary user, as the launcher is; `None`: it is root.
+    covered: Covered | None = None
 
     @property
     def servers(self) -> list[Supervised]:
@@ -134,11 +136,13 @@ def running(
     ports: Ports | None = None,
     readable: Iterable[Path] = (),
     shared: Iterable[Path] = (),
+    hidden: Iterable[Path] = (),
 ) -> Iterator[Services]:
     """Start the servers side by side below `run`; when the body ends, stop them in reverse.
 
     `servers` runs broker and store in another way than unpacked from the cache. Without `data` all goes with `run`.
     Where tasks have accounts of their own, these find the directories `readable`, and what they may write in `shared`.
+    Where they are an ordinary user, they do not see into the directories `hidden`, which are there, nor into ours.
 
     Raises:
         PoolUnavailable: HTCondor did not come up; its log is named.
@@ -155,7 +159,7 @@ def running(
         os.environ,
         readable=[installed.mongod.parents[2], images_directory(run), *readable],
     )
-    covered = Covered((run, places.data.root), (images_directory(run),)) if os.getuid() else None
+    covered = Covered((run, places.data.root, *hidden), (images_directory(run),)) if os.getuid() else None
     with Children() as children, contextlib.ExitStack() as stopping:
         mongodb = partial(servers.mongodb, children, places, auth=mongo_auth)
         rabbitmq = partial(servers.rabbitmq, children, places, broker)
@@ -191,6 +195,7 @@ def running(
             places.data,
             places.ports,
             secluded,
+            covered,
         )
         stopping.callback(services.mongodb.stop)
         stopping.callback(services.rabbitmq.stop)

@@ -32,9 +32,11 @@ from deploy.local.mongo_accounts import ADMIN, DATABASES
 from deploy.local.ondemand import container_programs
 from deploy.local.packages import CONTAINERS
 from deploy.local.ports import Ports, await_free
+from deploy.local.prerequisites import allows_namespaces
 from deploy.local.processes import Child, await_ready
 from deploy.local.rabbitmq import BrokerPlan
 from deploy.local.rundir import fresh
+from deploy.local.seclusion import is_covering
 from deploy.local.services import Servers, Services, running
 from deploy.local.sidebyside import SideBySide
 from deploy.local.supervisor import Supervisor
@@ -59,6 +61,8 @@ class Stack:
     _specs: Mapping[str, Spec]
     #: By process, the words that run it as another account.
     _secluded: Mapping[str, Sequence[str]]
+    #: Whether tasks that are the launcher's own account see what is ours, as this machine lets nobody hide it.
+    is_open_to_tasks: bool
     _children: dict[str, Child] = field(default_factory=dict)
 
     @property
@@ -188,6 +192,7 @@ def running_stack(
     servers: Servers | None = None,
     data: DataDirectory | None = None,
     shared: Iterable[Path] = (),
+    hidden: Iterable[Path] = (),
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
@@ -195,6 +200,7 @@ def running_stack(
     launch before has left them; without any it is new, and everything goes with `run`.
 
     `said` hears what is being started. Where tasks have accounts of their own, these find the directories `shared`.
+    Where they are an ordinary user, they do not see into the directories `hidden`.
 
     Raises:
         LaunchError: something did not come up; what did is stopped, and the log is named.
@@ -217,6 +223,7 @@ def running_stack(
                     data=data,
                     ports=ports,
                     shared=shared,
+                    hidden=hidden,
                 )
             )
         except PortTaken as error:
@@ -257,6 +264,7 @@ def _started(
     data: DataDirectory | None,
     ports: Ports,
     shared: Iterable[Path],
+    hidden: Iterable[Path],
 ) -> Iterator[Stack]:
     said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
     with running(
@@ -270,6 +278,7 @@ def _started(
         ports=ports,
         readable=wanted.roots,
         shared=shared,
+        hidden=hidden,
     ) as services:
         stack = _stack(installed, services, pool, wanted, environment, shared=shared)
         with contextlib.ExitStack() as stopping:
@@ -295,6 +304,9 @@ def _stack(
     issuer = write_issuer(services.data.place("secrets", "issuer"), port=ports["issuer"])
     tms_dir = services.data.place("tms", pool)
     secluded = _seclude_tms(services, pool, tms_dir, shared)
+    apptainer = _apptainer(installed, services.data, environment)
+    job_holder = _job_holder(services, apptainer, shared) if pool == "local" else []
+    hides = bool(job_holder) if pool == "local" else allows_namespaces()
     wires = Wires(
         mongo_urls={service: services.mongodb.url(service) for service in DATABASES},
         broker=services.rabbitmq,
@@ -305,14 +317,25 @@ def _stack(
         tms_port=ports["tms"],
         pool=pool,
         tms_dir=tms_dir,
-        apptainer=_apptainer(installed, services.data, environment),
+        apptainer=apptainer,
         condor_config=services.condor.tms_config if services.condor else None,
         has_accounts=services.secluded is not None,
+        job_holder=tuple(job_holder),
         pilot_tag=version("ewms"),
         protected=(services.data.root, *(services.logs.parent / name for name in _OF_THE_RUN)),
     )
     processes = specs(wires, wanted, environment)
-    return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes, secluded)
+    is_open = services.covered is not None and not hides
+    return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes, secluded, is_open)
+
+
+def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> list[str]:
+    """Return the words that hide from a pilot of the local pool what is ours; none: it has an account, or cannot be."""
+    if (covered := services.covered) is None:
+        return []
+    # The stand-ins for container programs note there where the first call has put these.
+    words = covered.command_of_a_job(writable=[apptainer.parent, *shared])
+    return words if is_covering(words, services.logs) else []
 
 
 def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iterable[Path]) -> dict[str, list[str]]:

@@ -8,6 +8,8 @@ in this order:
     its own id there      0 is root among these ids alone; for the machine it is nobody
 
 Where root is that of a namespace of one id, the command gets this id back under its number of before: an ordinary user.
+With `opens` an ordinary user runs this, and it opens that namespace first. The command is then in a user namespace of
+its own: the kernel shows it no environment and no memory of a process outside.
 
 Mounts of an outer namespace are locked in an inner one: nobody in there can take a cover away. Programs of the machine
 that change to root (`sudo`) do not, as its root has no id in there.
@@ -59,14 +61,19 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
     """Become `command`; return an exit status if that cannot be."""
     parent = os.getppid()
     try:
-        _unshare(_CLONE_NEWNS)
+        if plan["opens"]:
+            _enter_namespace_of_one_id((0, 0), tuple(plan["id"]))
+        else:
+            _unshare(_CLONE_NEWNS)
         _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
+        here = [[os.getcwd(), True]] if plan["opens"] else []  # noqa: PTH109 - a Path would be made of the same text
+        covered = [one for one in plan["covered"] if Path(one).is_dir()]
         umask = os.umask(0o022)
-        _cover(plan["covered"], plan["shown"], plan["replaced"])
+        _cover(covered, [*plan["shown"], *here], plan["replaced"])
         os.umask(umask)
         _stand_in_view()
         if plan["first_id"] is None:
-            _become_ordinary(*plan["id"])
+            _enter_namespace_of_one_id(tuple(plan["id"]), (0, 0))
         else:
             # A process of these accounts sees those of its own account alone.
             _mount("proc", "/proc", kind="proc", flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options="hidepid=invisible")
@@ -135,12 +142,15 @@ def _stand_in_view() -> None:
         os.chdir("/")
 
 
-def _become_ordinary(user: int, group: int) -> None:
-    """Leave the root of a namespace of one id for `user` and `group`, which that root is outside."""
+def _enter_namespace_of_one_id(inside: tuple[int, ...], outside: tuple[int, ...]) -> None:
+    """Enter a new user namespace in which this process is `inside`, and outside of which it is `outside`.
+
+    Each is a user and a group.
+    """
     _unshare(_CLONE_NEWUSER | _CLONE_NEWNS)
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} 0 1\n")
-    Path("/proc/self/gid_map").write_text(f"{group} 0 1\n")
+    Path("/proc/self/uid_map").write_text(f"{inside[0]} {outside[0]} 1\n")
+    Path("/proc/self/gid_map").write_text(f"{inside[1]} {outside[1]} 1\n")
 
 
 def _enter_user_namespace(first_id: int, n_ids: int) -> None:

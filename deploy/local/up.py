@@ -36,6 +36,11 @@ NEEDED: Mapping[PoolName, tuple[PackageSet, ...]] = {
 
 _POOLS: Mapping[PoolName, str] = {"condor": "HTCondor", "local": "child processes of this machine"}
 
+_OPEN_TO_TASKS = (
+    "this machine lets no user open a user namespace with mounts, so that tasks without a container can read the keys, "
+    "passwords and data of this launch; run only tasks that you trust (docs/security.md)"
+)
+
 ENDPOINTS = Path(".ewms") / "endpoints.json"
 
 
@@ -175,9 +180,19 @@ def _serve(
         )
     with (
         run_directory() as run,
-        running_stack(installed, run, pool=pool, environment=environment, said=said, data=data) as stack,
+        running_stack(
+            installed,
+            run,
+            pool=pool,
+            environment=environment,
+            said=said,
+            data=data,
+            hidden=[ENDPOINTS.parent.absolute()],
+        ) as stack,
         _endpoints(stack) as written,
     ):
+        if stack.is_open_to_tasks:
+            _notice(console, _OPEN_TO_TASKS)
         console.print(_how_to_use(stack, written), soft_wrap=True)
         try:
             stack.watch(partial(_say, console))

@@ -52,6 +52,8 @@ class Wires:
     protected: tuple[Path, ...] = ()
     #: Whether tasks, and TMS, have accounts of their own.
     has_accounts: bool = False
+    #: Words before the command of each pilot of the local pool, which hide from it what is `protected`.
+    job_holder: tuple[str, ...] = ()
 
     @property
     def gateway(self) -> str:
@@ -132,6 +134,8 @@ def _tms(wires: Wires) -> dict[str, str]:
         told["HOME"] = str(wires.tms_dir)
         if wires.pool == "local":
             told["EWMS_LOCAL_FIRST_ACCOUNT"] = str(FIRST_SLOT)
+    if wires.job_holder:
+        told["EWMS_LOCAL_HOLDER"] = json.dumps(wires.job_holder)
     if wires.condor_config is not None:
         told["CONDOR_CONFIG"] = str(wires.condor_config)
     return told

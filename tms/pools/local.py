@@ -7,7 +7,8 @@ A cluster's jobs are where its log says they are, as in HTCondor. Pilots do not 
 ended are logged as evicted by the next TMS, and run again from their beginning. Lost are what they had printed since
 and the events they had in hand, which the broker gives to other pilots.
 
-With `first_account` TMS is root among accounts that were made for it, and each job that runs has one to itself.
+With `first_account` TMS is root among accounts that were made for it, and each job that runs has one to itself. With
+`holder`, words that give a command a view of its own, a pilot sees of TMS's files its own directory alone.
 """
 
 import asyncio
@@ -50,8 +51,10 @@ class LocalPool:
         grace_s: float = 10.0,
         machine: Room | None = None,
         first_account: int | None = None,
+        holder: Iterable[str] = (),
     ) -> None:
         self._root = root
+        self._holder = tuple(holder)
         self._first_account = first_account
         self._accounts_in_use: set[int] = set()
         self._n_slots = n_slots
@@ -261,6 +264,7 @@ class LocalPool:
             max_runtime_s=spec.max_runtime_s,
             grace_s=self._grace_s,
             account=account,
+            holder=self._holder,
         )
 
     def _leave(self, queued: QueuedCluster) -> None:

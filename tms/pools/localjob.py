@@ -1,7 +1,8 @@
 """One job of the local pool: a pilot as a child process, its directory, its chirps, and the end of all it started.
 
 The pilot dies with TMS (`setpriv --pdeathsig`), so that no pilot is left that nobody knows of. Where TMS has accounts
-to give, the pilot runs as one of those, and finds a renewed token in its directory: it cannot read TMS's files.
+to give, the pilot runs as one of those; where it has words that give a pilot a view of its own, in that. In both the
+pilot finds a renewed token in its directory: it cannot read TMS's files.
 """
 
 import asyncio
@@ -42,6 +43,13 @@ class Job:
     grace_s: float
     #: The user and group that the pilot runs as; `None`: as TMS does.
     account: int | None = None
+    #: Words before the command: with any, the pilot sees of TMS's files its own directory alone.
+    holder: tuple[str, ...] = ()
+
+    @property
+    def sees_tms(self) -> bool:
+        """Whether the pilot can read TMS's files."""
+        return self.account is None and not self.holder
 
 
 class MaxRuntimeReached(Exception):
@@ -98,6 +106,7 @@ async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subp
     try:
         process = await asyncio.create_subprocess_exec(
             *_holder(job.account),
+            *job.holder,
             *job.command,
             cwd=job.directory,
             env={
@@ -106,7 +115,7 @@ async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subp
                 **job.environment,
                 CHIRP_FD: str(write_fd),
                 _MARK: job.name,
-                **({} if job.account is None else {_TOKEN_SOURCE: ""}),
+                **({} if job.sees_tms else {_TOKEN_SOURCE: ""}),
             },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stdout,
@@ -137,7 +146,7 @@ def _holder(account: int | None) -> list[str]:
 
 def _keep_token_new(job: Job) -> AbstractAsyncContextManager[None]:
     source = next((path for path in map(Path, job.input_files) if path.name == TOKEN_FILE), None)
-    if job.account is None or source is None:
+    if job.sees_tms or source is None:
         return nullcontext()
     return keep_token_new(source, job.directory, job.account)
 

@@ -1,4 +1,4 @@
-"""Bring the renewed token to a pilot of another account, which cannot read TMS's files. Its own are not trusted."""
+"""Bring the renewed token to a pilot that cannot read TMS's files. Its own are not trusted."""
 
 import asyncio
 import os
@@ -11,8 +11,8 @@ _LOOK_S = 1.0
 
 
 @asynccontextmanager
-async def keep_token_new(source: Path, directory: Path, account: int) -> AsyncIterator[None]:
-    """For the block, put what is in `source` into `directory` under the same name, as the file of `account`."""
+async def keep_token_new(source: Path, directory: Path, account: int | None) -> AsyncIterator[None]:
+    """For the block, put what is in `source` into `directory` under the same name, for `account`; `None`: for us."""
     bringing = asyncio.create_task(_bring(source, directory, account))
     try:
         yield
@@ -21,7 +21,7 @@ async def keep_token_new(source: Path, directory: Path, account: int) -> AsyncIt
         await asyncio.wait([bringing])
 
 
-async def _bring(source: Path, directory: Path, account: int) -> None:
+async def _bring(source: Path, directory: Path, account: int | None) -> None:
     brought = b""
     while True:
         # The token is removed when its taskforce ends; a disk may be full, and is not for ever.
@@ -33,7 +33,7 @@ async def _bring(source: Path, directory: Path, account: int) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-def replace_token(directory: Path, name: str, token: bytes, account: int) -> None:
+def replace_token(directory: Path, name: str, token: bytes, account: int | None) -> None:
     """Put `token` into the place of `name`, whole. The directory is another account's: links in it lead nowhere."""
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -42,7 +42,8 @@ def replace_token(directory: Path, name: str, token: bytes, account: int) -> Non
         try:
             with os.fdopen(os.open(partial, flags, 0o600, dir_fd=opened), "wb") as file:
                 file.write(token)
-                os.fchown(file.fileno(), account, account)
+                if account is not None:
+                    os.fchown(file.fileno(), account, account)
             os.rename(partial, name, src_dir_fd=opened, dst_dir_fd=opened)
         except OSError:
             # A task may have made a directory of that name: each further try would leave one more file.

@@ -1,19 +1,28 @@
-"""Run by `test_ordinary_user` as a user without any privilege: all servers, one job of the pool, one container."""
+"""Run by `test_ordinary_user` as a user without any privilege: all servers, one job of the pool, one container.
 
+Then the system with the local pool, and tasks of it that look for what is ours.
+"""
+
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import htcondor2
 from rich.console import Console
 
-from deploy.local.asked import SCHEDD
-from deploy.local.cache import cache_directory, prepare
+from deploy.local.asked import LOCATION, SCHEDD
+from deploy.local.cache import Installed, cache_directory, prepare
 from deploy.local.images import Apptainer, busybox_image
 from deploy.local.rundir import run_directory
-from deploy.local.services import running
+from deploy.local.services import images_directory, running
+from deploy.local.stack import Stack, running_stack
+from ewms import Client, Task, Workflow
+
+_PROBE = Path(__file__).parents[2] / "census/probe.py"
 
 
 def _job_says(log_directory: Path) -> str:
@@ -38,6 +47,59 @@ def _job_says(log_directory: Path) -> str:
     raise TimeoutError("the job has not ended within a minute")
 
 
+def _task_finds(stack: Stack, roots: list[Path], *, image: str, platform: str, probe: str) -> dict[str, Any]:
+    """Return what a task finds of `roots` and of other processes."""
+    task = Task(
+        image=image,
+        args=f"{probe} {{{{INFILE}}}} {{{{OUTFILE}}}}",
+        inputs=["in"],
+        outputs=["out"],
+        clusters=[LOCATION],
+        memory="128M",
+        disk="128M",
+        pilot={
+            "_EWMS_PILOT_CONTAINER_PLATFORM": platform,
+            "EWMS_PILOT_INFILE_EXT": ".json",
+            "EWMS_PILOT_OUTFILE_EXT": ".json",
+        },
+    )
+    with Client(stack.gateway, token=stack.token, timeout=60) as client:
+        run = client.submit(Workflow(public=["in", "out"], tasks=[task]))
+        with run.queue("in").publisher() as publisher:
+            publisher.send({"roots": [str(root) for root in roots], "ports": []})
+        (event,) = run.queue("out").results(n=1, idle_timeout=90)
+        run.finish()
+    findings: dict[str, Any] = event.body
+    return findings
+
+
+def _look_with_the_eyes_of_tasks(installed: Installed, hidden: Path) -> None:
+    """Raise unless tasks of the local pool find nothing of ours."""
+    (hidden / "endpoints.json").write_text("a password")
+    with run_directory() as run, running_stack(installed, run, pool="local", hidden=[hidden]) as stack:
+        assert not stack.is_open_to_tasks
+        roots = [run, stack.services.data.root, hidden]
+        image = Apptainer(installed.containers).build(
+            installed.python_image, images_directory(run) / "census", files={_PROBE: "/opt/probe.py"}
+        )
+        python = f"{sys.executable} {_PROBE}"
+        bare = _task_finds(stack, roots, image="none", platform="none", probe=python)
+        assert bare["uid"] == os.getuid()
+        mine = stack.services.data.root / "tms/local/local-pool/jobs"
+        seen = {path for path in bare["readable"] if "/images/" not in path and "/programs/" not in path}
+        assert [path for path in seen if not Path(path).is_relative_to(mine)] == []
+        # Its pilot's directory alone, of all jobs.
+        assert len({Path(path).relative_to(mine).parts[0] for path in seen}) == 1
+        writable = [path for path in bare["writable"] if "/programs" not in path]
+        assert [path for path in writable if not Path(path).is_relative_to(mine)] == []
+        ours = [stack.child(name) for name in stack.names] + [server.child for server in stack.services.servers]
+        assert {child.pid for child in ours}.isdisjoint(bare["environments"])
+        assert {str(child.pid) for child in ours} & set(bare["arguments"]), "it has looked at them"
+        for platform in ("apptainer", "bubblewrap"):
+            found = _task_finds(stack, roots, image=str(image), platform=platform, probe="python3 /opt/probe.py")
+            assert [path for path in found["readable"] if "task-io" not in path] == [], json.dumps(found)
+
+
 def main() -> int:
     """Say `all is well` if it is."""
     assert os.getuid() != 0
@@ -55,6 +117,8 @@ def main() -> int:
             check=True,
         )
         assert hello.stdout == "hello\n"
+    with tempfile.TemporaryDirectory() as hidden:
+        _look_with_the_eyes_of_tasks(installed, Path(hidden))
     sys.stdout.write("all is well\n")
     return 0
 

@@ -22,6 +22,7 @@ def test_everything_runs_for_a_user_without_any_privilege(installed: Installed) 
             **os.environ,
             "HOME": str(home),
             "TMPDIR": str(home),
+            "XDG_STATE_HOME": str(home / "state"),
             "XDG_CACHE_HOME": str(installed.mongod.parents[3]),
             "PYTHONPATH": str(_CHECKOUT),
             "PYTHONDONTWRITEBYTECODE": "1",

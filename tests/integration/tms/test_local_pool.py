@@ -1,13 +1,16 @@
 """What the local pool owes its slots and its disk when something fails in the middle of a job."""
 
+import asyncio
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deploy.local.seclusion import Covered
 from tests.integration.tms.conftest import Taskforce
 from tests.integration.tms.process import until
+from tms.pilotfiles import TOKEN_FILE
 from tms.pools.local import LocalPool
 from tms.pools.localjob import Job, run
 from tms.pools.localtoken import replace_token
@@ -92,3 +95,41 @@ def test_a_token_that_cannot_be_put_into_place_leaves_nothing_behind(tmp_path: P
     (tmp_path / "token").rmdir()
     replace_token(tmp_path, "token", b"new", os.getuid())
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("token", b"new")]
+
+
+async def test_a_job_with_a_view_of_its_own_sees_its_directory_alone_and_gets_the_renewed_token(tmp_path: Path) -> None:
+    (token := tmp_path / TOKEN_FILE).write_text("old")
+    (tmp_path / "password").write_text("x")
+    (tmp_path / "jobs/another").mkdir(parents=True)
+    script = (
+        f"until [ $(cat {TOKEN_FILE}) = new ]; do sleep 0.05; done; exec 1>/proc/self/fd/$EWMS_PILOT_HTCHIRP_FD; "
+        f"find {tmp_path} -type f; ls {tmp_path} {tmp_path}/jobs; id -u; test -d /proc/{os.getpid()} && echo there; "
+        f"cat /proc/{os.getpid()}/environ 2>/dev/null | wc -c; umount {tmp_path} 2>/dev/null || echo stays; "
+        f"touch own {tmp_path}/new 2>/dev/null; ls"
+    )
+    one = job(tmp_path, "sh", "-c", script, input_files=(str(token),))
+    one = replace(one, holder=tuple(Covered((tmp_path,)).command_of_a_job()))
+    said: list[str] = []
+
+    def started() -> None:
+        token.write_text("new")
+
+    assert await run(one, started=started, chirped=said.append) == 0
+    home = one.directory
+    listed = [f"{tmp_path}:", "jobs", f"{tmp_path}/jobs:", "1.0"]
+    seen = [f"{home}/{TOKEN_FILE}", *listed, str(os.getuid()), "there", "0", "stays", TOKEN_FILE, "own"]
+    assert said == seen
+    assert not (tmp_path / "new").exists()
+
+
+async def test_a_job_with_a_view_of_its_own_ends_with_all_it_has_started(tmp_path: Path) -> None:
+    has_begun = asyncio.Event()
+    script = "setsid sleep 600 & echo begun >/proc/self/fd/$EWMS_PILOT_HTCHIRP_FD; sleep 600"
+    one = replace(job(tmp_path, "sh", "-c", script), holder=tuple(Covered((tmp_path,)).command_of_a_job()))
+    running = asyncio.create_task(run(one, started=lambda: None, chirped=lambda _: has_begun.set()))
+    async with asyncio.timeout(30):
+        await has_begun.wait()
+    assert len(with_mark("1.0.test")) >= 2
+    running.cancel()
+    await asyncio.wait([running])
+    assert with_mark("1.0.test") == []

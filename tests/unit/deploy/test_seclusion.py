@@ -14,3 +14,6 @@ def test_what_is_ours_is_covered_but_for_what_the_pool_needs() -> None:
     assert plan["covered"] == ["/run"]
     assert plan["shown"] == [["/run/data/spool", True], ["/run/images", False], ["/run/key", False]]
     assert plan["first_id"] is None
+    assert not plan["opens"]
+    job = json.loads(covered.command_of_a_job()[-1])
+    assert job == plan | {"opens": True, "shown": [["/run/images", False]]}

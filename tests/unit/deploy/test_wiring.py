@@ -19,7 +19,9 @@ MONGO = new_accounts()
 KEYS = KeyFiles(Path("/run/key.pem"), Path("/run/key.pub.pem"))
 
 
-def _wired(environment: dict[str, str], *, pool: PoolName = "condor", has_accounts: bool = False) -> dict[str, Spec]:
+def _wired(
+    environment: dict[str, str], *, pool: PoolName = "condor", has_accounts: bool = False, holder: tuple[str, ...] = ()
+) -> dict[str, Spec]:
     wires = Wires(
         mongo_urls={name: mongo_url(20_001, account) for name, account in MONGO.items()},
         broker=Broker(ports={name: 21_000 + n for n, name in enumerate(PORTS)}, users=USERS, key_files=KEYS),
@@ -35,6 +37,7 @@ def _wired(environment: dict[str, str], *, pool: PoolName = "condor", has_accoun
         pilot_tag="1.2.3",
         protected=(Path("/data"), Path("/run/logs")),
         has_accounts=has_accounts,
+        job_holder=holder,
     )
     return specs(wires, asked(environment), environment)
 
@@ -46,6 +49,12 @@ def test_with_accounts_tms_knows_where_its_slots_begin() -> None:
         assert tms.get("EWMS_LOCAL_FIRST_ACCOUNT") == first
         assert tms["HOME"] == "/run/tms"
     assert "EWMS_LOCAL_FIRST_ACCOUNT" not in _wired({}, pool="local")["tms"].environment
+
+
+def test_tms_knows_what_hides_our_files_from_its_pilots() -> None:
+    told = _wired({}, pool="local", holder=("hide", "{}"))["tms"].environment
+    assert json.loads(told["EWMS_LOCAL_HOLDER"]) == ["hide", "{}"]
+    assert "EWMS_LOCAL_HOLDER" not in _wired({}, pool="local")["tms"].environment
 
 
 def test_every_process_knows_its_own_password_alone() -> None:
