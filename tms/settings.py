@@ -83,7 +83,7 @@ class Settings(ServiceSettings):
     max_cluster_age_s: Count = 14 * 86_400
     max_held_s: Count = 3600
     job_lease_s: Count = 300
-    #: The site's accounting group for all jobs; each EWMS user is a submitter of his own within it.
+    #: The site's accounting group for all jobs; each EWMS user is a separate submitter within it.
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
 
     #: How a worker starts a pilot, and what HTCondor must carry there for it.

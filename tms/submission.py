@@ -64,7 +64,7 @@ class PoolProfile:
     max_held_s: int = 3600
     #: How long HTCondor looks for a job whose machine does not answer before it starts the job elsewhere.
     lease_s: int = 300
-    #: HTCondor's accounting group for all jobs; empty: none. Within it each user is a submitter of his own.
+    #: HTCondor's accounting group for all jobs; empty: none. Within it each user is a separate submitter.
     accounting_group: str = ""
 
 
