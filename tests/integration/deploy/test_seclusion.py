@@ -76,6 +76,36 @@ def test_a_user_is_covered_where_the_mount_forbids_devices_and_set_user_ids_as_m
     assert (done.stdout, done.stderr) == ("shown\n", "")
 
 
+_ASKS = """
+import sys
+from pathlib import Path
+from deploy.local.seclusion import Covered, is_covering
+directory = Path(sys.argv[1])
+print(is_covering(Covered((directory,)).command_of_a_job(), directory))
+"""
+
+
+@pytest.mark.parametrize(("n_more", "said"), [(100, "True\n"), (0, "False\n")])
+def test_a_machine_without_user_namespaces_is_known_before_a_job_starts(tmp_path: Path, n_more: int, said: str) -> None:
+    asks = shlex.join([sys.executable, "-c", _ASKS, str(tmp_path)])
+    done = subprocess.run(
+        [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "sh",
+            "-c",
+            f"echo {n_more} > /proc/sys/user/max_user_namespaces; {asks}",
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == said
+
+
 def test_the_ids_stay_with_what_belongs_to_them(tmp_path: Path) -> None:
     first, again = (settle(tmp_path, {}) for _ in range(2))
     assert first == again
