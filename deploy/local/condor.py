@@ -240,7 +240,7 @@ def _environment(config: Path) -> dict[str, str]:
 
 def _answers(port: int, schedd: str) -> bool:
     try:
-        # A look at the port is cheaper than a question that nobody answers.
+        # Try the port first: it fails at once, where a query to a pool that is down waits for seconds.
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         collector = htcondor2.Collector(f"127.0.0.1:{port}")
         slots = collector.query(htcondor2.AdType.Startd, projection=["Name"])

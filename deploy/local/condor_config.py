@@ -12,7 +12,7 @@ from deploy.local.accounts import slot_name
 N_WORKERS = 8
 
 DOMAIN = "ewms.local"
-#: Who may read, write, submit and administrate: the launcher, its TMS, and nobody else. Also the owner of all jobs.
+#: The one identity that may read, write, submit and administrate. The launcher and its TMS use it; it owns all jobs.
 OWNER = "ewms"
 IDENTITY = f"{OWNER}@{DOMAIN}"
 #: How daemons know each other: by the pool's key, or by a session that a parent hands to its children.

@@ -145,7 +145,7 @@ def throwaway_data(root: Path) -> DataDirectory:
 
 
 def empty(data: DataDirectory) -> None:
-    """Delete what EWMS has put into the directory; whatever else lies in it stays."""
+    """Delete what EWMS has put into the directory. Other files in it stay."""
     (data.root / _EMPTYING).touch(mode=0o600)
     for name in _CONTENTS:
         path = data.root / name

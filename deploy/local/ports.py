@@ -1,4 +1,4 @@
-"""Choose loopback ports that nobody listens on, the same at every start of one system."""
+"""Choose free loopback ports. A system keeps its ports from one start to the next."""
 
 import contextlib
 import secrets

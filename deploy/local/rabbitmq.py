@@ -21,9 +21,9 @@ from schemas import topology
 # Long enough for many queues to be read back.
 _START_TIMEOUT_S = 180.0
 _NODE = "ewms@localhost"
-# A broker of one node talks to no other. Erlang would open a port for other nodes, where whoever knows the cookie runs
-# any code, and start a port mapper that tells everybody about it. Both are off: the node has its name from the start
-# and listens for nobody. RabbitMQ asks for its own port once; the last option answers in place of the mapper.
+# A broker of one node needs no way to other nodes. By default Erlang opens a port for them, where any holder of the
+# cookie can run code, and starts a port mapper that tells everybody about it. Both are off here; the name is given.
+# RabbitMQ asks for its own port once; the last option answers in place of the mapper.
 _NO_OTHER_NODES = f"-start_epmd false -sname {_NODE} -dist_listen false -erl_epmd_port 1"
 _PLUGINS = ("rabbitmq_management", "rabbitmq_auth_backend_oauth2")
 

@@ -61,7 +61,7 @@ class Stack:
     _specs: Mapping[str, Spec]
     #: By process, the words that run it as another account.
     _secluded: Mapping[str, Sequence[str]]
-    #: Whether tasks that are the launcher's own account see what is ours, as this machine lets nobody hide it.
+    #: Whether tasks can read the launch's secrets: they share its account, and this machine allows no namespaces.
     is_open_to_tasks: bool
     _children: dict[str, Child] = field(default_factory=dict)
 
@@ -108,7 +108,7 @@ class Stack:
         self.services.rabbitmq.restart()
 
     def watch(self, tell: Callable[[str], None]) -> NoReturn:
-        """Start whatever ends by itself again, servers too, until an exception ends this; `tell` hears of it."""
+        """Restart every server and process that ends by itself; `tell` gets a line each. Ends by an exception."""
         processes = [_Process(self, name) for name in self.names]
         Supervisor([*self.services.servers, *processes], self.services.children, tell).run()
 
@@ -130,7 +130,7 @@ class Stack:
         }
 
     def ports(self, name: str) -> Mapping[str, int]:
-        """Return the port on which process `name` is asked."""
+        """Return the port on which process `name` answers HTTP."""
         port = urlsplit(self._specs[name].ready_url).port
         return {} if port is None else {name: port}
 

@@ -1,4 +1,4 @@
-"""Start whatever ends by itself again, in place: a server of the machine's or a process of EWMS.
+"""Restart in place every child that ends by itself: RabbitMQ, MongoDB, HTCondor, and EWMS's own processes.
 
 It never gives up. A child that ends again and again waits longer each time (`backoff.py`), and a line says so. The
 others go on meanwhile, and find it again by themselves.
