@@ -19,7 +19,7 @@ from deploy.local.errors import LaunchError
 from deploy.local.mongodb import KEY, MongoDB
 from deploy.local.processes import Child, Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.rundir import fresh
+from deploy.local.rundir import make_empty
 from deploy.local.services import Places
 
 RABBITMQ_IMAGE = "rabbitmq:4.3-management"
@@ -203,13 +203,13 @@ class Containers:
 
     def mongodb(self, children: Children, places: Places, *, auth: bool) -> MongoDB:
         """Start MongoDB; without `auth` everybody may do everything."""
-        server = MongoDBInContainer(children, fresh(places.run / "mongodb"), places, auth=auth)
+        server = MongoDBInContainer(children, make_empty(places.run / "mongodb"), places, auth=auth)
         self._started.append(server.container)
         return server.start()
 
     def rabbitmq(self, children: Children, places: Places, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ."""
-        broker = RabbitMQInContainer(children, fresh(places.run / "rabbitmq"), places, plan)
+        broker = RabbitMQInContainer(children, make_empty(places.run / "rabbitmq"), places, plan)
         self._started.append(broker.container)
         broker.start()
         return broker

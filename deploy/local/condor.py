@@ -29,7 +29,7 @@ from deploy.local.errors import LaunchError
 from deploy.local.keys import replace_secret, write_secret
 from deploy.local.prerequisites import allows_namespaces
 from deploy.local.processes import As, Child, Children, await_ready
-from deploy.local.rundir import fresh
+from deploy.local.rundir import make_empty
 from deploy.local.seclusion import Covered, Secluded
 
 _START_TIMEOUT_S = 60.0
@@ -121,7 +121,7 @@ class Condor:
         shutil.rmtree(self._plan.home / str(self._n_starts), ignore_errors=True)
         self._n_starts += 1
         # A new one each time: dying daemons of an earlier start take the lock files that they know there.
-        plan = replace(self._plan, work=fresh(self._plan.home / str(self._n_starts)))
+        plan = replace(self._plan, work=make_empty(self._plan.home / str(self._n_starts)))
         _write(plan)
         if self._secluded is not None:
             _hand_over(plan, self._secluded)

@@ -135,7 +135,7 @@ def _claimed(root: Path, folder: Path) -> Iterator[DataDirectory]:
         if facts is None:
             data.remember(data.facts)
         if (root / _EMPTYING).exists():
-            empty(data)
+            delete_data(data)
         yield data
 
 
@@ -144,7 +144,7 @@ def throwaway_data(root: Path) -> DataDirectory:
     return DataDirectory(root, KeptFacts(), is_kept=False)
 
 
-def empty(data: DataDirectory) -> None:
+def delete_data(data: DataDirectory) -> None:
     """Delete what EWMS has put into the directory. Other files in it stay."""
     (data.root / _EMPTYING).touch(mode=0o600)
     for name in _CONTENTS:

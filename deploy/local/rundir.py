@@ -59,7 +59,7 @@ def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[
         os.close(lock)
 
 
-def fresh(directory: Path) -> Path:
+def make_empty(directory: Path) -> Path:
     """Make `directory` empty, and return it: a start must not meet the traces of an earlier try."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)

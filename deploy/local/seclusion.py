@@ -1,6 +1,6 @@
 """Run what handles users' tasks as accounts that own nothing of ours, and that see nothing of ours but what they need.
 
-    secluded = settle(run)            once a launch; None where the launcher is no root
+    secluded = choose_accounts(run)            once a launch; None where the launcher is no root
     secluded.command(TMS, shown=…)    put before a command: it runs as that account
 
 An ordinary user has no such accounts to give: there tasks run as that user, in a view that leaves out what is ours
@@ -133,7 +133,9 @@ def has_accounts(environment: Mapping[str, str]) -> bool:
     return os.getuid() == 0 and not is_switched_on(environment, AS_ROOT)
 
 
-def settle(directory: Path, environment: Mapping[str, str], *, readable: Iterable[Path] = ()) -> Secluded | None:
+def choose_accounts(
+    directory: Path, environment: Mapping[str, str], *, readable: Iterable[Path] = ()
+) -> Secluded | None:
     """Return the accounts for what is kept in `directory`; `None`: the launcher's own account, which is no root.
 
     Raises:

@@ -19,8 +19,8 @@ from deploy.local.ports import Ports
 from deploy.local.prerequisites import check_pool
 from deploy.local.processes import Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.rundir import fresh
-from deploy.local.seclusion import Covered, Secluded, settle
+from deploy.local.rundir import make_empty
+from deploy.local.seclusion import Covered, Secluded, choose_accounts
 from deploy.local.sidebyside import SideBySide
 from deploy.local.supervisor import Supervised
 
@@ -102,7 +102,7 @@ class Unpacked:
         return MongoDB(
             children,
             self.installed.mongod,
-            home=fresh(places.run / "mongodb"),
+            home=make_empty(places.run / "mongodb"),
             data=places.data.place("mongodb"),
             log=places.log("mongod"),
             port=places.ports.take_one("mongodb"),
@@ -114,7 +114,7 @@ class Unpacked:
         return RabbitMQ(
             children,
             self.installed.broker,
-            fresh(places.run / "rabbitmq"),
+            make_empty(places.run / "rabbitmq"),
             places.log("rabbitmq"),
             plan,
             ports=places.ports.take(PORTS),
@@ -153,8 +153,8 @@ def running(
     allow_many_files()
     forbid_core_dumps()
     servers = servers or Unpacked(installed)
-    places = Places(run, data or throwaway_data(fresh(run / "data")), ports or Ports())
-    secluded = settle(
+    places = Places(run, data or throwaway_data(make_empty(run / "data")), ports or Ports())
+    secluded = choose_accounts(
         places.data.place("accounts"),
         os.environ,
         readable=[installed.mongod.parents[2], images_directory(run), *readable],
@@ -171,7 +171,7 @@ def running(
             return Condor(
                 children,
                 installed.pool,
-                fresh(run / "condor"),
+                make_empty(run / "condor"),
                 places.log("condor"),
                 schedd=SCHEDD,
                 port=places.ports.take_one("condor"),

@@ -35,7 +35,7 @@ from deploy.local.ports import Ports, await_free
 from deploy.local.prerequisites import allows_namespaces
 from deploy.local.processes import Child, await_ready
 from deploy.local.rabbitmq import BrokerPlan
-from deploy.local.rundir import fresh
+from deploy.local.rundir import make_empty
 from deploy.local.seclusion import is_covering
 from deploy.local.services import Servers, Services, running
 from deploy.local.sidebyside import SideBySide
@@ -355,7 +355,7 @@ def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iter
 def _apptainer(installed: Installed, data: DataDirectory, environment: Mapping[str, str]) -> Path:
     if CONTAINERS.name in installed.trees:
         return Apptainer(installed.containers).program
-    return container_programs(fresh(data.place("programs")), environment)
+    return container_programs(make_empty(data.place("programs")), environment)
 
 
 def _check_ports(wanted: Asked) -> None:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from deploy.local import packages
 from deploy.local.asked import LOCATION, asked
 from deploy.local.cache import Installed, cache_directory, prepare
-from deploy.local.datadir import DataDirectory, check_disk, data_directory, default_directory, empty
+from deploy.local.datadir import DataDirectory, check_disk, data_directory, default_directory, delete_data
 from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.keptfacts import check_versions
@@ -66,7 +66,7 @@ def up(
             try:
                 if is_fresh:
                     _say(console, f"deleting the workflows, events, jobs and keys in {kept.root} ...")
-                    empty(kept)
+                    delete_data(kept)
                 _run(pool or kept.facts.pool, kept, console, environment)
             except Interrupted:
                 _say(console, _how_to_go_on(kept))

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from deploy.local.accounts import FIRST_SLOT, ROOT, TMS
-from deploy.local.seclusion import Covered, Secluded, settle
+from deploy.local.seclusion import Covered, Secluded, choose_accounts
 from deploy.local.services import Services
 
 SETTLES = """
 import os, sys
 from pathlib import Path
 from deploy.local.errors import LaunchError
-from deploy.local.seclusion import settle
+from deploy.local.seclusion import choose_accounts
 try:
-    print(settle(Path(sys.argv[1]), os.environ))
+    print(choose_accounts(Path(sys.argv[1]), os.environ))
 except LaunchError as error:
     print(f"{error.what}|{error.remedy}")
 """
@@ -107,7 +107,7 @@ def test_a_machine_without_user_namespaces_is_known_before_a_job_starts(tmp_path
 
 
 def test_the_ids_stay_with_what_belongs_to_them(tmp_path: Path) -> None:
-    first, again = (settle(tmp_path, {}) for _ in range(2))
+    first, again = (choose_accounts(tmp_path, {}) for _ in range(2))
     assert first == again
     assert (first is not None) == (os.getuid() == 0)
 

@@ -15,7 +15,7 @@ from deploy.local.datadir import throwaway_data
 from deploy.local.ports import Ports
 from deploy.local.processes import Children
 from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.rundir import fresh, run_directory
+from deploy.local.rundir import make_empty, run_directory
 from deploy.local.services import Places, Unpacked
 from mqs.broker import Broker
 from runtime.bus import Bus
@@ -32,7 +32,7 @@ def run() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def own_broker(run: Path, installed: Installed) -> Iterator[RabbitMQ]:
     """A broker that a test may kill."""
-    places = Places(run, throwaway_data(fresh(run / "data")), Ports())
+    places = Places(run, throwaway_data(make_empty(run / "data")), Ports())
     with Children() as children:
         broker = Unpacked(installed).rabbitmq(children, places, BrokerPlan(schedds=(SCHEDD,)))
         yield broker

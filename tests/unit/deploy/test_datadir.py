@@ -14,7 +14,7 @@ from deploy.local.datadir import (
     check_disk,
     data_directory,
     default_directory,
-    empty,
+    delete_data,
     file_system,
     throwaway_data,
 )
@@ -148,7 +148,7 @@ def test_emptying_deletes_ours_and_leaves_the_rest(tmp_path: Path) -> None:
         (data.root / "notes.txt").touch()
         (data.root / "condor").symlink_to(outside)
         data.remember(replace(data.facts, ports={"amqp": 20_001}, pool="local", is_in_use=True))
-        empty(data)
+        delete_data(data)
         assert data.facts == KeptFacts(folder=str(FOLDER))
     assert {entry.name for entry in (tmp_path / "data").iterdir()} == {MARKER, "lock", "notes.txt"}
     assert (outside / "kept").exists()
