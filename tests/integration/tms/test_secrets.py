@@ -25,7 +25,8 @@ async def test_secrets_of_the_tms_are_nowhere(
     password = URL(environment["EWMS_CONTROL_AMQP_URL"]).password
     assert password
     peers.token_life = timedelta(seconds=4)
-    environment["EWMS_PILOT_COMMAND"] = command(environment, "6", "1")
+    go_on = tmp_path / "go on"
+    environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "1")
     hostile = "$ENV(EWMS_CANARY_SECRET) $(EWMS_CANARY_SECRET) {{INFILE}}\nexecutable=/bin/evil"
     await tms.start()
     # A control character in an image's name is refused by itself.
@@ -45,13 +46,14 @@ async def test_secrets_of_the_tms_are_nowhere(
         assert UUID in ads
         assert TOKEN not in ads
     assert canary not in ads
+    await until(lambda: len(peers.grants) > 1)  # the token is renewed while the pilots live
+    go_on.touch()
     await until(lambda: peers.said(TaskforceCompleted, UUID))
     if pool_kind == "condor":
         ads = "".join(map(str, schedd.history("true", [], match=100)))
         assert UUID in ads
         assert canary not in ads
         assert TOKEN not in ads
-    assert len(peers.grants) > 1, "the token was not renewed meanwhile"
     # A text that is refused comes back in the error; what it would have been expanded to must not.
     refused = f"{UUID[:-1]}0"
     await peers.order(start(taskforce_uuid=refused, pilot={"input_files": ["/srv/$ENV(EWMS_CANARY_SECRET)"]}))
