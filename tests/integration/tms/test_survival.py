@@ -172,12 +172,14 @@ async def test_a_log_that_was_replaced_is_read_anew_in_a_new_epoch(
 
 
 async def test_a_broker_that_restarts_costs_no_word(
-    tms: TmsProcess, peers: Peers, environment: dict[str, str], rabbitmq: RabbitMQ
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], rabbitmq: RabbitMQ, tmp_path: Path
 ) -> None:
-    environment["EWMS_PILOT_COMMAND"] = command(environment, "3", "1")
+    go_on = tmp_path / "go on"
+    environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "1")
     await tms.start()
     await peers.order(start())
     await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
+    go_on.touch()
     await asyncio.get_running_loop().run_in_executor(FOR_EVER, rabbitmq.restart)
     await until(lambda: peers.said(TaskforceCompleted, UUID), timeout_s=90)
     assert peers.statuses(UUID) == {"COMPLETED": {"Done": 3}}
