@@ -36,8 +36,8 @@ class Secluded:
     """The accounts of a launch, and what all of them see."""
 
     accounts: Accounts
-    #: Holds the accounts' own `/etc/passwd` and `/etc/group`.
-    files: Path
+    #: Holds the accounts' own `passwd` and `group`.
+    etc: Path
     #: What they may read, where the way to it is closed to others.
     readable: tuple[Path, ...] = field(default=())
 
@@ -63,7 +63,7 @@ class Secluded:
                 "covered": sorted({str(directory) for directory in closed.values()}),
                 # What lies in another comes later, and over it.
                 "shown": [[str(path), paths[path]] for path in sorted(closed)],
-                "replaced": {"/etc/passwd": str(self.files / "passwd"), "/etc/group": str(self.files / "group")},
+                "laid_over": {"/etc": str(self.etc)},
             }
         )
 
@@ -107,7 +107,7 @@ class Covered:
                 "id": [os.getuid(), os.getgid()],
                 "covered": [str(one) for one in self.directories if not set(one.parents) & set(self.directories)],
                 "shown": [[str(path), paths[path]] for path in shown],
-                "replaced": {},
+                "laid_over": {},
             }
         )
 
@@ -148,10 +148,13 @@ def choose_accounts(
                 f"start without {AS_ROOT}; or with other data, or with FRESH=1 (--fresh), which deletes these",
             )
         return None
+    etc = directory / "etc"
+    etc.mkdir(mode=0o755, exist_ok=True)
+    etc.chmod(0o755)
     for name, text in (("passwd", accounts.passwd()), ("group", accounts.group())):
-        (directory / name).write_text(text)
-        (directory / name).chmod(0o644)
-    secluded = Secluded(Accounts(_first_id(directory)), directory, (*_interpreter(), *readable))
+        (etc / name).write_text(text)
+        (etc / name).chmod(0o644)
+    secluded = Secluded(Accounts(_first_id(directory)), etc, (*_interpreter(), *readable))
     _check(secluded)
     return secluded
 

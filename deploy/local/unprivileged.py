@@ -69,7 +69,10 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
         here = [[os.getcwd(), True]] if plan["opens"] else []  # noqa: PTH109 - a Path would be made of the same text
         covered = [one for one in plan["covered"] if Path(one).is_dir()]
         umask = os.umask(0o022)
-        _cover(covered, [*plan["shown"], *here], plan["replaced"])
+        layers = [(directory, _open(layer)) for directory, layer in plan["laid_over"].items()]
+        _cover(covered, [*plan["shown"], *here])
+        for directory, layer in layers:
+            _lay_over(directory, layer)
         os.umask(umask)
         _stand_in_view()
         if plan["first_id"] is None:
@@ -95,17 +98,13 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
         return 127
 
 
-def _cover(covered: list[str], shown: list[list[Any]], replaced: dict[str, str]) -> None:
-    """Cover directories by empty ones, and put what is shown back into them; `shown`: [path, may be written].
-
-    `replaced` names what stands in for files of the machine.
-    """
+def _cover(covered: list[str], shown: list[list[Any]]) -> None:
+    """Cover directories by empty ones, and put what is shown back into them; `shown`: [path, may be written]."""
     # Opened before anything is covered: afterwards there is no other way to them.
     opened = [(path, writable, _open(path)) for path, writable in shown]
-    stand_ins = [(path, False, _open(source)) for path, source in replaced.items()]
     for directory in covered:
         _mount("tmpfs", directory, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, options="mode=755,size=1m")
-    for name, writable, descriptor in (*opened, *stand_ins):
+    for name, writable, descriptor in opened:
         path = Path(name)
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -118,6 +117,30 @@ def _cover(covered: list[str], shown: list[list[Any]], replaced: dict[str, str])
             _mount("none", name, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _kept_flags(name))
     for directory in covered:
         _mount("none", directory, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
+
+
+def _lay_over(directory: str, layer: int) -> None:
+    """Let the files of `layer`, an open directory, stand in for those of `directory` that have their names.
+
+    A mount over a single file would not last: it goes when anybody on the machine replaces the file, as `useradd` does
+    with `/etc/passwd`. Source: mount_namespaces(7), "unlink, rename, or removal of a mount point".
+    """
+    beneath = _open(directory)
+    # Mounts below stay out of a layer; in a container `/etc/resolv.conf` and others are such.
+    mounts = [(point, _open(point)) for point in _mount_points_below(directory)]
+    options = f"lowerdir=/proc/self/fd/{layer}:/proc/self/fd/{beneath}"
+    _mount("overlay", directory, kind="overlay", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV, options=options)
+    for point, descriptor in mounts:
+        _mount(f"/proc/self/fd/{descriptor}", point, flags=_MS_BIND | _MS_REC)
+    for descriptor in (layer, beneath, *(descriptor for _, descriptor in mounts)):
+        os.close(descriptor)
+
+
+def _mount_points_below(directory: str) -> list[str]:
+    # The fifth word of a line is the mount point. Source: proc_pid_mountinfo(5).
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    texts = [point.encode().decode("unicode_escape") for point in points]
+    return list(dict.fromkeys(text for text in texts if text.startswith(f"{directory}/")))
 
 
 def _kept_flags(path: str) -> int:

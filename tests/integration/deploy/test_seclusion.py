@@ -1,5 +1,6 @@
 """Accounts of tasks on this machine: what root gives, and what it says where it cannot."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -122,6 +123,32 @@ def _as(secluded: Secluded, account: int, script: str, **paths: list[Path]) -> l
 def secluded(services: Services) -> list[Secluded]:
     """The accounts of these tests' launch, if it has any."""
     return [services.secluded] if services.secluded is not None else []
+
+
+def test_the_accounts_of_a_launch_stay_when_the_machine_replaces_its_own(
+    secluded: list[Secluded], tmp_path: Path
+) -> None:
+    """`useradd` writes a new `/etc/passwd` and renames it: a mount over the old file would be gone."""
+    for name, owner in (("machine", "root"), ("ours", "ewms-slot1")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "passwd").write_text(f"{owner}\n")
+    (tmp_path / "machine/hosts").write_text("localhost\n")
+    tmp_path.chmod(0o711)
+    for one in secluded:
+        *words, plan = one.command(FIRST_SLOT, readable=[tmp_path / "machine"])
+        plan = json.dumps({**json.loads(plan), "laid_over": {str(tmp_path / "machine"): str(tmp_path / "ours")}})
+        script = f"echo; read line; cd {tmp_path}/machine && cat passwd hosts"
+        with subprocess.Popen(
+            [*words, plan, "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/"
+        ) as account:
+            assert account.stdin is not None
+            assert account.stdout is not None
+            assert account.stdout.readline() == "\n"
+            (tmp_path / "machine/passwd.new").write_text("another\n")
+            (tmp_path / "machine/passwd.new").replace(tmp_path / "machine/passwd")
+            account.stdin.write("\n")
+            account.stdin.close()
+            assert account.stdout.read() == "ewms-slot1\nlocalhost\n"
 
 
 def test_an_account_sees_what_it_is_shown_and_cannot_take_a_cover_away(
