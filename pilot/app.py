@@ -11,13 +11,14 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from pilot.chirp import Chirper, voice
-from pilot.errors import SettingsInvalid
+from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.files import WorkDirectory
 from pilot.mounts import DATA_HUB, TASK_IO, Mount, check_path, check_together
 from pilot.pins import Pin, Pinned, find_places, look_at
 from pilot.places import Places, external_mounts
-from pilot.process import Children, prepare_process
+from pilot.process import Children, began_s, prepare_process
 from pilot.queues import Queues
+from pilot.retiring import end_of_work_s
 from pilot.run import Pilot
 from pilot.runtimes.docker import Docker
 from pilot.runtimes.found import found
@@ -92,7 +93,7 @@ async def live(told: Settings, environment: Mapping[str, str]) -> int:
         loop.add_signal_handler(number, building.cancel)
     status = 1
     try:
-        pilot = await building
+        pilot = await wait_until_built(building, told.worker_runtime_s)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, pilot.stop)
         status = await pilot.run()
@@ -110,6 +111,25 @@ async def live(told: Settings, environment: Mapping[str, str]) -> int:
     finally:
         await asyncio.gather(queues.close(), chirper.close(), return_exceptions=True)
     return status
+
+
+async def wait_until_built(building: "asyncio.Task[Pilot]", runtime_s: float | None) -> Pilot:
+    """Return the pilot once it is built.
+
+    Raises:
+        StartOutlivedWorker: the worker's runtime left no time for it.
+    """
+    limit = asyncio.timeout_at(end_of_work_s(began_s(), runtime_s))
+    try:
+        async with limit:
+            return await building
+    except TimeoutError:
+        if not limit.expired() or runtime_s is None:
+            raise
+        raise StartOutlivedWorker(
+            f"the task's image was not ready when the worker's runtime ({runtime_s:g} s) was over: "
+            "raise max_worker_runtime, or put the image where workers need not convert it"
+        ) from None
 
 
 async def _built(told: Settings, environment: Mapping[str, str], queues: Queues, chirper: Chirper) -> Pilot:
@@ -149,6 +169,7 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
         runtime=Pinned(task.runtime, (*task.pins, *pins)),
         init_runtime=Pinned(init.runtime, (*init.pins, *pins)) if init else None,
         external=external,
+        born_s=began_s(),
     )
 
 

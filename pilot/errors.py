@@ -44,6 +44,27 @@ def container_timed_out(alias: str, timeout_s: float) -> Failure:
     )
 
 
+def task_outlived(runtime_s: float) -> Failure:
+    """Return the failure of a task that was killed because its worker's runtime was over, though it had all of it."""
+    return Failure(
+        "TaskOutlivedWorker",
+        f"the task ran longer than its worker lives ({runtime_s:g} s): "
+        "raise max_worker_runtime, or give each event less to do",
+        reason=DeadReason.TASK_OUTLIVED_WORKER,
+        aka="TimeoutError",
+    )
+
+
+def init_outlived(runtime_s: float) -> Failure:
+    """Return the failure of an init container that left no time of its worker's runtime for any event."""
+    return Failure(
+        "InitOutlivedWorker",
+        f"the init container ran longer than its worker lives ({runtime_s:g} s): raise max_worker_runtime",
+        reason=DeadReason.TASK_OUTLIVED_WORKER,
+        aka="TimeoutError",
+    )
+
+
 def container_not_started(alias: str, why: str) -> Failure:
     """Return the failure of a container whose command could not be started at all."""
     return Failure("ContainerRunError", f"{alias} could not be started: {why}", aka="OSError")
@@ -143,3 +164,7 @@ class TokenUnusable(Rejected):
 
 class BrokerAway(Unavailable):
     """The broker cannot be reached, or refuses this pilot."""
+
+
+class StartOutlivedWorker(Unavailable):
+    """The worker's runtime was over before the pilot could take an event."""

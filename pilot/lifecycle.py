@@ -14,6 +14,7 @@ from pilot.instructions import How, Instruction, KillAll, Listen, RunInit, Settl
 from pilot.leaving import SETTLE_GRACE_S, abandoned, drained, exited, finished, stop
 from pilot.lookahead import LONG_S, long, prefetch
 from pilot.outcome import confirmed, ended, refused
+from pilot.retiring import end_work, has_to_retire, is_time_up, retired, retires_at
 from pilot.state import Policy, Stage, State
 from pilot.steps import Step, reported, settled
 from pilot.stimuli import (
@@ -79,6 +80,10 @@ def wake_at(state: State) -> float | None:
     due: list[float] = []
     if state.until_s is not None:
         due.append(state.until_s)
+    if state.policy.ends_s is not None and not state.time_up and state.stage is not Stage.OVER:
+        due.append(state.policy.ends_s)
+    if state.stage is Stage.LISTENING and (at_s := retires_at(state)) is not None:
+        due.append(at_s)
     if state.away_since_s is not None:
         due.append(state.ticked_s + _AWAY_CHECK_S)
     elif state.stage is Stage.LISTENING:
@@ -103,7 +108,7 @@ def _listen(state: State, now_s: float) -> Step:
     """Begin to take events; a source has none to take and runs its task once."""
     if state.policy.source:
         run = Held(key=0, event_id=EventId(""), attempt=1, queue="", live=False)
-        state = replace(state, stage=Stage.DRAINING, running={0: run})
+        state = replace(state, stage=Stage.DRAINING, running={0: run}, ready_s=now_s)
         return reported(state, PilotStatus.TASKING, [Start(0)])
     n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch)
     state = replace(
@@ -114,6 +119,7 @@ def _listen(state: State, now_s: float) -> Step:
         quiet_since_s=now_s,
         away_since_s=now_s,
         ticked_s=now_s,
+        ready_s=now_s,
         warm=state.policy.warm,
     )
     first: list[Instruction] = [WarmUp()] if state.warm else []
@@ -161,6 +167,10 @@ def _tick(state: State, stimulus: Tick) -> Step:
     else:
         since_s = now_s if state.away_since_s is None else state.away_since_s
         state = replace(state, ticked_s=now_s, away_since_s=since_s, away_why=stimulus.why or state.away_why)
+    if is_time_up(state, now_s):
+        return end_work(state, now_s)
+    if state.stage is Stage.LISTENING and has_to_retire(state, now_s):
+        return retired(state, now_s, [])
     if state.stage is Stage.QUARANTINED:
         return exited(state, 1, []) if _due(state.until_s, now_s) else (state, [])
     if state.stage is Stage.DRAINING and _due(state.until_s, now_s):

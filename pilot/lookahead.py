@@ -16,11 +16,12 @@ _WEIGHT = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The task's time so far: a moving mean, and whether it counts as short."""
+    """The task's time so far: a moving mean, whether it counts as short, and the longest."""
 
     n: int = 0
     mean_s: float = 0.0
     short: bool = False
+    longest_s: float = 0.0
 
 
 def paced(pace: Pace, took_s: float) -> Pace:
@@ -28,7 +29,7 @@ def paced(pace: Pace, took_s: float) -> Pace:
     n = pace.n + 1
     mean_s = took_s if pace.n == 0 else pace.mean_s + _WEIGHT * (took_s - pace.mean_s)
     short = mean_s < (LONG_S if pace.short else SHORT_S) and n >= _JUDGED_AFTER
-    return Pace(n, mean_s, short)
+    return Pace(n, mean_s, short, max(pace.longest_s, took_s))
 
 
 def long(pace: Pace) -> Pace:

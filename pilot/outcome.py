@@ -7,6 +7,7 @@ from pilot.errors import Failure
 from pilot.instructions import Count, How, Instruction, PublishDeadLetter, PublishOutput
 from pilot.leaving import drained
 from pilot.lookahead import paced
+from pilot.retiring import overrun
 from pilot.state import Settling, Stage, State
 from pilot.steps import Step, settled
 from pilot.stimuli import Confirmed, Ended, Held, Refused
@@ -29,10 +30,11 @@ def ended(state: State, stimulus: Ended) -> Step:
     pace = state.pace if stimulus.interrupted else paced(state.pace, stimulus.took_s)
     state = replace(state, running=running, pace=pace, full_since_s=None, quiet_since_s=now_s)
     instructions: list[Instruction] = []
-    if stimulus.interrupted:
+    failure = overrun(state, stimulus.took_s) if stimulus.interrupted else stimulus.failure
+    if failure is not None:
+        state, instructions = _failed(state, held, failure, now_s)
+    elif stimulus.interrupted:
         instructions.append(settled(held, How.RETURN))
-    elif stimulus.failure is not None:
-        state, instructions = _failed(state, held, stimulus.failure, now_s)
     elif stimulus.has_output:
         state = replace(state, settling={**state.settling, key: Settling(held)})
         instructions.append(PublishOutput(key))

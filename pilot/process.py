@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -210,6 +211,14 @@ def prepare_process() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def began_s() -> float:
+    """Return when this process began, in seconds of the monotonic clock: before its interpreter had started."""
+    status = _status(os.getpid())
+    ticks = int(status[19]) if status else 0
+    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.monotonic() - (max(0.0, age_s) if status else 0.0)
 
 
 def found_program(command: Command) -> str:

@@ -37,8 +37,9 @@ from pilot.mounts import Mount
 from pilot.process import Children
 from pilot.publishing import Publishing, Run
 from pilot.queues import Queues
+from pilot.retiring import end_of_work_s
 from pilot.settings import Queue, Settings
-from pilot.state import State, policy
+from pilot.state import Policy, State, policy
 from pilot.stimuli import (
     Arrived,
     Broke,
@@ -74,8 +75,11 @@ class Pilot:
         runtime: Runtime,
         init_runtime: Runtime | None,
         external: tuple[Mount, ...],
+        born_s: float,
     ) -> None:
+        """`born_s` is when this process began, on the event loop's clock: from then on the worker's runtime counts."""
         self._settings = settings
+        self._born_s = born_s
         self._queues = queues
         self._chirper = chirper
         self._publishing = Publishing(settings, queues, on_end=self._published)
@@ -107,7 +111,7 @@ class Pilot:
 
     async def run(self) -> int:
         """Live, and return the exit status."""
-        self._state, instructions = lifecycle.begin(policy(self._settings), self._loop.time())
+        self._state, instructions = lifecycle.begin(self._policy(), self._loop.time())
         self._carry_out(instructions)
         try:
             return await self._exit
@@ -119,6 +123,10 @@ class Pilot:
             for task in abandoned:
                 task.cancel()
             await asyncio.gather(*self._settlements, *abandoned, self._containers.removed(), return_exceptions=True)
+
+    def _policy(self) -> Policy:
+        ends_s = end_of_work_s(self._born_s, self._settings.worker_runtime_s)
+        return policy(self._settings, ends_s=ends_s)
 
     def stop(self) -> None:
         """Ask the pilot to leave."""

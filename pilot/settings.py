@@ -108,6 +108,8 @@ class Settings:
     chirp: Chirp
     init_timeout_s: float | None
     task_timeout_s: float | None
+    #: How long the worker lives, by TMS; None: no limit.
+    worker_runtime_s: float | None
     task_mode: TaskMode
     #: What the first event of a warm container has beyond its timeout, while that starts.
     task_start_s: float
@@ -174,6 +176,7 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         chirp=_chirp(v),
         init_timeout_s=v.limit_s("INIT_TIMEOUT"),
         task_timeout_s=task_timeout_s or old_timeout_s,
+        worker_runtime_s=v.limit_s("MAX_WORKER_RUNTIME"),
         task_mode=v.choice("TASK_MODE", TaskMode, TaskMode.EVENT) or TaskMode.EVENT,
         task_start_s=v.seconds("TASK_START_TIMEOUT", 60),
         stop_on_error=stop_on_error,

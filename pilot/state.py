@@ -45,10 +45,13 @@ class Policy:
     has_init: bool = False
     source: bool = False
     warm: bool = False
+    #: How long the worker lives, and when the pilot must be done with its tasks; None: no limit.
+    runtime_s: float = 0.0
+    ends_s: float | None = None
 
 
-def policy(settings: Settings) -> Policy:
-    """Return what the lifecycle needs of the settings."""
+def policy(settings: Settings, *, ends_s: float | None = None) -> Policy:
+    """Return what the lifecycle needs of the settings, for a pilot that must be done with its tasks at `ends_s`."""
     return Policy(
         concurrency=settings.concurrency,
         first_timeout_s=settings.first_timeout_s,
@@ -63,6 +66,8 @@ def policy(settings: Settings) -> Policy:
         has_init=settings.init is not None,
         source=not settings.inputs,
         warm=settings.task_mode is TaskMode.STREAM,
+        runtime_s=settings.worker_runtime_s or 0.0,
+        ends_s=ends_s,
     )
 
 
@@ -111,6 +116,9 @@ class State:
     #: When the grace of a stop, or the quarantine, ends.
     until_s: float | None = None
     killed: bool = False
+    #: When events, or a source's only run, could begin; whether the worker's runtime ended what ran.
+    ready_s: float = 0.0
+    time_up: bool = False
     reported: PilotStatus = PilotStatus.STARTED
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pilot.instructions import Adopt, How, Instruction, Listen, Settle, Start
 from pilot.leaving import finished
 from pilot.lookahead import prefetch
+from pilot.retiring import has_to_retire, retired
 from pilot.state import Stage, State
 from pilot.steps import Step, reported
 from pilot.stimuli import Arrived
@@ -30,6 +31,8 @@ def arrived(state: State, stimulus: Arrived) -> Step:
 
 def filled(state: State, now_s: float, instructions: list[Instruction]) -> Step:
     """Fill the free slots from what waits."""
+    if has_to_retire(state, now_s):
+        return retired(state, now_s, instructions)
     n = min(state.policy.concurrency - len(state.running), len(state.waiting))
     if n <= 0:
         return state, instructions
@@ -46,6 +49,8 @@ def onward(state: State, now_s: float, instructions: list[Instruction]) -> Step:
         return finished(state, now_s, instructions)
     if state.stage is not Stage.LISTENING:
         return state, instructions
+    if has_to_retire(state, now_s):
+        return retired(state, now_s, instructions)
     n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch)
     if (not state.listening or n != state.prefetch) and len(state.running) < state.policy.concurrency:
         state = replace(state, listening=True, prefetch=n)

@@ -49,6 +49,8 @@ class DeadReason(StrEnum):
 
     TASK_FAILED = "task-failed"
     TASK_TIMED_OUT = "task-timed-out"
+    #: It had a worker's whole runtime, and that was too short.
+    TASK_OUTLIVED_WORKER = "task-outlived-worker"
     UNREADABLE = "unreadable"
     OUTPUT_TOO_LARGE = "output-too-large"
     OUTPUT_UNREADABLE = "output-unreadable"

@@ -190,6 +190,8 @@ def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[
         f"{PREFIX}INIT_ARGS": task.init_args,
         f"{PREFIX}TOKEN_FILE": TOKEN_FILE,
         f"{PREFIX}TOKEN_SOURCE": token_source,
+        # From the start of its process on a pilot counts by itself: a job may start several times.
+        f"{PREFIX}MAX_WORKER_RUNTIME": str(order.worker_config.max_worker_runtime),
     }
     if task.task_env:
         ours[f"{PREFIX}TASK_ENV_JSON"] = json.dumps(task.task_env)

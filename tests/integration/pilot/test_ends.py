@@ -207,3 +207,39 @@ async def test_a_job_that_starts_with_an_expired_token_waits_until_it_is_renewed
     renewed.write_text(workflow.token([source], [sink]))
     (message,) = await workflow.take(sink, 1)
     assert message.body == b"hello"
+
+
+async def test_a_task_that_outlives_its_worker_is_charged_and_one_that_was_begun_late_is_not(workflow: Field) -> None:
+    early, late, sink = [await workflow.queue() for _ in range(3)]
+    await workflow.put(early, b"too long")
+    for _ in range(4):
+        await reject_one(workflow, early)
+    task = sh("sleep 60", EWMS_PILOT_MAX_WORKER_RUNTIME=12, EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=60)
+    first = await workflow.pilot(task, inputs=[early], outputs=[sink])
+    second = await workflow.pilot(task, inputs=[late], outputs=[sink])
+    await second.until(lambda pilot: "AwaitingFirstMessage" in pilot.statuses())
+    await asyncio.sleep(2.5)  # a part of its worker's life without an event
+    await workflow.put(late, b"begun late")
+    assert await second.ended(40) == 0, second.log
+    assert await first.ended(40) == 1, first.log
+
+    (letter,) = await workflow.dead()
+    assert letter.headers[Header.DEAD_REASON] == "task-outlived-worker"
+    assert letter.headers[Header.DEAD_ATTEMPTS] == 5
+    assert "raise max_worker_runtime" in str(letter.headers[Header.DEAD_ERROR])
+    assert any("longer than its worker lives (12 s)" in line for line in first.said)
+    (returned,) = await workflow.take(late, 1)
+    assert Header.DELIVERY_COUNT not in returned.headers, "it was charged, though it was begun late"
+
+
+async def reject_one(workflow: Field, mqid: str) -> None:
+    """Take the event of a queue as a pilot whose task fails: the broker counts the attempt."""
+    channel = await workflow.connection.channel()
+    try:
+        queue = await channel.get_queue(mqid, ensure=False)
+        async with asyncio.timeout(20):
+            while (message := await queue.get(fail=False)) is None:
+                await asyncio.sleep(0.05)
+        await message.reject(requeue=True)
+    finally:
+        await channel.close()

@@ -1,12 +1,16 @@
 """Where the variables come from, and where they do not go."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
 
-from pilot.app import gathered, scrub
-from pilot.errors import SettingsInvalid
+from pilot.app import gathered, scrub, wait_until_built
+from pilot.errors import SettingsInvalid, StartOutlivedWorker
+from pilot.process import began_s
+from pilot.run import Pilot
 from pilot.runtimes.found import Image, chosen_platform
 from pilot.settings import Platform, settings
 
@@ -57,3 +61,14 @@ def test_the_platform_follows_the_image_unless_it_is_set(
         "EWMS_PILOT_QUEUE_INCOMING_BROKER_ADDRESS": "h",
     }
     assert chosen_platform(settings({**needed, **variables}, directory="/"), image) is platform
+
+
+async def test_a_start_that_takes_a_workers_whole_life_is_named() -> None:
+    building: asyncio.Task[Pilot] = asyncio.create_task(asyncio.Event().wait())  # type: ignore[arg-type]  # never ends
+    with pytest.raises(StartOutlivedWorker, match="raise max_worker_runtime"):
+        await wait_until_built(building, 0.001)  # of which this process has lived more already
+
+
+def test_a_process_knows_when_it_began() -> None:
+    age_s = time.monotonic() - began_s()
+    assert 0 < age_s < time.clock_gettime(time.CLOCK_BOOTTIME)

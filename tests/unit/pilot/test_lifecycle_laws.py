@@ -23,6 +23,7 @@ from pilot.instructions import (
     StopListening,
     WarmUp,
 )
+from pilot.leaving import SETTLE_GRACE_S
 from pilot.lifecycle import advance, begin, wake_at
 from pilot.state import Policy, Stage
 from pilot.stimuli import (
@@ -62,6 +63,7 @@ class PilotModel(RuleBasedStateMachine):
         has_init=st.booleans(),
         prefetch=st.sampled_from([None, 1, 6]),
         warm=st.booleans(),
+        lives_s=st.sampled_from([None, 8.0, 90.0]),
     )
     def start(
         self,
@@ -72,6 +74,7 @@ class PilotModel(RuleBasedStateMachine):
         has_init: bool,
         prefetch: int,
         warm: bool,
+        lives_s: float | None,
     ) -> None:
         self.now_s = 100.0
         self.next_key = 1
@@ -88,6 +91,8 @@ class PilotModel(RuleBasedStateMachine):
             prefetch=prefetch,
             has_init=has_init,
             warm=warm,
+            runtime_s=lives_s or 0.0,
+            ends_s=None if lives_s is None else self.now_s + lives_s,
         )
         #: The broker's view: what every delivery became; None while it is on loan; "void" once its channel went.
         self.deliveries: dict[int, How | str | None] = {}
@@ -124,6 +129,8 @@ class PilotModel(RuleBasedStateMachine):
                     assert self.warm == self.policy.warm, "a run began without a warm container"
                     assert not self.cooling, "a run began when the containers were let go"
                     assert self.stop_asked_s is None, "a run began after the pilot was asked to stop"
+                    ends_s = self.policy.ends_s
+                    assert ends_s is None or self.now_s < ends_s, "a run began when the worker's runtime was over"
                     assert key in self.deliveries
                     assert self.deliveries[key] is None, "a run began for an event that is not on loan"
                     self.running.add(key)
@@ -206,11 +213,11 @@ class PilotModel(RuleBasedStateMachine):
         self.feed(Ended(self.now_s, key, took_s=took_s, failure=failure, has_output=has_output and failure is None))
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data())
-    def task_is_killed_by_the_pilot(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), took_s=st.sampled_from([0.0, 4.0, 100.0]))
+    def task_is_killed_by_the_pilot(self, data: st.DataObject, took_s: float) -> None:
         key = data.draw(st.sampled_from(sorted(self.running)))
         self.running.discard(key)
-        self.feed(Ended(self.now_s, key, interrupted=True))
+        self.feed(Ended(self.now_s, key, took_s=took_s, interrupted=True))
 
     @precondition(lambda self: self.publishing and self.broker_up)
     @rule(data=st.data())
@@ -289,6 +296,13 @@ class PilotModel(RuleBasedStateMachine):
     def a_stop_is_bounded(self) -> None:
         if getattr(self, "exit", 0) is None and self.stop_asked_s is not None and self.state.stage is not Stage.OVER:
             assert self.state.until_s is not None
+
+    @invariant()
+    def a_pilot_ends_with_its_workers_runtime(self) -> None:
+        if getattr(self, "exit", 0) is None and self.policy.ends_s is not None and self.state.stage is not Stage.OVER:
+            due_s = wake_at(self.state)
+            assert due_s is not None, "nothing would wake the pilot at the end of its worker's runtime"
+            assert due_s <= max(self.policy.ends_s, self.now_s + SETTLE_GRACE_S)
 
     def teardown(self) -> None:
         """However it was left: a stop, and time, end it with everything settled."""

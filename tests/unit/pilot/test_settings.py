@@ -66,6 +66,8 @@ def test_the_defaults_are_the_contracts() -> None:
         ("INIT_TIMEOUT", "5", "init_timeout_s", 5),
         ("TASK_TIMEOUT", "1.5", "task_timeout_s", 1.5),
         ("SUBPROC_TIMEOUT", "9", "task_timeout_s", 9),
+        ("MAX_WORKER_RUNTIME", "7200", "worker_runtime_s", 7200),
+        ("MAX_WORKER_RUNTIME", "", "worker_runtime_s", None),
         ("TASK_MODE", "Stream", "task_mode", TaskMode.STREAM),
         ("TASK_MODE", "event", "task_mode", TaskMode.EVENT),
         ("TASK_START_TIMEOUT", "0", "task_start_s", 0),

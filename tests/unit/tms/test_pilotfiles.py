@@ -205,3 +205,8 @@ def test_who_sets_the_idle_time_sets_that_of_the_first_event_too() -> None:
 
 def test_the_token_file_is_the_token_alone() -> None:
     assert token_file(GRANT) == GRANT.token.get_secret_value().encode()
+
+
+def test_a_pilot_knows_how_long_its_worker_lives_whatever_the_user_says() -> None:
+    assert told(**users(EWMS_PILOT_MAX_WORKER_RUNTIME="999999"))["EWMS_PILOT_MAX_WORKER_RUNTIME"] == "7200"
+    assert pilot_settings(told(), directory="/job").worker_runtime_s == 7200
