@@ -15,6 +15,7 @@ import httpx2
 
 from ewms.errors import NotSignedIn, ServerDown, TimedOut, Unreachable
 from ewms.login import Login
+from ewms.reach import http_client, is_loopback
 from schemas.errors import Rejected
 
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -26,8 +27,6 @@ _SLOW_DOWN_S = 5.0
 
 #: A code that its issuer gives no end.
 _LONGEST_S = 1800.0
-
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +148,7 @@ async def _ask(
 
 
 def _client(address: str) -> httpx2.AsyncClient:
-    # A proxy elsewhere cannot reach this machine's own loopback.
-    is_here = urlsplit(address).hostname in _LOOPBACK
-    return httpx2.AsyncClient(timeout=_TIMEOUT_S, headers={"Accept": "application/json"}, trust_env=not is_here)
+    return http_client(address, timeout=_TIMEOUT_S, headers={"Accept": "application/json"})
 
 
 def _said(answer: Mapping[str, Any]) -> str:
@@ -164,7 +161,7 @@ def _number(value: object, default: float) -> float:
 
 def _check_secure(url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)):
         return
     raise Rejected(
         f"{url!r} is no address to log in at", hint="an issuer has an address like https://sso.example.org/realm"

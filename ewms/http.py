@@ -20,6 +20,7 @@ import httpx2
 from ewms.devicelogin import renew_login
 from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from_answer
 from ewms.login import Login, load_login, save_login
+from ewms.reach import http_client
 from ewms.retrying import CAP_S, PASSING, pause_s
 from ewms.server import Server
 from ewms.tokens import expires_within, unaccepted
@@ -50,12 +51,8 @@ class Gateway:
         self._renewing = asyncio.Lock()
         #: What holds connections of its own and is to be closed with this one: loops whose body has raised.
         self.opened: list[AbstractAsyncContextManager[Any]] = []
-        self._client = httpx2.AsyncClient(
-            base_url=server.gateway,
-            timeout=timeout_s,
-            # A proxy elsewhere cannot reach this machine's own loopback.
-            trust_env=not server.is_here,
-            headers={"Accept": "application/json"},
+        self._client = http_client(
+            server.gateway, base_url=server.gateway, timeout=timeout_s, headers={"Accept": "application/json"}
         )
 
     @property

@@ -19,14 +19,13 @@ from urllib.parse import urlsplit
 
 from ewms.errors import NotSignedIn
 from ewms.login import Login, load_login, newest_login
+from ewms.reach import is_loopback
 from schemas.errors import Rejected
 
 _ENDPOINTS = Path(".ewms") / "endpoints.json"
 
 #: Longer than any token, and than any endpoints file.
 _MAX_FILE_CHARACTERS = 256 * 1024
-
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Server:
     @property
     def is_here(self) -> bool:
         """Whether the gateway is on this machine's own loopback."""
-        return urlsplit(self.gateway).hostname in _LOOPBACK
+        return is_loopback(self.gateway)
 
     def token(self) -> str:
         """Return the token to show now; "" where none is given to a gateway of this machine, which may need none.

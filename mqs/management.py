@@ -44,7 +44,8 @@ class Management:
     """The management API as user `mqs`, for one vhost."""
 
     def __init__(self, url: str, *, vhost: str) -> None:
-        self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S)
+        # The broker is a neighbour: a proxy of the environment does not reach it, and must not see MQS's password.
+        self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
         self._vhost = quote(vhost, safe="")
 
     async def version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:

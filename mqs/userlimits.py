@@ -34,7 +34,10 @@ class UserLimits:
         """`max_connections` 0 is no limit."""
         parts = urlsplit(api_url)
         self._http = httpx2.AsyncClient(
-            base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", timeout=_PATIENCE_S
+            base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+            timeout=_PATIENCE_S,
+            # The broker is never behind a proxy of the environment; see `mqs.management`.
+            trust_env=False,
         )
         self._issuer = issuer
         self._max_connections = max_connections

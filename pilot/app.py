@@ -13,7 +13,7 @@ from pathlib import Path
 from pilot.chirp import Chirper, voice
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.files import WorkDirectory
-from pilot.mounts import DATA_HUB, TASK_IO, Mount, check_path, check_together
+from pilot.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_together
 from pilot.pins import Pin, Pinned, find_places, look_at
 from pilot.places import Places, external_mounts
 from pilot.process import Children, began_s, prepare_process
@@ -141,10 +141,10 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
     work = WorkDirectory(told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext)
     connecting = asyncio.create_task(queues.connect())
     try:
-        task = await found(told, told.task.image, children, environment, home=work.path, places=kept)
+        task = await found(told, told.task.image, children, environment, places=kept)
         init = None
         if told.init is not None:
-            init = await found(told, told.init.image, children, environment, home=work.path, places=kept)
+            init = await found(told, told.init.image, children, environment, places=kept)
         if any(isinstance(one.runtime, Docker) for one in (task, init) if one):
             work = WorkDirectory(
                 told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext, shared=True
@@ -152,7 +152,9 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
         work.make()
         if not task.runtime.on_host:
             check_path(work.path)
-            check_together((Mount(work.data_hub, DATA_HUB), Mount(work.path, TASK_IO), *external))
+            check_together(
+                (Mount(work.data_hub, DATA_HUB), Mount(work.path, TASK_IO), Mount(work.path, TASK_HOME), *external)
+            )
         await connecting
     except BaseException:
         connecting.cancel()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from pilot.mounts import DATA_HUB, TASK_IO, Mount
+from pilot.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount
 from pilot.settings import FILE_PLACEHOLDERS, Program
 
 ENV_INFILE = "EWMS_TASK_INFILE"
@@ -30,6 +30,7 @@ class Place:
     infile: str = ""
     outfile: str = ""
     data_hub: str = ""
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,10 @@ class Runtime(Protocol):
     @property
     def on_host(self) -> bool:
         """Whether paths in arguments are the worker's own (a bare process) rather than the container's."""
+
+    @property
+    def has_home(self) -> bool:
+        """Whether the image has a home directory that can be written, and the variable that names it."""
 
     def command(
         self,
@@ -71,13 +76,17 @@ def task_command(
     arguments = tuple(_filled(argument, seen) for argument in program.args)
     named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub}
     environment = {**program.environment, **{key: value for key, value in named.items() if value}}
+    if runtime.has_home:
+        place = replace(place, home="")
+    elif seen.home:
+        environment.setdefault("HOME", seen.home)
     command = runtime.command(arguments, environment, task_mounts(external, place), name, listens=listens)
     return replace(command, environment={**command.environment, ENV_RUN: name})
 
 
 def task_mounts(external: Sequence[Mount], place: Place) -> tuple[Mount, ...]:
     """Return everything that is mounted for a run at `place`."""
-    own = ((place.task_io, TASK_IO), (place.data_hub, DATA_HUB))
+    own = ((place.task_io, TASK_IO), (place.data_hub, DATA_HUB), (place.home, TASK_HOME))
     return (*(Mount(source, target) for source, target in own if source), *external)
 
 
@@ -87,6 +96,7 @@ def _seen_in_container(place: Place) -> Place:
         infile=f"{TASK_IO}/{place.infile}" if place.infile else "",
         outfile=f"{TASK_IO}/{place.outfile}" if place.outfile else "",
         data_hub=DATA_HUB if place.data_hub else "",
+        home=TASK_HOME if place.home else "",
     )
 
 
@@ -96,6 +106,7 @@ def _seen_on_host(place: Place) -> Place:
         infile=f"{place.task_io}/{place.infile}" if place.infile else "",
         outfile=f"{place.task_io}/{place.outfile}" if place.outfile else "",
         data_hub=place.data_hub,
+        home=place.home,
     )
 
 

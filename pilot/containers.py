@@ -39,6 +39,7 @@ class Containers:
                 settings,
                 children=children,
                 work=work,
+                leftovers=leftovers,
                 runtime=runtime,
                 external=external,
                 on_end=on_end,

@@ -1,8 +1,11 @@
 """The pilot's files on the worker: one directory a run, its infile and outfile, its output.
 
     <parent>/ewms-pilot-data/<uuid>/task-io/{infile-<uuid>.<ext>,outfile-<uuid>.<ext>}
+                             <uuid>/home/
                              <uuid>/outputs/{stdoutfile,stderrfile}
+                             init-<hex>/home/
                              init-<hex>/outputs/{stdoutfile,stderrfile}
+                             warm-<hex>/home/
                              warm-<hex>/outputs/stderrfile
                              data-hub/
 
@@ -35,6 +38,11 @@ class RunFiles:
     outputs: str
     infile: str
     outfile: str
+
+    @property
+    def home(self) -> str:
+        """Return the home directory of the run."""
+        return f"{self.directory}/home"
 
     @property
     def stdout(self) -> str:
@@ -72,6 +80,7 @@ class WorkDirectory:
         os.mkdir(directory, 0o700)
         os.mkdir(task_io, 0o700)
         os.mkdir(outputs, 0o700)
+        os.mkdir(f"{directory}/home", 0o700)
         if self._shared:  # against the umask
             os.chmod(task_io, self._mode)
             os.chmod(directory, 0o711)  # noqa: S103 - below a directory that only the pilot may enter
@@ -98,6 +107,7 @@ class WorkDirectory:
         name = f"{kind}-{uuid.uuid4().hex}"
         directory = f"{self.path}/{name}"
         os.makedirs(f"{directory}/outputs", mode=0o700)
+        os.mkdir(f"{directory}/home", 0o700)
         return RunFiles(name, directory, "", f"{directory}/outputs", "", "")
 
 
@@ -111,6 +121,7 @@ def remove_run(files: RunFiles) -> bool:
         os.unlink(files.stdout)
         os.unlink(files.stderr)
         os.rmdir(files.outputs)
+        os.rmdir(files.home)
         os.rmdir(files.directory)
     except OSError:
         return False

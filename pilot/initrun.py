@@ -41,9 +41,9 @@ class InitRun:
     def start(self) -> None:
         """Run it."""
         assert self._settings.init is not None
-        place = Place(data_hub=self._work.data_hub)
         try:
             files = self._work.begin_outputs("init")
+            place = Place(data_hub=self._work.data_hub, home=files.home)
             command = task_command(self._runtime, self._settings.init, self._external, place, f"ewms-{files.name}")
             self._child = self._children.spawn(
                 command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._exited(files, code)

@@ -22,7 +22,12 @@ class Leftovers:
         if failed or self._settings.dump_output:
             for name, path in (("stdout", files.stdout), ("stderr", files.stderr)):
                 printed(name, files.name, read_tail(path, DUMPED_BYTES))
-        if not self._settings.keep_files and not remove_run(files):
+        if not self._settings.keep_files:
+            self.remove(files)
+
+    def remove(self, files: RunFiles) -> None:
+        """Remove the files of a run, in a thread if it left many."""
+        if not remove_run(files):
             removal = asyncio.get_running_loop().create_task(asyncio.to_thread(remove_tree, files.directory))
             self._removals.add(removal)
             removal.add_done_callback(self._removals.discard)

@@ -14,6 +14,8 @@ from schemas.workerpaths import directory_problem, is_within, path_problem
 #: In the container: where a task finds its files.
 TASK_IO = "/ewms-pilot-data/task-io"
 DATA_HUB = "/ewms-pilot-data/data-hub"
+#: In the container: the home directory of one run, or of one warm container.
+TASK_HOME = "/ewms-pilot-data/home"
 
 READ_ONLY = ("/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/root", "/var/log", "/var/cache", "/var/spool")
 READ_ONLY_TARGETS = (*READ_ONLY, "/proc", "/dev", "/sys")

@@ -59,7 +59,7 @@ class PerEvent:
             return
         try:
             files = run.files = self._work.begin_run(body)
-            place = Place(files.task_io, files.infile, files.outfile, self._work.data_hub)
+            place = Place(files.task_io, files.infile, files.outfile, self._work.data_hub, files.home)
             command = task_command(self._runtime, self._settings.task, self._external, place, f"ewms-{files.name}")
             run.child = self._children.spawn(
                 command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._exited(key, run, code)

@@ -49,6 +49,11 @@ class Pinned:
         """Whether paths in arguments are the worker's own."""
         return self.runtime.on_host
 
+    @property
+    def has_home(self) -> bool:
+        """Whether the image has a home directory that can be written."""
+        return self.runtime.has_home
+
     def command(
         self,
         arguments: Sequence[str],

@@ -21,6 +21,8 @@ from deploy.local.rundir import run_directory
 from deploy.local.services import Servers, Services, running
 from deploy.local.stack import Stack, running_stack
 
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -45,6 +47,10 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("EWMS_STATE_DIR", raising=False)
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        # The tests' own clients reach nothing but loopback.
+        for name in PROXIES:
+            patch.delenv(name, raising=False)
+            patch.delenv(name.upper(), raising=False)
         yield
 
 

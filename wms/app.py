@@ -91,7 +91,9 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         stack.push_async_callback(bus.drain)
         await bus.consume(Handlers(fleet, snapshots).handle)
 
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0))
+        # MQS is a neighbour, which no proxy of the environment reaches.
+        http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
+        await stack.enter_async_context(http)
         routes = catalogue.routes(
             fleet=fleet, store=store, bus=bus, http=http, clusters=clusters, query_max_bytes=settings.query_max_bytes
         )

@@ -12,7 +12,7 @@ _PROGRAMS = ("apptainer", "bwrap")
 
 #: What a download needs to know of the launcher's environment; a pilot gives its programs none of it.
 _KEPT = ("EWMS_DEBIAN_MIRROR", "HOME", "PYTHONPATH", "XDG_CACHE_HOME")
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 
 _SCRIPT = """\
 #!/bin/sh

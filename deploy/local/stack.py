@@ -47,6 +47,9 @@ _START_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 35.0
 _ATTEMPTS = 3
 
+#: A proxy of the environment does not reach this machine's own loopback.
+_WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 @dataclass(slots=True)
 class Stack:
@@ -370,7 +373,7 @@ def _check_ports(wanted: Asked) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own http address on loopback
+        with _WITHOUT_PROXY.open(url, timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pilot.container import Command
-from pilot.mounts import Mount
+from pilot.mounts import TASK_HOME, Mount
 
 #: What apptainer itself needs of the pilot's environment: where to find its helpers, where to put its caches.
 KEPT = ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "HOME", "USER", "XDG_RUNTIME_DIR")
@@ -33,6 +33,7 @@ class Apptainer:
     as_run: bool = False
     debug: bool = False
     on_host: bool = False
+    has_home: bool = False
 
     def command(
         self,
@@ -44,6 +45,10 @@ class Apptainer:
         listens: bool = False,
     ) -> Command:
         """Return `apptainer exec|run ... IMAGE ARGS`."""
+        inner = {f"APPTAINERENV_{key}": value for key, value in environment.items() if key != "HOME"}
+        # Apptainer takes this variable by an option only, which splits its value at a colon.
+        home = environment.get("HOME", "")
+        home = home if home.startswith("/") and ":" not in home else TASK_HOME
         binds = [f"{m.source}:{m.target}{':ro' if m.read_only else ''}" for m in mounts]
         argv = (
             self.binary,
@@ -51,7 +56,10 @@ class Apptainer:
             "run" if self.as_run else "exec",
             "--userns",
             "--containall",
+            # Together: nothing is mounted, and the variable is this.
             "--no-home",
+            "--home",
+            home,
             "--no-eval",
             "--pwd",
             "/",
@@ -59,7 +67,6 @@ class Apptainer:
             self.image,
             *arguments,
         )
-        inner = {f"APPTAINERENV_{key}": value for key, value in environment.items()}
         return Command(argv, {**self.environment, **inner})
 
 

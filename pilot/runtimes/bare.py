@@ -18,6 +18,7 @@ class Bare:
 
     environment: Mapping[str, str]
     on_host: bool = True
+    has_home: bool = False
 
     def command(
         self,

@@ -33,6 +33,7 @@ class Bubblewrap:
     entries: tuple[Entry, ...]
     environment: Mapping[str, str]
     on_host: bool = False
+    has_home: bool = False
 
     def command(
         self,

@@ -30,6 +30,7 @@ class Docker:
     environment: Mapping[str, str]
     shm_size: str = ""
     on_host: bool = False
+    has_home: bool = True
 
     def command(
         self,

@@ -97,10 +97,9 @@ async def found(
     children: Children,
     environment: Mapping[str, str],
     *,
-    home: str,
     places: Places,
 ) -> Found:
-    """Return the runtime for an image, ready to run it. `environment` is the pilot's own, `home` a bare task's.
+    """Return the runtime for an image, ready to run it. `environment` is the pilot's own.
 
     Raises: ImageUnusable, with the remedy.
     """
@@ -110,7 +109,7 @@ async def found(
         check_image(image_name, image.looked, places)
     match platform:
         case Platform.NONE:
-            return Found(Bare({"PATH": DEFAULT_PATH, "HOME": home}))
+            return Found(Bare({"PATH": DEFAULT_PATH}))
         case Platform.BUBBLEWRAP:
             binary = _binary("bwrap", "", environment, "install bubblewrap")
             if not image.is_directory:

@@ -10,8 +10,8 @@ from pathlib import Path
 from pilot.container import Place, Runtime, task_command
 from pilot.errors import container_not_started, os_text
 from pilot.errortext import last_words
-from pilot.files import WorkDirectory
-from pilot.leftovers import DUMPED_BYTES, printed
+from pilot.files import RunFiles, WorkDirectory
+from pilot.leftovers import DUMPED_BYTES, Leftovers, printed
 from pilot.mounts import Mount
 from pilot.process import Child, Children, found_program
 from pilot.settings import Settings
@@ -34,6 +34,7 @@ class WarmSlot:
         *,
         children: Children,
         work: WorkDirectory,
+        leftovers: Leftovers,
         runtime: Runtime,
         external: tuple[Mount, ...],
         on_end: Callable[[int, Outcome], None],
@@ -42,6 +43,7 @@ class WarmSlot:
         self._settings = settings
         self._children = children
         self._work = work
+        self._leftovers = leftovers
         self._runtime = runtime
         self._external = external
         self._on_end, self._on_gone = on_end, on_gone
@@ -52,6 +54,7 @@ class WarmSlot:
         self._event_id = ""
         self._line = b""
         self._name = ""
+        self._files: RunFiles | None = None
         self._child: Child | None = None
         self._talk: Talk | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -124,13 +127,15 @@ class WarmSlot:
 
     def _spawn(self) -> None:
         self._name, self._mark = f"ewms-warm-{os.urandom(16).hex()}", 0
-        place = Place(data_hub=self._work.data_hub)
         try:
+            files = self._files = self._work.begin_outputs("warm")
+            place = Place(data_hub=self._work.data_hub, home=files.home)
             command = task_command(self._runtime, self._settings.task, self._external, place, self._name, listens=True)
             command = tethered(command, found_program(command), os.getpid())
             child, pipes = self._children.spawn_piped(command, on_end=self._exited)
         except (OSError, ValueError) as error:
             self._child = self._talk = None
+            self._put_away()
             self.feed(slot.Unstartable(container_not_started("task", os_text(error))))
             return
         self._child = child
@@ -166,6 +171,7 @@ class WarmSlot:
         if self.free and self._slot.phase is Phase.WARM:
             log.warning("a warm container ended between two events (exit code %d): %s", code, words)
         self._keep(talk)
+        self._put_away()
         self.feed(slot.Gone(self._loop.time(), code, words, traceback, unread))
         self._on_gone()
 
@@ -176,9 +182,15 @@ class WarmSlot:
 
     def _keep(self, talk: Talk) -> None:
         """Keep the end of what the container wrote to its standard error, if files are to be kept."""
-        if not self._settings.keep_files:
+        if not self._settings.keep_files or self._files is None:
             return
         try:
-            Path(self._work.begin_outputs("warm").stderr).write_text(talk.stderr.text())
+            Path(self._files.stderr).write_text(talk.stderr.text())
         except OSError as error:
             log.warning("the standard error of a warm container cannot be kept: %s", os_text(error))
+
+    def _put_away(self) -> None:
+        """Remove what the container leaves, unless files are to be kept."""
+        if self._files is not None and not self._settings.keep_files:
+            self._leftovers.remove(self._files)
+        self._files = None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pilot.container import Runtime
 from pilot.errors import Failure
 from pilot.files import WorkDirectory
+from pilot.leftovers import Leftovers
 from pilot.mounts import Mount
 from pilot.process import Children
 from pilot.settings import Settings
@@ -28,6 +29,7 @@ class Stream:
         *,
         children: Children,
         work: WorkDirectory,
+        leftovers: Leftovers,
         runtime: Runtime,
         external: tuple[Mount, ...],
         on_end: Callable[[int, Outcome], None],
@@ -40,6 +42,7 @@ class Stream:
                 settings,
                 children=children,
                 work=work,
+                leftovers=leftovers,
                 runtime=runtime,
                 external=external,
                 on_end=on_end,

@@ -28,7 +28,9 @@ def test_data_are_one_launchers_stay_after_its_end_and_go_by_a_fresh_start(scrat
     # Left by a launcher that was killed.
     (scratch / ".ewms").mkdir()
     (scratch / ".ewms/endpoints.json").write_text('{"gateway": "http://127.0.0.1:1"}')
-    launcher = launch("up", "--pool", "local", "--data", "data")
+    # Nobody listens there: whatever of ours took a proxy to loopback would not get through.
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    launcher = launch("up", "--pool", "local", "--data", "data", **nowhere, all_proxy="socks5h://127.0.0.1:9")
     first = wait_until_up(launcher, scratch)
     task = Task(image="none", args="true {{INFILE}}", inputs=["in"], outputs=["out"], clusters=[first["cluster"]])
     with Client(first["gateway"], token=first["token"], timeout=60) as client:

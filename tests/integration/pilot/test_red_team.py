@@ -117,7 +117,7 @@ async def image_refused(directory: Path, platform: dict[str, Any], image: str, r
     async def choose() -> None:
         told = settings(variables, directory=str(directory))
         kept = find_places(told, "")
-        await found(told, image, Children(), platform["environment"], home=str(directory), places=kept)
+        await found(told, image, Children(), platform["environment"], places=kept)
 
     with pytest.raises(Rejected) as seen:
         await choose()

@@ -14,7 +14,7 @@ from pilot.runtimes.bubblewrap import Bubblewrap, Entry
 from pilot.runtimes.docker import Docker, is_reference
 from pilot.settings import Program
 
-PLACE = Place("/w/ewms-pilot-data/u/task-io", "infile-u.in", "outfile-u.out", "/w/ewms-pilot-data/data-hub")
+PLACE = Place("/w/ewms-pilot-data/u/task-io", "infile-u.in", "outfile-u.out", "/w/ewms-pilot-data/data-hub", "/w/h")
 EXTERNAL = (Mount("/cvmfs/x", "/cvmfs/x", read_only=True),)
 IN, OUT, HUB = (
     "/ewms-pilot-data/task-io/infile-u.in",
@@ -62,6 +62,33 @@ def test_a_bare_process_gets_the_workers_own_paths() -> None:
     assert made.environment["EWMS_TASK_INFILE"] == made.argv[1]
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("/data/me", "/data/me"),
+        ("/with blank", "/with blank"),
+        # Apptainer would take these for something else.
+        ("/a:/b", "/ewms-pilot-data/home"),
+        ("relative", "/ewms-pilot-data/home"),
+        ("", "/ewms-pilot-data/home"),
+    ],
+)
+def test_apptainer_gets_a_home_of_task_env_by_its_option(given: str, taken: str) -> None:
+    made = command(APPTAINER, "x", HOME=given)
+    assert made.argv[made.argv.index("--home") + 1] == taken
+    assert "APPTAINERENV_HOME" not in made.environment
+
+
+def test_home_is_the_runs_own_except_where_the_image_brings_one() -> None:
+    assert command(BARE, "x").environment["HOME"] == "/w/h"
+    assert command(BARE, "x", HOME="/mine").environment["HOME"] == "/mine"
+    assert "--setenv HOME /ewms-pilot-data/home" in " ".join(command(BUBBLEWRAP, "x").argv)
+    assert "--bind /w/h /ewms-pilot-data/home" in " ".join(command(BUBBLEWRAP, "x").argv)
+    assert "HOME" not in " ".join(command(DOCKER, "x").argv)
+    assert "/w/h" not in " ".join(command(DOCKER, "x").argv)
+    assert "--env HOME=/mine" in " ".join(command(DOCKER, "x", HOME="/mine").argv)
+
+
 def test_init_knows_the_data_hub_only() -> None:
     made = command(APPTAINER, "fetch", "{{DATA_HUB}}", "{{INFILE}}", place=Place(data_hub=PLACE.data_hub))
     assert made.argv[-2:] == (HUB, "{{INFILE}}")
@@ -80,9 +107,11 @@ def test_apptainer_runs_the_image_contained_and_without_evaluating_anything() ->
     made = command(APPTAINER, "reco", "{{INFILE}}", SEED="7,8")
     assert made.argv == tuple(
         shlex.split(
-            "/bin/apptainer --quiet exec --userns --containall --no-home --no-eval --pwd / "
+            "/bin/apptainer --quiet exec --userns --containall --no-home --home /ewms-pilot-data/home --no-eval "
+            "--pwd / "
             "--bind /w/ewms-pilot-data/u/task-io:/ewms-pilot-data/task-io "
             "--bind /w/ewms-pilot-data/data-hub:/ewms-pilot-data/data-hub "
+            "--bind /w/h:/ewms-pilot-data/home "
             f"--bind /cvmfs/x:/cvmfs/x:ro /images/reco reco {IN}"
         )
     )

@@ -1,0 +1,35 @@
+"""How HTTP reaches an address: by the proxy that the environment names, or straight, on this machine's own loopback."""
+
+import ipaddress
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from schemas.errors import Rejected
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether the URL `address` is on this machine's own loopback, which no proxy elsewhere can reach."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def http_client(address: str, **options: Any) -> httpx2.AsyncClient:
+    """Return a client for URLs at `address`; it uses the environment's proxy unless `address` is on loopback.
+
+    Raises:
+        Rejected: the environment names a proxy that cannot be used.
+    """
+    try:
+        return httpx2.AsyncClient(trust_env=not is_loopback(address), **options)
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        # The library's text may quote the address, and with it a password.
+        why = "SOCKS needs the package socksio" if isinstance(error, ImportError) else "its address is none"
+        raise Rejected(
+            f"the proxy that the environment names cannot be used ({why})",
+            hint="correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name this server in NO_PROXY",
+        ) from error
