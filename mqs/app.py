@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from mqs.attempts import AttemptsIntake
 from mqs.broker import Broker
 from mqs.depths import Sampler
 from mqs.groups import Groups
@@ -79,6 +80,15 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         sweeper = Sweeper(store, broker, patience=settings.patience, interval_s=settings.sweep_s)
         sweeper.start()
         stack.push_async_callback(sweeper.stop)
+
+        intake = AttemptsIntake(
+            store,
+            broker,
+            max_per_workflow=settings.max_failed_attempts,
+            retention=timedelta(seconds=settings.retire_retention_s),
+        )
+        await intake.start()
+        stack.push_async_callback(intake.stop)
 
         user_limits = UserLimits(
             settings.rabbitmq_api_url.get_secret_value(), issuer, max_connections=settings.user_connections

@@ -17,6 +17,7 @@ from yarl import URL
 from mqs.management import Load, Management, Totals
 from mqs.shares import FULL_POLICY, full_patterns
 from mqs.topology import (
+    ATTEMPTS,
     VHOST_CHAIN,
     Binding,
     Chain,
@@ -24,14 +25,17 @@ from mqs.topology import (
     Exchange,
     Queue,
     QueueLimits,
+    attempts_binding,
     full_policy_document,
     policy_document,
     stages,
     way_in,
 )
-from runtime.amqp import AccessRefused, Connection, ConnectionLost
+from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer
+from runtime.amqp.consumer import OnDelivery
 from runtime.sealing import Sharing, seal
 from runtime.telemetry import counter, histogram, log
+from schemas.attempts import ATTEMPTS_QUEUE
 from schemas.errors import Broken
 from schemas.ids import Mqid, WorkflowId
 from schemas.topology import POLICY_NAME, Service
@@ -119,6 +123,24 @@ class Broker:
         """Create the queues of a workflow with all that belongs to them; what exists stays as it is."""
         for chains in stages(workflow_id, mqids):
             await self._on_lanes(chains, _declare)
+
+    async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
+        """Let the pilots of workflows report failed attempts; a workflow without a dead exchange is left out."""
+        await self._on_lanes([(ATTEMPTS,)], _declare)
+        await self._on_lanes([(attempts_binding(workflow),) for workflow in workflow_ids], _declare, missing_ok=True)
+
+    async def consume_attempts(self, on_delivery: OnDelivery, *, prefetch: int) -> Consumer:
+        """Take the reports of failed attempts; `on_delivery` is called with each."""
+
+        async def prepare(channel: Channel) -> None:
+            await _declare(channel, (ATTEMPTS,))
+
+        return await self._connection.consume(ATTEMPTS_QUEUE, on_delivery, prefetch=prefetch, prepare=prepare)
+
+    @property
+    def on_connected(self) -> list[Callable[[], None]]:
+        """Return the callbacks that are called whenever the broker is back."""
+        return self._connection.on_connected
 
     async def seal(self) -> None:
         """Return when every queue that was declared before survives a crash of the broker.

@@ -17,6 +17,7 @@ from mqs.grants import (
     user_grant,
 )
 from mqs.groups import Groups
+from mqs.history import error_groups, failed_attempts
 from mqs.keys import Issuer
 from mqs.repository import Found
 from mqs.userlimits import UserLimits
@@ -26,6 +27,7 @@ from runtime.telemetry import counter
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import NotFound, Rejected, Unavailable
 from schemas.events import Event, WorkflowOver, WorkflowRequested
+from schemas.history import AttemptsQuery, ErrorGroupsQuery
 from schemas.ids import Mqid, WorkflowId
 from schemas.legacywire import Wire
 from schemas.logs import LogQuery, LogsQuery
@@ -113,6 +115,10 @@ class Handlers:
                 return _group_answer(found)
             case ProfileQuery():
                 return await self._profile(request)
+            case AttemptsQuery():
+                return await failed_attempts(self._store, request)
+            case ErrorGroupsQuery():
+                return await error_groups(self._store, request)
             case LogsQuery() | LogQuery():
                 raise Rejected("MQS has no logs of workers")
 

@@ -4,6 +4,7 @@ MQGroupColl    {_id: <workflow id>, rev, wake_at, state, ...}     the root: ever
 MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
 MQLedgerColl   {_id: "queues", rev, n_queues}                     moves in the same transaction as the groups
 MQOrphanColl   {_id: <queue>, seen_at}                            queues on the broker that belong to no workflow
+FailedAttemptColl  {_id, workflow_id, cursor, expires_at, ...}    reports of pilots, the newest of each workflow
 """
 
 from collections import Counter
@@ -34,6 +35,11 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("mqid",), unique=True),
         Index(("workflow_id", "position")),
         Index(("retired_at",)),
+    ],
+    Collection.FAILED_ATTEMPTS: [
+        Index(("workflow_id", "cursor")),
+        Index(("workflow_id", "event_id")),
+        Index(("expires_at",), expire_after=timedelta()),
     ],
     # A key goes once no token of it can be good any more.
     Collection.MQ_KEYS: [Index(("expires_at",), expire_after=timedelta())],
@@ -172,6 +178,29 @@ async def queues_known(store: Store) -> set[str]:
 async def orphans_seen(reader: Reader) -> dict[str, datetime]:
     """Return the queues that belong to no workflow, and since when that is known."""
     return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(Collection.MQ_ORPHANS, {})}
+
+
+async def workflows_with_queues(reader: Reader) -> list[WorkflowId]:
+    """Return the workflows that have queues on the broker."""
+    states = [GroupState.ACTIVE.value, GroupState.RETIRING.value]
+    documents = await reader.find(Collection.MQ_GROUPS, {"state": {"$in": states}, "activated_at": {"$ne": None}})
+    return [WorkflowId(document["_id"]) for document in documents]
+
+
+async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -> int:
+    """Delete all but the newest `n_kept` failed attempts of a workflow; return how many were deleted."""
+    last = await store.find(
+        Collection.FAILED_ATTEMPTS,
+        {"workflow_id": workflow_id},
+        sort=[("cursor", -1)],
+        skip=n_kept,
+        limit=1,
+        projection={"cursor": 1},
+    )
+    if not last:
+        return 0
+    older = {"workflow_id": workflow_id, "cursor": {"$lte": last[0]["cursor"]}}
+    return await store.delete_matching(Collection.FAILED_ATTEMPTS, older)
 
 
 def remembered(sweep: Sweep, now: datetime) -> tuple[Change, ...]:

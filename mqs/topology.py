@@ -2,6 +2,7 @@
 
     x.<mqid> (direct) ──<mqid>──► <mqid> (quorum) ··dead letters··► dead (headers) ──x-first-death-queue──┐
     x.dead.<workflow> (direct) ──<workflow>──────────────────────────────────────────► dead.<workflow> ◄──┘
+                               ──attempts──────────────────────────────────────────► mqs.attempts (of all workflows)
 
 Who may publish is decided at an exchange, since AMQP checks nothing else on a publish: an exchange with one queue
 behind it is what makes a token good for one queue. The names are those of `schemas.topology`.
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from schemas.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE
 from schemas.ids import Mqid, WorkflowId
 from schemas.topology import (
     DEAD_BINDING_HEADER,
@@ -61,8 +63,14 @@ class Binding:
 #: What has to be declared one after the other; chains of different queues need no order among them.
 Chain = tuple[Exchange | Queue | Binding, ...]
 
-#: The vhost's own exchange, which every workflow's dead letters pass.
-VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"),)
+#: Where the pilots of all workflows report failed attempts. MQS takes them at once; while it is away the newest stay.
+ATTEMPTS = Queue(
+    ATTEMPTS_QUEUE,
+    {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": -1, "x-max-length": 100_000, "x-overflow": "drop-head"},
+)
+
+#: The vhost's own exchange, which every workflow's dead letters pass, and MQS's own queue.
+VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"), ATTEMPTS)
 
 
 def stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], ...]:
@@ -76,7 +84,17 @@ def stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain,
 def dead_letter_chain(workflow_id: WorkflowId) -> Chain:
     """Return what collects the dead letters of a workflow."""
     exchange, queue = dead_exchange(workflow_id), dead_queue(workflow_id)
-    return (Exchange(exchange), Queue(queue, DEAD_QUEUE_ARGUMENTS), Binding(exchange, queue, key=workflow_id))
+    return (
+        Exchange(exchange),
+        Queue(queue, DEAD_QUEUE_ARGUMENTS),
+        Binding(exchange, queue, key=workflow_id),
+        attempts_binding(workflow_id),
+    )
+
+
+def attempts_binding(workflow_id: WorkflowId) -> Binding:
+    """Return the way that reports of failed attempts take from the pilots of a workflow to MQS."""
+    return Binding(dead_exchange(workflow_id), ATTEMPTS_QUEUE, key=ATTEMPTS_KEY)
 
 
 def queue_chain(mqid: Mqid) -> Chain:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import platform
 import signal
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from pilot.chirp import Chirper, voice
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
-from pilot.files import WorkDirectory
+from pilot.files import WorkDirectory, read_tail
 from pilot.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_together
 from pilot.pins import Pin, Pinned, find_places, look_at
 from pilot.places import Places, external_mounts
@@ -23,6 +24,7 @@ from pilot.run import Pilot
 from pilot.runtimes.docker import Docker
 from pilot.runtimes.found import found
 from pilot.settings import TASK_FILE, Settings, chirp, settings
+from pilot.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts
 from schemas.errors import EWMSError
 from schemas.legacywire import Wire, check_codec
 from schemas.statuses import PilotStatus
@@ -172,7 +174,14 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
         init_runtime=Pinned(init.runtime, (*init.pins, *pins)) if init else None,
         external=external,
         born_s=began_s(),
+        whereabouts=_whereabouts(environment),
     )
+
+
+def _whereabouts(environment: Mapping[str, str]) -> Whereabouts:
+    """Return where this pilot is, as HTCondor's ads and the machine itself tell."""
+    machine_ad, job_ad = (read_tail(path) if (path := environment.get(name)) else "" for name in (MACHINE_AD, JOB_AD))
+    return find_whereabouts(environment, machine_ad=machine_ad, job_ad=job_ad, node=platform.node())
 
 
 def _external(told: Settings, kept: Places) -> tuple[tuple[Mount, ...], tuple[Pin, ...]]:

@@ -4,12 +4,15 @@ A failing task *rejects with requeue*: the queue's policy delays the next attemp
 fifth the pilot publishes the event's own bytes, with the reasons, to the workflow's dead letters and acknowledges.
 """
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
 from pilot.errors import Failure
 from pilot.settings import Settings
-from schemas.dataevents import Header, HeaderValue
+from pilot.whereabouts import Whereabouts
+from schemas.attempts import MAX_EXCERPT_BYTES, FailedAttempt
+from schemas.dataevents import DataEvent, Header, HeaderValue
 from schemas.topology import MAX_ATTEMPTS
 
 #: AMQP frames carry headers whole; the texts in them stay far below the smallest frame.
@@ -45,6 +48,48 @@ def dead_letter_headers(
         Header.DEAD_WORKER: worker,
         Header.DEAD_AT: now.isoformat(),
     }
+
+
+def failed_attempt(
+    event: DataEvent,
+    failure: Failure,
+    *,
+    attempt: int,
+    gave_up: bool,
+    queue: str,
+    settings: Settings,
+    whereabouts: Whereabouts,
+    pilot: str,
+    last_lines: str,
+    took_s: float,
+    now: datetime,
+) -> FailedAttempt:
+    """Return the report of one failed attempt at `event`."""
+    key = event.headers.get(Header.KEY, "")
+    return FailedAttempt(
+        event_id=event.id,
+        key=key if isinstance(key, str) else "",
+        attempt=attempt,
+        pilot=pilot,
+        reason=failure.reason.value,
+        error=str(failure),
+        queue=queue,
+        task_id=settings.task_id,
+        taskforce_uuid=settings.taskforce_uuid,
+        last_lines=last_lines or failure.traceback,
+        exit_code=failure.exit_code,
+        site=whereabouts.site,
+        machine=whereabouts.machine,
+        slot=whereabouts.slot,
+        worker=whereabouts.worker,
+        failed_at=now.isoformat(),
+        took_s=round(took_s, 3),
+        gave_up=gave_up,
+        n_bytes=len(event.body),
+        content_type=event.content_type,
+        digest=hashlib.sha256(event.body).hexdigest(),
+        excerpt=event.body[:MAX_EXCERPT_BYTES],
+    )
 
 
 def _is_brokers(header: str) -> bool:

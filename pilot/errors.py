@@ -24,6 +24,8 @@ class Failure:
     final: bool = False
     aka: str = ""
     traceback: str = ""
+    #: 128 + n where signal n ended the task; None where there was no exit.
+    exit_code: int | None = None
 
     def __str__(self) -> str:
         return f"{self.type}({self.text!r})"
@@ -31,7 +33,12 @@ class Failure:
 
 def container_failed(alias: str, exit_code: int, text: str, traceback: str = "") -> Failure:
     """Return the failure of a container that ended with a non-zero `exit_code`."""
-    return Failure("ContainerRunError", f"{alias} failed (exit code {exit_code}): {text}", traceback=traceback)
+    return Failure(
+        "ContainerRunError",
+        f"{alias} failed (exit code {exit_code}): {text}",
+        traceback=traceback,
+        exit_code=exit_code,
+    )
 
 
 def container_timed_out(alias: str, timeout_s: float) -> Failure:
@@ -134,6 +141,7 @@ def container_ended(exit_code: int, text: str, traceback: str = "", *, mute: boo
         f"task {what} in the middle of an event: {text}; "
         "a warm task answers every line, and ends when its standard input does",
         traceback=traceback,
+        exit_code=exit_code,
     )
 
 

@@ -7,6 +7,7 @@ import re
 
 MAX_LINE = 300
 MAX_TRACEBACK = 3000
+MAX_LAST_LINES = 30
 NOTHING = "<no stderr logs>"
 
 _HEAD = "Traceback (most recent call last):"
@@ -35,6 +36,14 @@ def last_words(stderr: str) -> tuple[str, str]:
         if _RUNTIME_FAILED.match(line):
             return _short(line), ""
     return NOTHING, ""
+
+
+def last_lines(output: str) -> str:
+    """Return the last lines of what a task wrote, printable, without the empty ones at the end."""
+    lines = [_printable(line) for line in output.splitlines()]
+    while lines and not lines[-1]:
+        lines.pop()
+    return "\n".join(lines[-MAX_LAST_LINES:])
 
 
 def one_line(text: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """What a pilot can be told to do: the instructions that its lifecycle gives, to be carried out in order. (core)"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pilot.errors import Failure
@@ -75,10 +75,14 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Tell the broker what becomes of the delivery, and drop the event."""
+    """Tell the broker what becomes of the delivery, and drop the event.
+
+    With a `failure` this was a failed attempt, to be reported; two that differ in it alone settle alike.
+    """
 
     key: int
     how: How
+    failure: Failure | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

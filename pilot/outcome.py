@@ -64,7 +64,7 @@ def _failed(state: State, held: Held, failure: Failure, now_s: float) -> Step:
         state = replace(state, settling={**state.settling, held.key: Settling(held, failure)})
         instructions.append(PublishDeadLetter(held.key, failure, held.attempt))
     else:
-        instructions.append(settled(held, How.REJECT))
+        instructions.append(settled(held, How.REJECT, failure))
     bad_worker = 0 < policy.max_failures_in_a_row <= len(row)
     if state.stage is Stage.LISTENING and not okay and (policy.stop_on_error or bad_worker):
         state, more = drained(state)

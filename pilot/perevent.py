@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pilot.container import Place, Runtime, task_command
 from pilot.errors import Failure, container_failed, container_not_started, container_timed_out, os_text
-from pilot.errortext import last_words
+from pilot.errortext import last_lines, last_words
 from pilot.files import RunFiles, WorkDirectory, read_outfile, read_tail
 from pilot.leftovers import Leftovers
 from pilot.mounts import Mount
@@ -105,7 +105,12 @@ class PerEvent:
                 failure = named
             else:
                 output, content_type = body, named
-        self._on_end(key, Outcome(output, content_type, failure, run.interrupted))
+        wrote = _last_lines(run.files) if failure is not None and run.files is not None else ""
+        self._on_end(key, Outcome(output, content_type, failure, run.interrupted, wrote))
         # The slot has its next event by now; the rest is housekeeping.
         if run.files is not None:
             self._leftovers.put_away(run.files, failed=failure is not None and not run.interrupted)
+
+
+def _last_lines(files: RunFiles) -> str:
+    return last_lines(read_tail(files.stderr)) or last_lines(read_tail(files.stdout))

@@ -31,6 +31,8 @@ class Run:
     started_s: float = 0.0
     output: bytes = b""
     output_type: str = ""
+    #: The last lines of what a failed task wrote.
+    last_lines: str = ""
     #: Output queues whose broker holds the output already.
     confirmed: set[int] = field(default_factory=set)
 

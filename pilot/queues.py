@@ -11,6 +11,7 @@ from pilot.renewal import TokenSource
 from pilot.settings import Queue, Settings
 from pilot.token import TokenFile, half_life_at, is_expired, look_again_in_s
 from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer, Delivery
+from schemas.attempts import ATTEMPTS_KEY
 from schemas.dataevents import DataEvent, output_id
 from schemas.errors import EWMSError
 from schemas.ids import EventId, Mqid, TaskId
@@ -145,6 +146,10 @@ class Queues:
         """Publish an event of `queue` to the workflow's dead letters. Raises as `publish` does."""
         workflow = self._settings.workflow_id
         await self._published(queue, dead_exchange(workflow), workflow, event)
+
+    async def publish_attempt(self, queue: Queue, event: DataEvent) -> None:
+        """Publish the report of a failed attempt at an event of `queue`. Raises as `publish` does."""
+        await self._published(queue, dead_exchange(self._settings.workflow_id), ATTEMPTS_KEY, event)
 
     async def _published(self, queue: Queue, exchange: str, routing_key: str, event: DataEvent) -> None:
         connection = self._connections[_key(queue)]

@@ -37,6 +37,7 @@ from pilot.mounts import Mount
 from pilot.process import Children
 from pilot.publishing import Publishing, Run
 from pilot.queues import Queues
+from pilot.reports import Reports
 from pilot.retiring import end_of_work_s
 from pilot.settings import Queue, Settings
 from pilot.state import Policy, State, policy
@@ -55,6 +56,7 @@ from pilot.stimuli import (
     Tick,
 )
 from pilot.tasks import Outcome
+from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery
 from schemas.errors import EWMSError
 
@@ -76,12 +78,14 @@ class Pilot:
         init_runtime: Runtime | None,
         external: tuple[Mount, ...],
         born_s: float,
+        whereabouts: Whereabouts,
     ) -> None:
         """`born_s` is when this process began, on the event loop's clock: from then on the worker's runtime counts."""
         self._settings = settings
         self._born_s = born_s
         self._queues = queues
         self._chirper = chirper
+        self._reports = Reports(settings, queues, whereabouts)
         self._publishing = Publishing(settings, queues, on_end=self._published)
         self._containers = Containers(
             settings,
@@ -122,7 +126,13 @@ class Pilot:
             abandoned = (*self._publishing.under_way, *self._others)
             for task in abandoned:
                 task.cancel()
-            await asyncio.gather(*self._settlements, *abandoned, self._containers.removed(), return_exceptions=True)
+            await asyncio.gather(
+                *self._settlements,
+                *abandoned,
+                self._reports.finish(),
+                self._containers.removed(),
+                return_exceptions=True,
+            )
 
     def _policy(self) -> Policy:
         ends_s = end_of_work_s(self._born_s, self._settings.worker_runtime_s)
@@ -173,13 +183,16 @@ class Pilot:
                 self._start(key)
             case PublishOutput(key, after_s):
                 self._publishing.output(key, self._runs[key], after_s)
-            case Settle(key, how):
+            case Settle(key, how, failure):
+                self._report(key, failure, gave_up=False)
                 self._settle(key, how)
             case Count(n_failed, n_success, failure):
                 self._chirper.counters(n_failed=n_failed, n_success=n_success, failure=failure)
                 if failure is not None:
                     log.warning("task failed: %s", failure)
             case PublishDeadLetter(key, failure, attempt, after_s):
+                if not after_s:  # for the first time
+                    self._report(key, failure, gave_up=True)
                 self._publishing.dead_letter(
                     key, *self._deliveries[key], failure=failure, attempt=attempt, after_s=after_s
                 )
@@ -262,6 +275,7 @@ class Pilot:
         has_output = outcome.output is not None
         if outcome.output is not None:
             run.output, run.output_type = outcome.output, outcome.output_type
+        run.last_lines = outcome.last_lines
         now_s = self._loop.time()
         self.feed(
             Ended(
@@ -275,6 +289,12 @@ class Pilot:
         )
 
     # Events out.
+
+    def _report(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
+        """Report a failed attempt, if it is one."""
+        run, entry = self._runs.get(key), self._deliveries.get(key)
+        if failure is not None and run is not None and entry is not None:
+            self._reports.report(*entry, run, failure=failure, gave_up=gave_up)
 
     def _published(self, key: int, refused: Failure | None, passing: bool) -> None:
         now_s = self._loop.time()

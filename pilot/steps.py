@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pilot.errors import Failure
 from pilot.instructions import How, Instruction, Report, Settle
 from pilot.state import State
 from pilot.stimuli import Held
@@ -10,8 +11,8 @@ from schemas.statuses import PilotStatus
 Step = tuple[State, list[Instruction]]
 
 
-def settled(held: Held, how: How) -> Settle:
-    return Settle(held.key, how if held.live else How.FORGET)
+def settled(held: Held, how: How, failure: Failure | None = None) -> Settle:
+    return Settle(held.key, how if held.live else How.FORGET, failure)
 
 
 def reported(state: State, status: PilotStatus, instructions: list[Instruction]) -> Step:

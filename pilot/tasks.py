@@ -15,6 +15,8 @@ class Outcome:
     output_type: str = ""
     failure: Failure | None = None
     interrupted: bool = False
+    #: The last lines of what a failed task wrote.
+    last_lines: str = ""
 
 
 class Tasks(Protocol):

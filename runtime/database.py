@@ -97,6 +97,7 @@ class Database:
         tx: Transaction | None = None,
         sort: Sequence[tuple[str, int]] | None = None,
         limit: int = 0,
+        skip: int = 0,
         projection: Mapping[str, Any] | None = None,
         max_time_ms: int | None = None,
     ) -> list[Document]:
@@ -105,6 +106,8 @@ class Database:
             cursor = self._database[collection].find(query, projection, session=tx.session if tx else None)
             if sort:
                 cursor = cursor.sort(list(sort))
+            if skip:
+                cursor = cursor.skip(skip)
             if limit:
                 cursor = cursor.limit(limit)
             if max_time_ms is not None:
@@ -117,6 +120,28 @@ class Database:
         with translated(within=tx):
             n: int = await self._database[collection].count_documents(query, session=tx.session if tx else None)
             return n
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """Return what a pipeline of our own making gives."""
+        with translated():
+            documents: list[Document] = await self._database[collection].aggregate(list(pipeline)).to_list(None)
+            return documents
+
+    async def insert_new(self, collection: str, documents: Sequence[Document]) -> None:
+        """Store the documents whose `_id` is not there yet, outside of the kernel."""
+        if not documents:
+            return
+        with translated():
+            operations = [
+                UpdateOne({"_id": document["_id"]}, {"$setOnInsert": document}, upsert=True) for document in documents
+            ]
+            await self._database[collection].bulk_write(operations, ordered=False)
+
+    async def delete_matching(self, collection: str, query: Mapping[str, Any]) -> int:
+        """Delete the documents that match `query`, outside of the kernel; return how many there were."""
+        with translated():
+            result = await self._database[collection].delete_many(dict(query))
+            return result.deleted_count
 
     async def distinct(self, collection: str, key: str, query: Mapping[str, Any]) -> list[Any]:
         """Return the different values of `key` in the documents that match `query`."""

@@ -26,6 +26,8 @@ class Header(StrEnum):
 
     PARENT = "x-ewms-parent"
     TRACE = "traceparent"
+    #: Set by a publisher that was given a key: what the event is called where it comes from.
+    KEY = "x-ewms-key"
     #: Set by the broker: how often a quorum queue has delivered the event before; absent the first time.
     DELIVERY_COUNT = "x-delivery-count"
     #: Set by the broker on its own dead letters: why, and from which queue.

@@ -1,7 +1,7 @@
 """What MongoDB keeps: the contract's objects with what we need beside them.
 
     WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
-    MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl
+    MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   FailedAttemptColl
 
 Every document's `_id` is its own id. `rev` counts the changes of an aggregate (a workflow with its taskforces; a
 group with its profiles) and stands on the aggregate's root. `wake_at` asks the timer loop to look again. `cursor`
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.ids import Alias, Mqid
+from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile, TaskDirective, Taskforce, Workflow
 
 
@@ -28,6 +28,7 @@ class Collection(StrEnum):
     MQ_LEDGER = "MQLedgerColl"
     MQ_KEYS = "MQKeyColl"
     MQ_ORPHANS = "MQOrphanColl"
+    FAILED_ATTEMPTS = "FailedAttemptColl"
 
 
 class QueuePlan(BaseModel):
@@ -166,6 +167,46 @@ class LedgerDocument(BaseModel):
 
     rev: int = 0
     n_queues: int = 0
+
+
+class FailedAttemptDocument(BaseModel):
+    """A failed attempt as stored.
+
+    `_id` is derived from workflow, event, pilot and attempt, so a repeated report is stored once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    workflow_id: WorkflowId
+    #: Its place in time: 24 hex digits.
+    cursor: str
+    #: When it goes.
+    expires_at: datetime
+    event_id: str
+    key: str
+    attempt: int
+    gave_up: bool
+    task_id: str
+    taskforce_uuid: str
+    queue: str
+    reason: str
+    error: str
+    #: The id of the error's signature, and its text.
+    signature: str
+    signature_text: str
+    last_lines: str
+    exit_code: int | None
+    site: str
+    machine: str
+    slot: str
+    worker: int | None
+    pilot: str
+    failed_at: datetime
+    took_s: float
+    n_bytes: int
+    content_type: str
+    digest: str
+    excerpt: bytes
 
 
 class KeyDocument(BaseModel):

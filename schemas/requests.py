@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
+from schemas.history import AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer, ErrorGroupsQuery
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
 from schemas.legacywire import Wire
 from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery
@@ -100,6 +101,8 @@ AnyRequest = (
     | ActivateQuery
     | GroupQuery
     | ProfileQuery
+    | AttemptsQuery
+    | ErrorGroupsQuery
     | LogsQuery
     | LogQuery
 )
@@ -162,7 +165,17 @@ class Refusal(_Closed):
     hint: str = ""
 
 
-AnyAnswer = ProfilesAnswer | GrantAnswer | DepthsAnswer | GroupAnswer | LogsAnswer | LogAnswer | Refusal
+AnyAnswer = (
+    ProfilesAnswer
+    | GrantAnswer
+    | DepthsAnswer
+    | GroupAnswer
+    | AttemptsAnswer
+    | ErrorGroupsAnswer
+    | LogsAnswer
+    | LogAnswer
+    | Refusal
+)
 
 REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])
 ANSWER: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

@@ -5,11 +5,12 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pilot.container import Place, Runtime, task_command
 from pilot.errors import container_not_started, os_text
-from pilot.errortext import last_words
+from pilot.errortext import last_lines, last_words
 from pilot.files import RunFiles, WorkDirectory
 from pilot.leftovers import DUMPED_BYTES, Leftovers, printed
 from pilot.mounts import Mount
@@ -106,6 +107,8 @@ class WarmSlot:
                 self._set_timer(None)
                 self._line = b""
                 self._print(outcome)
+                if outcome.failure is not None and self._talk is not None:
+                    outcome = replace(outcome, last_lines=last_lines(self._talk.stderr.text(self._mark)))
                 self._on_end(key, outcome)
             case slot.Spawn():
                 self._spawn()

@@ -65,6 +65,11 @@ class Delivery:
         return self._message.routing_key or ""
 
     @property
+    def exchange(self) -> str:
+        """Return the exchange that it was published to, as the broker says."""
+        return self._message.exchange or ""
+
+    @property
     def reply_to(self) -> str:
         """Return where an answer goes, "" if none is wanted."""
         return self._properties.reply_to or ""

@@ -5,6 +5,7 @@ import json
 import signal
 from pathlib import Path
 
+from schemas.attempts import ATTEMPTS_QUEUE, attempt_from_bytes
 from schemas.dataevents import Header, output_id
 from schemas.ids import EventId
 from tests.integration.pilot.field import Field
@@ -65,6 +66,15 @@ async def test_a_failing_task_has_five_attempts_and_then_the_event_is_a_dead_let
     assert dead.headers[Header.DEAD_ATTEMPTS] == 5
     assert dead.headers[Header.DEAD_QUEUE] == source
     assert dead.headers[Header.DEAD_TASKFORCE] == workflow.taskforce
+    # Each attempt was reported while the pilot lived.
+    reports = [attempt_from_bytes(message.body) for message in await workflow.take(ATTEMPTS_QUEUE, 5)]
+    assert [(report.attempt, report.gave_up) for report in reports] == [(n, n == 5) for n in (1, 2, 3, 4, 5)]
+    assert {(report.event_id, report.queue, report.error) for report in reports} == {
+        (event_id, source, dead.headers[Header.DEAD_ERROR])
+    }
+    assert {(report.last_lines, report.exit_code, report.excerpt) for report in reports} == {
+        ("bad pixel", 7, b"\x00poison\xff")
+    }
     assert await pilot.ended() == 1
     assert await workflow.depth(source) == 0
     assert await workflow.depth(sink) == 0

@@ -1,8 +1,11 @@
 """The shape of a workflow on the broker, as data."""
 
+import re
 from datetime import timedelta
 
+from mqs.orphans import is_ours
 from mqs.topology import (
+    VHOST_CHAIN,
     Binding,
     Doomed,
     Exchange,
@@ -17,6 +20,7 @@ from mqs.topology import (
 )
 from schemas import ids
 from schemas.ids import WorkflowId
+from schemas.topology import POLICY_PATTERN
 
 WORKFLOW = WorkflowId("WF-6b00e09f-926a610b")
 MQID = ids.mqid(7)
@@ -45,7 +49,7 @@ def test_what_dies_finds_its_workflow_by_the_brokers_own_header() -> None:
 
 
 def test_nothing_is_bound_before_a_stage_that_has_declared_both_ends() -> None:
-    declared = {"dead"}
+    declared = {name for link in VHOST_CHAIN if not isinstance(link, Binding) for name in [link.name]}
     for chains in stages(WORKFLOW, [ids.mqid(1), ids.mqid(2)]):
         before = set(declared)
         for chain in chains:
@@ -57,16 +61,24 @@ def test_nothing_is_bound_before_a_stage_that_has_declared_both_ends() -> None:
                     case Exchange() | Queue():
                         own.add(link.name)
             declared |= own
-    assert declared == {"dead", f"dead.{WORKFLOW}", f"x.dead.{WORKFLOW}"} | {
+    assert declared == {"dead", "mqs.attempts", f"dead.{WORKFLOW}", f"x.dead.{WORKFLOW}"} | {
         name for n in (1, 2) for name in (ids.mqid(n), f"x.{ids.mqid(n)}")
     }
 
 
 def test_dead_letters_have_a_queue_that_never_drops_them() -> None:
-    exchange, queue, binding = dead_letter_chain(WORKFLOW)
+    exchange, queue, binding, reports = dead_letter_chain(WORKFLOW)
     assert exchange == Exchange(f"x.dead.{WORKFLOW}")
     assert queue == Queue(f"dead.{WORKFLOW}", {"x-queue-type": "quorum", "x-delivery-limit": -1})
     assert binding == Binding(f"x.dead.{WORKFLOW}", f"dead.{WORKFLOW}", WORKFLOW)
+    assert reports == Binding(f"x.dead.{WORKFLOW}", "mqs.attempts", "attempts")
+
+
+def test_the_queue_of_reports_belongs_to_no_workflow_and_no_sweep_takes_it() -> None:
+    queue = VHOST_CHAIN[-1]
+    assert isinstance(queue, Queue)
+    assert not is_ours(queue.name)
+    assert not re.match(POLICY_PATTERN, queue.name)
 
 
 def test_what_is_deleted_of_private_queues_leaves_the_dead_letters_alone() -> None:

@@ -1,0 +1,55 @@
+"""Where a pilot is: site, machine, slot, and its number among the taskforce's workers. (core)
+
+HTCondor writes the slot's and the job's ads beside the job and names the files in its environment. The local pool marks
+its jobs with `<cluster>.<proc>.<pid>`.
+Source: HTCondor manual, "Services for Running Jobs": `_CONDOR_MACHINE_AD`, `_CONDOR_JOB_AD`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MACHINE_AD = "_CONDOR_MACHINE_AD"
+JOB_AD = "_CONDOR_JOB_AD"
+LOCAL_JOB = "_EWMS_LOCAL_JOB"
+
+#: What sites call themselves, the most telling first: in the slot's ad, then in the environment.
+_SITE_ATTRIBUTES = ("GLIDEIN_ResourceName", "GLIDEIN_Site", "SiteName", "Site")
+_SITE_VARIABLES = ("OSG_SITE_NAME", "GLIDEIN_Site")
+
+_LINE = re.compile(r'\s*(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([-+\w.]+))\s*$')
+_MAX_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a pilot is; what nobody says is empty."""
+
+    site: str = ""
+    machine: str = ""
+    slot: str = ""
+    worker: int | None = None
+
+
+def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad: str, node: str) -> Whereabouts:
+    """Return where the pilot is, from its environment, the texts of the two ads, and the machine's own name."""
+    slot, job = _attributes(machine_ad), _attributes(job_ad)
+    sites = [slot.get(name.lower(), "") for name in _SITE_ATTRIBUTES]
+    sites += [environment.get(name, "") for name in _SITE_VARIABLES]
+    _, _, local = environment.get(LOCAL_JOB, "").partition(".")
+    return Whereabouts(
+        site=next((site for site in sites if site), ""),
+        machine=slot.get("machine") or node,
+        slot=slot.get("name", ""),
+        worker=_number(job.get("procid") or local.partition(".")[0]),
+    )
+
+
+def _attributes(ad: str) -> dict[str, str]:
+    """Return the texts and numbers of an ad, by their names in lower case: ClassAds do not tell cases apart."""
+    matches = (_LINE.match(line) for line in ad.splitlines())
+    return {match[1].lower(): match[2] if match[2] is not None else match[3] for match in matches if match}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else None

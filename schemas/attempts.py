@@ -1,0 +1,128 @@
+"""What a pilot publishes about an attempt that failed, and MQS stores. It travels as JSON through the data vhost.
+
+    x.dead.<workflow> ──attempts──► mqs.attempts ──► MQS ──► FailedAttemptColl
+
+The workflow is no field: it is the exchange that the pilot's token may write on, so no pilot can speak for another
+workflow. All texts are bounded, whoever wrote them. The pilot imports this module, so there is no pydantic here.
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from schemas.errors import Rejected
+
+#: MQS's own queue on the data vhost, and the routing key that leads to it from every workflow's dead exchange.
+ATTEMPTS_QUEUE = "mqs.attempts"
+ATTEMPTS_KEY = "attempts"
+
+#: Bounds. Texts in characters; the excerpt of the event in bytes.
+MAX_NAME = 256
+MAX_ERROR = 2000
+MAX_LAST_LINES = 4000
+MAX_EXCERPT_BYTES = 512
+#: What a whole report may have in bytes: every text at its bound, with all of its characters escaped, has less.
+MAX_REPORT_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """One failed attempt at one event."""
+
+    #: Empty for events of clients that set no id; `digest` names the event then.
+    event_id: str
+    attempt: int
+    #: The pilot's own id, drawn when it started: with event and attempt it makes a report unique.
+    pilot: str
+    reason: str
+    error: str
+    #: The key that the publisher gave, if there was one.
+    key: str = ""
+    queue: str = ""
+    task_id: str = ""
+    taskforce_uuid: str = ""
+    #: The end of what the task wrote, to its standard error or else to its standard output.
+    last_lines: str = ""
+    #: 128 + n where signal n ended the task; None where there was no exit.
+    exit_code: int | None = None
+    site: str = ""
+    machine: str = ""
+    #: The slot on the machine, and the worker's number in its taskforce (HTCondor's ProcId), by which its logs go.
+    slot: str = ""
+    worker: int | None = None
+    #: When the attempt ended, ISO 8601 in UTC; how long it ran.
+    failed_at: str = ""
+    took_s: float = 0.0
+    #: Whether the pilot gave the event up with this attempt: it is a dead letter.
+    gave_up: bool = False
+    #: The event's size, content type, SHA-256 and first bytes.
+    n_bytes: int = 0
+    content_type: str = ""
+    digest: str = ""
+    excerpt: bytes = b""
+
+
+_BOUNDS: dict[str, int] = {"error": MAX_ERROR, "last_lines": MAX_LAST_LINES}
+_KINDS: dict[str, tuple[type, ...]] = {
+    "attempt": (int,),
+    "exit_code": (int, type(None)),
+    "worker": (int, type(None)),
+    "took_s": (int, float),
+    "gave_up": (bool,),
+    "n_bytes": (int,),
+    "excerpt": (str,),
+}
+_MAX_NUMBER = 2**53
+
+
+def bounded(attempt: FailedAttempt) -> FailedAttempt:
+    """Return `attempt` with every text within its bound. Of the last lines the end stays, of all else the beginning."""
+    texts = {
+        field.name: getattr(attempt, field.name)[: _BOUNDS.get(field.name, MAX_NAME)]
+        for field in fields(attempt)
+        if isinstance(getattr(attempt, field.name), str) and field.name != "last_lines"
+    }
+    last_lines = attempt.last_lines
+    if len(last_lines) > MAX_LAST_LINES:
+        last_lines = f"…{last_lines[1 - MAX_LAST_LINES :]}"
+    return replace(attempt, **texts, last_lines=last_lines, excerpt=attempt.excerpt[:MAX_EXCERPT_BYTES])
+
+
+def attempt_to_bytes(attempt: FailedAttempt) -> bytes:
+    """Return `attempt` as JSON, within its bounds."""
+    plain = asdict(bounded(attempt))
+    plain["excerpt"] = base64.b64encode(plain["excerpt"]).decode()
+    return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
+
+
+def attempt_from_bytes(body: bytes) -> FailedAttempt:
+    """Return the attempt that `body` holds, within its bounds. Unknown members are ignored.
+
+    Raises:
+        Rejected: it holds none.
+    """
+    if len(body) > MAX_REPORT_BYTES:
+        raise Rejected(f"a failed attempt has {len(body)} bytes and may have {MAX_REPORT_BYTES}")
+    try:
+        plain = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("a failed attempt is a JSON object in UTF-8") from error
+    if not isinstance(plain, dict):
+        raise Rejected("a failed attempt is a JSON object")
+    known: dict[str, Any] = {field.name: plain[field.name] for field in fields(FailedAttempt) if field.name in plain}
+    for name, value in known.items():
+        kinds = _KINDS.get(name, (str,))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise Rejected(f"a failed attempt's {name} is a {type(value).__name__}")
+        if isinstance(value, int | float) and not -_MAX_NUMBER <= value <= _MAX_NUMBER:
+            raise Rejected(f"a failed attempt's {name} is out of range")
+        if isinstance(value, str):
+            # Half of a surrogate pair has no bytes in UTF-8, and no database takes it.
+            known[name] = value.encode("utf-8", "replace").decode()
+    try:
+        known["excerpt"] = base64.b64decode(known.get("excerpt", ""), validate=True)
+        return bounded(FailedAttempt(**known))
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise Rejected("a failed attempt lacks a member, or its excerpt is not base64") from error
