@@ -264,6 +264,15 @@ class Publisher:
             self._portal.loop.call_soon_threadsafe(self._start_handed)
         return event[0]
 
+    @property
+    def notify(self) -> Callable[[str], None]:
+        """Called with a sentence, on the client's thread, when the broker takes no events for now, and when it does."""
+        return self._publisher.notify
+
+    @notify.setter
+    def notify(self, notify: Callable[[str], None]) -> None:
+        self._publisher.notify = notify
+
     def flush(self) -> None:
         """Return when everything sent so far is confirmed. See `AsyncPublisher.flush`."""
         self._portal.call(self._publisher.flush())

@@ -46,11 +46,14 @@ class AsyncPublisher:
         self._access: QueueAccess | None = None
         #: How many events the broker has confirmed.
         self.n_confirmed = 0
+        #: Called with a sentence when the broker takes no events for now, and when it does again.
+        self.notify: Callable[[str], None] = lambda _: None
 
     async def __aenter__(self) -> Self:
         self._access = await QueueAccess.open(
             self._gateway, self._workflow, self._alias, Use.PUBLISH, self._active_timeout_s
         )
+        self._access.connection.blockade.on_change.append(self._tell_blocked)
         self._publisher = self._access.connection.publisher(window=self._window)
         return self
 
@@ -112,6 +115,11 @@ class AsyncPublisher:
     async def _settled(self) -> None:
         while self._pending:
             await asyncio.wait(tuple(self._pending))
+
+    def _tell_blocked(self, reason: str) -> None:
+        self.notify(
+            f"the broker takes no events for now ({reason}); waiting" if reason else "the broker takes events again"
+        )
 
     @property
     def _opened(self) -> QueueAccess:

@@ -136,7 +136,7 @@ class Queues:
                 raise BrokerAway(f"the input queue {queue.mqid} cannot be used: {error.reason}") from error
 
     async def publish(self, queue: Queue, event: DataEvent) -> None:
-        """Publish an output event and return when the broker holds it; a lost connection is waited out.
+        """Publish an output event and return when the broker holds it, however long the broker is away or blocked.
 
         Raises: what `Publisher.publish` does, `ConnectionLost` apart.
         """
@@ -152,21 +152,16 @@ class Queues:
         await self._published(queue, dead_exchange(self._settings.workflow_id), ATTEMPTS_KEY, event)
 
     async def _published(self, queue: Queue, exchange: str, routing_key: str, event: DataEvent) -> None:
-        connection = self._connections[_key(queue)]
-        while True:
-            try:
-                await connection.publish(
-                    exchange,
-                    routing_key,
-                    event.body,
-                    message_id=event.id,
-                    content_type=event.content_type,
-                    headers=event.headers,
-                )
-            except ConnectionLost as error:
-                log.warning("the broker is away, and what is to be published waits: %s", error.reason)
-            else:
-                return
+        await self._connections[_key(queue)].publish(
+            exchange,
+            routing_key,
+            event.body,
+            message_id=event.id,
+            content_type=event.content_type,
+            headers=event.headers,
+            # A second copy of an output costs a run of every task behind it.
+            timeout_s=None,
+        )
 
     async def close(self) -> None:
         """Say what is left to say to the brokers, and leave them."""

@@ -12,6 +12,7 @@ from runtime.asking import Answerer, AnswerHandler, Asker, Caller
 from runtime.intake import Handler, Intake
 from runtime.telemetry import log
 from schemas import topology
+from schemas.errors import Unavailable
 from schemas.events import Event
 from schemas.ids import EventId
 from schemas.wire import EVENT_CONTENT_TYPE, AnyAnswer, AnyRequest, event_to_bytes
@@ -133,12 +134,14 @@ class Bus:
         await answerer.start()
 
     async def ping(self) -> None:
-        """Return if the broker is there.
+        """Return if the broker is there and takes events.
 
         Raises:
-            Unavailable: it is not.
+            Unavailable: it is not, or it takes none because it is low on memory or disk.
         """
         await self._connection.ready(0.1)
+        if reason := self._connection.blockade.reason:
+            raise Unavailable(f"the broker takes no events for now: {reason}")
 
     async def drain(self) -> None:
         """Take nothing more, and return when every handler that runs has finished. Publishing goes on."""

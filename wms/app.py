@@ -104,6 +104,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             caller_limits=settings.caller_limits,
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
             openapi_text=settings.openapi_text,
+            mqs_openapi_text=settings.mqs_openapi_text,
         )
         url = await stack.enter_async_context(
             serving(

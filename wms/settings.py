@@ -69,8 +69,9 @@ class Settings(StoreSettings):
     pilot_image: str = "ewms-pilot"
     pilot_tag: str = "0.1.0"
 
-    #: An OpenAPI document to serve in place of our own.
+    #: OpenAPI documents to serve in place of our own: where the WMS describes itself, and where the queue service does.
     openapi_file: Path | None = None
+    mqs_openapi_file: Path | None = None
 
     #: Where MQS serves its keys.
     mqs_url: str = Field("http://127.0.0.1:8081", validation_alias=_named("EWMS_MQS_URL", "MQS_ADDRESS"))
@@ -126,8 +127,8 @@ class Settings(StoreSettings):
         return self
 
     @model_validator(mode="after")
-    def _openapi_file_is_readable(self) -> Self:
-        _ = self.openapi_text
+    def _openapi_files_are_readable(self) -> Self:
+        _ = self.openapi_text, self.mqs_openapi_text
         return self
 
     @model_validator(mode="after")
@@ -159,11 +160,21 @@ class Settings(StoreSettings):
     @cached_property
     def openapi_text(self) -> bytes | None:
         """Return the document of `openapi_file`."""
-        return None if self.openapi_file is None else to_json(_read("EWMS_OPENAPI_FILE", self.openapi_file, _OBJECT))
+        return _document("EWMS_OPENAPI_FILE", self.openapi_file)
+
+    @cached_property
+    def mqs_openapi_text(self) -> bytes | None:
+        """Return the document of `mqs_openapi_file`."""
+        return _document("EWMS_MQS_OPENAPI_FILE", self.mqs_openapi_file)
 
 
 _LOCATIONS: TypeAdapter[dict[str, Cluster | str]] = TypeAdapter(dict[str, Cluster | str])
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+
+def _document(variable: str, path: Path | None) -> bytes | None:
+    """Return the JSON object of the file that `variable` names. Raises: ValueError: it holds none."""
+    return None if path is None else to_json(_read(variable, path, _OBJECT))
 
 
 def _read(variable: str, path: Path, kind: TypeAdapter[Value]) -> Value:

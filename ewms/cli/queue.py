@@ -37,6 +37,7 @@ def publish(
     given: Options = context.obj
     with given.client() as ews:
         publisher = ews.run(workflow).queue(alias).publisher(active_timeout=duration("--active-within", active_within))
+        publisher.notify = given.say
         try:
             with publisher:
                 for where, payload in payloads(file, text=text):

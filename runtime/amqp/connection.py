@@ -32,7 +32,7 @@ class Connection(Link):
         message_id: str,
         content_type: str = "application/octet-stream",
         headers: dict[str, Any] | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float | None = 30.0,
     ) -> None:
         """Publish one persistent event and return when the broker has it safe. See `Publisher.publish`."""
         if self._default_publisher is None:

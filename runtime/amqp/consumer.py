@@ -132,6 +132,8 @@ class Consumer:
                 await asyncio.gather(self._keeper, return_exceptions=True)
             if self._channel is None or self._channel.is_closed:
                 return
+            if self._link.blockade.reason:
+                return  # the broker reads what was settled once it reads on, and answers nothing until then
             if not self._tag and self._n_unapplied > _NEVER_HELD_BACK:
                 await self._subscribe_to_cancel(self._channel)
             await self._cancel()

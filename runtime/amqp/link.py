@@ -18,6 +18,7 @@ from yarl import URL
 
 from runtime.amqp.address import broker_url
 from runtime.amqp.backoff import full_jitter
+from runtime.amqp.blockade import Blockade
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translated
 from runtime.amqp.sending import SendQueue
 from schemas.errors import EWMSError
@@ -30,6 +31,7 @@ _GOOD_AFTER_S = 10.0
 #: So many channels wait for their next borrower; a broker may allow a connection no more than 16 in all.
 _MAX_IDLE = 8
 _CLOSE_TIMEOUT_S = 5.0
+_BLOCKED_CLOSE_TIMEOUT_S = 0.5
 
 Token = str | Callable[[], str] | None
 
@@ -60,6 +62,8 @@ class Link:
         self.on_connected: list[Callable[[], None]] = []
         #: Why the connection is down, as far as the last attempt has told; None while it is up.
         self.error: EWMSError | None = None
+        #: Whether the broker reads what is sent to it.
+        self.blockade = Blockade()
 
     @classmethod
     async def connect(
@@ -207,9 +211,12 @@ class Link:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         self._up.set()  # whoever waits in `ready` has to learn that nothing more will come
+        # A broker that reads nothing answers nothing.
+        timeout_s = _BLOCKED_CLOSE_TIMEOUT_S if self.blockade.reason else self._timeout_s
+        self.blockade.end()
         if self._transport is not None:
             with suppress(*LIBRARY_ERRORS, TimeoutError):
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(timeout_s):
                     await self._transport.close()
 
     def _open_transport(self) -> aio_pika.abc.AbstractConnection:
@@ -236,6 +243,7 @@ class Link:
             connection = transport.transport.connection
             # Every channel that is opened from here on takes it from the connection.
             connection.write_queue = queue = SendQueue(connection.write_queue)
+            self.blockade.watch(connection)
         self._lost.clear()
         self._since = asyncio.get_running_loop().time()
         self.error = None
@@ -247,6 +255,7 @@ class Link:
                 self.error = translated(reason)
                 self._up.clear()
                 self._lost.set()
+                self.blockade.end()
 
         transport.close_callbacks.add(closed)
         self._up.set()

@@ -7,6 +7,7 @@ event whose confirm was lost with the connection is sent again with the same id,
 import asyncio
 import logging
 import re
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiormq.channel import Channel
@@ -26,6 +27,20 @@ _DRAIN_FROM_BYTES = 32 * 1024
 _TOO_LARGE = re.compile(r"message size (\d+)")
 
 
+@dataclass(slots=True)
+class _Sending:
+    """One event on its way, and how many callers wait for it."""
+
+    message_id: str
+    exchange: str
+    routing_key: str
+    body: bytes
+    work: asyncio.Task[None] = field(init=False)
+    n_waiting: int = 0
+    #: Whether a living channel has it: the broker may have it too, or will once it reads on.
+    is_handed_over: bool = False
+
+
 class Publisher:
     """A channel with confirms, reopened when it is lost. Build it with `Connection.publisher`."""
 
@@ -34,7 +49,7 @@ class Publisher:
         self._window = asyncio.Semaphore(window)
         self._opening = asyncio.Lock()
         self._channel: Channel | None = None
-        self._in_flight: dict[str, asyncio.Future[None]] = {}
+        self._in_flight: dict[str, _Sending] = {}
 
     async def publish(
         self,
@@ -46,14 +61,18 @@ class Publisher:
         content_type: str = "application/octet-stream",
         headers: dict[str, Any] | None = None,
         user_id: str = "",
-        timeout_s: float = 30.0,
+        timeout_s: float | None = 30.0,
     ) -> None:
         """Publish one persistent event and return when the broker has it safe. A `content_type` of "" is none.
 
         The broker refuses a `user_id` that is not the connection's own, so whoever gets the event can believe it.
 
-        While the broker is away this waits for it, up to `timeout_s` in all. Call it from many tasks at once: that
-        is what fills the window, and beyond the window callers wait.
+        While the broker is away, or takes nothing because it is low on memory or disk, this waits for it, up to
+        `timeout_s` in all; None: as long as it takes. Call it from many tasks at once: that is what fills the window,
+        and beyond the window callers wait.
+
+        An event is sent again only after its channel was lost. Publish it once more after a timeout, under the same
+        id, and you wait for the confirm of the first.
 
         Raises:
             Unroutable: no queue is bound for it; the broker gave it back.
@@ -61,7 +80,7 @@ class Publisher:
             Missing: the exchange does not exist.
             AccessRefused: the rights do not allow it.
             TooLarge: it is over the broker's limit for a message.
-            ConnectionLost: the broker was away for too long; whether it has the event is not known.
+            ConnectionLost: the broker was away, or took nothing, for too long; whether it has the event is not known.
         """
         properties = Basic.Properties(
             content_type=content_type or None,
@@ -73,60 +92,102 @@ class Publisher:
         await self.send(exchange, routing_key, body, properties, timeout_s=timeout_s)
 
     async def send(
-        self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties, *, timeout_s: float = 30.0
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        properties: Basic.Properties,
+        *,
+        timeout_s: float | None = 30.0,
     ) -> None:
         """Publish with AMQP properties of the caller's own, a `message_id` among them; otherwise as `publish`."""
         message_id = properties.message_id or ""
-        async with self._window:
-            # The library finds a returned event by its id, so one id is in flight once.
-            while (earlier := self._in_flight.get(message_id)) is not None:
-                await asyncio.wait({earlier})
-            done = asyncio.get_running_loop().create_future()
-            self._in_flight[message_id] = done
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._until_settled(exchange, routing_key, body, properties)
-            except TimeoutError as error:
-                why = self._link.error
-                raise ConnectionLost(why.reason if why else "the broker did not confirm in time") from error
-            finally:
-                del self._in_flight[message_id]
-                done.set_result(None)
+        try:
+            async with asyncio.timeout(timeout_s):
+                # The library finds a returned event by its id, so one id is in flight once.
+                while (earlier := self._in_flight.get(message_id)) is not None:
+                    if (earlier.exchange, earlier.routing_key, earlier.body) == (exchange, routing_key, body):
+                        await self._wait_for(earlier)
+                        return
+                    await asyncio.wait({earlier.work})
+                sending = _Sending(message_id, exchange, routing_key, body)
+                sending.work = asyncio.create_task(self._carry(sending, properties))
+                self._in_flight[message_id] = sending
+                sending.work.add_done_callback(lambda _: self._forget(sending))
+                await self._wait_for(sending)
+        except TimeoutError as error:
+            raise ConnectionLost(self._why_late()) from error
 
-    async def _until_settled(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
-        attempt = 0
-        while True:
-            try:
-                channel = self._channel
-                if channel is None or channel.is_closed:
-                    channel = await self._reopened()
-                await channel.basic_publish(
-                    body,
-                    exchange=exchange,
-                    routing_key=routing_key,
-                    properties=properties,
-                    mandatory=True,
-                    wait=len(body) >= _DRAIN_FROM_BYTES,
-                )
-            except asyncio.CancelledError as error:
-                # The library cancels what waits on a channel that goes; only a cancelled *task* was meant by a person.
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-                lost: BaseException = error
-            except DeliveryError as error:
-                raise translated(error) from error
-            except LIBRARY_ERRORS as error:
-                if (verdict := _verdict(error, exchange, body)) is not None:
-                    raise verdict from error
-                lost = error
-            except ConnectionLost as error:
-                lost = error
-            else:
-                return
-            log.debug("publishing again: %r", lost)
-            await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=2.0))
-            attempt += 1
+    async def _wait_for(self, sending: _Sending) -> None:
+        """Return when `sending` is confirmed. Who stops waiting recalls it, unless the broker may have it already."""
+        sending.n_waiting += 1
+        try:
+            await asyncio.shield(sending.work)
+        finally:
+            sending.n_waiting -= 1
+            if not sending.n_waiting and not sending.is_handed_over:
+                sending.work.cancel()
+                self._forget(sending)
+
+    def _forget(self, sending: _Sending) -> None:
+        if self._in_flight.get(sending.message_id) is sending:
+            del self._in_flight[sending.message_id]
+        if sending.work.done() and not sending.work.cancelled():
+            sending.work.exception()  # those who waited have it; nobody may be left
+
+    def _why_late(self) -> str:
+        if reason := self._link.blockade.reason:
+            return f"the broker takes no events for now: {reason}"
+        error = self._link.error
+        return error.reason if error else "the broker did not confirm in time"
+
+    async def _carry(self, sending: _Sending, properties: Basic.Properties) -> None:
+        async with self._window:
+            attempt = 0
+            while True:
+                lost = await self._sent(sending, properties)
+                if lost is None:
+                    return
+                if not sending.n_waiting:
+                    raise ConnectionLost(translated(lost).reason)
+                log.debug("publishing again: %r", lost)
+                await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=2.0))
+                attempt += 1
+
+    async def _sent(self, sending: _Sending, properties: Basic.Properties) -> BaseException | None:
+        """Return None once the broker has confirmed, or else how the channel was lost before it did."""
+        try:
+            await self._link.blockade.over()
+            channel = self._channel
+            if channel is None or channel.is_closed:
+                channel = await self._reopened()
+            sending.is_handed_over = True
+            await channel.basic_publish(
+                sending.body,
+                exchange=sending.exchange,
+                routing_key=sending.routing_key,
+                properties=properties,
+                mandatory=True,
+                wait=len(sending.body) >= _DRAIN_FROM_BYTES,
+            )
+        except asyncio.CancelledError as error:
+            # The library cancels what waits on a channel that goes; only a cancelled *task* was meant by a person.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return error
+        except DeliveryError as error:
+            raise translated(error) from error
+        except LIBRARY_ERRORS as error:
+            if (verdict := _verdict(error, sending.exchange, sending.body)) is not None:
+                raise verdict from error
+            return error
+        except ConnectionLost as error:
+            return error
+        else:
+            return None
+        finally:
+            sending.is_handed_over = False
 
     async def _reopened(self) -> Channel:
         async with self._opening:
@@ -136,7 +197,13 @@ class Publisher:
             return self._channel
 
     async def close(self) -> None:
-        """Close the channel; what waits in the library's send queue goes out first."""
+        """Close the channel; what waits in the library's send queue goes out first, unless the broker reads nothing."""
+        left = [sending.work for sending in self._in_flight.values() if not sending.n_waiting]
+        for work in left:
+            work.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        if self._link.blockade.reason:
+            return  # the answer to a close would not come
         if self._channel is not None and not self._channel.is_closed:
             await asyncio.gather(self._channel.close(timeout=5.0), return_exceptions=True)
 

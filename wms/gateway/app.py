@@ -156,17 +156,19 @@ def build(
     body_patience_s: float = bodies.PATIENCE_S,
     health: Iterable[BaseRoute] = (),
     openapi_text: bytes | None = None,
+    mqs_openapi_text: bytes | None = None,
 ) -> FastAPI:
     """Return the application that serves `routes`, with the process's own `health` routes.
 
-    `openapi_text` is served in place of our own document of the WMS.
+    `openapi_text` is served in place of our own document where the WMS describes itself, `mqs_openapi_text` where the
+    queue service does.
 
     Raises:
         Broken: a route has no roles.
     """
     routes = list(routes)
     text = to_json(document(routes))
-    described = [*routes, *_own_routes(text, openapi_text or text)]
+    described = [*routes, *_own_routes(text, wms=openapi_text or text, mqs=mqs_openapi_text or text)]
 
     half = max(1, max_at_once // 2)
     door = _Door(
@@ -203,10 +205,10 @@ def build(
 
 def document(routes: Iterable[AnyRoute]) -> dict[str, Any]:
     """Return the OpenAPI document of the application that serves `routes`."""
-    return openapi.document([*routes, *_own_routes(b"", b"")], version=API_VERSION, prefix=PREFIXES[0])
+    return openapi.document([*routes, *_own_routes(b"", wms=b"", mqs=b"")], version=API_VERSION, prefix=PREFIXES[0])
 
 
-def _own_routes(ours: bytes, wms: bytes) -> list[AnyRoute]:
+def _own_routes(ours: bytes, *, wms: bytes, mqs: bytes) -> list[AnyRoute]:
     async def root(_: Call) -> Response:
         return answered({})
 
@@ -214,7 +216,7 @@ def _own_routes(ours: bytes, wms: bytes) -> list[AnyRoute]:
         return answered_raw(wms)
 
     async def describe_mqs(_: Call) -> Response:
-        return answered_raw(ours)
+        return answered_raw(mqs)
 
     async def describe_to_anybody(_: Request) -> Response:
         return answered_raw(ours)

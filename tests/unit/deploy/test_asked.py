@@ -118,6 +118,7 @@ def test_settings_of_processes_are_passed_on() -> None:
         "EWMS_LEGACY_CLIENTS": "on",
         "EWMS_IMAGE_DIR": "/images",
         "EWMS_OPENAPI_FILE": "/openapi.json",
+        "EWMS_MQS_OPENAPI_FILE": "/mqs.json",
         "EWMS_BROKER_ADDRESS": "user@broker.example.org:5671/ewms",
     }
     assert asked({**settings, "SECRET": "x"}).passed_on == settings

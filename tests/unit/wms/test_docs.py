@@ -18,7 +18,8 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """The gateway with all its routes and nothing behind them."""
     absent: Any = None
     routes = catalogue.routes(fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1)
-    app = gateway.build(routes, Gatekeeper(None), openapi_text=b'{"openapi":"theirs"}')
+    theirs, of_mqs = b'{"openapi":"theirs"}', b'{"openapi":"mqs"}'
+    app = gateway.build(routes, Gatekeeper(None), openapi_text=theirs, mqs_openapi_text=of_mqs)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as client:
         yield client
 
@@ -42,8 +43,19 @@ async def test_an_operators_document_takes_the_place_of_ours_where_the_wms_descr
 ) -> None:
     assert (await http.get("/v1/schema/openapi")).json() == {"openapi": "theirs"}
     assert (await http.get("/v0/schema/openapi")).json() == {"openapi": "theirs"}
-    for path in ("/v1/mqs/schema/openapi", "/docs/openapi.json"):
-        assert (await http.get(path)).json() == json.loads(describe.PATH.read_text())
+    assert (await http.get("/v1/mqs/schema/openapi")).json() == {"openapi": "mqs"}
+    assert (await http.get("/docs/openapi.json")).json() == json.loads(describe.PATH.read_text())
+
+
+async def test_without_an_operators_document_ours_is_served_at_all_three_places() -> None:
+    app = gateway.build([], Gatekeeper(None))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
+        texts = {
+            (await http.get(path)).text
+            for path in ("/v1/schema/openapi", "/v1/mqs/schema/openapi", "/docs/openapi.json")
+        }
+    (text,) = texts
+    assert "/v1/mqs/schema/openapi" in json.loads(text)["paths"]
 
 
 async def test_the_page_loads_nothing_from_outside(http: httpx2.AsyncClient) -> None:

@@ -1,0 +1,69 @@
+"""Whether the broker reads what a connection sends. While it is low on memory or disk it does not, and says so.
+
+RabbitMQ stops reading a connection with the first event published during such an alarm, sends `connection.blocked`
+with the reason, and goes on reading when the alarm is over. What was sent meanwhile waits in the socket.
+Source: RabbitMQ documentation, "Blocked Connection Notifications".
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+#: aiormq 7.2 only logs the two notifications. They can be heard by taking the place of its private handlers, which
+#: may go once the library calls somebody back.
+_ON_BLOCKED = "_Connection__handle_connection_blocked"
+_ON_UNBLOCKED = "_Connection__handle_connection_unblocked"
+
+_Handler = Callable[[Any], Awaitable[None]]
+
+
+class Blockade:
+    """The state of one link, over all its connections."""
+
+    def __init__(self) -> None:
+        #: Why the broker reads nothing; empty while it reads.
+        self.reason = ""
+        #: Called with `reason` whenever that changes.
+        self.on_change: list[Callable[[str], None]] = []
+        self._over = asyncio.Event()
+        self._over.set()
+
+    def watch(self, connection: Any) -> None:
+        """Follow what the broker says on `connection`, an open one of aiormq."""
+        of_blocked: _Handler = getattr(connection, _ON_BLOCKED)
+        of_unblocked: _Handler = getattr(connection, _ON_UNBLOCKED)
+
+        async def blocked(frame: Any) -> None:
+            await of_blocked(frame)
+            self._block(str(frame.reason or "an alarm of the broker"))
+
+        async def unblocked(frame: Any) -> None:
+            await of_unblocked(frame)
+            log.info("the broker takes events again")
+            self.end()
+
+        setattr(connection, _ON_BLOCKED, blocked)
+        setattr(connection, _ON_UNBLOCKED, unblocked)
+
+    async def over(self) -> None:
+        """Return once the broker reads, or the connection has gone."""
+        await self._over.wait()
+
+    def end(self) -> None:
+        """Note that nothing is blocked any more: the broker says so, or the connection has gone."""
+        self._over.set()
+        self._change("")
+
+    def _block(self, reason: str) -> None:
+        log.warning("the broker takes nothing for now (%s); what is to be published waits", reason)
+        self._over.clear()
+        self._change(reason)
+
+    def _change(self, reason: str) -> None:
+        if reason != self.reason:
+            self.reason = reason
+            for callback in self.on_change:
+                callback(reason)
