@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ewms.client import Client
     from ewms.errors import (
         AlreadyThere,
+        CannotRun,
         NotSignedIn,
         NotThere,
         OutcomeFailed,
@@ -39,6 +40,7 @@ _HOMES = {
 } | dict.fromkeys(
     (
         "AlreadyThere",
+        "CannotRun",
         "NotSignedIn",
         "NotThere",
         "OutcomeFailed",
@@ -55,6 +57,7 @@ _HOMES = {
 __all__ = [
     "AlreadyThere",
     "AsyncClient",
+    "CannotRun",
     "Client",
     "EWMSError",
     "Event",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from ewms.checking import refuse_what_cannot_run
 from ewms.checkup import Finding, checkup
 from ewms.durations import Duration, seconds
 from ewms.http import Gateway
@@ -63,6 +64,7 @@ class AsyncClient:
         Raises:
             Refused: the server does not accept it; the reason names the field.
             Rejected: it makes no sense before it is sent.
+            CannotRun: its tasks could never run.
         """
         if not isinstance(workflow, Workflow | Mapping):
             raise Rejected(
@@ -74,6 +76,7 @@ class AsyncClient:
             body = workflow.request(self.server.clusters) if isinstance(workflow, Workflow) else dict(workflow)
         except ValueError as error:
             raise Rejected(str(error)) from error
+        refuse_what_cannot_run(body)
         answer = WorkflowAnswer.model_validate(await self._open.post("/workflows", body), extra="ignore")
         return AsyncRun(self._open, answer.workflow.workflow_id, name=name)
 

@@ -10,6 +10,7 @@ OutcomeFailed          all calls worked; the workflow's result is a failure
 from collections.abc import Sequence
 
 from schemas import errors
+from schemas.complaints import Complaint
 
 
 class ServerAnswer(errors.EWMSError):
@@ -84,6 +85,14 @@ _KINDS: dict[int, type[ServerAnswer]] = {
     503: ServerDown,
     504: ServerDown,
 }
+
+
+class CannotRun(errors.Rejected):
+    """The request is a right one, and its tasks would never run; nothing was sent."""
+
+    def __init__(self, complaints: Sequence[Complaint]) -> None:
+        super().__init__("; ".join(map(str, complaints)))
+        self.complaints = tuple(complaints)
 
 
 def from_answer(code: int, reason: str, *, hint: str = "", request_id: str = "") -> ServerAnswer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ewms.durations import Duration, seconds
+from schemas.complaints import unused_public
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +146,7 @@ def _task_with_defaults(n: int, task: Any, default_clusters: Sequence[str]) -> A
 
 def _check_public(public: Sequence[Any], used: Sequence[Any]) -> None:
     if unused := [alias for alias in public if alias not in used]:
-        # The server ignores such an alias in silence; the publisher would then wait for a queue that never comes.
-        names = ", ".join(sorted({str(alias) for alias in used}))
-        raise ValueError(f"no task uses the public queue(s) {', '.join(map(str, unused))}; tasks use {names}")
+        raise ValueError(str(unused_public(unused, {str(alias) for alias in used})))
 
 
 def describe_kind(value: Any) -> str:

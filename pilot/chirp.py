@@ -17,7 +17,8 @@ from typing import Protocol
 from pilot import chirps
 from pilot.chirps import Backlog, Value
 from pilot.errors import Failure
-from pilot.settings import Chirp, ChirpDest
+from pilot.settings import Chirp
+from schemas.pilotnames import ChirpDest
 from schemas.statuses import ChirpAttribute, PilotStatus
 
 log = logging.getLogger(__name__)

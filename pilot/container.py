@@ -10,16 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pilot.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount
-from pilot.settings import FILE_PLACEHOLDERS, Program
-
-ENV_INFILE = "EWMS_TASK_INFILE"
-ENV_OUTFILE = "EWMS_TASK_OUTFILE"
-ENV_DATA_HUB = "EWMS_TASK_DATA_HUB_DIR"
-#: Ours: marks every process of a run, so that what it leaves behind can be told from another run's.
-ENV_RUN = "EWMS_TASK_RUN"
+from pilot.settings import Program
+from schemas.placeholders import ENV_DATA_HUB, ENV_INFILE, ENV_OUTFILE, ENV_RUN, FILE_PLACEHOLDERS, HUB_PLACEHOLDERS
 
 _INFILE, _OUTFILE = FILE_PLACEHOLDERS[:2], FILE_PLACEHOLDERS[2:]
-_DATA_HUB = ("{{DATA_HUB}}", "{{DATAHUB}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +107,7 @@ def _seen_on_host(place: Place) -> Place:
 def _filled(argument: str, seen: Place) -> str:
     if "{{" not in argument:
         return argument
-    for names, value in ((_INFILE, seen.infile), (_OUTFILE, seen.outfile), (_DATA_HUB, seen.data_hub)):
+    for names, value in ((_INFILE, seen.infile), (_OUTFILE, seen.outfile), (HUB_PLACEHOLDERS, seen.data_hub)):
         if value:
             for name in names:
                 argument = argument.replace(name, value)

@@ -10,9 +10,10 @@ from pilot.leftovers import Leftovers
 from pilot.mounts import Mount
 from pilot.perevent import PerEvent
 from pilot.process import Children
-from pilot.settings import Settings, TaskMode
+from pilot.settings import Settings
 from pilot.stream.tasks import Stream
 from pilot.tasks import Outcome, Tasks
+from schemas.pilotnames import TaskMode
 
 
 class Containers:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from pilot.container import ENV_RUN, Command
+from pilot.container import Command
+from schemas.placeholders import ENV_RUN
 
 # Source: linux/prctl.h.
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36

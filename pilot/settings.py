@@ -3,50 +3,29 @@
 The contract's variables (8.2) keep their names and meanings; ours are marked. All problems are reported together.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import PurePosixPath
 
 from pilot.errors import SettingsInvalid
-from pilot.variables import Variables
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.legacywire import Wire
+from schemas.pilotnames import (
+    PLATFORM,
+    ChirpDest,
+    Platform,
+    TaskMode,
+    asked_platform,
+    read_extension,
+    read_level,
+    read_shm_size,
+)
+from schemas.pilotvariables import Variables
+from schemas.placeholders import FILE_PLACEHOLDERS
 from schemas.workerpaths import image_problem
 
 TASK_FILE = "ewms_pilot_task.json"
 TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
-
-#: What stands in a task's arguments for the files of its event.
-FILE_PLACEHOLDERS = ("{{INFILE}}", "{{IN_FILE}}", "{{OUTFILE}}", "{{OUT_FILE}}")
-
-_SIZE = re.compile(r"[0-9]{1,15}[bkmgBKMG]?")
-_EXTENSION = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-
-
-class Platform(StrEnum):
-    """What runs the task container; `NONE` is a bare process on the worker."""
-
-    APPTAINER = "apptainer"
-    DOCKER = "docker"
-    PODMAN = "podman"
-    BUBBLEWRAP = "bubblewrap"
-    NONE = "none"
-
-
-class TaskMode(StrEnum):
-    """How the task's container meets its events: one each, or `STREAM`: one for each slot, an event a line."""
-
-    EVENT = "event"
-    STREAM = "stream"
-
-
-class ChirpDest(StrEnum):
-    """Where chirps go in HTCondor."""
-
-    JOB_EVENT_LOG = "JOB_EVENT_LOG"
-    JOB_ATTR = "JOB_ATTR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +141,8 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         token_file=_absolute(v.text("TOKEN_FILE", TOKEN_FILE), directory),
         token_source=v.text("TOKEN_SOURCE"),
         data_dir_parent=_absolute(v.text("DATA_DIR_PARENT_PATH_ON_HOST", "."), directory),
-        infile_ext=_extension(v, "INFILE_EXT", ".in"),
-        outfile_ext=_extension(v, "OUTFILE_EXT", ".out"),
+        infile_ext=read_extension(v, "INFILE_EXT", ".in"),
+        outfile_ext=read_extension(v, "OUTFILE_EXT", ".out"),
         prefetch=None if prefetch is None else max(1, prefetch),
         first_timeout_s=v.seconds("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", idle_timeout_s),
         idle_timeout_s=idle_timeout_s,
@@ -171,8 +150,8 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         external_roots=v.words("EXTERNAL_ROOTS", ","),
         image_roots=v.words("IMAGE_ROOTS", ","),
         protected_directories=v.words("PROTECTED_DIRECTORIES", ","),
-        log_level=v.text("CL_LOG", "INFO").upper(),
-        log_level_third_party=v.text("CL_LOG_THIRD_PARTY", "WARNING").upper(),
+        log_level=read_level(v, "CL_LOG"),
+        log_level_third_party=read_level(v, "CL_LOG_THIRD_PARTY", "WARNING"),
         chirp=_chirp(v),
         init_timeout_s=v.limit_s("INIT_TIMEOUT"),
         task_timeout_s=task_timeout_s or old_timeout_s,
@@ -188,12 +167,12 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         quarantine_s=quarantine_s,
         drain_grace_s=v.seconds("DRAIN_GRACE", 20),
         reconnect_timeout_s=v.seconds("RECONNECT_TIMEOUT", 600),
-        platform=v.choice("_EWMS_PILOT_CONTAINER_PLATFORM", Platform, None),
+        platform=_platform(v),
         container_debug=v.flag("CONTAINER_DEBUG", default=False),
         apptainer=v.text("APPTAINER"),
         apptainer_build_dir=v.text("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/var/tmp"),  # noqa: S108 - the contract's
         apptainer_directory_only=v.flag("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", default=True),
-        docker_shm_size=_shm_size(v),
+        docker_shm_size=read_shm_size(v),
         unknown=v.unread(),
     )
     _check_together(v, result)
@@ -245,20 +224,10 @@ def _queues(v: Variables, name: str) -> tuple[Queue, ...]:
     )
 
 
-def _extension(v: Variables, name: str, default: str) -> str:
-    """Return a file extension in lower case without its leading dot."""
-    extension = v.text(name, default).lower().removeprefix(".")
-    if not _EXTENSION.fullmatch(extension):
-        v.wrong(name, "must be an extension of letters, digits, '_' and '-'", "write it like .json")
-    return extension
-
-
-def _shm_size(v: Variables) -> str:
-    size = v.text("_EWMS_PILOT_DOCKER_SHM_SIZE")
-    if size and not _SIZE.fullmatch(size):
-        v.wrong("_EWMS_PILOT_DOCKER_SHM_SIZE", "must be a size as docker knows it", "write it like 512m or 2g")
-        return ""
-    return size
+def _platform(v: Variables) -> Platform | None:
+    platform = v.choice(PLATFORM, Platform, None)
+    image = v.text("TASK_IMAGE")
+    return Platform.NONE if platform is None and asked_platform(image, {}) == Platform.NONE else platform
 
 
 def _absolute(path: str, directory: str) -> str:
@@ -279,9 +248,6 @@ def _check_together(v: Variables, s: Settings) -> None:
         v.wrong("QUEUE_INCOMING", "or EWMS_PILOT_QUEUE_OUTGOING must name a queue", "a task needs one of them at least")
     if s.task_mode is TaskMode.STREAM:
         _check_stream(v, s)
-    for level in ("CL_LOG", "CL_LOG_THIRD_PARTY"):
-        if v.text(level, "INFO").upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
-            v.wrong(level, "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL", "choose one, or unset it")
 
 
 def _check_stream(v: Variables, s: Settings) -> None:

@@ -9,9 +9,10 @@ from enum import StrEnum
 
 from pilot.errors import Failure
 from pilot.lookahead import Pace
-from pilot.settings import Settings, TaskMode
+from pilot.settings import Settings
 from pilot.stimuli import Held
 from schemas.ids import EventId
+from schemas.pilotnames import TaskMode
 from schemas.statuses import PilotStatus
 
 

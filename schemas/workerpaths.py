@@ -15,7 +15,6 @@ HOSTS_OWN = ("/proc", "/dev", "/sys", "/run", "/boot")
 PILOT_DATA = "ewms-pilot-data"
 
 EXTERNAL_DIRECTORIES = "EWMS_PILOT_EXTERNAL_DIRECTORIES"
-PLATFORM = "_EWMS_PILOT_CONTAINER_PLATFORM"
 
 #: What a container runtime would read as part of its own `source:target,option` syntax, or a terminal as a command.
 _UNWRITABLE = re.compile(r"[:,\"\x00-\x1f\x7f]")
@@ -33,6 +32,17 @@ def path_problem(path: str) -> str:
 def directory_problem(path: str) -> str:
     """Return the rule that `path` breaks as a directory which a container is to see, and the remedy; empty: none."""
     return path_problem(path) or _hosts_own(PurePosixPath(path))
+
+
+#: `$` starts an expansion in a submit description; the rest separates or quotes the names in a list.
+_NOT_IN_INPUT_FILES = re.compile(r"[$\"',;\\\x00-\x1f\x7f]")
+
+
+def input_file_problem(path: str) -> str:
+    """Return the rule that `path` breaks as a file which travels with each job, and the remedy; empty: none."""
+    if path.startswith("/") and path == path.strip() and not _NOT_IN_INPUT_FILES.search(path):
+        return ""
+    return "a path must be absolute, without control characters or any of $ \" ' , ; \\; rename the file"
 
 
 def image_problem(name: str) -> str:

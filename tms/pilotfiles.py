@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.events import TaskforceStart
+from schemas.pilotnames import OF_OPERATORS, PLATFORM, asked_platform
+from schemas.pilotvariables import PREFIX, full_name
 from schemas.requests import GrantAnswer
 from schemas.workerpaths import (
     EXTERNAL_DIRECTORIES,
-    PLATFORM,
     directory_problem,
     image_problem,
     is_within,
@@ -27,25 +28,11 @@ from tms.errors import Unsubmittable
 TASK_FILE = "ewms_pilot_task.json"
 TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file
 
-PREFIX = "EWMS_PILOT_"
-
 _EXTERNAL_ROOTS = f"{PREFIX}EXTERNAL_ROOTS"
 _IMAGE_ROOTS = f"{PREFIX}IMAGE_ROOTS"
 _PROTECTED = f"{PREFIX}PROTECTED_DIRECTORIES"
 
-#: What only an operator says: programs that run outside of the container with the pilot's rights, where the pilot
-#: itself writes, and what a task may see of the worker.
-_OPERATORS_ONLY = frozenset(
-    {
-        f"{PREFIX}APPTAINER",
-        f"{PREFIX}HTCHIRP_FD",
-        f"{PREFIX}DATA_DIR_PARENT_PATH_ON_HOST",
-        "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR",
-        _EXTERNAL_ROOTS,
-        _IMAGE_ROOTS,
-        _PROTECTED,
-    }
-)
+_OPERATORS_ONLY = frozenset(map(full_name, OF_OPERATORS))
 
 #: How the pilot splits the variables for which a list may be given; the rest are split at `;`.
 _SEPARATORS: Mapping[str, str] = {EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " "}
@@ -86,7 +73,7 @@ def pilot_environment(
             an operator sets, or has NUL in a variable.
     """
     users = {name: _text(name, value) for name, value in order.pilot_config.environment.items()}
-    asked = users.get(PLATFORM, "").strip().lower()
+    asked = asked_platform(order.task.task_image, users)
     if asked and asked not in profile.allowed_platforms:
         raise Unsubmittable(
             f"pilot_config.environment: the container platform {asked[:50]!r} is not allowed here",
@@ -98,7 +85,7 @@ def pilot_environment(
         )
     _check_directories(users.get(EXTERNAL_DIRECTORIES, ""), profile)
     _check_images(order, asked or profile.platform, profile)
-    chosen = _operators(profile) | users
+    chosen = _operators(profile) | users | ({PLATFORM: asked} if asked else {})
     environment = _defaults(order, chosen) | chosen | _ours(order, grant, token_source)
     for name, value in environment.items():
         if "\0" in name or "\0" in value:

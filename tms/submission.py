@@ -19,6 +19,7 @@ from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from schemas.requirements import BadRequirements, checked_requirements
 from schemas.sizes import parse_bytes
 from schemas.submitters import submitter_name
+from schemas.workerpaths import input_file_problem
 from tms.errors import Unsubmittable
 from tms.pilotfiles import TOKEN_FILE
 
@@ -27,8 +28,6 @@ MIB = 1024 * 1024
 #: What no value of a submit description may contain: `$` starts an expansion, a line end another command.
 _ENDS_A_LINE = frozenset("\r\n\0")
 _FORBIDDEN = _ENDS_A_LINE | {"$"}
-#: In a list of files also what separates or quotes them.
-_FORBIDDEN_IN_PATHS = _FORBIDDEN | frozenset("\"',;\\") | {chr(c) for c in range(32)} | {"\x7f"}
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -260,9 +259,7 @@ def _string(text: str) -> str:
 
 
 def checked_path(path: str) -> str:
-    if not path.startswith("/") or path != path.strip() or not _FORBIDDEN_IN_PATHS.isdisjoint(path):
-        raise Unsubmittable(
-            "input files: a path must be absolute, without control characters or any of $ \" ' , ; \\",
-            hint="rename the file",
-        )
+    if problem := input_file_problem(path):
+        rule, remedy = problem.rsplit("; ", 1)
+        raise Unsubmittable(f"input files: {rule}", hint=remedy)
     return path

@@ -5,7 +5,7 @@ import re
 from enum import IntEnum
 from typing import Any
 
-from ewms.errors import OutcomeFailed, PublishFailed, Refused, ServerAnswer, TimedOut
+from ewms.errors import CannotRun, OutcomeFailed, PublishFailed, Refused, ServerAnswer, TimedOut
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
 
 #: Files are read and written where their errors are told; of what is left only the output can fail in these ways.
@@ -64,6 +64,8 @@ def message(error: BaseException) -> str:
     """Return what to tell the user of `error`; "" if all is said."""
     if isinstance(error, EWMSError):
         lines = [f"ewms: {error.reason}"]
+        if isinstance(error, CannotRun):
+            lines = ["ewms: the request cannot run:", *(f"  {complaint}" for complaint in error.complaints)]
         if isinstance(error, Refused) and len(complaints := _COMPLAINTS.split(error.reason)) > 1:
             lines = ["ewms: the request is refused:", *(f"  {complaint}" for complaint in complaints)]
         if error.hint:

@@ -31,6 +31,7 @@ def submit(
     wait: Annotated[bool, typer.Option("--wait", help="Then wait until it is over.")] = False,
 ) -> None:
     """Submit the workflow in FILE and print its id."""
+    from ewms.checking import find_complaints
     from ewms.workflows import with_defaults, with_settings
     from schemas.errors import Rejected
 
@@ -44,6 +45,8 @@ def submit(
         raise Rejected(str(error)) from error
     with client as ews:
         run = ews.submit(request)
+        for complaint in find_complaints(request):
+            given.say(f"note: {complaint}")
         if watch:
             _follow(given, run)
         elif wait:

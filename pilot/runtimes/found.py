@@ -23,7 +23,8 @@ from pilot.runtimes.apptainer import RUNSCRIPT, Apptainer
 from pilot.runtimes.bare import DEFAULT_PATH, Bare
 from pilot.runtimes.bubblewrap import Bubblewrap, Entry
 from pilot.runtimes.docker import Docker
-from pilot.settings import Platform, Settings
+from pilot.settings import Settings
+from schemas.pilotnames import Platform
 
 log = logging.getLogger(__name__)
 

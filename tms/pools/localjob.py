@@ -15,7 +15,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tms.pilotfiles import PREFIX, TOKEN_FILE
+from schemas.pilotvariables import PREFIX
+from tms.pilotfiles import TOKEN_FILE
 from tms.pools.localtoken import keep_token_new
 
 #: The pilot finds the pipe for its chirps by this variable.

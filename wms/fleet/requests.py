@@ -19,10 +19,11 @@ from schemas.events import WorkflowRequested
 from schemas.ids import Alias, Mqid
 from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
+from schemas.pilotnames import OF_FIELDS, Platform, asked_platform
+from schemas.pilotvariables import full_name
 from schemas.requirements import BadRequirements, checked_requirements
 from schemas.workerpaths import (
     EXTERNAL_DIRECTORIES,
-    PLATFORM,
     directory_problem,
     image_problem,
     split_directories,
@@ -35,10 +36,7 @@ from wms.fleet.minting import Mint
 from wms.fleet.tags import Tags
 
 #: What a task's own fields say must not be said a second time in the pilot's environment.
-RESERVED_ENVIRONMENT = tuple(
-    f"EWMS_PILOT_{name}"
-    for name in ("TASK_IMAGE", "TASK_ARGS", "TASK_ENV_JSON", "INIT_IMAGE", "INIT_ARGS", "INIT_ENV_JSON")
-)
+RESERVED_ENVIRONMENT = tuple(map(full_name, OF_FIELDS))
 
 #: How many queues a task can have if no existing message clients are served.
 MAX_QUEUES = tokensizes.max_queues()
@@ -225,7 +223,7 @@ def _path_problems(n: int, task: TaskRequest) -> list[str]:
     """Return what the names of images and of a worker's directories show to be refused at any pool."""
     environment = task.pilot_config.environment
     named: list[tuple[str, str, Callable[[str], str]]] = []
-    if str(environment.get(PLATFORM, "")).strip().lower() != "none":
+    if asked_platform(task.task_image, environment) != Platform.NONE:
         named = [("task_image", task.task_image, image_problem), ("init_image", task.init_image, image_problem)]
     where = f"pilot_config.environment.{EXTERNAL_DIRECTORIES}"
     named += [(where, path, directory_problem) for path in split_directories(environment.get(EXTERNAL_DIRECTORIES, ""))]

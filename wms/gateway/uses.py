@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.api import Use
+from schemas.complaints import alias_problem
 from schemas.documents import QueuePlan, WorkflowDocument
 from schemas.errors import NotFound, Rejected, Unprocessable
 
@@ -31,7 +32,7 @@ def wish(parameters: Mapping[str, str]) -> Wish:
         Rejected: it makes no sense.
     """
     alias, use = parameters.get("alias"), parameters.get("to")
-    if alias is not None and not (0 < len(alias) <= _MAX_ALIAS and alias.isprintable()):
+    if alias is not None and (not 0 < len(alias) <= _MAX_ALIAS or alias_problem(alias)):
         raise Rejected("'alias': is not the name of a queue")
     if use is None:
         return Wish(alias)

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from runtime.store import Store
+from schemas import runnable
 from schemas.api import DeactivationAnswer, Empty, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest, WorkflowSeen
 from schemas.documents import Collection
 from schemas.errors import NotFound
@@ -11,6 +12,8 @@ from schemas.phases import Deactivated
 from wms.fleet.fleet import Fleet
 from wms.gateway.calls import Call, Route, answered
 from wms.gateway.objects import one
+from wms.gateway.problems import HINT_HEADER
+from wms.gateway.reasons import reason_phrase
 
 
 class Workflows:
@@ -61,7 +64,11 @@ class Workflows:
 
     async def request(self, call: Call) -> Response:
         request: WorkflowRequest = call.body
-        return answered(await self._fleet.submit(request, call.caller.owner, call.once))
+        answer = answered(await self._fleet.submit(request, call.caller.owner, call.once))
+        # The contract takes these requests; who reads the header hears that they will not do what they say.
+        if found := runnable.complaints(request):
+            answer.headers[HINT_HEADER] = reason_phrase("; ".join(map(str, found)))
+        return answer
 
     async def get(self, call: Call) -> Response:
         workflow_id = call.path("workflow_id")

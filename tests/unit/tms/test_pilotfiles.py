@@ -9,7 +9,7 @@ import pytest
 
 from pilot.settings import settings as pilot_settings
 from schemas.legacywire import Wire
-from schemas.workerpaths import PLATFORM
+from schemas.pilotnames import PLATFORM
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, order
 from tms.errors import Unsubmittable
@@ -95,6 +95,14 @@ def test_a_platform_must_be_allowed() -> None:
     assert told(**users(**{PLATFORM: "none"}))[PLATFORM] == "none"
     with pytest.raises(Unsubmittable, match="docker"):
         told(**users(**{PLATFORM: "docker"}))
+
+
+def test_an_image_called_none_is_a_bare_process_where_that_is_allowed() -> None:
+    bare = {"task": {"task_image": "none"}}
+    assert told(**bare)[PLATFORM] == "none"
+    assert told(replace(PROFILE, platform="apptainer"), **bare)[PLATFORM] == "none"
+    with pytest.raises(Unsubmittable, match="'none' is not allowed here"):
+        told(replace(PROFILE, allowed_platforms=frozenset({"apptainer"})), **bare)
 
 
 def test_who_sets_a_quarantine_gets_a_pilot_that_stops_at_errors() -> None:

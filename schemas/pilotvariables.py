@@ -1,4 +1,7 @@
-"""Read environment variables one by one and gather everything that is wrong with them. (core)"""
+"""The pilot's variables: read one by one, with everything gathered that is wrong with them. (core)
+
+The pilot reads its own by these rules, and whoever takes a request checks a user's by the same.
+"""
 
 import json
 import math

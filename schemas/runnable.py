@@ -1,0 +1,166 @@
+"""What shows already in a request that its tasks can never run, or never do what it says. (core)
+
+One checker for all doors. The command and the Python client refuse what is wrong for sure, before they send it. The
+gateway must take what the contract takes, so it tells the same in the hint header of its answer.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from schemas import pilotnames
+from schemas.api import TaskRequest, WorkflowRequest
+from schemas.complaints import Complaint, alias_problem, unused_public
+from schemas.pilotnames import Platform, TaskMode
+from schemas.pilotvariables import PREFIX
+from schemas.placeholders import ENV_DATA_HUB, ENV_INFILE, ENV_OUTFILE, ENV_RUN, FILE_PLACEHOLDERS, HUB_PLACEHOLDERS
+from schemas.spelling import nearest
+from schemas.workerpaths import input_file_problem
+
+_PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN)
+
+#: Below this, a number without a unit was meant as mega- or gigabytes: no container starts with so little.
+MIN_WORKER_BYTES = 1024 * 1024
+
+#: So many words in braces are looked at: a request may have any number, and to look takes time.
+_MAX_BRACES = 100
+_BRACES = re.compile(r"\{\{?\s*([A-Za-z][\w -]{0,40}?)\s*\}?\}")
+
+
+def complaints(request: WorkflowRequest) -> list[Complaint]:
+    """Return everything that is wrong with `request`, task by task, then its queues."""
+    found = [complaint for n, task in enumerate(request.tasks) for complaint in _of_task(f"tasks.{n}", task)]
+    used = dict.fromkeys(alias for task in request.tasks for alias in _aliases(task))
+    if unused := [alias for alias in request.public_queue_aliases if alias not in used]:
+        found.append(unused_public(unused, used))
+    return [*found, *_of_queues(request)]
+
+
+def _of_queues(request: WorkflowRequest) -> Iterator[Complaint]:
+    public = set(request.public_queue_aliases)
+    inputs = {alias for task in request.tasks for alias in task.input_queue_aliases}
+    outputs = {alias for task in request.tasks for alias in task.output_queue_aliases}
+    told: set[str] = set()
+    for n, task in enumerate(request.tasks):
+        for way, aliases, others in (
+            ("input", task.input_queue_aliases, outputs),
+            ("output", task.output_queue_aliases, inputs),
+        ):
+            for alias in aliases:
+                if alias in told:
+                    continue
+                told.add(alias)
+                where = f"tasks.{n}.{way}_queue_aliases"
+                if problem := alias_problem(alias):
+                    yield Complaint(where, *problem)
+                if alias not in public and alias not in others:
+                    yield _dead_end(where, alias, way)
+
+
+def _dead_end(where: str, alias: str, way: str) -> Complaint:
+    if way == "input":
+        rule = f"no event can come into the queue {alias!r}: it is private, and no task writes it"
+        remedy = "make it public, or name it in a task's 'output_queue_aliases'"
+    else:
+        rule = f"nobody can take events from the queue {alias!r}: it is private, and no task reads it"
+        remedy = "make it public, or name it in a task's 'input_queue_aliases'"
+    return Complaint(where, rule, remedy, is_sure=False)
+
+
+def _of_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
+    platform = pilotnames.asked_platform(task.task_image, task.pilot_config.environment)
+    environment = {name: _text(value) for name, value in task.pilot_config.environment.items()}
+    yield from _of_arguments(f"{where}.task_args", task.task_args, (*FILE_PLACEHOLDERS, *HUB_PLACEHOLDERS))
+    yield from _of_arguments(f"{where}.init_args", task.init_args, HUB_PLACEHOLDERS)
+    yield from _of_environment(f"{where}.task_env", task.task_env)
+    yield from _of_environment(f"{where}.init_env", task.init_env)
+    for name, problem in pilotnames.problems(environment).items():
+        rule, _, remedy = problem.partition("; ")
+        yield Complaint(f"{where}.pilot_config.environment.{name}", rule, remedy)
+    yield from _of_mode(where, task, environment)
+    yield from _of_times(where, task, environment)
+    if platform == Platform.NONE and not task.task_args.strip():
+        yield Complaint(f"{where}.task_args", "must be the command where there is no image", "write the command line")
+    if not task.init_image and (task.init_args.strip() or task.init_env):
+        field = "init_args" if task.init_args.strip() else "init_env"
+        yield Complaint(f"{where}.{field}", "has no effect without 'init_image'", "name the image, or leave it out")
+    if platform == Platform.NONE and task.init_image and not task.init_args.strip():
+        yield Complaint(f"{where}.init_args", "must be the command where there is no image", "write the command line")
+    config = task.worker_config
+    for name, size in (("worker_memory", config.worker_memory), ("worker_disk", config.worker_disk)):
+        if (n_bytes := _plain_number(size)) is not None and n_bytes < MIN_WORKER_BYTES:
+            rule = f"{n_bytes} without a unit is so many bytes, in which no task can run"
+            yield Complaint(f"{where}.worker_config.{name}", rule, f"write a unit: '{n_bytes}M' or '{n_bytes}G'")
+    for n, path in enumerate(task.pilot_config.input_files):
+        if problem := input_file_problem(path):
+            rule, remedy = problem.rsplit("; ", 1)
+            yield Complaint(f"{where}.pilot_config.input_files.{n}", rule, remedy)
+
+
+def _of_arguments(where: str, arguments: str, known: tuple[str, ...]) -> Iterator[Complaint]:
+    try:
+        shlex.split(arguments)
+    except ValueError:
+        rule = "does not split into arguments like a shell's"
+        yield Complaint(where, rule, "close the quotation mark, or write the backslash twice")
+    for match in islice(_BRACES.finditer(arguments), _MAX_BRACES):
+        if match[0] in known:
+            continue
+        meant = nearest(match[1], known)
+        in_one = not match[0].startswith("{{") or not match[0].endswith("}}")
+        if not meant or (in_one and meant != "{{" + match[1] + "}}"):
+            continue  # somebody else's template
+        yield Complaint(where, f"{match[0]} is left as it is, for it is no placeholder", f"did you mean {meant}?")
+
+
+def _of_environment(where: str, environment: Mapping[str, str]) -> Iterator[Complaint]:
+    for name, value in environment.items():
+        if name in _PILOTS_OWN:
+            yield Complaint(f"{where}.{name}", "is set by the pilot, over this value", "use another name")
+        elif placeholder := next((known for known in FILE_PLACEHOLDERS if known in value), ""):
+            own = ENV_INFILE if placeholder in FILE_PLACEHOLDERS[:2] else ENV_OUTFILE
+            rule = f"{placeholder} is filled in in 'task_args' only"
+            yield Complaint(f"{where}.{name}", rule, f"read the variable {own} in the task, or use 'task_args'")
+
+
+def _of_mode(where: str, task: TaskRequest, environment: Mapping[str, str]) -> Iterator[Complaint]:
+    if environment.get(f"{PREFIX}TASK_MODE", "").strip().lower() != TaskMode.STREAM:
+        return
+    if not task.input_queue_aliases:
+        rule, remedy = "stream needs an input queue", "name one, or leave the mode out"
+        yield Complaint(f"{where}.pilot_config.environment.{PREFIX}TASK_MODE", rule, remedy)
+    if named := [placeholder for placeholder in FILE_PLACEHOLDERS if placeholder in task.task_args]:
+        rule = f"must not name {', '.join(named)} with {PREFIX}TASK_MODE=stream"
+        remedy = "a warm task reads events from standard input and answers on standard output"
+        yield Complaint(f"{where}.task_args", rule, remedy)
+
+
+def _of_times(where: str, task: TaskRequest, environment: Mapping[str, str]) -> Iterator[Complaint]:
+    runtime_s = task.worker_config.max_worker_runtime
+    for name in ("TASK_TIMEOUT", "SUBPROC_TIMEOUT", "INIT_TIMEOUT", "QUARANTINE_TIME"):
+        try:
+            value_s = float(environment.get(f"{PREFIX}{name}", "0"))
+        except ValueError:
+            continue
+        if value_s > runtime_s:
+            rule = f"is {value_s:g} s, and a worker lives {runtime_s} s at most"
+            remedy = "make 'worker_config.max_worker_runtime' longer, or this shorter"
+            yield Complaint(f"{where}.pilot_config.environment.{PREFIX}{name}", rule, remedy, is_sure=False)
+    if pilotnames.waits_in_vain(environment):
+        rule = f"is not allowed with {PREFIX}STOP_LISTENING_ON_TASK_ERROR=False"
+        yield Complaint(f"{where}.pilot_config.environment.{PREFIX}QUARANTINE_TIME", rule, "leave one of them out")
+
+
+def _plain_number(size: str | int) -> int | None:
+    """Return a size that is written without a unit; None: it has one."""
+    text = str(size).strip()
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _aliases(task: TaskRequest) -> tuple[str, ...]:
+    return (*task.input_queue_aliases, *task.output_queue_aliases)
+
+
+def _text(value: str | int | list[str]) -> str:
+    return ";".join(value) if isinstance(value, list) else str(value)
