@@ -109,7 +109,8 @@ def _secrets(stack: Stack) -> set[str]:
 def test_every_file_with_a_secret_is_its_owners_alone(stack: Stack) -> None:
     assert all(len(secret) >= 20 for secret in _secrets(stack))
     secrets = [secret.encode() for secret in _secrets(stack)]
-    secrets += [b"PRIVATE KEY"]
+    # The line that begins a key: libraries in images contain its words alone.
+    secrets += [b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN EC PRIVATE KEY-----", b"-----BEGIN RSA PRIVATE KEY-----"]
     holders = []
     for root in (stack.services.run, stack.services.data.root):
         for path in root.rglob("*"):
