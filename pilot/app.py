@@ -12,6 +12,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from pilot.chirp import Chirper, voice
+from pilot.chirpproxy import ChirpProxy, take_proxy
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.files import WorkDirectory, read_tail
 from pilot.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_together
@@ -45,20 +46,21 @@ def main() -> int:
         log.critical("%s", error.reason)
         return EXIT_USAGE
     scrub(os.environ)
-    prepare_process()
+    prepare_process(directory)
+    proxy = take_proxy(os.environ, directory)
     try:
         told = settings(environment, directory=directory)
     except SettingsInvalid as error:
         for problem in error.problems:
             log.critical("%s", problem)
-        asyncio.run(_complain(environment, error))
+        asyncio.run(_complain(environment, error, proxy))
         return EXIT_USAGE
     logging.getLogger().setLevel(told.log_level_third_party)
     for name in ("pilot", "runtime"):
         logging.getLogger(name).setLevel(told.log_level)
     for name in told.unknown:
         log.warning("%s is no variable of this pilot: nothing reads it", name)
-    return asyncio.run(live(told, os.environ))
+    return asyncio.run(live(told, os.environ, proxy))
 
 
 def gathered(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
@@ -84,12 +86,12 @@ def scrub(environment: MutableMapping[str, str]) -> None:
         del environment[name]
 
 
-async def live(told: Settings, environment: Mapping[str, str]) -> int:
+async def live(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> int:
     """Build everything, run the pilot, take everything down; return the exit status."""
     loop = asyncio.get_running_loop()
-    chirper = Chirper(voice(told.chirp), told.chirp.interval_s)
+    chirper = Chirper(voice(told.chirp, proxy), told.chirp.interval_s)
     chirper.start()
-    queues = Queues(told, clock=time.time)
+    queues = Queues(told, clock=time.time, proxy=proxy)
     building = loop.create_task(_built(told, environment, queues, chirper))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, building.cancel)
@@ -191,10 +193,10 @@ def _external(told: Settings, kept: Places) -> tuple[tuple[Mount, ...], tuple[Pi
     return mounts, tuple(pin for _, pin in seen.values())
 
 
-async def _complain(environment: Mapping[str, str], error: SettingsInvalid) -> None:
+async def _complain(environment: Mapping[str, str], error: SettingsInvalid, proxy: ChirpProxy | None) -> None:
     """Chirp what is wrong with the variables."""
     told = chirp(environment)
-    chirper = Chirper(voice(told), told.interval_s)
+    chirper = Chirper(voice(told, proxy), told.interval_s)
     chirper.start()
     chirper.status(PilotStatus.FATAL_ERROR, f"SettingsInvalid({error.reason!r})")
     await chirper.close()

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 from pilot import chirps
+from pilot.chirpproxy import ChirpProxy
 from pilot.chirps import Backlog, Value
 from pilot.errors import Failure
 from pilot.settings import Chirp
@@ -54,27 +54,24 @@ class Pipe:
 class Condor:
     """HTCondor's chirp proxy. Its library blocks, so it has a thread of its own."""
 
-    def __init__(self, dest: ChirpDest) -> None:
+    def __init__(self, dest: ChirpDest, proxy: ChirpProxy | None) -> None:
         self._dest = dest
-        locate_proxy()
+        self._proxy = proxy
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chirp")
 
     async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._say, dict(values))
 
     def _say(self, values: dict[ChirpAttribute, Value]) -> None:
-        from htchirp import HTChirp  # noqa: PLC0415 - only jobs of HTCondor have it, and its import takes time
-
-        try:
-            with HTChirp() as proxy:
-                if self._dest is ChirpDest.JOB_EVENT_LOG:
-                    for line in chirps.lines(values.items()):
-                        proxy.ulog(line)
-                else:
-                    for attribute, value in values.items():
-                        proxy.set_job_attr(attribute.value, chirps.expression(value))
-        except (HTChirp.ChirpError, RuntimeError, ValueError) as error:
-            raise OSError(f"chirp: {error}") from error
+        if self._proxy is None:
+            raise OSError("HTCondor has given this job no chirp proxy")
+        with self._proxy.opened() as proxy:
+            if self._dest is ChirpDest.JOB_EVENT_LOG:
+                for line in chirps.lines(values.items()):
+                    proxy.ulog(line)
+            else:
+                for attribute, value in values.items():
+                    proxy.set_job_attr(attribute.value, chirps.expression(value))
 
 
 class Silent:
@@ -84,18 +81,15 @@ class Silent:
         return
 
 
-def locate_proxy() -> None:
-    """Note where HTCondor's chirp proxy is; its library looks in the current directory, which the pilot leaves."""
-    if (config := Path(".chirp.config").absolute()).exists():
-        os.environ.setdefault("_CONDOR_CHIRP_CONFIG", str(config))
+def voice(settings: Chirp, proxy: ChirpProxy | None) -> Voice:
+    """Return the way that the settings name; `proxy` is HTCondor's.
 
-
-def voice(settings: Chirp) -> Voice:
-    """Return the way that the settings name. A pipe that was promised and is not there is as good as none."""
+    A pipe that was promised and is not there is as good as none.
+    """
     if not settings.wanted:
         return Silent()
     if settings.fd is None:
-        return Condor(settings.dest)
+        return Condor(settings.dest, proxy)
     try:
         return Pipe(settings.fd)
     except OSError as error:

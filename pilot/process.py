@@ -10,6 +10,7 @@ import ctypes
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -203,8 +204,12 @@ class Children:
         return any(f"{ENV_RUN}={mark}".encode() in mine for mark in marks if mark)
 
 
-def prepare_process() -> None:
-    """Make this process one that finds its children's orphans, and whose memory they cannot read."""
+def prepare_process(directory: str) -> None:
+    """Make this process one that finds its children's orphans, and whose memory and modules they cannot reach.
+
+    Tasks without a container can write into `directory`, the pilot's own.
+    """
+    sys.path[:] = drop_directory(sys.path, directory)
     for fd in os.listdir("/proc/self/fd"):
         if int(fd) > 2:
             with suppress(OSError):
@@ -220,6 +225,18 @@ def began_s() -> float:
     ticks = int(status[19]) if status else 0
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.monotonic() - (max(0.0, age_s) if status else 0.0)
+
+
+def drop_directory(module_path: Sequence[str], directory: str) -> list[str]:
+    """Return `module_path`, in which Python looks for modules, without `directory`.
+
+    A directory that EWMS itself lies in stays.
+    """
+    ours = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    left_out = os.path.realpath(directory)
+    if left_out == ours:
+        return list(module_path)
+    return [place for place in module_path if os.path.realpath(place or directory) != left_out]
 
 
 def found_program(command: Command) -> str:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
+from pilot.chirpproxy import ChirpProxy
 from pilot.errors import BrokerAway
 from pilot.renewal import TokenSource
 from pilot.settings import Queue, Settings
@@ -25,11 +26,11 @@ _Key = tuple[str, str]
 class Queues:
     """The input and output queues of one pilot."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, *, clock: Callable[[], float], proxy: ChirpProxy | None) -> None:
         self._settings = settings
         self._clock = clock
         self._token_file = TokenFile(settings.token_file)
-        self._token_source = TokenSource(settings)
+        self._token_source = TokenSource(settings, proxy)
         self._token = ""
         self._connections: dict[_Key, Connection] = {}
         self._consumers: dict[Mqid, Consumer] = {}

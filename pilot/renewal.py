@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from pilot.chirp import locate_proxy
+from pilot.chirpproxy import ChirpProxy
 from pilot.settings import Settings
 
 _MAX_BYTES = 64 * 1024
@@ -21,12 +21,11 @@ _TIMEOUT_S = 30.0
 class TokenSource:
     """The file on the access point that TMS renews; nothing is fetched where the pilot was told of none."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, proxy: ChirpProxy | None) -> None:
         self._source = settings.token_source
         self._file = Path(settings.token_file)
         self._by_chirp = settings.chirp.fd is None
-        if self._source and self._by_chirp:
-            locate_proxy()
+        self._proxy = proxy
 
     async def fetch(self) -> None:
         """Bring the token file up to date.
@@ -35,27 +34,20 @@ class TokenSource:
         """
         if not self._source:
             return
-        read = _by_chirp if self._by_chirp else _directly
-        token = await asyncio.wait_for(asyncio.to_thread(read, self._source), _TIMEOUT_S)
+        token = await asyncio.wait_for(asyncio.to_thread(self._read), _TIMEOUT_S)
         if not token.strip():
             raise OSError("the renewed token is empty")
         await asyncio.to_thread(_replace, self._file, token)
 
-
-def _directly(source: str) -> bytes:
-    with Path(source).open("rb") as file:
-        return file.read(_MAX_BYTES)
-
-
-def _by_chirp(source: str) -> bytes:
-    from htchirp import HTChirp  # noqa: PLC0415 - only jobs of HTCondor have it, and its import takes time
-
-    try:
-        with HTChirp() as proxy:
-            data: bytes = proxy.read(source, _MAX_BYTES)
+    def _read(self) -> bytes:
+        if not self._by_chirp:
+            with Path(self._source).open("rb") as file:
+                return file.read(_MAX_BYTES)
+        if self._proxy is None:
+            raise OSError("HTCondor has given this job no chirp proxy")
+        with self._proxy.opened() as proxy:
+            data: bytes = proxy.read(self._source, _MAX_BYTES)
             return data
-    except (HTChirp.ChirpError, RuntimeError, ValueError) as error:
-        raise OSError(f"chirp: {type(error).__name__} {error}") from error
 
 
 def _replace(file: Path, token: bytes) -> None:

@@ -2,6 +2,7 @@
 
 <home>/                      goes with the launch
     condor_config            of the daemons
+    job_wrapper              of an ordinary user: starts each job in a view of its own
     1/ 2/ …                  one for each start: sockets, locks, jobs' directories
     client/                  0700: what the launcher and tests use the pool with, the same over all starts
         condor_config
@@ -24,13 +25,14 @@ from pathlib import Path
 import htcondor2
 
 from deploy.local.accounts import CONDOR, ROOT, TMS
-from deploy.local.condor_config import IDENTITY, PoolPlan, client_configuration, pool_configuration
+from deploy.local.condor_config import IDENTITY, PoolPlan, client_configuration, job_wrapper, pool_configuration
 from deploy.local.errors import LaunchError
 from deploy.local.keys import replace_secret, write_secret
 from deploy.local.prerequisites import allows_namespaces
 from deploy.local.processes import As, Child, Children, await_ready
 from deploy.local.rundir import make_empty
-from deploy.local.seclusion import Covered, Secluded
+from deploy.local.seclusion import Covered, Secluded, is_covering
+from pilot.chirpproxy import CHIRP_VARIABLE
 
 _START_TIMEOUT_S = 60.0
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
@@ -55,10 +57,12 @@ class Condor:
         secluded: Secluded | None = None,
         covered: Covered | None = None,
         shared: Iterable[Path] = (),
+        shared_with_jobs: Iterable[Path] = (),
     ) -> None:
         """Plan the pool. With `secluded` it runs as accounts of its own; with `covered` it does not see all of ours.
 
-        In both it finds the directories `shared`.
+        In both it finds the directories `shared` and `shared_with_jobs`; with `covered` each job sees of them only the
+        latter.
         """
         self._plan = PoolPlan(
             tree=tree,
@@ -76,10 +80,13 @@ class Condor:
         )
         self._secluded = secluded
         self._covered = covered
-        self._shared = tuple(shared)
+        self._shared_with_jobs = tuple(shared_with_jobs)
+        self._shared = (*shared, *self._shared_with_jobs)
         self._children = children
         self._log = log
         self._n_starts = 0
+        #: Whether jobs do not see what is ours of the launch.
+        self.hides_launch = False
         self._child: Child | None = None
 
     @property
@@ -122,6 +129,8 @@ class Condor:
         self._n_starts += 1
         # A new one each time: dying daemons of an earlier start take the lock files that they know there.
         plan = replace(self._plan, work=make_empty(self._plan.home / str(self._n_starts)))
+        plan = replace(plan, job_holder=self._holder(plan))
+        self.hides_launch = bool(plan.job_holder) or self._secluded is not None
         _write(plan)
         if self._secluded is not None:
             _hand_over(plan, self._secluded)
@@ -138,13 +147,20 @@ class Condor:
 
     def _in_its_view(self, plan: PoolPlan) -> list[str]:
         """Return the words that show the pool, and so its jobs, no more of this launch than they need."""
-        readable = (plan.tree, plan.config, plan.key.parent)
+        readable = (plan.tree, plan.config, plan.key.parent, *([plan.job_wrapper] if plan.job_holder else []))
         writable = (plan.work, plan.spool, plan.logs, *self._shared)
         if self._secluded is not None:
             return self._secluded.command(ROOT, readable=readable, writable=writable)
         if self._covered is not None and allows_namespaces():
             return self._covered.command(readable=readable, writable=writable)
         return []
+
+    def _holder(self, plan: PoolPlan) -> tuple[str, ...]:
+        """Return the words that show a job nothing of ours but its own; none: it has an account, or cannot be."""
+        if self._covered is None:
+            return ()
+        words = self._covered.command_of_a_job(writable=self._shared_with_jobs, files=[CHIRP_VARIABLE])
+        return tuple(words) if is_covering(words, plan.work) else ()
 
     def is_ready(self) -> bool:
         """Say whether its schedd and its slot can be asked for."""
@@ -172,6 +188,9 @@ def _write(plan: PoolPlan) -> None:
         replace_secret(plan.key, secrets.token_hex(32).encode())
     # The directory is the pool's from the second start on: a link in it must not lead root elsewhere.
     plan.config.unlink(missing_ok=True)
+    if plan.job_holder:
+        plan.job_wrapper.write_text(job_wrapper(plan))
+        plan.job_wrapper.chmod(0o700)
     with plan.config.open("x") as config:
         config.write(pool_configuration(plan))
     # Clients may read theirs at any moment, and it is the same over all starts.

@@ -4,6 +4,7 @@ HTCondor by default takes the word of every unix account of the machine. This po
 signed with the pool's own key is the only proof of it: who cannot read the token can neither look nor change anything.
 """
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,6 +101,8 @@ ENABLE_CHIRP = True
 ENABLE_CHIRP_DELAYED = True
 ENABLE_CHIRP_UPDATES = True
 CHIRP_DELAYED_UPDATE_PREFIX = Chirp*, Ewms*, HTChirp*
+# What a job says of itself by chirp does not change what it runs, whose files it gets, and who pays for it.
+IMMUTABLE_JOB_ATTRS = {{fixed}}
 
 SEC_PASSWORD_DIRECTORY = {{keys}}
 SEC_TOKEN_POOL_SIGNING_KEY_FILE = {{keys}}/POOL
@@ -121,6 +124,18 @@ _SECLUDED = f"""\
 STARTER_ALLOW_RUNAS_OWNER = False
 DEDICATED_EXECUTE_ACCOUNT_REGEXP = {slot_name(0).rstrip("0")}[0-9]+
 {_SLOT_USERS}"""
+
+#: Where its daemons are an ordinary user, and so are its jobs: what hides from each job the rest of the launch.
+_WRAPPED = """\
+USER_JOB_WRAPPER = {wrapper}
+"""
+
+#: Attributes of a job that stay as they were submitted.
+_FIXED = (
+    *("Cmd", "Args", "Arguments", "Env", "Environment", "Iwd", "In", "Out", "Err", "UserLog"),
+    *("TransferExecutable", "TransferInput", "TransferOutput", "TransferOutputRemaps"),
+    *("AcctGroup", "AcctGroupUser", "AccountingGroup", "PeriodicRemove", "WantIOProxy", "EWMSTaskforceUUID"),
+)
 
 _CLIENT = """\
 SCHEDD_HOST = {schedd}
@@ -149,11 +164,18 @@ class PoolPlan:
     has_accounts: bool
     #: The directory of who may use the pool: configuration and token. Nobody else may read it.
     client: Path
+    #: The words that run a job's command in a view of its own; none: it sees what the pool sees.
+    job_holder: tuple[str, ...] = ()
 
     @property
     def config(self) -> Path:
         """The configuration of the daemons."""
         return self.home / "condor_config"
+
+    @property
+    def job_wrapper(self) -> Path:
+        """The program that HTCondor starts in the place of each job's command."""
+        return self.home / "job_wrapper"
 
     @property
     def client_config(self) -> Path:
@@ -173,7 +195,8 @@ class PoolPlan:
 
 def pool_configuration(plan: PoolPlan) -> str:
     """Return the daemons' configuration."""
-    return (_COMMON + _POOL + (_SECLUDED if plan.has_accounts else "")).format(
+    more = (_SECLUDED if plan.has_accounts else "") + (_WRAPPED if plan.job_holder else "")
+    return (_COMMON + _POOL + more).format(
         tree=plan.tree,
         work=plan.work,
         spool=plan.spool,
@@ -182,9 +205,16 @@ def pool_configuration(plan: PoolPlan) -> str:
         port=plan.port,
         schedd=plan.schedd,
         ids=plan.ids,
+        fixed=", ".join(_FIXED),
+        wrapper=plan.job_wrapper,
         # They prove themselves by the key.
         tokens="",
     )
+
+
+def job_wrapper(plan: PoolPlan) -> str:
+    """Return the program `job_wrapper`, which HTCondor gives the job's command as arguments."""
+    return f'#!/bin/sh\nexec {shlex.join(plan.job_holder)} "$@"\n'
 
 
 def client_configuration(plan: PoolPlan) -> str:

@@ -89,20 +89,24 @@ class Covered:
         """Return the words that, before a command in a namespace of one id, show it of the directories only this."""
         return self._shown(readable, writable, opens=False)
 
-    def command_of_a_job(self, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
+    def command_of_a_job(self, *, writable: Iterable[Path] = (), files: Sequence[str] = ()) -> list[str]:
         """Return the words that an ordinary user puts before the command of one job.
 
-        They show it of the directories only this and, to be written, the directory in which it is started. It sees no
-        environment and no memory of a process that is not of the job.
+        They show it of the directories only this and, to be written, the directory in which it is started and those of
+        the files that the variables `files` name. It sees no environment and no memory of a process that is not of the
+        job.
         """
-        return self._shown(readable, writable, opens=True)
+        return self._shown((), writable, opens=True, files=files)
 
-    def _shown(self, readable: Iterable[Path], writable: Iterable[Path], *, opens: bool) -> list[str]:
+    def _shown(
+        self, readable: Iterable[Path], writable: Iterable[Path], *, opens: bool, files: Sequence[str] = ()
+    ) -> list[str]:
         paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
         shown = [path for path in sorted(paths) if any(path.is_relative_to(one) for one in self.directories)]
         return _command(
             {
                 "opens": opens,
+                "files": list(files),
                 "first_id": None,
                 "id": [os.getuid(), os.getgid()],
                 "covered": [str(one) for one in self.directories if not set(one.parents) & set(self.directories)],

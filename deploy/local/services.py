@@ -179,7 +179,8 @@ def running(
                 secrets=places.data.place("secrets", "condor"),
                 secluded=secluded,
                 covered=covered,
-                shared=[places.data.place("tms", "condor"), *shared],
+                shared=[places.data.place("tms", "condor")],
+                shared_with_jobs=shared,
             ).start()
 
         with SideBySide(children) as starts:

@@ -32,7 +32,6 @@ from deploy.local.mongo_accounts import ADMIN, DATABASES
 from deploy.local.ondemand import container_programs
 from deploy.local.packages import CONTAINERS
 from deploy.local.ports import Ports, await_free
-from deploy.local.prerequisites import allows_namespaces
 from deploy.local.processes import Child, await_ready
 from deploy.local.rabbitmq import BrokerPlan
 from deploy.local.rundir import make_empty
@@ -309,7 +308,7 @@ def _stack(
     secluded = _seclude_tms(services, pool, tms_dir, shared)
     apptainer = _apptainer(installed, services.data, environment)
     job_holder = _job_holder(services, apptainer, shared) if pool == "local" else []
-    hides = bool(job_holder) if pool == "local" else allows_namespaces()
+    hides = services.condor.hides_launch if services.condor else bool(job_holder)
     wires = Wires(
         mongo_urls={service: services.mongodb.url(service) for service in DATABASES},
         broker=services.rabbitmq,

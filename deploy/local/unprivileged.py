@@ -9,7 +9,8 @@ in this order:
 
 Where root is that of a namespace of one id, the command gets this id back under its number of before: an ordinary user.
 With `opens` an ordinary user runs this, and it opens that namespace first. The command is then in a user namespace of
-its own: the kernel shows it no environment and no memory of a process outside.
+its own: the kernel shows it no environment and no memory of a process outside. It sees the directory that it starts in,
+and the directories of the files that the variables `files` name.
 
 Mounts of an outer namespace are locked in an inner one: nobody in there can take a cover away. Programs of the machine
 that change to root (`sudo`) do not, as its root has no id in there.
@@ -66,7 +67,7 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
         else:
             _unshare(_CLONE_NEWNS)
         _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
-        here = [[os.getcwd(), True]] if plan["opens"] else []  # noqa: PTH109 - a Path would be made of the same text
+        here = [[place, True] for place in _own_directories(plan["files"])] if plan["opens"] else []
         covered = [one for one in plan["covered"] if Path(one).is_dir()]
         umask = os.umask(0o022)
         layers = [(directory, _open(layer)) for directory, layer in plan["laid_over"].items()]
@@ -96,6 +97,12 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         return 127
+
+
+def _own_directories(files: list[str]) -> list[str]:
+    """Return the directories of this job: where it starts, and of the files that the variables `files` name."""
+    named = [os.path.dirname(os.environ[name]) for name in files if name in os.environ]  # noqa: PTH120 - as below
+    return list(dict.fromkeys([os.getcwd(), *named]))  # noqa: PTH109 - a Path would be made of the same text
 
 
 def _cover(covered: list[str], shown: list[list[Any]]) -> None:

@@ -120,7 +120,7 @@ def _tms(wires: Wires) -> dict[str, str]:
         "EWMS_POOL": wires.pool,
         "EWMS_TMS_DIR": str(wires.tms_dir),
         "EWMS_HTTP_PORT": str(wires.tms_port),
-        "EWMS_PILOT_COMMAND": json.dumps([sys.executable, "-m", "pilot"]),
+        "EWMS_PILOT_COMMAND": json.dumps([sys.executable, "-P", "-m", "pilot"]),
         "EWMS_ALLOWED_PLATFORMS": json.dumps(["apptainer", "bubblewrap", "none"]),
         "EWMS_APPTAINER": str(wires.apptainer),
         # Apptainer runs helpers that lie beside it (squashfs tools, for images that are one file).

@@ -4,6 +4,7 @@ Where the tests run as root, tasks have accounts of their own. An ordinary user 
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from deploy.local.accounts import FIRST_SLOT, N_SLOTS
 from deploy.local.stack import Stack
 from ewms import Client
 from tests.system.conftest import CLUSTER, one_task
+from tms.pilotfiles import TOKEN_FILE
 
 IS_ROOT = os.getuid() == 0
 
@@ -23,8 +25,6 @@ LOOKS = (
 )
 
 
-#: What an ordinary user's pool does not show to tasks, which are that user, of the data.
-HIDDEN = ("secrets", "mongodb", "rabbitmq")
 #: The pool's settings and the public halves of its keys; beside them only images are there for tasks.
 HARMLESS = {"hostname", "passwd", "condor_config", "hostcert.pem", "trust_domain_ca.pem"}
 
@@ -63,11 +63,10 @@ def test_a_task_reads_no_file_of_ours(system: Stack, client_of: Client, tmp_path
     uid, *readable, n_environments = str(said).splitlines()
     if not IS_ROOT:
         assert int(uid) == os.getuid()
-        hidden = (*(system.services.data.root / name for name in HIDDEN), system.services.run / "rabbitmq")
-        seen = [Path(path) for path in readable if any(Path(path).is_relative_to(one) for one in hidden)]
-        # The pool's daemons are the user too, and sign with their key.
-        key = {"POOL"} if system.pool == "condor" else set()
-        assert {path.name for path in seen} <= key
+        # The task is that user, and sees the rest of the machine as the user does.
+        roots = (system.services.run, system.services.data.root)
+        seen = {path for path in readable if any(Path(path).is_relative_to(root) for root in roots)}
+        assert {path for path in seen if "/images/" not in path and "/programs/" not in path} == set()
         assert n_environments == "0"
         return
     # As it sees itself; the machine knows it by a high id.
@@ -76,6 +75,26 @@ def test_a_task_reads_no_file_of_ours(system: Stack, client_of: Client, tmp_path
     assert {path for path in readable if path.startswith("/etc/")} == {"/etc/hostname", "/etc/passwd"}
     assert {path for path in readable if Path(path).name not in HARMLESS and "/images/" not in path} == set()
     assert n_environments == "0"
+
+
+def test_a_task_without_a_container_has_no_chirp_to_read_tokens_and_logs_with(stack: Stack, client: Client) -> None:
+    victim = client.submit(one_task("cp $1 $2", n_workers=1))
+    with victim.queue("in").publisher() as publisher:
+        publisher.send("is running")
+    assert len(list(victim.queue("out").results(n=1, idle_timeout=90))) == 1
+    taskforces = stack.services.data.root.joinpath("tms/condor").rglob("taskforces/*")
+    theirs = [str(one / name) for one in taskforces for name in (TOKEN_FILE, "job.log") if (one / name).exists()]
+    assert len(theirs) >= 2, "there is something to read"
+    probe = f"{sys.executable} {Path(__file__).with_name('chirping.py')} $1 $2"
+    # Whoever chooses that the pilot does not chirp gets no chirp either.
+    for choices in ({}, {"EWMS_PILOT_HTCHIRP": "False"}):
+        run = client.submit(one_task(probe, n_workers=1, **choices))
+        with run.queue("in").publisher() as publisher:
+            publisher.send("\n".join(theirs))
+        said = [str(event.body).split() for event in run.queue("out").results(n=1, idle_timeout=90)]
+        run.finish()
+        assert said == [[".job.ad"]], "a task has found or used the chirp of its job"
+    victim.finish()
 
 
 def test_two_tasks_at_once_are_two_accounts_and_read_nothing_of_each_other(

@@ -25,26 +25,37 @@ from ewms import Client, Task, Workflow
 _PROBE = Path(__file__).parents[2] / "census/probe.py"
 
 
-def _job_says(log_directory: Path) -> str:
-    """Return what a job of the pool prints about the user it runs as."""
+def _job_says(log_directory: Path, run: Path) -> list[str]:
+    """Return what a job of the pool prints: the user it runs as, and the files of the launch that it finds."""
     schedd = htcondor2.Schedd(htcondor2.Collector().locate(htcondor2.DaemonType.Schedd, SCHEDD))
     description = htcondor2.Submit(
         {
-            "executable": "/usr/bin/id",
-            "arguments": "-u",
+            "executable": "/bin/sh",
+            "arguments": f"\"-c 'id -u; find {run} -type f; head -c 1 /proc/$CONDOR_STARTER_PID/environ || true'\"",
             "transfer_executable": "False",
             "should_transfer_files": "YES",
             "output": str(log_directory / "out"),
             "log": str(log_directory / "log"),
             "request_memory": "16",
             "request_disk": "1",
+            "+WantIOProxy": "True",
         }
     )
     schedd.submit(description)
     for event in htcondor2.JobEventLog(str(log_directory / "log")).events(60):
         if event.type == htcondor2.JobEventType.JOB_TERMINATED:
-            return (log_directory / "out").read_text().strip()
+            return (log_directory / "out").read_text().splitlines()
     raise TimeoutError("the job has not ended within a minute")
+
+
+def _look_with_the_eyes_of_a_job(scratch: Path, run: Path) -> None:
+    """Raise unless a job of the pool finds its own directories of the launch, and nothing else."""
+    uid, *found = _job_says(scratch, run)
+    assert uid == str(os.getuid())
+    places = {Path(path).relative_to(run / "condor/1/execute").parts[:2] for path in found}
+    assert {place for _, place in places} == {"scratch", "user"}
+    assert len({job for job, _ in places}) == 1
+    assert not any(path.endswith("POOL") for path in found)
 
 
 def _task_finds(stack: Stack, roots: list[Path], *, image: str, platform: str, probe: str) -> dict[str, Any]:
@@ -106,7 +117,8 @@ def main() -> int:
     installed = prepare(cache_directory(os.environ), Console(stderr=True))
     with tempfile.TemporaryDirectory() as scratch, run_directory() as run, running(installed, run) as servers:
         assert servers.condor is not None
-        assert _job_says(Path(scratch)) == str(os.getuid())
+        assert servers.condor.hides_launch
+        _look_with_the_eyes_of_a_job(Path(scratch), run)
         apptainer = Apptainer(installed.containers)
         image = apptainer.build(busybox_image(installed.python_image, Path(scratch, "root")), Path(scratch, "image"))
         hello = subprocess.run(

@@ -89,3 +89,32 @@ async def test_the_token_is_not_in_the_pilots_directory_that_a_task_starts_in(wo
     pilot = await workflow.pilot(sh(f"ls -a > {tmp_path}/seen"), inputs=[source])
     assert await pilot.ended() == 0
     assert "token" not in (tmp_path / "seen").read_text()
+
+
+#: Looks for what a task with the pilot's own account could take: the chirp's file, the pilot's memory and environment.
+_REACHES = """
+ls -a "$2" > "$1"
+head -c 1 /proc/$PPID/mem >> "$1" 2>/dev/null && echo memory >> "$1"
+cat /proc/$PPID/environ >> "$1" 2>/dev/null && echo environment >> "$1"
+"""
+
+
+async def test_a_task_of_the_pilots_account_has_no_chirp_even_where_its_user_wants_none(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    task = sh(_REACHES, EWMS_PILOT_HTCHIRP="False", EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3)
+    task["EWMS_PILOT_TASK_ARGS"] = f"{task['EWMS_PILOT_TASK_ARGS']} {workflow.directory}/job-1"
+    # What HTCondor puts there before it starts the pilot; nobody listens at this port.
+    early = 'echo 127.0.0.1 1 a-secret > .chirp.config; exec "$@"'
+    pilot = await workflow.pilot(
+        task,
+        inputs=[source],
+        outputs=[sink],
+        prefix=["sh", "-c", early, "sh"],
+    )
+    assert pilot.directory == workflow.directory / "job-1"
+    await workflow.put(source, b"x")
+    (output,) = await workflow.take(sink, 1)
+    found = output.body.decode().split()
+    assert "ewms_pilot_task.json" in found, "it has looked where the file was"
+    assert {".chirp.config", "memory", "environment"}.isdisjoint(found)
+    assert await pilot.ended() == 0

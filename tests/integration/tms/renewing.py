@@ -1,4 +1,7 @@
-"""A stand-in for a running pilot: fetches its token until there is another than it came with, and says which."""
+"""A stand-in for a running pilot: fetches its token until there is another than it came with, and says which.
+
+It says as well what of its own job it could change by chirp.
+"""
 
 import asyncio
 import os
@@ -6,22 +9,44 @@ from pathlib import Path
 
 from pilot.app import gathered
 from pilot.chirp import voice
+from pilot.chirpproxy import ChirpProxy, take_proxy
 from pilot.renewal import TokenSource
 from pilot.settings import TASK_FILE, settings
 from schemas.statuses import ChirpAttribute
 
+#: What a job runs, whose files it gets, who pays for it.
+FIXED = ("Cmd", "TransferInput", "AcctGroupUser")
+
+
+def change_job(proxy: ChirpProxy | None) -> list[str]:
+    """Try to change this job; return the attributes that could be."""
+    changed: list[str] = []
+    if proxy is None:
+        return changed
+    for name in FIXED:
+        try:
+            with proxy.opened() as connection:
+                connection.set_job_attr(name, '"/etc/passwd"')
+        except OSError:
+            continue
+        changed.append(name)
+    return changed
+
 
 async def main() -> None:
     told = settings(gathered(os.environ, Path(TASK_FILE).absolute()), directory=str(Path.cwd()))
-    source, file = TokenSource(told), Path(told.token_file)
-    chirps = voice(told.chirp)
+    proxy = take_proxy(os.environ, str(Path.cwd()))
+    source, file = TokenSource(told, proxy), Path(told.token_file)
+    chirps = voice(told.chirp, proxy)
     await chirps.say({ChirpAttribute.STATUS: "Tasking"})
+    changed = change_job(proxy)
     first = file.read_text()
     while file.read_text() == first:
         await source.fetch()
         await asyncio.sleep(0.1)
     mode = file.stat().st_mode & 0o777
-    await chirps.say({ChirpAttribute.STATUS: f"{mode:o} {file.read_text().rpartition('.')[2]}"})
+    words = [f"{mode:o}", file.read_text().rpartition(".")[2], *changed]
+    await chirps.say({ChirpAttribute.STATUS: " ".join(words)})
 
 
 asyncio.run(main())

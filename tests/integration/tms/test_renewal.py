@@ -18,7 +18,7 @@ def token_of(environment: dict[str, str]) -> Path:
     return Path(environment["EWMS_TMS_DIR"]) / "taskforces" / UUID / "ewms_pilot_token"
 
 
-async def test_a_running_pilot_gets_the_renewed_token(
+async def test_a_running_pilot_gets_the_renewed_token_and_changes_nothing_of_its_job(
     tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str
 ) -> None:
     environment["EWMS_PILOT_COMMAND"] = json.dumps([sys.executable, str(RENEWING)])
@@ -27,9 +27,10 @@ async def test_a_running_pilot_gets_the_renewed_token(
     await peers.order(start(n_workers=1))
     await until(lambda: peers.said(TaskforceCompleted, UUID))
     (word,) = peers.statuses(UUID)["COMPLETED"]
-    mode, n_renewals = word.split()
+    mode, n_renewals, *changed = word.split()
     assert mode == "600"
     assert int(n_renewals) >= 1
+    assert changed == [], "a job could be another than the one that was submitted"
 
 
 async def test_the_token_of_a_waiting_taskforce_is_renewed_until_it_is_stopped(

@@ -1,0 +1,65 @@
+"""HTCondor's chirp proxy: take it for the pilot alone, before any task runs.
+
+HTCondor writes the proxy's address and its secret into a file of the job. Whoever reads that file uses the proxy, by
+which the access point reads and writes any file of TMS's account, and changes any attribute of the job. A task without
+a container has the pilot's account, and could read the file. So the pilot reads it first, and removes it.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+#: Names the file; HTCondor before 24 has it in the job's directory and sets no variable.
+CHIRP_VARIABLE = "_CONDOR_CHIRP_CONFIG"
+_FILE = ".chirp.config"
+
+
+@dataclass(frozen=True, slots=True)
+class ChirpProxy:
+    """Where the proxy of this job listens, and the secret that opens it."""
+
+    host: str
+    port: int
+    cookie: str = field(repr=False)
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Give an open connection to the proxy; it blocks.
+
+        Raises:
+            OSError: the proxy does not answer, or refuses.
+        """
+        from htchirp import HTChirp  # noqa: PLC0415 - only jobs of HTCondor have it, and its import takes time
+
+        try:
+            with HTChirp(self.host, self.port, cookie=self.cookie) as connection:
+                yield connection
+        except (HTChirp.ChirpError, RuntimeError, ValueError) as error:
+            raise OSError(f"chirp: {type(error).__name__} {error}") from error
+
+
+def take_proxy(environment: Mapping[str, str], directory: str) -> ChirpProxy | None:
+    """Return the proxy of the job in `directory`, and remove the file that names it; None: the job has none."""
+    file = Path(environment.get(CHIRP_VARIABLE) or Path(directory, _FILE))
+    try:
+        host, port, cookie = file.read_text().split()
+        proxy = ChirpProxy(host, int(port), cookie)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        log.warning("HTCondor's chirp file %s cannot be read: %s", file, error)
+        proxy = None
+    try:
+        file.unlink()
+    except OSError as error:
+        # A file that stays, but empty, opens nothing either.
+        with suppress(OSError):
+            file.write_text("")
+            return proxy
+        log.warning("tasks without a container can use HTCondor's chirp: %s cannot be removed: %s", file, error)
+    return proxy
