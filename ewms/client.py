@@ -27,7 +27,7 @@ from ewms.memory import Remember
 from ewms.payloads import Event
 from ewms.portal import Portal
 from ewms.progress import Facts
-from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher
+from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher, Prepared
 from ewms.queues import AsyncQueue
 from ewms.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from ewms.runs import AsyncRun, Until
@@ -238,7 +238,7 @@ class Publisher:
         self._portal = portal
         self._publisher = publisher
         self._slots = BoundedSemaphore(window)
-        self._handed: deque[tuple[EventId, bytes, str]] = deque()
+        self._handed: deque[Prepared] = deque()
         self._scheduled = False
 
     def __enter__(self) -> Self:
@@ -308,7 +308,7 @@ class Results:
 
     @property
     def notify(self) -> Callable[[str], None]:
-        """Called with a sentence, on the client's thread, when the broker has gone and when it is back."""
+        """Called on the client's thread, with a sentence. See `AsyncResults.notify`."""
         return self._results.notify
 
     @notify.setter
@@ -328,10 +328,15 @@ class Results:
         self._portal.loop.call_soon_threadsafe(self._results.settle_here, delivery)
 
     @property
+    def n_unacknowledged(self) -> int:
+        """Return how many events were dealt with whose acknowledgement was lost: they come again, and are left out."""
+        return self._results.n_unacknowledged
+
+    @property
     def n_duplicates(self) -> int:
         """Return how many repeats the loop was spared."""
         return self._results.n_duplicates
 
-    def ack(self) -> None:
-        """Acknowledge the loop's current event before the body ends."""
-        self._portal.call(self._results.ack())
+    def ack(self) -> bool:
+        """Acknowledge the loop's current event before the body ends; False: the event comes again."""
+        return self._portal.call(self._results.ack())

@@ -23,6 +23,9 @@ from schemas.legacywire import Wire
 #: Ids of keyed events live in a namespace of their own, so that they meet no other kind of uuid5.
 _KEYS = uuid.UUID("6a0d1a52-9f0e-5d0b-8f57-2d1f6f0c9e11")
 
+#: Of a longer key an event carries the beginning.
+MAX_KEY_TEXT = 200
+
 
 def encode(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS) -> tuple[bytes, str]:
     """Return the body and content type ("" for none) of an event that carries `payload` onto a queue set to `wire`.
@@ -90,6 +93,12 @@ def event_id(queue: str, key: object | None) -> EventId:
     if key is None:
         return EventId(str(uuid.uuid4()))
     return EventId(str(uuid.uuid5(_KEYS, f"{queue}/{key!r}")))
+
+
+def key_text(key: object) -> str:
+    """Return what a log, or a list of failed events, calls an event that was published under `key`."""
+    text = key if isinstance(key, str) else repr(key)
+    return text[:MAX_KEY_TEXT].encode(errors="backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,30 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ewms.access import QueueAccess
 from ewms.errors import PublishFailed
 from ewms.http import Gateway
-from ewms.payloads import encode, event_id
+from ewms.payloads import encode, event_id, key_text
 from runtime.amqp import Unroutable
 from schemas.api import Use
+from schemas.dataevents import Header
 from schemas.errors import Broken, Conflict, EWMSError, TooLarge
 from schemas.ids import EventId, WorkflowId
+from schemas.legacywire import Wire
 from schemas.topology import MAX_EVENT_BYTES, event_exchange
 
 DEFAULT_WINDOW = 256
+
+
+class Prepared(NamedTuple):
+    """An event that can be sent."""
+
+    id: EventId
+    body: bytes
+    content_type: str
+    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
 
 
 class AsyncPublisher:
@@ -79,10 +90,8 @@ class AsyncPublisher:
         self.start(prepared, self._slots.release)
         return prepared[0]
 
-    def prepare(
-        self, payload: Any, *, key: object | None = None, content_type: str | None = None
-    ) -> tuple[EventId, bytes, str]:
-        """Return id, body and content type of the event for `payload`. See `send`."""
+    def prepare(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> Prepared:
+        """Return the event for `payload`, ready to be sent. See `send`."""
         access = self._opened
         body, content_type = encode(payload, content_type, access.wire)
         if len(body) > MAX_EVENT_BYTES:
@@ -90,11 +99,12 @@ class AsyncPublisher:
                 f"the event has {len(body)} bytes; the limit is {MAX_EVENT_BYTES}",
                 hint="put the data into a file that tasks can reach, and send its name",
             )
-        return event_id(access.mqid, key), body, content_type
+        headers = {Header.KEY.value: key_text(key)} if key is not None and access.wire is Wire.EWMS else {}
+        return Prepared(event_id(access.mqid, key), body, content_type, headers)
 
-    def start(self, event: tuple[EventId, bytes, str], done: Callable[[], None]) -> None:
+    def start(self, event: Prepared, done: Callable[[], None]) -> None:
         """Put `event` on its way; `done` is called when it is confirmed or has failed."""
-        task = asyncio.create_task(self._publish(*event))
+        task = asyncio.create_task(self._publish(event))
         self._pending.add(task)
 
         def finished(task: asyncio.Task[None]) -> None:
@@ -132,11 +142,18 @@ class AsyncPublisher:
             failures, self._failures = self._failures, []
             raise PublishFailed(failures)
 
-    async def _publish(self, id_: EventId, body: bytes, content_type: str) -> None:
+    async def _publish(self, event: Prepared) -> None:
         mqid = self._opened.mqid
+        id_ = event.id
         try:
             await self._publisher.publish(
-                event_exchange(mqid), mqid, body, message_id=id_, content_type=content_type, timeout_s=self._timeout_s
+                event_exchange(mqid),
+                mqid,
+                event.body,
+                message_id=id_,
+                content_type=event.content_type,
+                headers=event.headers,
+                timeout_s=self._timeout_s,
             )
         except Unroutable as error:
             # Only a workflow that is over has its queues shut.

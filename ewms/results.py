@@ -1,6 +1,7 @@
 """Events from a public queue: pushed, deduplicated, and acknowledged only after the loop's body has dealt with them."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -11,10 +12,13 @@ from ewms.errors import TimedOut, Unreachable
 from ewms.http import Gateway
 from ewms.memory import Memory, Remember, directory_of
 from ewms.payloads import Event
+from ewms.unacknowledged import print_unacknowledged
 from runtime.amqp import Consumer, Delivery
 from schemas.api import Use
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
+
+log = logging.getLogger(__name__)
 
 DEFAULT_PREFETCH = 100
 
@@ -35,6 +39,8 @@ class AsyncResults:
     of the files (see `ewms.received`).
     The loop ends after `n` events, or when none has come for `idle_timeout_s`; if `n` were expected that is `TimedOut`.
     A broker that is away for longer than `away_timeout_s` ends it with `Unreachable`.
+    When an event was dealt with and its acknowledgement is lost (with the connection, say), `notify` says so: the event
+    comes again. This loop leaves it out, and so does another program if both `remember`.
     It subscribes for as long as it runs; `async with run.queue("results").results() as events` decides that itself.
     """
 
@@ -74,13 +80,16 @@ class AsyncResults:
         self._is_left = False
         self._away_timeout_s = away_timeout_s
         self._giving_up: asyncio.TimerHandle | None = None
-        #: Called with a sentence when the broker has gone, and when it is back.
-        self.notify: Callable[[str], None] = lambda _: None
+        #: Called with a sentence when the broker has gone, when it is back, and when acknowledgements are lost. By
+        #: default it is logged as a warning, which Python prints where no logging is set up.
+        self.notify: Callable[[str], None] = log.warning
         #: How a delivery is acknowledged; a loop in another thread has it sent to this one.
         self.settle: Callable[[Delivery], None] = self.settle_here
-        #: How many events the loop has dealt with, and how many repeats it was spared.
+        #: How many events the loop has dealt with, how many repeats it was spared, and how many acknowledgements are
+        #: known to be lost, so that their events come again.
         self.n_taken = 0
         self.n_duplicates = 0
+        self.n_unacknowledged = 0
 
     async def __aenter__(self) -> Self:
         self._access = await QueueAccess.open(
@@ -141,12 +150,16 @@ class AsyncResults:
                     yield event
                     self.end()
 
-    async def ack(self) -> None:
-        """Acknowledge the loop's current event before the body ends."""
-        if self._current is not None and not self._current.settled:
-            self._memory.add(self._current.id)
-            await self._memory.record([self._current.id])
-            await self._current.ack()
+    async def ack(self) -> bool:
+        """Acknowledge the loop's current event before the body ends.
+
+        False: the acknowledgement is lost, and the event comes again; this loop will leave it out.
+        """
+        if self._current is None or self._current.settled:
+            return True
+        self._memory.add(self._current.id)
+        await self._memory.record([self._current.id])
+        return await self._current.ack()
 
     async def arrival(self) -> bool:
         """Return True once an event has arrived, False when the loop is over.
@@ -221,8 +234,11 @@ class AsyncResults:
         while self._dealt_with:
             batch, self._dealt_with = self._dealt_with, []
             await self._memory.record([delivery.id for delivery in batch])
-            for delivery in batch:
-                await delivery.ack()
+            lost = [delivery for delivery in batch if not await delivery.ack() and not delivery.settled]
+            if lost:
+                # Who acts on these events by other means than this loop must know.
+                self.n_unacknowledged += len(lost)
+                self.notify(print_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
 
     def leave(self) -> None:
         """End the loop once its body is through with the current event; called on the loop."""

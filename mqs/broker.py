@@ -1,7 +1,7 @@
-"""The data vhost: declares and deletes what `mqs.topology` says, sets the policy, counts what lies in queues.
+"""The data vhost: declares and deletes what `mqs.topology` says, sets the policies, counts what lies in queues.
 
 Declaring goes over AMQP, several queues at a time, since each one costs the broker some milliseconds; whatever is
-there already stays. The policy, and what is unacknowledged or delayed, are known to the management API only.
+there already stays. The policies, and what is unacknowledged or delayed, are known to the management API only.
 """
 
 import asyncio
@@ -27,7 +27,8 @@ from mqs.topology import (
     QueueLimits,
     attempts_binding,
     full_policy_document,
-    policy_document,
+    is_for_results,
+    policy_documents,
     stages,
     way_in,
 )
@@ -38,7 +39,7 @@ from runtime.telemetry import counter, histogram, log
 from schemas.attempts import ATTEMPTS_QUEUE
 from schemas.errors import Broken
 from schemas.ids import Mqid, WorkflowId
-from schemas.topology import POLICY_NAME, Service
+from schemas.topology import Service
 
 #: Channels at a time. Tried on RabbitMQ 4.3.6 and two cores: 24 queues in 212, 110, 77 ms over 1, 4, 8 channels.
 _N_LANES = 8
@@ -105,10 +106,10 @@ class Broker:
         return cls(connection, Management(api_url, vhost=vhost), settle_s=settle_s)
 
     async def prepare(self, limits: QueueLimits, *, wait_s: float = 30.0) -> None:
-        """Make the vhost ready for workflows: the exchange of dead letters, and the policy.
+        """Make the vhost ready for workflows: the exchange of dead letters, and the policies.
 
         Raises:
-            Broken: the broker does not keep the policy.
+            Broken: the broker does not keep a policy.
             Unavailable: it is away for longer than `wait_s`.
         """
         await self._on_lanes([VHOST_CHAIN], _declare)
@@ -117,7 +118,8 @@ class Broker:
         if not delayed_retry:
             log.warning("this broker is too old to space the attempts at a failing event", version=version)
         self._limits, self._delayed_retry = limits, delayed_retry
-        await self._api.set_policy(POLICY_NAME, policy_document(limits, delayed_retry=delayed_retry))
+        for name, document in policy_documents(limits, delayed_retry=delayed_retry).items():
+            await self._api.set_policy(name, document)
 
     async def declare(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Create the queues of a workflow with all that belongs to them; what exists stays as it is."""
@@ -188,12 +190,19 @@ class Broker:
         """
         if self._limits is None:
             raise Broken("the vhost is not prepared")
-        wanted = full_patterns(mqids)
+        mqids = list(mqids)
+        results = set(filter(is_for_results, mqids))
+        wanted = {
+            name: full_policy_document(
+                self._limits, pattern, delayed_retry=self._delayed_retry, for_results=for_results
+            )
+            for for_results, some in ((False, set(mqids) - results), (True, results))
+            for name, pattern in full_patterns(some).items()
+        }
         for name in await self._api.policies():
             if name.startswith(FULL_POLICY) and name not in wanted:
                 await self._api.remove_policy(name)
-        for name, pattern in wanted.items():
-            document = full_policy_document(self._limits, pattern, delayed_retry=self._delayed_retry)
+        for name, document in wanted.items():
             await self._api.set_policy(name, document)
 
     async def load(self, *, connections: bool) -> Load:

@@ -1,4 +1,4 @@
-"""A workflow's exchanges, queues and bindings, and the one policy of the vhost, as data. Nothing here performs I/O.
+"""A workflow's exchanges, queues and bindings, and the policies of the vhost, as data. Nothing here performs I/O.
 
     x.<mqid> (direct) ──<mqid>──► <mqid> (quorum) ··dead letters··► dead (headers) ──x-first-death-queue──┐
     x.dead.<workflow> (direct) ──<workflow>──────────────────────────────────────────► dead.<workflow> ◄──┘
@@ -8,6 +8,7 @@ Who may publish is decided at an exchange, since AMQP checks nothing else on a p
 behind it is what makes a token good for one queue. The names are those of `schemas.topology`.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +20,10 @@ from schemas.topology import (
     DEAD_BINDING_HEADER,
     DEAD_EXCHANGE,
     DELIVERY_LIMIT,
+    POLICY_NAME,
     POLICY_PATTERN,
+    RESULTS_POLICY_NAME,
+    RESULTS_POLICY_PATTERN,
     dead_exchange,
     dead_queue,
     event_exchange,
@@ -31,7 +35,8 @@ EVENT_QUEUE_ARGUMENTS: Mapping[str, Any] = {"x-queue-type": "quorum"}
 
 #: The policy leaves dead letters alone, and without a limit of its own the broker would drop a dead letter that was
 #: looked at and put back twenty times. Source: RabbitMQ 4.0 release notes, "Quorum queues: default delivery limit".
-DEAD_QUEUE_ARGUMENTS: Mapping[str, Any] = {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": -1}
+NO_DELIVERY_LIMIT = -1
+DEAD_QUEUE_ARGUMENTS: Mapping[str, Any] = {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": NO_DELIVERY_LIMIT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +157,19 @@ class QueueLimits:
     retry_max: timedelta
 
 
-def policy(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, Any]:
-    """Return the definition of the vhost's one policy, which governs all queues of events.
+_RESULTS = re.compile(RESULTS_POLICY_PATTERN)
+
+
+def is_for_results(mqid: Mqid) -> bool:
+    """Return whether users take events from queue `mqid`, and no task does."""
+    return _RESULTS.fullmatch(mqid) is not None
+
+
+def policy(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = False) -> dict[str, Any]:
+    """Return the definition of the policy that governs the queues of events, or those `for_results`.
+
+    Results have no limit of deliveries: a user's program that lost its connection sixteen times has done nothing to
+    the events that it had on loan. Nor do they wait after such a loss.
 
     `delayed_retry` is for brokers from 4.3.1 on; an older one refuses a policy with keys that it does not know.
     Source: RabbitMQ documentation, "Quorum Queues": at-least-once dead-lettering needs `reject-publish`.
@@ -162,12 +178,12 @@ def policy(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, Any]:
         "dead-letter-exchange": DEAD_EXCHANGE,
         "dead-letter-strategy": "at-least-once",
         "overflow": "reject-publish",
-        "delivery-limit": DELIVERY_LIMIT,
+        "delivery-limit": NO_DELIVERY_LIMIT if for_results else DELIVERY_LIMIT,
         "consumer-timeout": _milliseconds(limits.consumer_timeout),
         "max-length": limits.max_events,
         "max-length-bytes": limits.max_bytes,
     }
-    if delayed_retry:
+    if delayed_retry and not for_results:
         # `failed` delays what was rejected; what was merely returned comes back at once.
         definition |= {
             "delayed-retry-type": "failed",
@@ -177,20 +193,26 @@ def policy(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, Any]:
     return definition
 
 
-def policy_document(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, Any]:
-    """Return the policy as the management API takes and shows it."""
+def policy_documents(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, dict[str, Any]]:
+    """Return the policies by name, as the management API takes and shows them."""
     return {
-        "pattern": POLICY_PATTERN,
-        "apply-to": "quorum_queues",
-        "priority": 0,
-        "definition": policy(limits, delayed_retry=delayed_retry),
+        POLICY_NAME: _document(POLICY_PATTERN, 0, policy(limits, delayed_retry=delayed_retry)),
+        RESULTS_POLICY_NAME: _document(
+            RESULTS_POLICY_PATTERN, 1, policy(limits, delayed_retry=delayed_retry, for_results=True)
+        ),
     }
 
 
-def full_policy_document(limits: QueueLimits, pattern: str, *, delayed_retry: bool) -> dict[str, Any]:
-    """Return the policy under which the queues of `pattern` take nothing more; else it is the vhost's."""
-    definition = policy(limits, delayed_retry=delayed_retry) | {"max-length-bytes": 1}
-    return {"pattern": pattern, "apply-to": "quorum_queues", "priority": 1, "definition": definition}
+def full_policy_document(
+    limits: QueueLimits, pattern: str, *, delayed_retry: bool, for_results: bool
+) -> dict[str, Any]:
+    """Return the policy under which the queues of `pattern` take nothing more; else it is as before."""
+    definition = policy(limits, delayed_retry=delayed_retry, for_results=for_results) | {"max-length-bytes": 1}
+    return _document(pattern, 2, definition)
+
+
+def _document(pattern: str, priority: int, definition: dict[str, Any]) -> dict[str, Any]:
+    return {"pattern": pattern, "apply-to": "quorum_queues", "priority": priority, "definition": definition}
 
 
 def _milliseconds(duration: timedelta) -> int:

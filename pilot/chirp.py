@@ -128,7 +128,7 @@ class Chirper:
             self._backlog,
             n_failed=n_failed,
             n_success=n_success,
-            error=str(failure) if failure else "",
+            error=failure.signature if failure else "",
             traceback=failure.traceback if failure else "",
         )
         self._changed.set()

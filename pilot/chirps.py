@@ -1,15 +1,21 @@
 """What a pilot says of itself, and when: attributes, rate limit, backlog, spelling. (core)
 
-A status goes at once; counters and task errors wait for the interval. What could not be sent stays in the backlog
-until a newer value takes its place. Source: contract, 8.1.
+A status goes at once; counters wait for the interval, and so does a task error that was said before. An error that is
+news goes within two seconds, so that it is seen while its worker lives. A worker whose errors are all news waits twice
+as long from one to the next, at most the interval: whoever counts them has a bounded number to read. What could not be
+sent stays in the backlog until a newer value takes its place. Source: contract, 8.1.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from pilot.errortext import shorten_middle
 from schemas.statuses import ChirpAttribute, PilotStatus
 
 Value = str | int
+
+#: How long the first error that is news may wait for others.
+NEWS_S = 2.0
 
 #: A line with its name stays below a pipe's atomic write (4096) and chirp's own limit (5120, its escapes included).
 _MAX_BYTES = 2400
@@ -25,6 +31,12 @@ class Backlog:
     values: Mapping[ChirpAttribute, Value] = field(default_factory=dict)
     urgent: bool = False
     sent_at_s: float | None = None
+    #: The error that was sent last, and whether the one that waits is another.
+    said_error: Value = ""
+    has_news: bool = False
+    #: How long the next news waits, and when the last were sent.
+    news_wait_s: float = NEWS_S
+    news_at_s: float = float("-inf")
 
 
 def with_status(backlog: Backlog, status: PilotStatus, error: str = "", traceback: str = "") -> Backlog:
@@ -44,7 +56,8 @@ def with_counters(backlog: Backlog, *, n_failed: int, n_success: int, error: str
         ChirpAttribute.ERROR_TRACEBACK: traceback,
     }
     values = {attribute: value for attribute, value in said.items() if value}
-    return replace(backlog, values={**backlog.values, **values})
+    has_news = backlog.has_news or (bool(error) and error != backlog.said_error)
+    return replace(backlog, values={**backlog.values, **values}, has_news=has_news)
 
 
 def due_at(backlog: Backlog) -> float | None:
@@ -53,12 +66,29 @@ def due_at(backlog: Backlog) -> float | None:
         return None
     if backlog.urgent or backlog.sent_at_s is None:
         return float("-inf")
-    return backlog.sent_at_s + backlog.interval_s
+    wait_s = _news_wait_s(backlog) if backlog.has_news else backlog.interval_s
+    return backlog.sent_at_s + min(wait_s, backlog.interval_s)
 
 
 def taken(backlog: Backlog, now_s: float) -> tuple[Backlog, dict[ChirpAttribute, Value]]:
     """Return the backlog without its values, and the values."""
-    return replace(backlog, values={}, urgent=False, sent_at_s=now_s), dict(backlog.values)
+    sent = replace(
+        backlog,
+        values={},
+        urgent=False,
+        sent_at_s=now_s,
+        said_error=backlog.values.get(ChirpAttribute.ERROR, backlog.said_error),
+        has_news=False,
+    )
+    if backlog.has_news:
+        sent = replace(sent, news_wait_s=2 * _news_wait_s(backlog), news_at_s=now_s)
+    return sent, dict(backlog.values)
+
+
+def _news_wait_s(backlog: Backlog) -> float:
+    """Return how long news wait: after a whole interval without any, as shortly as the first."""
+    was_quiet = backlog.sent_at_s is None or backlog.sent_at_s - backlog.news_at_s >= backlog.interval_s
+    return NEWS_S if was_quiet else min(backlog.news_wait_s, backlog.interval_s)
 
 
 def put_back(backlog: Backlog, unsent: Mapping[ChirpAttribute, Value]) -> Backlog:
@@ -75,8 +105,9 @@ def quoted(text: str) -> str:
     """Return `text` as a ClassAd string literal of bounded length. Source: HTCondor manual, "ClassAd Strings"."""
     literal = text.translate(_ESCAPES)
     while len(literal.encode()) > _MAX_BYTES:
-        text = text[: max(0, len(text) * 4 // 5)]
-        literal = text.translate(_ESCAPES) + "…"
+        # Of a long traceback its end says most.
+        text = shorten_middle(text, len(text) * 4 // 5)
+        literal = text.translate(_ESCAPES)
     return f'"{literal}"'
 
 

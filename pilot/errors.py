@@ -6,6 +6,8 @@ The names of the task errors are the contract's: `EWMS_PILOT_OKAY_ERRORS` lists 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pilot.errortext import NOTHING, without_names
+from pilot.exits import explain_exit
 from schemas.dataevents import DeadReason
 from schemas.errors import Rejected, Unavailable
 
@@ -30,15 +32,37 @@ class Failure:
     def __str__(self) -> str:
         return f"{self.type}({self.text!r})"
 
+    @property
+    def signature(self) -> str:
+        """Return what to count this failure under: the same for all events that fail alike."""
+        return without_names(str(self))
 
-def container_failed(alias: str, exit_code: int, text: str, traceback: str = "") -> Failure:
-    """Return the failure of a container that ended with a non-zero `exit_code`."""
+
+#: How an init container is called in errors, and a task's. Source: contract, 8.3.
+INIT, TASK = "init-container", "task"
+
+
+def container_failed(
+    alias: str, exit_code: int, text: str, traceback: str = "", *, memory_bytes: int | None = None
+) -> Failure:
+    """Return the failure of a container that ended with a non-zero `exit_code`, after it had said `text`."""
+    said = _with_explanation(exit_code, text, memory_bytes)
     return Failure(
         "ContainerRunError",
-        f"{alias} failed (exit code {exit_code}): {text}",
+        f"{alias} failed (exit code {exit_code}): {said}",
         traceback=traceback,
         exit_code=exit_code,
     )
+
+
+def _with_explanation(exit_code: int, text: str, memory_bytes: int | None) -> str:
+    why = explain_exit(exit_code, memory_bytes=memory_bytes)
+    if not why:
+        return text
+    if text in ("", NOTHING):
+        return why
+    # What a shell says of a command that it cannot run needs no more words; a signal says nothing for itself.
+    return f"{why}; it said last: {text}" if why.startswith("killed") else text
 
 
 def container_timed_out(alias: str, timeout_s: float) -> Failure:
@@ -133,12 +157,16 @@ def answer_too_long(limit_bytes: int) -> Failure:
     )
 
 
-def container_ended(exit_code: int, text: str, traceback: str = "", *, mute: bool = False) -> Failure:
+def container_ended(
+    exit_code: int, text: str, traceback: str = "", *, mute: bool = False, memory_bytes: int | None = None
+) -> Failure:
     """Return the failure of a warm container that ended, or closed its ears or its mouth (`mute`), within an event."""
     what = "closed its standard input or output" if mute else f"ended (exit code {exit_code})"
+    # A container that only closed its streams was killed by us.
+    said = text if mute else _with_explanation(exit_code, text, memory_bytes)
     return Failure(
         "ContainerRunError",
-        f"task {what} in the middle of an event: {text}; "
+        f"task {what} in the middle of an event: {said}; "
         "a warm task answers every line, and ends when its standard input does",
         traceback=traceback,
         exit_code=exit_code,

@@ -1,41 +1,55 @@
 """What a failing container said last, as one line for people and one text for those who look closer. (core)
 
-The line becomes a key of `top_task_errors`, so it is short, printable and without what differs from run to run.
+The line says why, whatever language the program was written in. It is short, printable and one line. `without_names`
+takes out of it what differs from run to run, so that the same failure of a thousand events is one key of
+`top_task_errors`.
 """
 
 import re
 
+from pilot.dialects import RUNTIME_FAILED, RUNTIME_LINE, TRAILER, find_fatal, find_report
+from pilot.tracebacks import find_traceback
+
 MAX_LINE = 300
-MAX_TRACEBACK = 3000
+MAX_TRACEBACK = 12_000
 MAX_LAST_LINES = 30
 NOTHING = "<no stderr logs>"
 
-_HEAD = "Traceback (most recent call last):"
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-#: The container runtime's own lines. Source: apptainer's sylog, `LEVEL: text` padded to nine columns, or, where it
-#: debugs, `LEVEL   [U=0,P=1]   function()   text`. A task's own `ERROR: text` is padded to nothing.
-_RUNTIME = re.compile(r"(DEBUG:   |VERBOSE: |INFO:    |WARNING: |ERROR:   |FATAL:   |[A-Z]{4,7}\s+\[U=.*?\]\s+)\S")
-_RUNTIME_FAILED = re.compile(r"(ERROR|FATAL)\b")
+#: A run's own files, ids of events, addresses in memory.
+_NAMES = (
+    (re.compile(r"\b(infile|outfile)-[0-9a-f]{32}\b"), r"\1"),
+    (re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"\b0x[0-9a-f]{5,16}\b", re.IGNORECASE), "0x..."),
+)
 
 
 def last_words(stderr: str) -> tuple[str, str]:
     """Return the line that says best why a container failed, and its traceback (empty if it left none).
 
-    The last traceback's last line; else the last line that is not the container runtime's; else the runtime's own
-    complaint; else `<no stderr logs>`.
+    The exception of the last Python traceback; else why the container runtime gave up; else what another language's
+    report says; else the last line that is not the container runtime's; else the runtime's own complaint; else
+    `<no stderr logs>`.
     """
     lines = [_printable(line) for line in stderr.splitlines()]
-    if traceback := _last_traceback(lines):
-        return _short(traceback[-1]), _tail("\n".join(traceback))
-    spoken = [line.strip() for line in lines if line.strip()]
-    for line in reversed(spoken):
-        if not _RUNTIME.match(line):
+    if (traceback := find_traceback(lines)) is not None:
+        said, own = traceback
+        return _short(said), shorten_middle("\n".join(own), MAX_TRACEBACK)
+    spoken = [(n, line.strip()) for n, line in enumerate(lines) if line.strip()]
+    theirs = [(n, line) for n, line in spoken if not RUNTIME_LINE.match(line)]
+    report = find_fatal(lines) or find_report(lines)
+    # A report that was not the program's last word tells of something that it had overcome.
+    if report is not None and not any(n >= report.end and not TRAILER.match(line) for n, line in theirs):
+        own = [line for line in lines[report.first : report.end] if line.strip()]
+        return _short(report.said), shorten_middle("\n".join(own), MAX_TRACEBACK) if len(own) > 1 else ""
+    for _, line in reversed(theirs):
+        if not TRAILER.match(line):
             return _short(line), ""
-    for line in reversed(spoken):
-        if _RUNTIME_FAILED.match(line):
+    for _, line in reversed(spoken):
+        if RUNTIME_FAILED.match(line):
             return _short(line), ""
-    return NOTHING, ""
+    return (_short(theirs[-1][1]) if theirs else NOTHING), ""
 
 
 def last_lines(output: str) -> str:
@@ -49,22 +63,25 @@ def last_lines(output: str) -> str:
 def one_line(text: str) -> tuple[str, str]:
     """Return what a program said of a failure as one line, and the traceback in it (empty if it has none)."""
     lines = [_printable(line) for line in text.splitlines()]
-    if traceback := _last_traceback(lines):
-        return _short(traceback[-1]), _tail("\n".join(traceback))
+    if (traceback := find_traceback(lines)) is not None:
+        said, own = traceback
+        return _short(said), shorten_middle("\n".join(own), MAX_TRACEBACK)
     return _short(" ".join(" ".join(lines).split())) or "<no text>", ""
 
 
-def _last_traceback(lines: list[str]) -> list[str]:
-    """Return the lines of the last whole traceback: its head, indented frames, and the exception's line."""
-    for start in range(len(lines) - 1, -1, -1):
-        indent = lines[start].find(_HEAD)
-        if indent < 0 or lines[start].strip() != _HEAD:
-            continue
-        for end in range(start + 1, len(lines)):
-            text = lines[end][indent:] if not lines[end][:indent].strip() else lines[end]
-            if text and not text[0].isspace():
-                return lines[start : end + 1]
-    return []
+def without_names(text: str) -> str:
+    """Return `text` without what differs between runs that fail alike: ids, names of a run's files, addresses."""
+    for pattern, instead in _NAMES:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def shorten_middle(text: str, limit: int) -> str:
+    """Return `text` in at most `limit` characters: its beginning and, twice as long, its end."""
+    if len(text) <= limit:
+        return text
+    n_first = (limit - 1) // 3
+    return f"{text[:n_first]}…{text[len(text) - (limit - 1 - n_first) :]}"
 
 
 def _printable(line: str) -> str:
@@ -72,9 +89,4 @@ def _printable(line: str) -> str:
 
 
 def _short(line: str) -> str:
-    line = line.strip()
-    return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"
-
-
-def _tail(text: str) -> str:
-    return text if len(text) <= MAX_TRACEBACK else "…" + text[1 - MAX_TRACEBACK :]
+    return shorten_middle(line.strip(), MAX_LINE)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from pilot.container import Place, Runtime, task_command
-from pilot.errors import Failure, container_failed, container_not_started, container_timed_out, os_text
+from pilot.errors import INIT, Failure, container_failed, container_not_started, container_timed_out, os_text
 from pilot.errortext import last_words
 from pilot.files import RunFiles, WorkDirectory, read_tail
 from pilot.leftovers import Leftovers
@@ -49,7 +49,7 @@ class InitRun:
                 command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._exited(files, code)
             )
         except (OSError, ValueError) as error:
-            self._on_end(container_not_started("init", os_text(error)))
+            self._on_end(container_not_started(INIT, os_text(error)))
             return
         if self._settings.init_timeout_s is not None:
             loop = asyncio.get_running_loop()
@@ -69,8 +69,10 @@ class InitRun:
             self._timer.cancel()
         failure: Failure | None = None
         if self._timed_out:
-            failure = container_timed_out("init", self._settings.init_timeout_s or 0)
+            failure = container_timed_out(INIT, self._settings.init_timeout_s or 0)
         elif code != 0:
-            failure = container_failed("init", code, *last_words(read_tail(files.stderr)))
+            words, traceback = last_words(read_tail(files.stderr))
+            memory_bytes = self._settings.worker_memory_bytes
+            failure = container_failed(INIT, code, words, traceback, memory_bytes=memory_bytes)
         self._on_end(failure)
         self._leftovers.put_away(files, failed=failure is not None)

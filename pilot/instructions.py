@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pilot.errors import Failure
+from pilot.stimuli import Held
 from schemas.statuses import PilotStatus
 
 
@@ -109,11 +110,15 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Chirp the counters, and the last task error if there was one."""
+    """Chirp the counters; and, if a run failed, its error, which the log tells with the event's name.
+
+    `held` is the event, from which the run had its input.
+    """
 
     n_failed: int
     n_success: int
     failure: Failure | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def _init_ended(state: State, stimulus: InitEnded) -> Step:
         return finished(state, stimulus.now_s, [])
     if stimulus.failure is not None:
         failure = stimulus.failure
-        state = replace(state, stage=Stage.DRAINING, fatal=str(failure), traceback=failure.traceback)
+        state = replace(state, stage=Stage.DRAINING, fatal=failure.signature, traceback=failure.traceback)
         return finished(state, stimulus.now_s, [])
     return _listen(state, stimulus.now_s)
 

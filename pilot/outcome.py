@@ -51,7 +51,7 @@ def _succeeded(state: State, held: Held) -> Step:
 def _failed(state: State, held: Held, failure: Failure, now_s: float) -> Step:
     """Count the failure, decide about its event, and stop if that is the policy."""
     policy = state.policy
-    text = str(failure)
+    text = failure.signature
     errors = state.errors if text in state.errors else (*state.errors, text)[:_MAX_ERRORS]
     okay = bool(policy.okay_errors & {failure.type, failure.aka})
     row = state.failed_in_a_row
@@ -59,7 +59,7 @@ def _failed(state: State, held: Held, failure: Failure, now_s: float) -> Step:
     if not okay and (held.event_id or str(held.key)) not in row:
         row = (*row, held.event_id or EventId(str(held.key)))
     state = replace(state, n_failed=state.n_failed + 1, errors=errors, failed_in_a_row=row, traceback=failure.traceback)
-    instructions: list[Instruction] = [Count(state.n_failed, state.n_success, failure)]
+    instructions: list[Instruction] = [Count(state.n_failed, state.n_success, failure, held)]
     if held.live and gives_up(failure, held.attempt):
         state = replace(state, settling={**state.settling, held.key: Settling(held, failure)})
         instructions.append(PublishDeadLetter(held.key, failure, held.attempt))

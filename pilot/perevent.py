@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pilot.container import Place, Runtime, task_command
-from pilot.errors import Failure, container_failed, container_not_started, container_timed_out, os_text
+from pilot.errors import TASK, Failure, container_failed, container_not_started, container_timed_out, os_text
 from pilot.errortext import last_lines, last_words
 from pilot.files import RunFiles, WorkDirectory, read_outfile, read_tail
 from pilot.leftovers import Leftovers
@@ -65,7 +65,7 @@ class PerEvent:
                 command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._exited(key, run, code)
             )
         except (OSError, ValueError) as error:
-            self._ended(key, run, container_not_started("task", os_text(error)))
+            self._ended(key, run, container_not_started(TASK, os_text(error)))
             return
         if self._settings.task_timeout_s is not None:
             run.timer = self._loop.call_later(self._settings.task_timeout_s, self._time_out, run)
@@ -88,9 +88,11 @@ class PerEvent:
             run.timer.cancel()
         failure: Failure | None = None
         if run.timed_out:
-            failure = container_timed_out("task", self._settings.task_timeout_s or 0)
+            failure = container_timed_out(TASK, self._settings.task_timeout_s or 0)
         elif code != 0:
-            failure = container_failed("task", code, *last_words(read_tail(run.files.stderr)))
+            words, traceback = last_words(read_tail(run.files.stderr))
+            memory_bytes = self._settings.worker_memory_bytes
+            failure = container_failed(TASK, code, words, traceback, memory_bytes=memory_bytes)
         self._ended(key, run, failure)
 
     def _ended(self, key: int, run: _Run, failure: Failure | None) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pilot.attempts import dead_letter_headers
+from pilot.carried import has_bad_trace, read_trace, split_headers
 from pilot.errors import Failure, output_refused
 from pilot.payloads import legacy_output
 from pilot.queues import Queues, output_event_id
@@ -105,8 +106,10 @@ class Publishing:
         headers: dict[str, HeaderValue] = {}
         if parent:
             headers[Header.PARENT] = parent
-        if run.event and Header.TRACE in run.event.headers:
-            headers[Header.TRACE] = run.event.headers[Header.TRACE]
+        if run.event and (trace := read_trace(run.event.headers)):
+            headers[Header.TRACE] = trace
+        elif run.event and has_bad_trace(run.event.headers):
+            log.warning("event %s has a traceparent that is none; its output goes without it", parent)
         event_id = output_event_id(parent, self._settings.task_id, index)
         body, content_type = run.output, run.output_type
         if queue.wire is Wire.LEGACY and (packed := legacy_output(body, content_type, headers)) is not None:
@@ -121,8 +124,11 @@ class Publishing:
             await asyncio.sleep(after_s)
         if not self._settings.workflow_id:
             raise EWMSError("EWMS_PILOT_WORKFLOW_ID is not set, so the broker makes the dead letter")
+        carried, dropped = split_headers(delivery.headers.items())
+        if dropped:
+            log.warning("the dead letter of event %s goes without its headers %s", delivery.id, ", ".join(dropped))
         headers = dead_letter_headers(
-            delivery.headers.items(),
+            carried.items(),
             failure,
             attempt=attempt,
             queue=queue.mqid,

@@ -14,6 +14,7 @@ from pilot.chirp import Chirper
 from pilot.container import Runtime
 from pilot.containers import Containers
 from pilot.errors import Failure
+from pilot.excerpts import excerpt_input, name_event
 from pilot.files import WorkDirectory
 from pilot.instructions import (
     Adopt,
@@ -186,10 +187,10 @@ class Pilot:
             case Settle(key, how, failure):
                 self._report(key, failure, gave_up=False)
                 self._settle(key, how)
-            case Count(n_failed, n_success, failure):
+            case Count(n_failed, n_success, failure, held):
                 self._chirper.counters(n_failed=n_failed, n_success=n_success, failure=failure)
-                if failure is not None:
-                    log.warning("task failed: %s", failure)
+                if failure is not None and held is not None:
+                    self._log_failure(failure, held)
             case PublishDeadLetter(key, failure, attempt, after_s):
                 if not after_s:  # for the first time
                     self._report(key, failure, gave_up=True)
@@ -198,6 +199,8 @@ class Pilot:
                 )
             case Report(status, error, traceback):
                 log.log(logging.ERROR if error else logging.INFO, "%s%s", status, f": {error}" if error else "")
+                if traceback:
+                    log.error("the last task's own words:\n%s", traceback)
                 self._chirper.status(status, error, traceback)
             case Listen(prefetch):
                 self._spawn(self._listen(prefetch), self._others)
@@ -216,6 +219,17 @@ class Pilot:
             case Exit(status):
                 if not self._exit.done():
                     self._exit.set_result(status)
+
+    def _log_failure(self, failure: Failure, held: Held) -> None:
+        """Tell which event failed and why. The input's beginning is its owner's, as the log is."""
+        entry = self._deliveries.get(held.key)
+        event = entry[1].event if entry else None
+        lines = [f"{name_event(event, attempt=held.attempt, queue=held.queue)} failed: {failure}"]
+        if event is not None:
+            lines.append(f"its input: {excerpt_input(event)}")
+        if failure.traceback:
+            lines.append(failure.traceback)
+        log.warning("%s", "\n".join(lines))
 
     def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
         task = self._loop.create_task(work)

@@ -106,6 +106,8 @@ class Settings:
     apptainer: str
     apptainer_build_dir: str
     apptainer_directory_only: bool
+    #: What the worker was asked for, which explains a task that is killed.
+    worker_memory_bytes: int | None
     docker_shm_size: str
     #: Names that begin with `EWMS_PILOT_` and that nothing reads: most likely typing errors.
     unknown: tuple[str, ...]
@@ -173,6 +175,7 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         apptainer_build_dir=v.text("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/var/tmp"),  # noqa: S108 - the contract's
         apptainer_directory_only=v.flag("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", default=True),
         docker_shm_size=read_shm_size(v),
+        worker_memory_bytes=v.integer("WORKER_MEMORY"),
         unknown=v.unread(),
     )
     _check_together(v, result)

@@ -39,9 +39,21 @@ def taskforce_uuid(task: TaskId, entropy: int) -> TaskforceUuid:
     return TaskforceUuid(f"TF-{task.removeprefix('TK-')}-{entropy & 0xFFFFFFFF:08x}")
 
 
-def mqid(entropy: int) -> Mqid:
-    """Return a queue id from 80 bits of `entropy`. It holds no character that a broker scope would expand."""
-    return Mqid(f"a{entropy & ((1 << 80) - 1):020x}")
+#: How the ids of queues end from which users take events, and only users. The broker's policies tell them by it.
+RESULTS_MARK = 0xC0
+
+
+def mqid(entropy: int, *, for_results: bool = False) -> Mqid:
+    """Return a queue id from 80 bits of `entropy`. It holds no character that a broker scope would expand.
+
+    `for_results`: of a queue from which users take events, and no task does.
+    """
+    entropy &= (1 << 80) - 1
+    if for_results:
+        entropy = entropy & ~0xFF | RESULTS_MARK
+    elif entropy & 0xFF == RESULTS_MARK:
+        entropy ^= 1
+    return Mqid(f"a{entropy:020x}")
 
 
 def workflow_of(child: TaskId | TaskforceUuid) -> WorkflowId:

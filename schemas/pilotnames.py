@@ -136,7 +136,16 @@ _QUEUES = tuple(
     for part in ("", "_AUTH_TOKEN", "_BROKER_ADDRESS", "_BROKER_TYPE", "_WIRE")
 )
 #: What EWMS says to each pilot, whatever else a request says.
-OF_EWMS = (*_QUEUES, "MAX_WORKER_RUNTIME", "TASK_ID", "TASKFORCE_UUID", "TOKEN_FILE", "TOKEN_SOURCE", "WORKFLOW_ID")
+OF_EWMS = (
+    *_QUEUES,
+    "MAX_WORKER_RUNTIME",
+    "TASK_ID",
+    "TASKFORCE_UUID",
+    "TOKEN_FILE",
+    "TOKEN_SOURCE",
+    "WORKER_MEMORY",
+    "WORKFLOW_ID",
+)
 
 #: Of so many unknown names it is said what is meant: to look takes time, and a request may have any number.
 _MAX_GUESSES = 20

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.ids import Mqid, WorkflowId
+from schemas.ids import RESULTS_MARK, Mqid, WorkflowId
 
 CONTROL_VHOST = "ewms-control"
 DATA_VHOST = "ewms"
@@ -23,9 +23,12 @@ CONTROL_EXCHANGE = "ewms.control"
 DEAD_EXCHANGE = "dead"
 DEAD_BINDING_HEADER = "x-first-death-queue"
 
-#: The one policy of the data vhost, and the queues it governs.
+#: The policy of the data vhost, and the queues it governs. Queues from which only users take events have another, which
+#: goes before it: no lost connection of a user's program counts against an event. See `schemas.ids.RESULTS_MARK`.
 POLICY_NAME = "ewms-events"
 POLICY_PATTERN = r"^a[0-9a-f]{20}$"
+RESULTS_POLICY_NAME = "ewms-results"
+RESULTS_POLICY_PATTERN = rf"^a[0-9a-f]{{18}}{RESULTS_MARK:02x}$"
 
 #: Limits that every hop keeps (rulings 5 and 14). Sizes in bytes.
 MAX_ATTEMPTS = 5

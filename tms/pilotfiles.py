@@ -16,6 +16,7 @@ from schemas.events import TaskforceStart
 from schemas.pilotnames import OF_OPERATORS, PLATFORM, asked_platform
 from schemas.pilotvariables import PREFIX, full_name
 from schemas.requests import GrantAnswer
+from schemas.sizes import parse_bytes
 from schemas.workerpaths import (
     EXTERNAL_DIRECTORIES,
     directory_problem,
@@ -179,6 +180,7 @@ def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[
         f"{PREFIX}TOKEN_SOURCE": token_source,
         # From the start of its process on a pilot counts by itself: a job may start several times.
         f"{PREFIX}MAX_WORKER_RUNTIME": str(order.worker_config.max_worker_runtime),
+        f"{PREFIX}WORKER_MEMORY": str(parse_bytes(order.worker_config.worker_memory)),
     }
     if task.task_env:
         ours[f"{PREFIX}TASK_ENV_JSON"] = json.dumps(task.task_env)

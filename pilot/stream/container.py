@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pilot.container import Place, Runtime, task_command
-from pilot.errors import container_not_started, os_text
+from pilot.errors import TASK, container_not_started, os_text
 from pilot.errortext import last_lines, last_words
 from pilot.files import RunFiles, WorkDirectory
 from pilot.leftovers import DUMPED_BYTES, Leftovers, printed
@@ -49,7 +49,7 @@ class WarmSlot:
         self._external = external
         self._on_end, self._on_gone = on_end, on_gone
         self._loop = asyncio.get_running_loop()
-        self._slot = Slot(Limits(settings.task_timeout_s, settings.task_start_s))
+        self._slot = Slot(Limits(settings.task_timeout_s, settings.task_start_s, settings.worker_memory_bytes))
         self._stimuli: deque[slot.Stimulus] = deque()
         self._busy = False
         self._event_id = ""
@@ -139,7 +139,7 @@ class WarmSlot:
         except (OSError, ValueError) as error:
             self._child = self._talk = None
             self._put_away()
-            self.feed(slot.Unstartable(container_not_started("task", os_text(error))))
+            self.feed(slot.Unstartable(container_not_started(TASK, os_text(error))))
             return
         self._child = child
         self._talk = Talk(

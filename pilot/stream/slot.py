@@ -10,7 +10,7 @@ up attempts like any failing task, and nothing spins. An event's end is told whe
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pilot.errors import Failure, container_ended, container_timed_out
+from pilot.errors import TASK, Failure, container_ended, container_timed_out
 from pilot.errortext import NOTHING
 from pilot.tasks import Outcome
 from schemas.dataevents import DeadReason
@@ -29,10 +29,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long an event may take (`None`: for ever), and how long the start of a container before its first one."""
+    """How long an event may take (`None`: for ever), and how long the start of a container before its first one.
+
+    `memory_bytes` is what the worker was asked for, if that is known.
+    """
 
     timeout_s: float | None
     start_s: float
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,7 @@ def advance(slot: Slot, stimulus: Stimulus) -> Step:
         case Closed(now_s) if slot.phase is Phase.WARM:
             return _ending(slot, None, [Await(now_s + LAST_WORDS_S)])
         case Due() if _at_work(slot):
-            return _ending(slot, Outcome(failure=container_timed_out("task", slot.limits.timeout_s or 0)), [Kill()])
+            return _ending(slot, Outcome(failure=container_timed_out(TASK, slot.limits.timeout_s or 0)), [Kill()])
         case Due() if slot.phase is Phase.ENDING:
             return replace(slot, mute=True), [Kill()]
         case Gone() if slot.phase is not Phase.COLD:
@@ -252,7 +256,9 @@ def _gone(slot: Slot, gone: Gone) -> Step:
         # Between two events nothing is lost. A container that never answered is no witness: it might never read.
         if not slot.given or (gone.unread and useful):
             return _begun(replace(cold, key=slot.key), gone.now_s)
-        verdict = Outcome(failure=container_ended(gone.code, gone.words, gone.traceback, mute=slot.mute))
+        memory_bytes = slot.limits.memory_bytes
+        failure = container_ended(gone.code, gone.words, gone.traceback, mute=slot.mute, memory_bytes=memory_bytes)
+        verdict = Outcome(failure=failure)
     elif verdict is not None and verdict.failure is not None:
         verdict = replace(verdict, failure=_with_words(verdict.failure, gone))
     told: list[Instruction] = []

@@ -36,9 +36,9 @@ class Mint:
         """Return a new taskforce's id."""
         return ids.taskforce_uuid(task, self._draw(4))
 
-    def mqid(self) -> Mqid:
-        """Return a new queue's id."""
-        return ids.mqid(self._draw(10))
+    def mqid(self, *, for_results: bool) -> Mqid:
+        """Return a new queue's id; `for_results`: of one from which users take events, and no task does."""
+        return ids.mqid(self._draw(10), for_results=for_results)
 
     def cursor(self) -> str:
         """Return 24 hex digits that ascend with the instant (milliseconds), then with the calls to this."""

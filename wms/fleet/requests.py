@@ -16,7 +16,7 @@ from schemas.api import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
 from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.errors import Rejected
 from schemas.events import WorkflowRequested
-from schemas.ids import Alias, Mqid
+from schemas.ids import Alias
 from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
 from schemas.pilotnames import OF_FIELDS, Platform, asked_platform
@@ -163,7 +163,7 @@ def queue_plan(request: WorkflowRequest, mint: Mint) -> list[QueuePlan]:
     public = set(request.public_queue_aliases)
     return [
         QueuePlan(
-            mqid=Mqid(mint.mqid()),
+            mqid=mint.mqid(for_results=alias in public and alias not in inputs),
             alias=Alias(alias),
             is_public=alias in public,
             is_input=alias in inputs,

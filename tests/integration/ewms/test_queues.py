@@ -182,6 +182,31 @@ async def test_a_dropped_connection_loses_nothing_and_repeats_nothing(
     assert sorted(got) == list(range(n))
 
 
+async def test_an_acknowledgement_that_is_lost_is_told_and_its_event_comes_to_the_loop_once(
+    gateway: FakeGateway, public_queue: PublicQueue
+) -> None:
+    async with client(gateway) as ews:
+        async with ews.run(WORKFLOW).queue(ALIAS).publisher() as publisher:
+            sent = [await publisher.send(name, key=name) for name in ("first", "second")]
+        results = ews.run(WORKFLOW).queue(ALIAS).results(n=2, idle_timeout=30, prefetch=1)
+        told: list[str] = []
+        results.notify = told.append
+        got = []
+        async with asyncio.timeout(60):
+            async for event in results:
+                got.append(event)
+                if len(got) == 1:
+                    await asyncio.to_thread(public_queue.drop_connections)
+                    while not any("connection to the broker is lost" in sentence for sentence in told):
+                        await asyncio.sleep(0.01)
+    assert [event.body for event in got] == ["first", "second"]
+    assert [event.headers["x-ewms-key"] for event in got] == ["first", "second"]
+    assert results.n_unacknowledged == 1
+    (lost,) = (sentence for sentence in told if "could not be acknowledged" in sentence)
+    assert sent[0] in lost
+    assert "They come again: this loop leaves them out" in lost
+
+
 async def test_a_token_is_renewed_while_the_queue_is_open(gateway: FakeGateway, public_queue: PublicQueue) -> None:
     public_queue.life_s = 4.0
     begin = time.monotonic()

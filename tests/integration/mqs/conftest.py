@@ -30,7 +30,9 @@ class Plan:
     """A workflow of two tasks: in (public) -> mid (private) -> out (public)."""
 
     workflow_id: WorkflowId = field(default_factory=lambda: ids.workflow_id(0x6B00E09F, random.getrandbits(32)))
-    mqids: tuple[Mqid, ...] = field(default_factory=lambda: tuple(ids.mqid(random.getrandbits(80)) for _ in range(3)))
+    mqids: tuple[Mqid, ...] = field(
+        default_factory=lambda: tuple(ids.mqid(random.getrandbits(80), for_results=n == 2) for n in range(3))
+    )
     schedds: tuple[str, ...] = (SCHEDD,)
 
     @property

@@ -223,3 +223,47 @@ async def test_an_event_that_waits_for_its_next_attempt_is_counted(
                 answer = await wms.bus.ask(mine.depths_query)
                 assert isinstance(answer, DepthsAnswer)
                 counted = (answer.queues[0].n_ready, answer.queues[0].n_delayed)
+
+
+async def test_results_outlive_any_number_of_lost_connections_and_come_again_at_once(
+    two: tuple[Plan, Plan], as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    mine, _ = two
+    for n in range(3):
+        await publish(as_mqs, mine.queue_out, f"result {n}".encode())
+    for _ in range(18):
+        channel = await as_mqs.channel()
+        lent: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
+        await (await channel.get_queue(mine.queue_out)).consume(lent.put)
+        async with asyncio.timeout(5):
+            first = [await lent.get() for _ in range(3)]
+        # A channel that closes is what a lost connection is to the broker: what was lent on it counts as delivered.
+        await channel.close()
+    assert {message.headers["x-delivery-count"] for message in first} == {17}
+    assert await depth(as_mqs, dead_queue(mine.workflow_id)) == 0
+    assert {(await one_of(as_mqs, mine.queue_out)).body for _ in range(3)} == {b"result 0", b"result 1", b"result 2"}
+
+
+async def test_a_full_queue_of_results_keeps_having_no_limit_of_deliveries(
+    run_mqs: RunMqs, wms: Peer, rabbitmq: RabbitMQ
+) -> None:
+    async with run_mqs() as running:
+        plan = Plan()
+        await wms.say(plan.requested)
+        await wms.next()
+        limits: dict[str, Any] = {}
+        await running.broker.fill(plan.mqids)
+        try:
+            async with httpx2.AsyncClient(base_url=rabbitmq.management_url("admin")) as api:
+                async with asyncio.timeout(20):
+                    # The broker applies policies to queues one after the other, and tells of it a little later.
+                    while set(limits.values()) != {-1, 15} or len(limits) < 3:
+                        for mqid in plan.mqids:
+                            queue = (await api.get(f"/api/queues/ewms/{mqid}")).json()
+                            definition = queue.get("effective_policy_definition") or {}
+                            if definition.get("max-length-bytes") == 1:
+                                limits[mqid] = definition["delivery-limit"]
+                        await asyncio.sleep(0.1)
+        finally:
+            await running.broker.fill([])
+    assert limits == {plan.queue_in: 15, plan.queue_mid: 15, plan.queue_out: -1}

@@ -22,9 +22,10 @@ import aio_pika
 import jwt
 
 from deploy.local.rabbitmq import RabbitMQ
-from mqs.topology import VHOST_CHAIN, Binding, Exchange, Queue, QueueLimits, policy_document, stages
+from mqs.topology import VHOST_CHAIN, Binding, Exchange, Queue, QueueLimits, policy_documents, stages
+from schemas import ids
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
-from schemas.topology import POLICY_NAME, RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
+from schemas.topology import RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
 
 PYTHON = sys.executable
 ROOT = Path(__file__).parents[3]
@@ -117,8 +118,8 @@ class Field:
             retry_step=timedelta(seconds=step_s),
             retry_max=timedelta(seconds=2),
         )
-        document = policy_document(limits, delayed_retry=True)
-        self.api("PUT", f"policies/{quote(self.vhost, safe='')}/{POLICY_NAME}", document)
+        for name, document in policy_documents(limits, delayed_retry=True).items():
+            self.api("PUT", f"policies/{quote(self.vhost, safe='')}/{name}", document)
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         url = urlsplit(self.rabbitmq.management_url("admin"))
@@ -135,7 +136,7 @@ class Field:
 
     async def queue(self) -> Mqid:
         """Make one queue of the workflow."""
-        mqid = Mqid("a" + uuid.uuid4().hex[:20])
+        mqid = ids.mqid(uuid.uuid4().int)
         for stage in stages(self.workflow, [mqid]):
             for chain in stage:
                 await self._declare(chain)
@@ -151,13 +152,21 @@ class Field:
                 queue = await self.channel.get_queue(part.queue, ensure=False)
                 await queue.bind(part.exchange, routing_key=part.key, arguments=dict(part.arguments))
 
-    async def put(self, mqid: Mqid, *bodies: bytes, content_type: str | None = "text/plain") -> list[str]:
-        """Publish events, and return their ids."""
+    async def put(
+        self,
+        mqid: Mqid,
+        *bodies: bytes,
+        content_type: str | None = "text/plain",
+        headers: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """Publish events with the same `headers`, and return their ids."""
         exchange = await self.channel.get_exchange(event_exchange(mqid), ensure=False)
         ids = [str(uuid.uuid4()) for _ in bodies]
 
         async def put_one(body: bytes, event_id: str) -> None:
-            message = aio_pika.Message(body, message_id=event_id, delivery_mode=2, content_type=content_type)
+            message = aio_pika.Message(
+                body, message_id=event_id, delivery_mode=2, content_type=content_type, headers=dict(headers or {})
+            )
             await exchange.publish(message, routing_key=mqid)
 
         await asyncio.gather(*(put_one(body, event_id) for body, event_id in zip(bodies, ids, strict=True)))

@@ -128,7 +128,7 @@ async def test_an_init_that_takes_too_long_is_killed(workflow: Field) -> None:
     }
     pilot = await workflow.pilot(variables, inputs=[source])
     assert await pilot.ended(5) == 1
-    assert any("init failed: [Timeout-Error] timed out after 0.5s" in line for line in pilot.said)
+    assert any("init-container failed: [Timeout-Error] timed out after 0.5s" in line for line in pilot.said)
 
 
 async def test_a_lost_connection_does_not_lose_the_running_task_nor_run_it_twice(

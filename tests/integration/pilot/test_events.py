@@ -3,13 +3,16 @@
 import asyncio
 import json
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from schemas.attempts import ATTEMPTS_QUEUE, attempt_from_bytes
 from schemas.dataevents import Header, output_id
 from schemas.ids import EventId
 from tests.integration.pilot.field import Field
 
+GO_ON = {"EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "False"}
 CP = {"EWMS_PILOT_TASK_ARGS": "cp {{INFILE}} {{OUTFILE}}"}
 
 
@@ -92,6 +95,38 @@ async def test_an_event_that_fails_for_a_while_is_done_in_the_end(workflow: Fiel
     (output,) = await workflow.take(sink, 1)
     assert output.body == b"flaky"
     await pilot.ended()
+
+
+async def test_the_log_names_the_event_that_failed_and_the_workers_error_comes_while_it_lives(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    (event_id,) = await workflow.put(source, b"pixel 7", headers={Header.KEY.value: "night-7"})
+    task = sh("echo bad pixel >&2; exit 1", EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=30, **GO_ON)
+    # With the interval of a real pilot: a minute.
+    task["EWMS_PILOT_HTCHIRP_RATELIMIT_INTERVAL"] = "60"
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    error = "ContainerRunError('task failed (exit code 1): bad pixel')"
+    await pilot.until(lambda pilot: f'HTChirpEWMSPilotError: "{error}"' in pilot.said)
+    assert f"event {event_id} (key 'night-7', attempt 1, of queue {source}) failed: {error}" in pilot.log
+    assert "its input: 7 bytes of text/plain: pixel 7" in pilot.log
+    assert pilot.statuses()[-1] == "Tasking"
+
+
+async def test_no_header_of_an_event_costs_its_result_or_the_reasons_of_its_dead_letter(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    bad: list[Any] = ["no trace", 7, {"a": {"b": [1]}}, datetime(2026, 11, 28, tzinfo=UTC), bytearray(b"\xff"), None]
+    for value in bad:
+        await workflow.put(source, b"good", headers={Header.TRACE.value: value, "mine": value})
+    await workflow.put(source, b"poison", headers={"mine": {"a": [1]}, "kept": 7})
+    task = sh('grep -q good "$0" && cp "$0" "$1"', EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3, **GO_ON)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    outputs = await workflow.take(sink, len(bad))
+    assert not any(Header.TRACE in message.headers for message in outputs)
+    (dead,) = await workflow.dead()
+    assert (dead.headers[Header.DEAD_REASON], dead.headers["kept"]) == ("task-failed", 7)
+    assert "mine" not in dead.headers
+    await pilot.ended()
+    assert "has a traceparent that is none; its output goes without it" in pilot.log
+    assert "goes without its headers mine" in pilot.log
 
 
 async def test_poison_among_good_events_stops_nothing(workflow: Field) -> None:
@@ -284,4 +319,4 @@ async def test_a_failed_init_takes_no_event(workflow: Field) -> None:
     assert await pilot.ended() == 1
     assert len(await workflow.take(source, 1)) == 1
     assert await workflow.depth(source) == 0
-    assert any("init failed (exit code 3): no geometry" in line for line in pilot.said)
+    assert any("init-container failed (exit code 3): no geometry" in line for line in pilot.said)

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from ewms.errors import PublishFailed
-from ewms.publisher import AsyncPublisher
+from ewms.publisher import AsyncPublisher, Prepared
 from schemas.ids import EventId, WorkflowId
 
 
@@ -21,7 +21,7 @@ class Unable:
 async def test_an_event_that_amqp_cannot_hold_is_told_as_a_failure() -> None:
     publisher = AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons")
     publisher._access = publisher._publisher = cast(Any, Unable())
-    publisher.start((EventId("e1"), b"{}", "x" * 300), lambda: None)
+    publisher.start(Prepared(EventId("e1"), b"{}", "x" * 300), lambda: None)
     with pytest.raises(PublishFailed) as failed:
         await publisher.flush()
     assert [event for event, _ in failed.value.failures] == ["e1"]

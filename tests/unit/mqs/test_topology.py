@@ -3,6 +3,10 @@
 import re
 from datetime import timedelta
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from mqs.orphans import is_ours
 from mqs.topology import (
     VHOST_CHAIN,
@@ -14,7 +18,9 @@ from mqs.topology import (
     dead_letter_binding,
     dead_letter_chain,
     doomed,
-    policy_document,
+    full_policy_document,
+    is_for_results,
+    policy_documents,
     queue_chain,
     stages,
 )
@@ -87,7 +93,7 @@ def test_what_is_deleted_of_private_queues_leaves_the_dead_letters_alone() -> No
 
 
 def test_the_policy_word_by_word() -> None:
-    assert policy_document(LIMITS, delayed_retry=True) == {
+    assert policy_documents(LIMITS, delayed_retry=True)["ewms-events"] == {
         "pattern": r"^a[0-9a-f]{20}$",
         "apply-to": "quorum_queues",
         "priority": 0,
@@ -107,6 +113,32 @@ def test_the_policy_word_by_word() -> None:
 
 
 def test_an_older_broker_gets_no_key_that_it_would_refuse() -> None:
-    old = policy_document(LIMITS, delayed_retry=False)["definition"]
+    old = policy_documents(LIMITS, delayed_retry=False)["ewms-events"]["definition"]
     assert not any(key.startswith("delayed-retry") for key in old)
     assert old["delivery-limit"] == 15
+
+
+def test_results_have_a_policy_without_a_limit_of_deliveries_that_goes_before_the_other() -> None:
+    documents = policy_documents(LIMITS, delayed_retry=True)
+    events, results = documents["ewms-events"], documents["ewms-results"]
+    assert results["priority"] > events["priority"]
+    assert results["definition"]["delivery-limit"] == -1
+    same = {key: value for key, value in events["definition"].items() if not key.startswith(("del", "delayed-retry"))}
+    assert {key: value for key, value in results["definition"].items() if key != "delivery-limit"} == same
+
+
+@pytest.mark.parametrize("for_results", [True, False])
+def test_a_full_queue_keeps_the_limit_of_deliveries_that_it_had(*, for_results: bool) -> None:
+    full = full_policy_document(LIMITS, "^x$", delayed_retry=True, for_results=for_results)
+    documents = policy_documents(LIMITS, delayed_retry=True)
+    before = documents["ewms-results" if for_results else "ewms-events"]
+    assert full["definition"] == before["definition"] | {"max-length-bytes": 1}
+    assert full["priority"] > max(document["priority"] for document in documents.values())
+
+
+@given(st.integers(0, 2**80 - 1))
+def test_a_queues_id_says_whether_it_is_for_results(entropy: int) -> None:
+    assert is_for_results(ids.mqid(entropy, for_results=True))
+    assert not is_for_results(ids.mqid(entropy))
+    for for_results in (True, False):
+        assert re.match(POLICY_PATTERN, ids.mqid(entropy, for_results=for_results))

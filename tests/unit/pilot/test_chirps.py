@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.chirps import Backlog, due_at, expression, lines, put_back, quoted, taken, with_counters, with_status
+from pilot.chirps import NEWS_S, Backlog, due_at, expression, lines, put_back, quoted, taken, with_counters, with_status
 from schemas.statuses import ChirpAttribute, PilotStatus
 
 NOW = float("-inf")
@@ -24,6 +24,36 @@ def test_a_status_goes_at_once_and_a_counter_waits_for_the_interval() -> None:
 
 def test_the_first_counter_need_not_wait() -> None:
     assert due_at(with_counters(Backlog(60.0), n_failed=0, n_success=1)) == NOW
+
+
+def failed(backlog: Backlog, error: str) -> Backlog:
+    return with_counters(backlog, n_failed=1, n_success=0, error=error)
+
+
+def test_an_error_that_is_news_goes_while_its_worker_lives() -> None:
+    assert due_at(failed(sent(), "bad pixel")) == 100.0 + NEWS_S
+
+
+def test_an_error_that_was_said_before_waits_like_a_counter() -> None:
+    backlog, _ = taken(failed(sent(), "bad pixel"), 102.0)
+    assert due_at(failed(backlog, "bad pixel")) == 162.0
+    assert due_at(failed(backlog, "no geometry")) == 106.0
+
+
+def test_a_worker_whose_errors_are_all_news_is_heard_less_and_less_until_it_was_quiet() -> None:
+    backlog, waits = sent(), []
+    for n in range(8):
+        backlog = failed(backlog, f"error {n}")
+        due_s = due_at(backlog)
+        assert due_s is not None
+        assert backlog.sent_at_s is not None
+        waits.append(due_s - backlog.sent_at_s)
+        backlog, _ = taken(backlog, due_s)
+    assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
+    assert backlog.sent_at_s is not None
+    quiet_s = backlog.sent_at_s + 60.0
+    backlog, _ = taken(with_counters(backlog, n_failed=8, n_success=1), quiet_s)
+    assert due_at(failed(backlog, "one more")) == quiet_s + NEWS_S
 
 
 def test_zero_totals_are_never_sent() -> None:

@@ -77,8 +77,8 @@ def test_init_runs_before_the_first_event_is_asked_for() -> None:
 
 def test_a_failed_init_is_fatal_and_takes_no_event() -> None:
     state, _ = begin(with_policy(has_init=True), 0.0)
-    _, instructions = advance(state, InitEnded(5.0, container_failed("init", 2, "no geometry")))
-    error = "ContainerRunError('init failed (exit code 2): no geometry')"
+    _, instructions = advance(state, InitEnded(5.0, container_failed("init-container", 2, "no geometry")))
+    error = "ContainerRunError('init-container failed (exit code 2): no geometry')"
     assert instructions == [Report(PilotStatus.FATAL_ERROR, error), Exit(1)]
 
 
@@ -141,13 +141,14 @@ def test_a_task_without_an_outfile_succeeds_without_an_output() -> None:
 @pytest.mark.parametrize("attempt", [1, 2, 3, 4])
 def test_a_failed_attempt_is_rejected_so_that_the_broker_counts_and_delays_it(attempt: int) -> None:
     _, instructions = lived(POLICY, Arrived(0.0, held(1, attempt=attempt)), Ended(0.1, 1, failure=FAILED))
-    assert instructions == [Count(1, 0, FAILED), Settle(1, How.REJECT)]
+    assert instructions == [Count(1, 0, FAILED, held(1, attempt=attempt)), Settle(1, How.REJECT)]
 
 
 @pytest.mark.parametrize("attempt", [5, 9])
 def test_from_the_fifth_failed_attempt_on_an_event_becomes_a_dead_letter_and_then_is_acknowledged(attempt: int) -> None:
     state, instructions = lived(POLICY, Arrived(0.0, held(1, attempt=attempt)), Ended(0.1, 1, failure=FAILED))
-    assert instructions == [Count(1, 0, FAILED), PublishDeadLetter(1, FAILED, attempt)]
+    given_up = held(1, attempt=attempt)
+    assert instructions == [Count(1, 0, FAILED, given_up), PublishDeadLetter(1, FAILED, attempt)]
     _, instructions = advance(state, Confirmed(0.2, 1))
     assert instructions == [Settle(1, How.ACK)]
 

@@ -8,6 +8,7 @@ import pytest
 from schemas import ids
 from schemas.errors import Rejected
 from schemas.phases import Phase
+from schemas.topology import RESULTS_POLICY_PATTERN
 from tests.unit.wms.fleets import CLUSTERS, NOW, made, request, task_request
 from wms.fleet.access import Owner
 from wms.fleet.minting import Mint
@@ -45,6 +46,8 @@ def test_queues_are_the_public_ones_in_use_and_all_private_ones() -> None:
     assert new.tasks[0].output_queues == [by_alias["in"], by_alias["between"]], "in the order of reservation"
     assert all(ids.MQID.fullmatch(mqid) for mqid in by_alias.values())
     assert new.event.queues == new.workflow.queues
+    marked = {q.alias for q in new.workflow.queues if re.fullmatch(RESULTS_POLICY_PATTERN, q.mqid)}
+    assert marked == {"out"}, "what a task takes from, too, needs the limit of deliveries"
 
 
 @pytest.mark.parametrize(("given", "stored"), [(5, 5), (100, 100), (250, 100), (-3, -3)])

@@ -111,7 +111,7 @@ def test_an_answer_with_more_behind_it_counts_and_the_container_goes() -> None:
     assert slot.phase is Phase.WARM
 
 
-@pytest.mark.parametrize(("code", "words"), [(0, "<no stderr logs>"), (1, "ValueError: x"), (137, "")])
+@pytest.mark.parametrize(("code", "words"), [(0, "<no stderr logs>"), (1, "ValueError: x")])
 def test_a_container_that_ends_in_the_middle_of_an_event_fails_it_with_its_last_words(code: int, words: str) -> None:
     _, instructions = lived(*AT_WORK, Gone(101.0, code, words, "trace"))
     failure = failure_of(instructions)

@@ -1,0 +1,52 @@
+"""What a container's exit code says by itself: the signal that killed it, or that there was no such program. (core)"""
+
+from collections.abc import Mapping
+
+_SIGKILL = 9
+
+#: Source: signal(7). The other signals do not end a program by themselves, or mean nothing that can be said shortly.
+_SIGNALS: Mapping[int, tuple[str, str]] = {
+    1: ("SIGHUP", ""),
+    2: ("SIGINT", "it was interrupted"),
+    3: ("SIGQUIT", ""),
+    4: ("SIGILL", "an instruction that this worker's processor does not have"),
+    6: ("SIGABRT", "it gave up by itself: a failed assertion, or an exception that nothing caught"),
+    7: ("SIGBUS", "memory that is not there: a file that shrank while it was mapped, or a full /dev/shm"),
+    8: ("SIGFPE", "a division by zero"),
+    _SIGKILL: ("SIGKILL", "most often out of memory"),
+    11: ("SIGSEGV", "an invalid memory access"),
+    13: ("SIGPIPE", "it wrote to a program that had ended"),
+    14: ("SIGALRM", ""),
+    15: ("SIGTERM", "it was told to end"),
+    24: ("SIGXCPU", "its limit of CPU time was reached"),
+    25: ("SIGXFSZ", "its limit of a file's size was reached"),
+    31: ("SIGSYS", "a system call that this worker does not allow"),
+}
+
+_SHELLS: Mapping[int, str] = {
+    126: "the command was found and cannot be executed: is it a program for this machine, and executable?",
+    127: "the command was not found: is it in the image, and in its PATH?",
+}
+
+
+def explain_exit(exit_code: int, *, memory_bytes: int | None = None) -> str:
+    """Return what `exit_code` says of how a program ended; empty where it says nothing beyond its number.
+
+    A shell, and our way to count, make 128 + n of the signal n. `memory_bytes` is what the worker was asked for.
+    """
+    known = _SIGNALS.get(exit_code - 128)
+    if known is None:
+        return _SHELLS.get(exit_code, "")
+    name, why = known
+    if name == "SIGKILL" and memory_bytes:
+        why = f"{why}; worker_memory was {print_size(memory_bytes)}"
+    return f"killed by {name}" + (f" ({why})" if why else "")
+
+
+def print_size(n_bytes: int) -> str:
+    """Return a size as people read it, in powers of 1024 and three digits at most: 512 MB, 1.5 GB."""
+    amount, units = float(n_bytes), ["bytes", "KB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount /= 1024
+        del units[0]
+    return f"{amount:.3g} {units[0]}"
