@@ -77,7 +77,10 @@ class AsyncPublisher:
                 await self._access.close()
 
     async def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
-        """Send `payload`; return its event's id. A `key` makes the id, so sending twice counts once downstream.
+        """Send `payload`; return its event's id.
+
+        A `key` makes the id. Of two events with one key both are delivered, and the task runs for both; their outputs
+        have the same ids, so `results` and whoever else goes by ids takes the first and leaves the second out.
 
         Raises:
             TypeError, ValueError: the payload cannot be sent, see `payloads.encode`.

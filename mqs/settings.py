@@ -12,6 +12,7 @@ from mqs.orphans import Patience
 from mqs.steps import Rules
 from mqs.topology import QueueLimits
 from runtime.settings import Port, StoreSettings
+from schemas.limits import MAX_WORKFLOW_QUEUES
 from schemas.topology import RESOURCE_SERVER
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -63,7 +64,7 @@ class Settings(StoreSettings):
     #: How many connections one user may have to the broker, whatever the number of tokens.
     user_connections: Limit = 100
     #: How much of the budget of queues one owner, a user or another site, may hold.
-    owner_queues: Limit = 5_000
+    owner_queues: Limit = MAX_WORKFLOW_QUEUES + 1
     #: How many bytes of events one owner may have on the broker: beyond it all its queues are full.
     owner_bytes: Limit = 16 * 1024**3
     aging_s: Seconds = 60

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 _Key = tuple[str, str]
 
+#: What a connection needs beside a channel for each input: one to publish over, and one to spare.
+_OTHER_CHANNELS = 2
+
 
 class Queues:
     """The input and output queues of one pilot."""
@@ -32,7 +35,9 @@ class Queues:
         self._token_file = TokenFile(settings.token_file)
         self._token_source = TokenSource(settings, proxy)
         self._token = ""
-        self._connections: dict[_Key, Connection] = {}
+        #: The first of each list publishes; the inputs are spread over all of it (`_spread`).
+        self._connections: dict[_Key, list[Connection]] = {}
+        self._of_input: dict[Mqid, Connection] = {}
         self._consumers: dict[Mqid, Consumer] = {}
         self._wanted = False
         self._subscribing = asyncio.Lock()
@@ -52,11 +57,26 @@ class Queues:
         keys = {_key(queue) for queue in queues}
         try:
             opened = await asyncio.gather(*(self._connected(*key) for key in keys))
+            self._connections = {key: [connection] for key, connection in zip(keys, opened, strict=True)}
+            for key, connections in self._connections.items():
+                await self._spread(key, connections)
         except EWMSError as error:
             raise BrokerAway(f"the broker cannot be used: {error.reason}") from error
-        self._connections = dict(zip(keys, opened, strict=True))
         if self._token:
             self._renewing = asyncio.create_task(self._renew(), name="token renewal")
+
+    async def _spread(self, key: _Key, connections: list[Connection]) -> None:
+        """Choose a connection for each input: each takes a channel, and a broker allows a connection a few only."""
+        inputs = [queue.mqid for queue in self._settings.inputs if _key(queue) == key]
+        each = inputs_a_connection(connections[0].max_channels)
+        for start in range(0, len(inputs), each):
+            if start:
+                connections.append(await self._connected(*key))
+            self._of_input |= dict.fromkeys(inputs[start : start + each], connections[-1])
+
+    @property
+    def _all_connections(self) -> list[Connection]:
+        return [connection for connections in self._connections.values() for connection in connections]
 
     async def _read_token(self) -> None:
         """Read the token; wait for TMS to renew one that has expired.
@@ -89,14 +109,14 @@ class Queues:
     @property
     def standing(self) -> bool:
         """Whether everything that is wanted of the brokers is there."""
-        if not all(connection.connected for connection in self._connections.values()):
+        if not all(connection.connected for connection in self._all_connections):
             return False
         return not self._wanted or all(consumer.active for consumer in self._consumers.values())
 
     @property
     def complaint(self) -> str:
         """Return what a broker said last, if it is away."""
-        reasons = (connection.error.reason for connection in self._connections.values() if connection.error)
+        reasons = (connection.error.reason for connection in self._all_connections if connection.error)
         return next(reasons, "")
 
     async def listen(self, prefetch: int) -> None:
@@ -124,7 +144,7 @@ class Queues:
     async def _subscribed(self, queue: Queue, prefetch: int) -> Consumer:
         while True:
             try:
-                return await self._connections[_key(queue)].consume(
+                return await self._of_input[queue.mqid].consume(
                     queue.mqid,
                     lambda delivery: self.on_delivery(queue, delivery),
                     prefetch=prefetch,
@@ -132,7 +152,7 @@ class Queues:
                 )
             except ConnectionLost as error:
                 log.warning("the broker went away before queue %s could be used: %s", queue.mqid, error.reason)
-                await self._connections[_key(queue)].ready(self._settings.reconnect_timeout_s)
+                await self._of_input[queue.mqid].ready(self._settings.reconnect_timeout_s)
             except EWMSError as error:
                 raise BrokerAway(f"the input queue {queue.mqid} cannot be used: {error.reason}") from error
 
@@ -153,7 +173,7 @@ class Queues:
         await self._published(queue, dead_exchange(self._settings.workflow_id), ATTEMPTS_KEY, event)
 
     async def _published(self, queue: Queue, exchange: str, routing_key: str, event: DataEvent) -> None:
-        await self._connections[_key(queue)].publish(
+        await self._connections[_key(queue)][0].publish(
             exchange,
             routing_key,
             event.body,
@@ -169,7 +189,7 @@ class Queues:
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
-        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
+        await asyncio.gather(*(connection.close() for connection in self._all_connections))
 
     async def _fetch(self) -> None:
         """Look for a renewed token where TMS keeps it, once half of this one's life is over."""
@@ -180,6 +200,11 @@ class Queues:
             await self._token_source.fetch()
         except (OSError, ImportError) as error:
             log.warning("no renewed token can be fetched: %s", error)
+
+    @property
+    def _on_the_token_file(self) -> list[Connection]:
+        by_token = self._connections.items()
+        return [connection for (_, own_token), connections in by_token if not own_token for connection in connections]
 
     async def _renew(self) -> None:
         """Give a rewritten token to the open connections."""
@@ -194,14 +219,17 @@ class Queues:
             if token == self._token:
                 continue
             self._token = token
-            for (_, own_token), connection in self._connections.items():
-                if own_token:
-                    continue
+            for connection in self._on_the_token_file:
                 try:
                     await connection.renew(token)
                     log.info("the token was renewed")
                 except AccessRefused as error:
                     log.warning("the broker refused the renewed token: %s", error.reason)
+
+
+def inputs_a_connection(max_channels: int) -> int:
+    """Return how many inputs one connection can serve that has `max_channels` channels."""
+    return max(1, max_channels - _OTHER_CHANNELS)
 
 
 def output_event_id(parent: EventId, task: TaskId, index: int) -> EventId:

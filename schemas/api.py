@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import to_jsonable_python
 
+from schemas.limits import MAX_ALIASES, MAX_TASKS
 from schemas.objects import (
     Environment,
     EnvironmentName,
@@ -33,7 +34,6 @@ Item = TypeVar("Item")
 DEFAULT_PRIORITY = 50
 #: Only EWMS itself goes above.
 MAX_USER_PRIORITY = 100
-MAX_BODY_BYTES = 1024 * 1024
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -72,8 +72,8 @@ class TaskRequest(Object):
     init_image: Image = ""
     init_args: Text = ""
     init_env: Environment = Field(default_factory=dict)
-    input_queue_aliases: Annotated[list[Name], Field(max_length=100, json_schema_extra=_UNIQUE), Unique]
-    output_queue_aliases: Annotated[list[Name], Field(max_length=100, json_schema_extra=_UNIQUE), Unique]
+    input_queue_aliases: Annotated[list[Name], Field(max_length=MAX_ALIASES, json_schema_extra=_UNIQUE), Unique]
+    output_queue_aliases: Annotated[list[Name], Field(max_length=MAX_ALIASES, json_schema_extra=_UNIQUE), Unique]
     worker_config: WorkerConfig
     pilot_config: PilotConfig = Field(default_factory=PilotConfig)
     n_workers: NWorkers = None
@@ -82,7 +82,7 @@ class TaskRequest(Object):
 class WorkflowRequest(Object):
     """POST /workflows."""
 
-    tasks: Annotated[list[TaskRequest], Field(min_length=1, max_length=1000, json_schema_extra=_UNIQUE), Unique]
+    tasks: Annotated[list[TaskRequest], Field(min_length=1, max_length=MAX_TASKS, json_schema_extra=_UNIQUE), Unique]
     public_queue_aliases: Annotated[list[Name], Field(max_length=1000, json_schema_extra=_UNIQUE), Unique]
     priority: Priority = DEFAULT_PRIORITY
 
@@ -106,7 +106,7 @@ class OldWorkflowRequest(WorkflowRequest):
     """POST /v0/workflows."""
 
     tasks: Annotated[  # type: ignore[assignment]  # a list is invariant; nobody changes this one
-        list[OldTaskRequest], Field(min_length=1, max_length=1000, json_schema_extra=_UNIQUE), Unique
+        list[OldTaskRequest], Field(min_length=1, max_length=MAX_TASKS, json_schema_extra=_UNIQUE), Unique
     ]
 
 

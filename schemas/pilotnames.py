@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+from schemas.limits import MAX_EXTENSION_BYTES
 from schemas.pilotvariables import PREFIX, Variables, full_name
 from schemas.spelling import nearest
 
@@ -48,7 +49,9 @@ _Reader = Callable[[Variables, str], object]
 def read_extension(v: Variables, name: str, default: str = "") -> str:
     """Return a file extension in lower case without its leading dot."""
     extension = v.text(name, default).lower().removeprefix(".")
-    if extension and not _EXTENSION.fullmatch(extension):
+    if len(extension) > MAX_EXTENSION_BYTES:
+        v.wrong(name, f"must have at most {MAX_EXTENSION_BYTES} characters", "write it like .json")
+    elif extension and not _EXTENSION.fullmatch(extension):
         v.wrong(name, "must be an extension of letters, digits, '_' and '-'", "write it like .json")
     return extension
 

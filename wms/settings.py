@@ -10,8 +10,8 @@ from pydantic_core import to_json
 
 from runtime.connections import ConnectionLimits
 from runtime.settings import StoreSettings
-from schemas.api import MAX_BODY_BYTES
 from schemas.errors import Broken
+from schemas.limits import MAX_BODY_BYTES
 from schemas.topology import RESOURCE_SERVER
 from wms.fleet.clusters import Cluster, ClusterMap
 from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, Pattern, RoleRule

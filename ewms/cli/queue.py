@@ -27,7 +27,10 @@ def publish(
     *,
     text: Annotated[bool, typer.Option("--text", help="Each line is text, not JSON.")] = False,
     key: Annotated[
-        str | None, typer.Option(help="The field that identifies an event: publishing it again does not repeat it.")
+        str | None,
+        typer.Option(
+            help="The field that identifies an event. Published again, its task runs again, and its results come once."
+        ),
     ] = None,
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 #: A connection that lived this long was a good one: the next outage starts the back-off afresh.
 _GOOD_AFTER_S = 10.0
 
+#: What fits into a channel's number.
+_MAX_CHANNELS = 65_535
+
 #: So many channels wait for their next borrower; a broker may allow a connection no more than 16 in all.
 _MAX_IDLE = 8
 _CLOSE_TIMEOUT_S = 5.0
@@ -108,6 +111,13 @@ class Link:
     def connected(self) -> bool:
         """Whether the connection is open at this moment."""
         return self._up.is_set()
+
+    @property
+    def max_channels(self) -> int:
+        """How many channels this connection can have, as it was agreed with the broker."""
+        transport = self._open_transport().transport
+        agreed = transport.connection.connection_tune.channel_max if transport else None
+        return agreed or _MAX_CHANNELS
 
     async def ready(self, timeout_s: float | None = None) -> None:
         """Return once the connection is open.

@@ -21,6 +21,7 @@ from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocume
 from schemas.errors import NotFound, OverQuota, Rejected
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
+from schemas.limits import MAX_TASK_QUEUES
 from schemas.phases import Deactivated, Phase
 from schemas.topology import Service, tms_service
 from wms.fleet import reports, repository
@@ -31,7 +32,7 @@ from wms.fleet.images import PilotImages
 from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
 from wms.fleet.minting import Mint
 from wms.fleet.ordering import Turns
-from wms.fleet.requests import MAX_QUEUES, new_workflow
+from wms.fleet.requests import new_workflow
 from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
 
 
@@ -69,7 +70,7 @@ class Fleet:
         clusters: ClusterMap,
         images: PilotImages,
         max_failures: int = MAX_FAILURES,
-        max_queues: int = MAX_QUEUES,
+        max_queues: int = MAX_TASK_QUEUES,
         quota: Quota | None = None,
     ) -> None:
         """Without a `quota` a user may have any number of workflows."""

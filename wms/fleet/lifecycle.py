@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from schemas.documents import TaskforceDocument
 from schemas.errors import Broken, NotFound, Rejected, Unprocessable
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowOver
+from schemas.limits import MAX_TASKFORCES
 from schemas.objects import PhaseChange
 from schemas.phases import WANTED, Phase
 from wms.fleet import launching, reports
 from wms.fleet.aggregate import Aggregate, Draft, Outcome, ask_again_at, is_over, queues_due
 from wms.fleet.orders import ask_to_start, ask_to_stop
-from wms.fleet.requests import MAX_TASKFORCES, queues_wanted
+from wms.fleet.requests import queues_wanted
 from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Stimulus, Woken
 
 ACTIVATOR = "Workflow MQ Activator"

@@ -6,17 +6,24 @@ WorkflowRequest --+--> WorkflowDocument         with its queues, named before th
                   +--> WorkflowRequested        to MQS
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas import tokensizes
 from schemas.api import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
 from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.errors import Rejected
 from schemas.events import WorkflowRequested
 from schemas.ids import Alias
+from schemas.limits import (
+    MAX_ALIAS_BYTES,
+    MAX_CONFIGURATION_BYTES,
+    MAX_TASK_QUEUES,
+    MAX_TASKFORCES,
+    MAX_WORKFLOW_QUEUES,
+    program_problems,
+)
 from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
 from schemas.pilotnames import OF_FIELDS, Platform, asked_platform
@@ -37,12 +44,6 @@ from wms.fleet.tags import Tags
 
 #: What a task's own fields say must not be said a second time in the pilot's environment.
 RESERVED_ENVIRONMENT = tuple(map(full_name, OF_FIELDS))
-
-#: How many queues a task can have if no existing message clients are served.
-MAX_QUEUES = tokensizes.max_queues()
-
-#: A workflow with its taskforces is one aggregate, changed in one transaction.
-MAX_TASKFORCES = 1000
 
 CREATED = "Created during initial workflow request."
 
@@ -65,7 +66,7 @@ def new_workflow(
     tags: Tags,
     mint: Mint,
     now: datetime,
-    max_queues: int = MAX_QUEUES,
+    max_queues: int = MAX_TASK_QUEUES,
 ) -> NewWorkflow:
     """Return what `request` asks for; `tags` are the pilot's as of today, and no task has more than `max_queues`.
 
@@ -188,11 +189,46 @@ def _checked(request: WorkflowRequest, clusters: ClusterMap, max_queues: int) ->
                 problems.append(f"'tasks.{n}.cluster_locations': {error.reason}")
                 hint = error.hint
         placed.append(found)
-    if sum(map(len, placed)) > MAX_TASKFORCES:
-        problems.append(f"'tasks': must have at most {MAX_TASKFORCES} tasks times cluster locations")
+    problems += _total_problems(request, sum(map(len, placed)))
     if problems:
         raise Rejected("; ".join(problems), hint=hint)
     return placed
+
+
+def _total_problems(request: WorkflowRequest, n_taskforces: int) -> Iterator[str]:
+    """Yield what is too much of all tasks together."""
+    if n_taskforces > MAX_TASKFORCES:
+        yield f"'tasks': must have at most {MAX_TASKFORCES} tasks times cluster locations"
+    queues = {alias for task in request.tasks for alias in (*task.input_queue_aliases, *task.output_queue_aliases)}
+    if len(queues) > MAX_WORKFLOW_QUEUES:
+        yield (
+            f"'tasks': must have at most {MAX_WORKFLOW_QUEUES} queues in all, and has {len(queues)}; "
+            "make several workflows of it"
+        )
+    n_bytes = sum(_configuration_bytes(task) * len(task.cluster_locations) for task in request.tasks)
+    if n_bytes > MAX_CONFIGURATION_BYTES:
+        yield (
+            f"'tasks': must have at most {MAX_CONFIGURATION_BYTES} bytes of 'worker_config' and 'pilot_config', once "
+            f"for each cluster location, and has {n_bytes}; put the data into a file that pilots can reach"
+        )
+
+
+def _configuration_bytes(task: TaskRequest) -> int:
+    return len(task.worker_config.model_dump_json().encode()) + len(task.pilot_config.model_dump_json().encode())
+
+
+def _limit_problems(n: int, task: TaskRequest) -> Iterator[str]:
+    """Yield what does not fit into what comes behind the request."""
+    for way in ("input_queue_aliases", "output_queue_aliases"):
+        if any(len(alias.encode()) > MAX_ALIAS_BYTES for alias in getattr(task, way)):
+            yield f"'tasks.{n}.{way}': must have at most {MAX_ALIAS_BYTES} bytes in each alias; choose a shorter one"
+    for kind, arguments, environment in (
+        ("task", task.task_args, task.task_env),
+        ("init", task.init_args, task.init_env),
+    ):
+        for part, problem in program_problems(arguments, environment):
+            where = f"{kind}_args" if part == "args" else f"{kind}_env.{part}"
+            yield f"'tasks.{n}.{where}': {problem}"
 
 
 def _problems(n: int, task: TaskRequest, max_queues: int) -> list[str]:
@@ -203,6 +239,7 @@ def _problems(n: int, task: TaskRequest, max_queues: int) -> list[str]:
         if name in task.pilot_config.environment
     ]
     problems += _path_problems(n, task)
+    problems += _limit_problems(n, task)
     if not task.input_queue_aliases and not task.output_queue_aliases:
         problems.append(f"'tasks.{n}': needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'")
     n_queues = len(task.input_queue_aliases) + len(task.output_queue_aliases)

@@ -29,8 +29,8 @@ from starlette.routing import Route as StarletteRoute
 from runtime import tracing
 from runtime.guarded import CALLER
 from runtime.telemetry import histogram, log
-from schemas.api import MAX_BODY_BYTES
 from schemas.errors import Broken, EWMSError, OverQuota, TooLarge, Unavailable
+from schemas.limits import MAX_BODY_BYTES
 from wms.gateway import bodies, docs, openapi
 from wms.gateway.auth import Gatekeeper, Role, allowed
 from wms.gateway.callers import CallerLimits, Callers, OverLimit

@@ -100,8 +100,9 @@ class Field:
     async def open(self) -> None:
         await self.reconnect()
         await self._declare(VHOST_CHAIN)
-        for chain in stages(self.workflow, [])[0]:
-            await self._declare(chain)
+        for stage in stages(self.workflow, []):
+            for chain in stage:
+                await self._declare(chain)
         await asyncio.to_thread(self.set_policy)
 
     async def reconnect(self) -> None:
@@ -211,12 +212,15 @@ class Field:
         finally:
             await channel.close()
 
-    def token(self, inputs: Sequence[Mqid], outputs: Sequence[Mqid], *, life_s: float = 3600) -> str:
-        """Return a pilot's token for these queues, as MQS would mint it."""
+    def token(
+        self, inputs: Sequence[Mqid], outputs: Sequence[Mqid], *, life_s: float = 3600, vhost: str | None = None
+    ) -> str:
+        """Return a pilot's token for these queues, as MQS would mint it; `vhost` may be a pattern."""
         now = time.time()
-        scope = [f"{RESOURCE_SERVER}.read:{self.vhost}/{mqid}" for mqid in inputs]
+        vhost = vhost or self.vhost
+        scope = [f"{RESOURCE_SERVER}.read:{vhost}/{mqid}" for mqid in inputs]
         writes = [*(event_exchange(mqid) for mqid in outputs), dead_exchange(self.workflow)]
-        scope += [f"{RESOURCE_SERVER}.write:{self.vhost}/{exchange}" for exchange in writes]
+        scope += [f"{RESOURCE_SERVER}.write:{vhost}/{exchange}" for exchange in writes]
         claims = {"sub": self.taskforce, "aud": [RESOURCE_SERVER], "iat": now, "exp": now + life_s, "scope": scope}
         key = self.rabbitmq.key_files.private.read_text()
         return jwt.encode(claims, key, algorithm="RS256", headers={"kid": self.rabbitmq.key_files.kid})

@@ -12,8 +12,10 @@ import pytest
 
 from deploy.local.cache import Installed
 from deploy.local.images import Apptainer, busybox_image
+from schemas.limits import MAX_STRING_BYTES
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_ends import alive
+from tests.unit.schemas.test_limits import largest_program
 
 CP = "cp {{INFILE}} {{OUTFILE}}"
 
@@ -44,6 +46,30 @@ async def test_a_task_runs_in_a_sandbox_folder(workflow: Field, apptainer: dict[
     )
     assert {message.body for message in await workflow.take(sink, 3)} == {b"one", b"two", b"three"}
     assert await pilot.ended() == 0, pilot.log
+
+
+@pytest.mark.parametrize("platform", ["apptainer", "none"])
+async def test_the_largest_program_that_a_request_may_have_runs(
+    workflow: Field, apptainer: dict[str, str], image: Path, platform: str
+) -> None:
+    arguments, environment = largest_program()
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"x")
+    task = {
+        **apptainer,
+        "_EWMS_PILOT_CONTAINER_PLATFORM": platform,
+        "EWMS_PILOT_TASK_IMAGE": image,
+        "EWMS_PILOT_TASK_ARGS": arguments,
+        "EWMS_PILOT_TASK_ENV_JSON": json.dumps(environment),
+    }
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    (output,) = await workflow.take(sink, 1)
+    assert await pilot.ended() == 0, pilot.log
+    argument, variable, together = map(int, output.body.split())
+    # A shell counts characters or bytes, by its locale.
+    assert argument in (arguments.count("é"), 2 * arguments.count("é"))
+    assert variable == MAX_STRING_BYTES - 2
+    assert together > sum(len(value) for value in environment.values())
 
 
 @pytest.mark.parametrize("name", ["sandbox", "file.sif"])

@@ -10,6 +10,7 @@ from typing import Any
 from schemas.attempts import ATTEMPTS_QUEUE, attempt_from_bytes
 from schemas.dataevents import Header, output_id
 from schemas.ids import EventId
+from schemas.tokensizes import max_queues
 from tests.integration.pilot.field import Field
 
 GO_ON = {"EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "False"}
@@ -214,6 +215,24 @@ async def test_all_input_queues_are_served_and_all_output_queues_fed(workflow: F
     ids = {m.message_id for m in (*first, *second) if m.headers[Header.PARENT] == parent}
     assert ids == {output_id(EventId(parent), workflow.task, index) for index in (0, 1)}
     assert await pilot.ended() == 0
+
+
+async def test_a_task_with_as_many_queues_as_a_request_may_have_serves_all_of_them(workflow: Field) -> None:
+    n_inputs = 100
+    inputs = await asyncio.gather(*(workflow.queue() for _ in range(n_inputs)))
+    outputs = await asyncio.gather(*(workflow.queue() for _ in range(max_queues() - n_inputs)))
+    await asyncio.gather(*(workflow.put(mqid, b"%d" % n) for n, mqid in enumerate(inputs)))
+    task = {**CP, "EWMS_PILOT_MAX_CONCURRENT_TASKS": 4, "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 20}
+    # The vhost of a real system has a name of four letters; this one's would make the token too long for the login.
+    token = workflow.token(inputs, outputs, vhost="dat*")
+    pilot = await workflow.pilot(task, inputs=inputs, outputs=outputs, token=token)
+    got = await asyncio.gather(*(workflow.take(mqid, n_inputs, 60) for mqid in outputs))
+    for messages in got:
+        assert sorted(int(message.body) for message in messages) == list(range(n_inputs))
+    pilot.signal(signal.SIGTERM)
+    assert await pilot.ended() == 0
+    assert "cannot consume" not in pilot.log
+    assert "connection to the broker lost" not in pilot.log
 
 
 async def test_a_sink_takes_events_and_sends_none(workflow: Field, tmp_path: Path) -> None:

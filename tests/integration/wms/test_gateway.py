@@ -12,9 +12,9 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from schemas.api import MAX_BODY_BYTES
 from schemas.documents import Collection
 from schemas.events import WorkflowRequested
+from schemas.limits import MAX_BODY_BYTES
 from tests.integration.wms.conftest import World, request
 
 JSON = {"Content-Type": "application/json"}

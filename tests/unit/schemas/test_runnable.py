@@ -1,8 +1,11 @@
 """Requests that the contract takes and that can never do what they say."""
 
+import shlex
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.api import WorkflowRequest
 from schemas.complaints import Complaint
@@ -163,7 +166,18 @@ def test_a_right_request_has_nothing_told(changes: dict[str, Any]) -> None:
     assert told(complaints(request(**changes))) == []
 
 
+@given(st.text(alphabet="ab '\"\\\n$", max_size=12))
+def test_arguments_are_wrong_if_and_only_if_the_pilot_cannot_split_them(arguments: str) -> None:
+    try:
+        shlex.split(arguments)
+        splits = True
+    except ValueError:
+        splits = False
+    said = [complaint for complaint in complaints(request(task_args=arguments)) if "does not split" in complaint.rule]
+    assert bool(said) != splits
+
+
 def test_a_hostile_request_is_looked_at_in_no_time() -> None:
     names = {f"EWMS_PILOT_{n:0200}": "1" for n in range(2000)}
-    found = complaints(request(pilot=names, task_args="{{QWERT}} " * 6000))
+    found = complaints(request(pilot=names, task_args="{{QWERT}} '\\" + "\\'" * 6000))
     assert len(found) == len(names)

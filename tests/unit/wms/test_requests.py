@@ -1,18 +1,20 @@
 """What a request makes, and what it must not ask for."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from schemas import ids
 from schemas.errors import Rejected
+from schemas.limits import MAX_TASKFORCES
 from schemas.phases import Phase
 from schemas.topology import RESULTS_POLICY_PATTERN
 from tests.unit.wms.fleets import CLUSTERS, NOW, made, request, task_request
 from wms.fleet.access import Owner
 from wms.fleet.minting import Mint
-from wms.fleet.requests import MAX_TASKFORCES, RESERVED_ENVIRONMENT, new_workflow
+from wms.fleet.requests import RESERVED_ENVIRONMENT, new_workflow
 from wms.fleet.tags import Tags
 
 
@@ -155,6 +157,35 @@ def test_a_workflow_has_a_bounded_number_of_taskforces() -> None:
     assert len(made(*tasks).taskforces) == MAX_TASKFORCES
     with pytest.raises(Rejected, match="'tasks': must have at most 1000"):
         made(*tasks, task_request(task_args="one more"))
+
+
+def test_what_would_not_fit_into_what_comes_behind_the_request_is_refused_in_bytes() -> None:
+    many = [[f"q{task}-{n}" for n in range(100)] for task in range(50)]
+    whole = [
+        task_request(task_args=str(n), input_queue_aliases=names, output_queue_aliases=[])
+        for n, names in enumerate(many)
+    ]
+    heavy = {"environment": {"EWMS_PILOT_OKAY_ERRORS": "x" * 100_000}}
+    too_much = [
+        (made_of(task_request(task_env={"A": "é" * 70_000})), r"'tasks.0.task_env.A': must have at most 131000 bytes"),
+        (
+            made_of(task_request(init_image="i", init_args="é" * 65_536)),
+            r"'tasks.0.init_args': must have at most 131000 bytes",
+        ),
+        (made_of(task_request(input_queue_aliases=["é" * 200])), r"input_queue_aliases': .* 256 bytes in each alias"),
+        (made_of(*whole), r"'tasks': must have at most 4999 queues in all, and has 5000; make several workflows"),
+        (
+            made_of(*(task_request(task_args=str(n), pilot_config=heavy) for n in range(90))),
+            r"'tasks': must have at most 8388608 bytes of 'worker_config' and 'pilot_config'",
+        ),
+    ]
+    for make, rule in too_much:
+        with pytest.raises(Rejected, match=rule):
+            make()
+
+
+def made_of(*tasks: Any) -> Callable[[], Any]:
+    return lambda: made(*tasks)
 
 
 def test_the_same_seed_makes_the_same_names_and_another_seed_makes_others() -> None:
