@@ -36,7 +36,7 @@ from ewms.state import Outcome, State
 from ewms.workflows import Workflow
 from runtime.amqp import Delivery
 from schemas import objects
-from schemas.api import ClusterLocation, DeactivationAnswer, QueueDepth, QueueDepths, TaskforceHealth, Use
+from schemas.api import ClusterLocation, DeactivationAnswer, QueueDepth, QueueDepths, Stall, TaskforceHealth, Use
 from schemas.ids import EventId
 from schemas.logs import Stream
 from schemas.objects import MQProfile
@@ -162,9 +162,21 @@ class Run:
         """Return the queue `alias`."""
         return Queue(self._portal, self._run.queue(alias))
 
-    def wait(self, until: Until = "over", *, timeout: Duration | None = None) -> Outcome:
+    def stall(self) -> Stall | None:
+        """Return why its work waits in vain; None: it does not. See `AsyncRun.stall`."""
+        return self._portal.call(self._run.stall())
+
+    def wait(
+        self,
+        until: Until = "over",
+        *,
+        timeout: Duration | None = None,
+        fail_if_stalled: bool = False,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> Outcome:
         """Return once `until` has come. See `AsyncRun.wait`."""
-        return self._portal.call(self._run.wait(until, timeout=timeout))
+        waiting = self._run.wait(until, timeout=timeout, fail_if_stalled=fail_if_stalled, on_notice=on_notice)
+        return self._portal.call(waiting)
 
     def finish(self) -> DeactivationAnswer:
         """Say that all is done: workers stop, queues are retired."""

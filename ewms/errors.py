@@ -4,7 +4,7 @@ Refused          4xx   the request has to change             NotSignedIn, NotThe
 ServerDown       503   the same call works later             Unreachable: no answer at all
 ServerFailed     5xx   a defect of the server
 TimedOut               the time given was not enough
-OutcomeFailed          all calls worked; the workflow's result is a failure
+OutcomeFailed          all calls worked; the workflow's result is a failure     RunStalled is a kind of it
 """
 
 from collections.abc import Sequence
@@ -74,6 +74,14 @@ class OutcomeFailed(errors.EWMSError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+
+
+class RunStalled(OutcomeFailed):
+    """The workflow is stalled: work waits, and nothing is on its way to do it. The hint has the next command."""
+
+    def __init__(self, problems: Sequence[str], *, hint: str) -> None:
+        super().__init__(problems)
+        self.hint = hint
 
 
 _KINDS: dict[int, type[ServerAnswer]] = {

@@ -88,6 +88,8 @@ class Progress:
             return str(state.workflow.deactivated or "over").lower()
         if state.workflow.deactivated is not None:
             return "ending"
+        if state.stall is not None:
+            return "stalled"
         if Workers.of(state.workers).running:
             return "running"
         if all(taskforce.phase is Phase.CONDOR_SUBMIT for taskforce in state.taskforces):
@@ -122,7 +124,7 @@ def problems(facts: Facts) -> list[Problem]:
     state, workflow = facts.state, facts.state.workflow.workflow_id
     show = f"ewms workflow show {workflow}"
     logs = f"ewms task logs {workflow}"
-    found = []
+    found = [Problem(f"stalled: {cause.text}", cause.command) for cause in (state.stall.causes if state.stall else ())]
     for job, pilots in state.workers.items():
         if job.startswith(JobStatus.HELD):
             reason = job.partition(":")[2].strip() or "no reason given"

@@ -1,7 +1,9 @@
 """One workflow on the server: follow it, wait for it, end it."""
 
 import asyncio
+import logging
 import time
+from collections.abc import Callable
 from typing import Literal
 
 from ewms.access import Looks, public_profiles
@@ -11,11 +13,14 @@ from ewms.http import Gateway
 from ewms.progress import Facts
 from ewms.querying import Model, query_all
 from ewms.queues import AsyncQueue, queue_depths
+from ewms.stalls import StallNotices, stalled_error
 from ewms.state import Outcome, State
-from schemas.api import DeactivationAnswer, QueueDepths
+from schemas.api import DeactivationAnswer, QueueDepths, Stall
 from schemas.ids import WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import Phase
+
+log = logging.getLogger("ewms")
 
 #: What `wait` can wait for: the public queues being active, all of it being over, or a phase of every taskforce.
 Until = Literal["active", "over"] | Phase
@@ -38,11 +43,17 @@ class AsyncRun:
 
     async def show(self) -> State:
         """Return the workflow with its task directives and taskforces."""
+        workflow, stall = await self._with_stall()
         return State(
-            await self._workflow(),
+            workflow,
             await self._all("task-directives", "task_directives", TaskDirective),
             await self._all("taskforces", "taskforces", Taskforce),
+            stall,
         )
+
+    async def stall(self) -> Stall | None:
+        """Return why the workflow's work waits in vain, with the next command; None: it does not."""
+        return (await self._with_stall())[1]
 
     async def statuses(self) -> dict[str, dict[str, int]]:
         """Return workers by job status and pilot status, all taskforces together."""
@@ -68,27 +79,42 @@ class AsyncRun:
         """Return the queue `alias`."""
         return AsyncQueue(self._gateway, self.id, alias)
 
-    async def wait(self, until: Until = "over", *, timeout: Duration | None = None) -> Outcome:
+    async def wait(
+        self,
+        until: Until = "over",
+        *,
+        timeout: Duration | None = None,
+        fail_if_stalled: bool = False,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> Outcome:
         """Return once `until` has come.
+
+        A stalled workflow (work waits, and nothing is on its way to do it) is waited for, since somebody may mend it.
+        `on_notice` gets a line when a stall begins, changes, and is over; by default that is a warning of the logger
+        `ewms`.
 
         Raises:
             TimedOut: it has not, within `timeout`.
             OutcomeFailed: it cannot come any more.
+            RunStalled: the workflow is stalled, and `fail_if_stalled`.
         """
         timeout_s = None if timeout is None else seconds(timeout)
         looks = Looks(timeout_s, f"{self.id} is not {until}")
         try:
             # A look at a gateway that is away may take longer than the caller wants to wait.
             async with asyncio.timeout(None if timeout_s is None else timeout_s + _LAST_LOOK_S):
-                return await self._look_until(until, looks)
+                return await self._look_until(
+                    until, looks, _Listener(self.id, on_notice or log.warning, fail=fail_if_stalled)
+                )
         except TimeoutError:
             raise TimedOut(
                 f"{self.id} is not {until}: the server did not answer within {timeout_s:g} s", hint="see: ewms doctor"
             ) from None
 
-    async def _look_until(self, until: Until, looks: Looks) -> Outcome:
+    async def _look_until(self, until: Until, looks: Looks, listener: "_Listener") -> Outcome:
         if until == "active":
             while not await self._active():
+                listener.hear(await self.stall())
                 await looks.pause()
             return Outcome(await self.show())
         phase = None if until == "over" else Phase(until)
@@ -96,6 +122,7 @@ class AsyncRun:
             state = await self.show()
             if state.over if phase is None else state.reached(phase):
                 return Outcome(state, await self._n_dead())
+            listener.hear(state.stall)
             await looks.pause()
 
     async def finish(self) -> DeactivationAnswer:
@@ -135,6 +162,13 @@ class AsyncRun:
     async def _workflow(self) -> Workflow:
         return Workflow.model_validate(await self._gateway.get(f"/workflows/{self.id}"), extra="ignore")
 
+    async def _with_stall(self) -> tuple[Workflow, Stall | None]:
+        seen = await self._gateway.get(f"/workflows/{self.id}?include=health")
+        # A server of before knows no stalls.
+        stall = (seen.get("health") or {}).get("stalled")
+        workflow = Workflow.model_validate(seen, extra="ignore")
+        return workflow, None if stall is None else Stall.model_validate(stall, extra="ignore")
+
     async def _n_dead(self) -> int | None:
         try:
             return (await self.depths()).n_dead
@@ -143,3 +177,24 @@ class AsyncRun:
 
     async def _all(self, noun: str, key: str, model: type[Model]) -> list[Model]:
         return await query_all(self._gateway, noun, key, model, {"workflow_id": self.id})
+
+
+class _Listener:
+    """Tells of a workflow's stalls what is new, or fails at the first."""
+
+    def __init__(self, workflow: WorkflowId, on_notice: Callable[[str], None], *, fail: bool) -> None:
+        self._workflow = workflow
+        self._on_notice = on_notice
+        self._fail = fail
+        self._notices = StallNotices(workflow)
+
+    def hear(self, stall: Stall | None) -> None:
+        """Take in the latest that was seen.
+
+        Raises:
+            RunStalled: the workflow is stalled, and that is a failure.
+        """
+        if stall is not None and self._fail:
+            raise stalled_error(self._workflow, stall)
+        if news := self._notices.news(stall):
+            self._on_notice(news)

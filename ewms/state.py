@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ewms.errors import OutcomeFailed
+from schemas.api import Stall
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import WANTED, Deactivated, Phase
 from schemas.statuses import JobStatus
@@ -21,6 +22,8 @@ class State:
     workflow: Workflow
     task_directives: Sequence[TaskDirective]
     taskforces: Sequence[Taskforce]
+    #: Why its work waits in vain; None: it does not.
+    stall: Stall | None = None
 
     @property
     def over(self) -> bool:

@@ -68,7 +68,8 @@ def _headline(progress: Progress) -> Text:
     if facts.title:
         text.append(f"{facts.title}  ", style="bold")
     text.append(facts.state.workflow.workflow_id, style="cyan")
-    text.append(f"  {progress.phase}", style="bold green" if progress.phase == "running" else "bold")
+    styles = {"running": "bold green", "stalled": "bold red"}
+    text.append(f"  {progress.phase}", style=styles.get(progress.phase, "bold"))
     if progress.elapsed_s:
         text.append(f"  {clock(progress.elapsed_s)}", style="dim")
     return text

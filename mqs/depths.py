@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mqs import repository
 from mqs.admission import Budget
@@ -13,8 +13,8 @@ from runtime.store import Store
 from runtime.telemetry import gauge, log
 from schemas.documents import Collection
 from schemas.errors import EWMSError, NotFound
-from schemas.ids import WorkflowId
-from schemas.requests import Depth, DepthsAnswer
+from schemas.ids import Mqid, WorkflowId
+from schemas.requests import BacklogsAnswer, Depth, DepthsAnswer, QueueBacklog
 from schemas.topology import dead_queue
 
 _DEAD = "dead"
@@ -60,6 +60,26 @@ async def depths(store: Store, broker: Broker, workflow_id: WorkflowId) -> Depth
             for profile in found.profiles
         ],
         n_dead=dead.n_events,
+    )
+
+
+async def backlogs(broker: Broker, mqids: Sequence[Mqid]) -> BacklogsAnswer:
+    """Return what lies in each of `mqids` that exists. One passive declaration each, and one look for all of them.
+
+    Raises:
+        Unavailable: the broker is away.
+    """
+    counts = await broker.counts(list(mqids))
+    return BacklogsAnswer(
+        queues={
+            Mqid(mqid): QueueBacklog(
+                n_ready=count.n_ready,
+                n_unacknowledged=count.n_unacknowledged,
+                n_delayed=count.n_delayed,
+                n_consumers=count.n_consumers,
+            )
+            for mqid, count in counts.items()
+        }
     )
 
 

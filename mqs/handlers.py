@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from mqs import repository
 from mqs.broker import Broker
-from mqs.depths import depths
+from mqs.depths import backlogs, depths
 from mqs.grants import (
     Grant,
     check_gateway,
@@ -34,6 +34,7 @@ from schemas.logs import LogQuery, LogsQuery
 from schemas.objects import MQGroup, MQProfile
 from schemas.requests import (
     ActivateQuery,
+    BacklogsQuery,
     DepthsQuery,
     GrantAnswer,
     GrantQuery,
@@ -105,6 +106,8 @@ class Handlers:
                 return await self._task_profiles(request)
             case DepthsQuery():
                 return await depths(self._store, self._broker, request.workflow_id)
+            case BacklogsQuery():
+                return await backlogs(self._broker, request.mqids)
             case ReserveQuery():
                 return _group_answer(await self._groups.reserve(request))
             case ActivateQuery():

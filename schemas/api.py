@@ -160,8 +160,45 @@ class TaskforcesFound(Object):
     next_after: str | None
 
 
+class StallCause(Object):
+    """One reason why work waits in vain, and the command that helps, or shows more."""
+
+    cause: Annotated[
+        str,
+        Field(
+            description="queues-awaited, broker-away, no-takers, takes-nothing; "
+            "or why no worker comes: tms-silent, start-failed, no-slot, held, pilot-failed, gone, suspended, ended"
+        ),
+    ]
+    text: str
+    command: str
+    #: Empty: it concerns the whole workflow.
+    task_id: str = ""
+    n_events: int = 0
+
+
+class Stall(Object):
+    """A workflow whose work waits, with nothing on its way to do it."""
+
+    since: datetime
+    causes: list[StallCause]
+
+
+class MissingWorkers(Object):
+    """Workers of a taskforce that do not take events, for one reason, and the command that helps or shows more."""
+
+    cause: str
+    n_workers: int
+    text: str
+    command: str
+    #: They will be there without anybody's doing.
+    is_coming: bool
+
+
 class WorkflowHealth(Object):
     """What we know of a workflow beside the contract's fields."""
+
+    stalled: Stall | None = None
 
     queues_deferred: str | None
     queues_active_at: datetime | None
@@ -181,6 +218,10 @@ class TaskforceHealth(Object):
     unmatched: str = ""
     exit_codes: dict[str, int]
     stale: bool
+    #: How many workers it should have, and how many take events; why the others do not.
+    n_wanted: int = 0
+    n_at_work: int = 0
+    missing: list[MissingWorkers] = Field(default_factory=list)
 
 
 class WorkflowSeen(Workflow):

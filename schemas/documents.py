@@ -10,6 +10,7 @@ group with its profiles) and stands on the aggregate's root. `wake_at` asks the 
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,6 +64,9 @@ class WorkflowDocument(Workflow):
     queues_active_at: datetime | None = None
     #: When the last taskforce was over; MQS then retires the queues.
     over_at: datetime | None = None
+    #: Why its work waits in vain, as the watch over stalled workflows last saw it; None: it does not. Written outside
+    #: of the kernel, as statuses are; no decision reads it.
+    stalled: dict[str, Any] | None = None
 
 
 class TaskDirectiveDocument(TaskDirective):

@@ -46,6 +46,17 @@ class DepthsQuery(_Closed):
     workflow_id: WorkflowId
 
 
+#: In one question: so many cost the broker some tens of milliseconds.
+MAX_BACKLOGS = 200
+
+
+class BacklogsQuery(_Closed):
+    """WMS wants to know what lies in queues, of whatever workflows: whether work waits in vain."""
+
+    kind: Literal["backlogs"] = "backlogs"
+    mqids: Annotated[list[Mqid], Field(max_length=MAX_BACKLOGS)]
+
+
 class TaskProfilesQuery(_Closed):
     """The gateway wants the queues of one taskforce's task, with its pilots' token, for a TMS served over REST."""
 
@@ -96,6 +107,7 @@ AnyRequest = (
     ProfilesQuery
     | GrantQuery
     | DepthsQuery
+    | BacklogsQuery
     | TaskProfilesQuery
     | ReserveQuery
     | ActivateQuery
@@ -148,6 +160,22 @@ class DepthsAnswer(_Closed):
     n_dead: int
 
 
+class QueueBacklog(_Closed):
+    """One queue as the broker counts it."""
+
+    n_ready: int
+    n_unacknowledged: int
+    n_delayed: int
+    n_consumers: int
+
+
+class BacklogsAnswer(_Closed):
+    """What lies in the queues that were asked for, by their ids; those that do not exist are left out."""
+
+    kind: Literal["backlogs"] = "backlogs"
+    queues: dict[Mqid, QueueBacklog]
+
+
 class GroupAnswer(_Closed):
     """A workflow's queues as a group, and each of them in reservation order, with tokens where they were asked for."""
 
@@ -169,6 +197,7 @@ AnyAnswer = (
     ProfilesAnswer
     | GrantAnswer
     | DepthsAnswer
+    | BacklogsAnswer
     | GroupAnswer
     | AttemptsAnswer
     | ErrorGroupsAnswer

@@ -25,6 +25,7 @@ from wms.fleet.images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.launcher import Launcher
 from wms.fleet.repository import INDEXES
 from wms.fleet.snapshots import SnapshotWriter
+from wms.fleet.stallwatch import StallWatch
 from wms.gateway import app as gateway
 from wms.gateway import catalogue
 from wms.gateway.auth import Gatekeeper
@@ -87,6 +88,10 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         timers = Timers(store, Collection.WORKFLOWS, wake)
         timers.start()
         stack.push_async_callback(timers.stop)
+
+        stall_watch = StallWatch(store, bus, clusters)
+        await stall_watch.start()
+        stack.push_async_callback(stall_watch.stop)
 
         stack.push_async_callback(bus.drain)
         await bus.consume(Handlers(fleet, snapshots).handle)

@@ -78,6 +78,17 @@ def health_lines(health: TaskforceHealth) -> list[Text]:
     return lines
 
 
+def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
+    """Return how many workers of a taskforce are at work, and a line for each reason why others are not."""
+    lines = [Text(f"{uuid}: {health.n_at_work} of {health.n_wanted} worker(s) take events")]
+    for one in health.missing:
+        style = "yellow" if one.is_coming else "red"
+        lines.append(
+            Text.assemble("  ", (f"{one.n_workers} worker(s) {one.text}", style), "\n    → ", (one.command, "cyan"))
+        )
+    return lines
+
+
 def phase_table(taskforce: Taskforce) -> Table:
     """Return one row for each move that the taskforce made, or tried."""
     table = _table("at (UTC)", "to", "by", "", "why")

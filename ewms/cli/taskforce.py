@@ -43,3 +43,25 @@ def show(
                 console.print(taskforce_table([taskforce], wide=given.is_wide), phase_table(taskforce))
                 for line in health_lines(ews.health(taskforce.taskforce_uuid)):
                     console.print(line)
+
+
+@app.command()
+def why(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")],
+) -> None:
+    """Tell how many workers are missing, why, and what to type next."""
+    from ewms.cli.tables import missing_lines
+
+    given: Options = context.obj
+    with given.client() as ews:
+        uuids = [one.taskforce_uuid for one in ews.taskforces(id_)]
+        healths = {uuid: ews.health(uuid) for uuid in uuids}
+    parts = {"n_wanted", "n_at_work", "missing"}
+    found = [
+        {"taskforce_uuid": uuid, **health.model_dump(mode="json", include=parts)} for uuid, health in healths.items()
+    ]
+    if not given.write({"taskforces": found}, uuids):
+        for uuid, health in healths.items():
+            for line in missing_lines(uuid, health):
+                given.console().print(line)

@@ -118,6 +118,9 @@ def wait(
     workflow: Id,
     until: Annotated[str, typer.Option("--for", help="over, active (its queues), or a phase: condor-submit.")] = "over",
     within: Annotated[str | None, typer.Option(help="Give up after so long: 90s, 2h.")] = None,
+    fail_if_stalled: Annotated[
+        bool, typer.Option("--fail-if-stalled", help="End with status 1 when work waits and nothing is on its way.")
+    ] = False,
 ) -> None:
     """Wait until a workflow is over, its queues are active, or its taskforces have reached a phase."""
     from schemas.errors import Rejected
@@ -127,7 +130,7 @@ def wait(
     if until not in ("over", "active", *Phase):
         raise Rejected(f"--for {until}: no such thing to wait for", hint="over, active or " + ", ".join(Phase))
     with given.client() as ews:
-        _report(given, ews.run(workflow), until, within)
+        _report(given, ews.run(workflow), until, within, fail_if_stalled=fail_if_stalled)
 
 
 @app.command()
@@ -168,9 +171,16 @@ def _follow(given: Options, run: "Run") -> None:
     _report(given, run)
 
 
-def _report(given: Options, run: "Run", until: str = "over", within: str | None = None) -> None:
+def _report(
+    given: Options, run: "Run", until: str = "over", within: str | None = None, *, fail_if_stalled: bool = False
+) -> None:
     timeout_s = duration("--within", within)
-    outcome = run.wait(until, timeout=timeout_s)  # type: ignore[arg-type]  # checked by the commands
+    outcome = run.wait(
+        until,  # type: ignore[arg-type]  # checked by the commands
+        timeout=timeout_s,
+        fail_if_stalled=fail_if_stalled,
+        on_notice=given.say,
+    )
     if not given.write(outcome.state.as_json(), [run.id]):
         given.say(f"{run.id} is {until if until != 'over' else outcome.state.workflow.deactivated or until}")
     if until == "over":

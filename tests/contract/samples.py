@@ -34,6 +34,8 @@ from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
 from schemas.requests import (
     ActivateQuery,
+    BacklogsAnswer,
+    BacklogsQuery,
     Depth,
     DepthsAnswer,
     DepthsQuery,
@@ -44,6 +46,7 @@ from schemas.requests import (
     ProfileQuery,
     ProfilesAnswer,
     ProfilesQuery,
+    QueueBacklog,
     Refusal,
     ReserveQuery,
     TaskProfilesQuery,
@@ -156,6 +159,7 @@ REQUESTS: tuple[AnyRequest, ...] = (
     ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
     GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
     DepthsQuery(workflow_id=WORKFLOW),
+    BacklogsQuery(mqids=[HITS, TRACKS]),
     TaskProfilesQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
     ReserveQuery(
         site=SITE, workflow_id=WORKFLOW, queue_aliases=[Alias("hits"), Alias("tracks")], public=[Alias("hits")]
@@ -193,6 +197,7 @@ ANSWERS: tuple[AnyAnswer, ...] = (
         ],
         n_dead=1,
     ),
+    BacklogsAnswer(queues={HITS: QueueBacklog(n_ready=12, n_unacknowledged=8, n_delayed=1, n_consumers=8)}),
     GroupAnswer(
         group=MQGroup(workflow_id=WORKFLOW, timestamp=1795219615.31, criteria={"priority": 60}),
         profiles=[

@@ -13,6 +13,7 @@ from schemas.errors import Rejected
 from schemas.phases import Phase
 from wms.fleet import paging, repository
 from wms.fleet.access import Access
+from wms.fleet.staffing import crew_of, missing_workers
 from wms.gateway.calls import Call, Handler, answered_raw
 
 #: How old statuses may be: a TMS repeats those that did not change well within it.
@@ -55,6 +56,9 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
             found["health"]["unmatched"] = document.get("unmatched") or ""
             found["health"]["exit_codes"] = document.get("exit_codes") or {}
             found["health"]["stale"] = stale(document, datetime.now(UTC))
+            found["health"] |= staffed(document, datetime.now(UTC))
+        else:
+            found["health"]["stalled"] = stalled(document)
     return found
 
 
@@ -72,6 +76,36 @@ def stuck(taskforce: Document, now: datetime) -> str:
     return (
         f"the TMS of {taskforce['schedd']} has not taken it up since {since:%F %T} UTC" if now - since > _LONG else ""
     )
+
+
+def stalled(workflow: Document) -> Document | None:
+    """Return why work of a stored `workflow` waits in vain; None: it does not, or the workflow was ended."""
+    stall = workflow.get("stalled")
+    if not stall or workflow.get("deactivated") is not None:
+        return None
+    names = ("cause", "text", "command", "task_id", "n_events")
+    return {"since": stall["since"], "causes": [{name: cause[name] for name in names} for cause in stall["causes"]]}
+
+
+def staffed(taskforce: Document, now: datetime) -> Document:
+    """Return how many workers a stored `taskforce` should have, how many take events, and why the others do not."""
+    by_rest = taskforce.get("status_as_of") is not None and taskforce.get("status_epoch", -1) < 0
+    crew = crew_of(taskforce, asks_itself=by_rest)
+    missing = missing_workers(crew, now) if crew.n_at_work < crew.n_wanted else ()
+    return {
+        "n_wanted": crew.n_wanted,
+        "n_at_work": crew.n_at_work,
+        "missing": [
+            {
+                "cause": str(one.lack),
+                "n_workers": one.n_workers,
+                "text": one.text,
+                "command": one.command,
+                "is_coming": one.is_coming,
+            }
+            for one in missing
+        ],
+    }
 
 
 def stale(taskforce: Document, now: datetime) -> bool:

@@ -338,3 +338,65 @@ def test_the_doctor_of_a_server_that_is_not_there_says_so_and_no_more(gateway: F
     (finding,) = json.loads(done.stdout)["findings"]
     assert (finding["what"], finding["is_well"]) == ("gateway", False)
     assert "ewms up" in finding["remedy"]
+
+
+def health(*causes: str) -> dict[str, Any]:
+    """Return what `?include=health` adds to a workflow that is stalled for `causes`."""
+    told = [{"cause": "held", "text": text, "command": "ewms taskforce show TF-1"} for text in causes]
+    stalled = {"since": "2026-11-28T08:00:00Z", "causes": told} if causes else None
+    return {"health": {"queues_deferred": "", "queues_active_at": None, "over_at": None, "stalled": stalled}}
+
+
+def test_who_waits_for_a_stalled_workflow_hears_of_it_and_may_take_it_as_a_failure(gateway: FakeGateway) -> None:
+    shows(gateway, (None, {}))
+    why = "3 event(s) wait, and no worker comes"
+    stalled, lively = workflow() | health(why), workflow() | health()
+    over = workflow("FINISHED") | health()
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}", *[(200, seen, {}) for seen in (stalled, stalled, lively, over)])
+    gateway.on(
+        "POST /v1/query/taskforces",
+        *[(200, {"taskforces": [TASKFORCE], "next_after": None}, {})] * 3,
+        (200, {"taskforces": [TASKFORCE | {"phase": "condor-complete"}], "next_after": None}, {}),
+    )
+    done = ewms(gateway, "workflow", "wait", WORKFLOW)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert f"{WORKFLOW} is stalled since 08:00:00 UTC: {why} (next: ewms taskforce show TF-1)" in lines[0]
+    assert f"{WORKFLOW} goes on" in lines[1]
+    assert len(lines) == 3
+
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}", (200, stalled, {}))
+    gateway.on("POST /v1/query/taskforces", (200, {"taskforces": [TASKFORCE], "next_after": None}, {}))
+    done = ewms(gateway, "workflow", "wait", WORKFLOW, "--fail-if-stalled")
+    assert done.returncode == 1
+    assert f"{WORKFLOW} is stalled: {why}" in done.stderr
+    assert "hint: ewms taskforce show TF-1" in done.stderr
+    shown = ewms(gateway, "workflow", "show", WORKFLOW).stdout
+    assert "stalled" in shown.splitlines()[0]
+    assert why in " ".join(shown.split())
+
+
+def test_why_tells_each_reason_for_missing_workers_with_its_command(gateway: FakeGateway) -> None:
+    uuid = TASKFORCE["taskforce_uuid"]
+    missing = [
+        {
+            "cause": "held",
+            "n_workers": 1,
+            "text": "held: disk",
+            "command": f"ewms taskforce show {uuid}",
+            "is_coming": False,
+        },
+        {"cause": "slot-awaited", "n_workers": 2, "text": "wait for a free slot", "command": "x", "is_coming": True},
+    ]
+    told = {
+        "stuck": "", "n_submit_failures": 0, "n_remove_failures": 0, "retry_at": None, "ended_at": None,
+        "status_as_of": None, "exit_codes": {}, "stale": False, "n_wanted": 4, "n_at_work": 1, "missing": missing,
+    }  # fmt: skip
+    gateway.on(f"GET /v1/taskforces/{uuid}", (200, TASKFORCE | {"health": told}, {}))
+    done = ewms(gateway, "taskforce", "why", uuid)
+    assert done.returncode == 0, done.stderr
+    assert f"{uuid}: 1 of 4 worker(s) take events" in done.stdout
+    assert f"1 worker(s) held: disk\n    → ewms taskforce show {uuid}" in done.stdout
+    done = ewms(gateway, "taskforce", "why", uuid, "-o", "json")
+    (found,) = json.loads(done.stdout)["taskforces"]
+    assert (found["n_wanted"], found["n_at_work"], found["missing"]) == (4, 1, missing)

@@ -21,7 +21,14 @@ from schemas.documents import QueuePlan
 from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
 from schemas.events import QueuesActivated
 from schemas.ids import Alias, mqid
-from schemas.requests import DepthsAnswer, GrantAnswer, ProfilesAnswer
+from schemas.requests import (
+    BacklogsAnswer,
+    BacklogsQuery,
+    DepthsAnswer,
+    GrantAnswer,
+    ProfilesAnswer,
+    QueueBacklog,
+)
 from schemas.topology import event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 
@@ -70,7 +77,7 @@ async def test_only_the_gateway_may_ask_for_profiles_and_depths(run_mqs: RunMqs,
     plan = Plan()
     async with run_mqs():
         await activate(wms, plan)
-        for query in (plan.profiles_query, plan.depths_query):
+        for query in (plan.profiles_query, plan.depths_query, BacklogsQuery(mqids=[plan.queue_in])):
             with pytest.raises(Forbidden):
                 await tms.bus.ask(query)
 
@@ -120,10 +127,10 @@ async def test_depths_count_what_lies_in_each_queue(
     async with run_mqs():
         await activate(wms, plan)
         async with as_mqs.channel() as channel:
-            for mqid, n_events in ((plan.queue_in, 3), (plan.queue_mid, 2)):
-                exchange = await channel.get_exchange(event_exchange(mqid))
+            for queue, n_events in ((plan.queue_in, 3), (plan.queue_mid, 2)):
+                exchange = await channel.get_exchange(event_exchange(queue))
                 for _ in range(n_events):
-                    await exchange.publish(aio_pika.Message(b"event", delivery_mode=2), mqid)
+                    await exchange.publish(aio_pika.Message(b"event", delivery_mode=2), queue)
             rejected = await (await channel.get_queue(plan.queue_mid)).get()
             assert rejected is not None
             await rejected.reject(requeue=False)
@@ -149,6 +156,13 @@ async def test_depths_count_what_lies_in_each_queue(
                     if answer.queues[0].n_unacknowledged == 2 and answer.n_dead == 1:
                         break
                     await asyncio.sleep(0.1)
+            missing = mqid(random.getrandbits(80))
+            assert await wms.bus.ask(BacklogsQuery(mqids=[plan.queue_in, plan.queue_out, missing])) == BacklogsAnswer(
+                queues={
+                    plan.queue_in: QueueBacklog(n_ready=1, n_unacknowledged=2, n_delayed=0, n_consumers=1),
+                    plan.queue_out: QueueBacklog(n_ready=0, n_unacknowledged=0, n_delayed=0, n_consumers=0),
+                }
+            )
 
 
 async def test_depths_of_a_workflow_that_is_over_are_zero(run_mqs: RunMqs, wms: Peer) -> None:

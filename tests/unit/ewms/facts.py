@@ -1,10 +1,11 @@
 """Objects for the tests of `state`, `progress` and `view`, made short."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from ewms.progress import Facts
 from ewms.state import State
-from schemas.api import QueueDepth, QueueDepths
+from schemas.api import QueueDepth, QueueDepths, Stall, StallCause
 from schemas.objects import PhaseChange, TaskDirective, Taskforce, Workflow
 from schemas.phases import Deactivated, Phase
 
@@ -103,3 +104,14 @@ def depths(n_in: int = 0, n_out: int = 0, *, in_work: int = 0, delayed: int = 0,
 
 def facts(at_s: float, seen: State | None = None, lying: QueueDepths | None = None, **counters: int | None) -> Facts:
     return Facts(at_s=at_s, state=seen or state(taskforce()), depths=lying, **counters)
+
+
+def stall(cause: str = "held", why: str = "4 worker(s) held: Out of memory") -> Stall:
+    told = StallCause(
+        cause=cause,
+        text=f"12 event(s) wait, and no worker comes: {why}",
+        command="ewms taskforce show TF-1",
+        task_id=TASK,
+        n_events=12,
+    )
+    return Stall(since=datetime(2026, 11, 28, 8, 0, tzinfo=UTC), causes=[told])

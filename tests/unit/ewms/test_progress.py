@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
-from ewms.progress import Workers, progress
+from ewms.progress import Problem, Workers, progress
 from schemas.phases import Deactivated, Phase
-from tests.unit.ewms.facts import change, depths, facts, state, taskforce
+from tests.unit.ewms.facts import change, depths, facts, stall, state, taskforce
 
 
 def test_rates_come_from_the_last_seconds_only() -> None:
@@ -85,3 +87,15 @@ def test_every_problem_comes_with_the_next_command() -> None:
 def test_a_failed_attempt_that_was_made_good_is_no_problem() -> None:
     log = [change(Phase.CONDOR_SUBMIT, ok=False), change(Phase.CONDOR_SUBMIT)]
     assert progress([facts(0, state(taskforce(log=log)))]).problems == ()
+
+
+def test_a_stall_is_the_phase_and_the_first_problem_with_its_command() -> None:
+    held = state(taskforce(statuses={"HELD: Out of memory": {"null": 4}, "RUNNING": {"Done": 1}}))
+    seen = progress([facts(0, replace(held, stall=stall()), depths(12))])
+    assert seen.phase == "stalled"
+    assert seen.problems[0] == Problem(
+        "stalled: 12 event(s) wait, and no worker comes: 4 worker(s) held: Out of memory",
+        "ewms taskforce show TF-1",
+    )
+    ended = state(taskforce(Phase.CONDOR_RM), ended=Deactivated.FINISHED)
+    assert progress([facts(0, replace(ended, stall=stall()))]).phase == "ending"

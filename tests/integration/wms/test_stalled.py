@@ -1,0 +1,139 @@
+"""Work that waits in vain is told with its cause: a real store, and the clock and the counts in the test's hands."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.errors import Unavailable
+from schemas.events import QueuesDeferred, Snapshot, TaskforceStatuses, WorkflowRequested
+from schemas.ids import Mqid, TaskforceUuid
+from schemas.requests import BacklogsAnswer, BacklogsQuery, QueueBacklog
+from schemas.wire import AnyAnswer, AnyRequest
+from tests.integration.wms.conftest import SCHEDD, World
+from wms.fleet.clusters import ClusterMap
+from wms.fleet.stallwatch import StallWatch
+
+EMPTY = QueueBacklog(n_ready=0, n_unacknowledged=0, n_delayed=0, n_consumers=0)
+
+
+class Counts:
+    """MQS, as far as it counts events: every queue holds the same."""
+
+    def __init__(self) -> None:
+        self.each = EMPTY
+        self.is_away = False
+        self.asked: list[list[Mqid]] = []
+
+    async def ask(self, request: AnyRequest, *, timeout_s: float = 5.0) -> AnyAnswer:
+        assert isinstance(request, BacklogsQuery)
+        self.asked.append(request.mqids)
+        if self.is_away:
+            raise Unavailable("no answer within 5 s")
+        return BacklogsAnswer(queues=dict.fromkeys(request.mqids, self.each))
+
+
+class Watched:
+    """A world with a watch of its own, whose clock the test moves."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.counts = Counts()
+        self.now = datetime.now(UTC)
+        self.watch = StallWatch(
+            world.wms.store, self.counts, ClusterMap(world.settings.clusters), clock=lambda: self.now
+        )
+        self.n_snapshots = 0
+
+    async def look_after(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        await self.watch.look()
+
+    async def stalled(self, workflow_id: str) -> list[tuple[str, str]] | None:
+        """Return the causes and commands that REST tells; None: the workflow is not stalled."""
+        seen = (await self.world.get(f"/v1/workflows/{workflow_id}?include=health")).json()
+        stall = seen["health"]["stalled"]
+        return None if stall is None else [(cause["cause"], cause["command"]) for cause in stall["causes"]]
+
+    async def report(self, uuid: str, statuses: Mapping[str, Mapping[str, int]]) -> None:
+        """Have the TMS tell how the workers stand, as of the watch's now."""
+        self.n_snapshots += 1
+        told: dict[str, Any] = {name: dict(pilots) for name, pilots in statuses.items()}
+        snapshot = Snapshot(
+            taskforce_uuid=TaskforceUuid(uuid),
+            epoch=1,
+            seq=self.n_snapshots,
+            as_of=self.now,
+            compound_statuses=told,
+            top_task_errors={},
+        )
+        await self.world.tms.say(TaskforceStatuses(schedd=SCHEDD, snapshots=[snapshot]))
+        await self.world.until(uuid, lambda taskforce: bool(taskforce["compound_statuses"] == told))
+
+
+async def test_a_stall_is_told_everywhere_while_it_lasts_and_no_longer(world: World) -> None:
+    made = await world.submit()
+    workflow_id, uuid = made["workflow"]["workflow_id"], made["taskforces"][0]["taskforce_uuid"]
+    (task,) = made["task_directives"]
+    await world.in_phase(uuid, "condor-submit")
+    watched = Watched(world)
+    await watched.report(uuid, {"HELD: Out of memory": {"null": 1000}})
+
+    await watched.look_after(0)
+    await watched.look_after(10)
+    assert watched.counts.asked[-1] == task["input_queues"]
+    assert await watched.stalled(workflow_id) is None, "nothing waits"
+
+    watched.counts.each = EMPTY.model_copy(update={"n_ready": 3})
+    await watched.look_after(1)
+    assert await watched.stalled(workflow_id) is None, "it may be over in a moment"
+    await watched.look_after(9)
+    assert await watched.stalled(workflow_id) == [("held", f"ewms taskforce show {uuid}")]
+    assert 'ewms_wms_workflows_stalled{cause="held"} 1.0' in (await world.http.get("/metrics")).text
+    seen = (await world.get(f"/v1/taskforces/{uuid}?include=health")).json()["health"]
+    assert (seen["n_wanted"], seen["n_at_work"]) == (1000, 0)
+    assert [(one["cause"], one["n_workers"], one["is_coming"]) for one in seen["missing"]] == [("held", 1000, False)]
+
+    # Another watch, as after a restart, takes it over with its beginning.
+    before = await world.wms.store.find_one("WorkflowColl", {"_id": workflow_id})
+    again = Watched(world)
+    again.counts.each, again.now = watched.counts.each, watched.now
+    await again.look_after(1)
+    await again.look_after(9)
+    after = await world.wms.store.find_one("WorkflowColl", {"_id": workflow_id})
+    assert before is not None
+    assert after is not None
+    assert after["stalled"] == before["stalled"]
+
+    await watched.report(uuid, {"RUNNING": {"Started": 1000}})
+    await watched.look_after(1)
+    assert await watched.stalled(workflow_id) is None
+    assert 'ewms_wms_workflows_stalled{cause="held"} 0.0' in (await world.http.get("/metrics")).text
+
+
+async def test_queues_that_wait_and_a_broker_that_is_away_are_told(world: World) -> None:
+    watched = Watched(world)
+    busy = await world.submit()
+    await world.in_phase(busy["taskforces"][0]["taskforce_uuid"], "condor-submit")
+    world.mqs.activates = False
+    waiting = (await world.submit())["workflow"]["workflow_id"]
+    await world.mqs.hear(WorkflowRequested, lambda wanted: wanted.workflow_id == waiting)
+    await world.mqs.say(QueuesDeferred(workflow_id=waiting, reason="the broker has no room for 2 queues"))
+    async with asyncio.timeout(10):
+        while not (await world.get(f"/v1/workflows/{waiting}?include=health")).json()["health"]["queues_deferred"]:
+            await asyncio.sleep(0.05)
+    await watched.look_after(11)
+    assert await watched.stalled(waiting) == [("queues-awaited", "ewms workflow list")]
+
+    watched.counts.is_away = True
+    await watched.look_after(1)
+    await watched.look_after(11)
+    assert await watched.stalled(busy["workflow"]["workflow_id"]) == [("broker-away", "ewms doctor")]
+    assert await watched.stalled(waiting) == [("queues-awaited", "ewms workflow list")]
+    watched.counts.is_away = False
+    await watched.look_after(1)
+    assert await watched.stalled(busy["workflow"]["workflow_id"]) is None
+
+    ended = await world.post(f"/v1/workflows/{waiting}/actions/abort", {})
+    assert ended.status_code == 200
+    assert await watched.stalled(waiting) is None, "what was ended waits for nothing"

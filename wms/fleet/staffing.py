@@ -1,0 +1,227 @@
+"""How many of a taskforce's workers are missing, why, and what to type about it. (core)
+
+A worker is *at work* while its pilot takes events. Every other wanted worker is missing for one reason. A reason either
+passes by itself (the worker *is coming*), or it does not: then somebody has to do something.
+
+    {"RUNNING": {"Tasking": 3}, "HELD: memory": {"null": 1}}, 4 wanted   ->   3 at work, 1 missing: held, memory
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from schemas.phases import WANTED, Phase
+from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus
+
+#: A TMS that has an order repeats nothing; after so long without an answer it counts as silent.
+ANSWER_WITHIN = timedelta(seconds=20)
+#: A TMS repeats statuses that did not change every 30 s.
+HEARD_WITHIN = timedelta(seconds=40)
+#: A TMS that asks for its work over REST does so about once a minute.
+ASKED_WITHIN = timedelta(minutes=3)
+
+#: Pilots that take events, and pilots that soon will.
+_TAKING = frozenset({PilotStatus.AWAITING_FIRST_MESSAGE, PilotStatus.TASKING})
+_PREPARING = frozenset({SILENT, PilotStatus.STARTED, PilotStatus.RUNNING_INIT_COMMAND})
+
+
+class Lack(StrEnum):
+    """Why a worker is missing, the reasons that hinder most first."""
+
+    TMS_SILENT = "tms-silent"
+    START_FAILED = "start-failed"
+    NO_SLOT = "no-slot"
+    HELD = "held"
+    PILOT_FAILED = "pilot-failed"
+    GONE = "gone"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+    #: From here on it passes by itself.
+    START_AGAIN = "start-again"
+    STARTING = "starting"
+    SLOT_AWAITED = "slot-awaited"
+    PREPARING = "preparing"
+    LEAVING = "leaving"
+
+    @property
+    def rank(self) -> int:
+        """Return how much it hinders, 0 most."""
+        return list(Lack).index(self)
+
+
+_PASSING = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.SLOT_AWAITED, Lack.PREPARING, Lack.LEAVING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """What is known of one taskforce's workers. `asks_itself`: its TMS asks for work over REST."""
+
+    taskforce_uuid: str
+    task_id: str
+    schedd: str
+    phase: Phase
+    n_wanted: int
+    #: When it came to its phase.
+    since: datetime
+    statuses: CompoundStatuses
+    as_of: datetime | None = None
+    asked_at: datetime | None = None
+    n_asked: int = 0
+    retry_at: datetime | None = None
+    stuck: str = ""
+    unmatched: str = ""
+    exit_codes: Mapping[str, int]
+    has_ended: bool = False
+    asks_itself: bool = False
+
+    @property
+    def n_at_work(self) -> int:
+        """How many workers take events."""
+        return sum(n for pilot, n in self.statuses.get(JobStatus.RUNNING, {}).items() if pilot in _TAKING)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Some workers that do not take events, for one reason; the command that helps, or shows more."""
+
+    lack: Lack
+    n_workers: int
+    text: str
+    command: str
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether these workers will be there without anybody's doing."""
+        return self.lack in _PASSING
+
+
+def crew_of(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
+    """Return what a stored `taskforce` says of its workers; of its log only the last line is needed."""
+    log = taskforce.get("phase_change_log") or []
+    since = log[-1]["timestamp"] if log else taskforce.get("timestamp", 0.0)
+    n_wanted = taskforce.get("n_workers")
+    return Crew(
+        taskforce_uuid=taskforce["taskforce_uuid"],
+        task_id=taskforce["task_id"],
+        schedd=taskforce["schedd"],
+        phase=Phase(taskforce["phase"]),
+        n_wanted=n_wanted if n_wanted is not None else taskforce.get("default_n_workers") or 1,
+        since=datetime.fromtimestamp(since, UTC),
+        statuses=taskforce.get("compound_statuses") or {},
+        as_of=taskforce.get("status_as_of"),
+        asked_at=taskforce.get("asked_at"),
+        n_asked=taskforce.get("n_asked") or 0,
+        retry_at=taskforce.get("retry_at"),
+        stuck=taskforce.get("stuck") or "",
+        unmatched=taskforce.get("unmatched") or "",
+        exit_codes=taskforce.get("exit_codes") or {},
+        has_ended=taskforce.get("ended_at") is not None,
+        asks_itself=asks_itself,
+    )
+
+
+def missing_workers(crew: Crew, now: datetime) -> tuple[Missing, ...]:
+    """Return why workers of `crew` are missing, the reasons that hinder most first; empty if all are at work."""
+    found = _in_phase(crew, now) if crew.phase is not Phase.CONDOR_SUBMIT else _in_pool(crew, now)
+    return tuple(sorted(found, key=lambda missing: missing.lack.rank))
+
+
+def _in_phase(crew: Crew, now: datetime) -> list[Missing]:
+    """Return why a taskforce has no jobs."""
+    n, place = crew.n_wanted, f"the TMS of {crew.schedd}"
+    if crew.phase not in WANTED or crew.has_ended:
+        return [Missing(Lack.ENDED, n, "the taskforce has ended", _add_workers(crew))]
+    if crew.phase is not Phase.PENDING_STARTER:
+        return [Missing(Lack.STARTING, n, "waits for its turn to be started", _show(crew))]
+    if crew.stuck:
+        lack = Lack.TMS_SILENT if crew.asked_at is not None else Lack.START_FAILED
+        return [Missing(lack, n, crew.stuck, _elsewhere(lack, crew))]
+    if crew.asked_at is not None:
+        # A repetition sets the time anew: from the second on there was no answer for half a minute at least.
+        if crew.n_asked > 1 or now - crew.asked_at > ANSWER_WITHIN:
+            return [Missing(Lack.TMS_SILENT, n, f"{place} does not answer", _elsewhere(Lack.TMS_SILENT, crew))]
+        return [Missing(Lack.STARTING, n, "being started", _show(crew))]
+    if crew.retry_at is not None and crew.retry_at > now:
+        return [
+            Missing(Lack.START_AGAIN, n, f"the start failed, and is tried again at {_at(crew.retry_at)}", _show(crew))
+        ]
+    if crew.asks_itself and now - crew.since > ASKED_WITHIN:
+        text = f"{place} has not asked for it since {_at(crew.since)}"
+        return [Missing(Lack.TMS_SILENT, n, text, _elsewhere(Lack.TMS_SILENT, crew))]
+    return [Missing(Lack.STARTING, n, "waits for its turn to be started", _show(crew))]
+
+
+def _in_pool(crew: Crew, now: datetime) -> list[Missing]:
+    """Return why jobs of a taskforce do not take events."""
+    heard_at = crew.as_of or crew.since
+    # One that is served by REST repeats nothing.
+    if not crew.asks_itself and now - heard_at > HEARD_WITHIN:
+        text = f"the TMS of {crew.schedd} has told nothing of them since {_at(heard_at)}"
+        return [Missing(Lack.TMS_SILENT, crew.n_wanted, text, _elsewhere(Lack.TMS_SILENT, crew))]
+    if not crew.statuses:
+        return [Missing(Lack.STARTING, crew.n_wanted, "submitted", _show(crew))]
+    found: dict[tuple[Lack, str], int] = {}
+    for job, pilots in crew.statuses.items():
+        for pilot, n in pilots.items():
+            if (why := _lack(crew, job, pilot)) is not None:
+                found[why] = found.get(why, 0) + n
+    return [Missing(lack, n, text, _command(lack, crew)) for (lack, text), n in found.items() if n > 0]
+
+
+def _lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
+    """Return why jobs that stand so take no events; None if they do."""
+    if job.startswith(JobStatus.HELD):
+        return Lack.HELD, f"held: {job.partition(':')[2].strip() or 'no reason given'}"
+    match job:
+        case JobStatus.RUNNING if pilot in _TAKING:
+            return None
+        case JobStatus.RUNNING if pilot in _PREPARING:
+            return Lack.PREPARING, "start, and take no events yet"
+        case JobStatus.RUNNING if pilot == PilotStatus.FATAL_ERROR:
+            return Lack.PILOT_FAILED, "failed, and take no more events"
+        case JobStatus.RUNNING:
+            return Lack.LEAVING, "leave, and take no more events"
+        case JobStatus.IDLE if crew.unmatched:
+            return Lack.NO_SLOT, f"no slot can take them: {crew.unmatched}"
+        case JobStatus.IDLE:
+            return Lack.SLOT_AWAITED, "wait for a free slot"
+        case JobStatus.SUSPENDED:
+            return Lack.SUSPENDED, "suspended by their machine"
+        case _:
+            return Lack.GONE, f"ended{_ends(crew.exit_codes)}"
+
+
+def _ends(exit_codes: Mapping[str, int]) -> str:
+    ends = [f"signal {code[1:]}" if code.startswith("-") else f"exit code {code}" for code in exit_codes]
+    return f" ({', '.join(sorted(ends)[:3])})" if ends else ""
+
+
+def _command(lack: Lack, crew: Crew) -> str:
+    match lack:
+        case Lack.GONE | Lack.ENDED:
+            return _add_workers(crew)
+        case Lack.PILOT_FAILED:
+            return f"ewms task logs {crew.task_id}"
+        case Lack.NO_SLOT | Lack.TMS_SILENT:
+            return _elsewhere(lack, crew)
+        case _:
+            return _show(crew)
+
+
+def _show(crew: Crew) -> str:
+    return f"ewms taskforce show {crew.taskforce_uuid}"
+
+
+def _add_workers(crew: Crew) -> str:
+    return f"ewms task add-workers {crew.task_id} -n {crew.n_wanted}"
+
+
+def _elsewhere(lack: Lack, crew: Crew) -> str:
+    """Return how to find another place for the workers; what failed is looked at first."""
+    return _show(crew) if lack is Lack.START_FAILED else "ewms cluster list"
+
+
+def _at(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%T} UTC"
