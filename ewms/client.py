@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from ewms.aio import AsyncClient
 from ewms.checkup import Finding
+from ewms.deadletters import Failures
 from ewms.durations import Duration
 from ewms.logs import LogInfo
 from ewms.memory import Remember
@@ -157,6 +158,11 @@ class Run:
     def look(self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None) -> Facts:
         """Return what `ewms.progress` works on: the state, the depths, and the caller's own counts."""
         return self._portal.call(self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected))
+
+    @property
+    def failures(self) -> Failures:
+        """Return what failed: attempts, errors and dead letters, with what can be done about them."""
+        return Failures(self._portal, self._run.failures)
 
     def queue(self, alias: str) -> "Queue":
         """Return the queue `alias`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ewms.access import Looks, public_profiles
+from ewms.deadletters import AsyncFailures
 from ewms.durations import Duration, seconds
 from ewms.errors import AlreadyThere, NotThere, TimedOut
 from ewms.http import Gateway
@@ -74,6 +75,11 @@ class AsyncRun:
             # The queues of an ended workflow are retired.
             depths = None
         return Facts(time.monotonic(), state, depths, n_sent, n_received, n_expected, title=self.name)
+
+    @property
+    def failures(self) -> AsyncFailures:
+        """Return what failed: attempts, errors and dead letters, with what can be done about them."""
+        return AsyncFailures(self._gateway, self.id)
 
     def queue(self, alias: str) -> AsyncQueue:
         """Return the queue `alias`."""

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from mqs.attempts import AttemptsIntake
 from mqs.broker import Broker
+from mqs.deadletters import DeadLetters
+from mqs.deadqueue import DeadReaders
 from mqs.depths import Sampler
 from mqs.groups import Groups
 from mqs.handlers import Handlers
@@ -16,6 +18,7 @@ from mqs.repository import INDEXES
 from mqs.settings import Settings
 from mqs.sweep import Sweeper
 from mqs.userlimits import UserLimits
+from runtime.amqp import Connection
 from runtime.bus import Bus
 from runtime.health import health_routes, serve
 from runtime.relay import Relay
@@ -94,6 +97,13 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
             settings.rabbitmq_api_url.get_secret_value(), issuer, max_connections=settings.user_connections
         )
         stack.push_async_callback(user_limits.close)
+        # A connection of its own: reading thousands of dead letters must hold up nothing else.
+        reading = await Connection.connect(settings.data_amqp_url.get_secret_value(), name="ewms mqs dead letters")
+        stack.push_async_callback(reading.close)
+        readers = DeadReaders(reading)
+        stack.push_async_callback(readers.close)
+        broker.n_held = readers.n_held
+        dead_letters = DeadLetters(store, reading, readers, per_s=settings.replay_per_s)
         handlers = Handlers(
             store,
             broker,
@@ -104,6 +114,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
             pilot_life=lives[1],
             legacy_clients=settings.legacy_clients,
             user_limits=user_limits,
+            dead_letters=dead_letters,
         )
         stack.push_async_callback(bus.drain)
         await bus.answer(handlers.on_request)

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from mqs import repository
 from mqs.broker import Broker
+from mqs.deadletters import DeadLetters
 from mqs.depths import backlogs, depths
 from mqs.grants import (
     Grant,
@@ -24,6 +25,14 @@ from mqs.userlimits import UserLimits
 from runtime.bus import Caller
 from runtime.store import Store
 from runtime.telemetry import counter
+from schemas.deadletters import (
+    LetterAuditQuery,
+    LetterBodyQuery,
+    LetterGroupsQuery,
+    LetterQuery,
+    LettersOrder,
+    LettersQuery,
+)
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import NotFound, Rejected, Unavailable
 from schemas.events import Event, WorkflowOver, WorkflowRequested
@@ -73,6 +82,7 @@ class Handlers:
         pilot_life: timedelta,
         legacy_clients: bool,
         user_limits: UserLimits,
+        dead_letters: DeadLetters,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -83,6 +93,7 @@ class Handlers:
         self._pilot_life = pilot_life
         self._legacy_clients = legacy_clients
         self._user_limits = user_limits
+        self._dead_letters = dead_letters
 
     async def on_event(self, event: Event) -> None:
         """Handle one event of the inbox."""
@@ -122,6 +133,15 @@ class Handlers:
                 return await failed_attempts(self._store, request)
             case ErrorGroupsQuery():
                 return await error_groups(self._store, request)
+            case (
+                LettersQuery()
+                | LetterGroupsQuery()
+                | LetterQuery()
+                | LetterBodyQuery()
+                | LettersOrder()
+                | LetterAuditQuery()
+            ):
+                return await self._dead_letters.answer(request)
             case LogsQuery() | LogQuery():
                 raise Rejected("MQS has no logs of workers")
 

@@ -15,6 +15,10 @@ from schemas.history import (
     ErrorGroupsQuery,
 )
 
+#: What one answer has in bytes at most; the broker takes no message of 4 MiB.
+_MAX_BYTES = 1024 * 1024
+_MAX_EXAMPLE = 500
+
 
 async def failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAnswer:
     """Return the failed attempts that `query` wants, the newest first."""
@@ -27,8 +31,16 @@ async def failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAnswer:
     documents = await store.find(
         Collection.FAILED_ATTEMPTS, wanted, sort=[("cursor", -1)], limit=query.limit + 1, max_time_ms=3000
     )
-    attempts = [attempt_of(FailedAttemptDocument.model_validate(document)) for document in documents[: query.limit]]
-    return AttemptsAnswer(attempts=attempts, next_before=_next(attempts, has_more=len(documents) > query.limit))
+    attempts: list[Attempt] = []
+    n_bytes = 0
+    for document in documents[: query.limit]:
+        attempt = attempt_of(FailedAttemptDocument.model_validate(document))
+        n_bytes += len(attempt.model_dump_json())
+        if attempts and n_bytes > _MAX_BYTES:
+            break
+        attempts.append(attempt)
+    has_more = len(documents) > len(attempts)
+    return AttemptsAnswer(attempts=attempts, next_before=attempts[-1].cursor if has_more and attempts else None)
 
 
 async def error_groups(store: Store, query: ErrorGroupsQuery) -> ErrorGroupsAnswer:
@@ -57,8 +69,6 @@ async def error_groups(store: Store, query: ErrorGroupsQuery) -> ErrorGroupsAnsw
             {"$limit": MAX_ERROR_GROUPS},
         ],
     )
-    return ErrorGroupsAnswer(groups=[ErrorGroup.model_validate({**d, **d["_id"]}) for d in documents])
-
-
-def _next(attempts: list[Attempt], *, has_more: bool) -> str | None:
-    return attempts[-1].cursor if has_more and attempts else None
+    return ErrorGroupsAnswer(
+        groups=[ErrorGroup.model_validate({**d, **d["_id"], "example": d["example"][:_MAX_EXAMPLE]}) for d in documents]
+    )

@@ -27,7 +27,13 @@ def workflow_of_exchange(exchange: str) -> WorkflowId | None:
 
 def document_id(workflow_id: WorkflowId, attempt: FailedAttempt) -> str:
     """Return the id of a report: the same for a repetition of it."""
-    words = (workflow_id, attempt.event_id or attempt.digest, attempt.queue, attempt.pilot, str(attempt.attempt))
+    words = (
+        workflow_id,
+        attempt.event_id or attempt.digest,
+        attempt.queue,
+        attempt.pilot,
+        f"{attempt.n_replays}.{attempt.attempt}",
+    )
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
 
 
@@ -42,6 +48,7 @@ def document_of(
         event_id=attempt.event_id,
         key=attempt.key,
         attempt=attempt.attempt,
+        n_replays=attempt.n_replays,
         gave_up=attempt.gave_up,
         task_id=attempt.task_id,
         taskforce_uuid=attempt.taskforce_uuid,

@@ -41,6 +41,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("workflow_id", "event_id")),
         Index(("expires_at",), expire_after=timedelta()),
     ],
+    Collection.LETTER_ORDERS: [Index(("workflow_id", "at")), Index(("at",), expire_after=timedelta(days=365))],
     # A key goes once no token of it can be good any more.
     Collection.MQ_KEYS: [Index(("expires_at",), expire_after=timedelta())],
 }

@@ -83,6 +83,8 @@ class Settings(StoreSettings):
     retire_look_s: Seconds = 60
     retire_unused_s: Seconds = 600
     retire_retention_s: Seconds = 7 * 86_400
+    #: How many dead letters a second are replayed at most.
+    replay_per_s: Seconds = 500
     #: How many failed attempts are kept of one workflow, the newest; they go after the retention time, too.
     max_failed_attempts: Annotated[int, Field(ge=1)] = 10_000
     remind_s: Seconds = 3600

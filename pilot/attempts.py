@@ -84,6 +84,7 @@ def failed_attempt(
         worker=whereabouts.worker,
         failed_at=now.isoformat(),
         took_s=round(took_s, 3),
+        n_replays=replays if isinstance(replays := event.headers.get(Header.REPLAYS), int) else 0,
         gave_up=gave_up,
         n_bytes=len(event.body),
         content_type=event.content_type,

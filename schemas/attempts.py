@@ -55,6 +55,8 @@ class FailedAttempt:
     #: When the attempt ended, ISO 8601 in UTC; how long it ran.
     failed_at: str = ""
     took_s: float = 0.0
+    #: How often the event had been replayed before: its attempts are counted from 1 again then.
+    n_replays: int = 0
     #: Whether the pilot gave the event up with this attempt: it is a dead letter.
     gave_up: bool = False
     #: The event's size, content type, SHA-256 and first bytes.
@@ -72,6 +74,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "took_s": (int, float),
     "gave_up": (bool,),
     "n_bytes": (int,),
+    "n_replays": (int,),
     "excerpt": (str,),
 }
 _MAX_NUMBER = 2**53

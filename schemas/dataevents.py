@@ -28,6 +28,8 @@ class Header(StrEnum):
     TRACE = "traceparent"
     #: Set by a publisher that was given a key: what the event is called where it comes from.
     KEY = "x-ewms-key"
+    #: Set by MQS on a dead letter that goes back to its queue: how often it was replayed.
+    REPLAYS = "x-ewms-replays"
     #: Set by the broker: how often a quorum queue has delivered the event before; absent the first time.
     DELIVERY_COUNT = "x-delivery-count"
     #: Set by the broker on its own dead letters: why, and from which queue.

@@ -1,7 +1,7 @@
 """What MongoDB keeps: the contract's objects with what we need beside them.
 
     WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
-    MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   FailedAttemptColl
+    MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   FailedAttemptColl   LetterOrderColl
 
 Every document's `_id` is its own id. `rev` counts the changes of an aggregate (a workflow with its taskforces; a
 group with its profiles) and stands on the aggregate's root. `wake_at` asks the timer loop to look again. `cursor`
@@ -30,6 +30,7 @@ class Collection(StrEnum):
     MQ_KEYS = "MQKeyColl"
     MQ_ORPHANS = "MQOrphanColl"
     FAILED_ATTEMPTS = "FailedAttemptColl"
+    LETTER_ORDERS = "LetterOrderColl"
 
 
 class QueuePlan(BaseModel):
@@ -146,6 +147,8 @@ class MQGroupDocument(MQGroup):
     #: Why it waits; empty once it is admitted.
     deferred: str = ""
     over_at: datetime | None = None
+    #: Until when dead letters may be on their way back into the queues; nothing is judged empty before.
+    replaying_until: datetime | None = None
     #: When the queues that outlive the workflow were last seen in use.
     last_used_at: datetime | None = None
 
@@ -189,6 +192,7 @@ class FailedAttemptDocument(BaseModel):
     event_id: str
     key: str
     attempt: int
+    n_replays: int = 0
     gave_up: bool
     task_id: str
     taskforce_uuid: str
@@ -211,6 +215,19 @@ class FailedAttemptDocument(BaseModel):
     content_type: str
     digest: str
     excerpt: bytes
+
+
+class LetterOrderDocument(BaseModel):
+    """Who has replayed or discarded dead letters, and which: kept for the audit."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    workflow_id: WorkflowId
+    at: datetime
+    subject: str
+    action: str
+    n_letters: int
+    which: str
 
 
 class KeyDocument(BaseModel):

@@ -27,6 +27,7 @@ class Attempt(BaseModel):
     event_id: str = Field(description="Empty for an event of a client that set no id.")
     key: str = Field(description="The key that the publisher gave, if it gave one.")
     attempt: int = Field(description="The number of the attempt, from 1.")
+    n_replays: int = Field(0, description="How often the event had been replayed before; attempts count anew then.")
     gave_up: bool = Field(description="Whether the event became a dead letter with it.")
     task_id: str
     taskforce_uuid: str

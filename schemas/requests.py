@@ -8,6 +8,20 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
+from schemas.deadletters import (
+    LetterAnswer,
+    LetterAuditAnswer,
+    LetterAuditQuery,
+    LetterBodyAnswer,
+    LetterBodyQuery,
+    LetterGroupsAnswer,
+    LetterGroupsQuery,
+    LetterQuery,
+    LettersAnswer,
+    LettersDone,
+    LettersOrder,
+    LettersQuery,
+)
 from schemas.history import AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer, ErrorGroupsQuery
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
 from schemas.legacywire import Wire
@@ -115,6 +129,12 @@ AnyRequest = (
     | ProfileQuery
     | AttemptsQuery
     | ErrorGroupsQuery
+    | LettersQuery
+    | LetterGroupsQuery
+    | LetterQuery
+    | LetterBodyQuery
+    | LettersOrder
+    | LetterAuditQuery
     | LogsQuery
     | LogQuery
 )
@@ -201,6 +221,12 @@ AnyAnswer = (
     | GroupAnswer
     | AttemptsAnswer
     | ErrorGroupsAnswer
+    | LettersAnswer
+    | LetterGroupsAnswer
+    | LetterAnswer
+    | LetterBodyAnswer
+    | LettersDone
+    | LetterAuditAnswer
     | LogsAnswer
     | LogAnswer
     | Refusal

@@ -167,6 +167,11 @@ def dead_queue(workflow_id: WorkflowId) -> str:
     return f"dead.{workflow_id}"
 
 
+def is_dead_queue(queue: str) -> bool:
+    """Say whether `queue` is one of dead letters."""
+    return queue.startswith(dead_queue(WorkflowId("")))
+
+
 def dead_exchange(workflow_id: WorkflowId) -> str:
     """Return the exchange to which the workflow's pilots publish events that they give up."""
     return f"x.dead.{workflow_id}"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli import cluster, doctor, image, login, queue, task, taskforce, up, workflow
+from ewms.cli import cluster, dlq, doctor, image, login, queue, task, taskforce, up, workflow
 from ewms.cli.context import Options, Output
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(workflow.app, name="workflow")
 app.add_typer(task.app, name="task")
 app.add_typer(taskforce.app, name="taskforce")
 app.add_typer(queue.app, name="queue")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(image.app, name="image")
 app.command("doctor")(doctor.doctor)

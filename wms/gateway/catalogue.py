@@ -14,6 +14,7 @@ from wms.fleet.fleet import Fleet
 from wms.gateway import docs
 from wms.gateway.calls import AnyRoute, OpenRoute, answered
 from wms.gateway.confirmations import Confirmations
+from wms.gateway.failures import Failures
 from wms.gateway.locations import Locations
 from wms.gateway.queues import Queues
 from wms.gateway.reservations import Reservations
@@ -31,6 +32,7 @@ def routes(
         *Workflows(fleet, store).routes(),
         *Taskforces(fleet, store, query_max_bytes=query_max_bytes).routes(),
         *Queues(store, bus, http).routes(),
+        *Failures(store, bus).routes(),
         *Reservations(bus).routes(),
         *Tms(fleet, store, bus, clusters).routes(),
         *Confirmations(fleet, store, clusters).routes(),

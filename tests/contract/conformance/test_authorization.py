@@ -35,6 +35,16 @@ ROUTES: dict[tuple[str, str], tuple[set[str], Any]] = {
     ("POST", "/workflows/{workflow_id}/actions/abort"): (ACTORS, {}),
     ("POST", "/workflows/{workflow_id}/actions/finished"): (ACTORS, {}),
     ("GET", "/workflows/{workflow_id}/queues"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/failed-attempts"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/errors"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/dead-letters"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/dead-letters/groups"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/dead-letters/orders"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/dead-letters/whole"): (ACTORS, None),
+    ("GET", "/workflows/{workflow_id}/dead-letters/{letter}"): (READERS, None),
+    ("GET", "/workflows/{workflow_id}/dead-letters/{letter}/body"): (ACTORS, None),
+    ("POST", "/workflows/{workflow_id}/dead-letters/actions/replay"): (ACTORS, {"all": True}),
+    ("POST", "/workflows/{workflow_id}/dead-letters/actions/discard"): (ACTORS, {"all": True}),
     ("GET", "/task-directives/{task_id}"): (READERS, None),
     ("POST", "/task-directives/{task_id}/actions/add-workers"): (
         ACTORS | {TMS},
@@ -112,6 +122,7 @@ ABSENT = {
     "taskforce_uuid": "TF-00000000-00000000-00000000-00000000",
     "mqid": "a00000000000000000000",
     "name": "0.out",
+    "letter": "0" * 20,
 }
 
 
@@ -128,6 +139,7 @@ def made(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
         "taskforce_uuid": made["taskforces"][0]["taskforce_uuid"],
         "mqid": task["input_queues"][0],
         "name": "0.out",
+        "letter": "0" * 20,
     }
 
 

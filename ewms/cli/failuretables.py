@@ -1,0 +1,128 @@
+"""Failures as tables and lines of the command. Pure: objects in, renderables out."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ewms.cli.plain import harmless
+from schemas.deadletters import DeadLetter
+from schemas.failurebodies import DeadLetterGroups, DeadLetterSeen
+from schemas.history import Attempt
+
+_MAX_HEADER = 200
+
+
+def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
+    """Return one row a task and error: how many letters, since when, and the error."""
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    table.add_column("letters", justify="right")
+    table.add_column("signature", no_wrap=True)
+    table.add_column("task", no_wrap=wide, overflow="fold")
+    if wide:
+        table.add_column("from (UTC)", no_wrap=True)
+        table.add_column("to (UTC)", no_wrap=True)
+    table.add_column("error, # stands for what differs", overflow="fold")
+    for group in groups.groups:
+        times = (_at(group.first_at), _at(group.last_at)) if wide else ()
+        task = Text(group.task_id or "(the broker)")
+        table.add_row(str(group.n_letters), group.signature, task, *times, _safe(group.text, style="red"))
+    return table
+
+
+def letter_table(letters: Sequence[DeadLetter], *, wide: bool = False) -> Table:
+    """Return one row a dead letter."""
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    table.add_column("letter", no_wrap=True)
+    table.add_column("dead (UTC)", no_wrap=True)
+    if wide:
+        for column in ("event", "task", "attempts", "replays", "bytes", "worker"):
+            table.add_column(column, no_wrap=True)
+    table.add_column("event and error", overflow="fold")
+    for letter in letters:
+        more = (
+            letter.event_id,
+            letter.task_id,
+            "" if letter.attempts is None else str(letter.attempts),
+            str(letter.n_replays),
+            str(letter.n_bytes),
+            letter.worker,
+        )
+        name = letter.key or letter.event_id
+        table.add_row(
+            letter.letter,
+            _at(letter.dead_at),
+            *(map(_safe, more) if wide else ()),
+            Text.assemble(_safe(name), " " if name else "", _safe(letter.error, style="red")),
+        )
+    return table
+
+
+def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
+    """Yield a dead letter's lines: what it is, its headers, its input, and every attempt at it."""
+    letter = seen.dead_letter
+    yield _line("letter", letter.letter)
+    yield _line("event", f"{letter.event_id or '(no id)'}{f', key {letter.key}' if letter.key else ''}")
+    yield _line("queue", letter.queue)
+    yield _line("task", letter.task_id or "(the broker gave it up)")
+    yield _line("dead", f"{_at(letter.dead_at)} UTC, {letter.reason}{_replays(letter)}")
+    yield _line("error", letter.error, style="red")
+    yield _line("input", f"{letter.n_bytes} bytes{f', {letter.content_type}' if letter.content_type else ''}")
+    yield _safe(f"  {letter.excerpt.decode(errors='backslashreplace')}{' ...' if _is_cut(letter) else ''}")
+    for name, value in sorted((letter.headers or {}).items()):
+        yield _line("header", f"{name}: {str(value)[:_MAX_HEADER]}", style="dim")
+    if not seen.attempts:
+        yield Text("no attempt was reported: the pilots were too busy, or it is too long ago", style="dim")
+    for attempt in reversed(seen.attempts):
+        yield from attempt_lines(attempt)
+
+
+def attempt_lines(attempt: Attempt) -> Iterator[Text]:
+    """Yield one failed attempt's lines: when, where, how it ended, and the task's last lines."""
+    place = " ".join(word for word in (attempt.site, attempt.slot or attempt.machine) if word) or "somewhere"
+    worker = "" if attempt.worker is None else f", worker {attempt.worker} of {attempt.taskforce_uuid}"
+    replayed = f" after replay {attempt.n_replays}" if attempt.n_replays else ""
+    yield _safe(
+        f"attempt {attempt.attempt}{replayed}: {_at(attempt.failed_at)} UTC, {attempt.took_s:.1f} s, at {place}{worker}"
+        f"{exit_words(attempt.exit_code)}",
+        style="bold",
+    )
+    yield _safe(f"  {attempt.error}", style="red")
+    for line in attempt.last_lines.splitlines():
+        yield _safe(f"  | {line}")
+
+
+def exit_words(exit_code: int | None) -> str:
+    """Return how a task ended: its exit code, and the signal that this means."""
+    if exit_code is None:
+        return ""
+    with suppress(ValueError):
+        if exit_code > 128:
+            return f", exit code {exit_code} ({signal.Signals(exit_code - 128).name})"
+    return f", exit code {exit_code}"
+
+
+def _replays(letter: DeadLetter) -> str:
+    attempts = "" if letter.attempts is None else f" after {letter.attempts} attempt(s)"
+    return f"{attempts}, replayed {letter.n_replays} time(s)" if letter.n_replays else attempts
+
+
+def _is_cut(letter: DeadLetter) -> bool:
+    return letter.n_bytes > len(letter.excerpt)
+
+
+def _line(name: str, value: str, *, style: str = "") -> Text:
+    return Text.assemble((f"{name:<8}", "dim"), _safe(value, style=style))
+
+
+def _safe(text: str, *, style: str = "") -> Text:
+    """Return a stranger's text as something that no terminal obeys."""
+    return Text(harmless(text).replace("\n", "\\n"), style=style)
+
+
+def _at(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%m-%d %H:%M:%S}"
