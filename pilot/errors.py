@@ -86,6 +86,16 @@ def task_outlived(runtime_s: float) -> Failure:
     )
 
 
+def task_cut_off(runtime_s: float) -> Failure:
+    """Return what to report of a task that was begun late in its worker's life and cut off. It counts no attempt."""
+    return Failure(
+        "TaskCutOff",
+        f"the worker's runtime ({runtime_s:g} s) was over before the task, which was begun late; "
+        "the event comes again, and this counts no attempt",
+        reason=DeadReason.TASK_OUTLIVED_WORKER,
+    )
+
+
 def init_outlived(runtime_s: float) -> Failure:
     """Return the failure of an init container that left no time of its worker's runtime for any event."""
     return Failure(

@@ -7,7 +7,7 @@ from pilot.errors import Failure
 from pilot.instructions import Count, How, Instruction, PublishDeadLetter, PublishOutput
 from pilot.leaving import drained
 from pilot.lookahead import paced
-from pilot.retiring import overrun
+from pilot.retiring import cut_off, overrun
 from pilot.state import Settling, Stage, State
 from pilot.steps import Step, settled
 from pilot.stimuli import Confirmed, Ended, Held, Refused
@@ -34,7 +34,7 @@ def ended(state: State, stimulus: Ended) -> Step:
     if failure is not None:
         state, instructions = _failed(state, held, failure, now_s)
     elif stimulus.interrupted:
-        instructions.append(settled(held, How.RETURN))
+        instructions.append(settled(held, How.RETURN, cut_off(state)))
     elif stimulus.has_output:
         state = replace(state, settling={**state.settling, key: Settling(held)})
         instructions.append(PublishOutput(key))

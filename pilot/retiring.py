@@ -11,7 +11,7 @@ better; an event that was begun late goes back uncounted.
 
 from dataclasses import replace
 
-from pilot.errors import Failure, init_outlived, task_outlived
+from pilot.errors import Failure, init_outlived, task_cut_off, task_outlived
 from pilot.instructions import Instruction, KillAll
 from pilot.leaving import SETTLE_GRACE_S, drained, exited, finished
 from pilot.state import Stage, State
@@ -80,3 +80,8 @@ def overrun(state: State, took_s: float) -> Failure | None:
         return None
     had_all = took_s >= _NEARLY_ALL * (ends_s - state.ready_s) and took_s >= _MOST * state.policy.runtime_s
     return task_outlived(state.policy.runtime_s) if had_all else None
+
+
+def cut_off(state: State) -> Failure | None:
+    """Return what the event's history tells of a task that was begun late and killed because time was up."""
+    return task_cut_off(state.policy.runtime_s) if state.time_up else None

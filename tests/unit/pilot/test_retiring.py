@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilot.errors import init_outlived, task_outlived
+from pilot.errors import init_outlived, task_cut_off, task_outlived
 from pilot.instructions import Count, Exit, How, KillAll, Listen, PublishDeadLetter, Report, Settle, Start
 from pilot.lifecycle import advance, begin, wake_at
 from pilot.retiring import end_of_work_s
@@ -85,6 +85,8 @@ def test_an_event_that_was_begun_late_goes_back_uncounted(began_s: float) -> Non
     state, _ = lived(WORKER, Arrived(began_s, held(1)), Tick(90.0))
     _, instructions = advance(state, Ended(90.2, 1, took_s=90.2 - began_s, interrupted=True))
     assert instructions == [Settle(1, How.RETURN), Report(PilotStatus.DONE), Exit(0)]
+    (settle,) = [each for each in instructions if isinstance(each, Settle)]
+    assert settle.failure == task_cut_off(100.0), "its history tells what became of it"
 
 
 def test_each_of_several_tasks_is_judged_by_its_own_time() -> None:
