@@ -34,7 +34,7 @@ from mqs.topology import (
 )
 from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer
 from runtime.amqp.consumer import OnDelivery
-from runtime.sealing import Sharing, seal
+from runtime.sealing import Sharing, declare_seal, new_seal
 from runtime.telemetry import counter, histogram, log
 from schemas.attempts import ATTEMPTS_QUEUE
 from schemas.errors import Broken
@@ -92,6 +92,7 @@ class Broker:
         # Of the whole connection: a broker may allow no more than 16 channels on one.
         self._lanes = asyncio.Semaphore(_N_LANES)
         self._seals = Sharing(self._seal)
+        self._deletions: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def connect(cls, data_url: str, api_url: str, *, wait_s: float = 30.0, settle_s: float = _SETTLE_S) -> Self:
@@ -124,9 +125,12 @@ class Broker:
             await self._api.set_policy(name, document)
 
     async def declare(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
-        """Create the queues of a workflow with all that belongs to them; what exists stays as it is."""
-        for chains in stages(workflow_id, mqids):
-            await self._on_lanes(chains, _declare)
+        """Create the exchanges and queues of a workflow; what exists stays as it is."""
+        await self._on_lanes(stages(workflow_id, mqids)[0], _declare)
+
+    async def bind(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
+        """Bind the exchanges and queues of a workflow, which exist; what is bound stays so."""
+        await self._on_lanes(stages(workflow_id, mqids)[1], _declare)
 
     async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
         """Let the pilots of workflows report failed attempts; a workflow without a dead exchange is left out."""
@@ -224,16 +228,27 @@ class Broker:
 
     async def close(self) -> None:
         """Close both connections."""
+        await asyncio.gather(*self._deletions, return_exceptions=True)
         await self._connection.close()
         await self._api.close()
 
     async def _seal(self) -> None:
         try:
-            await self._on_lanes([Service.MQS], seal)
+            name = new_seal(Service.MQS)
+            await self._on_lanes([name], declare_seal)
+            # Nobody has to wait for the seal's end, and one that stays expires.
+            deletion = asyncio.create_task(self._on_lanes([name], _delete_queue), name=f"delete {name}")
+            self._deletions.add(deletion)
+            deletion.add_done_callback(self._forget)
         except (AccessRefused, Broken) as error:
             _unsealed.inc()
             log.warning("the broker refuses to seal new queues, so activating them takes longer", reason=error.reason)
             await self._settle()
+
+    def _forget(self, deletion: asyncio.Task[None]) -> None:
+        self._deletions.discard(deletion)
+        if not deletion.cancelled() and (error := deletion.exception()) is not None:
+            log.debug("a seal is left to expire", reason=repr(error))
 
     async def _settle(self) -> None:
         came_back = asyncio.Event()

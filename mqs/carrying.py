@@ -87,9 +87,10 @@ class Carrier:
         mqids = [profile.mqid for profile in found.profiles]
         with _declare_s.time():
             await self._broker.declare(workflow_id, mqids)
-        failpoint("mqs.declared")
-        # Whoever hears of the activation may publish at once, and what is confirmed then must survive.
-        await self._broker.seal()
+            failpoint("mqs.declared")
+            # Whoever hears of the activation may publish at once, and what is confirmed then must survive. A seal is
+            # about queues, so bindings are made beside it.
+            await asyncio.gather(self._broker.bind(workflow_id, mqids), self._broker.seal())
         failpoint("mqs.sealed")
         after = await self._record(
             workflow_id,

@@ -78,11 +78,18 @@ ATTEMPTS = Queue(
 VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"), ATTEMPTS)
 
 
-def stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], ...]:
-    """Return what makes the queues of a workflow: chains that need no order, stage after stage."""
+def stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
+    """Return what makes the queues of a workflow: exchanges and queues, then bindings; in a stage nothing has an order.
+
+    Each is a chain of its own: what comes over several channels at once the broker writes together.
+    """
+    links = [link for chain in (dead_letter_chain(workflow_id), *map(queue_chain, mqids)) for link in chain]
     return (
-        (dead_letter_chain(workflow_id), *map(queue_chain, mqids)),
-        tuple((dead_letter_binding(workflow_id, mqid),) for mqid in mqids),
+        tuple((link,) for link in links if not isinstance(link, Binding)),
+        (
+            *((link,) for link in links if isinstance(link, Binding)),
+            *((dead_letter_binding(workflow_id, mqid),) for mqid in mqids),
+        ),
     )
 
 

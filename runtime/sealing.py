@@ -37,9 +37,19 @@ async def seal(channel: Channel, owner: str) -> None:
     `owner` is the service that asks. The seal's name is new each time: the broker finds a name that it has just seen
     in memory, and then writes nothing.
     """
-    name = topology.seal_queue(owner, secrets.token_hex(8))
-    await channel.queue_declare(name, durable=True, arguments=_ARGUMENTS)
+    name = new_seal(owner)
+    await declare_seal(channel, name)
     await channel.queue_delete(name)
+
+
+def new_seal(owner: str) -> str:
+    """Return a name that no seal of the service `owner` has had."""
+    return topology.seal_queue(owner, secrets.token_hex(8))
+
+
+async def declare_seal(channel: Channel, name: str) -> None:
+    """Declare the seal `name`, which is left to be deleted; otherwise as `seal`."""
+    await channel.queue_declare(name, durable=True, arguments=_ARGUMENTS)
 
 
 class Sharing:

@@ -45,6 +45,14 @@ def _submitted_s(run: Run) -> float:
     return taken
 
 
+def _offered_s(run: Run) -> float:
+    """Return the time from the accepted request until its start waits for a TMS; jobs must be in the schedd by now."""
+    state = run.show()
+    log = state.taskforces[0].phase_change_log
+    at = next(change.timestamp for change in log if change.target_phase is Phase.PENDING_STARTER)
+    return at - state.workflow.timestamp
+
+
 def _removed_s(run: Run) -> float:
     run.abort()
     (taskforce,) = run.wait("over", timeout="60s").state.taskforces
@@ -75,12 +83,13 @@ def main(_: list[str] | None = None) -> None:
         Client(stack.gateway, token=stack.token, timeout=60) as client,
     ):
         _submitted_s(client.submit(_workflow()))  # the first one also opens connections
-        posts, alone = [], []
+        posts, offered, alone = [], [], []
         for _ in range(N_WORKFLOWS):
             begin = time.perf_counter()
             run = client.submit(_workflow())
             posts.append(time.perf_counter() - begin)
             alone.append(_submitted_s(run))
+            offered.append(_offered_s(run))
             run.abort()
         runs = [client.submit(_workflow()) for _ in range(N_WORKFLOWS)]
         together = [_submitted_s(run) for run in runs]
@@ -91,6 +100,7 @@ def main(_: list[str] | None = None) -> None:
     for name, taken in (
         ("bare paused submit by the bindings", bare),
         ("POST /v1/workflows, answered", posts),
+        ("POST to pending-starter, one after the other", offered),
         ("POST to jobs in the schedd, one after the other", alone),
         ("POST to jobs in the schedd, posted together", together),
         ("abort to condor_rm", removed),
