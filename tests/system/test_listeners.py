@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -55,6 +56,29 @@ def test_every_port_is_on_loopback_and_known(stack: Stack) -> None:
     assert "epmd" not in all_programs
     # AMQP and the management API; no port for other nodes, none for Prometheus.
     assert list(programs.values()).count("beam.smp") == 2 * all_programs.count("beam.smp")
+
+
+#: HTCondor's daemons, whatever is configured, take sockets without a file, to which every account can connect. They
+#: take the same connections as the port does, and ask for the same token.
+OF_HTCONDOR = re.compile(r"@[0-9a-f]{64}/\w+")
+
+
+def test_no_unix_socket_is_open_to_others_but_htcondors(stack: Stack) -> None:
+    assert stack.services.condor is not None
+    lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    ours = {socket for child in below(os.getpid()) for socket in _sockets(child.pid)}
+    # The flag of those that listen; its inode; its name.
+    names = {words[7] for words in lines if words[3] == "00010000" and words[6] in ours and len(words) > 7}
+    without_a_file = {name for name in names if name.startswith("@")}
+    assert {name for name in without_a_file if not OF_HTCONDOR.fullmatch(name)} == set()
+    assert any(name.endswith("/collector") for name in without_a_file), "it sees the sockets of the system"
+    files = [Path(name) for name in names - without_a_file]
+    assert [file for file in files if all(_is_passable(up) for up in file.parents)] == []
+
+
+def _is_passable(directory: Path) -> bool:
+    # One that is not there for us is in a view of its own.
+    return directory.exists() and bool(directory.stat().st_mode & 0o001)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,11 @@ from tms.pilotfiles import TOKEN_FILE
 
 IS_ROOT = os.getuid() == 0
 
-#: Prints the task's user id, and of the paths in the event those that it can read.
+#: Prints the task's user id, of the paths in the event those that it can read and those that it can write, and how many
+#: environments of services it finds.
 LOOKS = (
-    '{ id -u; while read -r path; do if head -c 1 "$path" >/dev/null 2>&1; then echo "$path"; fi; done < $1; '
+    '{ id -u; while read -r path; do if head -c 1 "$path" >/dev/null 2>&1; then echo "$path"; fi; '
+    'if [ -w "$path" ]; then echo "writable:$path"; fi; done < $1; '
     'cat /proc/*/environ 2>/dev/null | tr "\\0" "\\n" | grep -c "^EWMS_CONTROL_AMQP_URL=" || true; } > $2'
 )
 
@@ -49,18 +51,22 @@ def _is_a_slots(uid: int, system: Stack) -> bool:
     return first <= uid < first + N_SLOTS
 
 
-def test_a_task_reads_no_file_of_ours(system: Stack, client_of: Client, tmp_path: Path) -> None:
+def test_a_task_reads_and_writes_nothing_of_ours(system: Stack, client_of: Client, tmp_path: Path) -> None:
     (private := tmp_path / "private").write_text("of the user who launches")
     private.chmod(0o600)
     ours = [path for root in (system.services.run, system.services.data.root) for path in root.rglob("*")]
-    files = [str(path) for path in ours if path.is_file() and not path.is_symlink()]
-    assert len(files) > 20
+    paths = [str(path) for path in ours if not path.is_symlink()]
+    assert len(paths) > 20
     run = client_of.submit(one_task(LOOKS, n_workers=1))
     with run.queue("in").publisher() as publisher:
-        publisher.send("\n".join(["/etc/hostname", "/etc/passwd", "/etc/shadow", str(private), *files, ""]))
+        publisher.send("\n".join(["/etc/hostname", "/etc/passwd", "/etc/shadow", str(private), *paths, ""]))
     (said,) = (event.body for event in run.queue("out").results(n=1, idle_timeout=60))
     run.finish()
-    uid, *readable, n_environments = str(said).splitlines()
+    uid, *found, n_environments = str(said).splitlines()
+    readable = [path for path in found if not path.startswith("writable:")]
+    writable = [path.removeprefix("writable:") for path in found if path.startswith("writable:")]
+    # The stand-ins for container programs, which the task of an ordinary user fills itself.
+    assert [path for path in writable if "/programs" not in path] == []
     if not IS_ROOT:
         assert int(uid) == os.getuid()
         # The task is that user, and sees the rest of the machine as the user does.
