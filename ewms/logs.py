@@ -120,6 +120,6 @@ def _when(taskforces: list[Taskforce]) -> str:
             "(`keep_worker_logs=True` in Python) in the next one"
         )
     return (
-        "a worker's log is there once the worker has ended by itself; HTCondor brings none back of those that "
-        "finish or abort removed, and they go away with the taskforce's files"
+        "a worker's log is there once the worker has ended by itself, or has warned of something, a failed event for "
+        "one; it goes away with the taskforce's files, after ten days at the usual settings"
     )

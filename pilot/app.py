@@ -15,6 +15,7 @@ from pilot.chirp import Chirper, voice
 from pilot.chirpproxy import ChirpProxy, take_proxy
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.files import WorkDirectory, read_tail
+from pilot.logcopy import LogCopy, open_own_log
 from pilot.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_together
 from pilot.pins import Pin, Pinned, find_places, look_at
 from pilot.places import Places, external_mounts
@@ -92,6 +93,7 @@ async def live(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy
     chirper = Chirper(voice(told.chirp, proxy), told.chirp.interval_s)
     chirper.start()
     queues = Queues(told, clock=time.time, proxy=proxy)
+    copy = begin_log_copy(told, environment, proxy)
     building = loop.create_task(_built(told, environment, queues, chirper))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, building.cancel)
@@ -99,7 +101,7 @@ async def live(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy
     try:
         pilot = await wait_until_built(building, told.worker_runtime_s)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, pilot.stop)
+            loop.add_signal_handler(number, leave, pilot, copy)
         status = await pilot.run()
     except asyncio.CancelledError:
         log.info("stopped before the first event")
@@ -113,8 +115,30 @@ async def live(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy
         log.critical("the pilot cannot go on", exc_info=True)
         chirper.status(PilotStatus.FATAL_ERROR, repr(error))
     finally:
-        await asyncio.gather(queues.close(), chirper.close(), return_exceptions=True)
+        ends = (queues.close(), chirper.close(), *((copy.close_copy(),) if copy else ()))
+        await asyncio.gather(*ends, return_exceptions=True)
     return status
+
+
+def leave(pilot: Pilot, copy: LogCopy | None) -> None:
+    """Ask the pilot to leave. HTCondor may give it no time to copy its log at the end."""
+    if copy is not None:
+        copy.hurry()
+    pilot.stop()
+
+
+def begin_log_copy(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> LogCopy | None:
+    """Copy this pilot's log to the access point from now on, where a job of HTCondor keeps its output there."""
+    where = _whereabouts(environment)
+    if not told.log_directory or proxy is None or where.cluster is None or where.worker is None:
+        return None
+    source = open_own_log()
+    if source is None:
+        return None
+    copy = LogCopy(f"{told.log_directory}/cluster-{where.cluster}/{where.worker}.err", proxy, source)
+    logging.getLogger().addHandler(copy)
+    copy.start()
+    return copy
 
 
 async def wait_until_built(building: "asyncio.Task[Pilot]", runtime_s: float | None) -> Pilot:

@@ -69,6 +69,8 @@ class Settings:
     task_id: TaskId
     taskforce_uuid: TaskforceUuid
     token_file: str
+    #: Where the workers' output is kept on the access point; empty: nowhere.
+    log_directory: str
     #: Where TMS renews the token, on the access point; empty: nowhere.
     token_source: str
     data_dir_parent: str
@@ -141,6 +143,7 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         task_id=TaskId(v.text("TASK_ID")),
         taskforce_uuid=TaskforceUuid(v.text("TASKFORCE_UUID")),
         token_file=_absolute(v.text("TOKEN_FILE", TOKEN_FILE), directory),
+        log_directory=v.text("LOG_DIRECTORY"),
         token_source=v.text("TOKEN_SOURCE"),
         data_dir_parent=_absolute(v.text("DATA_DIR_PARENT_PATH_ON_HOST", "."), directory),
         infile_ext=read_extension(v, "INFILE_EXT", ".in"),

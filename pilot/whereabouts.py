@@ -29,6 +29,8 @@ class Whereabouts:
     machine: str = ""
     slot: str = ""
     worker: int | None = None
+    #: HTCondor's cluster of jobs that this one belongs to.
+    cluster: int | None = None
 
 
 def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad: str, node: str) -> Whereabouts:
@@ -42,6 +44,7 @@ def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad:
         machine=slot.get("machine") or node,
         slot=slot.get("name", ""),
         worker=_number(job.get("procid") or local.partition(".")[0]),
+        cluster=_number(job.get("clusterid", "")),
     )
 
 

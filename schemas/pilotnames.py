@@ -141,6 +141,7 @@ _QUEUES = tuple(
 #: What EWMS says to each pilot, whatever else a request says.
 OF_EWMS = (
     *_QUEUES,
+    "LOG_DIRECTORY",
     "MAX_WORKER_RUNTIME",
     "TASK_ID",
     "TASKFORCE_UUID",

@@ -97,7 +97,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
             watch=watch,
             turns=turns,
             ended=ended,
-            keeper=Keeper(home, settings.ages),
+            keeper=Keeper(home, settings.ages, max_log_bytes=settings.worker_logs_max_bytes or None),
             tidy_interval_s=settings.tidy_interval_s,
         )
         stack.push_async_callback(bus.drain)

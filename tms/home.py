@@ -107,6 +107,15 @@ class Home:
             if TASKFORCE_UUID.fullmatch(directory.name):
                 yield TaskforceUuid(directory.name), TaskforceFiles(directory)
 
+    def packed_taskforce(self, uuid: TaskforceUuid) -> Path:
+        """Return the archive that the files of `uuid` become; it need not exist."""
+        directory = self.taskforce(uuid).directory
+        return directory.with_name(f"{directory.name}.tar.gz")
+
+    def packed_taskforces(self) -> Iterator[Path]:
+        """Yield the archives that there are."""
+        yield from (self.root / "taskforces").glob("TF-*.tar.gz")
+
     async def acquire(self) -> int:
         """Wait until no other TMS works here, and return the new epoch: one more than any before.
 

@@ -4,6 +4,7 @@ job.log       quiet for a day and over (or for a week)  -> job.log.gz
 job.log.gz    a week old                                -> removed
 <uuid>/       quiet for five days                       -> <uuid>.tar.gz
 <uuid>.tar.gz five days old                             -> removed
+workers' logs and archives beyond their share           -> the oldest are removed (`logspace.py`)
 
 A directory's age is that of the last word of HTCondor or a pilot in it. What is still in the queue, or followed, is
 left alone however old it is: HTCondor may write there tomorrow.
@@ -17,12 +18,14 @@ from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from runtime.telemetry import log
 from schemas.ids import TaskforceUuid
 from tms.checkpoint import from_bytes
 from tms.home import Home, TaskforceFiles
+from tms.logspace import bound_logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +42,24 @@ class Ages:
 class Keeper:
     """Tidies one TMS's directory. All of it blocks on a disk."""
 
-    def __init__(self, home: Home, ages: Ages) -> None:
+    def __init__(self, home: Home, ages: Ages, *, max_log_bytes: int | None = None) -> None:
+        """`max_log_bytes` is what the workers' logs may have in all; None is no limit."""
         self._home = home
         self._ages = ages
+        self._max_log_bytes = max_log_bytes
 
     def tidy(self, busy: Container[TaskforceUuid], *, now: datetime) -> None:
         """Do what is due by `now` for all taskforces but the `busy` ones."""
         for uuid, files in list(self._home.taskforces()):
             if uuid not in busy:
                 _carefully(self._tidied, files, now)
-        for packed in (self._home.root / "taskforces").glob("TF-*.tar.gz"):
+        for packed in list(self._home.packed_taskforces()):
             if now - _changed_at(packed) >= self._ages.packed_directory:
                 _carefully(packed.unlink)
-        for partial in (self._home.root / "taskforces").glob(".*.new"):
-            _carefully(partial.unlink)
+        for half in (self._home.root / "taskforces").glob(".*.new"):
+            _carefully(half.unlink)
+        if self._max_log_bytes is not None:
+            _carefully(partial(bound_logs, self._home, busy, max_bytes=self._max_log_bytes))
 
     def _tidied(self, files: TaskforceFiles, now: datetime) -> None:
         if now - _last_change(files) >= self._ages.directory:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
 from schemas.pilotnames import OF_OPERATORS, PLATFORM, asked_platform
@@ -178,6 +179,10 @@ def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[
         f"{PREFIX}INIT_ARGS": task.init_args,
         f"{PREFIX}TOKEN_FILE": TOKEN_FILE,
         f"{PREFIX}TOKEN_SOURCE": token_source,
+        # Beside the token is where the workers' output is kept.
+        f"{PREFIX}LOG_DIRECTORY": str(PurePosixPath(token_source).parent)
+        if order.worker_config.do_transfer_worker_stdouterr
+        else "",
         # From the start of its process on a pilot counts by itself: a job may start several times.
         f"{PREFIX}MAX_WORKER_RUNTIME": str(order.worker_config.max_worker_runtime),
         f"{PREFIX}WORKER_MEMORY": str(parse_bytes(order.worker_config.worker_memory)),

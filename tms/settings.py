@@ -136,6 +136,8 @@ class Settings(ServiceSettings):
     packed_files_keep_s: Seconds = Field(
         5 * 86_400, validation_alias=AliasChoices("EWMS_PACKED_FILES_KEEP_S", "TASKFORCE_DIRS_TAR_EXPIRY")
     )
+    #: How much of the disk workers' logs and archives may take; 0 is no limit.
+    worker_logs_max_bytes: int = Field(20 * 1024**3, ge=0, validation_alias="EWMS_WORKER_LOGS_MAX_BYTES")
     tidy_interval_s: Seconds = Field(
         3600, validation_alias=AliasChoices("EWMS_TIDY_INTERVAL_S", "TMS_FILE_MANAGER_INTERVAL")
     )

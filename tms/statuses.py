@@ -136,7 +136,8 @@ class Tally:
                 status = f"{JobStatus.HELD}: {hold_reason(code, subcode)}"
                 self._move(proc, _index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
             case JobEnded(proc, exit_code):
-                self.exits[exit_code] += 1
+                if not self._has_ended(proc):
+                    self.exits[exit_code] += 1
                 self._move(proc, _INDEX[JobStatus.COMPLETED])
             case ClusterSubmitted(cluster_id):
                 self.cluster_id = cluster_id
@@ -166,8 +167,14 @@ class Tally:
         """Return the errors that most jobs said last, at most ten, the commonest first."""
         return dict(self._n_errors.most_common(TOP_ERRORS))
 
+    def _has_ended(self, proc: int) -> bool:
+        return proc < len(self.jobs) and self.jobs[proc] in _ENDS
+
     def _move(self, proc: int, status: int) -> None:
         if not self._make_room(proc):
+            return
+        if status in _AFTER_NO_END and self._has_ended(proc):
+            # A job ends once: what was logged twice, or by whom came too late to stop it, is no second end.
             return
         before, pilot = self.jobs[proc], self.pilots[proc]
         if status == _IDLE:
@@ -228,6 +235,9 @@ _INDEX: Mapping[JobStatus, int] = {status: n for n, status in enumerate(JobStatu
 _INDEX_AFTER: Mapping[EventType, int] = {event: _INDEX[status] for event, status in STATUS_AFTER.items()}
 _IDLE, _RUNNING, _SUSPENDED = _INDEX[JobStatus.IDLE], _INDEX[JobStatus.RUNNING], _INDEX[JobStatus.SUSPENDED]
 _ON_A_WORKER = (_RUNNING, _SUSPENDED)
+_ENDS = (_INDEX[JobStatus.COMPLETED], _INDEX[JobStatus.REMOVED])
+#: Where a job that has ended does not go: it only runs again, or is held for how it ended.
+_AFTER_NO_END = (_IDLE, *_ENDS)
 
 
 def _shown(pilot: int) -> int:

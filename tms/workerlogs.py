@@ -1,12 +1,14 @@
 """The workers' stdout and stderr, for whom WMS has let through to them: which there are, and a stretch of one.
 
-    taskforces/<uuid>/cluster-<id>/<proc>.out | .err
+    taskforces/<uuid>/cluster-<id>/<proc>.out | .err      at first
+    taskforces/<uuid>.tar.gz                              later, see `tms.keeping`
 
 Names are made from numbers here, never taken from a request; nothing that is a link, or no file, is opened.
 """
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,29 +16,24 @@ from schemas.errors import NotFound
 from schemas.ids import TaskforceUuid
 from schemas.logs import MAX_LOG_FILES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
 from tms.home import Home
+from tms.packedlogs import PackedLog, list_packed, read_packed
 
 _NAMES = {f".{stream}" for stream in Stream}
 
 
 def listed(home: Home, query: LogsQuery, *, limit: int = MAX_LOG_FILES) -> LogsAnswer:
     """Return the logs of a taskforce; none is fine."""
-    found = sorted(
-        (proc, entry.name, entry)
-        for directory in _directories(home, query.taskforce_uuid)
-        for entry in directory.iterdir()
-        if (proc := _proc(entry)) is not None and proc >= query.first_proc
+    uuid = query.taskforce_uuid
+    directories = _directories(home, uuid)
+    logs = (
+        list(_found(directories)) if directories else [(log.proc, _packed_file(log)) for log in list_packed(home, uuid)]
     )
-    next_proc = found[limit][0] if len(found) > limit else None
-    files = []
-    for proc, name, path in found[:limit]:
-        # A job's two logs stay together.
-        if proc == next_proc:
-            break
-        status = path.lstat()
-        if stat.S_ISREG(status.st_mode):
-            modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
-            files.append(LogFile(name=name, n_bytes=status.st_size, modified_at=modified_at))
-    return LogsAnswer(files=files, next_proc=next_proc)
+    logs = sorted(
+        ((proc, file) for proc, file in logs if proc >= query.first_proc), key=lambda log: (log[0], log[1].name)
+    )
+    next_proc = logs[limit][0] if len(logs) > limit else None
+    # A job's two logs stay together.
+    return LogsAnswer(files=[file for proc, file in logs[:limit] if proc != next_proc], next_proc=next_proc)
 
 
 def read(home: Home, query: LogQuery) -> LogAnswer:
@@ -45,7 +42,8 @@ def read(home: Home, query: LogQuery) -> LogAnswer:
     Raises:
         NotFound: there is no such log.
     """
-    for directory in _directories(home, query.taskforce_uuid):
+    directories = _directories(home, query.taskforce_uuid)
+    for directory in directories:
         path = directory / f"{query.proc}.{query.stream}"
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -59,9 +57,42 @@ def read(home: Home, query: LogQuery) -> LogAnswer:
                 return LogAnswer(data=data, offset=offset, n_bytes=status.st_size)
         finally:
             os.close(fd)
+    if not directories and (packed := _read_packed(home, query)) is not None:
+        return packed
     raise NotFound(
-        "no such log", hint="logs exist once a job has ended, if worker_config.do_transfer_worker_stdouterr was set"
+        "no such log",
+        hint="with worker_config.do_transfer_worker_stdouterr a log is there once its worker has ended, or has warned "
+        "of something",
     )
+
+
+def _read_packed(home: Home, query: LogQuery) -> LogAnswer | None:
+    stretch = read_packed(
+        home,
+        query.taskforce_uuid,
+        proc=query.proc,
+        stream=query.stream,
+        offset=query.offset,
+        max_bytes=query.max_bytes,
+    )
+    if stretch is None:
+        return None
+    data, offset, n_bytes = stretch
+    return LogAnswer(data=data, offset=offset, n_bytes=n_bytes)
+
+
+def _packed_file(log: PackedLog) -> LogFile:
+    return LogFile(name=log.name, n_bytes=log.n_bytes, modified_at=datetime.fromtimestamp(log.modified_at_s, UTC))
+
+
+def _found(directories: Iterable[Path]) -> Iterator[tuple[int, LogFile]]:
+    """Yield the logs in `directories` with the ProcId of each."""
+    for directory in directories:
+        for path in directory.iterdir():
+            proc, status = _proc(path), path.lstat()
+            if proc is not None and stat.S_ISREG(status.st_mode):
+                modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+                yield proc, LogFile(name=path.name, n_bytes=status.st_size, modified_at=modified_at)
 
 
 def _directories(home: Home, uuid: TaskforceUuid) -> list[Path]:

@@ -33,7 +33,7 @@ def logs(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", "-l", help="Say which there are, and how long; fetch none.")] = False,
 ) -> None:
-    """Show what workers wrote. It is kept if the request asked for it, and is there once a worker has ended."""
+    """Show what workers wrote, if the request keeps it: of those that have ended, or have warned of something."""
     from schemas.logs import Stream
 
     given: Options = context.obj

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import NotFound
 from schemas.ids import TaskforceUuid
+from schemas.logs import LogAnswer, LogQuery, LogsQuery, Stream
 from tms.home import Home, TaskforceFiles
 from tms.joblog import JobLog
 from tms.keeping import Ages, Keeper
+from tms.workerlogs import listed, read
 
 UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -144,3 +147,39 @@ def test_an_old_log_in_a_directory_with_young_output_keeps_the_directory(home: H
     os.utime(files.directory / "cluster-7" / "0.out", (young, young))
     tidy(home)
     assert files.directory.exists()
+
+
+def test_what_workers_wrote_can_be_read_until_their_archive_goes(home: Home, files: TaskforceFiles) -> None:
+    older = files.directory / "cluster-6"
+    older.mkdir()
+    (older / "0.out").write_text("an earlier cluster")
+    (files.directory / "cluster-7" / "3.err").write_bytes(b"first line\nlast line\n")
+    (files.directory / "cluster-7" / "4.err").symlink_to("/etc/passwd")
+    before = listed(home, LogsQuery(taskforce_uuid=UUID))
+    aged(files, timedelta(days=5))
+    tidy(home)
+    assert not files.directory.exists()
+    after = listed(home, LogsQuery(taskforce_uuid=UUID))
+    assert [(file.name, file.n_bytes) for file in after.files] == [(file.name, file.n_bytes) for file in before.files]
+    assert [file.name for file in after.files] == ["0.out", "3.err"]
+    assert [file.name for file in listed(home, LogsQuery(taskforce_uuid=UUID, first_proc=1)).files] == ["3.err"]
+    query = LogQuery(taskforce_uuid=UUID, proc=3, stream=Stream.ERR)
+    assert read(home, query) == LogAnswer(data=b"first line\nlast line\n", offset=0, n_bytes=21)
+    assert read(home, query.model_copy(update={"offset": -10})).data == b"last line\n"
+    assert read(home, query.model_copy(update={"offset": 6, "max_bytes": 4})).data == b"line"
+    assert read(home, query.model_copy(update={"offset": 99})).data == b""
+    for missing in (query.model_copy(update={"proc": 9}), query.model_copy(update={"proc": 4})):
+        with pytest.raises(NotFound):
+            read(home, missing)
+
+
+def test_workers_logs_beyond_their_share_go_and_nothing_else_of_their_taskforce(
+    home: Home, files: TaskforceFiles
+) -> None:
+    running = home.taskforce(TaskforceUuid(UUID[:-1] + "0"))
+    (running.directory / "cluster-8").mkdir(parents=True)
+    (running.directory / "cluster-8" / "0.err").write_bytes(b"x" * 100)
+    Keeper(home, Ages(), max_log_bytes=50).tidy({TaskforceUuid(running.directory.name)}, now=NOW)
+    assert not (files.directory / "cluster-7").exists()
+    assert files.log.exists()
+    assert (running.directory / "cluster-8" / "0.err").exists()

@@ -1,11 +1,17 @@
 """What a worker printed can be asked for over the bus once its job has ended."""
 
-from schemas.events import TaskforceCompleted
+import json
+import sys
+from pathlib import Path
+
+from schemas.events import TaskforceCompleted, TaskforceStop, TaskforceSubmitted
 from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
-from tests.integration.tms.conftest import Peers
+from tests.integration.tms.conftest import SCHEDD, Peers
 from tests.integration.tms.process import TmsProcess, until
 from tests.integration.tms.test_story import start
 from tests.unit.tms.orders import UUID
+
+COPYING = Path(__file__).with_name("copying.py")
 
 
 async def test_the_logs_of_ended_jobs_can_be_asked_for(tms: TmsProcess, peers: Peers, pool_kind: str) -> None:
@@ -29,3 +35,27 @@ async def test_a_taskforce_that_keeps_no_logs_has_none(tms: TmsProcess, peers: P
     await peers.order(start(worker=worker))
     await until(lambda: peers.said(TaskforceCompleted, UUID))
     assert await peers.ask(LogsQuery(taskforce_uuid=UUID)) == LogsAnswer(files=[], next_proc=None)
+
+
+async def test_what_failed_is_in_the_log_while_the_worker_lives_and_after_its_removal(
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str
+) -> None:
+    environment["EWMS_PILOT_COMMAND"] = json.dumps([sys.executable, str(COPYING)])
+    await tms.start()
+    await peers.order(start(n_workers=1))
+    query = LogQuery(taskforce_uuid=UUID, proc=0, stream=Stream.ERR)
+    log = Path(environment["EWMS_TMS_DIR"]) / "taskforces" / UUID
+
+    def is_told() -> bool:
+        return any(b"event 5f0e failed: bad pixel" in path.read_bytes() for path in log.glob("cluster-*/0.err"))
+
+    await until(is_told, timeout_s=90)
+    assert "RUNNING" in peers.statuses(UUID)
+    (submitted,) = peers.said(TaskforceSubmitted, UUID)
+    await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=submitted.cluster_id))
+    await until(lambda: peers.said(TaskforceCompleted, UUID), timeout_s=90)
+    answer = await peers.ask(query)
+    assert isinstance(answer, LogAnswer)
+    assert b"event 5f0e failed: bad pixel" in answer.data
+    (file,) = log.glob("cluster-*/0.err")
+    assert file.stat().st_mode & 0o777 == 0o600

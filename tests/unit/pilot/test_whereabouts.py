@@ -14,7 +14,7 @@ JOB = "ClusterId = 12\nProcId = 41\nIwd = undefined\n"
     ("environment", "machine_ad", "job_ad", "expected"),
     [
         ({}, "", "", Whereabouts(machine="here")),
-        ({}, SLOT, JOB, Whereabouts("Desert", "node7.example.org", "slot1_3@node7.example.org", 41)),
+        ({}, SLOT, JOB, Whereabouts("Desert", "node7.example.org", "slot1_3@node7.example.org", 41, 12)),
         ({"OSG_SITE_NAME": "Pole"}, 'machine="n"', "procid=0", Whereabouts("Pole", "n", "", 0)),
         ({"_EWMS_LOCAL_JOB": "7.3.1234"}, "", "", Whereabouts(machine="here", worker=3)),
         ({"_EWMS_LOCAL_JOB": "7"}, "rubbish\n=\n", "ProcId = -1", Whereabouts(machine="here")),

@@ -67,6 +67,10 @@ def tally(*events: JobEvent, n_workers: int = 1) -> Tally:
             {"RUNNING": {"Tasking": 1}},
         ),
         ((*RUNNING, DONE, JobEnded(0, 0)), {"COMPLETED": {"Done": 1}}),
+        ((*RUNNING, DONE, JobEnded(0, 0), JobMoved(0, EventType.JOB_ABORTED)), {"COMPLETED": {"Done": 1}}),
+        ((*RUNNING, JobMoved(0, EventType.JOB_ABORTED), JobEnded(0, 0)), {"REMOVED": {"Tasking": 1}}),
+        ((*RUNNING, DONE, JobEnded(0, 0), EVICTED), {"COMPLETED": {"Done": 1}}),
+        ((*RUNNING, JobEnded(0, 1), JobHeld(0, 3, 0)), {"HELD: The job's own policy held it": {"Tasking": 1}}),
         # Late or early chirps place nothing that is placed.
         ((*RUNNING, JobEnded(0, 0), DONE), {"COMPLETED": {"Done": 1}}),
         ((*RUNNING, EVICTED, DONE), {"IDLE": {"null": 1}}),
@@ -126,6 +130,12 @@ def test_an_absurd_proc_takes_no_memory() -> None:
 
 def test_exit_codes_are_counted() -> None:
     assert tally(*(JobEnded(n, n % 2) for n in range(5)), JobEnded(5, -9)).exits == {0: 3, 1: 2, -9: 1}
+
+
+def test_an_end_that_is_logged_twice_counts_once_and_that_of_another_run_again() -> None:
+    assert tally(*RUNNING, JobEnded(0, 1), JobEnded(0, 1), JobMoved(0, EventType.JOB_ABORTED)).exits == {1: 1}
+    assert tally(*RUNNING, JobMoved(0, EventType.JOB_ABORTED), JobEnded(0, 1)).exits == {}
+    assert tally(*RUNNING, JobEnded(0, 1), EXECUTE, JobEnded(0, 1)).exits == {1: 2}
 
 
 def test_a_real_log_ends_as_its_story_went() -> None:
