@@ -15,8 +15,8 @@ from typing import Any
 from schemas.phases import WANTED, Phase
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus
 
-#: A TMS that has an order repeats nothing; after so long without an answer it counts as silent.
-ANSWER_WITHIN = timedelta(seconds=20)
+#: A TMS that has an order answers in a second or two; after so long without an answer it counts as silent.
+ANSWER_WITHIN = timedelta(seconds=14)
 #: A TMS repeats statuses that did not change every 30 s.
 HEARD_WITHIN = timedelta(seconds=40)
 #: A TMS that asks for its work over REST does so about once a minute.
@@ -132,25 +132,32 @@ def _in_phase(crew: Crew, now: datetime) -> list[Missing]:
     """Return why a taskforce has no jobs."""
     n, place = crew.n_wanted, f"the TMS of {crew.schedd}"
     if crew.phase not in WANTED or crew.has_ended:
-        return [Missing(Lack.ENDED, n, "the taskforce has ended", _add_workers(crew))]
+        return [Missing(Lack.ENDED, n, f"ended with their taskforce{_ends(crew.exit_codes)}", _add_workers(crew))]
     if crew.phase is not Phase.PENDING_STARTER:
-        return [Missing(Lack.STARTING, n, "waits for its turn to be started", _show(crew))]
+        return [Missing(Lack.STARTING, n, "wait for their turn to be started", _show(crew))]
     if crew.stuck:
         lack = Lack.TMS_SILENT if crew.asked_at is not None else Lack.START_FAILED
-        return [Missing(lack, n, crew.stuck, _elsewhere(lack, crew))]
+        return [Missing(lack, n, f"not started: {crew.stuck}", _elsewhere(lack, crew))]
     if crew.asked_at is not None:
         # A repetition sets the time anew: from the second on there was no answer for half a minute at least.
         if crew.n_asked > 1 or now - crew.asked_at > ANSWER_WITHIN:
-            return [Missing(Lack.TMS_SILENT, n, f"{place} does not answer", _elsewhere(Lack.TMS_SILENT, crew))]
-        return [Missing(Lack.STARTING, n, "being started", _show(crew))]
+            return [
+                Missing(Lack.TMS_SILENT, n, f"not started: {place} does not answer", _elsewhere(Lack.TMS_SILENT, crew))
+            ]
+        return [Missing(Lack.STARTING, n, "are being started", _show(crew))]
     if crew.retry_at is not None and crew.retry_at > now:
         return [
-            Missing(Lack.START_AGAIN, n, f"the start failed, and is tried again at {_at(crew.retry_at)}", _show(crew))
+            Missing(
+                Lack.START_AGAIN,
+                n,
+                f"not started: that failed, and is tried again at {_at(crew.retry_at)}",
+                _show(crew),
+            )
         ]
     if crew.asks_itself and now - crew.since > ASKED_WITHIN:
-        text = f"{place} has not asked for it since {_at(crew.since)}"
+        text = f"not started: {place} has not asked for it since {_at(crew.since)}"
         return [Missing(Lack.TMS_SILENT, n, text, _elsewhere(Lack.TMS_SILENT, crew))]
-    return [Missing(Lack.STARTING, n, "waits for its turn to be started", _show(crew))]
+    return [Missing(Lack.STARTING, n, "wait for their turn to be started", _show(crew))]
 
 
 def _in_pool(crew: Crew, now: datetime) -> list[Missing]:
@@ -158,10 +165,10 @@ def _in_pool(crew: Crew, now: datetime) -> list[Missing]:
     heard_at = crew.as_of or crew.since
     # One that is served by REST repeats nothing.
     if not crew.asks_itself and now - heard_at > HEARD_WITHIN:
-        text = f"the TMS of {crew.schedd} has told nothing of them since {_at(heard_at)}"
+        text = f"lost from sight: the TMS of {crew.schedd} has told nothing of them since {_at(heard_at)}"
         return [Missing(Lack.TMS_SILENT, crew.n_wanted, text, _elsewhere(Lack.TMS_SILENT, crew))]
     if not crew.statuses:
-        return [Missing(Lack.STARTING, crew.n_wanted, "submitted", _show(crew))]
+        return [Missing(Lack.STARTING, crew.n_wanted, "are submitted", _show(crew))]
     found: dict[tuple[Lack, str], int] = {}
     for job, pilots in crew.statuses.items():
         for pilot, n in pilots.items():
