@@ -12,9 +12,10 @@ from rich.text import Text
 from ewms.cli.plain import harmless
 from schemas.deadletters import DeadLetter
 from schemas.failurebodies import DeadLetterGroups, DeadLetterSeen
-from schemas.history import Attempt
+from schemas.history import Attempt, ErrorGroup
 
 _MAX_HEADER = 200
+_MAX_EXCERPT = 60
 
 
 def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
@@ -31,6 +32,57 @@ def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
         times = (_at(group.first_at), _at(group.last_at)) if wide else ()
         task = Text(group.task_id or "(the broker)")
         table.add_row(str(group.n_letters), group.signature, task, *times, _safe(group.text, style="red"))
+    return table
+
+
+def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
+    """Return one row a task and error: how many attempts and events failed with it, and the newest example."""
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    for column in ("attempts", "events", "machines"):
+        table.add_column(column, justify="right")
+    table.add_column("signature", no_wrap=True)
+    if wide:
+        for column in ("task", "event", "first (UTC)", "last (UTC)"):
+            table.add_column(column, no_wrap=True)
+    table.add_column("the newest such error", overflow="fold")
+    for group in groups:
+        more = (group.task_id, group.event_id, _at(group.first_at), _at(group.last_at))
+        table.add_row(
+            str(group.n_attempts),
+            str(group.n_events),
+            str(group.n_machines),
+            group.signature,
+            *(map(_safe, more) if wide else ()),
+            _safe(group.example, style="red"),
+        )
+    return table
+
+
+def attempt_table(attempts: Sequence[Attempt], *, wide: bool = False) -> Table:
+    """Return one row a failed attempt: when, at which event, and why."""
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    table.add_column("failed (UTC)", no_wrap=True)
+    table.add_column("try", justify="right")
+    if wide:
+        for column in ("event", "task", "machine", "worker", "bytes"):
+            table.add_column(column, no_wrap=True)
+    table.add_column("event, its input, and the error", overflow="fold")
+    for attempt in attempts:
+        worker = "" if attempt.worker is None else str(attempt.worker)
+        more = (attempt.event_id, attempt.task_id, attempt.machine, worker, str(attempt.n_bytes))
+        begins = attempt.excerpt[:_MAX_EXCERPT].decode(errors="backslashreplace")
+        table.add_row(
+            _at(attempt.failed_at),
+            str(attempt.attempt),
+            *(map(_safe, more) if wide else ()),
+            Text.assemble(
+                _safe(attempt.key or attempt.event_id or "(no id)"),
+                "  ",
+                _safe(begins, style="dim"),
+                "\n",
+                _safe(attempt.error, style="red"),
+            ),
+        )
     return table
 
 

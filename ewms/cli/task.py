@@ -1,4 +1,4 @@
-"""`ewms task`: a workflow's tasks, more workers for one, and what its workers wrote."""
+"""`ewms task`: a workflow's tasks, more workers for one, what goes wrong, and what its workers wrote."""
 
 from typing import Annotated
 
@@ -6,10 +6,12 @@ import typer
 
 from ewms.cli.context import Options, write_json
 from ewms.cli.logs import logs
+from ewms.cli.taskerrors import errors
 from ewms.cli.workflow import Id
 
-app = typer.Typer(help="See a workflow's tasks, add workers, and read what workers wrote.", no_args_is_help=True)
+app = typer.Typer(help="See tasks and their errors, add workers, read what workers wrote.", no_args_is_help=True)
 app.command("logs")(logs)
+app.command("errors")(errors)
 
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id: TK-...")]
 
