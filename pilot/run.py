@@ -34,6 +34,7 @@ from pilot.instructions import (
     StopListening,
     WarmUp,
 )
+from pilot.leftovers import printer
 from pilot.mounts import Mount
 from pilot.process import Children
 from pilot.publishing import Publishing, Run
@@ -227,7 +228,7 @@ class Pilot:
         lines = [f"{name_event(event, attempt=held.attempt, queue=held.queue)} failed: {failure}"]
         if event is not None:
             lines.append(f"its input: {excerpt_input(event)}")
-        if failure.traceback:
+        if failure.traceback and printer.may_print(len(failure.traceback)):
             lines.append(failure.traceback)
         log.warning("%s", "\n".join(lines))
 

@@ -12,7 +12,7 @@ from pilot.container import Place, Runtime, task_command
 from pilot.errors import TASK, container_not_started, os_text
 from pilot.errortext import last_lines, last_words
 from pilot.files import RunFiles, WorkDirectory
-from pilot.leftovers import DUMPED_BYTES, Leftovers, printed
+from pilot.leftovers import DUMPED_BYTES, Leftovers, printer
 from pilot.mounts import Mount
 from pilot.process import Child, Children, found_program
 from pilot.settings import Settings
@@ -154,7 +154,7 @@ class WarmSlot:
         if isinstance(said, Outcome):
             self.feed(slot.Answered(said, more))
         else:
-            printed("stdout", self._name, line[:DUMPED_BYTES].decode(errors="replace"))
+            printer.print_output("stdout", self._name, line[:DUMPED_BYTES].decode(errors="replace"))
             self.feed(slot.Misbehaved(said))
 
     def _spoke_unasked(self) -> None:
@@ -181,7 +181,8 @@ class WarmSlot:
     def _print(self, outcome: Outcome) -> None:
         failed = outcome.failure is not None and not outcome.interrupted
         if self._talk is not None and (failed or self._settings.dump_output):
-            printed("stderr", self._name, self._talk.stderr.text(self._mark, DUMPED_BYTES))
+            text = self._talk.stderr.text(self._mark, DUMPED_BYTES)
+            printer.print_output("stderr", self._name, text, always=self._settings.dump_output)
 
     def _keep(self, talk: Talk) -> None:
         """Keep the end of what the container wrote to its standard error, if files are to be kept."""

@@ -1,0 +1,27 @@
+"""How much of its tasks' output a pilot prints: some megabytes at once, then a kilobyte a second. (core)
+
+What a pilot prints is kept on the access point. A task that fails on every event must not fill the disk there.
+"""
+
+from dataclasses import dataclass, replace
+
+BURST_BYTES = 4 * 1024 * 1024
+BYTES_PER_S = 1024.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputBudget:
+    """How many bytes may still be printed, as of a time in seconds of a monotonic clock."""
+
+    n_left: float = BURST_BYTES
+    as_of_s: float = 0.0
+    #: How many outputs were left out since the last one that was printed.
+    n_left_out: int = 0
+
+
+def spend(budget: OutputBudget, n_bytes: int, now_s: float) -> tuple[OutputBudget, bool]:
+    """Return the budget after an output of `n_bytes` at `now_s`, and whether it may be printed."""
+    n_left = min(BURST_BYTES, budget.n_left + max(0.0, now_s - budget.as_of_s) * BYTES_PER_S)
+    if n_left < n_bytes:
+        return OutputBudget(n_left, now_s, budget.n_left_out + 1), False
+    return replace(budget, n_left=n_left - n_bytes, as_of_s=now_s, n_left_out=0), True
