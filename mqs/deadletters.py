@@ -136,6 +136,7 @@ class DeadLetters:
             return await self._handle(order, lambda reader, letter: reader.drop(letter.letter))
         async with self._replaying:
             queues = await self._begin_replay(order.workflow_id)
+            failpoint("mqs.replaying")
             try:
                 return await self._handle(order, lambda reader, letter: self._replay(reader, letter, queues))
             finally:

@@ -23,15 +23,15 @@ def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
     table.add_column("letters", justify="right")
     table.add_column("signature", no_wrap=True)
-    table.add_column("task", no_wrap=wide, overflow="fold")
-    if wide:
-        table.add_column("from (UTC)", no_wrap=True)
-        table.add_column("to (UTC)", no_wrap=True)
+    for column in ("task", "from (UTC)", "to (UTC)") if wide else ():
+        table.add_column(column, no_wrap=True)
     table.add_column("error, # stands for what differs", overflow="fold")
     for group in groups.groups:
-        times = (_at(group.first_at), _at(group.last_at)) if wide else ()
-        task = Text(group.task_id or "(the broker)")
-        table.add_row(str(group.n_letters), group.signature, task, *times, _safe(group.text, style="red"))
+        task = group.task_id or "(the broker)"
+        error = _safe(group.text, style="red")
+        more = (_safe(task), _at(group.first_at), _at(group.last_at)) if wide else ()
+        shown = error if wide else Text.assemble(error, "\n  ", (f"of {task}", "dim"))
+        table.add_row(str(group.n_letters), group.signature, *more, shown)
     return table
 
 

@@ -1,15 +1,17 @@
 """Dead letters are listed, shown, replayed to where they came from, and discarded; nothing else touches them."""
 
 import asyncio
+import signal
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractConnection
 
+from mqs.settings import Settings
 from schemas.deadletters import (
     DeadLetter,
     LetterAction,
@@ -27,12 +29,13 @@ from schemas.deadletters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.errors import Conflict, NotFound
+from schemas.errors import Conflict, EWMSError, NotFound
 from schemas.requests import DepthsAnswer
 from schemas.topology import dead_exchange, dead_queue
 from schemas.wire import AnyRequest
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.integration.mqs.test_dead_letters import depth, one_of
+from tests.integration.mqs.test_groups import _start
 
 Answer = TypeVar("Answer")
 
@@ -202,6 +205,37 @@ async def test_a_replay_goes_to_the_queue_of_origin_with_its_own_id_bytes_and_he
             ("ada", "replay", 1),
         ]
     assert await depth(as_mqs, dead_queue(plan.workflow_id)) == 0
+
+
+@pytest.mark.parametrize("point", ["mqs.replaying:kill", "mqs.replayed:kill"])
+async def test_a_crash_in_the_middle_of_a_replay_loses_nothing_and_repeats_only_with_the_same_id(
+    point: str, settings: Callable[..., Settings], run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection
+) -> None:
+    plan = Plan()
+    process = await _start(settings(), failpoint=point)
+    try:
+        await wms.say(plan.requested)
+        await wms.next(20)
+        ids = await bury(as_mqs, plan, *(b"event %d" % n for n in range(30)))
+        doomed = asyncio.create_task(order(wms, plan, LetterAction.REPLAY))
+        async with asyncio.timeout(20):
+            assert await process.wait() == -signal.SIGKILL
+        with pytest.raises(EWMSError):
+            await doomed
+    finally:
+        if process.returncode is None:
+            process.kill()
+    async with run_mqs():
+        # The transaction that the kill left open keeps the documents locked for some seconds.
+        done = await order(wms, plan, LetterAction.REPLAY)
+        assert done.stopped == ""
+        assert await letters(wms, plan) == []
+    async with as_mqs.channel() as channel:
+        queue = await channel.get_queue(plan.queue_in)
+        found = [await queue.get(fail=True) for _ in range(queue.declaration_result.message_count or 0)]
+    assert {event.message_id for event in found if event is not None} == set(ids)
+    # What was on its way at the kill is all that may have gone twice.
+    assert len(found) <= len(ids) + 20
 
 
 async def test_nothing_is_replayed_into_a_workflow_that_is_over_and_strangers_have_no_letters(
