@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from wms.fleet.staffing import Crew, Missing, missing_workers
+from wms.fleet.staffing import Crew, Lack, Missing, missing_workers
 
 #: How long a new workflow may wait for its queues, or for a word of MQS, before that is an obstacle.
 QUEUES_WITHIN = timedelta(seconds=10)
@@ -25,7 +25,7 @@ class Kind(StrEnum):
     QUEUES_AWAITED = "queues-awaited"
     #: Nobody can see what lies in the queues: the broker or MQS is away, or refuses.
     BROKER_AWAY = "broker-away"
-    #: Events wait for a task that has no worker, and none is coming.
+    #: Events wait for a task that has no worker, and none is coming; or a source has none.
     NO_WORKERS = "no-workers"
     #: Events wait for a task whose workers are said to run, but nobody takes events from its queues.
     NO_TAKERS = "no-takers"
@@ -110,11 +110,15 @@ def find_obstacles(seen: Seen, now: datetime) -> list[Obstacle]:
         ]
     found = []
     for task_id, mqids in seen.inputs.items():
-        if mqids and all(mqid in seen.backlogs for mqid in mqids):
+        crews = [crew for crew in seen.crews if crew.task_id == task_id]
+        obstacle = None
+        if not mqids:
+            obstacle = _of_source(task_id, crews, now)
+        elif all(mqid in seen.backlogs for mqid in mqids):
             backlog = sum((seen.backlogs[mqid] for mqid in mqids), Backlog())
-            crews = [crew for crew in seen.crews if crew.task_id == task_id]
-            if (obstacle := _of_task(task_id, backlog, crews, now)) is not None:
-                found.append(obstacle)
+            obstacle = _of_task(task_id, backlog, crews, now)
+        if obstacle is not None:
+            found.append(obstacle)
     return found
 
 
@@ -154,6 +158,15 @@ def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetim
     else:
         return _nobody_comes(task_id, n_waiting, _merged(crews, now))
     return Obstacle(kind, kind, text, f"ewms task logs {task_id}", task_id, n_waiting)
+
+
+def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
+    """Return what keeps a task from its runs that takes no events; its workers that have ended are done."""
+    missing = [one for one in _merged(crews, now) if one.lack not in (Lack.GONE, Lack.ENDED)]
+    if not missing or _has_hope(crews, now):
+        return None
+    why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3])
+    return Obstacle(Kind.NO_WORKERS, missing[0].lack.value, f"no worker comes: {why}", missing[0].command, task_id)
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:

@@ -116,7 +116,7 @@ class StallWatch:
         backlogs, unseen = await self._ask(self._choose(seen, now))
         found: dict[str, Sequence[Obstacle]] = {}
         for one in seen:
-            if unseen or not one.has_queues or any(mqid in backlogs for mqids in one.inputs.values() for mqid in mqids):
+            if unseen or not one.has_queues or _was_seen(one, backlogs):
                 found[one.workflow_id] = find_obstacles(replace(one, backlogs=backlogs, unseen=unseen), now)
         await self._tell({workflow["_id"]: workflow.get("stalled") for workflow in workflows}, found, now)
         _watched.set(len(workflows))
@@ -223,6 +223,12 @@ class StallWatch:
         for memory in memories:
             for workflow_id in memory.keys() - kept:
                 del memory[workflow_id]
+
+
+def _was_seen(one: Seen, backlogs: Mapping[str, Backlog]) -> bool:
+    """Return whether this look can judge a workflow: it knows the queues of it, or there are none to know."""
+    mqids = [mqid for mqids in one.inputs.values() for mqid in mqids]
+    return not mqids or any(mqid in backlogs for mqid in mqids)
 
 
 def note(before: Document | None, obstacles: Sequence[Obstacle], since: datetime) -> Document | None:

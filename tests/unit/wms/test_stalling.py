@@ -171,6 +171,16 @@ def test_each_task_is_judged_by_its_own_workers_and_a_source_has_no_events_to_wa
     assert (obstacle.task_id, obstacle.n_events) == (other, 2)
 
 
+@pytest.mark.parametrize("name", [*HOPELESS, *HOPEFUL])
+def test_a_source_is_stalled_when_its_workers_cannot_run_and_not_when_they_are_done(name: str) -> None:
+    crew_ = HOPELESS[name][0] if name in HOPELESS else HOPEFUL[name]
+    obstacles = find_obstacles(seen(crew_, inputs={TASK: []}, backlogs={}), NOW)
+    is_stalled = name in HOPELESS and HOPELESS[name][1] not in ("gone", "ended")
+    assert [(one.kind, one.cause, one.n_events) for one in obstacles] == (
+        [(Kind.NO_WORKERS, HOPELESS[name][1], 0)] if is_stalled else []
+    )
+
+
 def test_workers_of_several_taskforces_are_added_up() -> None:
     (obstacle,) = find_obstacles(seen(HOPELESS["all held"][0], HOPELESS["all held"][0]), NOW)
     assert "8 worker(s) held: Out of memory" in obstacle.text
