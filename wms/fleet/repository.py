@@ -18,8 +18,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 #: The filter of workflows that are under way: their taskforces or queues are still there.
 UNFINISHED: Mapping[str, Any] = {"over_at": {"$type": "null"}}
+#: The same of those that no user has ended.
+LIVE: Mapping[str, Any] = {**UNFINISHED, "deactivated": None}
 #: The same of those that wait for their queues.
-WAITING: Mapping[str, Any] = {**UNFINISHED, "queues_active_at": None, "deactivated": None}
+WAITING: Mapping[str, Any] = {**LIVE, "queues_active_at": None}
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
     Collection.WORKFLOWS: (
@@ -29,6 +31,8 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         # What a user's quota counts.
         Index(("owner", "queues_active_at"), partial=UNFINISHED),
         Index(("projects", "cursor")),
+        # What the watch over stalled workflows goes through.
+        Index(("deactivated",), partial=UNFINISHED),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
     ),
     Collection.TASK_DIRECTIVES: (

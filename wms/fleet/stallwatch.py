@@ -105,9 +105,7 @@ class StallWatch:
             Unavailable: the database is away.
         """
         workflows = await self._store.find(
-            Collection.WORKFLOWS,
-            {**repository.UNFINISHED, "deactivated": None},
-            projection=dict.fromkeys(_WORKFLOW, 1),
+            Collection.WORKFLOWS, repository.LIVE, projection=dict.fromkeys(_WORKFLOW, 1)
         )
         seen: list[Seen] = []
         for start in range(0, len(workflows), _PAGE):

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pymongo import MongoClient
+
+from schemas.documents import Collection
 from schemas.errors import Unavailable
 from schemas.events import QueuesDeferred, Snapshot, TaskforceStatuses, WorkflowRequested
 from schemas.ids import Mqid, TaskforceUuid
@@ -12,6 +15,7 @@ from schemas.requests import BacklogsAnswer, BacklogsQuery, QueueBacklog
 from schemas.wire import AnyAnswer, AnyRequest
 from tests.integration.wms.conftest import SCHEDD, World
 from wms.fleet.clusters import ClusterMap
+from wms.fleet.repository import LIVE
 from wms.fleet.stallwatch import StallWatch
 
 EMPTY = QueueBacklog(n_ready=0, n_unacknowledged=0, n_delayed=0, n_consumers=0)
@@ -137,3 +141,12 @@ async def test_queues_that_wait_and_a_broker_that_is_away_are_told(world: World)
     ended = await world.post(f"/v1/workflows/{waiting}/actions/abort", {})
     assert ended.status_code == 200
     assert await watched.stalled(waiting) is None, "what was ended waits for nothing"
+
+
+async def test_a_look_goes_through_live_workflows_alone_however_many_have_ended(world: World) -> None:
+    await world.submit()
+    with MongoClient[dict[str, Any]](world.settings.mongo_url.get_secret_value()) as client:
+        found = client[world.settings.mongo_database][Collection.WORKFLOWS].find(LIVE)
+        plan = str(found.explain()["queryPlanner"]["winningPlan"])
+    assert "IXSCAN" in plan, plan
+    assert "COLLSCAN" not in plan, plan
