@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from ewms.aio import AsyncClient
     from ewms.client import Client
     from ewms.errors import (
+        Aborted,
         AlreadyThere,
         CannotRun,
+        DoneWithFailures,
         NotSignedIn,
         NotThere,
         OutcomeFailed,
@@ -40,8 +42,10 @@ _HOMES = {
     "Workflow": "ewms.workflows",
 } | dict.fromkeys(
     (
+        "Aborted",
         "AlreadyThere",
         "CannotRun",
+        "DoneWithFailures",
         "NotSignedIn",
         "NotThere",
         "OutcomeFailed",
@@ -57,10 +61,12 @@ _HOMES = {
 )
 
 __all__ = [
+    "Aborted",
     "AlreadyThere",
     "AsyncClient",
     "CannotRun",
     "Client",
+    "DoneWithFailures",
     "EWMSError",
     "Event",
     "NotSignedIn",

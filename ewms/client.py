@@ -2,12 +2,12 @@
 
 with Client() as ews:
     run = ews.submit(workflow)
-    with run.queue("photons").publisher() as publisher:
+    with run.queue("photons").publisher(close_inputs=True) as publisher:
         for photon in photons:
             publisher.send(photon, key=photon["id"])
-    for event in run.queue("results").results(n=len(photons)):
+    for event in run.queue("results").results():
         save(event.body)
-    run.finish()
+    run.wait().raise_for_failures()
 
 The work is done by the asynchronous client on a loop in the background.
 """
@@ -38,6 +38,7 @@ from ewms.workflows import Workflow
 from runtime.amqp import Delivery
 from schemas import objects
 from schemas.api import ClusterLocation, DeactivationAnswer, QueueDepth, QueueDepths, Stall, TaskforceHealth, Use
+from schemas.endings import Ending
 from schemas.ids import EventId
 from schemas.logs import Stream
 from schemas.objects import MQProfile
@@ -184,6 +185,18 @@ class Run:
         waiting = self._run.wait(until, timeout=timeout, fail_if_stalled=fail_if_stalled, on_notice=on_notice)
         return self._portal.call(waiting)
 
+    def ending(self) -> Ending | None:
+        """Return whether and how it ends by itself. See `AsyncRun.ending`."""
+        return self._portal.call(self._run.ending())
+
+    def close_inputs(self) -> Ending:
+        """Say that no more events will come. See `AsyncRun.close_inputs`."""
+        return self._portal.call(self._run.close_inputs())
+
+    def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
+        """Have it end by itself once `n` results have arrived. See `AsyncRun.expect_results`."""
+        return self._portal.call(self._run.expect_results(n, count_failures=count_failures))
+
     def finish(self) -> DeactivationAnswer:
         """Say that all is done: workers stop, queues are retired."""
         return self._portal.call(self._run.finish())
@@ -218,10 +231,17 @@ class Queue:
         return self._portal.call(self._queue.depth())
 
     def publisher(
-        self, *, window: int = DEFAULT_WINDOW, active_timeout: Duration | None = None, timeout: Duration = 60
+        self,
+        *,
+        window: int = DEFAULT_WINDOW,
+        active_timeout: Duration | None = None,
+        timeout: Duration = 60,
+        close_inputs: bool = False,
     ) -> "Publisher":
-        """Return a publisher. See `AsyncPublisher`."""
-        publisher = self._queue.publisher(window=window, active_timeout=active_timeout, timeout=timeout)
+        """Return a publisher. See `AsyncQueue.publisher`."""
+        publisher = self._queue.publisher(
+            window=window, active_timeout=active_timeout, timeout=timeout, close_inputs=close_inputs
+        )
         return Publisher(self._portal, publisher, window)
 
     def results(

@@ -71,8 +71,8 @@ class PublishFailed(errors.Unavailable):
 class OutcomeFailed(errors.EWMSError):
     """The workflow ended, or went on, with failures; `problems` says which."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
+    def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
+        super().__init__("; ".join(problems), hint=hint)
         self.problems = tuple(problems)
 
 
@@ -82,6 +82,14 @@ class RunStalled(OutcomeFailed):
     def __init__(self, problems: Sequence[str], *, hint: str) -> None:
         super().__init__(problems)
         self.hint = hint
+
+
+class DoneWithFailures(OutcomeFailed):
+    """The workflow did all that it could; some of its events are dead letters."""
+
+
+class Aborted(OutcomeFailed):
+    """Somebody has stopped the workflow as it stood."""
 
 
 _KINDS: dict[int, type[ServerAnswer]] = {

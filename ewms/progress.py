@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ewms.state import State
 from schemas.api import QueueDepth, QueueDepths
+from schemas.endings import Ending
 from schemas.phases import Phase
 from schemas.statuses import JobStatus, PilotStatus
 
@@ -27,6 +28,7 @@ class Facts:
     n_received: int | None = None
     n_expected: int | None = None
     title: str = ""
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,9 @@ class Progress:
     def phase(self) -> str:
         """Return one word for how it stands."""
         state = self.facts.state
+        ending = self.facts.ending
+        if ending is not None and ending.completion is not None:
+            return ending.completion
         if state.over:
             return str(state.workflow.deactivated or "over").lower()
         if state.workflow.deactivated is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 from ewms.access import QueueAccess
+from ewms.ends import close_inputs
 from ewms.errors import PublishFailed
 from ewms.http import Gateway
 from ewms.payloads import encode, event_id, key_text
@@ -44,13 +45,16 @@ class AsyncPublisher:
         window: int = DEFAULT_WINDOW,
         active_timeout_s: float | None = None,
         timeout_s: float = 60.0,
+        close_inputs: bool = False,
     ) -> None:
+        """With `close_inputs` leaving the block without an error closes the inputs of the workflow, all of them."""
         self._gateway = gateway
         self._workflow = workflow
         self._alias = alias
         self._window = window
         self._active_timeout_s = active_timeout_s
         self._timeout_s = timeout_s
+        self._close_inputs = close_inputs
         self._slots = asyncio.Semaphore(window)
         self._pending: set[asyncio.Task[None]] = set()
         self._failures: list[tuple[str, EWMSError]] = []
@@ -75,6 +79,8 @@ class AsyncPublisher:
         finally:
             if self._access is not None:
                 await self._access.close()
+        if kind is None and self._close_inputs:
+            await close_inputs(self._gateway, self._workflow)
 
     async def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
         """Send `payload`; return its event's id.
@@ -159,8 +165,8 @@ class AsyncPublisher:
                 timeout_s=self._timeout_s,
             )
         except Unroutable as error:
-            # Only a workflow that is over has its queues shut.
-            self._failures.append((id_, _over(self._workflow, self._alias, error)))
+            # Its way in is closed, which has no other reason.
+            self._failures.append((id_, _closed(self._workflow, self._alias, error)))
         except EWMSError as error:
             self._failures.append((id_, error))
         except Exception as error:  # noqa: BLE001 - a property that AMQP cannot hold: no event may vanish with its task
@@ -169,10 +175,10 @@ class AsyncPublisher:
             self.n_confirmed += 1
 
 
-def _over(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:
-    over = Conflict(
-        f"queue {alias!r} of {workflow} takes no more events: the workflow is over",
+def _closed(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:
+    closed = Conflict(
+        f"queue {alias!r} of {workflow} takes no more events: its inputs are closed, or the workflow is over",
         hint="request a new workflow for the events that are left",
     )
-    over.__cause__ = error
-    return over
+    closed.__cause__ = error
+    return closed

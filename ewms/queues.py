@@ -55,9 +55,17 @@ class AsyncQueue:
         raise NotThere(f"workflow {self._workflow} has no queue {self.alias!r}", hint=f"its queues: {names}")
 
     def publisher(
-        self, *, window: int = DEFAULT_WINDOW, active_timeout: Duration | None = None, timeout: Duration = 60
+        self,
+        *,
+        window: int = DEFAULT_WINDOW,
+        active_timeout: Duration | None = None,
+        timeout: Duration = 60,
+        close_inputs: bool = False,
     ) -> AsyncPublisher:
-        """Return a publisher; entering its block waits, up to `active_timeout`, for the queue to be active."""
+        """Return a publisher; entering its block waits, up to `active_timeout`, for the queue to be active.
+
+        With `close_inputs` leaving the block without an error closes the workflow's inputs (`AsyncRun.close_inputs`).
+        """
         return AsyncPublisher(
             self._gateway,
             self._workflow,
@@ -65,6 +73,7 @@ class AsyncQueue:
             window=window,
             active_timeout_s=None if active_timeout is None else seconds(active_timeout),
             timeout_s=seconds(timeout),
+            close_inputs=close_inputs,
         )
 
     def results(

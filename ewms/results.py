@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Self
 
 from ewms.access import QueueAccess
-from ewms.errors import TimedOut, Unreachable
+from ewms.ends import has_delivered_all
+from ewms.errors import OutcomeFailed, TimedOut, Unreachable
 from ewms.http import Gateway
 from ewms.memory import Memory, Remember, directory_of
 from ewms.payloads import Event
@@ -30,6 +31,11 @@ _MAX_REFUSALS = 5
 _REFUSALS_WITHIN_S = 60.0
 
 
+#: While no event comes, it is looked at whether there will be any more: often at first, then more seldom.
+_FIRST_LOOK_S = 1.0
+_LONGEST_LOOK_S = 5.0
+
+
 class AsyncResults:
     """The events of a queue, one after the other: `async for event in run.queue("results").results(n=500)`.
 
@@ -37,7 +43,9 @@ class AsyncResults:
     event back, and `ack` acknowledges it earlier. Events with an id that was dealt with before are left out, also if
     that was in another program within seven days; `remember` False asks this loop only, a directory names the place
     of the files (see `ewms.received`).
-    The loop ends after `n` events, or when none has come for `idle_timeout_s`; if `n` were expected that is `TimedOut`.
+    The loop ends when the workflow has ended and every result is delivered: the queue is empty, and nobody has anything
+    of it in hand. It ends earlier after `n` events, or when none has come for `idle_timeout_s`. If fewer than `n` came,
+    that is `TimedOut`, or `OutcomeFailed` when the workflow has ended.
     A broker that is away for longer than `away_timeout_s` ends it with `Unreachable`.
     When an event was dealt with and its acknowledgement is lost (with the connection, say), `notify` says so: the event
     comes again. This loop leaves it out, and so does another program if both `remember`.
@@ -80,6 +88,8 @@ class AsyncResults:
         self._is_left = False
         self._away_timeout_s = away_timeout_s
         self._giving_up: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._has_all = False
         #: Called with a sentence when the broker has gone, when it is back, and when acknowledgements are lost. By
         #: default it is logged as a warning, which Python prints where no logging is set up.
         self.notify: Callable[[str], None] = log.warning
@@ -107,6 +117,7 @@ class AsyncResults:
             await self._access.close()
             self._access = None
             raise
+        self._looking = asyncio.create_task(self._look_for_the_end(), name=f"end of {self._alias}")
         self._access.connection.on_lost.append(self._on_lost)
         self._access.connection.on_connected.append(self._on_back)
         # The body of a loop may raise: then its iterator lives until the traceback is dropped, longer than the client.
@@ -119,6 +130,9 @@ class AsyncResults:
         if not self.is_open:
             return
         self._stop_giving_up()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         try:
             if self._consumer is not None:
                 # Or the broker would at once lend us again what we give back.
@@ -165,12 +179,19 @@ class AsyncResults:
         """Return True once an event has arrived, False when the loop is over.
 
         Raises:
-            TimedOut: fewer than the `n` expected events came.
+            TimedOut, OutcomeFailed: fewer than the `n` expected events came.
             EWMSError: the queue cannot be read any more.
         """
         while not self._arrived or self._complete:
             if self._complete:
                 return False
+            if self._has_all:
+                if self._n is None:
+                    return False
+                raise OutcomeFailed(
+                    [f"{self.n_taken} of {self._n} events came, and {self._workflow} has ended: there will be no more"],
+                    hint=f"see how it ended: ewms workflow show {self._workflow}",
+                )
             if self._n_refusals >= _MAX_REFUSALS and self._refusal is not None:
                 raise self._refusal
             self._arrival.clear()
@@ -253,6 +274,19 @@ class AsyncResults:
     @property
     def _complete(self) -> bool:
         return self._is_left or (self._n is not None and self.n_taken >= self._n)
+
+    async def _look_for_the_end(self) -> None:
+        pause_s = _FIRST_LOOK_S
+        while not self._has_all:
+            await asyncio.sleep(pause_s)
+            if self._arrived or self._current is not None:
+                pause_s = _FIRST_LOOK_S
+                continue
+            pause_s = min(1.5 * pause_s, _LONGEST_LOOK_S)
+            # While the gateway is away nothing is known; the loop goes on with what the broker sends.
+            with suppress(EWMSError):
+                self._has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
+        self._arrival.set()
 
     def _on_delivery(self, delivery: Delivery) -> None:
         self._n_refusals = 0

@@ -9,6 +9,7 @@ from typing import Literal
 from ewms.access import Looks, public_profiles
 from ewms.deadletters import AsyncFailures
 from ewms.durations import Duration, seconds
+from ewms.ends import close_inputs, ending_of
 from ewms.errors import AlreadyThere, NotThere, TimedOut
 from ewms.http import Gateway
 from ewms.progress import Facts
@@ -17,6 +18,7 @@ from ewms.queues import AsyncQueue, queue_depths
 from ewms.stalls import StallNotices, stalled_error
 from ewms.state import Outcome, State
 from schemas.api import DeactivationAnswer, QueueDepths, Stall
+from schemas.endings import Ending
 from schemas.ids import WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import Phase
@@ -74,7 +76,8 @@ class AsyncRun:
         except NotThere:
             # The queues of an ended workflow are retired.
             depths = None
-        return Facts(time.monotonic(), state, depths, n_sent, n_received, n_expected, title=self.name)
+        ending = await self.ending()
+        return Facts(time.monotonic(), state, depths, n_sent, n_received, n_expected, title=self.name, ending=ending)
 
     @property
     def failures(self) -> AsyncFailures:
@@ -127,9 +130,38 @@ class AsyncRun:
         while True:
             state = await self.show()
             if state.over if phase is None else state.reached(phase):
-                return Outcome(state, await self._n_dead())
+                return Outcome(state, await self._n_dead(), await self.ending())
             listener.hear(state.stall)
             await looks.pause()
+
+    async def ending(self) -> Ending | None:
+        """Return whether and how it ends by itself; None from a server that knows of no such end."""
+        return await ending_of(self._gateway, self.id)
+
+    async def close_inputs(self) -> Ending:
+        """Say that no more events will come: it ends by itself once every event is settled.
+
+        Publishers that are open are refused from then on, and what was confirmed to them before is done. To close the
+        inputs again changes nothing.
+
+        Raises:
+            Refused: its tasks form a cycle, or make events without taking any, so nothing tells that all is settled.
+            AlreadyThere: somebody has ended it.
+        """
+        return await close_inputs(self._gateway, self.id)
+
+    async def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
+        """Have it end by itself once `n` events have arrived in its public output queues.
+
+        With `count_failures` a dead letter counts as one of them. Where it can, it finishes what is under way first.
+
+        Raises:
+            Refused: it has no public output queue.
+            AlreadyThere: it has ended.
+        """
+        wish = {"n": n, "count_failures": count_failures}
+        answer = await self._gateway.post(f"/workflows/{self.id}/expected-results", wish)
+        return Ending.model_validate(answer, extra="ignore")
 
     async def finish(self) -> DeactivationAnswer:
         """Say that all is done: workers stop, queues are retired.

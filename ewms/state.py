@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ewms.errors import OutcomeFailed
+from ewms.errors import Aborted, DoneWithFailures, OutcomeFailed
 from schemas.api import Stall
+from schemas.endings import Completion, Ending
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import WANTED, Deactivated, Phase
 from schemas.statuses import JobStatus
@@ -79,6 +80,15 @@ class Outcome:
     state: State
     #: Events in the dead-letter queue; None where the queues are gone already.
     n_dead: int | None = None
+    #: How it ended by itself; None where the server does not tell.
+    ending: Ending | None = None
+
+    @property
+    def word(self) -> str:
+        """Return one word, or a few, for how it ended."""
+        if self.ending is not None and self.ending.completion is not None:
+            return self.ending.completion
+        return str(self.state.workflow.deactivated or "over").lower()
 
     def problems(self) -> list[str]:
         """Return what went wrong, one sentence each; empty for a success."""
@@ -87,6 +97,9 @@ class Outcome:
             found.append(f"{self.state.workflow.workflow_id} was aborted")
         if self.n_dead:
             found.append(f"{self.n_dead} event(s) are dead letters")
+        if self.ending is not None and self.ending.completion is Completion.DONE:
+            # What failed on the way was tried again, and succeeded.
+            return found
         for error, n in self.state.task_errors.items():
             found.append(f"{n} worker(s): {error}")
         return found
@@ -95,11 +108,17 @@ class Outcome:
         """Return self.
 
         Raises:
-            OutcomeFailed: something went wrong.
+            Aborted: somebody stopped it.
+            DoneWithFailures: some events are dead letters.
+            OutcomeFailed: something else went wrong.
         """
-        if problems := self.problems():
-            raise OutcomeFailed(problems)
-        return self
+        if not (problems := self.problems()):
+            return self
+        if self.state.workflow.deactivated is Deactivated.ABORTED:
+            raise Aborted(problems)
+        if self.n_dead:
+            raise DoneWithFailures(problems)
+        raise OutcomeFailed(problems)
 
 
 def is_over(taskforce: Taskforce) -> bool:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mqs.attempts import AttemptsIntake
+from mqs.book import TrafficBook
 from mqs.broker import Broker
+from mqs.closing import Closer
 from mqs.deadletters import DeadLetters
 from mqs.deadqueue import DeadReaders
 from mqs.depths import Sampler
@@ -71,7 +73,8 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         stack.push_async_callback(relay.stop)
 
         groups = Groups(store, broker, budget=settings.budget, rules=settings.rules)
-        sampler = Sampler(store, broker, groups, budget=settings.budget, interval_s=settings.sample_s)
+        book = TrafficBook(store, broker)
+        sampler = Sampler(store, broker, groups, book, budget=settings.budget, interval_s=settings.sample_s)
         await sampler.sample()
         sampler.start()
         stack.push_async_callback(sampler.stop)
@@ -79,6 +82,10 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         timers = Timers(store, Collection.MQ_GROUPS, groups.wake)
         timers.start()
         stack.push_async_callback(timers.stop)
+
+        closer = Closer(store, broker, groups, book, settle_s=settings.settle_s, look_s=settings.broker_tick_s / 2)
+        closer.start()
+        stack.push_async_callback(closer.stop)
 
         sweeper = Sweeper(store, broker, patience=settings.patience, interval_s=settings.sweep_s)
         sweeper.start()
@@ -109,6 +116,8 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
             broker,
             groups,
             issuer,
+            book,
+            settle_s=settings.settle_s,
             broker_address=settings.profile_address,
             user_life=lives[0],
             pilot_life=lives[1],

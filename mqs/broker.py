@@ -32,6 +32,7 @@ from mqs.topology import (
     stages,
     way_in,
 )
+from mqs.traffic import Counters
 from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer
 from runtime.amqp.consumer import OnDelivery
 from runtime.sealing import Sharing, declare_seal, new_seal
@@ -93,6 +94,8 @@ class Broker:
         self._lanes = asyncio.Semaphore(_N_LANES)
         self._seals = Sharing(self._seal)
         self._deletions: set[asyncio.Task[None]] = set()
+        self._n_reconnects = 0
+        connection.on_connected.append(self._count_reconnect)
 
     @classmethod
     async def connect(cls, data_url: str, api_url: str, *, wait_s: float = 30.0, settle_s: float = _SETTLE_S) -> Self:
@@ -170,14 +173,15 @@ class Broker:
         await self._on_lanes(doomed.queues, _delete_queue)
 
     async def counts(self, queues: Sequence[str]) -> dict[str, Count]:
-        """Return what lies in each of `queues` that exists."""
+        """Return what lies in each of `queues` that exists. What is ready is counted last."""
+        totals = await self._api.totals(queues)
         ready: dict[str, tuple[int, int]] = {}
 
         async def count(channel: Channel, queue: str) -> None:
             declared = await channel.queue_declare(queue, passive=True)
             ready[queue] = (declared.message_count or 0, declared.consumer_count or 0)
 
-        _, totals = await asyncio.gather(self._on_lanes(queues, count, missing_ok=True), self._api.totals(queues))
+        await self._on_lanes(queues, count, missing_ok=True)
         return {
             # Of dead letters nobody else takes any, so what is on loan is known to the letter.
             queue: Count(n_ready, self.n_held(queue))
@@ -185,6 +189,23 @@ class Broker:
             else _count(totals.get(queue, Totals()), n_ready=n_ready, n_consumers=n_consumers)
             for queue, (n_ready, n_consumers) in ready.items()
         }
+
+    async def counts_of_one_life(self, queues: Sequence[str]) -> tuple[int, dict[str, Count]]:
+        """Return what lies in `queues`, and a number that changes when the broker may have restarted meanwhile.
+
+        Raises:
+            ConnectionLost: it may have restarted while it was asked.
+        """
+        before = self._n_reconnects
+        counts = await self.counts(queues)
+        # What is ready came last, over the connection: that it was the same one tells that the rest came in its time.
+        if self._n_reconnects != before or not self._connection.connected:
+            raise ConnectionLost("the broker went away while queues were counted")
+        return before, counts
+
+    async def counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
+        """Return what the broker has counted at `queues`, or at all, since it started."""
+        return await self._api.counters(queues)
 
     async def all_counts(self) -> dict[str, Count]:
         """Return what lies in every queue of the vhost, all of it some seconds old and without consumers."""
@@ -231,6 +252,9 @@ class Broker:
         await asyncio.gather(*self._deletions, return_exceptions=True)
         await self._connection.close()
         await self._api.close()
+
+    def _count_reconnect(self) -> None:
+        self._n_reconnects += 1
 
     async def _seal(self) -> None:
         try:

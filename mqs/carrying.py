@@ -83,6 +83,15 @@ class Carrier:
                     case None:
                         return released
 
+    async def shut(self, workflow_id: WorkflowId, what: Shut) -> None:
+        """Let nothing more into the queues that `what` names.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        async with self.turn(workflow_id):
+            await self._shut(workflow_id, what)
+
     async def _declare(self, workflow_id: WorkflowId, found: Found) -> None:
         mqids = [profile.mqid for profile in found.profiles]
         with _declare_s.time():

@@ -194,7 +194,7 @@ class DeadLetters:
             found = await repository.find(tx, workflow_id)
             if found.group is None or found.group.activated_at is None:
                 raise NotFound(_NO_WORKFLOW)
-            if found.group.state is not GroupState.ACTIVE:
+            if found.group.state is not GroupState.ACTIVE or found.group.drained_at is not None:
                 raise Conflict(
                     "the workflow is over: nobody would take the events",
                     hint="export its dead letters, and publish them to a new workflow",

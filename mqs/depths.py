@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from mqs import repository
 from mqs.admission import Budget
+from mqs.book import TrafficBook
 from mqs.broker import Broker, Count
 from mqs.groups import Groups
 from mqs.shares import Held, owners_over
+from mqs.traffic import Traffic, n_arrived
 from runtime.store import Store
 from runtime.telemetry import gauge, log
 from schemas.documents import Collection
@@ -34,8 +36,12 @@ _owners_over = gauge("mqs_owners_over_share", "Owners whose queues are full, for
 _NOTHING = Count(0)
 
 
-async def depths(store: Store, broker: Broker, workflow_id: WorkflowId) -> DepthsAnswer:
+async def depths(
+    store: Store, broker: Broker, book: TrafficBook, workflow_id: WorkflowId, *, max_age_s: float
+) -> DepthsAnswer:
     """Return what lies in the queues of a workflow, in reservation order; a queue that does not exist is empty.
+
+    `max_age_s` is how old a queue's own report may be.
 
     Raises:
         NotFound: there is no such workflow.
@@ -44,6 +50,8 @@ async def depths(store: Store, broker: Broker, workflow_id: WorkflowId) -> Depth
     if found.group is None:
         raise NotFound("no queues of such a workflow")
     live = [profile.mqid for profile in found.profiles if profile.is_activated and profile.retired_at is None]
+    # Before what lies in the queues is counted, see `n_arrived`.
+    traffic = await book.look([profile.mqid for profile in found.profiles]) if found.group.activated_at else {}
     counts = await broker.counts([*live, dead_queue(workflow_id)]) if found.group.activated_at else {}
     dead = counts.get(dead_queue(workflow_id), _NOTHING)
     return DepthsAnswer(
@@ -56,10 +64,12 @@ async def depths(store: Store, broker: Broker, workflow_id: WorkflowId) -> Depth
                 n_unacknowledged=count.n_unacknowledged,
                 n_delayed=count.n_delayed,
                 n_consumers=count.n_consumers,
+                n_arrived=n_arrived(traffic.get(profile.mqid, Traffic()), count.n_ready),
             )
             for profile in found.profiles
         ],
         n_dead=dead.n_events,
+        max_age_s=max_age_s,
     )
 
 
@@ -86,8 +96,11 @@ async def backlogs(broker: Broker, mqids: Sequence[Mqid]) -> BacklogsAnswer:
 class Sampler:
     """Counts everything at intervals: for the gauges, and for the budgets of bytes and connections."""
 
-    def __init__(self, store: Store, broker: Broker, groups: Groups, *, budget: Budget, interval_s: float) -> None:
+    def __init__(
+        self, store: Store, broker: Broker, groups: Groups, book: TrafficBook, *, budget: Budget, interval_s: float
+    ) -> None:
         self._store = store
+        self._book = book
         self._broker = broker
         self._groups = groups
         self._budget = budget
@@ -122,7 +135,9 @@ class Sampler:
             _broker_connections.set(self._groups.load.n_connections)
             if self._budget.max_owner_bytes is not None:
                 await self._share(self._groups.load.bytes_of, self._budget.max_owner_bytes)
+        await self._book.keep(self._groups.load.counters_of if self._wants_load else await self._broker.counters())
         counts = await self._broker.all_counts()
+        self._book.forget(counts)
         public = await self._store.find(
             Collection.MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1}
         )

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
-from mqs import lifecycle, repository, reserving, retiring
+from mqs import endings, lifecycle, repository, reserving, retiring
 from mqs.admission import Admitted, Applicant, Budget, Usage, Verdict, verdicts
 from mqs.broker import Broker
 from mqs.carrying import Carrier
@@ -16,15 +16,15 @@ from mqs.grants import check_site
 from mqs.lifecycle import Outcome
 from mqs.management import Load
 from mqs.repository import Found
-from mqs.steps import Rules
+from mqs.steps import Rules, Shut
 from runtime.decision import Decision, Repeated
 from runtime.failpoints import failpoint
 from runtime.store import Store, Transaction
 from runtime.telemetry import counter, log
 from schemas.documents import GroupState, MQGroupDocument
 from schemas.errors import EWMSError
-from schemas.events import QueuesDeferred, WorkflowOver, WorkflowRequested
-from schemas.ids import EventId, WorkflowId, mqid
+from schemas.events import QueuesDeferred, WorkflowEnding, WorkflowOver, WorkflowRequested
+from schemas.ids import EventId, Mqid, WorkflowId, mqid
 from schemas.requests import ActivateQuery, ReserveQuery
 from schemas.topology import Service
 
@@ -139,6 +139,26 @@ class Groups:
         await self._store.transact(retire, inbox_id=f"{Service.MQS}:{event_id}")
         failpoint("mqs.over")
         await self._try(self.advance(event.workflow_id))
+
+    async def end(self, event_id: EventId, event: WorkflowEnding) -> None:
+        """Take in how a workflow wants to end by itself."""
+
+        async def note(tx: Transaction) -> Decision:
+            found = await repository.find(tx, event.workflow_id)
+            outcome = endings.wished(found.group, event, now=datetime.now(UTC))
+            return Decision(repository.changes(found, outcome), outcome.events)
+
+        await self._store.transact(note, inbox_id=f"{Service.MQS}:{event_id}")
+        failpoint("mqs.closed")
+        await self._try(self.advance(event.workflow_id))
+
+    async def shut(self, workflow_id: WorkflowId, mqids: tuple[Mqid, ...]) -> None:
+        """Let nothing more into these queues.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        await self._carrier.shut(workflow_id, Shut(mqids))
 
     async def advance(self, workflow_id: WorkflowId) -> None:
         """Do on the broker what the group's stored state asks for, until it asks for nothing more.

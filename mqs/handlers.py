@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from mqs import repository
+from mqs.book import TrafficBook
 from mqs.broker import Broker
 from mqs.deadletters import DeadLetters
 from mqs.depths import backlogs, depths
@@ -35,7 +36,7 @@ from schemas.deadletters import (
 )
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import NotFound, Rejected, Unavailable
-from schemas.events import Event, WorkflowOver, WorkflowRequested
+from schemas.events import Event, WorkflowEnding, WorkflowOver, WorkflowRequested
 from schemas.history import AttemptsQuery, ErrorGroupsQuery
 from schemas.ids import Mqid, WorkflowId
 from schemas.legacywire import Wire
@@ -76,7 +77,9 @@ class Handlers:
         broker: Broker,
         groups: Groups,
         issuer: Issuer,
+        book: TrafficBook,
         *,
+        settle_s: float,
         broker_address: str,
         user_life: timedelta,
         pilot_life: timedelta,
@@ -88,6 +91,8 @@ class Handlers:
         self._broker = broker
         self._groups = groups
         self._issuer = issuer
+        self._book = book
+        self._settle_s = settle_s
         self._broker_address = broker_address
         self._user_life = user_life
         self._pilot_life = pilot_life
@@ -102,6 +107,8 @@ class Handlers:
                 await self._groups.requested(event.id, requested)
             case WorkflowOver() as over:
                 await self._groups.over(event.id, over)
+            case WorkflowEnding() as ending:
+                await self._groups.end(event.id, ending)
             case _:
                 raise Rejected(f"MQS has no use for {event.type}")
 
@@ -116,7 +123,9 @@ class Handlers:
             case TaskProfilesQuery():
                 return await self._task_profiles(request)
             case DepthsQuery():
-                return await depths(self._store, self._broker, request.workflow_id)
+                return await depths(
+                    self._store, self._broker, self._book, request.workflow_id, max_age_s=self._settle_s
+                )
             case BacklogsQuery():
                 return await backlogs(self._broker, request.mqids)
             case ReserveQuery():

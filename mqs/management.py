@@ -4,7 +4,7 @@ What it says of queues is some seconds old: a quorum queue reports its figures a
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx2
 
 from mqs.shares import handfuls, name_pattern
+from mqs.traffic import Counters
 from runtime.amqp import full_jitter
 from runtime.telemetry import log
 from schemas.errors import Broken, Rejected, Unavailable
@@ -20,6 +21,9 @@ _TIMEOUT_S = 10.0
 
 #: Asks for the figures that the queues report themselves instead of those that the API keeps a history of.
 _TOTALS = {"disable_stats": "true", "enable_queue_totals": "true"}
+
+#: The columns that say what was counted at a queue; with its name, since without one a queue without figures is `[]`.
+_COUNTERS = "name,message_stats.publish,message_stats.ack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Load:
     n_bytes: int
     n_connections: int
     bytes_of: Mapping[str, int] = field(default_factory=dict)
+    counters_of: Mapping[str, Counters] = field(default_factory=dict)
 
 
 class Management:
@@ -98,12 +103,24 @@ class Management:
 
     async def load(self, *, connections: bool) -> Load:
         """Return what the vhost carries, its connections only where asked. Costs the broker a look at every queue."""
-        # With its name, since a queue that has no figures yet would come as `[]`.
-        queues = await self._get(f"/api/queues/{self._vhost}", {"columns": "name,message_bytes"})
+        columns = {"columns": f"{_COUNTERS},message_bytes"}
+        queues = await self._get(f"/api/queues/{self._vhost}", columns)
         path = f"/api/vhosts/{self._vhost}/connections"
         open_ones = await self._get(path, {"columns": "name"}) if connections else []
         bytes_of = {queue["name"]: queue.get("message_bytes", 0) for queue in queues}
-        return Load(sum(bytes_of.values()), len(open_ones), bytes_of)
+        return Load(sum(bytes_of.values()), len(open_ones), bytes_of, _counters(queues))
+
+    async def counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
+        """Return what the broker counted at `queues`, or at every queue of the vhost; those without events are out."""
+        path = f"/api/queues/{self._vhost}"
+        if queues is None:
+            return _counters(await self._get(path, {"columns": _COUNTERS}))
+        found: dict[str, Counters] = {}
+        for names in handfuls(queues):
+            page = {"page": "1", "page_size": str(len(names)), "name": name_pattern(names), "use_regex": "true"}
+            answer = await self._get(path, {"columns": _COUNTERS, **page})
+            found |= _counters(answer["items"])
+        return found
 
     async def policies(self) -> dict[str, Mapping[str, Any]]:
         """Return the policies of the vhost by name."""
@@ -145,6 +162,11 @@ def _totals(queue: Mapping[str, Any]) -> Totals:
     # Delayed events are in the sum and have no figure of their own here.
     n_delayed = max(0, queue.get("messages", 0) - n_ready - n_unacknowledged)
     return Totals(n_ready, n_unacknowledged, n_delayed)
+
+
+def _counters(queues: Iterable[Mapping[str, Any]]) -> dict[str, Counters]:
+    counted = ((queue["name"], queue.get("message_stats")) for queue in queues)
+    return {name: Counters(stats.get("publish", 0), stats.get("ack", 0)) for name, stats in counted if stats}
 
 
 def _says(policy: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:

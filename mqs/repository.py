@@ -5,6 +5,7 @@ MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
 MQLedgerColl   {_id: "queues", rev, n_queues}                     moves in the same transaction as the groups
 MQOrphanColl   {_id: <queue>, seen_at}                            queues on the broker that belong to no workflow
 FailedAttemptColl  {_id, workflow_id, cursor, expires_at, ...}    reports of pilots, the newest of each workflow
+MQTrafficColl  {_id: <mqid>, seen_at, before, now}                what has gone through a queue (`mqs.traffic`)
 """
 
 from collections import Counter
@@ -30,6 +31,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
         Index(("state", "admitted_at")),
         Index(("owner", "state")),
+        Index(("is_ending",), partial={"is_ending": True}),
     ],
     Collection.MQ_PROFILES: [
         Index(("mqid",), unique=True),
@@ -42,6 +44,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
         Index(("expires_at",), expire_after=timedelta()),
     ],
     Collection.LETTER_ORDERS: [Index(("workflow_id", "at")), Index(("at",), expire_after=timedelta(days=365))],
+    Collection.MQ_TRAFFIC: [Index(("seen_at",), expire_after=timedelta(days=30))],
     # A key goes once no token of it can be good any more.
     Collection.MQ_KEYS: [Index(("expires_at",), expire_after=timedelta())],
 }
@@ -94,6 +97,12 @@ async def waiting(reader: Reader) -> list[MQGroupDocument]:
     documents = await reader.find(
         Collection.MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
     )
+    return [MQGroupDocument.model_validate(document) for document in documents]
+
+
+async def ending(reader: Reader) -> list[MQGroupDocument]:
+    """Return the groups whose queues are looked at until their workflow ends by itself."""
+    documents = await reader.find(Collection.MQ_GROUPS, {"is_ending": True, "state": GroupState.ACTIVE.value})
     return [MQGroupDocument.model_validate(document) for document in documents]
 
 

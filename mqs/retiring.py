@@ -39,7 +39,7 @@ def over(
 
 def shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Shut, *, now: datetime) -> Outcome:
     """Return the group once the broker lets nothing more into the queues that `done` names."""
-    if group.state is not GroupState.RETIRING:
+    if group.state not in (GroupState.ACTIVE, GroupState.RETIRING):
         return UNCHANGED
     changed = (profile.model_copy(update={"shut_at": now}) for profile in profiles if profile.mqid in done.mqids)
     # The root counts the change, too.

@@ -78,6 +78,8 @@ class Settings(StoreSettings):
     event_retry_s: Seconds = 1
     event_retry_max_s: Seconds = 60
 
+    #: How often the broker's quorum queues report what lies in them; its own default, `quorum_tick_interval`.
+    broker_tick_s: Seconds = 5
     broker_retry_s: Seconds = 5
     deferred_retry_s: Seconds = 30
     retire_look_s: Seconds = 60
@@ -134,6 +136,11 @@ class Settings(StoreSettings):
             # Uses are noted once a look.
             abandoned=timedelta(seconds=max(self.retire_retention_s, self.user_token_life_s + self.retire_look_s)),
         )
+
+    @property
+    def settle_s(self) -> float:
+        """How old a queue's report can be: the time between two, and a second for a busy broker."""
+        return self.broker_tick_s + 1.0
 
     @property
     def patience(self) -> Patience:

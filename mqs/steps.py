@@ -85,6 +85,11 @@ def next_step(
             due = group.wake_at is None or now >= group.wake_at
             return Look(tuple(profile.mqid for profile in profiles)) if due else None
         case GroupState.ACTIVE:
+            # What tasks publish onto keeps its way in until nothing more can come from them; see `mqs.endings`.
+            if group.closed_at is not None and (
+                inputs := tuple(p.mqid for p in profiles if p.is_public and not p.is_output and p.shut_at is None)
+            ):
+                return Shut(inputs)
             return Remind() if group.wake_at is not None and now >= group.wake_at else None
         case GroupState.RETIRED:
             return None

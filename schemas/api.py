@@ -292,6 +292,9 @@ class QueueDepth(Object):
     #: Failed, and waiting for their next attempt.
     n_delayed: int = 0
     n_consumers: int
+    n_arrived: Annotated[
+        int | None, Field(description="How many events have ever come into it; null: the broker does not count them.")
+    ] = None
 
 
 class QueueDepths(Object):
@@ -300,6 +303,7 @@ class QueueDepths(Object):
     workflow_id: str
     queues: list[QueueDepth]
     n_dead: int
+    max_age_s: Annotated[float, Field(description="How old the figures of events in hand or put off may be.")] = 6.0
 
 
 #: The name of a submit command, or of an attribute. No document's key can hold a NUL.

@@ -1,7 +1,8 @@
 """What MongoDB keeps: the contract's objects with what we need beside them.
 
     WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
-    MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   FailedAttemptColl   LetterOrderColl
+    MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   MQTrafficColl
+             FailedAttemptColl   LetterOrderColl
 
 Every document's `_id` is its own id. `rev` counts the changes of an aggregate (a workflow with its taskforces; a
 group with its profiles) and stands on the aggregate's root. `wake_at` asks the timer loop to look again. `cursor`
@@ -14,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.endings import Completion
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile, TaskDirective, Taskforce, Workflow
 
@@ -31,6 +33,7 @@ class Collection(StrEnum):
     MQ_ORPHANS = "MQOrphanColl"
     FAILED_ATTEMPTS = "FailedAttemptColl"
     LETTER_ORDERS = "LetterOrderColl"
+    MQ_TRAFFIC = "MQTrafficColl"
 
 
 class QueuePlan(BaseModel):
@@ -68,6 +71,18 @@ class WorkflowDocument(Workflow):
     #: Why its work waits in vain, as the watch over stalled workflows last saw it; None: it does not. Written outside
     #: of the kernel, as statuses are; no decision reads it.
     stalled: dict[str, Any] | None = None
+    #: When the inputs were closed: from here on the workflow ends by itself.
+    inputs_closed_at: datetime | None = None
+    #: How many results end it, and whether dead letters count as results.
+    expected_results: int | None = None
+    counts_dead: bool = False
+    #: Counts what was said of the end; when MQS was last told it, and how often.
+    ending_number: int = 0
+    ending_told_at: datetime | None = None
+    n_ending_told: int = 0
+    #: How it ended by itself, and with how many dead letters; None: it has not.
+    completion: Completion | None = None
+    n_dead: int | None = None
 
 
 class TaskDirectiveDocument(TaskDirective):
@@ -151,6 +166,20 @@ class MQGroupDocument(MQGroup):
     replaying_until: datetime | None = None
     #: When the queues that outlive the workflow were last seen in use.
     last_used_at: datetime | None = None
+    #: How the workflow wants to end by itself; see `schemas.events.WorkflowEnding`. `closed_at`: its inputs are closed.
+    ending_number: int = 0
+    #: Whether its queues are looked at until it ends.
+    is_ending: bool = False
+    closed_at: datetime | None = None
+    levels: list[list[Mqid]] = Field(default_factory=list)
+    n_expected: int | None = None
+    counts_dead: bool = False
+    #: When WMS was told that the results had arrived, and that the queues were drained. What is drained stays so.
+    results_arrived_at: datetime | None = None
+    drained_at: datetime | None = None
+    #: What WMS was told with either.
+    n_results: int = 0
+    n_dead: int = 0
 
 
 class MQProfileDocument(MQProfile):

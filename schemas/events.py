@@ -99,7 +99,43 @@ class WorkflowOver(_OfWorkflow):
     TO: ClassVar = Service.MQS
 
 
+class WorkflowEnding(_OfWorkflow):
+    """How the workflow wants to end by itself. Repeated until it has ended; the highest `number` wins."""
+
+    TYPE: ClassVar = "workflow.ending"
+    TO: ClassVar = Service.MQS
+
+    number: int
+    #: Whether its inputs are closed: nothing more comes from outside.
+    is_closed: bool
+    #: The queues that tasks take events from: what is in one goes on into those of later levels only.
+    levels: list[list[Mqid]]
+    #: How many events are to arrive in the public output queues; None: nobody has said.
+    n_expected: int | None = None
+    #: Whether a dead letter counts as one of them.
+    counts_dead: bool = False
+
+
 # ---- MQS -> WMS
+
+
+class QueuesDrained(_OfWorkflow):
+    """The inputs are closed, and no task has an event before it any more, nor will it get one."""
+
+    TYPE: ClassVar = "queues.drained"
+    TO: ClassVar = Service.WMS
+
+    n_dead: int
+
+
+class ResultsArrived(_OfWorkflow):
+    """As many events as were expected have arrived in the workflow's public output queues."""
+
+    TYPE: ClassVar = "queues.results-arrived"
+    TO: ClassVar = Service.WMS
+
+    n_results: int
+    n_dead: int
 
 
 class QueuesActivated(_OfWorkflow):
@@ -263,6 +299,9 @@ class TaskforceStatuses(Payload):
 ControlPayload = (
     WorkflowRequested
     | WorkflowOver
+    | WorkflowEnding
+    | QueuesDrained
+    | ResultsArrived
     | QueuesActivated
     | QueuesDeferred
     | TaskforceStart
@@ -282,6 +321,9 @@ PAYLOADS: dict[str, type[Payload]] = {
     for payload in (
         WorkflowRequested,
         WorkflowOver,
+        WorkflowEnding,
+        QueuesDrained,
+        ResultsArrived,
         QueuesActivated,
         QueuesDeferred,
         TaskforceStart,

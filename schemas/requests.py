@@ -170,6 +170,8 @@ class Depth(_Closed):
     #: Failed, and waiting for their next attempt.
     n_delayed: int = 0
     n_consumers: int
+    #: How many events have ever come into it; None: the broker does not count them.
+    n_arrived: int | None = None
 
 
 class DepthsAnswer(_Closed):
@@ -178,6 +180,8 @@ class DepthsAnswer(_Closed):
     kind: Literal["depths"] = "depths"
     queues: list[Depth]
     n_dead: int
+    #: How old the figures of unacknowledged and delayed events may be.
+    max_age_s: float = 6.0
 
 
 class QueueBacklog(_Closed):

@@ -92,6 +92,7 @@ def _mqs(wires: Wires) -> dict[str, str]:
         "EWMS_DATA_AMQP_URL": broker.data_url,
         "EWMS_RABBITMQ_API_URL": broker.api_url,
         "EWMS_BROKER_ADDRESS": broker.address,
+        "EWMS_BROKER_TICK_S": "1",
         "EWMS_BROKER_KEY_FILE": str(broker.key_files.private),
         "EWMS_BROKER_PUBLIC_KEY_FILE": str(broker.key_files.public),
         "EWMS_MQS_URL": wires.mqs,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli import cluster, dlq, doctor, image, login, queue, task, taskforce, up, workflow
+from ewms.cli import cluster, dlq, doctor, ending, image, login, queue, task, taskforce, up, workflow
 from ewms.cli.context import Options, Output
 
 app = typer.Typer(
@@ -17,6 +17,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+workflow.app.command("close-inputs")(ending.close_inputs)
+workflow.app.command("expect")(ending.expect)
 app.add_typer(workflow.app, name="workflow")
 app.add_typer(task.app, name="task")
 app.add_typer(taskforce.app, name="taskforce")

@@ -5,7 +5,16 @@ import re
 from enum import IntEnum
 from typing import Any
 
-from ewms.errors import CannotRun, OutcomeFailed, PublishFailed, Refused, ServerAnswer, TimedOut
+from ewms.errors import (
+    Aborted,
+    CannotRun,
+    DoneWithFailures,
+    OutcomeFailed,
+    PublishFailed,
+    Refused,
+    ServerAnswer,
+    TimedOut,
+)
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
 
 #: Files are read and written where their errors are told; of what is left only the output can fail in these ways.
@@ -27,6 +36,8 @@ class Exit(IntEnum):
     CONFLICT = 5
     TIMEOUT = 6
     UNREACHABLE = 7
+    DONE_WITH_FAILURES = 8
+    ABORTED = 9
     INTERRUPTED = 130
 
 
@@ -35,6 +46,10 @@ def exit_of(error: BaseException) -> Exit:
     match error:
         case KeyboardInterrupt():
             return Exit.INTERRUPTED
+        case DoneWithFailures():
+            return Exit.DONE_WITH_FAILURES
+        case Aborted():
+            return Exit.ABORTED
         case OutcomeFailed() | PublishFailed():
             return Exit.FAILED
         case TimedOut():

@@ -32,6 +32,9 @@ def publish(
             help="The field that identifies an event. Published again, its task runs again, and its results come once."
         ),
     ] = None,
+    close_inputs: Annotated[
+        bool, typer.Option("--close-inputs", help="Then close the workflow's inputs: it ends by itself.")
+    ] = False,
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
     """Publish events, one a line, and wait until the broker has confirmed each."""
@@ -39,7 +42,11 @@ def publish(
 
     given: Options = context.obj
     with given.client() as ews:
-        publisher = ews.run(workflow).queue(alias).publisher(active_timeout=duration("--active-within", active_within))
+        publisher = (
+            ews.run(workflow)
+            .queue(alias)
+            .publisher(active_timeout=duration("--active-within", active_within), close_inputs=close_inputs)
+        )
         publisher.notify = given.say
         try:
             with publisher:

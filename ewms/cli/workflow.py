@@ -182,7 +182,7 @@ def _report(
         on_notice=given.say,
     )
     if not given.write(outcome.state.as_json(), [run.id]):
-        given.say(f"{run.id} is {until if until != 'over' else outcome.state.workflow.deactivated or until}")
+        given.say(f"{run.id} is {until if until != 'over' else outcome.word}")
     if until == "over":
         outcome.raise_for_failures()
 

@@ -119,6 +119,15 @@ def client(stack: Stack) -> Iterator[Client]:
         yield ews
 
 
+@pytest.fixture
+def mended(stack: Stack) -> object:
+    """Whatever a test killed and did not start again is started for the next test."""
+    yield
+    for name in stack.names:
+        if not stack.child(name).is_running:
+            stack.start(name)
+
+
 def shell_task(script: str, *, inputs: list[str], outputs: list[str], n_workers: int = 4, **pilot: Any) -> Task:
     """Return a task that runs `script` by a shell on the worker itself; `$1` is the infile and `$2` the outfile."""
     return Task(

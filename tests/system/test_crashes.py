@@ -90,15 +90,6 @@ def _ended_well(run: Run, received: _Received, stack: Stack) -> None:
         assert _clusters(stack, taskforce.taskforce_uuid) == {taskforce.cluster_id}
 
 
-@pytest.fixture
-def mended(stack: Stack) -> object:
-    """Whatever a test killed and did not start again is started for the next test."""
-    yield
-    for name in stack.names:
-        if not stack.child(name).is_running:
-            stack.start(name)
-
-
 @pytest.mark.usefixtures("mended")
 def test_killing_each_process_once_in_the_middle_of_a_run_loses_nothing(client: Client, stack: Stack) -> None:
     run = client.submit(one_task(SCRIPT))

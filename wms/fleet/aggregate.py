@@ -163,8 +163,7 @@ class Draft:
 
     def _wake_at(self) -> datetime | None:
         dues = [due for taskforce in self if (due := self._due(taskforce)) is not None]
-        if (due := queues_due(self.workflow)) is not None:
-            dues.append(due)
+        dues += [due for due in (queues_due(self.workflow), ending_due(self.workflow)) if due is not None]
         if self.before.others_open is not None and self.before.workflow.wake_at is not None:
             # What the absent ones need is in the old time. Waking too early costs one look.
             dues.append(self.before.workflow.wake_at)
@@ -197,3 +196,10 @@ def queues_due(workflow: WorkflowDocument) -> datetime | None:
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_asked_at is None:
         return None
     return ask_again_at(workflow.queues_asked_at, workflow.n_queues_asked)
+
+
+def ending_due(workflow: WorkflowDocument) -> datetime | None:
+    """Return when MQS is due to be told again how `workflow` wants to end; None: it need not be."""
+    if workflow.deactivated is not None or workflow.ending_told_at is None:
+        return None
+    return ask_again_at(workflow.ending_told_at, workflow.n_ending_told)

@@ -1,6 +1,6 @@
 """The one place through which workflows change: load, decide, record.
 
-    gateway  -> submit  deactivate  add_workers
+    gateway  -> submit  deactivate  add_workers  change_ending
     events   -> queues_answered  reported
     launcher -> launch              timers -> wake
 
@@ -19,7 +19,7 @@ from runtime.telemetry import log
 from schemas.api import WorkflowRequest
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import NotFound, OverQuota, Rejected
-from schemas.events import Payload, QueuesActivated, QueuesDeferred, TaskforceSubmitted
+from schemas.events import Payload, QueuesActivated, ResultsArrived, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
 from schemas.limits import MAX_TASK_QUEUES
 from schemas.phases import Deactivated, Phase
@@ -33,7 +33,17 @@ from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
 from wms.fleet.minting import Mint
 from wms.fleet.ordering import Turns
 from wms.fleet.requests import new_workflow
-from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
+from wms.fleet.stimuli import (
+    AddWorkers,
+    CloseInputs,
+    Deactivate,
+    ExpectResults,
+    Launch,
+    QueueReport,
+    Report,
+    Stimulus,
+    Woken,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +199,32 @@ class Fleet:
             taskforce: Document = (await self._transact(step, once)).answer
             return taskforce
 
-    async def queues_answered(self, answer: QueuesActivated | QueuesDeferred, once: Once) -> None:
+    async def change_ending(
+        self, workflow_id: WorkflowId, wish: CloseInputs | ExpectResults, caller: Access, once: Once | None = None
+    ) -> Document:
+        """Have a workflow end by itself as `wish` says; return its `Ending`.
+
+        Raises:
+            NotFound: it is unknown, or not the caller's.
+            Conflict, Unprocessable: it cannot end so.
+        """
+
+        async def step(tx: Transaction) -> Decision:
+            before = await self._load(tx, workflow_id, with_tasks=True)
+            if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
+                raise NotFound(f"no workflow found with id: {workflow_id}")
+            outcome = decide(before, wish, _now())
+            return self._decision(before, replace(outcome, answer=outcome.answer.model_dump(mode="json")))
+
+        async with self._turns.of(workflow_id):
+            ending: Document = (await self._transact(step, once)).answer
+            return ending
+
+    async def queues_answered(self, answer: QueueReport, once: Once) -> None:
         """Take in what MQS says of a workflow's queues."""
-        await self._apply(answer.workflow_id, answer, once)
+        await self._apply(
+            answer.workflow_id, answer, once, with_tasks=isinstance(answer, QueuesActivated | ResultsArrived)
+        )
 
     async def reported(self, report: Report, sender: str, once: Once) -> None:
         """Take in what a TMS, the `sender`, says of a taskforce.

@@ -10,6 +10,8 @@ from schemas.events import (
     Event,
     QueuesActivated,
     QueuesDeferred,
+    QueuesDrained,
+    ResultsArrived,
     TaskforceCompleted,
     TaskforceRemoved,
     TaskforceRemoveFailed,
@@ -37,7 +39,7 @@ class Handlers:
                 _check_sender(event, tms_service(statuses.schedd))
                 # Newest wins by itself: no inbox row, and nothing lost if we die before it is written.
                 self._snapshots.offer(statuses)
-            case QueuesActivated() | QueuesDeferred() as answer:
+            case QueuesActivated() | QueuesDeferred() | QueuesDrained() | ResultsArrived() as answer:
                 _check_sender(event, Service.MQS)
                 await self._fleet.queues_answered(answer, once)
             case (

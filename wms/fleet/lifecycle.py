@@ -1,7 +1,7 @@
 """A workflow's aggregate and a stimulus become moves, log lines and events to send. (core)
 
-    user    Deactivate  AddWorkers
-    MQS     QueuesActivated  QueuesDeferred
+    user    Deactivate  AddWorkers  CloseInputs  ExpectResults      the last two -> `completion`
+    MQS     QueuesActivated  QueuesDeferred  QueuesDrained  ResultsArrived      the last two -> `completion`
     WMS     Launch (the launcher's choice)  Woken (a timer: repeat what was not answered)
     TMS     TaskforceSubmitted  -SubmitFailed  -Removed  -RemoveFailed  -Completed     -> `reports`
 
@@ -13,15 +13,16 @@ from datetime import datetime, timedelta
 
 from schemas.documents import TaskforceDocument
 from schemas.errors import Broken, NotFound, Rejected, Unprocessable
-from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowOver
+from schemas.events import Payload, QueuesActivated, QueuesDeferred, QueuesDrained, ResultsArrived, WorkflowOver
 from schemas.limits import MAX_TASKFORCES
 from schemas.objects import PhaseChange
-from schemas.phases import WANTED, Phase
-from wms.fleet import launching, reports
+from schemas.phases import Phase
+from wms.fleet import completion, launching, reports
 from wms.fleet.aggregate import Aggregate, Draft, Outcome, ask_again_at, is_over, queues_due
+from wms.fleet.ending import end_workflow
 from wms.fleet.orders import ask_to_start, ask_to_stop
 from wms.fleet.requests import queues_wanted
-from wms.fleet.stimuli import AddWorkers, Deactivate, Launch, Stimulus, Woken
+from wms.fleet.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults, Launch, Stimulus, Woken
 
 ACTIVATOR = "Workflow MQ Activator"
 LAUNCHER = "Taskforce Launch Control"
@@ -44,7 +45,7 @@ def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
     """Return what `stimulus` makes of `aggregate`.
 
     Raises:
-        NotFound, Unprocessable: a user wants what is no longer possible.
+        NotFound, Unprocessable, Conflict: a user wants what is no longer possible.
     """
     match stimulus:
         case Deactivate():
@@ -59,6 +60,14 @@ def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
             return _activated(aggregate, now)
         case QueuesDeferred():
             return _deferred(aggregate, stimulus, now)
+        case CloseInputs():
+            return completion.close_inputs(aggregate, now)
+        case ExpectResults():
+            return completion.expect_results(aggregate, stimulus, now)
+        case QueuesDrained():
+            return completion.drained(aggregate, stimulus, now)
+        case ResultsArrived():
+            return completion.results_arrived(aggregate, stimulus, now)
         case _:
             return reports.decide(aggregate, stimulus, now)
 
@@ -68,21 +77,7 @@ def _deactivated(aggregate: Aggregate, stimulus: Deactivate, now: datetime) -> O
     if workflow.deactivated is not None:
         raise no_such_active_workflow(workflow.workflow_id)
     draft = Draft(aggregate, now)
-    draft.change_workflow(deactivated=stimulus.label, deactivated_ts=now.timestamp())
-    n_stopped = 0
-    for taskforce in draft:
-        context = f"User deactivated ({stimulus.label}) workflow"
-        if taskforce.phase not in WANTED:
-            context += f" but taskforce is already ending/finished ({taskforce.phase})"
-            draft.note(taskforce, Phase.PENDING_STOPPER, by=USER, context=context)
-            continue
-        n_stopped += 1
-        stopped = draft.move(taskforce, Phase.PENDING_STOPPER, by=USER, context=context)
-        if taskforce.phase in (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH):
-            # No TMS has ever heard of it.
-            draft.change(stopped, ended_at=now)
-        else:
-            ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0, n_remove_failures=0))
+    n_stopped = end_workflow(draft, stimulus.label, by=USER, context=f"User deactivated ({stimulus.label}) workflow")
     return draft.settle(answer=n_stopped)
 
 
@@ -141,8 +136,8 @@ def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetim
 def orphaned(stimulus: Stimulus) -> tuple[Payload, ...]:
     """Return what is to be said of a workflow that no document knows: its queues must not live on."""
     match stimulus:
-        case QueuesActivated(workflow_id=workflow_id) | QueuesDeferred(workflow_id=workflow_id):
-            return (WorkflowOver(workflow_id=workflow_id),)
+        case QueuesActivated() | QueuesDeferred() | QueuesDrained() | ResultsArrived():
+            return (WorkflowOver(workflow_id=stimulus.workflow_id),)
         case _:
             return ()
 
@@ -156,6 +151,7 @@ def _activated(aggregate: Aggregate, now: datetime) -> Outcome:
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
     draft.change_workflow(queues_active_at=now, queues_asked_at=None, queues_deferred="")
+    completion.repeat_wish(draft)
     for taskforce in draft:
         if taskforce.phase is Phase.PRE_MQ_ACTIVATION:
             draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR)
@@ -220,6 +216,7 @@ def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
             queues_deferred=MQS_SILENT if silent else workflow.queues_deferred,
         )
         draft.send(queues_wanted(workflow, {t.schedd for t in draft}))
+    completion.ask_again(draft)
     for taskforce in draft:
         unanswered = taskforce.asked_at is not None and ask_again_at(taskforce.asked_at, taskforce.n_asked) <= now
         match taskforce.phase:

@@ -7,6 +7,8 @@ from schemas.documents import TaskDirectiveDocument
 from schemas.events import (
     QueuesActivated,
     QueuesDeferred,
+    QueuesDrained,
+    ResultsArrived,
     TaskforceCompleted,
     TaskforceRemoved,
     TaskforceRemoveFailed,
@@ -38,6 +40,20 @@ class AddWorkers:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseInputs:
+    """The user says that no more events will come: the workflow ends by itself when those that came are settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectResults:
+    """The user says how many results end the workflow."""
+
+    n: int
+    #: Whether a dead letter counts as a result.
+    counts_dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """It is this taskforce's turn."""
 
@@ -56,4 +72,7 @@ class Woken:
 #: What a TMS says of one taskforce.
 Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | TaskforceRemoveFailed | TaskforceCompleted
 
-Stimulus = Deactivate | AddWorkers | Launch | Woken | QueuesActivated | QueuesDeferred | Report
+#: What MQS says of a workflow's queues.
+QueueReport = QueuesActivated | QueuesDeferred | QueuesDrained | ResultsArrived
+
+Stimulus = Deactivate | AddWorkers | CloseInputs | ExpectResults | Launch | Woken | QueueReport | Report

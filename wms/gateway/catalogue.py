@@ -14,6 +14,7 @@ from wms.fleet.fleet import Fleet
 from wms.gateway import docs
 from wms.gateway.calls import AnyRoute, OpenRoute, answered
 from wms.gateway.confirmations import Confirmations
+from wms.gateway.endings import Endings
 from wms.gateway.failures import Failures
 from wms.gateway.locations import Locations
 from wms.gateway.queues import Queues
@@ -30,6 +31,7 @@ def routes(
     """Return all routes but those of health and of the document itself."""
     return [
         *Workflows(fleet, store).routes(),
+        *Endings(fleet, store).routes(),
         *Taskforces(fleet, store, query_max_bytes=query_max_bytes).routes(),
         *Queues(store, bus, http).routes(),
         *Failures(store, bus).routes(),

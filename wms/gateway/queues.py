@@ -113,9 +113,11 @@ class Queues:
         query = DepthsQuery(workflow_id=WorkflowId(workflow_id))
         try:
             match await self._mqs.ask(query):
-                case DepthsAnswer(queues=queues, n_dead=n_dead):
+                case DepthsAnswer(queues=queues, n_dead=n_dead, max_age_s=max_age_s):
                     depths = [QueueDepth.model_validate(depth.model_dump()) for depth in queues]
-                    return answered(QueueDepths(workflow_id=workflow_id, queues=depths, n_dead=n_dead))
+                    return answered(
+                        QueueDepths(workflow_id=workflow_id, queues=depths, n_dead=n_dead, max_age_s=max_age_s)
+                    )
                 case other:
                     raise Broken(f"MQS answered {other.kind} to {query.kind}")
         except NotFound:

@@ -72,6 +72,11 @@ def check(workflow: WorkflowDocument, wished: Wish) -> None:
                 f"{name} takes no more events: the workflow is {workflow.deactivated.lower()}",
                 hint="request a new workflow for further events",
             )
+        case Use.PUBLISH if workflow.inputs_closed_at is not None:
+            raise Unprocessable(
+                f"{name} takes no more events: the workflow's inputs are closed",
+                hint="request a new workflow for further events",
+            )
         case Use.CONSUME if not queue.is_output:
             raise Unprocessable(
                 f"{name} is for publishing onto: the workflow's tasks take the events from it, and nobody else may",

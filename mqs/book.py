@@ -1,0 +1,86 @@
+"""Keeps what has gone through queues across restarts of the broker; `mqs.traffic` decides about it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from mqs.broker import Broker
+from mqs.traffic import Counters, Traffic, after_count
+from runtime.decision import Decision, Insert, Update
+from runtime.store import Store, Transaction
+from schemas.documents import Collection
+
+#: Documents that one transaction writes.
+_MOST_AT_ONCE = 500
+
+
+class TrafficBook:
+    """What has gone through each queue, as far as it was looked at."""
+
+    def __init__(self, store: Store, broker: Broker) -> None:
+        self._store = store
+        self._broker = broker
+        #: As it lies in the database.
+        self._kept: dict[str, Traffic] = {}
+
+    async def look(self, queues: Sequence[str]) -> dict[str, Traffic]:
+        """Return what has gone through `queues`.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        counters = await self._broker.counters(queues)
+        await self._load(queues)
+        # The broker says nothing of a queue that has had no event in this life of the broker.
+        return {
+            queue: after_count(kept, counters[queue]) if queue in counters else kept
+            for queue, kept in ((queue, self._kept.get(queue, Traffic())) for queue in queues)
+        }
+
+    async def keep(self, counters: Mapping[str, Counters]) -> None:
+        """Write down what the broker has counted, by queue.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        await self._load(counters)
+        moved = {
+            queue: after
+            for queue, counted in counters.items()
+            if (after := after_count(self._kept.get(queue, Traffic()), counted)) != self._kept.get(queue)
+        }
+        for some in _parts(list(moved)):
+            await self._write({queue: moved[queue] for queue in some})
+
+    def forget(self, queues: Iterable[str]) -> None:
+        """Keep in memory only what is known of `queues`; the documents go by their age."""
+        here = set(queues)
+        self._kept = {queue: traffic for queue, traffic in self._kept.items() if queue in here}
+
+    async def _load(self, queues: Iterable[str]) -> None:
+        unknown = [queue for queue in queues if queue not in self._kept]
+        for some in _parts(unknown):
+            for document in await self._store.find(Collection.MQ_TRAFFIC, {"_id": {"$in": some}}):
+                self._kept[document["_id"]] = Traffic(Counters(**document["before"]), Counters(**document["now"]))
+
+    async def _write(self, moved: Mapping[str, Traffic]) -> None:
+        async def step(tx: Transaction) -> Decision:
+            now = datetime.now(UTC)
+            known = await tx.find(Collection.MQ_TRAFFIC, {"_id": {"$in": list(moved)}}, projection={"_id": 1})
+            there = {document["_id"] for document in known}
+            return Decision(
+                tuple(
+                    Update(Collection.MQ_TRAFFIC, queue, set={**asdict(traffic), "seen_at": now})
+                    if queue in there
+                    else Insert(Collection.MQ_TRAFFIC, {"_id": queue, **asdict(traffic), "seen_at": now})
+                    for queue, traffic in moved.items()
+                )
+            )
+
+        await self._store.transact(step)
+        self._kept |= moved
+
+
+def _parts(queues: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(queues), _MOST_AT_ONCE):
+        yield queues[start : start + _MOST_AT_ONCE]

@@ -1,0 +1,38 @@
+"""How a workflow ends by itself: the words, and the bodies of the REST routes that speak of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.objects import Object
+
+
+class Completion(StrEnum):
+    """How a workflow ended by itself."""
+
+    DONE = "done"
+    DONE_WITH_FAILURES = "done with failures"
+
+
+class ExpectedResults(Object):
+    """POST /workflows/{id}/expected-results: end the workflow when so many results have arrived."""
+
+    n: Annotated[int, Field(strict=True, ge=1, le=2**53)]
+    count_failures: Annotated[bool, Field(description="Whether a dead letter counts as a result.")] = False
+
+
+class Ending(Object):
+    """GET /workflows/{id}/ending: whether and how a workflow ends by itself. Routes that change it answer so, too."""
+
+    workflow_id: str
+    inputs_closed_at: datetime | None
+    expected_results: int | None
+    count_failures: bool
+    #: How it ended by itself; null: it has not, or a user has ended it.
+    completion: Completion | None
+    #: How many dead letters it had then.
+    n_dead: int | None
+    #: Whether every result that there will be has arrived in the public queues.
+    has_all_results: bool
