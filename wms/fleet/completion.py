@@ -11,6 +11,7 @@ The same holds for a task that makes events without taking any. Such a workflow 
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from schemas.documents import TaskDirectiveDocument, WorkflowDocument
@@ -134,7 +135,8 @@ def results_arrived(aggregate: Aggregate, event: ResultsArrived, now: datetime) 
     if workflow.deactivated is not None or workflow.expected_results is None or n < workflow.expected_results:
         return Outcome(aggregate)
     try:
-        return close_inputs(aggregate, now)
+        # MQS has no use for the answer that a user gets.
+        return replace(close_inputs(aggregate, now), answer=None)
     except Unprocessable:
         return _complete(aggregate, event.n_dead, now, why=f"{event.n_results} results have arrived")
 

@@ -133,6 +133,7 @@ def test_expected_results_close_the_inputs_so_that_what_is_under_way_is_done_fir
     outcome = decide(state, arrived(state, 3), later(seconds=2))
     assert outcome.after.workflow.inputs_closed_at == later(seconds=2)
     assert outcome.after.workflow.deactivated is None
+    assert outcome.answer is None, "it is kept with the event's id, and a model is nothing that the database can hold"
     assert [event.is_closed for event in outcome.events if isinstance(event, WorkflowEnding)] == [True]
 
 
