@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from schemas.ids import TaskforceUuid, workflow_of
 from schemas.phases import WANTED, Phase
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus
 
@@ -58,7 +59,7 @@ _PASSING = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.SLOT_AWAITED, Lack.P
 class Crew:
     """What is known of one taskforce's workers. `asks_itself`: its TMS asks for work over REST."""
 
-    taskforce_uuid: str
+    taskforce_uuid: TaskforceUuid
     task_id: str
     schedd: str
     phase: Phase
@@ -210,7 +211,7 @@ def _command(lack: Lack, crew: Crew) -> str:
         case Lack.GONE | Lack.ENDED:
             return _add_workers(crew)
         case Lack.PILOT_FAILED:
-            return f"ewms task logs {crew.task_id}"
+            return f"ewms task errors {workflow_of(crew.taskforce_uuid)}"
         case Lack.NO_SLOT | Lack.TMS_SILENT:
             return _elsewhere(lack, crew)
         case _:

@@ -157,7 +157,7 @@ def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetim
         return None
     else:
         return _nobody_comes(task_id, n_waiting, _merged(crews, now))
-    return Obstacle(kind, kind, text, f"ewms task logs {task_id}", task_id, n_waiting)
+    return Obstacle(kind, kind, text, f"ewms taskforce why {task_id}", task_id, n_waiting)
 
 
 def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:

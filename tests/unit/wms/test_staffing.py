@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.ids import TaskforceUuid
 from schemas.phases import WANTED, Phase
 from schemas.statuses import JobStatus, PilotStatus
 from tests.unit.wms.fleets import NOW, later
 from wms.fleet.staffing import Crew, Lack, crew_of, missing_workers
 
-TF = "TF-6b00e09f-926a610b-485d2fc0-57c5a8e4"
+TF = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 TASK = "TK-6b00e09f-926a610b-485d2fc0"
 SHOW = f"ewms taskforce show {TF}"
 MORE = f"ewms task add-workers {TASK} -n 4"
-LOGS = f"ewms task logs {TASK}"
+ERRORS = "ewms task errors WF-6b00e09f-926a610b"
 PLACES = "ewms cluster list"
 
 
@@ -116,7 +117,7 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
         (jobs("RUNNING"), Lack.PREPARING, "start, and take no events yet", SHOW),
         (jobs("RUNNING", "Started"), Lack.PREPARING, "start, and take no events yet", SHOW),
         (jobs("RUNNING", "RunningInitCommand"), Lack.PREPARING, "start, and take no events yet", SHOW),
-        (jobs("RUNNING", "FatalError"), Lack.PILOT_FAILED, "failed, and take no more events", LOGS),
+        (jobs("RUNNING", "FatalError"), Lack.PILOT_FAILED, "failed, and take no more events", ERRORS),
         (jobs("RUNNING", "Done"), Lack.LEAVING, "leave, and take no more events", SHOW),
         (jobs("RUNNING", "PendingRemainingTasks"), Lack.LEAVING, "leave, and take no more events", SHOW),
         (jobs("SUSPENDED", "Tasking"), Lack.SUSPENDED, "suspended by their machine", SHOW),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.phases import Phase
 from tests.unit.wms.fleets import NOW, later
-from tests.unit.wms.test_staffing import LOGS, MORE, PLACES, SHOW, TASK, crew, jobs
+from tests.unit.wms.test_staffing import ERRORS, MORE, PLACES, SHOW, TASK, crew, jobs
 from wms.fleet.staffing import Crew, missing_workers
 from wms.fleet.stalling import PATIENCE, Backlog, Kind, Obstacle, Seen, find_obstacles, is_suspect, judge
 
@@ -22,7 +22,7 @@ HOPELESS: dict[str, tuple[Crew, str, str]] = {
     "all removed": (jobs("REMOVED"), "gone", MORE),
     "all held": (jobs("HELD: Out of memory"), "held", SHOW),
     "no slot matches": (jobs("IDLE", unmatched="no slot offers 999 GB of memory"), "no-slot", PLACES),
-    "all failed": (jobs("RUNNING", "FatalError"), "pilot-failed", LOGS),
+    "all failed": (jobs("RUNNING", "FatalError"), "pilot-failed", ERRORS),
     "all suspended": (jobs("SUSPENDED", "Tasking"), "suspended", SHOW),
     "start given up": (crew(Phase.PENDING_STARTER, stuck="no such image"), "start-failed", SHOW),
     "TMS silent before the start": (
@@ -111,7 +111,11 @@ def test_failed_events_that_wait_for_their_next_attempt_wait_in_vain_too() -> No
 def test_consumers_that_take_nothing_are_told_whoever_they_are(name: str) -> None:
     crew_ = HOPELESS[name][0] if name in HOPELESS else HOPEFUL[name]
     (obstacle,) = find_obstacles(seen(crew_, backlog=Backlog(n_ready=3, n_consumers=2)), NOW)
-    assert (obstacle.kind, obstacle.cause, obstacle.command) == (Kind.TAKES_NOTHING, "takes-nothing", LOGS)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (
+        Kind.TAKES_NOTHING,
+        "takes-nothing",
+        f"ewms taskforce why {TASK}",
+    )
     assert obstacle.text == "3 event(s) wait, and the 2 consumer(s) of the queue take nothing"
 
 
