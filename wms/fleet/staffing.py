@@ -35,11 +35,12 @@ class Lack(StrEnum):
     START_FAILED = "start-failed"
     NO_SLOT = "no-slot"
     HELD = "held"
-    PILOT_FAILED = "pilot-failed"
     GONE = "gone"
     SUSPENDED = "suspended"
     ENDED = "ended"
-    #: From here on it passes by itself.
+    #: From here on it passes by itself; a pause may take minutes.
+    PAUSED = "paused"
+    PILOT_FAILED = "pilot-failed"
     START_AGAIN = "start-again"
     STARTING = "starting"
     SLOT_AWAITED = "slot-awaited"
@@ -52,7 +53,12 @@ class Lack(StrEnum):
         return list(Lack).index(self)
 
 
-_PASSING = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.SLOT_AWAITED, Lack.PREPARING, Lack.LEAVING})
+#: How TMS spells the hold in which a job waits for its next start after its pilot has ended early.
+PAUSE = "starts again after a pause"
+
+#: What passes by itself, but only after a pause of seconds or minutes; what passes as soon as the pool lets it.
+_LATER = frozenset({Lack.PAUSED, Lack.PILOT_FAILED})
+_SOON = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.SLOT_AWAITED, Lack.PREPARING, Lack.LEAVING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +101,12 @@ class Missing:
     @property
     def is_coming(self) -> bool:
         """Whether these workers will be there without anybody's doing."""
-        return self.lack in _PASSING
+        return self.lack in _SOON | _LATER
+
+    @property
+    def is_soon(self) -> bool:
+        """Whether they will be there as soon as the pool lets them."""
+        return self.lack in _SOON
 
 
 def crew_of(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
@@ -180,6 +191,8 @@ def _in_pool(crew: Crew, now: datetime) -> list[Missing]:
 
 def _lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
     """Return why jobs that stand so take no events; None if they do."""
+    if job.startswith(JobStatus.HELD) and PAUSE in job:
+        return Lack.PAUSED, "ended early, and start again by themselves after a pause"
     if job.startswith(JobStatus.HELD):
         return Lack.HELD, f"held: {job.partition(':')[2].strip() or 'no reason given'}"
     match job:
@@ -188,7 +201,7 @@ def _lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
         case JobStatus.RUNNING if pilot in _PREPARING:
             return Lack.PREPARING, "start, and take no events yet"
         case JobStatus.RUNNING if pilot == PilotStatus.FATAL_ERROR:
-            return Lack.PILOT_FAILED, "failed, and take no more events"
+            return Lack.PILOT_FAILED, "failed, and keep their slots for some minutes before they start again"
         case JobStatus.RUNNING:
             return Lack.LEAVING, "leave, and take no more events"
         case JobStatus.IDLE if crew.unmatched:
@@ -210,7 +223,7 @@ def _command(lack: Lack, crew: Crew) -> str:
     match lack:
         case Lack.GONE | Lack.ENDED:
             return _add_workers(crew)
-        case Lack.PILOT_FAILED:
+        case Lack.PILOT_FAILED | Lack.PAUSED:
             return f"ewms task errors {workflow_of(crew.taskforce_uuid)}"
         case Lack.NO_SLOT | Lack.TMS_SILENT:
             return _elsewhere(lack, crew)

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     BROKER_AWAY = "broker-away"
     #: Events wait for a task that has no worker, and none is coming; or a source has none.
     NO_WORKERS = "no-workers"
+    #: Events wait for a task all of whose workers ended early and pause, for seconds or minutes, before the next start.
+    PAUSED = "paused"
     #: Events wait for a task whose workers are said to run, but nobody takes events from its queues.
     NO_TAKERS = "no-takers"
     #: Events wait, workers are connected, and take nothing.
@@ -38,6 +40,7 @@ PATIENCE: Mapping[Kind, timedelta] = {
     Kind.QUEUES_AWAITED: timedelta(0),
     Kind.BROKER_AWAY: timedelta(seconds=10),
     Kind.NO_WORKERS: timedelta(seconds=8),
+    Kind.PAUSED: timedelta(seconds=20),
     Kind.NO_TAKERS: timedelta(seconds=15),
     Kind.TAKES_NOTHING: timedelta(seconds=45),
 }
@@ -162,7 +165,9 @@ def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetim
 
 def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
     """Return what keeps a task from its runs that takes no events; its workers that have ended are done."""
-    missing = [one for one in _merged(crews, now) if one.lack not in (Lack.GONE, Lack.ENDED)]
+    missing = [
+        one for one in _merged(crews, now) if one.lack not in (Lack.GONE, Lack.ENDED, Lack.PAUSED, Lack.PILOT_FAILED)
+    ]
     if not missing or _has_hope(crews, now):
         return None
     why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3])
@@ -170,16 +175,18 @@ def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle |
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
-    return any(crew.n_at_work or any(m.is_coming for m in missing_workers(crew, now)) for crew in crews)
+    return any(crew.n_at_work or any(m.is_soon for m in missing_workers(crew, now)) for crew in crews)
 
 
 def _nobody_comes(task_id: str, n_waiting: int, missing: Sequence[Missing]) -> Obstacle:
     why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3]) or "it has no workers"
+    if pausing := [one for one in missing if one.is_coming]:
+        text = f"{n_waiting} event(s) wait until a worker starts again: {why}"
+        return Obstacle(Kind.PAUSED, pausing[0].lack, text, pausing[0].command, task_id, n_waiting)
     cause = missing[0].lack.value if missing else Kind.NO_WORKERS.value
     command = missing[0].command if missing else f"ewms task add-workers {task_id} -n 1"
-    return Obstacle(
-        Kind.NO_WORKERS, cause, f"{n_waiting} event(s) wait, and no worker comes: {why}", command, task_id, n_waiting
-    )
+    text = f"{n_waiting} event(s) wait, and no worker comes: {why}"
+    return Obstacle(Kind.NO_WORKERS, cause, text, command, task_id, n_waiting)
 
 
 def _merged(crews: Iterable[Crew], now: datetime) -> list[Missing]:

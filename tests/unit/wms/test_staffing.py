@@ -113,11 +113,22 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
             PLACES,
         ),
         (jobs("HELD: Out of memory"), Lack.HELD, "held: Out of memory", SHOW),
+        (
+            jobs("HELD: The pilot ended early; it starts again after a pause", "FatalError"),
+            Lack.PAUSED,
+            "ended early, and start again by themselves after a pause",
+            ERRORS,
+        ),
         (jobs("HELD"), Lack.HELD, "held: no reason given", SHOW),
         (jobs("RUNNING"), Lack.PREPARING, "start, and take no events yet", SHOW),
         (jobs("RUNNING", "Started"), Lack.PREPARING, "start, and take no events yet", SHOW),
         (jobs("RUNNING", "RunningInitCommand"), Lack.PREPARING, "start, and take no events yet", SHOW),
-        (jobs("RUNNING", "FatalError"), Lack.PILOT_FAILED, "failed, and take no more events", ERRORS),
+        (
+            jobs("RUNNING", "FatalError"),
+            Lack.PILOT_FAILED,
+            "failed, and keep their slots for some minutes before they start again",
+            ERRORS,
+        ),
         (jobs("RUNNING", "Done"), Lack.LEAVING, "leave, and take no more events", SHOW),
         (jobs("RUNNING", "PendingRemainingTasks"), Lack.LEAVING, "leave, and take no more events", SHOW),
         (jobs("SUSPENDED", "Tasking"), Lack.SUSPENDED, "suspended by their machine", SHOW),
@@ -150,6 +161,8 @@ def test_the_reason_that_hinders_most_comes_first() -> None:
 
 def test_only_what_passes_by_itself_is_coming() -> None:
     assert [lack for lack in Lack if missing_is_coming(lack)] == [
+        Lack.PAUSED,
+        Lack.PILOT_FAILED,
         Lack.START_AGAIN,
         Lack.STARTING,
         Lack.SLOT_AWAITED,

@@ -22,7 +22,6 @@ HOPELESS: dict[str, tuple[Crew, str, str]] = {
     "all removed": (jobs("REMOVED"), "gone", MORE),
     "all held": (jobs("HELD: Out of memory"), "held", SHOW),
     "no slot matches": (jobs("IDLE", unmatched="no slot offers 999 GB of memory"), "no-slot", PLACES),
-    "all failed": (jobs("RUNNING", "FatalError"), "pilot-failed", ERRORS),
     "all suspended": (jobs("SUSPENDED", "Tasking"), "suspended", SHOW),
     "start given up": (crew(Phase.PENDING_STARTER, stuck="no such image"), "start-failed", SHOW),
     "TMS silent before the start": (
@@ -117,6 +116,23 @@ def test_consumers_that_take_nothing_are_told_whoever_they_are(name: str) -> Non
         f"ewms taskforce why {TASK}",
     )
     assert obstacle.text == "3 event(s) wait, and the 2 consumer(s) of the queue take nothing"
+
+
+PAUSED = jobs("HELD: The pilot ended early; it starts again after a pause", "FatalError")
+
+
+def test_workers_that_all_pause_are_told_as_what_they_are() -> None:
+    (obstacle,) = find_obstacles(seen(PAUSED, jobs("HELD: disk")), NOW)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (Kind.PAUSED, "paused", ERRORS)
+    assert obstacle.text == (
+        "12 event(s) wait until a worker starts again: 4 worker(s) held: disk; "
+        "4 worker(s) ended early, and start again by themselves after a pause"
+    )
+    assert find_obstacles(seen(PAUSED, jobs("IDLE")), NOW) == []
+    (obstacle,) = find_obstacles(seen(jobs("RUNNING", "FatalError")), NOW)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (Kind.PAUSED, "pilot-failed", ERRORS)
+    assert is_suspect(seen(PAUSED), NOW)
+    assert find_obstacles(seen(PAUSED, inputs={TASK: []}), NOW) == [], "a source starts again, or is over"
 
 
 def test_workers_that_are_not_connected_are_told_with_the_silence_of_their_tms() -> None:
@@ -230,7 +246,7 @@ def test_what_was_not_looked_at_is_neither_told_nor_forgotten() -> None:
 @given(data=st.data())
 def test_the_laws_of_a_stall(data: st.DataObject) -> None:
     """No obstacle without work that waits, none while somebody is at it, and always a next command."""
-    every = [*(hopeless for hopeless, _, _ in HOPELESS.values()), *HOPEFUL.values()]
+    every = [*(hopeless for hopeless, _, _ in HOPELESS.values()), *HOPEFUL.values(), PAUSED]
     crews = data.draw(st.lists(st.sampled_from(every), max_size=3))
     count = st.integers(0, 3)
     backlog = Backlog(*(data.draw(count) for _ in range(4)))
@@ -242,8 +258,8 @@ def test_the_laws_of_a_stall(data: st.DataObject) -> None:
         assert obstacle.n_events == backlog.n_ready + backlog.n_delayed
         assert obstacle.command.startswith("ewms ")
         assert obstacle.text
-    if any(missing.is_coming for one in crews for missing in missing_workers(one, now)):
-        assert all(obstacle.kind is not Kind.NO_WORKERS for obstacle in obstacles)
-    nobody = not any(one.n_at_work or any(m.is_coming for m in missing_workers(one, now)) for one in crews)
+    if any(missing.is_soon for one in crews for missing in missing_workers(one, now)):
+        assert all(obstacle.kind not in (Kind.NO_WORKERS, Kind.PAUSED) for obstacle in obstacles)
+    nobody = not any(one.n_at_work or any(m.is_soon for m in missing_workers(one, now)) for one in crews)
     if nobody and backlog.n_ready and not backlog.n_unacknowledged:
         assert obstacles, "work waits, nothing is on its way to do it, and nobody says so"
