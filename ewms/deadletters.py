@@ -123,13 +123,16 @@ class AsyncFailures:
             names = [letter.letter async for letter in self._pages("dead-letters", which)]
         elif any(which.values()):
             raise Rejected("give dead letters by name, or say which ones by their event, task or signature: not both")
-        n_done = 0
+        n_done = n_refused = 0
+        refused = ""
         for at in range(0, len(names), MAX_LETTERS_AT_ONCE):
             portion = names[at : at + MAX_LETTERS_AT_ONCE]
             answer = await self._gateway.post(f"{self._path}/dead-letters/actions/{action}", {"letters": portion})
             handled = LettersHandled.model_validate(answer)
             # What is missing was handled by somebody else, or by a request of ours whose answer was lost.
             n_done += handled.n_done
+            n_refused += handled.n_refused
+            refused = refused or handled.refused
             if progress is not None:
                 progress(n_done)
             if handled.stopped:
@@ -137,6 +140,11 @@ class AsyncFailures:
                     f"{n_done} of {len(names)} dead letters done, then: {handled.stopped}",
                     hint="the others are still there; do the same again later",
                 )
+        if refused:
+            raise AlreadyThere(
+                f"{n_done} of {len(names)} dead letters done, {n_refused} cannot be: {refused}",
+                hint="export them, and discard them",
+            )
         return n_done
 
     async def _named(self, letter: str) -> str:

@@ -146,7 +146,7 @@ def problems(facts: Facts) -> list[Problem]:
     if n_delayed:
         found.append(Problem(f"{n_delayed} event(s) failed and wait for their next attempt", show))
     if facts.depths is not None and facts.depths.n_dead:
-        found.append(Problem(f"{facts.depths.n_dead} event(s) given up: dead letters", f"ewms queue depth {workflow}"))
+        found.append(Problem(f"{facts.depths.n_dead} event(s) given up: dead letters", f"ewms dlq list {workflow}"))
     n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
     if n_fatal:
         found.append(Problem(f"{n_fatal} pilot(s) ended with an error", logs))

@@ -6,13 +6,14 @@ replayed again with the same event id. Nothing is replayed into a workflow that 
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from mqs import repository
 from mqs.deadqueue import DeadReader, DeadReaders
 from mqs.history import failed_attempts
 from mqs.letters import Letter, grouped, in_order, in_words, replay_headers, shown
+from mqs.repository import Found
 from runtime.amqp import Connection, QueueFull
 from runtime.failpoints import failpoint
 from runtime.store import Decision, Store, Transaction, Update
@@ -40,8 +41,8 @@ from schemas.deadletters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.documents import Collection, GroupState, LetterOrderDocument
-from schemas.errors import Conflict, EWMSError, NotFound
+from schemas.documents import Collection, GroupState, LetterOrderDocument, MQGroupDocument
+from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
 from schemas.history import AttemptsQuery
 from schemas.ids import WorkflowId
 
@@ -50,6 +51,9 @@ _N_AT_ONCE = 20
 
 #: How long a group is marked as one into which letters go back: longer than one order takes.
 _REPLAYING = timedelta(seconds=60)
+
+#: How long one order may take; who asked for it waits.
+_LONGEST_S = 15.0
 
 _MAX_AUDIT = 200
 
@@ -66,8 +70,8 @@ class DeadLetters:
         self._store = store
         self._connection = connection
         self._readers = readers
-        self._pause_s = _N_AT_ONCE / per_s
-        self._replaying = asyncio.Lock()
+        self._per_s = per_s
+        self._free_at_s = 0.0
 
     async def answer(self, query: AnyLetterQuery) -> AnyLetterAnswer:
         """Return the answer to a question, or carry out an order.
@@ -133,37 +137,68 @@ class DeadLetters:
         if order.action is LetterAction.DISCARD:
             if not await self._has_dead_queue(order.workflow_id):
                 return LettersDone(n_done=0, n_missing=len(order.letters or ()), n_left=0)
-            return await self._handle(order, lambda reader, letter: reader.drop(letter.letter))
-        async with self._replaying:
-            queues = await self._begin_replay(order.workflow_id)
-            failpoint("mqs.replaying")
-            try:
-                return await self._handle(order, lambda reader, letter: self._replay(reader, letter, queues))
-            finally:
-                await self._end_replay(order.workflow_id)
+            async with self._readers.reading(order.workflow_id) as reader:
+                done = await self._handle(reader, order, lambda letter: reader.drop(letter.letter))
+        else:
+            await self._check_is_open(order.workflow_id)
+            async with self._readers.reading(order.workflow_id) as reader:
+                queues = await self._begin_replay(order.workflow_id)
+                failpoint("mqs.replaying")
+                try:
+                    done = await self._handle(reader, order, lambda letter: self._replay(reader, letter, queues))
+                finally:
+                    await self._end_replay(order.workflow_id)
+        _handled.labels(order.action.value).inc(done.n_done)
+        await self._note(order, done.n_done)
+        return done
 
     async def _handle(
-        self, order: LettersOrder, handle: Callable[[DeadReader, Letter], Awaitable[None]]
+        self, reader: DeadReader, order: LettersOrder, handle: Callable[[Letter], Awaitable[None]]
     ) -> LettersDone:
-        """Handle the letters that are meant, some at a time, until all are done or one cannot be."""
-        async with self._readers.reading(order.workflow_id) as reader:
-            if order.letters is not None:
-                names = list(dict.fromkeys(order.letters))
-                meant = [reader.find(name) for name in names if reader.has(name)]
-                n_missing = len(names) - len(meant)
-            else:
-                meant, n_missing = in_order(reader.letters, order.which), 0
-            todo, stopped, n_done = meant[:MAX_LETTERS_AT_ONCE], "", 0
-            while todo and not stopped:
-                batch, todo = todo[:_N_AT_ONCE], todo[_N_AT_ONCE:]
-                pause = asyncio.create_task(asyncio.sleep(self._pause_s if order.action is LetterAction.REPLAY else 0))
-                results = await asyncio.gather(*(handle(reader, one) for one in batch), return_exceptions=True)
-                n_done += sum(result is None for result in results)
-                stopped = _first_reason(results)
-                await pause
-        _handled.labels(order.action.value).inc(n_done)
-        await self._note(order, n_done)
-        return LettersDone(n_done=n_done, n_missing=n_missing, n_left=len(meant) - n_done, stopped=stopped)
+        """Handle the letters that are meant, some at a time, past those that cannot be handled.
+
+        It ends when enough are done, when time is up, or when the broker takes no more.
+        """
+        if order.letters is not None:
+            names = list(dict.fromkeys(order.letters))
+            meant = [reader.find(name) for name in names if reader.has(name)]
+            n_missing = len(names) - len(meant)
+        else:
+            meant, n_missing = in_order(reader.letters, order.which), 0
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + _LONGEST_S
+        n_done = n_refused = at = 0
+        refused = stopped = ""
+        while at < len(meant) and n_done < MAX_LETTERS_AT_ONCE and not stopped and loop.time() < until_s:
+            batch = meant[at : at + min(_N_AT_ONCE, MAX_LETTERS_AT_ONCE - n_done)]
+            at += len(batch)
+            if order.action is LetterAction.REPLAY:
+                await self._pace(len(batch))
+            for letter, result in zip(
+                batch, await asyncio.gather(*map(handle, batch), return_exceptions=True), strict=True
+            ):
+                if result is None:
+                    n_done += 1
+                elif isinstance(result, Unavailable):
+                    stopped = _stop_reason(result)
+                else:
+                    n_refused += 1
+                    refused = refused or _refusal(letter, result)
+        return LettersDone(
+            n_done=n_done,
+            n_missing=n_missing,
+            n_left=len(meant) - n_done - n_refused,
+            n_refused=n_refused,
+            refused=refused,
+            stopped=stopped,
+        )
+
+    async def _pace(self, n: int) -> None:
+        """Return when `n` more letters may be replayed: all workflows share the rate."""
+        now_s = asyncio.get_running_loop().time()
+        start_s = max(now_s, self._free_at_s)
+        self._free_at_s = start_s + n / self._per_s
+        await asyncio.sleep(start_s - now_s)
 
     async def _replay(self, reader: DeadReader, letter: Letter, queues: frozenset[str]) -> None:
         if letter.queue not in queues:
@@ -192,18 +227,10 @@ class DeadLetters:
         async def step(tx: Transaction) -> Decision:
             nonlocal queues
             found = await repository.find(tx, workflow_id)
-            if found.group is None or found.group.activated_at is None:
-                raise NotFound(_NO_WORKFLOW)
-            if found.group.state is not GroupState.ACTIVE or found.group.drained_at is not None:
-                raise Conflict(
-                    "the workflow is over: nobody would take the events",
-                    hint="export its dead letters, and publish them to a new workflow",
-                )
+            group = _open_group(found)
             queues = frozenset(p.mqid for p in found.profiles if p.is_input and p.retired_at is None)
             until = datetime.now(UTC) + _REPLAYING
-            return Decision(
-                (Update(Collection.MQ_GROUPS, workflow_id, set={"replaying_until": until}, rev=found.group.rev),)
-            )
+            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set={"replaying_until": until}, rev=group.rev),))
 
         await self._store.transact(step)
         return queues
@@ -219,6 +246,14 @@ class DeadLetters:
             await self._store.transact(step)
         except EWMSError as error:
             log.info("the mark of a replay goes by itself in a minute", workflow_id=workflow_id, reason=error.reason)
+
+    async def _check_is_open(self, workflow_id: WorkflowId) -> None:
+        """Return if letters may be replayed into the workflow.
+
+        Raises:
+            NotFound, Conflict: there is no such workflow, or it is over.
+        """
+        _open_group(await repository.find(self._store, workflow_id))
 
     async def _has_dead_queue(self, workflow_id: WorkflowId) -> bool:
         """Return whether the workflow has a dead queue on the broker.
@@ -260,16 +295,33 @@ class DeadLetters:
         return LetterAuditAnswer(orders=[LetterAudit.model_validate(document) for document in documents])
 
 
-def _first_reason(results: Sequence[BaseException | None]) -> str:
-    """Return why the first of some letters could not be handled; raise what is no reason but a defect."""
-    for result in results:
-        if isinstance(result, QueueFull):
-            return "the queue of origin is full: wait until its workers have taken some events"
-        if isinstance(result, EWMSError):
-            return result.reason
-        if result is not None:
-            raise result
-    return ""
+def _open_group(found: Found) -> MQGroupDocument:
+    """Return the group, if workers may still take events from its queues."""
+    if found.group is None or found.group.activated_at is None:
+        raise NotFound(_NO_WORKFLOW)
+    if found.group.state is not GroupState.ACTIVE or found.group.drained_at is not None:
+        raise Conflict(
+            "the workflow is over: nobody would take the events",
+            hint="export its dead letters, and publish them to a new workflow",
+        )
+    return found.group
+
+
+def _stop_reason(error: Unavailable) -> str:
+    """Return why nothing more can be done for now."""
+    if isinstance(error, QueueFull):
+        return "the queue of origin is full: wait until its workers have taken some events"
+    return error.reason
+
+
+def _refusal(letter: Letter, error: BaseException) -> str:
+    """Return why this one letter cannot be handled. A defect of ours must not keep the others."""
+    if isinstance(error, EWMSError):
+        return error.reason
+    if not isinstance(error, Exception):
+        raise error
+    log.error("a dead letter cannot be handled", letter=letter.letter, error=repr(error), exc_info=error)
+    return f"letter {letter.letter} cannot be sent: {type(error).__name__}"
 
 
 def _nothing(query: AnyLetterQuery) -> AnyLetterAnswer:

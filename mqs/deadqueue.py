@@ -185,6 +185,8 @@ class DeadReader:
         entry = self._entries[name]
         channel = self._open_channel
         tags, entry.tags = (entry.tags, []) if n is None else (entry.tags[:n], entry.tags[n:])
+        if not tags:
+            raise Unavailable("the dead letter is on its way back from the broker", hint="try again in some seconds")
         try:
             for tag in tags:
                 await say(channel, tag)

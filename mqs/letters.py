@@ -145,8 +145,11 @@ def grouped(letters: Iterable[Letter]) -> list[LetterGroup]:
 
 
 def replay_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headers with which an event goes back: the sender's own, and how often it was replayed."""
-    own = {name: value for name, value in headers.items() if not name.startswith(_BROKERS)}
+    """Return the headers with which an event goes back: the sender's own, and how often it was replayed.
+
+    What the client's library can read and cannot write is left out: no header is worth an event.
+    """
+    own = {name: value for name, value in headers.items() if not name.startswith(_BROKERS) and _can_be_sent(value)}
     return {**own, Header.REPLAYS.value: n_replays(headers) + 1}
 
 
@@ -188,6 +191,20 @@ _BROKER_ERRORS = {
     "maxlen": "the queue was full",
     "rejected": "a pilot rejected the event for good and could not say why",
 }
+
+
+def _can_be_sent(value: Any) -> bool:
+    match value:
+        case bool() | float():
+            return True
+        case int():
+            return -(2**63) <= value < 2**63
+        case str():
+            return value.encode("utf-8", "replace").decode() == value
+        case list():
+            return all(isinstance(item, str) and _can_be_sent(item) for item in value)
+        case _:
+            return False
 
 
 def _broker_error(reason: str) -> str:

@@ -173,12 +173,15 @@ class LetterBodyAnswer(_Closed):
 
 
 class LettersDone(_Closed):
-    """What has become of dead letters. `n_left` more match; `stopped` says why not all were done."""
+    """What has become of dead letters. `n_left` more match; `stopped` says why not all were tried."""
 
     kind: Literal["dead-letters-done"] = "dead-letters-done"
     n_done: int
     n_missing: int
     n_left: int
+    #: Letters that cannot be handled, and why the first of them cannot.
+    n_refused: int = 0
+    refused: str = ""
     stopped: str = ""
 
 

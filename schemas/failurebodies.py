@@ -73,4 +73,6 @@ class LettersHandled(_Answer):
     n_done: int
     n_missing: int = Field(description="Letters of the request that were not there (any more).")
     n_left: int = Field(description="How many more match: send the request again for these.")
-    stopped: str = Field(description="Why it stopped before all were done; empty if it did not.")
+    n_refused: int = Field(0, description="Letters that cannot be handled; they stay dead.")
+    refused: str = Field("", description="Why the first of these cannot.")
+    stopped: str = Field(description="Why it stopped before all were tried; empty if it did not.")

@@ -70,6 +70,15 @@ def test_a_replay_names_its_letters_in_portions_and_stops_where_the_server_does(
     assert [name for portion in sent for name in portion] == [letter(n)["letter"] for n in range(450)]
 
 
+def test_letters_that_cannot_be_handled_do_not_keep_the_others(gateway: FakeGateway) -> None:
+    gateway.on(f"GET {LETTERS}", page(*(letter(n) for n in range(250))))
+    first = {"n_done": 199, "n_missing": 0, "n_left": 0, "n_refused": 1, "refused": "no such queue", "stopped": ""}
+    second = {"n_done": 50, "n_missing": 0, "n_left": 0, "n_refused": 0, "refused": "", "stopped": ""}
+    gateway.on(f"POST {LETTERS}/actions/discard", (200, first, {}), (200, second, {}))
+    done = ewms(gateway, "dlq", "discard", WORKFLOW, "--all", "--yes")
+    assert (done.returncode, "249 of 250 dead letters done, 1 cannot be: no such queue" in done.stderr) == (5, True)
+
+
 def test_a_letter_is_found_by_its_events_id_and_its_bytes_are_written_as_they_are(gateway: FakeGateway) -> None:
     gateway.on(f"GET {LETTERS}?event_id=event-7", page(letter(7)))
     gateway.on(f"GET {LETTERS}?event_id=nope", page())

@@ -188,8 +188,8 @@ async def test_a_replay_goes_to_the_queue_of_origin_with_its_own_id_bytes_and_he
         await one_of(as_mqs, plan.queue_in)
         assert await depth(as_mqs, plan.queue_in) == 0
         rest = await order(wms, plan, LetterAction.REPLAY)
-        assert (rest.n_done, rest.n_left) == (1, 1)
-        assert "queue of origin" in rest.stopped
+        assert (rest.n_done, rest.n_left, rest.n_refused, rest.stopped) == (1, 0, 1, "")
+        assert "queue of origin" in rest.refused
         assert (await one_of(as_mqs, plan.queue_mid)).message_id == other
 
         (left,) = await letters(wms, plan)

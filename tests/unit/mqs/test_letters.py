@@ -106,7 +106,10 @@ def test_a_replay_keeps_the_senders_headers_and_counts() -> None:
     headers = {
         **pilots().headers,
         "traceparent": "00-1",
-        "x-mine": b"\xff",
+        "x-mine": 7,
+        "x-bytes": b"\xff",
+        "x-table": {"a": 1},
+        "x-half": "\ud800",
         "x-delivery-count": 3,
         "x-acquired-count": 4,
         "x-death": [],
@@ -114,7 +117,7 @@ def test_a_replay_keeps_the_senders_headers_and_counts() -> None:
         "x-last-death-reason": "rejected",
     }
     once = replay_headers(headers)
-    assert once == {"traceparent": "00-1", "x-mine": b"\xff", "x-ewms-key": "k", "x-ewms-replays": 1}
+    assert once == {"traceparent": "00-1", "x-mine": 7, "x-ewms-key": "k", "x-ewms-replays": 1}
     assert n_replays(replay_headers(once)) == 2
 
 
