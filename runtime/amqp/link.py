@@ -20,6 +20,7 @@ from runtime.amqp.address import broker_url
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.blockade import Blockade
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translated
+from runtime.amqp.oddities import accept_odd_properties
 from runtime.amqp.sending import SendQueue
 from schemas.errors import EWMSError
 
@@ -45,6 +46,7 @@ class Link:
     def __init__(
         self, address: str, *, token: Token, name: str, heartbeat_s: int, timeout_s: float, backoff_cap_s: float
     ) -> None:
+        accept_odd_properties()
         self._address = address
         self._token = token
         self._name = name

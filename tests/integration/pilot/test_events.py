@@ -7,10 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aio_pika
+import pytest
+from pamqp import encode
+
 from schemas.attempts import ATTEMPTS_QUEUE, attempt_from_bytes
 from schemas.dataevents import Header, output_id
 from schemas.ids import EventId
 from schemas.tokensizes import max_queues
+from schemas.topology import event_exchange
 from tests.integration.pilot.field import Field
 
 GO_ON = {"EWMS_PILOT_STOP_LISTENING_ON_TASK_ERROR": "False"}
@@ -128,6 +133,22 @@ async def test_no_header_of_an_event_costs_its_result_or_the_reasons_of_its_dead
     await pilot.ended()
     assert "has a traceparent that is none; its output goes without it" in pilot.log
     assert "goes without its headers mine" in pilot.log
+
+
+async def test_an_event_whose_id_is_no_text_is_done_like_any_other(
+    workflow: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    write = encode.METHODS["shortstr"]
+    monkeypatch.setitem(encode.METHODS, "shortstr", lambda text: b"\x02\xff\xfe" if text == "odd" else write(text))
+    exchange = await workflow.channel.get_exchange(event_exchange(source), ensure=False)
+    await exchange.publish(aio_pika.Message(b"odd", message_id="odd", delivery_mode=2), routing_key=source)
+    await workflow.put(source, b"even")
+    pilot = await workflow.pilot(CP, inputs=[source], outputs=[sink])
+    outputs = await workflow.take(sink, 2)
+    assert {message.body: message.headers[Header.PARENT] for message in outputs}[b"odd"] == "\\xff\\xfe"
+    assert await pilot.ended() == 0, pilot.log
+    assert "subscription" not in pilot.log, "a connection was lost"
 
 
 async def test_poison_among_good_events_stops_nothing(workflow: Field) -> None:
