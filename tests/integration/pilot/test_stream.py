@@ -186,7 +186,7 @@ async def test_a_process_that_dies_at_once_makes_its_pilot_leave_and_does_not_sp
     }
     pilot = await workflow.pilot(task, inputs=[source])
     assert await pilot.ended() == 1
-    n_failed = pilot.log.count("task failed: ")
+    n_failed = pilot.log.count(") failed: ContainerRunError(")
     assert n_failed >= 3
     assert len(starts.read_text().split()) <= n_failed + 1
     assert "no licence" in pilot.log
