@@ -87,7 +87,18 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         closer.start()
         stack.push_async_callback(closer.stop)
 
-        sweeper = Sweeper(store, broker, patience=settings.patience, interval_s=settings.sweep_s)
+        user_limits = UserLimits(
+            settings.rabbitmq_api_url.get_secret_value(), issuer, max_connections=settings.user_connections
+        )
+        stack.push_async_callback(user_limits.close)
+        sweeper = Sweeper(
+            store,
+            broker,
+            user_limits,
+            patience=settings.patience,
+            pilot_life=lives[1],
+            interval_s=settings.sweep_s,
+        )
         sweeper.start()
         stack.push_async_callback(sweeper.stop)
 
@@ -100,10 +111,6 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         await intake.start()
         stack.push_async_callback(intake.stop)
 
-        user_limits = UserLimits(
-            settings.rabbitmq_api_url.get_secret_value(), issuer, max_connections=settings.user_connections
-        )
-        stack.push_async_callback(user_limits.close)
         # A connection of its own: reading thousands of dead letters must hold up nothing else.
         reading = await Connection.connect(settings.data_amqp_url.get_secret_value(), name="ewms mqs dead letters")
         stack.push_async_callback(reading.close)

@@ -7,6 +7,7 @@ both. Each right is said twice, as a plain scope, which every version of the bro
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,10 @@ from schemas.topology import (
 
 #: Set back so that a broker whose clock is behind takes the token.
 CLOCK_SKEW = timedelta(seconds=60)
+
+#: The subjects of pilots.
+PILOTS = re.compile(r"wf/(?P<workflow>[^/]+)/tf/[^/]+")
+_SPARE_CONNECTIONS = 20
 
 _CONFIGURE = "configure"
 _READ = "read"
@@ -86,6 +91,17 @@ def user_grant(profile: MQProfileDocument, subject: str) -> Grant:
         reads=(profile.mqid,) if profile.is_output else (),
         writes=(event_exchange(profile.mqid),) if profile.is_input else (),
     )
+
+
+def count_pilot_connections(query: GrantQuery) -> int:
+    """Return how many connections the pilots of a taskforce may have together; 0 is no limit.
+
+    A pilot needs one for each input at most, as a connection has few channels. They may have twice what they need: the
+    broker notices late that a worker has gone, and its successor connects meanwhile.
+    """
+    if not query.n_workers:
+        return 0
+    return _SPARE_CONNECTIONS + 2 * max(1, len(query.inputs)) * query.n_workers
 
 
 def limits_grant() -> Grant:

@@ -12,6 +12,7 @@ from mqs.grants import (
     Grant,
     check_gateway,
     check_site,
+    count_pilot_connections,
     for_existing_clients,
     pilot_grant,
     service_grant,
@@ -221,6 +222,7 @@ class Handlers:
     async def _grant(self, query: GrantQuery, caller: Caller) -> GrantAnswer:
         found = await repository.find(self._store, WorkflowId(query.workflow_id))
         grant = pilot_grant(found.group, found.profiles, query, caller=caller)
+        await self._user_limits.apply_to_pilots(grant.subject, count_pilot_connections(query))
         token = await self._issuer.token(grant, life=self._pilot_life)
         _minted.labels("pilot").inc()
         return GrantAnswer(

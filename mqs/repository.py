@@ -92,6 +92,13 @@ async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
     return None if document is None else MQProfileDocument.model_validate(document)
 
 
+async def groups_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[WorkflowId]:
+    """Return those of `workflow_ids` whose queues are gone, or were never asked for."""
+    asked = set(workflow_ids)
+    there = {"_id": {"$in": sorted(asked)}, "state": {"$ne": GroupState.RETIRED.value}}
+    return asked - {WorkflowId(one["_id"]) for one in await reader.find(Collection.MQ_GROUPS, there)}
+
+
 async def waiting(reader: Reader) -> list[MQGroupDocument]:
     """Return the groups that want their queues and that no budget has admitted yet."""
     documents = await reader.find(

@@ -1,15 +1,17 @@
-"""The slow loop that heals what no event heals: indexes that are gone, queues without a workflow."""
+"""The slow loop that heals what no event heals: lost indexes, queues without a workflow, limits that nobody needs."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mqs import repository
 from mqs.broker import Broker
 from mqs.orphans import Patience, doomed_orphans, swept
+from mqs.userlimits import UserLimits
 from runtime.decision import Change, Decision
 from runtime.store import Store
 from runtime.telemetry import counter, log
 from schemas.errors import EWMSError
+from schemas.ids import WorkflowId
 
 _deleted = counter("mqs_orphans_deleted_total", "Queues deleted that belonged to no workflow.")
 
@@ -17,9 +19,22 @@ _deleted = counter("mqs_orphans_deleted_total", "Queues deleted that belonged to
 class Sweeper:
     """Compares the broker with the documents, at intervals."""
 
-    def __init__(self, store: Store, broker: Broker, *, patience: Patience, interval_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        broker: Broker,
+        limits: UserLimits,
+        *,
+        patience: Patience,
+        pilot_life: timedelta,
+        interval_s: float,
+    ) -> None:
         self._store = store
         self._broker = broker
+        self._limits = limits
+        self._pilot_life = pilot_life
+        #: Of workflows that are over and whose pilots have a limit: since when this process knows it.
+        self._over_since: dict[WorkflowId, datetime] = {}
         self._patience = patience
         self._interval_s = interval_s
         self._loop: asyncio.Task[None] | None = None
@@ -42,6 +57,15 @@ class Sweeper:
         """
         await self._store.ensure_indexes(repository.INDEXES)
         await self._orphans()
+        await self._forget_pilots()
+
+    async def _forget_pilots(self) -> None:
+        limited = await self._limits.workflows_with_pilots()
+        over = await repository.groups_over(self._store, limited) if limited else set()
+        now = datetime.now(UTC)
+        self._over_since = {workflow_id: self._over_since.get(workflow_id, now) for workflow_id in over}
+        # Until its end the last token opens connections, if nothing else.
+        await self._limits.forget_pilots([one for one, at in self._over_since.items() if now - at > self._pilot_life])
 
     async def _orphans(self) -> None:
         # The broker first: a queue is only ever created after its document.

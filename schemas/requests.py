@@ -51,6 +51,8 @@ class GrantQuery(_Closed):
     taskforce_uuid: TaskforceUuid
     inputs: list[Mqid]
     outputs: list[Mqid]
+    #: How many pilots there are at once; MQS limits their connections by it. 0: not said, and no limit.
+    n_workers: int = Field(default=0, ge=0)
 
 
 class DepthsQuery(_Closed):

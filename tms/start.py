@@ -195,6 +195,7 @@ def _grant_query(order: TaskforceStart) -> GrantQuery:
         taskforce_uuid=order.taskforce_uuid,
         inputs=order.task.input_queues,
         outputs=order.task.output_queues,
+        n_workers=order.n_workers,
     )
 
 

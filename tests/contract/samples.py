@@ -163,7 +163,7 @@ EVENTS: dict[str, Event] = {
 
 REQUESTS: tuple[AnyRequest, ...] = (
     ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
-    GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),
+    GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS], n_workers=8),
     DepthsQuery(workflow_id=WORKFLOW),
     BacklogsQuery(mqids=[HITS, TRACKS]),
     TaskProfilesQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS]),

@@ -91,6 +91,7 @@ class Plan:
             taskforce_uuid=self.taskforce,
             inputs=[self.queue_in],
             outputs=[self.queue_mid],
+            n_workers=3,
         )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import aio_pika
 import httpx2
@@ -50,6 +51,29 @@ async def test_a_users_tokens_open_so_many_connections_together_and_no_other_use
             assert api.get(f"/api/users/user%2F{eve}/permissions").raise_for_status().json() == []
             login = httpx2.get(api.base_url.join("/api/whoami"), auth=(f"user/{eve}", ""))
             assert login.status_code == 401
+
+
+async def test_the_pilots_of_a_taskforce_have_a_limit_by_their_number_until_their_workflow_is_over(
+    run_mqs: RunMqs, wms: Peer, tms: Peer, rabbitmq: RabbitMQ
+) -> None:
+    plan = Plan()
+    pilots = quote(f"wf/{plan.workflow_id}/tf/{plan.taskforce}", safe="")
+    with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=20) as api:
+
+        def find_limits() -> list[dict[str, int]]:
+            return [one["value"] for one in api.get(f"/api/user-limits/{pilots}").raise_for_status().json()]
+
+        async with run_mqs():
+            await wms.say(plan.requested)
+            await wms.next()
+            await tms.bus.ask(plan.grant_query())
+            assert find_limits() == [{"max-connections": 20 + 2 * 3}]
+        # Another process finds them again.
+        async with run_mqs(sweep_s=0.2, retire_look_s=0.1, retire_unused_s=0.3, pilot_token_life_s=1):
+            await wms.say(plan.over)
+            async with asyncio.timeout(30):
+                while api.get(f"/api/users/{pilots}").status_code != 404:
+                    await asyncio.sleep(0.2)
 
 
 async def test_an_owner_with_its_share_of_queues_waits_and_another_has_its_own(run_mqs: RunMqs, wms: Peer) -> None:

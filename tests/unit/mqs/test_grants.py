@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqs.grants import Audience, Grant, check_gateway, claims, for_existing_clients, pilot_grant, user_grant
+from mqs.grants import (
+    Audience,
+    Grant,
+    check_gateway,
+    claims,
+    count_pilot_connections,
+    for_existing_clients,
+    pilot_grant,
+    user_grant,
+)
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import Conflict, EWMSError, Forbidden, Unavailable
@@ -215,3 +224,13 @@ def test_a_broker_by_another_name_is_named_in_the_token() -> None:
     assert said["authorization_details"] == [
         {"type": "kind", "locations": [f"cluster:rabbitmq/vhost:ewms/queue:{IN}"], "actions": ["read"]}
     ]
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "inputs", "expected"), [(0, [IN], 0), (1, [], 22), (3, [IN], 26), (3, [IN, MID], 32)]
+)
+def test_pilots_may_have_twice_the_connections_that_they_need(
+    n_workers: int, inputs: list[Mqid], expected: int
+) -> None:
+    asked = query(inputs=inputs).model_copy(update={"n_workers": n_workers})
+    assert count_pilot_connections(asked) == expected
