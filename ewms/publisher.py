@@ -9,7 +9,7 @@ from ewms.ends import close_inputs
 from ewms.errors import PublishFailed
 from ewms.http import Gateway
 from ewms.payloads import encode, event_id, key_text
-from runtime.amqp import Unroutable
+from runtime.amqp import ConnectionLost, Unroutable, event_properties
 from schemas.api import Use
 from schemas.dataevents import Header
 from schemas.errors import Broken, Conflict, EWMSError, TooLarge
@@ -56,7 +56,7 @@ class AsyncPublisher:
         self._timeout_s = timeout_s
         self._close_inputs = close_inputs
         self._slots = asyncio.Semaphore(window)
-        self._pending: set[asyncio.Task[None]] = set()
+        self._pending: set[asyncio.Future[None]] = set()
         self._failures: list[tuple[str, EWMSError]] = []
         self._access: QueueAccess | None = None
         #: How many events the broker has confirmed.
@@ -113,14 +113,24 @@ class AsyncPublisher:
 
     def start(self, event: Prepared, done: Callable[[], None]) -> None:
         """Put `event` on its way; `done` is called when it is confirmed or has failed."""
-        task = asyncio.create_task(self._publish(event))
-        self._pending.add(task)
+        loop, publisher, mqid = asyncio.get_running_loop(), self._publisher, self._opened.mqid
+        properties = event_properties(event.id, event.content_type, dict(event.headers))
+        sending = publisher.begin(event_exchange(mqid), mqid, event.body, properties)
+        settled = loop.create_future()
+        self._pending.add(settled)
 
-        def finished(task: asyncio.Task[None]) -> None:
-            self._pending.discard(task)
+        def settle(error: BaseException | None) -> None:
+            if settled.done():
+                return  # it was too late, and has been told
+            settled.set_result(None)
+            late.cancel()
+            self._pending.discard(settled)
+            publisher.leave(sending)
+            self._note(event.id, error)
             done()
 
-        task.add_done_callback(finished)
+        late = loop.call_later(self._timeout_s, lambda: settle(publisher.late()))
+        sending.work.add_done_callback(lambda work: settle(_error_of(work)))
 
     async def flush(self) -> None:
         """Return when everything sent so far is confirmed.
@@ -151,28 +161,23 @@ class AsyncPublisher:
             failures, self._failures = self._failures, []
             raise PublishFailed(failures)
 
-    async def _publish(self, event: Prepared) -> None:
-        mqid = self._opened.mqid
-        id_ = event.id
-        try:
-            await self._publisher.publish(
-                event_exchange(mqid),
-                mqid,
-                event.body,
-                message_id=id_,
-                content_type=event.content_type,
-                headers=event.headers,
-                timeout_s=self._timeout_s,
-            )
-        except Unroutable as error:
-            # Its way in is closed, which has no other reason.
-            self._failures.append((id_, _closed(self._workflow, self._alias, error)))
-        except EWMSError as error:
-            self._failures.append((id_, error))
-        except Exception as error:  # noqa: BLE001 - a property that AMQP cannot hold: no event may vanish with its task
-            self._failures.append((id_, Broken(f"the event cannot be written: {error!r}")))
-        else:
-            self.n_confirmed += 1
+    def _note(self, id_: EventId, error: BaseException | None) -> None:
+        """Count the event `id_` as confirmed, or keep why it failed."""
+        match error:
+            case None:
+                self.n_confirmed += 1
+            case Unroutable():
+                # Its way in is closed, which has no other reason.
+                self._failures.append((id_, _closed(self._workflow, self._alias, error)))
+            case EWMSError():
+                self._failures.append((id_, error))
+            case _:
+                # Such as a property that AMQP cannot hold.
+                self._failures.append((id_, Broken(f"the event cannot be written: {error!r}")))
+
+
+def _error_of(work: asyncio.Task[None]) -> BaseException | None:
+    return ConnectionLost("the connection was closed") if work.cancelled() else work.exception()
 
 
 def _closed(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:

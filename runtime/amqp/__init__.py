@@ -11,7 +11,7 @@ from runtime.amqp.connection import Connection
 from runtime.amqp.consumer import Consumer
 from runtime.amqp.delivery import Delivery
 from runtime.amqp.errors import AccessRefused, ConnectionLost, Missing, QueueFull, Unroutable
-from runtime.amqp.publisher import Publisher
+from runtime.amqp.publisher import Publisher, event_properties
 
 __all__ = [
     "AccessRefused",
@@ -24,5 +24,6 @@ __all__ = [
     "QueueFull",
     "Unroutable",
     "broker_url",
+    "event_properties",
     "full_jitter",
 ]

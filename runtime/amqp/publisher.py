@@ -28,8 +28,8 @@ _TOO_LARGE = re.compile(r"message size (\d+)")
 
 
 @dataclass(slots=True)
-class _Sending:
-    """One event on its way, and how many callers wait for it."""
+class Sending:
+    """One event on its way: `work` is done when the broker has it. It also counts who waits for that."""
 
     message_id: str
     exchange: str
@@ -49,7 +49,7 @@ class Publisher:
         self._window = asyncio.Semaphore(window)
         self._opening = asyncio.Lock()
         self._channel: Channel | None = None
-        self._in_flight: dict[str, _Sending] = {}
+        self._in_flight: dict[str, Sending] = {}
 
     async def publish(
         self,
@@ -82,13 +82,7 @@ class Publisher:
             TooLarge: it is over the broker's limit for a message.
             ConnectionLost: the broker was away, or took nothing, for too long; whether it has the event is not known.
         """
-        properties = Basic.Properties(
-            content_type=content_type or None,
-            delivery_mode=2,
-            message_id=message_id,
-            headers=headers or None,
-            user_id=user_id or None,
-        )
+        properties = event_properties(message_id, content_type, headers, user_id)
         await self.send(exchange, routing_key, body, properties, timeout_s=timeout_s)
 
     async def send(
@@ -101,47 +95,60 @@ class Publisher:
         timeout_s: float | None = 30.0,
     ) -> None:
         """Publish with AMQP properties of the caller's own, a `message_id` among them; otherwise as `publish`."""
-        message_id = properties.message_id or ""
+        sending = self.begin(exchange, routing_key, body, properties)
         try:
             async with asyncio.timeout(timeout_s):
-                # The library finds a returned event by its id, so one id is in flight once.
-                while (earlier := self._in_flight.get(message_id)) is not None:
-                    if (earlier.exchange, earlier.routing_key, earlier.body) == (exchange, routing_key, body):
-                        await self._wait_for(earlier)
-                        return
-                    await asyncio.wait({earlier.work})
-                sending = _Sending(message_id, exchange, routing_key, body)
-                sending.work = asyncio.create_task(self._carry(sending, properties))
-                self._in_flight[message_id] = sending
-                sending.work.add_done_callback(lambda _: self._forget(sending))
-                await self._wait_for(sending)
+                await asyncio.shield(sending.work)
         except TimeoutError as error:
-            raise ConnectionLost(self._why_late()) from error
-
-    async def _wait_for(self, sending: _Sending) -> None:
-        """Return when `sending` is confirmed. Who stops waiting recalls it, unless the broker may have it already."""
-        sending.n_waiting += 1
-        try:
-            await asyncio.shield(sending.work)
+            raise self.late() from error
         finally:
-            sending.n_waiting -= 1
-            if not sending.n_waiting and not sending.is_handed_over:
-                sending.work.cancel()
-                self._forget(sending)
+            self.leave(sending)
 
-    def _forget(self, sending: _Sending) -> None:
+    def begin(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> Sending:
+        """Put an event on its way without waiting. Whoever calls this calls `leave` when it waits no longer.
+
+        The same event under an id that is on its way already is sent once.
+        """
+        message_id = properties.message_id or ""
+        earlier = self._in_flight.get(message_id)
+        if earlier is not None and (earlier.exchange, earlier.routing_key, earlier.body) == (
+            exchange,
+            routing_key,
+            body,
+        ):
+            sending = earlier
+        else:
+            sending = Sending(message_id, exchange, routing_key, body)
+            sending.work = asyncio.create_task(self._carry(sending, properties, earlier))
+            sending.work.add_done_callback(lambda _: self._forget(sending))
+            self._in_flight[message_id] = sending
+        sending.n_waiting += 1
+        return sending
+
+    def leave(self, sending: Sending) -> None:
+        """Wait no longer for `sending`. When nobody does, it is recalled, unless the broker may have it already."""
+        sending.n_waiting -= 1
+        if not sending.n_waiting and not sending.is_handed_over:
+            sending.work.cancel()
+            self._forget(sending)
+
+    def late(self) -> ConnectionLost:
+        """Return why an event is not confirmed in time, as far as that is known."""
+        if reason := self._link.blockade.reason:
+            return ConnectionLost(f"the broker takes no events for now: {reason}")
+        error = self._link.error
+        return ConnectionLost(error.reason if error else "the broker did not confirm in time")
+
+    def _forget(self, sending: Sending) -> None:
         if self._in_flight.get(sending.message_id) is sending:
             del self._in_flight[sending.message_id]
         if sending.work.done() and not sending.work.cancelled():
             sending.work.exception()  # those who waited have it; nobody may be left
 
-    def _why_late(self) -> str:
-        if reason := self._link.blockade.reason:
-            return f"the broker takes no events for now: {reason}"
-        error = self._link.error
-        return error.reason if error else "the broker did not confirm in time"
-
-    async def _carry(self, sending: _Sending, properties: Basic.Properties) -> None:
+    async def _carry(self, sending: Sending, properties: Basic.Properties, earlier: Sending | None) -> None:
+        if earlier is not None:
+            # The library finds a returned event by its id, so one id is in flight once.
+            await asyncio.wait({earlier.work})
         async with self._window:
             attempt = 0
             while True:
@@ -154,7 +161,7 @@ class Publisher:
                 await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=2.0))
                 attempt += 1
 
-    async def _sent(self, sending: _Sending, properties: Basic.Properties) -> BaseException | None:
+    async def _sent(self, sending: Sending, properties: Basic.Properties) -> BaseException | None:
         """Return None once the broker has confirmed, or else how the channel was lost before it did."""
         try:
             await self._link.blockade.over()
@@ -206,6 +213,19 @@ class Publisher:
             return  # the answer to a close would not come
         if self._channel is not None and not self._channel.is_closed:
             await asyncio.gather(self._channel.close(timeout=5.0), return_exceptions=True)
+
+
+def event_properties(
+    message_id: str, content_type: str, headers: dict[str, Any] | None = None, user_id: str = ""
+) -> Basic.Properties:
+    """Return the properties of a persistent event. What is empty is left out."""
+    return Basic.Properties(
+        content_type=content_type or None,
+        delivery_mode=2,
+        message_id=message_id,
+        headers=headers or None,
+        user_id=user_id or None,
+    )
 
 
 def _verdict(error: BaseException, exchange: str, body: bytes) -> EWMSError | None:

@@ -1,5 +1,7 @@
 """Every event of a publisher is accounted for."""
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,8 +16,14 @@ class Unable:
 
     mqid = "q"
 
-    async def publish(self, *_: Any, **__: Any) -> None:
-        raise TypeError("string exceeds maximum length of 255 bytes")
+    def begin(self, *_: Any) -> Any:
+        async def fail() -> None:
+            raise TypeError("string exceeds maximum length of 255 bytes")
+
+        return SimpleNamespace(work=asyncio.create_task(fail()))
+
+    def leave(self, _: Any) -> None:
+        """Nothing was kept."""
 
 
 async def test_an_event_that_amqp_cannot_hold_is_told_as_a_failure() -> None:
