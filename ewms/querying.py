@@ -1,10 +1,13 @@
-"""Ask the gateway for many objects at once, page by page."""
+"""Ask the gateway for one workflow, or for many objects at once, page by page."""
 
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from ewms.http import Gateway
+from schemas.api import Stall
+from schemas.ids import WorkflowId
+from schemas.objects import Workflow
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -19,3 +22,16 @@ async def query_all(gateway: Gateway, noun: str, key: str, model: type[Model], q
         if not page.get("next_after"):
             return found
         body["after"] = page["next_after"]
+
+
+async def read_workflow(gateway: Gateway, workflow: WorkflowId) -> tuple[Workflow, Stall | None]:
+    """Return `workflow` as the server has it, and why its work waits in vain (None: it does not).
+
+    Raises:
+        NotThere: there is no such workflow, or it is somebody else's.
+    """
+    seen = await gateway.get(f"/workflows/{workflow}?include=health")
+    # A server of before knows no stalls.
+    stall = (seen.get("health") or {}).get("stalled")
+    found = Workflow.model_validate(seen, extra="ignore")
+    return found, None if stall is None else Stall.model_validate(stall, extra="ignore")

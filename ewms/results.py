@@ -13,6 +13,8 @@ from ewms.errors import OutcomeFailed, TimedOut, Unreachable
 from ewms.http import Gateway
 from ewms.memory import Memory, Remember, directory_of
 from ewms.payloads import Event
+from ewms.querying import read_workflow
+from ewms.stalls import StallNotices
 from ewms.unacknowledged import print_unacknowledged
 from runtime.amqp import Consumer, Delivery
 from schemas.api import Use
@@ -90,8 +92,10 @@ class AsyncResults:
         self._giving_up: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
         self._has_all = False
-        #: Called with a sentence when the broker has gone, when it is back, and when acknowledgements are lost. By
-        #: default it is logged as a warning, which Python prints where no logging is set up.
+        self._stalls = StallNotices(workflow)
+        #: Called with a sentence when the broker has gone, when it is back, when acknowledgements are lost, and when
+        #: the workflow is stalled or goes on. By default it is logged as a warning, which Python prints where no
+        #: logging is set up.
         self.notify: Callable[[str], None] = log.warning
         #: How a delivery is acknowledged; a loop in another thread has it sent to this one.
         self.settle: Callable[[Delivery], None] = self.settle_here
@@ -286,6 +290,10 @@ class AsyncResults:
             # While the gateway is away nothing is known; the loop goes on with what the broker sends.
             with suppress(EWMSError):
                 self._has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
+            with suppress(EWMSError):
+                _, stall = await read_workflow(self._gateway, self._workflow)
+                if news := self._stalls.news(stall):
+                    self.notify(news)
         self._arrival.set()
 
     def _on_delivery(self, delivery: Delivery) -> None:

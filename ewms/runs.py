@@ -13,7 +13,7 @@ from ewms.ends import close_inputs, ending_of
 from ewms.errors import AlreadyThere, NotThere, TimedOut
 from ewms.http import Gateway
 from ewms.progress import Facts
-from ewms.querying import Model, query_all
+from ewms.querying import Model, query_all, read_workflow
 from ewms.queues import AsyncQueue, queue_depths
 from ewms.stalls import StallNotices, stalled_error
 from ewms.state import Outcome, State
@@ -46,7 +46,7 @@ class AsyncRun:
 
     async def show(self) -> State:
         """Return the workflow with its task directives and taskforces."""
-        workflow, stall = await self._with_stall()
+        workflow, stall = await read_workflow(self._gateway, self.id)
         return State(
             workflow,
             await self._all("task-directives", "task_directives", TaskDirective),
@@ -56,7 +56,7 @@ class AsyncRun:
 
     async def stall(self) -> Stall | None:
         """Return why the workflow's work waits in vain, with the next command; None: it does not."""
-        return (await self._with_stall())[1]
+        return (await read_workflow(self._gateway, self.id))[1]
 
     async def statuses(self) -> dict[str, dict[str, int]]:
         """Return workers by job status and pilot status, all taskforces together."""
@@ -199,13 +199,6 @@ class AsyncRun:
 
     async def _workflow(self) -> Workflow:
         return Workflow.model_validate(await self._gateway.get(f"/workflows/{self.id}"), extra="ignore")
-
-    async def _with_stall(self) -> tuple[Workflow, Stall | None]:
-        seen = await self._gateway.get(f"/workflows/{self.id}?include=health")
-        # A server of before knows no stalls.
-        stall = (seen.get("health") or {}).get("stalled")
-        workflow = Workflow.model_validate(seen, extra="ignore")
-        return workflow, None if stall is None else Stall.model_validate(stall, extra="ignore")
 
     async def _n_dead(self) -> int | None:
         try:

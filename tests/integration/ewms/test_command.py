@@ -376,6 +376,15 @@ def test_who_waits_for_a_stalled_workflow_hears_of_it_and_may_take_it_as_a_failu
     assert why in " ".join(shown.split())
 
 
+def test_who_consumes_from_a_stalled_workflow_hears_of_it(gateway: FakeGateway, public_queue: PublicQueue) -> None:
+    why = "3 event(s) wait, and no worker comes"
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}", (200, workflow() | health(why), {}))
+    done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "--idle", "4s")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert f"{WORKFLOW} is stalled since 08:00:00 UTC: {why} (next: ewms taskforce show TF-1)" in done.stderr
+    assert done.stderr.count("is stalled") == 1
+
+
 def test_why_tells_each_reason_for_missing_workers_with_its_command(gateway: FakeGateway) -> None:
     uuid = TASKFORCE["taskforce_uuid"]
     missing = [
