@@ -6,6 +6,7 @@ after `patience` it is served before everything behind it, and what is released 
 many queues as one owner may have waits until some of its own go; nothing is kept for it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -58,13 +59,37 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortage:
+    """So many queues have to go before a group that waits finds room: of `owner`, None: of anybody."""
+
+    n_queues: int
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deferred:
-    """The group has to wait, and why."""
+    """The group has to wait, and why. Without a `shortage` no queue that goes would help."""
 
     reason: str
+    shortage: Shortage | None = None
 
 
 Verdict = Admitted | Deferred
+
+
+@dataclass(slots=True)
+class _Missing:
+    """Adds up what those that wait lack together, so that no room is counted for two of them."""
+
+    n_wanted: int = 0
+    n_missing: int = 0
+
+    def add(self, n_queues: int, n_free: int) -> int:
+        """Return how many more have to go where a further group wants `n_queues` and `n_free` are free."""
+        self.n_wanted += n_queues
+        n_more = max(0, self.n_wanted - n_free) - self.n_missing
+        self.n_missing += max(0, n_more)
+        return max(0, n_more)
 
 
 def rank(applicant: Applicant, *, aging: timedelta, now: datetime) -> tuple[float, datetime, WorkflowId]:
@@ -79,9 +104,11 @@ def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now:
     pressure = _pressure(usage, budget)
     n_queues = usage.n_queues
     of_owner = dict(usage.n_queues_of)
+    missing, missing_of = _Missing(), defaultdict[str, _Missing](_Missing)
     kept_for: Applicant | None = None
     for applicant in sorted(applicants, key=lambda a: rank(a, aging=budget.aging, now=now)):
         verdict: Verdict
+        n_free = (budget.max_queues or 0) - n_queues
         if pressure:
             verdict = Deferred(pressure)
         elif budget.max_queues is not None and applicant.n_queues > budget.max_queues:
@@ -93,14 +120,23 @@ def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now:
             budget.max_owner_queues is not None
             and applicant.n_queues + of_owner.get(applicant.owner, 0) > budget.max_owner_queues
         ):
-            verdict = Deferred(
-                f"it needs {applicant.n_queues} queues; its owner has {of_owner.get(applicant.owner, 0)}, "
+            n_of_owner = of_owner.get(applicant.owner, 0)
+            reason = (
+                f"it needs {applicant.n_queues} queues; its owner has {n_of_owner}, "
                 f"and may have {budget.max_owner_queues}"
             )
+            n_more = 0
+            if applicant.n_queues <= budget.max_owner_queues:
+                n_more = missing_of[applicant.owner].add(applicant.n_queues, budget.max_owner_queues - n_of_owner)
+            verdict = Deferred(reason, Shortage(n_more, applicant.owner) if n_more else None)
         elif kept_for is not None:
-            verdict = Deferred(f"room on the broker is kept for {kept_for.workflow_id}, which has waited longer")
+            n_more = missing.add(applicant.n_queues, n_free)
+            reason = f"room on the broker is kept for {kept_for.workflow_id}, which has waited longer"
+            verdict = Deferred(reason, Shortage(n_more) if n_more else None)
         elif budget.max_queues is not None and n_queues + applicant.n_queues > budget.max_queues:
-            verdict = Deferred(f"it needs {applicant.n_queues} queues, more than the broker's budget has left")
+            n_more = missing.add(applicant.n_queues, n_free)
+            reason = f"it needs {applicant.n_queues} queues, more than the broker's budget has left"
+            verdict = Deferred(reason, Shortage(n_more) if n_more else None)
             if now - applicant.asked_at >= budget.patience:
                 kept_for = applicant
         else:

@@ -17,6 +17,7 @@ from mqs.handlers import Handlers
 from mqs.jwks import jwks_route
 from mqs.keys import Issuer, KeyFiles
 from mqs.repository import INDEXES
+from mqs.room import Room
 from mqs.settings import Settings
 from mqs.sweep import Sweeper
 from mqs.userlimits import UserLimits
@@ -78,6 +79,9 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         await sampler.sample()
         sampler.start()
         stack.push_async_callback(sampler.stop)
+        room = Room(store, groups, settle=settings.rules.settle)
+        room.start()
+        stack.push_async_callback(room.stop)
         await groups.resume()
         timers = Timers(store, Collection.MQ_GROUPS, groups.wake)
         timers.start()

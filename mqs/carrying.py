@@ -5,7 +5,7 @@ simply taken again: by the next event of the workflow, by its `wake_at`, or at t
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
@@ -15,6 +15,7 @@ from mqs.lifecycle import Outcome
 from mqs.repository import Found
 from mqs.steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
 from mqs.topology import doomed
+from mqs.yielding import idle_queues, removal
 from runtime.decision import Decision
 from runtime.failpoints import failpoint
 from runtime.store import Store, Transaction
@@ -91,6 +92,37 @@ class Carrier:
         """
         async with self.turn(workflow_id):
             await self._shut(workflow_id, what)
+
+    async def find_idle(self, workflow_id: WorkflowId) -> tuple[str, ...]:
+        """Return the queues of an ended workflow that nobody would miss now.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        return await self._idle(await repository.find(self._store, workflow_id))
+
+    async def remove_idle(self, workflow_id: WorkflowId, idle_before: Collection[str]) -> int:
+        """Delete those queues that were idle before and still are; return how many.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        async with self.turn(workflow_id):
+            found = await repository.find(self._store, workflow_id)
+            if found.group is None:
+                return 0
+            what = removal(found.group, found.profiles, [idle_before, await self._idle(found)])
+            if what is None:
+                return 0
+            await self._remove(workflow_id, what)
+            return len(what.mqids) + what.with_dead_letters
+
+    async def _idle(self, found: Found) -> tuple[str, ...]:
+        if found.group is None:
+            return ()
+        mqids = [profile.mqid for profile in found.profiles if profile.retired_at is None]
+        counts = await self._broker.counts([*mqids, dead_queue(found.group.workflow_id)])
+        return idle_queues(found.group, found.profiles, {name for name, count in counts.items() if count.in_use})
 
     async def _declare(self, workflow_id: WorkflowId, found: Found) -> None:
         mqids = [profile.mqid for profile in found.profiles]

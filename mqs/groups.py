@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from mqs import endings, lifecycle, repository, reserving, retiring
-from mqs.admission import Admitted, Applicant, Budget, Usage, Verdict, verdicts
+from mqs.admission import Admitted, Applicant, Budget, Shortage, Usage, Verdict, verdicts
 from mqs.broker import Broker
 from mqs.carrying import Carrier
 from mqs.grants import check_site
 from mqs.lifecycle import Outcome
 from mqs.management import Load
-from mqs.repository import Found
+from mqs.repository import Found, Reader
 from mqs.steps import Rules, Shut
+from mqs.yielding import shortages
 from runtime.decision import Decision, Repeated
 from runtime.failpoints import failpoint
 from runtime.store import Store, Transaction
@@ -42,9 +43,11 @@ class Groups:
         self._budget = budget
         self._rules = rules
         self._ledger_turn = asyncio.Lock()
-        self._carrier = Carrier(store, broker, rules=rules, ledger_turn=self._ledger_turn)
+        self.carrier = Carrier(store, broker, rules=rules, ledger_turn=self._ledger_turn)
         #: What the broker carries beside queues, as sampled last; see `mqs.depths`.
         self.load = Load(n_bytes=0, n_connections=0)
+        #: Called when a group waits for room that queues of ended workflows may have; see `mqs.room`.
+        self.on_shortage: Callable[[], None] = lambda: None
 
     async def requested(self, event_id: EventId, event: WorkflowRequested) -> None:
         """Reserve the queues of a workflow, and create them if the budget allows it."""
@@ -89,7 +92,7 @@ class Groups:
             )
             return Decision(repository.changes(found, outcome))
 
-        async with self._carrier.turn(query.workflow_id):
+        async with self.carrier.turn(query.workflow_id):
             await self._store.transact(name)
             return await repository.find(self._store, query.workflow_id)
 
@@ -166,7 +169,7 @@ class Groups:
         Raises:
             Unavailable: the broker or the database is away; asking again goes on from there.
         """
-        if await self._carrier.advance(workflow_id):
+        if await self.carrier.advance(workflow_id):
             await self._try(self.reconsider())
 
     async def reconsider(self) -> None:
@@ -174,6 +177,7 @@ class Groups:
         if not await repository.waiting(self._store):
             return
         admitted: list[WorkflowId] = []
+        short: list[Shortage] = []
 
         async def admit(tx: Transaction) -> Decision:
             now = datetime.now(UTC)
@@ -186,6 +190,7 @@ class Groups:
                 (group, lifecycle.reconsidered(group, decided[group.workflow_id], now=now, rules=self._rules))
                 for group in groups
             ]
+            short[:] = shortages(decided.values())
             admitted[:] = [name for name, verdict in decided.items() if isinstance(verdict, Admitted)]
             changes = [change for group, outcome in pairs for change in repository.changes(Found(group), outcome)]
             return Decision((*changes, *repository.booked(book, repository.n_more_held(pairs))))
@@ -193,7 +198,15 @@ class Groups:
         async with self._ledger_turn:
             await self._store.transact(admit)
         failpoint("mqs.admitted")
+        self._tell_of(short)
         await self._each(admitted)
+
+    async def shortages(self) -> tuple[Shortage, ...]:
+        """Return what the groups that wait are short of now."""
+        applicants = list(map(_applicant, await repository.waiting(self._store)))
+        book = await repository.ledger(self._store)
+        usage = await self._usage(self._store, applicants, book.n_queues if book else 0)
+        return shortages(verdicts(applicants, usage, self._budget, datetime.now(UTC)).values())
 
     async def wake(self, workflow_id: WorkflowId) -> None:
         """Take up a group whose time has come.
@@ -229,6 +242,8 @@ class Groups:
     ) -> Decision | Repeated:
         """Record what `decide` makes of a group and of what the budget says to it beside all that wait."""
 
+        short: list[Shortage] = []
+
         async def step(tx: Transaction) -> Decision:
             now = datetime.now(UTC)
             found = await repository.find(tx, workflow_id)
@@ -237,12 +252,19 @@ class Groups:
             applicants = [*others, applicant(found, now)]
             usage = await self._usage(tx, applicants, book.n_queues if book else 0)
             verdict = verdicts(applicants, usage, self._budget, now)[workflow_id]
+            short[:] = shortages([verdict])
             outcome = decide(found, verdict, now)
             n_more = repository.n_more_held([(found.group, outcome)])
             return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.events)
 
         async with self._ledger_turn:
-            return await self._store.transact(step, inbox_id=inbox_id)
+            made = await self._store.transact(step, inbox_id=inbox_id)
+        self._tell_of(short)
+        return made
+
+    def _tell_of(self, short: Sequence[Shortage]) -> None:
+        if short:
+            self.on_shortage()
 
     async def _each(self, workflow_ids: Sequence[WorkflowId]) -> None:
         slots = asyncio.Semaphore(_N_AT_ONCE)
@@ -260,9 +282,9 @@ class Groups:
         except EWMSError as error:
             log.warning("queues have to wait", reason=error.reason)
 
-    async def _usage(self, tx: Transaction, applicants: Sequence[Applicant], n_queues: int) -> Usage:
+    async def _usage(self, reader: Reader, applicants: Sequence[Applicant], n_queues: int) -> Usage:
         owners = {applicant.owner for applicant in applicants} if self._budget.max_owner_queues is not None else set()
-        of_owner = await repository.n_queues_held_by(tx, owners) if owners else {}
+        of_owner = await repository.n_queues_held_by(reader, owners) if owners else {}
         return Usage(n_queues, self.load.n_bytes, self.load.n_connections, of_owner)
 
 

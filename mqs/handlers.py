@@ -232,6 +232,11 @@ class Handlers:
             broker_address=self._broker_address,
             # Of every queue: an existing pilot may take from a private one what ours has put there.
             wire=Wire.LEGACY if self._legacy_clients else Wire.EWMS,
+            aliases={
+                profile.mqid: profile.alias
+                for profile in found.profiles
+                if profile.mqid in (*query.inputs, *query.outputs)
+            },
         )
 
 

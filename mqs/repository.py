@@ -113,6 +113,12 @@ async def ending(reader: Reader) -> list[MQGroupDocument]:
     return [MQGroupDocument.model_validate(document) for document in documents]
 
 
+async def retiring(reader: Reader) -> dict[WorkflowId, MQGroupDocument]:
+    """Return the groups whose workflow is over and whose queues are still there."""
+    documents = await reader.find(Collection.MQ_GROUPS, {"state": GroupState.RETIRING.value})
+    return {WorkflowId(document["_id"]): MQGroupDocument.model_validate(document) for document in documents}
+
+
 async def unfinished(reader: Reader) -> list[WorkflowId]:
     """Return the workflows whose groups are under way from one state to the next."""
     states = [GroupState.RESERVED.value, GroupState.RETIRING.value]

@@ -87,6 +87,8 @@ class Settings(StoreSettings):
     retire_retention_s: Seconds = 7 * 86_400
     #: How many dead letters a second are replayed at most.
     replay_per_s: Seconds = 500
+    #: Between the two looks at queues that give way to a workflow which waits.
+    retire_settle_s: Seconds = 6
     #: How many failed attempts are kept of one workflow, the newest; they go after the retention time, too.
     max_failed_attempts: Annotated[int, Field(ge=1)] = 10_000
     remind_s: Seconds = 3600
@@ -132,6 +134,7 @@ class Settings(StoreSettings):
             look=timedelta(seconds=self.retire_look_s),
             unused=timedelta(seconds=self.retire_unused_s),
             retention=timedelta(seconds=self.retire_retention_s),
+            settle=timedelta(seconds=self.retire_settle_s),
             remind=timedelta(seconds=self.remind_s),
             # Uses are noted once a look.
             abandoned=timedelta(seconds=max(self.retire_retention_s, self.user_token_life_s + self.retire_look_s)),

@@ -25,6 +25,9 @@ class Rules:
     look: timedelta = timedelta(minutes=1)
     unused: timedelta = timedelta(minutes=10)
     retention: timedelta = timedelta(days=7)
+    #: Between the two looks at queues that give way to a workflow which waits: longer than the broker's figures of
+    #: what is unacknowledged are old.
+    settle: timedelta = timedelta(seconds=6)
     #: How often WMS is told again of queues that are active: the answer, if the workflow is over, is that it is.
     remind: timedelta = timedelta(hours=1)
     #: How long what another WMS has reserved must be unused to be taken for abandoned: at least as long as a token

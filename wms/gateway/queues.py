@@ -20,7 +20,7 @@ from schemas.wire import AnyAnswer, AnyRequest
 from wms.fleet.access import Access
 from wms.gateway.calls import Call, OpenRoute, Route, answered, answered_raw
 from wms.gateway.objects import owned
-from wms.gateway.uses import check, no_such_queue, wish
+from wms.gateway.uses import check, check_there, no_such_queue, wish
 
 JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
 
@@ -77,6 +77,7 @@ class Queues:
             query = ProfilesQuery(workflow_id=workflow.workflow_id, subject=call.caller.subject)
             minted = await self._minted(query) if workflow.queues_active_at else None
             profiles = planned(workflow) if minted is None else minted
+            check_there(workflow, wished, profiles)
         if wished.alias is not None:
             profiles = [profile for profile in profiles if profile.alias == wished.alias]
             if not profiles:

@@ -5,13 +5,14 @@ onto outputs, so users consume from those (ruling 15). A token says no more than
 access is refused: here it is said why, and what to do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.api import Use
 from schemas.complaints import alias_problem
 from schemas.documents import QueuePlan, WorkflowDocument
 from schemas.errors import NotFound, Rejected, Unprocessable
+from schemas.objects import MQProfile
 
 #: As in a request for a workflow.
 _MAX_ALIAS = 256
@@ -84,6 +85,23 @@ def check(workflow: WorkflowDocument, wished: Wish) -> None:
             )
         case _:
             return
+
+
+def check_there(workflow: WorkflowDocument, wished: Wish, profiles: Sequence[MQProfile]) -> None:
+    """Return unless the queue that is `wished` to consume from is gone for good, as its one of `profiles` tells.
+
+    Raises:
+        Unprocessable: it is gone, or never came up, and the workflow is over.
+    """
+    if wished.use is not Use.CONSUME or workflow.deactivated is None:
+        return
+    if any(profile.alias == wished.alias and not profile.is_activated for profile in profiles):
+        raise Unprocessable(
+            f"queue '{wished.alias}' of {workflow.workflow_id} is gone: "
+            f"the workflow is {workflow.deactivated.lower()}, and its queue was deleted",
+            hint="after the end a queue is deleted once it is empty and unused; what is in it stays until the "
+            "retention time is over",
+        )
 
 
 def no_such_queue(workflow_id: str, alias: str, *, hint: str = "") -> NotFound:

@@ -145,6 +145,42 @@ async def test_a_group_beyond_the_budget_waits_and_is_activated_when_another_is_
         assert book.n_queues == 4
 
 
+async def test_empty_queues_of_ended_workflows_give_way_at_once_and_only_those_that_nobody_uses(
+    run_mqs: RunMqs, wms: Peer, as_mqs: aio_pika.abc.AbstractConnection
+) -> None:
+    full, held, idle, waiting = Plan(), Plan(), Plan(), Plan()
+    # Nothing but somebody who waits takes the queues of these away within the test.
+    async with (
+        run_mqs(budget_queues=12, retire_settle_s=1.5, deferred_retry_s=600) as mqs,
+        as_mqs.channel() as channel,
+    ):
+        for plan in (full, held, idle):
+            await wms.say(plan.requested)
+            assert await wms.next() == QueuesActivated(workflow_id=plan.workflow_id)
+        for plan in (full, held):
+            exchange = await channel.get_exchange(f"x.{plan.queue_out}")
+            await exchange.publish(aio_pika.Message(b"result", delivery_mode=2), plan.queue_out)
+        # Somebody has the only event of this one in hand.
+        in_hand = await (await channel.get_queue(held.queue_out)).get()
+        assert in_hand is not None
+        for plan in (full, held, idle):
+            await wms.say(plan.over)
+            await until(mqs.store, plan.workflow_id, GroupState.RETIRING)
+        async with asyncio.timeout(20):
+            while (book := await ledger(mqs.store)) is None or book.n_queues > 9:
+                await asyncio.sleep(0.05)
+        assert book.n_queues == 9, "only the private queues have gone"
+        # Four queues are wanted and three are free.
+        await wms.say(waiting.requested)
+        assert isinstance(await wms.next(), QueuesDeferred)
+        assert await wms.next(20) == QueuesActivated(workflow_id=waiting.workflow_id)
+        assert await exists(as_mqs, full.queue_out)
+        assert await exists(as_mqs, held.queue_out)
+        await in_hand.ack()
+        profiles = await mqs.store.find(Collection.MQ_PROFILES, {"retired_at": {"$ne": None}})
+        assert {profile["mqid"] for profile in profiles} >= {full.queue_mid, held.queue_mid, idle.queue_mid}
+
+
 async def test_a_waiting_group_is_looked_at_again_by_its_timer_alone(run_mqs: RunMqs, wms: Peer) -> None:
     plan = Plan()
     async with run_mqs(budget_queues=3):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqs.admission import Admitted, Applicant, Budget, Deferred, Usage, verdicts
+from mqs.admission import Admitted, Applicant, Budget, Deferred, Shortage, Usage, verdicts
+from mqs.yielding import shortages
 from schemas.ids import WorkflowId
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -143,5 +144,51 @@ def test_an_owner_at_its_share_waits_and_holds_nobody_up() -> None:
     ]
     assert admitted(asked, usage, budget) == ["eve-2", "ada-1"]
     decided = verdicts(asked, usage, budget, NOW)
-    assert decided[WorkflowId("eve-1")] == Deferred("it needs 3 queues; its owner has 8, and may have 10")
-    assert decided[WorkflowId("eve-3")] == Deferred("it needs 1 queues; its owner has 10, and may have 10")
+    assert decided[WorkflowId("eve-1")] == Deferred(
+        "it needs 3 queues; its owner has 8, and may have 10", Shortage(1, "eve")
+    )
+    assert decided[WorkflowId("eve-3")] == Deferred(
+        "it needs 1 queues; its owner has 10, and may have 10", Shortage(3, "eve")
+    )
+
+
+def shortages_of(applicants: list[Applicant], usage: Usage, budget: Budget) -> dict[str, Shortage | None]:
+    decided = verdicts(applicants, usage, budget, NOW)
+    return {name: verdict.shortage for name, verdict in decided.items() if isinstance(verdict, Deferred)}
+
+
+def test_a_group_that_waits_is_short_of_what_is_missing_to_its_size() -> None:
+    budget = Budget(max_queues=10)
+    assert shortages_of([applicant("a", 4)], Usage(n_queues=8), budget) == {"a": Shortage(2)}
+    assert shortages_of([applicant("a", 4), applicant("b", 4)], Usage(n_queues=8), budget) == {
+        "a": Shortage(2),
+        "b": Shortage(4),
+    }
+    # The operator has lowered the budget.
+    assert shortages_of([applicant("a", 4)], Usage(n_queues=20), budget) == {"a": Shortage(14)}
+
+
+def test_no_queue_that_goes_helps_a_group_that_is_too_large_or_waits_for_something_else() -> None:
+    assert shortages_of([applicant("a", 11)], Usage(), Budget(max_queues=10)) == {"a": None}
+    assert shortages_of([applicant("a", 1)], Usage(n_bytes=5), Budget(max_queues=10, max_bytes=5)) == {"a": None}
+    assert shortages_of([applicant("a", 6)], Usage(), Budget(max_owner_queues=5)) == {"a": None}
+
+
+def test_an_owner_at_its_limit_is_short_of_its_own_queues() -> None:
+    usage = Usage(n_queues=4, n_queues_of={"ada": 4})
+    group = Applicant(WorkflowId("a"), 3, 50, NOW, owner="ada")
+    assert shortages_of([group], usage, Budget(max_owner_queues=5)) == {"a": Shortage(2, "ada")}
+
+
+@given(st.lists(st.integers(1, 8), max_size=6), st.integers(0, 12), st.integers(8, 12))
+def test_once_all_that_is_missing_has_gone_everybody_has_room(sizes: list[int], n_used: int, n_max: int) -> None:
+    groups = [applicant(f"{n}", size) for n, size in enumerate(sizes)]
+    budget = Budget(max_queues=n_max)
+    # Those that fit have their queues first.
+    lucky = set(admitted(groups, Usage(n_queues=n_used), budget))
+    n_used += sum(group.n_queues for group in groups if group.workflow_id in lucky)
+    waiting = [group for group in groups if group.workflow_id not in lucky]
+    decided = verdicts(waiting, Usage(n_queues=n_used), budget, NOW).values()
+    n_missing = sum(shortage.n_queues for shortage in shortages(decided))
+    if n_missing <= n_used:
+        assert len(admitted(waiting, Usage(n_queues=n_used - n_missing), budget)) == len(waiting)

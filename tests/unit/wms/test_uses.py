@@ -7,9 +7,10 @@ import pytest
 from schemas.api import Use
 from schemas.documents import QueuePlan, WorkflowDocument
 from schemas.errors import EWMSError, NotFound, Rejected, Unprocessable
-from schemas.ids import Alias, Mqid
+from schemas.ids import Alias, Mqid, WorkflowId
+from schemas.objects import MQProfile
 from schemas.phases import Deactivated
-from wms.gateway.uses import Wish, check, wish
+from wms.gateway.uses import Wish, check, check_there, wish
 
 
 def workflow(deactivated: Deactivated | None = None) -> WorkflowDocument:
@@ -118,3 +119,27 @@ def test_a_wish_that_makes_no_sense_is_refused_without_repeating_it(parameters: 
         wish(parameters)
     assert caught.value.code == 400
     assert "drain" not in caught.value.reason
+
+
+def profile(alias: str, *, is_activated: bool) -> MQProfile:
+    return MQProfile(
+        mqid=Mqid("1"),
+        workflow_id=WorkflowId("WF-1"),
+        timestamp=1,
+        alias=alias,
+        is_public=True,
+        is_activated=is_activated,
+    )
+
+
+def test_a_queue_of_an_ended_workflow_that_was_deleted_is_told_to_who_would_wait_for_it() -> None:
+    ended = workflow(Deactivated.FINISHED)
+    gone = [profile("results", is_activated=False), profile("both", is_activated=True)]
+    with pytest.raises(Unprocessable) as caught:
+        check_there(ended, Wish("results", Use.CONSUME), gone)
+    assert caught.value.reason == "queue 'results' of WF-1 is gone: the workflow is finished, and its queue was deleted"
+    # Still there, not active yet, asked for by nobody in particular.
+    check_there(ended, Wish("both", Use.CONSUME), gone)
+    check_there(workflow(), Wish("results", Use.CONSUME), gone)
+    check_there(ended, Wish("results"), gone)
+    check_there(ended, Wish(), gone)
