@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilot.errortext import NOTHING, without_names
-from pilot.exits import explain_exit
+from pilot.exits import explain_exit, print_size
+from pilot.memory import round_bytes
 from schemas.dataevents import DeadReason
 from schemas.errors import Rejected, Unavailable
+
+#: The exit code of what SIGKILL has ended.
+_KILLED = 128 + 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,30 @@ def init_outlived(runtime_s: float) -> Failure:
         f"the init container ran longer than its worker lives ({runtime_s:g} s): raise max_worker_runtime",
         reason=DeadReason.TASK_OUTLIVED_WORKER,
         aka="TimeoutError",
+    )
+
+
+def worker_memory_exceeded(n_bytes: int, limit_bytes: int) -> Failure:
+    """Return the failure of a container that was killed because its worker used more than `worker_memory`."""
+    return Failure(
+        "WorkerMemoryExceeded",
+        f"the worker used {print_size(round_bytes(n_bytes))}, worker_memory is {print_size(limit_bytes)}: "
+        "raise worker_memory, or give each event less to do",
+        reason=DeadReason.OUT_OF_MEMORY,
+        aka="MemoryError",
+        exit_code=_KILLED,
+    )
+
+
+def kernel_out_of_memory(limit_bytes: int) -> Failure:
+    """Return the failure of a container of which the kernel has ended a process for lack of memory."""
+    limit = f"worker_memory is {print_size(limit_bytes)}: raise it" if limit_bytes else "give the worker more memory"
+    return Failure(
+        "WorkerMemoryExceeded",
+        f"the kernel killed the task for lack of memory, {limit}, or give each event less to do",
+        reason=DeadReason.OUT_OF_MEMORY,
+        aka="MemoryError",
+        exit_code=_KILLED,
     )
 
 
@@ -210,6 +238,10 @@ class TokenUnusable(Rejected):
 
 class BrokerAway(Unavailable):
     """The broker cannot be reached, or refuses this pilot."""
+
+
+class QueueGone(BrokerAway):
+    """A queue of the pilot does not exist: the workflow is over, or somebody has deleted the queue."""
 
 
 class StartOutlivedWorker(Unavailable):

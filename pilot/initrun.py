@@ -70,6 +70,8 @@ class InitRun:
         failure: Failure | None = None
         if self._timed_out:
             failure = container_timed_out(INIT, self._settings.init_timeout_s or 0)
+        elif self._child is not None and self._child.failure is not None:
+            failure = self._child.failure
         elif code != 0:
             words, traceback = last_words(read_tail(files.stderr))
             memory_bytes = self._settings.worker_memory_bytes

@@ -89,6 +89,8 @@ class PerEvent:
         failure: Failure | None = None
         if run.timed_out:
             failure = container_timed_out(TASK, self._settings.task_timeout_s or 0)
+        elif run.child is not None and run.child.failure is not None:
+            failure = run.child.failure
         elif code != 0:
             words, traceback = last_words(read_tail(run.files.stderr))
             memory_bytes = self._settings.worker_memory_bytes

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pilot.container import Command
+from pilot.errors import Failure
 from schemas.placeholders import ENV_RUN
 
 # Source: linux/prctl.h.
@@ -25,6 +26,9 @@ _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
 #: Python ignores these; a program expects their default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
+
+#: The exit code of what SIGKILL has ended, and of a container in which it has.
+_KILLED = 128 + signal.SIGKILL
 
 #: A tree that forks while it is killed is walked again, so often at most.
 _MAX_WALKS = 20
@@ -44,6 +48,10 @@ class Child:
         self.pid = pid
         self.command = command
         self.killer: Child | None = None
+        #: Why it was ended, if that was not its own doing; `on_failure` is called before it is.
+        self.failure: Failure | None = None
+        self.on_failure: Callable[[Failure], None] = lambda _: None
+        self.was_killed = False
         self._on_end = on_end
         self._code: int | None = None
 
@@ -52,9 +60,12 @@ class Child:
         """Whether the command itself has ended."""
         return self._code is not None
 
-    def note_end(self, code: int | None = None) -> None:
-        """Note that the command (with its `code`) or its killer has ended, and tell once both have."""
-        self._code = self._code if code is None else code
+    def note_exit(self, code: int) -> None:
+        """Note that the command has ended, with which code."""
+        self._code = code
+
+    def note_end(self) -> None:
+        """Tell of the end once the command, and its killer if it has one, have ended."""
         if self._code is not None and (self.killer is None or self.killer.ended):
             self._on_end(self._code)
 
@@ -74,8 +85,15 @@ class Children:
         self._loop = asyncio.get_running_loop()
         self._running: dict[int, Child] = {}
         self._none_left = asyncio.Event()
+        #: Called with a child that SIGKILL has ended, which was not ours.
+        self.on_killed: Callable[[Child], None] = lambda _: None
         # Orphans are given to the main thread, from which everything is spawned, too.
         self._list = f"/proc/self/task/{threading.main_thread().native_id}/children"
+
+    @property
+    def running(self) -> tuple[Child, ...]:
+        """The children that run."""
+        return tuple(self._running.values())
 
     def spawn(self, command: Command, *, stdout: str, stderr: str, on_end: Callable[[int], None]) -> Child:
         """Start `command` with its output going to files. Raises: OSError if it cannot be started."""
@@ -126,6 +144,7 @@ class Children:
         """End `child` and everything it started, at once."""
         if child.ended or child.killer is not None:
             return
+        child.was_killed = True
         if child.command.kill_argv:
             removal = Command(child.command.kill_argv, child.command.environment)
             with suppress(OSError):
@@ -186,7 +205,11 @@ class Children:
             if not child.command.kill_argv:
                 self.sweep()
             code = os.waitstatus_to_exitcode(status)
-            child.note_end(code if code >= 0 else 128 - code)
+            code = code if code >= 0 else 128 - code
+            child.note_exit(code)
+            if code == _KILLED and not child.was_killed:
+                self.on_killed(child)
+            child.note_end()
             if not self._running:
                 self._none_left.set()
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from pilot.chirpproxy import ChirpProxy
-from pilot.errors import BrokerAway
+from pilot.errors import BrokerAway, QueueGone
+from pilot.gone import Refusals, describe_gone
 from pilot.renewal import TokenSource
 from pilot.settings import Queue, Settings
 from pilot.token import TokenFile, half_life_at, is_expired, look_again_in_s
-from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer, Delivery
+from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer, Delivery, Missing, Unroutable
 from schemas.attempts import ATTEMPTS_KEY
 from schemas.dataevents import DataEvent, output_id
 from schemas.errors import EWMSError
@@ -45,6 +46,10 @@ class Queues:
         #: Told of every event, and of every queue whose deliveries are void.
         self.on_delivery: Callable[[Queue, Delivery], None] = lambda _queue, _delivery: None
         self.on_lost: Callable[[Queue], None] = lambda _queue: None
+        #: Told when a queue turns out to be deleted.
+        self.on_gone: Callable[[QueueGone], None] = lambda _error: None
+        self._refusals: dict[Mqid, Refusals] = {}
+        self._refused: dict[Mqid, str] = {}
 
     async def connect(self) -> None:
         """Connect to every broker that the queues name.
@@ -115,9 +120,13 @@ class Queues:
 
     @property
     def complaint(self) -> str:
-        """Return what a broker said last, if it is away."""
-        reasons = (connection.error.reason for connection in self._all_connections if connection.error)
-        return next(reasons, "")
+        """Return what a broker said last, if it is away or refuses a queue."""
+        reasons = [connection.error.reason for connection in self._all_connections if connection.error]
+        for queue in self._settings.inputs:
+            consumer = self._consumers.get(queue.mqid)
+            if consumer is not None and not consumer.active and (why := self._refused.get(queue.mqid)):
+                reasons.append(f"the input queue {queue} cannot be used: {why}")
+        return next(iter(reasons), "")
 
     async def listen(self, prefetch: int) -> None:
         """Take events from all input queues, at most `prefetch` unsettled ones from each.
@@ -149,19 +158,37 @@ class Queues:
                     lambda delivery: self.on_delivery(queue, delivery),
                     prefetch=prefetch,
                     on_lost=lambda: self.on_lost(queue),
+                    on_refused=lambda error: self._on_refused(queue, error),
                 )
             except ConnectionLost as error:
-                log.warning("the broker went away before queue %s could be used: %s", queue.mqid, error.reason)
+                log.warning("the broker went away before queue %s could be used: %s", queue, error.reason)
                 await self._of_input[queue.mqid].ready(self._settings.reconnect_timeout_s)
+            except Missing as error:
+                raise QueueGone(describe_gone("input", queue, self._settings.workflow_id)) from error
             except EWMSError as error:
-                raise BrokerAway(f"the input queue {queue.mqid} cannot be used: {error.reason}") from error
+                raise BrokerAway(f"the input queue {queue} cannot be used: {error.reason}") from error
+
+    def _on_refused(self, queue: Queue, error: EWMSError) -> None:
+        """Note that a queue that was there cannot be used any more; tell of one that is gone for good."""
+        is_missing = isinstance(error, Missing)
+        self._refused[queue.mqid] = error.reason
+        seen = self._refusals.get(queue.mqid, Refusals()).add(self._clock(), is_missing=is_missing)
+        self._refusals[queue.mqid] = seen
+        if seen.is_gone:
+            self.on_gone(QueueGone(describe_gone("input", queue, self._settings.workflow_id)))
 
     async def publish(self, queue: Queue, event: DataEvent) -> None:
         """Publish an output event and return when the broker holds it, however long the broker is away or blocked.
 
         Raises: what `Publisher.publish` does, `ConnectionLost` apart.
         """
-        await self._published(queue, event_exchange(queue.mqid), queue.mqid, event)
+        try:
+            await self._published(queue, event_exchange(queue.mqid), queue.mqid, event)
+        except (Missing, Unroutable) as error:
+            gone = QueueGone(describe_gone("output", queue, self._settings.workflow_id))
+            if isinstance(error, Missing):
+                self.on_gone(gone)
+            raise gone from error
 
     async def publish_dead(self, queue: Queue, event: DataEvent) -> None:
         """Publish an event of `queue` to the workflow's dead letters. Raises as `publish` does."""

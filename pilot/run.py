@@ -13,7 +13,7 @@ from pilot import lifecycle
 from pilot.chirp import Chirper
 from pilot.container import Runtime
 from pilot.containers import Containers
-from pilot.errors import Failure
+from pilot.errors import Failure, QueueGone
 from pilot.excerpts import excerpt_input, name_event
 from pilot.files import WorkDirectory
 from pilot.instructions import (
@@ -35,6 +35,7 @@ from pilot.instructions import (
     WarmUp,
 )
 from pilot.leftovers import printer
+from pilot.memorywatch import MemoryWatch
 from pilot.mounts import Mount
 from pilot.process import Children
 from pilot.publishing import Publishing, Run
@@ -100,6 +101,7 @@ class Pilot:
             on_init_end=lambda failure: self.feed(InitEnded(self._loop.time(), failure)),
             on_cold=lambda: self.feed(Cooled(self._loop.time())),
         )
+        self._memory = MemoryWatch(children, settings.worker_memory_bytes or 0)
         self._loop = asyncio.get_running_loop()
         self._state: State | None = None
         self._stimuli: deque[Stimulus] = deque()
@@ -114,14 +116,17 @@ class Pilot:
         self._exit: asyncio.Future[int] = self._loop.create_future()
         queues.on_delivery = self._on_delivery
         queues.on_lost = self._on_lost
+        queues.on_gone = self._on_gone
 
     async def run(self) -> int:
         """Live, and return the exit status."""
         self._state, instructions = lifecycle.begin(self._policy(), self._loop.time())
+        self._memory.start()
         self._carry_out(instructions)
         try:
             return await self._exit
         finally:
+            await self._memory.stop()
             await self._containers.gone()
             if self._timer is not None:
                 self._timer.cancel()
@@ -252,8 +257,12 @@ class Pilot:
         self._deliveries[key] = (queue, delivery)
         self.feed(Arrived(self._loop.time(), Held(key, delivery.id, delivery.attempt, queue.mqid)))
 
+    def _on_gone(self, error: QueueGone) -> None:
+        log.critical("%s", error.reason)
+        self.feed(Broke(self._loop.time(), f"{type(error).__name__}({error.reason!r})"))
+
     def _on_lost(self, queue: Queue) -> None:
-        log.warning("the subscription to queue %s was lost, and what it had lent", queue.mqid)
+        log.warning("the subscription to queue %s was lost, and what it had lent", queue)
         self.feed(Lost(self._loop.time(), queue.mqid))
 
     def _settle(self, key: int, how: How) -> None:

@@ -45,6 +45,11 @@ class Queue:
     address: str
     token: str = field(default="", repr=False)
     wire: Wire = Wire.EWMS
+    #: What users call it; empty: not known here.
+    alias: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.alias!r} ({self.mqid})" if self.alias else self.mqid
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +214,12 @@ def _queues(v: Variables, name: str) -> tuple[Queue, ...]:
     """Return the queues that `;` joins; a single address, type or token serves them all."""
     mqids = v.words(name, ";")
     columns = []
-    for part in ("BROKER_ADDRESS", "AUTH_TOKEN", "BROKER_TYPE", "WIRE"):
+    for part in ("BROKER_ADDRESS", "AUTH_TOKEN", "BROKER_TYPE", "WIRE", "ALIAS"):
         values = v.words(f"{name}_{part}", ";")
         if len(values) not in {0, 1, len(mqids)} and mqids:
             v.wrong(f"{name}_{part}", f"must have one value, or one for each of the {len(mqids)} queues", "count them")
         columns.append(values if len(values) == len(mqids) else (values[:1] or ("",)) * len(mqids))
-    addresses, tokens, types, wires = columns
+    addresses, tokens, types, wires, aliases = columns
     if not {wire.lower() for wire in wires} <= {"", *Wire}:
         v.wrong(f"{name}_WIRE", f"must be of {', '.join(Wire)}", "choose one, or unset it")
         wires = ("",) * len(mqids)
@@ -225,8 +230,8 @@ def _queues(v: Variables, name: str) -> tuple[Queue, ...]:
     if len(set(mqids)) != len(mqids):
         v.wrong(name, "must not name a queue twice", "remove the repetition")
     return tuple(
-        Queue(Mqid(mqid), address, token, Wire(wire.lower() or Wire.EWMS))
-        for mqid, address, token, wire in zip(mqids, addresses, tokens, wires, strict=True)
+        Queue(Mqid(mqid), address, token, Wire(wire.lower() or Wire.EWMS), alias)
+        for mqid, address, token, wire, alias in zip(mqids, addresses, tokens, wires, aliases, strict=True)
     )
 
 

@@ -55,6 +55,8 @@ class DeadReason(StrEnum):
     TASK_TIMED_OUT = "task-timed-out"
     #: It had a worker's whole runtime, and that was too short.
     TASK_OUTLIVED_WORKER = "task-outlived-worker"
+    #: The worker used more memory than `worker_memory`.
+    OUT_OF_MEMORY = "task-out-of-memory"
     UNREADABLE = "unreadable"
     OUTPUT_TOO_LARGE = "output-too-large"
     OUTPUT_UNREADABLE = "output-unreadable"

@@ -136,7 +136,7 @@ OF_FIELDS = ("TASK_IMAGE", "TASK_ARGS", "TASK_ENV_JSON", "INIT_IMAGE", "INIT_ARG
 _QUEUES = tuple(
     f"QUEUE_{way}{part}"
     for way in ("INCOMING", "OUTGOING")
-    for part in ("", "_AUTH_TOKEN", "_BROKER_ADDRESS", "_BROKER_TYPE", "_WIRE")
+    for part in ("", "_ALIAS", "_AUTH_TOKEN", "_BROKER_ADDRESS", "_BROKER_TYPE", "_WIRE")
 )
 #: What EWMS says to each pilot, whatever else a request says.
 OF_EWMS = (

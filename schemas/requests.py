@@ -159,6 +159,8 @@ class GrantAnswer(_Closed):
     broker_address: str
     #: How the outputs are to lie in their queues.
     wire: Wire = Wire.EWMS
+    #: What users call the queues, by mqid.
+    aliases: dict[str, str] = {}
 
 
 class Depth(_Closed):

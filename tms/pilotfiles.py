@@ -200,6 +200,10 @@ def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[
             # The token is in its file, and only there.
             f"{PREFIX}QUEUE_{direction}_AUTH_TOKEN": "",
         }
+        aliases = [grant.aliases.get(mqid, "") for mqid in mqids]
+        # The pilot splits them at `;`; without them it names its queues by their ids alone.
+        if all(alias and ";" not in alias for alias in aliases):
+            ours[f"{PREFIX}QUEUE_{direction}_ALIAS"] = ";".join(aliases)
     return ours
 
 

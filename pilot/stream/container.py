@@ -142,6 +142,7 @@ class WarmSlot:
             self.feed(slot.Unstartable(container_not_started(TASK, os_text(error))))
             return
         self._child = child
+        child.on_failure = lambda failure: self.feed(slot.Misbehaved(failure))
         self._talk = Talk(
             pipes,
             on_line=self._answered,

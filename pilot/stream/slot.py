@@ -272,6 +272,6 @@ def _gone(slot: Slot, gone: Gone) -> Step:
 
 def _with_words(failure: Failure, gone: Gone) -> Failure:
     # A timeout says it all, and its text stays the same from event to event.
-    if gone.words == NOTHING or failure.reason is DeadReason.TASK_TIMED_OUT:
+    if gone.words == NOTHING or failure.reason in (DeadReason.TASK_TIMED_OUT, DeadReason.OUT_OF_MEMORY):
         return failure
     return replace(failure, text=f"{failure.text}; standard error: {gone.words}", traceback=gone.traceback)

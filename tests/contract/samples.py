@@ -196,6 +196,7 @@ ANSWERS: tuple[AnyAnswer, ...] = (
         expires_at=AT,
         broker_type="rabbitmq",
         broker_address="user@broker.example.org:5672/ewms",
+        aliases={"a72475165e05b4f83a948": "in"},
     ),
     DepthsAnswer(
         queues=[

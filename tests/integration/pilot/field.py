@@ -143,6 +143,11 @@ class Field:
                 await self._declare(chain)
         return mqid
 
+    async def delete(self, mqid: Mqid) -> None:
+        """Delete a queue and the way into it, as MQS does."""
+        await self.channel.queue_delete(mqid)
+        await self.channel.exchange_delete(event_exchange(mqid))
+
     async def _declare(self, chain: Sequence[Exchange | Queue | Binding]) -> None:
         for part in chain:
             if isinstance(part, Exchange):

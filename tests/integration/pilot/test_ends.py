@@ -243,3 +243,27 @@ async def reject_one(workflow: Field, mqid: str) -> None:
         await message.reject(requeue=True)
     finally:
         await channel.close()
+
+
+async def test_a_pilot_whose_input_queue_is_deleted_names_it_and_leaves(workflow: Field) -> None:
+    source = await workflow.queue()
+    task = sh("true", EWMS_PILOT_QUEUE_INCOMING_ALIAS="photons", EWMS_PILOT_TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE=600)
+    pilot = await workflow.pilot(task, inputs=[source])
+    await pilot.until(lambda pilot: "AwaitingFirstMessage" in pilot.statuses())
+    await workflow.delete(source)
+    assert await pilot.ended(60) != 0
+    named = f"the input queue 'photons' ({source}) does not exist any more"
+    assert named in pilot.log
+    assert any("QueueGone" in line and named.replace("'", "") in line.replace("'", "") for line in pilot.said)
+
+
+async def test_a_pilot_whose_output_queue_is_deleted_names_it_and_gives_its_event_back(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.delete(sink)
+    await workflow.put(source, b"1")
+    task = sh('echo done > "$1"', EWMS_PILOT_QUEUE_OUTGOING_ALIAS="results", EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=600)
+    pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
+    assert await pilot.ended(60) != 0
+    assert f"the output queue 'results' ({sink}) does not exist any more" in pilot.log
+    (event,) = await workflow.take(source, 1)
+    assert event.body == b"1"

@@ -218,3 +218,20 @@ def test_the_token_file_is_the_token_alone() -> None:
 def test_a_pilot_knows_how_long_its_worker_lives_whatever_the_user_says() -> None:
     assert told(**users(EWMS_PILOT_MAX_WORKER_RUNTIME="999999"))["EWMS_PILOT_MAX_WORKER_RUNTIME"] == "7200"
     assert pilot_settings(told(), directory="/job").worker_runtime_s == 7200
+
+
+def test_pilots_know_what_users_call_their_queues_and_what_the_worker_may_use() -> None:
+    asked = order()
+    aliases = {mqid: f"alias of {mqid}" for mqid in (*asked.task.input_queues, *asked.task.output_queues)}
+    environment = pilot_environment(
+        asked, GRANT.model_copy(update={"aliases": aliases}), PROFILE, token_source=TOKEN_SOURCE
+    )
+    assert environment["EWMS_PILOT_QUEUE_INCOMING_ALIAS"] == ";".join(aliases[q] for q in asked.task.input_queues)
+    assert environment["EWMS_PILOT_QUEUE_OUTGOING_ALIAS"] == ";".join(aliases[q] for q in asked.task.output_queues)
+    assert environment["EWMS_PILOT_WORKER_MEMORY"] == "536870912"
+    # One that the pilot would take for two, or that nobody has told.
+    split = {asked.task.input_queues[0]: "a;b"}
+    environment = pilot_environment(
+        asked, GRANT.model_copy(update={"aliases": split}), PROFILE, token_source=TOKEN_SOURCE
+    )
+    assert "EWMS_PILOT_QUEUE_INCOMING_ALIAS" not in environment

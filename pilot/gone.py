@@ -1,0 +1,42 @@
+"""Is a queue of the pilot gone for good, and what its user is to know then. (core)"""
+
+from dataclasses import dataclass, replace
+
+from pilot.settings import Queue
+
+#: A broker that is just coming up may miss a queue for a moment; so many looks in a row, over so long, are no moment.
+_N_LOOKS = 3
+_FOR_S = 3.0
+#: Looks further apart than this have nothing to do with each other.
+_APART_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How often in a row, and since when, the broker has said that a queue does not exist."""
+
+    n_missing: int = 0
+    since_s: float = 0.0
+    last_s: float = 0.0
+
+    def add(self, now_s: float, *, is_missing: bool) -> "Refusals":
+        """Return this with one more attempt to use the queue, which failed at `now_s`."""
+        if not is_missing:
+            return Refusals()
+        if not self.n_missing or now_s - self.last_s > _APART_S:
+            return Refusals(1, now_s, now_s)
+        return replace(self, n_missing=self.n_missing + 1, last_s=now_s)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the queue will not come back."""
+        return self.n_missing >= _N_LOOKS and self.last_s - self.since_s >= _FOR_S
+
+
+def describe_gone(direction: str, queue: Queue, workflow_id: str) -> str:
+    """Return that the `input` or `output` queue is gone, why that may be, and what to do."""
+    workflow = workflow_id or "WORKFLOW"
+    return (
+        f"the {direction} queue {queue} does not exist any more: the workflow is over, or somebody deleted the queue; "
+        f"see `ewms workflow show {workflow}`, and request the workflow anew to go on"
+    )
