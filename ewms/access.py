@@ -5,7 +5,7 @@ import time
 from typing import Self
 from urllib.parse import urlencode
 
-from ewms.errors import NotThere, TimedOut, Unreachable
+from ewms.errors import NotThere, Refused, TimedOut, Unreachable
 from ewms.http import Gateway
 from ewms.tokens import renew_at, wire_of
 from runtime.amqp import AccessRefused, Connection, ConnectionLost
@@ -92,6 +92,18 @@ async def active_profile(
         if profile.is_activated and profile.auth_token and profile.broker_address:
             return profile
         await looks.pause()
+
+
+async def explain_refusal(gateway: Gateway, workflow: WorkflowId, alias: str, refusal: EWMSError) -> EWMSError:
+    """Return why the broker refuses to let anybody consume from `alias`: what the gateway says, or `refusal` itself."""
+    if not isinstance(refusal, Unreachable):
+        try:
+            await public_profile(gateway, workflow, alias, Use.CONSUME)
+        except Refused as error:
+            return error
+        except (EWMSError, ValueError):
+            return refusal
+    return refusal
 
 
 class QueueAccess:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Self
 
-from ewms.access import QueueAccess, public_profile
+from ewms.access import QueueAccess, explain_refusal
 from ewms.ends import has_delivered_all
-from ewms.errors import OutcomeFailed, Refused, TimedOut, Unreachable
+from ewms.errors import OutcomeFailed, TimedOut, Unreachable
 from ewms.http import Gateway
 from ewms.memory import Memory, Remember, directory_of
 from ewms.payloads import Event
@@ -197,7 +197,7 @@ class AsyncResults:
                     hint=f"see how it ended: ewms workflow show {self._workflow}",
                 )
             if self._n_refusals >= _MAX_REFUSALS and self._refusal is not None:
-                raise await self._explained(self._refusal)
+                raise await explain_refusal(self._gateway, self._workflow, self._alias, self._refusal)
             self._arrival.clear()
             try:
                 async with asyncio.timeout(self._idle_timeout_s):
@@ -264,17 +264,6 @@ class AsyncResults:
                 # Who acts on these events by other means than this loop must know.
                 self.n_unacknowledged += len(lost)
                 self.notify(print_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
-
-    async def _explained(self, refusal: EWMSError) -> EWMSError:
-        """Return why the broker refuses the queue: what the gateway says, or `refusal` itself."""
-        if not isinstance(refusal, Unreachable):
-            try:
-                await public_profile(self._gateway, self._workflow, self._alias, Use.CONSUME)
-            except Refused as error:
-                return error
-            except (EWMSError, ValueError):
-                return refusal
-        return refusal
 
     def leave(self) -> None:
         """End the loop once its body is through with the current event; called on the loop."""

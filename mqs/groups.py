@@ -161,7 +161,7 @@ class Groups:
         Raises:
             Unavailable: the broker or the database is away.
         """
-        await self._carrier.shut(workflow_id, Shut(mqids))
+        await self.carrier.shut(workflow_id, Shut(mqids))
 
     async def advance(self, workflow_id: WorkflowId) -> None:
         """Do on the broker what the group's stored state asks for, until it asks for nothing more.
