@@ -6,6 +6,7 @@ facts, facts, facts ...  ->  rates, work left, an estimate of the end, problems 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ewms.eventsdone import Counted, Done, count_done, seconds_left, so_far, task_levels
 from ewms.state import State
 from schemas.api import QueueDepth, QueueDepths
 from schemas.endings import Ending
@@ -77,8 +78,8 @@ class Progress:
     received_per_s: float | None
     #: queue alias -> change of its depth per second.
     queue_per_s: dict[str, float]
-    #: Events done and to be done; None where nothing tells.
-    done: tuple[int, int] | None
+    #: Events done and to be done; None where nothing tells. It never steps back.
+    done: Done | None
     eta_s: float | None
     problems: tuple[Problem, ...]
 
@@ -106,20 +107,15 @@ def progress(history: Sequence[Facts]) -> Progress:
     """Return the progress that `history`, oldest first, shows; it needs one entry at least."""
     now = history[-1]
     past = next((facts for facts in history if now.at_s - facts.at_s <= RATE_WINDOW_S), now)
-    received_per_s = _rate(past.at_s, past.n_received, now.at_s, now.n_received)
-    done = _done(history)
-    eta_s = None
-    if done is not None and done[0] < done[1]:
-        speed = received_per_s if now.n_received is not None else _speed(history, past)
-        eta_s = (done[1] - done[0]) / speed if speed else None
+    counted = _counted(history)
     return Progress(
         facts=now,
         elapsed_s=now.at_s - history[0].at_s,
         sent_per_s=_rate(past.at_s, past.n_sent, now.at_s, now.n_sent),
-        received_per_s=received_per_s,
+        received_per_s=_rate(past.at_s, past.n_received, now.at_s, now.n_received),
         queue_per_s=_queue_rates(past, now),
-        done=done,
-        eta_s=eta_s,
+        done=so_far(counted),
+        eta_s=seconds_left(counted),
         problems=tuple(problems(now)),
     )
 
@@ -155,38 +151,20 @@ def problems(facts: Facts) -> list[Problem]:
     return found
 
 
-def n_left(facts: Facts) -> int | None:
-    """Return how many events still have a task before them; None where the depths were not seen."""
-    if facts.depths is None:
-        return None
-    inputs = {mqid for task in facts.state.task_directives for mqid in task.input_queues}
-    return sum(depth_of(queue) for queue in facts.depths.queues if queue.mqid in inputs)
-
-
 def depth_of(queue: QueueDepth) -> int:
     """Return how many events a queue holds, wherever they stand."""
     return queue.n_ready + queue.n_unacknowledged + queue.n_delayed
 
 
-def _done(history: Sequence[Facts]) -> tuple[int, int] | None:
-    now = history[-1]
-    if now.n_received is not None and now.n_expected:
-        return min(now.n_received, now.n_expected), now.n_expected
-    # A watcher from outside sees only what lies in the queues; the most that ever lay there stands for the whole, and
-    # one look alone tells nothing of what was done.
-    if len(history) < 2:
-        return None
-    most = max((left for facts in history if (left := n_left(facts)) is not None), default=0)
-    left = n_left(now)
-    return (most - left, most) if most and left is not None else None
+def _counted(history: Sequence[Facts]) -> list[Counted]:
+    levels = task_levels(history[-1].state)
+    return [Counted(facts.at_s, done) for facts in history if (done := _done(facts, levels)) is not None]
 
 
-def _speed(history: Sequence[Facts], past: Facts) -> float | None:
-    now = history[-1]
-    before, left = n_left(past), n_left(now)
-    if before is None or left is None or now.at_s <= past.at_s:
-        return None
-    return max(0.0, (before - left) / (now.at_s - past.at_s)) or None
+def _done(facts: Facts, levels: Sequence[frozenset[str]]) -> Done | None:
+    if facts.n_received is not None and facts.n_expected:
+        return Done(min(facts.n_received, facts.n_expected), facts.n_expected, is_whole=True)
+    return count_done(facts.state, facts.depths, facts.ending, levels)
 
 
 def _rate(then_s: float, then: int | None, now_s: float, now: int | None) -> float | None:

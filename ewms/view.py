@@ -6,6 +6,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ewms.eventsdone import Done
 from ewms.progress import Progress, Workers
 from schemas.phases import Phase
 
@@ -48,7 +49,9 @@ def line(progress: Progress) -> str:
             + f" dead={depths.n_dead}"
         )
     if progress.done is not None:
-        words.append(f"events done={progress.done[0]}/{progress.done[1]}")
+        words.append(f"events done={_of_all(progress.done, '/')}")
+    if progress.eta_s is not None:
+        words.append(f"about {clock(progress.eta_s)} left")
     if progress.received_per_s is not None:
         words.append(f"{progress.received_per_s:.1f}/s")
     words += [f"! {problem.text} -> {problem.command}" for problem in progress.problems]
@@ -146,15 +149,20 @@ def _traffic(progress: Progress) -> Text | None:
 def _bar(progress: Progress) -> Table | None:
     if progress.done is None:
         return None
-    done, total = progress.done
+    done = progress.done
     grid = Table.grid(padding=(0, 1))
     grid.add_row(
-        ProgressBar(total=total, completed=done, width=40),
-        f"{done} of {total} events " + ("done" if progress.facts.n_received is None else "returned"),
-        f"{100 * done / total:.0f} %",
+        ProgressBar(total=max(done.n_all, 1), completed=done.n_done, width=40),
+        f"{_of_all(done, ' of ')} events " + ("done" if progress.facts.n_received is None else "returned"),
+        f"{100 * done.n_done // done.n_all} %" if done.is_whole and done.n_all else "",
         "" if progress.eta_s is None else Text(f"about {clock(progress.eta_s)} left", style="dim"),
     )
     return grid
+
+
+def _of_all(done: Done, of: str) -> str:
+    # While more may come, what came is no whole.
+    return f"{done.n_done}{of}{done.n_all}" + ("" if done.is_whole else " so far")
 
 
 def _problem(text: str, command: str) -> Text:

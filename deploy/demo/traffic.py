@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.demo.tracks import INPUT, OUTPUT
-from ewms import AsyncClient, Workflow
+from ewms import AlreadyThere, AsyncClient, Workflow
 from ewms.progress import Facts, Progress, progress
 from ewms.runs import AsyncRun
 from ewms.state import State, post_to_submitted_s
@@ -49,7 +50,7 @@ class Traffic:
 async def run_workflow(
     ews: AsyncClient, workflow: Workflow, events: Sequence[dict[str, Any]], show: Callable[[Progress], None]
 ) -> Traffic:
-    """Return what became of `events` in `workflow`; it is finished, or aborted if this fails."""
+    """Return what became of `events` in `workflow`, which ends by itself; it is aborted if this fails."""
     run = await ews.submit(workflow)
     traffic = Traffic(len(events))
     try:
@@ -62,7 +63,10 @@ async def run_workflow(
             collecting.cancel()
             watching.cancel()
         traffic.n_dead = (await run.depths()).n_dead
-        await run.finish()
+        if not traffic.settled:
+            # Else it ends by itself, for its inputs are closed.
+            with suppress(AlreadyThere):
+                await run.finish()
     except BaseException:
         # Whatever went wrong here, or a Ctrl-C: the workers must not go on without us.
         await asyncio.shield(_abort(run))
@@ -75,7 +79,7 @@ async def run_workflow(
 
 
 async def _publish(run: AsyncRun, traffic: Traffic, events: Sequence[dict[str, Any]]) -> None:
-    async with run.queue(INPUT).publisher() as publisher:
+    async with run.queue(INPUT).publisher(close_inputs=True) as publisher:
         traffic.first_sent_s = time.monotonic()
         for event in events:
             await publisher.send(event, key=event["event"])

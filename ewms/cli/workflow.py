@@ -29,6 +29,9 @@ def submit(
     set_: Set = [],  # noqa: B006 - the parser copies it
     watch: Annotated[bool, typer.Option("--watch", help="Then watch it until it is over.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Then wait until it is over.")] = False,
+    expect: Annotated[
+        int | None, typer.Option("--expect", metavar="N", min=1, help="Have it end when N results have arrived.")
+    ] = None,
 ) -> None:
     """Submit the workflow in FILE and print its id."""
     from ewms.checking import find_complaints
@@ -47,6 +50,8 @@ def submit(
         run = ews.submit(request)
         for complaint in find_complaints(request):
             given.say(f"note: {complaint}")
+        if expect is not None:
+            run.expect_results(expect)
         if watch:
             _follow(given, run)
         elif wait:

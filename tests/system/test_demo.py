@@ -24,4 +24,4 @@ async def test_every_track_comes_back_refined(stack: Stack, installed: Installed
     assert traffic.final is not None
     assert traffic.final.over
     assert 0 < traffic.post_to_submitted_s < 10
-    assert {progress.phase for progress in shown} >= {"running", "finished"}
+    assert {progress.phase for progress in shown} >= {"running", "done"}

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from ewms.progress import Facts
 from ewms.state import State
 from schemas.api import QueueDepth, QueueDepths, Stall, StallCause
+from schemas.endings import Completion, Ending
 from schemas.objects import PhaseChange, TaskDirective, Taskforce, Workflow
 from schemas.phases import Deactivated, Phase
 
@@ -83,7 +85,21 @@ def state(*taskforces: Taskforce, ended: Deactivated | None = None) -> State:
     return State(workflow, [task], taskforces)
 
 
-def depths(n_in: int = 0, n_out: int = 0, *, in_work: int = 0, delayed: int = 0, dead: int = 0) -> QueueDepths:
+def ending(*, is_closed: bool = False, n_expected: int | None = None, completion: Completion | None = None) -> Ending:
+    return Ending(
+        workflow_id=WORKFLOW,
+        inputs_closed_at=datetime(2026, 11, 28, 8, 0, tzinfo=UTC) if is_closed else None,
+        expected_results=n_expected,
+        count_failures=False,
+        completion=completion,
+        n_dead=None,
+        has_all_results=False,
+    )
+
+
+def depths(
+    n_in: int = 0, n_out: int = 0, *, in_work: int = 0, delayed: int = 0, dead: int = 0, arrived: int | None = None
+) -> QueueDepths:
     return QueueDepths(
         workflow_id=WORKFLOW,
         queues=[
@@ -95,6 +111,7 @@ def depths(n_in: int = 0, n_out: int = 0, *, in_work: int = 0, delayed: int = 0,
                 n_unacknowledged=in_work,
                 n_delayed=delayed,
                 n_consumers=4,
+                n_arrived=arrived,
             ),
             QueueDepth(mqid="a-out", alias="results", is_public=True, n_ready=n_out, n_unacknowledged=0, n_consumers=1),
         ],
@@ -102,8 +119,8 @@ def depths(n_in: int = 0, n_out: int = 0, *, in_work: int = 0, delayed: int = 0,
     )
 
 
-def facts(at_s: float, seen: State | None = None, lying: QueueDepths | None = None, **counters: int | None) -> Facts:
-    return Facts(at_s=at_s, state=seen or state(taskforce()), depths=lying, **counters)
+def facts(at_s: float, seen: State | None = None, lying: QueueDepths | None = None, **more: Any) -> Facts:
+    return Facts(at_s=at_s, state=seen or state(taskforce()), depths=lying, **more)
 
 
 def stall(cause: str = "held", why: str = "4 worker(s) held: Out of memory") -> Stall:

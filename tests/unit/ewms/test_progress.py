@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from ewms.eventsdone import Done
 from ewms.progress import Problem, Workers, progress
 from schemas.phases import Deactivated, Phase
-from tests.unit.ewms.facts import change, depths, facts, stall, state, taskforce
+from tests.unit.ewms.facts import change, depths, ending, facts, stall, state, taskforce
 
 
 def test_rates_come_from_the_last_seconds_only() -> None:
@@ -14,7 +15,12 @@ def test_rates_come_from_the_last_seconds_only() -> None:
 
 def test_one_look_tells_no_rate() -> None:
     seen = progress([facts(0, lying=depths(5), n_received=3, n_expected=10)])
-    assert (seen.received_per_s, seen.eta_s, seen.queue_per_s, seen.done) == (None, None, {}, (3, 10))
+    assert (seen.received_per_s, seen.eta_s, seen.queue_per_s, seen.done) == (
+        None,
+        None,
+        {},
+        Done(3, 10, is_whole=True),
+    )
 
 
 def test_the_estimate_is_what_is_left_over_the_rate() -> None:
@@ -28,14 +34,21 @@ def test_a_standstill_promises_no_end() -> None:
 
 
 def test_a_watcher_from_outside_counts_the_work_left_in_the_tasks_inputs() -> None:
-    history = [facts(0, lying=depths(80, 0, in_work=20)), facts(5, lying=depths(35, 50, in_work=10, delayed=5))]
+    history = [
+        facts(0, lying=depths(80, 0, in_work=20, arrived=100), ending=ending(is_closed=True)),
+        facts(5, lying=depths(35, 50, in_work=10, delayed=5, arrived=100), ending=ending(is_closed=True)),
+    ]
     seen = progress(history)
-    assert seen.done == (50, 100)
+    assert seen.done == Done(50, 100, is_whole=True)
     assert seen.eta_s == pytest.approx(5.0)
     assert seen.queue_per_s == pytest.approx({"photons": -10.0, "results": 10.0})
 
 
-def test_one_look_from_outside_tells_nothing_of_what_was_done() -> None:
+def test_one_look_from_outside_tells_what_was_done_before_it() -> None:
+    assert progress([facts(0, lying=depths(80, arrived=300))]).done == Done(220, 300, is_whole=False)
+
+
+def test_queues_that_are_not_counted_tell_nothing_of_what_was_done() -> None:
     assert progress([facts(0, lying=depths(80))]).done is None
 
 
