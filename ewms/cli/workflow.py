@@ -26,6 +26,7 @@ Set = Annotated[
 def submit(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The request as JSON; - reads standard input.")],
+    *,
     set_: Set = [],  # noqa: B006 - the parser copies it
     watch: Annotated[bool, typer.Option("--watch", help="Then watch it until it is over.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Then wait until it is over.")] = False,

@@ -210,7 +210,7 @@ def test_watching_writes_changes_and_ends_with_the_outcome(gateway: FakeGateway)
     ended = ("ABORTED", {"phase": "condor-complete", "compound_statuses": {"REMOVED": {"Tasking": 4}}})
     shows(gateway, (None, {}), (None, {}), ended)
     done = ewms(gateway, "workflow", "watch", WORKFLOW)
-    assert done.returncode == 1
+    assert done.returncode == 9
     assert "was aborted" in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.startswith("[")]) == 2
 
