@@ -84,12 +84,13 @@ async def test_the_policy_governs_every_queue_and_spares_the_dead_letters(
                 while not shown.get("policy"):
                     await asyncio.sleep(0.2)
                     shown = (await api.get(f"/api/queues/ewms/{queue}")).json()
-            assert shown["policy"] == "ewms-events"
+            for_results = queue == plan.queue_out
+            assert shown["policy"] == ("ewms-results" if for_results else "ewms-events")
             assert shown["arguments"] == {"x-queue-type": "quorum"}
             effective = shown["effective_policy_definition"]
             assert effective["dead-letter-strategy"] == "at-least-once"
-            assert effective["delayed-retry-type"] == "failed"
-            assert effective["delivery-limit"] == 15
+            assert effective.get("delayed-retry-type") == (None if for_results else "failed")
+            assert effective["delivery-limit"] == (-1 if for_results else 15)
             assert effective["consumer-timeout"] == 90_000_000
         dead = (await api.get(f"/api/queues/ewms/dead.{plan.workflow_id}")).json()
         assert not dead.get("policy")
