@@ -2,10 +2,15 @@
 
 import json
 import os
+import re
+import socket
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import htcondor2
@@ -15,6 +20,7 @@ from deploy.local.asked import SCHEDD
 from deploy.local.cache import Installed
 from deploy.local.services import Services
 from tests.integration.deploy.as_nobody import run_as_nobody
+from tests.integration.deploy.descendants import below
 
 _CHECKOUT = Path(__file__).parents[3]
 _SCRIPT = Path(__file__).with_name("outsider.py")
@@ -72,6 +78,59 @@ def test_an_account_without_the_token_is_refused_everything(
     # It still works, and nothing came into it.
     schedd = htcondor2.Schedd(location)
     assert schedd.query(f'Iwd == "{home}"', projection=["ClusterId"]) == []
+
+
+#: The command by which HTCondor's daemons hand a connection on to each other. Source: HTCondor, condor_commands.h.
+_PASS_SOCKET = 76
+
+
+def _name_of_the_collectors_socket() -> str:
+    """Return the name of the socket without a file at which the collector of these tests' pool listens."""
+    lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    names = {f"socket:[{words[6]}]": words[7] for words in lines if len(words) > 7}
+    ours = set()
+    for child in below(os.getpid()):
+        # What has ended meanwhile, or closed it.
+        with suppress(OSError):
+            for descriptor in Path(f"/proc/{child.pid}/fd").iterdir():
+                with suppress(OSError):
+                    ours.add(names.get(str(descriptor.readlink()), ""))
+    return next(name for name in sorted(ours) if re.fullmatch(r"@[0-9a-f]{64}/collector", name))
+
+
+def _hand_on(listener: socket.socket, name: str) -> None:
+    """Hand the next connection of `listener` to the daemon at the socket `name`, as one from the pool's own port."""
+    connection, _ = listener.accept()
+    with connection, socket.socket(socket.AF_UNIX) as way:
+        way.connect(f"\0{name[1:]}")
+        way.sendall(struct.pack(">BIq", 1, 8, _PASS_SOCKET))
+        socket.send_fds(way, [b"\0"], [connection.fileno()])
+        way.recv(64)
+
+
+def test_a_stranger_who_goes_round_the_pools_port_is_asked_for_the_token_as_well(
+    condor: Path, installed: Installed, tmp_path: Path
+) -> None:
+    name = _name_of_the_collectors_socket()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        collector = f"127.0.0.1:{listener.getsockname()[1]}"
+        (config := tmp_path / "config").write_text(
+            _WITHOUT_A_TOKEN.format(collector=collector, schedd=SCHEDD, home=tmp_path, authentication="REQUIRED")
+        )
+        handing = threading.Thread(target=_hand_on, args=(listener, name), daemon=True)
+        handing.start()
+        done = subprocess.run(
+            [installed.pool / "usr/bin/condor_status", "-any", "-pool", collector],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CONDOR_CONFIG": str(config)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        handing.join(timeout=20)
+    assert done.returncode != 0
+    assert "Failed to authenticate using IDTOKENS" in done.stderr, "the collector itself has answered"
 
 
 def test_the_token_is_readable_by_nobody_else(condor: Path, services: Services) -> None:
