@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from schemas.documents import TaskforceDocument
 from schemas.errors import Broken, NotFound, Rejected, Unprocessable
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, QueuesDrained, ResultsArrived, WorkflowOver
-from schemas.limits import MAX_TASKFORCES
+from schemas.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
 from schemas.objects import PhaseChange
 from schemas.phases import Phase
 from wms.fleet import completion, launching, reports
 from wms.fleet.aggregate import Aggregate, Draft, Outcome, ask_again_at, is_over, queues_due
 from wms.fleet.ending import end_workflow
 from wms.fleet.orders import ask_to_start, ask_to_stop
-from wms.fleet.requests import queues_wanted
+from wms.fleet.requests import configuration_bytes, queues_wanted
 from wms.fleet.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults, Launch, Stimulus, Woken
 
 ACTIVATOR = "Workflow MQ Activator"
@@ -96,6 +96,13 @@ def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetim
     if not siblings:
         raise Broken(f"task {stimulus.task.task_id} has no taskforce to copy")
     template = min(siblings, key=lambda t: t.cursor)
+    n_bytes = sum(map(configuration_bytes, (template, *aggregate.taskforces.values())))
+    if n_bytes > MAX_CONFIGURATION_BYTES:
+        raise Rejected(
+            f"a workflow can have at most {MAX_CONFIGURATION_BYTES} bytes of 'worker_config' and 'pilot_config', once "
+            f"for each taskforce, and would have {n_bytes}",
+            hint="request another workflow",
+        )
     priority = workflow.priority + ADDED_PRIORITY
     timestamp = now.timestamp()
     added = TaskforceDocument(

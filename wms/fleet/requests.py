@@ -205,7 +205,7 @@ def _total_problems(request: WorkflowRequest, n_taskforces: int) -> Iterator[str
             f"'tasks': must have at most {MAX_WORKFLOW_QUEUES} queues in all, and has {len(queues)}; "
             "make several workflows of it"
         )
-    n_bytes = sum(_configuration_bytes(task) * len(task.cluster_locations) for task in request.tasks)
+    n_bytes = sum(configuration_bytes(task) * len(task.cluster_locations) for task in request.tasks)
     if n_bytes > MAX_CONFIGURATION_BYTES:
         yield (
             f"'tasks': must have at most {MAX_CONFIGURATION_BYTES} bytes of 'worker_config' and 'pilot_config', once "
@@ -213,7 +213,8 @@ def _total_problems(request: WorkflowRequest, n_taskforces: int) -> Iterator[str
         )
 
 
-def _configuration_bytes(task: TaskRequest) -> int:
+def configuration_bytes(task: TaskRequest | TaskforceDocument) -> int:
+    """Return how many bytes a taskforce has of configurations."""
     return len(task.worker_config.model_dump_json().encode()) + len(task.pilot_config.model_dump_json().encode())
 
 

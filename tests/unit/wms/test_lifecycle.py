@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.documents import TaskforceDocument
-from schemas.errors import Broken, NotFound, Unprocessable
+from schemas.errors import Broken, NotFound, Rejected, Unprocessable
 from schemas.events import (
     Payload,
     QueuesDeferred,
@@ -357,6 +357,14 @@ def test_added_workers_do_not_climb() -> None:
         )
         state = after(state, stimulus)
     assert {t.priority for t in state.taskforces.values()} == {50, 150}
+
+
+def test_added_workers_cannot_make_a_workflow_larger_than_a_request_could() -> None:
+    heavy = {"environment": {"EWMS_PILOT_OKAY_ERRORS": "x" * 130_000}}
+    tasks = [task_request(task_args=str(n), pilot_config=heavy) for n in range(64)]
+    state = aggregate(*tasks)
+    with pytest.raises(Rejected, match="at most 8388608 bytes of 'worker_config' and 'pilot_config'"):
+        decide(state, adding(state), later())
 
 
 def test_added_workers_advance_by_themselves_since_the_queues_are_there() -> None:
