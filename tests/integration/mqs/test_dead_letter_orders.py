@@ -1,16 +1,20 @@
 """Dead letters are listed, shown, replayed to where they came from, and discarded; nothing else touches them."""
 
 import asyncio
+import contextlib
 import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import aio_pika
+import httpx2
 import pytest
 from aio_pika.abc import AbstractConnection
 
+from deploy.local.rabbitmq import RabbitMQ
 from mqs.settings import Settings
 from schemas.deadletters import (
     DeadLetter,
@@ -29,7 +33,7 @@ from schemas.deadletters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.errors import Conflict, EWMSError, NotFound
+from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
 from schemas.requests import DepthsAnswer
 from schemas.topology import dead_exchange, dead_queue
 from schemas.wire import AnyRequest
@@ -105,6 +109,18 @@ async def replay_for_ever(wms: Peer, plan: Plan) -> None:
             await asyncio.sleep(0.05)
 
 
+def drop_readers(rabbitmq: RabbitMQ) -> None:
+    """Close the connections over which MQS reads dead letters."""
+    with httpx2.Client(base_url=rabbitmq.management_url("admin")) as api:
+        names: list[str] = []
+        while not names:
+            # The broker tells of a new connection some seconds late.
+            found = api.get("/api/connections").raise_for_status().json()
+            names = [c["name"] for c in found if "dead letters" in c["client_properties"].get("connection_name", "")]
+        for name in names:
+            api.delete(f"/api/connections/{quote(name, safe='')}")
+
+
 async def n_dead(wms: Peer, plan: Plan) -> int:
     return (await ask(wms, plan.depths_query, DepthsAnswer)).n_dead
 
@@ -156,6 +172,26 @@ async def test_letters_are_listed_shown_and_grouped_and_stay_where_they_are(
             await ask(wms, LetterQuery(workflow_id=plan.workflow_id, letter="0" * 20), LetterAnswer)
     # MQS has left, and everything is there.
     assert await depth(as_mqs, dead_queue(plan.workflow_id)) == 32
+
+
+async def test_a_lost_connection_costs_a_reader_nothing_but_a_second_look(
+    run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection, rabbitmq: RabbitMQ
+) -> None:
+    plan = Plan()
+    async with run_mqs():
+        await wms.say(plan.requested)
+        await wms.next()
+        await bury(as_mqs, plan, *(b"event %d" % n for n in range(30)))
+        before = {letter.letter for letter in await letters(wms, plan)}
+        await asyncio.to_thread(drop_readers, rabbitmq)
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(Unavailable):
+                    after = {letter.letter for letter in await letters(wms, plan)}
+                    break
+                await asyncio.sleep(0.1)
+        assert before == after
+        assert (await order(wms, plan, LetterAction.DISCARD)).n_done == 30
 
 
 async def test_a_replay_goes_to_the_queue_of_origin_with_its_own_id_bytes_and_headers_once(

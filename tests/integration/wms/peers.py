@@ -104,6 +104,9 @@ class Mqs(Peer):
         self.lost: set[str] = set()
         #: Those whose queues are not made yet.
         self.unmade: set[str] = set()
+        #: What it answers to questions of these kinds, and those that came.
+        self.told: dict[str, AnyAnswer] = {}
+        self.asked: list[AnyRequest] = []
         depth = Depth(mqid="a1", alias="in", is_public=True, n_ready=3, n_unacknowledged=1, n_delayed=5, n_consumers=2)
         self.depths = DepthsAnswer(queues=[depth], n_dead=4)
 
@@ -129,6 +132,9 @@ class Mqs(Peer):
                 return ProfilesAnswer(profiles=self.profiles)
             case DepthsQuery():
                 return self.depths
+            case _ if request.kind in self.told:
+                self.asked.append(request)
+                return self.told[request.kind]
             case TaskProfilesQuery(workflow_id=workflow_id) if workflow_id in self.unmade:
                 raise Unavailable("the workflow's queues are not active yet")
             case TaskProfilesQuery(workflow_id=workflow_id, inputs=inputs, outputs=outputs) if (

@@ -35,6 +35,7 @@ def test_a_repetition_has_the_same_id_and_every_other_report_another() -> None:
     others = [
         replace(REPORT, event_id="e2"),
         replace(REPORT, attempt=3),
+        replace(REPORT, n_replays=1),
         replace(REPORT, pilot="p2"),
         replace(REPORT, queue="a" * 21),
         replace(REPORT, event_id="", digest="d"),
