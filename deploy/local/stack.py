@@ -25,6 +25,7 @@ from deploy.local import accounts
 from deploy.local.asked import LOCATION, SCHEDD, Asked, asked
 from deploy.local.cache import Installed
 from deploy.local.datadir import DataDirectory
+from deploy.local.endpoints import TOKEN_LIFE_S
 from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.images import Apptainer
 from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
@@ -120,7 +121,7 @@ class Stack:
         others = [schedd for schedd in self.asked.schedds if schedd != SCHEDD]
         return {
             "gateway": self.gateway,
-            "token": self.token,
+            "token": developer_token(self.issuer, life_s=TOKEN_LIFE_S),
             "amqp": f"amqp://{broker.address.partition('@')[2]}",
             # The launcher's own account, for scripts: it may do everything.
             "mongo": self.services.mongodb.url(ADMIN),

@@ -1,7 +1,6 @@
 """`ewms up`: the whole system in the foreground until Ctrl-C, and how to use it on the screen."""
 
 import fcntl
-import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +14,10 @@ from deploy.local import packages
 from deploy.local.asked import LOCATION, asked
 from deploy.local.cache import Installed, cache_directory, prepare
 from deploy.local.datadir import DataDirectory, check_disk, data_directory, default_directory, delete_data
+from deploy.local.endpoints import ENDPOINTS, published_endpoints
 from deploy.local.errors import LaunchError, PoolUnavailable
 from deploy.local.interruption import Interrupted, raise_on_signals
 from deploy.local.keptfacts import check_versions
-from deploy.local.keys import replace_secret
 from deploy.local.lockfile import open_lock
 from deploy.local.packages import PackageSet
 from deploy.local.prerequisites import check_machine, check_pool
@@ -40,8 +39,6 @@ _OPEN_TO_TASKS = (
     "this machine lets no user open a user namespace with mounts, so that tasks without a container can read the keys, "
     "passwords and data of this launch; run only tasks that you trust (docs/security.md)"
 )
-
-ENDPOINTS = Path(".ewms") / "endpoints.json"
 
 
 def up(
@@ -189,7 +186,7 @@ def _serve(
             data=data,
             hidden=[ENDPOINTS.parent.absolute()],
         ) as stack,
-        _endpoints(stack) as written,
+        published_endpoints(stack.endpoints) as written,
     ):
         if stack.is_open_to_tasks:
             _notice(console, _OPEN_TO_TASKS)
@@ -232,16 +229,6 @@ def _claimed(folder: Path) -> Iterator[None]:
         # A launcher that was killed has left it, and it leads nowhere now.
         (folder / ENDPOINTS.name).unlink(missing_ok=True)
         yield
-
-
-@contextmanager
-def _endpoints(stack: Stack) -> Iterator[Path]:
-    """Have `.ewms/endpoints.json` for the block: where the system is, and the token of the signed-in user."""
-    replace_secret(ENDPOINTS, json.dumps(stack.endpoints(), indent=1).encode())
-    try:
-        yield ENDPOINTS.absolute()
-    finally:
-        ENDPOINTS.unlink(missing_ok=True)
 
 
 def _how_to_use(stack: Stack, endpoints: Path) -> str:

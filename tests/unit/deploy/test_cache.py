@@ -11,7 +11,8 @@ from rich.console import Console
 from deploy.local import cache, filling
 from deploy.local.cache import cache_directory
 from deploy.local.errors import LaunchError, PoolUnavailable
-from deploy.local.packages import ALL, BROKER, POOL, PackageSet
+from deploy.local.moving import adopt_moved
+from deploy.local.packages import ALL, BROKER, POOL, PYTHON_IMAGE, PackageSet
 
 
 def _filled(root: Path, suite: str = "sid", sets: Collection[PackageSet] = ALL) -> None:
@@ -23,7 +24,7 @@ def _filled(root: Path, suite: str = "sid", sets: Collection[PackageSet] = ALL) 
 
 def _stamp(directory: Path, versions: Mapping[str, str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    filling._stamp(directory, versions)
+    filling.stamp(directory, versions)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,29 @@ def test_a_moved_cache_is_not_believed_since_its_programs_name_their_old_place(t
     _filled(tmp_path / "old")
     (tmp_path / "old").rename(tmp_path / "new")
     assert cache._find(tmp_path / "new", ALL, allow_fallback=False) is None
+
+
+def test_a_cache_that_has_two_names_is_believed_under_both(tmp_path: Path) -> None:
+    _filled(tmp_path / "old")
+    (tmp_path / "name").symlink_to("old")
+    assert cache._find(tmp_path / "name", ALL, allow_fallback=False) is not None
+
+
+def test_what_needs_no_new_loader_of_a_moved_cache_is_used_at_once_and_the_rest_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = (BROKER, PYTHON_IMAGE)
+    _filled(tmp_path / "old", sets=sets)
+    (tmp_path / "old").rename(tmp_path / "new")
+    # A tree without its C library, as a copy that was cut off may have it.
+    broken = tmp_path / "new" / cache._name("sid", BROKER, {BROKER.wanted[0]: "1.2"}) / "tree/usr/lib"
+    broken.mkdir(parents=True)
+    adopt_moved(cache._all_directories(tmp_path / "new", sets), Console())
+    assert cache._find(tmp_path / "new", (PYTHON_IMAGE,), allow_fallback=False) is not None
+    assert cache._find(tmp_path / "new", sets, allow_fallback=False) is None
+    said = capsys.readouterr().out
+    assert said.count("copied or moved since; making it usable here") == 3
+    assert "it cannot be used here, and is fetched again: " in said
 
 
 def test_a_set_that_was_changed_is_not_found_and_the_others_are(tmp_path: Path) -> None:

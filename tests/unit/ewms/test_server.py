@@ -80,3 +80,14 @@ def test_a_broken_endpoints_file_is_as_good_as_none(tmp_path: Path) -> None:
 
 def test_a_server_does_not_show_its_token_when_printed(here: Path) -> None:
     assert "local'" not in repr(find_server(environment={}, directory=here)).replace("('local',)", "")
+
+
+def test_a_token_that_the_launcher_has_renewed_is_the_one_that_is_shown(here: Path, tmp_path: Path) -> None:
+    server = find_server(environment={}, directory=here)
+    file = tmp_path / ".ewms/endpoints.json"
+    file.write_text(json.dumps({"gateway": "http://127.0.0.1:1/", "token": "renewed"}))
+    assert server.token() == "renewed"
+    file.write_text(json.dumps({"gateway": "http://127.0.0.1:2", "token": "another launch's"}))
+    assert server.token() == "local"
+    file.unlink()
+    assert server.token() == "local", "the launcher has ended, or is about to write it"
