@@ -117,7 +117,8 @@ class Outcome:
         if self.state.workflow.deactivated is Deactivated.ABORTED:
             raise Aborted(problems)
         if self.n_dead:
-            raise DoneWithFailures(problems)
+            listed = f"ewms dlq list {self.state.workflow.workflow_id}"
+            raise DoneWithFailures(problems, hint=f"see what failed, and why: {listed}")
         raise OutcomeFailed(problems)
 
 

@@ -49,7 +49,7 @@ def line(progress: Progress) -> str:
             + f" dead={depths.n_dead}"
         )
     if progress.done is not None:
-        words.append(f"events done={_of_all(progress.done, '/')}")
+        words.append(f"events done={progress.done.n_done}/{progress.done.n_all}{_so_far(progress.done)}")
     if progress.eta_s is not None:
         words.append(f"about {clock(progress.eta_s)} left")
     if progress.received_per_s is not None:
@@ -73,6 +73,11 @@ def _headline(progress: Progress) -> Text:
     text.append(facts.state.workflow.workflow_id, style="cyan")
     styles = {"running": "bold green", "stalled": "bold red"}
     text.append(f"  {progress.phase}", style=styles.get(progress.phase, "bold"))
+    if facts.ending is not None and not facts.state.workflow.deactivated:
+        if facts.ending.inputs_closed_at is not None:
+            text.append("  inputs closed", style="dim")
+        elif facts.ending.expected_results is not None:
+            text.append(f"  ends with {facts.ending.expected_results} result(s)", style="dim")
     if progress.elapsed_s:
         text.append(f"  {clock(progress.elapsed_s)}", style="dim")
     return text
@@ -153,16 +158,18 @@ def _bar(progress: Progress) -> Table | None:
     grid = Table.grid(padding=(0, 1))
     grid.add_row(
         ProgressBar(total=max(done.n_all, 1), completed=done.n_done, width=40),
-        f"{_of_all(done, ' of ')} events " + ("done" if progress.facts.n_received is None else "returned"),
+        f"{done.n_done} of {done.n_all} events "
+        + ("done" if progress.facts.n_received is None else "returned")
+        + _so_far(done),
         f"{100 * done.n_done // done.n_all} %" if done.is_whole and done.n_all else "",
         "" if progress.eta_s is None else Text(f"about {clock(progress.eta_s)} left", style="dim"),
     )
     return grid
 
 
-def _of_all(done: Done, of: str) -> str:
+def _so_far(done: Done) -> str:
     # While more may come, what came is no whole.
-    return f"{done.n_done}{of}{done.n_all}" + ("" if done.is_whole else " so far")
+    return "" if done.is_whole else " so far"
 
 
 def _problem(text: str, command: str) -> Text:

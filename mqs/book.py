@@ -9,6 +9,7 @@ from mqs.traffic import Counters, Traffic, after_count
 from runtime.decision import Decision, Insert, Update
 from runtime.store import Store, Transaction
 from schemas.documents import Collection
+from schemas.ids import MQID
 
 #: Documents that one transaction writes.
 _MOST_AT_ONCE = 500
@@ -38,11 +39,12 @@ class TrafficBook:
         }
 
     async def keep(self, counters: Mapping[str, Counters]) -> None:
-        """Write down what the broker has counted, by queue.
+        """Write down what the broker has counted, by queue; other queues than those of events are left out.
 
         Raises:
             Unavailable: the database is away.
         """
+        counters = {queue: counted for queue, counted in counters.items() if MQID.fullmatch(queue)}
         await self._load(counters)
         moved = {
             queue: after

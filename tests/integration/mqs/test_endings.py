@@ -1,11 +1,15 @@
 """Workflows that end by themselves, on the real broker: WMS hears of it when all is settled, and never before."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import cast
 
 import aio_pika
 
 from deploy.local.rabbitmq import RabbitMQ
 from mqs.book import TrafficBook
+from mqs.broker import Broker
+from mqs.traffic import Counters, n_arrived
 from runtime.amqp import Connection, Unroutable
 from schemas.events import QueuesActivated, QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
@@ -128,3 +132,19 @@ async def test_results_are_counted_as_they_arrive_also_those_that_were_taken_alr
         async with asyncio.timeout(20):
             while (await TrafficBook(mqs.store, mqs.broker).look([plan.queue_out]))[plan.queue_out].now.n_published < 3:
                 await asyncio.sleep(0.1)
+
+
+class RestartedBroker:
+    """A broker that has begun to count anew."""
+
+    async def counters(self, queues: Sequence[str]) -> dict[str, Counters]:
+        return dict.fromkeys(queues, Counters(1, 0))
+
+
+async def test_what_was_counted_outlives_mqs_and_the_broker(run_mqs: RunMqs) -> None:
+    (mqid, *_), dead = Plan().mqids, "dead.WF-6b00e09f-926a610b"
+    async with run_mqs(**TICK) as mqs:
+        await TrafficBook(mqs.store, mqs.broker).keep({mqid: Counters(300, 250), dead: Counters(7, 7)})
+        traffic = await TrafficBook(mqs.store, cast(Broker, RestartedBroker())).look([mqid, dead])
+        assert (n_arrived(traffic[mqid], 0), traffic[mqid].n_left) == (301, 250)
+        assert n_arrived(traffic[dead], 0) == 1, "dead letters are not counted"

@@ -5,7 +5,7 @@ from rich.console import Console
 from ewms.progress import Facts, progress
 from ewms.view import clock, line, view
 from schemas.phases import Phase
-from tests.unit.ewms.facts import depths, facts, state, taskforce
+from tests.unit.ewms.facts import depths, ending, facts, state, taskforce
 
 
 def shown(*history: Facts) -> str:
@@ -62,3 +62,17 @@ def test_one_line_says_the_same() -> None:
 
 def test_clocks() -> None:
     assert [clock(s) for s in (0, 59.6, 3725)] == ["00:00", "01:00", "1:02:05"]
+
+
+def test_how_a_run_is_to_end_stands_in_its_headline() -> None:
+    assert "inputs closed" in shown(facts(0, ending=ending(is_closed=True)))
+    assert "ends with 50 result(s)" in shown(facts(0, ending=ending(n_expected=50)))
+
+
+def test_a_share_is_told_only_of_a_whole() -> None:
+    open_ = shown(facts(0, lying=depths(80, arrived=300)))
+    assert "220 of 300 events done so far" in open_
+    assert "%" not in open_
+    closed = shown(facts(0, lying=depths(80, arrived=300), ending=ending(is_closed=True)))
+    assert "220 of 300 events done" in closed
+    assert "73 %" in closed
