@@ -74,15 +74,31 @@ class AttemptsIntake:
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             # What is given back with its channel comes again by itself.
-            while batch := [delivery for delivery in batch if not delivery.lost]:
+            while batch := [delivery for delivery in batch if not (delivery.lost or delivery.settled)]:
                 try:
                     await self._store_batch(batch)
                     break
+                except Rejected:
+                    # One of them is nothing that a database can hold; it must not keep the others.
+                    await self._store_each(batch)
+                    continue
                 except EWMSError as error:
                     log.warning("failed attempts have to wait", n=len(batch), reason=error.reason)
                 except Exception:  # noqa: BLE001 - no defect may end this loop unseen
                     log.exception("failed attempts have to wait")
                 await asyncio.sleep(_RETRY_S)
+
+    async def _store_each(self, batch: Sequence[Delivery]) -> None:
+        for delivery in batch:
+            try:
+                await self._store_batch([delivery])
+            except Rejected as error:
+                _refused.inc()
+                log.warning("a report of a failed attempt is dropped", exchange=delivery.exchange, reason=error.reason)
+                await delivery.ack()
+            except EWMSError:
+                # It is tried again with what is left of the batch.
+                return
 
     async def _store_batch(self, batch: Sequence[Delivery]) -> None:
         documents: list[Document] = []

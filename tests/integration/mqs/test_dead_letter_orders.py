@@ -34,11 +34,13 @@ from schemas.deadletters import (
     LettersQuery,
 )
 from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
+from schemas.events import QueuesDrained
 from schemas.requests import DepthsAnswer
 from schemas.topology import dead_exchange, dead_queue
 from schemas.wire import AnyRequest
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
-from tests.integration.mqs.test_dead_letters import depth, one_of
+from tests.integration.mqs.test_dead_letters import depth, one_of, publish
+from tests.integration.mqs.test_endings import TICK, closing, take
 from tests.integration.mqs.test_groups import _start
 
 Answer = TypeVar("Answer")
@@ -291,3 +293,29 @@ async def test_nothing_is_replayed_into_a_workflow_that_is_over_and_strangers_ha
         assert len(await letters(wms, plan)) == 2
         assert (await order(wms, plan, LetterAction.DISCARD, [one.letter])).n_done == 1
         assert len(await letters(wms, plan, with_bodies=True)) == 1
+
+
+async def test_a_replay_reaches_closed_inputs_and_the_run_is_not_done_before_its_event_is_settled(
+    run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection
+) -> None:
+    plan = Plan()
+    async with run_mqs(**TICK), as_mqs.channel() as pilots:
+        await wms.say(plan.requested)
+        await wms.next()
+        await publish(as_mqs, plan.queue_in, b"in work")
+        event = await take(pilots, plan.queue_in)
+        (dead,) = await bury(as_mqs, plan, b"mended")
+        await bury(as_mqs, plan, b"not mended", dead_error="KeyError")
+        await wms.say(closing(plan))
+        (one,) = await letters(wms, plan, event_id=dead)
+        assert (await order(wms, plan, LetterAction.REPLAY, [one.letter])).n_done == 1
+        await event.ack()
+        await wms.nothing_more(4)
+        replayed = await take(pilots, plan.queue_in)
+        assert replayed.message_id == dead
+        # While letters are on loan to somebody who looks at them, they still count as dead.
+        assert len(await letters(wms, plan)) == 1
+        await replayed.ack()
+        assert await wms.next(30) == QueuesDrained(workflow_id=plan.workflow_id, n_dead=1)
+        with pytest.raises(Conflict, match="over"):
+            await order(wms, plan, LetterAction.REPLAY)
