@@ -136,6 +136,7 @@ class Carrier:
         after = await self._record(
             workflow_id,
             lambda group, profiles: lifecycle.activated(group, profiles, now=datetime.now(UTC), rules=self._rules),
+            known=found,
         )
         if after is not None and after.state is GroupState.ACTIVE:
             _activated.inc()
@@ -185,13 +186,18 @@ class Carrier:
             await self._remove(workflow_id, unused)
         return unused is not None
 
-    async def _record(self, workflow_id: WorkflowId, decide: Decide) -> MQGroupDocument | None:
-        """Make true what `decide` says of the group as it is now; return it as it is afterwards."""
+    async def _record(
+        self, workflow_id: WorkflowId, decide: Decide, *, known: Found | None = None
+    ) -> MQGroupDocument | None:
+        """Make true what `decide` says of the group as it is now; return it as it is afterwards.
+
+        What is `known` of the group is believed at first: a change that is made for an older state is not written.
+        """
         after: MQGroupDocument | None = None
 
         async def step(tx: Transaction) -> Decision:
-            nonlocal after
-            found = await repository.find(tx, workflow_id)
+            nonlocal after, known
+            found, known = known or await repository.find(tx, workflow_id), None
             after = found.group
             if found.group is None:
                 return Decision()

@@ -109,13 +109,14 @@ class Launcher:
 
     async def _launch_at(self, schedd: str) -> bool:
         """Launch as many as the schedd's window takes; say whether there may be more."""
-        unanswered = await self._unanswered(schedd)
+        waiting = self._waiting(schedd, datetime.now(UTC))
+        unanswered, owners = await asyncio.gather(
+            self._unanswered(schedd), self._store.distinct(Collection.TASKFORCES, "owner", waiting)
+        )
         hears = self._clusters.hears_events(schedd)
         n_free = launching.n_free(taskforce["n_asked"] for taskforce in unanswered) if hears else _UNWINDOWED
         if not n_free:
             return False
-        waiting = self._waiting(schedd, datetime.now(UTC))
-        owners: list[str] = await self._store.distinct(Collection.TASKFORCES, "owner", waiting)
         last_turn = {owner: self._last_turn.get((schedd, owner), -1) for owner in owners}
         under_way = Counter(taskforce["owner"] for taskforce in unanswered)
         turns = Counter(launching.turns(owners, under_way, last_turn, n_free))
