@@ -19,6 +19,7 @@ from pilot.settings import Settings
 from pilot.stream import slot
 from pilot.stream.lines import answer, unasked
 from pilot.stream.pipes import Talk
+from pilot.stream.silence import UNBUFFERED, Silence
 from pilot.stream.slot import Limits, Phase, Slot
 from pilot.tasks import Outcome
 from pilot.tether import tethered
@@ -42,6 +43,7 @@ class WarmSlot:
         on_gone: Callable[[], None],
     ) -> None:
         self._settings = settings
+        self._program = replace(settings.task, environment={**UNBUFFERED, **settings.task.environment})
         self._children = children
         self._work = work
         self._leftovers = leftovers
@@ -58,6 +60,7 @@ class WarmSlot:
         self._files: RunFiles | None = None
         self._child: Child | None = None
         self._talk: Talk | None = None
+        self._silence = Silence("", has_read=self._has_read)
         self._timer: asyncio.TimerHandle | None = None
         #: How much the container had written to its standard error when it got its event.
         self._mark = 0
@@ -103,8 +106,10 @@ class WarmSlot:
                 self._mark = self._talk.stderr.total
                 self._set_timer(due_s)
                 self._talk.send(self._line)
+                self._silence.begin(self._event_id)
             case slot.End(key, outcome):
                 self._set_timer(None)
+                self._silence.end()
                 self._line = b""
                 self._print(outcome)
                 if outcome.failure is not None and self._talk is not None:
@@ -130,10 +135,11 @@ class WarmSlot:
 
     def _spawn(self) -> None:
         self._name, self._mark = f"ewms-warm-{os.urandom(16).hex()}", 0
+        self._silence = Silence(self._name, has_read=self._has_read)
         try:
             files = self._files = self._work.begin_outputs("warm")
             place = Place(data_hub=self._work.data_hub, home=files.home)
-            command = task_command(self._runtime, self._settings.task, self._external, place, self._name, listens=True)
+            command = task_command(self._runtime, self._program, self._external, place, self._name, listens=True)
             command = tethered(command, found_program(command), os.getpid())
             child, pipes = self._children.spawn_piped(command, on_end=self._exited)
         except (OSError, ValueError) as error:
@@ -149,6 +155,9 @@ class WarmSlot:
             on_unasked=self._spoke_unasked,
             on_closed=lambda: self.feed(slot.Closed(self._loop.time())),
         )
+
+    def _has_read(self) -> bool:
+        return self._talk is not None and not self._talk.unread()
 
     def _answered(self, line: bytes, more: bool) -> None:
         said = answer(line, self._event_id)
@@ -169,6 +178,7 @@ class WarmSlot:
         assert talk is not None
         talk.hear_out()
         self._set_timer(None)
+        self._silence.end()
         unread = talk.unread()
         words, traceback = last_words(talk.stderr.text())
         talk.close()

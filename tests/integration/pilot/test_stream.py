@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import shlex
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -263,7 +265,7 @@ async def test_a_warm_task_sees_nothing_of_the_pilot(workflow: Field, warm: Warm
     (output,) = await workflow.take(sink, 1)
     seen = json.loads(output.body)
     # Python, which this task is, adds the locale to its own environment.
-    names = {"PATH", "HOME", "SEED", "NOTES", "EWMS_TASK_RUN", "EWMS_TASK_DATA_HUB_DIR", "LC_CTYPE"}
+    names = {"PATH", "HOME", "SEED", "NOTES", "EWMS_TASK_RUN", "EWMS_TASK_DATA_HUB_DIR", "LC_CTYPE", "PYTHONUNBUFFERED"}
     assert set(seen["environment"]) <= names
     assert seen["environment"]["SEED"] == "7 ; $HOME"
     assert set(seen["fds"]) <= {"0", "1", "2", "3"}, "the task inherited a descriptor"
@@ -279,3 +281,16 @@ async def test_files_are_refused_with_the_remedy(workflow: Field, arguments: str
     pilot = await workflow.pilot(task, inputs=[source])
     assert await pilot.ended() == 2
     assert "EWMS_PILOT_TASK_ARGS must not name" in pilot.log
+
+
+async def test_python_that_never_flushes_answers_all_the_same(workflow: Field) -> None:
+    source, sink = await workflow.queue(), await workflow.queue()
+    await workflow.put(source, b"1", b"2", b"3")
+    program = "import sys\nfor line in sys.stdin: sys.stdout.write(line)"
+    variables = {
+        "EWMS_PILOT_TASK_MODE": "stream",
+        "EWMS_PILOT_TASK_ARGS": f"{sys.executable} -c {shlex.quote(program)}",
+    }
+    pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink])
+    assert sorted(message.body for message in await workflow.take(sink, 3)) == [b"1", b"2", b"3"]
+    assert await pilot.ended() == 0, pilot.log

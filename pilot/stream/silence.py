@@ -1,0 +1,51 @@
+"""A warm task that has its event and says nothing: it is at work, or its answer waits in a buffer of its own.
+
+The pilot cannot tell these apart, so it warns once for each container, and says what to look at.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+SILENT_S = 60.0
+
+#: By this variable Python writes each line at once; a task that sets it itself has its own way.
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
+
+
+class Silence:
+    """The silence of one container, from an event's line to its answer."""
+
+    def __init__(self, name: str, *, has_read: Callable[[], bool], after_s: float = SILENT_S) -> None:
+        self._name = name
+        self._has_read = has_read
+        self._after_s = after_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._was_told = False
+
+    def begin(self, event_id: str) -> None:
+        """Note that the container has its event."""
+        self.end()
+        if not self._was_told:
+            self._timer = asyncio.get_running_loop().call_later(self._after_s, self._tell, event_id)
+
+    def end(self) -> None:
+        """Note that it has answered, or has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell(self, event_id: str) -> None:
+        self._timer = None
+        self._was_told = True
+        what = "has read its event" if self._has_read() else "has not even read its event"
+        log.warning(
+            "%s %s %s and answered nothing for %g s. If it is done with it, its answer waits in a buffer: flush each "
+            "line (print(..., flush=True), `python -u`, `stdbuf -oL`). EWMS_PILOT_TASK_TIMEOUT ends a task that hangs.",
+            self._name,
+            what,
+            event_id,
+            self._after_s,
+        )

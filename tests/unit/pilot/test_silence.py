@@ -1,0 +1,39 @@
+"""A warm container that says nothing is named, once."""
+
+import asyncio
+import logging
+
+import pytest
+
+from pilot.stream.silence import Silence
+
+
+async def until_told(caplog: pytest.LogCaptureFixture) -> str:
+    async with asyncio.timeout(20):
+        while not caplog.messages:
+            await asyncio.sleep(0.01)
+    return caplog.messages[0]
+
+
+@pytest.mark.parametrize(("has_read", "what"), [(True, "has read its event"), (False, "has not even read its event")])
+async def test_a_container_that_answers_nothing_is_named_once_with_the_remedy(
+    caplog: pytest.LogCaptureFixture, has_read: bool, what: str
+) -> None:
+    silence = Silence("ewms-warm-1", has_read=lambda: has_read, after_s=0.01)
+    with caplog.at_level(logging.WARNING):
+        silence.begin("e-1")
+        said = await until_told(caplog)
+        assert f"ewms-warm-1 {what} e-1 and answered nothing" in said
+        assert "flush" in said
+        silence.begin("e-2")
+        await asyncio.sleep(0.05)
+    assert len(caplog.messages) == 1
+
+
+async def test_one_that_answers_in_time_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    silence = Silence("ewms-warm-1", has_read=lambda: True, after_s=0.05)
+    for n in range(3):
+        silence.begin(f"e-{n}")
+        silence.end()
+    await asyncio.sleep(0.15)
+    assert not caplog.messages
