@@ -18,7 +18,7 @@ from schemas.topology import MAX_ATTEMPTS
 #: AMQP frames carry headers whole; the texts in them stay far below the smallest frame.
 _MAX_TEXT = 2000
 
-_BROKERS = frozenset({Header.DELIVERY_COUNT, "x-acquired-count"})
+_BROKERS = frozenset({Header.DELIVERY_COUNT, Header.ACQUIRED_COUNT})
 
 
 def gives_up(failure: Failure, attempt: int) -> bool:

@@ -32,6 +32,8 @@ class Failure:
     traceback: str = ""
     #: 128 + n where signal n ended the task; None where there was no exit.
     exit_code: int | None = None
+    #: Whether the container runtime failed, and not the task in it.
+    by_runtime: bool = False
 
     def __str__(self) -> str:
         return f"{self.type}({self.text!r})"
@@ -136,7 +138,7 @@ def kernel_out_of_memory(limit_bytes: int) -> Failure:
 
 def container_not_started(alias: str, why: str) -> Failure:
     """Return the failure of a container whose command could not be started at all."""
-    return Failure("ContainerRunError", f"{alias} could not be started: {why}", aka="OSError")
+    return Failure("ContainerRunError", f"{alias} could not be started: {why}", aka="OSError", by_runtime=True)
 
 
 def invalid_infile(why: str) -> Failure:

@@ -23,6 +23,8 @@ _NAMES = (
     (re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b0x[0-9a-f]{5,16}\b", re.IGNORECASE), "0x..."),
 )
+#: With these statuses apptainer, and docker or podman, say that they failed themselves.
+_APPTAINERS_OWN, _ENGINES_OWN = 255, 125
 
 
 def last_words(stderr: str) -> tuple[str, str]:
@@ -50,6 +52,17 @@ def last_words(stderr: str) -> tuple[str, str]:
         if RUNTIME_FAILED.match(line):
             return _short(line), ""
     return (_short(theirs[-1][1]) if theirs else NOTHING), ""
+
+
+def is_runtimes_own(exit_code: int, stderr: str) -> bool:
+    """Return whether the container runtime says that it failed, and not the task in it.
+
+    Apptainer ends with 255 after a line of its own; docker and podman with 125. Source: their manuals.
+    """
+    lines = [_printable(line) for line in stderr.splitlines()]
+    report = find_fatal(lines)
+    says_so = report is not None and not any(line.strip() for line in lines[report.end :])
+    return exit_code == _ENGINES_OWN or (exit_code == _APPTAINERS_OWN and says_so)
 
 
 def last_lines(output: str) -> str:

@@ -14,7 +14,7 @@ SETTLE_GRACE_S = 5.0
 def stop(state: State, now_s: float) -> Step:
     """Take no more; what runs has the grace to end."""
     if state.stage is Stage.QUARANTINED:
-        return exited(state, 1, [])
+        return exited(state, state.exit_status, [])
     deadline_s = now_s + state.policy.drain_grace_s
     if state.stage is Stage.INIT:
         state = replace(state, stage=Stage.DRAINING, killed=True, until_s=now_s + SETTLE_GRACE_S)
@@ -29,8 +29,8 @@ def stop(state: State, now_s: float) -> Step:
 def drained(state: State) -> Step:
     """Take nothing more, give back what was not started, go on with what runs."""
     instructions: list[Instruction] = [StopListening()] if state.listening else []
-    instructions += [settled(held, How.RETURN) for held in state.waiting]
-    state = replace(state, stage=Stage.DRAINING, waiting=(), listening=False, full_since_s=None)
+    instructions += [settled(held, How.RETURN) for held in (*state.waiting, *(it.held for it in state.open.values()))]
+    state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, listening=False, full_since_s=None)
     if not state.empty:
         return reported(state, PilotStatus.PENDING_REMAINING_TASKS, instructions)
     return state, instructions
@@ -38,13 +38,14 @@ def drained(state: State) -> Step:
 
 def abandoned(state: State, now_s: float) -> Step:
     """Let go of everything: time is up. Whatever is not confirmed goes back to its queue."""
-    held = (*state.waiting, *state.running.values(), *(item.held for item in state.settling.values()))
+    settling = (item.held for item in state.settling.values())
+    held = (*state.waiting, *(it.held for it in state.open.values()), *state.running.values(), *settling)
     instructions: list[Instruction] = [KillAll()] if state.running or state.init_runs or state.warm else []
     # A quarantine may follow, and a broker that is back by then would lend what is given back, without end.
     instructions += [StopListening()] if state.listening else []
     instructions += [settled(item, How.RETURN) for item in held]
-    state = replace(state, stage=Stage.DRAINING, waiting=(), running={}, settling={}, init_runs=False, listening=False)
-    state = replace(state, warm=False, cooling=False)
+    state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, running={}, settling={}, init_runs=False)
+    state = replace(state, listening=False, warm=False, cooling=False)
     return finished(state, now_s, instructions)
 
 
@@ -61,10 +62,10 @@ def finished(state: State, now_s: float, instructions: list[Instruction]) -> Ste
         state, instructions = reported(state, PilotStatus.DONE, instructions)
         return exited(state, 0, instructions)
     instructions.append(Report(PilotStatus.FATAL_ERROR, error, state.traceback))
-    if state.policy.quarantine_s and not state.asked_to_stop:
+    if state.policy.quarantine_s and not (state.asked_to_stop or state.is_closed):
         state = replace(state, stage=Stage.QUARANTINED, until_s=now_s + state.policy.quarantine_s, away_since_s=None)
         return state, instructions
-    return exited(state, 1, instructions)
+    return exited(state, state.exit_status, instructions)
 
 
 def _cooled_down(state: State, now_s: float, instructions: list[Instruction]) -> Step:

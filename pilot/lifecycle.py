@@ -32,6 +32,7 @@ from pilot.stimuli import (
     Tick,
 )
 from pilot.taking import arrived, onward
+from pilot.verdicts import charge_events, verdict_due_at
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
 
@@ -71,8 +72,8 @@ def advance(state: State, stimulus: Stimulus) -> Step:
             return finished(replace(state, warm=False, cooling=False), now_s, []) if state.cooling else (state, [])
         case StopAsked(now_s):
             return stop(replace(state, asked_to_stop=True), now_s)
-        case Broke(now_s, error):
-            return stop(replace(state, fatal=state.fatal or error), now_s)
+        case Broke(now_s, error, gone):
+            return stop(replace(state, fatal=state.fatal or error, is_closed=state.is_closed or gone), now_s)
 
 
 def wake_at(state: State) -> float | None:
@@ -89,6 +90,8 @@ def wake_at(state: State) -> float | None:
     elif state.stage is Stage.LISTENING:
         if state.empty:
             due.append(_idle_at(state))
+        if (at_s := verdict_due_at(state)) is not None:
+            due.append(at_s)
         if _waits_in_vain(state) and state.full_since_s is not None:
             due.append(state.full_since_s + 2 * LONG_S)
     return min(due, default=None)
@@ -133,6 +136,7 @@ def _init_ended(state: State, stimulus: InitEnded) -> Step:
     if stimulus.failure is not None:
         failure = stimulus.failure
         state = replace(state, stage=Stage.DRAINING, fatal=failure.signature, traceback=failure.traceback)
+        state = replace(state, is_bad=state.policy.judges_worker)
         return finished(state, stimulus.now_s, [])
     return _listen(state, stimulus.now_s)
 
@@ -143,9 +147,11 @@ def _lost(state: State, stimulus: Lost) -> Step:
     forgotten = [held.key for held in state.waiting if held.queue == queue]
     # A dead letter would be written a second time when its event comes again.
     forgotten += [k for k, v in state.settling.items() if v.failure is not None and v.held.queue == queue]
+    forgotten += [key for key, it in state.open.items() if it.held.queue == queue]
     state = replace(
         state,
         waiting=tuple(held for held in state.waiting if held.queue != queue),
+        open={key: it for key, it in state.open.items() if it.held.queue != queue},
         running={k: _dead(held, queue) for k, held in state.running.items()},
         settling={k: replace(v, held=_dead(v.held, queue)) for k, v in state.settling.items() if k not in forgotten},
         away_since_s=now_s if state.away_since_s is None and state.listening else state.away_since_s,
@@ -172,7 +178,7 @@ def _tick(state: State, stimulus: Tick) -> Step:
     if state.stage is Stage.LISTENING and has_to_retire(state, now_s):
         return retired(state, now_s, [])
     if state.stage is Stage.QUARANTINED:
-        return exited(state, 1, []) if _due(state.until_s, now_s) else (state, [])
+        return exited(state, state.exit_status, []) if _due(state.until_s, now_s) else (state, [])
     if state.stage is Stage.DRAINING and _due(state.until_s, now_s):
         if (state.running or state.init_runs) and not state.killed:
             return replace(state, killed=True, until_s=now_s + SETTLE_GRACE_S), [KillAll()]
@@ -182,6 +188,9 @@ def _tick(state: State, stimulus: Tick) -> Step:
         error = f"BrokerAway('no events can be taken for {away_s:.0f} s: {state.away_why or 'no connection'}')"
         return abandoned(replace(state, fatal=state.fatal or error), now_s)
     if state.stage is Stage.LISTENING and state.away_since_s is None:
+        if _due(verdict_due_at(state), now_s):
+            state, charged = charge_events(replace(state, quiet_since_s=now_s))
+            return onward(state, now_s, charged)
         if state.empty and _due(_idle_at(state), now_s):
             state, instructions = drained(state)
             return finished(state, now_s, instructions)

@@ -8,11 +8,11 @@ from pilot.instructions import Count, How, Instruction, PublishDeadLetter, Publi
 from pilot.leaving import drained
 from pilot.lookahead import paced
 from pilot.retiring import cut_off, overrun
-from pilot.state import Settling, Stage, State
+from pilot.state import OpenVerdict, Settling, Stage, State
 from pilot.steps import Step, settled
 from pilot.stimuli import Confirmed, Ended, Held, Refused
 from pilot.taking import onward
-from schemas.ids import EventId
+from pilot.verdicts import charge_events, condemn_worker, is_open, is_worker_bad, row_after
 
 #: What a full queue refuses is offered again after these seconds, the last one for ever.
 _OFFER_AGAIN_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -44,8 +44,10 @@ def ended(state: State, stimulus: Ended) -> Step:
 
 
 def _succeeded(state: State, held: Held) -> Step:
-    state = replace(state, n_success=state.n_success + 1, failed_in_a_row=())
-    return state, [settled(held, How.ACK), Count(state.n_failed, state.n_success)]
+    fatal = "" if state.is_bad else state.fatal
+    state = replace(state, n_success=state.n_success + 1, failed_in_a_row=(), fatal=fatal, is_bad=False)
+    state, charged = charge_events(state)
+    return state, [settled(held, How.ACK), *charged, Count(state.n_failed, state.n_success)]
 
 
 def _failed(state: State, held: Held, failure: Failure, now_s: float) -> Step:
@@ -54,20 +56,25 @@ def _failed(state: State, held: Held, failure: Failure, now_s: float) -> Step:
     text = failure.signature
     errors = state.errors if text in state.errors else (*state.errors, text)[:_MAX_ERRORS]
     okay = bool(policy.okay_errors & {failure.type, failure.aka})
-    row = state.failed_in_a_row
-    # The same event failing again says something of the event; different ones, of this worker.
-    if not okay and (held.event_id or str(held.key)) not in row:
-        row = (*row, held.event_id or EventId(str(held.key)))
+    verdict_is_open = not okay and is_open(state, held, failure)
+    row = state.failed_in_a_row if okay else row_after(state, held, failure)
     state = replace(state, n_failed=state.n_failed + 1, errors=errors, failed_in_a_row=row, traceback=failure.traceback)
     instructions: list[Instruction] = [Count(state.n_failed, state.n_success, failure, held)]
-    if held.live and gives_up(failure, held.attempt):
+    if verdict_is_open and state.stage is Stage.LISTENING:
+        state = replace(state, open={**state.open, held.key: OpenVerdict(held, failure)})
+    elif verdict_is_open:
+        instructions.append(settled(held, How.RETURN))
+    elif held.live and gives_up(failure, held.attempt):
         state = replace(state, settling={**state.settling, held.key: Settling(held, failure)})
         instructions.append(PublishDeadLetter(held.key, failure, held.attempt))
     else:
         instructions.append(settled(held, How.REJECT, failure))
-    bad_worker = 0 < policy.max_failures_in_a_row <= len(row)
-    if state.stage is Stage.LISTENING and not okay and (policy.stop_on_error or bad_worker):
-        state, more = drained(state)
+    if state.stage is Stage.LISTENING and not okay:
+        more: list[Instruction] = []
+        if policy.judges_worker and is_worker_bad(state):
+            state, more = condemn_worker(state)
+        elif policy.stop_on_error or is_worker_bad(state):
+            state, more = drained(state)
         instructions += more
     return state, instructions
 

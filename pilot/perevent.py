@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pilot.container import Place, Runtime, task_command
 from pilot.errors import TASK, Failure, container_failed, container_not_started, container_timed_out, os_text
-from pilot.errortext import last_lines, last_words
+from pilot.errortext import is_runtimes_own, last_lines, last_words
 from pilot.files import RunFiles, WorkDirectory, read_outfile, read_tail
 from pilot.leftovers import Leftovers
 from pilot.mounts import Mount
@@ -92,9 +92,11 @@ class PerEvent:
         elif run.child is not None and run.child.failure is not None:
             failure = run.child.failure
         elif code != 0:
-            words, traceback = last_words(read_tail(run.files.stderr))
+            stderr = read_tail(run.files.stderr)
+            words, traceback = last_words(stderr)
             memory_bytes = self._settings.worker_memory_bytes
             failure = container_failed(TASK, code, words, traceback, memory_bytes=memory_bytes)
+            failure = replace(failure, by_runtime=not self._runtime.on_host and is_runtimes_own(code, stderr))
         self._ended(key, run, failure)
 
     def _ended(self, key: int, run: _Run, failure: Failure | None) -> None:

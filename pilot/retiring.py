@@ -58,7 +58,7 @@ def is_time_up(state: State, now_s: float) -> bool:
 def end_work(state: State, now_s: float) -> Step:
     """Kill what runs: the worker's runtime is nearly over."""
     if state.stage is Stage.QUARANTINED:
-        return exited(state, 1, [])
+        return exited(state, state.exit_status, [])
     until_s = now_s + SETTLE_GRACE_S
     state = replace(state, time_up=True, until_s=until_s if state.until_s is None else min(state.until_s, until_s))
     instructions: list[Instruction] = []

@@ -248,18 +248,20 @@ class Pilot:
         try:
             await self._queues.listen(prefetch)
         except EWMSError as error:
-            self.feed(Broke(self._loop.time(), f"{type(error).__name__}({error.reason!r})"))
+            gone = isinstance(error, QueueGone)
+            self.feed(Broke(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone))
         else:
             self.feed(Tick(self._loop.time(), self._queues.standing))
 
     def _on_delivery(self, queue: Queue, delivery: Delivery) -> None:
         key, self._next_key = self._next_key, self._next_key + 1
         self._deliveries[key] = (queue, delivery)
-        self.feed(Arrived(self._loop.time(), Held(key, delivery.id, delivery.attempt, queue.mqid)))
+        held = Held(key, delivery.id, delivery.attempt, queue.mqid, n_returned=delivery.n_released)
+        self.feed(Arrived(self._loop.time(), held))
 
     def _on_gone(self, error: QueueGone) -> None:
         log.critical("%s", error.reason)
-        self.feed(Broke(self._loop.time(), f"{type(error).__name__}({error.reason!r})"))
+        self.feed(Broke(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone=True))
 
     def _on_lost(self, queue: Queue) -> None:
         log.warning("the subscription to queue %s was lost, and what it had lent", queue)

@@ -128,11 +128,12 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
     v = Variables(environment)
     stop_on_error = v.flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
     quarantine_s = v.seconds("QUARANTINE_TIME", 0)
-    if quarantine_s and not stop_on_error:
+    in_a_row = max(0, v.integer("MAX_FAILURES_IN_A_ROW") or 0)
+    if quarantine_s and not stop_on_error and not in_a_row:
         v.wrong(
             "QUARANTINE_TIME",
             "is not allowed with STOP_LISTENING_ON_TASK_ERROR=False",
-            "a pilot that goes on after errors has nothing to wait for: unset one of them",
+            "a pilot that goes on after errors has nothing to wait for: unset one, or set MAX_FAILURES_IN_A_ROW",
         )
     idle_timeout_s = v.seconds("TIMEOUT_QUEUE_INCOMING", 1)
     concurrency = max(1, v.integer("MAX_CONCURRENT_TASKS") or 1)
@@ -170,7 +171,7 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
         task_start_s=v.seconds("TASK_START_TIMEOUT", 60),
         stop_on_error=stop_on_error,
         okay_errors=frozenset(v.words("OKAY_ERRORS", None)),
-        max_failures_in_a_row=max(0, v.integer("MAX_FAILURES_IN_A_ROW") or 0),
+        max_failures_in_a_row=in_a_row,
         concurrency=concurrency,
         keep_files=v.flag("KEEP_ALL_TASK_FILES", default=False),
         dump_output=v.flag("DUMP_TASK_OUTPUT", default=False),

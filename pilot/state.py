@@ -12,6 +12,7 @@ from pilot.lookahead import Pace
 from pilot.settings import Settings
 from pilot.stimuli import Held
 from schemas.ids import EventId
+from schemas.pilotexits import PilotExit
 from schemas.pilotnames import TaskMode
 from schemas.statuses import PilotStatus
 
@@ -50,6 +51,11 @@ class Policy:
     runtime_s: float = 0.0
     ends_s: float | None = None
 
+    @property
+    def judges_worker(self) -> bool:
+        """Whether the pilot tells a bad event from a bad worker; else it leaves at the first error, or never."""
+        return not self.stop_on_error and self.max_failures_in_a_row > 0
+
 
 def policy(settings: Settings, *, ends_s: float | None = None) -> Policy:
     """Return what the lifecycle needs of the settings, for a pilot that must be done with its tasks at `ends_s`."""
@@ -82,6 +88,14 @@ class Settling:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenVerdict:
+    """A failed event in hand: it or the worker is at fault."""
+
+    held: Held
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything a decision needs. Build the first with `begin`."""
 
@@ -96,6 +110,8 @@ class State:
     waiting: tuple[Held, ...] = ()
     running: Mapping[int, Held] = field(default_factory=dict)
     settling: Mapping[int, Settling] = field(default_factory=dict)
+    #: Failed events of which it cannot be told yet whether they or this worker are at fault.
+    open: Mapping[int, OpenVerdict] = field(default_factory=dict)
     #: Whether the subscriptions are meant to stand, and how many events each may lend.
     listening: bool = False
     prefetch: int = 0
@@ -111,8 +127,11 @@ class State:
     failed_in_a_row: tuple[EventId, ...] = ()
     errors: tuple[str, ...] = ()
     traceback: str = ""
-    #: Why the pilot itself cannot go on.
+    #: Why the pilot itself cannot go on, and whether that speaks against its worker.
     fatal: str = ""
+    is_bad: bool = False
+    #: Whether the queues are gone, so that no pilot is needed any more.
+    is_closed: bool = False
     asked_to_stop: bool = False
     #: When the grace of a stop, or the quarantine, ends.
     until_s: float | None = None
@@ -125,4 +144,11 @@ class State:
     @property
     def empty(self) -> bool:
         """Whether nothing is in hand."""
-        return not (self.running or self.settling or self.waiting or self.init_runs)
+        return not (self.running or self.settling or self.waiting or self.open or self.init_runs)
+
+    @property
+    def exit_status(self) -> PilotExit:
+        """The status of a pilot that leaves because of an error."""
+        if self.is_closed:
+            return PilotExit.CLOSED
+        return PilotExit.BAD_WORKER if self.is_bad else PilotExit.FAILED

@@ -18,6 +18,8 @@ class Held:
     attempt: int
     queue: str
     live: bool = True
+    #: How often a pilot gave it back uncounted.
+    n_returned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,11 @@ class StopAsked:
 
 @dataclass(frozen=True, slots=True)
 class Broke:
-    """Something of the pilot's own cannot go on: no image, no broker, no right to a queue."""
+    """Something of the pilot's own cannot go on: no broker, no right to a queue, or no such queue (`gone`)."""
 
     now_s: float
     error: str
+    gone: bool = False
 
 
 Stimulus = InitEnded | Cooled | Arrived | Ended | Confirmed | Refused | Lost | Tick | StopAsked | Broke

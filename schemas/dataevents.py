@@ -32,6 +32,8 @@ class Header(StrEnum):
     REPLAYS = "x-ewms-replays"
     #: Set by the broker: how often a quorum queue has delivered the event before; absent the first time.
     DELIVERY_COUNT = "x-delivery-count"
+    #: Set by the broker: how often a quorum queue has delivered the event before, whatever became of it.
+    ACQUIRED_COUNT = "x-acquired-count"
     #: Set by the broker on its own dead letters: why, and from which queue.
     FIRST_DEATH_REASON = "x-first-death-reason"
     FIRST_DEATH_QUEUE = "x-first-death-queue"
@@ -57,6 +59,8 @@ class DeadReason(StrEnum):
     TASK_OUTLIVED_WORKER = "task-outlived-worker"
     #: The worker used more memory than `worker_memory`.
     OUT_OF_MEMORY = "task-out-of-memory"
+    #: Worker after worker ended while it had the event.
+    KILLED_WORKERS = "killed-workers"
     UNREADABLE = "unreadable"
     OUTPUT_TOO_LARGE = "output-too-large"
     OUTPUT_UNREADABLE = "output-unreadable"

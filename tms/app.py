@@ -15,6 +15,7 @@ from schemas.errors import Unavailable
 from schemas.topology import tms_service
 from tms.answers import Answers
 from tms.ended import Ended
+from tms.forcing import Forcer
 from tms.home import Home
 from tms.inputs import InputFiles
 from tms.keeping import Keeper
@@ -106,6 +107,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         await stack.enter_async_context(_running(sweep.run(), "sweep"))
         await stack.enter_async_context(_running(renewal.run(), "renewal"))
         await stack.enter_async_context(_running(Matching(pool, watch).run(), "matching"))
+        await stack.enter_async_context(_running(Forcer(pool=pool, watch=watch).run(), "forced removals"))
 
         checks["control"] = bus.ping
         del checks["start"]

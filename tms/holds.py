@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 _REASONS: Mapping[int, str] = {
     1: "Put on hold by a user",
-    3: "The job's own policy held it",
+    3: "The pilot ended early; it starts again after a pause",
     4: "The job's credentials are invalid",
     5: "A job policy expression is undefined",
     6: "The executable could not be started",

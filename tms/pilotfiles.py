@@ -44,6 +44,8 @@ _STOPPING = ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME", "OKAY_ERRORS")
 
 #: A worker on which that many different events fail in a row is bad; a bad event fails alone (ruling 7).
 MAX_FAILURES_IN_A_ROW = 3
+#: How long it keeps its slot without taking events: one that leaves at once is the first to be free again.
+QUARANTINE_S = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,8 @@ def _defaults(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str
     if not any(f"{PREFIX}{name}" in chosen for name in _STOPPING):
         defaults[f"{PREFIX}STOP_LISTENING_ON_TASK_ERROR"] = "False"
         defaults[f"{PREFIX}MAX_FAILURES_IN_A_ROW"] = str(MAX_FAILURES_IN_A_ROW)
+        if chosen.get(f"{PREFIX}MAX_FAILURES_IN_A_ROW", "").strip() != "0":
+            defaults[f"{PREFIX}QUARANTINE_TIME"] = str(QUARANTINE_S)
     # The first message is not to be waited for longer, or shorter, than a user who names the idle time expects.
     if f"{PREFIX}TIMEOUT_QUEUE_INCOMING" in chosen:
         del defaults[f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE"]

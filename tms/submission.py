@@ -22,6 +22,7 @@ from schemas.submitters import submitter_name
 from schemas.workerpaths import input_file_problem
 from tms.errors import Unsubmittable
 from tms.pilotfiles import TOKEN_FILE
+from tms.restarting import avoid_commands, avoid_requirement, exit_commands, vacate_command
 
 MIB = 1024 * 1024
 
@@ -90,6 +91,8 @@ class Submission:
     max_age_s: int
     max_held_s: int
     lease_s: int = 300
+    #: Whether its task has no input queue, and so runs once.
+    is_source: bool = False
     #: The submitter at HTCondor, which compares priorities of one submitter's jobs only. Empty: the account of TMS.
     submitter: str = ""
     accounting_group: str = ""
@@ -136,6 +139,7 @@ def submission(
         max_age_s=pool.max_age_s,
         max_held_s=pool.max_held_s,
         lease_s=pool.lease_s,
+        is_source=not order.task.input_queues,
         submitter=submitter_name(order.owner),
         accounting_group=pool.accounting_group,
     )
@@ -159,6 +163,9 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
         "request_disk": printed_size(cluster.disk_bytes, "KB"),
         "max_idle": cluster.max_idle,
         "periodic_remove": _periodic_remove(cluster),
+        **exit_commands(is_source=cluster.is_source, max_runtime_s=cluster.max_runtime_s),
+        **vacate_command(cluster.max_runtime_s),
+        **avoid_commands(),
         "job_lease_duration": cluster.lease_s,
         "+JobMaterializePaused": 1,
         "+WantIOProxy": "True",
@@ -193,11 +200,11 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
     for name, value in plain.items():
         if isinstance(value, str) and not _FORBIDDEN.isdisjoint(value):
             raise Unsubmittable(f"{name}: must be one line without '$'")
-    if cluster.requirements:
-        if not _ENDS_A_LINE.isdisjoint(cluster.requirements):
-            raise Unsubmittable("requirements: must be one line")
-        # So HTCondor writes a `$` that starts nothing. Source: HTCondor manual, "Submit File Macros".
-        plain["requirements"] = cluster.requirements.replace("$", "$(DOLLAR)")
+    if not _ENDS_A_LINE.isdisjoint(cluster.requirements):
+        raise Unsubmittable("requirements: must be one line")
+    requirements = f"{cluster.requirements} && " if cluster.requirements else ""
+    # So HTCondor writes a `$` that starts nothing. Source: HTCondor manual, "Submit File Macros".
+    plain["requirements"] = requirements.replace("$", "$(DOLLAR)") + f"({avoid_requirement()})"
     # The values in which HTCondor is to replace something, added when the others have been looked at.
     plain["priority"] = priority_ramp(cluster.priority, cluster.n_workers)
     if cluster.output_directory:
@@ -233,8 +240,7 @@ def quoted_words(words: Iterable[str]) -> str:
 
 def _periodic_remove(cluster: Submission) -> str:
     return (
-        f"(JobStatus == 2 && time() - JobCurrentStartExecutingDate > {cluster.max_runtime_s})"
-        f" || (JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > {cluster.max_held_s})"
+        f"(JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > {cluster.max_held_s})"
         f" || (time() - QDate > {cluster.max_age_s})"
     )
 

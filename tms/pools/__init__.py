@@ -60,3 +60,6 @@ class Pool(Protocol):
         Raises:
             RemoveRefused: the pool will not.
         """
+
+    async def force_removals(self, grace_s: int) -> int:
+        """Remove for good the jobs whose removal has taken longer than `grace_s`, and return how many there were."""

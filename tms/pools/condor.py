@@ -27,6 +27,8 @@ _PROJECTION = [
 #: Clusters rather than jobs: only a cluster's ad has no ProcId. And ours: the existing TMS names its taskforces by the
 #: same attribute but submits no factories, and what is its must not be taken for an orphan of ours.
 _A_CLUSTER = "ProcId =?= undefined && JobMaterializePaused =!= undefined"
+#: A job of one of our clusters that was removed and is still in the queue.
+_IS_REMOVED = "ProcId =!= undefined && JobMaterializePaused =!= undefined && JobStatus == 3"
 #: What the bindings' process needs of our environment; the rest stays out of its reach.
 _ENVIRONMENT = ("CONDOR_CONFIG", "HOME", "LANG", "PATH", "TZ", "USER", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
@@ -111,6 +113,14 @@ class CondorPool:
             if result["TotalError"] or result["TotalPermissionDenied"]:
                 raise RemoveRefused(f"HTCondor refused to remove cluster {found}: {result}")
         return ids
+
+    async def force_removals(self, grace_s: int) -> int:
+        """Remove for good the jobs whose machine does not answer; see `Pool.force_removals`."""
+        stuck = f"EWMSTaskforceUUID =!= undefined && {_IS_REMOVED} && time() - EnteredCurrentStatus > {int(grace_s)}"
+        if not await self._call("query", constraint=stuck, projection=["ClusterId"]):
+            return 0
+        result = await self._call("act", action="RemoveX", constraint=stuck, reason=REASON)
+        return int(result["TotalSuccess"])
 
     async def _query(self, constraint: str) -> list[Cluster]:
         return sorted(map(_cluster, await self._ads(constraint)), key=lambda cluster: cluster.cluster_id)

@@ -39,10 +39,17 @@ def evicted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
 
 def terminated(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
     """Return the record of a job that has ended by itself; a negative code is a signal's number."""
-    how = f"(1) Normal termination (return value {exit_code})"
-    if exit_code < 0:
-        how = f"(0) Abnormal termination (signal {-exit_code})"
-    return _record(5, cluster_id, proc, at, "Job terminated.", how)
+    return _record(5, cluster_id, proc, at, "Job terminated.", _how(exit_code))
+
+
+def requeued(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
+    """Return the record of a job that has ended by itself and starts again at once."""
+    return _record(4, cluster_id, proc, at, "Job was evicted.", "(0) Job terminated and was requeued", _how(exit_code))
+
+
+def name_end(exit_code: int) -> str:
+    """Say how a process has ended; a negative code is a signal's number."""
+    return f"ended with exit status {exit_code}" if exit_code >= 0 else f"was killed by signal {-exit_code}"
 
 
 def said(cluster_id: int, proc: int, at: datetime, text: str) -> str:
@@ -63,6 +70,12 @@ def held(cluster_id: int, proc: int, at: datetime, reason: str, *, code: int, su
 def released(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
     """Return the record of a job that is no longer on hold."""
     return _record(13, cluster_id, proc, at, "Job was released.", reason)
+
+
+def _how(exit_code: int) -> str:
+    if exit_code < 0:
+        return f"(0) Abnormal termination (signal {-exit_code})"
+    return f"(1) Normal termination (return value {exit_code})"
 
 
 def _record(kind: int, cluster_id: int, proc: int, at: datetime, text: str, *body: str) -> str:

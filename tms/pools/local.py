@@ -28,7 +28,9 @@ from tms.jobevents import parse
 from tms.pools import Cluster, eventlog
 from tms.pools.localjob import Job, MaxRuntimeReached, run
 from tms.pools.localqueue import QueuedCluster, next_cluster
+from tms.pools.localrestarts import Restarts
 from tms.pools.matching import Room, explain_size
+from tms.restarting import FIRST_PAUSE_S, MACHINE_PAUSE_S, PAUSE_CODE, Again, Over
 from tms.statuses import Tally
 from tms.submission import Submission
 
@@ -63,6 +65,7 @@ class LocalPool:
         self._queue: dict[int, QueuedCluster] = {}
         self._n_busy = 0
         self._is_stopping = False
+        self._restarts = Restarts(self._resume)
 
     async def start(self) -> None:
         """Take up the clusters of an earlier TMS."""
@@ -80,6 +83,7 @@ class LocalPool:
     async def stop(self) -> None:
         """End the pilots, in grace; their clusters stay in the queue."""
         self._is_stopping = True
+        self._restarts.stop()
         _cancel(task for queued in self._queue.values() for task in queued.running.values())
         # Until the records are written, which is a step after the tasks' end.
         while any(queued.running for queued in self._queue.values()):
@@ -146,6 +150,10 @@ class LocalPool:
             await self._remove(queued, REASON)
         return [queued.cluster_id for queued in found]
 
+    async def force_removals(self, grace_s: int) -> int:
+        """Return 0: a pilot that does not end is killed after its grace."""
+        return 0
+
     async def _remove(self, queued: QueuedCluster, reason: str) -> None:
         queued.is_removed = True
         # What was promised to be removed must not run again because TMS was killed in the middle of it.
@@ -199,6 +207,7 @@ class LocalPool:
         def started() -> None:
             nonlocal has_started
             has_started = True
+            self._restarts.note_start(queued, proc)
             self._log(queued, eventlog.executing(cluster_id, proc, _now()))
 
         def chirped(text: str) -> None:
@@ -210,14 +219,40 @@ class LocalPool:
         except asyncio.CancelledError:
             return eventlog.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
         except MaxRuntimeReached:
-            return eventlog.aborted(cluster_id, proc, _now(), "The worker's maximum runtime is over")
+            queued.idle.append(proc)
+            return eventlog.evicted(cluster_id, proc, _now(), "The worker's maximum runtime is over")
         except OSError as error:
             queued.held.add(proc)
+            self._restarts.pause(queued, proc, MACHINE_PAUSE_S)
             reason = f"Failed to start the pilot: {error}"
             return eventlog.held(cluster_id, proc, _now(), reason, code=_CANNOT_START, subcode=error.errno or 0)
         finally:
             self._accounts_in_use.discard(account or 0)
-        return eventlog.terminated(cluster_id, proc, _now(), exit_code)
+        return self._restart(queued, proc, exit_code)
+
+    def _restart(self, queued: QueuedCluster, proc: int, exit_code: int) -> str:
+        """Put a job whose pilot has ended where it belongs; return the record."""
+        cluster_id = queued.cluster_id
+        match self._restarts.decide(queued, proc, exit_code):
+            case Over():
+                return eventlog.terminated(cluster_id, proc, _now(), exit_code)
+            case Again(0):
+                queued.idle.append(proc)
+                return eventlog.requeued(cluster_id, proc, _now(), exit_code)
+            case Again(pause_s):
+                queued.held.add(proc)
+                self._restarts.pause(queued, proc, pause_s)
+                reason = f"The pilot {eventlog.name_end(exit_code)}; it starts again in {pause_s} s"
+                return eventlog.held(cluster_id, proc, _now(), reason, code=PAUSE_CODE, subcode=pause_s)
+
+    def _resume(self, queued: QueuedCluster, proc: int) -> None:
+        """Put a held job back into the queue."""
+        if proc not in queued.held or queued.is_removed:
+            return
+        queued.held.discard(proc)
+        queued.idle.append(proc)
+        self._log(queued, eventlog.released(queued.cluster_id, proc, _now(), "The pause is over"))
+        self._schedule()
 
     def _take_account(self) -> int | None:
         """Return an account that no running job has; there is one for each slot."""
@@ -278,6 +313,7 @@ class LocalPool:
             self._log(queued, record)
         # Who asks for it must find it in the queue or its last word in the log.
         if not queued.unwritten:
+            self._restarts.forget(queued.cluster_id)
             self._queue.pop(queued.cluster_id, None)
             self._file(queued.cluster_id).unlink(missing_ok=True)
 
@@ -289,6 +325,8 @@ class LocalPool:
         interrupted = queued.place(tally)
         for proc in interrupted:
             self._log(queued, eventlog.evicted(queued.cluster_id, proc, _now(), "The local pool had ended"))
+        for proc in queued.held:
+            self._restarts.pause(queued, proc, FIRST_PAUSE_S)
         if tally.cluster_id is None:
             self._log(queued, eventlog.cluster_submitted(queued.cluster_id, _now()))
         if queued.is_removed:

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.dataevents import Header, output_id
 from schemas.ids import EventId
+from schemas.pilotexits import PilotExit
 from tests.integration.pilot.field import Field, PilotProcess
 from tests.integration.pilot.test_ends import gone, written
 from tests.integration.pilot.warm import Warm, doing
@@ -187,7 +188,7 @@ async def test_a_process_that_dies_at_once_makes_its_pilot_leave_and_does_not_sp
         "EWMS_PILOT_TIMEOUT_QUEUE_INCOMING": 30,
     }
     pilot = await workflow.pilot(task, inputs=[source])
-    assert await pilot.ended() == 1
+    assert await pilot.ended() == PilotExit.BAD_WORKER
     n_failed = pilot.log.count(") failed: ContainerRunError(")
     assert n_failed >= 3
     assert len(starts.read_text().split()) <= n_failed + 1

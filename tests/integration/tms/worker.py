@@ -1,6 +1,8 @@
 """A stand-in for the pilot: tells where it is, says what it is told to by chirp, waits, and ends as it is told to.
 
 worker.py <seconds to stay, or a file to wait for> <exit code> [<file for the pid of a child that left its session>]
+
+An exit code of 0 stands for that of a pilot whose queues are gone: the job is over.
 """
 
 import os
@@ -43,7 +45,7 @@ def main() -> None:
         chirp("Error", "RuntimeError: bad pixel")
     wait(stay)
     chirp("Status", "Done")
-    sys.exit(int(exit_code))
+    sys.exit(int(exit_code) or 3)
 
 
 main()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.errortext import MAX_LINE, MAX_TRACEBACK, NOTHING, last_words, one_line, without_names
+from pilot.errortext import MAX_LINE, MAX_TRACEBACK, NOTHING, is_runtimes_own, last_words, one_line, without_names
 
 TRACEBACK = """Traceback (most recent call last):
   File "reco.py", line 3, in <module>
@@ -283,3 +283,18 @@ def test_any_output_becomes_one_printable_line(stderr: str) -> None:
     assert len(line) <= MAX_LINE
     assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in line.replace("\t", ""))
     assert len(traceback) <= MAX_TRACEBACK
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stderr", "expected"),
+    [
+        (255, "INFO:    x\nFATAL:   while extracting image: no space left on device\n", True),
+        (255, "FATAL:   container creation failed: mount hook function failure\n\n", True),
+        (1, "FATAL:   x\n", False),
+        (255, "FATAL: the task's own\n", False),
+        (125, "docker: Error response from daemon\n", True),
+        (255, "", False),
+    ],
+)
+def test_a_failure_of_the_container_runtime_is_told_from_the_tasks(exit_code: int, stderr: str, expected: bool) -> None:
+    assert is_runtimes_own(exit_code, stderr) is expected

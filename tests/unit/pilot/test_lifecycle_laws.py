@@ -143,6 +143,8 @@ class PilotModel(RuleBasedStateMachine):
                 case PublishDeadLetter(key, failure, attempt):
                     assert failure.final or attempt >= 5, "an event was given up too early"
                     self.publishing[key] = "dead letter"
+                    # An event that is given up at once has had no run.
+                    self.answers.setdefault(key, key)
                 case Settle(key, how):
                     self.settle(key, how)
                 case Adopt(key, other):
@@ -195,11 +197,16 @@ class PilotModel(RuleBasedStateMachine):
 
     # Also while the pilot does not listen: what was under way when it stopped still arrives.
     @precondition(lambda self: self.broker_up and self.exit is None and not self.init_runs)
-    @rule(queue=st.sampled_from(QUEUES), event=st.sampled_from(["", "e1", "e2", "e3", "e4"]), attempt=st.integers(1, 6))
-    def broker_delivers(self, queue: str, event: str, attempt: int) -> None:
+    @rule(
+        queue=st.sampled_from(QUEUES),
+        event=st.sampled_from(["", "e1", "e2", "e3", "e4"]),
+        attempt=st.integers(1, 8),
+        returned=st.integers(0, 3),
+    )
+    def broker_delivers(self, queue: str, event: str, attempt: int, returned: int) -> None:
         key, self.next_key = self.next_key, self.next_key + 1
         self.deliveries[key], self.queue_of[key], self.event_of[key] = None, queue, EventId(event)
-        self.feed(Arrived(self.now_s, Held(key, EventId(event), attempt, queue)))
+        self.feed(Arrived(self.now_s, Held(key, EventId(event), attempt, queue, n_returned=returned)))
 
     @precondition(lambda self: self.running)
     @rule(

@@ -8,6 +8,7 @@ from schemas.requirements import checked_requirements
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, UUID, built, order
 from tms.errors import Unsubmittable
+from tms.restarting import avoid_commands, avoid_requirement, exit_commands, vacate_command
 from tms.submission import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, submission, submit_commands
 
 CONTAINERS = PoolProfile(
@@ -21,7 +22,10 @@ EXPECTED_OF_CONTAINERS = {
     "universe": "container",
     "+should_transfer_container": '"no"',
     "container_image": "/cvmfs/x/pilot:1.2.3",
-    "requirements": ('(HasSingularity) && (GLIDEIN_Site =!= "Bad") && (OSG_SITE_NAME =!= "W\\"orse") && (Memory > 1)'),
+    "requirements": (
+        '(HasSingularity) && (GLIDEIN_Site =!= "Bad") && (OSG_SITE_NAME =!= "W\\"orse") && (Memory > 1)'
+        f" && ({avoid_requirement()})"
+    ),
     "+FileSystemDomain": '"blah"',
     "log": f"{DIRECTORY}/job.log",
     "transfer_input_files": f"{DIRECTORY}/ewms_pilot_task.json,{DIRECTORY}/ewms_pilot_token,{DIRECTORY}/inputs/geo.gz",
@@ -44,6 +48,9 @@ EXPECTED_OF_CONTAINERS = {
     "encrypt_input_files": "*ewms_pilot_token",
     "max_idle": 1000,
     "periodic_remove": str(submit_commands(built())["periodic_remove"]),
+    **exit_commands(is_source=False, max_runtime_s=7200),
+    **vacate_command(7200),
+    **avoid_commands(),
     "job_lease_duration": 300,
     "+JobMaterializePaused": 1,
 }
@@ -88,4 +95,4 @@ def test_a_tag_is_one_word_also_when_the_schema_has_let_it_through(tag: str) -> 
 
 def test_sites_are_left_out_only_where_the_operator_says_so() -> None:
     pool = PoolProfile(pilot_command=(), container=ContainerPool(image="/cvmfs/x/pilot"))
-    assert "requirements" not in submit_commands(built(pool, pilot={"tag": "1.2.3"}))
+    assert submit_commands(built(pool, pilot={"tag": "1.2.3"}))["requirements"] == f"({avoid_requirement()})"

@@ -19,11 +19,8 @@ DAY_S = 86_400
         ({}, {"JobStatus": IDLE}, False),
         ({"QDate": 14 * DAY_S - 60}, {"JobStatus": IDLE}, False),
         ({"QDate": 14 * DAY_S + 60}, {"JobStatus": IDLE}, True),
-        ({"JobCurrentStartExecutingDate": 7200 - 60}, {"JobStatus": RUNNING}, False),
-        ({"JobCurrentStartExecutingDate": 7200 + 60}, {"JobStatus": RUNNING}, True),
-        # Since the files are on their way, the pilot has not begun; and an earlier run's time does not count.
-        ({"QDate": DAY_S}, {"JobStatus": RUNNING}, False),
-        ({"JobCurrentStartExecutingDate": DAY_S}, {"JobStatus": IDLE}, False),
+        # A worker whose time is over starts again, which `periodic_vacate` says.
+        ({"JobCurrentStartExecutingDate": 7200 + 60}, {"JobStatus": RUNNING}, False),
         ({"EnteredCurrentStatus": 3600 - 60}, {"JobStatus": HELD, "HoldReasonCode": 34}, False),
         ({"EnteredCurrentStatus": 3600 + 60}, {"JobStatus": HELD, "HoldReasonCode": 34}, True),
         ({"EnteredCurrentStatus": 3600 + 60}, {"JobStatus": HELD}, True),

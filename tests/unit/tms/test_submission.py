@@ -17,6 +17,7 @@ from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, PLAIN, UUID, built, order
 from tms.errors import Unsubmittable
 from tms.pilotfiles import PilotProfile, pilot_environment, task_file
+from tms.restarting import avoid_requirement, exit_commands
 from tms.submission import (
     PoolProfile,
     printed_size,
@@ -35,10 +36,16 @@ EXPECTED = {
     "request_disk": "2 GB",
     "max_idle": 1000,
     "periodic_remove": (
-        "(JobStatus == 2 && time() - JobCurrentStartExecutingDate > 7200)"
-        " || (JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > 3600)"
-        " || (time() - QDate > 1209600)"
+        "(JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > 3600) || (time() - QDate > 1209600)"
     ),
+    # When a job starts again, and where: `test_restarting.py` says what these mean.
+    **exit_commands(is_source=False, max_runtime_s=7200),
+    "periodic_vacate": (
+        "JobCurrentStartExecutingDate >= JobCurrentStartDate && time() - JobCurrentStartExecutingDate > 7200"
+    ),
+    "job_machine_attrs": "Machine",
+    "job_machine_attrs_history_length": 4,
+    "requirements": f"({avoid_requirement()})",
     "job_lease_duration": 300,
     "+JobMaterializePaused": 1,
     "+WantIOProxy": "True",
@@ -120,7 +127,7 @@ def test_no_text_of_a_user_adds_changes_or_expands_a_command(hostile: str) -> No
         return
     commands = submit_commands(cluster)
     asked = " ".join(hostile.splitlines()).strip(" \t")
-    expected = EXPECTED | ({"requirements": f"({asked})"} if asked else {})
+    expected = EXPECTED | ({"requirements": f"({asked}) && ({avoid_requirement()})"} if asked else {})
     assert commands == expected
     assert not set("$\r\n\0") & set(str(commands.get("requirements", "")))
 
@@ -170,9 +177,10 @@ def test_the_end_of_a_regular_expression_is_written_so_that_htcondor_reads_it_as
     """`$(DOLLAR)` is the one macro in it, and it stands for a `$` that nothing follows which it could begin."""
     text = 'regexp("edu$", Machine) || regexp("^(a|b$)|c$", Machine)'
     commands = submit_commands(built(worker={"condor_requirements": text}))
-    assert commands["requirements"] == f"({text})".replace("$", "$(DOLLAR)")
+    ours = f" && ({avoid_requirement()})"
+    assert commands["requirements"] == f"({text})".replace("$", "$(DOLLAR)") + ours
     said = htcondor2.Submit({name: str(value) for name, value in commands.items()})
-    assert said.expand("requirements") == f"({text})"
+    assert said.expand("requirements") == f"({text}){ours}"
 
 
 @pytest.mark.parametrize("pool", [{"requirements": 'X == "$(HOME)"'}, {"requirements": "Machine =?= $ENV(X)"}])
