@@ -70,7 +70,10 @@ def tally(*events: JobEvent, n_workers: int = 1) -> Tally:
         ((*RUNNING, DONE, JobEnded(0, 0), JobMoved(0, EventType.JOB_ABORTED)), {"COMPLETED": {"Done": 1}}),
         ((*RUNNING, JobMoved(0, EventType.JOB_ABORTED), JobEnded(0, 0)), {"REMOVED": {"Tasking": 1}}),
         ((*RUNNING, DONE, JobEnded(0, 0), EVICTED), {"COMPLETED": {"Done": 1}}),
-        ((*RUNNING, JobEnded(0, 1), JobHeld(0, 3, 0)), {"HELD: The job's own policy held it": {"Tasking": 1}}),
+        (
+            (*RUNNING, JobEnded(0, 1), JobHeld(0, 3, 0)),
+            {"HELD: The pilot ended early; it starts again after a pause": {"Tasking": 1}},
+        ),
         # Late or early chirps place nothing that is placed.
         ((*RUNNING, JobEnded(0, 0), DONE), {"COMPLETED": {"Done": 1}}),
         ((*RUNNING, EVICTED, DONE), {"IDLE": {"null": 1}}),
