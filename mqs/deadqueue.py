@@ -15,7 +15,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from mqs.letters import Letter, letter_of
-from runtime.amqp import AccessRefused, Connection, ConnectionLost, Missing
+from runtime.amqp import Connection, ConnectionLost, Missing
 from runtime.amqp.errors import LIBRARY_ERRORS, translated
 from runtime.telemetry import log
 from schemas.errors import NotFound, Unavailable
@@ -87,13 +87,16 @@ class DeadReader:
         try:
             declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
             n_letters = min(declared.message_count or 0, MAX_LETTERS)
-            await channel.basic_qos(prefetch_count=MAX_LETTERS, timeout=_CALL_S)
-            subscribed = await channel.basic_consume(self._queue, self._take, exclusive=True, timeout=_CALL_S)
-            self._tag = str(subscribed.consumer_tag)
+            if not declared.consumer_count:
+                await channel.basic_qos(prefetch_count=MAX_LETTERS, timeout=_CALL_S)
+                subscribed = await channel.basic_consume(self._queue, self._take, timeout=_CALL_S)
+                self._tag = str(subscribed.consumer_tag)
+                declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
+            if (declared.consumer_count or 0) > (1 if self._tag else 0):
+                # Each would see a part of the letters. A quorum queue lets in others beside an exclusive consumer, too.
+                raise Unavailable("another process reads these dead letters", hint="try again in a minute")
         except (*LIBRARY_ERRORS, TimeoutError) as error:
             found = translated(error)
-            if isinstance(found, AccessRefused):
-                raise Unavailable("another process reads these dead letters", hint="try again in a minute") from error
             if isinstance(found, Missing):
                 raise NotFound("the workflow has no dead letters any more") from error
             raise found from error

@@ -286,6 +286,12 @@ async def test_nothing_is_replayed_into_a_workflow_that_is_over_and_strangers_ha
         await wms.say(plan.requested)
         await wms.next()
         await bury(as_mqs, plan, b"a", b"b")
+        # Another MQS reads them at this moment: no reader sees half of them.
+        async with as_mqs.channel() as channel:
+            queue = await channel.get_queue(dead_queue(plan.workflow_id))
+            await queue.consume(asyncio.Queue[Any]().put)
+            with pytest.raises(Unavailable, match="another process reads"):
+                await letters(wms, plan)
         (one, _) = await letters(wms, plan)
         await wms.say(plan.over)
         with pytest.raises(Conflict, match="over"):
