@@ -12,6 +12,8 @@ from schemas.ids import TaskforceUuid
 from schemas.phases import WANTED, Phase
 from schemas.statuses import JobStatus, PilotStatus
 from tests.unit.wms.fleets import NOW, later
+from tms.holds import hold_reason
+from tms.restarting import PAUSE_CODE
 from wms.fleet.staffing import Crew, Lack, crew_of, missing_workers
 
 TF = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
@@ -234,3 +236,9 @@ def test_a_stored_taskforce_is_read_as_it_lies() -> None:
     seen = crew_of(document)
     assert (seen.n_wanted, seen.since, seen.as_of, seen.has_ended) == (7, at, NOW, False)
     assert (seen.unmatched, seen.exit_codes, seen.phase) == ("u", {"1": 2}, Phase.CONDOR_SUBMIT)
+
+
+def test_a_pause_is_known_by_the_words_in_which_a_tms_tells_it() -> None:
+    held = f"HELD: {hold_reason(PAUSE_CODE, 15)}"
+    (missing,) = missing_workers(jobs(held, "FatalError"), NOW)
+    assert missing.lack is Lack.PAUSED
