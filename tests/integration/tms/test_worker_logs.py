@@ -50,7 +50,7 @@ async def test_what_failed_is_in_the_log_while_the_worker_lives_and_after_its_re
         return any(b"event 5f0e failed: bad pixel" in path.read_bytes() for path in log.glob("cluster-*/0.err"))
 
     await until(is_told, timeout_s=90)
-    assert "RUNNING" in peers.statuses(UUID)
+    await until(lambda: "RUNNING" in peers.statuses(UUID))
     (submitted,) = peers.said(TaskforceSubmitted, UUID)
     await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=submitted.cluster_id))
     await until(lambda: peers.said(TaskforceCompleted, UUID), timeout_s=90)
