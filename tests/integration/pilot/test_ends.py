@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.local.broker_admin import BrokerAdmin
 from schemas.dataevents import Header
+from schemas.pilotexits import PilotExit
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_events import CP, sh
 
@@ -251,7 +252,7 @@ async def test_a_pilot_whose_input_queue_is_deleted_names_it_and_leaves(workflow
     pilot = await workflow.pilot(task, inputs=[source])
     await pilot.until(lambda pilot: "AwaitingFirstMessage" in pilot.statuses())
     await workflow.delete(source)
-    assert await pilot.ended(60) != 0
+    assert await pilot.ended(60) == PilotExit.CLOSED, "nobody starts it again"
     named = f"the input queue 'photons' ({source}) does not exist any more"
     assert named in pilot.log
     assert any("QueueGone" in line and named.replace("'", "") in line.replace("'", "") for line in pilot.said)
@@ -263,7 +264,7 @@ async def test_a_pilot_whose_output_queue_is_deleted_names_it_and_gives_its_even
     await workflow.put(source, b"1")
     task = sh('echo done > "$1"', EWMS_PILOT_QUEUE_OUTGOING_ALIAS="results", EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=600)
     pilot = await workflow.pilot(task, inputs=[source], outputs=[sink])
-    assert await pilot.ended(60) != 0
+    assert await pilot.ended(60) == PilotExit.CLOSED
     assert f"the output queue 'results' ({sink}) does not exist any more" in pilot.log
     (event,) = await workflow.take(source, 1)
     assert event.body == b"1"
