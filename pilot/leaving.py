@@ -29,7 +29,9 @@ def stop(state: State, now_s: float) -> Step:
 def drained(state: State) -> Step:
     """Take nothing more, give back what was not started, go on with what runs."""
     instructions: list[Instruction] = [StopListening()] if state.listening else []
-    instructions += [settled(held, How.RETURN) for held in (*state.waiting, *(it.held for it in state.open.values()))]
+    instructions += [settled(held, How.RETURN) for held in state.waiting]
+    # Not charged, and told all the same.
+    instructions += [settled(it.held, How.RETURN, it.failure) for it in state.open.values()]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, listening=False, full_since_s=None)
     if not state.empty:
         return reported(state, PilotStatus.PENDING_REMAINING_TASKS, instructions)

@@ -63,7 +63,7 @@ def _failed(state: State, held: Held, failure: Failure, now_s: float) -> Step:
     if verdict_is_open and state.stage is Stage.LISTENING:
         state = replace(state, open={**state.open, held.key: OpenVerdict(held, failure)})
     elif verdict_is_open:
-        instructions.append(settled(held, How.RETURN))
+        instructions.append(settled(held, How.RETURN, failure))
     elif held.live and gives_up(failure, held.attempt):
         state = replace(state, settling={**state.settling, held.key: Settling(held, failure)})
         instructions.append(PublishDeadLetter(held.key, failure, held.attempt))

@@ -30,6 +30,8 @@ class Run:
 
     event: DataEvent | None
     started_s: float = 0.0
+    #: When the task ended; what becomes of a failed event may be decided some time later.
+    ended_s: float = 0.0
     output: bytes = b""
     output_type: str = ""
     #: The last lines of what a failed task wrote.

@@ -62,8 +62,8 @@ class Reports:
             whereabouts=self._whereabouts,
             pilot=self._pilot,
             last_lines=run.last_lines,
-            took_s=loop.time() - run.started_s,
-            now=datetime.fromtimestamp(time.time(), UTC),
+            took_s=run.ended_s - run.started_s,
+            now=datetime.fromtimestamp(time.time() - (loop.time() - run.ended_s), UTC),
         )
         task = loop.create_task(self._send(queue, attempt_to_bytes(found)))
         self._under_way.add(task)

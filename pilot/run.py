@@ -301,8 +301,8 @@ class Pilot:
         has_output = outcome.output is not None
         if outcome.output is not None:
             run.output, run.output_type = outcome.output, outcome.output_type
-        run.last_lines = outcome.last_lines
         now_s = self._loop.time()
+        run.last_lines, run.ended_s = outcome.last_lines, now_s
         self.feed(
             Ended(
                 now_s,

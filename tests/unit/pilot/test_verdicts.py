@@ -44,6 +44,7 @@ def test_when_another_event_succeeds_the_failed_ones_are_charged() -> None:
     state, instructions = lived(JUDGE, *fail(1, 1.0), *fail(2, 2.0), *succeed(3, 3.0))
     settled = [i for i in instructions if isinstance(i, Settle)]
     assert settled == [Settle(3, How.ACK), Settle(1, How.REJECT), Settle(2, How.REJECT)]
+    assert [i.failure for i in settled] == [None, FAILED, FAILED], "each failed attempt is reported"
     assert state.open == {}
     assert instructions[-1] == Listen(1)
 
@@ -56,6 +57,7 @@ def test_after_a_success_a_failure_counts_at_once() -> None:
 def test_three_different_events_before_any_success_are_the_workers_fault() -> None:
     state, instructions = lived(JUDGE, *fail(1, 1.0), *fail(2, 2.0), *fail(3, 3.0))
     assert {i for i in instructions if isinstance(i, Settle)} == {Settle(key, How.RETURN) for key in (1, 2, 3)}
+    assert [i.failure for i in instructions if isinstance(i, Settle)] == [FAILED] * 3, "their users hear of it"
     assert StopListening() in instructions
     assert state.stage is Stage.QUARANTINED, "the slot is kept, so that no other job of ours comes here"
     report = next(i for i in instructions if isinstance(i, Report) and i.error)
