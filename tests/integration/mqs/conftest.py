@@ -7,8 +7,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import aio_pika
+import httpx2
 import pytest
 
 from deploy.local.asked import SCHEDD
@@ -199,3 +201,15 @@ async def logged_in(address: str, token: str) -> AsyncIterator[aio_pika.abc.Abst
         yield connection
     finally:
         await connection.close()
+
+
+def drop_connections(rabbitmq: RabbitMQ, of: str = "dead letters") -> None:
+    """Close the connections over which MQS reads dead letters, or those with another name."""
+    with httpx2.Client(base_url=rabbitmq.management_url("admin")) as api:
+        names: list[str] = []
+        while not names:
+            # The broker tells of a new connection some seconds late.
+            found = api.get("/api/connections").raise_for_status().json()
+            names = [c["name"] for c in found if of in c["client_properties"].get("connection_name", "")]
+        for name in names:
+            api.delete(f"/api/connections/{quote(name, safe='')}")

@@ -7,10 +7,8 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import aio_pika
-import httpx2
 import pytest
 from aio_pika.abc import AbstractConnection
 
@@ -38,7 +36,7 @@ from schemas.events import QueuesDrained
 from schemas.requests import DepthsAnswer
 from schemas.topology import dead_exchange, dead_queue
 from schemas.wire import AnyRequest
-from tests.integration.mqs.conftest import Peer, Plan, RunMqs
+from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
 from tests.integration.mqs.test_dead_letters import depth, one_of, publish
 from tests.integration.mqs.test_endings import TICK, closing, take
 from tests.integration.mqs.test_groups import _start
@@ -111,18 +109,6 @@ async def replay_for_ever(wms: Peer, plan: Plan) -> None:
             await asyncio.sleep(0.05)
 
 
-def drop_readers(rabbitmq: RabbitMQ) -> None:
-    """Close the connections over which MQS reads dead letters."""
-    with httpx2.Client(base_url=rabbitmq.management_url("admin")) as api:
-        names: list[str] = []
-        while not names:
-            # The broker tells of a new connection some seconds late.
-            found = api.get("/api/connections").raise_for_status().json()
-            names = [c["name"] for c in found if "dead letters" in c["client_properties"].get("connection_name", "")]
-        for name in names:
-            api.delete(f"/api/connections/{quote(name, safe='')}")
-
-
 async def n_dead(wms: Peer, plan: Plan) -> int:
     return (await ask(wms, plan.depths_query, DepthsAnswer)).n_dead
 
@@ -185,7 +171,7 @@ async def test_a_lost_connection_costs_a_reader_nothing_but_a_second_look(
         await wms.next()
         await bury(as_mqs, plan, *(b"event %d" % n for n in range(30)))
         before = {letter.letter for letter in await letters(wms, plan)}
-        await asyncio.to_thread(drop_readers, rabbitmq)
+        await asyncio.to_thread(drop_connections, rabbitmq)
         async with asyncio.timeout(30):
             while True:
                 with contextlib.suppress(Unavailable):

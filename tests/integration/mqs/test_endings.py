@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import cast
 
 import aio_pika
@@ -10,11 +11,11 @@ from deploy.local.rabbitmq import RabbitMQ
 from mqs.book import TrafficBook
 from mqs.broker import Broker
 from mqs.traffic import Counters, n_arrived
-from runtime.amqp import Connection, Unroutable
+from runtime.amqp import Connection, ConnectionLost, Unroutable
 from schemas.events import QueuesActivated, QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
 from schemas.topology import dead_exchange, event_exchange
-from tests.integration.mqs.conftest import Peer, Plan, RunMqs
+from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
 
 #: The tests' broker reports once a second.
 TICK = {"broker_tick_s": 1}
@@ -132,6 +133,19 @@ async def test_results_are_counted_as_they_arrive_also_those_that_were_taken_alr
         async with asyncio.timeout(20):
             while (await TrafficBook(mqs.store, mqs.broker).look([plan.queue_out]))[plan.queue_out].now.n_published < 3:
                 await asyncio.sleep(0.1)
+
+
+async def test_looks_over_two_connections_are_told_apart(run_mqs: RunMqs, rabbitmq: RabbitMQ) -> None:
+    async with run_mqs(**TICK) as mqs:
+        first, _ = await mqs.broker.counts_of_one_life([])
+        assert (await mqs.broker.counts_of_one_life([]))[0] == first
+        await asyncio.to_thread(drop_connections, rabbitmq, "ewms mqs")
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(ConnectionLost):
+                    if (await mqs.broker.counts_of_one_life([]))[0] != first:
+                        break
+                await asyncio.sleep(0.05)
 
 
 class RestartedBroker:
