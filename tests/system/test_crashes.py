@@ -163,3 +163,21 @@ def test_a_pilot_told_to_end_gives_back_what_it_has_not_begun(client: Client, st
     assert sum(received.counts.values()) == 40
     run.finish()
     run.wait("over", timeout="60s")
+
+
+def test_when_all_pilots_are_killed_others_take_their_place(client: Client) -> None:
+    run = client.submit(one_task("sleep 0.2; cp $1 $2", n_workers=2))
+    received = _Received(run, 40)
+    with run.queue("in").publisher() as publisher:
+        for number in range(40):
+            publisher.send(str(number))
+    received.reached(10)
+    for pid in find_pilots(run.show().taskforces[0].taskforce_uuid):
+        os.kill(pid, signal.SIGKILL)
+
+    received.join()
+
+    assert set(received.counts) == set(range(40))
+    assert run.depths().n_dead == 0
+    run.finish()
+    run.wait("over", timeout="60s")

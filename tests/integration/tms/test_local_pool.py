@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.seclusion import Covered
+from schemas.pilotexits import PilotExit
 from tests.integration.tms.conftest import Taskforce
 from tests.integration.tms.process import until
 from tms.pilotfiles import TOKEN_FILE
@@ -67,7 +68,7 @@ async def test_a_full_disk_costs_no_slot(tmp_path: Path) -> None:
     await pool.start()
     go_on = tmp_path / "go-on"
     os.mkfifo(go_on)
-    waits = replace(first.submission(n_workers=1), command=("/bin/cat", str(go_on)))
+    waits = replace(first.submission(n_workers=1), command=("/bin/sh", "-c", f"cat {go_on}; exit {PilotExit.CLOSED}"))
     for taskforce, spec in ((first, waits), (second, second.submission("0", "0", n_workers=1))):
         cluster = await pool.submit(spec)
         await pool.release(taskforce.uuid, cluster.cluster_id)
