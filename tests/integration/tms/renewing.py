@@ -5,6 +5,7 @@ It says as well what of its own job it could change by chirp.
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 from pilot.app import gathered
@@ -12,6 +13,7 @@ from pilot.chirp import voice
 from pilot.chirpproxy import ChirpProxy, take_proxy
 from pilot.renewal import TokenSource
 from pilot.settings import TASK_FILE, settings
+from schemas.pilotexits import PilotExit
 from schemas.statuses import ChirpAttribute
 
 #: What a job runs, whose files it gets, who pays for it.
@@ -50,3 +52,5 @@ async def main() -> None:
 
 
 asyncio.run(main())
+# As of a pilot whose queues are gone: the job does not start again.
+sys.exit(PilotExit.CLOSED)

@@ -26,7 +26,7 @@ async def test_secrets_of_the_tms_are_nowhere(
     assert password
     peers.token_life = timedelta(seconds=4)
     go_on = tmp_path / "go on"
-    environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "1")
+    environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "3")
     hostile = "$ENV(EWMS_CANARY_SECRET) $(EWMS_CANARY_SECRET) {{INFILE}}\nexecutable=/bin/evil"
     await tms.start()
     # A control character in an image's name is refused by itself.

@@ -175,7 +175,7 @@ async def test_a_broker_that_restarts_costs_no_word(
     tms: TmsProcess, peers: Peers, environment: dict[str, str], rabbitmq: RabbitMQ, tmp_path: Path
 ) -> None:
     go_on = tmp_path / "go on"
-    environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "1")
+    environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "3")
     await tms.start()
     await peers.order(start())
     await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
