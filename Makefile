@@ -10,7 +10,7 @@ TEST_JOBS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit system check format bench crash crash-queues soak hostile lock clean
+.PHONY: help demo up test unit system check format bench crash crash-queues soak hostile endings lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ soak: $(READY) ## half an hour under load: does a process of ours grow?  [MINUTE
 
 hostile: $(READY) ## let one hostile user of each kind at a running system while another works  [ARGS='--kinds unread']
 	$(BIN)/python -m tests.campaigns.hostile $(ARGS)
+
+endings: $(READY) ## 60 workflows that each meet a trouble: does every one end, and say why?  [ARGS='--runs 10 --seed 7']
+	$(BIN)/python -m tests.campaigns.endings $(ARGS)
 
 lock: $(READY) ## resolve the dependencies again into requirements.lock
 	$(BIN)/python -m deploy.lock
