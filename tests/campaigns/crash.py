@@ -36,7 +36,7 @@ from ewms.client import Run
 from schemas.topology import DATA_VHOST, dead_queue
 from tests.campaigns.faults import Moment, PlannedRun, plan_runs
 from tests.campaigns.ledger import Verdict, judge_run
-from tests.campaigns.strikes import Strikes
+from tests.campaigns.strikes import Strikes, start_watching
 from tests.system.conftest import one_task
 
 N_EVENTS = 60
@@ -85,7 +85,7 @@ def _watched_system(console: Console) -> Any:
         running_stack(installation(console, os.environ), directory, pool="condor") as stack,
     ):
         console.print(f"logs: {stack.logs}", highlight=False, markup=False)
-        threading.Thread(target=stack.watch, args=(lambda _: None,), daemon=True).start()
+        start_watching(stack)
         yield stack
 
 

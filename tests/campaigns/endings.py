@@ -35,6 +35,7 @@ from ewms import Client, EWMSError
 from ewms.client import Run
 from schemas.api import StallCause
 from tests.campaigns.sabotage import Saboteur, find_startd, plan_workflow, wrong_workflow
+from tests.campaigns.strikes import start_watching
 from tests.campaigns.troubles import N_EVENTS, UNSEEN_STALL_S, Ending, PlannedRun, Trouble, find_faults, plan_runs
 
 #: A run must be over within this time, whatever its trouble: quarantines and leases take minutes.
@@ -64,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> int:
         console.print(f"logs: {stack.logs}", highlight=False, markup=False)
         # Every slot's account makes its marks there.
         Path(shared).chmod(0o1777)
-        threading.Thread(target=stack.watch, args=(lambda _: None,), daemon=True).start()
+        start_watching(stack)
         found = list(workers.map(partial(_carry_out_and_tell, stack, Path(shared), console), chosen))
     console.print(_summary(chosen, found))
     if arguments.report:
@@ -181,7 +182,10 @@ class _Collector:
     def _collect(self) -> None:
         while not self._over.is_set():
             with suppress(EWMSError):
-                for n, event in enumerate(self._run.queue("out").results(idle_timeout=2, prefetch=N_EVENTS), start=1):
+                results = self._run.queue("out").results(idle_timeout=2, prefetch=N_EVENTS)
+                # The watcher asks about stalls; each new loop would print them again.
+                results.notify = lambda _: None
+                for n, event in enumerate(results, start=1):
                     if self._planned.trouble is Trouble.SLOW_USER:
                         self._over.wait(0.5)
                     self.counts[int(str(event.body))] += 1

@@ -77,6 +77,17 @@ class Strikes:
                 return self._stack.child(victim.value)
 
 
+def start_watching(stack: Stack) -> None:
+    """Have whatever ends started again, as `make up` does, in a thread that goes on until the servers are stopped."""
+
+    def watch() -> None:
+        # A server that was stopped has no process to look at.
+        with suppress(RuntimeError):
+            stack.watch(lambda _: None)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def list_tree(ancestor: int) -> list[int]:
     """Return `ancestor` and every process below it."""
     pids = [ancestor]
