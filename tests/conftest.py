@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pymongo import MongoClient
 from rich.console import Console
@@ -20,6 +21,10 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rundir import run_directory
 from deploy.local.services import Servers, Services, running
 from deploy.local.stack import Stack, running_stack
+
+# A busy machine is no fault of what is tested: speed is measured in tests/bench.
+hypothesis.settings.register_profile("ewms", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("ewms")
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
