@@ -38,6 +38,8 @@ _CALL_S = 10.0
 @dataclass(slots=True)
 class _Entry:
     letter: Letter
+    #: What is remembered of it, about.
+    n_bytes: int
     #: One tag for each copy: an event may have died twice in the same way.
     tags: list[int] = field(default_factory=list)
     body: bytes | None = None
@@ -167,7 +169,9 @@ class DeadReader:
             Unavailable: the loan is over, and the letter is still in its queue.
         """
         await self._settle(lambda channel, tag: channel.basic_ack(tag, wait=False), name)
-        self._entries.pop(name, None)
+        if (entry := self._entries.pop(name, None)) is not None:
+            self._n_remembered -= entry.n_bytes
+            self._n_kept -= 0 if entry.body is None else len(entry.body)
 
     async def close(self) -> None:
         """Give all letters back."""
@@ -203,8 +207,9 @@ class DeadReader:
         )
         entry = self._entries.get(letter.letter)
         if entry is None:
-            entry = self._entries[letter.letter] = _Entry(letter)
-            self._n_remembered += len(repr(letter.headers)) + len(letter.error) + 1000
+            n_bytes = len(repr(letter.headers)) + len(letter.error) + 1000
+            entry = self._entries[letter.letter] = _Entry(letter, n_bytes)
+            self._n_remembered += n_bytes
             if letter.n_bytes <= _MAX_KEPT_BODY_BYTES and self._n_kept + letter.n_bytes <= _MAX_KEPT_BYTES:
                 entry.body = message.body
                 self._n_kept += letter.n_bytes
@@ -257,6 +262,9 @@ class DeadReaders:
                 self._timers[workflow_id] = loop.call_later(self._linger_s, self._end_soon, workflow_id)
 
     async def _opened(self, workflow_id: WorkflowId) -> DeadReader:
+        if self._closing:
+            # A reader that is just giving its letters back is of no use, and is a consumer still.
+            await asyncio.wait(self._closing)
         reader = self._readers.get(workflow_id)
         if reader is not None and not reader.is_lost:
             return reader

@@ -64,10 +64,21 @@ def finished(state: State, now_s: float, instructions: list[Instruction]) -> Ste
         state, instructions = reported(state, PilotStatus.DONE, instructions)
         return exited(state, 0, instructions)
     instructions.append(Report(PilotStatus.FATAL_ERROR, error, state.traceback))
-    if state.policy.quarantine_s and not (state.asked_to_stop or state.is_closed):
+    if _is_to_keep_its_slot(state):
         state = replace(state, stage=Stage.QUARANTINED, until_s=now_s + state.policy.quarantine_s, away_since_s=None)
         return state, instructions
     return exited(state, state.exit_status, instructions)
+
+
+def _is_to_keep_its_slot(state: State) -> bool:
+    """Return whether the pilot stays a while so that its worker takes no next job at once.
+
+    One that tells bad events from bad workers and has found its worker good has no reason to: it leaves because it is
+    idle, or because no time is left for another event.
+    """
+    if not state.policy.quarantine_s or state.asked_to_stop or state.is_closed or state.time_up:
+        return False
+    return bool(state.fatal) or not state.policy.judges_worker
 
 
 def _cooled_down(state: State, now_s: float, instructions: list[Instruction]) -> Step:

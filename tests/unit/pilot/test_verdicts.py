@@ -139,7 +139,7 @@ def test_a_worker_whose_last_running_event_succeeds_is_not_bad() -> None:
     assert state.stage is Stage.DRAINING
     state, instructions = advance(state, Ended(3.0, 4))
     assert not state.is_bad
-    assert isinstance(instructions[-1], Report), "it leaves as one whose tasks failed"
+    assert instructions[-1] == Exit(PilotExit.FAILED), "it leaves as one whose tasks failed"
 
 
 def test_a_failed_init_container_speaks_against_the_worker() -> None:
@@ -198,3 +198,15 @@ def test_an_event_that_killed_workers_is_a_dead_letter_without_another_run() -> 
 def test_a_pilot_whose_queue_is_gone_leaves_at_once_and_for_good() -> None:
     _, instructions = lived(JUDGE, Broke(1.0, "QueueGone('no queue')", gone=True))
     assert instructions[-1] == Exit(PilotExit.CLOSED)
+
+
+def test_a_pilot_that_leaves_a_good_worker_keeps_no_slot_for_the_events_that_failed() -> None:
+    state, _ = lived(replace(JUDGE, idle_timeout_s=10.0), *succeed(1, 1.0), *fail(2, 2.0))
+    _, instructions = advance(state, Tick(13.0))
+    assert instructions[-1] == Exit(PilotExit.FAILED)
+
+
+def test_a_pilot_that_retires_keeps_no_slot_for_the_events_that_failed() -> None:
+    state, _ = lived(replace(JUDGE, runtime_s=100.0, ends_s=90.0), *succeed(1, 1.0), *fail(2, 2.0))
+    _, instructions = advance(state, Tick(90.0))
+    assert instructions[-1] == Exit(PilotExit.FAILED)
