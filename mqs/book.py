@@ -1,5 +1,10 @@
-"""Keeps what has gone through queues across restarts of the broker; `mqs.traffic` decides about it."""
+"""Keeps what has gone through queues across restarts of the broker; `mqs.traffic` decides about it.
 
+Counts that are lower than before mean that the broker has restarted. An answer that was overtaken by a later one is
+lower, too, and must not be taken for that: it is left out.
+"""
+
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -23,6 +28,9 @@ class TrafficBook:
         self._broker = broker
         #: As it lies in the database.
         self._kept: dict[str, Traffic] = {}
+        #: Until when, on the loop's clock, what is kept of a queue may have been counted.
+        self._counted_until_s: dict[str, float] = {}
+        self._turn = asyncio.Lock()
 
     async def look(self, queues: Sequence[str]) -> dict[str, Traffic]:
         """Return what has gone through `queues`.
@@ -30,21 +38,29 @@ class TrafficBook:
         Raises:
             Unavailable: the broker or the database is away.
         """
+        began_s = _now_s()
         counters = await self._broker.counters(queues)
         await self._load(queues)
         # The broker says nothing of a queue that has had no event in this life of the broker.
         return {
-            queue: after_count(kept, counters[queue]) if queue in counters else kept
+            queue: after_count(kept, counters[queue]) if queue in counters and self._is_news(queue, began_s) else kept
             for queue, kept in ((queue, self._kept.get(queue, Traffic())) for queue in queues)
         }
 
-    async def keep(self, counters: Mapping[str, Counters]) -> None:
+    async def keep(self, counters: Mapping[str, Counters], *, began_s: float) -> None:
         """Write down what the broker has counted, by queue; other queues than those of events are left out.
+
+        `began_s` is when the broker was asked, on the loop's clock.
 
         Raises:
             Unavailable: the database is away.
         """
-        counters = {queue: counted for queue, counted in counters.items() if MQID.fullmatch(queue)}
+        until_s = _now_s()
+        async with self._turn:
+            await self._keep({q: c for q, c in counters.items() if MQID.fullmatch(q) and self._is_news(q, began_s)})
+            self._counted_until_s |= dict.fromkeys(counters, until_s)
+
+    async def _keep(self, counters: Mapping[str, Counters]) -> None:
         await self._load(counters)
         moved = {
             queue: after
@@ -58,6 +74,11 @@ class TrafficBook:
         """Keep in memory only what is known of `queues`; the documents go by their age."""
         here = set(queues)
         self._kept = {queue: traffic for queue, traffic in self._kept.items() if queue in here}
+        self._counted_until_s = {queue: at_s for queue, at_s in self._counted_until_s.items() if queue in here}
+
+    def _is_news(self, queue: str, began_s: float) -> bool:
+        """Return whether an answer to a question of `began_s` cannot be older than what is kept."""
+        return began_s >= self._counted_until_s.get(queue, began_s)
 
     async def _load(self, queues: Iterable[str]) -> None:
         unknown = [queue for queue in queues if queue not in self._kept]
@@ -81,6 +102,10 @@ class TrafficBook:
 
         await self._store.transact(step)
         self._kept |= moved
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _parts(queues: list[str]) -> Iterator[list[str]]:

@@ -144,11 +144,12 @@ class Closer:
 
     async def _count_results(self, found: Found, group: MQGroupDocument) -> None:
         mqids = [profile.mqid for profile in found.profiles if profile.is_public and profile.is_output]
+        began_s = _now_s()
         traffic = await self._book.look(mqids)
         # After the traffic, and the dead letters with them.
         counts = await self._broker.counts(mqids)
         arrived = {mqid: n_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
-        await self._book.keep({mqid: traffic[mqid].now for mqid in mqids})
+        await self._book.keep({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)
         n_dead = (
             await self._n_dead(group) if group.counts_dead or sum(arrived.values()) >= (group.n_expected or 0) else 0
         )

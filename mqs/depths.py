@@ -128,6 +128,7 @@ class Sampler:
         Raises:
             Unavailable: the broker or the database is away.
         """
+        began_s = asyncio.get_running_loop().time()
         if self._wants_load:
             # First, since admission waits for it.
             self._groups.load = await self._broker.load(connections=self._budget.max_connections is not None)
@@ -135,7 +136,8 @@ class Sampler:
             _broker_connections.set(self._groups.load.n_connections)
             if self._budget.max_owner_bytes is not None:
                 await self._share(self._groups.load.bytes_of, self._budget.max_owner_bytes)
-        await self._book.keep(self._groups.load.counters_of if self._wants_load else await self._broker.counters())
+        counters = self._groups.load.counters_of if self._wants_load else await self._broker.counters()
+        await self._book.keep(counters, began_s=began_s)
         counts = await self._broker.all_counts()
         self._book.forget(counts)
         public = await self._store.find(

@@ -158,7 +158,8 @@ class RestartedBroker:
 async def test_what_was_counted_outlives_mqs_and_the_broker(run_mqs: RunMqs) -> None:
     (mqid, *_), dead = Plan().mqids, "dead.WF-6b00e09f-926a610b"
     async with run_mqs(**TICK) as mqs:
-        await TrafficBook(mqs.store, mqs.broker).keep({mqid: Counters(300, 250), dead: Counters(7, 7)})
+        counted = {mqid: Counters(300, 250), dead: Counters(7, 7)}
+        await TrafficBook(mqs.store, mqs.broker).keep(counted, began_s=asyncio.get_running_loop().time())
         traffic = await TrafficBook(mqs.store, cast(Broker, RestartedBroker())).look([mqid, dead])
         assert (n_arrived(traffic[mqid], 0), traffic[mqid].n_left) == (301, 250)
         assert n_arrived(traffic[dead], 0) == 1, "dead letters are not counted"
