@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,10 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rundir import run_directory
 from deploy.local.services import Servers, Services, running
 from deploy.local.stack import Stack, running_stack
+
+# A run in the background (`make test &`) ignores SIGINT, and whatever a test starts would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no fault of what is tested: speed is measured in tests/bench.
 hypothesis.settings.register_profile("ewms", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -54,9 +54,11 @@ DEPTHS = {
             "n_unacknowledged": 1,
             "n_delayed": 2,
             "n_consumers": 4,
+            "n_arrived": 9,
         }
     ],
     "n_dead": 0,
+    "max_age_s": 6.0,
 }
 
 
