@@ -46,8 +46,10 @@ class Task:
         """Return the task as the contract's request has it.
 
         Raises:
-            ValueError: no cluster location is named, and there is no default.
+            ValueError: no cluster location is named, and there is no default, or a text stands for a list of names.
         """
+        for name in ("inputs", "outputs", "clusters", "input_files"):
+            _check_names(name, getattr(self, name))
         clusters = list(self.clusters or default_clusters)
         if not clusters:
             raise ValueError("a task names no cluster: give `clusters=[...]`, or set EWMS_CLUSTER")
@@ -94,10 +96,14 @@ class Workflow:
         """Return the body of `POST /workflows`.
 
         Raises:
-            ValueError: it cannot work: no task, or a public queue that no task uses.
+            ValueError: it cannot work: no task, a public queue that no task uses, or a text for a list of names.
         """
         if not self.tasks:
             raise ValueError("a workflow needs at least one task")
+        _check_names("public", self.public)
+        for task in self.tasks:
+            _check_names("inputs", task.inputs)
+            _check_names("outputs", task.outputs)
         _check_public(self.public, [alias for task in self.tasks for alias in (*task.inputs, *task.outputs)])
         return {
             "public_queue_aliases": list(self.public),
@@ -112,13 +118,15 @@ def with_defaults(request: Any, default_clusters: Sequence[str]) -> Any:
     What is there stays as it is, right or wrong; the server says what is wrong.
 
     Raises:
-        ValueError: a task names no cluster and there is no default, or no task uses a public queue.
+        ValueError: there is no task, a task names no cluster and there is no default, or no task uses a public queue.
     """
     if not isinstance(request, Mapping):
         return request
     tasks = request.get("tasks")
     if not isinstance(tasks, list):
         return request
+    if not tasks:
+        raise ValueError("'tasks': is empty; write at least one task")
     filled = [_task_with_defaults(n, task, default_clusters) for n, task in enumerate(tasks)]
     public = request.get("public_queue_aliases", [])
     named = [
@@ -142,6 +150,16 @@ def _task_with_defaults(n: int, task: Any, default_clusters: Sequence[str]) -> A
     if isinstance(config, Mapping):
         whole["worker_config"] = {**defaults["worker_config"], **config}
     return whole
+
+
+def _check_names(field_name: str, names: Any) -> None:
+    """Return unless `names` is a text: Python takes a text for the list of its letters.
+
+    Raises:
+        ValueError: it is a text.
+    """
+    if isinstance(names, str):
+        raise ValueError(f"'{field_name}': must be a list of names, and is the text {names!r}; write [{names!r}]")
 
 
 def _check_public(public: Sequence[Any], used: Sequence[Any]) -> None:

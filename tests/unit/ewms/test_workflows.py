@@ -36,6 +36,26 @@ def test_a_public_queue_that_no_task_uses_is_a_mistake_told_at_once() -> None:
         Workflow(public=["photon"], tasks=[task(clusters=["x"])]).request()
 
 
+@pytest.mark.parametrize("name", ["inputs", "outputs", "clusters", "input_files"])
+@pytest.mark.parametrize("text", ["words", "a", ""])
+def test_a_text_for_a_list_of_names_is_refused_by_name_with_the_list_to_write(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match="must be a list of names") as refused:
+        Workflow(tasks=[task(**{name: text})]).request(["osg"])
+    assert str(refused.value) == f"'{name}': must be a list of names, and is the text {text!r}; write [{text!r}]"
+
+
+def test_a_text_for_the_public_queues_is_refused_before_their_use_is_looked_at() -> None:
+    with pytest.raises(ValueError, match=r"'public': must be a list of names.* write \['words'\]"):
+        Workflow(public="words", tasks=[task()]).request(["osg"])
+    with pytest.raises(ValueError, match=r"'inputs': .* write \['words'\]"):
+        Workflow(public=["words"], tasks=[task(inputs="words")]).request(["osg"])
+
+
+def test_a_file_without_tasks_says_that_tasks_are_missing() -> None:
+    with pytest.raises(ValueError, match=r"^'tasks': is empty; write at least one task$"):
+        with_defaults({"public_queue_aliases": ["in", "out"], "tasks": []}, ["osg"])
+
+
 def test_a_task_without_a_cluster_and_a_workflow_without_a_task_are_refused() -> None:
     with pytest.raises(ValueError, match="cluster"):
         Workflow(public=["in"], tasks=[task()]).request()
