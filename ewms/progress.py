@@ -123,7 +123,7 @@ def progress(history: Sequence[Facts]) -> Progress:
 def problems(facts: Facts) -> list[Problem]:
     """Return what is wrong, the most hindering first."""
     state, workflow = facts.state, facts.state.workflow.workflow_id
-    show = f"ewms workflow show {workflow}"
+    errors = f"ewms task errors {workflow}"
     logs = f"ewms task logs {workflow}"
     found = [Problem(f"stalled: {cause.text}", cause.command) for cause in (state.stall.causes if state.stall else ())]
     for job, pilots in state.workers.items():
@@ -140,7 +140,7 @@ def problems(facts: Facts) -> list[Problem]:
             found.append(Problem(text, f"ewms taskforce show {taskforce.taskforce_uuid}"))
     n_delayed = sum(queue.n_delayed for queue in facts.depths.queues) if facts.depths else 0
     if n_delayed:
-        found.append(Problem(f"{n_delayed} event(s) failed and wait for their next attempt", show))
+        found.append(Problem(f"{n_delayed} event(s) failed and wait for their next attempt", errors))
     if facts.depths is not None and facts.depths.n_dead:
         found.append(Problem(f"{facts.depths.n_dead} event(s) given up: dead letters", f"ewms dlq list {workflow}"))
     n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
