@@ -146,7 +146,6 @@ def problems(facts: Facts) -> list[Problem]:
     n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
     if n_fatal:
         found.append(Problem(f"{n_fatal} pilot(s) ended with an error", logs))
-    errors = f"ewms task errors {workflow}"
     found += [Problem(f"{n} worker(s): {error}", errors) for error, n in list(state.task_errors.items())[:3]]
     return found
 
