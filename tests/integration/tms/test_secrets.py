@@ -6,6 +6,7 @@ from pathlib import Path
 import htcondor2
 from yarl import URL
 
+from deploy.local.condor import use
 from schemas.events import (
     TaskforceCompleted,
     TaskforceSubmitFailed,
@@ -41,6 +42,8 @@ async def test_secrets_of_the_tms_are_nowhere(
         assert password.encode() not in inherited, name
     ads = ""
     if pool_kind == "condor":
+        # Another pool of this process may have been the last one that its bindings were told of.
+        use(Path(environment["CONDOR_CONFIG"]))
         schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
         ads = "".join(map(str, schedd.query("true", opts=htcondor2.QueryOpts.IncludeClusterAd)))
         assert UUID in ads
