@@ -90,6 +90,11 @@ class Outcome:
             return self.ending.completion
         return str(self.state.workflow.deactivated or "over").lower()
 
+    @property
+    def _ended_with_failures(self) -> bool:
+        """Whether it ended so by itself; dead letters that are discarded later do not change it."""
+        return self.ending is not None and self.ending.completion is Completion.DONE_WITH_FAILURES
+
     def problems(self) -> list[str]:
         """Return what went wrong, one sentence each; empty for a success."""
         found = []
@@ -97,6 +102,9 @@ class Outcome:
             found.append(f"{self.state.workflow.workflow_id} was aborted")
         if self.n_dead:
             found.append(f"{self.n_dead} event(s) are dead letters")
+        elif self._ended_with_failures:
+            n_then = self.ending.n_dead if self.ending is not None else None
+            found.append(f"{n_then or 'some'} event(s) were dead letters when it ended")
         if self.ending is not None and self.ending.completion is Completion.DONE:
             # What failed on the way was tried again, and succeeded.
             return found
@@ -116,7 +124,7 @@ class Outcome:
             return self
         if self.state.workflow.deactivated is Deactivated.ABORTED:
             raise Aborted(problems)
-        if self.n_dead:
+        if self.n_dead or self._ended_with_failures:
             listed = f"ewms dlq list {self.state.workflow.workflow_id}"
             raise DoneWithFailures(problems, hint=f"see what failed, and why: {listed}")
         raise OutcomeFailed(problems)

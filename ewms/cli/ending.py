@@ -10,9 +10,16 @@ from ewms.cli.workflow import Id
 
 def close_inputs(context: typer.Context, workflow: Id) -> None:
     """Say that no more events will come: the workflow ends by itself once every event is settled."""
+    from ewms.errors import AlreadyThere
+
     given: Options = context.obj
     with given.client() as ews:
-        ending = ews.run(workflow).close_inputs()
+        run = ews.run(workflow)
+        # The route answers a repeated wish as it did the first, also after the end.
+        ended = run.show().workflow.deactivated
+        if ended is not None:
+            raise AlreadyThere(f"workflow {workflow} is {ended.lower()} already: its inputs cannot be closed")
+        ending = run.close_inputs()
     if not given.write(ending.model_dump(mode="json"), [ending.workflow_id]):
         typer.echo(f"{ending.workflow_id}: inputs closed; it ends by itself")
         given.say(f"wait for it with: ewms workflow wait {ending.workflow_id}")

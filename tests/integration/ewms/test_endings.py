@@ -91,12 +91,21 @@ def test_leaving_a_publishers_block_closes_the_inputs_unless_it_failed(
 
 
 def test_the_command_closes_inputs_and_says_how_many_results_are_expected(gateway: FakeGateway) -> None:
+    shows(gateway, (None, TASKFORCE))
     gateway.on(f"POST /v1/workflows/{WORKFLOW}/close-inputs", (200, ending(), {}))
     gateway.on(f"POST /v1/workflows/{WORKFLOW}/expected-results", (200, ending(), {}))
     assert "inputs closed; it ends by itself" in ewms(gateway, "workflow", "close-inputs", WORKFLOW).stdout
     done = ewms(gateway, "workflow", "expect", WORKFLOW, "5", "--count-failures")
     assert "ends when 5 result(s) have arrived" in done.stdout
     assert gateway.asked[-1].body == {"n": 5, "count_failures": True}
+
+
+def test_the_command_closes_no_inputs_of_a_workflow_that_has_ended(gateway: FakeGateway) -> None:
+    shows(gateway, ("FINISHED", OVER))
+    gateway.on(f"POST /v1/workflows/{WORKFLOW}/close-inputs", (200, ending("done"), {}))
+    done = ewms(gateway, "workflow", "close-inputs", WORKFLOW)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "is finished already: its inputs cannot be closed" in done.stderr
 
 
 def fail_after_sending(queue: Queue) -> None:

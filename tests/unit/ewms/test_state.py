@@ -1,7 +1,8 @@
 import pytest
 
-from ewms.errors import OutcomeFailed
+from ewms.errors import DoneWithFailures, OutcomeFailed
 from ewms.state import Outcome, is_over, post_to_submitted_s, summed
+from schemas.endings import Completion, Ending
 from schemas.phases import Deactivated, Phase
 from tests.unit.ewms.facts import change, state, taskforce
 
@@ -50,6 +51,22 @@ def test_an_outcome_with_dead_letters_or_errors_is_a_failure_and_a_clean_one_is_
     with pytest.raises(OutcomeFailed) as caught:
         bad.raise_for_failures()
     assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize("n_dead_now", [0, None])
+def test_dead_letters_that_are_discarded_later_do_not_change_how_a_workflow_ended(n_dead_now: int | None) -> None:
+    ending = Ending(
+        workflow_id="WF-6b00e09f-926a610b",
+        inputs_closed_at=None,
+        expected_results=None,
+        count_failures=False,
+        completion=Completion.DONE_WITH_FAILURES,
+        n_dead=3,
+        has_all_results=True,
+    )
+    outcome = Outcome(state(taskforce(), ended=Deactivated.FINISHED), n_dead=n_dead_now, ending=ending)
+    with pytest.raises(DoneWithFailures, match=r"3 event\(s\) were dead letters when it ended"):
+        outcome.raise_for_failures()
 
 
 def test_it_is_written_in_the_words_of_the_rest_api() -> None:
