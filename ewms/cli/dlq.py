@@ -75,7 +75,7 @@ def show(
     body: Annotated[bool, typer.Option("--body", help="Write the event's bytes, nothing else.")] = False,
 ) -> None:
     """Show one dead letter: its event, its headers, and every attempt at it with the task's last lines."""
-    from ewms.cli.failuretables import letter_lines
+    from ewms.cli.failuretables import letter_lines, next_command
 
     given: Options = context.obj
     with given.client() as ews:
@@ -90,7 +90,7 @@ def show(
             return
         for line in letter_lines(found):
             given.console().print(line, soft_wrap=True)
-        given.say(f"send it back to its queue: ewms dlq replay {workflow} {found.dead_letter.letter}")
+        given.say(next_command(workflow, found.dead_letter, is_over=run.show().workflow.deactivated is not None))
 
 
 @app.command()
@@ -109,6 +109,7 @@ def replay(
     which = _chosen(letters, _which(task, signature, event), all_=all_)
     with given.client() as ews:
         n = ews.run(workflow).failures.replay(*(letters or ()), progress=_progress(given), **which)
+    _check_some(n, workflow, all_=all_)
     if not given.write({"replayed": n}):
         given.say(f"{n} dead letter(s) replayed")
 
@@ -136,6 +137,7 @@ def discard(
         typer.confirm("Throw these dead letters away?", abort=True, err=True)
     with given.client() as ews:
         n = ews.run(workflow).failures.discard(*(letters or ()), progress=_progress(given), **which)
+    _check_some(n, workflow, all_=all_)
     if not given.write({"discarded": n}):
         given.say(f"{n} dead letter(s) discarded")
 
@@ -148,19 +150,28 @@ def export(
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIRECTORY", help="One file a letter, and index.jsonl beside them.")
     ] = None,
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="Only the JSON events, one a line, as `queue publish` reads them.")
+    ] = False,
     task: OfTask = None,
     signature: OfSignature = None,
     event: OfEvent = None,
 ) -> None:
     """Write dead letters with headers and bodies: as JSON lines to standard output, or as files. They stay dead."""
-    from ewms.cli.letterfiles import json_line, write_files
+    from ewms.cli.letterfiles import json_line, write_bodies, write_files
+    from schemas.errors import Rejected
 
     given: Options = context.obj
+    if bodies and to is not None:
+        raise Rejected("--bodies writes lines to standard output, --to writes files", hint="leave one of them out")
     n = 0
     with given.client() as ews:
         letters = ews.run(workflow).failures.export(**_which(task, signature, event))
         if to is not None:
             n = write_files(to, letters)
+        elif bodies:
+            n = write_bodies(sys.stdout.buffer, letters)
+            sys.stdout.flush()
         else:
             for letter, body in letters:
                 sys.stdout.write(json_line(letter, body) + "\n")
@@ -190,6 +201,21 @@ def _chosen(letters: list[str] | None, which: "Which", *, all_: bool) -> "Which"
             hint="`ewms dlq list WORKFLOW` shows them by error",
         )
     return which
+
+
+def _check_some(n_handled: int, workflow: str, *, all_: bool) -> None:
+    """Check that the letters that the user chose are there; all of none is no mistake.
+
+    Raises:
+        NotThere: none is.
+    """
+    from ewms.errors import NotThere
+
+    if not n_handled and not all_:
+        raise NotThere(
+            f"{workflow} has none of these dead letters (any more)",
+            hint=f"`ewms dlq list {workflow}` shows what there is",
+        )
 
 
 def _one(run: "Run", letter: str | None, signature: str | None) -> str:

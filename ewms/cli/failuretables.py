@@ -133,6 +133,19 @@ def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
         yield from attempt_lines(attempt)
 
 
+def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
+    """Return what a user does next with `letter` and the others of its error, as words and a command."""
+    same = f" --signature {letter.signature}" if letter.signature else ""
+    if is_over:
+        return (
+            "the workflow has ended and takes no replay; publish the events to a new one, NEW: "
+            f"ewms dlq export {workflow}{same} --bodies | ewms queue publish NEW ALIAS -"
+        )
+    if letter.signature:
+        return f"send all with this error back to their queues: ewms dlq replay {workflow}{same}"
+    return f"send it back to its queue: ewms dlq replay {workflow} {letter.letter}"
+
+
 def attempt_lines(attempt: Attempt) -> Iterator[Text]:
     """Yield one failed attempt's lines: when, where, how it ended, and the task's last lines."""
     place = " ".join(word for word in (attempt.site, attempt.slot or attempt.machine) if word) or "somewhere"

@@ -1,6 +1,7 @@
 """`ewms dlq` and `run.failures` against a real HTTP server: what they ask, and what they make of the answers."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 
 from ewms import Client
 from ewms.errors import AlreadyThere, NotThere
-from tests.integration.ewms.conftest import WORKFLOW, Asked, FakeGateway
-from tests.integration.ewms.test_command import ewms
+from tests.integration.ewms.conftest import ALIAS, WORKFLOW, Asked, FakeGateway, PublicQueue
+from tests.integration.ewms.test_command import TASKFORCE, ewms, shows
 
 LETTERS = f"/v1/workflows/{WORKFLOW}/dead-letters"
 
@@ -33,6 +34,10 @@ def letter(n: int, **members: Any) -> dict[str, Any]:
         "excerpt": "YWJj",
         **members,
     }
+
+
+def json_letter(n: int, event: bytes) -> dict[str, Any]:
+    return letter(n, content_type="application/json", body=b64encode(event).decode(), headers={})
 
 
 def page(*letters: dict[str, Any], after: str | None = None) -> tuple[int, Any, dict[str, str]]:
@@ -122,6 +127,74 @@ def test_an_export_writes_text_as_text_and_other_bytes_so_that_nothing_is_lost(
     index = [json.loads(line) for line in (tmp_path / "out" / "index.jsonl").read_text().splitlines()]
     assert [(tmp_path / "out" / line["file"]).read_bytes() for line in index] == [b"abc", b"\x00\xff", b"{}"]
     assert [Path(line["file"]).suffix for line in index] == [".txt", ".bin", ".json"]
+
+
+def test_bodies_are_the_events_alone_one_a_line(gateway: FakeGateway) -> None:
+    events = [b'{"x": 1.0}', b"[1,\r\n 2]", '"ä\\n"'.encode()]
+    gateway.on(f"GET {LETTERS}/whole?signature=5c0e2d1a94", page(*(json_letter(n, e) for n, e in enumerate(events))))
+    done = ewms(gateway, "dlq", "export", WORKFLOW, "--signature", "5c0e2d1a94", "--bodies")
+    assert (done.returncode, done.stdout) == (0, '{"x": 1.0}\n[1,   2]\n"ä\\n"\n')
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({"content_type": "text/plain"}, "is not JSON: its content type is 'text/plain'"),
+        ({"body": b64encode(b"{").decode()}, "is not JSON: "),
+        ({"body": b64encode(b"NaN").decode()}, "is not JSON: "),
+        ({"queue": "b2"}, "come from several queues, a1 and b2"),
+    ],
+)
+def test_bodies_that_no_publish_could_take_are_refused_before_a_line_is_written(
+    gateway: FakeGateway, second: dict[str, Any], said: str
+) -> None:
+    gateway.on(f"GET {LETTERS}/whole", page(json_letter(1, b"1"), json_letter(2, b"2") | second))
+    done = ewms(gateway, "dlq", "export", WORKFLOW, "--bodies")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "--to DIRECTORY" in done.stderr
+
+
+def test_exported_bodies_go_into_the_queue_of_another_workflow(gateway: FakeGateway, public_queue: PublicQueue) -> None:
+    gateway.on(f"GET {LETTERS}/whole", page(json_letter(1, b'{"x": 1}'), json_letter(2, b'{"x":\n2}')))
+    exported = ewms(gateway, "dlq", "export", WORKFLOW, "--bodies")
+    done = ewms(gateway, "queue", "publish", WORKFLOW, ALIAS, "-", stdin=exported.stdout)
+    assert done.returncode == 0, done.stderr
+    consumed = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "-n", "2")
+    assert [json.loads(line) for line in consumed.stdout.splitlines()] == [{"x": 1}, {"x": 2}]
+
+
+@pytest.mark.parametrize(
+    ("ended", "command"),
+    [
+        (None, f"ewms dlq replay {WORKFLOW} --signature 5c0e2d1a94"),
+        ("FINISHED", f"ewms dlq export {WORKFLOW} --signature 5c0e2d1a94 --bodies | ewms queue publish NEW ALIAS -"),
+    ],
+)
+def test_a_letter_is_shown_with_the_command_that_works_now(
+    gateway: FakeGateway, ended: str | None, command: str
+) -> None:
+    shows(gateway, (ended, TASKFORCE))
+    name = letter(1)["letter"]
+    gateway.on(f"GET {LETTERS}/{name}", (200, {"dead_letter": letter(1), "attempts": []}, {}))
+    done = ewms(gateway, "dlq", "show", WORKFLOW, name)
+    assert (done.returncode, "dlq replay" in done.stderr) == (0, ended is None), done.stderr
+    assert command in done.stderr
+
+
+@pytest.mark.parametrize("action", ["replay", "discard"])
+def test_letters_that_are_not_there_are_told_by_the_status_and_all_of_none_is_no_mistake(
+    gateway: FakeGateway, action: str
+) -> None:
+    gateway.on(f"GET {LETTERS}", page())
+    gateway.on(f"GET {LETTERS}?signature=ffff", page())
+    nothing = {"n_done": 0, "n_missing": 1, "n_left": 0, "n_refused": 0, "refused": "", "stopped": ""}
+    gateway.on(f"POST {LETTERS}/actions/{action}", (200, nothing, {}))
+    yes = ["--yes"] if action == "discard" else []
+    for chosen in (["--signature", "ffff"], [letter(1)["letter"]]):
+        done = ewms(gateway, "dlq", action, WORKFLOW, *chosen, *yes)
+        assert (done.returncode, "none of these dead letters" in done.stderr) == (4, True), done.stderr
+    assert ewms(gateway, "dlq", action, WORKFLOW, "--all", *yes).returncode == 0
 
 
 def test_no_server_names_a_file_outside_of_the_directory(gateway: FakeGateway, tmp_path: Path) -> None:
