@@ -1,4 +1,4 @@
-"""Look at a request before it is sent: what could never run is refused here, what is only odd is told."""
+"""Check a request before it is sent: refuse what could never run, and mention what is only odd."""
 
 from typing import Any
 

@@ -112,12 +112,11 @@ class AsyncFailures:
         return await self._handle("discard", letters, which, progress)
 
     async def orders(self) -> list[LetterAudit]:
-        """Return who has replayed and discarded dead letters, the newest first."""
+        """Return the replays and discards of dead letters and who ordered them, the newest first."""
         return (await self._get("dead-letters/orders", DeadLetterOrders)).orders
 
     async def _handle(self, action: str, letters: tuple[str, ...], which: Which, progress: Progress | None) -> int:
-        # By name, in portions: whatever dies again meanwhile has another name, and an answer that was lost is asked
-        # for again without harm.
+        # By name: an event that dies again has another name, so a request can be repeated without harm.
         names = [await self._named(letter) for letter in letters]
         if not letters:
             names = [letter.letter async for letter in self._pages("dead-letters", which)]
@@ -224,5 +223,5 @@ class Failures:
         return self._portal.call(self._failures.discard(*letters, progress=progress, **which))
 
     def orders(self) -> list[LetterAudit]:
-        """Return who has replayed and discarded dead letters, the newest first."""
+        """Return the replays and discards of dead letters and who ordered them, the newest first."""
         return self._portal.call(self._failures.orders())

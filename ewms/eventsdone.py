@@ -16,6 +16,7 @@ from fractions import Fraction
 from ewms.state import State
 from schemas.api import QueueDepth, QueueDepths
 from schemas.endings import Ending
+from schemas.levels import split_levels
 
 #: Rates are taken over this much of the past, or all of it if nothing was done within.
 _RATE_WINDOW_S = 60.0
@@ -74,16 +75,10 @@ def task_levels(state: State) -> list[frozenset[str]]:
     tasks = state.task_directives
     if not all(task.input_queues for task in tasks):
         return []
-    left = {mqid for task in tasks for mqid in task.input_queues}
-    levels: list[frozenset[str]] = []
-    while left:
-        fed = {mqid for task in tasks if left.intersection(task.input_queues) for mqid in task.output_queues}
-        level = frozenset(left - fed)
-        if not level and not levels:
-            return []
-        levels.append(level or frozenset(left))
-        left -= levels[-1]
-    return levels
+    levels, in_cycles = split_levels(tasks)
+    if in_cycles and not levels:
+        return []
+    return [frozenset(level) for level in (*levels, in_cycles) if level]
 
 
 def so_far(counted: Sequence[Counted]) -> Done | None:
@@ -120,6 +115,6 @@ def _part(queues: Mapping[str, QueueDepth], level: frozenset[str]) -> tuple[int,
         if queue.n_arrived is None:
             return None
         n_come += queue.n_arrived
-        # What is in hand is told a little late, and may have come and gone since.
+        # The broker tells late what is in hand; some of it may have gone since.
         n_gone += max(0, queue.n_arrived - queue.n_ready - queue.n_unacknowledged - queue.n_delayed)
     return n_come, n_gone

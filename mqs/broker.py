@@ -88,7 +88,7 @@ class Broker:
         self._limits: QueueLimits | None = None
         self._delayed_retry = False
         self._settle_s = settle_s
-        #: How many dead letters of a queue MQS itself has on loan, which nobody else has.
+        #: Returns how many dead letters of a queue MQS has on loan. Only MQS takes any.
         self.n_held: Callable[[str], int] = lambda _: 0
         # Of the whole connection: a broker may allow no more than 16 channels on one.
         self._lanes = asyncio.Semaphore(_N_LANES)
@@ -183,7 +183,7 @@ class Broker:
 
         await self._on_lanes(queues, count, missing_ok=True)
         return {
-            # Of dead letters nobody else takes any, so what is on loan is known to the letter.
+            # Only MQS takes dead letters, so it knows how many are on loan without asking.
             queue: Count(n_ready, self.n_held(queue))
             if is_dead_queue(queue)
             else _count(totals.get(queue, Totals()), n_ready=n_ready, n_consumers=n_consumers)

@@ -94,7 +94,7 @@ class Carrier:
             await self._shut(workflow_id, what)
 
     async def find_idle(self, workflow_id: WorkflowId) -> tuple[str, ...]:
-        """Return the queues of an ended workflow that nobody would miss now.
+        """Return the queues of an ended workflow that are empty and that nobody uses.
 
         Raises:
             Unavailable: the broker or the database is away.

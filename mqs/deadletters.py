@@ -217,7 +217,7 @@ class DeadLetters:
         await reader.drop(letter.letter)
 
     async def _begin_replay(self, workflow_id: WorkflowId) -> frozenset[str]:
-        """Note that letters go back into queues, so that nobody judges them empty; return the queues that there are.
+        """Mark the workflow as replaying, so that its run does not end meanwhile; return its queues.
 
         Raises:
             NotFound, Conflict: there is no such workflow, or it is over.
@@ -308,7 +308,7 @@ def _open_group(found: Found) -> MQGroupDocument:
 
 
 def _stop_reason(error: Unavailable) -> str:
-    """Return why nothing more can be done for now."""
+    """Return the sentence that tells the user why a replay stopped."""
     if isinstance(error, QueueFull):
         return "the queue of origin is full: wait until its workers have taken some events"
     return error.reason

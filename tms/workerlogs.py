@@ -1,4 +1,4 @@
-"""The workers' stdout and stderr, for whom WMS has let through to them: which there are, and a stretch of one.
+"""List the workers' logs (stdout and stderr), and read a stretch of one. WMS has checked the caller's rights.
 
     taskforces/<uuid>/cluster-<id>/<proc>.out | .err      at first
     taskforces/<uuid>.tar.gz                              later, see `tms.keeping`

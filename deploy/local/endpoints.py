@@ -23,7 +23,7 @@ RENEW_S = 600.0
 def published_endpoints(
     facts: Callable[[], Mapping[str, Any]], file: Path = ENDPOINTS, *, renew_s: float = RENEW_S
 ) -> Iterator[Path]:
-    """Have `file` for the block, with what `facts` returns, which is asked again every `renew_s` seconds."""
+    """Keep `file` during the block: it holds what `facts` returns, and is written anew every `renew_s` seconds."""
     # The folder may be another one by the time of a renewal.
     file = file.absolute()
     has_ended = threading.Event()

@@ -192,7 +192,7 @@ def _which(task: str | None, signature: str | None, event: str | None) -> "Which
 
 
 def _chosen(letters: list[str] | None, which: "Which", *, all_: bool) -> "Which":
-    """Return `which`, if it is said exactly once what is meant."""
+    """Return `which`; refuse a command that names dead letters in no way, or in two."""
     from schemas.errors import Rejected
 
     if bool(letters) + bool(which) + all_ != 1:

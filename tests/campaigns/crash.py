@@ -37,6 +37,7 @@ from schemas.topology import DATA_VHOST, dead_queue
 from tests.campaigns.faults import Moment, PlannedRun, plan_runs
 from tests.campaigns.ledger import Verdict, judge_run
 from tests.campaigns.strikes import Strikes, start_watching
+from tests.campaigns.waiting import wait_until
 from tests.system.conftest import one_task
 
 N_EVENTS = 60
@@ -126,7 +127,7 @@ def _carry_out(stack: Stack, planned: PlannedRun) -> Verdict:
         uuids += [taskforce.taskforce_uuid for taskforce in _persist(run.show).taskforces]
         confirmed = set(range(_BATCH)) - _publish(run, range(_BATCH))
         if planned.moment is Moment.RUN:
-            _wait_until(lambda: len(collector.counts) >= _N_BACK, _PATIENCE_S)
+            wait_until(lambda: len(collector.counts) >= _N_BACK, _PATIENCE_S)
             strikes.begin()
         for start in range(_BATCH, N_EVENTS, _BATCH):
             batch = range(start, start + _BATCH)
@@ -137,12 +138,12 @@ def _carry_out(stack: Stack, planned: PlannedRun) -> Verdict:
             dead.update(_read_dead_letters(stack, run))
             return confirmed <= collector.counts.keys() | dead
 
-        _wait_until(is_settled, _PATIENCE_S)
+        wait_until(is_settled, _PATIENCE_S)
         if planned.moment is Moment.END:
             strikes.begin()
         stuck = _end(run)
         # What comes in while the last taskforce leaves still counts.
-        _wait_until(is_settled, 20)
+        wait_until(is_settled, 20)
         verdict = judge_run(confirmed, collector.counts, dead=dead, stuck=stuck)
         _abort_others(client)
     return verdict
@@ -193,12 +194,6 @@ def _persist(call: Callable[[], T]) -> T:
         except EWMSError:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(0.3)
-
-
-def _wait_until(is_true: Callable[[], bool], patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
-    while not is_true() and time.monotonic() < deadline:
         time.sleep(0.3)
 
 

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -37,6 +37,7 @@ from schemas.api import StallCause
 from tests.campaigns.sabotage import Saboteur, find_startd, plan_workflow, wrong_workflow
 from tests.campaigns.strikes import start_watching
 from tests.campaigns.troubles import N_EVENTS, UNSEEN_STALL_S, Ending, PlannedRun, Trouble, find_faults, plan_runs
+from tests.campaigns.waiting import wait_until
 
 #: A run must be over within this time, whatever its trouble: quarantines and leases take minutes.
 _PATIENCE_S = 600.0
@@ -112,12 +113,12 @@ def _carry_out(stack: Stack, planned: PlannedRun, directory: Path) -> Ending:
             with run.queue("in").publisher(active_timeout=120, close_inputs=True) as publisher:
                 for number in range(N_EVENTS):
                     publisher.send(str(number), key=number)
-            _wait_until(lambda: bool(collector.counts), _PATIENCE_S)
+            wait_until(lambda: bool(collector.counts), _PATIENCE_S)
             saboteur.begin()
             outcome = ""
             with suppress(EWMSError):
                 outcome = run.wait("over", timeout=_PATIENCE_S).word
-            _wait_until(lambda: planned.good <= collector.counts.keys(), 30)
+            wait_until(lambda: planned.good <= collector.counts.keys(), 30)
             dead, faults = _read_dead_letters(run)
             if not outcome:
                 faults = (*faults, *(f"stalled: {cause.text}" for cause in _causes(run)))
@@ -143,7 +144,7 @@ def _wait_for_stall(run: Run) -> Ending:
         for number in range(N_EVENTS):
             publisher.send(str(number))
     begin = time.monotonic()
-    _wait_until(lambda: bool(_causes(run)), 4 * UNSEEN_STALL_S)
+    wait_until(lambda: bool(_causes(run)), 4 * UNSEEN_STALL_S)
     taken_s = time.monotonic() - begin
     causes = _causes(run)
     run.abort()
@@ -229,12 +230,6 @@ class _Watcher:
     def end(self) -> None:
         self._over.set()
         self._thread.join()
-
-
-def _wait_until(is_true: Callable[[], bool], patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
-    while not is_true() and time.monotonic() < deadline:
-        time.sleep(0.3)
 
 
 def _summary(runs: Sequence[PlannedRun], found: Sequence[tuple[str, ...]]) -> Table:

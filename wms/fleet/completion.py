@@ -19,6 +19,7 @@ from schemas.endings import Completion, Ending
 from schemas.errors import Conflict, Unprocessable
 from schemas.events import QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
+from schemas.levels import split_levels
 from schemas.phases import Deactivated
 from wms.fleet.aggregate import Aggregate, Draft, Outcome, ending_due
 from wms.fleet.ending import end_workflow
@@ -44,25 +45,18 @@ def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, st
                 f"{onto}",
                 hint=_OTHER_ENDS,
             )
-    left = dict.fromkeys(mqid for task in tasks for mqid in task.input_queues)
-    levels: list[list[Mqid]] = []
-    while left:
-        fed = {mqid for task in tasks if not left.keys().isdisjoint(task.input_queues) for mqid in task.output_queues}
-        level = [mqid for mqid in left if mqid not in fed]
-        if not level:
-            circle = " → ".join(f"'{names.get(mqid, mqid)}'" for mqid in _circle(tasks, left))
-            raise Unprocessable(
-                f"the tasks form a cycle: {circle}; an event could go round it for ever, so empty queues do not tell "
-                "that all is done",
-                hint=_OTHER_ENDS,
-            )
-        levels.append(level)
-        for mqid in level:
-            del left[mqid]
-    return levels
+    levels, left = split_levels(tasks)
+    if left:
+        circle = " → ".join(f"'{names.get(Mqid(mqid), mqid)}'" for mqid in _circle(tasks, left))
+        raise Unprocessable(
+            f"the tasks form a cycle: {circle}; an event could go round it for ever, so empty queues do not tell "
+            "that all is done",
+            hint=_OTHER_ENDS,
+        )
+    return [[Mqid(mqid) for mqid in level] for level in levels]
 
 
-def _circle(tasks: Collection[TaskDirectiveDocument], within: Mapping[Mqid, None]) -> list[Mqid]:
+def _circle(tasks: Collection[TaskDirectiveDocument], within: Collection[str]) -> list[str]:
     """Return queues that lead back to the first of them, which is named again at the end."""
     # Each queue that is left is fed from one that is left, so going back meets one twice.
     road = [next(iter(within))]

@@ -1,0 +1,40 @@
+"""The levels of a workflow's queues: what lies in one of them goes on into queues of later levels only. (core)
+
+The client counts progress by them, and WMS tells by them that a run is done.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
+
+class JoinsQueues(Protocol):
+    """A task, by the queues that it takes events from and publishes onto."""
+
+    @property
+    def input_queues(self) -> Collection[str]:
+        """Where its events come from."""
+        ...
+
+    @property
+    def output_queues(self) -> Collection[str]:
+        """Where its outputs go."""
+        ...
+
+
+def split_levels(tasks: Iterable[JoinsQueues]) -> tuple[list[list[str]], list[str]]:
+    """Return the queues that `tasks` take events from, level by level, and those that have no level.
+
+    The latter form cycles, or are fed from one.
+    """
+    tasks = list(tasks)
+    left = dict.fromkeys(mqid for task in tasks for mqid in task.input_queues)
+    levels: list[list[str]] = []
+    while left:
+        fed = {mqid for task in tasks if not left.keys().isdisjoint(task.input_queues) for mqid in task.output_queues}
+        level = [mqid for mqid in left if mqid not in fed]
+        if not level:
+            break
+        levels.append(level)
+        for mqid in level:
+            del left[mqid]
+    return levels, list(left)
