@@ -21,8 +21,8 @@ from pymongo.errors import (
 from schemas.errors import Broken, Rejected, Unavailable
 
 _DUPLICATE_KEY = 11000
-#: Somebody is emptying the database under us. Source: MongoDB's error codes, DatabaseDropPending.
-_DROP_PENDING = 215
+#: Somebody is emptying the database under us. Source: MongoDB's error codes, DatabaseDropPending and QueryPlanKilled.
+_BEING_EMPTIED = frozenset({215, 175})
 
 #: What an operator mends. The server's own words repeat the whole command, documents included.
 #: Source: MongoDB's error codes, Unauthorized and AuthenticationFailed.
@@ -64,7 +64,7 @@ def is_transient(error: BaseException) -> bool:
     if not isinstance(error, PyMongoError) or error.timeout:
         # One that has waited out a timeout would wait out the next.
         return False
-    return error.has_error_label("TransientTransactionError") or _DROP_PENDING in _codes(error)
+    return error.has_error_label("TransientTransactionError") or not _BEING_EMPTIED.isdisjoint(_codes(error))
 
 
 def _codes(error: PyMongoError) -> set[Any]:
@@ -103,4 +103,6 @@ def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iter
     except PyMongoError as error:
         if isinstance(error, OperationFailure) and error.code in _REFUSED:
             raise Unavailable(_REFUSED[error.code], hint=_HINT) from error
+        if not _BEING_EMPTIED.isdisjoint(_codes(error)):
+            raise Unavailable("the database is being emptied") from error
         raise Broken(f"the database refused: {type(error).__name__}") from error

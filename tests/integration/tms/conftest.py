@@ -264,6 +264,9 @@ def environment(
     default = "condor" if "condor" in names else "local"
     kind = request.getfixturevalue("pool_kind") if "pool_kind" in names else default
     services: Services = request.getfixturevalue("services")
+    if kind == "condor":
+        # What a test asks the pool itself it asks in this process.
+        request.getfixturevalue("condor")
     config = str(services.condor.tms_config) if kind == "condor" and services.condor else ""
     has_accounts = services.secluded is not None and kind == "local"
     return {

@@ -6,8 +6,6 @@ from pathlib import Path
 import htcondor2
 from yarl import URL
 
-from deploy.local.condor import use
-from deploy.local.services import Services
 from schemas.events import (
     TaskforceCompleted,
     TaskforceSubmitFailed,
@@ -20,7 +18,7 @@ from tests.unit.tms.orders import UUID
 
 
 async def test_secrets_of_the_tms_are_nowhere(
-    tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str, tmp_path: Path, services: Services
+    tms: TmsProcess, peers: Peers, environment: dict[str, str], pool_kind: str, tmp_path: Path
 ) -> None:
     canary = "canary-4c7b1f"
     environment["EWMS_CANARY_SECRET"] = canary
@@ -43,9 +41,6 @@ async def test_secrets_of_the_tms_are_nowhere(
         assert password.encode() not in inherited, name
     ads = ""
     if pool_kind == "condor":
-        # Another pool of this process may have been the last one that its bindings were told of.
-        assert services.condor is not None
-        use(services.condor.config)
         schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
         ads = "".join(map(str, schedd.query("true", opts=htcondor2.QueryOpts.IncludeClusterAd)))
         assert UUID in ads

@@ -102,13 +102,13 @@ async def until_indexed(database: Database) -> None:
 async def test_it_may_be_emptied_again_and_again_under_load(world: World, database: Database) -> None:
 
     async def requests() -> None:
-        for _ in range(5):
+        for _ in range(15):
             answer = await world.post("/v1/workflows", request())
             # In the middle of a drop there may be no answer but that; never a 500.
             assert answer.status_code in (200, 503), answer.text
 
     async def drops() -> None:
-        for _ in range(6):
+        for _ in range(20):
             await drop_database(database)
             await asyncio.sleep(0.1)
 
