@@ -24,8 +24,8 @@ MIN_WORKER_BYTES = 1024 * 1024
 
 #: So many words in braces are looked at: a request may have any number, and to look takes time.
 _MAX_BRACES = 100
-#: One piece of a command line, read as `shlex.split` reads it; `shlex` itself is too slow for a megabyte. The pattern has no
-#: possessive quantifiers, because Python 3.11.2, which Debian 12 ships, matches them wrongly.
+#: One piece of a command line, read as `shlex.split` reads it; `shlex` itself is too slow for a megabyte. The pattern
+#: has no possessive quantifiers, because Python 3.11.2, which Debian 12 ships, matches them wrongly.
 _PIECE = re.compile(r"""[^'"\\]+|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?P<open>.)""", re.DOTALL)
 _BRACES = re.compile(r"\{\{?\s*([A-Za-z][\w -]{0,40}?)\s*\}?\}")
 
