@@ -10,7 +10,7 @@ TEST_JOBS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit system check format bench crash crash-queues soak hostile endings lock clean
+.PHONY: help demo up test unit fuzz system check format bench crash crash-queues soak hostile endings lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k n
 
 unit: $(READY) ## only the tests that need no service
 	$(BIN)/python -m pytest tests/unit tests/contract --ignore=tests/contract/conformance $(ARGS)
+
+fuzz: $(READY) ## the tests that draw their examples, with twenty times as many  [ARGS='tests/unit/wms']
+	@$(BIN)/python -m deploy.local prepare
+	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) -m hypothesis --hypothesis-profile=fuzz --timeout=7200 \
+	  -o faulthandler_timeout=7500 $(ARGS)
 
 system: $(READY) ## only the tests that run all processes
 	$(BIN)/python -m pytest tests/system $(ARGS)

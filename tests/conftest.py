@@ -8,7 +8,6 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis
 import pytest
 from pymongo import MongoClient
 from rich.console import Console
@@ -22,14 +21,14 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rundir import run_directory
 from deploy.local.services import Servers, Services, running
 from deploy.local.stack import Stack, running_stack
+from tests.examples import register_profiles
+from tests.limits import find_unlimited
 
 # A run in the background (`make test &`) ignores SIGINT, and whatever a test starts would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine is no fault of what is tested: speed is measured in tests/bench.
-hypothesis.settings.register_profile("ewms", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("ewms")
+register_profiles()
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -49,6 +48,15 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.containers import check_engine
 
         check_engine()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # A debugger waits for a person.
+    if not config.getoption("--pdb") and (unlimited := find_unlimited(config, items)):
+        raise pytest.UsageError(
+            f"{len(unlimited)} tests have no time limit, {unlimited[0]} among them. "
+            "Give each a limit above 0: the option --timeout, the mark `timeout`, or `timeout` in pyproject.toml."
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, settings
 from deploy.local.stack import Stack
 from tests.contract.conformance.world import World
 
-# The same examples in every run: a change that fails here is the change's fault. `--hypothesis-seed=N` looks further,
-# which hypothesis itself would not heed where it derandomizes.
-_LOOKS_FURTHER = any(word.startswith("--hypothesis-seed") for word in sys.argv)
-FUZZ = settings(derandomize=not _LOOKS_FURTHER, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+# The same examples in every `make test`: a change that fails here is the change's fault. `make fuzz` looks further,
+# and so does `--hypothesis-seed=N`, which hypothesis itself would not heed where it derandomizes.
+_LOOKS_FURTHER = any(word.startswith(("--hypothesis-seed", "--hypothesis-profile=fuzz")) for word in sys.argv)
+FUZZ = settings(derandomize=not _LOOKS_FURTHER, database=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="session")

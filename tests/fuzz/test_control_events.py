@@ -20,6 +20,7 @@ from schemas import topology
 from schemas.errors import Rejected
 from schemas.events import UnknownType
 from schemas.wire import answer_from_bytes, event_from_bytes, request_from_bytes
+from tests.examples import part_of_examples
 from tests.fuzz.conftest import FUZZ
 
 GOLDEN = Path(__file__).parents[1] / "contract" / "golden"
@@ -77,7 +78,7 @@ def mutated(draw: st.DrawFn, originals: dict[str, Any]) -> bytes:
 
 
 @given(body=mutated(EVENTS) | mutated(REQUESTS) | st.binary(max_size=100))
-@settings(FUZZ, max_examples=300)
+@settings(FUZZ, max_examples=part_of_examples(4))
 def test_bytes_are_a_message_or_are_refused(body: bytes) -> None:
     # Whatever else a decoder may raise fails this.
     for read in (event_from_bytes, request_from_bytes, answer_from_bytes):
@@ -113,7 +114,7 @@ def _fate(body: bytes) -> str:
 
 @pytest.mark.parametrize("service", SERVICES)
 @given(bodies=st.lists(mutated(EVENTS), min_size=40, max_size=40))
-@settings(FUZZ, max_examples=3)
+@settings(FUZZ, max_examples=part_of_examples(0.06))
 def test_an_inbox_empties_itself_of_whatever_is_in_it(contract_stack: Stack, service: str, bodies: list[bytes]) -> None:
     dead, parked = topology.dead_inbox(service), topology.parked_inbox(service)
     before = {queue: _depth(contract_stack, service, queue) for queue in (dead, parked)}

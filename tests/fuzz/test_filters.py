@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from schemas.errors import Rejected
 from tests.contract.conformance import shapes
 from tests.contract.conformance.world import World, ok, request
+from tests.examples import part_of_examples
 from tests.fuzz.conftest import FUZZ
 from wms.fleet.filters import OPERATORS, checked
 
@@ -56,7 +57,7 @@ def _passed(query: Any) -> Any:
 
 
 @given(query=queries)
-@settings(FUZZ, max_examples=500)
+@settings(FUZZ, max_examples=part_of_examples(5))
 def test_what_passes_the_check_is_the_query_itself_of_known_operators(query: Any) -> None:
     passed = _passed(query)
     if isinstance(passed, Rejected):
@@ -76,7 +77,7 @@ def test_a_query_is_answered_or_refused_whatever_it_is(world: World) -> None:
         projection=st.none() | st.lists(names, max_size=3),
         path=st.sampled_from(["workflows", "task-directives", "taskforces"]),
     )
-    @settings(FUZZ, max_examples=150)
+    @settings(FUZZ, max_examples=part_of_examples(2))
     def ask(query: Any, projection: Any, path: str) -> None:
         body = {"query": query, **({} if projection is None else {"projection": projection})}
         try:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ewms.eventsdone import Counted, Done, count_done, seconds_left, so_far, task_levels
@@ -83,7 +83,6 @@ def test_where_tasks_make_events_by_themselves_nothing_is_the_whole() -> None:
     assert task_levels(run((["a", "c"], ["b"]), (["b"], ["c"]))) == [frozenset("a"), frozenset("bc")]
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     n=st.integers(1, 20),
     moves=st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 5), st.booleans()), max_size=30),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mqs import lifecycle, reserving, retiring
@@ -299,7 +299,6 @@ _story = st.lists(
 )
 
 
-@settings(max_examples=400)
 @given(_story)
 def test_in_any_story_states_only_move_forward_and_nothing_is_left_behind(story: list[tuple[str, int]]) -> None:
     world, now, was_over = World(), NOW, False

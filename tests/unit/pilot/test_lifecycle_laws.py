@@ -1,6 +1,5 @@
 """The laws of the pilot's life, under any order of stimuli: a model of broker and tasks drives the real decisions."""
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -324,5 +323,4 @@ class PilotModel(RuleBasedStateMachine):
         self.nothing_is_left_unsettled_at_the_end()
 
 
-PilotModel.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestPilotModel = PilotModel.TestCase

@@ -1,7 +1,7 @@
 """The end of a worker's runtime: what is taken, killed, charged and given back."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot.errors import init_outlived, task_cut_off, task_outlived
@@ -151,7 +151,6 @@ def test_the_error_is_the_same_for_every_event_and_names_the_remedy() -> None:
     )
 
 
-@settings(deadline=None)
 @given(
     runtime_s=st.floats(1, 1e6),
     starts_s=st.floats(0, 0.6),

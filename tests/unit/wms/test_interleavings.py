@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -239,5 +238,4 @@ class Interleaving(RuleBasedStateMachine):
         assert all(len(t.phase_change_log) <= 14 for t in self.state.taskforces.values())
 
 
-Interleaving.TestCase.settings = settings(max_examples=200, stateful_step_count=80, deadline=None)
 TestInterleaving = Interleaving.TestCase

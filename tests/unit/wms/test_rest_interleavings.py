@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -233,5 +232,4 @@ def completed(taskforce: TaskforceDocument, now: datetime) -> TaskforceCompleted
     return TaskforceCompleted(taskforce_uuid=taskforce.taskforce_uuid, cluster_id=cluster_id, completed_at=now)
 
 
-RestInterleaving.TestCase.settings = settings(max_examples=200, stateful_step_count=80, deadline=None)
 TestRestInterleaving = RestInterleaving.TestCase

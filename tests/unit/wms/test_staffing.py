@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.ids import TaskforceUuid
@@ -179,7 +179,6 @@ def missing_is_coming(lack: Lack) -> bool:
     return Missing(lack, 1, "", "").is_coming
 
 
-@settings(deadline=None)
 @given(
     statuses=st.dictionaries(
         st.sampled_from([*JobStatus, "HELD: memory", "HELD: disk"]),
@@ -198,7 +197,6 @@ def test_every_job_is_at_work_or_missing_for_one_reason(statuses: dict[str, dict
     assert all(one.command.startswith("ewms ") for one in missing)
 
 
-@settings(deadline=None)
 @given(
     phase=st.sampled_from([phase for phase in Phase if phase is not Phase.CONDOR_SUBMIT]),
     age=st.timedeltas(timedelta(0), timedelta(days=3)),

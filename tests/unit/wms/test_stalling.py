@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.phases import Phase
@@ -242,7 +242,6 @@ def test_what_was_not_looked_at_is_neither_told_nor_forgotten() -> None:
     assert lasting == {WF: held}
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_the_laws_of_a_stall(data: st.DataObject) -> None:
     """No obstacle without work that waits, none while somebody is at it, and always a next command."""

@@ -1,6 +1,5 @@
 """The laws of a warm slot, whatever its container does: every event ends once, nothing spins, nothing is left."""
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -181,5 +180,4 @@ class WarmSlotModel(RuleBasedStateMachine):
         assert self.event is None
 
 
-WarmSlotModel.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestWarmSlotModel = WarmSlotModel.TestCase

@@ -1,0 +1,68 @@
+"""No test may run for ever, and none decides by itself how many examples it draws."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.examples import DEFAULT, FUZZ, part_of_examples
+from tests.limits import find_unlimited
+
+ROOT = Path(__file__).parents[3]
+#: What a profile decides for all tests.
+OF_THE_PROFILE = {"deadline", "stateful_step_count"}
+
+
+def test_a_test_with_a_limit_of_nothing_is_found(request: pytest.FixtureRequest) -> None:
+    assert find_unlimited(request.config, [request.node]) == []
+    request.node.add_marker(pytest.mark.timeout(0))
+    assert find_unlimited(request.config, [request.node]) == [request.node.nodeid]
+
+
+def test_a_test_may_have_a_limit_of_its_own(request: pytest.FixtureRequest) -> None:
+    request.node.add_marker(pytest.mark.timeout(timeout=1.5))
+    assert find_unlimited(request.config, [request.node]) == []
+
+
+def test_in_the_background_what_a_test_starts_still_hears_interrupts() -> None:
+    """`make test &` ignores SIGINT; tests, and the processes that they start, must not inherit that."""
+    child = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+    suite = (
+        "import signal, subprocess, sys\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "import tests.conftest\n"
+        f"sys.exit(subprocess.run([sys.executable, '-c', {child!r}]).returncode != -signal.SIGINT)"
+    )
+    subprocess.run([sys.executable, "-c", suite], cwd=ROOT, check=True, capture_output=True)
+
+
+def _fixed_settings(path: Path) -> list[str]:
+    """Return the settings of hypothesis that a file sets by itself, each with its line."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    named = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] == "settings"]
+    return [
+        f"{path.relative_to(ROOT)}:{word.value.lineno} {word.arg}"
+        for call in named
+        for word in call.keywords
+        if word.arg in OF_THE_PROFILE or (word.arg == "max_examples" and not _is_a_part(word.value))
+    ]
+
+
+def _is_a_part(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func) == part_of_examples.__name__
+
+
+def test_the_profile_alone_decides_about_examples_and_deadlines() -> None:
+    files = [path for path in ROOT.glob("tests/**/*.py") if path != ROOT / "tests/examples.py"]
+    assert [found for path in files for found in _fixed_settings(path)] == []
+
+
+def test_the_profile_for_fuzzing_draws_many_more_examples_and_no_profile_has_a_deadline() -> None:
+    loaded = hypothesis.settings.get_profile(hypothesis.settings.get_current_profile_name())
+    few, many = (hypothesis.settings.get_profile(name) for name in (DEFAULT, FUZZ))
+    assert few.deadline is many.deadline is None
+    assert many.max_examples >= 20 * few.max_examples
+    assert part_of_examples(0.5) == loaded.max_examples // 2
