@@ -1,4 +1,4 @@
-"""Durations as people write them: `90`, `"90"`, `"1.5h"`, `"2h30m"`, a timedelta; in seconds."""
+"""Durations as people write them: `90`, `"90"`, `"1.5h"`, `"2h30m"`, a timedelta; in seconds. (core)"""
 
 import re
 from datetime import timedelta

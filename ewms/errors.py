@@ -1,4 +1,4 @@
-"""What can go wrong for a user, in the error families of `schemas.errors`: who has to act next.
+"""What can go wrong for a user, in the error families of `schemas.errors`: who has to act next. (core)
 
 Refused          4xx   the request has to change             NotSignedIn, NotThere, AlreadyThere are kinds of it
 ServerDown       503   the same call works later             Unreachable: no answer at all

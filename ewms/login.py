@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ewms.memory import state_directory
+from ewms.state_directory import state_directory
 
 #: Longer than any file of ours.
 _MAX_CHARACTERS = 256 * 1024

@@ -7,12 +7,13 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from ewms.payloads import Recent
+from ewms.state_directory import state_directory
 
 if TYPE_CHECKING:
     from ewms.received import ReceivedFile
@@ -30,15 +31,6 @@ _ALONE = 200_000
 _BESIDE_A_FILE = 10_000
 
 T = TypeVar("T")
-
-
-def state_directory(environment: Mapping[str, str]) -> Path:
-    """Return where a client with `environment` keeps what it must remember."""
-    if named := environment.get("EWMS_STATE_DIR"):
-        return Path(named)
-    home = environment.get("XDG_STATE_HOME", "")
-    # A relative path there is invalid and to be ignored. Source: XDG Base Directory Specification.
-    return Path(home, "ewms") if Path(home).is_absolute() else Path.home() / ".local/state/ewms"
 
 
 def directory_of(remember: Remember) -> Path | None:

@@ -88,10 +88,10 @@ def _written(payload: Any) -> bytes:
         raise ValueError("it is nested too deeply") from error
 
 
-def event_id(queue: str, key: object | None) -> EventId:
-    """Return a new event's id: random, or for a `key` always the same in the same queue."""
+def event_id(queue: str, key: object | None, drawn: uuid.UUID) -> EventId:
+    """Return a new event's id: for a `key` always the same in the same queue, without one `drawn` at random."""
     if key is None:
-        return EventId(str(uuid.uuid4()))
+        return EventId(str(drawn))
     return EventId(str(uuid.uuid5(_KEYS, f"{queue}/{key!r}")))
 
 

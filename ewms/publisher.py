@@ -1,6 +1,7 @@
 """Events onto a public queue: many on their way at once, a bounded number unconfirmed, each one accounted for."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
@@ -109,7 +110,7 @@ class AsyncPublisher:
                 hint="put the data into a file that tasks can reach, and send its name",
             )
         headers = {Header.KEY.value: key_text(key)} if key is not None and access.wire is Wire.EWMS else {}
-        return Prepared(event_id(access.mqid, key), body, content_type, headers)
+        return Prepared(event_id(access.mqid, key, uuid.uuid4()), body, content_type, headers)
 
     def start(self, event: Prepared, done: Callable[[], None]) -> None:
         """Put `event` on its way; `done` is called when it is confirmed or has failed."""

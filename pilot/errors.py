@@ -1,4 +1,4 @@
-"""What can go wrong with a task, by the names that users know, and what stops a pilot.
+"""What can go wrong with a task, by the names that users know, and what stops a pilot. (core)
 
 The names of the task errors are the contract's: `EWMS_PILOT_OKAY_ERRORS` lists them.
 """
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilot.errortext import NOTHING, without_names
-from pilot.exits import explain_exit, print_size
-from pilot.memory import round_bytes
+from pilot.exits import explain_exit, print_size, round_bytes
 from schemas.dataevents import DeadReason
 from schemas.errors import Rejected, Unavailable
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+MIB = 1024 * 1024
+
 _SIGKILL = 9
 
 #: Source: signal(7). The other signals do not end a program by themselves, or mean nothing that can be said shortly.
@@ -50,3 +52,10 @@ def print_size(n_bytes: int) -> str:
         amount /= 1024
         del units[0]
     return f"{amount:.3g} {units[0]}"
+
+
+def round_bytes(n_bytes: int) -> int:
+    """Return a size rounded up to two digits of its MB: texts with it stay the same from one event to the next."""
+    n_mib = max(1, round(n_bytes / MIB))
+    step = int("1".ljust(len(str(n_mib)) - 1, "0"))
+    return -(-n_mib // step) * step * MIB

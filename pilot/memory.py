@@ -8,8 +8,6 @@ container that uses the most.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-MIB = 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -53,10 +51,3 @@ def _container_of(pid: int, processes: Mapping[int, Process], containers: Mappin
         seen.add(pid)
         pid = processes[pid].parent
     return pid
-
-
-def round_bytes(n_bytes: int) -> int:
-    """Return a size rounded up to two digits of its MB: texts with it stay the same from one event to the next."""
-    n_mib = max(1, round(n_bytes / MIB))
-    step = int("1".ljust(len(str(n_mib)) - 1, "0"))
-    return -(-n_mib // step) * step * MIB

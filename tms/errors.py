@@ -1,4 +1,4 @@
-"""What can go wrong between TMS and a pool, by who must act."""
+"""What can go wrong between TMS and a pool, by who must act. (core)"""
 
 from schemas.errors import Conflict, Rejected, Unavailable
 

@@ -1,4 +1,4 @@
-"""What a launch can fail with: one sentence of what, one of how to mend it."""
+"""What a launch can fail with: one sentence of what, one of how to mend it. (core)"""
 
 from pathlib import Path
 

@@ -7,10 +7,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deploy.local.errors import LaunchError
-from deploy.local.wiring import PoolName
+
+if TYPE_CHECKING:
+    from deploy.local.wiring import PoolName
 
 #: Raise it when a directory of today means something else to the code of tomorrow.
 FORMAT = 1
@@ -26,7 +28,7 @@ class KeptFacts:
     #: Where the launch was started that made it.
     folder: str = ""
     #: Where pilots ran last.
-    pool: PoolName | None = None
+    pool: "PoolName | None" = None
     #: Whether a system came up on it, whose addresses and tokens people may have since.
     is_in_use: bool = False
     #: Versions of the servers that wrote into it last.

@@ -1,4 +1,4 @@
-"""(core) MongoDB's accounts: each service may read and write its own database, and nothing else."""
+"""MongoDB's accounts: each service may read and write its own database, and nothing else."""
 
 import secrets
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""(core) What each process of EWMS is told: a module to run, an environment, and where it says that it is ready."""
+"""What each process of EWMS is told: a module to run, an environment, and where it says that it is ready."""
 
 import json
 import sys

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ewms.memory import Memory, directory_of, state_directory
+from ewms.memory import Memory, directory_of
 from ewms.received import ReceivedFile
 
 
@@ -104,16 +104,3 @@ def test_where_received_events_are_kept_is_chosen_by_one_word(monkeypatch: pytes
     assert directory_of(remember=True) == Path("/state/received")
     assert directory_of(remember=False) is None
     assert directory_of("/elsewhere") == Path("/elsewhere")
-
-
-@pytest.mark.parametrize(
-    ("environment", "directory"),
-    [
-        ({"EWMS_STATE_DIR": "/mine", "XDG_STATE_HOME": "/state"}, Path("/mine")),
-        ({"XDG_STATE_HOME": "/state"}, Path("/state/ewms")),
-        ({"XDG_STATE_HOME": "state"}, Path.home() / ".local/state/ewms"),
-        ({}, Path.home() / ".local/state/ewms"),
-    ],
-)
-def test_the_directory_is_the_named_one_or_the_users_own(environment: dict[str, str], directory: Path) -> None:
-    assert state_directory(environment) == directory

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot.errors import worker_memory_exceeded
-from pilot.memory import MIB, Excess, Process, find_excess, round_bytes
+from pilot.exits import MIB, round_bytes
+from pilot.memory import Excess, Process, find_excess
 from pilot.memorywatch import count_kernel_kills
 
 #: The pilot (1) with two containers (10, 20), the second with a child and a grandchild.
