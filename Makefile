@@ -6,11 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOL ?= condor
-TEST_JOBS ?= 3
+TEST_JOBS ?= 5
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test unit fuzz system check format bench crash crash-queues soak hostile endings lock clean
+.PHONY: help demo up test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,9 +22,13 @@ up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [PO
 	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
 	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter command,$(origin FRESH)),$(if $(filter 1 yes,$(FRESH)),--fresh))
 
-test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=3]
+test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=5]
 	@$(BIN)/python -m deploy.local prepare
-	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) $(ARGS)
+
+test-fast: $(READY) ## the tests that need no service, side by side, in about a minute  [ARGS='-k name']
+	@$(BIN)/python -m pytest --numprocesses=auto --hypothesis-profile=fast --quiet --no-header \
+	  tests/unit tests/contract --ignore=tests/contract/conformance $(ARGS)
 
 unit: $(READY) ## only the tests that need no service
 	$(BIN)/python -m pytest tests/unit tests/contract --ignore=tests/contract/conformance $(ARGS)

@@ -1,7 +1,6 @@
 """Fixtures: one set of real servers a session, started when a test first asks; fresh names within them a test."""
 
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 from rich.console import Console
+from xdist.remote import Producer
 
 from deploy.local.broker_admin import BrokerAdmin
 from deploy.local.cache import Installed, cache_directory, prepare
@@ -20,9 +20,9 @@ from deploy.local.prerequisites import check_machine
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.rundir import run_directory
 from deploy.local.services import Servers, Services, running
-from deploy.local.stack import Stack, running_stack
 from tests.examples import register_profiles
 from tests.limits import find_unlimited
+from tests.scheduling import LongestFirst, place_of
 
 # A run in the background (`make test &`) ignores SIGINT, and whatever a test starts would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -50,6 +50,10 @@ def pytest_configure(config: pytest.Config) -> None:
         check_engine()
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst:
+    return LongestFirst(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # A debugger waits for a person.
     if not config.getoption("--pdb") and (unlimited := find_unlimited(config, items)):
@@ -57,6 +61,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             f"{len(unlimited)} tests have no time limit, {unlimited[0]} among them. "
             "Give each a limit above 0: the option --timeout, the mark `timeout`, or `timeout` in pyproject.toml."
         )
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: place_of(item.nodeid))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -113,47 +119,6 @@ def services(
         running(installed, run, servers=servers, readable=[Path(__file__).parent], shared=[tests_directory]) as started,
     ):
         yield started
-
-
-#: The contract's locations (3.6), with those that its acceptance tests know. The tests play their TMS over REST.
-_CONTRACT_CLUSTERS = {
-    "test-alpha": {"schedd": "SCHEDD1", "served_by": "rest"},
-    "test-beta": {"schedd": "SCHEDD2", "served_by": "rest"},
-    "osg": {"schedd": "grid-submitter.icecube.wisc.edu", "served_by": "rest"},
-    "sub-2": "osg",
-    "OSG": "osg",
-}
-
-
-#: The tags of the pilot images that there are; `latest` is the second.
-PILOT_TAGS = ("1.2.3", "1.10.0", "my-branch-0a1b2c", "v1.0-5")
-
-
-@pytest.fixture(scope="session")
-def pilot_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory that says which pilot images there are."""
-    directory = tmp_path_factory.mktemp("pilot-images")
-    for tag in PILOT_TAGS:
-        (directory / f"ewms-pilot:{tag}").mkdir()
-    (directory / "another-image:9.9.9").mkdir()
-    return directory
-
-
-@pytest.fixture(scope="session")
-def contract_stack(
-    installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, pilot_images: Path
-) -> Iterator[Stack]:
-    """The whole system as an existing TMS meets it: schedds served over REST, and pages of 40 000 bytes."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")}
-    environment |= {"EWMS_CLUSTERS": json.dumps(_CONTRACT_CLUSTERS), "EWMS_QUERY_MAX_BYTES": "40000"}
-    environment["EWMS_IMAGE_DIR"] = str(pilot_images)
-    # The fuzzers request workflows by the hundred as one user.
-    environment["EWMS_CALLER_WORKFLOWS_WAITING"] = "0"
-    with (
-        run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running_stack(installed, run, pool="local", environment=environment, servers=servers) as running,
-    ):
-        yield running
 
 
 @pytest.fixture(scope="session")

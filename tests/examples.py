@@ -1,20 +1,23 @@
-"""How many examples hypothesis tries. Two profiles decide that for all tests; no test sets numbers of its own.
+"""How many examples hypothesis tries. Three profiles decide that for all tests; no test sets numbers of its own.
 
+    fast      a handful, in `make test-fast`
     default   few, in `make test`: each run draws others
     fuzz      many, in `make fuzz`
 
-Neither has a deadline: a busy machine is no fault of what is tested, and tests/bench measures speed.
+None has a deadline: a busy machine is no fault of what is tested, and tests/bench measures speed.
 """
 
 import hypothesis
 
+FAST = "fast"
 DEFAULT = "default"
 FUZZ = "fuzz"
 
 
 def register_profiles() -> None:
-    """Register both profiles and load `default`. The option `--hypothesis-profile=fuzz` loads the other one."""
+    """Register the profiles and load `default`. The option `--hypothesis-profile=fuzz` loads another one."""
     plain = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True)
+    hypothesis.settings.register_profile(FAST, plain, max_examples=10, stateful_step_count=20)
     hypothesis.settings.register_profile(DEFAULT, plain, max_examples=50, stateful_step_count=50)
     hypothesis.settings.register_profile(FUZZ, plain, max_examples=1000, stateful_step_count=100)
     hypothesis.settings.load_profile(DEFAULT)

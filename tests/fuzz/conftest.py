@@ -9,7 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from deploy.local.stack import Stack
+from tests import contractstack
 from tests.contract.conformance.world import World
+
+#: One system for the tests of this package.
+contract_stack = contractstack.contract_stack
+pilot_images = contractstack.pilot_images
 
 # The same examples in every `make test`: a change that fails here is the change's fault. `make fuzz` looks further,
 # and so does `--hypothesis-seed=N`, which hypothesis itself would not heed where it derandomizes.
@@ -17,7 +22,7 @@ _LOOKS_FURTHER = any(word.startswith(("--hypothesis-seed", "--hypothesis-profile
 FUZZ = settings(derandomize=not _LOOKS_FURTHER, database=None, suppress_health_check=list(HealthCheck))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(contract_stack: Stack) -> Iterator[World]:
     """The running system; what the fuzzers make is ended after all of them."""
     with httpx2.Client(base_url=contract_stack.gateway, timeout=30) as http:

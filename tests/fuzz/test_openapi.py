@@ -52,7 +52,7 @@ def test_the_gateway_keeps_what_its_document_promises(
 def _fuzz(operation: Any, mode: GenerationMode, headers: dict[str, str], there: dict[str, str]) -> None:
     @given(case=operation.as_strategy(generation_mode=mode))
     # For each operation and mode, under one prefix, since both prefixes have the same handlers.
-    @settings(FUZZ, max_examples=part_of_examples(0.5))
+    @settings(FUZZ, max_examples=part_of_examples(0.2))
     def send(case: schemathesis.Case) -> None:
         if mode is GenerationMode.POSITIVE:
             _about(case, there)

@@ -35,7 +35,7 @@ LOCATIONS = {
 TAGS = ("1.9.0", "1.10.0", "fix-4f2a1b")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(
     installed: Installed, servers: Servers | None, request: pytest.FixtureRequest, tests_directory: Path
 ) -> Iterator[Stack]:

@@ -6,10 +6,15 @@ import httpx2
 import pytest
 
 from deploy.local.stack import Stack
+from tests import contractstack
 from tests.contract.conformance.world import World
 
+#: One system for the tests of this package.
+contract_stack = contractstack.contract_stack
+pilot_images = contractstack.pilot_images
 
-@pytest.fixture(scope="session")
+
+@pytest.fixture(scope="package")
 def http(contract_stack: Stack) -> Iterator[httpx2.Client]:
     """A client of the gateway."""
     with httpx2.Client(base_url=contract_stack.gateway, timeout=15) as client:

@@ -8,7 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.examples import DEFAULT, FUZZ, part_of_examples
+from tests.examples import DEFAULT, FAST, FUZZ, part_of_examples
 from tests.limits import find_unlimited
 
 ROOT = Path(__file__).parents[3]
@@ -62,7 +62,7 @@ def test_the_profile_alone_decides_about_examples_and_deadlines() -> None:
 
 def test_the_profile_for_fuzzing_draws_many_more_examples_and_no_profile_has_a_deadline() -> None:
     loaded = hypothesis.settings.get_profile(hypothesis.settings.get_current_profile_name())
-    few, many = (hypothesis.settings.get_profile(name) for name in (DEFAULT, FUZZ))
-    assert few.deadline is many.deadline is None
+    handful, few, many = (hypothesis.settings.get_profile(name) for name in (FAST, DEFAULT, FUZZ))
+    assert handful.deadline is few.deadline is many.deadline is None
     assert many.max_examples >= 20 * few.max_examples
     assert part_of_examples(0.5) == loaded.max_examples // 2
