@@ -37,8 +37,8 @@ from schemas.topology import DATA_VHOST, dead_queue
 from tests.campaigns.faults import Moment, PlannedRun, plan_runs
 from tests.campaigns.ledger import Verdict, judge_run
 from tests.campaigns.strikes import Strikes, start_watching
-from tests.campaigns.waiting import wait_until
 from tests.system.conftest import one_task
+from tests.waiting import holds_within
 
 N_EVENTS = 60
 _BATCH = 10
@@ -127,7 +127,7 @@ def _carry_out(stack: Stack, planned: PlannedRun) -> Verdict:
         uuids += [taskforce.taskforce_uuid for taskforce in _persist(run.show).taskforces]
         confirmed = set(range(_BATCH)) - _publish(run, range(_BATCH))
         if planned.moment is Moment.RUN:
-            wait_until(lambda: len(collector.counts) >= _N_BACK, _PATIENCE_S)
+            holds_within(lambda: len(collector.counts) >= _N_BACK, _PATIENCE_S, pause_s=0.3)
             strikes.begin()
         for start in range(_BATCH, N_EVENTS, _BATCH):
             batch = range(start, start + _BATCH)
@@ -138,12 +138,12 @@ def _carry_out(stack: Stack, planned: PlannedRun) -> Verdict:
             dead.update(_read_dead_letters(stack, run))
             return confirmed <= collector.counts.keys() | dead
 
-        wait_until(is_settled, _PATIENCE_S)
+        holds_within(is_settled, _PATIENCE_S, pause_s=0.3)
         if planned.moment is Moment.END:
             strikes.begin()
         stuck = _end(run)
         # What comes in while the last taskforce leaves still counts.
-        wait_until(is_settled, 20)
+        holds_within(is_settled, 20, pause_s=0.3)
         verdict = judge_run(confirmed, collector.counts, dead=dead, stuck=stuck)
         _abort_others(client)
     return verdict

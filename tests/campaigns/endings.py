@@ -37,7 +37,7 @@ from schemas.api import StallCause
 from tests.campaigns.sabotage import Saboteur, find_startd, plan_workflow, wrong_workflow
 from tests.campaigns.strikes import start_watching
 from tests.campaigns.troubles import N_EVENTS, UNSEEN_STALL_S, Ending, PlannedRun, Trouble, find_faults, plan_runs
-from tests.campaigns.waiting import wait_until
+from tests.waiting import holds_within
 
 #: A run must be over within this time, whatever its trouble: quarantines and leases take minutes.
 _PATIENCE_S = 600.0
@@ -113,12 +113,12 @@ def _carry_out(stack: Stack, planned: PlannedRun, directory: Path) -> Ending:
             with run.queue("in").publisher(active_timeout=120, close_inputs=True) as publisher:
                 for number in range(N_EVENTS):
                     publisher.send(str(number), key=number)
-            wait_until(lambda: bool(collector.counts), _PATIENCE_S)
+            holds_within(lambda: bool(collector.counts), _PATIENCE_S, pause_s=0.3)
             saboteur.begin()
             outcome = ""
             with suppress(EWMSError):
                 outcome = run.wait("over", timeout=_PATIENCE_S).word
-            wait_until(lambda: planned.good <= collector.counts.keys(), 30)
+            holds_within(lambda: planned.good <= collector.counts.keys(), 30, pause_s=0.3)
             dead, faults = _read_dead_letters(run)
             if not outcome:
                 faults = (*faults, *(f"stalled: {cause.text}" for cause in _causes(run)))
@@ -144,7 +144,7 @@ def _wait_for_stall(run: Run) -> Ending:
         for number in range(N_EVENTS):
             publisher.send(str(number))
     begin = time.monotonic()
-    wait_until(lambda: bool(_causes(run)), 4 * UNSEEN_STALL_S)
+    holds_within(lambda: bool(_causes(run)), 4 * UNSEEN_STALL_S, pause_s=0.3)
     taken_s = time.monotonic() - begin
     causes = _causes(run)
     run.abort()

@@ -10,7 +10,8 @@ from pymongo import MongoClient
 from deploy.local.asked import LOCATION
 from deploy.local.mongo_accounts import ADMIN
 from deploy.local.stack import Stack
-from tests.contract.conformance.world import World, log, ok, request, until
+from tests.contract.conformance.world import World, log, ok, request
+from tests.waiting import wait_until
 
 #: A signed token, wherever it stands.
 TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}")
@@ -37,7 +38,7 @@ def _files(directory: Path) -> dict[str, bytes]:
 def test_no_password_and_no_token_is_told_to_anybody(contract_stack: Stack, world: World) -> None:
     body = request(cluster_locations=[LOCATION], task_args=LURE, task_env={"A": LURE}, init_args=LURE, n_workers=1)
     taskforce = world.submit(body)["taskforces"][0]
-    until(
+    wait_until(
         lambda: world.taskforce(taskforce["taskforce_uuid"]),
         lambda found: any(line[0] == "condor-submit" for line in log(found)),
     )

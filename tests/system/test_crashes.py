@@ -3,9 +3,7 @@
 import os
 import signal
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable
 
 import htcondor2
 import pytest
@@ -17,6 +15,7 @@ from ewms.client import Run
 from schemas.phases import Phase
 from tests.system.conftest import one_task
 from tests.system.pilots import find_pilots
+from tests.waiting import wait_until
 
 N_EVENTS = 240
 #: Long enough that the run is still going on when the last process is killed.
@@ -44,20 +43,13 @@ class _Received:
 
     def reached(self, n: int) -> None:
         """Return once `n` different events are here."""
-        _until(lambda: len(self.counts) >= n or self.failure is not None, f"{n} events", timeout_s=120)
+        wait_until(lambda: len(self.counts) >= n or self.failure is not None, within_s=120, show=lambda: self.counts)
         assert self.failure is None, self.failure
 
     def join(self) -> None:
         self._thread.join(150)
         assert self.failure is None, self.failure
         assert not self._thread.is_alive()
-
-
-def _until(ready: Callable[[], bool], what: str, *, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not ready():
-        assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
-        time.sleep(0.1)
 
 
 def _clusters(stack: Stack, taskforce_uuid: str) -> set[int]:

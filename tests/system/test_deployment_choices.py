@@ -1,7 +1,6 @@
 """What a deployment may choose, on the whole system: existing message clients, and a small budget of queues."""
 
 import json
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -11,16 +10,12 @@ from schemas.objects import MQProfile
 from schemas.phases import Phase
 from tests.oldclient import OldClient
 from tests.system.conftest import one_task, shell_task
+from tests.waiting import wait_until
 
 
 def old_client(run: Run, alias: str) -> OldClient:
     """Return an existing message client, opened with what the queue's profile says."""
-    deadline = time.monotonic() + 30
-    profile: MQProfile = run.queue(alias).profile()
-    while not profile.is_activated:
-        assert time.monotonic() < deadline, "the queue is not activated"
-        time.sleep(0.05)
-        profile = run.queue(alias).profile()
+    profile: MQProfile = wait_until(run.queue(alias).profile, lambda profile: profile.is_activated)
     return OldClient(profile.broker_address or "", profile.auth_token or "", profile.mqid)
 
 

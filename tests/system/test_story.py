@@ -11,6 +11,7 @@ from ewms import AlreadyThere, Client, Refused, Workflow
 from ewms.client import Run
 from schemas.phases import Phase
 from tests.system.conftest import CLUSTER, one_task, shell_task
+from tests.waiting import wait_until
 
 
 def _phases(run: Run) -> list[list[tuple[str, bool]]]:
@@ -56,10 +57,7 @@ def test_every_event_comes_back_once_through_two_tasks_and_the_workflow_ends_in_
 
 def test_statuses_of_all_workers_are_told_within_seconds(client: Client) -> None:
     run = client.submit(one_task("cp $1 $2", n_workers=3))
-    deadline = time.monotonic() + 40
-    while run.statuses() != {"RUNNING": {"AwaitingFirstMessage": 3}}:
-        assert time.monotonic() < deadline, f"statuses are still {run.statuses()}"
-        time.sleep(0.2)
+    wait_until(run.statuses, lambda found: found == {"RUNNING": {"AwaitingFirstMessage": 3}}, within_s=40, pause_s=0.2)
     run.abort()
     run.wait("over", timeout="60s")
     assert run.statuses() == {"REMOVED": {"AwaitingFirstMessage": 3}} or set(run.statuses()) == {"REMOVED"}
@@ -74,10 +72,7 @@ def test_a_poison_event_is_tried_five_times_and_stops_nobody_else(client: Client
     good = [event.body for event in run.queue("out").results(n=19, idle_timeout=60)]
 
     assert len(set(good)) == 19
-    deadline = time.monotonic() + 60
-    while run.depths().n_dead != 1:
-        assert time.monotonic() < deadline, f"{run.depths().n_dead} dead letters"
-        time.sleep(0.2)
+    wait_until(run.depths, lambda depths: depths.n_dead == 1, within_s=60, pause_s=0.2)
     run.finish()
     outcome = run.wait("over", timeout="60s")
     assert outcome.n_dead == 1

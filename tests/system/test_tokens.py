@@ -18,6 +18,7 @@ from ewms.client import Run
 from schemas.topology import DATA_VHOST
 from tests.oldclient import OldClient
 from tests.system.conftest import CLUSTER, one_task, plain_environment
+from tests.waiting import wait_until
 
 #: Long enough that on a busy machine a renewal, which begins at half of it, is not late.
 LIFE_S = 20
@@ -77,10 +78,12 @@ def test_pilots_and_users_work_on_one_connection_for_longer_than_their_tokens_li
 
 
 def until_connected(stack: Stack, *, n_pilots: int) -> None:
-    deadline = time.monotonic() + 40
-    while sum(name.startswith("pilot ") for name in connections(stack)) != n_pilots:
-        assert time.monotonic() < deadline, f"connected are only {connections(stack)}"
-        time.sleep(0.2)
+    wait_until(
+        lambda: connections(stack),
+        lambda names: sum(name.startswith("pilot ") for name in names) == n_pilots,
+        within_s=40,
+        pause_s=0.2,
+    )
 
 
 def rotate(stack: Stack, directory: Path) -> str:

@@ -3,8 +3,7 @@
 import hashlib
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from ewms import Client, Workflow
 from ewms.client import Run
 from schemas.phases import Phase
 from tests.system.conftest import DOCUMENT, one_task, plain_environment, shell_task
+from tests.waiting import wait_until
 from wms.fleet.repository import INDEXES
 
 Database = AnyDatabase[dict[str, Any]]
@@ -107,18 +107,10 @@ def test_a_schedd_is_served_over_rest_as_the_clusters_file_says_under_an_alias_t
     (taskforce,) = posted(http, "GRID")["taskforces"]
     uuid, schedd = taskforce["taskforce_uuid"], "grid.example.org"
     assert taskforce["schedd"] == schedd
-    until(lambda: http.get(f"/taskforces/{uuid}").json()["phase"], Phase.PENDING_STARTER)
+    wait_until(lambda: http.get(f"/taskforces/{uuid}").json()["phase"], lambda phase: phase == Phase.PENDING_STARTER)
     offered = http.get("/tms/pending-starter/taskforces", params={"schedd": schedd}).json()
     assert offered["taskforce"]["taskforce_uuid"] == uuid
     assert http.post(f"/workflows/{taskforce['workflow_id']}/actions/abort").status_code == 200
-
-
-def until(look: Callable[[], Any], wanted: Any, *, timeout_s: float = 30) -> None:
-    """Return once `look` finds what is wanted."""
-    deadline = time.monotonic() + timeout_s
-    while (found := look()) != wanted:
-        assert time.monotonic() < deadline, f"still {found}"
-        time.sleep(0.05)
 
 
 def _names(directory: Path) -> dict[str, str]:
@@ -205,7 +197,8 @@ def test_databases_that_are_emptied_again_and_again_under_workflows_wedge_nothin
         over(run)
         for collection, wanted in INDEXES.items():
             # The one of `_id` is MongoDB's own.
-            until(lambda name=collection: len(mongo["WMS_DB"][name].index_information()), len(wanted) + 1)
+            n = len(wanted) + 1
+            wait_until(mongo["WMS_DB"][collection].index_information, lambda found, n=n: len(found) == n)
     logged = (chosen.logs / "wms.log").read_text()
     assert "statuses of an unknown taskforce" in logged
     assert not any("Traceback" in (chosen.logs / f"{name}.log").read_text() for name in ("wms", "mqs", "tms"))

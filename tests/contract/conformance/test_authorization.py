@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deploy.local.issuer import AUDIENCE, mint
 from deploy.local.stack import Stack
-from tests.contract.conformance.world import ALPHA, CLAIMS, SCHEDD_OF, SUBMITTED, World, ok, request, until
+from tests.contract.conformance.world import ALPHA, CLAIMS, SCHEDD_OF, SUBMITTED, World, ok, request
+from tests.waiting import wait_until
 
 USER, ADMIN, AUDITOR, OPS, TMS, WMS = "user", "project-admin", "auditor", "ops", "system-tms", "system-wms"
 USERS = {USER, ADMIN}
@@ -296,7 +297,7 @@ def test_a_site_cannot_reach_the_queues_of_our_own_users(world: World) -> None:
     made = world.submit()
     workflow_id, mqid = made["workflow"]["workflow_id"], made["task_directives"][0]["input_queues"][0]
     path = f"/mqs/workflows/{workflow_id}/mq-profiles/public"
-    until(lambda: ok(world.user.get(path))["mqprofiles"], lambda profiles: profiles[0]["is_activated"])
+    wait_until(lambda: ok(world.user.get(path))["mqprofiles"], lambda profiles: profiles[0]["is_activated"])
     site = world.caller(WMS)
     for answer in (
         site.get(f"/mqs/mq-profiles/{mqid}"),

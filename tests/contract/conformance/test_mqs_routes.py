@@ -12,7 +12,8 @@ import pytest
 
 from tests.contract.conformance import shapes
 from tests.contract.conformance.shapes import is_exactly
-from tests.contract.conformance.world import Caller, World, ok, refused, until
+from tests.contract.conformance.world import Caller, World, ok, refused
+from tests.waiting import wait_until
 
 JWKS = "/mqbroker-issuer/.well-known/jwks.json"
 
@@ -42,7 +43,7 @@ def public(world: World, workflow_id: str) -> list[dict[str, Any]]:
 
 def activated(world: World, workflow_id: str) -> list[dict[str, Any]]:
     """Return the public queues of a workflow once they are active."""
-    found: list[dict[str, Any]] = until(
+    found: list[dict[str, Any]] = wait_until(
         lambda: public(world, workflow_id), lambda profiles: profiles and all(p["is_activated"] for p in profiles)
     )
     return found

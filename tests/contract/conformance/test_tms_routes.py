@@ -8,7 +8,8 @@ import pytest
 from tests.contract.conformance import shapes
 from tests.contract.conformance.shapes import is_exactly
 from tests.contract.conformance.test_workflows import NO_TASKFORCE
-from tests.contract.conformance.world import ALPHA, BETA, SCHEDD_OF, SUBMITTED, World, log, ok, refused, request, until
+from tests.contract.conformance.world import ALPHA, BETA, SCHEDD_OF, SUBMITTED, World, log, ok, refused, request
+from tests.waiting import wait_until
 
 STARTER, STOPPER = "/tms/pending-starter/taskforces", "/tms/pending-stopper/taskforces"
 SCHEDD = SCHEDD_OF[ALPHA]
@@ -105,7 +106,9 @@ def test_a_failed_submit_is_a_line_in_the_log_and_three_are_the_end(world: World
     path = f"/tms/condor-submit/taskforces/{uuid}/failed"
     refused(world.tms.post(path, {}), 400, "Bad Request")
     for n in range(1, 4):
-        assert until(lambda: ok(world.tms.get(STARTER, schedd=SCHEDD)), bool)["taskforce"]["taskforce_uuid"] == uuid
+        assert (
+            wait_until(lambda: ok(world.tms.get(STARTER, schedd=SCHEDD)), bool)["taskforce"]["taskforce_uuid"] == uuid
+        )
         confirm(world, "condor-submit/failed", uuid, {"error": f"no. {n}"})
         found = world.taskforce(uuid)
         assert found["phase"] == "pending-starter"
@@ -133,7 +136,7 @@ def test_starts_are_told_by_priority_then_failures_then_age(world: World) -> Non
     confirm(world, "condor-submit/failed", old, {"error": "x"})
     told = []
     for _ in range(5):
-        uuid = until(lambda: ok(world.tms.get(STARTER, schedd=SCHEDD)), bool)["taskforce"]["taskforce_uuid"]
+        uuid = wait_until(lambda: ok(world.tms.get(STARTER, schedd=SCHEDD)), bool)["taskforce"]["taskforce_uuid"]
         told.append(uuid)
         confirm(world, "condor-submit", uuid, SUBMITTED)
     assert told == [high, young, failing, old, low]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import httpx2
 
 from deploy.local.issuer import mint
 from deploy.local.stack import Stack
+from tests.waiting import wait_until
 
 #: location -> schedd, as the contract's acceptance tests have them (3.6).
 ALPHA, BETA = "test-alpha", "test-beta"
@@ -23,8 +24,6 @@ CLAIMS: Mapping[str, Mapping[str, Any]] = {
     "system-tms": {"ewms_role": "system-tms"},
     "system-wms": {"ewms_role": "system-wms"},
 }
-
-_PATIENCE_S = 20.0
 
 #: Signing takes as long as a request.
 _tokens: dict[str, str] = {}
@@ -137,7 +136,7 @@ class World:
 
     def in_phase(self, uuid: str, phase: str) -> dict[str, Any]:
         """Return a taskforce once it is in `phase`."""
-        return until(lambda: self.taskforce(uuid), lambda taskforce: taskforce["phase"] == phase)
+        return wait_until(lambda: self.taskforce(uuid), lambda found: found["phase"] == phase, pause_s=0.03)
 
     def clear(self) -> None:
         """End all that was made, so that no TMS is offered it any more."""
@@ -173,15 +172,6 @@ def refused(answer: httpx2.Response, code: int, error: str) -> None:
     assert (answer.status_code, answer.json()) == (code, {"code": code, "error": error})
     assert answer.reason_phrase == error
     assert answer.headers["content-type"] == "application/json; charset=UTF-8"
-
-
-def until(look: Callable[[], Any], holds: Callable[[Any], Any]) -> Any:
-    """Return what `look` finds once `holds` is true of it; a REST client can only ask again."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while not holds(found := look()):
-        assert time.monotonic() < deadline, f"still {found}"
-        time.sleep(0.03)
-    return found
 
 
 def log(taskforce: Mapping[str, Any]) -> list[tuple[str, bool, str, str]]:

@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
+from tests.waiting import wait_until
 
 LAUNCHER = (sys.executable, "-m", "deploy.local")
 
@@ -35,11 +36,8 @@ class Launch(Protocol):
 
 def wait_for(is_true: Callable[[], bool], launcher: "subprocess.Popen[str]", errors: Path) -> None:
     """Wait until `is_true`, no longer than the launcher lives."""
-    deadline = time.monotonic() + 120
-    while not is_true():
-        assert launcher.poll() is None, errors.read_text()
-        assert time.monotonic() < deadline, errors.read_text()
-        time.sleep(0.1)
+    wait_until(lambda: is_true() or launcher.poll() is not None, within_s=120, pause_s=0.1, show=errors.read_text)
+    assert is_true(), errors.read_text()
 
 
 def wait_until_up(launcher: "subprocess.Popen[str]", folder: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The processes below one, told apart from later ones that get the same pid."""
 
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.waiting import holds_within
 
 
 class Process(NamedTuple):
@@ -29,9 +30,13 @@ def below(pid: int) -> set[Process]:
 
 def survivors(processes: Iterable[Process], *, within_s: float = 10) -> set[Process]:
     """Wait until none of `processes` is left; return those that still are after `within_s`."""
-    deadline = time.monotonic() + within_s
-    while (left := {process for process in processes if _is_alive(process)}) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    left = set(processes)
+
+    def are_gone() -> bool:
+        left.intersection_update([process for process in left if _is_alive(process)])
+        return not left
+
+    holds_within(are_gone, within_s)
     return left
 
 

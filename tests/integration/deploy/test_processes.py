@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from deploy.local.errors import LaunchError
 from deploy.local.processes import Child, Children, await_end, await_ready
+from tests.waiting import wait_until
 
 #: Leaves a daemon behind: its own session, its parent gone. Obeys SIGTERM, as no first process of a namespace does by
 #: itself.
@@ -37,10 +37,7 @@ def _marked(mark: str) -> set[int]:
 
 
 def _until_none_is_left(mark: str) -> None:
-    deadline = time.monotonic() + 10
-    while left := _marked(mark):
-        assert time.monotonic() < deadline, f"still running: {left}"
-        time.sleep(0.01)
+    wait_until(lambda: _marked(mark), lambda left: not left, pause_s=0.01)
 
 
 @pytest.fixture

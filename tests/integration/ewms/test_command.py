@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 TASKFORCE: dict[str, Any] = {
@@ -307,10 +307,7 @@ def test_an_interrupt_ends_with_its_status_and_loses_nothing(
 
 
 def wait_for_events(queue: PublicQueue, wanted: set[int]) -> None:
-    deadline = time.monotonic() + 60
-    while (n_ready := asyncio.run(queue.n_ready())) not in wanted:
-        assert time.monotonic() < deadline, f"{n_ready} events, not {wanted}"
-        time.sleep(0.05)
+    wait_until(lambda: asyncio.run(queue.n_ready()), lambda n_ready: n_ready in wanted, within_s=60)
 
 
 @pytest.mark.parametrize(

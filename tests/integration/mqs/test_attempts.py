@@ -15,6 +15,7 @@ from schemas.history import Attempt, AttemptsAnswer, AttemptsQuery, ErrorGroup, 
 from schemas.requests import GrantAnswer
 from schemas.topology import dead_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
+from tests.waiting import eventually
 
 REPORT = FailedAttempt("e0", 1, "p", "task-failed", "ValueError: bad 17", task_id="TK", machine="m1", excerpt=b"\xff")
 
@@ -33,13 +34,9 @@ async def report(tms: Peer, plan: Plan, *bodies: bytes) -> None:
 async def attempts(wms: Peer, plan: Plan, *, n: int, **which: str) -> list[Attempt]:
     """Return all failed attempts of a workflow once there are `n` of them."""
     query = AttemptsQuery(workflow_id=plan.workflow_id, **which)  # type: ignore[arg-type] # texts
-    async with asyncio.timeout(20):
-        while True:
-            answer = await wms.bus.ask(query)
-            assert isinstance(answer, AttemptsAnswer)
-            if len(answer.attempts) >= n:
-                return answer.attempts
-            await asyncio.sleep(0.05)
+    answer = await eventually(lambda: wms.bus.ask(query), lambda answer: len(answer.attempts) >= n)
+    assert isinstance(answer, AttemptsAnswer)
+    return answer.attempts
 
 
 async def groups(wms: Peer, plan: Plan) -> list[ErrorGroup]:
@@ -108,6 +105,6 @@ async def test_reports_of_workflows_from_before_there_were_any_are_heard_and_wai
         for n in range(300):
             body = attempt_to_bytes(replace(REPORT, event_id=f"later {n}"))
             await exchange.publish(aio_pika.Message(body, delivery_mode=2), ATTEMPTS_KEY)
-    async with run_mqs() as running, asyncio.timeout(20):
-        while await running.store.count(Collection.FAILED_ATTEMPTS, {"workflow_id": plan.workflow_id}) < 301:
-            await asyncio.sleep(0.05)
+    async with run_mqs() as running:
+        of_it = {"workflow_id": plan.workflow_id}
+        await eventually(lambda: running.store.count(Collection.FAILED_ATTEMPTS, of_it), lambda n: n >= 301)

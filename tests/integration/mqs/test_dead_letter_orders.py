@@ -40,6 +40,7 @@ from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
 from tests.integration.mqs.test_dead_letters import depth, one_of, publish
 from tests.integration.mqs.test_endings import TICK, closing, take
 from tests.integration.mqs.test_groups import _start
+from tests.waiting import eventually
 
 Answer = TypeVar("Answer")
 
@@ -128,9 +129,7 @@ async def test_letters_are_listed_shown_and_grouped_and_stay_where_they_are(
         async with as_mqs.channel() as channel:
             exchange = await channel.get_exchange(f"x.{plan.queue_in}", ensure=False)
             await exchange.publish(aio_pika.Message(b"late", delivery_mode=2, expiration=0.05), plan.queue_in)
-        async with asyncio.timeout(10):
-            while await n_dead(wms, plan) < 32:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: n_dead(wms, plan), lambda n: n >= 32)
 
         found = await letters(wms, plan, limit=7)
         assert len({letter.letter for letter in found}) == 32

@@ -16,6 +16,7 @@ from schemas.events import QueuesActivated, QueuesDrained, ResultsArrived, Workf
 from schemas.ids import Mqid
 from schemas.topology import dead_exchange, event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
+from tests.waiting import eventually
 
 #: The tests' broker reports once a second.
 TICK = {"broker_tick_s": 1}
@@ -44,9 +45,7 @@ async def is_taken(publisher: Connection, mqid: Mqid) -> bool:
 
 async def take(channel: aio_pika.abc.AbstractChannel, mqid: Mqid) -> aio_pika.abc.AbstractIncomingMessage:
     queue = await channel.get_queue(mqid, ensure=False)
-    async with asyncio.timeout(10):
-        while (event := await queue.get(fail=False)) is None:
-            await asyncio.sleep(0.05)
+    event: aio_pika.abc.AbstractIncomingMessage = await eventually(lambda: queue.get(fail=False))
     return event
 
 
@@ -130,9 +129,10 @@ async def test_results_are_counted_as_they_arrive_also_those_that_were_taken_alr
         await publish(as_mqs, plan.queue_out, 1)
         assert await wms.next(20) == ResultsArrived(workflow_id=plan.workflow_id, n_results=3, n_dead=0)
         # What the broker counts it tells late; a process that has seen nothing of it knows it then, too.
-        async with asyncio.timeout(20):
-            while (await TrafficBook(mqs.store, mqs.broker).look([plan.queue_out]))[plan.queue_out].now.n_published < 3:
-                await asyncio.sleep(0.1)
+        await eventually(
+            lambda: TrafficBook(mqs.store, mqs.broker).look([plan.queue_out]),
+            lambda traffic: traffic[plan.queue_out].now.n_published >= 3,
+        )
 
 
 async def test_looks_over_two_connections_are_told_apart(run_mqs: RunMqs, rabbitmq: RabbitMQ) -> None:

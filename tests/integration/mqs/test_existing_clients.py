@@ -10,6 +10,7 @@ from schemas.objects import MQProfile
 from schemas.requests import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.oldclient import OldClient
+from tests.waiting import eventually
 
 
 async def profile_in(wms: Peer, plan: Plan) -> MQProfile:
@@ -83,9 +84,10 @@ async def test_a_token_that_is_asked_for_after_the_end_publishes_no_more_and_sti
         early = await profile_in(wms, plan)
         await asyncio.to_thread(lambda: _send(early, "left"))
         await wms.say(plan.over)
-        async with asyncio.timeout(10):
-            while not (await mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in}) or {}).get("shut_at"):
-                await asyncio.sleep(0.02)
+        await eventually(
+            lambda: mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in}),
+            lambda profile: (profile or {}).get("shut_at"),
+        )
         answer = await wms.bus.ask(plan.profiles_query)
         assert isinstance(answer, ProfilesAnswer)
 

@@ -25,6 +25,7 @@ from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import WorkflowId
 from schemas.requests import GrantAnswer, ProfilesAnswer
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
+from tests.waiting import eventually
 
 
 async def exists(connection: aio_pika.abc.AbstractConnection, queue: str) -> bool:
@@ -43,9 +44,7 @@ async def group_of(store: Store, workflow_id: WorkflowId) -> dict[str, Any]:
 
 
 async def until(store: Store, workflow_id: WorkflowId, state: GroupState, timeout_s: float = 10) -> None:
-    async with asyncio.timeout(timeout_s):
-        while (await group_of(store, workflow_id))["state"] != state:
-            await asyncio.sleep(0.05)
+    await eventually(lambda: group_of(store, workflow_id), lambda group: group["state"] == state, within_s=timeout_s)
 
 
 async def test_a_workflows_queues_are_ready_within_a_second(
@@ -79,11 +78,13 @@ async def test_the_policy_governs_every_queue_and_spares_the_dead_letters(
         await wms.say(plan.requested)
         await wms.next()
         for queue in plan.mqids:
-            shown: dict[str, Any] = {}
-            async with asyncio.timeout(15):  # the management API learns of a queue's policy with its statistics
-                while not shown.get("policy"):
-                    await asyncio.sleep(0.2)
-                    shown = (await api.get(f"/api/queues/ewms/{queue}")).json()
+
+            async def show(queue: str = queue) -> dict[str, Any]:
+                shown: dict[str, Any] = (await api.get(f"/api/queues/ewms/{queue}")).json()
+                return shown
+
+            # The management API learns of a queue's policy with its statistics.
+            shown = await eventually(show, lambda shown: shown.get("policy"))
             for_results = queue == plan.queue_out
             assert shown["policy"] == ("ewms-results" if for_results else "ewms-events")
             assert shown["arguments"] == {"x-queue-type": "quorum"}
@@ -167,9 +168,7 @@ async def test_empty_queues_of_ended_workflows_give_way_at_once_and_only_those_t
         for plan in (full, held, idle):
             await wms.say(plan.over)
             await until(mqs.store, plan.workflow_id, GroupState.RETIRING)
-        async with asyncio.timeout(20):
-            while (book := await ledger(mqs.store)) is None or book.n_queues > 9:
-                await asyncio.sleep(0.05)
+        book = await eventually(lambda: ledger(mqs.store), lambda book: book is not None and book.n_queues <= 9)
         assert book.n_queues == 9, "only the private queues have gone"
         # Four queues are wanted and three are free.
         await wms.say(waiting.requested)
@@ -206,9 +205,7 @@ async def test_a_broker_with_too_many_connections_takes_no_further_group_until_t
         assert isinstance(grant, GrantAnswer)
         for _ in range(4):
             await pilots.enter_async_context(logged_in(grant.broker_address, grant.token.get_secret_value()))
-        async with asyncio.timeout(10):
-            while mqs.groups.load.n_connections < 4:
-                await asyncio.sleep(0.1)
+        await eventually(lambda: mqs.groups.load.n_connections >= 4)
         await wms.say(second.requested)
         deferred = await wms.next()
         assert isinstance(deferred, QueuesDeferred)
@@ -228,9 +225,7 @@ async def test_at_the_end_private_queues_go_at_once_and_public_ones_when_they_ar
             exchange = await channel.get_exchange(f"x.{plan.queue_out}")
             await exchange.publish(aio_pika.Message(b"result", delivery_mode=2), plan.queue_out)
             await wms.say(plan.over)
-            async with asyncio.timeout(5):
-                while await exists(as_mqs, plan.queue_mid):
-                    await asyncio.sleep(0.02)
+            await eventually(lambda: exists(as_mqs, plan.queue_mid), lambda left: not left)
             await asyncio.sleep(1.0)
             assert await exists(as_mqs, plan.queue_out), "a result lies in it"
             assert await exists(as_mqs, plan.queue_in)
@@ -266,9 +261,10 @@ async def test_what_is_published_for_a_workflow_that_is_over_comes_back_and_resu
             await exchange.publish(aio_pika.Message(b"result", delivery_mode=2), plan.queue_out)
         await wms.say(plan.over)
         # The publisher that is open all the while is told with its next event.
-        async with asyncio.timeout(10):
-            while not (await mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in}) or {}).get("shut_at"):
-                await asyncio.sleep(0.02)
+        await eventually(
+            lambda: mqs.store.find_one(Collection.MQ_PROFILES, {"_id": plan.queue_in}),
+            lambda profile: (profile or {}).get("shut_at"),
+        )
         with pytest.raises(Unroutable):
             await publisher.publish(f"x.{plan.queue_in}", plan.queue_in, b"late", message_id="2", timeout_s=10)
         await wms.nothing_more()

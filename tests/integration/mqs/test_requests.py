@@ -31,6 +31,7 @@ from schemas.requests import (
 )
 from schemas.topology import event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
+from tests.waiting import eventually
 
 
 async def activate(wms: Peer, plan: Plan) -> None:
@@ -107,9 +108,7 @@ async def test_a_tms_hears_whether_to_wait_or_to_give_up(run_mqs: RunMqs, wms: P
         with pytest.raises(Unavailable):
             await tms.bus.ask(waiting.grant_query())
         await wms.say(plan.over)
-        async with asyncio.timeout(5):
-            while isinstance(await _said(tms, plan), GrantAnswer):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: _said(tms, plan), lambda said: not isinstance(said, GrantAnswer))
         assert isinstance(await _said(tms, plan), Conflict)
 
 

@@ -24,6 +24,7 @@ from schemas.requests import (
 )
 from schemas.topology import event_exchange, scope
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
+from tests.waiting import eventually
 
 #: The site whose WMS asks.
 SITE = "wms-a"
@@ -172,9 +173,7 @@ async def test_abandoned_queues_go_by_themselves_and_used_ones_stay(
             event = await queue.get()
             assert event is not None
             await event.ack()
-        async with asyncio.timeout(20):
-            while (await _state(mqs, FOREIGN)) != GroupState.RETIRED:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: _state(mqs, FOREIGN), lambda state: state == GroupState.RETIRED)
         async with as_mqs.channel() as channel:
             with pytest.raises(ChannelNotFoundEntity):
                 await channel.declare_queue(mqid, passive=True)

@@ -12,6 +12,7 @@ from mqs.repository import INDEXES
 from schemas.events import QueuesActivated
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.integration.mqs.test_groups import exists
+from tests.waiting import eventually
 
 #: What earlier tests have left on the vhost goes as well.
 SOON = {"sweep_s": 0.2, "orphan_grace_s": 0.2, "retire_look_s": 0.1, "retire_unused_s": 0.2}
@@ -29,10 +30,8 @@ def emptied(mongo_admin_url: str, mongo_database: str) -> Callable[[], None]:
 
 
 async def gone(connection: aio_pika.abc.AbstractConnection, *queues: str) -> None:
-    async with asyncio.timeout(20):
-        for queue in queues:
-            while await exists(connection, queue):
-                await asyncio.sleep(0.05)
+    for queue in queues:
+        await eventually(lambda queue=queue: exists(connection, queue), lambda is_left: not is_left)
 
 
 async def test_a_database_that_is_dropped_leaves_no_queue_behind_and_has_its_indexes_again(

@@ -20,6 +20,7 @@ from schemas.ids import Mqid
 from schemas.requests import ProfilesAnswer, ProfilesQuery
 from schemas.topology import event_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
+from tests.waiting import eventually
 
 
 async def opened(wms: Peer, plan: Plan, subject: str) -> tuple[str, str]:
@@ -71,9 +72,7 @@ async def test_the_pilots_of_a_taskforce_have_a_limit_by_their_number_until_thei
         # Another process finds them again.
         async with run_mqs(sweep_s=0.2, retire_look_s=0.1, retire_unused_s=0.3, pilot_token_life_s=1):
             await wms.say(plan.over)
-            async with asyncio.timeout(30):
-                while api.get(f"/api/users/{pilots}").status_code != 404:
-                    await asyncio.sleep(0.2)
+            await eventually(lambda: api.get(f"/api/users/{pilots}").status_code == 404)
 
 
 async def test_an_owner_with_its_share_of_queues_waits_and_another_has_its_own(run_mqs: RunMqs, wms: Peer) -> None:
@@ -122,9 +121,7 @@ async def test_the_queues_of_an_owner_with_too_many_bytes_are_full_until_it_take
                 await asyncio.sleep(0.2)
         # A full queue of before is one no more after a restart.
         assert await publish(eve.queue_in, 60_000)
-        async with asyncio.timeout(30):
-            while await publish(eve.queue_mid, 1):
-                await asyncio.sleep(0.2)
+        await eventually(lambda: publish(eve.queue_mid, 1), lambda left: not left)
     async with run_mqs(owner_bytes=10**9), as_mqs.channel(on_return_raises=True) as channel:
         assert await publish(eve.queue_in)
 

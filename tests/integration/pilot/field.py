@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -26,6 +27,7 @@ from mqs.topology import VHOST_CHAIN, Binding, Exchange, Queue, QueueLimits, pol
 from schemas import ids
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.topology import RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
+from tests.waiting import eventually
 
 PYTHON = sys.executable
 ROOT = Path(__file__).parents[3]
@@ -60,12 +62,7 @@ class PilotProcess:
 
     async def until(self, condition: Callable[["PilotProcess"], bool], timeout_s: float = 20) -> None:
         """Return as soon as `condition` holds of this pilot."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not condition(self):
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise AssertionError(f"waited in vain; {self.said}\n{self.log}") from None
+        await eventually(partial(condition, self), within_s=timeout_s, show=lambda: f"{self.said}\n{self.log}")
 
     async def tasking(self) -> None:
         """Return as soon as its first task runs."""

@@ -1,6 +1,5 @@
 """Tasks in real containers: the image's own files, the pilot's mounts, and nothing else."""
 
-import asyncio
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from schemas.limits import MAX_STRING_BYTES
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_ends import alive
 from tests.unit.schemas.test_limits import largest_program
+from tests.waiting import eventually
 
 CP = "cp {{INFILE}} {{OUTFILE}}"
 
@@ -220,9 +220,7 @@ async def test_a_task_runs_under_bubblewrap(workflow: Field, image: Path, instal
 
 async def sleepers(marker: str) -> list[int]:
     """Return the processes that sleep for `marker` seconds, as soon as there are any."""
-    async with asyncio.timeout(15):
-        while not (found := found_sleepers(marker)):
-            await asyncio.sleep(0.05)
+    found: list[int] = await eventually(lambda: found_sleepers(marker))
     return found
 
 

@@ -10,6 +10,7 @@ from schemas.dataevents import Header
 from schemas.pilotexits import PilotExit
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_events import CP, sh
+from tests.waiting import eventually, holds_within
 
 
 def alive(pid: int) -> bool:
@@ -21,20 +22,15 @@ def alive(pid: int) -> bool:
 
 async def gone(pids: list[int], within_s: float = 10.0) -> bool:
     assert pids, "nothing was started that could be gone"
-    deadline_s = time.monotonic() + within_s
-    while any(alive(pid) for pid in pids):
-        if time.monotonic() > deadline_s:
-            return False
-        await asyncio.sleep(0.05)
-    return True
+    return await asyncio.to_thread(holds_within, lambda: not any(alive(pid) for pid in pids), within_s)
 
 
-async def written(path: Path, lines: int = 1, within_s: float = 10.0) -> list[str]:
-    deadline_s = time.monotonic() + within_s
-    while not path.exists() or len(path.read_text().split()) < lines:
-        assert time.monotonic() < deadline_s, f"{path} was not written"
-        await asyncio.sleep(0.05)
-    return path.read_text().split()
+async def written(path: Path, lines: int = 1, within_s: float = 40) -> list[str]:
+    found: list[str] = await eventually(
+        lambda: path.read_text().split() if path.exists() else [],
+        lambda found: len(found) >= lines,
+    )
+    return found
 
 
 async def test_sigterm_returns_what_was_not_started_and_finishes_what_runs(workflow: Field) -> None:
@@ -72,9 +68,7 @@ async def test_kill_9_loses_nothing(workflow: Field) -> None:
     task = sh('sleep 0.05; cp "$0" "$1"', EWMS_PILOT_MAX_CONCURRENT_TASKS=4, EWMS_PILOT_TIMEOUT_QUEUE_INCOMING=3)
     for _ in range(2):
         victim = await workflow.pilot(task, inputs=[source], outputs=[sink])
-        async with asyncio.timeout(20):
-            while await workflow.depth(sink) < 5:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: workflow.depth(sink), lambda n: n >= 5)
         victim.signal(signal.SIGKILL)
         await victim.ended()
     survivor = await workflow.pilot(task, inputs=[source], outputs=[sink])
@@ -238,9 +232,7 @@ async def reject_one(workflow: Field, mqid: str) -> None:
     channel = await workflow.connection.channel()
     try:
         queue = await channel.get_queue(mqid, ensure=False)
-        async with asyncio.timeout(20):
-            while (message := await queue.get(fail=False)) is None:
-                await asyncio.sleep(0.05)
+        message = await eventually(lambda: queue.get(fail=False))
         await message.reject(requeue=True)
     finally:
         await channel.close()

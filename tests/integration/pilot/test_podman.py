@@ -3,7 +3,6 @@
 What stands around podman is the tests' own (storage, configuration), so that a machine's images stay as they are.
 """
 
-import asyncio
 import functools
 import json
 import os
@@ -24,6 +23,7 @@ from deploy.local.images import busybox_image
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_containers import CP, sleepers
 from tests.integration.pilot.test_ends import gone
+from tests.waiting import eventually
 
 IMAGE = "localhost/ewms-test:1"
 
@@ -192,7 +192,5 @@ async def test_a_pilot_that_is_asked_to_leave_leaves_no_container(workflow: Fiel
 
 async def _sleepers(marker: str, n: int) -> list[int]:
     """Return the processes that sleep for `marker` seconds, as soon as there are `n`."""
-    async with asyncio.timeout(15):
-        while len(found := await sleepers(marker)) < n:
-            await asyncio.sleep(0.05)
+    found: list[int] = await eventually(lambda: sleepers(marker), lambda pids: len(pids) >= n)
     return found

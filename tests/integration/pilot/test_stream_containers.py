@@ -1,6 +1,5 @@
 """Warm tasks in real containers: kept alive, started again, ended."""
 
-import asyncio
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from deploy.local.images import Apptainer, busybox_image
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_containers import FAKE_DOCKER, found_sleepers, sleepers
 from tests.integration.pilot.test_ends import gone
+from tests.waiting import eventually
 
 #: A warm task is no matter of language: this one is a shell's. It counts its events, fails at some, dies at others.
 LOOP = """
@@ -66,9 +66,7 @@ def path(installed: Installed) -> dict[str, str]:
 
 async def none_sleeps(marker: str) -> None:
     """Return when nothing of the task is left: a killed process takes its moment to go."""
-    async with asyncio.timeout(10):
-        while found_sleepers(marker):
-            await asyncio.sleep(0.05)
+    await eventually(lambda: not found_sleepers(marker))
 
 
 def counts(messages: list[Any]) -> list[int]:

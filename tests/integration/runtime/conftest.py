@@ -23,13 +23,6 @@ SCHEDD = "ewms@localhost"
 TMS = tms_service(SCHEDD)
 
 
-async def eventually(holds: Callable[[], object], *, within_s: float = 20.0) -> None:
-    """Return once `holds()` does."""
-    async with asyncio.timeout(within_s):
-        while not holds():
-            await asyncio.sleep(0.02)
-
-
 @pytest.fixture
 async def store(mongo_url: str, mongo_database: str) -> AsyncIterator[Store]:
     """A store in a fresh database, with the kernel's indexes."""

@@ -15,8 +15,9 @@ from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unav
 from schemas.events import PAYLOADS, Event, QueuesActivated, WorkflowOver
 from schemas.requests import Depth, DepthsAnswer, DepthsQuery
 from schemas.wire import AnyAnswer, AnyRequest, event_to_bytes
-from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf, eventually
+from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf
 from tests.integration.runtime.events import ACTIVATED, OVER, WORKFLOW, Recorder, event, of_a_later_version, stop
+from tests.waiting import eventually
 
 QUESTION = DepthsQuery(workflow_id=WORKFLOW)
 ANSWER = DepthsAnswer(

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from runtime.connections import ConnectionLimits
 from runtime.serving import serving
+from tests.waiting import eventually
 
 _PATIENCE_S = 20
 _BIG = b"x" * (4 * 1024 * 1024)
@@ -134,9 +135,7 @@ async def test_unread_answers_of_one_peer_are_bounded_in_all() -> None:
 async def test_idle_connections_make_room_and_requests_under_way_do_not() -> None:
     async with server(max_connections=4, max_per_address=4) as made:
         busy = await made.connect(b"POST /busy HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
-        async with asyncio.timeout(_PATIENCE_S):
-            while made.app.asked != ["/busy"]:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: made.app.asked == ["/busy"])
         idle = [await made.connect() for _ in range(20)]
         assert b"GET /new 0" in await made.answer_to(b"GET /new HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         busy[1].write(b"ab")
@@ -213,9 +212,7 @@ async def test_a_request_that_is_none_is_400_and_the_end_of_the_connection(kind:
         if kind in SAID:
             assert json.loads(body)["error"] == SAID[kind]
         assert "/smuggled" not in made.app.asked
-        async with asyncio.timeout(_PATIENCE_S):
-            while made.app.n_open:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: not made.app.n_open)
 
 
 #: What is odd and allowed, with the one answer to it. Source: RFC 9112.

@@ -11,8 +11,9 @@ from runtime.decision import Decision
 from runtime.relay import Relay
 from runtime.store import OUTBOX, Store, Transaction
 from schemas.events import Payload
-from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf, eventually
+from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf
 from tests.integration.runtime.events import OVER, Recorder, stop
+from tests.waiting import eventually
 
 
 async def record(store: Store, *events: Payload) -> None:
@@ -26,9 +27,7 @@ async def record(store: Store, *events: Payload) -> None:
 
 async def until_empty(store: Store) -> None:
     """Return once nothing is left to send."""
-    async with asyncio.timeout(30):
-        while await store.count(OUTBOX, {}):
-            await asyncio.sleep(0.05)
+    await eventually(lambda: store.count(OUTBOX, {}), lambda left: not left)
 
 
 def started(relay: Relay, stack: AsyncExitStack) -> Relay:
@@ -99,15 +98,13 @@ async def test_an_event_without_a_queue_stays_says_so_and_holds_up_no_other(
     await record(store, stop(SCHEDD), OVER)
     await record(store, OVER)
     await eventually(lambda: len(recorder.ids) == 2)
-    async with asyncio.timeout(10):
-        while not (rows := await store.find(OUTBOX, {"n_failures": {"$gte": 1}})):
-            await asyncio.sleep(0.05)
+    rows = await eventually(lambda: store.find(OUTBOX, {"n_failures": {"$gte": 1}}))
     assert rows[0]["key"].endswith("taskforce.stop")
     assert "no queue" in rows[0]["last_error"]
     tms = await bus_of(TMS)
     late = Recorder()
     await tms.consume(late)
-    await eventually(lambda: late.ids, within_s=30)
+    await eventually(lambda: late.ids)
     await until_empty(store)
 
 
@@ -157,6 +154,4 @@ async def test_a_row_that_cannot_be_sent_stays_and_holds_up_no_other(
     )
     started(Relay(store, wms), stack)
     await eventually(lambda: recorder.ids == [good["_id"]])
-    async with asyncio.timeout(10):
-        while not await store.find(OUTBOX, {"_id": bad["_id"], "n_failures": {"$gte": 1}}):
-            await asyncio.sleep(0.05)
+    await eventually(lambda: store.find(OUTBOX, {"_id": bad["_id"], "n_failures": {"$gte": 1}}))

@@ -11,7 +11,7 @@ from runtime.decision import Decision, Insert, Update
 from runtime.store import Store, Transaction
 from runtime.timers import Timers
 from schemas.errors import Conflict, Unavailable
-from tests.integration.runtime.conftest import eventually
+from tests.waiting import eventually
 
 
 class Clock:
@@ -80,7 +80,7 @@ async def test_a_document_that_asks_again_is_woken_again(store: Store, stack: As
     clock.start()
     clock.again_after_s["a"] = 0.3
     await clock.put("a", 0.1)
-    await eventually(lambda: clock.keys == ["a", "a"], within_s=5)
+    await eventually(lambda: clock.keys == ["a", "a"])
 
 
 async def test_documents_that_cannot_be_woken_neither_stop_nor_delay_the_others(
@@ -98,7 +98,7 @@ async def test_documents_that_cannot_be_woken_neither_stop_nor_delay_the_others(
     assert 2 <= clock.keys.count("defect") <= 10
     assert 2 <= clock.keys.count("away") <= 10
     clock.errors.pop("away")
-    await eventually(lambda: clock.keys[-1:] == ["away"] or clock.keys.count("away") > 3, within_s=10)
+    await eventually(lambda: clock.keys[-1:] == ["away"] or clock.keys.count("away") > 3)
 
 
 async def test_a_wake_that_forgets_to_move_its_time_does_not_spin(store: Store, stack: AsyncExitStack) -> None:
@@ -141,9 +141,9 @@ async def test_it_goes_on_after_the_database_was_away(store: Store, stack: Async
         await asyncio.sleep(6)
     finally:
         services.mongodb.child.send(signal.SIGCONT)
-    await eventually(lambda: "a" in clock.keys, within_s=30)
+    await eventually(lambda: "a" in clock.keys)
     await clock.put("b", 0.1)
-    await eventually(lambda: "b" in clock.keys, within_s=10)
+    await eventually(lambda: "b" in clock.keys)
 
 
 async def test_stopping_lets_a_decision_end(store: Store, stack: AsyncExitStack) -> None:

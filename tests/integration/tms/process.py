@@ -4,15 +4,10 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-
-async def until(condition: Callable[[], object], *, timeout_s: float = 40) -> None:
-    """Return when `condition` holds."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.05)
+from tests.waiting import eventually
 
 
 class TmsProcess:
@@ -39,7 +34,7 @@ class TmsProcess:
 
     async def ready(self) -> None:
         """Return when it has said that it is ready."""
-        await until(lambda: self._has_ended() or self.lines("ready")[self._n_ready :])
+        await eventually(lambda: self._has_ended() or self.lines("ready")[self._n_ready :])
         assert not self._has_ended(), self.log.read_text()[-3000:]
 
     def lines(self, event: str) -> list[dict[str, object]]:

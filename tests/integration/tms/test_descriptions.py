@@ -9,8 +9,8 @@ import htcondor2
 import pytest
 
 from tests.integration.tms.conftest import Taskforce
-from tests.integration.tms.process import until
 from tests.unit.tms.orders import built
+from tests.waiting import eventually
 from tms.pools import Pool
 from tms.pools.condor import CondorPool
 from tms.submission import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile
@@ -51,7 +51,7 @@ async def test_a_container_clusters_ad_says_what_the_contract_says(schedd: Condo
     )
     cluster = await schedd.submit(spec)
     await schedd.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: len(ads_of(cluster.cluster_id)) == 6)
+    await eventually(lambda: len(ads_of(cluster.cluster_id)) == 6)
     ad, *jobs = ads_of(cluster.cluster_id)
     said = {
         "WantContainer": True,
@@ -117,7 +117,7 @@ async def test_the_end_of_a_regular_expression_arrives_as_it_was_written(
     spec = replace(spec, requirements='(regexp("edu$", Machine) || regexp("^(a|b$)$", Machine))')
     cluster = await schedd.submit(spec)
     await schedd.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: len(ads_of(cluster.cluster_id)) == 3)
+    await eventually(lambda: len(ads_of(cluster.cluster_id)) == 3)
     for ad in ads_of(cluster.cluster_id):
         requirements = str(ad.lookup("Requirements"))
         assert 'regexp("edu$",' in requirements
@@ -127,9 +127,9 @@ async def test_the_end_of_a_regular_expression_arrives_as_it_was_written(
 async def test_what_is_removed_says_who_asked_for_it(pool: Pool, taskforce: Taskforce) -> None:
     cluster = await pool.submit(taskforce.submission("600", "0", n_workers=1))
     await pool.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: b"\n000 (" in taskforce.files.log.read_bytes())
+    await eventually(lambda: b"\n000 (" in taskforce.files.log.read_bytes())
     await pool.remove(taskforce.uuid)
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     (aborted,) = (r for r in taskforce.files.log.read_text().split("...\n") if r.startswith("009 ("))
     assert "Requested by EWMS" in aborted
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from schemas.ids import TaskforceUuid
 from schemas.submitters import submitter_name
 from tests.integration.tms.conftest import Taskforce
-from tests.integration.tms.process import until
+from tests.waiting import eventually
 from tms.pools import Pool
 from tms.pools.condor import CondorPool
 from tms.submission import Submission
@@ -38,7 +38,7 @@ async def test_workers_that_no_slot_takes_delay_no_other_user_and_say_why(pool: 
     mine = Taskforce(tmp_path / "mine")
     # The lowest priority there is: between users it does not count.
     await running(pool, mine, replace(of(mine, "bob", "0", "0", n_workers=1), priority=0))
-    await until(lambda: "COMPLETED" in mine.statuses())
+    await eventually(lambda: "COMPLETED" in mine.statuses())
     for flood in floods:
         assert "RUNNING" not in flood.statuses()
     said = await unmatched(pool, *floods, mine)
@@ -53,7 +53,7 @@ async def test_workers_that_no_slot_takes_delay_no_other_user_and_say_why(pool: 
 async def test_what_waits_only_for_others_to_end_is_not_unmatched(pool: Pool, tmp_path: Path) -> None:
     first, second, wide = (Taskforce(tmp_path / name) for name in ("first", "second", "wide"))
     await running(pool, first, of(first, "ada", "600", "0", n_workers=8))
-    await until(lambda: first.statuses().get("RUNNING", {}) != {})
+    await eventually(lambda: first.statuses().get("RUNNING", {}) != {})
     await running(pool, second, replace(of(second, "ada", "600", "0", n_workers=1), n_cores=8))
     await running(pool, wide, replace(of(wide, "ada", "600", "0", n_workers=1), n_cores=9))
     said = await unmatched(pool, second, wide)
@@ -88,8 +88,8 @@ async def test_among_idle_users_the_local_pool_goes_round(tmp_path: Path) -> Non
     ada, bob = Taskforce(tmp_path / "ada"), Taskforce(tmp_path / "bob")
     await running(pool, ada, replace(of(ada, "ada", "0.2", "0", n_workers=50), priority=100))
     await running(pool, bob, replace(of(bob, "bob", "0", "0", n_workers=3), priority=0))
-    await until(lambda: bob.statuses().get("COMPLETED", {}) == {"Done": 3})
+    await eventually(lambda: bob.statuses().get("COMPLETED", {}) == {"Done": 3})
     assert ada.statuses()["IDLE"]["null"] > 20
     await pool.remove(ada.uuid)
-    await until(lambda: ada.log().tally.removed)
+    await eventually(lambda: ada.log().tally.removed)
     await asyncio.wait_for(pool.stop(), 30)

@@ -10,7 +10,7 @@ import pytest
 from deploy.local.seclusion import Covered
 from schemas.pilotexits import PilotExit
 from tests.integration.tms.conftest import Taskforce
-from tests.integration.tms.process import until
+from tests.waiting import eventually
 from tms.pilotfiles import TOKEN_FILE
 from tms.pools.local import LocalPool
 from tms.pools.localjob import Job, run
@@ -72,13 +72,13 @@ async def test_a_full_disk_costs_no_slot(tmp_path: Path) -> None:
     for taskforce, spec in ((first, waits), (second, second.submission("0", "0", n_workers=1))):
         cluster = await pool.submit(spec)
         await pool.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: first.statuses() == {"RUNNING": {"null": 1}, "IDLE": {"null": 2}})
+    await eventually(lambda: first.statuses() == {"RUNNING": {"null": 1}, "IDLE": {"null": 2}})
     assert "RUNNING" not in second.statuses()
     kept = first.files.log.with_name("job.log.kept")
     first.files.log.rename(kept)
     first.files.log.symlink_to("/dev/full")
     go_on.write_text("")
-    await until(lambda: second.log().tally.removed)
+    await eventually(lambda: second.log().tally.removed)
     assert [cluster.taskforce_uuid for cluster in await pool.clusters()] == [first.uuid]
     first.files.log.unlink()
     kept.rename(first.files.log)

@@ -14,7 +14,7 @@ import pytest
 
 from schemas.ids import TaskforceUuid
 from tests.integration.tms.conftest import Taskforce
-from tests.integration.tms.process import until
+from tests.waiting import eventually
 from tms.errors import ClusterGone, PoolUnavailable, SubmitRefused
 from tms.pools import Pool
 from tms.pools.condor import CondorPool
@@ -53,8 +53,8 @@ async def test_a_submitted_cluster_is_found_and_runs_nothing(pool: Pool, taskfor
 async def test_a_released_cluster_runs_to_its_end(pool: Pool, taskforce: Taskforce) -> None:
     cluster = await pool.submit(taskforce.submission("0.3", "3"))
     assert await pool.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: "Tasking" in taskforce.statuses().get("RUNNING", {}))
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: "Tasking" in taskforce.statuses().get("RUNNING", {}))
+    await eventually(lambda: taskforce.log().tally.removed)
     tally = taskforce.log().tally
     assert tally.compound() == {"COMPLETED": {"Done": 3}}
     assert tally.exits == {3: 3}
@@ -76,7 +76,7 @@ async def test_what_workers_print_has_its_place_whatever_happened_since_the_subm
     assert await pool.release(taskforce.uuid, cluster.cluster_id)
     # An HTCondor that makes it by itself does so when the job has ended, which takes longer than this.
     assert output.is_dir() or isinstance(pool, LocalPool)
-    await until(lambda: taskforce.log().tally.removed or "HELD" in str(taskforce.statuses()))
+    await eventually(lambda: taskforce.log().tally.removed or "HELD" in str(taskforce.statuses()))
     assert "COMPLETED" in taskforce.log().tally.compound()
     assert output.stat().st_mode & 0o777 == 0o700
     assert "ewms_pilot_task.json" in (output / "0.out").read_text()
@@ -85,14 +85,14 @@ async def test_what_workers_print_has_its_place_whatever_happened_since_the_subm
 async def test_who_wants_no_output_gets_no_directory_for_it(pool: Pool, taskforce: Taskforce) -> None:
     cluster = await pool.submit(replace(taskforce.submission("0", "0", n_workers=1), output_directory=""))
     assert await pool.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     assert list(taskforce.files.directory.glob("cluster-*")) == []
 
 
 async def test_a_second_release_does_nothing(pool: Pool, taskforce: Taskforce) -> None:
     cluster = await pool.submit(taskforce.submission("30", "0"))
     assert await pool.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: "RUNNING" in taskforce.statuses())
+    await eventually(lambda: "RUNNING" in taskforce.statuses())
     assert not await pool.release(taskforce.uuid, cluster.cluster_id)
     assert not (await pool.find(taskforce.uuid))[0].awaits_release
 
@@ -105,7 +105,7 @@ async def test_a_cluster_that_has_left_cannot_be_released(pool: Pool, taskforce:
 async def test_a_paused_cluster_is_removed(pool: Pool, taskforce: Taskforce) -> None:
     cluster = await pool.submit(taskforce.submission("0", "0"))
     assert await pool.remove(taskforce.uuid) == [cluster.cluster_id]
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     assert taskforce.statuses() == {"REMOVED": {"null": 3}}
     assert await pool.find(taskforce.uuid) == []
     assert await pool.remove(taskforce.uuid) == []
@@ -117,12 +117,12 @@ async def test_a_removal_ends_everything_that_the_pilot_started(
     pid_file = tmp_path / "pid"
     cluster = await pool.submit(taskforce.submission("600", "0", str(pid_file), n_workers=1))
     await pool.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: "Tasking" in taskforce.statuses().get("RUNNING", {}))
+    await eventually(lambda: "Tasking" in taskforce.statuses().get("RUNNING", {}))
     pid = int(pid_file.read_text())
     if isinstance(pool, LocalPool):
         assert is_alive(pid)
     await pool.remove(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     assert "Tasking" in taskforce.statuses()["REMOVED"]
     if isinstance(pool, LocalPool):
         assert not is_alive(pid)
@@ -193,7 +193,7 @@ async def test_the_local_pool_runs_no_more_than_its_slots(tmp_path: Path, taskfo
         most = max(most, sum(taskforce.statuses().get("RUNNING", {}).values()))
         return taskforce.log().tally.removed is not None
 
-    await until(is_over)
+    await eventually(is_over)
     assert most == 2
     await pool.stop()
 
@@ -204,9 +204,9 @@ async def test_the_local_pool_holds_what_it_cannot_start(tmp_path: Path, taskfor
     cluster = await pool.submit(taskforce.submission(command="/no/such/pilot"))
     await pool.release(taskforce.uuid, cluster.cluster_id)
     held = {"HELD: The executable could not be started (ENOENT)": {"null": 3}}
-    await until(lambda: taskforce.statuses() == held)
+    await eventually(lambda: taskforce.statuses() == held)
     await pool.remove(taskforce.uuid)
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     await pool.stop()
 
 
@@ -215,15 +215,15 @@ async def test_jobs_of_a_local_pool_that_stopped_run_again(tmp_path: Path, taskf
     await first.start()
     cluster = await first.submit(taskforce.submission("600", "0"))
     await first.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
+    await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
     await first.stop()
     assert taskforce.statuses() == {"IDLE": {"null": 3}}
     second = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=0.1)
     await second.start()
     assert [c.cluster_id for c in await second.find(taskforce.uuid)] == [cluster.cluster_id]
-    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
+    await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
     await second.remove(taskforce.uuid)
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     await second.stop()
 
 
@@ -231,7 +231,7 @@ async def test_a_removal_right_behind_the_release_leaves_nothing(pool: Pool, tas
     cluster = await pool.submit(taskforce.submission("600", "0"))
     await pool.release(taskforce.uuid, cluster.cluster_id)
     await pool.remove(taskforce.uuid)
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     assert sum(taskforce.statuses()["REMOVED"].values()) == 3
     assert await pool.find(taskforce.uuid) == []
 
@@ -241,7 +241,7 @@ async def test_a_removal_that_was_broken_off_by_a_kill_is_carried_through(tmp_pa
     await first.start()
     cluster = await first.submit(taskforce.submission("600", "0"))
     await first.release(taskforce.uuid, cluster.cluster_id)
-    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
+    await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
     await first.remove(taskforce.uuid)
     # The pilots have not ended yet: what another pool finds now is what a killed one would have left.
     second = LocalPool(tmp_path / "local-pool", n_slots=2)
@@ -272,17 +272,17 @@ async def test_pilots_die_with_a_local_pool_that_is_killed_and_run_again(tmp_pat
     host = await asyncio.create_subprocess_exec(
         sys.executable, str(script), str(tmp_path / "local-pool"), spec, env={"PYTHONPATH": str(Path.cwd())}
     )
-    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 3}})
+    await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 3}})
     host.kill()
     await host.wait()
-    await until(lambda: not [p for p in Path("/proc").iterdir() if p.name.isdigit() and taskforce.uuid in _cwd(p)])
+    await eventually(lambda: not [p for p in Path("/proc").iterdir() if p.name.isdigit() and taskforce.uuid in _cwd(p)])
     assert taskforce.statuses() == {"RUNNING": {"Tasking": 3}}
     pool = LocalPool(tmp_path / "local-pool", n_slots=8, grace_s=0.1)
     await pool.start()
     assert taskforce.files.log.read_bytes().count(b"004 (") == 3
-    await until(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 3}})
+    await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 3}})
     await pool.remove(taskforce.uuid)
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     await pool.stop()
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from schemas.events import TaskforceCompleted, TaskforceRemoved, TaskforceStop, TaskforceSubmitted
 from tests.integration.tms.conftest import SCHEDD, Peers, renewed
-from tests.integration.tms.process import TmsProcess, until
+from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import start
 from tests.unit.tms.orders import UUID
+from tests.waiting import eventually
 
 RENEWING = Path(__file__).with_name("renewing.py")
 
@@ -25,7 +26,7 @@ async def test_a_running_pilot_gets_the_renewed_token_and_changes_nothing_of_its
     peers.token_life = timedelta(seconds=8)
     await tms.start()
     await peers.order(start(n_workers=1))
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
     (word,) = peers.statuses(UUID)["COMPLETED"]
     mode, n_renewals, *changed = word.split()
     assert mode == "600"
@@ -40,18 +41,18 @@ async def test_the_token_of_a_waiting_taskforce_is_renewed_until_it_is_stopped(
     peers.token_life = timedelta(seconds=2)
     await tms.start()
     await peers.order(start())
-    await until(lambda: len(peers.grants) >= 3)
+    await eventually(lambda: len(peers.grants) >= 3)
     token = token_of(environment)
-    await until(lambda: token.read_text() == renewed(len(peers.grants) - 1))
+    await eventually(lambda: token.read_text() == renewed(len(peers.grants) - 1))
     assert token.stat().st_mode & 0o777 == 0o600
     assert {grant.model_dump_json() for grant in peers.grants} == {peers.grants[0].model_dump_json()}
     (submitted,) = peers.said(TaskforceSubmitted, UUID)
     await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=submitted.cluster_id))
-    await until(lambda: peers.said(TaskforceRemoved, UUID))
-    await until(lambda: not token.exists())
+    await eventually(lambda: peers.said(TaskforceRemoved, UUID))
+    await eventually(lambda: not token.exists())
     n_grants = len(peers.grants)
     await peers.order(start(taskforce_uuid=UUID[:-1] + "5"))
-    await until(lambda: sum(grant.taskforce_uuid != UUID for grant in peers.grants) >= 3)
+    await eventually(lambda: sum(grant.taskforce_uuid != UUID for grant in peers.grants) >= 3)
     assert sum(grant.taskforce_uuid == UUID for grant in peers.grants) == n_grants
     assert not token.exists()
 
@@ -63,12 +64,12 @@ async def test_a_restarted_tms_goes_on_renewing_and_outlasts_an_absent_mqs(
     peers.token_life = timedelta(seconds=4)
     await tms.start()
     await peers.order(start())
-    await until(lambda: peers.said(TaskforceSubmitted, UUID))
+    await eventually(lambda: peers.said(TaskforceSubmitted, UUID))
     await tms.stop()
     n_grants = len(peers.grants)
     peers.mqs_is_away = True
     await tms.start()
-    await until(lambda: tms.lines("token cannot be renewed yet"))
+    await eventually(lambda: tms.lines("token cannot be renewed yet"))
     peers.mqs_is_away = False
-    await until(lambda: len(peers.grants) > n_grants)
-    await until(lambda: token_of(environment).read_text() == renewed(len(peers.grants) - 1))
+    await eventually(lambda: len(peers.grants) > n_grants)
+    await eventually(lambda: token_of(environment).read_text() == renewed(len(peers.grants) - 1))

@@ -12,7 +12,7 @@ from schemas.errors import Rejected, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantQuery
 from tests.integration.tms.peers import LEFT, LIFE, NOW, StandIn, submitted, watch_of
-from tests.integration.tms.process import until
+from tests.waiting import eventually
 from tms.ended import Ended
 from tms.home import Home
 from tms.renew import Renewal
@@ -67,7 +67,7 @@ def home(tmp_path: Path) -> Home:
 async def test_one_that_cannot_be_renewed_yet_holds_up_no_other(home: Home, error: Exception) -> None:
     stand_in = StandIn(raising(error))
     async with renewing(home, stand_in):
-        await until(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
+        await eventually(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
         assert token_of(home, FAILING) == "first"
         assert stand_in.asked[0] == FAILING, "the others' turn came after the failure"
 
@@ -75,7 +75,7 @@ async def test_one_that_cannot_be_renewed_yet_holds_up_no_other(home: Home, erro
 async def test_one_that_may_have_no_more_is_not_asked_for_again(home: Home) -> None:
     stand_in = StandIn(raising(Rejected("the workflow is over")))
     async with renewing(home, stand_in):
-        await until(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
+        await eventually(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
         assert stand_in.asked.count(FAILING) == 1
         assert token_of(home, FAILING) == "first"
 
@@ -84,7 +84,7 @@ async def test_one_that_was_stopped_gets_no_more(home: Home) -> None:
     stand_in, ended = StandIn(), Ended()
     ended.add(FAILING)
     async with renewing(home, stand_in, ended=ended):
-        await until(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
+        await eventually(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
         assert FAILING not in stand_in.asked
 
 
@@ -94,7 +94,7 @@ async def test_a_token_that_has_more_than_half_of_its_life_is_left_alone(tmp_pat
     submitted(home, FAILING, expires_at=NOW + LIFE / 2 + timedelta(minutes=1))
     submitted(home, due, expires_at=NOW + LIFE / 2)
     async with renewing(home, stand_in):
-        await until(lambda: token_of(home, due) == f"{due} 1")
+        await eventually(lambda: token_of(home, due) == f"{due} 1")
         assert stand_in.asked == [due]
 
 
@@ -103,14 +103,14 @@ async def test_a_taskforce_that_ended_while_mqs_was_asked_keeps_no_token(home: H
         if query.taskforce_uuid == FAILING:
             with home.taskforce(FAILING).log.open("ab") as log:
                 log.write(LEFT)
-            await until(lambda: FAILING not in watch.followed())
+            await eventually(lambda: FAILING not in watch.followed())
 
     stand_in = StandIn(ends)
     watch = watch_of(stand_in, home)
     async with renewing(home, stand_in, watch=watch):
         watching = asyncio.create_task(watch.run())
         # Its turn is before theirs.
-        await until(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
+        await eventually(lambda: all(token_of(home, uuid) == f"{uuid} 1" for uuid in OTHERS))
         assert stand_in.asked[0] == FAILING
         assert not home.taskforce(FAILING).token.exists()
     await watching

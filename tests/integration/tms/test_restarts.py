@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.tms.conftest import Taskforce
-from tests.integration.tms.process import until
+from tests.waiting import eventually
 from tms import restarting
 from tms.pools import Pool
 from tms.pools.condor import CondorPool
@@ -46,14 +46,14 @@ async def start(pool: Pool, cluster: Submission) -> None:
 async def test_a_worker_that_is_killed_runs_again_at_once(pool: Pool, taskforce: Taskforce) -> None:
     script = f"test -e $1/again && exec sleep 600; touch $1/again; sleep {STEADY_S + 1}; kill -9 $$"
     await start(pool, running(taskforce, script, runtime_s=2 * STEADY_S))
-    await until(lambda: count_starts(taskforce) >= 2)
+    await eventually(lambda: count_starts(taskforce) >= 2)
     assert PAUSED not in str(taskforce.statuses())
     await pool.remove(taskforce.uuid)
 
 
 async def test_a_worker_whose_time_is_over_runs_again(pool: Pool, taskforce: Taskforce) -> None:
     await start(pool, running(taskforce, "touch $1/$$; exec sleep 600", runtime_s=RUNTIME_S))
-    await until(lambda: count_starts(taskforce) >= 2)
+    await eventually(lambda: count_starts(taskforce) >= 2)
     assert b"\n004 (" in taskforce.files.log.read_bytes(), "it was not evicted"
     assert taskforce.log().tally.removed is None
     await pool.remove(taskforce.uuid)
@@ -67,23 +67,23 @@ async def test_a_worker_that_ends_early_pauses_and_says_so(
     # The pool of the tests is a single machine.
     monkeypatch.setattr(restarting, "AVOIDED_S", 2)
     await start(pool, running(taskforce, f"test -e $1/again && exec sleep 600; touch $1/again; {end}"))
-    await until(lambda: b"\n012 (" in taskforce.files.log.read_bytes())
-    await until(lambda: count_starts(taskforce) == 2)
+    await eventually(lambda: b"\n012 (" in taskforce.files.log.read_bytes())
+    await eventually(lambda: count_starts(taskforce) == 2)
     assert taskforce.statuses()["RUNNING"] == {"null": 1}
     await pool.remove(taskforce.uuid)
 
 
 async def test_a_paused_worker_is_seen_and_can_be_removed(pool: Pool, taskforce: Taskforce) -> None:
     await start(pool, running(taskforce, "exit 1"))
-    await until(lambda: taskforce.statuses().get(PAUSED) == {"null": 1})
+    await eventually(lambda: taskforce.statuses().get(PAUSED) == {"null": 1})
     await pool.remove(taskforce.uuid)
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     assert set(taskforce.statuses()) == {"REMOVED"}
 
 
 async def test_a_source_that_has_run_is_over(pool: Pool, taskforce: Taskforce, tmp_path: Path) -> None:
     await start(pool, replace(running(taskforce, "exit 0"), is_source=True))
-    await until(lambda: taskforce.log().tally.removed)
+    await eventually(lambda: taskforce.log().tally.removed)
     assert taskforce.statuses()["COMPLETED"] == {"null": 1}
     assert count_starts(taskforce) == 1
 
@@ -94,7 +94,7 @@ async def test_a_job_on_a_dead_machine_is_removed_by_force(
     """The lease of a job is minutes; a user's `finish` does not wait for it."""
     await condor_pool.start()
     await start(condor_pool, running(taskforce, "exec sleep 600"))
-    await until(lambda: "RUNNING" in taskforce.statuses())
+    await eventually(lambda: "RUNNING" in taskforce.statuses())
     with stopped_worker_daemons(condor.parents[1]):
         await condor_pool.remove(taskforce.uuid)
         assert await condor_pool.force_removals(3600) == 0, "it has its time to go by itself"

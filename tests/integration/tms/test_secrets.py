@@ -12,9 +12,10 @@ from schemas.events import (
 )
 from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
 from tests.integration.tms.conftest import TOKEN, Peers
-from tests.integration.tms.process import TmsProcess, until
+from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import command, start
 from tests.unit.tms.orders import UUID
+from tests.waiting import eventually
 
 
 async def test_secrets_of_the_tms_are_nowhere(
@@ -32,7 +33,7 @@ async def test_secrets_of_the_tms_are_nowhere(
     # A control character in an image's name is refused by itself.
     task = {"task_args": hostile, "task_image": hostile.replace("\n", " "), "task_env": {"X": hostile}}
     await peers.order(start(task=task, pilot={"environment": {"EWMS_PILOT_INFILE_EXT": hostile}}))
-    await until(lambda: "RUNNING" in peers.statuses(UUID))
+    await eventually(lambda: "RUNNING" in peers.statuses(UUID))
     # Neither what would expand it in a submit description nor a pilot has it in its environment.
     environments = tms.environments()
     assert any(("tms.pools.bindings" if pool_kind == "condor" else "worker.py") in name for name in environments)
@@ -46,9 +47,9 @@ async def test_secrets_of_the_tms_are_nowhere(
         assert UUID in ads
         assert TOKEN not in ads
     assert canary not in ads
-    await until(lambda: len(peers.grants) > 1)  # the token is renewed while the pilots live
+    await eventually(lambda: len(peers.grants) > 1)  # the token is renewed while the pilots live
     go_on.touch()
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
     if pool_kind == "condor":
         ads = "".join(map(str, schedd.history("true", [], match=100)))
         assert UUID in ads
@@ -57,7 +58,7 @@ async def test_secrets_of_the_tms_are_nowhere(
     # A text that is refused comes back in the error; what it would have been expanded to must not.
     refused = f"{UUID[:-1]}0"
     await peers.order(start(taskforce_uuid=refused, pilot={"input_files": ["/srv/$ENV(EWMS_CANARY_SECRET)"]}))
-    await until(lambda: peers.said(TaskforceSubmitFailed, refused))
+    await eventually(lambda: peers.said(TaskforceSubmitFailed, refused))
     logs = await peers.ask(LogsQuery(taskforce_uuid=UUID))
     assert isinstance(logs, LogsAnswer)
     assert logs.files

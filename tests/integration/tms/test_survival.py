@@ -19,9 +19,10 @@ from schemas.events import (
     TaskforceSubmitted,
 )
 from tests.integration.tms.conftest import SCHEDD, Peers
-from tests.integration.tms.process import TmsProcess, until
+from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import command, start
 from tests.unit.tms.orders import UUID
+from tests.waiting import eventually
 
 #: A server dies with the thread that started it, so that thread must live as long as the session.
 FOR_EVER = ThreadPoolExecutor(max_workers=1)
@@ -38,7 +39,7 @@ async def test_killed_anywhere_in_a_start_it_submits_once(
     await peers.order(start())
     assert await tms.ended() == -9
     await tms.start()
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
     clusters = {s.cluster_id for s in peers.said(TaskforceSubmitted, UUID)}
     assert len(clusters) == 1
     assert {c.cluster_id for c in peers.said(TaskforceCompleted, UUID)} == clusters
@@ -52,13 +53,13 @@ async def test_killed_while_jobs_run_it_goes_on_where_it_was(
     environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "0")
     await tms.start()
     await peers.order(start())
-    await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
+    await eventually(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
     before = peers.snapshots(UUID)[-1]
     await tms.stop(signal.SIGKILL)
     await tms.start()
     await tms.ready()
     go_on.touch()
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
     assert peers.statuses(UUID) == {"COMPLETED": {"Done": 3}}
     assert peers.snapshots(UUID)[-1].epoch == before.epoch + 1
     assert len({s.cluster_id for s in peers.said(TaskforceSubmitted, UUID)}) == 1
@@ -71,13 +72,13 @@ async def test_killed_after_saying_that_a_cluster_has_left_it_says_so_again(tms:
     await peers.order(start())
     assert await tms.ended() == -9
     await tms.start()
-    await until(lambda: len(peers.said(TaskforceCompleted, UUID)) == 2)
+    await eventually(lambda: len(peers.said(TaskforceCompleted, UUID)) == 2)
     assert len({c.cluster_id for c in peers.said(TaskforceCompleted, UUID)}) == 1
     await tms.stop()
     await tms.start()
     await tms.ready()
     await peers.order(start(taskforce_uuid=UUID[:-1] + "5"))
-    await until(lambda: peers.said(TaskforceCompleted, UUID[:-1] + "5"))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID[:-1] + "5"))
     assert len(peers.said(TaskforceCompleted, UUID)) == 2
 
 
@@ -89,13 +90,13 @@ async def test_a_second_tms_waits_until_the_first_is_gone(
     second = TmsProcess(environment, tmp_path / "second.log", tms.as_its_account)
     await second.start()
     await peers.order(start())
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
     assert second.lines("ready") == []
     await tms.stop(signal.SIGKILL)
     await second.ready()
     other = UUID[:-1] + "5"
     await peers.order(start(taskforce_uuid=other))
-    await until(lambda: peers.said(TaskforceCompleted, other))
+    await eventually(lambda: peers.said(TaskforceCompleted, other))
     assert await second.stop() == 0
     assert peers.snapshots(other)[-1].epoch > peers.snapshots(UUID)[0].epoch
 
@@ -109,7 +110,7 @@ async def test_a_second_tms_that_waits_is_alive_not_ready_and_can_be_stopped(
     second = TmsProcess(environment | {"EWMS_HTTP_PORT": str(port)}, tmp_path / "second.log", tms.as_its_account)
     await second.start()
     url = f"http://127.0.0.1:{port}"
-    await until(lambda: answer(f"{url}/healthz") == 200)
+    await eventually(lambda: answer(f"{url}/healthz") == 200)
     assert answer(f"{url}/readyz") == 503
     assert await second.stop() == 0
     assert second.lines("ready") == []
@@ -119,10 +120,10 @@ async def test_a_start_waits_for_mqs(tms: TmsProcess, peers: Peers) -> None:
     peers.mqs_is_away = True
     await tms.start()
     await peers.order(start())
-    await until(lambda: tms.lines("inbox paused"))
+    await eventually(lambda: tms.lines("inbox paused"))
     assert peers.said(TaskforceSubmitFailed, UUID) == []
     peers.mqs_is_away = False
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
 
 
 async def test_a_cluster_whose_log_is_lost_is_noticed_by_the_sweep(
@@ -132,19 +133,19 @@ async def test_a_cluster_whose_log_is_lost_is_noticed_by_the_sweep(
     peers.answers = False
     await tms.start()
     await peers.order(start())
-    await until(lambda: peers.said(TaskforceSubmitted, UUID))
+    await eventually(lambda: peers.said(TaskforceSubmitted, UUID))
     await tms.stop()
     shutil.rmtree(Path(environment["EWMS_TMS_DIR"]) / "taskforces")
     await tms.start()
-    await until(lambda: len(peers.said(TaskforceSubmitted, UUID)) >= 2)
+    await eventually(lambda: len(peers.said(TaskforceSubmitted, UUID)) >= 2)
     # Neither does a start that comes again submit it twice: the schedd knows it, if no file does.
     await peers.order(start())
-    await until(lambda: len(peers.said(TaskforceSubmitted, UUID)) >= 3)
+    await eventually(lambda: len(peers.said(TaskforceSubmitted, UUID)) >= 3)
     (cluster_id,) = {submitted.cluster_id for submitted in peers.said(TaskforceSubmitted, UUID)}
     await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
-    await until(lambda: peers.said(TaskforceRemoved, UUID))
+    await eventually(lambda: peers.said(TaskforceRemoved, UUID))
     await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=cluster_id))
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
 
 
 def answer(url: str) -> int:
@@ -162,12 +163,12 @@ async def test_a_log_that_was_replaced_is_read_anew_in_a_new_epoch(
     await tms.start()
     await peers.order(start())
     running = {"RUNNING": {"Tasking": 3}}
-    await until(lambda: peers.statuses(UUID) == running)
+    await eventually(lambda: peers.statuses(UUID) == running)
     before = peers.snapshots(UUID)[-1]
     log = Path(peers.said(TaskforceSubmitted, UUID)[0].job_event_log_fpath)
     records = log.read_bytes().split(b"...\n")
     log.write_bytes(b"...\n".join([*records[:3], b""]))
-    await until(lambda: peers.statuses(UUID) != running)
+    await eventually(lambda: peers.statuses(UUID) != running)
     assert peers.snapshots(UUID)[-1].epoch == before.epoch + 1
 
 
@@ -178,12 +179,12 @@ async def test_a_broker_that_restarts_costs_no_word(
     environment["EWMS_PILOT_COMMAND"] = command(environment, str(go_on), "3")
     await tms.start()
     await peers.order(start())
-    await until(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
+    await eventually(lambda: "Tasking" in peers.statuses(UUID).get("RUNNING", {}))
     go_on.touch()
     await asyncio.get_running_loop().run_in_executor(FOR_EVER, rabbitmq.restart)
-    await until(lambda: peers.said(TaskforceCompleted, UUID), timeout_s=90)
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID), within_s=90)
     assert peers.statuses(UUID) == {"COMPLETED": {"Done": 3}}
     assert peers.snapshots(UUID)[-1].top_task_errors == {"RuntimeError: bad pixel": 3}
     other = UUID[:-1] + "5"
     await peers.order(start(taskforce_uuid=other))
-    await until(lambda: peers.said(TaskforceCompleted, other))
+    await eventually(lambda: peers.said(TaskforceCompleted, other))

@@ -8,7 +8,7 @@ import pytest
 from schemas.events import TaskforceCompleted, TaskforceStatuses
 from schemas.ids import TaskforceUuid
 from tests.integration.tms.peers import LEFT, LIFE, LOG, NOW, StandIn, submitted, watch_of
-from tests.integration.tms.process import until
+from tests.waiting import eventually
 from tms.home import Home
 
 UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
@@ -26,11 +26,11 @@ async def test_who_asks_for_the_end_while_it_is_being_said_hears_it_once_more(tm
     await watch.load()
     stand_in.may_say_the_end.clear()
     task = asyncio.create_task(watch.run())
-    await until(lambda: len(ends(stand_in)) == 1)
+    await eventually(lambda: len(ends(stand_in)) == 1)
     if again:
         await watch.follow(UUID, say_again=True)
     stand_in.may_say_the_end.set()
-    await until(lambda: not watch.followed())
+    await eventually(lambda: not watch.followed())
     watch.stop()
     await task
     assert len(ends(stand_in)) == 1 + again
@@ -45,7 +45,7 @@ async def test_the_last_statuses_are_said_before_the_end(tmp_path: Path) -> None
     watch = watch_of(stand_in, home)
     await watch.load()
     task = asyncio.create_task(watch.run())
-    await until(lambda: ends(stand_in))
+    await eventually(lambda: ends(stand_in))
     watch.stop()
     await task
     assert [type(payload) for payload in stand_in.said] == [TaskforceStatuses, TaskforceCompleted]
@@ -64,7 +64,7 @@ async def test_a_log_that_cannot_be_read_keeps_no_other_from_being_said(tmp_path
     with home.taskforce(UUID).log.open("ab") as file:
         file.write(LEFT)
     task = asyncio.create_task(watch.run())
-    await until(lambda: ends(stand_in))
+    await eventually(lambda: ends(stand_in))
     assert [end.taskforce_uuid for end in ends(stand_in)] == [UUID]
     assert broken in watch.followed()
     assert not task.done()

@@ -7,9 +7,10 @@ from pathlib import Path
 from schemas.events import TaskforceCompleted, TaskforceStop, TaskforceSubmitted
 from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
 from tests.integration.tms.conftest import SCHEDD, Peers
-from tests.integration.tms.process import TmsProcess, until
+from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import start
 from tests.unit.tms.orders import UUID
+from tests.waiting import eventually
 
 COPYING = Path(__file__).with_name("copying.py")
 
@@ -17,7 +18,7 @@ COPYING = Path(__file__).with_name("copying.py")
 async def test_the_logs_of_ended_jobs_can_be_asked_for(tms: TmsProcess, peers: Peers, pool_kind: str) -> None:
     await tms.start()
     await peers.order(start(n_workers=2))
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
     listing = await peers.ask(LogsQuery(taskforce_uuid=UUID))
     assert isinstance(listing, LogsAnswer)
     assert [file.name for file in listing.files] == ["0.err", "0.out", "1.err", "1.out"]
@@ -33,7 +34,7 @@ async def test_a_taskforce_that_keeps_no_logs_has_none(tms: TmsProcess, peers: P
     await tms.start()
     worker = {"worker_memory": "64M", "worker_disk": "1M", "do_transfer_worker_stdouterr": False}
     await peers.order(start(worker=worker))
-    await until(lambda: peers.said(TaskforceCompleted, UUID))
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID))
     assert await peers.ask(LogsQuery(taskforce_uuid=UUID)) == LogsAnswer(files=[], next_proc=None)
 
 
@@ -49,11 +50,11 @@ async def test_what_failed_is_in_the_log_while_the_worker_lives_and_after_its_re
     def is_told() -> bool:
         return any(b"event 5f0e failed: bad pixel" in path.read_bytes() for path in log.glob("cluster-*/0.err"))
 
-    await until(is_told, timeout_s=90)
-    await until(lambda: "RUNNING" in peers.statuses(UUID))
+    await eventually(is_told, within_s=90)
+    await eventually(lambda: "RUNNING" in peers.statuses(UUID))
     (submitted,) = peers.said(TaskforceSubmitted, UUID)
     await peers.order(TaskforceStop(taskforce_uuid=UUID, schedd=SCHEDD, cluster_id=submitted.cluster_id))
-    await until(lambda: peers.said(TaskforceCompleted, UUID), timeout_s=90)
+    await eventually(lambda: peers.said(TaskforceCompleted, UUID), within_s=90)
     answer = await peers.ask(query)
     assert isinstance(answer, LogAnswer)
     assert b"event 5f0e failed: bad pixel" in answer.data

@@ -17,6 +17,7 @@ from schemas.topology import tms_service
 from tests.integration.wms.conftest import SCHEDD, World, request
 from tests.integration.wms.peers import Issuer, Mqs, Tms
 from tests.integration.wms.proxy import Proxy
+from tests.waiting import eventually
 from wms.app import wms
 from wms.settings import Settings
 
@@ -64,9 +65,7 @@ async def ready(world: World) -> dict[str, Any]:
 
 
 async def until_ready(world: World) -> None:
-    async with asyncio.timeout(30):
-        while set((await ready(world)).values()) != {"ok"}:
-            await asyncio.sleep(0.1)
+    await eventually(lambda: ready(world), lambda words: set(words.values()) == {"ok"})
 
 
 async def test_without_mongodb_every_answer_is_503_and_nothing_is_half_made(

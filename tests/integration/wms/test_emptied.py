@@ -18,6 +18,7 @@ from schemas.events import (
 )
 from tests.integration.wms.conftest import SCHEDD, World, request
 from tests.integration.wms.test_rest_tms import RestTms, at_rest, pending
+from tests.waiting import eventually
 from wms.fleet.repository import INDEXES
 from wms.settings import Settings
 
@@ -92,11 +93,10 @@ async def test_what_comes_after_goes_its_way_and_what_was_under_way_is_dropped(
 
 async def until_indexed(database: Database) -> None:
     """Return when every collection has all its indexes."""
-    async with asyncio.timeout(10):
-        for name, wanted in INDEXES.items():
-            # The one of `_id` is MongoDB's own.
-            while len(await database[name].index_information()) < len(wanted) + 1:
-                await asyncio.sleep(0.05)
+    for name, wanted in INDEXES.items():
+        # The one of `_id` is MongoDB's own.
+        n = len(wanted) + 1
+        await eventually(database[name].index_information, lambda found, n=n: len(found) >= n)
 
 
 async def test_it_may_be_emptied_again_and_again_under_load(world: World, database: Database) -> None:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from runtime.serving import serving
 from schemas.api import AddWorkersRequest
+from tests.waiting import eventually
 from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper
 from wms.gateway.callers import CallerLimits
@@ -77,10 +78,10 @@ async def door(
 
 async def until_refused(http: httpx2.AsyncClient) -> httpx2.Response:
     """Return the first refusal of a good request: by then all that was sent before has its place."""
-    async with asyncio.timeout(20):
-        while (answer := await http.post(PATH, json=GOOD)).status_code == 200:
-            await asyncio.sleep(0.01)
-    return answer
+    refused: httpx2.Response = await eventually(
+        lambda: http.post(PATH, json=GOOD), lambda answer: answer.status_code != 200, pause_s=0.01
+    )
+    return refused
 
 
 async def test_slow_senders_hold_half_of_the_places_and_a_request_without_a_body_always_has_one() -> None:
@@ -104,9 +105,9 @@ async def test_the_bound_comes_before_the_body_whatever_holds_the_places() -> No
     async with door(max_at_once=1, body_patience_s=60) as (http, connect):
         _, writer = await connect()
         writer.write(HEAD)
-        async with asyncio.timeout(20):
-            while (await http.get("/v1/task-directives/TK-1")).status_code == 200:
-                await asyncio.sleep(0.01)
+        await eventually(
+            lambda: http.get("/v1/task-directives/TK-1"), lambda answer: answer.status_code != 200, within_s=20
+        )
         reader, writer = await connect()
         writer.write(HEAD)
         assert (await asyncio.wait_for(reader.read(), 20)).startswith(b"HTTP/1.1 503 ")
@@ -140,9 +141,7 @@ async def test_a_sender_that_goes_away_gives_its_place_back() -> None:
         writer.write(HEAD)
         await until_refused(http)
         writer.close()
-        async with asyncio.timeout(20):
-            while (await http.post(PATH, json=GOOD)).status_code != 200:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: http.post(PATH, json=GOOD), lambda answer: answer.status_code == 200)
 
 
 async def test_slow_bodies_of_one_caller_leave_room_for_the_others() -> None:

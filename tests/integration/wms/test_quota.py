@@ -1,12 +1,11 @@
 """How many workflows one user may have under way."""
 
-import asyncio
-
 import pytest
 
 from schemas.events import QueuesActivated
 from schemas.ids import WorkflowId
 from tests.integration.wms.conftest import World, request
+from tests.waiting import eventually
 from wms.settings import Settings
 
 
@@ -29,9 +28,9 @@ async def test_a_user_at_the_quota_hears_so_until_a_workflow_is_over_and_others_
     )
     assert (await world.post("/v1/workflows", request(), subject="ben")).status_code == 200
     await world.post(f"/v1/workflows/{made['workflow']['workflow_id']}/actions/abort", {})
-    async with asyncio.timeout(20):
-        while (await world.post("/v1/workflows", request())).status_code == 429:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: world.post("/v1/workflows", request()), lambda answer: answer.status_code != 429, within_s=20
+    )
 
 
 @pytest.mark.parametrize("wms_settings", [{"caller_workflows_waiting": 1}], indirect=True)
@@ -42,6 +41,6 @@ async def test_a_user_whose_workflows_wait_for_queues_comes_again_when_these_are
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "2")
     assert refused.json()["error"] == "1 of your workflows wait for their queues, the most that may"
     await world.mqs.say(QueuesActivated(workflow_id=WorkflowId(made["workflow"]["workflow_id"])))
-    async with asyncio.timeout(20):
-        while (await world.post("/v1/workflows", request())).status_code == 429:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: world.post("/v1/workflows", request()), lambda answer: answer.status_code != 429, within_s=20
+    )

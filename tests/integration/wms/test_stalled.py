@@ -1,6 +1,5 @@
 """Work that waits in vain is told with its cause: a real store, and the clock and the counts in the test's hands."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from schemas.ids import Mqid, TaskforceUuid
 from schemas.requests import BacklogsAnswer, BacklogsQuery, QueueBacklog
 from schemas.wire import AnyAnswer, AnyRequest
 from tests.integration.wms.conftest import SCHEDD, World
+from tests.waiting import eventually
 from wms.fleet.clusters import ClusterMap
 from wms.fleet.repository import LIVE
 from wms.fleet.stallwatch import StallWatch
@@ -123,9 +123,10 @@ async def test_queues_that_wait_and_a_broker_that_is_away_are_told(world: World)
     waiting = (await world.submit())["workflow"]["workflow_id"]
     await world.mqs.hear(WorkflowRequested, lambda wanted: wanted.workflow_id == waiting)
     await world.mqs.say(QueuesDeferred(workflow_id=waiting, reason="the broker has no room for 2 queues"))
-    async with asyncio.timeout(10):
-        while not (await world.get(f"/v1/workflows/{waiting}?include=health")).json()["health"]["queues_deferred"]:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: world.get(f"/v1/workflows/{waiting}?include=health"),
+        lambda answer: answer.json()["health"]["queues_deferred"],
+    )
     await watched.look_after(11)
     assert await watched.stalled(waiting) == [("queues-awaited", "ewms workflow list")]
 

@@ -1,6 +1,5 @@
 """What a consumer remembers, with its file and without."""
 
-import asyncio
 import logging
 import sqlite3
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from ewms.memory import Memory, directory_of
 from ewms.received import ReceivedFile
+from tests.waiting import eventually
 
 
 async def opened(directory: Path | None, before: Memory | None = None) -> Memory:
@@ -22,10 +22,8 @@ async def test_one_program_learns_what_another_has_recorded_while_both_run(tmp_p
     assert second.holds("a") is False
     first.add("a")
     await first.record(["a", ""])
-    async with asyncio.timeout(10):
-        # The answer holds for a moment; then the file is to be asked again.
-        while second.holds("a") is not None:
-            await asyncio.sleep(0.02)
+    # The answer holds for a moment; then the file is to be asked again.
+    await eventually(lambda: second.holds("a") is None)
     await second.look_up(["a", "b"])
     assert (second.holds("a"), second.holds("b")) == (True, False)
     await first.close()

@@ -6,12 +6,11 @@ import logging
 import pytest
 
 from pilot.stream.silence import Silence
+from tests.waiting import eventually
 
 
 async def until_told(caplog: pytest.LogCaptureFixture) -> str:
-    async with asyncio.timeout(20):
-        while not caplog.messages:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: caplog.messages)
     return caplog.messages[0]
 
 

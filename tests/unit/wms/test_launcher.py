@@ -1,13 +1,13 @@
 """The launcher's loop: a look that fails is taken again, though nothing more happens that would nudge it."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
 from runtime.store import Store
 from schemas.errors import Unavailable
+from tests.waiting import eventually
 from wms.fleet.clusters import Cluster, ClusterMap
 from wms.fleet.fleet import Fleet
 from wms.fleet.launcher import Launcher
@@ -73,22 +73,16 @@ class Crowd:
         return True
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
 async def test_six_hundred_taskforces_of_one_user_delay_no_other_user() -> None:
     crowd = Crowd(["ada"] * 600 + ["bob", "eve", "bob"])
     launcher = Launcher(cast(Store, crowd), cast(Fleet, crowd), ClusterMap({"osg": Cluster(schedd="ap1")}))
     await launcher.start()
     try:
-        await until(lambda: len(crowd.launched) == 4)
+        await eventually(lambda: len(crowd.launched) == 4)
         assert sorted(crowd.launched) == ["ada", "ada", "bob", "eve"]
         crowd.unanswered.clear()
         launcher.nudge()
-        await until(lambda: len(crowd.launched) == 8)
+        await eventually(lambda: len(crowd.launched) == 8)
         assert "bob" in crowd.launched[4:]
     finally:
         await launcher.stop()
@@ -99,6 +93,6 @@ async def test_one_user_alone_has_the_whole_window() -> None:
     launcher = Launcher(cast(Store, crowd), cast(Fleet, crowd), ClusterMap({"osg": Cluster(schedd="ap1")}))
     await launcher.start()
     try:
-        await until(lambda: not crowd.waiting)
+        await eventually(lambda: not crowd.waiting)
     finally:
         await launcher.stop()
