@@ -27,11 +27,11 @@ test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k n
 	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) $(ARGS)
 
 test-fast: $(READY) ## the tests that need no service, side by side, in about a minute  [ARGS='-k name']
-	@$(BIN)/python -m pytest --numprocesses=auto --hypothesis-profile=fast --quiet --no-header \
+	@$(BIN)/python -m pytest --numprocesses=auto --hypothesis-profile=fast -p no:schemathesis --quiet --no-header \
 	  tests/unit tests/contract --ignore=tests/contract/conformance $(ARGS)
 
 unit: $(READY) ## only the tests that need no service
-	$(BIN)/python -m pytest tests/unit tests/contract --ignore=tests/contract/conformance $(ARGS)
+	$(BIN)/python -m pytest -p no:schemathesis tests/unit tests/contract --ignore=tests/contract/conformance $(ARGS)
 
 fuzz: $(READY) ## the tests that draw their examples, with twenty times as many  [ARGS='tests/unit/wms']
 	@$(BIN)/python -m deploy.local prepare
