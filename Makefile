@@ -67,7 +67,7 @@ soak: $(READY) ## half an hour under load: does a process of ours grow?  [MINUTE
 hostile: $(READY) ## let one hostile user of each kind at a running system while another works  [ARGS='--kinds unread']
 	$(BIN)/python -m tests.campaigns.hostile $(ARGS)
 
-endings: $(READY) ## 60 workflows that each meet a trouble: does every one end, and say why?  [ARGS='--runs 10 --seed 7']
+endings: $(READY) ## 60 workflows that each meet a trouble: does every one end, and say why?  [ARGS='--runs 10 --seed 7 --trouble BUG']
 	$(BIN)/python -m tests.campaigns.endings $(ARGS)
 
 lock: $(READY) ## resolve the dependencies again into requirements.lock

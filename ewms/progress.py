@@ -146,7 +146,11 @@ def problems(facts: Facts) -> list[Problem]:
     n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
     if n_fatal:
         found.append(Problem(f"{n_fatal} pilot(s) ended with an error", logs))
-    found += [Problem(f"{n} worker(s): {error}", errors) for error, n in list(state.task_errors.items())[:3]]
+    found += [
+        # No attempt at an event is reported where the image cannot be used: only the logs tell of it.
+        Problem(f"{n} worker(s): {error}", logs if error.startswith("ImageUnusable(") else errors)
+        for error, n in list(state.task_errors.items())[:3]
+    ]
     return found
 
 

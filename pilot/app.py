@@ -26,7 +26,7 @@ from pilot.run import Pilot
 from pilot.runtimes.docker import Docker
 from pilot.runtimes.found import found
 from pilot.settings import TASK_FILE, Settings, chirp, settings
-from pilot.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts
+from pilot.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts, read_charges
 from schemas.errors import EWMSError
 from schemas.legacywire import Wire, check_codec
 from schemas.statuses import PilotStatus
@@ -35,6 +35,8 @@ log = logging.getLogger("pilot")
 
 #: The exit status of a pilot whose variables do not make sense.
 EXIT_USAGE = 2
+
+_MAX_AD_BYTES = 1024 * 1024
 
 
 def main() -> int:
@@ -201,13 +203,18 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
         external=external,
         born_s=began_s(),
         whereabouts=_whereabouts(environment),
+        charges_events=read_charges(environment, _read_ad(environment, JOB_AD)),
     )
 
 
 def _whereabouts(environment: Mapping[str, str]) -> Whereabouts:
     """Return where this pilot is, as HTCondor's ads and the machine itself tell."""
-    machine_ad, job_ad = (read_tail(path) if (path := environment.get(name)) else "" for name in (MACHINE_AD, JOB_AD))
+    machine_ad, job_ad = (_read_ad(environment, name) for name in (MACHINE_AD, JOB_AD))
     return find_whereabouts(environment, machine_ad=machine_ad, job_ad=job_ad, node=platform.node())
+
+
+def _read_ad(environment: Mapping[str, str], name: str) -> str:
+    return read_tail(path, _MAX_AD_BYTES) if (path := environment.get(name)) else ""
 
 
 def _external(told: Settings, kept: Places) -> tuple[tuple[Mount, ...], tuple[Pin, ...]]:

@@ -117,9 +117,10 @@ class Chirper:
         self.status(PilotStatus.STARTED)
         self._task = asyncio.create_task(self._speak(), name="chirps")
 
-    def status(self, status: PilotStatus, error: str = "", traceback: str = "") -> None:
-        """Say a status at once."""
-        self._backlog = chirps.with_status(self._backlog, status, error, traceback)
+    def status(self, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = "") -> None:
+        """Say a status at once, and which machine is bad, if one is."""
+        bad = f"{int(time.time())} {bad_machine}" if bad_machine else ""
+        self._backlog = chirps.with_status(self._backlog, status, error, traceback, bad_machine=bad)
         self._changed.set()
 
     def counters(self, *, n_failed: int, n_success: int, failure: Failure | None = None) -> None:

@@ -34,14 +34,23 @@ class Backlog:
     #: The error that was sent last, and whether the one that waits is another.
     said_error: Value = ""
     has_news: bool = False
+    #: Whether there was a success. The first is news: it tells that the task does not fail everywhere.
+    has_success: bool = False
     #: How long the next news waits, and when the last were sent.
     news_wait_s: float = NEWS_S
     news_at_s: float = float("-inf")
 
 
-def with_status(backlog: Backlog, status: PilotStatus, error: str = "", traceback: str = "") -> Backlog:
+def with_status(
+    backlog: Backlog, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = ""
+) -> Backlog:
     """Return `backlog` with a new status and, where there is one, the error behind it."""
-    said = {ChirpAttribute.STATUS: status.value, ChirpAttribute.ERROR: error, ChirpAttribute.ERROR_TRACEBACK: traceback}
+    said = {
+        ChirpAttribute.STATUS: status.value,
+        ChirpAttribute.ERROR: error,
+        ChirpAttribute.ERROR_TRACEBACK: traceback,
+        ChirpAttribute.BAD_MACHINE: bad_machine,
+    }
     values = {attribute: value for attribute, value in said.items() if value}
     return replace(backlog, values={**backlog.values, **values}, urgent=True)
 
@@ -56,8 +65,14 @@ def with_counters(backlog: Backlog, *, n_failed: int, n_success: int, error: str
         ChirpAttribute.ERROR_TRACEBACK: traceback,
     }
     values = {attribute: value for attribute, value in said.items() if value}
-    has_news = backlog.has_news or (bool(error) and error != backlog.said_error)
-    return replace(backlog, values={**backlog.values, **values}, has_news=has_news)
+    is_first_success = n_success > 0 and not backlog.has_success
+    has_news = backlog.has_news or is_first_success or (bool(error) and error != backlog.said_error)
+    return replace(
+        backlog,
+        values={**backlog.values, **values},
+        has_news=has_news,
+        has_success=backlog.has_success or is_first_success,
+    )
 
 
 def due_at(backlog: Backlog) -> float | None:

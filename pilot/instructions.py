@@ -101,11 +101,12 @@ class KillAll:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Chirp a status, with the error that goes with it."""
+    """Chirp a status, with the error that goes with it; and, if that speaks against the worker, its machine."""
 
     status: PilotStatus
     error: str = ""
     traceback: str = ""
+    is_bad: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def finished(state: State, now_s: float, instructions: list[Instruction]) -> Ste
     if not error:
         state, instructions = reported(state, PilotStatus.DONE, instructions)
         return exited(state, 0, instructions)
-    instructions.append(Report(PilotStatus.FATAL_ERROR, error, state.traceback))
+    instructions.append(Report(PilotStatus.FATAL_ERROR, error, state.traceback, state.is_bad))
     if _is_to_keep_its_slot(state):
         state = replace(state, stage=Stage.QUARANTINED, until_s=now_s + state.policy.quarantine_s, away_since_s=None)
         return state, instructions

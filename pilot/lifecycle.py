@@ -16,6 +16,7 @@ from pilot.lookahead import LONG_S, long, prefetch
 from pilot.outcome import confirmed, ended, refused
 from pilot.retiring import end_work, has_to_retire, is_time_up, retired, retires_at
 from pilot.state import Policy, Stage, State
+from pilot.stepaside import come_back
 from pilot.steps import Step, reported, settled
 from pilot.stimuli import (
     Arrived,
@@ -88,7 +89,9 @@ def wake_at(state: State) -> float | None:
     if state.away_since_s is not None:
         due.append(state.ticked_s + _AWAY_CHECK_S)
     elif state.stage is Stage.LISTENING:
-        if state.empty:
+        if state.aside_until_s is not None:
+            due.append(state.aside_until_s)
+        elif state.empty:
             due.append(_idle_at(state))
         if (at_s := verdict_due_at(state)) is not None:
             due.append(at_s)
@@ -191,6 +194,8 @@ def _tick(state: State, stimulus: Tick) -> Step:
         if _due(verdict_due_at(state), now_s):
             state, charged = charge_events(replace(state, quiet_since_s=now_s))
             return onward(state, now_s, charged)
+        if state.aside_until_s is not None:
+            return onward(come_back(state, now_s), now_s, []) if _due(state.aside_until_s, now_s) else (state, [])
         if state.empty and _due(_idle_at(state), now_s):
             state, instructions = drained(state)
             return finished(state, now_s, instructions)

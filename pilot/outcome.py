@@ -9,6 +9,7 @@ from pilot.leaving import drained
 from pilot.lookahead import paced
 from pilot.retiring import cut_off, overrun
 from pilot.state import OpenVerdict, Settling, Stage, State
+from pilot.stepaside import note_charged
 from pilot.steps import Step, settled
 from pilot.stimuli import Confirmed, Ended, Held, Refused
 from pilot.taking import onward
@@ -45,7 +46,7 @@ def ended(state: State, stimulus: Ended) -> Step:
 
 def _succeeded(state: State, held: Held) -> Step:
     fatal = "" if state.is_bad else state.fatal
-    state = replace(state, n_success=state.n_success + 1, failed_in_a_row=(), fatal=fatal, is_bad=False)
+    state = replace(state, n_success=state.n_success + 1, failed_in_a_row=(), fatal=fatal, is_bad=False, charged=0)
     state, charged = charge_events(state)
     return state, [settled(held, How.ACK), *charged, Count(state.n_failed, state.n_success)]
 
@@ -69,6 +70,7 @@ def _failed(state: State, held: Held, failure: Failure, now_s: float) -> Step:
         instructions.append(PublishDeadLetter(held.key, failure, held.attempt))
     else:
         instructions.append(settled(held, How.REJECT, failure))
+        state = note_charged(state, held)
     if state.stage is Stage.LISTENING and not okay:
         more: list[Instruction] = []
         if policy.judges_worker and is_worker_bad(state):

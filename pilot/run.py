@@ -82,10 +82,13 @@ class Pilot:
         external: tuple[Mount, ...],
         born_s: float,
         whereabouts: Whereabouts,
+        charges_events: bool,
     ) -> None:
         """`born_s` is when this process began, on the event loop's clock: from then on the worker's runtime counts."""
         self._settings = settings
         self._born_s = born_s
+        self._whereabouts = whereabouts
+        self._charges_events = charges_events
         self._queues = queues
         self._chirper = chirper
         self._reports = Reports(settings, queues, whereabouts)
@@ -143,7 +146,7 @@ class Pilot:
 
     def _policy(self) -> Policy:
         ends_s = end_of_work_s(self._born_s, self._settings.worker_runtime_s)
-        return policy(self._settings, ends_s=ends_s)
+        return policy(self._settings, ends_s=ends_s, charges_events=self._charges_events)
 
     def stop(self) -> None:
         """Ask the pilot to leave."""
@@ -203,11 +206,11 @@ class Pilot:
                 self._publishing.dead_letter(
                     key, *self._deliveries[key], failure=failure, attempt=attempt, after_s=after_s
                 )
-            case Report(status, error, traceback):
+            case Report(status, error, traceback, is_bad):
                 log.log(logging.ERROR if error else logging.INFO, "%s%s", status, f": {error}" if error else "")
                 if traceback:
                     log.error("the last task's own words:\n%s", traceback)
-                self._chirper.status(status, error, traceback)
+                self._chirper.status(status, error, traceback, bad_machine=self._whereabouts.machine if is_bad else "")
             case Listen(prefetch):
                 self._spawn(self._listen(prefetch), self._others)
             case StopListening():
@@ -317,10 +320,13 @@ class Pilot:
     # Events out.
 
     def _report(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
-        """Report a failed attempt, if it is one."""
-        run, entry = self._runs.get(key), self._deliveries.get(key)
-        if failure is not None and run is not None and entry is not None:
-            self._reports.report(*entry, run, failure=failure, gave_up=gave_up)
+        """Report a failed attempt, if it is one. An event that is given up at once has no run; its time is now."""
+        entry = self._deliveries.get(key)
+        if failure is None or entry is None:
+            return
+        now_s = self._loop.time()
+        run = self._runs.get(key) or Run(entry[1].event, started_s=now_s, ended_s=now_s)
+        self._reports.report(*entry, run, failure=failure, gave_up=gave_up)
 
     def _published(self, key: int, refused: Failure | None, passing: bool) -> None:
         now_s = self._loop.time()

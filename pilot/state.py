@@ -47,6 +47,8 @@ class Policy:
     has_init: bool = False
     source: bool = False
     warm: bool = False
+    #: Whether the task fails everywhere, so that a failure is the event's before the pilot's first success too.
+    charges_events: bool = False
     #: How long the worker lives, and when the pilot must be done with its tasks; None: no limit.
     runtime_s: float = 0.0
     ends_s: float | None = None
@@ -57,7 +59,7 @@ class Policy:
         return not self.stop_on_error and self.max_failures_in_a_row > 0
 
 
-def policy(settings: Settings, *, ends_s: float | None = None) -> Policy:
+def policy(settings: Settings, *, ends_s: float | None = None, charges_events: bool = False) -> Policy:
     """Return what the lifecycle needs of the settings, for a pilot that must be done with its tasks at `ends_s`."""
     return Policy(
         concurrency=settings.concurrency,
@@ -73,6 +75,7 @@ def policy(settings: Settings, *, ends_s: float | None = None) -> Policy:
         has_init=settings.init is not None,
         source=not settings.inputs,
         warm=settings.task_mode is TaskMode.STREAM,
+        charges_events=charges_events,
         runtime_s=settings.worker_runtime_s or 0.0,
         ends_s=ends_s,
     )
@@ -125,6 +128,9 @@ class State:
     n_failed: int = 0
     n_success: int = 0
     failed_in_a_row: tuple[EventId, ...] = ()
+    #: The highest attempt that was charged before the first success, and until when that event is left to others.
+    charged: int = 0
+    aside_until_s: float | None = None
     errors: tuple[str, ...] = ()
     traceback: str = ""
     #: Why the pilot itself cannot go on, and whether that speaks against its worker.
@@ -140,6 +146,11 @@ class State:
     ready_s: float = 0.0
     time_up: bool = False
     reported: PilotStatus = PilotStatus.STARTED
+
+    @property
+    def blames_events(self) -> bool:
+        """Whether this pilot knows before its own first success that failures are the events' fault."""
+        return self.policy.charges_events and self.policy.judges_worker and not self.n_success
 
     @property
     def empty(self) -> bool:

@@ -8,6 +8,7 @@ from pilot.leaving import finished
 from pilot.lookahead import prefetch
 from pilot.retiring import has_to_retire, retired
 from pilot.state import Settling, Stage, State
+from pilot.stepaside import has_to_step_aside, step_aside
 from pilot.steps import Step, reported, settled
 from pilot.stimuli import Arrived, Held
 from pilot.suspects import choose_next, explain_kills, is_suspect
@@ -72,6 +73,10 @@ def onward(state: State, now_s: float, instructions: list[Instruction]) -> Step:
         return state, instructions
     if has_to_retire(state, now_s):
         return retired(state, now_s, instructions)
+    if state.aside_until_s is not None:
+        return state, instructions
+    if has_to_step_aside(state):
+        return step_aside(state, now_s, instructions)
     # What is kept until its verdict falls must not keep the next event away.
     n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch) + len(state.open)
     is_wanted = not state.listening or n != state.prefetch

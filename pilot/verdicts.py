@@ -12,6 +12,9 @@ tries another event. The same holds at any time for a failure of the container r
 An event that has been charged before, or that two pilots gave back, is *known to fail*: its failure counts at once, and
 says nothing of this worker. Else a task that fails on everything would go round for ever.
 
+Where the task fails on every worker, TMS says so in the job. Then each failure counts at once, and no worker is bad,
+until this pilot has a success of its own.
+
 A worker may also go bad later. Then so many fresh events fail in a row as the task's own rate of failures does not
 explain.
 """
@@ -23,6 +26,7 @@ from pilot.errors import Failure
 from pilot.instructions import How, Instruction
 from pilot.leaving import drained
 from pilot.state import Stage, State
+from pilot.stepaside import note_charged
 from pilot.steps import Step, settled
 from pilot.stimuli import Held
 from schemas.dataevents import DeadReason
@@ -51,6 +55,7 @@ def is_open(state: State, held: Held, failure: Failure) -> bool:
     policy = state.policy
     return (
         policy.judges_worker
+        and not state.blames_events
         and held.live
         and not failure.final
         and failure.reason not in _EVENTS_OWN
@@ -72,7 +77,7 @@ def row_after(state: State, held: Held, failure: Failure) -> tuple[EventId, ...]
 def is_worker_bad(state: State) -> bool:
     """Return whether the events that failed one after the other speak against this worker."""
     least = state.policy.max_failures_in_a_row
-    if least <= 0:
+    if least <= 0 or state.blames_events:
         return False
     if state.n_success and state.policy.judges_worker:
         n_others = state.n_failed - len(state.failed_in_a_row)
@@ -93,6 +98,8 @@ def condemn_worker(state: State) -> Step:
 def charge_events(state: State) -> Step:
     """Count the failures whose verdict was open against their events."""
     charged: list[Instruction] = [settled(it.held, How.REJECT, it.failure) for it in state.open.values()]
+    for it in state.open.values():
+        state = note_charged(state, it.held)
     return replace(state, open={}), charged
 
 

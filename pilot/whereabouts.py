@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from schemas.pilotcharges import JOB_CHARGES, LOCAL_CHARGES
+
 MACHINE_AD = "_CONDOR_MACHINE_AD"
 JOB_AD = "_CONDOR_JOB_AD"
 LOCAL_JOB = "_EWMS_LOCAL_JOB"
@@ -46,6 +48,11 @@ def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad:
         worker=_number(job.get("procid") or local.partition(".")[0]),
         cluster=_number(job.get("clusterid", "")),
     )
+
+
+def read_charges(environment: Mapping[str, str], job_ad: str) -> bool:
+    """Return whether TMS has said that the task fails on every worker: then each failure counts at once."""
+    return bool(environment.get(LOCAL_CHARGES)) or _attributes(job_ad).get(JOB_CHARGES.lower()) == "true"
 
 
 def _attributes(ad: str) -> dict[str, str]:

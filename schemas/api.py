@@ -166,7 +166,7 @@ class StallCause(Object):
     cause: Annotated[
         str,
         Field(
-            description="queues-awaited, broker-away, paused, no-takers, takes-nothing; "
+            description="queues-awaited, broker-away, all-bad, paused, no-takers, takes-nothing; "
             "or why no worker comes: tms-silent, start-failed, no-slot, held, pilot-failed, gone, suspended, ended"
         ),
     ]

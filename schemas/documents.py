@@ -126,6 +126,8 @@ class TaskforceDocument(Taskforce):
     exit_codes: dict[str, int] = Field(default_factory=dict)
     #: Why no slot of the pool can take the jobs that wait, as the TMS last said.
     unmatched: str = ""
+    #: Whether the task fails on every worker, as the TMS last said.
+    all_bad: bool = False
 
 
 class GroupState(StrEnum):

@@ -280,6 +280,8 @@ class Snapshot(BaseModel):
     exit_codes: dict[str, int] = Field(default_factory=dict)
     #: Why no slot of the pool can take the jobs that wait; empty: some can, or the TMS has not looked yet.
     unmatched: str = ""
+    #: Whether the task fails on every worker, so that each failure counts against its event at once.
+    all_bad: bool = False
 
 
 class TaskforceStatuses(Payload):

@@ -53,3 +53,5 @@ class ChirpAttribute(StrEnum):
     TASKS_SUCCESS = "HTChirpEWMSPilotTasksSuccess"
     ERROR = "HTChirpEWMSPilotError"
     ERROR_TRACEBACK = "HTChirpEWMSPilotErrorTraceback"
+    #: `<seconds since 1970> <machine>`: the pilot has found its worker bad. Ours, not the contract's.
+    BAD_MACHINE = "HTChirpEWMSPilotBadMachine"

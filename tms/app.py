@@ -18,6 +18,7 @@ from tms.ended import Ended
 from tms.forcing import Forcer
 from tms.home import Home
 from tms.inputs import InputFiles
+from tms.judging import Judge
 from tms.keeping import Keeper
 from tms.matching import Matching
 from tms.orders import Orders
@@ -107,6 +108,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         await stack.enter_async_context(_running(sweep.run(), "sweep"))
         await stack.enter_async_context(_running(renewal.run(), "renewal"))
         await stack.enter_async_context(_running(Matching(pool, watch).run(), "matching"))
+        await stack.enter_async_context(_running(Judge(pool, watch).run(), "bad workers"))
         await stack.enter_async_context(_running(Forcer(pool=pool, watch=watch).run(), "forced removals"))
 
         checks["control"] = bus.ping

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from tms.jobevents import ClusterRemoved
 from tms.statuses import Tally
+from tms.trials import Condemned, Trials
 
 _MAGIC = b"EWMS-CHECKPOINT 1\n"
 
@@ -55,6 +56,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "words": tally.words,
         "errors": by_text,
         "exits": list(tally.exits.items()),
+        "condemned": [[proc, one.machine, one.at_s] for proc, one in tally.trials.condemned.items()],
+        "succeeded": sorted(tally.trials.succeeded),
     }
     return b"%s%s\n%s" % (_MAGIC, json.dumps(header).encode(), body)
 
@@ -79,6 +82,11 @@ def from_bytes(data: bytes) -> Checkpoint | None:
             exits=dict(header["exits"]),
             cluster_id=header["cluster_id"],
             removed=removed and ClusterRemoved(removed["cluster_id"], _instant(removed["at"])),
+            # A checkpoint of an older TMS has none.
+            trials=Trials(
+                {proc: Condemned(machine, at_s) for proc, machine, at_s in header.get("condemned", [])},
+                set(header.get("succeeded", [])),
+            ),
         )
         return Checkpoint(
             inode=header["inode"],

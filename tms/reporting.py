@@ -5,7 +5,7 @@ reported once, and a report that was lost is made up for by the next. `(epoch, s
 that did not change is repeated now and then: its `as_of` tells who reads it that it is still true (G7).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -35,22 +35,27 @@ class Reporting:
         self,
         tallies: Mapping[TaskforceUuid, Tally],
         unmatched: Mapping[TaskforceUuid, str] = MappingProxyType({}),
+        all_bad: Set[TaskforceUuid] = frozenset(),
         *,
         as_of: datetime,
     ) -> list[TaskforceStatuses]:
         """Return the reports of those of `tallies` that differ from what was last confirmed, or were so long ago.
 
-        `unmatched` says why no slot can take the waiting jobs of a taskforce.
+        `unmatched` says why no slot can take the waiting jobs of a taskforce; `all_bad` are those whose task fails on
+        every worker.
 
         Asking again without `confirmed` gives the same again, with higher numbers.
         """
         snapshots = []
         for uuid, tally in tallies.items():
-            counted = _Counted(tally.compound(), tally.top_errors(), _exit_codes(tally), unmatched.get(uuid, ""))
+            counted = _Counted(
+                tally.compound(), tally.top_errors(), _exit_codes(tally), unmatched.get(uuid, ""), uuid in all_bad
+            )
             said = self._said.get(uuid)
             if (
                 said is None
-                or (said.compound_statuses, said.top_task_errors, said.exit_codes, said.unmatched) != counted
+                or (said.compound_statuses, said.top_task_errors, said.exit_codes, said.unmatched, said.all_bad)
+                != counted
                 or as_of - said.as_of >= REPEAT_AFTER
             ):
                 snapshots.append(self._snapshot(uuid, counted, as_of))
@@ -80,6 +85,7 @@ class Reporting:
             top_task_errors=counted.errors,
             exit_codes=counted.exit_codes,
             unmatched=counted.unmatched,
+            all_bad=counted.all_bad,
         )
 
 
@@ -90,6 +96,7 @@ class _Counted(NamedTuple):
     errors: TopTaskErrors
     exit_codes: dict[str, int]
     unmatched: str
+    all_bad: bool
 
 
 def _exit_codes(tally: Tally) -> dict[str, int]:

@@ -9,12 +9,15 @@ A taskforce has the workers that its user asked for until it is stopped, so near
     DONE, FAILED, a signal, any other    starts again: at once after a steady life, else after a pause
 
 A pause is the gap between the last two starts, doubled: a pilot that fails at every start costs one start in ten
-minutes at last. The table has two readers. HTCondor evaluates `exit_commands`, where a pause is a hold whose subcode
-is its length; the local pool calls `decide_restart`.
+minutes at last. A pilot that a signal has ended did not fail to start. Most often its event killed it, and the event
+has an end. So its pause is the first one each time, until the job has started often. The table has two readers.
+HTCondor evaluates `exit_commands`, where a pause is a hold whose subcode is its length; the local pool calls
+`decide_restart`.
 """
 
 from dataclasses import dataclass
 
+from schemas.pilotcharges import JOB_CHARGES
 from schemas.pilotexits import PilotExit
 
 #: The first pause, and the longest: of a pilot that failed, and of one that merely found nothing to do.
@@ -25,6 +28,10 @@ MAX_IDLE_PAUSE_S = 120
 STEADY_LIFE_S = 120
 #: How often a source is started at most.
 MAX_SOURCE_STARTS = 5
+#: The pauses after a signal begin to grow when a job has started so often.
+KILLED_STARTS = 10
+#: Shells and container runtimes make this much and its number of a signal.
+_SIGNAL_BASE = 128
 
 #: HTCondor's hold code for the job's own policy. The subcode of a pause is its length in seconds, and this much more
 #: after a bad worker.
@@ -39,6 +46,11 @@ AVOIDED_S = 900
 #: Source: HTCondor manual, "Hold Reason Codes".
 MACHINE_CODES = (6, 7, 8, 9, 10, 11, 12, 13, 14, 18, 19, 34, 35, 45)
 MACHINE_PAUSE_S = 300
+
+#: The attributes of a job that TMS sets when workers were found bad: its events are charged, machines are avoided
+#: at all, which ones, and until when.
+CHARGES, AVOIDS = JOB_CHARGES, "EWMSAvoidsMachines"
+MACHINES, AVOIDED_UNTIL = "EWMSAvoidedMachines", "EWMSAvoidedUntil"
 
 _OVER = (PilotExit.UNUSABLE, PilotExit.CLOSED)
 
@@ -73,12 +85,18 @@ def decide_restart(
         return Over()
     if exit_code != PilotExit.BAD_WORKER and ended_s - started_s >= steady_life_s(max_runtime_s):
         return Again(0)
+    if _is_by_signal(exit_code) and n_starts <= KILLED_STARTS:
+        return Again(FIRST_PAUSE_S)
     longest_s = MAX_IDLE_PAUSE_S if exit_code == PilotExit.DONE else MAX_PAUSE_S
     gap_s = None if last_started_s is None else started_s - last_started_s
     # After a longer gap than any pause the pilot before had a steady life, or the pool was full.
     if gap_s is None or gap_s > MAX_PAUSE_S + STEADY_LIFE_S:
         return Again(FIRST_PAUSE_S)
     return Again(int(min(longest_s, max(FIRST_PAUSE_S, 2 * gap_s))))
+
+
+def _is_by_signal(exit_code: int) -> bool:
+    return exit_code < 0 or exit_code > _SIGNAL_BASE
 
 
 def steady_life_s(max_runtime_s: float) -> int:
@@ -100,6 +118,8 @@ def exit_commands(*, is_source: bool, max_runtime_s: int) -> dict[str, str]:
     at_once = f"!{is_bad} && {is_steady}"
     gap = "(JobCurrentStartDate - JobLastStartDate)"
     is_first = f"JobLastStartDate is undefined || JobLastStartDate <= 0 || {gap} > {MAX_PAUSE_S + STEADY_LIFE_S}"
+    is_by_signal = f"(ExitBySignal =?= true || ExitCode > {_SIGNAL_BASE})"
+    is_first = f"{is_first} || ({is_by_signal} && NumJobStarts <= {KILLED_STARTS})"
     longest = f"ifThenElse({exited}{int(PilotExit.DONE)}, {MAX_IDLE_PAUSE_S}, {MAX_PAUSE_S})"
     doubled = f"min({{{longest}, max({{{FIRST_PAUSE_S}, 2 * {gap}}})}})"
     mark = f"ifThenElse({is_bad}, {BAD_MARK}, 0)"
@@ -123,7 +143,10 @@ def avoid_commands() -> dict[str, str | int]:
 
 
 def avoid_requirement() -> str:
-    """Return the requirement by which a job keeps away from the last machines for a while after a bad worker.
+    """Return the requirement by which a job keeps away from machines where workers were bad.
+
+    Those are its own last machines, for a while after a bad worker, and those that TMS names for the whole taskforce.
+    None is avoided where TMS says so: no other machine is there, or the task fails on all.
 
     HTCondor writes the machine of the last run to the places 0 and 1. A job that was never started has none of the
     attributes that are compared, so all of them stay one kind for the negotiator. Source: tried with HTCondor 25.14.
@@ -131,7 +154,9 @@ def avoid_requirement() -> str:
     was_bad = f"LastHoldReasonCode =?= {PAUSE_CODE} && LastHoldReasonSubCode >= {BAD_MARK}"
     is_over = f"time() - JobCurrentStartDate > {AVOIDED_S}"
     others = " && ".join(f"TARGET.Machine =!= MachineAttrMachine{n}" for n in range(N_AVOIDED + 1))
-    return f"!({was_bad}) || ({is_over}) || ({others})"
+    own = f"!({was_bad}) || ({is_over}) || ({others})"
+    named = f"{MACHINES} is undefined || time() > {AVOIDED_UNTIL} || !member(TARGET.Machine, {MACHINES})"
+    return f"{AVOIDS} =?= false || (({own}) && ({named}))"
 
 
 def vacate_command(max_runtime_s: int) -> dict[str, str]:

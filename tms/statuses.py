@@ -25,6 +25,7 @@ from tms.jobevents import (
     JobMoved,
     PilotChirped,
 )
+from tms.trials import Trials
 
 #: The status a job has after an event. A job whose shadow died, or that could not be reached again, goes back to the
 #: queue as an evicted one does; an unsuspended one goes on running. Source: HTCondor manual, "Job Event Log Codes".
@@ -77,6 +78,8 @@ class Tally:
     exits: Counter[int] = field(default_factory=Counter)
     cluster_id: int | None = None
     removed: ClusterRemoved | None = None
+    #: Which workers were found bad, and whether one has succeeded.
+    trials: Trials = field(default_factory=Trials)
     _counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     _n_errors: Counter[str] = field(default_factory=Counter)
     _n_seen: int = 0
@@ -94,6 +97,7 @@ class Tally:
         exits: Mapping[int, int],
         cluster_id: int | None,
         removed: ClusterRemoved | None,
+        trials: Trials,
     ) -> Self:
         """Return the tally whose parts were kept in a checkpoint; the counts are made anew."""
         tally = cls(
@@ -106,6 +110,7 @@ class Tally:
             Counter(exits),
             cluster_id,
             removed,
+            trials,
         )
         for proc, job in enumerate(tally.jobs):
             if job != _UNSEEN:
@@ -123,6 +128,10 @@ class Tally:
                     self._chirped(event.proc, event.value)
                 elif event.attribute == "Error":
                     self._failed(event.proc, event.value)
+                elif event.attribute == "TasksSuccess":
+                    self.trials.acquit(event.proc)
+                elif event.attribute == "BadMachine":
+                    self.trials.condemn(event.proc, event.value)
             elif isinstance(event, JobMoved):
                 status = _INDEX_AFTER.get(event.type)
                 if status is not None:

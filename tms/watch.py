@@ -5,7 +5,7 @@ after a crash in between it is said again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Set
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
@@ -53,6 +53,8 @@ class Watch:
         self._again: set[TaskforceUuid] = set()
         #: Why no slot can take the jobs that wait, by taskforce.
         self._unmatched: Mapping[TaskforceUuid, str] = {}
+        #: The taskforces whose task fails on every worker.
+        self._all_bad: Set[TaskforceUuid] = frozenset()
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._saved_at = 0.0
@@ -71,6 +73,15 @@ class Watch:
         """Report from now on why no slot can take the jobs of just these taskforces."""
         before, self._unmatched = self._unmatched, unmatched
         self._touch({u for u in before.keys() | unmatched.keys() if before.get(u) != unmatched.get(u)})
+
+    def tallies(self) -> dict[TaskforceUuid, Tally]:
+        """Return what the followed logs have told, by taskforce."""
+        return {uuid: joblog.tally for uuid, joblog in self._logs.items()}
+
+    def note_all_bad(self, all_bad: Set[TaskforceUuid]) -> None:
+        """Report from now on that the task of just these taskforces fails on every worker."""
+        before, self._all_bad = self._all_bad, all_bad
+        self._touch(set(before ^ all_bad))
 
     async def load(self) -> None:
         """Follow every taskforce that has a log and is not over."""
@@ -174,7 +185,7 @@ class Watch:
     async def _report(self, changed: Iterable[TaskforceUuid]) -> None:
         joblogs = {uuid: self._logs[uuid] for uuid in changed if uuid in self._logs}
         tallies = {uuid: joblog.tally for uuid, joblog in joblogs.items() if joblog.tally.cluster_id is not None}
-        for report in self._reporting.due(tallies, self._unmatched, as_of=self._voice.now()):
+        for report in self._reporting.due(tallies, self._unmatched, self._all_bad, as_of=self._voice.now()):
             await self._voice.say(report)
             self._reporting.confirmed(report)
 

@@ -8,6 +8,7 @@ judged by tests/campaigns/troubles.py. The exit status is 1 if one run has a fau
     make endings                            60 runs, a random seed
     make endings ARGS='--runs 10 --seed 7'
     make endings ARGS='--seed 7 --only 31'
+    make endings ARGS='--runs 10 --trouble POISON --trouble BLACK_HOLE'
 """
 
 import argparse
@@ -51,10 +52,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
     parser.add_argument("--only", type=int, help="the number of the one run to repeat")
+    names = [trouble.name for trouble in Trouble]
+    parser.add_argument("--trouble", choices=names, action="append", help="only this trouble; may be repeated")
     parser.add_argument("--report", type=Path, help="a file for the faults as JSON")
     arguments = parser.parse_args(words)
     console = Console()
-    planned = plan_runs(arguments.seed, arguments.runs)
+    planned = plan_runs(arguments.seed, arguments.runs, {Trouble[name] for name in arguments.trouble or names})
     chosen = [run for run in planned if arguments.only in {None, run.number}]
     console.print(f"seed {arguments.seed}, {len(chosen)} runs, load {os.getloadavg()[0]:.1f}", highlight=False)
     with (
@@ -113,13 +116,16 @@ def _carry_out(stack: Stack, planned: PlannedRun, directory: Path) -> Ending:
             with run.queue("in").publisher(active_timeout=120, close_inputs=True) as publisher:
                 for number in range(N_EVENTS):
                     publisher.send(str(number), key=number)
-            holds_within(lambda: bool(collector.counts), _PATIENCE_S, pause_s=0.3)
+            if planned.good:
+                holds_within(lambda: bool(collector.counts), _PATIENCE_S, pause_s=0.3)
             saboteur.begin()
             outcome = ""
             with suppress(EWMSError):
                 outcome = run.wait("over", timeout=_PATIENCE_S).word
             holds_within(lambda: planned.good <= collector.counts.keys(), 30, pause_s=0.3)
             dead, faults = _read_dead_letters(run)
+            if planned.trouble is Trouble.ALL_FAIL and "all-bad" not in watcher.causes:
+                faults = (*faults, f"nobody was told that the task fails on everything: {sorted(watcher.causes)}")
             if not outcome:
                 faults = (*faults, *(f"stalled: {cause.text}" for cause in _causes(run)))
                 run.abort()
@@ -205,6 +211,8 @@ class _Watcher:
 
     def __init__(self, run: Run) -> None:
         self.unseen_stall_s = 0.0
+        #: The causes that the run was stalled for.
+        self.causes: set[str] = set()
         self._run = run
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch)
@@ -214,6 +222,7 @@ class _Watcher:
         since: float | None = None
         while not self._over.wait(_LOOK_S):
             with suppress(EWMSError):
+                self.causes |= {cause.cause for cause in _causes(self._run)}
                 if not self._is_stalled_unseen():
                     since = None
                 elif since is None:

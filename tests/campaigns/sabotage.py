@@ -27,6 +27,7 @@ _BAD: Mapping[Trouble, str] = {
     # The parent of the task is its pilot: on the platform `none` nothing stands between them.
     Trouble.POISON: "kill -9 $PPID; sleep 60",
     Trouble.TOO_LONG: "sleep 300",
+    Trouble.ALL_FAIL: 'echo "ImportError: no module named pixels" >&2; exit 1',
 }
 
 

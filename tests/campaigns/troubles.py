@@ -1,13 +1,13 @@
 """(core) Plan the runs of the endings campaign: which trouble meets which workflow, and how the run must end.
 
-    60 runs = 10 troubles x 6, in a random order
+    60 runs = 11 troubles x 5, and five more, in a random order
 
 A run has `n_events` good and bad events. Bad ones must become dead letters that their user can read, every good one
 must come back, and the run must end by itself. The plan depends on the seed alone.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ class Trouble(StrEnum):
     POISON = "some events kill their pilot"
     TOO_LONG = "some events take longer than a worker lives"
     BLACK_HOLE = "most workers fail on everything"
+    ALL_FAIL = "the task fails on everything"
     KILLED = "pilots are killed"
     NODE_LOST = "the worker node is lost"
     SLOW_USER = "the user takes results slowly"
@@ -30,10 +31,10 @@ class Trouble(StrEnum):
 
 
 #: Troubles that lie in single events.
-IN_EVENTS = frozenset({Trouble.BUG, Trouble.POISON, Trouble.TOO_LONG})
+IN_EVENTS = frozenset({Trouble.BUG, Trouble.POISON, Trouble.TOO_LONG, Trouble.ALL_FAIL})
 
 #: How many events are bad, at most; one that takes too long costs a worker's life at each attempt.
-_MOST_BAD: Mapping[Trouble, int] = {Trouble.BUG: 6, Trouble.POISON: 3, Trouble.TOO_LONG: 1}
+_MOST_BAD: Mapping[Trouble, int] = {Trouble.BUG: 6, Trouble.POISON: 3, Trouble.TOO_LONG: 1, Trouble.ALL_FAIL: N_EVENTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,12 @@ class PlannedRun:
         return f"{self.trouble}, {self.n_workers} workers, {self.times} times{bad}"
 
 
-def plan_runs(seed: int, n_runs: int) -> tuple[PlannedRun, ...]:
-    """Return `n_runs` runs; among every ten each trouble comes once, in a random order."""
+def plan_runs(seed: int, n_runs: int, kinds: Collection[Trouble] = tuple(Trouble)) -> tuple[PlannedRun, ...]:
+    """Return `n_runs` runs with troubles of `kinds`; among as many runs as kinds each comes once, in a random order."""
     chance = random.Random(seed)
     runs: list[PlannedRun] = []
     while len(runs) < n_runs:
-        troubles = list(Trouble)
+        troubles = [trouble for trouble in Trouble if trouble in kinds]
         chance.shuffle(troubles)
         runs += [_draw_run(chance, len(runs) + place, trouble) for place, trouble in enumerate(troubles, start=1)]
     return tuple(runs[:n_runs])
@@ -73,6 +74,7 @@ def plan_runs(seed: int, n_runs: int) -> tuple[PlannedRun, ...]:
 
 def _draw_run(chance: random.Random, number: int, trouble: Trouble) -> PlannedRun:
     n_bad = chance.randint(1, _MOST_BAD[trouble]) if trouble in IN_EVENTS else 0
+    n_bad = N_EVENTS if trouble is Trouble.ALL_FAIL else n_bad
     return PlannedRun(
         number=number,
         trouble=trouble,

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from schemas.ids import TaskforceUuid
 from tms.submission import Submission
+from tms.trials import Ruling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,19 @@ class Pool(Protocol):
 
     async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
         """Return why no slot can take the jobs of those of `taskforces` that no slot can, even an empty one."""
+
+    async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
+        """Return whether a machine that is none of `machines` can take the jobs of `taskforce` when it is empty."""
+
+    async def charges_events(self, taskforce: TaskforceUuid) -> bool:
+        """Return whether the pilots of `taskforce` that start now charge each failure against its event."""
+
+    async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
+        """Let `ruling` hold for the jobs of `taskforce` that were made so far; it may be gone.
+
+        Where it changes whether failures are charged, the running jobs that have not `succeeded`, by ProcId, start
+        again, and so do those that pause: a pilot learns of it when it starts.
+        """
 
     async def submit(self, cluster: Submission) -> Cluster:
         """Put `cluster` into the queue, paused: nothing of it runs.

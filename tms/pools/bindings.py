@@ -9,6 +9,8 @@ name. Would be a thread again if the bindings released the lock.
     {"call": "submit", "commands": {…}, "count": 40}           {"result": {"cluster_id": 7, "n_jobs": 40}}
     {"call": "act", "action": "Release", "constraint": "…"}    {"result": {"TotalSuccess": 1, …}}
     {"call": "unmatched", "constraint": "…"}                   {"result": {"TF-…": "no slot offers …", …}}
+    {"call": "edit", "constraint": "…", "values": {…}}         {"result": 4}
+    {"call": "others", "constraint": "…", "machines": […]}     {"result": true}
                                                                {"error": "…", "kind": "refused" | "unavailable"}
 """
 
@@ -26,7 +28,7 @@ from typing import Any, TextIO
 import classad2
 import htcondor2
 
-from tms.pools.matching import Room, conjuncts, explain_requirements, explain_size
+from tms.pools.matching import Room, conjuncts, explain_requirements, explain_size, without_avoidance
 
 #: What is looked at of a job, and of a slot: the sizes that are free by those of the whole.
 _NEEDED = ["EWMSTaskforceUUID", "Requirements", "RequestCpus", "RequestMemory", "RequestDisk"]
@@ -68,6 +70,10 @@ class Bindings:
                     return {"result": self._submit(schedd, request["commands"], request["count"])}
                 case "unmatched":
                     return {"result": self._unmatched(schedd, request["constraint"])}
+                case "edit":
+                    return {"result": self._edit(schedd, request["constraint"], request["values"])}
+                case "others":
+                    return {"result": self._has_others(schedd, request["constraint"], request["machines"])}
                 case "act":
                     return {"result": self._act(schedd, request["action"], request["constraint"], request["reason"])}
         except Refused as error:
@@ -109,16 +115,9 @@ class Bindings:
 
     def _unmatched(self, schedd: htcondor2.Schedd, constraint: str) -> dict[str, str]:
         clusters = schedd.query(constraint, _NEEDED, opts=htcondor2.QueryOpts.IncludeClusterAd)
-        parts = {text: conjuncts(text) for text in {str(ad.lookup("Requirements")) for ad in clusters}}
-        referred = {name for ad in clusters for name in ad.externalRefs(ad.lookup("Requirements"))}
-        names = {name.rpartition(".")[2] for name in referred}
-        slots = htcondor2.Collector(self._collector or None).query(
-            htcondor2.AdType.Startd,
-            # A dynamic slot is a part of a partitionable one, which says what the whole of it has.
-            constraint='SlotType =!= "Dynamic"',
-            projection=sorted({*_TOTALS.values(), *(name for name in names if _NAME.fullmatch(name))}),
-        )
-        empty = [_emptied(slot) for slot in slots]
+        texts = {str(ad.lookup("Requirements")) for ad in clusters}
+        parts = {text: without_avoidance(conjuncts(text)) for text in texts}
+        empty = self._empty_slots(clusters)
         why: dict[tuple[Room, str], str] = {}
         until = time.monotonic() + _PATIENCE_S
         unmatched = {}
@@ -133,6 +132,34 @@ class Bindings:
             if why.get(key):
                 unmatched[str(ad["EWMSTaskforceUUID"])] = why[key]
         return unmatched
+
+    def _empty_slots(self, clusters: Sequence[classad2.ClassAd], where: str = "true") -> list[classad2.ClassAd]:
+        """Return the pool's slots as they are when nothing runs in them, with what the jobs of `clusters` look at."""
+        referred = {name for ad in clusters for name in ad.externalRefs(ad.lookup("Requirements"))}
+        names = {name.rpartition(".")[2] for name in referred}
+        slots = htcondor2.Collector(self._collector or None).query(
+            htcondor2.AdType.Startd,
+            # A dynamic slot is a part of a partitionable one, which says what the whole of it has.
+            constraint=f'SlotType =!= "Dynamic" && ({where})',
+            projection=sorted({*_TOTALS.values(), *(name for name in names if _NAME.fullmatch(name))}),
+        )
+        return [_emptied(slot) for slot in slots]
+
+    def _has_others(self, schedd: htcondor2.Schedd, constraint: str, machines: list[str]) -> bool:
+        clusters = schedd.query(constraint, _NEEDED, opts=htcondor2.QueryOpts.IncludeClusterAd)
+        names = ", ".join(classad2.quote(machine) for machine in machines)
+        slots = self._empty_slots(clusters, f"!member(Machine, {{{names}}})")
+        for ad in clusters:
+            need, clauses = _need(ad), without_avoidance(conjuncts(str(ad.lookup("Requirements"))))
+            if any(_room(slot).holds(need) and all(_find_met(ad, slot, clauses)) for slot in slots):
+                return True
+        return False
+
+    def _edit(self, schedd: htcondor2.Schedd, constraint: str, values: dict[str, str]) -> int:
+        # The bindings edit the jobs that a constraint finds, and cannot name the ad of a cluster.
+        for name, value in values.items():
+            schedd.edit(constraint, name, value)
+        return len(values)
 
     def _act(self, schedd: htcondor2.Schedd, action: str, constraint: str, reason: str) -> dict[str, int]:
         # As a plain text the reason is lost; with a code it is kept.

@@ -3,15 +3,18 @@
 import asyncio
 import json
 import os
+import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from tms.errors import ClusterGone, PoolUnavailable, ReleaseRefused, RemoveRefused, SubmitRefused, Unsubmittable
 from tms.pools import Cluster
+from tms.restarting import AVOIDED_UNTIL, AVOIDS, CHARGES, MACHINES, PAUSE_CODE
 from tms.submission import Submission, submit_commands
+from tms.trials import Ruling
 
 REASON = "Requested by EWMS"
 
@@ -31,6 +34,7 @@ _A_CLUSTER = "ProcId =?= undefined && JobMaterializePaused =!= undefined"
 _IS_REMOVED = "ProcId =!= undefined && JobMaterializePaused =!= undefined && JobStatus == 3"
 #: What the bindings' process needs of our environment; the rest stays out of its reach.
 _ENVIRONMENT = ("CONDOR_CONFIG", "HOME", "LANG", "PATH", "TZ", "USER", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
+_MACHINE = re.compile(r"[A-Za-z0-9._:@-]{1,255}")
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 
@@ -75,6 +79,34 @@ class CondorPool:
         constraint = f'stringListMember(EWMSTaskforceUUID, "{wanted}") && {_A_CLUSTER}'
         found: dict[str, str] = await self._call("unmatched", constraint=constraint)
         return {TaskforceUuid(uuid): why for uuid, why in found.items() if uuid in taskforces}
+
+    async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
+        """Compare what the jobs of `taskforce` ask for with the machines that are none of `machines`."""
+        constraint = f"{_of(taskforce)} && {_A_CLUSTER}"
+        return bool(await self._call("others", constraint=constraint, machines=sorted(machines)))
+
+    async def charges_events(self, taskforce: TaskforceUuid) -> bool:
+        """Return what the jobs' ads say."""
+        return bool(await self._ads(f"{_of(taskforce)} && {CHARGES} =?= true"))
+
+    async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
+        """Write `ruling` into the ads of the jobs; see `Pool.apply`."""
+        charged = await self.charges_events(taskforce)
+        values = {
+            CHARGES: str(ruling.charges_events).lower(),
+            AVOIDS: str(ruling.avoids).lower(),
+            MACHINES: classad_list(ruling.machines),
+            AVOIDED_UNTIL: str(ruling.until_s),
+        }
+        jobs = f"{_of(taskforce)} && ProcId =!= undefined"
+        await self._call("edit", constraint=jobs, values=values)
+        if charged == ruling.charges_events:
+            return
+        others = ", ".join(map(str, sorted(succeeded)))
+        running = f"{jobs} && JobStatus == 2 && !member(ProcId, {{{others}}})"
+        await self._call("act", action="Vacate", constraint=running, reason=REASON)
+        paused = f"{jobs} && JobStatus == 5 && HoldReasonCode == {PAUSE_CODE}"
+        await self._call("act", action="Release", constraint=paused, reason=REASON)
 
     async def submit(self, cluster: Submission) -> Cluster:
         """Submit `cluster` as a paused factory; see `Pool.submit`."""
@@ -190,6 +222,11 @@ def _cluster(ad: dict[str, Any]) -> Cluster:
         awaits_release=bool(ad.get("JobMaterializePaused", 0)) and not ad.get("JobMaterializeNextProcId", 0),
         job_event_log=ad.get("UserLog", ""),
     )
+
+
+def classad_list(words: Iterable[str]) -> str:
+    """Return `words` as a list of ClassAd strings. What is no name of a machine is left out."""
+    return "{" + ", ".join(f'"{word}"' for word in words if _MACHINE.fullmatch(word)) + "}"
 
 
 def _make_output_directory(ad: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ from tms.pools.matching import Room, explain_size
 from tms.restarting import FIRST_PAUSE_S, MACHINE_PAUSE_S, PAUSE_CODE, Again, Over
 from tms.statuses import Tally
 from tms.submission import Submission
+from tms.trials import Ruling
 
 REASON = "Requested by EWMS"
 #: HTCondor's hold code for a command that cannot be started; the subcode is the errno.
@@ -115,6 +116,27 @@ class LocalPool:
         machine = self._room()
         found = {q.spec.taskforce_uuid: explain_size(_need(q), [machine], slot="machine") for q in self._queue.values()}
         return {uuid: found[uuid] for uuid in taskforces if found.get(uuid)}
+
+    async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
+        """Return False: this pool is one machine."""
+        return False
+
+    async def charges_events(self, taskforce: TaskforceUuid) -> bool:
+        """Return what was last applied to the taskforce's clusters."""
+        return any(q.charges_events for q in self._queue.values() if q.spec.taskforce_uuid == taskforce)
+
+    async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
+        """Let the pilots that start from now on charge failures, or not; see `Pool.apply`."""
+        for queued in self._queue.values():
+            if queued.spec.taskforce_uuid != taskforce or queued.charges_events == ruling.charges_events:
+                continue
+            queued.charges_events = ruling.charges_events
+            self._keep(queued)
+            leaving = queued.running.keys() - set(succeeded)
+            queued.sent_away |= leaving
+            _cancel(queued.running[proc] for proc in leaving)
+            for proc in sorted(queued.held):
+                self._restarts.end_pause(queued, proc)
 
     async def submit(self, cluster: Submission) -> Cluster:
         """Put `cluster` into the queue, paused."""
@@ -217,6 +239,8 @@ class LocalPool:
         try:
             exit_code = await run(self._job(queued, proc, account), started=started, chirped=chirped)
         except asyncio.CancelledError:
+            if proc in queued.sent_away and not (queued.is_removed or self._is_stopping):
+                queued.idle.append(proc)
             return eventlog.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
         except MaxRuntimeReached:
             queued.idle.append(proc)
@@ -228,6 +252,7 @@ class LocalPool:
             return eventlog.held(cluster_id, proc, _now(), reason, code=_CANNOT_START, subcode=error.errno or 0)
         finally:
             self._accounts_in_use.discard(account or 0)
+            queued.sent_away.discard(proc)
         return self._restart(queued, proc, exit_code)
 
     def _restart(self, queued: QueuedCluster, proc: int, exit_code: int) -> str:
@@ -273,6 +298,9 @@ class LocalPool:
             record = eventlog.held(queued.cluster_id, proc, _now(), repr(defect), code=_CANNOT_START, subcode=0)
         elif not task.cancelled():
             record = task.result()
+        elif proc in queued.sent_away and not (queued.is_removed or self._is_stopping):
+            queued.sent_away.discard(proc)
+            queued.idle.append(proc)
         if queued.is_removed and proc not in queued.held:
             record += eventlog.aborted(queued.cluster_id, proc, _now(), REASON)
         del queued.running[proc]
@@ -299,6 +327,7 @@ class LocalPool:
             max_runtime_s=spec.max_runtime_s,
             grace_s=self._grace_s,
             account=account,
+            charges_events=queued.charges_events,
             holder=self._holder,
         )
 

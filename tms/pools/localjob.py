@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.pilotcharges import LOCAL_CHARGES
 from schemas.pilotvariables import PREFIX
 from tms.pilotfiles import TOKEN_FILE
 from tms.pools.localtoken import keep_token_new
@@ -44,6 +45,8 @@ class Job:
     grace_s: float
     #: The user and group that the pilot runs as; `None`: as TMS does.
     account: int | None = None
+    #: Whether the pilot charges each failure against its event.
+    charges_events: bool = False
     #: Words before the command: with any, the pilot sees of TMS's files its own directory alone.
     holder: tuple[str, ...] = ()
 
@@ -116,6 +119,7 @@ async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subp
                 **job.environment,
                 CHIRP_FD: str(write_fd),
                 _MARK: job.name,
+                **({LOCAL_CHARGES: "1"} if job.charges_events else {}),
                 **({} if job.sees_tms else {_TOKEN_SOURCE: ""}),
             },
             stdin=asyncio.subprocess.DEVNULL,

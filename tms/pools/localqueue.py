@@ -33,6 +33,9 @@ class QueuedCluster:
     held: set[int] = field(default_factory=set)
     running: dict[int, "asyncio.Task[str]"] = field(default_factory=dict)
     is_removed: bool = False
+    #: Whether pilots that start now charge each failure against its event; jobs that are ended to start again.
+    charges_events: bool = False
+    sent_away: set[int] = field(default_factory=set)
     #: Whether its last record was made; and what of its records the disk has refused so far.
     has_left: bool = False
     unwritten: bytes = b""
@@ -46,7 +49,13 @@ class QueuedCluster:
         }
         submitted_at = datetime.fromisoformat(kept["submitted_at"])
         return cls(
-            kept["cluster_id"], Submission(**spec), submitted_at, kept["is_released"], is_removed=kept["is_removed"]
+            kept["cluster_id"],
+            Submission(**spec),
+            submitted_at,
+            kept["is_released"],
+            is_removed=kept["is_removed"],
+            # A file of an older TMS has none.
+            charges_events=kept.get("charges_events", False),
         )
 
     def to_bytes(self) -> bytes:
@@ -56,6 +65,7 @@ class QueuedCluster:
             "submitted_at": self.submitted_at.isoformat(),
             "is_released": self.is_released,
             "is_removed": self.is_removed,
+            "charges_events": self.charges_events,
             "spec": asdict(self.spec),
         }
         return json.dumps(kept, indent=1).encode()

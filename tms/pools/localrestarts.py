@@ -64,6 +64,12 @@ class Restarts:
             timer.cancel()
         self._pauses.clear()
 
+    def end_pause(self, queued: QueuedCluster, proc: int) -> None:
+        """Resume a held job now, if it pauses."""
+        if (timer := self._pauses.pop((queued.cluster_id, proc), None)) is not None:
+            timer.cancel()
+            self._resume(queued, proc)
+
     def _end_pause(self, queued: QueuedCluster, proc: int) -> None:
         self._pauses.pop((queued.cluster_id, proc), None)
         self._resume(queued, proc)

@@ -10,6 +10,8 @@ A slot counts with all that it has when nothing runs in it: a job that waits for
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tms.restarting import AVOIDS
+
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _MAX_SHOWN = 300
@@ -55,6 +57,11 @@ def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) 
         if not any(row[n] for row in met):
             return f"no slot meets {_shown(clause)}"
     return f"no slot meets all requirements together: {_shown(' && '.join(clauses))}"
+
+
+def without_avoidance(clauses: Sequence[str]) -> list[str]:
+    """Return `clauses` without the one that keeps jobs from machines for a while: it says nothing of what they need."""
+    return [clause for clause in clauses if AVOIDS not in clause]
 
 
 def conjuncts(expression: str) -> list[str]:

@@ -134,6 +134,7 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
                 "top_task_errors": dict(islice(_errors(snapshot.top_task_errors).items(), _N_ERRORS)),
                 "exit_codes": snapshot.exit_codes,
                 "unmatched": snapshot.unmatched[:_MAX_KEY],
+                "all_bad": snapshot.all_bad,
             }
         },
     )

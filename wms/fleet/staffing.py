@@ -7,7 +7,7 @@ passes by itself (the worker *is coming*), or it does not: then somebody has to 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -43,6 +43,7 @@ class Lack(StrEnum):
     PILOT_FAILED = "pilot-failed"
     START_AGAIN = "start-again"
     STARTING = "starting"
+    ALL_BAD = "all-bad"
     SLOT_AWAITED = "slot-awaited"
     PREPARING = "preparing"
     LEAVING = "leaving"
@@ -53,12 +54,15 @@ class Lack(StrEnum):
         return list(Lack).index(self)
 
 
+#: How a pilot's error begins when the pilot has found its worker bad.
+_BAD_WORKER = "BadWorker("
+
 #: How TMS spells the hold in which a job waits for its next start after its pilot has ended early.
 PAUSE = "starts again after a pause"
 
 #: What passes by itself, but only after a pause of seconds or minutes; what passes as soon as the pool lets it.
 _LATER = frozenset({Lack.PAUSED, Lack.PILOT_FAILED})
-_SOON = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.SLOT_AWAITED, Lack.PREPARING, Lack.LEAVING})
+_SOON = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.ALL_BAD, Lack.SLOT_AWAITED, Lack.PREPARING, Lack.LEAVING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,10 @@ class Crew:
     stuck: str = ""
     unmatched: str = ""
     exit_codes: Mapping[str, int]
+    #: What the jobs said last, and how many of them said it.
+    errors: Mapping[str, int] = field(default_factory=dict)
+    #: Whether its TMS says that the task fails on every worker. Then workers take events, and each failure counts.
+    all_bad: bool = False
     has_ended: bool = False
     asks_itself: bool = False
 
@@ -87,6 +95,16 @@ class Crew:
     def n_at_work(self) -> int:
         """How many workers take events."""
         return sum(n for pilot, n in self.statuses.get(JobStatus.RUNNING, {}).items() if pilot in _TAKING)
+
+    @property
+    def is_all_bad(self) -> bool:
+        """Whether every worker failed on all events: its TMS says so, or no worker takes events and each was bad."""
+        if self.phase is not Phase.CONDOR_SUBMIT or self.has_ended:
+            return False
+        if self.all_bad:
+            return True
+        n_bad = sum(n for error, n in self.errors.items() if error.startswith(_BAD_WORKER))
+        return not self.n_at_work and n_bad >= self.n_wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +147,8 @@ def crew_of(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
         stuck=taskforce.get("stuck") or "",
         unmatched=taskforce.get("unmatched") or "",
         exit_codes=taskforce.get("exit_codes") or {},
+        errors=taskforce.get("top_task_errors") or {},
+        all_bad=bool(taskforce.get("all_bad")),
         has_ended=taskforce.get("ended_at") is not None,
         asks_itself=asks_itself,
     )
@@ -206,6 +226,11 @@ def _lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
             return Lack.LEAVING, "leave, and take no more events"
         case JobStatus.IDLE if crew.unmatched:
             return Lack.NO_SLOT, f"no slot can take them: {crew.unmatched}"
+        case JobStatus.IDLE if crew.is_all_bad:
+            return Lack.ALL_BAD, (
+                "wait for another machine: every worker failed on all events that it tried, so the task itself is "
+                "most often the cause"
+            )
         case JobStatus.IDLE:
             return Lack.SLOT_AWAITED, "wait for a free slot"
         case JobStatus.SUSPENDED:
@@ -223,7 +248,7 @@ def _command(lack: Lack, crew: Crew) -> str:
     match lack:
         case Lack.GONE | Lack.ENDED:
             return _add_workers(crew)
-        case Lack.PILOT_FAILED | Lack.PAUSED:
+        case Lack.PILOT_FAILED | Lack.PAUSED | Lack.ALL_BAD:
             return f"ewms task errors {workflow_of(crew.taskforce_uuid)}"
         case Lack.NO_SLOT | Lack.TMS_SILENT:
             return _elsewhere(lack, crew)

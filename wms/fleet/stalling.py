@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from schemas.ids import workflow_of
+from schemas.phases import WANTED
 from wms.fleet.staffing import Crew, Lack, Missing, missing_workers
 
 #: How long a new workflow may wait for its queues, or for a word of MQS, before that is an obstacle.
 QUEUES_WITHIN = timedelta(seconds=10)
+
+
+#: How much of a task's error a cause repeats.
+_MAX_QUOTED = 200
 
 
 class Kind(StrEnum):
@@ -25,6 +31,8 @@ class Kind(StrEnum):
     QUEUES_AWAITED = "queues-awaited"
     #: Nobody can see what lies in the queues: the broker or MQS is away, or refuses.
     BROKER_AWAY = "broker-away"
+    #: The task fails on every worker. Its workers may take events, whose failures count until the events are given up.
+    ALL_BAD = "all-bad"
     #: Events wait for a task that has no worker, and none is coming; or a source has none.
     NO_WORKERS = "no-workers"
     #: Events wait for a task all of whose workers ended early and pause, for seconds or minutes, before the next start.
@@ -39,6 +47,7 @@ class Kind(StrEnum):
 PATIENCE: Mapping[Kind, timedelta] = {
     Kind.QUEUES_AWAITED: timedelta(0),
     Kind.BROKER_AWAY: timedelta(seconds=10),
+    Kind.ALL_BAD: timedelta(seconds=4),
     Kind.NO_WORKERS: timedelta(seconds=8),
     Kind.PAUSED: timedelta(seconds=20),
     Kind.NO_TAKERS: timedelta(seconds=15),
@@ -144,6 +153,9 @@ def _without_queues(seen: Seen, now: datetime) -> list[Obstacle]:
 
 def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
     n_waiting = backlog.n_ready + backlog.n_delayed
+    wanted = [crew for crew in crews if crew.phase in WANTED and not crew.has_ended]
+    if wanted and all(crew.is_all_bad for crew in wanted) and n_waiting + backlog.n_unacknowledged:
+        return _of_all_bad(task_id, n_waiting + backlog.n_unacknowledged, wanted)
     if not n_waiting or backlog.n_unacknowledged:
         return None
     if backlog.n_consumers:
@@ -152,6 +164,8 @@ def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetim
         kind = Kind.TAKES_NOTHING
         text = f"{n_waiting} event(s) wait, and the {backlog.n_consumers} consumer(s) of the queue take nothing"
     elif (n_at_work := sum(crew.n_at_work for crew in crews)) > 0:
+        if not backlog.n_ready:
+            return None  # the same, and a worker that may be bad steps aside meanwhile
         kind = Kind.NO_TAKERS
         silent = "; ".join(one.text for one in _merged(crews, now) if not one.is_coming)
         text = f"{n_waiting} event(s) wait, and {n_at_work} worker(s) that should take them are not connected"
@@ -161,6 +175,21 @@ def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetim
     else:
         return _nobody_comes(task_id, n_waiting, _merged(crews, now))
     return Obstacle(kind, kind, text, f"ewms taskforce why {task_id}", task_id, n_waiting)
+
+
+def _of_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obstacle:
+    text = f"{n_events} event(s) wait for a task that fails on every worker: {_quote_error(crews)}"
+    if any(crew.all_bad for crew in crews):
+        text += "; each failure counts now, and the events become dead letters"
+    command = f"ewms task errors {workflow_of(crews[0].taskforce_uuid)}"
+    return Obstacle(Kind.ALL_BAD, Kind.ALL_BAD, text, command, task_id, n_events)
+
+
+def _quote_error(crews: Sequence[Crew]) -> str:
+    """Return the error that most workers said last."""
+    errors = [(n, error) for crew in crews for error, n in crew.errors.items()]
+    text = max(errors)[1] if errors else "nobody said why"
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
 
 
 def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
@@ -175,7 +204,10 @@ def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle |
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
-    return any(crew.n_at_work or any(m.is_soon for m in missing_workers(crew, now)) for crew in crews)
+    """Return whether a worker takes events, or comes soon; where every worker fails on all of them, that is no hope."""
+    return any(
+        crew.n_at_work or any(m.is_soon for m in missing_workers(crew, now)) for crew in crews if not crew.is_all_bad
+    )
 
 
 def _nobody_comes(task_id: str, n_waiting: int, missing: Sequence[Missing]) -> Obstacle:

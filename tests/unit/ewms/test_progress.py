@@ -97,6 +97,12 @@ def test_every_problem_comes_with_the_next_command() -> None:
     assert all(problem.command.startswith("ewms ") for problem in found)
 
 
+def test_an_image_that_cannot_be_used_is_explained_by_the_logs() -> None:
+    errors = {"ImageUnusable('no such image')": 2, "ValueError: bad pixel": 1}
+    found = progress([facts(0, state(taskforce(errors=errors)))]).problems
+    assert [problem.command.split()[2] for problem in found] == ["logs", "errors"]
+
+
 def test_a_failed_attempt_that_was_made_good_is_no_problem() -> None:
     log = [change(Phase.CONDOR_SUBMIT, ok=False), change(Phase.CONDOR_SUBMIT)]
     assert progress([facts(0, state(taskforce(log=log)))]).problems == ()

@@ -19,7 +19,14 @@ def test_nothing_to_say_is_never_due() -> None:
 
 def test_a_status_goes_at_once_and_a_counter_waits_for_the_interval() -> None:
     assert due_at(with_status(sent(), PilotStatus.TASKING)) == NOW
-    assert due_at(with_counters(sent(), n_failed=0, n_success=1)) == 160.0
+    assert due_at(with_counters(sent(), n_failed=1, n_success=0)) == 160.0
+
+
+def test_the_first_success_is_news_and_no_later_one_is() -> None:
+    backlog = with_counters(sent(), n_failed=0, n_success=1)
+    assert due_at(backlog) == 100.0 + NEWS_S
+    backlog, _ = taken(backlog, 102.0)
+    assert due_at(with_counters(backlog, n_failed=0, n_success=2)) == 162.0
 
 
 def test_the_first_counter_need_not_wait() -> None:
@@ -52,7 +59,7 @@ def test_a_worker_whose_errors_are_all_news_is_heard_less_and_less_until_it_was_
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
     assert backlog.sent_at_s is not None
     quiet_s = backlog.sent_at_s + 60.0
-    backlog, _ = taken(with_counters(backlog, n_failed=8, n_success=1), quiet_s)
+    backlog, _ = taken(with_counters(backlog, n_failed=8, n_success=0), quiet_s)
     assert due_at(failed(backlog, "one more")) == quiet_s + NEWS_S
 
 

@@ -76,9 +76,13 @@ def test_when_no_other_event_comes_the_failure_counts() -> None:
     early, instructions = advance(state, Tick(1.4 + OPEN_S))
     assert instructions == []
     late, instructions = advance(early, Tick(1.5 + OPEN_S))
-    assert instructions == [Settle(1, How.REJECT), Listen(1)]
+    assert instructions == [Settle(1, How.REJECT), StopListening()]
     assert late.empty
-    assert wake_at(late) == 1.5 + OPEN_S + 2, "the idle time begins when the hands are empty"
+    back_s = late.aside_until_s
+    assert back_s is not None, "others get it first"
+    back, instructions = advance(late, Tick(back_s))
+    assert instructions == [Listen(1)]
+    assert wake_at(back) == back_s + 2, "the idle time begins when it takes events again"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tms.restarting import (
     AVOIDED_S,
     BAD_MARK,
     FIRST_PAUSE_S,
+    KILLED_STARTS,
     MACHINE_CODES,
     MACHINE_PAUSE_S,
     MAX_IDLE_PAUSE_S,
@@ -31,6 +32,7 @@ from tms.restarting import (
 
 NOW = 1_800_000_000
 BAD = {"LastHoldReasonCode": 3, "LastHoldReasonSubCode": BAD_MARK + 40, "JobCurrentStartDate": NOW - 400}
+NAMED = {"EWMSAvoidsMachines": True, "EWMSAvoidedMachines": ["another", "m"], "EWMSAvoidedUntil": NOW + 60}
 STARTS = st.one_of(st.none(), st.integers(1, 2000))
 
 
@@ -47,8 +49,8 @@ def decide(exit_code: int, *, life_s: int = 5, gap_s: int | None = None, **chang
         (-9, 3600, None, Again(0)),
         (-9, STEADY_LIFE_S, 20, Again(0)),
         (-9, 5, None, Again(FIRST_PAUSE_S)),
-        (137, 5, 20, Again(40)),
-        (-11, 5, 400, Again(MAX_PAUSE_S)),
+        (70, 5, 20, Again(40)),
+        (70, 5, 400, Again(MAX_PAUSE_S)),
         # Left idle: the same, with a look at its queues every two minutes at least.
         (PilotExit.DONE, 3600, None, Again(0)),
         (PilotExit.DONE, 6, 100, Again(MAX_IDLE_PAUSE_S)),
@@ -80,12 +82,28 @@ def test_a_source_runs_once_and_is_tried_a_few_times(exit_code: int, n_starts: i
     assert decide(exit_code, n_starts=n_starts, is_source=True) == expected
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "n_starts", "expected"),
+    [
+        # Its event killed it, which has an end: the short pause each time, until that happened often.
+        (-9, KILLED_STARTS, Again(FIRST_PAUSE_S)),
+        (137, KILLED_STARTS, Again(FIRST_PAUSE_S)),
+        (-9, KILLED_STARTS + 1, Again(80)),
+        (137, KILLED_STARTS + 1, Again(80)),
+        (1, 2, Again(80)),
+        (128, 2, Again(80)),
+    ],
+)
+def test_a_killed_pilot_pauses_shortly_at_first(exit_code: int, n_starts: int, expected: Again) -> None:
+    assert decide(exit_code, gap_s=40, n_starts=n_starts) == expected
+
+
 @pytest.mark.parametrize(("max_runtime_s", "life_s"), [(7200, STEADY_LIFE_S), (60, 30), (1, 0)])
 def test_a_worker_whose_whole_time_is_short_has_a_short_steady_life(max_runtime_s: float, life_s: int) -> None:
     assert steady_life_s(max_runtime_s) == life_s
 
 
-@given(st.integers(0, 60), st.sampled_from([-9, 1, 7]))
+@given(st.integers(0, 60), st.sampled_from([1, 7]))
 def test_a_pilot_that_always_fails_costs_ever_fewer_starts(life_s: int, exit_code: int) -> None:
     """However fast it ends: six starts in the first quarter of an hour, then one in ten minutes."""
     starts, at_s, last_s = [0.0], 0.0, None
@@ -115,7 +133,7 @@ def evaluate(expression: str, **attributes: Any) -> Any:
     exit_code=st.sampled_from([-9, -15, 0, 1, 2, 3, 4, 137, 255]),
     life_s=st.integers(0, 1000),
     gap_s=STARTS,
-    n_starts=st.integers(1, 9),
+    n_starts=st.integers(1, 14),
     is_source=st.booleans(),
     max_runtime_s=st.sampled_from([60, 200, 7200]),
 )
@@ -185,6 +203,12 @@ def test_a_pause_ends_and_another_machine_is_tried(code: int, subcode: int, held
         *(({**BAD, f"MachineAttrMachine{n}": "m"}, False) for n in range(N_AVOIDED + 1)),
         ({**BAD, "MachineAttrMachine0": "another"}, True),
         ({**BAD, "MachineAttrMachine0": "m", "JobCurrentStartDate": NOW - AVOIDED_S - 1}, True),
+        # What TMS says for the whole taskforce.
+        (NAMED, False),
+        ({**NAMED, "EWMSAvoidedMachines": ["another"]}, True),
+        ({**NAMED, "EWMSAvoidedUntil": NOW - 1}, True),
+        ({**NAMED, "EWMSAvoidsMachines": False}, True),
+        ({**BAD, "MachineAttrMachine0": "m", "EWMSAvoidsMachines": False}, True),
     ],
 )
 def test_the_machine_of_a_bad_worker_is_avoided_for_a_while(attributes: dict[str, Any], expected: bool) -> None:

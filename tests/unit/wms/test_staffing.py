@@ -114,6 +114,27 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
             "no slot can take them: no slot offers 999 GB of memory",
             PLACES,
         ),
+        (
+            jobs("IDLE", errors={"BadWorker('3 different events failed: a')": 3, "BadWorker('b')": 1}),
+            Lack.ALL_BAD,
+            (
+                "wait for another machine: every worker failed on all events that it tried, so the task itself is most "
+                "often the cause"
+            ),
+            ERRORS,
+        ),
+        (
+            jobs("IDLE", errors={"BadWorker('a')": 3, "ValueError: x": 1}),
+            Lack.SLOT_AWAITED,
+            "wait for a free slot",
+            SHOW,
+        ),
+        (
+            jobs("IDLE", errors={"BadWorker('a')": 4}, unmatched="no slot offers 9 cores"),
+            Lack.NO_SLOT,
+            "no slot can take them: no slot offers 9 cores",
+            PLACES,
+        ),
         (jobs("HELD: Out of memory"), Lack.HELD, "held: Out of memory", SHOW),
         (
             jobs("HELD: The pilot ended early; it starts again after a pause", "FatalError"),
@@ -156,6 +177,11 @@ def test_workers_that_take_events_are_not_missing(pilot: str) -> None:
     assert seen.n_at_work == 4
 
 
+def test_while_one_worker_takes_events_the_task_is_not_blamed() -> None:
+    seen = crew(statuses={"IDLE": {"null": 3}, "RUNNING": {"Tasking": 1}}, errors={"BadWorker('a')": 4})
+    assert [missing.lack for missing in missing_workers(seen, NOW)] == [Lack.SLOT_AWAITED]
+
+
 def test_the_reason_that_hinders_most_comes_first() -> None:
     seen = crew(statuses={"IDLE": {"null": 1}, "RUNNING": {"Tasking": 1, "Started": 1}, "HELD: disk": {"Tasking": 1}})
     assert [missing.lack for missing in missing_workers(seen, NOW)] == [Lack.HELD, Lack.SLOT_AWAITED, Lack.PREPARING]
@@ -167,6 +193,7 @@ def test_only_what_passes_by_itself_is_coming() -> None:
         Lack.PILOT_FAILED,
         Lack.START_AGAIN,
         Lack.STARTING,
+        Lack.ALL_BAD,
         Lack.SLOT_AWAITED,
         Lack.PREPARING,
         Lack.LEAVING,
@@ -229,10 +256,12 @@ def test_a_stored_taskforce_is_read_as_it_lies() -> None:
         "status_as_of": NOW,
         "unmatched": "u",
         "exit_codes": {"1": 2},
+        "top_task_errors": {"BadWorker('a')": 7},
         "ended_at": None,
     }
     seen = crew_of(document)
     assert (seen.n_wanted, seen.since, seen.as_of, seen.has_ended) == (7, at, NOW, False)
+    assert seen.is_all_bad
     assert (seen.unmatched, seen.exit_codes, seen.phase) == ("u", {"1": 2}, Phase.CONDOR_SUBMIT)
 
 

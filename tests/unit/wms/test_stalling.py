@@ -61,6 +61,32 @@ def seen(*crews: Crew, backlog: Backlog = WAITING, **fields: Any) -> Seen:
     return Seen(crews=crews, **{**plain, **fields})
 
 
+BAD = {"BadWorker('3 different events failed: ValueError')": 4}
+CHARGES = "; each failure counts now, and the events become dead letters"
+
+
+@pytest.mark.parametrize(
+    ("crew_", "text"),
+    [
+        (jobs("RUNNING", "FatalError", errors=BAD), f"{next(iter(BAD))}"),
+        (jobs("HELD: The pilot ended early; it starts again after a pause", errors=BAD), f"{next(iter(BAD))}"),
+        # Its workers take events again, to spend their attempts.
+        (jobs("RUNNING", "Tasking", all_bad=True, errors={"ValueError: x": 4}), f"ValueError: x{CHARGES}"),
+        (jobs("RUNNING", "Tasking", all_bad=True), f"nobody said why{CHARGES}"),
+        (jobs("RUNNING", "Tasking", all_bad=True, errors={"x" * 300: 1}), f"{'x' * 200}…{CHARGES}"),
+    ],
+)
+def test_a_task_that_fails_on_every_worker_is_told_as_such(crew_: Crew, text: str) -> None:
+    busy = Backlog(n_ready=12, n_unacknowledged=2, n_consumers=1)
+    (obstacle,) = find_obstacles(seen(crew_, backlog=busy), NOW)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (Kind.ALL_BAD, "all-bad", ERRORS)
+    assert obstacle.text == f"14 event(s) wait for a task that fails on every worker: {text}"
+    assert is_suspect(seen(crew_), NOW)
+    # Nothing waits, or another taskforce of the task works.
+    assert find_obstacles(seen(crew_, backlog=Backlog()), NOW) == []
+    assert find_obstacles(seen(crew_, jobs("RUNNING", "Tasking"), backlog=busy), NOW) == []
+
+
 @pytest.mark.parametrize("name", HOPELESS)
 def test_events_wait_and_nobody_comes(name: str) -> None:
     crew_, cause, command = HOPELESS[name]
