@@ -1,7 +1,7 @@
 """How many events to hold beyond those that run, from how long the task takes. (core)
 
 With short tasks the way to the broker and back would be most of the time, so a few events wait here. With long ones
-an event that waits here is kept from workers that are free, so none does. Source: performance.md, "Pilot".
+an event that waits here is kept from workers that are free, so none does. Source: docs/reference/goals.md#pilot.
 """
 
 from dataclasses import dataclass, replace

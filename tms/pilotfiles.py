@@ -4,7 +4,7 @@
     ewms_pilot_token       one token for all queues of the taskforce            0600, nowhere else
 
 A submit description, an environment and a command line can be read by everybody on the pool, and HTCondor expands what
-it finds in them; a file is carried as it is. Source: contract 7.2 and 8.2, `reliability.md` 4.4.
+it finds in them; a file is carried as it is. Source: contract 7.2 and 8.2, docs/reference/rights.md.
 """
 
 import json

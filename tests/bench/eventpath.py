@@ -3,8 +3,9 @@
     python -m tests.bench.eventpath [--events N] [--repeat R]
 
 Publisher and consumer are two processes on one quorum queue; 1 KB of JSON, persistent. The rate is of all events from
-the first publish to the last acknowledgement; CPU is what the processes' own clocks say. Goals (performance.md):
-at least 2.5 times the existing client's rate, which was about that of plain aio-pika, one at a time.
+the first publish to the last acknowledgement; CPU is what the processes' own clocks say. The goal
+(docs/reference/goals.md): at least 2.5 times the existing client's rate, which was about that of plain aio-pika, one at
+a time.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python -m tests.bench.pilot [--events N] [--repeat R]
 
-Goals (performance.md): at one at a time <= 6 ms wall and <= 3 ms CPU over the spawn, then <= 3.5 ms; the rate never
-falls with concurrency; a trickle passes in p99 <= 50 ms; start to first output <= 0.5 s; exit within 0.2 s of the
-idle timeout.
+Goals (docs/reference/goals.md): at one at a time <= 6 ms wall and <= 3 ms CPU over the spawn, then <= 3.5 ms; the
+rate never falls with concurrency; a trickle passes in p99 <= 50 ms; start to first output <= 0.5 s; exit within 0.2 s
+of the idle timeout.
 """
 
 import argparse

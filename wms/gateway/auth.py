@@ -77,7 +77,7 @@ _ACTORS = _USERS | {Role.OPS}
 _TMS = frozenset({Role.SYSTEM_TMS})
 _WMS = frozenset({Role.SYSTEM_WMS})
 
-#: (method, path without the version) -> who may. Source: contract, section 1, and reliability, section 4.2.
+#: (method, path without the version) -> who may. Source: contract, section 1; docs/reference/rights.md.
 ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/"): _READERS,
     ("GET", "/schema/openapi"): _READERS | _TMS,

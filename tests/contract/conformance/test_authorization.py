@@ -1,4 +1,4 @@
-"""Contract 5 and reliability 4.2, generated: every route, in every role, on one's own and others' things.
+"""Contract 5 and docs/reference/rights.md, generated: every route, in every role, on one's own and others' things.
 
 The table is written down apart from the gateway's; a route that is not in it fails the first test.
 """

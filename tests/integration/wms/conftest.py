@@ -84,7 +84,7 @@ class World:
 
 
 def request() -> dict[str, Any]:
-    """Return the body of seed 002's example, word for word."""
+    """Return the example request that the existing services' README has, word for word (contract 1.3)."""
     body: dict[str, Any] = json.loads(SEED.read_text())
     return body
 
