@@ -27,19 +27,19 @@ if TYPE_CHECKING:
         TimedOut,
         Unreachable,
     )
-    from ewms.payloads import Event
-    from ewms.workflows import Task, Workflow
+    from ewms.queues.payloads import Event
+    from ewms.workflows.definition import Task, Workflow
     from schemas.errors import EWMSError
     from schemas.phases import Phase
 
 _HOMES = {
     "AsyncClient": "ewms.aio",
     "Client": "ewms.client",
-    "Event": "ewms.payloads",
+    "Event": "ewms.queues.payloads",
     "EWMSError": "schemas.errors",
     "Phase": "schemas.phases",
-    "Task": "ewms.workflows",
-    "Workflow": "ewms.workflows",
+    "Task": "ewms.workflows.definition",
+    "Workflow": "ewms.workflows.definition",
 } | dict.fromkeys(
     (
         "Aborted",

@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from ewms.checking import refuse_what_cannot_run
 from ewms.checkup import Finding, checkup
 from ewms.durations import Duration, seconds
-from ewms.http import Gateway
-from ewms.logs import LogInfo, list_logs, stretches
-from ewms.querying import query_all
-from ewms.runs import AsyncRun
-from ewms.server import find_server
-from ewms.taskforces import add_workers, health_of, task_of, taskforces_of
-from ewms.workflows import Workflow, describe_kind
+from ewms.gateway.http import Gateway
+from ewms.gateway.queries import query_all
+from ewms.gateway.server import find_server
+from ewms.workflows.checking import refuse_what_cannot_run
+from ewms.workflows.definition import Workflow, describe_kind
+from ewms.workflows.run import AsyncRun
+from ewms.workflows.taskforces import add_workers, health_of, task_of, taskforces_of
+from ewms.workflows.worker_logs import LogInfo, list_logs, stretches
 from schemas import objects
 from schemas.api import ClusterLocation, ClustersAnswer, TaskforceHealth, WorkflowAnswer
 from schemas.errors import Rejected
@@ -37,7 +37,7 @@ class AsyncClient:
         cluster: str | None = None,
         timeout: Duration = 30,
     ) -> None:
-        """Find the server: arguments, then the environment, then `.ewms/endpoints.json`. See `ewms.server`.
+        """Find the server: arguments, then the environment, then `.ewms/endpoints.json`. See `ewms.gateway.server`.
 
         `timeout` is for one call, its repetitions included.
         """
@@ -119,7 +119,7 @@ class AsyncClient:
         return await health_of(self._open, taskforce_uuid)
 
     async def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
-        """Return the new taskforce that a running task gets. See `ewms.taskforces.add_workers`."""
+        """Return the new taskforce that a running task gets. See `ewms.workflows.taskforces.add_workers`."""
         return await add_workers(self._open, task_id, n_workers, cluster)
 
     async def logs(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from ewms.http import Gateway
+from ewms.gateway.http import Gateway
 from schemas.errors import EWMSError
 
 

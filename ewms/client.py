@@ -21,20 +21,20 @@ from typing import Any, Self
 
 from ewms.aio import AsyncClient
 from ewms.checkup import Finding
-from ewms.deadletters import Failures
 from ewms.durations import Duration
-from ewms.logs import LogInfo
-from ewms.memory import Remember
-from ewms.payloads import Event
-from ewms.portal import Portal
-from ewms.progress import Facts
-from ewms.publisher import DEFAULT_WINDOW, AsyncPublisher, Prepared
-from ewms.queues import AsyncQueue
-from ewms.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
-from ewms.runs import AsyncRun, Until
-from ewms.server import Server
-from ewms.state import Outcome, State
-from ewms.workflows import Workflow
+from ewms.gateway.server import Server
+from ewms.loop_thread import Portal
+from ewms.queues.memory import Remember
+from ewms.queues.payloads import Event
+from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher, Prepared
+from ewms.queues.queue import AsyncQueue
+from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
+from ewms.workflows.dead_letters import Failures
+from ewms.workflows.definition import Workflow
+from ewms.workflows.progress import Facts
+from ewms.workflows.run import AsyncRun, Until
+from ewms.workflows.state import Outcome, State
+from ewms.workflows.worker_logs import LogInfo
 from runtime.amqp import Delivery
 from schemas import objects
 from schemas.api import ClusterLocation, DeactivationAnswer, QueueDepth, QueueDepths, Stall, TaskforceHealth, Use
@@ -157,7 +157,7 @@ class Run:
         return self._portal.call(self._run.depths())
 
     def look(self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None) -> Facts:
-        """Return what `ewms.progress` works on: the state, the depths, and the caller's own counts."""
+        """Return what `ewms.workflows.progress` works on: the state, the depths, and the caller's own counts."""
         return self._portal.call(self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected))
 
     @property
@@ -219,11 +219,11 @@ class Queue:
         return self._portal.call(self._queue.profile(use))
 
     def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
-        """Return up to `n` events that wait in it, and leave them there. See `ewms.glimpse.peek_events`."""
+        """Return up to `n` events that wait in it, and leave them there. See `ewms.queues.glimpse.peek_events`."""
         return self._portal.call(self._queue.peek(n, active_timeout=active_timeout))
 
     def purge(self, *, active_timeout: Duration | None = None) -> int:
-        """Throw away every event that waits in it, and return how many. See `ewms.glimpse.purge_events`."""
+        """Throw away every event that waits in it, and return how many. See `ewms.queues.glimpse.purge_events`."""
         return self._portal.call(self._queue.purge(active_timeout=active_timeout))
 
     def depth(self) -> QueueDepth:

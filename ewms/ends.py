@@ -3,7 +3,7 @@
 import asyncio
 
 from ewms.errors import NotThere
-from ewms.http import Gateway
+from ewms.gateway.http import Gateway
 from schemas.api import QueueDepths
 from schemas.endings import Ending
 from schemas.ids import WorkflowId

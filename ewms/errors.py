@@ -10,7 +10,7 @@ OutcomeFailed          all calls worked; the workflow's result is a failure     
 from collections.abc import Sequence
 
 from schemas import errors
-from schemas.complaints import Complaint
+from schemas.rules.complaints import Complaint
 
 
 class ServerAnswer(errors.EWMSError):

@@ -1,4 +1,4 @@
-"""A stalled workflow for its user: work waits, and nothing is on its way to do it. Nothing here performs I/O."""
+"""A stalled workflow for its user: work waits, and nothing is on its way to do it. (core)"""
 
 from collections.abc import Sequence
 

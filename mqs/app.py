@@ -5,28 +5,28 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mqs.attempts import AttemptsIntake
-from mqs.book import TrafficBook
-from mqs.broker import Broker
-from mqs.closing import Closer
-from mqs.deadletters import DeadLetters
-from mqs.deadqueue import DeadReaders
+from mqs.broker.data_vhost import Broker
+from mqs.broker.traffic_book import TrafficBook
 from mqs.depths import Sampler
-from mqs.groups import Groups
+from mqs.end_watch import Closer
+from mqs.groups.making_room import Room
+from mqs.groups.repository import INDEXES
+from mqs.groups.requests import Groups
 from mqs.handlers import Handlers
-from mqs.jwks import jwks_route
-from mqs.keys import Issuer, KeyFiles
-from mqs.repository import INDEXES
-from mqs.room import Room
+from mqs.letters.attempt_intake import AttemptsIntake
+from mqs.letters.dead_letters import DeadLetters
+from mqs.letters.dead_queue import DeadReaders
 from mqs.settings import Settings
 from mqs.sweep import Sweeper
-from mqs.userlimits import UserLimits
+from mqs.tokens.jwks import jwks_route
+from mqs.tokens.signing_keys import Issuer, KeyFiles
+from mqs.tokens.user_limits import UserLimits
 from runtime.amqp import Connection
-from runtime.bus import Bus
-from runtime.health import health_routes, serve
-from runtime.relay import Relay
-from runtime.store import Store
-from runtime.timers import Timers
+from runtime.bus.service_bus import Bus
+from runtime.kernel.relay import Relay
+from runtime.kernel.store import Store
+from runtime.kernel.timers import Timers
+from runtime.web.health import health_routes, serve
 from schemas.documents import Collection
 from schemas.topology import Service
 

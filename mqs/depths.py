@@ -4,14 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mqs import repository
-from mqs.admission import Budget
-from mqs.book import TrafficBook
-from mqs.broker import Broker, Count
-from mqs.groups import Groups
-from mqs.shares import Held, owners_over
-from mqs.traffic import Traffic, n_arrived
-from runtime.store import Store
+from mqs.broker.data_vhost import Broker, Count
+from mqs.broker.owner_shares import Held, owners_over
+from mqs.broker.traffic import Traffic, n_arrived
+from mqs.broker.traffic_book import TrafficBook
+from mqs.groups import repository
+from mqs.groups.admission import Budget
+from mqs.groups.requests import Groups
+from runtime.kernel.store import Store
 from runtime.telemetry import gauge, log
 from schemas.documents import Collection
 from schemas.errors import EWMSError, NotFound

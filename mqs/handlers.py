@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from mqs import repository
-from mqs.book import TrafficBook
-from mqs.broker import Broker
-from mqs.deadletters import DeadLetters
+from mqs.broker.data_vhost import Broker
+from mqs.broker.traffic_book import TrafficBook
 from mqs.depths import backlogs, depths
-from mqs.grants import (
+from mqs.groups import repository
+from mqs.groups.repository import Found
+from mqs.groups.requests import Groups
+from mqs.letters.dead_letters import DeadLetters
+from mqs.letters.history import error_groups, failed_attempts
+from mqs.tokens.grants import (
     Grant,
     check_gateway,
     check_site,
@@ -19,15 +22,15 @@ from mqs.grants import (
     task_grant,
     user_grant,
 )
-from mqs.groups import Groups
-from mqs.history import error_groups, failed_attempts
-from mqs.keys import Issuer
-from mqs.repository import Found
-from mqs.userlimits import UserLimits
-from runtime.bus import Caller
-from runtime.store import Store
+from mqs.tokens.signing_keys import Issuer
+from mqs.tokens.user_limits import UserLimits
+from runtime.bus.service_bus import Caller
+from runtime.kernel.store import Store
 from runtime.telemetry import counter
-from schemas.deadletters import (
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.errors import NotFound, Rejected, Unavailable
+from schemas.events import Event, WorkflowEnding, WorkflowOver, WorkflowRequested
+from schemas.failures.dead_letters import (
     LetterAuditQuery,
     LetterBodyQuery,
     LetterGroupsQuery,
@@ -35,14 +38,11 @@ from schemas.deadletters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
-from schemas.errors import NotFound, Rejected, Unavailable
-from schemas.events import Event, WorkflowEnding, WorkflowOver, WorkflowRequested
-from schemas.history import AttemptsQuery, ErrorGroupsQuery
+from schemas.failures.history import AttemptsQuery, ErrorGroupsQuery
 from schemas.ids import Mqid, WorkflowId
-from schemas.legacywire import Wire
 from schemas.logs import LogQuery, LogsQuery
 from schemas.objects import MQGroup, MQProfile
+from schemas.payloads.legacy_wire import Wire
 from schemas.requests import (
     ActivateQuery,
     BacklogsQuery,

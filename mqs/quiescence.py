@@ -1,4 +1,4 @@
-"""When a workflow whose inputs are closed has nothing left to do. Nothing here performs I/O.
+"""When a workflow whose inputs are closed has nothing left to do. (core)
 
 The queues that tasks take events from stand in levels. A pilot puts what comes of an event into queues of later levels,
 or among the dead letters, before it lets the event go: until it is settled an event is in some queue. Once level after

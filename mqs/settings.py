@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from mqs.admission import Budget
-from mqs.grants import Audience
-from mqs.orphans import Patience
-from mqs.steps import Rules
-from mqs.topology import QueueLimits
+from mqs.broker.orphans import Patience
+from mqs.broker.topology import QueueLimits
+from mqs.groups.admission import Budget
+from mqs.groups.broker_steps import Rules
+from mqs.tokens.grants import Audience
 from runtime.settings import Port, StoreSettings
-from schemas.limits import MAX_WORKFLOW_QUEUES
+from schemas.rules.limits import MAX_WORKFLOW_QUEUES
 from schemas.topology import RESOURCE_SERVER
 
 Seconds = Annotated[float, Field(gt=0)]

@@ -3,12 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from mqs import repository
-from mqs.broker import Broker
-from mqs.orphans import Patience, doomed_orphans, swept
-from mqs.userlimits import UserLimits
-from runtime.decision import Change, Decision
-from runtime.store import Store
+from mqs.broker.data_vhost import Broker
+from mqs.broker.orphans import Patience, doomed_orphans, swept
+from mqs.groups import repository
+from mqs.tokens.user_limits import UserLimits
+from runtime.kernel.decision import Change, Decision
+from runtime.kernel.store import Store
 from runtime.telemetry import counter, log
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId

@@ -11,24 +11,24 @@ import time
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from pilot.chirp import Chirper, voice
-from pilot.chirpproxy import ChirpProxy, take_proxy
+from pilot.chirp.log_copy import LogCopy, open_own_log
+from pilot.chirp.proxy import ChirpProxy, take_proxy
+from pilot.chirp.sender import Chirper, voice
+from pilot.containers.allowed_paths import Places, external_mounts
+from pilot.containers.held_paths import Pin, Pinned, find_places, look_at
+from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_together
+from pilot.containers.processes import Children, began_s, prepare_process
+from pilot.containers.run_files import WorkDirectory, read_tail
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
-from pilot.files import WorkDirectory, read_tail
-from pilot.logcopy import LogCopy, open_own_log
-from pilot.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_together
-from pilot.pins import Pin, Pinned, find_places, look_at
-from pilot.places import Places, external_mounts
-from pilot.process import Children, began_s, prepare_process
-from pilot.queues import Queues
-from pilot.retiring import end_of_work_s
+from pilot.events.queues import Queues
+from pilot.life.retiring import end_of_work_s
 from pilot.run import Pilot
+from pilot.runtimes.choice import found
 from pilot.runtimes.docker import Docker
-from pilot.runtimes.found import found
 from pilot.settings import TASK_FILE, Settings, chirp, settings
 from pilot.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts, read_charges
 from schemas.errors import EWMSError
-from schemas.legacywire import Wire, check_codec
+from schemas.payloads.legacy_wire import Wire, check_codec
 from schemas.statuses import PilotStatus
 
 log = logging.getLogger("pilot")

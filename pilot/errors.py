@@ -6,10 +6,10 @@ The names of the task errors are the contract's: `EWMS_PILOT_OKAY_ERRORS` lists 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pilot.errortext import NOTHING, without_names
-from pilot.exits import explain_exit, print_size, round_bytes
-from schemas.dataevents import DeadReason
+from pilot.failures.error_text import NOTHING, without_names
+from pilot.failures.exit_codes import explain_exit, print_size, round_bytes
 from schemas.errors import Rejected, Unavailable
+from schemas.payloads.data_events import DeadReason
 
 #: The exit code of what SIGKILL has ended.
 _KILLED = 128 + 9

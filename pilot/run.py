@@ -9,14 +9,21 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
-from pilot import lifecycle
-from pilot.chirp import Chirper
-from pilot.container import Runtime
-from pilot.containers import Containers
+from pilot.chirp.sender import Chirper
+from pilot.containers.command import Runtime
+from pilot.containers.leftovers import printer
+from pilot.containers.memory_watch import MemoryWatch
+from pilot.containers.mounts import Mount
+from pilot.containers.processes import Children
+from pilot.containers.run_files import WorkDirectory
+from pilot.containers.task_interface import Outcome
 from pilot.errors import Failure, QueueGone
-from pilot.excerpts import excerpt_input, name_event
-from pilot.files import WorkDirectory
-from pilot.instructions import (
+from pilot.events.attempt_reports import Reports
+from pilot.events.log_excerpts import excerpt_input, name_event
+from pilot.events.publishing import Publishing, Run
+from pilot.events.queues import Queues
+from pilot.life import lifecycle
+from pilot.life.instructions import (
     Adopt,
     CoolDown,
     Count,
@@ -34,17 +41,9 @@ from pilot.instructions import (
     StopListening,
     WarmUp,
 )
-from pilot.leftovers import printer
-from pilot.memorywatch import MemoryWatch
-from pilot.mounts import Mount
-from pilot.process import Children
-from pilot.publishing import Publishing, Run
-from pilot.queues import Queues
-from pilot.reports import Reports
-from pilot.retiring import end_of_work_s
-from pilot.settings import Queue, Settings
-from pilot.state import Policy, State, policy
-from pilot.stimuli import (
+from pilot.life.retiring import end_of_work_s
+from pilot.life.state import Policy, State, policy
+from pilot.life.stimuli import (
     Arrived,
     Broke,
     Confirmed,
@@ -58,7 +57,8 @@ from pilot.stimuli import (
     StopAsked,
     Tick,
 )
-from pilot.tasks import Outcome
+from pilot.program_runner import Containers
+from pilot.settings import Queue, Settings
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery
 from schemas.errors import EWMSError

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from pilot.errors import SettingsInvalid
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
-from schemas.legacywire import Wire
-from schemas.pilotnames import (
+from schemas.payloads.legacy_wire import Wire
+from schemas.pilot.names import (
     PLATFORM,
     ChirpDest,
     Platform,
@@ -20,9 +20,9 @@ from schemas.pilotnames import (
     read_level,
     read_shm_size,
 )
-from schemas.pilotvariables import Variables
-from schemas.placeholders import FILE_PLACEHOLDERS
-from schemas.workerpaths import image_problem
+from schemas.pilot.variables import Variables
+from schemas.rules.placeholders import FILE_PLACEHOLDERS
+from schemas.rules.worker_paths import image_problem
 
 TASK_FILE = "ewms_pilot_task.json"
 TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.pilotcharges import JOB_CHARGES, LOCAL_CHARGES
+from schemas.pilot.charges import JOB_CHARGES, LOCAL_CHARGES
 
 MACHINE_AD = "_CONDOR_MACHINE_AD"
 JOB_AD = "_CONDOR_JOB_AD"

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 
 from pydantic import ValidationError
 
-from runtime.memory import return_large_blocks
+from runtime.free_memory import return_large_blocks
 from runtime.settings import LogSettings, explained
 from runtime.telemetry import configure_logging, log
 from schemas.errors import EWMSError, Rejected, Unavailable

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import to_jsonable_python
 
-from schemas.limits import MAX_ALIASES, MAX_TASKS
 from schemas.objects import (
     Environment,
     EnvironmentName,
@@ -28,6 +27,7 @@ from schemas.objects import (
     WorkerConfig,
     Workflow,
 )
+from schemas.rules.limits import MAX_ALIASES, MAX_TASKS
 
 Item = TypeVar("Item")
 

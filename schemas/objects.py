@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from schemas.ids import Alias, Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.phases import Deactivated, Phase
-from schemas.sizes import MAX_BYTES, parse_bytes
+from schemas.rules.sizes import MAX_BYTES, parse_bytes
 
 
 def _without_controls(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
-from schemas.deadletters import (
+from schemas.failures.dead_letters import (
     LetterAnswer,
     LetterAuditAnswer,
     LetterAuditQuery,
@@ -22,11 +22,11 @@ from schemas.deadletters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.history import AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer, ErrorGroupsQuery
+from schemas.failures.history import AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer, ErrorGroupsQuery
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
-from schemas.legacywire import Wire
 from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery
 from schemas.objects import MQGroup, MQProfile
+from schemas.payloads.legacy_wire import Wire
 
 
 class _Closed(BaseModel):

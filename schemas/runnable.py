@@ -8,14 +8,21 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from schemas import pilotnames
 from schemas.api import TaskRequest, WorkflowRequest
-from schemas.complaints import Complaint, alias_problem, unused_public
-from schemas.pilotnames import Platform, TaskMode
-from schemas.pilotvariables import PREFIX
-from schemas.placeholders import ENV_DATA_HUB, ENV_INFILE, ENV_OUTFILE, ENV_RUN, FILE_PLACEHOLDERS, HUB_PLACEHOLDERS
-from schemas.spelling import nearest
-from schemas.workerpaths import input_file_problem
+from schemas.pilot import names
+from schemas.pilot.names import Platform, TaskMode
+from schemas.pilot.variables import PREFIX
+from schemas.rules.complaints import Complaint, alias_problem, unused_public
+from schemas.rules.placeholders import (
+    ENV_DATA_HUB,
+    ENV_INFILE,
+    ENV_OUTFILE,
+    ENV_RUN,
+    FILE_PLACEHOLDERS,
+    HUB_PLACEHOLDERS,
+)
+from schemas.rules.spelling import nearest
+from schemas.rules.worker_paths import input_file_problem
 
 _PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN)
 
@@ -71,13 +78,13 @@ def _dead_end(where: str, alias: str, way: str) -> Complaint:
 
 
 def _of_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
-    platform = pilotnames.asked_platform(task.task_image, task.pilot_config.environment)
+    platform = names.asked_platform(task.task_image, task.pilot_config.environment)
     environment = {name: _text(value) for name, value in task.pilot_config.environment.items()}
     yield from _of_arguments(f"{where}.task_args", task.task_args, (*FILE_PLACEHOLDERS, *HUB_PLACEHOLDERS))
     yield from _of_arguments(f"{where}.init_args", task.init_args, HUB_PLACEHOLDERS)
     yield from _of_environment(f"{where}.task_env", task.task_env)
     yield from _of_environment(f"{where}.init_env", task.init_env)
-    for name, problem in pilotnames.problems(environment).items():
+    for name, problem in names.problems(environment).items():
         rule, _, remedy = problem.partition("; ")
         yield Complaint(f"{where}.pilot_config.environment.{name}", rule, remedy)
     yield from _of_mode(where, task, environment)
@@ -147,7 +154,7 @@ def _of_times(where: str, task: TaskRequest, environment: Mapping[str, str]) -> 
             rule = f"is {value_s:g} s, and a worker lives {runtime_s} s at most"
             remedy = "make 'worker_config.max_worker_runtime' longer, or this shorter"
             yield Complaint(f"{where}.pilot_config.environment.{PREFIX}{name}", rule, remedy, is_sure=False)
-    if pilotnames.waits_in_vain(environment):
+    if names.waits_in_vain(environment):
         rule = f"is not allowed with {PREFIX}STOP_LISTENING_ON_TASK_ERROR=False"
         yield Complaint(f"{where}.pilot_config.environment.{PREFIX}QUARANTINE_TIME", rule, "leave one of them out")
 

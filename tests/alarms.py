@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.local.broker import PORTS
-from deploy.local.cache import Installed
-from deploy.local.datadir import throwaway_data
+from deploy.local.children.processes import Children
+from deploy.local.data_directory import throwaway_data
+from deploy.local.fetch.cache import Installed
 from deploy.local.ports import Ports
-from deploy.local.processes import Children
-from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.rundir import make_empty
+from deploy.local.run_directory import make_empty
+from deploy.local.servers.broker import PORTS
+from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 
 #: Erlang expressions; the broker runs them beside itself. Any use of memory is over a limit of 1 MB.
 _LOOK = """\

@@ -12,13 +12,13 @@ from pymongo import MongoClient
 from rich.console import Console
 from xdist.remote import Producer
 
-from deploy.local.broker_admin import BrokerAdmin
-from deploy.local.cache import Installed, cache_directory, prepare
-from deploy.local.condor import use
-from deploy.local.mongo_accounts import ADMIN, new_account
+from deploy.local.fetch.cache import Installed, cache_directory, prepare
 from deploy.local.prerequisites import check_machine
-from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.rundir import run_directory
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.broker_admin import BrokerAdmin
+from deploy.local.servers.condor import use
+from deploy.local.servers.mongo_accounts import ADMIN, new_account
+from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Servers, Services, running
 from tests.examples import register_profiles
 from tests.limits import find_unlimited

@@ -14,12 +14,12 @@ from docker.models.containers import Container  # type: ignore[import-untyped] #
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from deploy.local.broker import PORTS
+from deploy.local.children.processes import Child, Children
 from deploy.local.errors import LaunchError
-from deploy.local.mongodb import KEY, MongoDB
-from deploy.local.processes import Child, Children
-from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.rundir import make_empty
+from deploy.local.run_directory import make_empty
+from deploy.local.servers.broker import PORTS
+from deploy.local.servers.mongodb import KEY, MongoDB
+from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.services import Places
 
 RABBITMQ_IMAGE = "rabbitmq:4.3-management"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.cache import Installed
-from deploy.local.rundir import run_directory
+from deploy.local.fetch.cache import Installed
+from deploy.local.run_directory import run_directory
 from deploy.local.services import Servers
 from deploy.local.stack import Stack, running_stack
 

@@ -8,31 +8,31 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runtime.amqp import full_jitter
-from runtime.bus import Bus
-from runtime.health import Check, health_routes, serve
+from runtime.bus.service_bus import Bus
 from runtime.telemetry import log
+from runtime.web.health import Check, health_routes, serve
 from schemas.errors import Unavailable
 from schemas.topology import tms_service
-from tms.answers import Answers
-from tms.ended import Ended
-from tms.forcing import Forcer
-from tms.home import Home
-from tms.inputs import InputFiles
-from tms.judging import Judge
-from tms.keeping import Keeper
-from tms.matching import Matching
-from tms.orders import Orders
-from tms.pools import Pool
+from tms.clusters.forced_removal import Forcer
+from tms.clusters.input_files import InputFiles
+from tms.clusters.judging import Judge
+from tms.clusters.renew import Renewal
+from tms.clusters.start import Starter
+from tms.clusters.stop import Stopper
+from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.sweep import Sweep
+from tms.clusters.turns import Turns
+from tms.clusters.unmatched_jobs import Matching
+from tms.clusters.wms_requests import Orders
+from tms.files import Home
+from tms.log.watch import Watch
 from tms.pools.condor import CondorPool
-from tms.pools.local import LocalPool
-from tms.renew import Renewal
+from tms.pools.interface import Pool
+from tms.pools.local.pool import LocalPool
+from tms.reporter import Voice
 from tms.settings import PoolKind, Settings
-from tms.start import Starter
-from tms.stop import Stopper
-from tms.sweep import Sweep
-from tms.turns import Turns
-from tms.voice import Voice
-from tms.watch import Watch
+from tms.worker_logs.answers import Answers
+from tms.worker_logs.file_retention import Keeper
 
 
 @dataclass(frozen=True, slots=True)

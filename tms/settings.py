@@ -9,9 +9,9 @@ from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from runtime.settings import ServiceSettings
 from tms.errors import Unsubmittable
-from tms.keeping import Ages
-from tms.pilotfiles import PilotProfile
-from tms.submission import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, checked_path
+from tms.jobs.pilot_files import PilotProfile
+from tms.jobs.submit_description import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, checked_path
+from tms.worker_logs.file_retention import Ages
 
 
 class PoolKind(StrEnum):

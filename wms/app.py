@@ -6,30 +6,30 @@ from dataclasses import dataclass
 
 import httpx2
 
-from runtime.bus import Bus
-from runtime.health import health_routes
-from runtime.indexes import IndexKeeper
-from runtime.relay import Relay
-from runtime.serving import serving
-from runtime.store import Store
-from runtime.timers import Timers
-from runtime.tokens import Verifier
+from runtime.bus.service_bus import Bus
+from runtime.kernel.indexes import IndexKeeper
+from runtime.kernel.relay import Relay
+from runtime.kernel.store import Store
+from runtime.kernel.timers import Timers
+from runtime.web.health import health_routes
+from runtime.web.serving import serving
+from runtime.web.tokens import Verifier
 from schemas.documents import Collection
 from schemas.ids import WorkflowId
-from schemas.tokensizes import max_queues
+from schemas.rules.token_sizes import max_queues
 from schemas.topology import Service
-from wms.fleet.clusters import ClusterMap
+from wms.fleet.event_handlers import Handlers
 from wms.fleet.fleet import Fleet, Quota
-from wms.fleet.handlers import Handlers
-from wms.fleet.images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.launcher import Launcher
+from wms.fleet.locations import ClusterMap
+from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.repository import INDEXES
-from wms.fleet.snapshots import SnapshotWriter
-from wms.fleet.stallwatch import StallWatch
+from wms.fleet.stalls.stall_watch import StallWatch
+from wms.fleet.status_snapshots import SnapshotWriter
 from wms.gateway import app as gateway
 from wms.gateway import catalogue
 from wms.gateway.auth import Gatekeeper
-from wms.gateway.reasons import ReasonedProtocol
+from wms.gateway.reason_phrases import ReasonedProtocol
 from wms.settings import Settings
 
 SOURCE = "ewms/wms"

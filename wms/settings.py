@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import to_json
 
-from runtime.connections import ConnectionLimits
 from runtime.settings import StoreSettings
+from runtime.web.connections import ConnectionLimits
 from schemas.errors import Broken
-from schemas.limits import MAX_BODY_BYTES
+from schemas.rules.limits import MAX_BODY_BYTES
 from schemas.topology import RESOURCE_SERVER
-from wms.fleet.clusters import Cluster, ClusterMap
+from wms.fleet.locations import Cluster, ClusterMap
 from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, Pattern, RoleRule
-from wms.gateway.callers import CallerLimits
+from wms.gateway.caller_limits import CallerLimits
 
 
 def _named(name: str, contract: str) -> AliasChoices:

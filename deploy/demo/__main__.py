@@ -21,19 +21,19 @@ from deploy.demo import report as reporting
 from deploy.demo.image import build_image
 from deploy.demo.tracks import N_FITTERS, N_REFINERS, events, workflow
 from deploy.demo.traffic import Traffic, run_workflow
-from deploy.local import packages
-from deploy.local.asked import LOCATION
+from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.errors import LaunchError, PoolUnavailable
-from deploy.local.interruption import Interrupted, raise_on_signals
+from deploy.local.fetch import packages
+from deploy.local.launch_options import LOCATION
 from deploy.local.prerequisites import check_pool
-from deploy.local.rundir import run_directory
+from deploy.local.run_directory import run_directory
 from deploy.local.services import images_directory
 from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation, say_notices
 from deploy.local.wiring import PoolName
 from ewms import AsyncClient, EWMSError
-from ewms.cli.watch import display
-from ewms.state import State
+from ewms.cli.text.watch import display
+from ewms.workflows.state import State
 
 N_EVENTS = 500
 

@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 from deploy.demo.tracks import EXAMPLE, IN_IMAGE
-from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError
-from deploy.local.images import Apptainer
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer
 
 # What the script imports, and what those import.
 _MODULES = ("collections.abc", "json", "math", "os", "time")

@@ -1,4 +1,4 @@
-"""What the demonstration found, as numbers and as words. Pure: results in, a report out."""
+"""What the demonstration found, as numbers and as words. Results in, a report out. (core)"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

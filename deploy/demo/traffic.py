@@ -10,9 +10,9 @@ from typing import Any
 
 from deploy.demo.tracks import INPUT, OUTPUT
 from ewms import AlreadyThere, AsyncClient, Workflow
-from ewms.progress import Facts, Progress, progress
-from ewms.runs import AsyncRun
-from ewms.state import State, post_to_submitted_s
+from ewms.workflows.progress import Facts, Progress, progress
+from ewms.workflows.run import AsyncRun
+from ewms.workflows.state import State, post_to_submitted_s
 from schemas.api import QueueDepths
 
 #: Nothing has come back for so long: the demonstration has failed, and says with what it has.

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local import packages
-from deploy.local.asked import asked
+from deploy.local.children.interruption import Interrupted, raise_on_signals
+from deploy.local.children.processes import await_end
 from deploy.local.errors import LaunchError
-from deploy.local.interruption import Interrupted, raise_on_signals
-from deploy.local.mongo_accounts import ADMIN, DATABASES
-from deploy.local.ondemand import write_tree
-from deploy.local.processes import await_end
-from deploy.local.rundir import run_directory
+from deploy.local.fetch import packages
+from deploy.local.fetch.on_demand import write_tree
+from deploy.local.launch_options import asked
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.mongo_accounts import ADMIN, DATABASES
 from deploy.local.services import Services, running
-from deploy.local.taskimage import build_image, say_how_to_use
+from deploy.local.task_image import build_image, say_how_to_use
 from deploy.local.up import installation, say_notices, up
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deploy.local.keys import replace_secret
+from deploy.local.secret_files import replace_secret
 
 ENDPOINTS = Path(".ewms") / "endpoints.json"
 

@@ -8,24 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from deploy.local.asked import SCHEDD
-from deploy.local.broker import PORTS
-from deploy.local.cache import Installed
-from deploy.local.datadir import DataDirectory, throwaway_data
+from deploy.local.children.process_limits import allow_many_files, forbid_core_dumps
+from deploy.local.children.processes import Children
+from deploy.local.children.seclusion import Covered, Secluded, choose_accounts
+from deploy.local.children.side_by_side import SideBySide
+from deploy.local.children.supervisor import Supervised
+from deploy.local.data_directory import DataDirectory, throwaway_data
 from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
-from deploy.local.limits import allow_many_files, forbid_core_dumps
-from deploy.local.mongodb import MongoDB
+from deploy.local.fetch.cache import Installed
+from deploy.local.launch_options import SCHEDD
 from deploy.local.ports import Ports
 from deploy.local.prerequisites import check_pool
-from deploy.local.processes import Children
-from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.rundir import make_empty
-from deploy.local.seclusion import Covered, Secluded, choose_accounts
-from deploy.local.sidebyside import SideBySide
-from deploy.local.supervisor import Supervised
+from deploy.local.run_directory import make_empty
+from deploy.local.servers.broker import PORTS
+from deploy.local.servers.mongodb import MongoDB
+from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 
 if TYPE_CHECKING:
-    from deploy.local.condor import Condor
+    from deploy.local.servers.condor import Condor
 
 _ATTEMPTS = 3
 _FOR_OUR_SCHEDD = BrokerPlan(schedds=(SCHEDD,))
@@ -166,7 +166,7 @@ def running(
 
         def condor() -> "Condor":
             # HTCondor's bindings are loaded only where there is to be a pool.
-            from deploy.local.condor import Condor  # noqa: PLC0415 - see above
+            from deploy.local.servers.condor import Condor  # noqa: PLC0415 - see above
 
             return Condor(
                 children,

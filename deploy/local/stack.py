@@ -21,25 +21,25 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from deploy.local import accounts
-from deploy.local.asked import LOCATION, SCHEDD, Asked, asked
-from deploy.local.cache import Installed
-from deploy.local.datadir import DataDirectory
+from deploy.local.children import accounts
+from deploy.local.children.processes import Child, await_ready
+from deploy.local.children.seclusion import is_covering
+from deploy.local.children.side_by_side import SideBySide
+from deploy.local.children.supervisor import Supervisor
+from deploy.local.data_directory import DataDirectory
 from deploy.local.endpoints import TOKEN_LIFE_S
 from deploy.local.errors import LaunchError, PortTaken
-from deploy.local.images import Apptainer
-from deploy.local.issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
-from deploy.local.mongo_accounts import ADMIN, DATABASES
-from deploy.local.ondemand import container_programs
-from deploy.local.packages import CONTAINERS
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer
+from deploy.local.fetch.on_demand import container_programs
+from deploy.local.fetch.packages import CONTAINERS
+from deploy.local.launch_options import LOCATION, SCHEDD, Asked, asked
 from deploy.local.ports import Ports, await_free
-from deploy.local.processes import Child, await_ready
-from deploy.local.rabbitmq import BrokerPlan
-from deploy.local.rundir import make_empty
-from deploy.local.seclusion import is_covering
+from deploy.local.run_directory import make_empty
+from deploy.local.servers.mongo_accounts import ADMIN, DATABASES
+from deploy.local.servers.rabbitmq import BrokerPlan
+from deploy.local.servers.token_issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
 from deploy.local.services import Servers, Services, running
-from deploy.local.sidebyside import SideBySide
-from deploy.local.supervisor import Supervisor
 from deploy.local.wiring import PoolName, Spec, Wires, specs
 from schemas.topology import tms_service
 

@@ -10,22 +10,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.local import packages
-from deploy.local.asked import LOCATION, asked
-from deploy.local.cache import Installed, cache_directory, prepare
-from deploy.local.datadir import DataDirectory, check_disk, data_directory, default_directory, delete_data
+from deploy.local.children.interruption import Interrupted, raise_on_signals
+from deploy.local.children.seclusion import has_accounts
+from deploy.local.data_directory import DataDirectory, check_disk, data_directory, default_directory, delete_data
 from deploy.local.endpoints import ENDPOINTS, published_endpoints
 from deploy.local.errors import LaunchError, PoolUnavailable
-from deploy.local.interruption import Interrupted, raise_on_signals
-from deploy.local.keptfacts import check_versions
-from deploy.local.lockfile import open_lock
-from deploy.local.packages import PackageSet
+from deploy.local.fetch import packages
+from deploy.local.fetch.cache import Installed, cache_directory, prepare
+from deploy.local.fetch.packages import PackageSet
+from deploy.local.kept_facts import check_versions
+from deploy.local.launch_options import LOCATION, asked
+from deploy.local.lock_files import open_lock
 from deploy.local.prerequisites import check_machine, check_pool
-from deploy.local.rundir import run_directory
-from deploy.local.seclusion import has_accounts
+from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack, running_stack
 from deploy.local.wiring import N_SLOTS, PoolName
-from tms.pilotfiles import TOKEN_FILE
+from tms.jobs.pilot_files import TOKEN_FILE
 
 #: What is downloaded for each pool before it starts. Child processes rarely run containers: those wait for the first.
 NEEDED: Mapping[PoolName, tuple[PackageSet, ...]] = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from deploy.local.accounts import FIRST_SLOT
-from deploy.local.asked import SCHEDD, Asked
-from deploy.local.broker import Broker
+from deploy.local.children.accounts import FIRST_SLOT
+from deploy.local.launch_options import SCHEDD, Asked
+from deploy.local.servers.broker import Broker
 from schemas.topology import Service, tms_service
 
 PoolName = Literal["condor", "local"]
@@ -77,7 +77,9 @@ def specs(wires: Wires, asked: Asked, environment: Mapping[str, str]) -> dict[st
         "EWMS_LOG_FORMAT": "json",
     }
     return {
-        "issuer": Spec("deploy.local.issuer", common, f"{wires.issuer_url}/jwks", (str(wires.issuer_config),)),
+        "issuer": Spec(
+            "deploy.local.servers.token_issuer", common, f"{wires.issuer_url}/jwks", (str(wires.issuer_config),)
+        ),
         "mqs": Spec("mqs", {**common, **_mqs(wires), **asked.passed_on}, f"{wires.mqs}/readyz"),
         "wms": Spec("wms", {**common, **_wms(wires, asked), **asked.passed_on}, f"{wires.gateway}/readyz"),
         "tms": Spec("tms", {**common, **_tms(wires), **asked.passed_on}, f"http://127.0.0.1:{wires.tms_port}/readyz"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ewms.cli.arguments import globals_first, output_of
 from ewms.cli.exits import Exit, error_object, exit_of, is_output, message
-from ewms.cli.streams import abandon_output, prepare_streams, tell
+from ewms.cli.text.streams import abandon_output, prepare_streams, tell
 from schemas.errors import EWMSError
 
 

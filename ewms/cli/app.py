@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli import cluster, dlq, doctor, ending, image, login, queue, task, taskforce, up, workflow
+from ewms.cli.commands import cluster, dlq, doctor, ending, image, login, queue, task, taskforce, up, workflow
 from ewms.cli.context import Options, Output
 
 app = typer.Typer(

@@ -1,4 +1,4 @@
-"""Global options may stand anywhere on the command line; the parser wants them first. Pure."""
+"""Global options may stand anywhere on the command line; the parser wants them first. (core)"""
 
 from collections.abc import Sequence
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ewms.cli.streams import json_text, tell
+from ewms.cli.text.streams import json_text, tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,7 +60,7 @@ class Options:
             case Output.JSON:
                 write_json(value)
             case Output.YAML:
-                from ewms.cli.yamltext import yaml_text
+                from ewms.cli.text.yaml_text import yaml_text
 
                 sys.stdout.write(yaml_text(value))
                 sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What the command says and returns when something goes wrong. Pure: an error in, words and a number out."""
+"""What the command says and returns when something goes wrong. An error in, words and a number out. (core)"""
 
 import errno
 import re

@@ -1,4 +1,4 @@
-"""The ways to run a task container: one module each turns arguments into that program's argv. (core, but `found`)
+"""The ways to run a task container: one module each turns arguments into that program's argv. (core, but `choice`)
 
-`found` looks at the worker and chooses; the others only write commands.
+`choice` looks at the worker and chooses; the others only write commands.
 """

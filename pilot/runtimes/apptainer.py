@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pilot.container import Command
-from pilot.mounts import TASK_HOME, Mount
+from pilot.containers.command import Command
+from pilot.containers.mounts import TASK_HOME, Mount
 
 #: What apptainer itself needs of the pilot's environment: where to find its helpers, where to put its caches.
 KEPT = ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "HOME", "USER", "XDG_RUNTIME_DIR")

@@ -6,8 +6,8 @@ It is separated from the pilot by its environment only; which programs may run s
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pilot.container import Command
-from pilot.mounts import Mount
+from pilot.containers.command import Command
+from pilot.containers.mounts import Mount
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

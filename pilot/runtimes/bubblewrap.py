@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pilot.container import Command
-from pilot.mounts import Mount
+from pilot.containers.command import Command
+from pilot.containers.mounts import Mount
 from pilot.runtimes.bare import DEFAULT_PATH
 
 #: Made afresh for every container, whatever the folder has there.

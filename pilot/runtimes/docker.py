@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pilot.container import Command
-from pilot.mounts import Mount
+from pilot.containers.command import Command
+from pilot.containers.mounts import Mount
 
 #: What the client itself needs of the pilot's environment: which daemon to speak to, where its storage is.
 KEPT = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "CONTAINERS_CONF", "HOME", "XDG_RUNTIME_DIR", "TMPDIR")

@@ -8,21 +8,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pilot.container import Place, Runtime, task_command
+from pilot.containers.command import Place, Runtime, task_command
+from pilot.containers.die_with_parent import tethered
+from pilot.containers.leftovers import DUMPED_BYTES, Leftovers, printer
+from pilot.containers.mounts import Mount
+from pilot.containers.processes import Child, Children, found_program
+from pilot.containers.run_files import RunFiles, WorkDirectory
+from pilot.containers.task_interface import Outcome
 from pilot.errors import TASK, container_not_started, os_text
-from pilot.errortext import last_lines, last_words
-from pilot.files import RunFiles, WorkDirectory
-from pilot.leftovers import DUMPED_BYTES, Leftovers, printer
-from pilot.mounts import Mount
-from pilot.process import Child, Children, found_program
+from pilot.failures.error_text import last_lines, last_words
 from pilot.settings import Settings
 from pilot.stream import slot
 from pilot.stream.lines import answer, unasked
 from pilot.stream.pipes import Talk
 from pilot.stream.silence import UNBUFFERED, Silence
 from pilot.stream.slot import Limits, Phase, Slot
-from pilot.tasks import Outcome
-from pilot.tether import tethered
 
 log = logging.getLogger(__name__)
 

@@ -7,18 +7,18 @@
 
 All is UTF-8. The event's JSON goes as it is written, its line breaks as blanks: no number loses a digit on the way in.
 An output is written anew, its numbers as Python has them: integers as they are, all others as doubles. NaN and the
-infinities are refused both ways (`schemas.jsontext`), as is a number in an answer that no double can hold.
+infinities are refused both ways (`schemas.payloads.json_text`), as is a number in an answer that no double can hold.
 """
 
 import json
 from typing import Any
 
+from pilot.containers.task_interface import Outcome
 from pilot.errors import Failure, answer_too_long, codec_missing, invalid_answer, invalid_infile, task_said
-from pilot.errortext import one_line
-from pilot.tasks import Outcome
-from schemas import legacywire
-from schemas.dataevents import JSON, DataEvent
-from schemas.jsontext import load_json
+from pilot.failures.error_text import one_line
+from schemas.payloads import legacy_wire
+from schemas.payloads.data_events import JSON, DataEvent
+from schemas.payloads.json_text import load_json
 from schemas.topology import MAX_EVENT_BYTES
 
 #: What an answer may have: the output that an event may carry, an id and some braces around it.
@@ -32,7 +32,7 @@ def request(event: DataEvent, attempt: int) -> bytes | Failure:
     """Return the line for the `attempt`-th attempt (from 1) at `event`; an event that is not JSON is none."""
     if len(event.body) > MAX_EVENT_BYTES:
         return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
-    if legacywire.is_legacy(event.body, event.content_type):
+    if legacy_wire.is_legacy(event.body, event.content_type):
         data = _legacy_json(event.body)
         if isinstance(data, Failure):
             return data
@@ -96,10 +96,10 @@ def _json(value: Any, *, ensure_ascii: bool = False) -> bytes:
 
 def _legacy_json(body: bytes) -> bytes | Failure:
     try:
-        return _json(legacywire.decode(body).data, ensure_ascii=True)
-    except legacywire.Undecodable as error:
+        return _json(legacy_wire.decode(body).data, ensure_ascii=True)
+    except legacy_wire.Undecodable as error:
         return invalid_infile(error.reason)
-    except legacywire.CodecMissing as error:
+    except legacy_wire.CodecMissing as error:
         return codec_missing(error.reason)
     except (ValueError, RecursionError) as error:
         return invalid_infile(f"the event cannot be written as a line: {type(error).__name__}")

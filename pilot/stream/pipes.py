@@ -8,7 +8,7 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 
-from pilot.process import Pipes
+from pilot.containers.processes import Pipes
 from pilot.stream.lines import MAX_LINE_BYTES
 
 _CHUNK_BYTES = 64 * 1024

@@ -10,10 +10,10 @@ up attempts like any failing task, and nothing spins. An event's end is told whe
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pilot.containers.task_interface import Outcome
 from pilot.errors import TASK, Failure, container_ended, container_timed_out
-from pilot.errortext import NOTHING
-from pilot.tasks import Outcome
-from schemas.dataevents import DeadReason
+from pilot.failures.error_text import NOTHING
+from schemas.payloads.data_events import DeadReason
 
 #: How long a container that has closed a pipe has to end by itself, so that its own exit code can be told.
 LAST_WORDS_S = 1.0

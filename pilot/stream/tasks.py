@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 
-from pilot.container import Runtime
+from pilot.containers.command import Runtime
+from pilot.containers.leftovers import Leftovers
+from pilot.containers.mounts import Mount
+from pilot.containers.processes import Children
+from pilot.containers.run_files import WorkDirectory
+from pilot.containers.task_interface import Outcome
 from pilot.errors import Failure
-from pilot.files import WorkDirectory
-from pilot.leftovers import Leftovers
-from pilot.mounts import Mount
-from pilot.process import Children
 from pilot.settings import Settings
 from pilot.stream import slot
 from pilot.stream.container import WarmSlot
 from pilot.stream.lines import request
 from pilot.stream.slot import Phase
-from pilot.tasks import Outcome
-from schemas.dataevents import DataEvent
+from schemas.payloads.data_events import DataEvent
 
 #: Which slot is the best for the next event: one whose container runs, then one that starts a new one anyway.
 _BEST = (Phase.WARM, Phase.COLD, Phase.ENDING)

@@ -12,8 +12,8 @@ from typing import Any
 from aiormq.abc import DeliveredMessage
 
 from runtime.amqp.errors import LIBRARY_ERRORS
-from schemas.dataevents import DataEvent, Header
 from schemas.ids import EventId
+from schemas.payloads.data_events import DataEvent, Header
 
 
 class Delivery:

@@ -12,13 +12,13 @@ import htcondor2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.condor import use
-from deploy.local.rundir import run_directory
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.condor import use
 from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation
 from ewms import Client, Task, Workflow
 from ewms.client import Run
-from ewms.state import post_to_submitted_s
+from ewms.workflows.state import post_to_submitted_s
 from schemas.phases import Phase
 
 N_WORKFLOWS = 20

@@ -23,7 +23,7 @@ import aio_pika
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.rundir import run_directory
+from deploy.local.run_directory import run_directory
 from deploy.local.services import running
 from deploy.local.up import installation
 from runtime.amqp import Connection, Delivery

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.ids import TaskforceUuid
-from tms.home import TaskforceFiles
-from tms.joblog import SLICE_BYTES, JobLog
+from tms.files import TaskforceFiles
+from tms.log.job_log import SLICE_BYTES, JobLog
 
 N_EVENTS = 300_000
 SEED = 20261121

@@ -22,9 +22,9 @@ from typing import Any
 import aio_pika
 from rich.console import Console
 
-from deploy.local.broker_admin import BrokerAdmin
-from deploy.local.cache import cache_directory, prepare
-from deploy.local.rundir import run_directory
+from deploy.local.fetch.cache import cache_directory, prepare
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.services import running
 from tests.integration.pilot.field import Field, opened
 

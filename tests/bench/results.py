@@ -19,13 +19,13 @@ from typing import Any, cast
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local import packages
-from deploy.local.rundir import run_directory
+from deploy.local.fetch import packages
+from deploy.local.run_directory import run_directory
 from deploy.local.services import running
 from deploy.local.up import installation
-from ewms.http import Gateway
-from ewms.memory import Remember
-from ewms.results import AsyncResults
+from ewms.gateway.http import Gateway
+from ewms.queues.memory import Remember
+from ewms.queues.results import AsyncResults
 from runtime.amqp import Connection
 from schemas.ids import WorkflowId
 

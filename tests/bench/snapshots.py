@@ -15,9 +15,9 @@ from rich.table import Table
 
 from schemas.ids import TaskforceUuid
 from schemas.statuses import PilotStatus
-from tms.jobevents import EventType, JobEvent, JobHeld, JobMoved, PilotChirped
-from tms.reporting import Reporting
-from tms.statuses import Tally
+from tms.log.job_events import EventType, JobEvent, JobHeld, JobMoved, PilotChirped
+from tms.log.status_changes import Reporting
+from tms.log.statuses import Tally
 
 SIZES = (100, 10_000, 100_000)
 SEED = 20261121

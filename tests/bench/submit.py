@@ -16,14 +16,14 @@ import htcondor2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.accounts import TMS
-from deploy.local.condor import use
-from deploy.local.rundir import run_directory
+from deploy.local.children.accounts import TMS
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.condor import use
 from deploy.local.services import running
 from deploy.local.up import installation
 from schemas.ids import TaskforceUuid
+from tms.jobs.submit_description import Submission, submit_commands
 from tms.pools.condor import CondorPool
-from tms.submission import Submission, submit_commands
 
 SIZES = (1, 1_000, 10_000)
 

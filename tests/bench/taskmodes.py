@@ -17,10 +17,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.broker_admin import BrokerAdmin
-from deploy.local.cache import cache_directory, prepare
-from deploy.local.images import Apptainer, busybox_image
-from deploy.local.rundir import run_directory
+from deploy.local.fetch.cache import cache_directory, prepare
+from deploy.local.fetch.images import Apptainer, busybox_image
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.services import running
 from tests.bench.pilot import bare_spawn, scratch, steady, with_pilot
 from tests.integration.pilot.field import Field, opened

@@ -29,7 +29,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.rundir import run_directory
+from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation
 from ewms import Client, EWMSError

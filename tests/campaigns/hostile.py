@@ -26,8 +26,8 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.issuer import mint
-from deploy.local.rundir import run_directory
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.token_issuer import mint
 from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation
 from ewms import Client, EWMSError

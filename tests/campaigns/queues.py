@@ -29,17 +29,17 @@ import aio_pika
 import structlog
 from rich.console import Console
 
-from deploy.local.asked import SCHEDD
-from deploy.local.broker_admin import BrokerAdmin
-from deploy.local.mongo_accounts import ADMIN
-from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.rundir import run_directory
+from deploy.local.launch_options import SCHEDD
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.broker_admin import BrokerAdmin
+from deploy.local.servers.mongo_accounts import ADMIN
+from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import running
 from deploy.local.up import installation
 from mqs.app import Mqs, mqs
 from mqs.settings import Settings
 from runtime.amqp import Connection
-from runtime.bus import Bus
+from runtime.bus.service_bus import Bus
 from schemas.events import QueuesActivated
 from schemas.ids import Alias, EventId, Mqid, WorkflowId
 from schemas.requests import ActivateQuery, GroupAnswer, ReserveQuery
@@ -245,7 +245,7 @@ def without_seals() -> Any:
     async def nothing(*_: object) -> None:
         return
 
-    with mock.patch("mqs.broker.seal", nothing), mock.patch("runtime.inbox.seal", nothing):
+    with mock.patch("mqs.broker.data_vhost.seal", nothing), mock.patch("runtime.bus.inbox.seal", nothing):
         yield
 
 

@@ -29,10 +29,10 @@ from pymongo import MongoClient
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.asked import LOCATION
-from deploy.local.interruption import Interrupted, raise_on_signals
-from deploy.local.mongo_accounts import ADMIN
-from deploy.local.rundir import run_directory
+from deploy.local.children.interruption import Interrupted, raise_on_signals
+from deploy.local.launch_options import LOCATION
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.stack import Stack, running_stack
 from deploy.local.up import installation
 from deploy.local.wiring import PoolName

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from ewms import AsyncClient, EWMSError, Task, Workflow
-from ewms.runs import AsyncRun
+from ewms.workflows.run import AsyncRun
 
 #: Answers each line with its own data, in the shell's own words: nothing is started for an event.
 _ECHO = """while read -r line; do data=${line#*,\\"data\\":}; echo "${line%%,*},\\"data\\":${data%?}}"; done"""

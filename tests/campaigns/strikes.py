@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local.processes import Child
+from deploy.local.children.processes import Child
 from deploy.local.stack import Stack
 from tests.campaigns.faults import Act, Fault, Victim
 from tests.system.pilots import find_pilots

@@ -23,10 +23,10 @@ from tests.hostile import CORPUS
 from tests.unit.tms.orders import GRANT
 from tests.unit.wms.fleets import NOW, WORKER_CONFIG, activated, aggregate, task_request
 from tms.errors import Unsubmittable
-from tms.pilotfiles import PilotProfile, pilot_environment, task_file
-from tms.submission import ContainerPool, PoolProfile, Submission, submission, submit_commands
-from wms.fleet.lifecycle import decide
-from wms.fleet.stimuli import Launch
+from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file
+from tms.jobs.submit_description import ContainerPool, PoolProfile, Submission, submission, submit_commands
+from wms.fleet.life.lifecycle import decide
+from wms.fleet.life.stimuli import Launch
 
 POOLS = {
     "plain": PoolProfile(pilot_command=("/opt/ewms/bin/python", "-m", "pilot")),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pika.adapters.blocking_connection import BlockingChannel
 
-from deploy.local.asked import SCHEDD
+from deploy.local.launch_options import SCHEDD
 from deploy.local.stack import Stack
 from schemas import topology
 from schemas.errors import Rejected

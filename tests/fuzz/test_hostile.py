@@ -11,7 +11,7 @@ import pytest
 from tests.contract.conformance import shapes
 from tests.contract.conformance.world import World, ok, request
 from tests.hostile import CORPUS
-from wms.fleet.filters import BadQuery, checked
+from wms.fleet.query_filters import BadQuery, checked
 
 TEXTS = list(dict.fromkeys(CORPUS))
 assert len(TEXTS) >= 200

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.cache import Installed
-from deploy.local.images import Apptainer
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer
 from deploy.local.services import images_directory
 from deploy.local.stack import Stack
 from ewms import Client, Task, Workflow

@@ -8,7 +8,7 @@ from collections import Counter
 import htcondor2
 import pytest
 
-from deploy.local.condor import use
+from deploy.local.servers.condor import use
 from deploy.local.stack import Stack
 from ewms import Client
 from ewms.client import Run

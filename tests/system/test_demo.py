@@ -3,12 +3,12 @@
 from deploy.demo.image import build_image
 from deploy.demo.tracks import events, workflow
 from deploy.demo.traffic import run_workflow
-from deploy.local.asked import LOCATION
-from deploy.local.cache import Installed
+from deploy.local.fetch.cache import Installed
+from deploy.local.launch_options import LOCATION
 from deploy.local.services import images_directory
 from deploy.local.stack import Stack
 from ewms import AsyncClient
-from ewms.progress import Progress
+from ewms.workflows.progress import Progress
 
 N = 24
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from deploy.local.asked import SCHEDD
-from deploy.local.mongodb import KEY
+from deploy.local.launch_options import SCHEDD
+from deploy.local.servers.mongodb import KEY
 from deploy.local.stack import Stack
 from ewms import Client
 from tests.integration.deploy.descendants import below

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.accounts import FIRST_SLOT, N_SLOTS
+from deploy.local.children.accounts import FIRST_SLOT, N_SLOTS
 from deploy.local.stack import Stack
 from ewms import Client
 from tests.system.conftest import CLUSTER, one_task
-from tms.pilotfiles import TOKEN_FILE
+from tms.jobs.pilot_files import TOKEN_FILE
 
 IS_ROOT = os.getuid() == 0
 

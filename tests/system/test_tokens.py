@@ -8,9 +8,9 @@ import httpx2
 import jwt
 import pytest
 
-from deploy.local.cache import Installed
-from deploy.local.keys import make_key_pair
-from deploy.local.rundir import run_directory
+from deploy.local.fetch.cache import Installed
+from deploy.local.run_directory import run_directory
+from deploy.local.secret_files import make_key_pair
 from deploy.local.services import Servers
 from deploy.local.stack import Stack, running_stack
 from ewms import Client

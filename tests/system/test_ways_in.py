@@ -14,10 +14,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database as AnyDatabase
 
-from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError
-from deploy.local.mongo_accounts import ADMIN
-from deploy.local.rundir import run_directory
+from deploy.local.fetch.cache import Installed
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.stack import Stack, running_stack
 from ewms import Client, Workflow
 from ewms.client import Run

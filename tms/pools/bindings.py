@@ -28,7 +28,7 @@ from typing import Any, TextIO
 import classad2
 import htcondor2
 
-from tms.pools.matching import Room, conjuncts, explain_requirements, explain_size, without_avoidance
+from tms.pools.slot_matching import Room, conjuncts, explain_requirements, explain_size, without_avoidance
 
 #: What is looked at of a job, and of a slot: the sizes that are free by those of the whole.
 _NEEDED = ["EWMSTaskforceUUID", "Requirements", "RequestCpus", "RequestMemory", "RequestDisk"]

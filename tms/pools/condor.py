@@ -11,10 +11,10 @@ from typing import Any
 
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from tms.errors import ClusterGone, PoolUnavailable, ReleaseRefused, RemoveRefused, SubmitRefused, Unsubmittable
-from tms.pools import Cluster
-from tms.restarting import AVOIDED_UNTIL, AVOIDS, CHARGES, MACHINES, PAUSE_CODE
-from tms.submission import Submission, submit_commands
-from tms.trials import Ruling
+from tms.jobs.restarts import AVOIDED_UNTIL, AVOIDS, CHARGES, MACHINES, PAUSE_CODE
+from tms.jobs.submit_description import Submission, submit_commands
+from tms.jobs.trials import Ruling
+from tms.pools.interface import Cluster
 
 REASON = "Requested by EWMS"
 

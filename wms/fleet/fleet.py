@@ -13,27 +13,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from runtime.decision import Decision, Document, Repeated
-from runtime.store import Store, Transaction
+from runtime.kernel.decision import Decision, Document, Repeated
+from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
 from schemas.api import WorkflowRequest
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import NotFound, OverQuota, Rejected
 from schemas.events import Payload, QueuesActivated, ResultsArrived, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
-from schemas.limits import MAX_TASK_QUEUES
 from schemas.phases import Deactivated, Phase
+from schemas.rules.limits import MAX_TASK_QUEUES
 from schemas.topology import Service, tms_service
-from wms.fleet import reports, repository
-from wms.fleet.access import Access, Owner
-from wms.fleet.aggregate import MAX_FAILURES, Aggregate, Outcome
-from wms.fleet.clusters import ClusterMap, UnknownCluster
-from wms.fleet.images import PilotImages
-from wms.fleet.lifecycle import decide, no_such_active_workflow, orphaned
-from wms.fleet.minting import Mint
-from wms.fleet.ordering import Turns
-from wms.fleet.requests import new_workflow
-from wms.fleet.stimuli import (
+from wms.fleet import repository
+from wms.fleet.id_source import Mint
+from wms.fleet.life import tms_reports
+from wms.fleet.life.aggregate import MAX_FAILURES, Aggregate, Outcome
+from wms.fleet.life.lifecycle import decide, no_such_active_workflow, orphaned
+from wms.fleet.life.stimuli import (
     AddWorkers,
     CloseInputs,
     Deactivate,
@@ -44,6 +40,11 @@ from wms.fleet.stimuli import (
     Stimulus,
     Woken,
 )
+from wms.fleet.life.workflow_requests import new_workflow
+from wms.fleet.locations import ClusterMap, UnknownCluster
+from wms.fleet.ownership import Access, Owner
+from wms.fleet.pilot_images import PilotImages
+from wms.fleet.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,7 @@ class Fleet:
                 return Decision()
             if before is None:
                 log.warning("report of an unknown taskforce", taskforce_uuid=uuid, report=report.TYPE)
-                return Decision(events=self._audible(reports.orphaned(report)))
+                return Decision(events=self._audible(tms_reports.orphaned(report)))
             return self._decision(before, decide(before, report, _now()))
 
         async with self._turns.of(_workflow_of(uuid)):

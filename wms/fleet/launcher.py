@@ -1,4 +1,4 @@
-"""Starts what waits for its turn, whenever something has changed. Decides nothing: the order is `launching`'s."""
+"""Starts what waits for its turn, whenever something has changed. Decides nothing: the order is `start_order`'s."""
 
 import asyncio
 from collections import Counter
@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime.amqp import full_jitter
-from runtime.decision import Document, Insert, Update
-from runtime.store import Committed, Store
+from runtime.kernel.decision import Document, Insert, Update
+from runtime.kernel.store import Committed, Store
 from runtime.telemetry import log
 from schemas.documents import Collection
 from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
-from wms.fleet import launching
-from wms.fleet.clusters import ClusterMap
 from wms.fleet.fleet import Fleet
+from wms.fleet.life import start_order
+from wms.fleet.locations import ClusterMap
 
 #: How long a taskforce is passed over whose launch failed by a defect of ours: the others must not wait for it.
 _PASS_OVER = timedelta(minutes=5)
@@ -114,12 +114,12 @@ class Launcher:
             self._unanswered(schedd), self._store.distinct(Collection.TASKFORCES, "owner", waiting)
         )
         hears = self._clusters.hears_events(schedd)
-        n_free = launching.n_free(taskforce["n_asked"] for taskforce in unanswered) if hears else _UNWINDOWED
+        n_free = start_order.n_free(taskforce["n_asked"] for taskforce in unanswered) if hears else _UNWINDOWED
         if not n_free:
             return False
         last_turn = {owner: self._last_turn.get((schedd, owner), -1) for owner in owners}
         under_way = Counter(taskforce["owner"] for taskforce in unanswered)
-        turns = Counter(launching.turns(owners, under_way, last_turn, n_free))
+        turns = Counter(start_order.turns(owners, under_way, last_turn, n_free))
         first = [taskforce for owner, n in turns.items() for taskforce in await self._first_of(owner, n, waiting)]
         for owner in turns:
             self._note_turn(schedd, owner)
@@ -164,9 +164,9 @@ class Launcher:
                 "schedd": schedd,
                 "phase": Phase.PENDING_STARTER,
                 "asked_at": {"$ne": None},
-                "n_asked": {"$lte": launching.PATIENCE},
+                "n_asked": {"$lte": start_order.PATIENCE},
             },
-            limit=launching.WINDOW,
+            limit=start_order.WINDOW,
             projection={"n_asked": 1, "owner": 1},
         )
 

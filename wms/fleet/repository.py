@@ -5,14 +5,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from runtime.decision import Change, Decision, Document, Insert, Update
-from runtime.store import Index, Transaction
+from runtime.kernel.decision import Change, Decision, Document, Insert, Update
+from runtime.kernel.store import Index, Transaction
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import Phase
-from wms.fleet.aggregate import Aggregate
-from wms.fleet.requests import NewWorkflow
+from wms.fleet.life.aggregate import Aggregate
+from wms.fleet.life.workflow_requests import NewWorkflow
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -4,7 +4,7 @@
                           \\________\\______________\\___________\\__________\\-> problem
 
 Nothing is done for a request, not even its token looked at or its body read, while as many as the limit are under way.
-One caller has a share of that limit (`callers`): the subject of its token, or its address until that is known.
+One caller has a share of that limit (`caller_limits`): the subject of its token, or its address until that is known.
 
 A route has its roles in `auth.ROLES` or the application is not built. Both prefixes lead to the same handlers.
 """
@@ -27,16 +27,16 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from runtime import tracing
-from runtime.guarded import CALLER
 from runtime.telemetry import histogram, log
+from runtime.web.guarded_protocol import CALLER
 from schemas.errors import Broken, EWMSError, OverQuota, TooLarge, Unavailable
-from schemas.limits import MAX_BODY_BYTES
+from schemas.rules.limits import MAX_BODY_BYTES
 from wms.gateway import bodies, docs, openapi
 from wms.gateway.auth import Gatekeeper, Role, allowed
-from wms.gateway.callers import CallerLimits, Callers, OverLimit
-from wms.gateway.calls import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
+from wms.gateway.caller_limits import CallerLimits, Callers, OverLimit
 from wms.gateway.etags import tagged
 from wms.gateway.problems import answer, answer_code
+from wms.gateway.route import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
 
 #: The contract's two versions, which differ in their prefix, and in what environments may hold. The first is the one
 #: that we describe.

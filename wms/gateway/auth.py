@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from starlette.requests import Request
 
 from schemas.errors import Broken, Forbidden, Unauthenticated
-from wms.fleet.access import Access, Owner
+from wms.fleet.ownership import Access, Owner
 
 
 class Role(StrEnum):

@@ -7,22 +7,22 @@ import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime.bus import Bus
-from runtime.store import Store
-from wms.fleet.clusters import ClusterMap
+from runtime.bus.service_bus import Bus
+from runtime.kernel.store import Store
 from wms.fleet.fleet import Fleet
+from wms.fleet.locations import ClusterMap
 from wms.gateway import docs
-from wms.gateway.calls import AnyRoute, OpenRoute, answered
-from wms.gateway.confirmations import Confirmations
-from wms.gateway.endings import Endings
-from wms.gateway.failures import Failures
-from wms.gateway.locations import Locations
-from wms.gateway.queues import Queues
-from wms.gateway.reservations import Reservations
-from wms.gateway.taskforces import Taskforces
-from wms.gateway.tms import Tms
-from wms.gateway.workerlogs import Logs
-from wms.gateway.workflows import Workflows
+from wms.gateway.route import AnyRoute, OpenRoute, answered
+from wms.gateway.routes.endings import Endings
+from wms.gateway.routes.failures import Failures
+from wms.gateway.routes.locations import Locations
+from wms.gateway.routes.queues import Queues
+from wms.gateway.routes.reservations import Reservations
+from wms.gateway.routes.taskforces import Taskforces
+from wms.gateway.routes.tms import Tms
+from wms.gateway.routes.tms_confirmations import Confirmations
+from wms.gateway.routes.worker_logs import Logs
+from wms.gateway.routes.workflows import Workflows
 
 
 def routes(

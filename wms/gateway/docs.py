@@ -8,7 +8,7 @@ from importlib import resources
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wms.gateway.calls import OpenHandler, OpenRoute
+from wms.gateway.route import OpenHandler, OpenRoute
 
 #: Where the page finds the document.
 DOCUMENT_PATH = "/docs/openapi.json"

@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue, models_json_sc
 
 from schemas.api import ErrorBody
 from wms.gateway.auth import allowed
-from wms.gateway.calls import AnyRoute, OpenRoute, Route
+from wms.gateway.route import AnyRoute, OpenRoute, Route
 
 _REF = "#/components/schemas/{model}"
 

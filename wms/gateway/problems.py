@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
 from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
-from wms.gateway.reasons import REASON_HEADER, reason_phrase
+from wms.gateway.reason_phrases import REASON_HEADER, reason_phrase
 
 JSON = "application/json; charset=UTF-8"
 HINT_HEADER = "X-EWMS-Hint"

@@ -15,7 +15,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from deploy.local.issuer import AUDIENCE, mint
+from deploy.local.servers.token_issuer import AUDIENCE, mint
 from deploy.local.stack import Stack
 from tests.contract.conformance.world import ALPHA, CLAIMS, SCHEDD_OF, SUBMITTED, World, ok, request
 from tests.waiting import wait_until

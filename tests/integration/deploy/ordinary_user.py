@@ -14,10 +14,10 @@ from typing import Any
 import htcondor2
 from rich.console import Console
 
-from deploy.local.asked import LOCATION, SCHEDD
-from deploy.local.cache import Installed, cache_directory, prepare
-from deploy.local.images import Apptainer, busybox_image
-from deploy.local.rundir import run_directory
+from deploy.local.fetch.cache import Installed, cache_directory, prepare
+from deploy.local.fetch.images import Apptainer, busybox_image
+from deploy.local.launch_options import LOCATION, SCHEDD
+from deploy.local.run_directory import run_directory
 from deploy.local.services import images_directory, running
 from deploy.local.stack import Stack, running_stack
 from ewms import Client, Task, Workflow

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError, PoolUnavailable
-from deploy.local.packages import POOL
-from deploy.local.rundir import run_directory
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.packages import POOL
+from deploy.local.run_directory import run_directory
 from deploy.local.services import running
 from ewms import Client, Task, Workflow
 from tests.integration.deploy.conftest import Launch, wait_until_up

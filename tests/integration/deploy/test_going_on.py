@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.datadir import MARKER
+from deploy.local.data_directory import MARKER
 from ewms import Client, Task, Workflow
 from tests.integration.deploy.conftest import Launch, wait_until_up
 

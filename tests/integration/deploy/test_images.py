@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deploy.local.cache import Installed
 from deploy.local.errors import LaunchError
-from deploy.local.images import Apptainer
-from deploy.local.taskimage import build_image, check_build, is_root
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer
+from deploy.local.task_image import build_image, check_build, is_root
 
 
 def _output(apptainer: Apptainer, image: Path, *command: str) -> str:

@@ -11,11 +11,11 @@ from pymongo import ASCENDING, IndexModel, MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from deploy.local.cache import Installed
-from deploy.local.mongo_accounts import ADMIN, DATABASES, MongoAccount, mongo_url
-from deploy.local.mongodb import MongoDB
+from deploy.local.children.processes import Children, await_ready
+from deploy.local.fetch.cache import Installed
 from deploy.local.ports import free_ports
-from deploy.local.processes import Children, await_ready
+from deploy.local.servers.mongo_accounts import ADMIN, DATABASES, MongoAccount, mongo_url
+from deploy.local.servers.mongodb import MongoDB
 from deploy.local.services import Services
 
 Documents = dict[str, Any]

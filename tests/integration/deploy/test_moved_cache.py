@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local.cache import Installed
-from deploy.local.filling import is_filled, stamp
-from deploy.local.moving import adopt_moved
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.filling import is_filled, stamp
+from deploy.local.fetch.moved_cache import adopt_moved
 
 
 def _says_version(tree: Path) -> bool:

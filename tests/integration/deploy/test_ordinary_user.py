@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.local.cache import Installed
+from deploy.local.fetch.cache import Installed
 from tests.integration.deploy.as_nobody import run_as_nobody
 
 _CHECKOUT = Path(__file__).parents[3]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.children.processes import Child, Children, await_end, await_ready
 from deploy.local.errors import LaunchError
-from deploy.local.processes import Child, Children, await_end, await_ready
 from tests.waiting import wait_until
 
 #: Leaves a daemon behind: its own session, its parent gone. Obeys SIGTERM, as no first process of a namespace does by

@@ -10,8 +10,8 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
 
-from deploy.local.asked import SCHEDD
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.launch_options import SCHEDD
+from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas import topology
 
 TMS = topology.tms_service(SCHEDD)

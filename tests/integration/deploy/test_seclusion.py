@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.accounts import FIRST_SLOT, ROOT, TMS
-from deploy.local.seclusion import Covered, Secluded, choose_accounts
+from deploy.local.children.accounts import FIRST_SLOT, ROOT, TMS
+from deploy.local.children.seclusion import Covered, Secluded, choose_accounts
 from deploy.local.services import Services
 
 SETTLES = """
 import os, sys
 from pathlib import Path
 from deploy.local.errors import LaunchError
-from deploy.local.seclusion import choose_accounts
+from deploy.local.children.seclusion import choose_accounts
 try:
     print(choose_accounts(Path(sys.argv[1]), os.environ))
 except LaunchError as error:
@@ -80,7 +80,7 @@ def test_a_user_is_covered_where_the_mount_forbids_devices_and_set_user_ids_as_m
 _ASKS = """
 import sys
 from pathlib import Path
-from deploy.local.seclusion import Covered, is_covering
+from deploy.local.children.seclusion import Covered, is_covering
 directory = Path(sys.argv[1])
 print(is_covering(Covered((directory,)).command_of_a_job(), directory))
 """

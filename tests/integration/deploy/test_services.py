@@ -7,9 +7,9 @@ import htcondor2
 import httpx2
 from pymongo import MongoClient
 
-from deploy.local.asked import SCHEDD
-from deploy.local.condor_config import N_WORKERS
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.launch_options import SCHEDD
+from deploy.local.servers.condor_config import N_WORKERS
+from deploy.local.servers.rabbitmq import RabbitMQ
 
 
 def test_mongodb_takes_transactions(mongo_url: str, mongo_database: str) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.children.processes import Child, Children
+from deploy.local.children.supervisor import Supervisor
 from deploy.local.ports import free_ports
-from deploy.local.processes import Child, Children
-from deploy.local.supervisor import Supervisor
 
 
 class Server:

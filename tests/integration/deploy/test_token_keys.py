@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from deploy.local.keys import KeyFiles, make_key_pair
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.secret_files import KeyFiles, make_key_pair
+from deploy.local.servers.rabbitmq import RabbitMQ
 
 
 async def _is_believed(

@@ -13,8 +13,8 @@ import aio_pika
 import jwt
 import pytest
 
-from deploy.local.broker_admin import BrokerAdmin
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.broker_admin import BrokerAdmin
+from deploy.local.servers.rabbitmq import RabbitMQ
 
 WORKFLOW = "WF-6b00e09f-926a610b"
 ALIAS = "photons"

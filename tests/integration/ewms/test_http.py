@@ -8,8 +8,8 @@ import pytest
 
 from ewms import AsyncClient
 from ewms.errors import NotSignedIn, NotThere, Refused, ServerDown, ServerFailed, TimedOut, Unreachable
-from ewms.http import Gateway
-from ewms.server import Server
+from ewms.gateway.http import Gateway
+from ewms.gateway.server import Server
 from tests.integration.ewms.conftest import FakeGateway
 from tests.integration.wms.proxy import Proxy
 

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from ewms.errors import NotThere
-from ewms.http import Gateway
-from ewms.login import Login
-from ewms.server import Server
+from ewms.gateway.http import Gateway
+from ewms.gateway.saved_logins import Login
+from ewms.gateway.server import Server
 from tests.integration.ewms.conftest import Asked, FakeGateway
 
 ROOT = Path(__file__).parents[3]

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from ewms import AsyncClient, Client, access
+from ewms import AsyncClient, Client
 from ewms.errors import NotThere, PublishFailed, Refused, TimedOut, Unreachable
+from ewms.queues import queue_access
 from runtime.amqp import AccessRefused
 from schemas.errors import EWMSError, TooLarge
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
@@ -320,7 +321,7 @@ async def test_a_broker_that_is_away_or_refuses_is_named(
     public_queue: PublicQueue,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(access, "_BROKER_WAIT_S", 0.0)
+    monkeypatch.setattr(queue_access, "_BROKER_WAIT_S", 0.0)
     profile = public_queue.profile() | changes
     gateway.on(f"GET /v1/mqs/workflows/{WORKFLOW}/mq-profiles/public", (200, {"mqprofiles": [profile]}, {}))
     async with client(gateway) as ews:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ewms import AsyncClient
-from ewms.memory import Remember
-from ewms.received import ReceivedFile
-from ewms.results import AsyncResults
+from ewms.queues.memory import Remember
+from ewms.queues.received_file import ReceivedFile
+from ewms.queues.results import AsyncResults
 from runtime.amqp import Delivery
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
 

@@ -13,12 +13,12 @@ import aio_pika
 import httpx2
 import pytest
 
-from deploy.local.asked import SCHEDD
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.launch_options import SCHEDD
+from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.app import Mqs, mqs
 from mqs.settings import Settings
 from runtime.amqp import Unroutable, broker_url
-from runtime.bus import Bus
+from runtime.bus.service_bus import Bus
 from schemas import ids
 from schemas.documents import QueuePlan
 from schemas.events import Event, Payload, WorkflowOver, WorkflowRequested, envelope

@@ -8,10 +8,17 @@ from dataclasses import replace
 import aio_pika
 from aio_pika.abc import AbstractConnection
 
-from mqs import repository
-from schemas.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE, FailedAttempt, attempt_to_bytes
+from mqs.groups import repository
 from schemas.documents import Collection
-from schemas.history import Attempt, AttemptsAnswer, AttemptsQuery, ErrorGroup, ErrorGroupsAnswer, ErrorGroupsQuery
+from schemas.failures.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE, FailedAttempt, attempt_to_bytes
+from schemas.failures.history import (
+    Attempt,
+    AttemptsAnswer,
+    AttemptsQuery,
+    ErrorGroup,
+    ErrorGroupsAnswer,
+    ErrorGroupsQuery,
+)
 from schemas.requests import GrantAnswer
 from schemas.topology import dead_exchange
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in

@@ -12,9 +12,11 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractConnection
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.settings import Settings
-from schemas.deadletters import (
+from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
+from schemas.events import QueuesDrained
+from schemas.failures.dead_letters import (
     DeadLetter,
     LetterAction,
     LetterAnswer,
@@ -31,8 +33,6 @@ from schemas.deadletters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
-from schemas.events import QueuesDrained
 from schemas.requests import DepthsAnswer
 from schemas.topology import dead_exchange, dead_queue
 from schemas.wire import AnyRequest

@@ -11,7 +11,7 @@ import aio_pika
 import httpx2
 import pytest
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.ids import Mqid
 from schemas.requests import DepthsAnswer, GrantAnswer
 from schemas.topology import MAX_ATTEMPTS, dead_exchange, dead_queue, event_exchange

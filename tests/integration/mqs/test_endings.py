@@ -7,10 +7,10 @@ from typing import cast
 
 import aio_pika
 
-from deploy.local.rabbitmq import RabbitMQ
-from mqs.book import TrafficBook
-from mqs.broker import Broker
-from mqs.traffic import Counters, n_arrived
+from deploy.local.servers.rabbitmq import RabbitMQ
+from mqs.broker.data_vhost import Broker
+from mqs.broker.traffic import Counters, n_arrived
+from mqs.broker.traffic_book import TrafficBook
 from runtime.amqp import Connection, ConnectionLost, Unroutable
 from schemas.events import QueuesActivated, QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid

@@ -15,11 +15,11 @@ import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 from prometheus_client import REGISTRY
 
-from deploy.local.rabbitmq import RabbitMQ
-from mqs.repository import ledger
+from deploy.local.servers.rabbitmq import RabbitMQ
+from mqs.groups.repository import ledger
 from mqs.settings import Settings
 from runtime.amqp import Connection, Unroutable
-from runtime.store import Store
+from runtime.kernel.store import Store
 from schemas.documents import Collection, GroupState
 from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import WorkflowId

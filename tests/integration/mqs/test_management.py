@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mqs.management import Management
-from runtime.serving import serving
+from mqs.broker.management import Management
+from runtime.web.serving import serving
 from schemas.errors import EWMSError, Rejected, Unavailable
 
 

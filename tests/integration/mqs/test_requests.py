@@ -13,9 +13,9 @@ import jwt
 import pytest
 from jwt import PyJWK
 
-from deploy.local.asked import SCHEDD
-from deploy.local.keys import make_key_pair
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.launch_options import SCHEDD
+from deploy.local.secret_files import make_key_pair
+from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.settings import Settings
 from schemas.documents import QueuePlan
 from schemas.errors import Conflict, Forbidden, NotFound, Unavailable

@@ -8,7 +8,7 @@ import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from mqs.app import Mqs
-from mqs.repository import ledger
+from mqs.groups.repository import ledger
 from schemas.documents import Collection, GroupState
 from schemas.errors import Forbidden, NotFound, Unavailable
 from schemas.ids import Alias, Mqid, WorkflowId

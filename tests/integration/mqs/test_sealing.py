@@ -8,17 +8,17 @@ import httpx2
 import pytest
 from prometheus_client import REGISTRY
 
-from deploy.local.asked import SCHEDD
-from deploy.local.broker_admin import BrokerAdmin
-from deploy.local.cache import Installed
-from deploy.local.datadir import throwaway_data
+from deploy.local.children.processes import Children
+from deploy.local.data_directory import throwaway_data
+from deploy.local.fetch.cache import Installed
+from deploy.local.launch_options import SCHEDD
 from deploy.local.ports import Ports
-from deploy.local.processes import Children
-from deploy.local.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.rundir import make_empty, run_directory
+from deploy.local.run_directory import make_empty, run_directory
+from deploy.local.servers.broker_admin import BrokerAdmin
+from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.services import Places, Unpacked
-from mqs.broker import Broker
-from runtime.bus import Bus
+from mqs.broker.data_vhost import Broker
+from runtime.bus.service_bus import Bus
 from schemas.topology import Service, dead_inbox, inbox, parked_inbox
 from tests.campaigns.queues import Cycle, Kind, Site, run_cycle
 

@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 from pymongo import MongoClient
 
-from mqs.repository import INDEXES
+from mqs.groups.repository import INDEXES
 from schemas.events import QueuesActivated
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs
 from tests.integration.mqs.test_groups import exists

@@ -11,9 +11,9 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPError, ChannelAccessRefused, DeliveryError, PublishError
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.app import Mqs
-from mqs.grants import Grant
+from mqs.tokens.grants import Grant
 from schemas import ids
 from schemas.errors import Unprocessable
 from schemas.ids import Mqid

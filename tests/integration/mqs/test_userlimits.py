@@ -11,10 +11,10 @@ import pytest
 from aiormq.exceptions import AMQPError
 from pydantic import SecretStr
 
-from deploy.local.rabbitmq import RabbitMQ
-from mqs.grants import Grant
-from mqs.keys import Issuer, Token
-from mqs.userlimits import UserLimits
+from deploy.local.servers.rabbitmq import RabbitMQ
+from mqs.tokens.grants import Grant
+from mqs.tokens.signing_keys import Issuer, Token
+from mqs.tokens.user_limits import UserLimits
 from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import Mqid
 from schemas.requests import ProfilesAnswer, ProfilesQuery

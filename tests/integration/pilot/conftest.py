@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from tests.integration.pilot.field import Field, opened
 
 

@@ -22,8 +22,8 @@ from urllib.parse import quote, unquote, urlsplit
 import aio_pika
 import jwt
 
-from deploy.local.rabbitmq import RabbitMQ
-from mqs.topology import VHOST_CHAIN, Binding, Exchange, Queue, QueueLimits, policy_documents, stages
+from deploy.local.servers.rabbitmq import RabbitMQ
+from mqs.broker.topology import VHOST_CHAIN, Binding, Exchange, Queue, QueueLimits, policy_documents, stages
 from schemas import ids
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.topology import RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.broker_admin import BrokerAdmin
-from deploy.local.cache import Installed
-from deploy.local.rundir import run_directory
+from deploy.local.fetch.cache import Installed
+from deploy.local.run_directory import run_directory
+from deploy.local.servers.broker_admin import BrokerAdmin
 from runtime.amqp import Connection, ConnectionLost
 from schemas.ids import Mqid
 from schemas.topology import event_exchange

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.cache import Installed
-from deploy.local.images import Apptainer, busybox_image
-from schemas.limits import MAX_STRING_BYTES
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer, busybox_image
+from schemas.rules.limits import MAX_STRING_BYTES
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_ends import alive
-from tests.unit.schemas.test_limits import largest_program
+from tests.unit.schemas.rules.test_limits import largest_program
 from tests.waiting import eventually
 
 CP = "cp {{INFILE}} {{OUTFILE}}"

@@ -5,9 +5,9 @@ import signal
 import time
 from pathlib import Path
 
-from deploy.local.broker_admin import BrokerAdmin
-from schemas.dataevents import Header
-from schemas.pilotexits import PilotExit
+from deploy.local.servers.broker_admin import BrokerAdmin
+from schemas.payloads.data_events import Header
+from schemas.pilot.exits import PilotExit
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_events import CP, sh
 from tests.waiting import eventually, holds_within

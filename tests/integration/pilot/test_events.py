@@ -11,11 +11,11 @@ import aio_pika
 import pytest
 from pamqp import encode
 
-from schemas.attempts import ATTEMPTS_QUEUE, attempt_from_bytes
-from schemas.dataevents import Header, output_id
+from schemas.failures.attempts import ATTEMPTS_QUEUE, attempt_from_bytes
 from schemas.ids import EventId
-from schemas.pilotexits import PilotExit
-from schemas.tokensizes import max_queues
+from schemas.payloads.data_events import Header, output_id
+from schemas.pilot.exits import PilotExit
+from schemas.rules.token_sizes import max_queues
 from schemas.topology import event_exchange
 from tests.integration.pilot.field import Field
 

@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from schemas.dataevents import Header
+from schemas.payloads.data_events import Header
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_ends import reject_one, written
 from tests.integration.pilot.test_events import CP, sh

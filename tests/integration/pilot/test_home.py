@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.cache import Installed
-from deploy.local.images import Apptainer, busybox_image
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer, busybox_image
 from tests.integration.pilot.field import Field
 
 #: Says where home is, what was in it before, and whether it can be written.

@@ -4,8 +4,8 @@ import json
 
 import zstandard
 
-from schemas.dataevents import Header
-from schemas.legacywire import decode, encode
+from schemas.payloads.data_events import Header
+from schemas.payloads.legacy_wire import decode, encode
 from tests.integration.pilot.field import Field
 
 CP = {"EWMS_PILOT_TASK_ARGS": "cp {{INFILE}} {{OUTFILE}}"}

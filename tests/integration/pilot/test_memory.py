@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from schemas.dataevents import Header
+from schemas.payloads.data_events import Header
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_ends import reject_one
 

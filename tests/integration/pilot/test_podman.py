@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.cache import Installed
-from deploy.local.images import busybox_image
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import busybox_image
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_containers import CP, sleepers
 from tests.integration.pilot.test_ends import gone

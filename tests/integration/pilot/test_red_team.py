@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from deploy.local.cache import Installed
-from deploy.local.images import Apptainer, busybox_image
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer, busybox_image
+from pilot.containers.allowed_paths import external_mounts
+from pilot.containers.held_paths import find_places, look_at
+from pilot.containers.processes import Children
 from pilot.errors import MountRefused
-from pilot.pins import find_places, look_at
-from pilot.places import external_mounts
-from pilot.process import Children
-from pilot.runtimes.found import found
+from pilot.runtimes.choice import found
 from pilot.settings import settings
 from schemas.errors import Rejected
 from tests.integration.pilot.field import Field

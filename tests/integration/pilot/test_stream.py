@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.dataevents import Header, output_id
 from schemas.ids import EventId
-from schemas.pilotexits import PilotExit
+from schemas.payloads.data_events import Header, output_id
+from schemas.pilot.exits import PilotExit
 from tests.integration.pilot.field import Field, PilotProcess
 from tests.integration.pilot.test_ends import gone, written
 from tests.integration.pilot.warm import Warm, doing

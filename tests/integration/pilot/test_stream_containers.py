@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.cache import Installed
-from deploy.local.images import Apptainer, busybox_image
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer, busybox_image
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_containers import FAKE_DOCKER, found_sleepers, sleepers
 from tests.integration.pilot.test_ends import gone

@@ -12,10 +12,10 @@ import jwt
 import pytest
 from pamqp.common import FieldTable
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import Connection
-from runtime.bus import Bus
-from runtime.store import Index, Store
+from runtime.bus.service_bus import Bus
+from runtime.kernel.store import Index, Store
 from schemas import topology
 from schemas.topology import tms_service
 

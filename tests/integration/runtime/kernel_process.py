@@ -10,10 +10,10 @@ import sys
 from contextlib import suppress
 from datetime import timedelta
 
-from runtime.bus import Bus
-from runtime.decision import Decision, Insert, Update
-from runtime.relay import Relay
-from runtime.store import OUTBOX, Store, Transaction
+from runtime.bus.service_bus import Bus
+from runtime.kernel.decision import Decision, Insert, Update
+from runtime.kernel.relay import Relay
+from runtime.kernel.store import OUTBOX, Store, Transaction
 from runtime.telemetry import configure_logging
 from schemas.errors import Unavailable
 from schemas.events import Event

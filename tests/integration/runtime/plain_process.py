@@ -5,9 +5,9 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from runtime.health import health_routes, serve
 from runtime.process import run
 from runtime.settings import ServiceSettings
+from runtime.web.health import health_routes, serve
 from schemas.errors import Rejected, Unavailable
 
 KIND = sys.argv[1]

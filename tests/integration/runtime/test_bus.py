@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import structlog
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import AccessRefused, Connection, Delivery, Unroutable
-from runtime.bus import Bus, Caller
+from runtime.bus.service_bus import Bus, Caller
 from schemas import topology
-from schemas.dataevents import Header
 from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unavailable
 from schemas.events import PAYLOADS, Event, QueuesActivated, WorkflowOver
+from schemas.payloads.data_events import Header
 from schemas.requests import Depth, DepthsAnswer, DepthsQuery
 from schemas.wire import AnyAnswer, AnyRequest, event_to_bytes
 from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from deploy.local.rabbitmq import RabbitMQ
-from runtime.store import INBOX, OUTBOX, Store
+from deploy.local.servers.rabbitmq import RabbitMQ
+from runtime.kernel.store import INBOX, OUTBOX, Store
 from tests.integration.runtime.conftest import BusOf
 
 Start = Callable[[str, str], Awaitable[asyncio.subprocess.Process]]

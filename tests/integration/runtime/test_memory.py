@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import sys
 from pathlib import Path
-from runtime.memory import return_large_blocks
+from runtime.free_memory import return_large_blocks
 
 def mb():
     return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) // 1024

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.local.rabbitmq import RabbitMQ
-from runtime.decision import Decision
-from runtime.relay import Relay
-from runtime.store import OUTBOX, Store, Transaction
+from deploy.local.servers.rabbitmq import RabbitMQ
+from runtime.kernel.decision import Decision
+from runtime.kernel.relay import Relay
+from runtime.kernel.store import OUTBOX, Store, Transaction
 from schemas.events import Payload
 from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf
 from tests.integration.runtime.events import OVER, Recorder, stop

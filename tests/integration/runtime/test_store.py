@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.local.services import Services
-from runtime.decision import Change, Decision, Delete, Insert, Repeated, Update
-from runtime.store import INBOX, OUTBOX, Committed, Index, Store, Transaction
+from runtime.kernel.decision import Change, Decision, Delete, Insert, Repeated, Update
+from runtime.kernel.store import INBOX, OUTBOX, Committed, Index, Store, Transaction
 from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.events import QueuesActivated
 from schemas.ids import WorkflowId
@@ -87,7 +87,7 @@ async def test_a_compare_and_set_that_lost_runs_the_step_again_on_what_is_there_
 async def test_contention_without_end_is_unavailable_and_leaves_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.store._RETRY_FOR_S", 0.5)
+    monkeypatch.setattr("runtime.kernel.store._RETRY_FOR_S", 0.5)
     await made(store, Insert("things", {"_id": 1, "rev": 1}))
     with pytest.raises(Unavailable):
         await made(

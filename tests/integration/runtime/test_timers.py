@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy.local.services import Services
-from runtime.decision import Decision, Insert, Update
-from runtime.store import Store, Transaction
-from runtime.timers import Timers
+from runtime.kernel.decision import Decision, Insert, Update
+from runtime.kernel.store import Store, Transaction
+from runtime.kernel.timers import Timers
 from schemas.errors import Conflict, Unavailable
 from tests.waiting import eventually
 

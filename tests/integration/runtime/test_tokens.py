@@ -1,4 +1,4 @@
-"""`runtime.tokens` against an issuer that serves its keys over HTTP and withdraws one."""
+"""`runtime.web.tokens` against an issuer that serves its keys over HTTP and withdraws one."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from runtime.serving import serving
-from runtime.tokens import Verifier
+from runtime.web.serving import serving
+from runtime.web.tokens import Verifier
 from schemas.errors import Unauthenticated
 
 

@@ -15,12 +15,12 @@ from typing import Any, Self, TypeVar
 import pytest
 from pydantic import SecretStr
 
-from deploy.local.accounts import FIRST_SLOT, ROOT, TMS
-from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.seclusion import Secluded
+from deploy.local.children.accounts import FIRST_SLOT, ROOT, TMS
+from deploy.local.children.seclusion import Secluded
+from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Services
 from runtime.amqp import Unroutable
-from runtime.bus import Bus, Caller
+from runtime.bus.service_bus import Bus, Caller
 from schemas.errors import Unavailable
 from schemas.events import (
     Event,
@@ -37,13 +37,13 @@ from schemas.requests import GrantAnswer, GrantQuery
 from schemas.topology import tms_service
 from schemas.wire import AnyAnswer, AnyRequest
 from tests.integration.tms.process import TmsProcess
-from tms.home import TaskforceFiles
-from tms.joblog import JobLog
-from tms.pools import Cluster, Pool
+from tms.files import TaskforceFiles
+from tms.jobs.submit_description import Submission
+from tms.log.job_log import JobLog
 from tms.pools import condor as condor_module
 from tms.pools.condor import CondorPool
-from tms.pools.local import LocalPool
-from tms.submission import Submission
+from tms.pools.interface import Cluster, Pool
+from tms.pools.local.pool import LocalPool
 
 P = TypeVar("P", bound=Payload)
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from pilot.app import begin_log_copy, gathered
-from pilot.chirp import voice
-from pilot.chirpproxy import take_proxy
+from pilot.chirp.proxy import take_proxy
+from pilot.chirp.sender import voice
 from pilot.settings import TASK_FILE, settings
 from schemas.statuses import ChirpAttribute
 

@@ -8,13 +8,13 @@ from typing import cast
 
 from pydantic import SecretStr
 
-from runtime.bus import Bus
+from runtime.bus.service_bus import Bus
 from schemas.events import Event, Payload, TaskforceCompleted
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantAnswer, GrantQuery
-from tms.home import Home
-from tms.voice import Voice
-from tms.watch import Watch
+from tms.files import Home
+from tms.log.watch import Watch
+from tms.reporter import Voice
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIFE = timedelta(hours=1)

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from pilot.app import gathered
-from pilot.chirp import voice
-from pilot.chirpproxy import ChirpProxy, take_proxy
-from pilot.renewal import TokenSource
+from pilot.chirp.proxy import ChirpProxy, take_proxy
+from pilot.chirp.sender import voice
+from pilot.events.token_renewal import TokenSource
 from pilot.settings import TASK_FILE, settings
-from schemas.pilotexits import PilotExit
+from schemas.pilot.exits import PilotExit
 from schemas.statuses import ChirpAttribute
 
 #: What a job runs, whose files it gets, who pays for it.

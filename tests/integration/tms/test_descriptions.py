@@ -11,9 +11,9 @@ import pytest
 from tests.integration.tms.conftest import Taskforce
 from tests.unit.tms.orders import built
 from tests.waiting import eventually
-from tms.pools import Pool
+from tms.jobs.submit_description import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile
 from tms.pools.condor import CondorPool
-from tms.submission import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile
+from tms.pools.interface import Pool
 
 CONTAINERS = PoolProfile(
     pilot_command=(),

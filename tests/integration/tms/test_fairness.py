@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from schemas.ids import TaskforceUuid
-from schemas.submitters import submitter_name
+from schemas.rules.submitters import submitter_name
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
-from tms.pools import Pool
+from tms.jobs.submit_description import Submission
 from tms.pools.condor import CondorPool
-from tms.submission import Submission
+from tms.pools.interface import Pool
 
 GB = 1024**3
 HUGE = 999 * 1024 * GB
@@ -81,7 +81,7 @@ async def test_the_requirement_that_no_slot_meets_is_said(condor_pool: CondorPoo
 
 async def test_among_idle_users_the_local_pool_goes_round(tmp_path: Path) -> None:
     """Eight slots, two users: whoever comes second has half of what becomes free."""
-    from tms.pools.local import LocalPool
+    from tms.pools.local.pool import LocalPool
 
     pool = LocalPool(tmp_path / "pool", n_slots=2, grace_s=1)
     await pool.start()

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from schemas.ids import TaskforceUuid
+from tms.clusters.input_files import InputFiles
 from tms.errors import Unsubmittable
-from tms.home import Home, TaskforceFiles, write_private
-from tms.inotify import DirectoryWatch
-from tms.inputs import InputFiles
-from tms.joblog import SLICE_BYTES, JobLog
-from tms.pools.localjob import Job, MaxRuntimeReached, run
+from tms.files import Home, TaskforceFiles, write_private
+from tms.log.inotify import DirectoryWatch
+from tms.log.job_log import SLICE_BYTES, JobLog
+from tms.pools.local.job import Job, MaxRuntimeReached, run
 
 UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 

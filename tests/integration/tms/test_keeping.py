@@ -11,10 +11,10 @@ import pytest
 from schemas.errors import NotFound
 from schemas.ids import TaskforceUuid
 from schemas.logs import LogAnswer, LogQuery, LogsQuery, Stream
-from tms.home import Home, TaskforceFiles
-from tms.joblog import JobLog
-from tms.keeping import Ages, Keeper
-from tms.workerlogs import listed, read
+from tms.files import Home, TaskforceFiles
+from tms.log.job_log import JobLog
+from tms.worker_logs.file_retention import Ages, Keeper
+from tms.worker_logs.reading import listed, read
 
 UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

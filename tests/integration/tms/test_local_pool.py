@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.seclusion import Covered
-from schemas.pilotexits import PilotExit
+from deploy.local.children.seclusion import Covered
+from schemas.pilot.exits import PilotExit
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
-from tms.pilotfiles import TOKEN_FILE
-from tms.pools.local import LocalPool
-from tms.pools.localjob import Job, run
-from tms.pools.localtoken import replace_token
+from tms.jobs.pilot_files import TOKEN_FILE
+from tms.pools.local.job import Job, run
+from tms.pools.local.pool import LocalPool
+from tms.pools.local.token_delivery import replace_token
 
 
 def job(tmp_path: Path, *command: str, input_files: tuple[str, ...] = ()) -> Job:

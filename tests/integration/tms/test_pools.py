@@ -16,9 +16,9 @@ from schemas.ids import TaskforceUuid
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
 from tms.errors import ClusterGone, PoolUnavailable, SubmitRefused
-from tms.pools import Pool
 from tms.pools.condor import CondorPool
-from tms.pools.local import LocalPool
+from tms.pools.interface import Pool
+from tms.pools.local.pool import LocalPool
 
 
 def is_alive(pid: int) -> bool:
@@ -256,8 +256,8 @@ async def test_pilots_die_with_a_local_pool_that_is_killed_and_run_again(tmp_pat
     script.write_text(
         "import asyncio, json, sys\n"
         "from pathlib import Path\n"
-        "from tms.pools.local import LocalPool\n"
-        "from tms.submission import Submission\n"
+        "from tms.pools.local.pool import LocalPool\n"
+        "from tms.jobs.submit_description import Submission\n"
         "async def main():\n"
         "    spec = json.loads(sys.argv[2])\n"
         "    spec = Submission(**{k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()})\n"

@@ -13,11 +13,11 @@ from schemas.ids import TaskforceUuid
 from schemas.requests import GrantQuery
 from tests.integration.tms.peers import LEFT, LIFE, NOW, StandIn, submitted, watch_of
 from tests.waiting import eventually
-from tms.ended import Ended
-from tms.home import Home
-from tms.renew import Renewal
-from tms.turns import Turns
-from tms.watch import Watch
+from tms.clusters.renew import Renewal
+from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.turns import Turns
+from tms.files import Home
+from tms.log.watch import Watch
 
 FAILING, *OTHERS = (TaskforceUuid(f"TF-6b00e09f-926a610b-485d2fc0-0000000{n}") for n in range(5))
 

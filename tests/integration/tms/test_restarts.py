@@ -12,10 +12,10 @@ import pytest
 
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
-from tms import restarting
-from tms.pools import Pool
+from tms.jobs import restarts
+from tms.jobs.submit_description import Submission
 from tms.pools.condor import CondorPool
-from tms.submission import Submission
+from tms.pools.interface import Pool
 
 #: So long must a worker of `submitted` live to start again at once, and so long it may live.
 STEADY_S, RUNTIME_S = 2, 4
@@ -63,9 +63,9 @@ async def test_a_worker_whose_time_is_over_runs_again(pool: Pool, taskforce: Tas
 async def test_a_worker_that_ends_early_pauses_and_says_so(
     pool: Pool, taskforce: Taskforce, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restarting, "FIRST_PAUSE_S", 1)
+    monkeypatch.setattr(restarts, "FIRST_PAUSE_S", 1)
     # The pool of the tests is a single machine.
-    monkeypatch.setattr(restarting, "AVOIDED_S", 2)
+    monkeypatch.setattr(restarts, "AVOIDED_S", 2)
     await start(pool, running(taskforce, f"test -e $1/again && exec sleep 600; touch $1/again; {end}"))
     await eventually(lambda: b"\n012 (" in taskforce.files.log.read_bytes())
     await eventually(lambda: count_starts(taskforce) == 2)

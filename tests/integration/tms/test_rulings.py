@@ -8,9 +8,9 @@ from pathlib import Path
 from tests.integration.tms.conftest import Taskforce
 from tests.integration.tms.test_restarts import PAUSED, count_starts, running, start
 from tests.waiting import eventually
-from tms.pools import Pool
+from tms.jobs.trials import Ruling
 from tms.pools.condor import CondorPool
-from tms.trials import Ruling
+from tms.pools.interface import Pool
 
 CHARGED = Ruling(charges_events=True, avoids=False)
 

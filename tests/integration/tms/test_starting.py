@@ -11,15 +11,15 @@ from schemas.events import TaskforceRemoved, TaskforceSubmitFailed, TaskforceSub
 from schemas.requests import GrantQuery
 from tests.integration.tms.peers import NOW, StandIn, watch_of
 from tests.unit.tms.orders import PLAIN, UUID, order
-from tms.ended import Ended
-from tms.home import Home
-from tms.inputs import InputFiles
-from tms.pilotfiles import PilotProfile
-from tms.pools.local import LocalPool
-from tms.renew import Renewal
-from tms.start import Starter
-from tms.turns import Turns
-from tms.voice import Voice
+from tms.clusters.input_files import InputFiles
+from tms.clusters.renew import Renewal
+from tms.clusters.start import Starter
+from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.turns import Turns
+from tms.files import Home
+from tms.jobs.pilot_files import PilotProfile
+from tms.pools.local.pool import LocalPool
+from tms.reporter import Voice
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from deploy.local.ports import free_ports
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.events import (
     TaskforceCompleted,
     TaskforceRemoved,

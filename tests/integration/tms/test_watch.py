@@ -9,7 +9,7 @@ from schemas.events import TaskforceCompleted, TaskforceStatuses
 from schemas.ids import TaskforceUuid
 from tests.integration.tms.peers import LEFT, LIFE, LOG, NOW, StandIn, submitted, watch_of
 from tests.waiting import eventually
-from tms.home import Home
+from tms.files import Home
 
 UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 

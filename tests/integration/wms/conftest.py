@@ -12,11 +12,11 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.topology import tms_service
 from tests.integration.wms.peers import AUDIENCE, Issuer, Mqs, Tms
 from wms.app import Wms, wms
-from wms.fleet.clusters import Cluster, ServedBy
+from wms.fleet.locations import Cluster, ServedBy
 from wms.settings import Settings
 
 SCHEDD = "ewms@localhost"

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from runtime.bus import Bus
-from runtime.serving import serving
+from runtime.bus.service_bus import Bus
+from runtime.web.serving import serving
 from schemas.errors import NotFound, Unavailable
 from schemas.events import (
     Event,

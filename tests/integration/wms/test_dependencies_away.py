@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.documents import Collection
 from schemas.events import WorkflowRequested
 from schemas.topology import tms_service

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.deadletters import (
+from schemas.failures.dead_letters import (
     LetterAction,
     LetterBodyAnswer,
     LetterBodyQuery,
@@ -13,7 +13,7 @@ from schemas.deadletters import (
     LettersOrder,
     LettersQuery,
 )
-from schemas.history import AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer
+from schemas.failures.history import AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer
 from tests.integration.wms.conftest import World
 
 

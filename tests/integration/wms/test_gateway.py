@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from schemas.documents import Collection
 from schemas.events import WorkflowRequested
-from schemas.limits import MAX_BODY_BYTES
+from schemas.rules.limits import MAX_BODY_BYTES
 from tests.integration.wms.conftest import World, request
 
 JSON = {"Content-Type": "application/json"}
@@ -238,15 +238,17 @@ async def test_pages_are_cut_by_bytes_and_lose_nothing(world: World) -> None:
     world.mqs.activates = False
     made = [(await world.submit(priority=n))["workflow"]["workflow_id"] for n in range(7)]
     from schemas.api import Query
-    from wms.fleet import paging
-    from wms.fleet.access import Access
+    from wms.fleet import query_pages
+    from wms.fleet.ownership import Access
 
     for max_bytes in (1, 300, 450, 100_000):
         seen: list[str] = []
         after = None
         for _ in range(20):
             query = Query(query={}, after=after)
-            page = await paging.page(world.wms.store, Collection.WORKFLOWS, query, Access("ada"), max_bytes=max_bytes)
+            page = await query_pages.page(
+                world.wms.store, Collection.WORKFLOWS, query, Access("ada"), max_bytes=max_bytes
+            )
             assert page.objects, "a page is never empty while there is more"
             seen += [json.loads(text)["workflow_id"] for text in page.objects]
             after = page.next_after

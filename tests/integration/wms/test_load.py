@@ -10,14 +10,14 @@ import httpx2
 import pytest
 from starlette.responses import Response
 
-from runtime.serving import serving
+from runtime.web.serving import serving
 from schemas.api import AddWorkersRequest
 from tests.waiting import eventually
 from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper
-from wms.gateway.callers import CallerLimits
-from wms.gateway.calls import Call, Route, answered
-from wms.gateway.reasons import ReasonedProtocol
+from wms.gateway.caller_limits import CallerLimits
+from wms.gateway.reason_phrases import ReasonedProtocol
+from wms.gateway.route import Call, Route, answered
 
 PATH = "/v1/task-directives/TK-1/actions/add-workers"
 HEAD = (

@@ -4,13 +4,13 @@ from contextlib import AsyncExitStack
 
 import httpx2
 
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.events import TaskforceRelease, TaskforceStart, WorkflowRequested
 from schemas.topology import tms_service
 from tests.integration.wms.conftest import SCHEDD, request
 from tests.integration.wms.peers import Issuer, Mqs, Tms
 from wms.app import wms
-from wms.fleet.clusters import Cluster
+from wms.fleet.locations import Cluster
 from wms.settings import Settings
 
 

@@ -12,8 +12,8 @@ import jwt
 from jwt import PyJWK
 from pydantic import SecretStr
 
-from deploy.local.keys import KeyFiles, make_key_pair
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.secret_files import KeyFiles, make_key_pair
+from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.app import mqs
 from mqs.settings import Settings as MqsSettings
 from runtime.amqp import broker_url

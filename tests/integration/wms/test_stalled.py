@@ -14,9 +14,9 @@ from schemas.requests import BacklogsAnswer, BacklogsQuery, QueueBacklog
 from schemas.wire import AnyAnswer, AnyRequest
 from tests.integration.wms.conftest import SCHEDD, World
 from tests.waiting import eventually
-from wms.fleet.clusters import ClusterMap
+from wms.fleet.locations import ClusterMap
 from wms.fleet.repository import LIVE
-from wms.fleet.stallwatch import StallWatch
+from wms.fleet.stalls.stall_watch import StallWatch
 
 EMPTY = QueueBacklog(n_ready=0, n_unacknowledged=0, n_delayed=0, n_consumers=0)
 

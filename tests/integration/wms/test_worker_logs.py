@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from runtime.bus import Caller
+from runtime.bus.service_bus import Caller
 from schemas.errors import NotFound
 from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
 from schemas.wire import AnyAnswer, AnyRequest

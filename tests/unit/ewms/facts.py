@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ewms.progress import Facts
-from ewms.state import State
+from ewms.workflows.progress import Facts
+from ewms.workflows.state import State
 from schemas.api import QueueDepth, QueueDepths, Stall, StallCause
 from schemas.endings import Completion, Ending
 from schemas.objects import PhaseChange, TaskDirective, Taskforce, Workflow

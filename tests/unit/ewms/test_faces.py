@@ -9,10 +9,10 @@ import pytest
 
 from ewms.aio import AsyncClient
 from ewms.client import Client, Publisher, Queue, Results, Run
-from ewms.publisher import AsyncPublisher
-from ewms.queues import AsyncQueue
-from ewms.results import AsyncResults
-from ewms.runs import AsyncRun
+from ewms.queues.publisher import AsyncPublisher
+from ewms.queues.queue import AsyncQueue
+from ewms.queues.results import AsyncResults
+from ewms.workflows.run import AsyncRun
 
 FACES: tuple[tuple[type, type], ...] = (
     (Client, AsyncClient),

@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pilot.containers.task_interface import Outcome
 from pilot.stream.lines import answer, request
-from pilot.tasks import Outcome
-from schemas.dataevents import DataEvent
 from schemas.ids import EventId
+from schemas.payloads.data_events import DataEvent
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs/examples/warm/count.py"

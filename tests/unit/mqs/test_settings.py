@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mqs.grants import Audience
 from mqs.settings import Settings
+from mqs.tokens.grants import Audience
 
 OURS: dict[str, Any] = {
     "mongo_url": "mongodb://127.0.0.1/",

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pilot.app import gathered, scrub, wait_until_built
+from pilot.containers.processes import began_s
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
-from pilot.process import began_s
 from pilot.run import Pilot
-from pilot.runtimes.found import Image, chosen_platform
+from pilot.runtimes.choice import Image, chosen_platform
 from pilot.settings import Platform, settings
 
 

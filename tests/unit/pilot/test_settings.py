@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pilot.errors import SettingsInvalid
 from pilot.settings import ChirpDest, Platform, Settings, TaskMode, chirp, settings
-from schemas.legacywire import Wire
+from schemas.payloads.legacy_wire import Wire
 
 MINIMAL = {
     "EWMS_PILOT_TASK_IMAGE": "/images/reco",

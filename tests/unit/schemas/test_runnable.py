@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.api import WorkflowRequest
-from schemas.complaints import Complaint
+from schemas.rules.complaints import Complaint
 from schemas.runnable import complaints
 
 

@@ -7,7 +7,7 @@ import classad2
 import pytest
 
 from tests.unit.tms.orders import PLAIN, built
-from tms.submission import submit_commands
+from tms.jobs.submit_description import submit_commands
 
 RUNNING, HELD, IDLE = 2, 5, 1
 DAY_S = 86_400

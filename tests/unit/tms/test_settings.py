@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tms.jobs.submit_description import CONTAINER_REQUIREMENTS
 from tms.settings import Settings
-from tms.submission import CONTAINER_REQUIREMENTS
 
 OURS = {
     "EWMS_SCHEDD": "ewms@localhost",

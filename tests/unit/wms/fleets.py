@@ -14,14 +14,14 @@ from schemas.events import (
 )
 from schemas.ids import TaskforceUuid
 from schemas.objects import PhaseChange
-from wms.fleet.access import Owner
-from wms.fleet.aggregate import Aggregate, Outcome
-from wms.fleet.clusters import Cluster, ClusterMap
-from wms.fleet.lifecycle import decide
-from wms.fleet.minting import Mint
-from wms.fleet.requests import NewWorkflow, new_workflow
-from wms.fleet.stimuli import Launch, Stimulus
-from wms.fleet.tags import Tags
+from wms.fleet.id_source import Mint
+from wms.fleet.life.aggregate import Aggregate, Outcome
+from wms.fleet.life.lifecycle import decide
+from wms.fleet.life.stimuli import Launch, Stimulus
+from wms.fleet.life.workflow_requests import NewWorkflow, new_workflow
+from wms.fleet.locations import Cluster, ClusterMap
+from wms.fleet.ownership import Owner
+from wms.fleet.pilot_tags import Tags
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 

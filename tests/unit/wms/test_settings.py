@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from wms.fleet.clusters import Cluster, ClusterMap
+from wms.fleet.locations import Cluster, ClusterMap
 from wms.settings import Settings
 
 BASE: dict[str, Any] = {

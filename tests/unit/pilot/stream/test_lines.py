@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilot.containers.task_interface import Outcome
 from pilot.errors import Failure
 from pilot.stream.lines import MAX_LINE_BYTES, answer, request, unasked
-from pilot.tasks import Outcome
-from schemas import legacywire
-from schemas.dataevents import DataEvent, DeadReason
 from schemas.ids import EventId
+from schemas.payloads import legacy_wire
+from schemas.payloads.data_events import DataEvent, DeadReason
 from schemas.topology import MAX_EVENT_BYTES
 
 JSON_VALUES = st.recursive(
@@ -81,10 +81,10 @@ def test_an_event_over_the_limit_is_given_up() -> None:
 
 
 def test_an_existing_clients_event_gives_the_json_that_it_carries() -> None:
-    packed = DataEvent(legacywire.encode({"a": "line\nbreak"}), EventId(""), "")
+    packed = DataEvent(legacy_wire.encode({"a": "line\nbreak"}), EventId(""), "")
     line = request(packed, 2)
     assert line == b'{"id":"","attempt":2,"data":{"a":"line\\nbreak"}}\n'
-    broken = request(DataEvent(legacywire.MAGIC + b"rubbish", EventId("e"), ""), 1)
+    broken = request(DataEvent(legacy_wire.MAGIC + b"rubbish", EventId("e"), ""), 1)
     assert isinstance(broken, Failure)
     assert broken.final
 
@@ -187,7 +187,7 @@ def test_what_python_takes_for_a_number_and_json_does_not_is_refused_both_ways(w
         failure = answer(b'{"id":"e1","%b":[%b]}' % (key.encode(), word.encode()), "e1")
         assert isinstance(failure, Failure)
         assert "is not JSON" in failure.text
-    packed = DataEvent(legacywire.encode({"x": float(word)}), EventId("e1"), "")
+    packed = DataEvent(legacy_wire.encode({"x": float(word)}), EventId("e1"), "")
     for given_event in (event(b'{"x":%b}' % word.encode()), packed):
         refused = request(given_event, 1)
         assert isinstance(refused, Failure)

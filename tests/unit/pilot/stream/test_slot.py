@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pilot.containers.task_interface import Outcome
 from pilot.errors import container_not_started, invalid_answer, task_said
 from pilot.stream.slot import (
     Answered,
@@ -29,7 +30,6 @@ from pilot.stream.slot import (
     WarmedUp,
     advance,
 )
-from pilot.tasks import Outcome
 
 LIMITS = Limits(timeout_s=2.0, start_s=60.0)
 DONE = Outcome(b"1", "application/json")

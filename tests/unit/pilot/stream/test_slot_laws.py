@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pilot.containers.task_interface import Outcome
 from pilot.errors import container_not_started, invalid_answer, task_said
 from pilot.stream.slot import (
     Answered,
@@ -27,7 +28,6 @@ from pilot.stream.slot import (
     WarmedUp,
     advance,
 )
-from pilot.tasks import Outcome
 
 OUTCOMES = (Outcome(b"1", "application/json"), Outcome(), Outcome(failure=task_said("no")))
 

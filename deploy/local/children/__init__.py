@@ -1,0 +1,1 @@
+"""Child processes: run under other accounts, restarted when they end, ended with the launcher."""

@@ -1,0 +1,56 @@
+"""Run short helper programs (apt-get, pip, tar, patchelf) so that an interruption ends them too."""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from deploy.local.children.lifetimes import Lifetimes
+from deploy.local.prerequisites import tool
+
+_File = int | IO[str] | None
+
+
+class Helpers(Lifetimes["subprocess.Popen[str]"]):
+    """The helper programs that run just now; those that are left at the end of the block are killed."""
+
+    def start(
+        self,
+        command: Sequence[str | Path],
+        *,
+        stdin: _File = subprocess.DEVNULL,
+        stdout: _File = subprocess.PIPE,
+        stderr: _File = subprocess.PIPE,
+        environment: Mapping[str, str] | None = None,
+    ) -> "subprocess.Popen[str]":
+        """Start `command`, which dies with the calling thread and when the block ends."""
+
+        def started() -> "subprocess.Popen[str]":
+            # Its own session: Ctrl-C is for the launcher, whose one message would drown in theirs.
+            return subprocess.Popen(
+                [tool("setpriv"), "--pdeathsig", "KILL", "--", *map(str, command)],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=environment,
+                text=True,
+                start_new_session=True,
+            )
+
+        return self._begin(started)
+
+    def finish(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
+        """Wait for `process`; return what it wrote to its pipes: output, then complaints."""
+        try:
+            output, complaints = process.communicate()
+        finally:
+            self._forget(process)
+        return output or "", complaints or ""
+
+    def end(self, process: "subprocess.Popen[str]") -> None:
+        """Wait for `process`, whose pipes somebody else has read."""
+        process.wait()
+        self._forget(process)
+
+    def _end(self, one: "subprocess.Popen[str]") -> None:
+        one.kill()

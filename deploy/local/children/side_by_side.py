@@ -1,0 +1,46 @@
+"""Start several things at once, each in a thread of its own."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from types import TracebackType
+from typing import TypeVar, cast
+
+from deploy.local.children.processes import Children
+
+T = TypeVar("T")
+
+
+class SideBySide:
+    """Starts that go on in threads of their own; the end of the block waits for all of them.
+
+    The first failure is raised there, once all of `children` are dead: so is an interruption of this thread.
+    """
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self._pool = ThreadPoolExecutor(thread_name_prefix="start")
+        self._futures: list[Future[object]] = []
+
+    def __enter__(self) -> "SideBySide":
+        return self
+
+    def begin(self, start: Callable[[], T]) -> "Future[T]":
+        """Call `start` in a thread."""
+        future = self._pool.submit(start)
+        self._futures.append(cast("Future[object]", future))
+        return future
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None:
+                raise error
+            for future in as_completed(self._futures):
+                future.result()
+        except BaseException:
+            # The threads end soon: each sees its child die.
+            self._children.kill()
+            raise
+        finally:
+            self._pool.shutdown()

@@ -1,0 +1,141 @@
+"""Restart in place every child that ends by itself: RabbitMQ, MongoDB, HTCondor, and EWMS's own processes.
+
+It never gives up. A child that ends again and again waits longer each time (`restart_backoff.py`), and a line says so.
+The others go on meanwhile, and find it again by themselves.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import NoReturn, Protocol
+
+from deploy.local.children.processes import Child, Children, first_end, last_words
+from deploy.local.children.restart_backoff import count_short_lives, delay_s
+from deploy.local.errors import PortTaken
+from deploy.local.ports import check_free
+
+_PORT_AGAIN_S = 1.0
+_SLOW_S = 60.0
+_LONGEST_WORDS = 200
+
+
+class Supervised(Protocol):
+    """What runs as a child and can be started again in place."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def child(self) -> Child:
+        """Its process, or the last that it had."""
+        ...
+
+    @property
+    def own_ports(self) -> Mapping[str, int]:
+        """The ports that it listens on, by name."""
+        ...
+
+    def relaunch(self) -> Child:
+        """Start it again, after it has ended, and return without waiting for it."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Say whether it does its work."""
+        ...
+
+
+class _Watched:
+    """One that is supervised: since when it runs, or when it is to be started again."""
+
+    def __init__(self, one: Supervised, now: float) -> None:
+        self.one = one
+        self.started_at = now
+        self.due_at: float | None = None
+        self.n_short_lives = 0
+        self.has_told_port = False
+
+
+class Supervisor:
+    """Supervises `all_of_it`; `tell` gets the lines that say what happens."""
+
+    def __init__(
+        self,
+        all_of_it: Iterable[Supervised],
+        children: Children,
+        tell: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watched = [_Watched(one, clock()) for one in all_of_it]
+        self._children = children
+        self._tell = tell
+        self._now = clock
+
+    def run(self) -> NoReturn:
+        """Start again what ends, for ever; ends by an exception that is raised in this thread, as Ctrl-C does."""
+        while True:
+            self.step()
+
+    def step(self) -> None:
+        """Wait for the next end, or for the next start that is due, and do what it asks for."""
+        running = {watched.one.child: watched for watched in self._watched if watched.due_at is None}
+        due = [watched.due_at for watched in self._watched if watched.due_at is not None]
+        ended = first_end(running, timeout_s=max(0.0, min(due) - self._now()) if due else None)
+        if ended is not None:
+            self._note_end(running[ended], ended)
+        for watched in self._watched:
+            if watched.due_at is not None and watched.due_at <= self._now():
+                self._start(watched)
+
+    def _note_end(self, watched: _Watched, ended: Child) -> None:
+        now = self._now()
+        watched.n_short_lives = count_short_lives(watched.n_short_lives, lived_s=now - watched.started_at)
+        pause_s = delay_s(watched.n_short_lives)
+        watched.due_at = now + pause_s
+        watched.has_told_port = False
+        self._children.forget(ended)
+        status = f"{ended.name} has ended (exit status {ended.exit_status}"
+        if pause_s:
+            words = last_words(ended.log)[:_LONGEST_WORDS]
+            self._tell(
+                f"{status}, {watched.n_short_lives} times in a row); starting it again in {pause_s:g} s; "
+                f"its last words: {words}; log: {ended.log}"
+            )
+        else:
+            self._tell(f"{status}); starting it again; log: {ended.log}")
+
+    def _start(self, watched: _Watched) -> None:
+        one = watched.one
+        try:
+            check_free(one.own_ports)
+            child = one.relaunch()
+        except PortTaken as error:
+            if not watched.has_told_port:
+                watched.has_told_port = True
+                self._tell(f"{one.name} waits: {error.what}")
+            watched.due_at = self._now() + _PORT_AGAIN_S
+            return
+        except OSError as error:
+            watched.n_short_lives += 1
+            pause_s = delay_s(watched.n_short_lives)
+            watched.due_at = self._now() + pause_s
+            self._tell(f"{one.name} cannot be started ({error}); trying again in {pause_s:g} s")
+            return
+        watched.due_at = None
+        watched.started_at = self._now()
+        # In a thread: meanwhile another may end, and a server may take minutes to read its data back.
+        threading.Thread(target=self._follow, args=(one, child), name=f"follow-{one.name}", daemon=True).start()
+
+    def _follow(self, one: Supervised, child: Child) -> None:
+        """Say when `one` works again, or once that it takes long."""
+        begin = self._now()
+        is_told = False
+        while not one.is_ready():
+            if child.wait(0.2):
+                return
+            if not is_told and self._now() - begin > _SLOW_S:
+                is_told = True
+                self._tell(f"{one.name} does not answer yet; log: {child.log}")
+        self._tell(f"{one.name} is back")

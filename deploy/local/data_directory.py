@@ -1,0 +1,246 @@
+"""The data directory: all that outlives a launch, and that a later one goes on with.
+
+    DATA/                   0700, of the launcher's user
+      ewms-data.json        marks the directory as ours, and says what is in it (`kept_facts.py`)
+      lock                  locked by the launcher that has the directory; names it
+      secrets/              the passwords and keys of this system
+      mongodb/ rabbitmq/ condor/    the servers' data: documents, queues with their events, the queue of jobs
+      tms/condor/ local/    job logs, checkpoints and epoch; a pool of each kind has its own
+      accounts/             which ids tasks have where root launches, and their names
+      programs/             where the pilots of plain child processes find apptainer
+
+Sockets, settings that are written anew at each start and logs lie in the run directory instead (`run_directory.py`):
+its path is short, and it goes with the launch.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from deploy.local.errors import LaunchError
+from deploy.local.kept_facts import KeptFacts
+from deploy.local.secret_files import replace_secret
+
+MARKER = "ewms-data.json"
+_LOCK = "lock"
+#: There while the directory is being emptied: a start that finds it goes on with that.
+_EMPTYING = "emptying"
+_CONTENTS = ("mongodb", "rabbitmq", "condor", "tms", "programs", "secrets", "accounts")
+
+#: What the configuration of a server, or a submit description, would take for something else.
+_UNSAYABLE = re.compile(r"[\x00-\x1f\x7f\"'$,;#%\\]")
+_ELSEWHERE = "name another with DATA=<directory>"
+_LEAST_FREE_MB = 500
+#: Of the directory itself; by the second other accounts may pass to what they own in it, and see nothing.
+_MODES = (0o700, 0o711)
+
+#: Kinds of file system, as /proc/mounts calls them.
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "afs", "lustre", "ceph", "beegfs", "gpfs", "9p"})
+_MEMORY = frozenset({"tmpfs", "ramfs"})
+
+
+class DataDirectory:
+    """A data directory that this launcher has for itself; made by `data_directory` or `throwaway_data`."""
+
+    def __init__(self, root: Path, facts: KeptFacts, *, is_kept: bool) -> None:
+        self.root = root
+        self.facts = facts
+        #: Whether it stays when the launch is over.
+        self.is_kept = is_kept
+
+    def place(self, *names: str) -> Path:
+        """Return the sub-directory `names`, which only its owner can look into; it is made if it is not there."""
+        path = self.root
+        for name in names:
+            path = path / name
+            path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    @property
+    def secrets(self) -> Path:
+        """Where passwords and keys lie."""
+        return self.place("secrets")
+
+    def remember(self, facts: KeptFacts) -> None:
+        """Keep `facts` for the next launch."""
+        self.facts = facts
+        replace_secret(self.root / MARKER, facts.to_bytes())
+
+
+def default_directory(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Return where the data of a launch in `folder` lie if the user names no other place: each folder has its own.
+
+    Raises:
+        LaunchError: this user has no home directory.
+    """
+    state = environment.get("XDG_STATE_HOME", "")
+    if not state.startswith("/"):
+        # Source: XDG Base Directory Specification: a relative path is to be ignored.
+        home = environment.get("HOME", "")
+        if not home.startswith("/"):
+            raise LaunchError("HOME names no directory, so that there is no place for the data", _ELSEWHERE)
+        state = f"{home}/.local/state"
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", folder.name) or "root"
+    return Path(state, "ewms", f"{plain}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}")
+
+
+@contextlib.contextmanager
+def data_directory(root: Path, *, folder: Path) -> Iterator[DataDirectory]:
+    """Have the data directory `root`, which is made if it is not there, for the block and for this launcher alone.
+
+    `folder` is where the launch was started.
+
+    Raises:
+        LaunchError: it is not EWMS's or not this user's, or open to others, in use, or unwritable. Nothing was changed.
+    """
+    # `resolve` would follow the link that `_check_owner` refuses.
+    root = Path(os.path.abspath(root.expanduser()))  # noqa: PTH100
+    if _UNSAYABLE.search(str(root)):
+        raise LaunchError(
+            f"the path of the data directory {str(root)!r} has a character in it that servers misread",
+            f"{_ELSEWHERE}; letters, digits, blanks and any of _ - . / are fine",
+        )
+    with contextlib.ExitStack() as claimed:
+        try:
+            data = claimed.enter_context(_claimed(root, folder))
+        except OSError as error:
+            raise LaunchError(
+                f"the data directory {root} cannot be used: {error.filename or root}: {error.strerror}",
+                f"mend that, or {_ELSEWHERE}",
+            ) from error
+        yield data
+
+
+@contextlib.contextmanager
+def _claimed(root: Path, folder: Path) -> Iterator[DataDirectory]:
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        root.mkdir(mode=0o700)
+    _check_owner(root)
+    _facts(root)
+    with _locked(root, folder):
+        # Looked at again: another may have made it meanwhile.
+        facts = _facts(root)
+        if stat.S_IMODE(root.stat().st_mode) not in _MODES:
+            root.chmod(_MODES[0])
+        data = DataDirectory(root, facts or KeptFacts(folder=str(folder)), is_kept=True)
+        if facts is None:
+            data.remember(data.facts)
+        if (root / _EMPTYING).exists():
+            delete_data(data)
+        yield data
+
+
+def throwaway_data(root: Path) -> DataDirectory:
+    """Return `root`, a new directory that goes with the launch, as data directory."""
+    return DataDirectory(root, KeptFacts(), is_kept=False)
+
+
+def delete_data(data: DataDirectory) -> None:
+    """Delete what EWMS has put into the directory. Other files in it stay."""
+    (data.root / _EMPTYING).touch(mode=0o600)
+    for name in _CONTENTS:
+        path = data.root / name
+        if path.is_symlink():
+            path.unlink()
+        elif path.exists():
+            shutil.rmtree(path)
+    # New servers get new ports: a client with an old address or token must not reach them by chance.
+    data.remember(replace(data.facts, pool=None, is_in_use=False, versions={}, ports={}))
+    (data.root / _EMPTYING).unlink()
+
+
+def check_disk(data: DataDirectory) -> list[str]:
+    """Return a sentence for what the user should know of the disk that the directory lies on.
+
+    Raises:
+        LaunchError: it has no room.
+    """
+    free_mb = shutil.disk_usage(data.root).free // 1_000_000
+    if free_mb < _LEAST_FREE_MB:
+        raise LaunchError(
+            f"the disk of {data.root} has {free_mb} MB left, and EWMS does not start with less than {_LEAST_FREE_MB}",
+            f"make room there, or {_ELSEWHERE}",
+        )
+    kind = file_system(data.root, Path("/proc/mounts").read_text())
+    if kind in _NETWORK:
+        slow = "slow for databases, which end when it hangs"
+        return [f"{data.root} lies on a network file system ({kind}): {slow}; {_ELSEWHERE} on a disk of this machine"]
+    if kind in _MEMORY:
+        return [f"{data.root} lies in memory ({kind}) and does not outlive a reboot; {_ELSEWHERE} on a disk"]
+    return []
+
+
+def file_system(path: Path, mounts: str) -> str:
+    """Return the kind of file system that holds `path`, by the contents of /proc/mounts; empty if none does."""
+    found, kind = "", ""
+    for line in mounts.splitlines():
+        # Source: fstab(5): blanks in a mount point are written \040.
+        _, point, name, *_ = [*line.split(), "", "", ""]
+        point = point.replace("\\040", " ")
+        if point and path.is_relative_to(point) and len(point) >= len(found):
+            found, kind = point, name
+    return kind
+
+
+def _check_owner(root: Path) -> None:
+    found = root.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise LaunchError(f"the data directory {root} is a symbolic link", "name the directory that it leads to")
+    if not stat.S_ISDIR(found.st_mode):
+        raise LaunchError(f"the data directory {root} is no directory", _ELSEWHERE)
+    if found.st_uid != os.getuid():
+        raise LaunchError(
+            f"the data directory {root} belongs to user id {found.st_uid}, and you are {os.getuid()}", _ELSEWHERE
+        )
+    if found.st_mode & 0o022:
+        raise LaunchError(
+            f"others may write into the data directory {root}, so that what lies in it is not to be trusted",
+            f"see whether it is as you left it, then `chmod go-rwx {root}`; or {_ELSEWHERE}",
+        )
+
+
+def _facts(root: Path) -> KeptFacts | None:
+    """Return what the directory says of itself; `None` if it is empty."""
+    marker = root / MARKER
+    try:
+        return KeptFacts.from_bytes(marker.read_bytes())
+    except FileNotFoundError:
+        others = sorted({entry.name for entry in root.iterdir()} - {_LOCK})
+        if others:
+            raise LaunchError(
+                f"{root} holds something that is not EWMS's ({others[0]}), so it is no data directory",
+                "name an empty directory, or one that does not exist yet, with DATA=<directory>",
+            ) from None
+        return None
+    except ValueError as error:
+        raise LaunchError(
+            f"the data directory {root} cannot be read: {MARKER}: {error}; nothing in it was changed", _ELSEWHERE
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(root: Path, folder: Path) -> Iterator[None]:
+    lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 1000).decode(errors="replace").strip() or "another launcher"
+            raise LaunchError(
+                f"the data in {root} are in use by {holder}",
+                f"use that system, or end it with Ctrl-C where it was started; for another beside it, {_ELSEWHERE}",
+            ) from None
+        os.ftruncate(lock, 0)
+        os.write(lock, f"process {os.getpid()} on {socket.gethostname()}, started in {folder}\n".encode())
+        yield
+    finally:
+        os.close(lock)

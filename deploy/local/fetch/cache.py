@@ -1,0 +1,242 @@
+"""Find in the cache what the services need, in no time; what is missing there is filled in, once.
+
+$XDG_CACHE_HOME/ewms/
+  lock                                        held while anybody fills the cache
+  mongod-<digest>/bin/mongod  .ok
+  broker-sid-<versions>-<digest>/tree/usr/…   .ok     <- last, so that a torn fill is never taken for a whole
+  pool-…  containers-…  python-image-…                a directory for each set of packages, filled when it is asked for
+"""
+
+import contextlib
+import fcntl
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.local.children.helper_programs import Helpers
+from deploy.local.errors import LaunchError
+from deploy.local.fetch import mongodb_wheel, packages
+from deploy.local.fetch.debian import Apt
+from deploy.local.fetch.disk_space import check_room, explained, free_mb
+from deploy.local.fetch.filling import TREE, fill_mongod, fill_set, is_filled, versions_in
+from deploy.local.fetch.moved_cache import adopt_moved
+from deploy.local.fetch.packages import PackageSet
+from deploy.local.fetch.progress import Bar, Steps
+from deploy.local.lock_files import open_lock
+from deploy.local.prerequisites import patchelf, tool
+
+SUITE = "sid"
+FALLBACK_SUITE = "trixie"
+
+# Raise it when the way of unpacking changes, so that trees of the old way are not taken.
+_RECIPE = "3"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Where the unpacked software lies; paths exist. A tree that nobody asked for raises `KeyError`."""
+
+    mongod: Path
+    #: By the name of their package set.
+    trees: Mapping[str, Path]
+    suite: str
+    versions: Mapping[str, str]
+
+    @property
+    def broker(self) -> Path:
+        """The tree with RabbitMQ."""
+        return self.trees[packages.BROKER.name]
+
+    @property
+    def pool(self) -> Path:
+        """The tree with HTCondor."""
+        return self.trees[packages.POOL.name]
+
+    @property
+    def containers(self) -> Path:
+        """The tree with apptainer and bubblewrap."""
+        return self.trees[packages.CONTAINERS.name]
+
+    @property
+    def python_image(self) -> Path:
+        """The root of a task's image with Python."""
+        return self.trees[packages.PYTHON_IMAGE.name]
+
+    @property
+    def is_fallback(self) -> bool:
+        """Say whether the versions are older than those EWMS is tested with."""
+        return self.suite != SUITE
+
+
+def cache_directory(environment: Mapping[str, str]) -> Path:
+    """Return the cache's place for a process with `environment`."""
+    home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or Path.home(), ".cache")
+    return Path(home, "ewms")
+
+
+def prepare(
+    cache: Path,
+    console: Console,
+    wanted: Collection[PackageSet] = packages.ALL,
+    *,
+    mirror: str | None = None,
+    allow_fallback: bool = False,
+) -> Installed:
+    """Return mongod and the sets `wanted`, filling the cache at `cache` where something is missing.
+
+    `allow_fallback` lets a suite with older servers stand in for the right one, with a notice.
+    Idempotent; processes that call it together wait for one another. Under 0.1 s when all is there.
+
+    Raises:
+        LaunchError: something is missing on this machine, or a download failed.
+    """
+    if (found := _find(cache, wanted, allow_fallback=allow_fallback)) is not None:
+        return found
+    with _locked(cache, console):
+        # Another process may have filled it while this one waited.
+        if (found := _find(cache, wanted, allow_fallback=allow_fallback)) is not None:
+            return found
+        for name in ("apt-get", "dpkg-deb", "tar"):
+            tool(name)
+        patchelf()
+        adopt_moved(_all_directories(cache, wanted), console)
+        if (found := _find(cache, wanted, allow_fallback=allow_fallback)) is not None:
+            return found
+        try:
+            _fill(cache, console, wanted, mirror=mirror, allow_fallback=allow_fallback)
+        except (OSError, LaunchError) as error:
+            raise explained(error, cache, free_mb=free_mb(cache)) from error
+        found = _find(cache, wanted, allow_fallback=allow_fallback)
+    if found is None:
+        raise LaunchError(f"the cache at {cache} was emptied while it was filled", "try again")
+    return found
+
+
+def _find(cache: Path, wanted: Collection[PackageSet], *, allow_fallback: bool) -> Installed | None:
+    if not is_filled(_mongod_directory(cache)):
+        return None
+    for suite in (SUITE, FALLBACK_SUITE) if allow_fallback else (SUITE,):
+        found = {one.name: there for one in wanted if (there := _find_set(cache, suite, one)) is not None}
+        if len(found) == len(wanted):
+            versions = {name: version for there in found.values() for name, version in versions_in(there).items()}
+            return Installed(
+                mongod=_mongod_directory(cache) / "bin/mongod",
+                trees={name: there / TREE for name, there in found.items()},
+                suite=suite,
+                versions={**versions, "mongod": mongodb_wheel.MONGOD_VERSION},
+            )
+    return None
+
+
+def _find_set(cache: Path, suite: str, one: PackageSet) -> Path | None:
+    """Return the directory of set `one`, the one filled last if there are several."""
+    return next((there for there in _directories(cache, suite, one) if is_filled(there)), None)
+
+
+def _directories(cache: Path, suite: str, one: PackageSet) -> list[Path]:
+    """Return the directories that were filled with set `one`, the newest first."""
+    stamps = sorted(cache.glob(f"{_name(suite, one, None)}/.ok"), key=lambda stamp: stamp.stat().st_mtime, reverse=True)
+    return [stamp.parent for stamp in stamps]
+
+
+def _all_directories(cache: Path, wanted: Collection[PackageSet]) -> list[Path]:
+    """Return the directories in the cache that may hold mongod and the sets `wanted`."""
+    sets = [there for suite in (SUITE, FALLBACK_SUITE) for one in wanted for there in _directories(cache, suite, one)]
+    return [_mongod_directory(cache), *sets]
+
+
+def _fill(
+    cache: Path, console: Console, wanted: Collection[PackageSet], *, mirror: str | None, allow_fallback: bool
+) -> None:
+    mongod = _mongod_directory(cache)
+    missing = [one for one in wanted if _find_set(cache, SUITE, one) is None]
+    parts = [*([] if is_filled(mongod) else ["mongod"]), *(one.name for one in missing)]
+    check_room(cache, parts, free_mb=free_mb(cache))
+    # The helpers end before the threads are waited for: an interruption or the other's failure ends both.
+    with Steps(console) as steps, ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool, Helpers() as helpers:
+        bar = steps.add("Debian packages")
+
+        def apt(suite: str) -> Apt:
+            return Apt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
+
+        def fill_packages() -> None:
+            if not missing:
+                bar.done("in the cache")
+                return
+            try:
+                _fill_sets(cache, missing, _updated(apt(SUITE), bar), bar)
+            except LaunchError as error:
+                if not allow_fallback:
+                    raise
+                try:
+                    older = _updated(apt(FALLBACK_SUITE), bar)
+                except LaunchError:
+                    # It is not the suite that cannot be had.
+                    raise error from None
+                console.print(_notice(error), soft_wrap=True)
+                lacking = [one for one in wanted if _find_set(cache, FALLBACK_SUITE, one) is None]
+                _fill_sets(cache, lacking, older, bar)
+
+        fills = (pool.submit(fill_mongod, mongod, steps.add("mongod"), helpers), pool.submit(fill_packages))
+        for one in as_completed(fills):
+            one.result()
+
+
+def _updated(apt: Apt, bar: Bar) -> Apt:
+    bar.stage(f"reading Debian {apt.suite}")
+    apt.update()
+    return apt
+
+
+def _fill_sets(cache: Path, missing: Collection[PackageSet], apt: Apt, bar: Bar) -> None:
+    versions: dict[str, str] = {}
+    for one in missing:
+        there = one if apt.suite == SUITE else packages.in_fallback(one)
+        chosen = apt.resolve(there)
+        facts = packages.versions(chosen)
+        fill_set(cache / _name(apt.suite, one, facts), there, chosen, facts, apt=apt, bar=bar)
+        versions |= facts
+    apt.discard()
+    bar.done(", ".join(f"{key} {value}" for key, value in versions.items()) or "complete")
+
+
+def _notice(error: LaunchError) -> str:
+    return (
+        f"[yellow]Notice:[/] Debian's suite {SUITE} cannot be had ({escape(error.what)}). Taking older servers "
+        f"from {FALLBACK_SUITE}; tests and the demo do not run on them."
+    )
+
+
+def _mongod_directory(cache: Path) -> Path:
+    return cache / f"mongod-{mongodb_wheel.MONGOD_VERSION}-{mongodb_wheel.SHA256[:8]}"
+
+
+def _name(suite: str, one: PackageSet, versions: Mapping[str, str] | None) -> str:
+    """Return the name of a set's directory, or a pattern for all `versions` of it."""
+    digest = hashlib.sha256(f"{_RECIPE} {one}".encode()).hexdigest()[:8]
+    facts = "*" if versions is None else "".join(f"{name}{version}-" for name, version in sorted(versions.items()))
+    return f"{one.name}-{suite}-{facts}{digest}"
+
+
+@contextlib.contextmanager
+def _locked(cache: Path, console: Console) -> Iterator[None]:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = open_lock(cache / "lock")
+    except OSError as error:
+        raise LaunchError(
+            f"the cache directory {cache} cannot be written ({error.strerror})",
+            "set XDG_CACHE_HOME to a directory of yours",
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print(f"another process is filling {cache}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,179 @@
+"""Let apt-get choose, verify and download Debian packages as an ordinary user, in directories of our own."""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from deploy.local.children.helper_programs import Helpers
+from deploy.local.errors import LaunchError
+from deploy.local.fetch.disk_space import disk_full
+from deploy.local.fetch.packages import Archive, PackageSet, archives, status_file
+from deploy.local.fetch.progress import Bar
+from deploy.local.prerequisites import tool
+
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+def mirror_in(printed_uris: str) -> str | None:
+    """Return the Debian mirror among the addresses that `apt-get --print-uris update` printed."""
+    found = re.search(r"^'(https?://\S+?/debian)/dists/", printed_uris, re.MULTILINE)
+    return found[1] if found else None
+
+
+class Apt:
+    """apt-get with private lists, cache and status, for one suite."""
+
+    def __init__(self, root: Path, suite: str, helpers: Helpers, *, mirror: str | None) -> None:
+        self.suite = suite
+        self.helpers = helpers
+        self._root = root
+        self._program = tool("apt-get")
+        for directory in (
+            "lists/partial",
+            "archives/partial",
+            "no-archives/partial",
+            "state",
+            "preferences.d",
+            "status",
+        ):
+            (root / directory).mkdir(parents=True, exist_ok=True)
+        signed_by = f" signed-by={_KEYRING}" if _KEYRING.exists() else ""
+        address = mirror or self._machine_mirror()
+        (root / "sources.list").write_text(f"deb [arch=amd64{signed_by}] {address} {suite} main\n")
+        (root / "status/none").write_text("")
+
+    @property
+    def archives(self) -> Path:
+        """Where downloaded packages lie."""
+        return self._root / "archives"
+
+    def update(self) -> None:
+        """Fetch the suite's package lists; apt checks their signature."""
+        self._run("update", what=f"the package lists of Debian's suite {self.suite}")
+
+    def resolve(self, packages: PackageSet) -> list[Archive]:
+        """Return the archives of `packages` with their dependencies."""
+        # Apt prints no address of what it has already, such as another set's packages or those of an interrupted try.
+        printed = self._run(
+            "install", "--print-uris", "--yes", *packages.wanted,
+            status=self._status(packages), archives="no-archives", what=" ".join(packages.wanted),
+        )  # fmt: skip
+        return archives(printed)
+
+    def download(self, packages: PackageSet, chosen: Iterable[Archive], bar: Bar) -> list[Path]:
+        """Fetch what `resolve` chose, checksums verified by apt, and return the files."""
+        files = [self.archives / one.file_name for one in chosen]
+        self._run(
+            "install", "--download-only", "--yes", *packages.wanted,
+            status=self._status(packages), what=" ".join(packages.wanted), bar=bar,
+        )  # fmt: skip
+        if missing := [file.name for file in files if not file.exists()]:
+            raise LaunchError(
+                f"apt-get finished but left out {', '.join(missing[:3])}",
+                f"remove {self._root} and try again",
+            )
+        return files
+
+    def _status(self, packages: PackageSet) -> str:
+        """Return the name of a status file for `packages`; sets that leave out the same share it and apt's cache."""
+        text = status_file(packages.left_out)
+        name = hashlib.sha256(text.encode()).hexdigest()[:8]
+        (self._root / "status" / name).write_text(text)
+        return name
+
+    def discard(self) -> None:
+        """Remove the downloaded packages and lists: nothing needs them once they are unpacked."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _machine_mirror(self) -> str:
+        empty = self._root / "no-lists"
+        (empty / "partial").mkdir(parents=True, exist_ok=True)
+        printed, _ = self.helpers.finish(
+            self.helpers.start(
+                [
+                    self._program,
+                    "-o",
+                    f"Dir::State::lists={empty}",
+                    "-o",
+                    "Debug::NoLocking=1",
+                    "--print-uris",
+                    "update",
+                ],
+                environment=_environment(),
+            )
+        )
+        if (mirror := mirror_in(printed)) is None:
+            raise LaunchError(
+                "this machine's apt configuration names no Debian mirror",
+                "set EWMS_DEBIAN_MIRROR to the address of one (it ends in /debian)",
+            )
+        return mirror
+
+    def _run(
+        self,
+        verb: str,
+        *arguments: str,
+        what: str,
+        status: str = "none",
+        archives: str = "archives",
+        bar: Bar | None = None,
+    ) -> str:
+        root = self._root
+        options = {
+            "Dir::State": root / "state",
+            "Dir::State::lists": root / "lists",
+            "Dir::State::status": root / "status" / status,
+            "Dir::Cache": root,
+            "Dir::Cache::archives": root / archives,
+            "Dir::Cache::pkgcache": f"pkgcache-{status}.bin",
+            "Dir::Cache::srcpkgcache": f"srcpkgcache-{status}.bin",
+            "Dir::Etc::sourcelist": root / "sources.list",
+            "Dir::Etc::sourceparts": "-",
+            "Dir::Etc::preferences": "-",
+            "Dir::Etc::preferencesparts": root / "preferences.d",
+            "Debug::NoLocking": 1,
+            "APT::Architecture": "amd64",
+            "APT::Architectures": "amd64",
+            "APT::Install-Recommends": 0,
+            # Dropping to the user _apt fails for an ordinary user and cannot read our directories as root.
+            "APT::Sandbox::User": "",
+            "APT::Update::Error-Mode": "any",
+            "Acquire::Languages": "none",
+            "Acquire::Retries": 3,
+            "Binary::apt-get::APT::Keep-Downloaded-Packages": 1,
+        }
+        command = [self._program, "-qq", *(f"-o{key}={value}" for key, value in options.items()), verb, *arguments]
+        process = self.helpers.start(command, environment=_environment())
+        with bar.following(self.archives) if bar else contextlib.nullcontext():
+            printed, complaints = self.helpers.finish(process)
+        if process.returncode:
+            raise _explained(complaints, what, root / "apt.log")
+        return printed
+
+
+def _environment() -> dict[str, str]:
+    path = os.environ.get("PATH", "")
+    return {**os.environ, "LC_ALL": "C", "PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"}
+
+
+def _explained(text: str, what: str, log: Path) -> LaunchError:
+    if "No space left on device" in text:
+        return disk_full(log.parent)
+    log.write_text(text)
+    first = next((line for line in text.splitlines() if line.startswith("E:")), "E: no reason given")[2:].strip()
+    if "is expired" in text or "not valid yet" in text:
+        remedy = (
+            "the mirror's copy is older than its own validity date, or this machine's clock is wrong: "
+            "set EWMS_DEBIAN_MIRROR to another mirror, or allow it in apt.conf (Acquire::Check-Valid-Until)"
+        )
+    elif "NO_PUBKEY" in text or "not signed" in text:
+        remedy = "install Debian's package `debian-archive-keyring`: apt has no key to check the suite with"
+    elif "Unable to locate" in text or "unmet dependencies" in text or "no installation candidate" in text:
+        remedy = "the suite lacks the package just now: try again later, or set EWMS_DEBIAN_MIRROR to another mirror"
+    else:
+        remedy = "check that this machine reaches its Debian mirror (`apt-get update`), or set EWMS_DEBIAN_MIRROR"
+    return LaunchError(f"apt-get could not get {what}: {first}", remedy, log=log)

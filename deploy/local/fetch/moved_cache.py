@@ -1,0 +1,59 @@
+"""Make a part of the cache that was copied or moved usable at its new place, rather than fetch it again.
+
+Its programs name their old place, as their loader and libraries; everything else is the same wherever it lies.
+"""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.local.children.helper_programs import Helpers
+from deploy.local.errors import LaunchError
+from deploy.local.fetch import packages
+from deploy.local.fetch.filling import TREE, is_filled, stamp, stamped
+from deploy.local.fetch.progress import Steps
+from deploy.local.fetch.relocation import dynamic_programs, relocate
+
+
+def adopt_moved(directories: Iterable[Path], console: Console) -> None:
+    """Make those of `directories` usable that were filled at another place, and say so; call it under the lock."""
+    for directory in directories:
+        if is_filled(directory) or (facts := stamped(directory)) is None:
+            continue
+        place = escape(str(facts["path"]))
+        console.print(
+            f"{escape(str(directory))} was filled as {place} and copied or moved since; making it usable here",
+            highlight=False,
+            soft_wrap=True,
+        )
+        try:
+            _adopt(directory, console)
+        except (LaunchError, OSError) as error:
+            why = escape(str(error).splitlines()[0])
+            console.print(f"it cannot be used here, and is fetched again: {why}", highlight=False, soft_wrap=True)
+        else:
+            stamp(directory, facts["versions"])
+
+
+def _adopt(directory: Path, console: Console) -> None:
+    tree = directory / TREE
+    # mongod has no tree, and an image's programs run where the image is the root.
+    if not tree.exists() or directory.name.startswith(packages.PYTHON_IMAGE.name):
+        return
+    with Steps(console) as steps, Helpers() as helpers:
+        for program in dynamic_programs(tree / "usr"):
+            _own(program)
+        bar = steps.add(directory.name)
+        relocate(tree, bar, helpers)
+        bar.done("usable here")
+
+
+def _own(program: Path) -> None:
+    """See that `program` is no hard link to the one at the old place: that is to stay as it is."""
+    if program.stat().st_nlink > 1:
+        partial = program.with_name(f"{program.name}.own")
+        shutil.copy2(program, partial)
+        partial.rename(program)

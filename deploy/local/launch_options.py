@@ -1,0 +1,181 @@
+"""What the caller's environment asks of a launch; everything else is the launcher's own choice.
+
+EWMS_GATEWAY_PORT, EWMS_AMQP_PORT                     where the gateway and the broker listen (default: free ports)
+EWMS_BROKER_KEY_FILE, EWMS_BROKER_PUBLIC_KEY_FILE     the key that signs queue tokens (default: a new one)
+EWMS_TASKS_AS_ROOT                                    on: as root, tasks are root too (default: accounts of their own)
+EWMS_CLUSTERS_FILE, EWMS_CLUSTERS                     JSON, location -> {"schedd": …, "served_by": …} or alias
+EWMS_MONGO_AUTH                                       off: MongoDB asks nobody for a password (default: on)
+any other EWMS_ variable                              handed to every process of EWMS, over what it would be told
+"""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.local.errors import LaunchError
+from deploy.local.secret_files import KeyFiles
+
+#: The schedd of the pool on this machine; also the name under which the local pool's TMS stands on the bus.
+SCHEDD = "ewms@localhost"
+#: A cluster location's name on this machine, and those by which published examples call theirs.
+LOCATION = "local"
+_ALIASES = ("sub-2", "osg", "OSG")
+
+#: What pydantic, with which the services read the same variables, takes for true.
+_YES = ("1", "on", "t", "true", "y", "yes")
+
+#: Lists of directories, as JSON.
+_ROOTS = ("EWMS_INPUT_ROOTS", "EWMS_EXTERNAL_ROOTS", "EWMS_IMAGE_ROOTS")
+
+# Where the launcher put the servers and itself: a shell that was set up for another system must not lead there.
+_OURS = frozenset(
+    "EWMS_" + name
+    for name in (
+        *("MONGO_URL", "MONGO_DATABASE", "MONGO_AUTH", "CONTROL_AMQP_URL", "DATA_AMQP_URL"),
+        *("RABBITMQ_API_URL", "MQS_URL", "HTTP_PORT"),
+        *("SCHEDD", "POOL", "TMS_DIR", "GATEWAY_PORT", "AMQP_PORT", "CLUSTERS", "CLUSTERS_FILE"),
+        *("BROKER_KEY_FILE", "BROKER_PUBLIC_KEY_FILE", "TASKS_AS_ROOT"),
+        # The user's door reads these; a token is no service's business.
+        *("GATEWAY", "TOKEN"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the caller wants otherwise than by default; made by `asked`."""
+
+    gateway_port: int | None
+    amqp_port: int | None
+    key_files: KeyFiles | None
+    #: Whether MongoDB asks for a password.
+    mongo_auth: bool
+    #: Location -> cluster or alias, as WMS is told it.
+    clusters: Mapping[str, Any]
+    #: Variables for every process of EWMS.
+    passed_on: Mapping[str, str]
+
+    @property
+    def channels(self) -> int:
+        """How many channels a connection to the broker may have: existing message clients open one for each use."""
+        return 256 if is_switched_on(self.passed_on, "EWMS_LEGACY_CLIENTS") else 16
+
+    @property
+    def roots(self) -> list[Path]:
+        """The directories that tasks may be shown, or from which files may go to them; TMS checks what they say."""
+        named: list[Path] = []
+        for name in _ROOTS:
+            with contextlib.suppress(ValueError, TypeError):
+                named += [path for path in map(Path, json.loads(self.passed_on.get(name, "[]"))) if path.exists()]
+        return named
+
+    @property
+    def schedds(self) -> list[str]:
+        """The schedds whose TMS works by events, each of which needs a user on the broker; ours first."""
+        served = [one["schedd"] for one in self.clusters.values() if isinstance(one, Mapping) and _by_events(one)]
+        return list(dict.fromkeys((SCHEDD, *served)))
+
+    @property
+    def notices(self) -> list[str]:
+        """What the caller opens to every account of this machine, one sentence each."""
+        opened = []
+        if self.passed_on.get("EWMS_AUTH") == "off":
+            opened.append(
+                "EWMS_AUTH=off: every account of this machine, and every task on it, may do all that a user may."
+            )
+        if not self.mongo_auth:
+            opened.append(
+                "EWMS_MONGO_AUTH=off: every account of this machine, and every task on it, may read and change all "
+                "that MongoDB keeps. It listens on loopback only."
+            )
+        return opened
+
+
+def asked(environment: Mapping[str, str]) -> Asked:
+    """Return what `environment` asks for.
+
+    Raises:
+        LaunchError: a variable says something that cannot be; it is named.
+    """
+    return Asked(
+        gateway_port=_port(environment, "EWMS_GATEWAY_PORT"),
+        amqp_port=_port(environment, "EWMS_AMQP_PORT"),
+        key_files=_key_files(environment),
+        mongo_auth=_switch(environment, "EWMS_MONGO_AUTH"),
+        clusters=_clusters(environment),
+        passed_on={
+            name: value for name, value in environment.items() if name.startswith("EWMS_") and name not in _OURS
+        },
+    )
+
+
+def is_switched_on(environment: Mapping[str, str], name: str) -> bool:
+    """Say whether the variable `name` says yes."""
+    return environment.get(name, "").lower() in _YES
+
+
+def _port(environment: Mapping[str, str], name: str) -> int | None:
+    given = environment.get(name, "")
+    if given and not (given.isascii() and given.isdecimal() and 0 < int(given) < 65536):
+        raise LaunchError(f"{name} is {given!r}, which is no port", f"set {name} to a number from 1024 to 65535")
+    return int(given) if given else None
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    given = environment.get(name) or "on"
+    if given not in ("on", "off"):
+        raise LaunchError(f"{name} is {given!r}, and may be on or off", f"set {name} to on or off, or leave it away")
+    return given == "on"
+
+
+def _key_files(environment: Mapping[str, str]) -> KeyFiles | None:
+    names = ("EWMS_BROKER_KEY_FILE", "EWMS_BROKER_PUBLIC_KEY_FILE")
+    given = [environment.get(name, "") for name in names]
+    if not any(given):
+        return None
+    for name, path in zip(names, given, strict=True):
+        if not path:
+            raise LaunchError(f"{name} is missing beside its other half", f"set both {names[0]} and {names[1]}")
+        _readable(name, path)
+    private, public = (Path(path).absolute() for path in given)
+    return KeyFiles(private, public)
+
+
+def _clusters(environment: Mapping[str, str]) -> Mapping[str, Any]:
+    ours: dict[str, Any] = {LOCATION: {"schedd": SCHEDD}}
+    if path := environment.get("EWMS_CLUSTERS_FILE"):
+        return ours | _locations("EWMS_CLUSTERS_FILE", _readable("EWMS_CLUSTERS_FILE", path))
+    if text := environment.get("EWMS_CLUSTERS"):
+        return ours | _locations("EWMS_CLUSTERS", text)
+    return ours | dict.fromkeys(_ALIASES, LOCATION)
+
+
+def _locations(name: str, text: str) -> dict[str, Any]:
+    """Return what the variable `name` says of locations; WMS checks the rest of each."""
+    remedy = f'let {name} be like {{"osg": {{"schedd": "a.example.org", "served_by": "events"}}, "OSG": "osg"}}'
+    try:
+        locations = json.loads(text)
+    except ValueError as error:
+        raise LaunchError(f"{name} is no JSON: {error}", remedy) from None
+    if not isinstance(locations, dict):
+        raise LaunchError(f"{name} holds no JSON object", remedy)
+    for location, cluster in locations.items():
+        is_cluster = isinstance(cluster, dict) and isinstance(cluster.get("schedd"), str) and cluster["schedd"]
+        if not isinstance(cluster, str) and not is_cluster:
+            raise LaunchError(f"{name}: location {location!r} names no schedd", remedy)
+    return locations
+
+
+def _by_events(cluster: Mapping[str, Any]) -> bool:
+    return bool(cluster.get("served_by", "events") == "events")
+
+
+def _readable(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise LaunchError(f"{name}: {path} cannot be read ({reason})", f"let {name} name a file of yours") from None

@@ -1,0 +1,1 @@
+"""The real servers: RabbitMQ, MongoDB, HTCondor and a token issuer."""

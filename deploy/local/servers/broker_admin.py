@@ -1,0 +1,40 @@
+"""What a launcher or a test asks of the broker as its administrator: vhosts with EWMS's rights, and their end."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from urllib.parse import quote
+
+import httpx2
+
+from deploy.local.servers.broker_definitions import vhost_definitions
+
+
+class BrokerAdmin:
+    """The management API, logged in as the administrator."""
+
+    def __init__(self, management_url: str) -> None:
+        # No proxy of the environment reaches this machine's own loopback.
+        self._client = httpx2.Client(base_url=management_url, timeout=20, trust_env=False)
+
+    def __enter__(self) -> "BrokerAdmin":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def add_vhosts(self, users: Sequence[str], *, control_vhost: str, data_vhost: str) -> None:
+        """Create a pair of vhosts on which `users` have the rights that they have in a real system."""
+        pair = vhost_definitions(users, control_vhost=control_vhost, data_vhost=data_vhost)
+        self._client.post("/api/definitions", json=pair).raise_for_status()
+
+    def remove_vhost(self, vhost: str) -> None:
+        """Delete `vhost` with all its queues; closes its connections."""
+        self._client.delete(f"/api/vhosts/{quote(vhost, safe='')}").raise_for_status()
+
+    def close_connections(self, vhost: str) -> None:
+        """Drop every connection to `vhost`, as a flaky network would."""
+        answer = self._client.get(f"/api/vhosts/{quote(vhost, safe='')}/connections").raise_for_status()
+        for connection in answer.json():
+            self._client.delete(f"/api/connections/{quote(connection['name'], safe='')}")

@@ -1,0 +1,273 @@
+"""Start a personal HTCondor pool: one partitionable slot that runs eight workers whatever the machine has.
+
+<home>/                      goes with the launch
+    condor_config            of the daemons
+    job_wrapper              of an ordinary user: starts each job in a view of its own
+    1/ 2/ …                  one for each start: sockets, locks, jobs' directories
+    client/                  0700: what the launcher and tests use the pool with, the same over all starts
+        condor_config
+        tokens.d/ewms        the one token, 0600
+    tms/                     the same for a TMS of another account
+<data>/spool/                the queue of jobs; stays
+<secrets>/passwords.d/POOL   the key that signs tokens of this pool, 0600; stays
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import htcondor2
+
+from deploy.local.children.accounts import CONDOR, ROOT, TMS
+from deploy.local.children.processes import As, Child, Children, await_ready
+from deploy.local.children.seclusion import Covered, Secluded, is_covering
+from deploy.local.errors import LaunchError
+from deploy.local.prerequisites import allows_namespaces
+from deploy.local.run_directory import make_empty
+from deploy.local.secret_files import replace_secret, write_secret
+from deploy.local.servers.condor_config import IDENTITY, PoolPlan, client_configuration, job_wrapper, pool_configuration
+from pilot.chirp.proxy import CHIRP_VARIABLE
+
+_START_TIMEOUT_S = 60.0
+_PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+
+
+class Condor:
+    """A pool; clients find it, and prove themselves to it, by `CONDOR_CONFIG=config`."""
+
+    name = "HTCondor"
+
+    def __init__(
+        self,
+        children: Children,
+        tree: Path,
+        home: Path,
+        log: Path,
+        *,
+        schedd: str,
+        port: int,
+        data: Path,
+        secrets: Path,
+        secluded: Secluded | None = None,
+        covered: Covered | None = None,
+        shared: Iterable[Path] = (),
+        shared_with_jobs: Iterable[Path] = (),
+    ) -> None:
+        """Plan the pool. With `secluded` it runs as accounts of its own; with `covered` it does not see all of ours.
+
+        In both it finds the directories `shared` and `shared_with_jobs`; with `covered` each job sees of them only the
+        latter.
+        """
+        self._plan = PoolPlan(
+            tree=tree,
+            home=home,
+            work=home / "1",
+            spool=data / "spool",
+            key=secrets / "passwords.d/POOL",
+            # Its daemons' own logs, kept with the others.
+            logs=log.with_suffix(""),
+            port=port,
+            schedd=schedd,
+            ids=_ids(secluded),
+            has_accounts=secluded is not None,
+            client=home / "client",
+        )
+        self._secluded = secluded
+        self._covered = covered
+        self._shared_with_jobs = tuple(shared_with_jobs)
+        self._shared = (*shared, *self._shared_with_jobs)
+        self._children = children
+        self._log = log
+        self._n_starts = 0
+        #: Whether jobs do not see what is ours of the launch.
+        self.hides_launch = False
+        self._child: Child | None = None
+
+    @property
+    def config(self) -> Path:
+        """The configuration of clients."""
+        return self._plan.client_config
+
+    @property
+    def tms_config(self) -> Path:
+        """The configuration of TMS."""
+        return self.config if self._secluded is None else self._plan.for_tms.client_config
+
+    @property
+    def child(self) -> Child:
+        """The running pool."""
+        if self._child is None:
+            raise RuntimeError("HTCondor was not started")
+        return self._child
+
+    @property
+    def own_ports(self) -> Mapping[str, int]:
+        """The ports that it listens on."""
+        return {"condor": self._plan.port}
+
+    def start(self) -> "Condor":
+        """Start the pool; ready when its schedd and its slot can be asked for.
+
+        Raises:
+            LaunchError: it did not come up; the log is named.
+        """
+        child = self.relaunch()
+        use(self.config)
+        await_ready(child, self.is_ready, timeout_s=_START_TIMEOUT_S)
+        return self
+
+    def relaunch(self) -> Child:
+        """Start the pool with its queue of jobs, again after it has ended; return without waiting for it."""
+        # What the start before has left, the directories of its jobs above all, would add up.
+        shutil.rmtree(self._plan.home / str(self._n_starts), ignore_errors=True)
+        self._n_starts += 1
+        # A new one each time: dying daemons of an earlier start take the lock files that they know there.
+        plan = replace(self._plan, work=make_empty(self._plan.home / str(self._n_starts)))
+        plan = replace(plan, job_holder=self._holder(plan))
+        self.hides_launch = bool(plan.job_holder) or self._secluded is not None
+        _write(plan)
+        if self._secluded is not None:
+            _hand_over(plan, self._secluded)
+        self._child = self._children.launch(
+            self.name,
+            [plan.tree / "usr/sbin/condor_master", "-f", "-t"],
+            log=self._log,
+            environment=_environment(plan.config),
+            cwd=plan.home,
+            seen_as=As.UID_1,
+            secluded=self._in_its_view(plan),
+        )
+        return self._child
+
+    def _in_its_view(self, plan: PoolPlan) -> list[str]:
+        """Return the words that show the pool, and so its jobs, no more of this launch than they need."""
+        readable = (plan.tree, plan.config, plan.key.parent, *([plan.job_wrapper] if plan.job_holder else []))
+        writable = (plan.work, plan.spool, plan.logs, *self._shared)
+        if self._secluded is not None:
+            return self._secluded.command(ROOT, readable=readable, writable=writable)
+        if self._covered is not None and allows_namespaces():
+            return self._covered.command(readable=readable, writable=writable)
+        return []
+
+    def _holder(self, plan: PoolPlan) -> tuple[str, ...]:
+        """Return the words that show a job nothing of ours but its own; none: it has an account, or cannot be."""
+        if self._covered is None:
+            return ()
+        words = self._covered.command_of_a_job(writable=self._shared_with_jobs, files=[CHIRP_VARIABLE])
+        return tuple(words) if is_covering(words, plan.work) else ()
+
+    def is_ready(self) -> bool:
+        """Say whether its schedd and its slot can be asked for."""
+        return _answers(self._plan.port, self._plan.schedd)
+
+    def stop(self) -> None:
+        """End the pool; HTCondor calls this the fast shutdown. Its jobs stay in the queue."""
+        self.child.stop(signal.SIGQUIT)
+
+
+def use(config: Path) -> None:
+    """Make `config` this process's HTCondor configuration, and that of its children.
+
+    The bindings keep one a process; `reload_config(path)` of 25.14 reads the file and then forgets it.
+    """
+    os.environ["CONDOR_CONFIG"] = str(config)
+    htcondor2.reload_config()
+
+
+def _write(plan: PoolPlan) -> None:
+    for directory in (plan.work / "execute", plan.work / "lock", plan.work / "run", plan.spool, plan.logs):
+        directory.mkdir(exist_ok=True)
+    plan.key.parent.mkdir(mode=0o700, exist_ok=True)
+    if not plan.key.exists():
+        replace_secret(plan.key, secrets.token_hex(32).encode())
+    # The directory is the pool's from the second start on: a link in it must not lead root elsewhere.
+    plan.config.unlink(missing_ok=True)
+    if plan.job_holder:
+        plan.job_wrapper.write_text(job_wrapper(plan))
+        plan.job_wrapper.chmod(0o700)
+    with plan.config.open("x") as config:
+        config.write(pool_configuration(plan))
+    # Clients may read theirs at any moment, and it is the same over all starts.
+    if not plan.token.exists():
+        if os.getuid() == 0:
+            # A launch before has handed it over, and HTCondor reads no key of another account.
+            os.chown(plan.key, 0, 0)
+        _write_client(plan, _token(plan).encode())
+
+
+def _write_client(plan: PoolPlan, token: bytes) -> None:
+    if not plan.token.exists():
+        plan.client.mkdir(mode=0o700)
+        plan.token.parent.mkdir(mode=0o700)
+        plan.client_config.write_text(client_configuration(plan))
+        write_secret(plan.token, token)
+
+
+def _ids(secluded: Secluded | None) -> str:
+    if secluded is not None:
+        return f"{CONDOR}.{CONDOR}"
+    return "1.1" if os.getuid() == 0 else f"{os.getuid()}.{os.getgid()}"
+
+
+def _hand_over(plan: PoolPlan, secluded: Secluded) -> None:
+    """Give the pool's files to its accounts: the key to its root, a token to TMS, the rest to the daemons."""
+    _write_client(plan.for_tms, plan.token.read_bytes())
+    for path, account in (
+        (plan.work, CONDOR),
+        (plan.spool, CONDOR),
+        (plan.logs, CONDOR),
+        (plan.key.parent, ROOT),
+        (plan.for_tms.client, TMS),
+    ):
+        secluded.give(path, account)
+    for path in (plan.spool, plan.logs, plan.work / "lock", plan.work / "run"):
+        path.chmod(0o700)
+    # Jobs pass to their own directories, which are closed to each other.
+    (plan.work / "execute").chmod(0o711)
+    for path in (plan.home, plan.work):
+        secluded.give_alone(path, ROOT)
+        path.chmod(0o711)
+
+
+def _token(plan: PoolPlan) -> str:
+    """Return a token of `IDENTITY`, signed with the pool's key; it is as good as the key, so as long as the pool."""
+    made = subprocess.run(
+        [plan.tree / "usr/bin/condor_token_create", "-identity", IDENTITY],
+        env=_environment(plan.config),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        raise LaunchError(
+            f"HTCondor made no token for its pool: {made.stderr.strip()[-500:]}",
+            f"see whether {plan.tree}/usr/bin/condor_token_create runs here",
+        )
+    return made.stdout
+
+
+def _environment(config: Path) -> dict[str, str]:
+    return {"PATH": _PATH, "CONDOR_CONFIG": str(config), "LC_ALL": "C"}
+
+
+def _answers(port: int, schedd: str) -> bool:
+    try:
+        # Try the port first: it fails at once, where a query to a pool that is down waits for seconds.
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        collector = htcondor2.Collector(f"127.0.0.1:{port}")
+        slots = collector.query(htcondor2.AdType.Startd, projection=["Name"])
+        names = [ad["Name"] for ad in collector.query(htcondor2.AdType.Schedd, projection=["Name"])]
+        if not slots or schedd not in names:
+            return False
+        location = collector.locate(htcondor2.DaemonType.Schedd, schedd)
+        htcondor2.Schedd(location).query(projection=["ClusterId"], limit=1)
+    except (OSError, htcondor2.HTCondorException, RuntimeError):
+        return False
+    return True

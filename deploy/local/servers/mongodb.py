@@ -1,0 +1,190 @@
+"""Start mongod as a replica set of one, which is what transactions and change streams need.
+
+Nobody comes in without a password, from the first moment on. MongoDB's own way to the first account is the
+*localhost exception*: whoever connects from this machine may create it, so another account could be faster. That
+exception is off here. The launcher logs in as a member of the replica set instead (`__system`, whose password is the
+set's key), and so creates the accounts. Key and passwords are new at each launch; on data of an earlier one the
+accounts get their new passwords.
+"""
+
+import secrets
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from deploy.local.children.processes import Child, Children, await_ready
+from deploy.local.secret_files import replace_secret
+from deploy.local.servers.mongo_accounts import MongoAccount, choose_commands, mongo_url, new_accounts
+
+# Long enough for a journal that a crash has left to be played back.
+_START_TIMEOUT_S = 180.0
+_ALREADY_INITIALIZED = 23
+#: The file in `home` that holds the replica set's key.
+KEY = "key"
+
+_Client = MongoClient[dict[str, Any]]
+
+
+class MongoDB:
+    """A mongod of one member; `start` returns when its accounts can write."""
+
+    name = "mongod"
+
+    def __init__(
+        self, children: Children, mongod: Path, *, home: Path, data: Path, log: Path, port: int, auth: bool = True
+    ) -> None:
+        """Keep the key of this launch in `home`, documents in `data`; without `auth` everybody may do everything."""
+        self.port = port
+        #: By name.
+        self.accounts = new_accounts() if auth else {}
+        self._children = children
+        self._mongod = mongod
+        self._home = home
+        self._data = data
+        self._log = log
+        self._key = secrets.token_hex(64) if auth else ""
+        self._child: Child | None = None
+
+    @property
+    def child(self) -> Child:
+        """The running server."""
+        if self._child is None:
+            raise RuntimeError("mongod was not started")
+        return self._child
+
+    @property
+    def own_ports(self) -> Mapping[str, int]:
+        """The ports that it listens on."""
+        return {"mongodb": self.port}
+
+    def url(self, account: str) -> str:
+        """Return the address for `account`: `wms`, `mqs` or `admin`; with its password, if there are any."""
+        return mongo_url(self.port, self.accounts.get(account))
+
+    def start(self) -> "MongoDB":
+        """Start mongod on its data, if there are any, and wait until its accounts can write.
+
+        Raises:
+            LaunchError: it did not come up; the log is named.
+        """
+        self.configure()
+        child = self.relaunch()
+        for is_reached in (self._is_initiated, self.is_ready, self._knows_accounts):
+            await_ready(child, is_reached, timeout_s=_START_TIMEOUT_S)
+        return self
+
+    def relaunch(self) -> Child:
+        """Start mongod again on its port and data, after it has ended, and return without waiting for it."""
+        self._child = self.launched()
+        return self._child
+
+    def is_ready(self) -> bool:
+        """Say whether it takes writes."""
+        with self._connected() as client:
+            try:
+                return bool(client.admin.command("hello").get("isWritablePrimary"))
+            except PyMongoError:
+                return False
+
+    def stop(self) -> None:
+        """Let mongod write its last checkpoint and end."""
+        if self._child is not None:
+            self._child.stop(signal.SIGTERM)
+
+    def configure(self) -> None:
+        """Write what the server is to read."""
+        if self.accounts:
+            replace_secret(self._home / KEY, self._key.encode())
+
+    def launched(self) -> Child:
+        """Start the server's process."""
+        command: list[str | Path] = [self._mongod, "--dbpath", self._data, *self.arguments(self._home / KEY)]
+        environment = {"LC_ALL": "C", "HOME": str(self._home)}
+        return self._children.launch("mongod", command, log=self._log, environment=environment)
+
+    def arguments(self, key: Path) -> list[str]:
+        """Return mongod's arguments, its data's place apart; it finds its key at `key`."""
+        return [
+            *("--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
+            *("--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25"),
+            # 3 preallocated journal files of 100 MB each would be written before the first answer.
+            *("--wiredTigerEngineConfigString", "log=(file_max=16MB,prealloc=false)"),
+            *("--noscripting", "--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # The transaction of a process that was killed keeps its documents locked until this time is over; the
+            # default is a minute, in which nobody else could decide about them. Ours take milliseconds.
+            *("--setParameter", "transactionLifetimeLimitSeconds=4"),
+            # Nobody reads the past; kept for the default of five minutes, dropped collections keep their files open.
+            *("--setParameter", "minSnapshotHistoryWindowInSeconds=0"),
+            *(_guarded(key) if self.accounts else ()),
+        ]
+
+    def add_account(self, account: MongoAccount) -> str:
+        """Create `account` and return its address."""
+        self._run([account.definition("createUser")])
+        return mongo_url(self.port, account)
+
+    def remove_account(self, account: MongoAccount) -> None:
+        """Delete `account`."""
+        self._run([{"dropUser": account.name}])
+
+    def _run(self, commands: Sequence[dict[str, Any]]) -> None:
+        with self._connected() as client:
+            for command in commands:
+                client.admin.command(command)
+
+    def _connected(self) -> _Client:
+        # A client from before the initiation goes on believing in a stand-alone server, so each look makes its own.
+        place: dict[str, Any] = {"directConnection": True, "serverSelectionTimeoutMS": 250}
+        if self.accounts:
+            place |= {"username": "__system", "password": self._key}
+            place |= {"authSource": "local", "authMechanism": "SCRAM-SHA-256"}
+        return MongoClient("127.0.0.1", self.port, **place)
+
+    def _is_initiated(self) -> bool:
+        member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+        with self._connected() as client:
+            try:
+                client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
+            except OperationFailure as error:
+                return error.code == _ALREADY_INITIALIZED and _knows_its_port(client, member)
+            except PyMongoError:
+                return False
+        return True
+
+    def _knows_accounts(self) -> bool:
+        if not self.accounts:
+            return True
+        try:
+            with self._connected() as client:
+                known = [user["user"] for user in client.admin.command("usersInfo", 1)["users"]]
+            self._run(choose_commands(self.accounts.values(), known))
+        except PyMongoError:
+            return False
+        return True
+
+
+def _guarded(key: Path) -> list[str]:
+    """Return the arguments by which mongod asks everybody for a password."""
+    return [
+        *("--auth", "--keyFile", str(key), "--setParameter", "enableLocalhostAuthBypass=false"),
+        *("--setParameter", "authenticationMechanisms=SCRAM-SHA-256"),
+        # Many rounds make passwords that people choose dear to guess. Ours are random, and each new connection waits.
+        *("--setParameter", "scramSHA256IterationCount=5000"),
+    ]
+
+
+def _knows_its_port(client: _Client, member: Mapping[str, object]) -> bool:
+    """See to it that the replica set of an earlier start is at today's port, which its data hold."""
+    try:
+        kept = client.admin.command("replSetGetConfig")["config"]
+        if [one["host"] for one in kept["members"]] != [member["host"]]:
+            # Forced: with its old address the set has no member here, and so no primary that could be asked.
+            moved = {**kept, "version": kept["version"] + 1, "members": [{**kept["members"][0], **member}]}
+            client.admin.command("replSetReconfig", moved, force=True)
+    except PyMongoError:
+        return False
+    return True

@@ -1,0 +1,259 @@
+"""Start RabbitMQ with EWMS's vhosts, users and token keys, and restart it in place."""
+
+import asyncio
+import json
+import secrets
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+import aio_pika
+from aio_pika.exceptions import AMQPError
+
+from deploy.local.children.processes import Child, Children, await_ready
+from deploy.local.secret_files import KeyFiles, kept_key_pair, load_or_make, replace_secret, write_secret
+from deploy.local.servers.broker import Broker
+from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, definitions, service_names
+from schemas import topology
+
+# Long enough for many queues to be read back.
+_START_TIMEOUT_S = 180.0
+_NODE = "ewms@localhost"
+# A broker of one node needs no way to other nodes. By default Erlang opens a port for them, where any holder of the
+# cookie can run code, and starts a port mapper that tells everybody about it. Both are off here; the name is given.
+# RabbitMQ asks for its own port once; the last option answers in place of the mapper.
+_NO_OTHER_NODES = f"-start_epmd false -sname {_NODE} -dist_listen false -erl_epmd_port 1"
+_PLUGINS = ("rabbitmq_management", "rabbitmq_auth_backend_oauth2")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerPlan:
+    """What a broker is to be, wherever it runs."""
+
+    #: Those that get a user each.
+    schedds: tuple[str, ...]
+    #: What signs the tokens that it believes; `None` makes a new pair.
+    key_files: KeyFiles | None = None
+    #: Channels that one connection may have: few, for a token is all that it takes to open them.
+    channels: int = 16
+
+
+class RabbitMQ(Broker):
+    """A RabbitMQ of one node; `start` and `restart` return when it lets its users in."""
+
+    name = "RabbitMQ"
+
+    def __init__(
+        self,
+        children: Children,
+        tree: Path,
+        home: Path,
+        log: Path,
+        plan: BrokerPlan,
+        *,
+        ports: Mapping[str, int],
+        data: Path,
+        secrets: Path,
+    ) -> None:
+        """Keep the settings of this launch in `home`, queues and events in `data`, users and keys in `secrets`."""
+        super().__init__(
+            ports=ports,
+            users=kept_users(secrets / "broker-users.json", plan.schedds),
+            key_files=plan.key_files or kept_key_pair(secrets, "broker-token-key"),
+        )
+        self._children = children
+        self._tree = tree
+        self._home = home
+        self._data = data
+        self._log = log
+        self._channels = plan.channels
+        self._child: Child | None = None
+
+    @property
+    def child(self) -> Child:
+        """The running server."""
+        if self._child is None:
+            raise RuntimeError("RabbitMQ was not started")
+        return self._child
+
+    @property
+    def own_ports(self) -> Mapping[str, int]:
+        """The ports that it listens on; at `jwks` MQS does."""
+        return {name: port for name, port in self.ports.items() if name != "jwks"}
+
+    def start(self) -> "RabbitMQ":
+        """Start the broker and wait until it lets its users in.
+
+        Raises:
+            LaunchError: it did not come up; the log is named.
+        """
+        self.configure()
+        self.restart()
+        return self
+
+    def restart(self) -> None:
+        """Start the broker, again if it runs, on the same ports and data."""
+        self.stop()
+        await_ready(self.relaunch(), self.is_ready, timeout_s=_START_TIMEOUT_S)
+
+    def relaunch(self) -> Child:
+        """Start the broker again on its ports and data, after it has ended, and return without waiting for it."""
+        self._child = self.launched()
+        return self._child
+
+    def stop(self) -> None:
+        """Shut the broker down in order."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """End the broker as a crash would."""
+        if self._child is not None:
+            self._child.kill()
+
+    def launched(self) -> Child:
+        """Start the server's process on what it has been configured to."""
+        return self._children.launch(
+            "RabbitMQ",
+            [next((self._tree / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")) / "sbin/rabbitmq-server"],
+            log=self._log,
+            environment=self._environment(),
+            cwd=self._home,
+        )
+
+    def is_ready(self) -> bool:
+        """Say whether it lets its users in."""
+        try:
+            # The port opens last; a look at it is cheaper than a login that is refused for 4 s.
+            socket.create_connection(("127.0.0.1", self.ports["amqp"]), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self.ports["management"]), timeout=1).close()
+        except OSError:
+            return False
+        return asyncio.run(_logs_in(self.amqp_url(ADMIN, topology.CONTROL_VHOST)))
+
+    def configure(self) -> None:
+        """Write what the server is to read."""
+        self.write_settings(self._home, public_key=self.key_files.public)
+        self._write_erl()
+        # Erlang makes one itself if there is none, from the clock.
+        write_secret(self._home / ".erlang.cookie", secrets.token_hex(32).encode())
+        (self._home / ".erlang.cookie").chmod(0o400)
+
+    def write_settings(self, seen_at: Path, *, public_key: Path) -> None:
+        """Write the settings into the home directory, which the server finds at `seen_at`, as it does `public_key`."""
+        home = self._home
+        settings = _configuration(
+            self.ports,
+            kid=self.key_files.kid,
+            public_key=public_key,
+            definitions_file=seen_at / "definitions.json",
+            channels=self._channels,
+        )
+        (home / "rabbitmq.conf").write_text(settings)
+        # The schema of rabbitmq.conf takes https only; a loopback address needs the older format. It has no name for
+        # the tick either, at which quorum queues report what lies in them: every 5 s if not told otherwise.
+        (home / "advanced.config").write_text(
+            f'[{{rabbitmq_auth_backend_oauth2,[{{jwks_uri,"{self.jwks_url}"}}]}},{{rabbit,[{{quorum_tick_interval,1000}}]}}].\n'
+        )
+        (home / "enabled_plugins").write_text(f"[{','.join(_PLUGINS)}].\n")
+        whole = definitions(
+            list(self.users.values()), control_vhost=topology.CONTROL_VHOST, data_vhost=topology.DATA_VHOST
+        )
+        replace_secret(home / "definitions.json", json.dumps(whole).encode())
+
+    def where_settings_are(self, seen_at: Path) -> dict[str, str]:
+        """Return the variables that lead a server to its settings, which it finds at `seen_at`, and keep it local."""
+        return {
+            "RABBITMQ_NODENAME": _NODE,
+            "RABBITMQ_CONFIG_FILE": str(seen_at / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(seen_at / "conf.d"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(seen_at / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(seen_at / "enabled_plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _NO_OTHER_NODES,
+        }
+
+    def _write_erl(self) -> None:
+        home, erlang = self._home, self._tree / "usr/lib/erlang"
+        # Debian's own `erl` has its place written into it; this one has ours.
+        erts = next(erlang.glob("erts-*")) / "bin"
+        (home / "bin").mkdir()
+        erl = home / "bin/erl"
+        erl.write_text(
+            f"#!/bin/sh\nexport ROOTDIR={quote(str(erlang))} BINDIR={quote(str(erts))} EMU=beam PROGNAME=erl\n"
+            'exec "$BINDIR/erlexec" "$@"\n'
+        )
+        erl.chmod(0o755)
+
+    def _environment(self) -> dict[str, str]:
+        home = self._home
+        return {
+            "PATH": f"{home}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(home),
+            "LC_ALL": "C.UTF-8",
+            # Makes the start script `exec` erl, so that our SIGTERM reaches it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+            **self.where_settings_are(home),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_MNESIA_BASE": str(self._data),
+            "RABBITMQ_MNESIA_DIR": str(self._data / "ewms"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(self._data / "feature_flags"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
+            "RABBITMQ_LOG_BASE": str(home / "logs"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(home / "pid"),
+            # Schedulers that spin while idle would take the two cores from everything else.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (f"{_NO_OTHER_NODES} +sbwt none +sbwtdcpu none +sbwtdio none"),
+        }
+
+
+def kept_users(file: Path, schedds: Iterable[str]) -> dict[str, BrokerUser]:
+    """Return the broker's users by name, each with the password that `file` holds, or else a new one, kept there."""
+    kept: dict[str, list[str]] = load_or_make(file, dict)
+    names = (ADMIN, *service_names(schedds))
+    wanted = {name: kept.get(name) or [secrets.token_urlsafe(18), secrets.token_hex(4)] for name in names}
+    if wanted != kept:
+        replace_secret(file, json.dumps({**kept, **wanted}, indent=1).encode())
+    return {name: BrokerUser(name, password, bytes.fromhex(salt)) for name, (password, salt) in wanted.items()}
+
+
+def _configuration(
+    ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path, channels: int
+) -> str:
+    return f"""\
+listeners.tcp.1 = 127.0.0.1:{ports["amqp"]}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {ports["management"]}
+load_definitions = {definitions_file}
+log.console.level = info
+
+auth_backends.1 = rabbit_auth_backend_oauth2
+auth_backends.2 = rabbit_auth_backend_internal
+auth_oauth2.resource_server_id = {topology.RESOURCE_SERVER}
+auth_oauth2.resource_server_type = {topology.RESOURCE_SERVER}
+auth_oauth2.default_key = {kid}
+auth_oauth2.signing_keys.{kid} = {public_key}
+auth_oauth2.algorithms.1 = RS256
+auth_oauth2.algorithms.2 = ES256
+
+channel_max = {channels}
+heartbeat = 30
+max_message_size = {topology.MAX_EVENT_BYTES}
+# A task may take a day; the default closes the channel of a consumer that holds an event for 30 minutes.
+consumer_timeout = 90000000
+# What depths are read from must not be older than a second (with the tick in advanced.config).
+collect_statistics_interval = 1000
+disk_free_limit.absolute = 200MB
+raft.wal_max_size_bytes = 67108864
+"""
+
+
+async def _logs_in(url: str) -> bool:
+    try:
+        connection = await aio_pika.connect(url, timeout=5)
+    except (TimeoutError, AMQPError, OSError):
+        return False
+    await connection.close()
+    return True

@@ -1,0 +1,201 @@
+"""A development token issuer: signs users in on this machine, for `make up`, the demo and the tests.
+
+    GET  /.well-known/openid-configuration   discovery
+    GET  /jwks                               the public key
+    POST /token                              client_credentials, for the clients of the issuer's file
+
+The launcher writes one file, readable by its owner only, which names the clients, their secrets and the claims of
+their tokens. A deployment uses its own identity provider instead; nothing of EWMS knows the difference.
+"""
+
+import asyncio
+import base64
+import json
+import secrets
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import jwt
+import uvicorn
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt.algorithms import RSAAlgorithm
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deploy.local.secret_files import KeyFiles, kept_key_pair, load_or_make, replace_secret
+from runtime.web.connections import ConnectionLimits
+from runtime.web.guarded_protocol import GuardedConfig, GuardedProtocol
+
+AUDIENCE = "ewms-rest"
+TOKEN_LIFE_S = 24 * 3600
+_MAX_FORM_BYTES = 16 * 1024
+_FORM_PATIENCE_S = 20.0
+
+#: The user that `make up` signs in, as a member of the group that the contract lets in.
+DEVELOPER = "developer"
+_CLAIMS: Mapping[str, Mapping[str, object]] = {
+    DEVELOPER: {"groups": ["/tokens/ewms-dev"]},
+    "auditor": {"ewms_role": "auditor"},
+    "ops": {"ewms_role": "ops"},
+    "system-tms": {"ewms_role": "system-tms"},
+    "system-wms": {"ewms_role": "system-wms"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerFiles:
+    """The issuer's key pair, its address, and the file that its process reads."""
+
+    url: str
+    keys: KeyFiles
+    config: Path
+
+
+def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
+    """Write the configuration of an issuer that will listen on `port` of 127.0.0.1.
+
+    The key and the clients' secrets are those of an earlier launch, if `directory` has any.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = kept_key_pair(directory, "issuer-key")
+    url = f"http://127.0.0.1:{port}"
+    kept: dict[str, str] = load_or_make(directory / "clients.json", dict)
+    passwords = {name: kept.get(name) or secrets.token_urlsafe(24) for name in _CLAIMS}
+    if passwords != kept:
+        replace_secret(directory / "clients.json", json.dumps(passwords).encode())
+    clients = {name: {"secret": passwords[name], "claims": claims} for name, claims in _CLAIMS.items()}
+    config = directory / "issuer.json"
+    settings = {
+        "url": url,
+        "port": port,
+        "private": str(keys.private),
+        "public": str(keys.public),
+        "clients": clients,
+    }
+    replace_secret(config, json.dumps(settings).encode())
+    return IssuerFiles(url, keys, config)
+
+
+def mint(issuer: IssuerFiles, subject: str, claims: Mapping[str, object], *, life_s: float = TOKEN_LIFE_S) -> str:
+    """Return a token for `subject`, signed by the issuer's key; `claims` add to the usual ones, and override them.
+
+    A negative `life_s` gives one that has expired.
+    """
+    return _signed(issuer.keys, issuer.url, subject, claims, life_s)
+
+
+def developer_token(issuer: IssuerFiles, *, life_s: float = TOKEN_LIFE_S) -> str:
+    """Return the token of the user whom `make up` signs in."""
+    return mint(issuer, DEVELOPER, _CLAIMS[DEVELOPER], life_s=life_s)
+
+
+def _signed(keys: KeyFiles, url: str, subject: str, claims: Mapping[str, object], life_s: float) -> str:
+    now = int(time.time())
+    # An expired token was issued before it expired.
+    issued_at = min(now, int(now + life_s)) - (1 if life_s < 0 else 0)
+    body = {
+        "iss": url,
+        "sub": subject,
+        "aud": AUDIENCE,
+        "iat": issued_at,
+        "exp": int(now + life_s),
+        "jti": uuid.uuid4().hex,
+        **claims,
+    }
+    return jwt.encode(body, keys.private.read_bytes(), algorithm="RS256", headers={"kid": keys.kid})
+
+
+def application(settings: Mapping[str, Any]) -> Starlette:
+    """Return the issuer as `settings` (its file) describe it."""
+    keys = KeyFiles(Path(settings["private"]), Path(settings["public"]))
+    url: str = settings["url"]
+    public: Any = load_pem_public_key(keys.public.read_bytes())
+    jwk = {**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": keys.kid, "use": "sig", "alg": "RS256"}
+
+    async def discovery(_: Request) -> Response:
+        return JSONResponse(
+            {
+                "issuer": url,
+                "jwks_uri": f"{url}/jwks",
+                "token_endpoint": f"{url}/token",
+                "grant_types_supported": ["client_credentials"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+            }
+        )
+
+    async def jwks(_: Request) -> Response:
+        return JSONResponse({"keys": [jwk]})
+
+    async def token(request: Request) -> Response:
+        if (form := await _read_form(request)) is None:
+            return JSONResponse({"error": "invalid_request"}, status_code=413, headers={"Connection": "close"})
+        name, secret = _client(request, form)
+        client = settings["clients"].get(name)
+        if form.get("grant_type") != "client_credentials":
+            return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
+        if client is None or not secrets.compare_digest(client["secret"].encode(), secret.encode()):
+            return JSONResponse({"error": "invalid_client"}, status_code=401)
+        minted = _signed(keys, url, name, client["claims"], TOKEN_LIFE_S)
+        return JSONResponse({"access_token": minted, "token_type": "Bearer", "expires_in": TOKEN_LIFE_S})
+
+    return Starlette(
+        routes=[
+            Route("/.well-known/openid-configuration", discovery),
+            Route("/jwks", jwks),
+            Route("/token", token, methods=["POST"]),
+        ]
+    )
+
+
+async def _read_form(request: Request) -> dict[str, str] | None:
+    """Return the fields of a form; `None`: it is longer than a form for a token, or does not come.
+
+    Every account of the machine can send one.
+    """
+    body = b""
+    try:
+        async with asyncio.timeout(_FORM_PATIENCE_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _MAX_FORM_BYTES:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
+    return {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
+
+
+def _client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+    # Source: RFC 6749, 2.3.1: by HTTP Basic, or in the body.
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            name, _, secret = base64.b64decode(encoded).decode().partition(":")
+        except ValueError:
+            return "", ""
+        return name, secret
+    return form.get("client_id", ""), form.get("client_secret", "")
+
+
+if __name__ == "__main__":
+    CONFIG = json.loads(Path(sys.argv[1]).read_text())
+    SERVER = uvicorn.Server(
+        GuardedConfig(
+            application(CONFIG),
+            limits=ConnectionLimits(),
+            http=GuardedProtocol,
+            host="127.0.0.1",
+            port=CONFIG["port"],
+            log_level="warning",
+            access_log=False,
+        )
+    )
+    SERVER.run()
+    sys.exit(0 if SERVER.started else 3)

@@ -1,0 +1,90 @@
+"""`ewms image build`: make a task's image with the cached apptainer.
+
+a definition file, *.def                     built as it says
+a directory with a root file system          becomes an image as it is
+any other directory                          is put into an image with Python, at /opt/task
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.local.errors import LaunchError
+from deploy.local.fetch import packages
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import Apptainer
+from deploy.local.up import installation
+
+#: Where a directory of programs lies in its image.
+IN_IMAGE = "opt/task"
+
+_TOO_LITTLE = "the source is a directory, or an apptainer definition file whose name ends in .def"
+
+
+def is_root(directory: Path) -> bool:
+    """Say whether `directory` looks like a root file system. Apptainer adds `proc` and `dev`, which pilots ask for."""
+    names = {entry.name for entry in directory.iterdir()}
+    return ".singularity.d" in names or ("etc" in names and bool({"bin", "usr"} & names))
+
+
+def check_build(source: Path, destination: Path) -> None:
+    """Return if an image can be built from `source` at `destination`.
+
+    Raises:
+        LaunchError: it cannot.
+    """
+    if not source.exists():
+        raise LaunchError(f"there is no {source}", _TOO_LITTLE)
+    if not source.is_dir() and source.suffix != ".def":
+        raise LaunchError(f"{source} is neither a directory nor a definition file", _TOO_LITTLE)
+    if destination.exists():
+        raise LaunchError(f"{destination} is there already", "remove it, or choose another name")
+    if source.is_dir() and source.resolve() in destination.resolve().parents:
+        raise LaunchError(f"{destination} lies within {source}", "choose a place outside of it")
+
+
+def build_image(source: Path, destination: Path, console: Console, environment: Mapping[str, str]) -> Path:
+    """Build the image `destination` from `source`, and return its whole path: one file if its name ends in `.sif`.
+
+    Raises:
+        LaunchError: it cannot be built; apptainer's own words are in the message.
+    """
+    check_build(source, destination)
+    has_root = source.is_dir() and is_root(source)
+    needs_python = source.is_dir() and not has_root
+    wanted = (packages.CONTAINERS, packages.PYTHON_IMAGE) if needs_python else (packages.CONTAINERS,)
+    installed = installation(console, environment, wanted)
+    destination = destination.absolute()
+    if needs_python:
+        return _build_with_python(installed, source, destination)
+    return Apptainer(installed.containers).build(source.absolute(), destination)
+
+
+def _build_with_python(installed: Installed, source: Path, destination: Path) -> Path:
+    root = destination.with_name(f"{destination.name}.{os.getpid()}.root")
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(installed.python_image, root, symlinks=True)
+        shutil.copytree(source, root / IN_IMAGE, symlinks=True)
+        return Apptainer(installed.containers).build(root, destination)
+    except OSError as error:
+        raise LaunchError(
+            f"cannot build {destination}: {error.filename or destination}: {error.strerror}",
+            "look at the free space there and at who may write",
+        ) from error
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def say_how_to_use(image: Path, source: Path) -> None:
+    """Write the image's path to stdout, and to stderr what a task writes to run it."""
+    sys.stdout.write(f"{image}\n")
+    sys.stdout.flush()
+    if source.is_dir() and not is_root(source):
+        scripts = sorted(source.glob("*.py"))
+        name = scripts[0].name if scripts else "PROGRAM"
+        sys.stderr.write(f'a task runs it with: image="{image}", args="python3 /{IN_IMAGE}/{name} ..."\n')

@@ -1,0 +1,1 @@
+"""The commands of `ewms`, one module for each group."""

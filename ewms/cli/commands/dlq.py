@@ -1,0 +1,246 @@
+"""`ewms dlq`: dead letters, the events that were given up. Understand them, replay, discard or export them."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ewms.cli.commands.workflow import Id
+from ewms.cli.context import Options, may_ask
+
+if TYPE_CHECKING:
+    from ewms.client import Run
+    from ewms.workflows.dead_letters import Progress, Which
+
+app = typer.Typer(
+    help="Dead letters, the events that were given up: list, show, replay, discard and export them.",
+    no_args_is_help=True,
+)
+
+Letter = Annotated[str, typer.Argument(metavar="LETTER", help="A dead letter, or the id of its event.")]
+Letters = Annotated[
+    list[str] | None, typer.Argument(metavar="[LETTER]...", help="Dead letters, or the ids of their events.")
+]
+OfTask = Annotated[str | None, typer.Option("--task", metavar="TK-...", help="Only those of this task.")]
+OfSignature = Annotated[
+    str | None, typer.Option("--signature", metavar="ID", help="Only those with this error, as `list` calls it.")
+]
+OfEvent = Annotated[str | None, typer.Option("--event", metavar="ID", help="Only those of this event.")]
+All = Annotated[bool, typer.Option("--all", help="All of the workflow's dead letters.")]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    workflow: Id,
+    *,
+    each: Annotated[bool, typer.Option("--each", help="One line a dead letter instead of one an error.")] = False,
+    task: OfTask = None,
+    signature: OfSignature = None,
+    event: OfEvent = None,
+) -> None:
+    """List dead letters: by task and error, or each."""
+    from ewms.cli.text.failure_tables import group_table, letter_table
+
+    given: Options = context.obj
+    which = _which(task, signature, event)
+    with given.client() as ews:
+        failures = ews.run(workflow).failures
+        if each or which:
+            letters = list(failures.dead_letters(**which))
+            found = {"dead_letters": [letter.model_dump(mode="json") for letter in letters]}
+            if not given.write(found, [letter.letter for letter in letters]):
+                given.console().print(letter_table(letters, wide=given.is_wide))
+            return
+        groups = failures.groups()
+        if given.write(groups.model_dump(mode="json"), [group.signature for group in groups.groups]):
+            return
+        if not groups.groups:
+            given.say(f"{workflow} has no dead letters")
+            return
+        given.console().print(group_table(groups, wide=given.is_wide))
+        given.say(f"look at one of an error: ewms dlq show {workflow} --signature {groups.groups[0].signature}")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    workflow: Id,
+    letter: Annotated[
+        str | None, typer.Argument(metavar="[LETTER]", help="A dead letter, or the id of its event.")
+    ] = None,
+    *,
+    signature: OfSignature = None,
+    body: Annotated[bool, typer.Option("--body", help="Write the event's bytes, nothing else.")] = False,
+) -> None:
+    """Show one dead letter: its event, its headers, and every attempt at it with the task's last lines."""
+    from ewms.cli.text.failure_tables import letter_lines, next_command
+
+    given: Options = context.obj
+    with given.client() as ews:
+        run = ews.run(workflow)
+        name = _one(run, letter, signature)
+        if body:
+            sys.stdout.buffer.write(run.failures.body(name))
+            sys.stdout.flush()
+            return
+        found = run.failures.show(name)
+        if given.write(found.model_dump(mode="json"), [found.dead_letter.letter]):
+            return
+        for line in letter_lines(found):
+            given.console().print(line, soft_wrap=True)
+        given.say(next_command(workflow, found.dead_letter, is_over=run.show().workflow.deactivated is not None))
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    workflow: Id,
+    letters: Letters = None,
+    *,
+    task: OfTask = None,
+    signature: OfSignature = None,
+    event: OfEvent = None,
+    all_: All = False,
+) -> None:
+    """Send dead letters back to the queues that they came from: these, those with an error, or all."""
+    given: Options = context.obj
+    which = _chosen(letters, _which(task, signature, event), all_=all_)
+    with given.client() as ews:
+        n = ews.run(workflow).failures.replay(*(letters or ()), progress=_progress(given), **which)
+    _check_some(n, workflow, all_=all_)
+    if not given.write({"replayed": n}):
+        given.say(f"{n} dead letter(s) replayed")
+
+
+@app.command()
+def discard(
+    context: typer.Context,
+    workflow: Id,
+    letters: Letters = None,
+    *,
+    task: OfTask = None,
+    signature: OfSignature = None,
+    event: OfEvent = None,
+    all_: All = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Throw dead letters away: these, those with an error, or all. They cannot be had back."""
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    which = _chosen(letters, _which(task, signature, event), all_=all_)
+    if not yes:
+        if not may_ask():
+            raise Rejected("discarded events cannot be had back", hint="add --yes; `ewms dlq export` keeps them")
+        typer.confirm("Throw these dead letters away?", abort=True, err=True)
+    with given.client() as ews:
+        n = ews.run(workflow).failures.discard(*(letters or ()), progress=_progress(given), **which)
+    _check_some(n, workflow, all_=all_)
+    if not given.write({"discarded": n}):
+        given.say(f"{n} dead letter(s) discarded")
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    workflow: Id,
+    *,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIRECTORY", help="One file a letter, and index.jsonl beside them.")
+    ] = None,
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="Only the JSON events, one a line, as `queue publish` reads them.")
+    ] = False,
+    task: OfTask = None,
+    signature: OfSignature = None,
+    event: OfEvent = None,
+) -> None:
+    """Write dead letters with headers and bodies: as JSON lines to standard output, or as files. They stay dead."""
+    from ewms.cli.text.letter_files import json_line, write_bodies, write_files
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    if bodies and to is not None:
+        raise Rejected("--bodies writes lines to standard output, --to writes files", hint="leave one of them out")
+    n = 0
+    with given.client() as ews:
+        letters = ews.run(workflow).failures.export(**_which(task, signature, event))
+        if to is not None:
+            n = write_files(to, letters)
+        elif bodies:
+            n = write_bodies(sys.stdout.buffer, letters)
+            sys.stdout.flush()
+        else:
+            for letter, body in letters:
+                sys.stdout.write(json_line(letter, body) + "\n")
+                n += 1
+            sys.stdout.flush()
+    given.say(f"{n} dead letter(s) exported{'' if to is None else f' to {to}'}")
+
+
+def _which(task: str | None, signature: str | None, event: str | None) -> "Which":
+    which: Which = {}
+    if task is not None:
+        which["task_id"] = task
+    if signature is not None:
+        which["signature"] = signature
+    if event is not None:
+        which["event_id"] = event
+    return which
+
+
+def _chosen(letters: list[str] | None, which: "Which", *, all_: bool) -> "Which":
+    """Return `which`; refuse a command that names dead letters in no way, or in two."""
+    from schemas.errors import Rejected
+
+    if bool(letters) + bool(which) + all_ != 1:
+        raise Rejected(
+            "say which dead letters: by name, by --task, --signature or --event, or --all",
+            hint="`ewms dlq list WORKFLOW` shows them by error",
+        )
+    return which
+
+
+def _check_some(n_handled: int, workflow: str, *, all_: bool) -> None:
+    """Check that the letters that the user chose are there; all of none is no mistake.
+
+    Raises:
+        NotThere: none is.
+    """
+    from ewms.errors import NotThere
+
+    if not n_handled and not all_:
+        raise NotThere(
+            f"{workflow} has none of these dead letters (any more)",
+            hint=f"`ewms dlq list {workflow}` shows what there is",
+        )
+
+
+def _one(run: "Run", letter: str | None, signature: str | None) -> str:
+    """Return the letter that is meant: by its name, or the first one with an error."""
+    from ewms.errors import NotThere
+    from schemas.errors import Rejected
+
+    if (letter is None) == (signature is None):
+        raise Rejected("say which dead letter: by its name, or by --signature", hint="`ewms dlq list` shows them")
+    if letter is not None:
+        return letter
+    found = next(iter(run.failures.dead_letters(signature=signature)), None)
+    if found is None:
+        raise NotThere(f"{run.id} has no dead letter with the error {signature}", hint="`ewms dlq list` shows them")
+    return found.letter
+
+
+def _progress(given: Options) -> "Progress":
+    """Return what tells a person how far it is, from the second portion on."""
+    n_told = 0
+
+    def tell(n_done: int) -> None:
+        nonlocal n_told
+        if n_told:
+            given.say(f"{n_done} so far")
+        n_told += 1
+
+    return tell

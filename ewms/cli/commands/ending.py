@@ -1,0 +1,41 @@
+"""`ewms workflow close-inputs` and `expect`: have a workflow end by itself."""
+
+from typing import Annotated
+
+import typer
+
+from ewms.cli.commands.workflow import Id
+from ewms.cli.context import Options
+
+
+def close_inputs(context: typer.Context, workflow: Id) -> None:
+    """Say that no more events will come: the workflow ends by itself once every event is settled."""
+    from ewms.errors import AlreadyThere
+
+    given: Options = context.obj
+    with given.client() as ews:
+        run = ews.run(workflow)
+        # The route answers a repeated wish as it did the first, also after the end.
+        ended = run.show().workflow.deactivated
+        if ended is not None:
+            raise AlreadyThere(f"workflow {workflow} is {ended.lower()} already: its inputs cannot be closed")
+        ending = run.close_inputs()
+    if not given.write(ending.model_dump(mode="json"), [ending.workflow_id]):
+        typer.echo(f"{ending.workflow_id}: inputs closed; it ends by itself")
+        given.say(f"wait for it with: ewms workflow wait {ending.workflow_id}")
+
+
+def expect(
+    context: typer.Context,
+    workflow: Id,
+    n: Annotated[int, typer.Argument(metavar="N", min=1, help="How many results.")],
+    count_failures: Annotated[
+        bool, typer.Option("--count-failures", help="Count a dead letter as a result, too.")
+    ] = False,
+) -> None:
+    """Have a workflow end by itself once N events have arrived in its public output queues."""
+    given: Options = context.obj
+    with given.client() as ews:
+        ending = ews.run(workflow).expect_results(n, count_failures=count_failures)
+    if not given.write(ending.model_dump(mode="json"), [ending.workflow_id]):
+        typer.echo(f"{ending.workflow_id}: ends when {n} result(s) have arrived")

@@ -1,0 +1,25 @@
+"""`ewms image`: make images for tasks. What makes them is no part of the client: an entry point names it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ewms.cli.commands.up import run_launcher
+
+app = typer.Typer(help="Make images for tasks.", no_args_is_help=True)
+
+
+@app.command()
+def build(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR|DEFINITION",
+            help="A directory of programs (they get Python) or with a root file system, or a definition file, *.def.",
+        ),
+    ],
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="The image: NAME.sif is one file, else a directory.")],
+) -> None:
+    """Build a task's image on this machine, with apptainer from the cache of `ewms up`, and print its path."""
+    raise typer.Exit(run_launcher(["image", str(source), str(name)]))

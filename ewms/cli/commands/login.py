@@ -1,0 +1,101 @@
+"""`ewms login`, `logout` and `whoami`: a token for the server, kept in a file that only you can read."""
+
+import os
+import time
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from ewms.cli.context import Options
+
+
+def login(
+    context: typer.Context,
+    *,
+    issuer: Annotated[str | None, typer.Option(help="The OpenID issuer: https://... [EWMS_ISSUER]")] = None,
+    client_id: Annotated[str, typer.Option(help="What the issuer calls this command.")] = "ewms",
+    scope: Annotated[str, typer.Option(help="What to ask the issuer for.")] = "openid offline_access",
+) -> None:
+    """Log in with a browser on any device, and keep the token. With --token-file, keep the token in that file."""
+    import asyncio
+
+    from ewms.cli.text.plain import harmless
+    from ewms.errors import NotSignedIn
+    from ewms.gateway.device_login import Prompt, log_in
+    from ewms.gateway.saved_logins import Login, save_login
+    from ewms.gateway.server import find_server, known_issuer
+    from ewms.gateway.token_claims import unaccepted
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    server = find_server(given.server, token_file=given.token_file)
+
+    def show(prompt: Prompt) -> None:
+        where = prompt.whole_url or prompt.url
+        given.say(harmless(f"open {where}\nand enter the code {prompt.code} (within {prompt.life_s / 60:.0f} minutes)"))
+
+    if given.token_file is not None:
+        token = server.token()
+        refusal = unaccepted(token, now_s=time.time())
+        if refusal is not None:
+            raise NotSignedIn(f"{given.token_file}: {refusal.reason}", hint=refusal.hint)
+        made = Login(server.gateway, token)
+    else:
+        where = issuer or known_issuer()
+        if not where:
+            raise Rejected(
+                "no issuer is known", hint="name it: --issuer URL or EWMS_ISSUER; or keep a token: --token-file FILE"
+            )
+        made = asyncio.run(log_in(server.gateway, where, client_id=client_id, scope=scope, show=show))
+    try:
+        path = save_login(made, os.environ)
+    except OSError as error:
+        raise Rejected(
+            f"cannot keep the login: {error.strerror}", hint="name a directory of your own in EWMS_STATE_DIR"
+        ) from error
+    if not given.write({"gateway": server.gateway, "file": str(path)}, [server.gateway]):
+        given.say(f"logged in at {server.gateway}")
+
+
+def logout(context: typer.Context) -> None:
+    """Forget the token that `ewms login` keeps for this server."""
+    from ewms.gateway.saved_logins import forget_login
+    from ewms.gateway.server import find_server
+
+    given: Options = context.obj
+    gateway = find_server(given.server, token_file=given.token_file).gateway
+    was_logged_in = forget_login(gateway, os.environ)
+    if not given.write({"gateway": gateway, "was_logged_in": was_logged_in}, [gateway]):
+        given.say(f"logged out at {gateway}" if was_logged_in else f"there was no login at {gateway}")
+
+
+def whoami(context: typer.Context) -> None:
+    """Show who you are to the server, and whether it accepts you. Status 3 if it does not."""
+    from datetime import UTC, datetime
+
+    from ewms.cli.text.plain import harmless
+    from ewms.errors import NotThere
+    from ewms.gateway.token_claims import token_claims
+
+    given: Options = context.obj
+    # Asked for a workflow that there is not, the gateway says so to those that it knows.
+    with given.client() as ews, suppress(NotThere):
+        ews.run("WF-00000000-00000000").show()
+    # Anew: the token of a login may have been renewed.
+    server = given.client().server
+    claims = token_claims(server.token())
+    expires = claims.get("exp")
+    shown = {
+        "gateway": server.gateway,
+        "token": server.token_source or "none",
+        "subject": str(claims.get("sub", "")),
+        "groups": claims.get("groups", []),
+        "role": claims.get("ewms_role", ""),
+        "expires": f"{datetime.fromtimestamp(expires, UTC):%F %T} UTC" if isinstance(expires, int | float) else "",
+    }
+    if not given.write(shown, [str(shown["subject"])]):
+        for name, value in shown.items():
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            if text:
+                typer.echo(harmless(f"{name:8} {text}"))

@@ -1,0 +1,121 @@
+"""`ewms taskforce logs` and `ewms task logs`: the workers' output, to the terminal or into a directory."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ewms.cli.context import Options
+
+if TYPE_CHECKING:
+    from ewms.client import Client
+    from ewms.workflows.worker_logs import LogInfo
+
+LogsOf = Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")]
+
+
+def logs(
+    context: typer.Context,
+    id_: LogsOf,
+    *,
+    worker: Annotated[
+        list[int], typer.Option("--worker", min=0, metavar="N", help="Only this worker, counted from 0. Repeatable.")
+    ] = [],  # noqa: B006 - the parser copies it
+    stdout: Annotated[bool, typer.Option("--stdout", help="Their stdout only.")] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Their stderr only.")] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", min=1, max=1024 * 1024, metavar="BYTES", help="Only the end of each.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIRECTORY", help="Write them as files into DIRECTORY/TF-...")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", "-l", help="Say which there are, and how long; fetch none.")] = False,
+) -> None:
+    """Show what workers wrote, if the request keeps it: of those that have ended, or have warned of something."""
+    from schemas.logs import Stream
+
+    given: Options = context.obj
+    named = [stream for stream, chosen in ((Stream.OUT, stdout), (Stream.ERR, stderr)) if chosen]
+    wanted = tuple(named or Stream)
+    with given.client() as ews:
+        found = ews.logs(id_, workers=worker, streams=wanted)
+        if to is not None:
+            _save(given, ews, found, to, tail)
+        elif given.write(
+            {"logs": [_as_json(log) for log in found]}, [f"{log.taskforce_uuid}/{log.name}" for log in found]
+        ):
+            pass
+        elif list_:
+            from ewms.cli.text.tables import log_table
+
+            given.console().print(log_table(found))
+        else:
+            _show(given, ews, found, tail)
+
+
+def _show(given: Options, ews: "Client", found: "list[LogInfo]", tail: int | None) -> None:
+    from ewms.cli.text.plain import harmless_stretches
+
+    worth_showing = [log for log in found if log.n_bytes]
+    for number, log in enumerate(worth_showing):
+        if len(worth_showing) > 1 and not given.quiet:
+            gap = "\n" if number else ""
+            sys.stdout.write(f"{gap}==> {log.taskforce_uuid} worker {log.worker} std{log.stream} <==\n")
+            sys.stdout.flush()
+        stretches = ews.read_log(log, tail=tail)
+        if sys.stdout.isatty():
+            for text in harmless_stretches(stretches):
+                sys.stdout.write(text)
+        else:
+            # A file or a program gets the bytes as they are.
+            for stretch in stretches:
+                sys.stdout.buffer.write(stretch)
+        sys.stdout.flush()
+    if n_empty := len(found) - len(worth_showing):
+        given.say(f"{n_empty} of {len(found)} log(s) are empty")
+
+
+def _save(given: Options, ews: "Client", found: "list[LogInfo]", directory: Path, tail: int | None) -> None:
+    from schemas.errors import Rejected
+
+    n_bytes = 0
+    written: list[dict[str, object]] = []
+    for log in found:
+        # Both parts were checked against the forms of a taskforce's id and a log's name, so neither leads out.
+        path = directory / log.taskforce_uuid / log.name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            n_bytes += _write(path, ews.read_log(log, tail=tail))
+        except OSError as error:
+            raise Rejected(
+                f"--to {directory}: cannot write {path}: {error.strerror}", hint="name a directory that you may write"
+            ) from error
+        written.append(_as_json(log) | {"path": str(path)})
+    if not given.write({"logs": written}, [str(log["path"]) for log in written]):
+        given.say(f"{len(found)} log(s), {n_bytes} bytes, in {directory}")
+
+
+def _write(path: Path, stretches: Iterable[bytes]) -> int:
+    """Write `stretches` to `path`, which is there only once it is whole; return how many bytes."""
+    n_bytes = 0
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            for stretch in stretches:
+                n_bytes += file.write(stretch)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return n_bytes
+
+
+def _as_json(log: "LogInfo") -> dict[str, object]:
+    return {
+        "taskforce_uuid": log.taskforce_uuid,
+        "name": log.name,
+        "n_bytes": log.n_bytes,
+        "modified_at": log.modified_at.isoformat(),
+    }

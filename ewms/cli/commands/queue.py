@@ -1,0 +1,221 @@
+"""`ewms queue`: events into and out of a workflow's queues, and how full they are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ewms.cli.commands.workflow import Id
+from ewms.cli.context import Options, duration, may_ask
+
+if TYPE_CHECKING:
+    from ewms.queues.payloads import Event
+
+app = typer.Typer(help="Publish, consume, look into queues, and see how full they are.", no_args_is_help=True)
+
+Alias = Annotated[str, typer.Argument(metavar="ALIAS", help="The queue's alias, as the workflow names it.")]
+
+
+@app.command()
+def publish(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="One JSON value a line; - is standard input.")] = Path(
+        "-"
+    ),
+    *,
+    text: Annotated[bool, typer.Option("--text", help="Each line is text, not JSON.")] = False,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="The field that identifies an event. Published again, its task runs again, and its results come once."
+        ),
+    ] = None,
+    close_inputs: Annotated[
+        bool, typer.Option("--close-inputs", help="Then close the workflow's inputs: it ends by itself.")
+    ] = False,
+    active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
+) -> None:
+    """Publish events, one a line, and wait until the broker has confirmed each."""
+    from ewms.cli.text.lines import key_of, payloads, sending
+
+    given: Options = context.obj
+    with given.client() as ews:
+        publisher = (
+            ews.run(workflow)
+            .queue(alias)
+            .publisher(active_timeout=duration("--active-within", active_within), close_inputs=close_inputs)
+        )
+        publisher.notify = given.say
+        try:
+            with publisher:
+                for where, payload in payloads(file, text=text):
+                    with sending(where):
+                        publisher.send(payload, key=key_of(payload, key, where))
+        except BaseException:
+            # Ctrl-C is one of them: what the broker has confirmed by then stays.
+            if publisher.n_confirmed:
+                given.say(f"{publisher.n_confirmed} event(s) were published to {alias}, then:")
+            raise
+        if not given.write({"published": publisher.n_confirmed}):
+            given.say(f"{publisher.n_confirmed} event(s) published to {alias}")
+
+
+@app.command()
+def consume(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    *,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="Stop after so many events.")] = None,
+    idle: Annotated[str | None, typer.Option(help="Stop when none has come for so long: 10s.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Also id, content type and headers of each event.")] = False,
+    remember: Annotated[
+        bool,
+        typer.Option(
+            "--remember/--no-remember", help="Leave out events that this account has received within seven days."
+        ),
+    ] = True,
+    active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
+) -> None:
+    """Write events to standard output, one a line; each leaves the queue once it is written, or read from the pipe."""
+    from ewms.cli.text.outlet import Outlet
+    from ewms.cli.text.streams import json_text
+
+    given: Options = context.obj
+    with given.client() as ews:
+        results = (
+            ews.run(workflow)
+            .queue(alias)
+            .results(
+                n=n,
+                idle_timeout=duration("--idle", idle),
+                active_timeout=duration("--active-within", active_within),
+                remember=remember,
+            )
+        )
+        results.notify = given.say
+        taken = 0
+        with Outlet() as outlet:
+            outlet.watch(results.leave)
+            for event in results:
+                # Only what its reader has may leave the queue.
+                if not outlet.write(json_text(_shown(event, whole=whole)) + "\n"):
+                    break
+                taken += 1
+        if outlet.is_abandoned:
+            # The reader has all that it wanted.
+            return
+        left_out = f", {results.n_duplicates} received before left out" if results.n_duplicates else ""
+        given.say(f"{taken} event(s) taken from {alias}{left_out}")
+
+
+@app.command()
+def peek(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    *,
+    n: Annotated[int, typer.Option("-n", min=1, max=1000, help="So many events at most.")] = 10,
+    whole: Annotated[bool, typer.Option("--whole", help="Also id, content type and headers of each event.")] = False,
+) -> None:
+    """Write some events that wait in a queue to standard output, one a line, and leave all of them there."""
+    from ewms.cli.text.streams import json_text
+
+    given: Options = context.obj
+    with given.client() as ews:
+        events = ews.run(workflow).queue(alias).peek(n, active_timeout=0)
+    shown = [_shown(event, whole=whole) for event in events]
+    if not given.write({"events": shown}, [event.id for event in events]):
+        for one in shown:
+            typer.echo(json_text(one))
+        given.say(f"{len(shown)} event(s) of {alias} shown; they are still there")
+
+
+@app.command()
+def purge(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Throw away every event that waits in a queue; those that a consumer has in hand stay."""
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    if not yes:
+        if not may_ask():
+            raise Rejected("purging throws events away", hint="confirm it with --yes")
+        typer.confirm(f"Throw away every event in {alias} of {workflow}?", abort=True, err=True)
+    with given.client() as ews:
+        n_purged = ews.run(workflow).queue(alias).purge(active_timeout=0)
+    if not given.write({"purged": n_purged}):
+        given.say(f"{n_purged} event(s) of {alias} thrown away")
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    workflow: Id,
+    alias: Alias,
+    *,
+    to: Annotated[str | None, typer.Option(help="publish or consume: refuse a queue that is not for it.")] = None,
+) -> None:
+    """Print a new token that opens this queue alone, for an AMQP client of your own. Keep it secret."""
+    from schemas.api import Use
+    from schemas.errors import Rejected, Unavailable
+
+    given: Options = context.obj
+    if to not in (None, *Use):
+        raise Rejected(f"--to {to}: no such use", hint="publish or consume")
+    with given.client() as ews:
+        profile = ews.run(workflow).queue(alias).profile(None if to is None else Use(to))
+    if not profile.auth_token:
+        raise Unavailable(
+            f"queue {alias!r} is not active yet", hint=f"wait: ewms workflow wait {workflow} --for active"
+        )
+    if not given.write(profile.model_dump(mode="json"), [profile.mqid]):
+        typer.echo(profile.auth_token)
+        given.say(f"queue {profile.mqid} at {profile.broker_address}; the token is the password")
+
+
+def _shown(event: "Event", *, whole: bool) -> Any:
+    body = event.body if not isinstance(event.body, bytes) else event.body.decode(errors="backslashreplace")
+    if not whole:
+        return body
+    return {
+        "id": event.id,
+        "content_type": event.content_type,
+        "attempt": event.attempt,
+        "headers": event.headers,
+        "body": body,
+    }
+
+
+@app.command()
+def depth(
+    context: typer.Context,
+    workflow: Id,
+    alias: Annotated[str | None, typer.Argument(metavar="[ALIAS]", help="Only this queue.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
+) -> None:
+    """Show how many events wait in each queue, are being worked on, or are dead."""
+    from ewms.cli.text.tables import depth_table
+    from ewms.cli.text.watch import ticks
+    from ewms.errors import NotThere
+
+    given: Options = context.obj
+    with given.client() as ews:
+        run = ews.run(workflow)
+        for _ in ticks(forever=watch):
+            depths = run.depths()
+            if alias is not None:
+                chosen = [queue for queue in depths.queues if queue.alias == alias]
+                if not chosen:
+                    names = ", ".join(queue.alias for queue in depths.queues)
+                    raise NotThere(f"{workflow} has no queue {alias!r}", hint=f"its queues: {names}")
+                depths = depths.model_copy(update={"queues": chosen})
+            if not given.write(depths.model_dump(mode="json"), [queue.alias for queue in depths.queues]):
+                given.console().print(depth_table(depths, wide=given.is_wide))

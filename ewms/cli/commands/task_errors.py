@@ -1,0 +1,54 @@
+"""`ewms task errors`: what goes wrong in a workflow's tasks while its workers live, and with which events."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ewms.cli.commands.workflow import Id
+from ewms.cli.context import Options
+
+if TYPE_CHECKING:
+    from ewms.workflows.dead_letters import Which
+
+_N_ATTEMPTS = 50
+
+
+def errors(
+    context: typer.Context,
+    workflow: Id,
+    *,
+    each: Annotated[bool, typer.Option("--each", help="One line a failed attempt instead of one an error.")] = False,
+    event: Annotated[str | None, typer.Option("--event", metavar="ID", help="Every attempt at this event.")] = None,
+    signature: Annotated[
+        str | None, typer.Option("--signature", metavar="ID", help="The attempts that failed with this error.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="So many attempts at most, the newest first.")] = _N_ATTEMPTS,
+) -> None:
+    """Show what goes wrong in tasks, as their workers report it: by error, or each failed attempt with its event."""
+    from ewms.cli.text.failure_tables import attempt_lines, attempt_table, error_table
+
+    given: Options = context.obj
+    which: Which = {"event_id": event, "signature": signature}
+    with given.client() as ews:
+        failures = ews.run(workflow).failures
+        if not (each or event or signature):
+            groups = failures.errors()
+            found = {"errors": [group.model_dump(mode="json") for group in groups]}
+            if given.write(found, [group.signature for group in groups]):
+                return
+            if not groups:
+                given.say(f"no attempt of {workflow} was reported as failed")
+                return
+            given.console().print(error_table(groups, wide=given.is_wide))
+            given.say(f"see the events of an error: ewms task errors {workflow} --signature {groups[0].signature}")
+            return
+        attempts = failures.attempts(n=n, **which)
+        reported = {"attempts": [attempt.model_dump(mode="json") for attempt in attempts]}
+        if given.write(reported, [attempt.event_id for attempt in attempts]):
+            return
+        if event is None:
+            given.console().print(attempt_table(attempts, wide=given.is_wide))
+            return
+        for attempt in reversed(attempts):
+            for line in attempt_lines(attempt):
+                given.console().print(line, soft_wrap=True)

@@ -1,0 +1,67 @@
+"""`ewms taskforce`: how the taskforces of a workflow or a task stand, and what their workers wrote."""
+
+from typing import Annotated
+
+import typer
+
+from ewms.cli.commands.logs import logs
+from ewms.cli.context import Options
+
+app = typer.Typer(help="See how taskforces stand, and read what workers wrote.", no_args_is_help=True)
+app.command("logs")(logs)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A workflow or a task: WF-..., TK-...")],
+) -> None:
+    """List taskforces: phase, workers by status, errors."""
+    from ewms.cli.text.tables import taskforce_table
+
+    given: Options = context.obj
+    with given.client() as ews:
+        taskforces = ews.taskforces(id_)
+        found = {"taskforces": [one.model_dump(mode="json") for one in taskforces], "next_after": None}
+        if not given.write(found, [one.taskforce_uuid for one in taskforces]):
+            given.console().print(taskforce_table(taskforces, wide=given.is_wide))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="TASKFORCE", help="The taskforce's id: TF-...")],
+) -> None:
+    """Show one taskforce, and every move that it made or tried."""
+    from ewms.cli.text.tables import health_lines, phase_table, taskforce_table
+
+    given: Options = context.obj
+    with given.client() as ews:
+        for taskforce in ews.taskforces(id_):
+            if not given.write(taskforce.model_dump(mode="json"), [taskforce.taskforce_uuid]):
+                console = given.console()
+                console.print(taskforce_table([taskforce], wide=given.is_wide), phase_table(taskforce))
+                for line in health_lines(ews.health(taskforce.taskforce_uuid)):
+                    console.print(line)
+
+
+@app.command()
+def why(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")],
+) -> None:
+    """Tell how many workers are missing, why, and what to type next."""
+    from ewms.cli.text.tables import missing_lines
+
+    given: Options = context.obj
+    with given.client() as ews:
+        uuids = [one.taskforce_uuid for one in ews.taskforces(id_)]
+        healths = {uuid: ews.health(uuid) for uuid in uuids}
+    parts = {"n_wanted", "n_at_work", "missing"}
+    found = [
+        {"taskforce_uuid": uuid, **health.model_dump(mode="json", include=parts)} for uuid, health in healths.items()
+    ]
+    if not given.write({"taskforces": found}, uuids):
+        for uuid, health in healths.items():
+            for line in missing_lines(uuid, health):
+                given.console().print(line)

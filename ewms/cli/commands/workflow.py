@@ -1,0 +1,231 @@
+"""`ewms workflow`: submit, follow and end workflows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ewms.cli.context import Options, Output, duration, may_ask
+
+if TYPE_CHECKING:
+    from ewms.client import Run
+
+app = typer.Typer(help="Submit, follow and end workflows.", no_args_is_help=True)
+
+#: Of so many taskforces it is said why they are stuck; `ewms taskforce show` says it of any.
+_MOST_STUCK = 10
+
+Id = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's id: WF-...")]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", metavar="PATH=VALUE", help="Change the request: tasks.0.n_workers=8, tasks.*.task_image=X."),
+]
+
+
+@app.command()
+def submit(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The request as JSON; - reads standard input.")],
+    *,
+    set_: Set = [],  # noqa: B006 - the parser copies it
+    watch: Annotated[bool, typer.Option("--watch", help="Then watch it until it is over.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Then wait until it is over.")] = False,
+    expect: Annotated[
+        int | None, typer.Option("--expect", metavar="N", min=1, help="Have it end when N results have arrived.")
+    ] = None,
+) -> None:
+    """Submit the workflow in FILE and print its id."""
+    from ewms.workflows.checking import find_complaints
+    from ewms.workflows.definition import with_defaults, with_settings
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    try:
+        # What is wrong with the file is told also where no server is known.
+        request = with_settings(_read_json(file), _settings(set_))
+        client = given.client()
+        request = with_defaults(request, client.server.clusters)
+    except ValueError as error:
+        raise Rejected(str(error)) from error
+    with client as ews:
+        run = ews.submit(request)
+        for complaint in find_complaints(request):
+            given.say(f"note: {complaint}")
+        if expect is not None:
+            run.expect_results(expect)
+        if watch:
+            _follow(given, run)
+        elif wait:
+            given.say(f"{run.id}: waiting until it is over")
+            _report(given, run)
+        elif given.is_data and given.output is not Output.NAME:
+            given.write(run.show().as_json())
+        else:
+            typer.echo(run.id)
+            given.say(f"follow it with: ewms workflow watch {run.id}")
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that were ended.")] = False,
+) -> None:
+    """List workflows, oldest first."""
+    given: Options = context.obj
+    with given.client() as ews:
+        workflows = ews.workflows(None if all_ else {"deactivated": None})
+    found = {"workflows": [workflow.model_dump(mode="json") for workflow in workflows], "next_after": None}
+    if given.write(found, [workflow.workflow_id for workflow in workflows]):
+        return
+    if not workflows:
+        given.say(
+            "you have no workflows: `ewms workflow submit FILE` makes one"
+            if all_
+            else "none of your workflows is under way; --all shows those that were ended, too"
+        )
+        return
+    from ewms.cli.text.tables import workflow_table
+
+    given.console().print(workflow_table(workflows))
+
+
+@app.command()
+def show(context: typer.Context, workflow: Id) -> None:
+    """Show how a workflow stands."""
+    given: Options = context.obj
+    with given.client() as ews:
+        run = ews.run(workflow)
+        if given.is_data and given.write(run.show().as_json(), [run.id]):
+            return
+        from ewms.cli.text.tables import health_lines
+        from ewms.workflows.progress import progress
+        from ewms.workflows.state import waiting
+        from ewms.workflows.view import view
+
+        looked = run.look()
+        console = given.console()
+        console.print(view(progress([looked])))
+        for taskforce in waiting(looked.state)[:_MOST_STUCK]:
+            for line in health_lines(ews.health(taskforce.taskforce_uuid)):
+                console.print(f"{taskforce.taskforce_uuid}:", line)
+
+
+@app.command()
+def watch(context: typer.Context, workflow: Id) -> None:
+    """Watch a workflow until it is over."""
+    given: Options = context.obj
+    with given.client() as ews:
+        _follow(given, ews.run(workflow))
+
+
+@app.command()
+def wait(
+    context: typer.Context,
+    workflow: Id,
+    until: Annotated[str, typer.Option("--for", help="over, active (its queues), or a phase: condor-submit.")] = "over",
+    within: Annotated[str | None, typer.Option(help="Give up after so long: 90s, 2h.")] = None,
+    fail_if_stalled: Annotated[
+        bool, typer.Option("--fail-if-stalled", help="End with status 1 when work waits and nothing is on its way.")
+    ] = False,
+) -> None:
+    """Wait until a workflow is over, its queues are active, or its taskforces have reached a phase."""
+    from schemas.errors import Rejected
+    from schemas.phases import Phase
+
+    given: Options = context.obj
+    if until not in ("over", "active", *Phase):
+        raise Rejected(f"--for {until}: no such thing to wait for", hint="over, active or " + ", ".join(Phase))
+    with given.client() as ews:
+        _report(given, ews.run(workflow), until, within, fail_if_stalled=fail_if_stalled)
+
+
+@app.command()
+def finish(context: typer.Context, workflow: Id) -> None:
+    """Say that a workflow is done: its workers stop and its queues are retired."""
+    given: Options = context.obj
+    with given.client() as ews:
+        _ended(given, "finished", ews.run(workflow).finish())
+
+
+@app.command()
+def abort(
+    context: typer.Context,
+    workflow: Id,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop a workflow as it stands."""
+    from schemas.errors import Rejected
+
+    given: Options = context.obj
+    if not yes:
+        if not may_ask():
+            raise Rejected("aborting throws work away", hint="confirm it with --yes")
+        typer.confirm(f"Abort {workflow}? Its workers stop at once", abort=True, err=True)
+    with given.client() as ews:
+        _ended(given, "aborted", ews.run(workflow).abort())
+
+
+def _ended(given: Options, verb: str, answer: Any) -> None:
+    if not given.write(answer.model_dump(mode="json"), [answer.workflow_id]):
+        typer.echo(f"{answer.workflow_id} {verb}; {answer.n_taskforces} taskforce(s) told to stop")
+
+
+def _follow(given: Options, run: "Run") -> None:
+    from ewms.cli.text.watch import watch_until_over
+
+    watch_until_over(run, quiet=given.quiet or given.is_data)
+    _report(given, run)
+
+
+def _report(
+    given: Options, run: "Run", until: str = "over", within: str | None = None, *, fail_if_stalled: bool = False
+) -> None:
+    timeout_s = duration("--within", within)
+    outcome = run.wait(
+        until,  # type: ignore[arg-type]  # checked by the commands
+        timeout=timeout_s,
+        fail_if_stalled=fail_if_stalled,
+        on_notice=given.say,
+    )
+    if not given.write(outcome.state.as_json(), [run.id]):
+        given.say(f"{run.id} is {until if until != 'over' else outcome.word}")
+    if until == "over":
+        outcome.raise_for_failures()
+
+
+def _settings(words: list[str]) -> dict[str, Any]:
+    import json
+
+    settings: dict[str, Any] = {}
+    for word in words:
+        path, equals, text = word.partition("=")
+        if not equals or not path:
+            raise ValueError(f"--set {word}: write it as PATH=VALUE")
+        try:
+            settings[path] = json.loads(text)
+        except ValueError:
+            settings[path] = text
+    return settings
+
+
+def _read_json(file: Path) -> Any:
+    import json
+
+    from ewms.cli.text.streams import named, read_document
+    from schemas.errors import Rejected
+    from schemas.payloads.json_text import load_json
+
+    try:
+        # UTF-8 whatever this machine's own encoding is; the mark that some editors put first is no part of it.
+        return load_json(read_document(file).decode("utf-8-sig"))
+    except OSError as error:
+        raise Rejected(
+            f"cannot read {file}: {error.strerror}", hint="give the request as a JSON file, or - for standard input"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise Rejected(
+            f"{named(file)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
+            hint="docs/examples/words/workflow.json is a request to copy from",
+        ) from error
+    except ValueError as error:
+        raise Rejected(f"{named(file)} is not JSON in UTF-8: {error}") from error

@@ -1,0 +1,1 @@
+"""What the command reads and prints: lines, tables, files, a terminal."""

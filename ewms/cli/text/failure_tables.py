@@ -1,0 +1,193 @@
+"""Failures as tables and lines of the command. Objects in, renderables out. (core)"""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from ewms.cli.text.plain import harmless
+from schemas.failures.bodies import DeadLetterGroups, DeadLetterSeen
+from schemas.failures.dead_letters import DeadLetter
+from schemas.failures.history import Attempt, ErrorGroup
+
+_MAX_HEADER = 200
+_MAX_EXCERPT = 60
+
+
+def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
+    """Return one row a task and error: how many letters, since when, and the error."""
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    table.add_column("letters", justify="right")
+    table.add_column("signature", no_wrap=True)
+    for column in ("task", "from (UTC)", "to (UTC)") if wide else ():
+        table.add_column(column, no_wrap=True)
+    table.add_column("error, # stands for what differs", overflow="fold")
+    for group in groups.groups:
+        task = group.task_id or "(the broker)"
+        error = _safe(group.text, style="red")
+        more = (_safe(task), _at(group.first_at), _at(group.last_at)) if wide else ()
+        shown = error if wide else Text.assemble(error, "\n  ", (f"of {task}", "dim"))
+        table.add_row(str(group.n_letters), group.signature, *more, shown)
+    return table
+
+
+def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
+    """Return one row a task and error: how many attempts and events failed with it, and the newest example."""
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    for column in ("attempts", "events", "machines"):
+        table.add_column(column, justify="right")
+    table.add_column("signature", no_wrap=True)
+    if wide:
+        for column in ("task", "event", "first (UTC)", "last (UTC)"):
+            table.add_column(column, no_wrap=True)
+    table.add_column("the newest such error", overflow="fold")
+    for group in groups:
+        more = (group.task_id, group.event_id, _at(group.first_at), _at(group.last_at))
+        table.add_row(
+            str(group.n_attempts),
+            str(group.n_events),
+            str(group.n_machines),
+            group.signature,
+            *(map(_safe, more) if wide else ()),
+            _safe(group.example, style="red"),
+        )
+    return table
+
+
+def attempt_table(attempts: Sequence[Attempt], *, wide: bool = False) -> Table:
+    """Return one row a failed attempt: when, at which event, and why."""
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    table.add_column("failed (UTC)", no_wrap=True)
+    table.add_column("try", justify="right")
+    if wide:
+        for column in ("event", "task", "machine", "worker", "bytes"):
+            table.add_column(column, no_wrap=True)
+    table.add_column("event, its input, and the error", overflow="fold")
+    for attempt in attempts:
+        worker = "" if attempt.worker is None else str(attempt.worker)
+        more = (attempt.event_id, attempt.task_id, attempt.machine, worker, str(attempt.n_bytes))
+        begins = attempt.excerpt[:_MAX_EXCERPT].decode(errors="backslashreplace")
+        table.add_row(
+            _at(attempt.failed_at),
+            str(attempt.attempt),
+            *(map(_safe, more) if wide else ()),
+            Text.assemble(
+                _safe(attempt.key or attempt.event_id or "(no id)"),
+                "  ",
+                _safe(begins, style="dim"),
+                "\n",
+                _safe(attempt.error, style="red"),
+            ),
+        )
+    return table
+
+
+def letter_table(letters: Sequence[DeadLetter], *, wide: bool = False) -> Table:
+    """Return one row a dead letter."""
+    table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
+    table.add_column("letter", no_wrap=True)
+    table.add_column("dead (UTC)", no_wrap=True)
+    if wide:
+        for column in ("event", "task", "attempts", "replays", "bytes", "worker"):
+            table.add_column(column, no_wrap=True)
+    table.add_column("event and error", overflow="fold")
+    for letter in letters:
+        more = (
+            letter.event_id,
+            letter.task_id,
+            "" if letter.attempts is None else str(letter.attempts),
+            str(letter.n_replays),
+            str(letter.n_bytes),
+            letter.worker,
+        )
+        name = letter.key or letter.event_id
+        table.add_row(
+            letter.letter,
+            _at(letter.dead_at),
+            *(map(_safe, more) if wide else ()),
+            Text.assemble(_safe(name), " " if name else "", _safe(letter.error, style="red")),
+        )
+    return table
+
+
+def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
+    """Yield a dead letter's lines: what it is, its headers, its input, and every attempt at it."""
+    letter = seen.dead_letter
+    yield _line("letter", letter.letter)
+    yield _line("event", f"{letter.event_id or '(no id)'}{f', key {letter.key}' if letter.key else ''}")
+    yield _line("queue", letter.queue)
+    yield _line("task", letter.task_id or "(the broker gave it up)")
+    yield _line("dead", f"{_at(letter.dead_at)} UTC, {letter.reason}{_replays(letter)}")
+    yield _line("error", letter.error, style="red")
+    yield _line("input", f"{letter.n_bytes} bytes{f', {letter.content_type}' if letter.content_type else ''}")
+    yield _safe(f"  {letter.excerpt.decode(errors='backslashreplace')}{' ...' if _is_cut(letter) else ''}")
+    for name, value in sorted((letter.headers or {}).items()):
+        yield _line("header", f"{name}: {str(value)[:_MAX_HEADER]}", style="dim")
+    if not seen.attempts:
+        yield Text("no attempt was reported: the pilots were too busy, or it is too long ago", style="dim")
+    for attempt in reversed(seen.attempts):
+        yield from attempt_lines(attempt)
+
+
+def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
+    """Return what a user does next with `letter` and the others of its error, as words and a command."""
+    same = f" --signature {letter.signature}" if letter.signature else ""
+    if is_over:
+        return (
+            "the workflow has ended and takes no replay; publish the events to a new one, NEW: "
+            f"ewms dlq export {workflow}{same} --bodies | ewms queue publish NEW ALIAS -"
+        )
+    if letter.signature:
+        return f"send all with this error back to their queues: ewms dlq replay {workflow}{same}"
+    return f"send it back to its queue: ewms dlq replay {workflow} {letter.letter}"
+
+
+def attempt_lines(attempt: Attempt) -> Iterator[Text]:
+    """Yield one failed attempt's lines: when, where, how it ended, and the task's last lines."""
+    place = " ".join(word for word in (attempt.site, attempt.slot or attempt.machine) if word) or "somewhere"
+    worker = "" if attempt.worker is None else f", worker {attempt.worker} of {attempt.taskforce_uuid}"
+    replayed = f" after replay {attempt.n_replays}" if attempt.n_replays else ""
+    yield _safe(
+        f"attempt {attempt.attempt}{replayed}: {_at(attempt.failed_at)} UTC, {attempt.took_s:.1f} s, at {place}{worker}"
+        f"{exit_words(attempt.exit_code)}",
+        style="bold",
+    )
+    yield _safe(f"  {attempt.error}", style="red")
+    for line in attempt.last_lines.splitlines():
+        yield _safe(f"  | {line}")
+
+
+def exit_words(exit_code: int | None) -> str:
+    """Return how a task ended: its exit code, and the signal that this means."""
+    if exit_code is None:
+        return ""
+    with suppress(ValueError):
+        if exit_code > 128:
+            return f", exit code {exit_code} ({signal.Signals(exit_code - 128).name})"
+    return f", exit code {exit_code}"
+
+
+def _replays(letter: DeadLetter) -> str:
+    attempts = "" if letter.attempts is None else f" after {letter.attempts} attempt(s)"
+    return f"{attempts}, replayed {letter.n_replays} time(s)" if letter.n_replays else attempts
+
+
+def _is_cut(letter: DeadLetter) -> bool:
+    return letter.n_bytes > len(letter.excerpt)
+
+
+def _line(name: str, value: str, *, style: str = "") -> Text:
+    return Text.assemble((f"{name:<8}", "dim"), _safe(value, style=style))
+
+
+def _safe(text: str, *, style: str = "") -> Text:
+    """Return a stranger's text as something that no terminal obeys."""
+    return Text(harmless(text).replace("\n", "\\n"), style=style)
+
+
+def _at(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%m-%d %H:%M:%S}"

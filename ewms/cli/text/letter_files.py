@@ -1,0 +1,99 @@
+"""Dead letters as JSON lines, as their events alone, and as files with an index of what they are."""
+
+import json
+import re
+import shutil
+from base64 import b64encode
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING
+
+from ewms.errors import ServerFailed
+from schemas.errors import Rejected
+from schemas.failures.dead_letters import LETTER_ID
+from schemas.payloads.json_text import load_json
+
+if TYPE_CHECKING:
+    from schemas.failures.dead_letters import DeadLetter
+
+#: A suffix that programs know, by content type.
+_SUFFIXES = {"application/json": ".json", "text/plain": ".txt"}
+
+#: More bytes of events than this wait on the disk.
+_MAX_IN_MEMORY = 16 * 1024 * 1024
+
+
+def json_line(letter: "DeadLetter", body: bytes | None, *, file: str | None = None) -> str:
+    """Return a letter as one line of JSON, with the name of its file or its body: as text if it is UTF-8, or base64."""
+    plain = letter.model_dump(mode="json", exclude={"body", "excerpt"})
+    if file is not None:
+        plain["file"] = file
+    elif body is not None:
+        try:
+            plain["body"] = body.decode()
+        except UnicodeDecodeError:
+            plain["body_base64"] = b64encode(body).decode()
+    return json.dumps(plain)
+
+
+def write_bodies(output: IO[bytes], letters: "Iterable[tuple[DeadLetter, bytes]]") -> int:
+    """Write the events of letters, one a line; return how many. All of them are JSON of one queue, or none is written.
+
+    Raises:
+        Rejected: an event is not JSON, or the letters come from several queues.
+    """
+    n = 0
+    queue = None
+    # A reader like `queue publish` takes each line at once, so none may go out before all are known to be right.
+    with SpooledTemporaryFile(max_size=_MAX_IN_MEMORY) as lines:
+        for letter, body in letters:
+            queue = letter.queue if queue is None else queue
+            if letter.queue != queue:
+                raise Rejected(
+                    f"--bodies: the dead letters come from several queues, {queue} and {letter.queue}",
+                    hint="choose those of one: --task, --signature or --event; or write files: --to DIRECTORY",
+                )
+            lines.write(_body_line(letter, body) + b"\n")
+            n += 1
+        lines.seek(0)
+        shutil.copyfileobj(lines, output)
+    return n
+
+
+def _body_line(letter: "DeadLetter", body: bytes) -> bytes:
+    """Return a JSON event as one line."""
+    try:
+        if letter.content_type != "application/json":
+            raise ValueError(f"its content type is {letter.content_type!r}")
+        load_json(body)
+    except ValueError as error:
+        raise Rejected(
+            f"--bodies: the event of dead letter {letter.letter} is not JSON: {error}",
+            hint="write the events as files: --to DIRECTORY",
+        ) from error
+    # Within JSON an end of line stands between tokens only, where a blank means the same.
+    return body.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def write_files(directory: Path, letters: "Iterable[tuple[DeadLetter, bytes]]") -> int:
+    """Write a file for each letter into `directory`, and index.jsonl with a line for each; return how many.
+
+    Raises:
+        Rejected: the directory cannot be written.
+    """
+    n = 0
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with (directory / "index.jsonl").open("w") as index:
+            for letter, body in letters:
+                if not re.fullmatch(LETTER_ID, letter.letter):
+                    # It becomes the name of a file.
+                    raise ServerFailed("the server answered with a dead letter of no name")
+                name = f"{letter.letter}{_SUFFIXES.get(letter.content_type, '.bin')}"
+                (directory / name).write_bytes(body)
+                index.write(json_line(letter, None, file=name) + "\n")
+                n += 1
+    except OSError as error:
+        raise Rejected(f"cannot write into {directory}: {error.strerror}") from error
+    return n

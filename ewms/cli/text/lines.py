@@ -1,0 +1,100 @@
+"""Events from lines of text: what the lines of a file or of standard input are, and what is wrong with one."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ewms.cli.text.streams import named, open_input
+from schemas.errors import Rejected, TooLarge
+from schemas.payloads.json_text import load_json
+from schemas.topology import MAX_EVENT_BYTES
+
+_AS_TEXT = "write a text in quotes, or send lines as they are with --text"
+
+#: What a line may have: an event of JSON with every character spelled `\u00e4`, and some blanks. Nothing longer is read
+#: into memory.
+MAX_LINE_BYTES = 6 * MAX_EVENT_BYTES + 64 * 1024
+
+
+def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
+    """Yield the payload of every line of `file`, with words for where it stood. Empty lines are none of JSON's.
+
+    Raises:
+        Rejected: the file cannot be read, or a line is not what it should be.
+    """
+    number = 0
+    try:
+        with open_input(file) as lines:
+            for number, line in enumerate(_bounded_lines(lines, file), 1):
+                where = f"{named(file)}, line {number}"
+                try:
+                    # The mark that some editors put before the first line is no part of it.
+                    content = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+                except UnicodeDecodeError as error:
+                    raise Rejected(
+                        f"{where}: byte {error.start + 1} is not UTF-8, which every line must be",
+                        hint="convert the file, for example: iconv -f latin1 -t utf8 FILE",
+                    ) from error
+                if text:
+                    yield where, content
+                elif content.strip():
+                    yield where, _json(content, where)
+    except OSError as error:
+        raise Rejected(
+            f"cannot read {named(file)}: {error.strerror}",
+            hint="give a file of one event a line, or - for standard input",
+        ) from error
+
+
+def key_of(payload: Any, field: str | None, where: str) -> Any:
+    """Return the field `field` of `payload`, which identifies the event; None if none does.
+
+    Raises:
+        Rejected: the payload has no such field.
+    """
+    if field is None:
+        return None
+    if not isinstance(payload, dict):
+        raise Rejected(
+            f"{where}: --key {field} needs an object on every line, and this is none", hint="leave --key out"
+        )
+    if field not in payload:
+        have = ", ".join(list(payload)[:10]) or "none"
+        raise Rejected(f"{where}: there is no field {field!r} to be the event's key", hint=f"its fields: {have}")
+    return payload[field]
+
+
+@contextmanager
+def sending(where: str) -> Iterator[None]:
+    """Have an event that cannot be sent told with the line that it stood on."""
+    try:
+        yield
+    except TooLarge as error:
+        raise TooLarge(f"{where}: {error.reason}", hint=error.hint) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Rejected(f"{where}: the event cannot be written as UTF-8 or JSON: {error}", hint=_AS_TEXT) from error
+
+
+def _json(content: str, where: str) -> Any:
+    try:
+        return load_json(content)
+    except json.JSONDecodeError as error:
+        raise Rejected(
+            f"{where}: not JSON ({error.msg} at column {error.colno}); every line must be one JSON value", hint=_AS_TEXT
+        ) from error
+    except ValueError as error:
+        raise Rejected(f"{where}: not JSON that can be sent: {error}", hint=_AS_TEXT) from error
+
+
+def _bounded_lines(lines: BinaryIO, file: Path) -> Iterator[bytes]:
+    number = 0
+    while line := lines.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            raise TooLarge(
+                f"{named(file)}, line {number} has more than {MAX_LINE_BYTES} bytes; the limit of an event is less",
+                hint="put the data into a file that tasks can reach, and send its name",
+            )
+        yield line

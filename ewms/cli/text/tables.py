@@ -1,0 +1,188 @@
+"""Small tables of the command. Objects in, a renderable out. (core)"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from schemas.api import ClusterLocation, QueueDepths, TaskforceHealth
+from schemas.objects import TaskDirective, Taskforce, Workflow
+
+if TYPE_CHECKING:
+    from ewms.workflows.worker_logs import LogInfo
+
+
+def workflow_table(workflows: Sequence[Workflow]) -> Table:
+    """Return one row a workflow."""
+    table = _table("workflow", "made (UTC)", "priority", "ended")
+    for workflow in workflows:
+        ended = (workflow.deactivated or "").lower()
+        table.add_row(workflow.workflow_id, _at(workflow.timestamp), str(workflow.priority), ended)
+    return table
+
+
+def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
+    """Return one row a cluster location."""
+    table = _table()
+    for column in ("cluster", "schedd"):
+        table.add_column(column, overflow="fold")
+    table.add_column("usual workers", justify="right")
+    for cluster in clusters:
+        table.add_row(Text(cluster.name), Text(cluster.schedd), str(cluster.n_workers))
+    return table
+
+
+def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> RenderableType:
+    """Return one row a taskforce: where it stands and its workers; and below them what went wrong."""
+    if wide:
+        table = _table("taskforce", "task", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors")
+        for one in taskforces:
+            errors = Text("; ".join(_errors(one)), style="red")
+            statuses = Text(", ".join(_statuses(one)))
+            cluster = _or_blank(one.cluster_id)
+            workers = _or_blank(one.n_workers)
+            schedd = Text(one.schedd)
+            table.add_row(one.taskforce_uuid, one.task_id, schedd, cluster, one.phase, workers, statuses, errors)
+        return table
+    table = _table()
+    table.add_column("taskforce", overflow="fold", min_width=38)
+    table.add_column("phase", no_wrap=True)
+    table.add_column("workers", overflow="fold")
+    for one in taskforces:
+        place = f"cluster {one.cluster_id} of {one.schedd}" if one.cluster_id is not None else f"at {one.schedd}"
+        table.add_row(
+            Text.assemble(one.taskforce_uuid, "\n  ", (place, "dim")),
+            str(one.phase),
+            Text("\n".join(_statuses(one)) or f"{_or_blank(one.n_workers)} wanted".lstrip()),
+        )
+    problems = [Text.assemble(one.taskforce_uuid, ": ", (error, "red")) for one in taskforces for error in _errors(one)]
+    return Group(table, *problems)
+
+
+def health_lines(health: TaskforceHealth) -> list[Text]:
+    """Return a line for each thing that is wrong with a taskforce, and one for how its pilots ended."""
+    lines = []
+    if health.stuck:
+        lines.append(Text(f"stuck: {health.stuck}", style="red"))
+    if health.unmatched:
+        lines.append(Text(f"no worker can start: {health.unmatched}", style="red"))
+    if health.stale:
+        lines.append(Text(f"the statuses are of {health.status_as_of}: nothing has been heard since", style="yellow"))
+    if health.exit_codes:
+        ends = ", ".join(f"{n} with {_exit(code)}" for code, n in health.exit_codes.items())
+        lines.append(Text(f"pilots that ended: {ends}"))
+    return lines
+
+
+def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
+    """Return how many workers of a taskforce are at work, and a line for each reason why others are not."""
+    lines = [Text(f"{uuid}: {health.n_at_work} of {health.n_wanted} worker(s) take events")]
+    for one in health.missing:
+        style = "yellow" if one.is_coming else "red"
+        lines.append(
+            Text.assemble("  ", (f"{one.n_workers} worker(s) {one.text}", style), "\n    → ", (one.command, "cyan"))
+        )
+    return lines
+
+
+def phase_table(taskforce: Taskforce) -> Table:
+    """Return one row for each move that the taskforce made, or tried."""
+    table = _table("at (UTC)", "to", "by", "", "why")
+    for change in taskforce.phase_change_log:
+        outcome = Text("" if change.was_successful else "failed", style="red")
+        table.add_row(
+            _at(change.timestamp), str(change.target_phase), change.source_entity, outcome, Text(change.context)
+        )
+    return table
+
+
+def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wide: bool = False) -> Table:
+    """Return one row a task; `aliases` are the queues' by their ids."""
+    table = _table()
+    table.add_column("task", overflow="fold", min_width=29)
+    for column in ("takes from", "publishes onto"):
+        table.add_column(column, overflow="fold")
+    for column in ("runs at", "image", "arguments") if wide else ():
+        table.add_column(column)
+    for task in tasks:
+        queues = [
+            Text(", ".join(aliases.get(mqid, mqid) for mqid in mqids))
+            for mqids in (task.input_queues, task.output_queues)
+        ]
+        place = ", ".join(task.cluster_locations)
+        if wide:
+            table.add_row(task.task_id, *queues, Text(place), Text(task.task_image), Text(task.task_args))
+        else:
+            table.add_row(Text.assemble(task.task_id, "\n  ", (f"at {place}", "dim")), *queues)
+    return table
+
+
+def log_table(logs: "Sequence[LogInfo]") -> Table:
+    """Return one row a worker's log."""
+    table = _table()
+    table.add_column("taskforce", no_wrap=True)
+    table.add_column("log", no_wrap=True)
+    table.add_column("bytes", justify="right")
+    table.add_column("written (UTC)")
+    for log in logs:
+        table.add_row(log.taskforce_uuid, log.name, str(log.n_bytes), f"{log.modified_at:%m-%d %H:%M}")
+    return table
+
+
+def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
+    """Return one row a queue, and the dead letters."""
+    table = _table()
+    table.add_column("queue", overflow="fold")
+    for column in ("waiting", "in work", "put off", "takers"):
+        table.add_column(column, justify="right")
+    if wide:
+        table.add_column("id")
+    for queue in depths.queues:
+        table.add_row(
+            Text(queue.alias, style="bold" if queue.is_public else ""),
+            str(queue.n_ready),
+            str(queue.n_unacknowledged),
+            str(queue.n_delayed),
+            str(queue.n_consumers),
+            *((queue.mqid,) if wide else ()),
+        )
+    table.add_row(Text("dead letters", style="red" if depths.n_dead else "dim"), str(depths.n_dead))
+    return table
+
+
+def _or_blank(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _statuses(taskforce: Taskforce) -> list[str]:
+    return [
+        f"{n} {job}" + ("" if pilot == "null" else f" / {pilot}")
+        for job, pilots in taskforce.compound_statuses.items()
+        for pilot, n in pilots.items()
+    ]
+
+
+def _errors(taskforce: Taskforce) -> list[str]:
+    failures = [change for change in taskforce.phase_change_log if not change.was_successful]
+    tries = (
+        [f"{len(failures)} failed attempt(s) at {failures[-1].target_phase}: {failures[-1].context}"]
+        if failures
+        else []
+    )
+    return [*tries, *(f"{n} worker(s): {error}" for error, n in taskforce.top_task_errors.items())]
+
+
+def _exit(code: str) -> str:
+    return f"signal {code[1:]}" if code.startswith("-") else f"exit code {code}"
+
+
+def _at(timestamp: float) -> str:
+    return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=box.SIMPLE, pad_edge=False, header_style="dim")

@@ -1,0 +1,83 @@
+"""Look at a workflow again and again: a live view on a terminal, a line whenever something changed elsewhere."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from ewms.workflows.progress import Facts, Progress, progress
+
+if TYPE_CHECKING:
+    from ewms.client import Run
+
+INTERVAL_S = 1.0
+LINE_EVERY_S = 3.0
+_HISTORY = 600
+
+
+def ticks(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
+    """Yield at once, and then, if `forever`, once an interval."""
+    yield
+    while forever:
+        time.sleep(interval_s)
+        yield
+
+
+def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
+    """Show how `run` goes until it is over."""
+    history: deque[Facts] = deque(maxlen=_HISTORY)
+    with display(quiet=quiet) as show:
+        for _ in ticks(forever=True):
+            history.append(run.look())
+            show(progress(tuple(history)))
+            if history[-1].state.over:
+                return
+
+
+class display:  # noqa: N801 - used like a function
+    """`with display() as show`: `show(progress)` draws on a terminal, and writes a line now and then elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._last: Progress | None = None
+
+    def __enter__(self) -> Callable[[Progress], None]:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True, highlight=False)
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal and not self._quiet else None
+        if self._live is not None:
+            self._live.__enter__()
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.__exit__(None, None, None)
+
+    def _show(self, now: Progress) -> None:
+        from ewms.workflows.view import line, view
+
+        if self._live is not None:
+            self._live.update(view(now), refresh=True)
+        elif not self._quiet and (self._last is None or is_news(self._last, now)):
+            self._last = now
+            sys.stderr.write(line(now) + "\n")
+            sys.stderr.flush()
+
+
+def is_news(told: Progress, now: Progress) -> bool:
+    """Say whether `now` is worth a line after `told`: another phase or problem at once, other numbers now and then."""
+    if (told.phase, told.facts.state.phases) != (now.phase, now.facts.state.phases):
+        return True
+    if len(now.problems) > len(told.problems):
+        return True
+    if now.facts.at_s - told.facts.at_s < LINE_EVERY_S:
+        return False
+    before, after = told.facts, now.facts
+    return (before.state.workers, before.depths, before.n_received) != (
+        after.state.workers,
+        after.depths,
+        after.n_received,
+    )

@@ -1,0 +1,168 @@
+"""Log in with a browser on any device, and renew the token that comes of it.
+
+the issuer's document ──► a code for the user ──► ask for the token until the user has entered it ──► renew
+
+Source: RFC 8628 (device authorization grant), RFC 6749 section 6 (refresh), OpenID Connect Discovery 1.0.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ewms.errors import NotSignedIn, ServerDown, TimedOut, Unreachable
+from ewms.gateway.reach import http_client, is_loopback
+from ewms.gateway.saved_logins import Login
+from schemas.errors import Rejected
+
+_DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_TIMEOUT_S = 30.0
+
+#: RFC 8628, 3.2 and 3.5.
+_DEFAULT_INTERVAL_S = 5.0
+_SLOW_DOWN_S = 5.0
+
+#: A code that its issuer gives no end.
+_LONGEST_S = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the user has to do: open `url` and enter `code`; or open `whole_url`, if there is one, which has both."""
+
+    url: str
+    code: str
+    whole_url: str
+    life_s: float
+
+
+async def log_in(gateway: str, issuer: str, *, client_id: str, scope: str, show: Callable[[Prompt], None]) -> Login:
+    """Return a login at `gateway` with tokens of `issuer`, once the user has done what `show` tells.
+
+    Raises:
+        Rejected: `issuer` is no address, or offers no login by device code.
+        NotSignedIn: the user, or the issuer, has refused.
+        TimedOut: the code has expired.
+        Unreachable, ServerDown: the issuer is away, or is none.
+    """
+    _check_secure(issuer)
+    async with _client(issuer) as http:
+        found = await _ask(http, "GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        token_endpoint = str(found.get("token_endpoint", ""))
+        device_endpoint = str(found.get("device_authorization_endpoint", ""))
+        if not token_endpoint or not device_endpoint:
+            raise Rejected(
+                f"the issuer {issuer} offers no login by device code",
+                hint="get a token from it in another way, and keep it with: ewms login --token-file FILE",
+            )
+        _check_secure(token_endpoint)
+        _check_secure(device_endpoint)
+        begun = await _ask(http, "POST", device_endpoint, {"client_id": client_id, "scope": scope})
+        if "device_code" not in begun:
+            raise NotSignedIn(f"the issuer begins no login: {_said(begun)}", hint="is --client-id right?")
+        life_s = min(_number(begun.get("expires_in"), _LONGEST_S), _LONGEST_S)
+        url = str(begun.get("verification_uri", ""))
+        show(Prompt(url, str(begun.get("user_code", "")), str(begun.get("verification_uri_complete", "")), life_s))
+        form = {"grant_type": _DEVICE_GRANT, "device_code": str(begun["device_code"]), "client_id": client_id}
+        try:
+            async with asyncio.timeout(life_s):
+                interval_s = _number(begun.get("interval"), _DEFAULT_INTERVAL_S)
+                answer = await _token(http, token_endpoint, form, interval_s)
+        except TimeoutError:
+            raise TimedOut("the code has expired before it was entered", hint="log in again") from None
+    return Login(gateway, str(answer["access_token"]), str(answer.get("refresh_token", "")), token_endpoint, client_id)
+
+
+async def renew_login(login: Login) -> Login:
+    """Return `login` with a new token.
+
+    Raises:
+        NotSignedIn: the issuer renews it no more.
+        Unreachable, ServerDown: the issuer is away.
+    """
+    form = {"grant_type": "refresh_token", "refresh_token": login.refresh_token, "client_id": login.client_id}
+    async with _client(login.token_endpoint) as http:
+        answer = await _ask(http, "POST", login.token_endpoint, form)
+    if "access_token" not in answer:
+        raise NotSignedIn(f"the login has ended: {_said(answer)}", hint="log in again: ewms login")
+    # An issuer that gives no new refresh token lets the old one live. Source: RFC 6749, section 6.
+    refresh_token = str(answer.get("refresh_token") or login.refresh_token)
+    return Login(login.gateway, str(answer["access_token"]), refresh_token, login.token_endpoint, login.client_id)
+
+
+def next_interval_s(answer: Mapping[str, Any], interval_s: float) -> float:
+    """Return how long to wait before asking again, after an `answer` without a token.
+
+    Raises:
+        NotSignedIn: the user, or the issuer, has refused.
+        TimedOut: the code has expired.
+    """
+    match answer.get("error"):
+        case "authorization_pending":
+            return interval_s
+        case "slow_down":
+            return interval_s + _SLOW_DOWN_S
+        case "expired_token":
+            raise TimedOut("the code has expired before it was entered", hint="log in again")
+        case "access_denied":
+            raise NotSignedIn("the login was refused", hint="log in again, and allow it in the browser")
+        case _:
+            raise NotSignedIn(f"the issuer gives no token: {_said(answer)}", hint="log in again")
+
+
+async def _token(http: httpx2.AsyncClient, endpoint: str, form: Mapping[str, str], interval_s: float) -> dict[str, Any]:
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            answer = await _ask(http, "POST", endpoint, form)
+        except Unreachable:
+            # RFC 8628, 3.5: after a connection timeout ask less often.
+            interval_s *= 2
+            continue
+        if "access_token" in answer:
+            return answer
+        interval_s = next_interval_s(answer, interval_s)
+
+
+async def _ask(
+    http: httpx2.AsyncClient, method: str, url: str, form: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return the JSON object that an OAuth endpoint answers, also with an error's status."""
+    try:
+        answer = await http.request(method, url, data=form)
+    except httpx2.HTTPError as error:
+        raise Unreachable(
+            f"cannot reach the issuer at {url}: {error or type(error).__name__}",
+            hint="look at --issuer",
+        ) from error
+    try:
+        content = answer.json()
+    except ValueError as error:
+        raise ServerDown(f"{url} answers {answer.status_code} and no JSON", hint="is it an OpenID issuer?") from error
+    if not isinstance(content, dict) or answer.status_code >= 500:
+        raise ServerDown(f"{url} answers {answer.status_code}", hint="is this an OpenID issuer?")
+    return content
+
+
+def _client(address: str) -> httpx2.AsyncClient:
+    return http_client(address, timeout=_TIMEOUT_S, headers={"Accept": "application/json"})
+
+
+def _said(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("error_description") or answer.get("error") or "no reason given")[:300]
+
+
+def _number(value: object, default: float) -> float:
+    return float(value) if isinstance(value, int | float) and value >= 0 else default
+
+
+def _check_secure(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)):
+        return
+    raise Rejected(
+        f"{url!r} is no address to log in at", hint="an issuer has an address like https://sso.example.org/realm"
+    )

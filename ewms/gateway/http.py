@@ -1,0 +1,264 @@
+"""The gateway over HTTP: JSON in and out, errors as exceptions, calls repeated where that is safe.
+
+Every POST carries an `Idempotency-Key` that stays the same while it is repeated, so a lost answer makes no second
+workflow.
+"""
+
+import asyncio
+import json
+import os
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
+from typing import Any, Self
+
+import httpx2
+
+from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from_answer
+from ewms.gateway.device_login import renew_login
+from ewms.gateway.reach import http_client
+from ewms.gateway.retries import CAP_S, PASSING, pause_s
+from ewms.gateway.saved_logins import Login, load_login, save_login
+from ewms.gateway.server import Server
+from ewms.gateway.token_claims import expires_within, unaccepted
+from schemas.errors import Forbidden, Rejected, Unauthenticated
+
+PREFIX = "/v1"
+
+#: Headers in which the server adds to the contract's `{code, error}`.
+REQUEST_ID = "X-Request-ID"
+HINT = "X-EWMS-Hint"
+
+#: A login's token is renewed so long before it expires.
+_RENEW_BEFORE_S = 30.0
+
+#: A connection that is refused costs nobody anything, and a restart should be noticed soon.
+_REFUSED_CAP_S = 1.0
+
+_NO_JSON = "the server answered {} {}"
+
+
+class Gateway:
+    """One user's connection to the gateway. Build it inside the event loop in which it is used; close it."""
+
+    def __init__(self, server: Server, *, timeout_s: float = 30.0) -> None:
+        self._server = server
+        self._timeout_s = timeout_s
+        self._has_answered = False
+        self._renewing = asyncio.Lock()
+        #: What holds connections of its own and is to be closed with this one: loops whose body has raised.
+        self.opened: list[AbstractAsyncContextManager[Any]] = []
+        self._client = http_client(
+            server.gateway, base_url=server.gateway, timeout=timeout_s, headers={"Accept": "application/json"}
+        )
+
+    @property
+    def address(self) -> str:
+        """Return where the gateway is."""
+        return self._server.gateway
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections, and what is still open beside them."""
+        opened, self.opened = self.opened, []
+        # What ends here was left open by an error, which is the one to be seen.
+        await asyncio.gather(*(one.__aexit__(None, None, None) for one in opened), return_exceptions=True)
+        await self._client.aclose()
+
+    async def get(self, path: str) -> Any:
+        """Return the JSON at `path` (below `/v1`). See `_call`."""
+        return self._json(await self._call("GET", path, None))
+
+    async def get_bytes(self, path: str) -> tuple[bytes, Mapping[str, str]]:
+        """Return what lies at `path` (below `/v1`) as it is, and its headers. See `_call`."""
+        answer = await self._call("GET", path, None)
+        return answer.content, answer.headers
+
+    async def get_open(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Return status and JSON object of a path outside of the API that needs no token. It is asked once.
+
+        Raises:
+            Unreachable: nothing answered.
+            ServerDown: what answered is no gateway.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.get(path)
+        except TimeoutError as error:
+            raise Unreachable(f"{self._server.gateway} did not answer within {self._timeout_s:g} s") from error
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+        content = self._json(answer)
+        if not isinstance(content, dict):
+            raise ServerDown(f"{answer.url} is no path of an EWMS gateway", hint="is this an EWMS gateway?")
+        return answer.status_code, content
+
+    async def post(self, path: str, body: Any) -> Any:
+        """Return the JSON answer to `body`. See `_call`."""
+        return self._json(await self._call("POST", path, body))
+
+    async def _call(self, method: str, path: str, body: Any) -> httpx2.Response:
+        """Return the answer; repeat the call while it may yet succeed and time is left.
+
+        Raises:
+            Rejected: `body` is nothing that JSON can hold.
+            Refused, NotSignedIn, NotThere, AlreadyThere, ServerDown, ServerFailed: what the server answered.
+            Unreachable: nothing answered.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+        content = None if body is None else _written(body)
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        attempt = 0
+        while True:
+            # The token is asked for anew: it may have been renewed in its file meanwhile.
+            if token := await self._token():
+                headers["Authorization"] = f"Bearer {token}"
+            retry_after = ""
+            failure: Unreachable | ServerAnswer
+            try:
+                async with asyncio.timeout_at(deadline):
+                    answer = await self._client.request(method, f"{PREFIX}{path}", content=content, headers=headers)
+            except TimeoutError as error:
+                raise Unreachable(f"{self._server.gateway} did not answer within {self._timeout_s:g} s") from error
+            except httpx2.TransportError as error:
+                failure = self._unreachable(error)
+            except httpx2.HTTPError as error:
+                raise self._unreachable(error) from error
+            else:
+                self._has_answered = True
+                if answer.is_success:
+                    return answer
+                if answer.status_code not in PASSING:
+                    raise _told(_stated(answer), token)
+                failure = _stated(answer)
+                retry_after = answer.headers.get("Retry-After", "")
+            pause = pause_s(
+                attempt,
+                remaining_s=deadline - loop.time(),
+                chance=random.random(),  # noqa: S311 - spreads load, guards nothing
+                retry_after=retry_after,
+                cap_s=_REFUSED_CAP_S if isinstance(failure, Unreachable) else CAP_S,
+            )
+            # Nothing listens: waiting out the whole time would make every typing error take half a minute. A gateway
+            # that has answered before is one that restarts.
+            if pause is None or (isinstance(failure, Unreachable) and attempt >= 4 and not self._has_answered):
+                raise failure
+            await asyncio.sleep(pause)
+            attempt += 1
+
+    async def _token(self) -> str:
+        """Return the token to show now; one of a login is renewed before it expires."""
+        if (ours := self._server.login) is None:
+            return self._server.token()
+        if _is_due(login := await _latest(ours)):
+            # One call renews for all: an issuer may take a refresh token once only.
+            async with self._renewing:
+                login = await _renewed(self._server.login or ours)
+                self._server = replace(self._server, login=login)
+        self._server = replace(self._server, login=login)
+        return self._server.token()
+
+    def _json(self, answer: httpx2.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise ServerDown(
+                f"{self._server.gateway} answered {answer.status_code} without JSON", hint="is this an EWMS gateway?"
+            ) from error
+
+    def _unreachable(self, error: httpx2.HTTPError) -> Unreachable:
+        return Unreachable(
+            f"cannot reach {self._server.gateway}: {error or type(error).__name__}",
+            hint=self._way_there(error),
+        )
+
+    def _way_there(self, error: httpx2.HTTPError) -> str:
+        if "SSL" in str(error):
+            return "a gateway without TLS has an address that begins with http://"
+        if self._server.is_here:
+            return "is it running? `ewms up` starts one on this machine"
+        return "look at the address (--server or EWMS_GATEWAY), and at the way there: name, network, proxy"
+
+
+def _is_due(login: Login) -> bool:
+    return bool(login.refresh_token) and expires_within(login.access_token, _RENEW_BEFORE_S, now_s=time.time())
+
+
+async def _latest(ours: Login) -> Login:
+    """Return the login that is kept, which another program may have renewed; `ours` where that is the better one."""
+    kept = await asyncio.to_thread(load_login, ours.gateway, os.environ)
+    return ours if kept is None or (_is_due(kept) and not _is_due(ours)) else kept
+
+
+async def _renewed(ours: Login) -> Login:
+    """Return a login that is not due: the latest one, or else a new one, which is kept."""
+    if not _is_due(login := await _latest(ours)):
+        return login
+    try:
+        login = await renew_login(login)
+    except NotSignedIn:
+        # Another program may have used the refresh token just now, and kept what came of it.
+        if _is_due(latest := await _latest(ours)):
+            raise
+        return latest
+    # Where it cannot be kept, this program goes on with it all the same.
+    with suppress(OSError):
+        await asyncio.to_thread(save_login, login, os.environ)
+    return login
+
+
+def _written(body: Any) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise Rejected(
+            f"the request holds {error.object[error.start : error.end]!r}, half of a surrogate pair: no character",
+            hint="look at its texts for a \\ud800 to \\udfff that stands alone",
+        ) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Rejected(f"the request cannot be written as JSON: {error}") from error
+
+
+def _told(refusal: ServerAnswer, token: str) -> ServerAnswer:
+    """Return `refusal`, or what is wrong with `token` itself: a server tells nobody why it does not believe one."""
+    if not isinstance(refusal, NotSignedIn):
+        return refusal
+    if refusal.reason == Forbidden().reason:
+        refusal.hint = "your token is good, but gives you no role that may do this: ask those who run the server"
+        return refusal
+    found = unaccepted(token, now_s=time.time()) if refusal.reason == Unauthenticated().reason or not token else None
+    if found is not None:
+        found.request_id = refusal.request_id
+    return found or refusal
+
+
+def _stated(answer: httpx2.Response) -> ServerAnswer:
+    try:
+        body = answer.json()
+        reason = str(body["error"])
+    except (ValueError, KeyError, TypeError):
+        reason = _NO_JSON.format(answer.status_code, answer.reason_phrase)
+    hint = answer.headers.get(HINT, "")
+    if answer.status_code == httpx2.codes.NOT_FOUND and reason in ("Not Found", _NO_JSON.format(404, "Not Found")):
+        # Of an object that is not there the gateway says which; this is about the path.
+        reason, hint = (
+            f"{answer.url} is no path of an EWMS gateway (404)",
+            "the server's address has no path after its port",
+        )
+    return from_answer(
+        answer.status_code,
+        reason,
+        hint=hint,
+        request_id=answer.headers.get(REQUEST_ID, ""),
+    )

@@ -1,0 +1,1 @@
+"""Events into and out of public queues."""

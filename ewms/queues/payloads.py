@@ -1,0 +1,156 @@
+"""What a user sends and gets, to and from the bytes of an event. (core)
+
+str    <-> text/plain, UTF-8            a task's infile holds it as it is
+bytes  <-> application/octet-stream     likewise
+other  <-> application/json             the infile is JSON; EWMS_PILOT_INFILE_EXT should be .json
+
+Events of existing message clients are read as well, and written onto queues that are set to them: what they carry is
+JSON. Bytes do not fit in there and are sent as above.
+"""
+
+import json
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.ids import EventId
+from schemas.payloads import legacy_wire
+from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, Header
+from schemas.payloads.json_text import load_json
+from schemas.payloads.legacy_wire import Wire
+
+#: Ids of keyed events live in a namespace of their own, so that they meet no other kind of uuid5.
+_KEYS = uuid.UUID("6a0d1a52-9f0e-5d0b-8f57-2d1f6f0c9e11")
+
+#: Of a longer key an event carries the beginning.
+MAX_KEY_TEXT = 200
+
+
+def encode(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS) -> tuple[bytes, str]:
+    """Return the body and content type ("" for none) of an event that carries `payload` onto a queue set to `wire`.
+
+    Raises:
+        TypeError: it is nothing that JSON can hold.
+        ValueError: it holds NaN or an infinity, which JSON readers refuse, or `content_type` says JSON and it is none.
+        Unwritable: it is too large for existing message clients.
+    """
+    if isinstance(payload, bytes | bytearray | memoryview):
+        return _checked(bytes(payload), content_type or BINARY)
+    if wire is Wire.LEGACY:
+        return legacy_wire.encode(payload, allow_nan=False), ""
+    if isinstance(payload, str):
+        return _checked(payload.encode(), content_type or TEXT)
+    return _written(payload), content_type or JSON
+
+
+def decode(body: bytes, content_type: str) -> Any:
+    """Return what `body` carries; bytes that are not what `content_type` says come back as they are.
+
+    Raises:
+        CodecMissing: it is an existing client's event, and this installation lacks the library that unpacks it.
+    """
+    if legacy_wire.is_legacy(body, content_type):
+        try:
+            return legacy_wire.decode(body).data
+        except legacy_wire.Undecodable:
+            return body
+    try:
+        if _is_json(content_type):
+            return load_json(body)
+        if content_type.strip().lower().startswith("text/"):
+            return body.decode()
+    except ValueError:
+        return body
+    return body
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == JSON or kind.endswith("+json")
+
+
+def _checked(body: bytes, content_type: str) -> tuple[bytes, str]:
+    # A task would refuse every one of these events, each as a dead letter.
+    if _is_json(content_type):
+        load_json(body)
+    return body, content_type
+
+
+def _written(payload: Any) -> bytes:
+    try:
+        text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair has no bytes in UTF-8; JSON can spell it: "\ud800".
+        return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def event_id(queue: str, key: object | None, drawn: uuid.UUID) -> EventId:
+    """Return a new event's id: for a `key` always the same in the same queue, without one `drawn` at random."""
+    if key is None:
+        return EventId(str(drawn))
+    return EventId(str(uuid.uuid5(_KEYS, f"{queue}/{key!r}")))
+
+
+def key_text(key: object) -> str:
+    """Return what a log, or a list of failed events, calls an event that was published under `key`."""
+    text = key if isinstance(key, str) else repr(key)
+    return text[:MAX_KEY_TEXT].encode(errors="backslashreplace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as a user gets it: `body` decoded by its content type, `raw` as it came."""
+
+    id: str
+    body: Any
+    raw: bytes = field(repr=False)
+    #: "" for an event of an existing message client.
+    content_type: str
+    headers: dict[str, Any] = field(repr=False)
+    #: The number of this delivery, counted from 1 by the broker.
+    attempt: int = 1
+
+    @property
+    def parent(self) -> str:
+        """Return the id of the input event that led to this one, "" if there is none."""
+        return str(self.headers.get(Header.PARENT, ""))
+
+    @classmethod
+    def of(cls, data: DataEvent) -> "Event":
+        """Return the data event `data` as a user gets it."""
+        return cls(
+            id=data.id,
+            body=decode(data.body, data.content_type),
+            raw=data.body,
+            content_type=data.content_type,
+            headers=dict(data.headers),
+            attempt=data.attempt,
+        )
+
+
+class Recent:
+    """The ids of the last events that were dealt with; older ones are forgotten, so memory stays bounded."""
+
+    def __init__(self, capacity: int = 200_000) -> None:
+        #: How many ids are remembered; may be changed.
+        self.capacity = capacity
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, event: str) -> bool:
+        return event in self._ids
+
+    def add(self, event: str) -> None:
+        """Remember `event`; an event without an id cannot be told from others and is not remembered."""
+        if not event:
+            return
+        self._ids[event] = None
+        self._ids.move_to_end(event)
+        while len(self._ids) > self.capacity:
+            self._ids.popitem(last=False)

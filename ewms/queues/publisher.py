@@ -1,0 +1,190 @@
+"""Events onto a public queue: many on their way at once, a bounded number unconfirmed, each one accounted for."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+from ewms.ends import close_inputs
+from ewms.errors import PublishFailed
+from ewms.gateway.http import Gateway
+from ewms.queues.payloads import encode, event_id, key_text
+from ewms.queues.queue_access import QueueAccess
+from runtime.amqp import ConnectionLost, Unroutable, event_properties
+from schemas.api import Use
+from schemas.errors import Broken, Conflict, EWMSError, TooLarge
+from schemas.ids import EventId, WorkflowId
+from schemas.payloads.data_events import Header
+from schemas.payloads.legacy_wire import Wire
+from schemas.topology import MAX_EVENT_BYTES, event_exchange
+
+DEFAULT_WINDOW = 256
+
+
+class Prepared(NamedTuple):
+    """An event that can be sent."""
+
+    id: EventId
+    body: bytes
+    content_type: str
+    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+
+
+class AsyncPublisher:
+    """An open way onto a queue: `async with run.queue("photons").publisher() as publisher`.
+
+    `send` returns once the event is on its way; leaving the block waits for every confirm and raises `PublishFailed`
+    if an event was not accepted. Beyond `window` unconfirmed events `send` waits.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        workflow: WorkflowId,
+        alias: str,
+        *,
+        window: int = DEFAULT_WINDOW,
+        active_timeout_s: float | None = None,
+        timeout_s: float = 60.0,
+        close_inputs: bool = False,
+    ) -> None:
+        """With `close_inputs` leaving the block without an error closes the inputs of the workflow, all of them."""
+        self._gateway = gateway
+        self._workflow = workflow
+        self._alias = alias
+        self._window = window
+        self._active_timeout_s = active_timeout_s
+        self._timeout_s = timeout_s
+        self._close_inputs = close_inputs
+        self._slots = asyncio.Semaphore(window)
+        self._pending: set[asyncio.Future[None]] = set()
+        self._failures: list[tuple[str, EWMSError]] = []
+        self._access: QueueAccess | None = None
+        #: How many events the broker has confirmed.
+        self.n_confirmed = 0
+        #: Called with a sentence when the broker takes no events for now, and when it does again.
+        self.notify: Callable[[str], None] = lambda _: None
+
+    async def __aenter__(self) -> Self:
+        self._access = await QueueAccess.open(
+            self._gateway, self._workflow, self._alias, Use.PUBLISH, self._active_timeout_s
+        )
+        self._access.connection.blockade.on_change.append(self._tell_blocked)
+        self._publisher = self._access.connection.publisher(window=self._window)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            # After an error in the block, what was sent is still confirmed, but the block's own error is what counts.
+            await (self.flush() if kind is None else self._settled())
+        finally:
+            if self._access is not None:
+                await self._access.close()
+        if kind is None and self._close_inputs:
+            await close_inputs(self._gateway, self._workflow)
+
+    async def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
+        """Send `payload`; return its event's id.
+
+        A `key` makes the id. Of two events with one key both are delivered, and the task runs for both; their outputs
+        have the same ids, so `results` and whoever else goes by ids takes the first and leaves the second out.
+
+        Raises:
+            TypeError, ValueError: the payload cannot be sent, see `payloads.encode`.
+            TooLarge: it is over the limit for one event.
+            PublishFailed: earlier events were not accepted.
+        """
+        self.raise_failures()
+        prepared = self.prepare(payload, key=key, content_type=content_type)
+        await self._slots.acquire()
+        self.start(prepared, self._slots.release)
+        return prepared[0]
+
+    def prepare(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> Prepared:
+        """Return the event for `payload`, ready to be sent. See `send`."""
+        access = self._opened
+        body, content_type = encode(payload, content_type, access.wire)
+        if len(body) > MAX_EVENT_BYTES:
+            raise TooLarge(
+                f"the event has {len(body)} bytes; the limit is {MAX_EVENT_BYTES}",
+                hint="put the data into a file that tasks can reach, and send its name",
+            )
+        headers = {Header.KEY.value: key_text(key)} if key is not None and access.wire is Wire.EWMS else {}
+        return Prepared(event_id(access.mqid, key, uuid.uuid4()), body, content_type, headers)
+
+    def start(self, event: Prepared, done: Callable[[], None]) -> None:
+        """Put `event` on its way; `done` is called when it is confirmed or has failed."""
+        loop, publisher, mqid = asyncio.get_running_loop(), self._publisher, self._opened.mqid
+        properties = event_properties(event.id, event.content_type, dict(event.headers))
+        sending = publisher.begin(event_exchange(mqid), mqid, event.body, properties)
+        settled = loop.create_future()
+        self._pending.add(settled)
+
+        def settle(error: BaseException | None) -> None:
+            if settled.done():
+                return  # it was too late, and has been told
+            settled.set_result(None)
+            late.cancel()
+            self._pending.discard(settled)
+            publisher.leave(sending)
+            self._note(event.id, error)
+            done()
+
+        late = loop.call_later(self._timeout_s, lambda: settle(publisher.late()))
+        sending.work.add_done_callback(lambda work: settle(_error_of(work)))
+
+    async def flush(self) -> None:
+        """Return when everything sent so far is confirmed.
+
+        Raises:
+            PublishFailed: some of it was not accepted.
+        """
+        await self._settled()
+        self.raise_failures()
+
+    async def _settled(self) -> None:
+        while self._pending:
+            await asyncio.wait(tuple(self._pending))
+
+    def _tell_blocked(self, reason: str) -> None:
+        self.notify(
+            f"the broker takes no events for now ({reason}); waiting" if reason else "the broker takes events again"
+        )
+
+    @property
+    def _opened(self) -> QueueAccess:
+        if self._access is None:
+            raise RuntimeError("use the publisher inside its `with` block")
+        return self._access
+
+    def raise_failures(self) -> None:
+        if self._failures:
+            failures, self._failures = self._failures, []
+            raise PublishFailed(failures)
+
+    def _note(self, id_: EventId, error: BaseException | None) -> None:
+        """Count the event `id_` as confirmed, or keep why it failed."""
+        match error:
+            case None:
+                self.n_confirmed += 1
+            case Unroutable():
+                # Its way in is closed, which has no other reason.
+                self._failures.append((id_, _closed(self._workflow, self._alias, error)))
+            case EWMSError():
+                self._failures.append((id_, error))
+            case _:
+                # Such as a property that AMQP cannot hold.
+                self._failures.append((id_, Broken(f"the event cannot be written: {error!r}")))
+
+
+def _error_of(work: asyncio.Task[None]) -> BaseException | None:
+    return ConnectionLost("the connection was closed") if work.cancelled() else work.exception()
+
+
+def _closed(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:
+    closed = Conflict(
+        f"queue {alias!r} of {workflow} takes no more events: its inputs are closed, or the workflow is over",
+        hint="request a new workflow for the events that are left",
+    )
+    closed.__cause__ = error
+    return closed

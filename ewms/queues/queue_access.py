@@ -1,0 +1,196 @@
+"""A way to one public queue: its profile from the gateway, a connection opened with its token, the token's renewal."""
+
+import asyncio
+import time
+from typing import Self
+from urllib.parse import urlencode
+
+from ewms.errors import NotThere, Refused, TimedOut, Unreachable
+from ewms.gateway.http import Gateway
+from ewms.gateway.token_claims import renew_at, wire_of
+from runtime.amqp import AccessRefused, Connection, ConnectionLost
+from schemas.api import ProfilesAnswerBody, Use
+from schemas.errors import EWMSError
+from schemas.ids import Mqid, WorkflowId
+from schemas.objects import MQProfile
+from schemas.payloads.legacy_wire import Wire
+
+#: Between looks at something that is about to happen: at first often, then once a second.
+_FIRST_LOOK_S = 0.02
+_LAST_LOOK_S = 1.0
+
+#: How soon a renewal that failed is tried again; the token has more than half of its life left.
+_RENEWAL_RETRY_S = 15.0
+
+#: How long a broker that is just coming up is waited for.
+_BROKER_WAIT_S = 10.0
+
+
+class Looks:
+    """The pauses between looks at what the gateway does not push; they end with the time given."""
+
+    def __init__(self, timeout_s: float | None, waiting_for: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._deadline = None if timeout_s is None else loop.time() + timeout_s
+        self._timeout_s = timeout_s
+        self._waiting_for = waiting_for
+        self._pause_s = _FIRST_LOOK_S
+
+    async def pause(self) -> None:
+        """Wait until the next look.
+
+        Raises:
+            TimedOut: there will be none.
+        """
+        left = float("inf") if self._deadline is None else self._deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise TimedOut(f"{self._waiting_for}: not within {self._timeout_s:g} s")
+        await asyncio.sleep(min(self._pause_s, left))
+        self._pause_s = min(self._pause_s * 1.5, _LAST_LOOK_S)
+
+
+async def public_profiles(gateway: Gateway, workflow: WorkflowId) -> list[MQProfile]:
+    """Return the workflow's public queues, with tokens as soon as they are active."""
+    answer = await gateway.get(f"/mqs/workflows/{workflow}/mq-profiles/public")
+    return ProfilesAnswerBody.model_validate(answer, extra="ignore").mqprofiles
+
+
+async def public_profile(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use | None = None) -> MQProfile:
+    """Return the public queue `alias`.
+
+    Raises:
+        NotThere: the workflow has no such public queue.
+        Refused: it is not for `use`, or no longer.
+    """
+    profiles = await public_profiles(gateway, workflow) if use is None else await _wished(gateway, workflow, alias, use)
+    for profile in profiles:
+        if profile.alias == alias:
+            return profile
+    names = ", ".join(profile.alias for profile in profiles) or "none at all"
+    raise NotThere(f"workflow {workflow} has no public queue {alias!r}", hint=f"its public queues: {names}")
+
+
+async def _wished(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use) -> list[MQProfile]:
+    question = urlencode({"alias": alias, "to": use})
+    answer = await gateway.get(f"/mqs/workflows/{workflow}/mq-profiles/public?{question}")
+    return ProfilesAnswerBody.model_validate(answer, extra="ignore").mqprofiles
+
+
+async def active_profile(
+    gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None
+) -> MQProfile:
+    """Return the public queue `alias` once it is active.
+
+    Raises:
+        NotThere: the workflow has no such public queue.
+        Refused: it is not for `use`, or no longer.
+        TimedOut: it is not active in time.
+    """
+    looks = Looks(timeout_s, f"queue {alias!r} of {workflow} is not active")
+    while True:
+        profile = await public_profile(gateway, workflow, alias, use)
+        if profile.is_activated and profile.auth_token and profile.broker_address:
+            return profile
+        await looks.pause()
+
+
+async def explain_refusal(gateway: Gateway, workflow: WorkflowId, alias: str, refusal: EWMSError) -> EWMSError:
+    """Return why the broker refuses to let anybody consume from `alias`: what the gateway says, or `refusal` itself."""
+    if not isinstance(refusal, Unreachable):
+        try:
+            await public_profile(gateway, workflow, alias, Use.CONSUME)
+        except Refused as error:
+            return error
+        except (EWMSError, ValueError):
+            return refusal
+    return refusal
+
+
+class QueueAccess:
+    """An open connection for one queue. Build it with `QueueAccess.open`."""
+
+    def __init__(self, gateway: Gateway, profile: MQProfile, token: str) -> None:
+        self._gateway = gateway
+        self.profile = profile
+        self._token = token
+        self._nudged = asyncio.Event()
+        self._renewal: asyncio.Task[None] | None = None
+        self.connection: Connection
+
+    @classmethod
+    async def open(cls, gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None) -> Self:
+        """Return the access to public queue `alias`, once it is active.
+
+        Raises:
+            NotThere, Refused, TimedOut: see `active_profile`.
+            AccessRefused, Unreachable: the broker does not let us in, or is not there.
+        """
+        profile = await active_profile(gateway, workflow, alias, use, timeout_s)
+        self = cls(gateway, profile, profile.auth_token or "")
+        address = profile.broker_address or ""
+        try:
+            self.connection = await Connection.connect(
+                address, token=lambda: self._token, name=f"ewms client, {alias}", wait_s=_BROKER_WAIT_S
+            )
+        except ConnectionLost as error:
+            raise Unreachable(
+                f"cannot reach the broker at {_host(address)}: {error.reason}",
+                hint="its address is another than the gateway's: is it running, and is there a way to it from here?",
+            ) from error
+        except AccessRefused as error:
+            raise AccessRefused(
+                f"the broker at {_host(address)} refuses the token for queue {alias!r}: {error.reason}",
+                hint="a new token comes with every attempt; refused again, it is a matter for those who run the server",
+            ) from error
+        self.connection.on_lost.append(lambda _: self._nudged.set())
+        self._renewal = asyncio.create_task(self._renew(), name=f"renewal for {alias}")
+        return self
+
+    @property
+    def mqid(self) -> Mqid:
+        """Return the queue's name on the broker."""
+        return self.profile.mqid
+
+    @property
+    def wire(self) -> Wire:
+        """Return the format in which the queue wants its events."""
+        return wire_of(self._token)
+
+    async def close(self) -> None:
+        """Close the connection; what is on its way is sent first."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        await self.connection.close()
+
+    async def _renew(self) -> None:
+        while True:
+            due = renew_at(self._token, now_s=time.time())
+            await self._until(due)
+            if due is not None and time.time() < due:
+                continue
+            try:
+                profile = await public_profile(self._gateway, self.profile.workflow_id, self.profile.alias)
+                if profile.auth_token:
+                    self._token = profile.auth_token
+                    await self.connection.renew(profile.auth_token)
+                    continue
+            except (EWMSError, ValueError):
+                # No answer, or none of a gateway's. The old token still has half of its life; if the queue is gone, the
+                # connection will say so.
+                pass
+            await asyncio.sleep(_RENEWAL_RETRY_S)
+
+    async def _until(self, due: float | None) -> None:
+        # The loop's clock stands still while a laptop sleeps; a lost connection is the moment to look at the wall's.
+        self._nudged.clear()
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due - time.time())):
+                await self._nudged.wait()
+        except TimeoutError:
+            return
+
+
+def _host(address: str) -> str:
+    # What stands before the @ names an account.
+    return address.rpartition("@")[2].partition("/")[0]

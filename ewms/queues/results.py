@@ -1,0 +1,333 @@
+"""Events from a public queue: pushed, deduplicated, and acknowledged only after the loop's body has dealt with them."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, suppress
+from typing import Self
+
+from ewms.ends import has_delivered_all
+from ewms.errors import OutcomeFailed, TimedOut, Unreachable
+from ewms.gateway.http import Gateway
+from ewms.gateway.queries import read_workflow
+from ewms.queues.memory import Memory, Remember, directory_of
+from ewms.queues.payloads import Event
+from ewms.queues.queue_access import QueueAccess, explain_refusal
+from ewms.queues.unacknowledged import print_unacknowledged
+from ewms.stalls import StallNotices
+from runtime.amqp import Consumer, Delivery
+from schemas.api import Use
+from schemas.errors import EWMSError
+from schemas.ids import WorkflowId
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PREFETCH = 100
+
+#: How long the broker may be away before a loop gives up.
+DEFAULT_AWAY_S = 120.0
+
+#: So many refusals, each within so long of the one before, are a queue that is gone.
+_MAX_REFUSALS = 5
+_REFUSALS_WITHIN_S = 60.0
+
+
+#: While no event comes, it is looked at whether there will be any more: often at first, then more seldom.
+_FIRST_LOOK_S = 1.0
+_LONGEST_LOOK_S = 5.0
+
+
+class AsyncResults:
+    """The events of a queue, one after the other: `async for event in run.queue("results").results(n=500)`.
+
+    An event is acknowledged when the body of the loop has ended; a body that raises, or leaves by `break`, gives its
+    event back, and `ack` acknowledges it earlier. Events with an id that was dealt with before are left out, also if
+    that was in another program within seven days; `remember` False asks this loop only, a directory names the place
+    of the files (see `ewms.queues.received_file`).
+    The loop ends when the workflow has ended and every result is delivered: the queue is empty, and nobody has anything
+    of it in hand. It ends earlier after `n` events, or when none has come for `idle_timeout_s`. If fewer than `n` came,
+    that is `TimedOut`, or `OutcomeFailed` when the workflow has ended.
+    A broker that is away for longer than `away_timeout_s` ends it with `Unreachable`.
+    When an event was dealt with and its acknowledgement is lost (with the connection, say), `notify` says so: the event
+    comes again. This loop leaves it out, and so does another program if both `remember`.
+    It subscribes for as long as it runs; `async with run.queue("results").results() as events` decides that itself.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        workflow: WorkflowId,
+        alias: str,
+        *,
+        n: int | None = None,
+        idle_timeout_s: float | None = None,
+        prefetch: int = DEFAULT_PREFETCH,
+        active_timeout_s: float | None = None,
+        remember: Remember = True,
+        away_timeout_s: float | None = DEFAULT_AWAY_S,
+    ) -> None:
+        self._gateway = gateway
+        self._workflow = workflow
+        self._alias = alias
+        self._n = n
+        self._idle_timeout_s = idle_timeout_s
+        self._prefetch = prefetch
+        self._active_timeout_s = active_timeout_s
+        self._arrived: deque[Delivery] = deque()
+        self._arrival = asyncio.Event()
+        self._refusal: EWMSError | None = None
+        self._n_refusals = 0
+        self._refused_at_s = 0.0
+        self._directory = directory_of(remember)
+        self._memory = Memory()
+        self._just_asked = False
+        self._current: Delivery | None = None
+        self._access: QueueAccess | None = None
+        self._consumer: Consumer | None = None
+        self._dealt_with: list[Delivery] = []
+        self._settling: asyncio.Task[None] | None = None
+        self._is_left = False
+        self._away_timeout_s = away_timeout_s
+        self._giving_up: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._has_all = False
+        self._stalls = StallNotices(workflow)
+        #: Called with a sentence when the broker has gone, when it is back, when acknowledgements are lost, and when
+        #: the workflow is stalled or goes on. By default it is logged as a warning, which Python prints where no
+        #: logging is set up.
+        self.notify: Callable[[str], None] = log.warning
+        #: How a delivery is acknowledged; a loop in another thread has it sent to this one.
+        self.settle: Callable[[Delivery], None] = self.settle_here
+        #: How many events the loop has dealt with, how many repeats it was spared, and how many acknowledgements are
+        #: known to be lost, so that their events come again.
+        self.n_taken = 0
+        self.n_duplicates = 0
+        self.n_unacknowledged = 0
+
+    async def __aenter__(self) -> Self:
+        self._access = await QueueAccess.open(
+            self._gateway, self._workflow, self._alias, Use.CONSUME, self._active_timeout_s
+        )
+        try:
+            self._memory = await Memory.open(
+                self._directory, gateway=self._gateway.address, queue=self._access.mqid, before=self._memory
+            )
+            self._consumer = await self._access.connection.consume(
+                self._access.mqid, self._on_delivery, prefetch=self._prefetch, on_refused=self._on_refused
+            )
+        except BaseException:
+            await self._memory.close()
+            await self._access.close()
+            self._access = None
+            raise
+        self._looking = asyncio.create_task(self._look_for_the_end(), name=f"end of {self._alias}")
+        self._access.connection.on_lost.append(self._on_lost)
+        self._access.connection.on_connected.append(self._on_back)
+        # The body of a loop may raise: then its iterator lives until the traceback is dropped, longer than the client.
+        self._gateway.opened.append(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self in self._gateway.opened:
+            self._gateway.opened.remove(self)
+        if not self.is_open:
+            return
+        self._stop_giving_up()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        try:
+            if self._consumer is not None:
+                # Or the broker would at once lend us again what we give back.
+                await self._consumer.pause()
+            if self._settling is not None:
+                await self._settling
+            # Given back rather than left to the closing channel: the broker does not count that as an attempt.
+            on_loan, self._current = (self._current, *self._arrived), None
+            for delivery in on_loan:
+                if delivery is not None and not delivery.settled:
+                    await delivery.release()
+            if self._consumer is not None:
+                await self._consumer.close()
+        finally:
+            try:
+                await self._memory.close()
+            finally:
+                if self._access is not None:
+                    await self._access.close()
+            self._access = None
+            self._arrived.clear()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        async with AsyncExitStack() as opened:
+            if not self.is_open:
+                await opened.enter_async_context(self)
+            while await self.arrival():
+                while (event := self.begin()) is not None:
+                    yield event
+                    self.end()
+
+    async def ack(self) -> bool:
+        """Acknowledge the loop's current event before the body ends.
+
+        False: the acknowledgement is lost, and the event comes again; this loop will leave it out.
+        """
+        if self._current is None or self._current.settled:
+            return True
+        self._memory.add(self._current.id)
+        await self._memory.record([self._current.id])
+        return await self._current.ack()
+
+    async def arrival(self) -> bool:
+        """Return True once an event has arrived, False when the loop is over.
+
+        Raises:
+            TimedOut, OutcomeFailed: fewer than the `n` expected events came.
+            EWMSError: the queue cannot be read any more.
+        """
+        while not self._arrived or self._complete:
+            if self._complete:
+                return False
+            if self._has_all:
+                if self._n is None:
+                    return False
+                raise OutcomeFailed(
+                    [f"{self.n_taken} of {self._n} events came, and {self._workflow} has ended: there will be no more"],
+                    hint=f"see how it ended: ewms workflow show {self._workflow}",
+                )
+            if self._n_refusals >= _MAX_REFUSALS and self._refusal is not None:
+                raise await explain_refusal(self._gateway, self._workflow, self._alias, self._refusal)
+            self._arrival.clear()
+            try:
+                async with asyncio.timeout(self._idle_timeout_s):
+                    await self._arrival.wait()
+            except TimeoutError:
+                if self._n is None:
+                    return False
+                raise TimedOut(
+                    f"{self.n_taken} of {self._n} events came; then none for {self._idle_timeout_s:g} s",
+                    hint=f"see what holds them: `ewms workflow show {self._workflow}`",
+                ) from None
+        await self._memory.look_up([delivery.id for delivery in self._arrived])
+        self._just_asked = True
+        return True
+
+    def begin(self) -> Event | None:
+        """Return the next event for the loop's body; None when `arrival` is to be waited for."""
+        # Arrived events stay on the list until their turn, so that leaving the loop gives all of them back.
+        while self._arrived and not self._complete:
+            is_known = self._memory.holds(self._arrived[0].id)
+            # After each look-up one event is taken however long that took, or a slow machine would ask for ever.
+            if is_known is None and not self._just_asked:
+                return None
+            self._just_asked = False
+            delivery = self._arrived.popleft()
+            if delivery.lost:
+                continue
+            if is_known:
+                self.n_duplicates += 1
+                self.settle(delivery)
+                continue
+            self._current = delivery
+            return Event.of(delivery.event)
+        return None
+
+    def end(self) -> None:
+        """Say that the body has dealt with the current event."""
+        delivery, self._current = self._current, None
+        if delivery is None:
+            return
+        self.n_taken += 1
+        # Even if the lease was lost meanwhile: the event will come again, and must not be dealt with twice.
+        self._memory.add(delivery.id)
+        self.settle(delivery)
+
+    def settle_here(self, delivery: Delivery) -> None:
+        """Record `delivery` as dealt with and then acknowledge it; called on the loop.
+
+        In this order: a crash in between leaves an event that comes again and is known. What comes while others are
+        recorded waits and is recorded together.
+        """
+        if delivery.settled:
+            return
+        self._dealt_with.append(delivery)
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle_dealt_with())
+
+    async def _settle_dealt_with(self) -> None:
+        while self._dealt_with:
+            batch, self._dealt_with = self._dealt_with, []
+            await self._memory.record([delivery.id for delivery in batch])
+            lost = [delivery for delivery in batch if not await delivery.ack() and not delivery.settled]
+            if lost:
+                # Who acts on these events by other means than this loop must know.
+                self.n_unacknowledged += len(lost)
+                self.notify(print_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
+
+    def leave(self) -> None:
+        """End the loop once its body is through with the current event; called on the loop."""
+        self._is_left = True
+        self._arrival.set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events are being taken from the queue."""
+        return self._access is not None
+
+    @property
+    def _complete(self) -> bool:
+        return self._is_left or (self._n is not None and self.n_taken >= self._n)
+
+    async def _look_for_the_end(self) -> None:
+        pause_s = _FIRST_LOOK_S
+        while not self._has_all:
+            await asyncio.sleep(pause_s)
+            if self._arrived or self._current is not None:
+                pause_s = _FIRST_LOOK_S
+                continue
+            pause_s = min(1.5 * pause_s, _LONGEST_LOOK_S)
+            # While the gateway is away nothing is known; the loop goes on with what the broker sends.
+            with suppress(EWMSError):
+                self._has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
+            with suppress(EWMSError):
+                _, stall = await read_workflow(self._gateway, self._workflow)
+                if news := self._stalls.news(stall):
+                    self.notify(news)
+        self._arrival.set()
+
+    def _on_delivery(self, delivery: Delivery) -> None:
+        self._n_refusals = 0
+        self._arrived.append(delivery)
+        self._arrival.set()
+
+    def _on_lost(self, reason: EWMSError) -> None:
+        self.notify(f"the connection to the broker is lost ({reason.reason}); trying again")
+        if self._away_timeout_s is not None:
+            self._stop_giving_up()
+            self._giving_up = asyncio.get_running_loop().call_later(self._away_timeout_s, self._give_up, reason)
+
+    def _on_back(self) -> None:
+        self.notify("connected to the broker again")
+        self._stop_giving_up()
+
+    def _stop_giving_up(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+
+    def _give_up(self, reason: EWMSError) -> None:
+        self._refusal = Unreachable(
+            f"the broker has been away for {self._away_timeout_s:g} s: {reason.reason}",
+            hint="events that were not taken are still in their queue: consume again when the server is back",
+        )
+        self._n_refusals = _MAX_REFUSALS
+        self._arrival.set()
+
+    def _on_refused(self, error: EWMSError) -> None:
+        # One refusal may be a broker that is just coming up; several in a row are a queue that is gone.
+        now_s = asyncio.get_running_loop().time()
+        self._n_refusals = self._n_refusals + 1 if now_s - self._refused_at_s < _REFUSALS_WITHIN_S else 1
+        self._refused_at_s = now_s
+        self._refusal = error
+        self._arrival.set()

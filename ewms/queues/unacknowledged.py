@@ -1,0 +1,24 @@
+"""What a loop says when events were dealt with and the broker does not know it. Ids in, a sentence out. (core)"""
+
+from collections.abc import Sequence
+
+_NAMED = 3
+
+
+def print_unacknowledged(events: Sequence[str], *, remembers: bool) -> str:
+    """Return the sentence for `events` (ids) whose acknowledgement is lost.
+
+    `remembers`: other programs of this account leave them out, too.
+    """
+    named = ", ".join(event or "one without an id" for event in events[:_NAMED])
+    more = f" and {len(events) - _NAMED} more" if len(events) > _NAMED else ""
+    if not all(events):
+        consequence = "an event without an id cannot be told from others, so it is given to you again"
+    elif remembers:
+        consequence = "this loop leaves them out, and so do others of this account for seven days"
+    else:
+        consequence = "this loop leaves them out, another one gets them again, because remember is off"
+    return (
+        f"{len(events)} event(s) were dealt with and could not be acknowledged, because the broker had taken them back "
+        f"({named}{more}). They come again: {consequence}"
+    )

@@ -1,0 +1,1 @@
+"""Workflows: request them, follow them, and see what failed."""

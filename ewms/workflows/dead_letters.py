@@ -1,0 +1,227 @@
+"""A workflow's failures for its user: attempts that failed, and the dead letters with what can be done about them.
+
+run.failures.errors()            what went wrong, by task and error signature
+run.failures.dead_letters()      each dead letter
+run.failures.replay(signature=...)   back to their queues, once the bug is mended
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypedDict, TypeVar, Unpack
+from urllib.parse import quote, urlencode
+
+from pydantic import BaseModel
+
+from ewms.errors import AlreadyThere, NotThere, ServerFailed
+from ewms.gateway.http import Gateway
+from ewms.loop_thread import Portal
+from schemas.errors import Rejected
+from schemas.failures.bodies import (
+    Attempts,
+    DeadLetterGroups,
+    DeadLetterOrders,
+    DeadLetters,
+    DeadLetterSeen,
+    Errors,
+    LettersHandled,
+)
+from schemas.failures.dead_letters import LETTER_ID, MAX_LETTERS_AT_ONCE, DeadLetter, LetterAudit
+from schemas.failures.history import Attempt, ErrorGroup
+from schemas.ids import WorkflowId
+
+_LETTER = re.compile(LETTER_ID)
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class Which(TypedDict, total=False):
+    """Which failures: those of one event, one task, one error signature, or all that match each that is given."""
+
+    event_id: str | None
+    task_id: str | None
+    signature: str | None
+
+
+#: Called with how many letters have been handled so far.
+Progress = Callable[[int], None]
+
+
+class AsyncFailures:
+    """The failures of one workflow."""
+
+    def __init__(self, gateway: Gateway, workflow: WorkflowId) -> None:
+        self._gateway = gateway
+        self._path = f"/workflows/{workflow}"
+
+    async def errors(self) -> list[ErrorGroup]:
+        """Return what went wrong so far, by task and error signature, the most frequent first."""
+        return (await self._get("errors", Errors)).errors
+
+    async def attempts(self, *, n: int | None = None, **which: Unpack[Which]) -> list[Attempt]:
+        """Return failed attempts, the newest first: `n` at most."""
+        found: list[Attempt] = []
+        query = _given(which)
+        while True:
+            page = await self._get("failed-attempts", Attempts, **query)
+            found += page.attempts
+            if page.next_before is None or (n is not None and len(found) >= n):
+                return found[:n]
+            query["before"] = page.next_before
+
+    async def groups(self) -> DeadLetterGroups:
+        """Return the dead letters by task and error signature, the largest group first; and how many there are."""
+        return await self._get("dead-letters/groups", DeadLetterGroups)
+
+    async def dead_letters(self, **which: Unpack[Which]) -> AsyncIterator[DeadLetter]:
+        """Yield the dead letters, the oldest first, without their bodies."""
+        async for letter in self._pages("dead-letters", which):
+            yield letter
+
+    async def export(self, **which: Unpack[Which]) -> AsyncIterator[tuple[DeadLetter, bytes]]:
+        """Yield the dead letters with their headers and bodies, the oldest first. One page is in memory at a time."""
+        async for letter in self._pages("dead-letters/whole", which):
+            yield letter, letter.body if letter.body is not None else await self.body(letter.letter)
+
+    async def show(self, letter: str) -> DeadLetterSeen:
+        """Return a dead letter with its headers and the failed attempts at its event.
+
+        `letter` is the letter's name or its event's id.
+
+        Raises:
+            NotThere: there is no such dead letter.
+        """
+        return await self._get(f"dead-letters/{await self._named(letter)}", DeadLetterSeen)
+
+    async def body(self, letter: str) -> bytes:
+        """Return the event's bytes as they were published. `letter` as for `show`."""
+        content, _ = await self._gateway.get_bytes(f"{self._path}/dead-letters/{await self._named(letter)}/body")
+        return content
+
+    async def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
+        """Send dead letters back to the queues that they came from, and return how many.
+
+        These `letters`; or those that match; or all. An event that dies again meanwhile is not sent twice.
+
+        Raises:
+            AlreadyThere: the workflow is over, or a queue takes no more; the letters that are left stay.
+        """
+        return await self._handle("replay", letters, which, progress)
+
+    async def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
+        """Throw dead letters away, and return how many. Which: as for `replay`."""
+        return await self._handle("discard", letters, which, progress)
+
+    async def orders(self) -> list[LetterAudit]:
+        """Return the replays and discards of dead letters and who ordered them, the newest first."""
+        return (await self._get("dead-letters/orders", DeadLetterOrders)).orders
+
+    async def _handle(self, action: str, letters: tuple[str, ...], which: Which, progress: Progress | None) -> int:
+        # By name: an event that dies again has another name, so a request can be repeated without harm.
+        names = [await self._named(letter) for letter in letters]
+        if not letters:
+            names = [letter.letter async for letter in self._pages("dead-letters", which)]
+        elif any(which.values()):
+            raise Rejected("give dead letters by name, or say which ones by their event, task or signature: not both")
+        n_done = n_refused = 0
+        refused = ""
+        for at in range(0, len(names), MAX_LETTERS_AT_ONCE):
+            portion = names[at : at + MAX_LETTERS_AT_ONCE]
+            answer = await self._gateway.post(f"{self._path}/dead-letters/actions/{action}", {"letters": portion})
+            handled = LettersHandled.model_validate(answer)
+            # What is missing was handled by somebody else, or by a request of ours whose answer was lost.
+            n_done += handled.n_done
+            n_refused += handled.n_refused
+            refused = refused or handled.refused
+            if progress is not None:
+                progress(n_done)
+            if handled.stopped:
+                raise AlreadyThere(
+                    f"{n_done} of {len(names)} dead letters done, then: {handled.stopped}",
+                    hint="the others are still there; do the same again later",
+                )
+        if refused:
+            raise AlreadyThere(
+                f"{n_done} of {len(names)} dead letters done, {n_refused} cannot be: {refused}",
+                hint="export them, and discard them",
+            )
+        return n_done
+
+    async def _named(self, letter: str) -> str:
+        """Return the name of a letter that is given by its name or its event's id."""
+        if _LETTER.fullmatch(letter):
+            return letter
+        async for found in self._pages("dead-letters", {"event_id": letter}):
+            return found.letter
+        raise NotThere(
+            f"{letter!r} is no dead letter of {self._path.rpartition('/')[2]}",
+            hint="`ewms dlq list WORKFLOW --each` shows what there is",
+        )
+
+    async def _pages(self, path: str, which: Which) -> AsyncIterator[DeadLetter]:
+        query = _given(which)
+        while True:
+            page = await self._get(path, DeadLetters, **query)
+            for letter in page.dead_letters:
+                yield letter
+            if page.next_after is None:
+                return
+            query["after"] = page.next_after
+
+    async def _get(self, path: str, kind: type[Body], **query: str) -> Body:
+        asked = f"?{urlencode(query, quote_via=quote)}" if query else ""
+        try:
+            return kind.model_validate(await self._gateway.get(f"{self._path}/{path}{asked}"))
+        except ValueError as error:
+            raise ServerFailed("the server answered something else than failures") from error
+
+
+def _given(which: Which) -> dict[str, str]:
+    return {name: str(value) for name, value in which.items() if value is not None}
+
+
+class Failures:
+    """The failures of one workflow. See `AsyncFailures`."""
+
+    def __init__(self, portal: Portal, failures: AsyncFailures) -> None:
+        self._portal = portal
+        self._failures = failures
+
+    def errors(self) -> list[ErrorGroup]:
+        """Return what went wrong so far, by task and error signature, the most frequent first."""
+        return self._portal.call(self._failures.errors())
+
+    def attempts(self, *, n: int | None = None, **which: Unpack[Which]) -> list[Attempt]:
+        """Return failed attempts, the newest first. See `AsyncFailures.attempts`."""
+        return self._portal.call(self._failures.attempts(n=n, **which))
+
+    def groups(self) -> DeadLetterGroups:
+        """Return the dead letters by task and error signature, and how many there are."""
+        return self._portal.call(self._failures.groups())
+
+    def dead_letters(self, **which: Unpack[Which]) -> Iterator[DeadLetter]:
+        """Yield the dead letters, the oldest first, without their bodies."""
+        return self._portal.each(self._failures.dead_letters(**which))
+
+    def export(self, **which: Unpack[Which]) -> Iterator[tuple[DeadLetter, bytes]]:
+        """Yield the dead letters with their headers and bodies, the oldest first."""
+        return self._portal.each(self._failures.export(**which))
+
+    def show(self, letter: str) -> DeadLetterSeen:
+        """Return a dead letter with its headers and the failed attempts at its event. See `AsyncFailures.show`."""
+        return self._portal.call(self._failures.show(letter))
+
+    def body(self, letter: str) -> bytes:
+        """Return the event's bytes as they were published."""
+        return self._portal.call(self._failures.body(letter))
+
+    def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
+        """Send dead letters back to the queues that they came from, and return how many. See `AsyncFailures.replay`."""
+        return self._portal.call(self._failures.replay(*letters, progress=progress, **which))
+
+    def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
+        """Throw dead letters away, and return how many. See `AsyncFailures.discard`."""
+        return self._portal.call(self._failures.discard(*letters, progress=progress, **which))
+
+    def orders(self) -> list[LetterAudit]:
+        """Return the replays and discards of dead letters and who ordered them, the newest first."""
+        return self._portal.call(self._failures.orders())

@@ -1,0 +1,187 @@
+"""What a watcher wants to know of a workflow, worked out from what was seen of it. (core)
+
+facts, facts, facts ...  ->  rates, work left, an estimate of the end, problems with the next useful command
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ewms.workflows.events_done import Counted, Done, count_done, seconds_left, so_far, task_levels
+from ewms.workflows.state import State
+from schemas.api import QueueDepth, QueueDepths
+from schemas.endings import Ending
+from schemas.phases import Phase
+from schemas.statuses import JobStatus, PilotStatus
+
+#: Rates are taken over this much of the past: long enough to be steady, short enough to be now.
+RATE_WINDOW_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was seen at one moment; counters are None where the watcher has no part in the traffic."""
+
+    #: Any clock that only goes forward.
+    at_s: float
+    state: State
+    depths: QueueDepths | None = None
+    n_sent: int | None = None
+    n_received: int | None = None
+    n_expected: int | None = None
+    title: str = ""
+    ending: Ending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that will not mend itself, and the command that helps next."""
+
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The jobs of one taskforce by what a watcher distinguishes."""
+
+    idle: int = 0
+    running: int = 0
+    #: Of the running ones: those whose pilot is working on events.
+    tasking: int = 0
+    held: int = 0
+    gone: int = 0
+
+    @classmethod
+    def of(cls, statuses: dict[str, dict[str, int]]) -> "Workers":
+        """Return compound statuses in these few numbers."""
+        counts = dict.fromkeys(("idle", "running", "tasking", "held", "gone"), 0)
+        for job, pilots in statuses.items():
+            n = sum(pilots.values())
+            if job.startswith(JobStatus.HELD):
+                counts["held"] += n
+            elif job in (JobStatus.IDLE, JobStatus.RUNNING):
+                counts[job.lower()] += n
+            else:
+                counts["gone"] += n
+            if job == JobStatus.RUNNING:
+                counts["tasking"] += pilots.get(PilotStatus.TASKING, 0)
+        return cls(**counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The latest facts, and what the ones before them say about where it goes."""
+
+    facts: Facts
+    elapsed_s: float
+    sent_per_s: float | None
+    received_per_s: float | None
+    #: queue alias -> change of its depth per second.
+    queue_per_s: dict[str, float]
+    #: Events done and to be done; None where nothing tells. It never steps back.
+    done: Done | None
+    eta_s: float | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def phase(self) -> str:
+        """Return one word for how it stands."""
+        state = self.facts.state
+        ending = self.facts.ending
+        if ending is not None and ending.completion is not None:
+            return ending.completion
+        if state.over:
+            return str(state.workflow.deactivated or "over").lower()
+        if state.workflow.deactivated is not None:
+            return "ending"
+        if state.stall is not None:
+            return "stalled"
+        if Workers.of(state.workers).running:
+            return "running"
+        if all(taskforce.phase is Phase.CONDOR_SUBMIT for taskforce in state.taskforces):
+            return "waiting for workers"
+        return "starting"
+
+
+def progress(history: Sequence[Facts]) -> Progress:
+    """Return the progress that `history`, oldest first, shows; it needs one entry at least."""
+    now = history[-1]
+    past = next((facts for facts in history if now.at_s - facts.at_s <= RATE_WINDOW_S), now)
+    counted = _counted(history)
+    return Progress(
+        facts=now,
+        elapsed_s=now.at_s - history[0].at_s,
+        sent_per_s=_rate(past.at_s, past.n_sent, now.at_s, now.n_sent),
+        received_per_s=_rate(past.at_s, past.n_received, now.at_s, now.n_received),
+        queue_per_s=_queue_rates(past, now),
+        done=so_far(counted),
+        eta_s=seconds_left(counted),
+        problems=tuple(problems(now)),
+    )
+
+
+def problems(facts: Facts) -> list[Problem]:
+    """Return what is wrong, the most hindering first."""
+    state, workflow = facts.state, facts.state.workflow.workflow_id
+    errors = f"ewms task errors {workflow}"
+    logs = f"ewms task logs {workflow}"
+    found = [Problem(f"stalled: {cause.text}", cause.command) for cause in (state.stall.causes if state.stall else ())]
+    for job, pilots in state.workers.items():
+        if job.startswith(JobStatus.HELD):
+            reason = job.partition(":")[2].strip() or "no reason given"
+            found.append(Problem(f"{sum(pilots.values())} worker(s) held: {reason}", f"ewms taskforce list {workflow}"))
+    for taskforce in state.taskforces:
+        failures = [change for change in taskforce.phase_change_log if not change.was_successful]
+        if failures and taskforce.phase in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER):
+            last = failures[-1]
+            text = (
+                f"{taskforce.taskforce_uuid}: {len(failures)} failed attempt(s) at {last.target_phase}: {last.context}"
+            )
+            found.append(Problem(text, f"ewms taskforce show {taskforce.taskforce_uuid}"))
+    n_delayed = sum(queue.n_delayed for queue in facts.depths.queues) if facts.depths else 0
+    if n_delayed:
+        found.append(Problem(f"{n_delayed} event(s) failed and wait for their next attempt", errors))
+    if facts.depths is not None and facts.depths.n_dead:
+        found.append(Problem(f"{facts.depths.n_dead} event(s) given up: dead letters", f"ewms dlq list {workflow}"))
+    n_fatal = sum(pilots.get(PilotStatus.FATAL_ERROR, 0) for pilots in state.workers.values())
+    if n_fatal:
+        found.append(Problem(f"{n_fatal} pilot(s) ended with an error", logs))
+    found += [
+        # No attempt at an event is reported where the image cannot be used: only the logs tell of it.
+        Problem(f"{n} worker(s): {error}", logs if error.startswith("ImageUnusable(") else errors)
+        for error, n in list(state.task_errors.items())[:3]
+    ]
+    return found
+
+
+def depth_of(queue: QueueDepth) -> int:
+    """Return how many events a queue holds, wherever they stand."""
+    return queue.n_ready + queue.n_unacknowledged + queue.n_delayed
+
+
+def _counted(history: Sequence[Facts]) -> list[Counted]:
+    levels = task_levels(history[-1].state)
+    return [Counted(facts.at_s, done) for facts in history if (done := _done(facts, levels)) is not None]
+
+
+def _done(facts: Facts, levels: Sequence[frozenset[str]]) -> Done | None:
+    if facts.n_received is not None and facts.n_expected:
+        return Done(min(facts.n_received, facts.n_expected), facts.n_expected, is_whole=True)
+    return count_done(facts.state, facts.depths, facts.ending, levels)
+
+
+def _rate(then_s: float, then: int | None, now_s: float, now: int | None) -> float | None:
+    if then is None or now is None or now_s <= then_s:
+        return None
+    return (now - then) / (now_s - then_s)
+
+
+def _queue_rates(past: Facts, now: Facts) -> dict[str, float]:
+    if past.depths is None or now.depths is None or now.at_s <= past.at_s:
+        return {}
+    before = {queue.mqid: depth_of(queue) for queue in past.depths.queues}
+    return {
+        queue.alias: (depth_of(queue) - before[queue.mqid]) / (now.at_s - past.at_s)
+        for queue in now.depths.queues
+        if queue.mqid in before
+    }

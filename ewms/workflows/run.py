@@ -1,0 +1,231 @@
+"""One workflow on the server: follow it, wait for it, end it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from ewms.durations import Duration, seconds
+from ewms.ends import close_inputs, ending_of
+from ewms.errors import AlreadyThere, NotThere, TimedOut
+from ewms.gateway.http import Gateway
+from ewms.gateway.queries import Model, query_all, read_workflow
+from ewms.queues.queue import AsyncQueue, queue_depths
+from ewms.queues.queue_access import Looks, public_profiles
+from ewms.stalls import StallNotices, stalled_error
+from ewms.workflows.dead_letters import AsyncFailures
+from ewms.workflows.progress import Facts
+from ewms.workflows.state import Outcome, State
+from schemas.api import DeactivationAnswer, QueueDepths, Stall
+from schemas.endings import Ending
+from schemas.ids import WorkflowId
+from schemas.objects import TaskDirective, Taskforce, Workflow
+from schemas.phases import Phase
+
+log = logging.getLogger("ewms")
+
+#: What `wait` can wait for: the public queues being active, all of it being over, or a phase of every taskforce.
+Until = Literal["active", "over"] | Phase
+
+
+#: A last look may end so long after the time given.
+_LAST_LOOK_S = 2.0
+
+
+class AsyncRun:
+    """The workflow `id` on the server. Making one asks the server nothing."""
+
+    def __init__(self, gateway: Gateway, workflow: WorkflowId, *, name: str = "") -> None:
+        self._gateway = gateway
+        self.id = workflow
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r})"
+
+    async def show(self) -> State:
+        """Return the workflow with its task directives and taskforces."""
+        workflow, stall = await read_workflow(self._gateway, self.id)
+        return State(
+            workflow,
+            await self._all("task-directives", "task_directives", TaskDirective),
+            await self._all("taskforces", "taskforces", Taskforce),
+            stall,
+        )
+
+    async def stall(self) -> Stall | None:
+        """Return why the workflow's work waits in vain, with the next command; None: it does not."""
+        return (await read_workflow(self._gateway, self.id))[1]
+
+    async def statuses(self) -> dict[str, dict[str, int]]:
+        """Return workers by job status and pilot status, all taskforces together."""
+        return (await self.show()).workers
+
+    async def depths(self) -> QueueDepths:
+        """Return how much lies in each queue, and how much is dead."""
+        return await queue_depths(self._gateway, self.id)
+
+    async def look(
+        self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None
+    ) -> Facts:
+        """Return what `ewms.workflows.progress` works on: the state, the depths, and the caller's own counts."""
+        state = await self.show()
+        try:
+            depths = await self.depths()
+        except NotThere:
+            # The queues of an ended workflow are retired.
+            depths = None
+        ending = await self.ending()
+        return Facts(time.monotonic(), state, depths, n_sent, n_received, n_expected, title=self.name, ending=ending)
+
+    @property
+    def failures(self) -> AsyncFailures:
+        """Return what failed: attempts, errors and dead letters, with what can be done about them."""
+        return AsyncFailures(self._gateway, self.id)
+
+    def queue(self, alias: str) -> AsyncQueue:
+        """Return the queue `alias`."""
+        return AsyncQueue(self._gateway, self.id, alias)
+
+    async def wait(
+        self,
+        until: Until = "over",
+        *,
+        timeout: Duration | None = None,
+        fail_if_stalled: bool = False,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> Outcome:
+        """Return once `until` has come.
+
+        A stalled workflow (work waits, and nothing is on its way to do it) is waited for, since somebody may mend it.
+        `on_notice` gets a line when a stall begins, changes, and is over; by default that is a warning of the logger
+        `ewms`.
+
+        Raises:
+            TimedOut: it has not, within `timeout`.
+            OutcomeFailed: it cannot come any more.
+            RunStalled: the workflow is stalled, and `fail_if_stalled`.
+        """
+        timeout_s = None if timeout is None else seconds(timeout)
+        looks = Looks(timeout_s, f"{self.id} is not {until}")
+        try:
+            # A look at a gateway that is away may take longer than the caller wants to wait.
+            async with asyncio.timeout(None if timeout_s is None else timeout_s + _LAST_LOOK_S):
+                return await self._look_until(
+                    until, looks, _Listener(self.id, on_notice or log.warning, fail=fail_if_stalled)
+                )
+        except TimeoutError:
+            raise TimedOut(
+                f"{self.id} is not {until}: the server did not answer within {timeout_s:g} s", hint="see: ewms doctor"
+            ) from None
+
+    async def _look_until(self, until: Until, looks: Looks, listener: "_Listener") -> Outcome:
+        if until == "active":
+            while not await self._active():
+                listener.hear(await self.stall())
+                await looks.pause()
+            return Outcome(await self.show())
+        phase = None if until == "over" else Phase(until)
+        while True:
+            state = await self.show()
+            if state.over if phase is None else state.reached(phase):
+                return Outcome(state, await self._n_dead(), await self.ending())
+            listener.hear(state.stall)
+            await looks.pause()
+
+    async def ending(self) -> Ending | None:
+        """Return whether and how it ends by itself; None from a server that knows of no such end."""
+        return await ending_of(self._gateway, self.id)
+
+    async def close_inputs(self) -> Ending:
+        """Say that no more events will come: it ends by itself once every event is settled.
+
+        Publishers that are open are refused from then on, and what was confirmed to them before is done. To close the
+        inputs again changes nothing.
+
+        Raises:
+            Refused: its tasks form a cycle, or make events without taking any, so nothing tells that all is settled.
+            AlreadyThere: somebody has ended it.
+        """
+        return await close_inputs(self._gateway, self.id)
+
+    async def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
+        """Have it end by itself once `n` events have arrived in its public output queues.
+
+        With `count_failures` a dead letter counts as one of them. Where it can, it finishes what is under way first.
+
+        Raises:
+            Refused: it has no public output queue.
+            AlreadyThere: it has ended.
+        """
+        wish = {"n": n, "count_failures": count_failures}
+        answer = await self._gateway.post(f"/workflows/{self.id}/expected-results", wish)
+        return Ending.model_validate(answer, extra="ignore")
+
+    async def finish(self) -> DeactivationAnswer:
+        """Say that all is done: workers stop, queues are retired.
+
+        Raises:
+            AlreadyThere: it was ended before.
+        """
+        return await self._end("finished")
+
+    async def abort(self) -> DeactivationAnswer:
+        """Stop it as it stands.
+
+        Raises:
+            AlreadyThere: it was ended before.
+        """
+        return await self._end("abort")
+
+    async def _end(self, action: str) -> DeactivationAnswer:
+        try:
+            answer = await self._gateway.post(f"/workflows/{self.id}/actions/{action}", {})
+        except NotThere as error:
+            # One that was ended has the same answer as one that there is not.
+            if (ended := (await self._workflow()).deactivated) is None:
+                raise
+            raise AlreadyThere(
+                f"workflow {self.id} is already {ended.lower()}", hint=f"see how it ended: ewms workflow show {self.id}"
+            ) from error
+        return DeactivationAnswer.model_validate(answer, extra="ignore")
+
+    async def _active(self) -> bool:
+        if profiles := await public_profiles(self._gateway, self.id):
+            return all(profile.is_activated for profile in profiles)
+        # Private queues are shown to nobody; taskforces wait for them.
+        return all(taskforce.phase is not Phase.PRE_MQ_ACTIVATION for taskforce in (await self.show()).taskforces)
+
+    async def _workflow(self) -> Workflow:
+        return Workflow.model_validate(await self._gateway.get(f"/workflows/{self.id}"), extra="ignore")
+
+    async def _n_dead(self) -> int | None:
+        try:
+            return (await self.depths()).n_dead
+        except NotThere:
+            return None
+
+    async def _all(self, noun: str, key: str, model: type[Model]) -> list[Model]:
+        return await query_all(self._gateway, noun, key, model, {"workflow_id": self.id})
+
+
+class _Listener:
+    """Tells of a workflow's stalls what is new, or fails at the first."""
+
+    def __init__(self, workflow: WorkflowId, on_notice: Callable[[str], None], *, fail: bool) -> None:
+        self._workflow = workflow
+        self._on_notice = on_notice
+        self._fail = fail
+        self._notices = StallNotices(workflow)
+
+    def hear(self, stall: Stall | None) -> None:
+        """Take in the latest that was seen.
+
+        Raises:
+            RunStalled: the workflow is stalled, and that is a failure.
+        """
+        if stall is not None and self._fail:
+            raise stalled_error(self._workflow, stall)
+        if news := self._notices.news(stall):
+            self._on_notice(news)

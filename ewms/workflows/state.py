@@ -1,0 +1,174 @@
+"""A workflow as the server tells it at one moment, and what follows from that. (core)"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ewms.errors import Aborted, DoneWithFailures, OutcomeFailed
+from schemas.api import Stall
+from schemas.endings import Completion, Ending
+from schemas.objects import TaskDirective, Taskforce, Workflow
+from schemas.phases import WANTED, Deactivated, Phase
+from schemas.statuses import JobStatus
+
+#: The order in which a taskforce that is wanted goes on.
+_ROAD = (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A workflow with its task directives and taskforces."""
+
+    workflow: Workflow
+    task_directives: Sequence[TaskDirective]
+    taskforces: Sequence[Taskforce]
+    #: Why its work waits in vain; None: it does not.
+    stall: Stall | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it will run any more."""
+        return self.workflow.deactivated is not None and all(is_over(taskforce) for taskforce in self.taskforces)
+
+    @property
+    def phases(self) -> dict[str, int]:
+        """Return how many taskforces stand in each phase, in the phases' own order."""
+        counts = Counter(taskforce.phase for taskforce in self.taskforces)
+        return {str(phase): counts[phase] for phase in Phase if counts[phase]}
+
+    @property
+    def workers(self) -> dict[str, dict[str, int]]:
+        """Return the compound statuses of all taskforces, added up."""
+        return summed(taskforce.compound_statuses for taskforce in self.taskforces)
+
+    @property
+    def task_errors(self) -> dict[str, int]:
+        """Return the most frequent errors of all taskforces, the most frequent first."""
+        counts: Counter[str] = Counter()
+        for taskforce in self.taskforces:
+            counts.update(taskforce.top_task_errors)
+        return dict(counts.most_common())
+
+    def reached(self, phase: Phase) -> bool:
+        """Say whether every taskforce is in `phase` or past it.
+
+        Raises:
+            OutcomeFailed: one has left the road to it and will not get there.
+        """
+        if phase in _ROAD:
+            lost = [t for t in self.taskforces if t.phase not in WANTED and not _passed(t, phase)]
+            if lost:
+                names = ", ".join(t.taskforce_uuid for t in lost)
+                raise OutcomeFailed([f"ended before {phase}: {names}"])
+            return all(t.phase not in WANTED or _ROAD.index(t.phase) >= _ROAD.index(phase) for t in self.taskforces)
+        return all(t.phase == phase or is_over(t) for t in self.taskforces)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in the words of the REST API: the body that `POST /workflows` answers with."""
+        return {
+            "workflow": self.workflow.model_dump(mode="json"),
+            "task_directives": [task.model_dump(mode="json") for task in self.task_directives],
+            "taskforces": [taskforce.model_dump(mode="json") for taskforce in self.taskforces],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a workflow ended."""
+
+    state: State
+    #: Events in the dead-letter queue; None where the queues are gone already.
+    n_dead: int | None = None
+    #: How it ended by itself; None where the server does not tell.
+    ending: Ending | None = None
+
+    @property
+    def word(self) -> str:
+        """Return one word, or a few, for how it ended."""
+        if self.ending is not None and self.ending.completion is not None:
+            return self.ending.completion
+        return str(self.state.workflow.deactivated or "over").lower()
+
+    @property
+    def _ended_with_failures(self) -> bool:
+        """Whether it ended so by itself; dead letters that are discarded later do not change it."""
+        return self.ending is not None and self.ending.completion is Completion.DONE_WITH_FAILURES
+
+    def problems(self) -> list[str]:
+        """Return what went wrong, one sentence each; empty for a success."""
+        found = []
+        if self.state.workflow.deactivated is Deactivated.ABORTED:
+            found.append(f"{self.state.workflow.workflow_id} was aborted")
+        if self.n_dead:
+            found.append(f"{self.n_dead} event(s) are dead letters")
+        elif self._ended_with_failures:
+            n_then = self.ending.n_dead if self.ending is not None else None
+            found.append(f"{n_then or 'some'} event(s) were dead letters when it ended")
+        if self.ending is not None and self.ending.completion is Completion.DONE:
+            # What failed on the way was tried again, and succeeded.
+            return found
+        for error, n in self.state.task_errors.items():
+            found.append(f"{n} worker(s): {error}")
+        return found
+
+    def raise_for_failures(self) -> "Outcome":
+        """Return self.
+
+        Raises:
+            Aborted: somebody stopped it.
+            DoneWithFailures: some events are dead letters.
+            OutcomeFailed: something else went wrong.
+        """
+        if not (problems := self.problems()):
+            return self
+        if self.state.workflow.deactivated is Deactivated.ABORTED:
+            raise Aborted(problems)
+        if self.n_dead or self._ended_with_failures:
+            listed = f"ewms dlq list {self.state.workflow.workflow_id}"
+            raise DoneWithFailures(problems, hint=f"see what failed, and why: {listed}")
+        raise OutcomeFailed(problems)
+
+
+def is_over(taskforce: Taskforce) -> bool:
+    """Say whether `taskforce` has left HTCondor, or never came there and is not wanted any more (ruling 9)."""
+    return taskforce.phase is Phase.CONDOR_COMPLETE or (
+        taskforce.phase is Phase.PENDING_STOPPER and taskforce.cluster_id is None
+    )
+
+
+def waiting(state: State) -> list[Taskforce]:
+    """Return the taskforces that wait for a TMS, or for a first slot: those that can be stuck."""
+    phases = (Phase.PENDING_STARTER, Phase.PENDING_STOPPER, Phase.CONDOR_RM)
+    return [t for t in state.taskforces if (t.phase in phases and not is_over(t)) or _waits_for_a_slot(t)]
+
+
+def _waits_for_a_slot(taskforce: Taskforce) -> bool:
+    statuses = taskforce.compound_statuses
+    return taskforce.phase is Phase.CONDOR_SUBMIT and JobStatus.IDLE in statuses and JobStatus.RUNNING not in statuses
+
+
+def post_to_submitted_s(state: State) -> float | None:
+    """Return the time from the accepted request to the last taskforce's jobs in its schedd; None: not yet."""
+    times = []
+    for taskforce in state.taskforces:
+        moves = [c for c in taskforce.phase_change_log if c.target_phase is Phase.CONDOR_SUBMIT and c.was_successful]
+        if not moves:
+            return None
+        times.append(moves[0].timestamp)
+    return max(times) - state.workflow.timestamp if times else None
+
+
+def summed(statuses: "Sequence[Mapping[str, Mapping[str, int]]] | Any") -> dict[str, dict[str, int]]:
+    """Return compound statuses added up."""
+    total: dict[str, dict[str, int]] = {}
+    for compound in statuses:
+        for job, pilots in compound.items():
+            inner = total.setdefault(job, {})
+            for pilot, n in pilots.items():
+                inner[pilot] = inner.get(pilot, 0) + n
+    return total
+
+
+def _passed(taskforce: Taskforce, phase: Phase) -> bool:
+    return any(c.target_phase is phase and c.was_successful for c in taskforce.phase_change_log)

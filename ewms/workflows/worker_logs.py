@@ -1,0 +1,125 @@
+"""The workers' output, as their access point keeps it: which there is, and its bytes, a stretch at a time.
+
+WF-... , TK-... , TF-...  ──►  taskforces  ──►  their workers  ──►  0.out  0.err  1.out ...
+"""
+
+import re
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, ValidationError
+
+from ewms.errors import NotThere, ServerFailed
+from ewms.gateway.http import Gateway
+from ewms.workflows.taskforces import taskforces_of
+from schemas.ids import TASKFORCE_UUID
+from schemas.logs import LogFile, Stream
+from schemas.objects import Taskforce
+
+#: What a listing may name. A name becomes a path here and there, so no other is let through.
+_NAME = re.compile(r"([0-9]{1,7})\.(out|err)", re.ASCII)
+
+
+class _Listing(BaseModel):
+    logs: list[LogFile]
+    next_proc: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogInfo:
+    """One log: of which worker (HTCondor's ProcId in the taskforce's cluster), which stream, how long, how old."""
+
+    taskforce_uuid: str
+    worker: int
+    stream: Stream
+    n_bytes: int
+    modified_at: datetime
+
+    @property
+    def name(self) -> str:
+        """Return the log's name within its taskforce, which is a file name, too."""
+        return f"{self.worker}.{self.stream}"
+
+
+async def list_logs(
+    gateway: Gateway, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
+) -> list[LogInfo]:
+    """Return the logs of `id_`'s workers, or of those `workers`; by taskforce and worker.
+
+    Raises:
+        NotThere: there are no logs, or `id_` is not there; the hint says when there will be some.
+        Rejected: `id_` is no id.
+    """
+    taskforces = await taskforces_of(gateway, id_)
+    found = [
+        info
+        for taskforce in taskforces
+        for info in await _of_taskforce(gateway, taskforce.taskforce_uuid, workers)
+        if info.stream in streams
+    ]
+    if not found:
+        raise NotThere(_none_of(id_, workers), hint=_when(taskforces))
+    return found
+
+
+async def stretches(gateway: Gateway, log: LogInfo, *, tail: int | None = None) -> AsyncIterator[bytes]:
+    """Yield the bytes of `log`, 1 MiB at a time; with `tail` only its last `tail` bytes, 1 MiB at most.
+
+    A log that grows meanwhile is followed as far as it then goes.
+    """
+    path = f"/taskforces/{log.taskforce_uuid}/logs/{log.name}"
+    if tail is not None:
+        if tail > 0:
+            yield (await gateway.get_bytes(f"{path}?tail={tail}"))[0]
+        return
+    offset = 0
+    while True:
+        data, headers = await gateway.get_bytes(f"{path}?offset={offset}")
+        if data:
+            yield data
+        offset += len(data)
+        n_bytes = headers.get("X-EWMS-Log-Bytes", "")
+        if not data or not n_bytes.isdecimal() or offset >= int(n_bytes):
+            return
+
+
+async def _of_taskforce(gateway: Gateway, uuid: str, workers: Collection[int]) -> list[LogInfo]:
+    if not TASKFORCE_UUID.fullmatch(uuid):
+        raise ServerFailed(f"the server names a taskforce {uuid!r}, which is no id of one")
+    found: list[LogInfo] = []
+    first: int | None = min(workers, default=0)
+    while first is not None:
+        try:
+            page = _Listing.model_validate(await gateway.get(f"/taskforces/{uuid}/logs?first_proc={first}"))
+        except ValidationError as error:
+            raise ServerFailed(
+                f"the listing of {uuid}'s logs cannot be read", hint="is this an EWMS gateway?"
+            ) from error
+        for file in page.logs:
+            named = _NAME.fullmatch(file.name)
+            if named is None:
+                raise ServerFailed(f"the listing of {uuid}'s logs names {file.name!r}, which is no log's name")
+            if not workers or int(named[1]) in workers:
+                found.append(LogInfo(uuid, int(named[1]), Stream(named[2]), file.n_bytes, file.modified_at))
+        # A page that does not lead on would be asked for for ever.
+        onwards = page.next_proc if page.next_proc is not None and page.next_proc > first else None
+        first = None if onwards is None or (workers and onwards > max(workers)) else onwards
+    return found
+
+
+def _none_of(id_: str, workers: Collection[int]) -> str:
+    which = "" if not workers else " for worker " + ", ".join(str(worker) for worker in sorted(workers))
+    return f"{id_} has no logs{which}"
+
+
+def _when(taskforces: list[Taskforce]) -> str:
+    if not any(taskforce.worker_config.do_transfer_worker_stdouterr for taskforce in taskforces):
+        return (
+            "its request does not keep them: set worker_config.do_transfer_worker_stdouterr to true "
+            "(`keep_worker_logs=True` in Python) in the next one"
+        )
+    return (
+        "a worker's log is there once the worker has ended by itself, or has warned of something, a failed event for "
+        "one; it goes away with the taskforce's files, after ten days at the usual settings"
+    )

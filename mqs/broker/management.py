@@ -1,0 +1,173 @@
+"""The broker's management API: the policy of a vhost, and what AMQP does not tell of its queues.
+
+What it says of queues is some seconds old: a quorum queue reports its figures at a tick (`quorum_tick_interval`, 5 s).
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+
+from mqs.broker.owner_shares import handfuls, name_pattern
+from mqs.broker.traffic import Counters
+from runtime.amqp import full_jitter
+from runtime.telemetry import log
+from schemas.errors import Broken, Rejected, Unavailable
+
+_TIMEOUT_S = 10.0
+
+#: Asks for the figures that the queues report themselves instead of those that the API keeps a history of.
+_TOTALS = {"disable_stats": "true", "enable_queue_totals": "true"}
+
+#: The columns that say what was counted at a queue; with its name, since without one a queue without figures is `[]`.
+_COUNTERS = "name,message_stats.publish,message_stats.ack"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many events a queue held when it last reported."""
+
+    n_ready: int = 0
+    n_unacknowledged: int = 0
+    n_delayed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the vhost carries in all."""
+
+    n_bytes: int
+    n_connections: int
+    bytes_of: Mapping[str, int] = field(default_factory=dict)
+    counters_of: Mapping[str, Counters] = field(default_factory=dict)
+
+
+class Management:
+    """The management API as user `mqs`, for one vhost."""
+
+    def __init__(self, url: str, *, vhost: str) -> None:
+        # The broker is a neighbour: a proxy of the environment does not reach it, and must not see MQS's password.
+        self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+        self._vhost = quote(vhost, safe="")
+
+    async def version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:
+        """Return the broker's version; the API, which comes up some moments after AMQP, is waited for.
+
+        Raises:
+            Unavailable: it did not come.
+        """
+        deadline = asyncio.get_running_loop().time() + wait_s
+        attempt = 0
+        while True:
+            try:
+                text = (await self._get("/api/overview", {}))["rabbitmq_version"]
+                break
+            except Unavailable:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await asyncio.sleep(full_jitter(attempt, cap_s=2.0))
+                attempt += 1
+        return tuple(int(part) for part in text.split("-", maxsplit=1)[0].split(".") if part.isdigit())
+
+    async def set_policy(self, name: str, wanted: Mapping[str, Any]) -> None:
+        """Make `wanted` the policy `name` and see that it is.
+
+        One that is right already is left alone: to set it would make the broker visit every queue.
+
+        Raises:
+            Broken: the broker keeps something else.
+            Rejected: it refuses the policy.
+        """
+        path = f"/api/policies/{self._vhost}/{name}"
+        if _says(await self._get(path, {}, missing_ok=True), wanted):
+            return
+        await self._call("PUT", path, json=wanted)
+        if not _says(await self._get(path, {}), wanted):
+            raise Broken(f"the broker does not keep the policy {name}")
+        log.info("policy set", policy=name, definition=wanted["definition"])
+
+    async def totals(self, queues: Sequence[str] | None = None) -> dict[str, Totals]:
+        """Return what lies in `queues`, or in every queue of the vhost; those that have not reported are empty."""
+        path = f"/api/queues/{self._vhost}"
+        if queues is None:
+            return {queue["name"]: _totals(queue) for queue in await self._get(path, _TOTALS)}
+        found: dict[str, Totals] = {}
+        for names in handfuls(queues):
+            page = {"page": "1", "page_size": str(len(names)), "name": name_pattern(names), "use_regex": "true"}
+            answer = await self._get(path, {**_TOTALS, **page})
+            found |= {queue["name"]: _totals(queue) for queue in answer["items"]}
+        return found
+
+    async def load(self, *, connections: bool) -> Load:
+        """Return what the vhost carries, its connections only where asked. Costs the broker a look at every queue."""
+        columns = {"columns": f"{_COUNTERS},message_bytes"}
+        queues = await self._get(f"/api/queues/{self._vhost}", columns)
+        path = f"/api/vhosts/{self._vhost}/connections"
+        open_ones = await self._get(path, {"columns": "name"}) if connections else []
+        bytes_of = {queue["name"]: queue.get("message_bytes", 0) for queue in queues}
+        return Load(sum(bytes_of.values()), len(open_ones), bytes_of, _counters(queues))
+
+    async def counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
+        """Return what the broker counted at `queues`, or at every queue of the vhost; those without events are out."""
+        path = f"/api/queues/{self._vhost}"
+        if queues is None:
+            return _counters(await self._get(path, {"columns": _COUNTERS}))
+        found: dict[str, Counters] = {}
+        for names in handfuls(queues):
+            page = {"page": "1", "page_size": str(len(names)), "name": name_pattern(names), "use_regex": "true"}
+            answer = await self._get(path, {"columns": _COUNTERS, **page})
+            found |= _counters(answer["items"])
+        return found
+
+    async def policies(self) -> dict[str, Mapping[str, Any]]:
+        """Return the policies of the vhost by name."""
+        return {policy["name"]: policy for policy in await self._get(f"/api/policies/{self._vhost}", {})}
+
+    async def remove_policy(self, name: str) -> None:
+        """Delete a policy; one that is gone already is fine."""
+        await self._call("DELETE", f"/api/policies/{self._vhost}/{quote(name, safe='')}", missing_ok=True)
+        log.info("policy removed", policy=name)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _get(self, path: str, query: Mapping[str, str], *, missing_ok: bool = False) -> Any:
+        answer = await self._call("GET", path, params=query, missing_ok=missing_ok)
+        if answer.status_code == 404:
+            return None
+        try:
+            return answer.json()
+        except ValueError as error:
+            # Something in between answered in the API's place.
+            raise Unavailable("the broker's management API did not answer with JSON") from error
+
+    async def _call(self, method: str, path: str, *, missing_ok: bool = False, **what: Any) -> httpx2.Response:
+        try:
+            answer = await self._client.request(method, path, **what)
+        except httpx2.TransportError as error:
+            raise Unavailable(f"the broker's management API is away: {type(error).__name__}") from error
+        if answer.is_success or (missing_ok and answer.status_code == 404):
+            return answer
+        if answer.status_code >= 500:
+            raise Unavailable(f"the broker's management API answered {answer.status_code}")
+        raise Rejected(f"the broker's management API refused {method} {path}: {answer.status_code}", hint=answer.text)
+
+
+def _totals(queue: Mapping[str, Any]) -> Totals:
+    n_ready, n_unacknowledged = queue.get("messages_ready", 0), queue.get("messages_unacknowledged", 0)
+    # Delayed events are in the sum and have no figure of their own here.
+    n_delayed = max(0, queue.get("messages", 0) - n_ready - n_unacknowledged)
+    return Totals(n_ready, n_unacknowledged, n_delayed)
+
+
+def _counters(queues: Iterable[Mapping[str, Any]]) -> dict[str, Counters]:
+    counted = ((queue["name"], queue.get("message_stats")) for queue in queues)
+    return {name: Counters(stats.get("publish", 0), stats.get("ack", 0)) for name, stats in counted if stats}
+
+
+def _says(policy: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    return policy is not None and all(policy.get(name) == value for name, value in wanted.items())

@@ -1,0 +1,70 @@
+"""Which queues on the broker belong to no workflow any more, and when they go. (core)
+
+A queue of ours has a profile that is not retired, from before it is created until after it is deleted. One without has
+lost it (somebody has emptied the database), or was created by an existing message client, which declares its queue
+whenever it opens a channel, after its workflow was over. Neither can be reached by a new token.
+"""
+
+import re
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mqs.broker.topology import Doomed
+from schemas.ids import Mqid, WorkflowId
+from schemas.topology import POLICY_PATTERN, dead_exchange, dead_queue, event_exchange
+
+_EVENTS = re.compile(POLICY_PATTERN)
+_DEAD = dead_queue(WorkflowId(""))
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a queue without a profile is left alone, after it was first seen like that."""
+
+    #: When nothing is in it.
+    empty: timedelta = timedelta(hours=1)
+    #: When events are in it: the profile may come back, from a copy of the database.
+    full: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What follows from a look at the broker: what to delete, whom to remember and whom to forget."""
+
+    delete: tuple[str, ...] = ()
+    remember: tuple[str, ...] = ()
+    forget: tuple[str, ...] = ()
+
+
+def swept(
+    n_events: Mapping[str, int], known: Set[str], seen: Mapping[str, datetime], *, now: datetime, patience: Patience
+) -> Sweep:
+    """Return what to do about the queues on the broker, given how many events each holds.
+
+    `known` are those that belong to a workflow; `seen` are the orphans remembered, and since when.
+    """
+    orphans = {queue: n for queue, n in n_events.items() if is_ours(queue) and queue not in known}
+    delete = tuple(
+        queue
+        for queue, n in orphans.items()
+        if queue in seen and now - seen[queue] >= (patience.full if n else patience.empty)
+    )
+    remember = tuple(queue for queue in orphans if queue not in seen)
+    return Sweep(delete, remember, tuple(queue for queue in seen if queue not in orphans))
+
+
+def is_ours(queue: str) -> bool:
+    """Whether `queue` has a name that only MQS gives: others' queues on the vhost are theirs."""
+    return bool(_EVENTS.fullmatch(queue)) or queue.startswith(_DEAD)
+
+
+def doomed_orphans(queues: tuple[str, ...]) -> Doomed:
+    """Return what to delete for orphans `queues`: them, and the exchanges that lead to them."""
+    return Doomed(queues, tuple(map(_exchange, queues)))
+
+
+def _exchange(queue: str) -> str:
+    if queue.startswith(_DEAD):
+        return dead_exchange(WorkflowId(queue.removeprefix(_DEAD)))
+    return event_exchange(Mqid(queue))

@@ -1,0 +1,226 @@
+"""A workflow's exchanges, queues and bindings, and the policies of the vhost, as data. (core)
+
+    x.<mqid> (direct) ──<mqid>──► <mqid> (quorum) ··dead letters··► dead (headers) ──x-first-death-queue──┐
+    x.dead.<workflow> (direct) ──<workflow>──────────────────────────────────────────► dead.<workflow> ◄──┘
+                               ──attempts──────────────────────────────────────────► mqs.attempts (of all workflows)
+
+Who may publish is decided at an exchange, since AMQP checks nothing else on a publish: an exchange with one queue
+behind it is what makes a token good for one queue. The names are those of `schemas.topology`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from schemas.failures.attempts import ATTEMPTS_KEY, ATTEMPTS_QUEUE
+from schemas.ids import Mqid, WorkflowId
+from schemas.topology import (
+    DEAD_BINDING_HEADER,
+    DEAD_EXCHANGE,
+    DELIVERY_LIMIT,
+    POLICY_NAME,
+    POLICY_PATTERN,
+    RESULTS_POLICY_NAME,
+    RESULTS_POLICY_PATTERN,
+    dead_exchange,
+    dead_queue,
+    event_exchange,
+)
+
+#: The arguments of a queue of events are exactly these, because existing message clients declare a queue again
+#: with exactly these and are refused if others are in force. Everything else is the policy's.
+EVENT_QUEUE_ARGUMENTS: Mapping[str, Any] = {"x-queue-type": "quorum"}
+
+#: The policy leaves dead letters alone, and without a limit of its own the broker would drop a dead letter that was
+#: looked at and put back twenty times. Source: RabbitMQ 4.0 release notes, "Quorum queues: default delivery limit".
+NO_DELIVERY_LIMIT = -1
+DEAD_QUEUE_ARGUMENTS: Mapping[str, Any] = {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": NO_DELIVERY_LIMIT}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable exchange."""
+
+    name: str
+    kind: str = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable queue."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A way from an exchange into a queue."""
+
+    exchange: str
+    queue: str
+    key: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: What has to be declared one after the other; chains of different queues need no order among them.
+Chain = tuple[Exchange | Queue | Binding, ...]
+
+#: Where the pilots of all workflows report failed attempts. MQS takes them at once; while it is away the newest stay.
+ATTEMPTS = Queue(
+    ATTEMPTS_QUEUE,
+    {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": -1, "x-max-length": 100_000, "x-overflow": "drop-head"},
+)
+
+#: The vhost's own exchange, which every workflow's dead letters pass, and MQS's own queue.
+VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"), ATTEMPTS)
+
+
+def stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
+    """Return what makes the queues of a workflow: exchanges and queues, then bindings; in a stage nothing has an order.
+
+    Each is a chain of its own: what comes over several channels at once the broker writes together.
+    """
+    links = [link for chain in (dead_letter_chain(workflow_id), *map(queue_chain, mqids)) for link in chain]
+    return (
+        tuple((link,) for link in links if not isinstance(link, Binding)),
+        (
+            *((link,) for link in links if isinstance(link, Binding)),
+            *((dead_letter_binding(workflow_id, mqid),) for mqid in mqids),
+        ),
+    )
+
+
+def dead_letter_chain(workflow_id: WorkflowId) -> Chain:
+    """Return what collects the dead letters of a workflow."""
+    exchange, queue = dead_exchange(workflow_id), dead_queue(workflow_id)
+    return (
+        Exchange(exchange),
+        Queue(queue, DEAD_QUEUE_ARGUMENTS),
+        Binding(exchange, queue, key=workflow_id),
+        attempts_binding(workflow_id),
+    )
+
+
+def attempts_binding(workflow_id: WorkflowId) -> Binding:
+    """Return the way that reports of failed attempts take from the pilots of a workflow to MQS."""
+    return Binding(dead_exchange(workflow_id), ATTEMPTS_QUEUE, key=ATTEMPTS_KEY)
+
+
+def queue_chain(mqid: Mqid) -> Chain:
+    """Return what makes queue `mqid`, and the only way into it."""
+    exchange = event_exchange(mqid)
+    return (Exchange(exchange), Queue(mqid, EVENT_QUEUE_ARGUMENTS), way_in(mqid))
+
+
+def way_in(mqid: Mqid) -> Binding:
+    """Return the only way into queue `mqid`. Without it the broker gives back what is published for the queue."""
+    return Binding(event_exchange(mqid), mqid, key=mqid)
+
+
+def dead_letter_binding(workflow_id: WorkflowId, mqid: Mqid) -> Binding:
+    """Return the way that what dies in `mqid` takes to the dead letters of its workflow.
+
+    By the header that the broker itself writes when an event dies, not by routing key: a publisher's CC header adds
+    routing keys, and a key of another workflow among them would carry the event over there.
+    """
+    return Binding(
+        DEAD_EXCHANGE, dead_queue(workflow_id), arguments={"x-match": "all-with-x", DEAD_BINDING_HEADER: mqid}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """Names to delete from the broker. Bindings go with their queue."""
+
+    queues: tuple[str, ...]
+    exchanges: tuple[str, ...]
+
+
+def doomed(workflow_id: WorkflowId, mqids: Iterable[Mqid], *, with_dead_letters: bool) -> Doomed:
+    """Return what to delete for queues `mqids`, and for the workflow's dead letters if they go too."""
+    queues: list[str] = []
+    exchanges: list[str] = []
+    for mqid in mqids:
+        exchanges.append(event_exchange(mqid))
+        queues.append(mqid)
+    if with_dead_letters:
+        exchanges.append(dead_exchange(workflow_id))
+        queues.append(dead_queue(workflow_id))
+    return Doomed(tuple(queues), tuple(exchanges))
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """How far one queue may grow, and how long one event may stay with a consumer."""
+
+    max_events: int
+    max_bytes: int
+    consumer_timeout: timedelta
+    #: The n-th attempt of a failed event waits n times `retry_step`, at most `retry_max`.
+    retry_step: timedelta
+    retry_max: timedelta
+
+
+_RESULTS = re.compile(RESULTS_POLICY_PATTERN)
+
+
+def is_for_results(mqid: Mqid) -> bool:
+    """Return whether users take events from queue `mqid`, and no task does."""
+    return _RESULTS.fullmatch(mqid) is not None
+
+
+def policy(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = False) -> dict[str, Any]:
+    """Return the definition of the policy that governs the queues of events, or those `for_results`.
+
+    Results have no limit of deliveries: a user's program that lost its connection sixteen times has done nothing to
+    the events that it had on loan. Nor do they wait after such a loss.
+
+    `delayed_retry` is for brokers from 4.3.1 on; an older one refuses a policy with keys that it does not know.
+    Source: RabbitMQ documentation, "Quorum Queues": at-least-once dead-lettering needs `reject-publish`.
+    """
+    definition: dict[str, Any] = {
+        "dead-letter-exchange": DEAD_EXCHANGE,
+        "dead-letter-strategy": "at-least-once",
+        "overflow": "reject-publish",
+        "delivery-limit": NO_DELIVERY_LIMIT if for_results else DELIVERY_LIMIT,
+        "consumer-timeout": _milliseconds(limits.consumer_timeout),
+        "max-length": limits.max_events,
+        "max-length-bytes": limits.max_bytes,
+    }
+    if delayed_retry and not for_results:
+        # `failed` delays what was rejected; what was merely returned comes back at once.
+        definition |= {
+            "delayed-retry-type": "failed",
+            "delayed-retry-min": _milliseconds(limits.retry_step),
+            "delayed-retry-max": _milliseconds(limits.retry_max),
+        }
+    return definition
+
+
+def policy_documents(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, dict[str, Any]]:
+    """Return the policies by name, as the management API takes and shows them."""
+    return {
+        POLICY_NAME: _document(POLICY_PATTERN, 0, policy(limits, delayed_retry=delayed_retry)),
+        RESULTS_POLICY_NAME: _document(
+            RESULTS_POLICY_PATTERN, 1, policy(limits, delayed_retry=delayed_retry, for_results=True)
+        ),
+    }
+
+
+def full_policy_document(
+    limits: QueueLimits, pattern: str, *, delayed_retry: bool, for_results: bool
+) -> dict[str, Any]:
+    """Return the policy under which the queues of `pattern` take nothing more; else it is as before."""
+    definition = policy(limits, delayed_retry=delayed_retry, for_results=for_results) | {"max-length-bytes": 1}
+    return _document(pattern, 2, definition)
+
+
+def _document(pattern: str, priority: int, definition: dict[str, Any]) -> dict[str, Any]:
+    return {"pattern": pattern, "apply-to": "quorum_queues", "priority": priority, "definition": definition}
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return int(duration / timedelta(milliseconds=1))

@@ -1,0 +1,113 @@
+"""Keeps what has gone through queues across restarts of the broker; `mqs.broker.traffic` decides about it.
+
+Counts that are lower than before mean that the broker has restarted. An answer that was overtaken by a later one is
+lower, too, and must not be taken for that: it is left out.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from mqs.broker.data_vhost import Broker
+from mqs.broker.traffic import Counters, Traffic, after_count
+from runtime.kernel.decision import Decision, Insert, Update
+from runtime.kernel.store import Store, Transaction
+from schemas.documents import Collection
+from schemas.ids import MQID
+
+#: Documents that one transaction writes.
+_MOST_AT_ONCE = 500
+
+
+class TrafficBook:
+    """What has gone through each queue, as far as it was looked at."""
+
+    def __init__(self, store: Store, broker: Broker) -> None:
+        self._store = store
+        self._broker = broker
+        #: As it lies in the database.
+        self._kept: dict[str, Traffic] = {}
+        #: Until when, on the loop's clock, what is kept of a queue may have been counted.
+        self._counted_until_s: dict[str, float] = {}
+        self._turn = asyncio.Lock()
+
+    async def look(self, queues: Sequence[str]) -> dict[str, Traffic]:
+        """Return what has gone through `queues`.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        began_s = _now_s()
+        counters = await self._broker.counters(queues)
+        await self._load(queues)
+        # The broker says nothing of a queue that has had no event in this life of the broker.
+        return {
+            queue: after_count(kept, counters[queue]) if queue in counters and self._is_news(queue, began_s) else kept
+            for queue, kept in ((queue, self._kept.get(queue, Traffic())) for queue in queues)
+        }
+
+    async def keep(self, counters: Mapping[str, Counters], *, began_s: float) -> None:
+        """Write down what the broker has counted, by queue; other queues than those of events are left out.
+
+        `began_s` is when the broker was asked, on the loop's clock.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        until_s = _now_s()
+        async with self._turn:
+            await self._keep({q: c for q, c in counters.items() if MQID.fullmatch(q) and self._is_news(q, began_s)})
+            self._counted_until_s |= dict.fromkeys(counters, until_s)
+
+    async def _keep(self, counters: Mapping[str, Counters]) -> None:
+        await self._load(counters)
+        moved = {
+            queue: after
+            for queue, counted in counters.items()
+            if (after := after_count(self._kept.get(queue, Traffic()), counted)) != self._kept.get(queue)
+        }
+        for some in _parts(list(moved)):
+            await self._write({queue: moved[queue] for queue in some})
+
+    def forget(self, queues: Iterable[str]) -> None:
+        """Keep in memory only what is known of `queues`; the documents go by their age."""
+        here = set(queues)
+        self._kept = {queue: traffic for queue, traffic in self._kept.items() if queue in here}
+        self._counted_until_s = {queue: at_s for queue, at_s in self._counted_until_s.items() if queue in here}
+
+    def _is_news(self, queue: str, began_s: float) -> bool:
+        """Return whether an answer to a question of `began_s` cannot be older than what is kept."""
+        return began_s >= self._counted_until_s.get(queue, began_s)
+
+    async def _load(self, queues: Iterable[str]) -> None:
+        unknown = [queue for queue in queues if queue not in self._kept]
+        for some in _parts(unknown):
+            for document in await self._store.find(Collection.MQ_TRAFFIC, {"_id": {"$in": some}}):
+                self._kept[document["_id"]] = Traffic(Counters(**document["before"]), Counters(**document["now"]))
+
+    async def _write(self, moved: Mapping[str, Traffic]) -> None:
+        async def step(tx: Transaction) -> Decision:
+            now = datetime.now(UTC)
+            known = await tx.find(Collection.MQ_TRAFFIC, {"_id": {"$in": list(moved)}}, projection={"_id": 1})
+            there = {document["_id"] for document in known}
+            return Decision(
+                tuple(
+                    Update(Collection.MQ_TRAFFIC, queue, set={**asdict(traffic), "seen_at": now})
+                    if queue in there
+                    else Insert(Collection.MQ_TRAFFIC, {"_id": queue, **asdict(traffic), "seen_at": now})
+                    for queue, traffic in moved.items()
+                )
+            )
+
+        await self._store.transact(step)
+        self._kept |= moved
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _parts(queues: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(queues), _MOST_AT_ONCE):
+        yield queues[start : start + _MOST_AT_ONCE]

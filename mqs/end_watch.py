@@ -1,0 +1,193 @@
+"""Looks at the queues of workflows that are to end by themselves, and tells WMS when it is time.
+
+What it sees stays in memory: a process that starts anew looks anew. What is decided stands in `mqs.quiescence` and
+`mqs.groups.endings`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from mqs.broker.data_vhost import Broker
+from mqs.broker.traffic import n_arrived
+from mqs.broker.traffic_book import TrafficBook
+from mqs.groups import endings, repository
+from mqs.groups.lifecycle import UNCHANGED, Outcome
+from mqs.groups.repository import Found
+from mqs.groups.requests import Groups
+from mqs.quiescence import Watch, after_look
+from runtime.failpoints import failpoint
+from runtime.kernel.decision import Decision
+from runtime.kernel.store import Store, Transaction
+from runtime.telemetry import counter, log
+from schemas.documents import MQGroupDocument
+from schemas.errors import EWMSError
+from schemas.ids import WorkflowId
+from schemas.topology import dead_queue
+
+_drained = counter("mqs_groups_drained_total", "Groups of queues whose workflow had nothing left to do.")
+
+#: How many groups are looked at at a time.
+_N_AT_ONCE = 4
+
+#: A workflow with work left is looked at more and more seldom, up to this.
+_LONGEST_PAUSE_S = 10.0
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one group between looks."""
+
+    watch: Watch
+    #: When it is looked at next, on the loop's clock, and the pause that led to it.
+    look_at_s: float = 0.0
+    pause_s: float = field(default=0.0)
+
+
+class Closer:
+    """One loop over the groups that are to end."""
+
+    def __init__(
+        self, store: Store, broker: Broker, groups: Groups, book: TrafficBook, *, settle_s: float, look_s: float
+    ) -> None:
+        """`settle_s` is how old a queue's report may be; `look_s` is how often is looked at least."""
+        self._store = store
+        self._broker = broker
+        self._groups = groups
+        self._book = book
+        self._settle_s = settle_s
+        self._look_s = look_s
+        self._seen: dict[WorkflowId, _Seen] = {}
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._loop = asyncio.create_task(self._run(), name="closer")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+
+    async def look(self) -> None:
+        """Look once at every group whose time has come.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        groups = {group.workflow_id: group for group in await repository.ending(self._store)}
+        self._seen = {name: seen for name, seen in self._seen.items() if name in groups}
+        slots = asyncio.Semaphore(_N_AT_ONCE)
+
+        async def one(group: MQGroupDocument) -> None:
+            async with slots:
+                await self._try_look(group)
+
+        await asyncio.gather(*map(one, groups.values()))
+
+    async def _try_look(self, group: MQGroupDocument) -> None:
+        now_s = _now_s()
+        seen = self._seen.get(group.workflow_id)
+        if seen is None or seen.watch.rev != group.rev:
+            seen = self._seen[group.workflow_id] = _Seen(Watch(group.rev))
+        if now_s < seen.look_at_s:
+            return
+        before = seen.watch
+        try:
+            found = await repository.find(self._store, group.workflow_id)
+            if found.group is None or found.group.rev != group.rev:
+                return
+            if endings.expects_results(group):
+                await self._count_results(found, group)
+            if endings.is_replaying(group, _now()):
+                seen.watch = Watch(group.rev)
+            elif endings.is_closing(group):
+                await self._look_at_levels(found, group, seen)
+        except EWMSError as error:
+            # What was seen before may be of another broker's life.
+            seen.watch = Watch(group.rev)
+            log.info("not seen whether a workflow is done", workflow_id=group.workflow_id, reason=error.reason)
+        is_near = seen.watch.level > before.level or seen.watch.seen_at_s is not None
+        seen.pause_s = self._look_s if is_near else min(max(self._look_s, 1.25 * seen.pause_s), _LONGEST_PAUSE_S)
+        seen.look_at_s = _now_s() + seen.pause_s
+
+    async def _look_at_levels(self, found: Found, group: MQGroupDocument, seen: _Seen) -> None:
+        while seen.watch.level < len(group.levels):
+            if inputs := endings.inputs_to_shut(group, found.profiles, seen.watch.level):
+                await self._groups.shut(group.workflow_id, inputs)
+                # The group has changed, so the watch begins anew.
+                return
+            began_at_s = _now_s()
+            epoch, counts = await self._broker.counts_of_one_life(group.levels[seen.watch.level])
+            before = seen.watch
+            seen.watch = after_look(
+                before,
+                is_empty=not any(count.n_events for count in counts.values()),
+                epoch=epoch,
+                began_at_s=began_at_s,
+                at_s=_now_s(),
+                settle_s=self._settle_s,
+            )
+            if seen.watch.level == before.level:
+                return
+        await self._drain(group, seen.watch)
+
+    async def _drain(self, group: MQGroupDocument, watch: Watch) -> None:
+        n_dead = await self._n_dead(group)
+        outcome = await self._record(group, lambda found: endings.drained(found, watch.rev, n_dead, now=_now()))
+        if outcome.group is not None:
+            _drained.inc()
+            log.info("every event is settled", workflow_id=group.workflow_id, n_dead=n_dead)
+            failpoint("mqs.drained")
+
+    async def _count_results(self, found: Found, group: MQGroupDocument) -> None:
+        mqids = [profile.mqid for profile in found.profiles if profile.is_public and profile.is_output]
+        began_s = _now_s()
+        traffic = await self._book.look(mqids)
+        # After the traffic, and the dead letters with them.
+        counts = await self._broker.counts(mqids)
+        arrived = {mqid: n_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
+        await self._book.keep({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)
+        n_dead = (
+            await self._n_dead(group) if group.counts_dead or sum(arrived.values()) >= (group.n_expected or 0) else 0
+        )
+        await self._record(
+            group,
+            lambda stored: endings.results_arrived(stored, arrived, n_dead, found.profiles, now=_now()),
+        )
+
+    async def _n_dead(self, group: MQGroupDocument) -> int:
+        counts = await self._broker.counts([dead_queue(group.workflow_id)])
+        return sum(count.n_events for count in counts.values())
+
+    async def _record(self, group: MQGroupDocument, decide: Callable[[MQGroupDocument], Outcome]) -> Outcome:
+        outcome = UNCHANGED
+
+        async def step(tx: Transaction) -> Decision:
+            nonlocal outcome
+            found = await repository.find(tx, group.workflow_id)
+            outcome = UNCHANGED if found.group is None else decide(found.group)
+            return Decision(repository.changes(found, outcome), outcome.events)
+
+        await self._store.transact(step)
+        return outcome
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.look()
+            except EWMSError as error:
+                log.warning("ends not looked at", reason=error.reason)
+            except Exception:  # noqa: BLE001 - no workflow would end by itself without this loop
+                log.exception("ends not looked at")
+            await asyncio.sleep(self._look_s)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

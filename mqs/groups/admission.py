@@ -1,0 +1,155 @@
+"""May this group of queues be activated now? (core)
+
+Groups that ask are taken by priority, then age; waiting raises the priority, so that nobody waits for ever behind a
+stream of more important ones. A group that does not fit waits and smaller ones may pass it, but not without end:
+after `patience` it is served before everything behind it, and what is released is kept for it. An owner that has as
+many queues as one owner may have waits until some of its own go; nothing is kept for it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from schemas.ids import WorkflowId
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the broker is allowed to carry. None: no limit. A limit that is reached holds back every new group."""
+
+    max_queues: int | None = None
+    max_bytes: int | None = None
+    max_connections: int | None = None
+    #: Queues of one owner: a user, or another site.
+    max_owner_queues: int | None = None
+    #: Bytes of events of one owner; over it its queues are full (`mqs.broker.owner_shares`).
+    max_owner_bytes: int | None = None
+    #: How long a group waits for one more point of priority.
+    aging: timedelta = timedelta(minutes=1)
+    #: How long smaller groups may pass one that does not fit.
+    patience: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the broker carries: queues by our own books, the others as it counted them last."""
+
+    n_queues: int = 0
+    n_bytes: int = 0
+    n_connections: int = 0
+    #: Queues by owner, at least of those that ask.
+    n_queues_of: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """A group that asks for its queues."""
+
+    workflow_id: WorkflowId
+    n_queues: int
+    priority: int
+    asked_at: datetime
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The group's queues may be created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """So many queues have to go before a group that waits finds room: of `owner`, None: of anybody."""
+
+    n_queues: int
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The group has to wait, and why. Without a `shortage` no queue that goes would help."""
+
+    reason: str
+    shortage: Shortage | None = None
+
+
+Verdict = Admitted | Deferred
+
+
+@dataclass(slots=True)
+class _Missing:
+    """Adds up what those that wait lack together, so that no room is counted for two of them."""
+
+    n_wanted: int = 0
+    n_missing: int = 0
+
+    def add(self, n_queues: int, n_free: int) -> int:
+        """Return how many more have to go where a further group wants `n_queues` and `n_free` are free."""
+        self.n_wanted += n_queues
+        n_more = max(0, self.n_wanted - n_free) - self.n_missing
+        self.n_missing += max(0, n_more)
+        return max(0, n_more)
+
+
+def rank(applicant: Applicant, *, aging: timedelta, now: datetime) -> tuple[float, datetime, WorkflowId]:
+    """Return the sort key of `applicant`: smallest first served."""
+    waited = max(now - applicant.asked_at, timedelta())
+    return (-(applicant.priority + waited // aging), applicant.asked_at, applicant.workflow_id)
+
+
+def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now: datetime) -> dict[WorkflowId, Verdict]:
+    """Return what is decided for each of `applicants` if all are looked at together, in the order of service."""
+    decided: dict[WorkflowId, Verdict] = {}
+    pressure = _pressure(usage, budget)
+    n_queues = usage.n_queues
+    of_owner = dict(usage.n_queues_of)
+    missing, missing_of = _Missing(), defaultdict[str, _Missing](_Missing)
+    kept_for: Applicant | None = None
+    for applicant in sorted(applicants, key=lambda a: rank(a, aging=budget.aging, now=now)):
+        verdict: Verdict
+        n_free = (budget.max_queues or 0) - n_queues
+        if pressure:
+            verdict = Deferred(pressure)
+        elif budget.max_queues is not None and applicant.n_queues > budget.max_queues:
+            # It holds nobody up: no release could ever make room for it.
+            verdict = Deferred(
+                f"it needs {applicant.n_queues} queues, and the broker's budget is {budget.max_queues} in all"
+            )
+        elif (
+            budget.max_owner_queues is not None
+            and applicant.n_queues + of_owner.get(applicant.owner, 0) > budget.max_owner_queues
+        ):
+            n_of_owner = of_owner.get(applicant.owner, 0)
+            reason = (
+                f"it needs {applicant.n_queues} queues; its owner has {n_of_owner}, "
+                f"and may have {budget.max_owner_queues}"
+            )
+            n_more = 0
+            if applicant.n_queues <= budget.max_owner_queues:
+                n_more = missing_of[applicant.owner].add(applicant.n_queues, budget.max_owner_queues - n_of_owner)
+            verdict = Deferred(reason, Shortage(n_more, applicant.owner) if n_more else None)
+        elif kept_for is not None:
+            n_more = missing.add(applicant.n_queues, n_free)
+            reason = f"room on the broker is kept for {kept_for.workflow_id}, which has waited longer"
+            verdict = Deferred(reason, Shortage(n_more) if n_more else None)
+        elif budget.max_queues is not None and n_queues + applicant.n_queues > budget.max_queues:
+            n_more = missing.add(applicant.n_queues, n_free)
+            reason = f"it needs {applicant.n_queues} queues, more than the broker's budget has left"
+            verdict = Deferred(reason, Shortage(n_more) if n_more else None)
+            if now - applicant.asked_at >= budget.patience:
+                kept_for = applicant
+        else:
+            n_queues += applicant.n_queues
+            of_owner[applicant.owner] = of_owner.get(applicant.owner, 0) + applicant.n_queues
+            verdict = Admitted()
+        decided[applicant.workflow_id] = verdict
+    return decided
+
+
+def _pressure(usage: Usage, budget: Budget) -> str:
+    if budget.max_bytes is not None and usage.n_bytes >= budget.max_bytes:
+        return f"the broker holds {usage.n_bytes} bytes of events, and its budget is {budget.max_bytes}"
+    if budget.max_connections is not None and usage.n_connections >= budget.max_connections:
+        return f"the broker has {usage.n_connections} connections, and its budget is {budget.max_connections}"
+    return ""

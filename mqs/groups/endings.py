@@ -1,0 +1,99 @@
+"""A group of queues whose workflow is to end by itself. (core)
+
+WMS's wish ──► the way into public inputs is closed ──► `mqs.quiescence`: level after level is empty ──► drained
+          └──► `mqs.broker.traffic`: as many results as expected have arrived ──► told
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from mqs.groups.lifecycle import UNCHANGED, Outcome
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.events import Payload, QueuesDrained, ResultsArrived, WorkflowEnding
+from schemas.ids import Mqid
+
+
+def wished(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> Outcome:
+    """Return the group with what WMS says of the workflow's end. A repetition is answered again, and changes nothing.
+
+    A wish that overtakes the request for queues is lost; WMS repeats it.
+    """
+    if group is None or group.state not in (GroupState.RESERVED, GroupState.ACTIVE):
+        return UNCHANGED
+    if event.number <= group.ending_number:
+        return Outcome(events=_told_already(group))
+    fields: dict[str, Any] = {
+        "ending_number": event.number,
+        "n_expected": event.n_expected,
+        "counts_dead": event.counts_dead,
+        "is_ending": True,
+    }
+    if (event.n_expected, event.counts_dead) != (group.n_expected, group.counts_dead):
+        fields["results_arrived_at"] = None
+    if event.is_closed:
+        fields |= {"closed_at": group.closed_at or now, "levels": event.levels}
+    return Outcome(group.model_copy(update=fields))
+
+
+def inputs_to_shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], level: int) -> tuple[Mqid, ...]:
+    """Return the public inputs on `level` whose way in is to be closed, now that all levels before are empty for good.
+
+    Those that tasks publish onto have the same way in for tasks as for users, so they keep it until their turn comes.
+    """
+    here = set(group.levels[level])
+    return tuple(p.mqid for p in profiles if p.mqid in here and p.is_public and p.shut_at is None)
+
+
+def results_arrived(
+    group: MQGroupDocument,
+    arrived: Mapping[Mqid, int],
+    n_dead: int,
+    profiles: Sequence[MQProfileDocument],
+    *,
+    now: datetime,
+) -> Outcome:
+    """Return what follows from `arrived`, how many events each queue has ever got: nothing while some are missing."""
+    n_results = sum(arrived.get(profile.mqid, 0) for profile in profiles if profile.is_public and profile.is_output)
+    n = n_results + (n_dead if group.counts_dead else 0)
+    if not expects_results(group) or n < (group.n_expected or 0):
+        return UNCHANGED
+    event = ResultsArrived(workflow_id=group.workflow_id, n_results=n_results, n_dead=n_dead)
+    after = group.model_copy(update={"results_arrived_at": now, "n_results": n_results, "n_dead": n_dead})
+    return Outcome(after, events=(event,))
+
+
+def drained(group: MQGroupDocument, rev: int, n_dead: int, *, now: datetime) -> Outcome:
+    """Return the group as drained, if nothing has happened to it since the watch began at `rev`."""
+    if group.rev != rev or not is_closing(group) or is_replaying(group, now):
+        return UNCHANGED
+    after = group.model_copy(update={"drained_at": now, "n_dead": n_dead, "is_ending": False})
+    return Outcome(after, events=(QueuesDrained(workflow_id=group.workflow_id, n_dead=n_dead),))
+
+
+def is_replaying(group: MQGroupDocument, now: datetime) -> bool:
+    """Say whether dead letters may be on their way back into queues of `group`."""
+    return group.replaying_until is not None and now < group.replaying_until
+
+
+def is_closing(group: MQGroupDocument) -> bool:
+    """Say whether the queues of `group` are to be watched until they are drained."""
+    return group.state is GroupState.ACTIVE and group.closed_at is not None and group.drained_at is None
+
+
+def expects_results(group: MQGroupDocument) -> bool:
+    """Say whether results of `group` are to be counted: more are expected than have arrived."""
+    return (
+        group.state is GroupState.ACTIVE
+        and group.n_expected is not None
+        and group.results_arrived_at is None
+        and group.drained_at is None
+    )
+
+
+def _told_already(group: MQGroupDocument) -> tuple[Payload, ...]:
+    if group.drained_at is not None:
+        return (QueuesDrained(workflow_id=group.workflow_id, n_dead=group.n_dead),)
+    if group.results_arrived_at is not None:
+        return (ResultsArrived(workflow_id=group.workflow_id, n_results=group.n_results, n_dead=group.n_dead),)
+    return ()

@@ -1,0 +1,138 @@
+"""A group of queues and a stimulus become the group's next state and events to send. (core)
+
+             requested                        activated
+    (none) ────────────► reserved ────────────────────────────► active
+                            │  admitted ↺, deferred ↺             │ over
+                            │ over                                ▼
+                            │        (admitted: queues may exist) retiring
+                            └──────────────► retired ◄────────────┘ the last queue is gone
+
+`mqs.groups.broker_steps` says what each state needs done on the broker, `mqs.groups.retirement` is the way out.
+Whatever comes late or twice changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mqs.groups.admission import Admitted, Deferred, Verdict
+from mqs.groups.broker_steps import Rules
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stimulus makes of a group. Nothing at all is the outcome of what comes late or twice."""
+
+    #: The group as it becomes; None: as it is.
+    group: MQGroupDocument | None = None
+    #: The profiles that are new or changed.
+    profiles: tuple[MQProfileDocument, ...] = ()
+    events: tuple[Payload, ...] = ()
+
+
+UNCHANGED = Outcome()
+
+
+def requested(
+    group: MQGroupDocument | None, event: WorkflowRequested, verdict: Verdict, *, now: datetime, rules: Rules
+) -> Outcome:
+    """Return what a workflow's wish for queues leads to.
+
+    A repetition is answered again, and changes nothing but the list of schedds: workers added later may bring one.
+    """
+    if group is None:
+        return _reserved(event, verdict, now, rules)
+    events: tuple[Payload, ...] = ()
+    if group.state is GroupState.ACTIVE:
+        events = (QueuesActivated(workflow_id=group.workflow_id),)
+    elif group.state is GroupState.RESERVED and group.admitted_at is None:
+        events = (QueuesDeferred(workflow_id=group.workflow_id, reason=group.deferred),)
+    new = [schedd for schedd in event.schedds if schedd not in group.schedds]
+    if new and group.state in (GroupState.RESERVED, GroupState.ACTIVE):
+        return Outcome(group.model_copy(update={"schedds": [*group.schedds, *new]}), events=events)
+    return Outcome(events=events)
+
+
+def reconsidered(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rules: Rules) -> Outcome:
+    """Return what a new verdict makes of a group that waits. WMS hears of the end of the wait by the activation."""
+    if group.state is not GroupState.RESERVED or group.admitted_at is not None:
+        return UNCHANGED
+    match verdict:
+        case Admitted():
+            return Outcome(group.model_copy(update={"admitted_at": now, "deferred": "", "wake_at": now + rules.retry}))
+        case Deferred(reason):
+            return Outcome(group.model_copy(update={"deferred": reason, "wake_at": now + rules.defer}))
+
+
+def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules) -> Outcome:
+    """Return the group once its queues exist. If the workflow was over in the meantime, nothing: they go again."""
+    if group.state is not GroupState.RESERVED or group.admitted_at is None:
+        return UNCHANGED
+    return Outcome(
+        group.model_copy(
+            update={
+                "state": GroupState.ACTIVE,
+                "criteria": {"priority": group.priority},
+                "activated_at": now,
+                "wake_at": now + rules.remind,
+            }
+        ),
+        tuple(profile.model_copy(update={"is_activated": True}) for profile in profiles),
+        (QueuesActivated(workflow_id=group.workflow_id),) if group.owner else (),
+    )
+
+
+def reminded(group: MQGroupDocument, *, now: datetime, rules: Rules) -> Outcome:
+    """Return what tells WMS again of an active group, in case that the end of its workflow was lost on the way."""
+    if group.state is not GroupState.ACTIVE:
+        return UNCHANGED
+    return Outcome(
+        group.model_copy(update={"wake_at": now + rules.remind}),
+        events=(QueuesActivated(workflow_id=group.workflow_id),),
+    )
+
+
+def held(group: MQGroupDocument | None) -> int:
+    """Return how many queues of the broker's budget `group` holds."""
+    if group is None or group.admitted_at is None or group.state is GroupState.RETIRED:
+        return 0
+    return group.n_queues
+
+
+def n_queues_of(event: WorkflowRequested) -> int:
+    """Return how many queues a workflow asks for: its own, and the one for its dead letters."""
+    return len(event.queues) + 1
+
+
+def _reserved(event: WorkflowRequested, verdict: Verdict, now: datetime, rules: Rules) -> Outcome:
+    admitted = isinstance(verdict, Admitted)
+    group = MQGroupDocument(
+        workflow_id=event.workflow_id,
+        timestamp=now.timestamp(),
+        priority=event.priority,
+        owner=event.owner,
+        projects=event.projects,
+        schedds=event.schedds,
+        n_queues=n_queues_of(event),
+        admitted_at=now if admitted else None,
+        deferred="" if isinstance(verdict, Admitted) else verdict.reason,
+        wake_at=now + (rules.retry if admitted else rules.defer),
+    )
+    profiles = tuple(
+        MQProfileDocument(
+            mqid=queue.mqid,
+            workflow_id=event.workflow_id,
+            timestamp=group.timestamp,
+            alias=queue.alias,
+            is_public=queue.is_public,
+            is_activated=False,
+            position=position,
+            is_input=queue.is_input,
+            is_output=queue.is_output,
+        )
+        for position, queue in enumerate(event.queues)
+    )
+    events = () if admitted else (QueuesDeferred(workflow_id=group.workflow_id, reason=group.deferred),)
+    return Outcome(group, profiles, events)

@@ -1,0 +1,94 @@
+"""Makes room for workflows that wait: idle queues of workflows that are over go at once, as many as are needed.
+
+A queue is idle if two looks, `Rules.settle` apart, find nothing in it and nobody at it: the broker's figures of what is
+unacknowledged are some seconds old.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+
+from mqs.groups import repository
+from mqs.groups.admission import Shortage
+from mqs.groups.repository import owner_of
+from mqs.groups.requests import Groups
+from mqs.groups.yielding import candidates
+from runtime.kernel.store import Store
+from runtime.telemetry import counter, log
+from schemas.errors import EWMSError
+from schemas.ids import WorkflowId
+
+_gave_way = counter("mqs_queues_gave_way_total", "Idle queues of ended workflows deleted because a workflow waited.")
+
+#: How many groups one round looks at; the next round begins with those that ended first, again.
+_N_LOOKED_AT = 200
+
+
+class Room:
+    """The loop that makes room. `Groups.on_shortage` wakes it."""
+
+    def __init__(self, store: Store, groups: Groups, *, settle: timedelta) -> None:
+        self._store = store
+        self._groups = groups
+        self._settle_s = settle.total_seconds()
+        self._wanted = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        groups.on_shortage = self._wanted.set
+
+    def start(self) -> None:
+        """Begin to make room whenever some is wanted."""
+        self._loop = asyncio.create_task(self._run(), name="room")
+
+    async def stop(self) -> None:
+        """Stop; a round that is under way is left where it is."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+
+    async def make(self) -> int:
+        """Delete idle queues for those that wait; return how many.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        n_gone = 0
+        for shortage in await self._groups.shortages():
+            n_gone += await self._make(shortage)
+        if n_gone:
+            _gave_way.inc(n_gone)
+            log.info("idle queues of ended workflows gave way to one that waits", n_queues=n_gone)
+            await self._groups.reconsider()
+        return n_gone
+
+    async def _make(self, shortage: Shortage) -> int:
+        carrier = self._groups.carrier
+        retiring = await repository.retiring(self._store)
+        owners = {name: owner_of(group) for name, group in retiring.items()}
+        idle: dict[WorkflowId, Collection[str]] = {}
+        for name in candidates(retiring, owners, shortage)[:_N_LOOKED_AT]:
+            if found := await carrier.find_idle(name):
+                idle[name] = found
+            if _n_queues(idle) >= shortage.n_queues:
+                break
+        if not idle:
+            return 0
+        await asyncio.sleep(self._settle_s)
+        n_gone = 0
+        for name, before in idle.items():
+            n_gone += await carrier.remove_idle(name, before)
+        return n_gone
+
+    async def _run(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await self.make()
+            except EWMSError as error:
+                log.warning("no room was made", reason=error.reason)
+            except Exception:  # noqa: BLE001 - whoever waits leans on this loop: no defect may end it unseen
+                log.exception("no room was made")
+
+
+def _n_queues(idle: Mapping[WorkflowId, Collection[str]]) -> int:
+    return sum(map(len, idle.values()))

@@ -1,0 +1,211 @@
+"""Does on the broker what a group's stored state asks for, and records that it is done.
+
+Each workflow's turn is one at a time. Everything done here is safe to repeat, so a step that fails or is cut off is
+simply taken again: by the next event of the workflow, by its `wake_at`, or at the next start.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from weakref import WeakValueDictionary
+
+from mqs.broker.data_vhost import Broker
+from mqs.broker.topology import doomed
+from mqs.groups import foreign_groups, lifecycle, repository, retirement
+from mqs.groups.broker_steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
+from mqs.groups.lifecycle import Outcome
+from mqs.groups.repository import Found
+from mqs.groups.yielding import idle_queues, removal
+from runtime.failpoints import failpoint
+from runtime.kernel.decision import Decision
+from runtime.kernel.store import Store, Transaction
+from runtime.telemetry import counter, histogram, log
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.ids import Mqid, WorkflowId
+from schemas.topology import dead_queue
+
+_activated = counter("mqs_groups_activated_total", "Groups of queues activated.")
+_retired = counter("mqs_groups_retired_total", "Groups of queues retired.")
+_declare_s = histogram("mqs_declare_seconds", "Time to create the queues of a group.")
+
+#: What is to become of a group and its profiles as they are now.
+Decide = Callable[[MQGroupDocument, Sequence[MQProfileDocument]], Outcome]
+
+
+class Carrier:
+    """MQS's hands: carries groups from one state to the next."""
+
+    def __init__(self, store: Store, broker: Broker, *, rules: Rules, ledger_turn: asyncio.Lock) -> None:
+        self._store = store
+        self._broker = broker
+        self._rules = rules
+        self._ledger_turn = ledger_turn
+        # A lock lives as long as somebody holds it or waits for it.
+        self._turns: WeakValueDictionary[WorkflowId, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, workflow_id: WorkflowId) -> asyncio.Lock:
+        """Return what to hold while the group of `workflow_id` is worked on."""
+        return self._turns.setdefault(workflow_id, asyncio.Lock())
+
+    async def advance(self, workflow_id: WorkflowId) -> bool:
+        """Do what the group's stored state asks for, until it asks for nothing more; say whether queues were released.
+
+        Raises:
+            Unavailable: the broker or the database is away; asking again goes on from there.
+        """
+        released = False
+        async with self.turn(workflow_id):
+            while True:
+                found = await repository.find(self._store, workflow_id)
+                if found.group is None:
+                    return released
+                match next_step(found.group, found.profiles, datetime.now(UTC), self._rules):
+                    case Declare():
+                        await self._declare(workflow_id, found)
+                    case Shut() as what:
+                        await self._shut(workflow_id, what)
+                    case Remove() as what:
+                        await self._remove(workflow_id, what)
+                        released = True
+                    case Look(mqids):
+                        released |= await self._look(workflow_id, mqids)
+                    case Forget():
+                        await self._record(
+                            workflow_id,
+                            lambda group, profiles: foreign_groups.forgotten(
+                                group, profiles, now=datetime.now(UTC), rules=self._rules
+                            ),
+                        )
+                    case Remind():
+                        await self._record(
+                            workflow_id,
+                            lambda group, _: lifecycle.reminded(group, now=datetime.now(UTC), rules=self._rules),
+                        )
+                    case None:
+                        return released
+
+    async def shut(self, workflow_id: WorkflowId, what: Shut) -> None:
+        """Let nothing more into the queues that `what` names.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        async with self.turn(workflow_id):
+            await self._shut(workflow_id, what)
+
+    async def find_idle(self, workflow_id: WorkflowId) -> tuple[str, ...]:
+        """Return the queues of an ended workflow that are empty and that nobody uses.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        return await self._idle(await repository.find(self._store, workflow_id))
+
+    async def remove_idle(self, workflow_id: WorkflowId, idle_before: Collection[str]) -> int:
+        """Delete those queues that were idle before and still are; return how many.
+
+        Raises:
+            Unavailable: the broker or the database is away.
+        """
+        async with self.turn(workflow_id):
+            found = await repository.find(self._store, workflow_id)
+            if found.group is None:
+                return 0
+            what = removal(found.group, found.profiles, [idle_before, await self._idle(found)])
+            if what is None:
+                return 0
+            await self._remove(workflow_id, what)
+            return len(what.mqids) + what.with_dead_letters
+
+    async def _idle(self, found: Found) -> tuple[str, ...]:
+        if found.group is None:
+            return ()
+        mqids = [profile.mqid for profile in found.profiles if profile.retired_at is None]
+        counts = await self._broker.counts([*mqids, dead_queue(found.group.workflow_id)])
+        return idle_queues(found.group, found.profiles, {name for name, count in counts.items() if count.in_use})
+
+    async def _declare(self, workflow_id: WorkflowId, found: Found) -> None:
+        mqids = [profile.mqid for profile in found.profiles]
+        with _declare_s.time():
+            await self._broker.declare(workflow_id, mqids)
+            failpoint("mqs.declared")
+            # Whoever hears of the activation may publish at once, and what is confirmed then must survive. A seal is
+            # about queues, so bindings are made beside it.
+            await asyncio.gather(self._broker.bind(workflow_id, mqids), self._broker.seal())
+        failpoint("mqs.sealed")
+        after = await self._record(
+            workflow_id,
+            lambda group, profiles: lifecycle.activated(group, profiles, now=datetime.now(UTC), rules=self._rules),
+            known=found,
+        )
+        if after is not None and after.state is GroupState.ACTIVE:
+            _activated.inc()
+            log.info("queues activated", workflow_id=workflow_id, n_queues=len(mqids))
+        elif after is None or after.state is GroupState.RETIRED:
+            # Another process has retired it meanwhile: nobody else knows of what was just declared.
+            await self._broker.remove(doomed(workflow_id, mqids, with_dead_letters=True))
+
+    async def _shut(self, workflow_id: WorkflowId, what: Shut) -> None:
+        await self._broker.shut(what.mqids)
+        failpoint("mqs.shut")
+        await self._record(
+            workflow_id, lambda group, profiles: retirement.shut(group, profiles, what, now=datetime.now(UTC))
+        )
+        log.info("queues shut", workflow_id=workflow_id, n_queues=len(what.mqids))
+
+    async def _remove(self, workflow_id: WorkflowId, what: Remove) -> None:
+        await self._broker.remove(doomed(workflow_id, what.mqids, with_dead_letters=what.with_dead_letters))
+        failpoint("mqs.removed")
+        async with self._ledger_turn:
+            after = await self._record(
+                workflow_id,
+                lambda group, profiles: retirement.removed(
+                    group, profiles, what, now=datetime.now(UTC), rules=self._rules
+                ),
+            )
+        log.info("queues deleted", workflow_id=workflow_id, n_queues=len(what.mqids), dead=what.with_dead_letters)
+        if after is not None and after.state is GroupState.RETIRED:
+            _retired.inc()
+
+    async def _look(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> bool:
+        """See whether queues of which nobody has said how long they are wanted are in use; True if some are deleted."""
+        counts = await self._broker.counts([*mqids, dead_queue(workflow_id)])
+        in_use = any(count.in_use for count in counts.values())
+        unused: Remove | None = None
+
+        def decide(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]) -> Outcome:
+            nonlocal unused
+            if group.state is GroupState.ACTIVE:
+                return foreign_groups.after_look(group, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
+            after = retirement.after_look(group, profiles, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
+            unused = after if isinstance(after, Remove) else None
+            return lifecycle.UNCHANGED if isinstance(after, Remove) else after
+
+        await self._record(workflow_id, decide)
+        if unused is not None:
+            await self._remove(workflow_id, unused)
+        return unused is not None
+
+    async def _record(
+        self, workflow_id: WorkflowId, decide: Decide, *, known: Found | None = None
+    ) -> MQGroupDocument | None:
+        """Make true what `decide` says of the group as it is now; return it as it is afterwards.
+
+        What is `known` of the group is believed at first: a change that is made for an older state is not written.
+        """
+        after: MQGroupDocument | None = None
+
+        async def step(tx: Transaction) -> Decision:
+            nonlocal after, known
+            found, known = known or await repository.find(tx, workflow_id), None
+            after = found.group
+            if found.group is None:
+                return Decision()
+            outcome = decide(found.group, found.profiles)
+            after = outcome.group or found.group
+            n_more = repository.n_more_held([(found.group, outcome)])
+            book = await repository.ledger(tx) if n_more else None
+            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.events)
+
+        await self._store.transact(step)
+        return after

@@ -1,0 +1,298 @@
+"""MQS's documents: groups with their profiles, and the ledger of what of the broker's budget is given away.
+
+MQGroupColl    {_id: <workflow id>, rev, wake_at, state, ...}     the root: every change counts `rev` up
+MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
+MQLedgerColl   {_id: "queues", rev, n_queues}                     moves in the same transaction as the groups
+MQOrphanColl   {_id: <queue>, seen_at}                            queues on the broker that belong to no workflow
+FailedAttemptColl  {_id, workflow_id, cursor, expires_at, ...}    reports of pilots, the newest of each workflow
+MQTrafficColl  {_id: <mqid>, seen_at, before, now}                what has gone through a queue (`mqs.broker.traffic`)
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from mqs.broker.orphans import Sweep
+from mqs.broker.owner_shares import Held
+from mqs.groups.lifecycle import Outcome, held
+from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
+from runtime.kernel.store import Index, Store
+from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
+from schemas.ids import Mqid, WorkflowId
+from schemas.topology import dead_queue
+
+INDEXES: Mapping[str, Sequence[Index]] = {
+    Collection.MQ_GROUPS: [
+        Index(("workflow_id",), unique=True),
+        Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
+        Index(("state", "admitted_at")),
+        Index(("owner", "state")),
+        Index(("is_ending",), partial={"is_ending": True}),
+    ],
+    Collection.MQ_PROFILES: [
+        Index(("mqid",), unique=True),
+        Index(("workflow_id", "position")),
+        Index(("retired_at",)),
+    ],
+    Collection.FAILED_ATTEMPTS: [
+        Index(("workflow_id", "cursor")),
+        Index(("workflow_id", "event_id")),
+        Index(("expires_at",), expire_after=timedelta()),
+    ],
+    Collection.LETTER_ORDERS: [Index(("workflow_id", "at")), Index(("at",), expire_after=timedelta(days=365))],
+    Collection.MQ_TRAFFIC: [Index(("seen_at",), expire_after=timedelta(days=30))],
+    # A key goes once no token of it can be good any more.
+    Collection.MQ_KEYS: [Index(("expires_at",), expire_after=timedelta())],
+}
+
+_LEDGER_ID = "queues"
+_DEAD = dead_queue(WorkflowId(""))
+
+#: Stands before the name of a site among owners. No subject of a token begins with a line end.
+_SITE = "\nsite "
+
+#: Documents that one transaction writes, where there is a choice.
+_MOST_AT_ONCE = 500
+
+
+class Reader(Protocol):
+    """What documents are read through: the store, or a transaction of it."""
+
+    async def find_one(self, collection: str, query: dict[str, Any], /) -> Document | None: ...
+
+    async def find(
+        self,
+        collection: str,
+        query: dict[str, Any],
+        /,
+        *,
+        sort: Sequence[tuple[str, int]] | None = None,
+        projection: Mapping[str, Any] | None = None,
+    ) -> list[Document]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A workflow's group with its profiles in reservation order; no group: MQS does not know the workflow."""
+
+    group: MQGroupDocument | None
+    profiles: tuple[MQProfileDocument, ...] = ()
+
+
+async def find(reader: Reader, workflow_id: WorkflowId) -> Found:
+    """Return the group of `workflow_id`, and its profiles."""
+    document = await reader.find_one(Collection.MQ_GROUPS, {"_id": workflow_id})
+    if document is None:
+        return Found(None)
+    profiles = await reader.find(Collection.MQ_PROFILES, {"workflow_id": workflow_id}, sort=[("position", 1)])
+    return Found(MQGroupDocument.model_validate(document), tuple(map(MQProfileDocument.model_validate, profiles)))
+
+
+async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
+    """Return the profile of one queue."""
+    document = await reader.find_one(Collection.MQ_PROFILES, {"_id": mqid})
+    return None if document is None else MQProfileDocument.model_validate(document)
+
+
+async def groups_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[WorkflowId]:
+    """Return those of `workflow_ids` whose queues are gone, or were never asked for."""
+    asked = set(workflow_ids)
+    there = {"_id": {"$in": sorted(asked)}, "state": {"$ne": GroupState.RETIRED.value}}
+    return asked - {WorkflowId(one["_id"]) for one in await reader.find(Collection.MQ_GROUPS, there)}
+
+
+async def waiting(reader: Reader) -> list[MQGroupDocument]:
+    """Return the groups that want their queues and that no budget has admitted yet."""
+    documents = await reader.find(
+        Collection.MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
+    )
+    return [MQGroupDocument.model_validate(document) for document in documents]
+
+
+async def ending(reader: Reader) -> list[MQGroupDocument]:
+    """Return the groups whose queues are looked at until their workflow ends by itself."""
+    documents = await reader.find(Collection.MQ_GROUPS, {"is_ending": True, "state": GroupState.ACTIVE.value})
+    return [MQGroupDocument.model_validate(document) for document in documents]
+
+
+async def retiring(reader: Reader) -> dict[WorkflowId, MQGroupDocument]:
+    """Return the groups whose workflow is over and whose queues are still there."""
+    documents = await reader.find(Collection.MQ_GROUPS, {"state": GroupState.RETIRING.value})
+    return {WorkflowId(document["_id"]): MQGroupDocument.model_validate(document) for document in documents}
+
+
+async def unfinished(reader: Reader) -> list[WorkflowId]:
+    """Return the workflows whose groups are under way from one state to the next."""
+    states = [GroupState.RESERVED.value, GroupState.RETIRING.value]
+    # An active one always has somebody to look at it, unless an earlier version of ours has written it.
+    unwatched = {"state": GroupState.ACTIVE.value, "wake_at": None}
+    documents = await reader.find(Collection.MQ_GROUPS, {"$or": [{"state": {"$in": states}}, unwatched]})
+    return [WorkflowId(document["_id"]) for document in documents]
+
+
+async def n_queues_held(reader: Reader) -> int:
+    """Return how many queues all groups hold, counted afresh."""
+    documents = await reader.find(
+        Collection.MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}, "admitted_at": {"$ne": None}}
+    )
+    return sum(held(MQGroupDocument.model_validate(document)) for document in documents)
+
+
+async def n_queues_held_by(reader: Reader, owners: Iterable[str]) -> dict[str, int]:
+    """Return how many queues each of `owners` holds, counted afresh. An owner is what `owner_of` returns."""
+    n_queues = dict.fromkeys(owners, 0)
+    sites = [owner.removeprefix(_SITE) for owner in n_queues if owner.startswith(_SITE)]
+    users = [owner for owner in n_queues if not owner.startswith(_SITE)]
+    of_users, of_sites = {"owner": {"$in": users}}, {"owner": "", "site": {"$in": sites}}
+    documents = await reader.find(
+        Collection.MQ_GROUPS,
+        {
+            "$or": [of_users, of_sites],
+            "state": {"$ne": GroupState.RETIRED.value},
+            "admitted_at": {"$ne": None},
+        },
+        # An owner may have thousands of groups, and this is asked with each request.
+        projection={"owner": 1, "site": 1, "n_queues": 1},
+    )
+    for group in documents:
+        owner = _owner(group.get("owner", ""), group.get("site", ""))
+        if owner in n_queues:
+            n_queues[owner] += group.get("n_queues", 0)
+    return n_queues
+
+
+async def held_by_owners(store: Store, bytes_of: Mapping[str, int]) -> dict[str, Held]:
+    """Return what each owner has on the broker, given the bytes in each queue. Owners without bytes are left out."""
+    groups = await store.find(
+        Collection.MQ_GROUPS,
+        {"state": {"$in": [GroupState.ACTIVE.value, GroupState.RETIRING.value]}},
+        projection={"owner": 1, "site": 1, "workflow_id": 1, "timestamp": 1},
+    )
+    owners = {group["_id"]: owner_of(MQGroupDocument.model_validate(group)) for group in groups}
+    profiles = await store.find(
+        Collection.MQ_PROFILES, {"retired_at": None, "is_activated": True}, projection={"workflow_id": 1}
+    )
+    n_bytes: Counter[str] = Counter()
+    mqids: dict[str, list[Mqid]] = {}
+    for queue, workflow_id in (
+        *((profile["_id"], profile["workflow_id"]) for profile in profiles),
+        *((dead_queue(workflow_id), workflow_id) for workflow_id in owners),
+    ):
+        if (owner := owners.get(workflow_id)) is not None:
+            n_bytes[owner] += bytes_of.get(queue, 0)
+            if not queue.startswith(_DEAD):
+                mqids.setdefault(owner, []).append(Mqid(queue))
+    return {owner: Held(n, tuple(mqids.get(owner, ()))) for owner, n in n_bytes.items() if n}
+
+
+def owner_of(group: MQGroupDocument) -> str:
+    """Return against whose share the queues of `group` count: a user's, or a site's."""
+    return _owner(group.owner, group.site)
+
+
+def _owner(owner: str, site: str) -> str:
+    return owner or f"{_SITE}{site}"
+
+
+async def ledger(reader: Reader) -> LedgerDocument | None:
+    """Return the ledger; None: nothing was ever given away."""
+    document = await reader.find_one(Collection.MQ_LEDGER, {"_id": _LEDGER_ID})
+    return None if document is None else LedgerDocument.model_validate(document)
+
+
+async def queues_known(store: Store) -> set[str]:
+    """Return the queues that may be on the broker, dead letters included."""
+    profiles = await store.find(Collection.MQ_PROFILES, {"retired_at": None}, projection={"_id": 1})
+    groups = await store.find(Collection.MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}}, projection={"_id": 1})
+    return {profile["_id"] for profile in profiles} | {dead_queue(WorkflowId(group["_id"])) for group in groups}
+
+
+async def orphans_seen(reader: Reader) -> dict[str, datetime]:
+    """Return the queues that belong to no workflow, and since when that is known."""
+    return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(Collection.MQ_ORPHANS, {})}
+
+
+async def workflows_with_queues(reader: Reader) -> list[WorkflowId]:
+    """Return the workflows that have queues on the broker."""
+    states = [GroupState.ACTIVE.value, GroupState.RETIRING.value]
+    documents = await reader.find(Collection.MQ_GROUPS, {"state": {"$in": states}, "activated_at": {"$ne": None}})
+    return [WorkflowId(document["_id"]) for document in documents]
+
+
+async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -> int:
+    """Delete all but the newest `n_kept` failed attempts of a workflow; return how many were deleted."""
+    last = await store.find(
+        Collection.FAILED_ATTEMPTS,
+        {"workflow_id": workflow_id},
+        sort=[("cursor", -1)],
+        skip=n_kept,
+        limit=1,
+        projection={"cursor": 1},
+    )
+    if not last:
+        return 0
+    older = {"workflow_id": workflow_id, "cursor": {"$lte": last[0]["cursor"]}}
+    return await store.delete_matching(Collection.FAILED_ATTEMPTS, older)
+
+
+def remembered(sweep: Sweep, now: datetime) -> tuple[Change, ...]:
+    """Return what writes down the orphans of `sweep`; of very many some are left to the next one."""
+    return (
+        *(Insert(Collection.MQ_ORPHANS, {"_id": name, "seen_at": now}) for name in sweep.remember[:_MOST_AT_ONCE]),
+        *(Delete(Collection.MQ_ORPHANS, name) for name in sweep.forget[:_MOST_AT_ONCE]),
+    )
+
+
+def changes(before: Found, outcome: Outcome) -> tuple[Change, ...]:
+    """Return what writes `outcome` for the group and the profiles as they were found."""
+    made: list[Change] = []
+    after = outcome.group
+    if after is not None and before.group is None:
+        made.append(Insert(Collection.MQ_GROUPS, {"_id": after.workflow_id, **after.model_dump()}))
+    elif after is not None and before.group is not None:
+        made.append(
+            Update(Collection.MQ_GROUPS, after.workflow_id, set=_differences(before.group, after), rev=before.group.rev)
+        )
+    known = {profile.mqid: profile for profile in before.profiles}
+    for profile in outcome.profiles:
+        if profile.mqid in known:
+            made.append(Update(Collection.MQ_PROFILES, profile.mqid, set=_differences(known[profile.mqid], profile)))
+        else:
+            made.append(Insert(Collection.MQ_PROFILES, {"_id": profile.mqid, **profile.model_dump()}))
+    return tuple(made)
+
+
+def booked(book: LedgerDocument | None, n_more: int) -> tuple[Change, ...]:
+    """Return what counts `n_more` queues in the ledger. Nothing to count writes nothing."""
+    if not n_more:
+        return ()
+    return (_ledger_set(book, (book.n_queues if book else 0) + n_more),)
+
+
+def balanced(book: LedgerDocument | None, n_queues: int) -> Decision:
+    """Return what makes the ledger say `n_queues`."""
+    if (book.n_queues if book else 0) == n_queues:
+        return Decision()
+    return Decision((_ledger_set(book, n_queues),))
+
+
+def n_more_held(pairs: Iterable[tuple[MQGroupDocument | None, Outcome]]) -> int:
+    """Return by how many queues the outcomes change what their groups hold of the budget."""
+    return sum(held(outcome.group) - held(before) for before, outcome in pairs if outcome.group is not None)
+
+
+def _ledger_set(book: LedgerDocument | None, n_queues: int) -> Change:
+    # A database emptied under us must not leave a debt.
+    n_queues = max(n_queues, 0)
+    if book is None:
+        return Insert(Collection.MQ_LEDGER, {"_id": _LEDGER_ID, "rev": 0, "n_queues": n_queues})
+    return Update(Collection.MQ_LEDGER, _LEDGER_ID, set={"n_queues": n_queues}, rev=book.rev)
+
+
+def _differences(before: BaseModel, after: BaseModel) -> dict[str, Any]:
+    old, new = before.model_dump(), after.model_dump()
+    return {name: value for name, value in new.items() if name != "rev" and value != old[name]}

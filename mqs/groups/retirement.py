@@ -1,0 +1,96 @@
+"""A group of queues whose workflow is over, on its way out (ruling 8). (core)
+
+over ──► shut: nothing more gets in ──► private queues go ──► looked at until unused ──► the others go
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from mqs.groups.broker_steps import Remove, Rules, Shut, last_used_at, over_at
+from mqs.groups.lifecycle import UNCHANGED, Outcome
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.ids import WorkflowId
+
+
+def over(
+    group: MQGroupDocument | None, workflow_id: WorkflowId, profiles: Sequence[MQProfileDocument], *, now: datetime
+) -> Outcome:
+    """Return what the end of a workflow makes of its group.
+
+    An end that overtakes the request leaves a group that is retired already: the request that still comes would
+    create queues that nobody takes away.
+    """
+    if group is None:
+        return Outcome(
+            MQGroupDocument(workflow_id=workflow_id, timestamp=now.timestamp(), state=GroupState.RETIRED, over_at=now)
+        )
+    match group.state:
+        case GroupState.RESERVED if group.admitted_at is None:
+            return Outcome(retired(group, now), gone(profiles, now))
+        case GroupState.RESERVED | GroupState.ACTIVE:
+            return Outcome(
+                group.model_copy(
+                    update={"state": GroupState.RETIRING, "over_at": now, "last_used_at": now, "wake_at": now}
+                )
+            )
+        case _:
+            return UNCHANGED
+
+
+def shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Shut, *, now: datetime) -> Outcome:
+    """Return the group once the broker lets nothing more into the queues that `done` names."""
+    if group.state not in (GroupState.ACTIVE, GroupState.RETIRING):
+        return UNCHANGED
+    changed = (profile.model_copy(update={"shut_at": now}) for profile in profiles if profile.mqid in done.mqids)
+    # The root counts the change, too.
+    return Outcome(group.model_copy(), tuple(changed))
+
+
+def removed(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Remove, *, now: datetime, rules: Rules
+) -> Outcome:
+    """Return the group once the broker has deleted what `done` names."""
+    if group.state is not GroupState.RETIRING:
+        return UNCHANGED
+    deleted = set(done.mqids)
+    those = gone((profile for profile in profiles if profile.mqid in deleted), now)
+    n_left = sum(profile.retired_at is None and profile.mqid not in deleted for profile in profiles)
+    if done.with_dead_letters and not n_left:
+        return Outcome(retired(group, now), those)
+    n_queues = n_left + 1  # the dead letters
+    return Outcome(group.model_copy(update={"n_queues": n_queues, "wake_at": now + rules.look}), those)
+
+
+def after_look(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, in_use: bool, now: datetime, rules: Rules
+) -> Outcome | Remove:
+    """Return what follows from a look at the queues of a retiring group: remove them all, or look again later."""
+    if group.state is not GroupState.RETIRING:
+        return UNCHANGED
+    used_at = now if in_use else last_used_at(group)
+    if not in_use and now >= used_at + rules.unused:
+        return Remove(tuple(profile.mqid for profile in profiles if profile.retired_at is None), with_dead_letters=True)
+    wake_at = min(now + rules.look, used_at + rules.unused, over_at(group) + rules.retention)
+    return Outcome(group.model_copy(update={"last_used_at": used_at, "wake_at": max(wake_at, now)}))
+
+
+def retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
+    """Return `group` with nothing of it left on the broker."""
+    return group.model_copy(
+        update={
+            "state": GroupState.RETIRED,
+            "over_at": group.over_at or now,
+            "n_queues": 0,
+            "deferred": "",
+            "wake_at": None,
+        }
+    )
+
+
+def gone(profiles: Iterable[MQProfileDocument], now: datetime) -> tuple[MQProfileDocument, ...]:
+    """Return those of `profiles` that were still there, as they are without a queue."""
+    return tuple(
+        profile.model_copy(update={"is_activated": False, "retired_at": now})
+        for profile in profiles
+        if profile.retired_at is None
+    )

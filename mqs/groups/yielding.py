@@ -1,0 +1,68 @@
+"""Which queues of ended workflows give way to a workflow that waits for room (ruling 8). (core)
+
+A queue whose workflow is over gets no more events. Once it is empty, and nobody is connected to take from it, it stays
+for `Rules.unused` so that its user finds it empty rather than gone. While another waits for room it goes at once: then
+its user hears that the workflow is over and its queue was empty.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from mqs.groups.admission import Deferred, Shortage, Verdict
+from mqs.groups.broker_steps import Remove, over_at
+from mqs.groups.lifecycle import held
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.ids import WorkflowId
+from schemas.topology import dead_queue
+
+
+def shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
+    """Return what the groups that wait are short of: the queues of anybody together, those of each owner together."""
+    total: dict[str | None, int] = {}
+    for verdict in verdicts:
+        if isinstance(verdict, Deferred) and (shortage := verdict.shortage) is not None:
+            total[shortage.owner] = total.get(shortage.owner, 0) + shortage.n_queues
+    return tuple(Shortage(n_queues, owner) for owner, n_queues in total.items())
+
+
+def candidates(
+    groups: Mapping[WorkflowId, MQGroupDocument], owners: Mapping[WorkflowId, str], shortage: Shortage
+) -> list[WorkflowId]:
+    """Return the workflows whose queues may give way, those that ended first before the others."""
+    may_go = [
+        group
+        for name, group in groups.items()
+        if group.state is GroupState.RETIRING and held(group) and shortage.owner in (None, owners.get(name))
+    ]
+    return [group.workflow_id for group in sorted(may_go, key=lambda group: (over_at(group), group.workflow_id))]
+
+
+def idle_queues(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], in_use: Collection[str]
+) -> tuple[str, ...]:
+    """Return the queues of a retiring group that nobody would miss, given those on the broker that are `in_use`.
+
+    A public queue that still lets events in is none of them.
+    """
+    if group.state is not GroupState.RETIRING:
+        return ()
+    left = [profile for profile in profiles if profile.retired_at is None]
+    names = [
+        profile.mqid
+        for profile in left
+        if profile.mqid not in in_use and (profile.shut_at is not None or not (profile.is_public and profile.is_input))
+    ]
+    dead = dead_queue(group.workflow_id)
+    # The group's last queue is the one for dead letters: others may still add to it.
+    return (*names, dead) if dead not in in_use and len(names) == len(left) else tuple(names)
+
+
+def removal(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], idle: Sequence[Collection[str]]
+) -> Remove | None:
+    """Return what is to be deleted of a group: the queues that were idle at every one of the looks `idle`."""
+    if group.state is not GroupState.RETIRING or not idle:
+        return None
+    always = set(idle[0]).intersection(*idle[1:])
+    mqids = tuple(profile.mqid for profile in profiles if profile.retired_at is None and profile.mqid in always)
+    with_dead_letters = dead_queue(group.workflow_id) in always
+    return Remove(mqids, with_dead_letters=with_dead_letters) if mqids or with_dead_letters else None

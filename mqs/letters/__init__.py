@@ -1,0 +1,1 @@
+"""What failed: stored attempts and dead letters."""

@@ -1,0 +1,149 @@
+"""Stores the failed attempts that pilots report. A report is acknowledged once it is stored."""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from mqs.broker.data_vhost import Broker
+from mqs.groups import repository
+from mqs.letters.reported_attempts import document_id, document_of, workflow_of_exchange
+from runtime.amqp import Consumer, Delivery
+from runtime.kernel.decision import Document
+from runtime.kernel.store import Store
+from runtime.telemetry import counter, log
+from schemas.documents import Collection
+from schemas.errors import EWMSError, Rejected
+from schemas.failures.attempts import attempt_from_bytes
+from schemas.ids import WorkflowId
+
+_PREFETCH = 400
+_BATCH = 200
+
+#: After a failure of the database.
+_RETRY_S = 2.0
+
+#: What is above the bound is deleted after so many new reports of a workflow, and once at its first.
+_TRIM_EVERY = 200
+
+_MAX_KNOWN = 10_000
+
+_stored = counter("mqs_failed_attempts_total", "Failed attempts stored.")
+_refused = counter("mqs_failed_attempts_refused_total", "Reports of failed attempts that could not be read.")
+
+
+class AttemptsIntake:
+    """Takes the reports off their queue, batch by batch."""
+
+    def __init__(self, store: Store, broker: Broker, *, max_per_workflow: int, retention: timedelta) -> None:
+        self._store = store
+        self._broker = broker
+        self._max_per_workflow = max_per_workflow
+        self._retention = retention
+        self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._n_untrimmed: Counter[WorkflowId] = Counter()
+        self._known: set[WorkflowId] = set()
+        self._bind_again = asyncio.Event()
+        self._consumer: Consumer | None = None
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to take reports, and see to it that the pilots of older workflows can send them, too."""
+        self._consumer = await self._broker.consume_attempts(self._waiting.put_nowait, prefetch=_PREFETCH)
+        self._bind_again.set()
+        # A broker that comes back may have lost what it had.
+        self._broker.on_connected.append(self._bind_again.set)
+        self._loops = [
+            asyncio.create_task(self._store_reports(), name="failed attempts"),
+            asyncio.create_task(self._keep_bound(), name="bindings of failed attempts"),
+        ]
+
+    async def stop(self) -> None:
+        """Take no more reports; those that are not stored yet go back to their queue."""
+        if self._consumer is not None:
+            self._broker.on_connected.remove(self._bind_again.set)
+            for loop in self._loops:
+                loop.cancel()
+            await asyncio.gather(*self._loops, return_exceptions=True)
+            await self._consumer.close()
+
+    async def _store_reports(self) -> None:
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < _BATCH and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            # What is given back with its channel comes again by itself.
+            while batch := [delivery for delivery in batch if not (delivery.lost or delivery.settled)]:
+                try:
+                    await self._store_batch(batch)
+                    break
+                except Rejected:
+                    # One of them is nothing that a database can hold; it must not keep the others.
+                    await self._store_each(batch)
+                    continue
+                except EWMSError as error:
+                    log.warning("failed attempts have to wait", n=len(batch), reason=error.reason)
+                except Exception:  # noqa: BLE001 - no defect may end this loop unseen
+                    log.exception("failed attempts have to wait")
+                await asyncio.sleep(_RETRY_S)
+
+    async def _store_each(self, batch: Sequence[Delivery]) -> None:
+        for delivery in batch:
+            try:
+                await self._store_batch([delivery])
+            except Rejected as error:
+                _refused.inc()
+                log.warning("a report of a failed attempt is dropped", exchange=delivery.exchange, reason=error.reason)
+                await delivery.ack()
+            except EWMSError:
+                # It is tried again with what is left of the batch.
+                return
+
+    async def _store_batch(self, batch: Sequence[Delivery]) -> None:
+        documents: list[Document] = []
+        for delivery in batch:
+            try:
+                documents.append(self._document(delivery))
+            except Rejected as error:
+                _refused.inc()
+                log.warning("a report of a failed attempt is dropped", exchange=delivery.exchange, reason=error.reason)
+        await self._store.insert_new(Collection.FAILED_ATTEMPTS, documents)
+        for delivery in batch:
+            await delivery.ack()
+        _stored.inc(len(documents))
+        for workflow_id, n in Counter(WorkflowId(document["workflow_id"]) for document in documents).items():
+            await self._trim(workflow_id, n)
+
+    def _document(self, delivery: Delivery) -> Document:
+        if (workflow_id := workflow_of_exchange(delivery.exchange)) is None:
+            raise Rejected("it came over no workflow's dead exchange")
+        attempt = attempt_from_bytes(delivery.body)
+        now = datetime.now(UTC)
+        document = document_of(workflow_id, attempt, now=now, entropy=secrets.randbits(48), retention=self._retention)
+        return {"_id": document_id(workflow_id, attempt), **document.model_dump()}
+
+    async def _trim(self, workflow_id: WorkflowId, n_more: int) -> None:
+        """Delete the oldest attempts of a workflow over its bound, now and then."""
+        self._n_untrimmed[workflow_id] += n_more
+        if workflow_id in self._known and self._n_untrimmed[workflow_id] < _TRIM_EVERY:
+            return
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+            self._n_untrimmed.clear()
+        self._known.add(workflow_id)
+        self._n_untrimmed.pop(workflow_id, None)
+        n_gone = await repository.trim_attempts(self._store, workflow_id, n_kept=self._max_per_workflow)
+        if n_gone:
+            log.info("the oldest failed attempts were deleted", workflow_id=workflow_id, n=n_gone)
+
+    async def _keep_bound(self) -> None:
+        while True:
+            await self._bind_again.wait()
+            self._bind_again.clear()
+            try:
+                await self._broker.bind_attempts(await repository.workflows_with_queues(self._store))
+            except EWMSError as error:
+                log.warning("failed attempts of older workflows are not heard of yet", reason=error.reason)
+                self._bind_again.set()
+                await asyncio.sleep(_RETRY_S)

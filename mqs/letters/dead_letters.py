@@ -1,0 +1,335 @@
+"""Answers questions about dead letters, and carries out what is ordered: replay to the queue of origin, or discard.
+
+A replay is published, confirmed, and only then taken off the dead queue: a crash in between leaves the letter, which is
+replayed again with the same event id. Nothing is replayed into a workflow that is over.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from mqs.groups import repository
+from mqs.groups.repository import Found
+from mqs.letters.dead_queue import DeadReader, DeadReaders
+from mqs.letters.history import failed_attempts
+from mqs.letters.letter import Letter, grouped, in_order, in_words, replay_headers, shown
+from runtime.amqp import Connection, QueueFull
+from runtime.failpoints import failpoint
+from runtime.kernel.store import Decision, Store, Transaction, Update
+from runtime.telemetry import counter, log
+from schemas.documents import Collection, GroupState, LetterOrderDocument, MQGroupDocument
+from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
+from schemas.failures.dead_letters import (
+    MAX_LETTER_GROUPS,
+    MAX_LETTERS_AT_ONCE,
+    MAX_PAGE_BYTES,
+    MAX_STRETCH_BYTES,
+    AnyLetterAnswer,
+    AnyLetterQuery,
+    DeadLetter,
+    LetterAction,
+    LetterAnswer,
+    LetterAudit,
+    LetterAuditAnswer,
+    LetterAuditQuery,
+    LetterBodyAnswer,
+    LetterBodyQuery,
+    LetterGroupsAnswer,
+    LetterGroupsQuery,
+    LetterQuery,
+    LettersAnswer,
+    LettersDone,
+    LettersOrder,
+    LettersQuery,
+)
+from schemas.failures.history import AttemptsQuery
+from schemas.ids import WorkflowId
+
+#: Letters on their way at once.
+_N_AT_ONCE = 20
+
+#: How long a group is marked as one into which letters go back: longer than one order takes.
+_REPLAYING = timedelta(seconds=60)
+
+#: How long one order may take; who asked for it waits.
+_LONGEST_S = 15.0
+
+_MAX_AUDIT = 200
+
+_handled = counter("mqs_dead_letters_handled_total", "Dead letters replayed or discarded.", ["action"])
+
+_NO_WORKFLOW = "no queues of such a workflow"
+
+
+class DeadLetters:
+    """MQS's hands on the dead letters of workflows."""
+
+    def __init__(self, store: Store, connection: Connection, readers: DeadReaders, *, per_s: float) -> None:
+        """`per_s` is how many letters a second are replayed at most, all workflows together."""
+        self._store = store
+        self._connection = connection
+        self._readers = readers
+        self._per_s = per_s
+        self._free_at_s = 0.0
+
+    async def answer(self, query: AnyLetterQuery) -> AnyLetterAnswer:
+        """Return the answer to a question, or carry out an order.
+
+        Raises:
+            NotFound: there is no such workflow, or no such letter.
+            Conflict: the workflow is over, so nothing can be replayed into it.
+            Unavailable: the broker is away.
+        """
+        match query:
+            case LettersOrder():
+                return await self._carry_out(query)
+            case LetterAuditQuery():
+                return await self._audit(query.workflow_id)
+            case _:
+                pass
+        if not await self._has_dead_queue(query.workflow_id):
+            return _nothing(query)
+        async with self._readers.reading(query.workflow_id) as reader:
+            match query:
+                case LettersQuery():
+                    return await self._page(reader, query)
+                case LetterGroupsQuery():
+                    n_letters = reader.n_held + await reader.n_behind()
+                    return LetterGroupsAnswer(groups=grouped(reader.letters)[:MAX_LETTER_GROUPS], n_letters=n_letters)
+                case LetterBodyQuery():
+                    letter = reader.find(query.letter)
+                    body = await reader.body(query.letter)
+                    data = body[query.offset : query.offset + MAX_STRETCH_BYTES]
+                    return LetterBodyAnswer(
+                        data=data, offset=query.offset, n_bytes=len(body), content_type=letter.content_type
+                    )
+                case LetterQuery():
+                    letter = reader.find(query.letter)
+        history = await failed_attempts(
+            self._store, AttemptsQuery(workflow_id=query.workflow_id, event_id=letter.event_id, limit=50)
+        )
+        return LetterAnswer(letter=shown(letter, whole=True), history=history.attempts if letter.event_id else [])
+
+    async def _page(self, reader: DeadReader, query: LettersQuery) -> LettersAnswer:
+        wanted = in_order(reader.letters, query, after=query.after)
+        page: list[DeadLetter] = []
+        n_bytes = 0
+        for letter in wanted[: query.limit]:
+            body = None
+            if query.with_bodies and letter.n_bytes <= MAX_PAGE_BYTES // 2:
+                if page and n_bytes + letter.n_bytes > MAX_PAGE_BYTES:
+                    break
+                body = await reader.body(letter.letter)
+            one = shown(letter, body=body, whole=query.with_bodies)
+            n_bytes += len(one.model_dump_json())
+            if page and n_bytes > 2 * MAX_PAGE_BYTES:
+                break
+            page.append(one)
+        has_more = len(page) < len(wanted)
+        return LettersAnswer(
+            letters=page,
+            next_after=wanted[len(page) - 1].cursor if has_more and page else None,
+            n_letters=reader.n_held + await reader.n_behind(),
+        )
+
+    async def _carry_out(self, order: LettersOrder) -> LettersDone:
+        if order.action is LetterAction.DISCARD:
+            if not await self._has_dead_queue(order.workflow_id):
+                return LettersDone(n_done=0, n_missing=len(order.letters or ()), n_left=0)
+            async with self._readers.reading(order.workflow_id) as reader:
+                done = await self._handle(reader, order, lambda letter: reader.drop(letter.letter))
+        else:
+            await self._check_is_open(order.workflow_id)
+            async with self._readers.reading(order.workflow_id) as reader:
+                queues = await self._begin_replay(order.workflow_id)
+                failpoint("mqs.replaying")
+                try:
+                    done = await self._handle(reader, order, lambda letter: self._replay(reader, letter, queues))
+                finally:
+                    await self._end_replay(order.workflow_id)
+        _handled.labels(order.action.value).inc(done.n_done)
+        await self._note(order, done.n_done)
+        return done
+
+    async def _handle(
+        self, reader: DeadReader, order: LettersOrder, handle: Callable[[Letter], Awaitable[None]]
+    ) -> LettersDone:
+        """Handle the letters that are meant, some at a time, past those that cannot be handled.
+
+        It ends when enough are done, when time is up, or when the broker takes no more.
+        """
+        if order.letters is not None:
+            names = list(dict.fromkeys(order.letters))
+            meant = [reader.find(name) for name in names if reader.has(name)]
+            n_missing = len(names) - len(meant)
+        else:
+            meant, n_missing = in_order(reader.letters, order.which), 0
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + _LONGEST_S
+        n_done = n_refused = at = 0
+        refused = stopped = ""
+        while at < len(meant) and n_done < MAX_LETTERS_AT_ONCE and not stopped and loop.time() < until_s:
+            batch = meant[at : at + min(_N_AT_ONCE, MAX_LETTERS_AT_ONCE - n_done)]
+            at += len(batch)
+            if order.action is LetterAction.REPLAY:
+                await self._pace(len(batch))
+            for letter, result in zip(
+                batch, await asyncio.gather(*map(handle, batch), return_exceptions=True), strict=True
+            ):
+                if result is None:
+                    n_done += 1
+                elif isinstance(result, Unavailable):
+                    stopped = _stop_reason(result)
+                else:
+                    n_refused += 1
+                    refused = refused or _refusal(letter, result)
+        return LettersDone(
+            n_done=n_done,
+            n_missing=n_missing,
+            n_left=len(meant) - n_done - n_refused,
+            n_refused=n_refused,
+            refused=refused,
+            stopped=stopped,
+        )
+
+    async def _pace(self, n: int) -> None:
+        """Return when `n` more letters may be replayed: all workflows share the rate."""
+        now_s = asyncio.get_running_loop().time()
+        start_s = max(now_s, self._free_at_s)
+        self._free_at_s = start_s + n / self._per_s
+        await asyncio.sleep(start_s - now_s)
+
+    async def _replay(self, reader: DeadReader, letter: Letter, queues: frozenset[str]) -> None:
+        if letter.queue not in queues:
+            raise Conflict(f"the queue of origin of letter {letter.letter} is not there any more")
+        body = await reader.body(letter.letter)
+        # By MQS's own right over the default exchange: a public input may be closed for everybody else.
+        await self._connection.publish(
+            "",
+            letter.queue,
+            body,
+            message_id=letter.event_id or str(uuid.uuid4()),
+            content_type=letter.content_type,
+            headers=replay_headers(letter.headers),
+        )
+        failpoint("mqs.replayed")
+        await reader.drop(letter.letter)
+
+    async def _begin_replay(self, workflow_id: WorkflowId) -> frozenset[str]:
+        """Mark the workflow as replaying, so that its run does not end meanwhile; return its queues.
+
+        Raises:
+            NotFound, Conflict: there is no such workflow, or it is over.
+        """
+        queues: frozenset[str] = frozenset()
+
+        async def step(tx: Transaction) -> Decision:
+            nonlocal queues
+            found = await repository.find(tx, workflow_id)
+            group = _open_group(found)
+            queues = frozenset(p.mqid for p in found.profiles if p.is_input and p.retired_at is None)
+            until = datetime.now(UTC) + _REPLAYING
+            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set={"replaying_until": until}, rev=group.rev),))
+
+        await self._store.transact(step)
+        return queues
+
+    async def _end_replay(self, workflow_id: WorkflowId) -> None:
+        async def step(tx: Transaction) -> Decision:
+            group = (await repository.find(tx, workflow_id)).group
+            if group is None or group.replaying_until is None:
+                return Decision()
+            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set={"replaying_until": None}, rev=group.rev),))
+
+        try:
+            await self._store.transact(step)
+        except EWMSError as error:
+            log.info("the mark of a replay goes by itself in a minute", workflow_id=workflow_id, reason=error.reason)
+
+    async def _check_is_open(self, workflow_id: WorkflowId) -> None:
+        """Return if letters may be replayed into the workflow.
+
+        Raises:
+            NotFound, Conflict: there is no such workflow, or it is over.
+        """
+        _open_group(await repository.find(self._store, workflow_id))
+
+    async def _has_dead_queue(self, workflow_id: WorkflowId) -> bool:
+        """Return whether the workflow has a dead queue on the broker.
+
+        Raises:
+            NotFound: there is no such workflow.
+        """
+        group = (await repository.find(self._store, workflow_id)).group
+        if group is None:
+            raise NotFound(_NO_WORKFLOW)
+        return group.activated_at is not None and group.state is not GroupState.RETIRED
+
+    async def _note(self, order: LettersOrder, n_done: int) -> None:
+        """Keep who ordered what, for the workflow's owner and the operators."""
+        which = in_words(order.letters, order.which)
+        log.info(
+            f"dead letters: {order.action.value}",
+            workflow_id=order.workflow_id,
+            subject=order.subject,
+            which=which,
+            n_letters=n_done,
+        )
+        if not n_done:
+            return
+        noted = LetterOrderDocument(
+            workflow_id=order.workflow_id,
+            at=datetime.now(UTC),
+            subject=order.subject,
+            action=order.action.value,
+            n_letters=n_done,
+            which=which,
+        )
+        await self._store.insert_new(Collection.LETTER_ORDERS, [{"_id": uuid.uuid4().hex, **noted.model_dump()}])
+
+    async def _audit(self, workflow_id: WorkflowId) -> LetterAuditAnswer:
+        documents = await self._store.find(
+            Collection.LETTER_ORDERS, {"workflow_id": workflow_id}, sort=[("at", -1)], limit=_MAX_AUDIT
+        )
+        return LetterAuditAnswer(orders=[LetterAudit.model_validate(document) for document in documents])
+
+
+def _open_group(found: Found) -> MQGroupDocument:
+    """Return the group, if workers may still take events from its queues."""
+    if found.group is None or found.group.activated_at is None:
+        raise NotFound(_NO_WORKFLOW)
+    if found.group.state is not GroupState.ACTIVE or found.group.drained_at is not None:
+        raise Conflict(
+            "the workflow is over: nobody would take the events",
+            hint="export its dead letters, and publish them to a new workflow",
+        )
+    return found.group
+
+
+def _stop_reason(error: Unavailable) -> str:
+    """Return the sentence that tells the user why a replay stopped."""
+    if isinstance(error, QueueFull):
+        return "the queue of origin is full: wait until its workers have taken some events"
+    return error.reason
+
+
+def _refusal(letter: Letter, error: BaseException) -> str:
+    """Return why this one letter cannot be handled. A defect of ours must not keep the others."""
+    if isinstance(error, EWMSError):
+        return error.reason
+    if not isinstance(error, Exception):
+        raise error
+    log.error("a dead letter cannot be handled", letter=letter.letter, error=repr(error), exc_info=error)
+    return f"letter {letter.letter} cannot be sent: {type(error).__name__}"
+
+
+def _nothing(query: AnyLetterQuery) -> AnyLetterAnswer:
+    """Return the answer about a workflow that has no dead queue: not yet, or not any more."""
+    match query:
+        case LettersQuery():
+            return LettersAnswer(letters=[], next_after=None, n_letters=0)
+        case LetterGroupsQuery():
+            return LetterGroupsAnswer(groups=[], n_letters=0)
+        case _:
+            raise NotFound("the workflow has no dead letters")

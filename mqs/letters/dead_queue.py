@@ -1,0 +1,310 @@
+"""Reads dead queues: lends all letters of a workflow to MQS while somebody looks at them, and gives them back after.
+
+A queue has no index. So one reader at a time takes everything on loan, remembers what each letter says, and keeps only
+small bodies. It fetches another body by giving that letter back: the broker delivers it again at once. Nothing leaves
+the queue but what is acknowledged. A reader that is idle ends, and all letters are back in their queue.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+
+from mqs.letters.letter import Letter, letter_of
+from runtime.amqp import Connection, ConnectionLost, Missing
+from runtime.amqp.errors import LIBRARY_ERRORS, translated
+from runtime.telemetry import log
+from schemas.errors import NotFound, Unavailable
+from schemas.ids import WorkflowId
+from schemas.topology import dead_queue
+
+#: One reader holds so many letters, and remembers so much of them; what lies behind comes once these are dealt with.
+MAX_LETTERS = 20_000
+_MAX_REMEMBERED_BYTES = 64 * 1024 * 1024
+_MAX_KEPT_BODY_BYTES = 8 * 1024
+_MAX_KEPT_BYTES = 32 * 1024 * 1024
+
+_MAX_READERS = 6
+_LINGER_S = 10.0
+#: How long the broker may take for the next letter before the queue is taken for read.
+_PATIENCE_S = 5.0
+_CALL_S = 10.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    letter: Letter
+    #: What is remembered of it, about.
+    n_bytes: int
+    #: One tag for each copy: an event may have died twice in the same way.
+    tags: list[int] = field(default_factory=list)
+    body: bytes | None = None
+
+
+class DeadReader:
+    """All letters of one workflow, on loan."""
+
+    def __init__(self, connection: Connection, workflow_id: WorkflowId) -> None:
+        self._connection = connection
+        self._queue = dead_queue(workflow_id)
+        self._channel: Channel | None = None
+        self._tag = ""
+        self._entries: dict[str, _Entry] = {}
+        self._n_remembered = 0
+        self._n_kept = 0
+        self._n_received = 0
+        self._arrived = asyncio.Event()
+        self._fetches: dict[str, asyncio.Future[bytes]] = {}
+        #: The last body that was fetched: a long one is asked for in stretches.
+        self._last: tuple[str, bytes] = ("", b"")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the loan is over: the broker has all letters back."""
+        return self._channel is None or self._channel.is_closed
+
+    @property
+    def n_held(self) -> int:
+        """How many letters are on loan."""
+        return 0 if self.is_lost else sum(len(entry.tags) for entry in self._entries.values())
+
+    @property
+    def letters(self) -> list[Letter]:
+        """Return every letter that is on loan, once."""
+        return [entry.letter for entry in self._entries.values()]
+
+    async def open(self) -> None:
+        """Take all letters on loan, and return when they are there.
+
+        Raises:
+            NotFound: the queue does not exist.
+            Unavailable: the broker is away, or another MQS reads the queue.
+        """
+        await self._connection.ready(_CALL_S)
+        channel = self._channel = await self._connection.raw_channel(confirms=False)
+        try:
+            declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
+            n_letters = min(declared.message_count or 0, MAX_LETTERS)
+            if not declared.consumer_count:
+                await channel.basic_qos(prefetch_count=MAX_LETTERS, timeout=_CALL_S)
+                subscribed = await channel.basic_consume(self._queue, self._take, timeout=_CALL_S)
+                self._tag = str(subscribed.consumer_tag)
+                declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
+            if (declared.consumer_count or 0) > (1 if self._tag else 0):
+                # Each would see a part of the letters. A quorum queue lets in others beside an exclusive consumer, too.
+                raise Unavailable("another process reads these dead letters", hint="try again in a minute")
+        except (*LIBRARY_ERRORS, TimeoutError) as error:
+            found = translated(error)
+            if isinstance(found, Missing):
+                raise NotFound("the workflow has no dead letters any more") from error
+            raise found from error
+        with suppress(TimeoutError):
+            while self._n_received < n_letters and self._tag and not self.is_lost:
+                self._arrived.clear()
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._arrived.wait()
+        if self.is_lost:
+            raise ConnectionLost("the broker went away while dead letters were read")
+
+    async def n_behind(self) -> int:
+        """Return how many letters lie in the queue beside those on loan."""
+        try:
+            declared = await self._open_channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
+        except (*LIBRARY_ERRORS, TimeoutError) as error:
+            raise translated(error) from error
+        return declared.message_count or 0
+
+    def find(self, name: str) -> Letter:
+        """Return the letter called `name`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if (entry := self._entries.get(name)) is None:
+            raise NotFound("no such dead letter", hint="it may have been replayed or discarded: list them again")
+        return entry.letter
+
+    def has(self, name: str) -> bool:
+        """Return whether a letter called `name` is on loan."""
+        return name in self._entries
+
+    def kept_body(self, name: str) -> bytes | None:
+        """Return the body of a letter, if it is kept."""
+        if self._last[0] == name:
+            return self._last[1]
+        entry = self._entries.get(name)
+        return None if entry is None else entry.body
+
+    async def body(self, name: str) -> bytes:
+        """Return the body of a letter, as it lies in the queue.
+
+        Raises:
+            NotFound: there is no such letter.
+            Unavailable: the broker does not deliver it again.
+        """
+        self.find(name)
+        if (kept := self.kept_body(name)) is not None:
+            return kept
+        if (fetch := self._fetches.get(name)) is None:
+            fetch = self._fetches[name] = asyncio.get_running_loop().create_future()
+            await self._settle(lambda channel, tag: channel.basic_nack(tag, requeue=True, wait=False), name, n=1)
+        try:
+            async with asyncio.timeout(_CALL_S):
+                body = await asyncio.shield(fetch)
+        except TimeoutError as error:
+            raise Unavailable("the broker does not deliver the dead letter again") from error
+        finally:
+            self._fetches.pop(name, None)
+        self._last = name, body
+        return body
+
+    async def drop(self, name: str) -> None:
+        """Take a letter off the queue for good.
+
+        Raises:
+            Unavailable: the loan is over, and the letter is still in its queue.
+        """
+        await self._settle(lambda channel, tag: channel.basic_ack(tag, wait=False), name)
+        if (entry := self._entries.pop(name, None)) is not None:
+            self._n_remembered -= entry.n_bytes
+            self._n_kept -= 0 if entry.body is None else len(entry.body)
+
+    async def close(self) -> None:
+        """Give all letters back."""
+        if self._channel is None or self._channel.is_closed:
+            return
+        # To cancel first sees to it that what was dropped is applied; see `runtime.amqp.consumer`.
+        with suppress(*LIBRARY_ERRORS, TimeoutError):
+            await self._channel.basic_cancel(self._tag, timeout=_CALL_S)
+        await asyncio.gather(self._channel.close(timeout=_CALL_S), return_exceptions=True)
+
+    @property
+    def _open_channel(self) -> Channel:
+        if self._channel is None or self._channel.is_closed:
+            raise ConnectionLost("the broker has taken the dead letters back")
+        return self._channel
+
+    async def _settle(self, say: Callable[[Channel, int], Any], name: str, *, n: int | None = None) -> None:
+        entry = self._entries[name]
+        channel = self._open_channel
+        tags, entry.tags = (entry.tags, []) if n is None else (entry.tags[:n], entry.tags[n:])
+        if not tags:
+            raise Unavailable("the dead letter is on its way back from the broker", hint="try again in some seconds")
+        try:
+            for tag in tags:
+                await say(channel, tag)
+        except LIBRARY_ERRORS as error:
+            raise translated(error) from error
+
+    async def _take(self, message: DeliveredMessage) -> None:
+        properties = message.header.properties
+        letter = letter_of(
+            message.body, properties.message_id or "", properties.content_type or "", properties.headers or {}
+        )
+        entry = self._entries.get(letter.letter)
+        if entry is None:
+            n_bytes = len(repr(letter.headers)) + len(letter.error) + 1000
+            entry = self._entries[letter.letter] = _Entry(letter, n_bytes)
+            self._n_remembered += n_bytes
+            if letter.n_bytes <= _MAX_KEPT_BODY_BYTES and self._n_kept + letter.n_bytes <= _MAX_KEPT_BYTES:
+                entry.body = message.body
+                self._n_kept += letter.n_bytes
+        entry.tags.append(message.delivery_tag or 0)
+        fetch = self._fetches.get(letter.letter)
+        if fetch is not None and not fetch.done():
+            fetch.set_result(message.body)
+        self._n_received += 1
+        if self._n_remembered > _MAX_REMEMBERED_BYTES and self._tag:
+            tag, self._tag = self._tag, ""
+            await message.channel.basic_cancel(tag, nowait=True)
+        self._arrived.set()
+
+
+class DeadReaders:
+    """The readers that are open, one for each workflow. They end when nobody has asked for some seconds."""
+
+    def __init__(self, connection: Connection, *, linger_s: float = _LINGER_S) -> None:
+        self._connection = connection
+        self._linger_s = linger_s
+        self._readers: dict[WorkflowId, DeadReader] = {}
+        self._n_users: dict[WorkflowId, int] = {}
+        self._timers: dict[WorkflowId, asyncio.TimerHandle] = {}
+        self._turns: dict[WorkflowId, asyncio.Lock] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def n_held(self, queue: str) -> int:
+        """Return how many letters of a dead queue are on loan here."""
+        return next((reader.n_held for id_, reader in self._readers.items() if dead_queue(id_) == queue), 0)
+
+    @asynccontextmanager
+    async def reading(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
+        """Give the block all letters of a workflow; another block about the same workflow waits.
+
+        Raises:
+            NotFound: the workflow has no dead queue.
+            Unavailable: the broker is away, or too many dead queues are read at this moment.
+        """
+        if (timer := self._timers.pop(workflow_id, None)) is not None:
+            timer.cancel()
+        self._n_users[workflow_id] = self._n_users.get(workflow_id, 0) + 1
+        try:
+            async with self._turns.setdefault(workflow_id, asyncio.Lock()):
+                yield await self._opened(workflow_id)
+        finally:
+            self._n_users[workflow_id] -= 1
+            if not self._n_users[workflow_id]:
+                del self._n_users[workflow_id]
+                loop = asyncio.get_running_loop()
+                self._timers[workflow_id] = loop.call_later(self._linger_s, self._end_soon, workflow_id)
+
+    async def _opened(self, workflow_id: WorkflowId) -> DeadReader:
+        if self._closing:
+            # A reader that is just giving its letters back is of no use, and is a consumer still.
+            await asyncio.wait(self._closing)
+        reader = self._readers.get(workflow_id)
+        if reader is not None and not reader.is_lost:
+            return reader
+        if reader is None:
+            await self._make_room()
+        # What a reader remembers whose loan is over is of no use: the broker has everything back.
+        reader = self._readers[workflow_id] = DeadReader(self._connection, workflow_id)
+        try:
+            await reader.open()
+        except BaseException:
+            del self._readers[workflow_id]
+            await reader.close()
+            raise
+        return reader
+
+    async def close(self) -> None:
+        """Give everything back."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        await asyncio.gather(*(self._end(workflow_id) for workflow_id in tuple(self._readers)), *self._closing)
+
+    async def _make_room(self) -> None:
+        if len(self._readers) < _MAX_READERS:
+            return
+        idle = next((id_ for id_ in self._timers if id_ in self._readers), None)
+        if idle is None:
+            raise Unavailable("too many dead queues are read at this moment", hint="try again in some seconds")
+        self._timers.pop(idle).cancel()
+        await self._end(idle)
+
+    def _end_soon(self, workflow_id: WorkflowId) -> None:
+        self._timers.pop(workflow_id, None)
+        self._turns.pop(workflow_id, None)
+        task = asyncio.get_running_loop().create_task(self._end(workflow_id))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _end(self, workflow_id: WorkflowId) -> None:
+        if (reader := self._readers.pop(workflow_id, None)) is not None:
+            n_held = reader.n_held
+            await reader.close()
+            log.debug("dead letters given back", workflow_id=workflow_id, n=n_held)

@@ -1,0 +1,260 @@
+"""Dead letters as data: what a letter says, which of them are meant, and how one goes back. (core)
+
+A pilot's letter says in `x-ewms-dead-*` why it was given up; the broker's own (delivery limit, expired, rejected) in
+`x-first-death-*` and `x-death`.
+"""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.failures.dead_letters import DeadLetter, LetterFilter, LetterGroup
+from schemas.failures.signatures import signature_id, signature_text
+from schemas.payloads.data_events import Header
+
+#: Of an error in a listing; `show` has all of it.
+MAX_ERROR = 500
+EXCERPT_BYTES = 200
+_MAX_NAME = 256
+_MAX_HEADER = 4000
+
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+#: What the broker writes into an event's headers, and what a pilot writes into a dead letter's. Neither goes on.
+_BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-ewms-dead-")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is remembered of a dead letter: all but its body."""
+
+    letter: str
+    event_id: str
+    content_type: str
+    headers: Mapping[str, Any]
+    n_bytes: int
+    excerpt: bytes
+    queue: str
+    task_id: str
+    reason: str
+    error: str
+    signature: str
+    attempts: int | None
+    worker: str
+    dead_at: datetime | None
+
+    @property
+    def place(self) -> tuple[datetime, str]:
+        """Its place among the letters of its workflow, which does not change while they are read."""
+        return self.dead_at or _OLDEST, self.letter
+
+    @property
+    def cursor(self) -> str:
+        """Its place as text."""
+        return f"{self.place[0].isoformat()}~{self.letter}"
+
+
+def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[str, Any]) -> Letter:
+    """Return what a message in a dead queue says."""
+    queue = _text(headers, Header.DEAD_QUEUE) or _text(headers, Header.FIRST_DEATH_QUEUE)
+    broker_reason = _text(headers, Header.FIRST_DEATH_REASON)
+    reason = _text(headers, Header.DEAD_REASON) or broker_reason or "unknown"
+    error = _text(headers, Header.DEAD_ERROR, limit=2000) or _broker_error(broker_reason)
+    attempts = headers.get(Header.DEAD_ATTEMPTS)
+    dead_at = _pilots_time(headers) or _brokers_time(headers)
+    digest = hashlib.sha256(body)
+    for word in (event_id, queue, reason, dead_at.isoformat() if dead_at else "", str(n_replays(headers))):
+        digest.update(b"\0" + word.encode("utf-8", "replace"))
+    return Letter(
+        letter=digest.hexdigest()[:20],
+        event_id=event_id,
+        content_type=content_type,
+        headers=headers,
+        n_bytes=len(body),
+        excerpt=body[:EXCERPT_BYTES],
+        queue=queue,
+        task_id=_text(headers, Header.DEAD_TASK),
+        reason=reason,
+        error=error,
+        signature=signature_id(error),
+        attempts=attempts if isinstance(attempts, int) and not isinstance(attempts, bool) else None,
+        worker=_text(headers, Header.DEAD_WORKER),
+        dead_at=dead_at,
+    )
+
+
+def shown(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> DeadLetter:
+    """Return a letter as users see it; `whole`: with its headers and all of its error."""
+    error = letter.error
+    if not whole and len(error) > MAX_ERROR:
+        error = f"{error[: MAX_ERROR - 1]}…"
+    return DeadLetter(
+        letter=letter.letter,
+        event_id=letter.event_id,
+        key=_text(letter.headers, Header.KEY),
+        task_id=letter.task_id,
+        queue=letter.queue,
+        reason=letter.reason,
+        error=error,
+        signature=letter.signature,
+        attempts=letter.attempts,
+        n_replays=n_replays(letter.headers),
+        worker=letter.worker,
+        dead_at=letter.dead_at,
+        n_bytes=letter.n_bytes,
+        content_type=letter.content_type,
+        excerpt=letter.excerpt,
+        body=body,
+        headers=_plain_headers(letter.headers) if whole or body is not None else None,
+    )
+
+
+def matches(letter: Letter, which: LetterFilter) -> bool:
+    """Return whether a letter is among those that are meant."""
+    return (
+        (which.task_id is None or letter.task_id == which.task_id)
+        and (which.signature is None or letter.signature == which.signature)
+        and (which.event_id is None or letter.event_id == which.event_id)
+    )
+
+
+def in_order(letters: Iterable[Letter], which: LetterFilter, *, after: str | None = None) -> list[Letter]:
+    """Return the letters that are meant, the oldest first, those behind the place `after`."""
+    wanted = sorted((letter for letter in letters if matches(letter, which)), key=lambda letter: letter.place)
+    if after is None:
+        return wanted
+    at, _, name = after.partition("~")
+    try:
+        behind = datetime.fromisoformat(at)
+    except ValueError:
+        return wanted
+    place = behind if behind.tzinfo else behind.replace(tzinfo=UTC), name
+    return [letter for letter in wanted if letter.place > place]
+
+
+def grouped(letters: Iterable[Letter]) -> list[LetterGroup]:
+    """Return the letters by task and signature, the largest group first."""
+    groups: dict[tuple[str, str], list[Letter]] = {}
+    for letter in letters:
+        groups.setdefault((letter.task_id, letter.signature), []).append(letter)
+    found = [_group(members) for members in groups.values()]
+    return sorted(found, key=lambda group: (-group.n_letters, group.task_id, group.signature))
+
+
+def replay_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headers with which an event goes back: the sender's own, and how often it was replayed.
+
+    What the client's library can read and cannot write is left out: no header is worth an event.
+    """
+    own = {name: value for name, value in headers.items() if not name.startswith(_BROKERS) and _can_be_sent(value)}
+    return {**own, Header.REPLAYS.value: n_replays(headers) + 1}
+
+
+def n_replays(headers: Mapping[str, Any]) -> int:
+    """Return how often an event was replayed."""
+    n = headers.get(Header.REPLAYS, 0)
+    return n if isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**31 else 0
+
+
+def in_words(letters: Sequence[str] | None, which: LetterFilter) -> str:
+    """Return in words which letters were meant, for the audit."""
+    if letters is not None:
+        return f"letters {', '.join(letters[:5])}{' ...' if len(letters) > 5 else ''}"
+    said = [f"{name} {value}" for name, value in which.model_dump(exclude_none=True).items()]
+    return ", ".join(said) or "all"
+
+
+def _group(members: Sequence[Letter]) -> LetterGroup:
+    newest = max(members, key=lambda letter: letter.place)
+    times = [letter.dead_at for letter in members if letter.dead_at is not None]
+    return LetterGroup(
+        task_id=newest.task_id,
+        signature=newest.signature,
+        reason=newest.reason,
+        text=signature_text(newest.error),
+        example=newest.error[:MAX_ERROR],
+        letter=newest.letter,
+        n_letters=len(members),
+        n_bytes=sum(letter.n_bytes for letter in members),
+        first_at=min(times, default=None),
+        last_at=max(times, default=None),
+    )
+
+
+#: What the broker's reasons mean. Source: RabbitMQ documentation, "Dead Letter Exchanges", and rulings 5 and 6.
+_BROKER_ERRORS = {
+    "delivery_limit": "the event took its pilot down, or was left by it, more often than the broker allows",
+    "expired": "the event waited longer than its publisher allowed",
+    "maxlen": "the queue was full",
+    "rejected": "a pilot rejected the event for good and could not say why",
+}
+
+
+def _can_be_sent(value: Any) -> bool:
+    match value:
+        case bool() | float():
+            return True
+        case int():
+            return -(2**63) <= value < 2**63
+        case str():
+            return value.encode("utf-8", "replace").decode() == value
+        case list():
+            return all(isinstance(item, str) and _can_be_sent(item) for item in value)
+        case _:
+            return False
+
+
+def _broker_error(reason: str) -> str:
+    return _BROKER_ERRORS.get(reason, "nobody said why")
+
+
+def _pilots_time(headers: Mapping[str, Any]) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(_text(headers, Header.DEAD_AT))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _brokers_time(headers: Mapping[str, Any]) -> datetime | None:
+    deaths = headers.get("x-death")
+    first = deaths[0] if isinstance(deaths, list) and deaths else None
+    at = first.get("time") if isinstance(first, Mapping) else None
+    if not isinstance(at, datetime):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _text(headers: Mapping[str, Any], name: str, *, limit: int = _MAX_NAME) -> str:
+    value = headers.get(name)
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return value[:limit] if isinstance(value, str) else ""
+
+
+def _plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in headers.items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return value.encode("utf-8", "replace").decode()[:_MAX_HEADER]
+        case bytes():
+            try:
+                return value.decode()[:_MAX_HEADER]
+            except UnicodeDecodeError:
+                return f"base64:{b64encode(value[:_MAX_HEADER]).decode()}"
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return {str(name): _plain(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return str(value)[:_MAX_HEADER]

@@ -1,0 +1,246 @@
+"""Who may read or write which queue, as the claims of a broker token. (core)
+
+A token names exchanges to write and queues to read, and nothing else: never `configure`, never the default exchange,
+over which every queue of the vhost can be reached; unless the deployment serves existing message clients, which need
+both. Each right is said twice, as a plain scope, which every version of the broker reads, and as an
+`authorization_details` entry (RFC 9396), which existing tooling expects.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
+from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
+from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
+from schemas.payloads.legacy_wire import WIRE_CLAIM, Wire
+from schemas.requests import GrantQuery, TaskProfilesQuery
+from schemas.rules.token_sizes import rights_bytes
+from schemas.topology import (
+    DATA_VHOST,
+    DEFAULT_EXCHANGE,
+    Service,
+    dead_exchange,
+    event_exchange,
+    scope,
+    tms_service,
+)
+
+#: Set back so that a broker whose clock is behind takes the token.
+CLOCK_SKEW = timedelta(seconds=60)
+
+#: The subjects of pilots.
+PILOTS = re.compile(r"wf/(?P<workflow>[^/]+)/tf/[^/]+")
+_SPARE_CONNECTIONS = 20
+
+_CONFIGURE = "configure"
+_READ = "read"
+_WRITE = "write"
+
+_QUEUE = "queue"
+_EXCHANGE = "exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The broker as OAuth names it: the id of its resource server, and the type of `authorization_details` it takes."""
+
+    server: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What `subject` may do on the data vhost."""
+
+    subject: str
+    reads: tuple[Mqid, ...] = ()
+    #: Exchanges.
+    writes: tuple[str, ...] = ()
+    #: Queues that its bearer uses as existing message clients do: declares, reads, and publishes by name.
+    by_name: tuple[Mqid, ...] = ()
+    #: Whether it may publish by name. That reaches a queue which nothing else can get into any more.
+    publishes_by_name: bool = True
+    #: What the management API lets the bearer do beside this, as the broker's tags.
+    tags: tuple[str, ...] = ()
+
+    @property
+    def rights(self) -> tuple[tuple[str, str, str], ...]:
+        """Every right: what may be done, to what kind of thing, of which name."""
+        published = self.by_name if self.publishes_by_name else ()
+        every = (
+            *((_CONFIGURE, _QUEUE, mqid) for mqid in self.by_name),
+            *((_READ, _QUEUE, mqid) for mqid in (*self.reads, *self.by_name)),
+            *((_WRITE, _QUEUE, mqid) for mqid in published),
+            *((_WRITE, _EXCHANGE, exchange) for exchange in self.writes),
+            *(((_WRITE, _EXCHANGE, DEFAULT_EXCHANGE),) if published else ()),
+        )
+        return tuple(dict.fromkeys(every))
+
+
+def user_grant(profile: MQProfileDocument, subject: str) -> Grant:
+    """Return what a user's token for a public queue allows: to publish onto an input, to consume from an output.
+
+    The subject is the user's own: the broker refuses to renew a token with one of another subject.
+    """
+    return Grant(
+        subject=f"user/{subject}",
+        reads=(profile.mqid,) if profile.is_output else (),
+        writes=(event_exchange(profile.mqid),) if profile.is_input else (),
+    )
+
+
+def count_pilot_connections(query: GrantQuery) -> int:
+    """Return how many connections the pilots of a taskforce may have together; 0 is no limit.
+
+    A pilot needs one for each input at most, as a connection has few channels. They may have twice what they need: the
+    broker notices late that a worker has gone, and its successor connects meanwhile.
+    """
+    if not query.n_workers:
+        return 0
+    return _SPARE_CONNECTIONS + 2 * max(1, len(query.inputs)) * query.n_workers
+
+
+def limits_grant() -> Grant:
+    """Return what MQS's own token allows with which it limits users: to administer the broker, on no vhost."""
+    return Grant(subject="mqs/limits", tags=("administrator",))
+
+
+def pilot_grant(
+    group: MQGroupDocument | None, profiles: Sequence[MQProfileDocument], query: GrantQuery, *, caller: str
+) -> Grant:
+    """Return what the pilots of a taskforce may do: take its inputs, publish its outputs, set events aside as dead.
+
+    Raises:
+        Forbidden: `caller` is no TMS of this workflow, or it asks for what is not this workflow's. Which of these is
+            not said: the answer to a stranger does not depend on what exists.
+        Unavailable: the queues are not active yet.
+        Conflict: the workflow is over.
+    """
+    if group is None or caller not in {tms_service(schedd) for schedd in group.schedds}:
+        raise Forbidden
+    return task_grant(group, profiles, query)
+
+
+def task_grant(
+    group: MQGroupDocument | None, profiles: Sequence[MQProfileDocument], query: GrantQuery | TaskProfilesQuery
+) -> Grant:
+    """Return the same as `pilot_grant`, for who need not be checked: WMS, asking for a TMS that it serves itself.
+
+    Raises:
+        Forbidden, Unavailable, Conflict: as `pilot_grant`.
+    """
+    if group is None or _workflow_of(query.taskforce_uuid) != group.workflow_id:
+        raise Forbidden
+    known = {profile.mqid: profile for profile in profiles}
+    if not all(mqid in known and known[mqid].is_input for mqid in query.inputs):
+        raise Forbidden("an input is not a queue that tasks of this workflow take events from")
+    if not all(mqid in known and known[mqid].is_output for mqid in query.outputs):
+        raise Forbidden("an output is not a queue that tasks of this workflow publish to")
+    match group.state:
+        case GroupState.RESERVED:
+            raise Unavailable("the workflow's queues are not active yet")
+        case GroupState.RETIRING | GroupState.RETIRED:
+            raise Conflict("the workflow is over")
+        case GroupState.ACTIVE:
+            pass
+    return Grant(
+        subject=f"wf/{group.workflow_id}/tf/{query.taskforce_uuid}",
+        reads=tuple(dict.fromkeys(query.inputs)),
+        writes=(
+            *(event_exchange(mqid) for mqid in dict.fromkeys(query.outputs)),
+            dead_exchange(group.workflow_id),
+        ),
+    )
+
+
+def service_grant(profile: MQProfileDocument) -> Grant:
+    """Return what a token for one queue allows that another WMS is given, to hand on to its pilots and users."""
+    return Grant(subject=f"wf/{profile.workflow_id}", reads=(profile.mqid,), writes=(event_exchange(profile.mqid),))
+
+
+def for_existing_clients(grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
+    """Return `grant`, widened to what existing message clients do with the queues `mqids`.
+
+    If nothing more is to get into them (`shut`) it may not publish: the broker then refuses what it would otherwise
+    confirm, and nobody would take.
+
+    They declare a queue whenever they open a channel, and publish over the default exchange: the bearer can publish
+    onto every queue of the vhost whose name it knows, and can take and delete these. Source: contract, 5.1 and 6.
+    """
+    return replace(grant, by_name=tuple(dict.fromkeys(mqids)), publishes_by_name=not shut)
+
+
+def check_gateway(caller: str) -> None:
+    """Return if `caller` is WMS, which asks on behalf of users that it has checked.
+
+    Raises:
+        Forbidden: it is somebody else.
+    """
+    if caller != Service.WMS:
+        raise Forbidden
+
+
+def check_site(group: MQGroupDocument | None, site: str, *, missing: str) -> None:
+    """Return if the WMS of `site` reserved `group`. A group of our own users belongs to no site.
+
+    Raises:
+        NotFound: another site's WMS, or our own, made the group, or nobody did. The answer does not say which.
+    """
+    if group is None or group.owner or not site or group.site != site:
+        raise NotFound(missing)
+
+
+def claims(
+    grant: Grant, *, issuer: str, audience: Audience, now: datetime, life: timedelta, token_id: str
+) -> dict[str, Any]:
+    """Return the claims of a token for `grant`. Times are whole seconds."""
+    issued = int(now.timestamp())
+    rights = grant.rights
+    said: dict[str, Any] = {
+        "iss": issuer,
+        "sub": grant.subject,
+        "aud": [audience.server],
+        "iat": issued,
+        "nbf": issued - int(CLOCK_SKEW.total_seconds()),
+        "exp": issued + int(life.total_seconds()),
+        "jti": token_id,
+        "scope": " ".join(
+            [
+                *(scope(action, name, audience.server) for action, _, name in rights),
+                *(f"{audience.server}.tag:{tag}" for tag in grant.tags),
+            ]
+        ),
+    }
+    if grant.by_name:
+        said[WIRE_CLAIM] = Wire.LEGACY.value
+    # Rights are said twice where both fit: either way is enough for the broker, and scopes are the shorter one.
+    details = _details(rights, audience)
+    if len(said["scope"]) + len(json.dumps(details)) <= rights_bytes(audience.server):
+        said["authorization_details"] = details
+    return said
+
+
+def _details(rights: Iterable[tuple[str, str, str]], audience: Audience) -> list[dict[str, Any]]:
+    """Return `rights` with the names together to which the same may be done."""
+    actions: dict[tuple[str, str], list[str]] = {}
+    for action, kind, name in rights:
+        actions.setdefault((kind, name), []).append(action)
+    locations: dict[tuple[str, ...], list[str]] = {}
+    for (kind, name), allowed in actions.items():
+        place = f"cluster:{audience.server}/vhost:{DATA_VHOST}/{kind}:{name}"
+        locations.setdefault((kind, *allowed), []).append(place)
+    return [
+        {"type": audience.kind, "locations": places, "actions": list(allowed)}
+        for (_, *allowed), places in locations.items()
+    ]
+
+
+def _workflow_of(taskforce: TaskforceUuid) -> WorkflowId | None:
+    try:
+        return workflow_of(taskforce)
+    except ValueError:
+        return None

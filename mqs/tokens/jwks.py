@@ -1,0 +1,26 @@
+"""The public keys over HTTP, for the broker and for whoever checks a token. No version prefix, no login."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mqs.tokens.signing_keys import Issuer
+from schemas.errors import EWMSError
+
+PATH = "/mqbroker-issuer/.well-known/jwks.json"
+
+#: How long a reader may keep it: shorter than anybody waits between a new key's first token and its use.
+_MAX_AGE_S = 30
+
+
+def jwks_route(issuer: Issuer) -> Route:
+    """Return the route that serves `issuer`'s keys."""
+
+    async def jwks(_: Request) -> Response:
+        try:
+            document = await issuer.jwks()
+        except EWMSError as error:
+            return JSONResponse({"code": error.code, "error": error.reason}, status_code=error.code)
+        return JSONResponse(document, headers={"Cache-Control": f"public, max-age={_MAX_AGE_S}"})
+
+    return Route(PATH, jwks, methods=["GET"])

@@ -1,0 +1,42 @@
+"""Which public keys stay listed when the signing key changes. (core)
+
+A token outlives the key that signed it: the broker has to find the old key until the last such token has expired.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from runtime.kernel.decision import Change, Decision, Insert, Update
+from schemas.documents import Collection, KeyDocument
+
+Recorded = Mapping[str, KeyDocument]
+
+
+def recorded(documents: list[dict[str, Any]]) -> Recorded:
+    """Return the stored keys by their `kid`."""
+    return {document["_id"]: KeyDocument.model_validate(document) for document in documents}
+
+
+def signs_now(keys: Recorded, kid: str) -> bool:
+    """Whether `kid` is recorded as the key that signs."""
+    return kid in keys and keys[kid].expires_at is None
+
+
+def rotated(keys: Recorded, kid: str, jwk: Mapping[str, str], *, now: datetime, life: timedelta) -> Decision:
+    """Return what makes `kid` the key that signs; each former one stays for the `life` of the tokens it signed last."""
+    changes: list[Change] = [
+        Update(Collection.MQ_KEYS, former, set={"expires_at": now + life})
+        for former, key in keys.items()
+        if key.expires_at is None and former != kid
+    ]
+    if kid not in keys:
+        changes.append(Insert(Collection.MQ_KEYS, {"_id": kid, "jwk": dict(jwk), "expires_at": None}))
+    elif keys[kid].expires_at is not None:
+        changes.append(Update(Collection.MQ_KEYS, kid, set={"expires_at": None}))
+    return Decision(tuple(changes))
+
+
+def jwks(keys: Recorded, now: datetime) -> dict[str, list[dict[str, str]]]:
+    """Return the JWKS document: every key that can have signed a token which is still good."""
+    return {"keys": [key.jwk for key in keys.values() if key.expires_at is None or key.expires_at > now]}

@@ -1,0 +1,164 @@
+"""The key files that sign broker tokens, and the keys' record that JWKS is served from.
+
+The files are looked at on every use, so that replacing them is all that a rotation takes. A new key is recorded
+before it signs anything: whoever gets a token of it can find it in JWKS.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from pydantic import SecretStr
+
+from mqs.tokens import key_rotation
+from mqs.tokens.grants import Audience, Grant, claims
+from runtime.kernel.decision import Decision
+from runtime.kernel.store import Store, Transaction
+from runtime.telemetry import log
+from schemas.documents import Collection
+from schemas.errors import Broken, Unprocessable
+from schemas.rules.token_sizes import MAX_TOKEN_BYTES
+
+_MIN_RSA_BITS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key pair that signs. `kid` is SHA-512 of the public PEM in hex, as the contract has it."""
+
+    private: RSAPrivateKey | EllipticCurvePrivateKey
+    kid: str
+    algorithm: str
+    jwk: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A minted token and when it ends."""
+
+    value: SecretStr
+    expires_at: datetime
+
+
+class KeyFiles:
+    """A private and a public PEM file, read again when one of them has changed."""
+
+    def __init__(self, private: Path, public: Path) -> None:
+        self._private = private
+        self._public = public
+        self._stamp: tuple[tuple[int, int], ...] = ()
+        self._key: SigningKey | None = None
+
+    def current(self) -> SigningKey:
+        """Return the key in the files. While they are being replaced, and do not fit, it is still the former one.
+
+        Raises:
+            Broken: they hold no usable key pair, and there is no former one.
+        """
+        try:
+            stamp = tuple((s.st_mtime_ns, s.st_ino) for s in (self._private.stat(), self._public.stat()))
+            if self._key is not None and stamp == self._stamp:
+                return self._key
+            self._key = _load(self._private.read_bytes(), self._public.read_bytes())
+            self._stamp = stamp
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+            if self._key is None:
+                raise Broken(f"no usable broker key in {self._private} and {self._public}: {error}") from error
+            log.warning("broker key files do not fit; the former key signs on", error=repr(error))
+        return self._key
+
+
+class Issuer:
+    """Mints broker tokens and lists the keys that verify them."""
+
+    def __init__(
+        self, files: KeyFiles, store: Store, *, issuer: str, audience: Audience, longest_life: timedelta
+    ) -> None:
+        self._files = files
+        self._store = store
+        self._issuer = issuer
+        self._audience = audience
+        self._longest_life = longest_life
+        self._recorded_kid = ""
+        self._recording = asyncio.Lock()
+
+    async def token(self, grant: Grant, *, life: timedelta) -> Token:
+        """Return a token for `grant` that lives for `life`, at most the longest life that the issuer was built with.
+
+        Raises:
+            Unprocessable: it names more queues than the login takes.
+        """
+        key = await self._current()
+        now = datetime.now(UTC)
+        said = claims(
+            grant,
+            issuer=self._issuer,
+            audience=self._audience,
+            now=now,
+            life=min(life, self._longest_life),
+            token_id=uuid.uuid4().hex,
+        )
+        value = jwt.encode(said, key.private, algorithm=key.algorithm, headers={"kid": key.kid})
+        if len(value) > MAX_TOKEN_BYTES:
+            n_queues = max(len(grant.reads) + len(grant.writes), len(grant.by_name))
+            raise Unprocessable(
+                f"a token for {n_queues} queues does not fit into the broker's login",
+                hint="split the task so that each part has fewer queues",
+            )
+        return Token(SecretStr(value), datetime.fromtimestamp(said["exp"], UTC))
+
+    async def jwks(self) -> dict[str, Any]:
+        """Return every public key that can have signed a token which is still good."""
+        await self._current()
+        return key_rotation.jwks(await self._load(), datetime.now(UTC))
+
+    async def _current(self) -> SigningKey:
+        key = self._files.current()
+        if key.kid != self._recorded_kid:
+            async with self._recording:
+                await self._store.transact(lambda tx: self._record(tx, key))
+                self._recorded_kid = key.kid
+                log.info("broker key signs from now on", kid=key.kid[:16])
+        return key
+
+    async def _record(self, tx: Transaction, key: SigningKey) -> Decision:
+        keys = key_rotation.recorded(await tx.find(Collection.MQ_KEYS, {}))
+        return key_rotation.rotated(keys, key.kid, key.jwk, now=datetime.now(UTC), life=self._longest_life)
+
+    async def _load(self) -> key_rotation.Recorded:
+        keys = key_rotation.recorded(await self._store.find(Collection.MQ_KEYS, {}))
+        if not key_rotation.signs_now(keys, self._recorded_kid):
+            # Somebody has emptied the database: what signs must be listed all the same.
+            self._recorded_kid = ""
+            await self._current()
+            keys = key_rotation.recorded(await self._store.find(Collection.MQ_KEYS, {}))
+        return keys
+
+
+def _load(private_pem: bytes, public_pem: bytes) -> SigningKey:
+    private = load_pem_private_key(private_pem, password=None)
+    public = load_pem_public_key(public_pem)
+    kid = hashlib.sha512(public_pem).hexdigest()
+    match private:
+        case RSAPrivateKey():
+            if private.key_size < _MIN_RSA_BITS:
+                raise ValueError(f"an RSA key of {private.key_size} bits is too weak")
+            algorithm, jwk = "RS256", RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+        case EllipticCurvePrivateKey() if private.curve.name == "secp256r1":
+            algorithm, jwk = "ES256", ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
+        case _:
+            raise ValueError("the key must be RSA, or EC on P-256")
+    if private.public_key() != public:
+        raise ValueError("the public key is not that of the private one")
+    jwk = {name: value for name, value in jwk.items() if name != "key_ops"}
+    return SigningKey(private, kid, algorithm, {**jwk, "kid": kid, "alg": algorithm, "use": "sig"})

@@ -1,0 +1,128 @@
+"""How many connections a user, or the pilots of a taskforce, may have to the broker. The broker itself counts.
+
+RabbitMQ keeps such limits with its internal users, and counts connections by the subject of a token. So each user gets
+an internal user of that name, which carries the limit and nothing else: it has no password and no right anywhere.
+Tried on RabbitMQ 4.3.6. Names begin with `user/` or, those of a taskforce's pilots, with `wf/`, which none of our
+services' do. The latter are removed when their workflow's queues are gone.
+
+Only an administrator of the broker may do this, and the user `mqs` is none. MQS signs the tokens that the broker
+believes, so it signs one for itself, good for a minute.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx2
+
+from mqs.tokens.grants import PILOTS, limits_grant
+from mqs.tokens.signing_keys import Issuer
+from runtime.telemetry import log
+from schemas.errors import EWMSError, Unavailable
+from schemas.ids import WorkflowId
+
+_TOKEN_LIFE = timedelta(seconds=60)
+#: How long a user's token may wait for a slow management API, the turns of other users included.
+_PATIENCE_S = 2.0
+_MAX_REMEMBERED = 10_000
+
+
+class UserLimits:
+    """Sets each user's limit once in the life of this process, before the user's first token is handed out."""
+
+    def __init__(self, api_url: str, issuer: Issuer, *, max_connections: int) -> None:
+        """`max_connections` 0 is no limit."""
+        parts = urlsplit(api_url)
+        self._http = httpx2.AsyncClient(
+            base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+            timeout=_PATIENCE_S,
+            # The broker is never behind a proxy of the environment; see `mqs.broker.management`.
+            trust_env=False,
+        )
+        self._issuer = issuer
+        self._max_connections = max_connections
+        self._done: OrderedDict[str, None] = OrderedDict()
+        #: Subjects of pilots that have a limit, by workflow; None: the broker was not asked yet.
+        self._pilots: dict[WorkflowId, set[str]] | None = None
+        self._turn = asyncio.Lock()
+
+    async def apply(self, subject: str) -> None:
+        """Limit the connections of a user's tokens. If the broker does not let us, log it and go on."""
+        if self._max_connections:
+            await self._apply(subject, self._max_connections)
+
+    async def apply_to_pilots(self, subject: str, max_connections: int) -> None:
+        """Limit the connections of a taskforce's pilots, unless users have no limit either. As `apply` otherwise."""
+        if self._max_connections and max_connections and await self._apply(subject, max_connections):
+            _note(self._pilots, subject)
+
+    async def workflows_with_pilots(self) -> set[WorkflowId]:
+        """Return the workflows whose pilots have a limit.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        if not self._max_connections:
+            return set()
+        if self._pilots is None:
+            found: dict[WorkflowId, set[str]] = {}
+            for user in (await self._call("GET", "/api/users")).json():
+                _note(found, user["name"])
+            self._pilots = found
+        return set(self._pilots)
+
+    async def forget_pilots(self, over: Collection[WorkflowId]) -> None:
+        """Remove the limits of the pilots of workflows that are `over`.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        pilots = self._pilots or {}
+        if doomed := [subject for workflow_id in over for subject in pilots.get(workflow_id, ())]:
+            await self._call("POST", "/api/users/bulk-delete", {"users": doomed})
+        for workflow_id in over:
+            pilots.pop(workflow_id, None)
+
+    async def close(self) -> None:
+        """Close the connection to the management API."""
+        await self._http.aclose()
+
+    async def _apply(self, subject: str, max_connections: int) -> bool:
+        """Return whether this was new, and done."""
+        if subject in self._done:
+            return False
+        try:
+            # Around the turn: behind a management API that hangs, each waiter would wait for all those before it.
+            async with asyncio.timeout(_PATIENCE_S), self._turn:
+                if subject not in self._done:
+                    await self._set(subject, max_connections)
+        except (EWMSError, TimeoutError) as error:
+            reason = str(error)[:200] or "the management API is slow"
+            log.warning("connections are not limited", subject=subject, reason=reason)
+            return False
+        self._done[subject] = None
+        if len(self._done) > _MAX_REMEMBERED:
+            self._done.popitem(last=False)
+        return True
+
+    async def _set(self, subject: str, max_connections: int) -> None:
+        name = quote(subject, safe="")
+        await self._call("PUT", f"/api/users/{name}", {"password_hash": "", "tags": ""})
+        await self._call("PUT", f"/api/user-limits/{name}/max-connections", {"value": max_connections})
+
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
+        token = await self._issuer.token(limits_grant(), life=_TOKEN_LIFE)
+        headers = {"Authorization": f"Bearer {token.value.get_secret_value()}"}
+        try:
+            return (await self._http.request(method, path, json=body, headers=headers)).raise_for_status()
+        except httpx2.HTTPError as error:
+            raise Unavailable(f"the management API: {str(error)[:200]}") from error
+
+
+def _note(pilots: dict[WorkflowId, set[str]] | None, subject: str) -> None:
+    """Note `subject` in `pilots` if it is one of a taskforce's pilots."""
+    if pilots is not None and (match := PILOTS.fullmatch(subject)):
+        pilots.setdefault(WorkflowId(match["workflow"]), set()).add(subject)

@@ -1,0 +1,100 @@
+"""Copy the end of the pilot's own log to the access point while the pilot works.
+
+HTCondor brings a job's standard error home when the job ends by itself, and never when the job is removed, as `finish`
+and `abort` do. So a pilot that has warned of something puts the last of its log where HTCondor would put it, by its
+job's chirp proxy. HTCondor replaces the copy by the whole log if the job ends by itself.
+"""
+
+import asyncio
+import logging
+import os
+import stat
+from contextlib import suppress
+
+from pilot.chirp.proxy import ChirpProxy
+
+log = logging.getLogger(__name__)
+
+#: How much of the log is copied.
+MAX_BYTES = 64 * 1024
+#: The first copy waits for what else is said at the same moment, each further one twice as long, so that ten thousand
+#: workers whose tasks all fail write a megabyte a second.
+_FIRST_WAIT_S = 2.0
+_LONGEST_WAIT_S = 600.0
+_TIMEOUT_S = 10.0
+_LAST_S = 5.0
+_MODE = 0o600
+
+
+def next_wait_s(wait_s: float) -> float:
+    """Return how long the next copy waits after one that waited `wait_s`."""
+    return min(2 * wait_s, _LONGEST_WAIT_S)
+
+
+def open_own_log() -> int | None:
+    """Return a descriptor that reads this process's standard error, if that is a file."""
+    with suppress(OSError):
+        fd = os.open("/proc/self/fd/2", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+    return None
+
+
+class LogCopy(logging.Handler):
+    """Copies the log whenever a warning was written into it: add this to the root logger."""
+
+    def __init__(self, destination: str, proxy: ChirpProxy, source: int) -> None:
+        """`destination` is a file of the access point, `source` a descriptor that reads the log."""
+        super().__init__(logging.WARNING)
+        self._destination = destination
+        self._proxy = proxy
+        self._source = source
+        self._has_news = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to copy."""
+        self._task = self._loop.create_task(self._run(), name="log copy")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note that there is something to copy. Any thread may log."""
+        if record.name != log.name:
+            self._loop.call_soon_threadsafe(self._has_news.set)
+
+    def hurry(self) -> None:
+        """Copy now: this pilot may be killed in a moment."""
+        self._hurry.set()
+        self._has_news.set()
+
+    async def close_copy(self) -> None:
+        """Copy what was said last, and end."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if self._has_news.is_set():
+            with suppress(TimeoutError, OSError):
+                await asyncio.wait_for(asyncio.to_thread(self._copy), _LAST_S)
+
+    async def _run(self) -> None:
+        wait_s = _FIRST_WAIT_S
+        while True:
+            await self._has_news.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), wait_s)
+            self._hurry.clear()
+            self._has_news.clear()
+            try:
+                await asyncio.wait_for(asyncio.to_thread(self._copy), _TIMEOUT_S)
+            except (OSError, TimeoutError) as error:
+                log.info("the log cannot be copied to the access point: %s", error or "no answer")
+            wait_s = next_wait_s(wait_s)
+
+    def _copy(self) -> None:
+        size = os.fstat(self._source).st_size
+        data = os.pread(self._source, MAX_BYTES, max(0, size - MAX_BYTES))
+        with self._proxy.opened() as proxy:
+            proxy.write(data, self._destination, flags="wct", mode=_MODE)

@@ -1,0 +1,179 @@
+"""Send what the pilot says of itself: to HTCondor by htchirp, or down an inherited pipe.
+
+Nothing waits for a chirp: it goes out beside the work, and one that fails is tried again.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol
+
+from pilot.chirp import attributes
+from pilot.chirp.attributes import Backlog, Value
+from pilot.chirp.proxy import ChirpProxy
+from pilot.errors import Failure
+from pilot.settings import Chirp
+from schemas.pilot.names import ChirpDest
+from schemas.statuses import ChirpAttribute, PilotStatus
+
+log = logging.getLogger(__name__)
+
+#: A voice that fails is tried again after these seconds, the last one for ever.
+_AGAIN_S = (0.5, 2.0, 10.0, 60.0)
+
+#: How long the last words may take.
+FLUSH_S = 10.0
+
+
+class Voice(Protocol):
+    """A way to be heard."""
+
+    async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
+        """Send all of `values`. Raises: OSError."""
+
+
+class Pipe:
+    """The launcher of a local pool listens at the other end, one line a chirp."""
+
+    def __init__(self, fd: int) -> None:
+        os.set_inheritable(fd, False)
+        os.set_blocking(fd, False)
+        self._fd = fd
+
+    async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
+        # One write a line: each is below PIPE_BUF, so it goes whole or not at all.
+        for line in attributes.lines(values.items()):
+            os.write(self._fd, f"{line}\n".encode())
+
+
+class Condor:
+    """HTCondor's chirp proxy. Its library blocks, so it has a thread of its own."""
+
+    def __init__(self, dest: ChirpDest, proxy: ChirpProxy | None) -> None:
+        self._dest = dest
+        self._proxy = proxy
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chirp")
+
+    async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._say, dict(values))
+
+    def _say(self, values: dict[ChirpAttribute, Value]) -> None:
+        if self._proxy is None:
+            raise OSError("HTCondor has given this job no chirp proxy")
+        with self._proxy.opened() as proxy:
+            if self._dest is ChirpDest.JOB_EVENT_LOG:
+                for line in attributes.lines(values.items()):
+                    proxy.ulog(line)
+            else:
+                for attribute, value in values.items():
+                    proxy.set_job_attr(attribute.value, attributes.expression(value))
+
+
+class Silent:
+    """Nobody listens."""
+
+    async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
+        return
+
+
+def voice(settings: Chirp, proxy: ChirpProxy | None) -> Voice:
+    """Return the way that the settings name; `proxy` is HTCondor's.
+
+    A pipe that was promised and is not there is as good as none.
+    """
+    if not settings.wanted:
+        return Silent()
+    if settings.fd is None:
+        return Condor(settings.dest, proxy)
+    try:
+        return Pipe(settings.fd)
+    except OSError as error:
+        log.warning("EWMS_PILOT_HTCHIRP_FD names no open pipe: %s", error.strerror)
+        return Silent()
+
+
+class Chirper:
+    """Keeps the backlog and sends it when it is due."""
+
+    def __init__(self, voice: Voice, interval_s: float) -> None:
+        self._voice = voice
+        self._backlog = Backlog(interval_s)
+        self._changed = asyncio.Event()
+        self._silent = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._n_failed = 0
+
+    def start(self) -> None:
+        """Begin to speak."""
+        self._backlog = replace(
+            self._backlog, values={ChirpAttribute.STARTED_AT: int(time.time()), **self._backlog.values}
+        )
+        self.status(PilotStatus.STARTED)
+        self._task = asyncio.create_task(self._speak(), name="chirps")
+
+    def status(self, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = "") -> None:
+        """Say a status at once, and which machine is bad, if one is."""
+        bad = f"{int(time.time())} {bad_machine}" if bad_machine else ""
+        self._backlog = attributes.with_status(self._backlog, status, error, traceback, bad_machine=bad)
+        self._changed.set()
+
+    def counters(self, *, n_failed: int, n_success: int, failure: Failure | None = None) -> None:
+        """Say the counters when it is their turn."""
+        self._backlog = attributes.with_counters(
+            self._backlog,
+            n_failed=n_failed,
+            n_success=n_success,
+            error=failure.signature if failure else "",
+            traceback=failure.traceback if failure else "",
+        )
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Say everything that is left, for a bounded time."""
+        if self._task is None:
+            return
+        self._backlog = replace(self._backlog, urgent=bool(self._backlog.values))
+        self._silent.clear()
+        self._closing.set()
+        self._changed.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                await self._silent.wait()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _speak(self) -> None:
+        while True:
+            due_s = attributes.due_at(self._backlog)
+            wait_s = None if due_s is None else max(0.0, due_s - time.monotonic())
+            if wait_s is None or wait_s > 0:
+                if wait_s is None:
+                    self._silent.set()
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await self._changed.wait()
+                continue
+            self._backlog, values = attributes.taken(self._backlog, time.monotonic())
+            values[ChirpAttribute.LAST_UPDATED] = int(time.time())
+            try:
+                await self._voice.say(values)
+                self._n_failed = 0
+            except (OSError, ImportError) as error:
+                log.warning("could not chirp: %s", error)
+                self._backlog = attributes.put_back(self._backlog, values)
+                pause_s = _AGAIN_S[min(self._n_failed, len(_AGAIN_S) - 1)]
+                self._n_failed += 1
+                if self._closing.is_set():
+                    await asyncio.sleep(_AGAIN_S[0])
+                    continue
+                # The last words do not wait for the end of a long pause: they have less time than that.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._closing.wait()

@@ -1,0 +1,153 @@
+"""What of a worker a task may use, once links are followed: its image, and the directories that it asks to see. (core)
+
+    image      an image file, or a directory that looks like a root file system made to be one
+    directory  below a root that the operator has opened (`EWMS_PILOT_EXTERNAL_ROOTS`); by default there is none
+
+Neither may be, hold, or lie in what is EWMS's own: a pilot's directory has its token, TMS's has those of all. A name
+that only becomes bad when its links are followed is as bad as the place it leads to. The shell (`held_paths.py`)
+follows links and looks into directories; this module decides.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pilot.containers.mounts import Mount, check
+from pilot.errors import ImageUnusable, MountRefused
+from schemas.rules.worker_paths import PILOT_DATA, directory_problem, image_problem, is_within
+
+#: The worker's system: no image, unless the operator says that images lie there.
+SYSTEM = (
+    *("/bin", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr"),
+    *("/var/cache", "/var/log", "/var/spool"),
+)
+
+#: What a directory must have to look like a root file system; programs are in one of the last two.
+_ROOT_HAS = ("etc", "proc", "dev")
+_PROGRAMS = ("bin", "usr")
+#: Apptainer's own mark of one.
+_APPTAINERS = ".singularity.d"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What is whose on this worker. All paths are the kernel's, with links followed."""
+
+    #: The pilot's own directory, in which its token lies.
+    own: str
+    #: The directory in which those of all jobs of the worker lie; empty: unknown.
+    shared: str = ""
+    protected: tuple[str, ...] = ()
+    external_roots: tuple[str, ...] = ()
+    #: Where images must lie; none: anywhere but in the worker's system.
+    image_roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a path of the worker is: where it really lies, and, of a directory, the names at its top."""
+
+    real: str
+    is_directory: bool
+    #: Whether it is the directory that the worker itself has for `/`, under whatever name.
+    is_root: bool = False
+    names: frozenset[str] = frozenset()
+    #: Of a file: whether its first bytes are those of an image that apptainer mounts.
+    is_image_file: bool = False
+
+
+def external_mounts(directories: Iterable[str], looked: Mapping[str, Looked], places: Places) -> tuple[Mount, ...]:
+    """Return the read-only mounts of `EWMS_PILOT_EXTERNAL_DIRECTORIES`, each at its own path.
+
+    `looked` has what is known of each path that is there.
+
+    Raises: MountRefused, naming the directory, the rule and the remedy.
+    """
+    mounts = []
+    for path in directories:
+        if problem := directory_problem(path):
+            raise MountRefused(_refusal("the external directory", path, problem))
+        found = looked.get(path)
+        if found is None or not found.is_directory:
+            problem = "is not a directory of this worker; check the path, or leave it out"
+            raise MountRefused(_refusal("the external directory", path, problem))
+        if problem := _external_problem(path, found, places):
+            raise MountRefused(_refusal("the external directory", path, problem))
+        mount = Mount(found.real, str(PurePosixPath(path)), read_only=True)
+        check(mount)
+        check(Mount(mount.target, mount.target, read_only=True))
+        mounts.append(mount)
+    return tuple(mounts)
+
+
+def check_image(name: str, looked: Looked, places: Places) -> None:
+    """Raise ImageUnusable, naming the image, the rule and the remedy, if no task may run in what lies under `name`."""
+    if problem := image_problem(name) or _image_problem(looked, places):
+        raise ImageUnusable(_refusal("the image", name, problem))
+
+
+def _external_problem(path: str, looked: Looked, places: Places) -> str:
+    if not places.external_roots:
+        return (
+            "is not open to tasks: this site opens none; leave EWMS_PILOT_EXTERNAL_DIRECTORIES out, or ask the "
+            "operator to name a root in EWMS_EXTERNAL_ROOTS"
+        )
+    roots = ", ".join(places.external_roots)
+    if not is_within(looked.real, places.external_roots):
+        led = f", for it leads to {looked.real}" if looked.real != str(PurePosixPath(path)) else ""
+        return f"is not open to tasks{led}; open is what lies in {roots} (EWMS_EXTERNAL_ROOTS)"
+    return _reserved_problem(looked, places) or (
+        "is where the worker's jobs have their files; leave it out" if is_within(looked.real, (places.own,)) else ""
+    )
+
+
+def _image_problem(looked: Looked, places: Places) -> str:
+    if problem := _reserved_problem(looked, places):
+        return problem
+    if places.image_roots:
+        if not is_within(looked.real, places.image_roots):
+            return f"lies outside of {', '.join(places.image_roots)} (EWMS_IMAGE_ROOTS); move it there"
+    elif is_within(looked.real, SYSTEM):
+        return "lies in a directory of the worker's system; put the image elsewhere, or have EWMS_IMAGE_ROOTS name it"
+    if looked.is_directory and not looks_like_an_image(looked.names):
+        return (
+            "does not look like a root file system: it needs the directories "
+            f"{', '.join(_ROOT_HAS)} and {' or '.join(_PROGRAMS)}; build it with apptainer, or make these"
+        )
+    if not looked.is_directory and not looked.is_image_file:
+        return "is no image file (SIF or squashfs); build one with apptainer"
+    return ""
+
+
+def looks_like_an_image(names: Iterable[str]) -> bool:
+    """Return whether a directory with `names` at its top was made to be the root of a container."""
+    there = set(names)
+    return _APPTAINERS in there or (there.issuperset(_ROOT_HAS) and not there.isdisjoint(_PROGRAMS))
+
+
+def _reserved_problem(looked: Looked, places: Places) -> str:
+    """Return why nobody's task may see this place, whatever the operator opens; empty if there is no such reason."""
+    real = looked.real
+    if looked.is_root:
+        return "is the worker's own file system; name a directory that was made for tasks"
+    if problem := directory_problem("/" + real.lstrip("/")) if looked.is_directory else image_problem(real):
+        return f"leads to {real!r}, which {problem}"
+    if PILOT_DATA in PurePosixPath(real).parts:
+        return f"lies in {PILOT_DATA}, where tasks can write; name what no task can change"
+    if is_within(places.own, (real,)):
+        return "holds the pilot's own files; name a directory further down"
+    if is_within(real, (places.own,)):
+        # What came with the job, as an input file does.
+        return ""
+    for place in places.protected:
+        if is_within(real, (place,)) or is_within(place, (real,)):
+            return "is, holds or lies in a directory of EWMS itself; name another"
+    if places.shared and is_within(places.shared, (real,)):
+        return "holds the files of the worker's jobs; name a directory further down"
+    if places.shared and is_within(real, (places.shared,)):
+        return "is where the worker's jobs have their files; leave it out"
+    return ""
+
+
+def _refusal(what: str, path: str, problem: str) -> str:
+    return f"{what} {path[:200]!r} {problem}"

@@ -1,0 +1,121 @@
+"""A program and an event's files become a command: argv, environment, mounts. Never a shell. (core)
+
+    cp {{INFILE}} {{OUTFILE}}   ->   cp /ewms-pilot-data/task-io/infile-<uuid>.in /ewms-pilot-data/task-io/outfile-...
+
+Placeholders are filled in after the arguments were split, so a path never becomes two arguments.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount
+from pilot.settings import Program
+from schemas.rules.placeholders import (
+    ENV_DATA_HUB,
+    ENV_INFILE,
+    ENV_OUTFILE,
+    ENV_RUN,
+    FILE_PLACEHOLDERS,
+    HUB_PLACEHOLDERS,
+)
+
+_INFILE, _OUTFILE = FILE_PLACEHOLDERS[:2], FILE_PLACEHOLDERS[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one run of a program finds its files on the worker. Without an infile it is a source or an init run."""
+
+    task_io: str = ""
+    infile: str = ""
+    outfile: str = ""
+    data_hub: str = ""
+    home: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to spawn. `environment` is the whole of it; `kill_argv` ends what a signal does not reach."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    kill_argv: tuple[str, ...] = ()
+
+
+class Runtime(Protocol):
+    """A way to run a program on this worker."""
+
+    @property
+    def on_host(self) -> bool:
+        """Whether paths in arguments are the worker's own (a bare process) rather than the container's."""
+
+    @property
+    def has_home(self) -> bool:
+        """Whether the image has a home directory that can be written, and the variable that names it."""
+
+    def command(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Sequence[Mount],
+        name: str,
+        *,
+        listens: bool = False,
+    ) -> Command:
+        """Return the command that runs `arguments` in the image; `name` is unique to this run.
+
+        `listens`: it is to get the standard input of whoever runs the command.
+        """
+
+
+def task_command(
+    runtime: Runtime, program: Program, external: Sequence[Mount], place: Place, name: str, *, listens: bool = False
+) -> Command:
+    """Return the command of one run of the task, or of the init program, at `place`."""
+    seen = _seen_on_host(place) if runtime.on_host else _seen_in_container(place)
+    arguments = tuple(_filled(argument, seen) for argument in program.args)
+    named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub}
+    environment = {**program.environment, **{key: value for key, value in named.items() if value}}
+    if runtime.has_home:
+        place = replace(place, home="")
+    elif seen.home:
+        environment.setdefault("HOME", seen.home)
+    command = runtime.command(arguments, environment, task_mounts(external, place), name, listens=listens)
+    return replace(command, environment={**command.environment, ENV_RUN: name})
+
+
+def task_mounts(external: Sequence[Mount], place: Place) -> tuple[Mount, ...]:
+    """Return everything that is mounted for a run at `place`."""
+    own = ((place.task_io, TASK_IO), (place.data_hub, DATA_HUB), (place.home, TASK_HOME))
+    return (*(Mount(source, target) for source, target in own if source), *external)
+
+
+def _seen_in_container(place: Place) -> Place:
+    return Place(
+        task_io=TASK_IO if place.task_io else "",
+        infile=f"{TASK_IO}/{place.infile}" if place.infile else "",
+        outfile=f"{TASK_IO}/{place.outfile}" if place.outfile else "",
+        data_hub=DATA_HUB if place.data_hub else "",
+        home=TASK_HOME if place.home else "",
+    )
+
+
+def _seen_on_host(place: Place) -> Place:
+    return Place(
+        task_io=place.task_io,
+        infile=f"{place.task_io}/{place.infile}" if place.infile else "",
+        outfile=f"{place.task_io}/{place.outfile}" if place.outfile else "",
+        data_hub=place.data_hub,
+        home=place.home,
+    )
+
+
+def _filled(argument: str, seen: Place) -> str:
+    if "{{" not in argument:
+        return argument
+    for names, value in ((_INFILE, seen.infile), (_OUTFILE, seen.outfile), (HUB_PLACEHOLDERS, seen.data_hub)):
+        if value:
+            for name in names:
+                argument = argument.replace(name, value)
+    return argument

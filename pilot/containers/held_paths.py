@@ -1,0 +1,122 @@
+"""Hold on to what was checked: open a path of the worker, ask the kernel where it lies, notice if it is exchanged.
+
+A path is a name: an account that may write one of its directories can make it lead elsewhere after the check. So the
+pilot opens a path first and then asks where it lies. Before each container it must still lead to the same file.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilot.containers.allowed_paths import Looked, Places
+from pilot.containers.command import Command, Runtime
+from pilot.containers.mounts import Mount
+from pilot.settings import Settings
+
+#: The first bytes of what apptainer mounts as it is: where, and which. Source: SIF and squashfs formats.
+_MAGIC = ((32, b"SIF_MAGIC"), (0, b"hsqs"))
+_HEAD_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A file or directory of the worker: where it lay when it was checked, and which it was."""
+
+    path: str
+    device: int
+    inode: int
+
+    def check(self) -> None:
+        """Raise OSError if the path no longer leads to what was checked."""
+        status = Path(self.path).stat()
+        if (status.st_dev, status.st_ino) != (self.device, self.inode):
+            raise OSError(errno.ESTALE, f"{self.path} is another one than when the pilot began; start the workers anew")
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A runtime whose containers start only while its pins hold."""
+
+    runtime: Runtime
+    pins: tuple[Pin, ...]
+
+    @property
+    def on_host(self) -> bool:
+        """Whether paths in arguments are the worker's own."""
+        return self.runtime.on_host
+
+    @property
+    def has_home(self) -> bool:
+        """Whether the image has a home directory that can be written."""
+        return self.runtime.has_home
+
+    def command(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Sequence[Mount],
+        name: str,
+        *,
+        listens: bool = False,
+    ) -> Command:
+        """Return the runtime's command. Raises: OSError if something it names was exchanged."""
+        for pin in self.pins:
+            pin.check()
+        return self.runtime.command(arguments, environment, mounts, name, listens=listens)
+
+
+def look_at(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
+    """Return what lies at `path`, and a pin on it; None if nothing does. It may be on a slow file system.
+
+    `inside`: look into it, too, as an image needs.
+    """
+    try:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return None
+    try:
+        status, root = os.fstat(fd), Path("/").stat()
+        opened = Path(f"/proc/self/fd/{fd}")
+        real = str(opened.readlink())
+        is_directory = stat.S_ISDIR(status.st_mode)
+        looked = Looked(
+            real,
+            is_directory,
+            is_root=(status.st_dev, status.st_ino) == (root.st_dev, root.st_ino),
+            names=frozenset(entry.name for entry in opened.iterdir()) if inside and is_directory else frozenset(),
+            is_image_file=inside and stat.S_ISREG(status.st_mode) and _is_image_file(opened),
+        )
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return looked, Pin(real, status.st_dev, status.st_ino)
+
+
+def find_places(told: Settings, scratch: str) -> Places:
+    """Return what is whose on this worker; `scratch` is what HTCondor says is the job's directory, or empty."""
+    own = os.path.realpath(Path.cwd())
+    # HTCondor gives each job a directory of its own beside those of the others, and runs many as the same user.
+    shared = str(Path(scratch).resolve().parent) if scratch else ""
+    return Places(
+        own=own,
+        shared="" if shared == "/" else shared,
+        protected=tuple(map(os.path.realpath, told.protected_directories)),
+        external_roots=tuple(map(os.path.realpath, told.external_roots)),
+        image_roots=tuple(map(os.path.realpath, told.image_roots)),
+    )
+
+
+def _is_image_file(path: Path) -> bool:
+    with suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            head = os.read(fd, _HEAD_BYTES)
+        finally:
+            os.close(fd)
+        return any(head[at:].startswith(magic) for at, magic in _MAGIC)
+    return False

@@ -1,0 +1,136 @@
+"""Watches what the worker's processes use, and ends the container that uses most once they use too much together.
+
+Counted is what a process has for itself and its share of what it has with others (PSS). That is slow to read, so it is
+read only where the simpler sum, which counts what is shared to each of them, is over the limit.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pilot.containers.memory_limit import Excess, Process, find_excess
+from pilot.containers.processes import Child, Children
+from pilot.errors import kernel_out_of_memory, worker_memory_exceeded
+
+log = logging.getLogger(__name__)
+
+_INTERVAL_S = 0.5
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class MemoryWatch:
+    """The loop that watches, for as long as containers run. A `limit_bytes` of 0 watches nothing."""
+
+    def __init__(self, children: Children, limit_bytes: int, *, interval_s: float = _INTERVAL_S) -> None:
+        self._children = children
+        self._limit_bytes = limit_bytes
+        self._interval_s = interval_s
+        self._n_kernel_kills = count_kernel_kills()
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._children.on_killed = self._explain
+        if self._limit_bytes:
+            self._loop = asyncio.create_task(self._run(), name="memory watch")
+
+    async def stop(self) -> None:
+        """Stop watching."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            containers = {child.pid: child for child in self._children.running}
+            if not containers:
+                continue
+            excess = await asyncio.to_thread(self._look, list(containers))
+            if excess is not None and not containers[excess.pid].ended:
+                self._end(containers[excess.pid], excess)
+
+    def _look(self, containers: list[int]) -> Excess | None:
+        pids = list(_tree(os.getpid()))
+        processes = {pid: Process(parent, _resident_bytes(pid)) for pid, parent in pids}
+        if find_excess(processes, containers, self._limit_bytes) is None:
+            return None
+        exact = {pid: Process(parent, _proportional_bytes(pid)) for pid, parent in pids}
+        return find_excess(exact, containers, self._limit_bytes)
+
+    def _end(self, child: Child, excess: Excess) -> None:
+        failure = worker_memory_exceeded(excess.n_bytes, self._limit_bytes)
+        log.warning("a container is ended: %s", failure.text)
+        child.failure = failure
+        child.on_failure(failure)
+        self._children.kill(child)
+
+    def _explain(self, child: Child) -> None:
+        """Note on a container that SIGKILL has ended whether the kernel did that for lack of memory."""
+        n_kills = count_kernel_kills()
+        if n_kills > self._n_kernel_kills and child.failure is None:
+            child.failure = kernel_out_of_memory(self._limit_bytes)
+            child.on_failure(child.failure)
+        self._n_kernel_kills = n_kills
+
+
+def count_kernel_kills(proc: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
+    """Return how many processes of this worker's control group the kernel has ended for lack of memory."""
+    return max((_kills_in(path) for path in _counters(_text(proc), root)), default=0)
+
+
+def _counters(groups: str, root: str) -> Iterator[str]:
+    """Yield the files that count, by the lines of /proc/PID/cgroup: `0::/path` or `4:memory:/path`."""
+    for line in groups.splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        # In a container the path may be the machine's, of which only the root is to be seen.
+        for place in (path.rstrip("/"), ""):
+            if not controllers:
+                yield f"{root}{place}/memory.events"
+            elif "memory" in controllers.split(","):
+                yield f"{root}/memory{place}/memory.oom_control"
+
+
+def _kills_in(path: str) -> int:
+    for line in _text(path).splitlines():
+        name, _, value = line.partition(" ")
+        if name == "oom_kill" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _tree(pid: int) -> Iterator[tuple[int, int]]:
+    """Yield `pid` and every process below it, each with its parent."""
+    queue = [(pid, 0)]
+    while queue:
+        pid, parent = queue.pop()
+        yield pid, parent
+        try:
+            threads = list(Path(f"/proc/{pid}/task").iterdir())
+        except OSError:
+            continue
+        for thread in threads:
+            queue += [(int(child), pid) for child in _text(f"{thread}/children").split()]
+
+
+def _resident_bytes(pid: int) -> int:
+    fields = _text(f"/proc/{pid}/statm").split()
+    return int(fields[1]) * _PAGE_BYTES if len(fields) > 1 else 0
+
+
+def _proportional_bytes(pid: int) -> int:
+    for line in _text(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    # Of a process that has changed its rights nobody may read more.
+    return _resident_bytes(pid)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except (OSError, ValueError):
+        return ""

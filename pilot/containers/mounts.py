@@ -1,0 +1,60 @@
+"""Which directories of the worker a task container may see, and how. (core)
+
+Source: contract, 8.3. The rules are applied to a path as it is written and to what it really is once its links are
+followed, so a link into a forbidden place is as forbidden as the place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pilot.errors import MountRefused
+from schemas.rules.worker_paths import directory_problem, is_within, path_problem
+
+#: In the container: where a task finds its files.
+TASK_IO = "/ewms-pilot-data/task-io"
+DATA_HUB = "/ewms-pilot-data/data-hub"
+#: In the container: the home directory of one run, or of one warm container.
+TASK_HOME = "/ewms-pilot-data/home"
+
+READ_ONLY = ("/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/root", "/var/log", "/var/cache", "/var/spool")
+READ_ONLY_TARGETS = (*READ_ONLY, "/proc", "/dev", "/sys")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A directory of the worker at `source`, seen at `target` in the container."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+def check_path(path: str) -> None:
+    """Raise MountRefused if `path` cannot be written into a container runtime's arguments."""
+    if problem := path_problem(path):
+        raise MountRefused(f"the directory {path!r} {problem}")
+
+
+def check(mount: Mount) -> None:
+    """Raise MountRefused if the contract does not allow a user's `mount`."""
+    for path in (mount.source, mount.target):
+        check_path(path)
+    if problem := directory_problem(mount.source):
+        raise MountRefused(f"the directory {mount.source!r} {problem}")
+    if mount.read_only:
+        return
+    if is_within(mount.source, READ_ONLY) or is_within(mount.target, READ_ONLY_TARGETS):
+        raise _refused(mount.source, "may be mounted read-only at most", "mount it read-only")
+
+
+def check_together(mounts: Sequence[Mount]) -> None:
+    """Raise MountRefused if two of `mounts` want the same place in the container."""
+    targets = [str(PurePosixPath(mount.target)) for mount in mounts]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise _refused(target, "would be mounted twice", "name it once")
+
+
+def _refused(path: str, rule: str, remedy: str) -> MountRefused:
+    return MountRefused(f"the directory {path!r} {rule}; {remedy}")

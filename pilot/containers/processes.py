@@ -1,0 +1,322 @@
+"""Run commands as children that can be ended with everything they started.
+
+A command gets a session of its own by `posix_spawn`, no shell and no descriptor but its three; its end is told by a
+pidfd on the event loop. The pilot is a subreaper: what a task leaves behind, even in another session, becomes the
+pilot's child and is found there.
+"""
+
+import asyncio
+import ctypes
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from pilot.containers.command import Command
+from pilot.errors import Failure
+from schemas.rules.placeholders import ENV_RUN
+
+# Source: linux/prctl.h.
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
+
+#: Python ignores these; a program expects their default.
+_DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
+
+#: The exit code of what SIGKILL has ended, and of a container in which it has.
+_KILLED = 128 + signal.SIGKILL
+
+#: A tree that forks while it is killed is walked again, so often at most.
+_MAX_WALKS = 20
+
+
+#: A container engine that does not end its container within this time is left to itself.
+_ENGINE_S = 10.0
+
+
+class Child:
+    """One running command. `on_end` is called once, with its exit code (128 + n if a signal ended it).
+
+    A command whose container is somebody else's child (docker's) has ended when the engine has removed that, too.
+    """
+
+    def __init__(self, pid: int, command: Command, on_end: Callable[[int], None]) -> None:
+        self.pid = pid
+        self.command = command
+        self.killer: Child | None = None
+        #: Why it was ended, if that was not its own doing; `on_failure` is called before it is.
+        self.failure: Failure | None = None
+        self.on_failure: Callable[[Failure], None] = lambda _: None
+        self.was_killed = False
+        self._on_end = on_end
+        self._code: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the command itself has ended."""
+        return self._code is not None
+
+    def note_exit(self, code: int) -> None:
+        """Note that the command has ended, with which code."""
+        self._code = code
+
+    def note_end(self) -> None:
+        """Tell of the end once the command, and its killer if it has one, have ended."""
+        if self._code is not None and (self.killer is None or self.killer.ended):
+            self._on_end(self._code)
+
+
+class Pipes(NamedTuple):
+    """The pilot's ends of a command's standard streams, not blocking; who has them closes them."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+class Children:
+    """All children of this process; there is one of these."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[int, Child] = {}
+        self._none_left = asyncio.Event()
+        #: Called with a child that SIGKILL has ended, which was not ours.
+        self.on_killed: Callable[[Child], None] = lambda _: None
+        # Orphans are given to the main thread, from which everything is spawned, too.
+        self._list = f"/proc/self/task/{threading.main_thread().native_id}/children"
+
+    @property
+    def running(self) -> tuple[Child, ...]:
+        """The children that run."""
+        return tuple(self._running.values())
+
+    def spawn(self, command: Command, *, stdout: str, stderr: str, on_end: Callable[[int], None]) -> Child:
+        """Start `command` with its output going to files. Raises: OSError if it cannot be started."""
+        write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        return self._spawned(
+            command,
+            (
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, stdout, write, 0o600),
+                (os.POSIX_SPAWN_OPEN, 2, stderr, write, 0o600),
+            ),
+            on_end,
+        )
+
+    def spawn_piped(self, command: Command, *, on_end: Callable[[int], None]) -> tuple[Child, Pipes]:
+        """Start `command` with a pipe to each of its three streams. Raises: OSError if it cannot be started."""
+        ends: list[int] = []
+        try:
+            for _ in range(3):
+                ends += os.pipe()
+            theirs_in, ours_in, ours_out, theirs_out, ours_err, theirs_err = ends
+            for fd in (ours_in, ours_out, ours_err):
+                os.set_blocking(fd, False)
+            # No other child inherits our ends: Python opens pipes close-on-exec.
+            dups = ((theirs_in, 0), (theirs_out, 1), (theirs_err, 2))
+            child = self._spawned(command, tuple((os.POSIX_SPAWN_DUP2, fd, target) for fd, target in dups), on_end)
+        except BaseException:
+            for fd in ends:
+                os.close(fd)
+            raise
+        for fd, _ in dups:
+            os.close(fd)
+        return child, Pipes(ours_in, ours_out, ours_err)
+
+    def _spawned(self, command: Command, file_actions: Sequence[Any], on_end: Callable[[int], None]) -> Child:
+        pid = os.posix_spawn(
+            found_program(command),
+            command.argv,
+            command.environment,
+            file_actions=file_actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_DEFAULT_SIGNALS,
+        )
+        return self._watch(Child(pid, command, on_end))
+
+    def kill(self, child: Child) -> None:
+        """End `child` and everything it started, at once."""
+        if child.ended or child.killer is not None:
+            return
+        child.was_killed = True
+        if child.command.kill_argv:
+            removal = Command(child.command.kill_argv, child.command.environment)
+            with suppress(OSError):
+                child.killer = self.spawn(
+                    removal, stdout=os.devnull, stderr=os.devnull, on_end=lambda _: child.note_end()
+                )
+                self._loop.call_later(_ENGINE_S, self._give_up_on, child.killer)
+        kill_tree(child.pid)
+
+    @staticmethod
+    def _give_up_on(killer: Child) -> None:
+        if not killer.ended:
+            kill_tree(killer.pid)
+
+    async def kill_all(self) -> None:
+        """End everything, and return when it has ended (or will not)."""
+        killers = {child.killer for child in self._running.values()}
+        for child in list(self._running.values()):
+            if child not in killers:
+                self.kill(child)
+        if self._running:
+            self._none_left.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ENGINE_S + 1):
+                    await self._none_left.wait()
+
+    def sweep(self) -> None:
+        """Kill what ended commands have left behind, and reap it."""
+        try:
+            with open(self._list, "rb") as file:
+                pids = [int(pid) for pid in file.read().split()]
+        except OSError:  # a kernel without this list: only the process groups were killed
+            return
+        strays = [pid for pid in pids if pid not in self._running]
+        if not strays:
+            return
+        sessions = set(self._running)
+        for pid in strays:
+            if _reaped(pid) or _session(pid) in sessions:
+                continue
+            if not self._running or not self._belongs_to_a_running_one(pid):
+                kill_tree(pid)
+                _reaped(pid)
+
+    def _watch(self, child: Child) -> Child:
+        fd = os.pidfd_open(child.pid)
+        self._running[child.pid] = child
+
+        def ended() -> None:
+            self._loop.remove_reader(fd)
+            os.close(fd)
+            # While its leader is not reaped, the group's number cannot be another's.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+            _, status = os.waitpid(child.pid, 0)
+            del self._running[child.pid]
+            # A container engine's helpers outlive its client on purpose, and clean up.
+            if not child.command.kill_argv:
+                self.sweep()
+            code = os.waitstatus_to_exitcode(status)
+            code = code if code >= 0 else 128 - code
+            child.note_exit(code)
+            if code == _KILLED and not child.was_killed:
+                self.on_killed(child)
+            child.note_end()
+            if not self._running:
+                self._none_left.set()
+
+        self._loop.add_reader(fd, ended)
+        return child
+
+    def _belongs_to_a_running_one(self, pid: int) -> bool:
+        """Return whether a stray carries the mark of a run that goes on: paths that no other run has."""
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                mine = file.read()
+        except OSError:
+            return True  # not ours to look at: left alone until nothing runs
+        marks = (child.command.environment.get(ENV_RUN, "") for child in self._running.values())
+        return any(f"{ENV_RUN}={mark}".encode() in mine for mark in marks if mark)
+
+
+def prepare_process(directory: str) -> None:
+    """Make this process one that finds its children's orphans, and whose memory and modules they cannot reach.
+
+    Tasks without a container can write into `directory`, the pilot's own.
+    """
+    sys.path[:] = drop_directory(sys.path, directory)
+    for fd in os.listdir("/proc/self/fd"):
+        if int(fd) > 2:
+            with suppress(OSError):
+                os.set_inheritable(int(fd), False)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def began_s() -> float:
+    """Return when this process began, in seconds of the monotonic clock: before its interpreter had started."""
+    status = _status(os.getpid())
+    ticks = int(status[19]) if status else 0
+    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.monotonic() - (max(0.0, age_s) if status else 0.0)
+
+
+def drop_directory(module_path: Sequence[str], directory: str) -> list[str]:
+    """Return `module_path`, in which Python looks for modules, without `directory`.
+
+    A directory that EWMS itself lies in stays.
+    """
+    ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+    left_out = os.path.realpath(directory)
+    if left_out == ours:
+        return list(module_path)
+    return [place for place in module_path if os.path.realpath(place or directory) != left_out]
+
+
+def found_program(command: Command) -> str:
+    """Return the file of the command's program, looked for where the command itself would. Raises: OSError."""
+    name = command.argv[0]
+    if "/" in name:
+        return name
+    path = shutil.which(name, path=command.environment.get("PATH", os.defpath))
+    if path is None:
+        raise FileNotFoundError(f"no program {name!r} in PATH")
+    return path
+
+
+def kill_tree(pid: int) -> None:
+    """Send SIGKILL to `pid`, to its process group if it leads one, and to all descendants."""
+    for _ in range(_MAX_WALKS):
+        descendants = _descendants(pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        for victim in (pid, *descendants):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(victim, signal.SIGKILL)
+        if not descendants:
+            return
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the living processes below `pid`, from one look at all processes."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (status := _status(int(name))) is not None and status[0] not in "ZX":
+            children.setdefault(int(status[1]), []).append(int(name))
+    found, queue = [], [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def _status(pid: int) -> list[str] | None:
+    """Return the fields of /proc/PID/stat from the state on: state, ppid, pgrp, session."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].decode().split()
+    except OSError:
+        return None
+
+
+def _session(pid: int) -> int:
+    status = _status(pid)
+    return int(status[3]) if status else 0
+
+
+def _reaped(pid: int) -> bool:
+    """Take the exit status of a child that has ended; False if it lives."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True

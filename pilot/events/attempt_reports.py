@@ -1,0 +1,94 @@
+"""Report failed attempts to MQS while the pilot works, so that users see them at once.
+
+A report is a courtesy: it is dropped when there are too many, when the broker is slow, or when it refuses. It never
+holds up an event, and never costs a result.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from datetime import UTC, datetime
+
+from pilot.errors import Failure
+from pilot.events.publishing import Run
+from pilot.events.queues import Queues
+from pilot.events.report_rate import Allowance, take_one
+from pilot.life.attempts import failed_attempt
+from pilot.settings import Queue, Settings
+from pilot.whereabouts import Whereabouts
+from runtime.amqp import Delivery, Missing
+from schemas.errors import EWMSError, Unavailable
+from schemas.failures.attempts import attempt_to_bytes
+from schemas.ids import EventId
+from schemas.payloads.data_events import JSON, DataEvent
+
+log = logging.getLogger(__name__)
+
+#: How long one report may take, and how long the pilot waits for the last ones before it leaves.
+_TIMEOUT_S = 10.0
+_LAST_WAIT_S = 2.0
+
+
+class Reports:
+    """Reports the failed attempts of one pilot."""
+
+    def __init__(self, settings: Settings, queues: Queues, whereabouts: Whereabouts) -> None:
+        self._settings = settings
+        self._queues = queues
+        self._whereabouts = whereabouts
+        self._pilot = uuid.uuid4().hex
+        self._allowance = Allowance()
+        #: Whether the broker has refused a report: an older MQS has no queue for them.
+        self._refused = False
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def report(self, queue: Queue, delivery: Delivery, run: Run, *, failure: Failure, gave_up: bool) -> None:
+        """Send a report of a failed attempt on its way, if there is room for one."""
+        loop = asyncio.get_running_loop()
+        if self._refused or not self._settings.workflow_id:
+            return
+        if (left := take_one(self._allowance, loop.time())) is None:
+            log.debug("a failed attempt at event %s is not reported: there are too many", delivery.id)
+            return
+        self._allowance = left
+        found = failed_attempt(
+            delivery.event,
+            failure,
+            attempt=delivery.attempt,
+            gave_up=gave_up,
+            queue=queue.mqid,
+            settings=self._settings,
+            whereabouts=self._whereabouts,
+            pilot=self._pilot,
+            last_lines=run.last_lines,
+            took_s=run.ended_s - run.started_s,
+            now=datetime.fromtimestamp(time.time() - (loop.time() - run.ended_s), UTC),
+        )
+        task = loop.create_task(self._send(queue, attempt_to_bytes(found)))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def finish(self) -> None:
+        """Give the last reports a moment, and let go of those that do not make it."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_LAST_WAIT_S)
+        for task in tuple(self._under_way):
+            task.cancel()
+
+    async def _send(self, queue: Queue, body: bytes) -> None:
+        event = DataEvent(body, EventId(uuid.uuid4().hex), JSON)
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self._queues.publish_attempt(queue, event)
+        except Missing as error:
+            self._refused = True
+            log.info("failed attempts are not reported from here on: %s", error.reason)
+        except (Unavailable, TimeoutError) as error:
+            log.debug("a failed attempt is not reported: %s", error)
+        except EWMSError as error:
+            self._refused = True
+            log.info("failed attempts are not reported from here on: %s", error.reason)
+        except Exception:
+            self._refused = True
+            log.exception("failed attempts are not reported from here on")

@@ -1,0 +1,54 @@
+"""How the log names an event: its id, its key, which attempt it was, and how its input begins. (core)
+
+event 5f0e... (key 'pixel-7', attempt 2, of queue a31c...)
+input, 34 bytes of application/json: {"pixel": 7, "run": 12}
+"""
+
+from pilot.failures.error_text import shorten_middle
+from schemas.payloads import legacy_wire
+from schemas.payloads.data_events import DataEvent, Header
+
+#: An excerpt has at most so many characters.
+MAX_EXCERPT = 200
+
+
+def name_event(event: DataEvent | None, *, attempt: int, queue: str) -> str:
+    """Return how to call `event`; None is the one run of a task that takes no events."""
+    if event is None:
+        return "the task's run"
+    said = [f"attempt {attempt}", f"of queue {queue}"]
+    if key := read_key(event):
+        said.insert(0, f"key {key!r}")
+    if parent := event.headers.get(Header.PARENT):
+        said.append(f"made from event {_plain(str(parent), 100)}")
+    return f"event {_plain(event.id, 100) or 'without an id'} ({', '.join(said)})"
+
+
+def read_key(event: DataEvent) -> str:
+    """Return the key under which `event` was published, empty if it had none."""
+    key = event.headers.get(Header.KEY, "")
+    return _plain(key, MAX_EXCERPT) if isinstance(key, str) else ""
+
+
+def excerpt_input(event: DataEvent) -> str:
+    """Return how the input of `event` begins, on one printable line, with its size and its kind."""
+    body, kind = event.body, event.content_type or "no content type"
+    if legacy_wire.is_legacy(body, event.content_type):
+        kind = "an existing client"
+        try:
+            data = legacy_wire.decode(body).data
+        except (legacy_wire.Undecodable, legacy_wire.CodecMissing):
+            return f"{len(body)} bytes of {kind}, unreadable"
+        begins = repr(data) if not isinstance(data, str) else data
+    else:
+        # Four bytes are the most that a character has in UTF-8.
+        begins = body[: 4 * MAX_EXCERPT].decode(errors="replace")
+        if begins.count("�") > len(begins) // 10:
+            return f"{len(body)} bytes of {_plain(kind, 100)}: {body[:40].hex(' ', -8)}"
+    return f"{len(body)} bytes of {_plain(kind, 100)}: {_plain(begins, MAX_EXCERPT)}"
+
+
+def _plain(text: str, limit: int) -> str:
+    """Return `text` as part of a log line: printable, no line of its own, of bounded length."""
+    text = "".join(char if char.isprintable() else " " for char in text[: 4 * limit])
+    return shorten_middle(" ".join(text.split()), limit)

@@ -1,0 +1,85 @@
+"""What an event's bytes are as an infile, and an outfile's bytes as an event. (core)
+
+event -> infile    the payload's bytes as they are
+outfile -> event   `.json`: checked, application/json; else text/plain if it is UTF-8, application/octet-stream if not
+
+Events of existing message clients are taken from every queue, and written onto a queue that is set to them. What they
+carry is JSON. A text becomes the infile as it is, whatever the extension; any other value needs a `.json` infile.
+JSON means RFC 8259 in both directions and both task modes: see `schemas.payloads.json_text`.
+"""
+
+import json
+from collections.abc import Mapping
+
+from pilot.errors import Failure, codec_missing, invalid_infile, outfile_unreadable
+from schemas.payloads import legacy_wire
+from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, Header, HeaderValue
+from schemas.payloads.json_text import load_json
+from schemas.topology import MAX_EVENT_BYTES
+
+
+def infile(event: DataEvent, extension: str) -> bytes | Failure:
+    """Return the bytes of the infile for `event`; a `.json` infile is one that a JSON parser will take."""
+    if len(event.body) > MAX_EVENT_BYTES:
+        return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
+    if legacy_wire.is_legacy(event.body, event.content_type):
+        return _legacy_infile(event.body, extension)
+    if extension == "json" and event.content_type == JSON:
+        try:
+            load_json(event.body)
+        except ValueError as error:
+            return invalid_infile(f"the event says that it is {JSON} and is not: {error}"[:300])
+    return event.body
+
+
+def output_type(body: bytes, extension: str) -> str | Failure:
+    """Return the content type under which the outfile's `body` is sent; the bytes go as they are."""
+    if extension == "json":
+        try:
+            load_json(body)
+        except ValueError as error:
+            return outfile_unreadable(f"the outfile ends in .json and is not JSON: {error}"[:300])
+        return JSON
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return BINARY
+    return TEXT
+
+
+def legacy_output(body: bytes, content_type: str, headers: Mapping[str, HeaderValue]) -> bytes | None:
+    """Return the outfile's `body` as existing message clients read it; `None` if their format cannot hold it.
+
+    What it cannot hold, bytes that are no text above all, is sent as it is: pilots and our client read that as well,
+    and an existing client could never have got it.
+
+    Raises: CodecMissing.
+    """
+    trace = {Header.TRACE.value: headers[Header.TRACE]} if Header.TRACE in headers else {}
+    try:
+        if content_type == JSON:
+            return legacy_wire.encode(load_json(body), trace)
+        if content_type == TEXT:
+            return legacy_wire.encode(body.decode(), trace)
+    except (legacy_wire.Unwritable, ValueError, RecursionError):
+        return None
+    return None
+
+
+def _legacy_infile(body: bytes, extension: str) -> bytes | Failure:
+    try:
+        data = legacy_wire.decode(body).data
+        if isinstance(data, str):
+            return data.encode()
+        if extension == "json":
+            return json.dumps(data, allow_nan=False).encode()
+    except legacy_wire.Undecodable as error:
+        return invalid_infile(error.reason)
+    except legacy_wire.CodecMissing as error:
+        return codec_missing(error.reason)
+    except (ValueError, RecursionError) as error:
+        return invalid_infile(f"the event cannot be written into a file: {error}"[:300])
+    return invalid_infile(
+        f"the event is a JSON {type(data).__name__}, and a .{extension} infile takes texts: "
+        "set EWMS_PILOT_INFILE_EXT to .json"
+    )

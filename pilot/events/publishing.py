@@ -1,0 +1,142 @@
+"""Events out: a run's outputs, each to every output queue once, and dead letters with their reasons."""
+
+import asyncio
+import logging
+import platform
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pilot.errors import Failure, output_refused
+from pilot.events.carried_headers import has_bad_trace, read_trace, split_headers
+from pilot.events.payloads import legacy_output
+from pilot.events.queues import Queues, output_event_id
+from pilot.life.attempts import dead_letter_headers
+from pilot.settings import Queue, Settings
+from runtime.amqp import Delivery, QueueFull
+from schemas.errors import EWMSError
+from schemas.ids import EventId
+from schemas.payloads.data_events import DataEvent, Header, HeaderValue
+from schemas.payloads.legacy_wire import Wire
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of the task, from its start until its outputs are safe."""
+
+    event: DataEvent | None
+    started_s: float = 0.0
+    #: When the task ended; what becomes of a failed event may be decided some time later.
+    ended_s: float = 0.0
+    output: bytes = b""
+    output_type: str = ""
+    #: The last lines of what a failed task wrote.
+    last_lines: str = ""
+    #: Output queues whose broker holds the output already.
+    confirmed: set[int] = field(default_factory=set)
+
+
+class Publishing:
+    """Publishes for one pilot.
+
+    `on_end` is told of each key's publication, unless it is dropped before: with a failure if the broker refused it,
+    and whether it may take it a little later.
+    """
+
+    def __init__(
+        self, settings: Settings, queues: Queues, *, on_end: Callable[[int, Failure | None, bool], None]
+    ) -> None:
+        self._settings = settings
+        self._queues = queues
+        self._on_end = on_end
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+
+    @property
+    def under_way(self) -> Iterable[asyncio.Task[None]]:
+        """What is being published now."""
+        return self._under_way.values()
+
+    def output(self, key: int, run: Run, after_s: float) -> None:
+        """Publish a run's outputs to the queues that have none of it yet, after a pause."""
+        self._begin(key, self._publish_output(run, after_s))
+
+    def dead_letter(
+        self, key: int, queue: Queue, delivery: Delivery, *, failure: Failure, attempt: int, after_s: float
+    ) -> None:
+        """Publish the event of a delivery to the workflow's dead letters, after a pause."""
+        self._begin(key, self._publish_dead_letter(queue, delivery, failure, attempt, after_s))
+
+    def drop(self, key: int) -> None:
+        """Publish no more for `key`."""
+        if (task := self._under_way.pop(key, None)) is not None:
+            task.cancel()
+
+    def _begin(self, key: int, work: Coroutine[Any, Any, None]) -> None:
+        task = self._under_way[key] = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(lambda task: self._ended(key, task))
+
+    def _ended(self, key: int, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        if self._under_way.get(key) is task:
+            del self._under_way[key]
+        match task.exception():
+            case None:
+                self._on_end(key, None, False)
+            case EWMSError(reason=reason) as error:
+                log.warning("the broker refused what was published: %s", reason)
+                self._on_end(key, output_refused(reason), isinstance(error, QueueFull))
+            case error:
+                log.error("publishing failed", exc_info=error)
+                self._on_end(key, output_refused(type(error).__name__), False)
+
+    async def _publish_output(self, run: Run, after_s: float) -> None:
+        if after_s:
+            await asyncio.sleep(after_s)
+        missing = [(index, queue) for index, queue in enumerate(self._settings.outputs) if index not in run.confirmed]
+        if len(missing) == 1:
+            await self._publish_to(run, *missing[0])
+        else:
+            await asyncio.gather(*(self._publish_to(run, index, queue) for index, queue in missing))
+
+    async def _publish_to(self, run: Run, index: int, queue: Queue) -> None:
+        parent = run.event.id if run.event else EventId("")
+        headers: dict[str, HeaderValue] = {}
+        if parent:
+            headers[Header.PARENT] = parent
+        if run.event and (trace := read_trace(run.event.headers)):
+            headers[Header.TRACE] = trace
+        elif run.event and has_bad_trace(run.event.headers):
+            log.warning("event %s has a traceparent that is none; its output goes without it", parent)
+        event_id = output_event_id(parent, self._settings.task_id, index)
+        body, content_type = run.output, run.output_type
+        if queue.wire is Wire.LEGACY and (packed := legacy_output(body, content_type, headers)) is not None:
+            body, content_type = packed, ""
+        await self._queues.publish(queue, DataEvent(body, event_id, content_type, headers))
+        run.confirmed.add(index)
+
+    async def _publish_dead_letter(
+        self, queue: Queue, delivery: Delivery, failure: Failure, attempt: int, after_s: float
+    ) -> None:
+        if after_s:
+            await asyncio.sleep(after_s)
+        if not self._settings.workflow_id:
+            raise EWMSError("EWMS_PILOT_WORKFLOW_ID is not set, so the broker makes the dead letter")
+        carried, dropped = split_headers(delivery.headers.items())
+        if dropped:
+            log.warning("the dead letter of event %s goes without its headers %s", delivery.id, ", ".join(dropped))
+        headers = dead_letter_headers(
+            carried.items(),
+            failure,
+            attempt=attempt,
+            queue=queue.mqid,
+            settings=self._settings,
+            worker=platform.node(),
+            now=datetime.fromtimestamp(time.time(), UTC),
+        )
+        event_id = delivery.id or output_event_id(EventId(""), self._settings.task_id, 0)
+        await self._queues.publish_dead(queue, DataEvent(delivery.body, event_id, delivery.content_type, headers))

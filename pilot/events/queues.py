@@ -1,0 +1,268 @@
+"""The pilot's queues: where events come from and outputs go, over one connection for each broker and token."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+
+from pilot.chirp.proxy import ChirpProxy
+from pilot.errors import BrokerAway, QueueGone
+from pilot.events.gone_queues import Refusals, describe_gone
+from pilot.events.token_file import TokenFile, half_life_at, is_expired, look_again_in_s
+from pilot.events.token_renewal import TokenSource
+from pilot.settings import Queue, Settings
+from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer, Delivery, Missing, Unroutable
+from schemas.errors import EWMSError
+from schemas.failures.attempts import ATTEMPTS_KEY
+from schemas.ids import EventId, Mqid, TaskId
+from schemas.payloads.data_events import DataEvent, output_id
+from schemas.topology import dead_exchange, event_exchange
+
+log = logging.getLogger(__name__)
+
+_Key = tuple[str, str]
+
+#: What a connection needs beside a channel for each input: one to publish over, and one to spare.
+_OTHER_CHANNELS = 2
+
+
+class Queues:
+    """The input and output queues of one pilot."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float], proxy: ChirpProxy | None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._token_file = TokenFile(settings.token_file)
+        self._token_source = TokenSource(settings, proxy)
+        self._token = ""
+        #: The first of each list publishes; the inputs are spread over all of it (`_spread`).
+        self._connections: dict[_Key, list[Connection]] = {}
+        self._of_input: dict[Mqid, Connection] = {}
+        self._consumers: dict[Mqid, Consumer] = {}
+        self._wanted = False
+        self._subscribing = asyncio.Lock()
+        self._renewing: asyncio.Task[None] | None = None
+        #: Told of every event, and of every queue whose deliveries are void.
+        self.on_delivery: Callable[[Queue, Delivery], None] = lambda _queue, _delivery: None
+        self.on_lost: Callable[[Queue], None] = lambda _queue: None
+        #: Told when a queue turns out to be deleted.
+        self.on_gone: Callable[[QueueGone], None] = lambda _error: None
+        self._refusals: dict[Mqid, Refusals] = {}
+        self._refused: dict[Mqid, str] = {}
+
+    async def connect(self) -> None:
+        """Connect to every broker that the queues name.
+
+        Raises: TokenUnusable, BrokerAway.
+        """
+        queues = (*self._settings.inputs, *self._settings.outputs)
+        if any(not queue.token for queue in queues):
+            await self._read_token()
+        keys = {_key(queue) for queue in queues}
+        try:
+            opened = await asyncio.gather(*(self._connected(*key) for key in keys))
+            self._connections = {key: [connection] for key, connection in zip(keys, opened, strict=True)}
+            for key, connections in self._connections.items():
+                await self._spread(key, connections)
+        except EWMSError as error:
+            raise BrokerAway(f"the broker cannot be used: {error.reason}") from error
+        if self._token:
+            self._renewing = asyncio.create_task(self._renew(), name="token renewal")
+
+    async def _spread(self, key: _Key, connections: list[Connection]) -> None:
+        """Choose a connection for each input: each takes a channel, and a broker allows a connection a few only."""
+        inputs = [queue.mqid for queue in self._settings.inputs if _key(queue) == key]
+        each = inputs_a_connection(connections[0].max_channels)
+        for start in range(0, len(inputs), each):
+            if start:
+                connections.append(await self._connected(*key))
+            self._of_input |= dict.fromkeys(inputs[start : start + each], connections[-1])
+
+    @property
+    def _all_connections(self) -> list[Connection]:
+        return [connection for connections in self._connections.values() for connection in connections]
+
+    async def _read_token(self) -> None:
+        """Read the token; wait for TMS to renew one that has expired.
+
+        A pool that was stopped for long starts its jobs again with the files they had, before TMS has renewed those.
+        """
+        self._token = self._token_file.read()
+        until = self._clock() + self._settings.reconnect_timeout_s
+        while self._settings.token_source and is_expired(self._token, now := self._clock()) and now < until:
+            log.warning("the token has expired; waiting for TMS to renew it")
+            await self._fetch()
+            if is_expired(self._token_file.read(), now):
+                await asyncio.sleep(look_again_in_s(self._token, now))
+            self._token = self._token_file.read()
+
+    async def _connected(self, address: str, token: str) -> Connection:
+        return await Connection.connect(
+            address,
+            token=token or self._current_token,
+            name=f"pilot {self._settings.taskforce_uuid}".strip(),
+            wait_s=self._settings.reconnect_timeout_s,
+        )
+
+    def _current_token(self) -> str:
+        """Return the newest token there is, for a reconnect; the last good one if the file is unusable by now."""
+        with suppress(EWMSError):
+            self._token = self._token_file.read()
+        return self._token
+
+    @property
+    def standing(self) -> bool:
+        """Whether everything that is wanted of the brokers is there."""
+        if not all(connection.connected for connection in self._all_connections):
+            return False
+        return not self._wanted or all(consumer.active for consumer in self._consumers.values())
+
+    @property
+    def complaint(self) -> str:
+        """Return what a broker said last, if it is away or refuses a queue."""
+        reasons = [connection.error.reason for connection in self._all_connections if connection.error]
+        for queue in self._settings.inputs:
+            consumer = self._consumers.get(queue.mqid)
+            if consumer is not None and not consumer.active and (why := self._refused.get(queue.mqid)):
+                reasons.append(f"the input queue {queue} cannot be used: {why}")
+        return next(iter(reasons), "")
+
+    async def listen(self, prefetch: int) -> None:
+        """Take events from all input queues, at most `prefetch` unsettled ones from each.
+
+        Raises: BrokerAway: a queue is missing or refused.
+        """
+        async with self._subscribing:
+            self._wanted = True
+            for queue in self._settings.inputs:
+                consumer = self._consumers.get(queue.mqid)
+                if consumer is None:
+                    self._consumers[queue.mqid] = await self._subscribed(queue, prefetch)
+                else:
+                    await consumer.set_prefetch(prefetch)
+                    await consumer.resume()
+
+    async def stop_listening(self) -> None:
+        """Take no more events; unsettled ones stay with the pilot."""
+        async with self._subscribing:
+            self._wanted = False
+            for consumer in self._consumers.values():
+                await consumer.pause()
+
+    async def _subscribed(self, queue: Queue, prefetch: int) -> Consumer:
+        while True:
+            try:
+                return await self._of_input[queue.mqid].consume(
+                    queue.mqid,
+                    lambda delivery: self.on_delivery(queue, delivery),
+                    prefetch=prefetch,
+                    on_lost=lambda: self.on_lost(queue),
+                    on_refused=lambda error: self._on_refused(queue, error),
+                )
+            except ConnectionLost as error:
+                log.warning("the broker went away before queue %s could be used: %s", queue, error.reason)
+                await self._of_input[queue.mqid].ready(self._settings.reconnect_timeout_s)
+            except Missing as error:
+                raise QueueGone(describe_gone("input", queue, self._settings.workflow_id)) from error
+            except EWMSError as error:
+                raise BrokerAway(f"the input queue {queue} cannot be used: {error.reason}") from error
+
+    def _on_refused(self, queue: Queue, error: EWMSError) -> None:
+        """Note that a queue that was there cannot be used any more; tell of one that is gone for good."""
+        is_missing = isinstance(error, Missing)
+        self._refused[queue.mqid] = error.reason
+        seen = self._refusals.get(queue.mqid, Refusals()).add(self._clock(), is_missing=is_missing)
+        self._refusals[queue.mqid] = seen
+        if seen.is_gone:
+            self.on_gone(QueueGone(describe_gone("input", queue, self._settings.workflow_id)))
+
+    async def publish(self, queue: Queue, event: DataEvent) -> None:
+        """Publish an output event and return when the broker holds it, however long the broker is away or blocked.
+
+        Raises: what `Publisher.publish` does, `ConnectionLost` apart.
+        """
+        try:
+            await self._published(queue, event_exchange(queue.mqid), queue.mqid, event)
+        except (Missing, Unroutable) as error:
+            gone = QueueGone(describe_gone("output", queue, self._settings.workflow_id))
+            if isinstance(error, Missing):
+                self.on_gone(gone)
+            raise gone from error
+
+    async def publish_dead(self, queue: Queue, event: DataEvent) -> None:
+        """Publish an event of `queue` to the workflow's dead letters. Raises as `publish` does."""
+        workflow = self._settings.workflow_id
+        await self._published(queue, dead_exchange(workflow), workflow, event)
+
+    async def publish_attempt(self, queue: Queue, event: DataEvent) -> None:
+        """Publish the report of a failed attempt at an event of `queue`. Raises as `publish` does."""
+        await self._published(queue, dead_exchange(self._settings.workflow_id), ATTEMPTS_KEY, event)
+
+    async def _published(self, queue: Queue, exchange: str, routing_key: str, event: DataEvent) -> None:
+        await self._connections[_key(queue)][0].publish(
+            exchange,
+            routing_key,
+            event.body,
+            message_id=event.id,
+            content_type=event.content_type,
+            headers=event.headers,
+            # A second copy of an output costs a run of every task behind it.
+            timeout_s=None,
+        )
+
+    async def close(self) -> None:
+        """Say what is left to say to the brokers, and leave them."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in self._all_connections))
+
+    async def _fetch(self) -> None:
+        """Look for a renewed token where TMS keeps it, once half of this one's life is over."""
+        half_at = half_life_at(self._token)
+        if half_at is None or self._clock() < half_at:
+            return
+        try:
+            await self._token_source.fetch()
+        except (OSError, ImportError) as error:
+            log.warning("no renewed token can be fetched: %s", error)
+
+    @property
+    def _on_the_token_file(self) -> list[Connection]:
+        by_token = self._connections.items()
+        return [connection for (_, own_token), connections in by_token if not own_token for connection in connections]
+
+    async def _renew(self) -> None:
+        """Give a rewritten token to the open connections."""
+        while True:
+            await asyncio.sleep(look_again_in_s(self._token, self._clock()))
+            await self._fetch()
+            try:
+                token = self._token_file.read()
+            except EWMSError as error:
+                log.warning("the token cannot be renewed: %s", error.reason)
+                continue
+            if token == self._token:
+                continue
+            self._token = token
+            for connection in self._on_the_token_file:
+                try:
+                    await connection.renew(token)
+                    log.info("the token was renewed")
+                except AccessRefused as error:
+                    log.warning("the broker refused the renewed token: %s", error.reason)
+
+
+def inputs_a_connection(max_channels: int) -> int:
+    """Return how many inputs one connection can serve that has `max_channels` channels."""
+    return max(1, max_channels - _OTHER_CHANNELS)
+
+
+def output_event_id(parent: EventId, task: TaskId, index: int) -> EventId:
+    """Return the id of an output: derived from its input's, or drawn where that has none that one could derive from."""
+    return (output_id(parent, task, index) if parent else None) or EventId(str(uuid.uuid4()))
+
+
+def _key(queue: Queue) -> _Key:
+    return queue.address, queue.token

@@ -1,0 +1,105 @@
+"""What a failing container said last, as one line for people and one text for those who look closer. (core)
+
+The line says why, whatever language the program was written in. It is short, printable and one line. `without_names`
+takes out of it what differs from run to run, so that the same failure of a thousand events is one key of
+`top_task_errors`.
+"""
+
+import re
+
+from pilot.failures.language_errors import RUNTIME_FAILED, RUNTIME_LINE, TRAILER, find_fatal, find_report
+from pilot.failures.tracebacks import find_traceback
+
+MAX_LINE = 300
+MAX_TRACEBACK = 12_000
+MAX_LAST_LINES = 30
+NOTHING = "<no stderr logs>"
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: A run's own files, ids of events, addresses in memory.
+_NAMES = (
+    (re.compile(r"\b(infile|outfile)-[0-9a-f]{32}\b"), r"\1"),
+    (re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"\b0x[0-9a-f]{5,16}\b", re.IGNORECASE), "0x..."),
+)
+#: With these statuses apptainer, and docker or podman, say that they failed themselves.
+_APPTAINERS_OWN, _ENGINES_OWN = 255, 125
+
+
+def last_words(stderr: str) -> tuple[str, str]:
+    """Return the line that says best why a container failed, and its traceback (empty if it left none).
+
+    The exception of the last Python traceback; else why the container runtime gave up; else what another language's
+    report says; else the last line that is not the container runtime's; else the runtime's own complaint; else
+    `<no stderr logs>`.
+    """
+    lines = [_printable(line) for line in stderr.splitlines()]
+    if (traceback := find_traceback(lines)) is not None:
+        said, own = traceback
+        return _short(said), shorten_middle("\n".join(own), MAX_TRACEBACK)
+    spoken = [(n, line.strip()) for n, line in enumerate(lines) if line.strip()]
+    theirs = [(n, line) for n, line in spoken if not RUNTIME_LINE.match(line)]
+    report = find_fatal(lines) or find_report(lines)
+    # A report that was not the program's last word tells of something that it had overcome.
+    if report is not None and not any(n >= report.end and not TRAILER.match(line) for n, line in theirs):
+        own = [line for line in lines[report.first : report.end] if line.strip()]
+        return _short(report.said), shorten_middle("\n".join(own), MAX_TRACEBACK) if len(own) > 1 else ""
+    for _, line in reversed(theirs):
+        if not TRAILER.match(line):
+            return _short(line), ""
+    for _, line in reversed(spoken):
+        if RUNTIME_FAILED.match(line):
+            return _short(line), ""
+    return (_short(theirs[-1][1]) if theirs else NOTHING), ""
+
+
+def is_runtimes_own(exit_code: int, stderr: str) -> bool:
+    """Return whether the container runtime says that it failed, and not the task in it.
+
+    Apptainer ends with 255 after a line of its own; docker and podman with 125. Source: their manuals.
+    """
+    lines = [_printable(line) for line in stderr.splitlines()]
+    report = find_fatal(lines)
+    says_so = report is not None and not any(line.strip() for line in lines[report.end :])
+    return exit_code == _ENGINES_OWN or (exit_code == _APPTAINERS_OWN and says_so)
+
+
+def last_lines(output: str) -> str:
+    """Return the last lines of what a task wrote, printable, without the empty ones at the end."""
+    lines = [_printable(line) for line in output.splitlines()]
+    while lines and not lines[-1]:
+        lines.pop()
+    return "\n".join(lines[-MAX_LAST_LINES:])
+
+
+def one_line(text: str) -> tuple[str, str]:
+    """Return what a program said of a failure as one line, and the traceback in it (empty if it has none)."""
+    lines = [_printable(line) for line in text.splitlines()]
+    if (traceback := find_traceback(lines)) is not None:
+        said, own = traceback
+        return _short(said), shorten_middle("\n".join(own), MAX_TRACEBACK)
+    return _short(" ".join(" ".join(lines).split())) or "<no text>", ""
+
+
+def without_names(text: str) -> str:
+    """Return `text` without what differs between runs that fail alike: ids, names of a run's files, addresses."""
+    for pattern, instead in _NAMES:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def shorten_middle(text: str, limit: int) -> str:
+    """Return `text` in at most `limit` characters: its beginning and, twice as long, its end."""
+    if len(text) <= limit:
+        return text
+    n_first = (limit - 1) // 3
+    return f"{text[:n_first]}…{text[len(text) - (limit - 1 - n_first) :]}"
+
+
+def _printable(line: str) -> str:
+    return _UNPRINTABLE.sub(" ", _ANSI.sub("", line)).rstrip()
+
+
+def _short(line: str) -> str:
+    return shorten_middle(line.strip(), MAX_LINE)

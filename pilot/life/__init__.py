@@ -1,0 +1,1 @@
+"""What a pilot decides: (state, stimulus) -> (state, instructions). Every module here is a core."""

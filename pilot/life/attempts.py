@@ -1,0 +1,98 @@
+"""What a failed attempt means for its event: another try, or the dead letters. (core)
+
+A failing task *rejects with requeue*: the queue's policy delays the next attempt and counts it (ruling 5). At the
+fifth the pilot publishes the event's own bytes, with the reasons, to the workflow's dead letters and acknowledges.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+from pilot.errors import Failure
+from pilot.settings import Settings
+from pilot.whereabouts import Whereabouts
+from schemas.failures.attempts import MAX_EXCERPT_BYTES, FailedAttempt
+from schemas.payloads.data_events import DataEvent, Header, HeaderValue
+from schemas.topology import MAX_ATTEMPTS
+
+#: AMQP frames carry headers whole; the texts in them stay far below the smallest frame.
+_MAX_TEXT = 2000
+
+_BROKERS = frozenset({Header.DELIVERY_COUNT, Header.ACQUIRED_COUNT})
+
+
+def gives_up(failure: Failure, attempt: int) -> bool:
+    """Return whether the `attempt`-th delivery (from 1) of an event was its last, given how it failed."""
+    return failure.final or attempt >= MAX_ATTEMPTS
+
+
+def dead_letter_headers(
+    headers: Iterable[tuple[str, HeaderValue]],
+    failure: Failure,
+    *,
+    attempt: int,
+    queue: str,
+    settings: Settings,
+    worker: str,
+    now: datetime,
+) -> dict[str, HeaderValue]:
+    """Return the headers of a dead letter: what the sender wrote, and why this event was given up, where, by whom."""
+    return {
+        **{key: value for key, value in headers if not _is_brokers(key)},
+        Header.DEAD_REASON: failure.reason.value,
+        Header.DEAD_ERROR: str(failure)[:_MAX_TEXT],
+        Header.DEAD_ATTEMPTS: attempt,
+        Header.DEAD_QUEUE: queue,
+        Header.DEAD_TASK: settings.task_id,
+        Header.DEAD_TASKFORCE: settings.taskforce_uuid,
+        Header.DEAD_WORKER: worker,
+        Header.DEAD_AT: now.isoformat(),
+    }
+
+
+def failed_attempt(
+    event: DataEvent,
+    failure: Failure,
+    *,
+    attempt: int,
+    gave_up: bool,
+    queue: str,
+    settings: Settings,
+    whereabouts: Whereabouts,
+    pilot: str,
+    last_lines: str,
+    took_s: float,
+    now: datetime,
+) -> FailedAttempt:
+    """Return the report of one failed attempt at `event`."""
+    key = event.headers.get(Header.KEY, "")
+    return FailedAttempt(
+        event_id=event.id,
+        key=key if isinstance(key, str) else "",
+        attempt=attempt,
+        pilot=pilot,
+        reason=failure.reason.value,
+        error=str(failure),
+        queue=queue,
+        task_id=settings.task_id,
+        taskforce_uuid=settings.taskforce_uuid,
+        last_lines=last_lines or failure.traceback,
+        exit_code=failure.exit_code,
+        site=whereabouts.site,
+        machine=whereabouts.machine,
+        slot=whereabouts.slot,
+        worker=whereabouts.worker,
+        failed_at=now.isoformat(),
+        took_s=round(took_s, 3),
+        n_replays=replays if isinstance(replays := event.headers.get(Header.REPLAYS), int) else 0,
+        gave_up=gave_up,
+        n_bytes=len(event.body),
+        content_type=event.content_type,
+        digest=hashlib.sha256(event.body).hexdigest(),
+        excerpt=event.body[:MAX_EXCERPT_BYTES],
+    )
+
+
+def _is_brokers(header: str) -> bool:
+    """Return whether the broker adds `header` on delivery; repeated on a new event it would lie."""
+    return header in _BROKERS or header.startswith(("x-death", "x-first-death", "x-last-death"))

@@ -1,0 +1,211 @@
+"""The pilot's life: (state, stimulus) -> (state, instructions). (core)
+
+    [init] -> listening -> draining -> [quarantined] -> over
+
+An event in the pilot's hands is *waiting* for a slot, *running*, or *settling*: its task has ended, its output (or its
+dead letter) is on the way to the broker, and the slot is free again. It is acknowledged when the broker has confirmed
+that, never before. A delivery is *live* until its queue's subscription is lost; from then on the broker gives the
+event to somebody else, so a dead delivery is never settled, though its run goes on and its output is published.
+"""
+
+from dataclasses import replace
+
+from pilot.life.instructions import How, Instruction, KillAll, Listen, RunInit, Settle, Start, StopListening, WarmUp
+from pilot.life.leaving import SETTLE_GRACE_S, abandoned, drained, exited, finished, stop
+from pilot.life.lookahead import LONG_S, long, prefetch
+from pilot.life.outcome import confirmed, ended, refused
+from pilot.life.retiring import end_work, has_to_retire, is_time_up, retired, retires_at
+from pilot.life.state import Policy, Stage, State
+from pilot.life.stepping_aside import come_back
+from pilot.life.steps import Step, reported, settled
+from pilot.life.stimuli import (
+    Arrived,
+    Broke,
+    Confirmed,
+    Cooled,
+    Ended,
+    Held,
+    InitEnded,
+    Lost,
+    Refused,
+    Stimulus,
+    StopAsked,
+    Tick,
+)
+from pilot.life.taking import arrived, onward
+from pilot.life.verdicts import charge_events, verdict_due_at
+from schemas.ids import EventId
+from schemas.statuses import PilotStatus
+
+#: While a subscription is down, how often to look whether it is back.
+_AWAY_CHECK_S = 0.25
+
+
+def begin(policy: Policy, now_s: float) -> Step:
+    """Return the first state of a pilot, and what it does first."""
+    state = State(policy, Stage.INIT, quiet_since_s=now_s, ticked_s=now_s)
+    if policy.has_init:
+        return reported(replace(state, init_runs=True), PilotStatus.RUNNING_INIT_COMMAND, [RunInit()])
+    return _listen(state, now_s)
+
+
+def advance(state: State, stimulus: Stimulus) -> Step:
+    """Return `state` after `stimulus`, and what to do now."""
+    if state.stage is Stage.OVER:
+        late = isinstance(stimulus, Arrived)
+        return state, [Settle(stimulus.held.key, How.RETURN)] if late else []  # type: ignore[union-attr] # `late` says so
+    match stimulus:
+        case Arrived():
+            return arrived(state, stimulus)
+        case Ended():
+            return ended(state, stimulus)
+        case Confirmed():
+            return confirmed(state, stimulus)
+        case Refused():
+            return refused(state, stimulus)
+        case Lost():
+            return _lost(state, stimulus)
+        case Tick():
+            return _tick(state, stimulus)
+        case InitEnded():
+            return _init_ended(state, stimulus)
+        case Cooled(now_s):
+            return finished(replace(state, warm=False, cooling=False), now_s, []) if state.cooling else (state, [])
+        case StopAsked(now_s):
+            return stop(replace(state, asked_to_stop=True), now_s)
+        case Broke(now_s, error, gone):
+            return stop(replace(state, fatal=state.fatal or error, is_closed=state.is_closed or gone), now_s)
+
+
+def wake_at(state: State) -> float | None:
+    """Return when a `Tick` is due, if no other stimulus comes before."""
+    due: list[float] = []
+    if state.until_s is not None:
+        due.append(state.until_s)
+    if state.policy.ends_s is not None and not state.time_up and state.stage is not Stage.OVER:
+        due.append(state.policy.ends_s)
+    if state.stage is Stage.LISTENING and (at_s := retires_at(state)) is not None:
+        due.append(at_s)
+    if state.away_since_s is not None:
+        due.append(state.ticked_s + _AWAY_CHECK_S)
+    elif state.stage is Stage.LISTENING:
+        if state.aside_until_s is not None:
+            due.append(state.aside_until_s)
+        elif state.empty:
+            due.append(_idle_at(state))
+        if (at_s := verdict_due_at(state)) is not None:
+            due.append(at_s)
+        if _waits_in_vain(state) and state.full_since_s is not None:
+            due.append(state.full_since_s + 2 * LONG_S)
+    return min(due, default=None)
+
+
+def _waits_in_vain(state: State) -> bool:
+    """Return whether events wait here because all slots are busy, and not because the user wants them to."""
+    return bool(state.waiting) and state.full_since_s is not None and state.policy.prefetch is None
+
+
+def _idle_at(state: State) -> float:
+    policy = state.policy
+    return state.quiet_since_s + (policy.idle_timeout_s if state.seen_any else policy.first_timeout_s)
+
+
+def _listen(state: State, now_s: float) -> Step:
+    """Begin to take events; a source has none to take and runs its task once."""
+    if state.policy.source:
+        run = Held(key=0, event_id=EventId(""), attempt=1, queue="", live=False)
+        state = replace(state, stage=Stage.DRAINING, running={0: run}, ready_s=now_s)
+        return reported(state, PilotStatus.TASKING, [Start(0)])
+    n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch)
+    state = replace(
+        state,
+        stage=Stage.LISTENING,
+        listening=True,
+        prefetch=n,
+        quiet_since_s=now_s,
+        away_since_s=now_s,
+        ticked_s=now_s,
+        ready_s=now_s,
+        warm=state.policy.warm,
+    )
+    first: list[Instruction] = [WarmUp()] if state.warm else []
+    return reported(state, PilotStatus.AWAITING_FIRST_MESSAGE, [*first, Listen(n)])
+
+
+def _init_ended(state: State, stimulus: InitEnded) -> Step:
+    state = replace(state, init_runs=False)
+    if state.stage is not Stage.INIT:
+        return finished(state, stimulus.now_s, [])
+    if stimulus.failure is not None:
+        failure = stimulus.failure
+        state = replace(state, stage=Stage.DRAINING, fatal=failure.signature, traceback=failure.traceback)
+        state = replace(state, is_bad=state.policy.judges_worker)
+        return finished(state, stimulus.now_s, [])
+    return _listen(state, stimulus.now_s)
+
+
+def _lost(state: State, stimulus: Lost) -> Step:
+    """Mark every delivery of the queue dead; forget those for which nothing was done yet."""
+    queue, now_s = stimulus.queue, stimulus.now_s
+    forgotten = [held.key for held in state.waiting if held.queue == queue]
+    # A dead letter would be written a second time when its event comes again.
+    forgotten += [k for k, v in state.settling.items() if v.failure is not None and v.held.queue == queue]
+    forgotten += [key for key, it in state.open.items() if it.held.queue == queue]
+    state = replace(
+        state,
+        waiting=tuple(held for held in state.waiting if held.queue != queue),
+        open={key: it for key, it in state.open.items() if it.held.queue != queue},
+        running={k: _dead(held, queue) for k, held in state.running.items()},
+        settling={k: replace(v, held=_dead(v.held, queue)) for k, v in state.settling.items() if k not in forgotten},
+        away_since_s=now_s if state.away_since_s is None and state.listening else state.away_since_s,
+        ticked_s=now_s,
+        quiet_since_s=now_s,
+    )
+    return onward(state, now_s, [Settle(key, How.FORGET) for key in forgotten])
+
+
+def _dead(held: Held, queue: str) -> Held:
+    return replace(held, live=False) if held.queue == queue else held
+
+
+def _tick(state: State, stimulus: Tick) -> Step:
+    now_s = stimulus.now_s
+    if stimulus.listening:
+        quiet_s = now_s if state.away_since_s is not None else state.quiet_since_s
+        state = replace(state, ticked_s=now_s, away_since_s=None, away_why="", quiet_since_s=quiet_s)
+    else:
+        since_s = now_s if state.away_since_s is None else state.away_since_s
+        state = replace(state, ticked_s=now_s, away_since_s=since_s, away_why=stimulus.why or state.away_why)
+    if is_time_up(state, now_s):
+        return end_work(state, now_s)
+    if state.stage is Stage.LISTENING and has_to_retire(state, now_s):
+        return retired(state, now_s, [])
+    if state.stage is Stage.QUARANTINED:
+        return exited(state, state.exit_status, []) if _due(state.until_s, now_s) else (state, [])
+    if state.stage is Stage.DRAINING and _due(state.until_s, now_s):
+        if (state.running or state.init_runs) and not state.killed:
+            return replace(state, killed=True, until_s=now_s + SETTLE_GRACE_S), [KillAll()]
+        return abandoned(state, now_s)
+    away_s = 0.0 if state.away_since_s is None else now_s - state.away_since_s
+    if away_s >= state.policy.reconnect_timeout_s and not state.running and state.stage is not Stage.INIT:
+        error = f"BrokerAway('no events can be taken for {away_s:.0f} s: {state.away_why or 'no connection'}')"
+        return abandoned(replace(state, fatal=state.fatal or error), now_s)
+    if state.stage is Stage.LISTENING and state.away_since_s is None:
+        if _due(verdict_due_at(state), now_s):
+            state, charged = charge_events(replace(state, quiet_since_s=now_s))
+            return onward(state, now_s, charged)
+        if state.aside_until_s is not None:
+            return onward(come_back(state, now_s), now_s, []) if _due(state.aside_until_s, now_s) else (state, [])
+        if state.empty and _due(_idle_at(state), now_s):
+            state, instructions = drained(state)
+            return finished(state, now_s, instructions)
+        if _waits_in_vain(state) and state.full_since_s is not None and _due(state.full_since_s + 2 * LONG_S, now_s):
+            # What waits behind a long task is kept from workers that are free.
+            returned: list[Instruction] = [settled(held, How.RETURN) for held in state.waiting]
+            state = replace(state, waiting=(), listening=False, pace=long(state.pace))
+            return state, [StopListening(), *returned]
+    return state, []
+
+
+def _due(at_s: float | None, now_s: float) -> bool:
+    return at_s is not None and now_s >= at_s

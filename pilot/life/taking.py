@@ -1,0 +1,87 @@
+"""How events come into a pilot's hands and into its slots. (core)"""
+
+from dataclasses import replace
+
+from pilot.errors import Failure
+from pilot.life.instructions import Adopt, Count, How, Instruction, Listen, PublishDeadLetter, Start, StopListening
+from pilot.life.leaving import finished
+from pilot.life.lookahead import prefetch
+from pilot.life.retiring import has_to_retire, retired
+from pilot.life.state import Settling, Stage, State
+from pilot.life.stepping_aside import has_to_step_aside, step_aside
+from pilot.life.steps import Step, reported, settled
+from pilot.life.stimuli import Arrived, Held
+from pilot.life.suspects import choose_next, explain_kills, is_suspect
+from schemas.statuses import PilotStatus
+
+
+def arrived(state: State, stimulus: Arrived) -> Step:
+    held = stimulus.held
+    if state.stage is not Stage.LISTENING or not state.listening:
+        return state, [settled(held, How.RETURN)]
+    state = replace(state, seen_any=True)
+    if held.event_id:
+        for key, run in state.running.items():
+            if not run.live and run.event_id == held.event_id:
+                adopted = replace(held, key=key)
+                return replace(state, running={**state.running, key: adopted}), [Adopt(key, held.key)]
+        for key, item in state.settling.items():
+            if not item.held.live and item.held.event_id == held.event_id:
+                item = replace(item, held=replace(held, key=key))
+                return replace(state, settling={**state.settling, key: item}), [Adopt(key, held.key)]
+    if (failure := explain_kills(held)) is not None:
+        return give_up(replace(state, quiet_since_s=stimulus.now_s), held, failure)
+    state = replace(state, waiting=(*state.waiting, held))
+    if is_suspect(held) and state.prefetch > 1:
+        # No other event comes into hand until it has run.
+        return filled(replace(state, listening=False), stimulus.now_s, [StopListening()])
+    return filled(state, stimulus.now_s, [])
+
+
+def give_up(state: State, held: Held, failure: Failure) -> Step:
+    """Send an event to the dead letters without another run."""
+    text = failure.signature
+    errors = state.errors if text in state.errors else (*state.errors, text)
+    settling = {**state.settling, held.key: Settling(held, failure)}
+    state = replace(state, n_failed=state.n_failed + 1, errors=errors, settling=settling)
+    return state, [
+        Count(state.n_failed, state.n_success, failure, held),
+        PublishDeadLetter(held.key, failure, held.attempt),
+    ]
+
+
+def filled(state: State, now_s: float, instructions: list[Instruction]) -> Step:
+    """Fill the free slots from what waits."""
+    if has_to_retire(state, now_s):
+        return retired(state, now_s, instructions)
+    chosen = choose_next(state.waiting, state.running.values(), state.policy.concurrency - len(state.running))
+    if not chosen:
+        return state, instructions
+    running = {**state.running, **{held.key: held for held in chosen}}
+    full = now_s if len(running) == state.policy.concurrency or any(map(is_suspect, chosen)) else None
+    instructions += [Start(held.key) for held in chosen]
+    waiting = tuple(held for held in state.waiting if held.key not in running)
+    state = replace(state, running=running, waiting=waiting, full_since_s=full)
+    return reported(state, PilotStatus.TASKING, instructions)
+
+
+def onward(state: State, now_s: float, instructions: list[Instruction]) -> Step:
+    """Go on after an event left a slot or the pilot."""
+    if state.stage is Stage.DRAINING:
+        return finished(state, now_s, instructions)
+    if state.stage is not Stage.LISTENING:
+        return state, instructions
+    if has_to_retire(state, now_s):
+        return retired(state, now_s, instructions)
+    if state.aside_until_s is not None:
+        return state, instructions
+    if has_to_step_aside(state):
+        return step_aside(state, now_s, instructions)
+    # What is kept until its verdict falls must not keep the next event away.
+    n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch) + len(state.open)
+    is_wanted = not state.listening or n != state.prefetch
+    in_hand = (*state.waiting, *state.running.values())
+    if is_wanted and len(state.running) < state.policy.concurrency and not any(map(is_suspect, in_hand)):
+        state = replace(state, listening=True, prefetch=n)
+        instructions.append(Listen(n))
+    return filled(state, now_s, instructions)

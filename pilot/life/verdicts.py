@@ -1,0 +1,109 @@
+"""Who is at fault when a task fails: the event, or this worker? (core)
+
+A pilot that has done an event knows that its worker is good: what fails now is the event's fault, and counts. Before
+its first success it knows nothing, so the verdict on a failed event stays *open*: the pilot keeps the delivery and
+tries another event. The same holds at any time for a failure of the container runtime itself.
+
+    another event succeeds              the failed ones are at fault: each failure counts as an attempt
+    enough different events fail        the worker is bad: all go back uncounted, and the pilot keeps its slot for the
+                                        quarantine without taking events, so that it does not eat the queue
+    no other event comes for a while    it counts: nothing better can be found out
+
+An event that has been charged before, or that two pilots gave back, is *known to fail*: its failure counts at once, and
+says nothing of this worker. Else a task that fails on everything would go round for ever.
+
+Where the task fails on every worker, TMS says so in the job. Then each failure counts at once, and no worker is bad,
+until this pilot has a success of its own.
+
+A worker may also go bad later. Then so many fresh events fail in a row as the task's own rate of failures does not
+explain.
+"""
+
+from dataclasses import replace
+from math import ceil, log
+
+from pilot.errors import Failure
+from pilot.life.instructions import How, Instruction
+from pilot.life.leaving import drained
+from pilot.life.state import Stage, State
+from pilot.life.stepping_aside import note_charged
+from pilot.life.steps import Step, settled
+from pilot.life.stimuli import Held
+from schemas.ids import EventId
+from schemas.payloads.data_events import DeadReason
+
+#: An event that was given back so often counts as one that fails: by then two workers found nothing better out.
+KNOWN_AFTER = 2
+
+#: Failures that say by themselves what the event needs: no worker of this task would do better.
+_EVENTS_OWN = frozenset({DeadReason.TASK_OUTLIVED_WORKER, DeadReason.OUT_OF_MEMORY})
+
+#: How long a verdict stays open while no other event comes.
+OPEN_S = 10.0
+
+#: A row of failures is a worker's fault if chance alone makes one so rarely.
+_BY_CHANCE = 1e-4
+
+
+def is_known_to_fail(held: Held) -> bool:
+    """Return whether others have found out that the event fails."""
+    return held.attempt > 1 or held.n_returned >= KNOWN_AFTER
+
+
+def is_open(state: State, held: Held, failure: Failure) -> bool:
+    """Return whether it cannot be told yet who is at fault."""
+    policy = state.policy
+    return (
+        policy.judges_worker
+        and not state.blames_events
+        and held.live
+        and not failure.final
+        and failure.reason not in _EVENTS_OWN
+        and not is_known_to_fail(held)
+        and (state.n_success == 0 or failure.by_runtime)
+    )
+
+
+def row_after(state: State, held: Held, failure: Failure) -> tuple[EventId, ...]:
+    """Return the different events that failed one after the other, with `held` if its failure speaks of this worker."""
+    event = held.event_id or EventId(str(held.key))
+    row = state.failed_in_a_row
+    is_events_own = failure.reason in _EVENTS_OWN or failure.final or is_known_to_fail(held)
+    if event in row or (state.policy.judges_worker and is_events_own):
+        return row
+    return (*row, event)
+
+
+def is_worker_bad(state: State) -> bool:
+    """Return whether the events that failed one after the other speak against this worker."""
+    least = state.policy.max_failures_in_a_row
+    if least <= 0 or state.blames_events:
+        return False
+    if state.n_success and state.policy.judges_worker:
+        n_others = state.n_failed - len(state.failed_in_a_row)
+        rate = (n_others + 1) / (n_others + state.n_success + 2)
+        least = max(least, ceil(log(_BY_CHANCE) / log(rate)))
+    return len(state.failed_in_a_row) >= least
+
+
+def condemn_worker(state: State) -> Step:
+    """Give back the events whose verdict is open, and leave: the worker is bad."""
+    n = len(state.failed_in_a_row)
+    what = f"{n} different events failed here one after the other" + ("" if state.n_success else ", and none succeeded")
+    last = f": {state.errors[-1]}" if state.errors else ""
+    state = replace(state, is_bad=True, fatal=state.fatal or f"BadWorker({what + last!r})")
+    return drained(state)
+
+
+def charge_events(state: State) -> Step:
+    """Count the failures whose verdict was open against their events."""
+    charged: list[Instruction] = [settled(it.held, How.REJECT, it.failure) for it in state.open.values()]
+    for it in state.open.values():
+        state = note_charged(state, it.held)
+    return replace(state, open={}), charged
+
+
+def verdict_due_at(state: State) -> float | None:
+    """Return when the open verdicts fall because no other event came."""
+    is_waiting = bool(state.open) and not (state.running or state.waiting or state.settling)
+    return state.quiet_since_s + OPEN_S if is_waiting and state.stage is Stage.LISTENING else None

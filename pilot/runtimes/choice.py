@@ -1,0 +1,244 @@
+"""Look at this worker and choose how its task containers run; fetch or build the image where that is wanted."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilot.containers.allowed_paths import Looked, Places, check_image
+from pilot.containers.command import Command, Runtime
+from pilot.containers.held_paths import Pin, look_at
+from pilot.containers.processes import Children
+from pilot.containers.run_files import read_tail
+from pilot.errors import ImageUnusable
+from pilot.failures.error_text import last_words
+from pilot.runtimes import apptainer, docker
+from pilot.runtimes.apptainer import RUNSCRIPT, Apptainer
+from pilot.runtimes.bare import DEFAULT_PATH, Bare
+from pilot.runtimes.bubblewrap import Bubblewrap, Entry
+from pilot.runtimes.docker import Docker
+from pilot.settings import Settings
+from schemas.pilot.names import Platform
+
+log = logging.getLogger(__name__)
+
+#: More of a run script is not looked at.
+_MAX_RUNSCRIPT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What an image's name stands for on this worker. `path` is empty where nothing of that name lies here."""
+
+    name: str
+    path: str = ""
+    is_directory: bool = False
+    runscript: str | None = None
+    entries: tuple[Entry, ...] = ()
+    looked: Looked | None = None
+    pin: Pin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A runtime for an image, and what must not be exchanged while it is used."""
+
+    runtime: Runtime
+    pins: tuple[Pin, ...] = ()
+
+
+def looked_up(name: str) -> Image:
+    """Return what lies on this worker under an image's `name`. It may be on a slow file system: use a thread."""
+    seen = look_at(str(Path(name).absolute()), inside=True) if name else None
+    if seen is None:
+        return Image(name)
+    looked, pin = seen
+    if not looked.is_directory:
+        return Image(name, looked.real, looked=looked, pin=pin)
+    root = Path(looked.real)
+    entries = tuple(Entry(name, _link(root / name)) for name in sorted(looked.names))
+    return Image(
+        name,
+        looked.real,
+        is_directory=True,
+        runscript=_head(root / RUNSCRIPT.lstrip("/")),
+        entries=entries,
+        looked=looked,
+        pin=pin,
+    )
+
+
+def _link(path: Path) -> str:
+    return str(path.readlink()) if path.is_symlink() else ""
+
+
+def _head(script: Path) -> str | None:
+    """Return the beginning of a run script, if there is one."""
+    try:
+        with script.open(errors="replace") as file:
+            return file.read(_MAX_RUNSCRIPT) if script.is_file() else None
+    except OSError:
+        return None
+
+
+def chosen_platform(settings: Settings, image: Image) -> Platform:
+    """Return the platform: the one that is set, else apptainer for what lies on this worker, else docker. (core)"""
+    return settings.platform or (Platform.APPTAINER if image.path or settings.apptainer else Platform.DOCKER)
+
+
+async def found(
+    settings: Settings,
+    image_name: str,
+    children: Children,
+    environment: Mapping[str, str],
+    *,
+    places: Places,
+) -> Found:
+    """Return the runtime for an image, ready to run it. `environment` is the pilot's own.
+
+    Raises: ImageUnusable, with the remedy.
+    """
+    image = await asyncio.to_thread(looked_up, image_name)
+    platform = chosen_platform(settings, image)
+    if image.looked and platform in (Platform.APPTAINER, Platform.BUBBLEWRAP):
+        check_image(image_name, image.looked, places)
+    match platform:
+        case Platform.NONE:
+            return Found(Bare({"PATH": DEFAULT_PATH}))
+        case Platform.BUBBLEWRAP:
+            binary = _binary("bwrap", "", environment, "install bubblewrap")
+            if not image.is_directory:
+                raise ImageUnusable(f"the image {image.name!r} is no folder of this worker; bubblewrap runs folders")
+            runtime = Bubblewrap(binary, image.path, image.entries, _outer(binary, environment, ("HOME",)))
+            return Found(runtime, _pins(image))
+        case Platform.APPTAINER:
+            remedy = "set EWMS_PILOT_APPTAINER to the program, or add its directory to PATH"
+            binary = _binary("apptainer", settings.apptainer, environment, remedy)
+            outer = _outer(binary, environment, apptainer.KEPT)
+            if not image.is_directory and not image.path.endswith(".sif"):
+                image = await _sandbox(settings, image, children, binary, outer)
+            script = image.runscript
+            if not image.is_directory:
+                # By a program of the image that is shut in as the task will be; `inspect` has no such options.
+                reader = Apptainer(binary, image.path, outer).command(("cat", RUNSCRIPT), {}, (), "")
+                said = await _run(children, reader.argv, reader.environment)
+                script = said.stdout if said.code == 0 else None
+            as_run = apptainer.has_entry_point(script)
+            made = Apptainer(binary, image.path, outer, as_run=as_run, debug=settings.container_debug)
+            return Found(made, _pins(image))
+        case Platform.DOCKER | Platform.PODMAN as engine:
+            if not docker.is_reference(image.name):
+                raise ImageUnusable(
+                    f"the image {image.name!r} is no name of an image at a registry, as {engine.value} needs one; "
+                    "write it like registry.example.org/group/image:tag"
+                )
+            binary = _binary(engine.value, "", environment, f"install {engine.value}")
+            outer = _outer(binary, environment, docker.KEPT)
+            if (await _run(children, docker.inspect_argv(binary, image.name), outer)).code != 0:
+                log.info("pulling image %s", image.name)
+                said = await _run(children, docker.pull_argv(binary, image.name), outer)
+                if said.code != 0:
+                    why = f"is not on this worker and cannot be pulled: {said.last_words}"
+                    raise ImageUnusable(f"the image {image.name!r} {why}")
+            return Found(Docker(binary, image.name, outer, settings.docker_shm_size))
+
+
+def _pins(image: Image) -> tuple[Pin, ...]:
+    return (image.pin,) if image.pin else ()
+
+
+async def _sandbox(
+    settings: Settings, image: Image, children: Children, binary: str, outer: Mapping[str, str]
+) -> Image:
+    """Return `image` as a sandbox directory, built unless an earlier pilot of this user has built it."""
+    if settings.apptainer_directory_only:
+        raise ImageUnusable(
+            f"the image {image.name!r} is neither a sandbox directory nor a .sif file of this worker; give the path of "
+            "one, or set _EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT=False to have it built"
+        )
+    if not image.path and not apptainer.is_address(image.name):
+        raise ImageUnusable(
+            f"the image {image.name!r} is nothing that a sandbox may be built from; name an image file of this worker, "
+            "or an image at a registry, like docker://registry.example.org/group/image:tag"
+        )
+    digest = hashlib.sha256((image.path or image.name).encode()).hexdigest()[:16]
+    sandbox = f"{settings.apptainer_build_dir}/ewms-sandbox-{os.geteuid()}-{digest}"
+    if not await asyncio.to_thread(_is_own_directory, sandbox):
+        # Built beside its place and renamed into it: another pilot of this worker never sees half of one.
+        partial = f"{sandbox}.{os.getpid()}"
+        try:
+            said = await _run(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
+            if said.code != 0 or not await asyncio.to_thread(_moved, partial, sandbox):
+                why = f"apptainer cannot build a sandbox from the image {image.name!r}: {said.last_words}"
+                raise ImageUnusable(why)
+        finally:
+            # Nobody would ever find it again: its name holds this process's number.
+            shutil.rmtree(partial, ignore_errors=True)
+    return await asyncio.to_thread(looked_up, sandbox)
+
+
+def _is_own_directory(path: str) -> bool:
+    """Return whether an earlier build is there; in a directory that others may write, it must be ours."""
+    try:
+        return Path(path).is_dir() and Path(path).lstat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _moved(partial: str, sandbox: str) -> bool:
+    with suppress(OSError):  # another pilot was faster
+        Path(partial).rename(sandbox)
+    return _is_own_directory(sandbox)
+
+
+def _binary(name: str, given: str, environment: Mapping[str, str], remedy: str) -> str:
+    """Return the path of the program that runs containers."""
+    path = given or shutil.which(name, path=environment.get("PATH") or DEFAULT_PATH)
+    if not path or not os.access(path, os.X_OK):
+        raise ImageUnusable(f"the program {given or name!r} that runs the task's image is not on this worker; {remedy}")
+    return str(Path(path).absolute())
+
+
+def _outer(binary: str, environment: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
+    """Return the environment of the program that runs containers; nothing else of the pilot's goes into it."""
+    path = f"{Path(binary).parent}:{DEFAULT_PATH}"
+    return {"PATH": path, **{name: environment[name] for name in kept if name in environment}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """How a command of the container program's own ended."""
+
+    code: int
+    stdout: str
+    last_words: str
+
+
+async def _run(children: Children, argv: Sequence[str], environment: Mapping[str, str]) -> _Said:
+    """Run a command of the container program's own to its end."""
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def told(code: int) -> None:
+        # Who stopped waiting has cancelled the future, and the command ends all the same.
+        if not ended.done():
+            ended.set_result(code)
+
+    with tempfile.TemporaryDirectory(prefix="ewms-pilot-") as directory:
+        stdout, stderr = f"{directory}/stdout", f"{directory}/stderr"
+        try:
+            command = Command(tuple(argv), environment)
+            child = children.spawn(command, stdout=stdout, stderr=stderr, on_end=told)
+        except OSError as error:
+            raise ImageUnusable(f"{argv[0]!r} cannot be started: {error.strerror or error}") from error
+        try:
+            code = await ended
+        except asyncio.CancelledError:
+            children.kill(child)
+            raise
+        return _Said(code, read_tail(stdout), last_words(read_tail(stderr))[0])

@@ -1,0 +1,1 @@
+"""The control bus: events, and questions with answers, between services."""

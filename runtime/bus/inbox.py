@@ -1,0 +1,142 @@
+"""The queues of one service on the control vhost, and taking parked events back when a new version knows them."""
+
+import asyncio
+import uuid
+from contextlib import suppress
+
+from aiormq.channel import Channel
+from pamqp.common import FieldTable
+
+from runtime.amqp import Connection, Delivery, Publisher
+from runtime.amqp.sealing import seal
+from runtime.telemetry import log
+from schemas import topology
+from schemas.errors import EWMSError
+from schemas.events import UnknownType
+from schemas.payloads.data_events import Header
+from schemas.topology import Aside, Service
+from schemas.wire import EVENT_CONTENT_TYPE, event_from_bytes
+
+#: The key on the aside exchange that leads back to the inbox; parked events return by it.
+BACK = "back"
+
+_QUORUM: FieldTable = {
+    "x-queue-type": "quorum",
+    # Nothing of a control queue is ever dropped: a full one refuses, and dead letters move with confirms.
+    "x-overflow": "reject-publish",
+}
+
+#: How many parked events are looked at in one start; the rest waits for the next.
+_TAKE_BACK = 5000
+
+
+async def declare(channel: Channel, service: str) -> None:
+    """Declare what `service` needs to take events; repeating it changes nothing.
+
+    A TMS may not declare the shared exchanges, so it fails with `Missing` until WMS or MQS has been there.
+    """
+    if service in (Service.WMS, Service.MQS):
+        await channel.exchange_declare(topology.CONTROL_EXCHANGE, exchange_type="topic", durable=True)
+        await channel.exchange_declare(topology.REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
+    aside = topology.aside_exchange(service)
+    await channel.exchange_declare(aside, exchange_type="direct", durable=True)
+    for name, key in ((topology.dead_inbox(service), Aside.DEAD), (topology.parked_inbox(service), Aside.PARKED)):
+        # Without -1 a quorum queue drops what was returned to it 20 times, and these are looked at and returned.
+        await channel.queue_declare(name, durable=True, arguments={**_QUORUM, "x-delivery-limit": -1})
+        await channel.queue_bind(name, aside, routing_key=key)
+    arguments: FieldTable = {
+        **_QUORUM,
+        "x-delivery-limit": topology.INBOX_DELIVERY_LIMIT,
+        "x-dead-letter-exchange": aside,
+        "x-dead-letter-routing-key": Aside.DEAD.value,
+        "x-dead-letter-strategy": "at-least-once",
+    }
+    if service not in (Service.WMS, Service.MQS):
+        arguments["x-single-active-consumer"] = True
+    inbox = topology.inbox(service)
+    await channel.queue_declare(inbox, durable=True, arguments=arguments)
+    # Before the binding: what nobody can reach yet cannot be lost.
+    await seal(channel, service)
+    await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
+    await channel.queue_bind(inbox, aside, routing_key=BACK)
+
+
+def sender_of(delivery: Delivery, user: str) -> str:
+    """Return the broker's user who sent `delivery`, "" if none is named. Of our own copies the first sender is told.
+
+    The broker has checked `user_id`, and only the service itself (`user`) may write onto its aside exchange.
+    """
+    if delivery.user_id != user:
+        return delivery.user_id
+    return str(delivery.headers.get(Header.SENDER, user))
+
+
+async def set_aside(
+    publisher: Publisher, service: str, delivery: Delivery, key: Aside, *, user: str, reason: EWMSError
+) -> None:
+    """Put a copy of `delivery`, with the reason in its headers, where an operator or the next version finds it."""
+    await publisher.publish(
+        topology.aside_exchange(service),
+        key,
+        delivery.body,
+        message_id=delivery.id or uuid.uuid4().hex,
+        content_type=delivery.content_type,
+        headers={
+            Header.DEAD_REASON.value: type(reason).__name__,
+            Header.DEAD_ERROR.value: reason.reason[:1000],
+            Header.DEAD_QUEUE.value: topology.inbox(service),
+            Header.DEAD_ATTEMPTS.value: delivery.attempt,
+            Header.SENDER.value: sender_of(delivery, user),
+        },
+        user_id=user,
+        timeout_s=10.0,
+    )
+
+
+async def take_back(connection: Connection, publisher: Publisher, service: str, user: str) -> int:
+    """Move the parked events whose type is known by now back into the inbox; return how many."""
+    parked = topology.parked_inbox(service)
+    async with connection.channel() as channel:
+        n_parked = (await channel.queue_declare(parked, passive=True)).message_count or 0
+    if not n_parked:
+        return 0
+    taken: asyncio.Queue[Delivery] = asyncio.Queue()
+    wanted = min(n_parked, _TAKE_BACK)
+    consumer = await connection.consume(parked, taken.put_nowait, prefetch=wanted)
+    n_moved = 0
+    try:
+        # Another replica may be at it as well; then fewer come than were counted.
+        with suppress(TimeoutError):
+            for _ in range(wanted):
+                async with asyncio.timeout(2.0):
+                    delivery = await taken.get()
+                if not _is_known(delivery.body):
+                    continue  # goes back to the queue when the consumer closes
+                await publisher.publish(
+                    topology.aside_exchange(service),
+                    BACK,
+                    delivery.body,
+                    message_id=delivery.id,
+                    content_type=EVENT_CONTENT_TYPE,
+                    headers={Header.SENDER.value: sender_of(delivery, user)},
+                    user_id=user,
+                    timeout_s=10.0,
+                )
+                await delivery.ack()
+                n_moved += 1
+    finally:
+        await consumer.close()
+    if n_moved:
+        log.info("parked events taken back", n_events=n_moved, queue=parked)
+    return n_moved
+
+
+def _is_known(body: bytes) -> bool:
+    try:
+        event_from_bytes(body)
+    except UnknownType:
+        return False
+    except EWMSError:
+        # Known and wrong: the inbox sends it on to the dead letters.
+        return True
+    return True

@@ -1,0 +1,146 @@
+"""What becomes of an event taken from an inbox: handled and acknowledged, or one of the error table's rows.
+
+handler returns      acknowledge, last of all
+Rejected             a copy with the reason to <inbox>.dead, then acknowledge
+UnknownType          a copy to <inbox>.parked, then acknowledge
+Conflict             acknowledge; the state has moved on
+Unavailable          keep it, take no further events, try again with back-off
+anything else        reject: it comes again, up to the queue's delivery limit
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from runtime.amqp import Consumer, Delivery, Publisher, full_jitter
+from runtime.bus.inbox import sender_of, set_aside
+from runtime.failpoints import failpoint
+from runtime.telemetry import counter, handling, log
+from schemas.errors import Conflict, Rejected, Unavailable
+from schemas.events import Event, UnknownType
+from schemas.topology import Aside
+from schemas.wire import event_from_bytes
+
+Handler = Callable[[Event], Awaitable[None]]
+
+_taken = counter("events_taken_total", "Events taken from an inbox, by what became of them.", ["inbox", "outcome"])
+
+#: The longest wait between two attempts at an event, in seconds.
+_HOLD_CAP_S = 15.0
+_REJECT_CAP_S = 5.0
+
+
+class Intake:
+    """Runs the handler on each delivery of one inbox, several at a time."""
+
+    def __init__(self, service: str, user: str, handler: Handler, publisher: Publisher) -> None:
+        self._service = service
+        self._user = user
+        self._handler = handler
+        self._publisher = publisher
+        self._running: set[asyncio.Task[None]] = set()
+        self._held: set[Delivery] = set()
+        self._draining = asyncio.Event()
+        self.consumer: Consumer | None = None
+
+    def take(self, delivery: Delivery) -> None:
+        """Start handling `delivery`."""
+        task = asyncio.create_task(self._handle(delivery))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def drain(self) -> None:
+        """Take nothing more, give back what is on hold, and wait for the handlers that run."""
+        self._draining.set()
+        if self.consumer is not None:
+            await self.consumer.pause()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _handle(self, delivery: Delivery) -> None:
+        try:
+            outcome = await self._outcome(delivery)
+        finally:
+            await self._let_go(delivery)
+        _taken.labels(self._service, outcome).inc()
+
+    async def _outcome(self, delivery: Delivery) -> str:
+        n_holds = 0
+        while True:
+            try:
+                return await self._attempt(delivery)
+            except Unavailable as error:
+                if not await self._hold(delivery, error, n_holds):
+                    await delivery.release()
+                    return "released"
+                n_holds += 1
+            except Exception as error:  # noqa: BLE001 - the table's last row: whatever a handler may raise
+                # Once with its traceback; the repetitions of the same event get one line each.
+                log.error("event failed", error=repr(error), attempt=delivery.attempt, exc_info=delivery.attempt == 1)
+                await self._pause_s(full_jitter(delivery.attempt, cap_s=_REJECT_CAP_S))
+                await delivery.reject()
+                return "failed"
+
+    async def _attempt(self, delivery: Delivery) -> str:
+        try:
+            event = _decoded(delivery.body).sent_by(sender_of(delivery, self._user))
+        except UnknownType as error:
+            await set_aside(self._publisher, self._service, delivery, Aside.PARKED, user=self._user, reason=error)
+            log.warning("event parked", event_id=delivery.id, reason=error.reason)
+            await delivery.ack()
+            return "parked"
+        except Rejected as error:
+            return await self._bury(delivery, error)
+        with handling(event):
+            try:
+                await self._handler(event)
+            except Rejected as error:
+                return await self._bury(delivery, error)
+            except Conflict as error:
+                log.info("event ignored", reason=error.reason)
+                await delivery.ack()
+                return "ignored"
+            failpoint("bus.handled")
+            if not await delivery.ack():
+                log.info("event handled, its lease was lost: it will come again")
+            return "handled"
+
+    async def _bury(self, delivery: Delivery, error: Rejected) -> str:
+        await set_aside(self._publisher, self._service, delivery, Aside.DEAD, user=self._user, reason=error)
+        log.warning("event rejected", event_id=delivery.id, reason=error.reason)
+        await delivery.ack()
+        return "rejected"
+
+    async def _hold(self, delivery: Delivery, error: Unavailable, n_holds: int) -> bool:
+        """Wait before the next attempt; False if there is to be none here."""
+        if not self._held:
+            log.warning("inbox paused", reason=error.reason)
+        self._held.add(delivery)
+        if self.consumer is not None:
+            await self.consumer.pause()
+        await self._pause_s(full_jitter(n_holds, cap_s=_HOLD_CAP_S))
+        return not self._draining.is_set() and not delivery.lost
+
+    async def _let_go(self, delivery: Delivery) -> None:
+        if delivery not in self._held:
+            return
+        self._held.discard(delivery)
+        if not self._held and self.consumer is not None and not self._draining.is_set():
+            await self.consumer.resume()
+            log.info("inbox resumed")
+
+    async def _pause_s(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._draining.wait()
+        except TimeoutError:
+            return
+
+
+def _decoded(body: bytes) -> Event:
+    try:
+        return event_from_bytes(body)
+    except Rejected:
+        raise
+    except Exception as error:
+        # Bytes from outside must not be able to fail any other way, whatever a decoder makes of them.
+        raise Rejected(f"not an event: {type(error).__name__}") from error

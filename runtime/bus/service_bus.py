@@ -1,0 +1,154 @@
+"""Control events in and out of one service, and requests with answers, over one connection to the control vhost."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Self
+
+from yarl import URL
+
+from runtime.amqp import Connection, Missing, full_jitter
+from runtime.bus import inbox
+from runtime.bus.intake import Handler, Intake
+from runtime.bus.questions import Answerer, AnswerHandler, Asker, Caller
+from runtime.telemetry import log
+from schemas import topology
+from schemas.errors import Unavailable
+from schemas.events import Event
+from schemas.ids import EventId
+from schemas.wire import EVENT_CONTENT_TYPE, AnyAnswer, AnyRequest, event_to_bytes
+
+__all__ = ["AnswerHandler", "Bus", "Caller", "Handler"]
+
+#: How long a publish waits for the broker to come back. What it cannot send stays in the outbox, or is said again.
+_PUBLISH_TIMEOUT_S = 10.0
+
+
+class Bus:
+    """A service's place on the control vhost. Build it with `Bus.connect`."""
+
+    def __init__(self, connection: Connection, *, service: str, source: str, user: str) -> None:
+        self.service = service
+        self.source = source
+        self._connection = connection
+        self._user = user
+        self._publisher = connection.publisher(window=200)
+        self._asker = Asker(connection, service=service, user=user)
+        self._intakes: list[Intake] = []
+        self._answerers: list[Answerer] = []
+
+    @classmethod
+    async def connect(
+        cls, url: str, *, service: str, source: str, wait_s: float = 30.0, backoff_cap_s: float = 5.0
+    ) -> Self:
+        """Return the bus of `service` (`wms`, `mqs`, `tms.<encoded schedd>`), with its inbox declared.
+
+        The broker, and for a TMS the exchanges that others declare, are waited for up to `wait_s`.
+
+        Raises:
+            Unavailable: they did not come.
+            AccessRefused: the broker refuses the credentials.
+        """
+        connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=backoff_cap_s)
+        self = cls(connection, service=service, source=source, user=URL(url).user or "guest")
+        deadline = asyncio.get_running_loop().time() + wait_s
+        attempt = 0
+        try:
+            while True:
+                try:
+                    async with connection.channel() as channel:
+                        await inbox.declare(channel, service)
+                    return self
+                except Missing as error:
+                    if asyncio.get_running_loop().time() >= deadline:
+                        raise
+                    log.info("waiting for the control exchange", reason=error.reason)
+                    await asyncio.sleep(full_jitter(attempt, cap_s=2.0))
+                    attempt += 1
+        except BaseException:
+            await connection.close()
+            raise
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there at this moment."""
+        return self._connection.connected
+
+    @property
+    def on_connected(self) -> list[Callable[[], None]]:
+        """Return the callbacks that are called whenever the broker is back."""
+        return self._connection.on_connected
+
+    async def publish(self, event: Event) -> None:
+        """Send `event` and return when the broker holds it on a queue.
+
+        Raises:
+            Unroutable: nobody has an inbox for it.
+            Unavailable: the broker is away.
+        """
+        await self.send(event.id, event.routing_key, event_to_bytes(event), traceparent=event.traceparent)
+
+    async def send(self, event_id: EventId, routing_key: str, body: bytes, *, traceparent: str | None = None) -> None:
+        """Send an event that is serialised already; otherwise as `publish`."""
+        await self._publisher.publish(
+            topology.CONTROL_EXCHANGE,
+            routing_key,
+            body,
+            message_id=event_id,
+            content_type=EVENT_CONTENT_TYPE,
+            user_id=self._user,
+            headers={"traceparent": traceparent} if traceparent else None,
+            timeout_s=_PUBLISH_TIMEOUT_S,
+        )
+
+    async def consume(self, handler: Handler, *, prefetch: int = 16) -> None:
+        """Call `handler` with every event of the inbox, up to `prefetch` at a time; returns once subscribed.
+
+        Parked events that this version knows come back into the inbox first. What an error of the handler means
+        is the table in `runtime.bus.intake`.
+        """
+        await inbox.take_back(self._connection, self._publisher, self.service, self._user)
+        intake = Intake(self.service, self._user, handler, self._publisher)
+        self._intakes.append(intake)
+        intake.consumer = await self._connection.consume(
+            topology.inbox(self.service),
+            intake.take,
+            prefetch=prefetch,
+            prepare=lambda channel: inbox.declare(channel, self.service),
+        )
+
+    async def ask(
+        self, request: AnyRequest, *, to: str = topology.Service.MQS.value, timeout_s: float = 5.0
+    ) -> AnyAnswer:
+        """Return the answer of the service `to` to `request`.
+
+        Raises:
+            Unavailable: nobody answers, or not in time.
+            EWMSError: of the family that the refusal names.
+        """
+        return await self._asker.ask(request, timeout_s, to=to)
+
+    async def answer(self, handler: AnswerHandler) -> None:
+        """Answer requests with `handler`, which is told who asks; its `EWMSError`s become refusals."""
+        answerer = Answerer(self._connection, self._publisher, handler, service=self.service, user=self._user)
+        self._answerers.append(answerer)
+        await answerer.start()
+
+    async def ping(self) -> None:
+        """Return if the broker is there and takes events.
+
+        Raises:
+            Unavailable: it is not, or it takes none because it is low on memory or disk.
+        """
+        await self._connection.ready(0.1)
+        if reason := self._connection.blockade.reason:
+            raise Unavailable(f"the broker takes no events for now: {reason}")
+
+    async def drain(self) -> None:
+        """Take nothing more, and return when every handler that runs has finished. Publishing goes on."""
+        await asyncio.gather(
+            *(intake.drain() for intake in self._intakes), *(answerer.drain() for answerer in self._answerers)
+        )
+
+    async def close(self) -> None:
+        """Close the connection; call `drain` first."""
+        await self._connection.close()

@@ -1,0 +1,187 @@
+"""MongoDB as documents: a client whose promises are set, and reads and writes, inside of a transaction and outside.
+
+The only module that builds the driver's client. Whatever the driver raises leaves here as one of the error families.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import Any, TypeAlias
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
+from pymongo import UpdateOne
+
+from runtime.kernel.decision import Document
+from runtime.kernel.mongo import Index, index_model, translated
+
+#: The driver's own types, for `runtime.kernel.store`, which carries out transactions with them.
+Client: TypeAlias = "AsyncIOMotorClient[Document]"
+Session: TypeAlias = AsyncIOMotorClientSession
+
+#: Building an index on what a long life has gathered takes its time.
+_INDEX_PATIENCE_S = 600.0
+
+
+def client_of(url: str, *, appname: str) -> Client:
+    """Return a client whose writes are on the majority's disks before they count."""
+    return AsyncIOMotorClient(
+        url,
+        appname=appname,
+        tz_aware=True,
+        tzinfo=UTC,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",
+        uuidRepresentation="standard",
+        serverSelectionTimeoutMS=3000,
+        connectTimeoutMS=3000,
+    )
+
+
+class Transaction:
+    """What a step may read: the documents as the transaction sees them."""
+
+    def __init__(self, database: "Database", session: Session) -> None:
+        self._documents = database
+        self.session = session
+
+    async def find_one(
+        self, collection: str, query: Mapping[str, Any], projection: Mapping[str, Any] | None = None
+    ) -> Document | None:
+        """Return a document that matches `query`, or None."""
+        return await self._documents.find_one(collection, query, tx=self, projection=projection)
+
+    async def find(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        sort: Sequence[tuple[str, int]] | None = None,
+        limit: int = 0,
+        projection: Mapping[str, Any] | None = None,
+    ) -> list[Document]:
+        """Return the documents that match `query`; `limit` 0 is all of them."""
+        return await self._documents.find(collection, query, tx=self, sort=sort, limit=limit, projection=projection)
+
+    async def count(self, collection: str, query: Mapping[str, Any]) -> int:
+        """Return how many documents match `query`."""
+        return await self._documents.count(collection, query, tx=self)
+
+
+class Database:
+    """One database."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._database: AsyncIOMotorDatabase[Document] = client[name]
+
+    async def find_one(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        *,
+        tx: Transaction | None = None,
+        projection: Mapping[str, Any] | None = None,
+    ) -> Document | None:
+        """Return a document that matches `query`, or None."""
+        with translated(within=tx):
+            found: Document | None = await self._database[collection].find_one(
+                query, projection, session=tx.session if tx else None
+            )
+            return found
+
+    async def find(
+        self,
+        collection: str,
+        query: Mapping[str, Any],
+        *,
+        tx: Transaction | None = None,
+        sort: Sequence[tuple[str, int]] | None = None,
+        limit: int = 0,
+        skip: int = 0,
+        projection: Mapping[str, Any] | None = None,
+        max_time_ms: int | None = None,
+    ) -> list[Document]:
+        """Return the documents that match `query`; `limit` 0 is all of them."""
+        with translated(within=tx):
+            cursor = self._database[collection].find(query, projection, session=tx.session if tx else None)
+            if sort:
+                cursor = cursor.sort(list(sort))
+            if skip:
+                cursor = cursor.skip(skip)
+            if limit:
+                cursor = cursor.limit(limit)
+            if max_time_ms is not None:
+                cursor = cursor.max_time_ms(max_time_ms)
+            documents: list[Document] = await cursor.to_list(None)
+            return documents
+
+    async def count(self, collection: str, query: Mapping[str, Any], *, tx: Transaction | None = None) -> int:
+        """Return how many documents match `query`."""
+        with translated(within=tx):
+            n: int = await self._database[collection].count_documents(query, session=tx.session if tx else None)
+            return n
+
+    async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
+        """Return what a pipeline of our own making gives."""
+        with translated():
+            documents: list[Document] = await self._database[collection].aggregate(list(pipeline)).to_list(None)
+            return documents
+
+    async def insert_new(self, collection: str, documents: Sequence[Document]) -> None:
+        """Store the documents whose `_id` is not there yet, outside of the kernel."""
+        if not documents:
+            return
+        with translated():
+            operations = [
+                UpdateOne({"_id": document["_id"]}, {"$setOnInsert": document}, upsert=True) for document in documents
+            ]
+            await self._database[collection].bulk_write(operations, ordered=False)
+
+    async def delete_matching(self, collection: str, query: Mapping[str, Any]) -> int:
+        """Delete the documents that match `query`, outside of the kernel; return how many there were."""
+        with translated():
+            result = await self._database[collection].delete_many(dict(query))
+            return result.deleted_count
+
+    async def distinct(self, collection: str, key: str, query: Mapping[str, Any]) -> list[Any]:
+        """Return the different values of `key` in the documents that match `query`."""
+        with translated():
+            values: list[Any] = await self._database[collection].distinct(key, query)
+            return values
+
+    async def bulk_update(self, collection: str, updates: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
+        """Apply (query, update) pairs in any order, outside of the kernel; return how many documents changed."""
+        if not updates:
+            return 0
+        with translated():
+            operations = [UpdateOne(dict(query), dict(update)) for query, update in updates]
+            result = await self._database[collection].bulk_write(operations, ordered=False)
+            return result.modified_count
+
+    async def bulk_delete(self, collection: str, ids: Sequence[Any]) -> int:
+        """Delete the documents of these ids, outside of the kernel; return how many there were."""
+        if not ids:
+            return 0
+        with translated():
+            result = await self._database[collection].delete_many({"_id": {"$in": list(ids)}})
+            return result.deleted_count
+
+    async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
+        """Create the indexes, by collection, that are missing."""
+        with translated(patience_s=_INDEX_PATIENCE_S):
+            for collection, wanted in indexes.items():
+                await self._database[collection].create_indexes([index_model(index) for index in wanted])
+
+    async def ping(self) -> None:
+        """Return if a primary answers.
+
+        Raises:
+            Unavailable: none does.
+        """
+        with translated():
+            await self._client.admin.command("ping")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        # The driver tells the server which sessions end, and waits for the answer: not on the loop.
+        await asyncio.to_thread(self._client.close)

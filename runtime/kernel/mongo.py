@@ -1,0 +1,108 @@
+"""The driver's vocabulary in ours: indexes, and which of its errors means what. `database` does the work."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pymongo
+from bson.errors import InvalidDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+
+from schemas.errors import Broken, Rejected, Unavailable
+
+_DUPLICATE_KEY = 11000
+#: Somebody is emptying the database under us. Source: MongoDB's error codes, DatabaseDropPending and QueryPlanKilled.
+_BEING_EMPTIED = frozenset({215, 175})
+
+#: What an operator mends. The server's own words repeat the whole command, documents included.
+#: Source: MongoDB's error codes, Unauthorized and AuthenticationFailed.
+_REFUSED: Mapping[int | None, str] = {
+    13: "the database's account lacks a right",
+    18: "the database refused the login",
+}
+_HINT = "EWMS_MONGO_URL names the account and its password; it needs the role readWrite on the service's database"
+
+#: How long one call, or one attempt of a transaction, may take; then the database counts as away.
+PATIENCE_S = 4.5
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index on `keys`, `-` before a name for descending order."""
+
+    keys: tuple[str, ...]
+    unique: bool = False
+    partial: Mapping[str, Any] | None = None
+    expire_after: timedelta | None = None
+
+
+def index_model(index: Index) -> IndexModel:
+    """Return `index` as the driver takes it."""
+    options: dict[str, Any] = {}
+    if index.unique:
+        options["unique"] = True
+    if index.partial is not None:
+        options["partialFilterExpression"] = dict(index.partial)
+    if index.expire_after is not None:
+        options["expireAfterSeconds"] = int(index.expire_after.total_seconds())
+    keys = [(key.removeprefix("-"), DESCENDING if key.startswith("-") else ASCENDING) for key in index.keys]
+    return IndexModel(keys, **options)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the transaction left nothing behind and its next attempt may well succeed at once."""
+    if not isinstance(error, PyMongoError) or error.timeout:
+        # One that has waited out a timeout would wait out the next.
+        return False
+    return error.has_error_label("TransientTransactionError") or not _BEING_EMPTIED.isdisjoint(_codes(error))
+
+
+def _codes(error: PyMongoError) -> set[Any]:
+    details = getattr(error, "details", None) or {}
+    return {details.get("code"), *(failed.get("code") for failed in details.get("writeErrors", ()))}
+
+
+def may_commit_again(error: PyMongoError) -> bool:
+    """Whether nobody knows if the commit took place, and asking again is worth while."""
+    return error.has_error_label("UnknownTransactionCommitResult") and not error.timeout
+
+
+def is_duplicate(error: BulkWriteError) -> bool:
+    """Whether a unique index refused the write."""
+    return any(failed.get("code") == _DUPLICATE_KEY for failed in (error.details or {}).get("writeErrors", ()))
+
+
+@contextmanager
+def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Bound what the driver does in the block by `patience_s`, and turn its errors into the families.
+
+    `within` a transaction neither: its own deadline holds, and the errors' labels tell it whether to try again.
+    """
+    if within is not None:
+        yield
+        return
+    try:
+        with pymongo.timeout(patience_s):
+            yield
+    except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
+        raise Unavailable(f"the database is away: {type(error).__name__}") from error
+    except (InvalidDocument, OverflowError, UnicodeEncodeError) as error:
+        # What no document can hold: an integer beyond 64 bits, NUL in a key, half a surrogate pair. The driver
+        # raises the encoder's errors as they are; the same again would fail again.
+        raise Rejected(f"the database cannot hold this: {type(error).__name__}") from error
+    except PyMongoError as error:
+        if isinstance(error, OperationFailure) and error.code in _REFUSED:
+            raise Unavailable(_REFUSED[error.code], hint=_HINT) from error
+        if not _BEING_EMPTIED.isdisjoint(_codes(error)):
+            raise Unavailable("the database is being emptied") from error
+        raise Broken(f"the database refused: {type(error).__name__}") from error

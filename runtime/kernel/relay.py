@@ -1,0 +1,202 @@
+"""Send what was recorded: outbox rows go to the broker, and are deleted once it has confirmed them.
+
+A row just committed is sent at once, from memory. A row that a crash, or an outage of the broker, left behind is
+found by a sweep; a claim keeps replicas from doing the same work, and if two send one all the same, the receiver's
+inbox drops the second. A row that finds no queue waits its own back-off and holds up no other.
+"""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from runtime.amqp import full_jitter
+from runtime.bus.service_bus import Bus
+from runtime.failpoints import failpoint
+from runtime.kernel.decision import Document
+from runtime.kernel.store import OUTBOX, Committed, OutboxRow, Store
+from runtime.telemetry import counter, gauge, log
+from schemas.errors import Broken, EWMSError
+from schemas.ids import EventId
+
+_sent = counter("outbox_sent_total", "Events sent from the outbox, by who found them.", ["found_by"])
+_failed = counter("outbox_failures_total", "Attempts to send an outbox row that failed.")
+_backlog = gauge("outbox_sending", "Outbox rows of this process that are being sent.")
+
+#: How often rows left behind are looked for.
+_SWEEP_S = 3.0
+_BATCH = 100
+
+#: A claimed row is another's again after this time: its claimant has crashed.
+_CLAIM = timedelta(seconds=30)
+
+#: The longest wait between two attempts at an event that finds no queue, in seconds.
+_BACKOFF_CAP_S = 60.0
+
+#: Rows in memory at once; more are left to the sweep.
+_MAX_SENDING = 1000
+
+
+class Relay:
+    """Sends the outbox of `store` over `bus` until it is stopped."""
+
+    def __init__(self, store: Store, bus: Bus, *, sweep_s: float = _SWEEP_S) -> None:
+        """Rows that another process left behind are looked for every `sweep_s`."""
+        self._store = store
+        self._sweep_s = sweep_s
+        self._bus = bus
+        self._me = uuid.uuid4().hex
+        self._sending: dict[EventId, asyncio.Task[None]] = {}
+        self._confirmed: list[EventId] = []
+        self._confirmed_some = asyncio.Event()
+        self._sweep_now = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin: with what a former life left behind, then with every commit."""
+        self._store.on_commit.append(self._on_commit)
+        self._bus.on_connected.append(self._sweep_now.set)
+        self._sweep_now.set()
+        self._loops = [
+            asyncio.create_task(self._sweep(), name="relay sweep"),
+            asyncio.create_task(self._delete_confirmed(), name="relay delete"),
+        ]
+
+    async def stop(self, *, grace_s: float = 5.0) -> None:
+        """Finish what is being sent, as far as `grace_s` allows; the rest lies in the outbox."""
+        self._store.on_commit.remove(self._on_commit)
+        self._bus.on_connected.remove(self._sweep_now.set)
+        sweep, delete = self._loops
+        sweep.cancel()
+        if self._sending:
+            _, late = await asyncio.wait(self._sending.values(), timeout=grace_s)
+            for task in late:
+                task.cancel()
+        delete.cancel()
+        await asyncio.gather(sweep, delete, *self._sending.values(), return_exceptions=True)
+        try:
+            await self._store.bulk_delete(OUTBOX, self._confirmed)
+        except EWMSError as error:
+            # They will be sent once more, which receivers are made for.
+            log.info("sent events stay in the outbox", n_events=len(self._confirmed), reason=error.reason)
+
+    def _on_commit(self, committed: Committed) -> None:
+        failpoint("relay.committed")
+        for row in committed.outbox:
+            if len(self._sending) < _MAX_SENDING:
+                self._begin(row, found_by="commit")
+
+    def _begin(self, row: OutboxRow, *, found_by: str) -> None:
+        if row.id in self._sending:
+            return
+        task = asyncio.create_task(self._send(row, found_by))
+        self._sending[row.id] = task
+        task.add_done_callback(lambda _: self._ended(row.id))
+        _backlog.set(len(self._sending))
+
+    def _ended(self, event_id: EventId) -> None:
+        del self._sending[event_id]
+        _backlog.set(len(self._sending))
+
+    async def _send(self, row: OutboxRow, found_by: str) -> None:
+        try:
+            await self._bus.send(row.id, row.routing_key, row.body)
+        except EWMSError as error:
+            await self._put_off(row, error)
+            return
+        except Exception as error:  # noqa: BLE001 - a row that cannot be sent must not vanish with its task
+            await self._put_off(row, Broken(repr(error)))
+            return
+        failpoint("relay.published")
+        _sent.labels(found_by).inc()
+        self._confirmed.append(row.id)
+        self._confirmed_some.set()
+
+    async def _put_off(self, row: OutboxRow, error: EWMSError) -> None:
+        _failed.inc()
+        wait_s = full_jitter(row.n_failures, base_s=2.0, cap_s=_BACKOFF_CAP_S)
+        log.warning(
+            "event stays in the outbox",
+            event_id=row.id,
+            routing_key=row.routing_key,
+            reason=error.reason,
+            n_failures=row.n_failures + 1,
+        )
+        later = datetime.now(UTC) + timedelta(seconds=wait_s)
+        try:
+            await self._store.bulk_update(
+                OUTBOX,
+                [
+                    (
+                        {"_id": row.id},
+                        {"$set": {"next_at": later, "last_error": error.reason}, "$inc": {"n_failures": 1}},
+                    )
+                ],
+            )
+        except EWMSError as store_error:
+            # Its claim runs out by itself, and then the sweep finds it.
+            log.info("outbox not updated", event_id=row.id, reason=store_error.reason)
+
+    async def _delete_confirmed(self) -> None:
+        n_failures = 0
+        while True:
+            await self._confirmed_some.wait()
+            self._confirmed_some.clear()
+            batch = self._confirmed[:_MAX_SENDING]
+            try:
+                await self._store.bulk_delete(OUTBOX, batch)
+            except Exception as error:  # noqa: BLE001 - the loop has to outlive it
+                log.warning("sent events not deleted yet", n_events=len(batch), error=repr(error))
+                await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
+                n_failures += 1
+                self._confirmed_some.set()
+                continue
+            n_failures = 0
+            del self._confirmed[: len(batch)]
+            if self._confirmed:
+                self._confirmed_some.set()
+
+    async def _sweep(self) -> None:
+        n_failures = 0
+        while True:
+            try:
+                async with asyncio.timeout(self._sweep_s):
+                    await self._sweep_now.wait()
+            except TimeoutError:
+                pass
+            self._sweep_now.clear()
+            try:
+                # While the broker is away each row would only wait out its timeout; `on_connected` brings us back.
+                while self._bus.connected:
+                    rows = await self._claimed()
+                    await self._sent_all(rows)
+                    if len(rows) < _BATCH:
+                        break
+                n_failures = 0
+            except Exception as error:  # noqa: BLE001 - nobody would notice that the loop is gone, so it never goes
+                log.warning("outbox not swept", error=repr(error), exc_info=not isinstance(error, EWMSError))
+                await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
+                n_failures += 1
+
+    async def _sent_all(self, rows: list[OutboxRow]) -> None:
+        for row in rows:
+            self._begin(row, found_by="sweep")
+        if waiting := [task for row in rows if (task := self._sending.get(row.id)) is not None]:
+            await asyncio.wait(waiting)
+
+    async def _claimed(self) -> list[OutboxRow]:
+        """Return rows that are due, claimed for this process."""
+        now = datetime.now(UTC)
+        due: Document = {"next_at": {"$lte": now}}
+        found = await self._store.find(
+            OUTBOX, due, sort=[("next_at", 1)], limit=_BATCH, projection={"_id": 1}, max_time_ms=2000
+        )
+        ids = [row["_id"] for row in found if row["_id"] not in self._sending]
+        if not ids:
+            return []
+        claim = {"$set": {"next_at": now + _CLAIM, "claimed_by": self._me}}
+        await self._store.bulk_update(OUTBOX, [({"_id": event_id, **due}, claim) for event_id in ids])
+        mine = await self._store.find(OUTBOX, {"_id": {"$in": ids}, "claimed_by": self._me})
+        return [
+            OutboxRow(EventId(row["_id"]), row["key"], bytes(row["body"]), int(row.get("n_failures", 0)))
+            for row in mine
+        ]

@@ -1,0 +1,281 @@
+"""The one unit of work: what a stimulus changes, and what is to be said about it, is made true together.
+
+    inbox     {_id: "<consumer>:<event id>", at, digest, answer}        a second delivery stops here
+    outbox    {_id: <event id>, key, body, at, next_at, n_failures}     committed with the state, sent by the relay
+
+`Store.transact` is the kernel's third step: inbox row, changed documents and outgoing events in one majority,
+journaled transaction. Whatever the driver raises leaves here as one of the error families.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from pymongo import DeleteOne, ReadPreference, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from runtime import tracing
+from runtime.failpoints import failpoint
+from runtime.kernel.database import Client, Database, Session, Transaction, client_of
+from runtime.kernel.decision import (
+    Change,
+    Decision,
+    Delete,
+    Document,
+    Insert,
+    Repeated,
+    Update,
+    batches,
+    filter_of,
+    operators_of,
+)
+from runtime.kernel.mongo import Index, is_duplicate, is_transient, may_commit_again, translated
+from schemas.errors import Broken, Conflict, Unavailable
+from schemas.events import Payload, envelope
+from schemas.ids import EventId
+from schemas.wire import event_to_bytes
+
+__all__ = [
+    "Committed",
+    "Decision",
+    "Delete",
+    "Index",
+    "Insert",
+    "OutboxRow",
+    "Repeated",
+    "Step",
+    "Store",
+    "Transaction",
+    "Update",
+]
+
+INBOX = "inbox"
+OUTBOX = "outbox"
+
+#: How long an inbox row is kept: longer than any message can be away (G3, G11).
+INBOX_TTL = timedelta(days=14)
+
+#: How old an outbox row is before somebody else than its writer sends it.
+OUTBOX_GRACE = timedelta(seconds=5)
+
+#: After this time no further attempt of a contended transaction is begun. Longer than the open transaction of a
+#: process that was killed keeps its documents, where MongoDB is told to give it four seconds.
+_RETRY_FOR_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An event that is committed and not yet known to be on the broker."""
+
+    id: EventId
+    routing_key: str
+    body: bytes
+    n_failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a transaction has made true."""
+
+    changes: tuple[Change, ...]
+    outbox: tuple[OutboxRow, ...]
+
+
+#: Loads what it needs through the transaction and calls a pure `decide`. It may run several times.
+Step = Callable[[Transaction], Awaitable[Decision]]
+
+
+class _TryAgain(Exception):
+    """The transaction left nothing behind and may well succeed at the next attempt."""
+
+
+class _Seen(Exception):
+    """The inbox has the stimulus already."""
+
+
+class Store(Database):
+    """One database and its unit of work. Build it with `Store.connect`."""
+
+    def __init__(self, client: Client, *, database: str, source: str, outbox_grace: timedelta) -> None:
+        super().__init__(client, database)
+        self._source = source
+        self._outbox_grace = outbox_grace
+        #: Called on the loop after every commit that changed documents or recorded events.
+        self.on_commit: list[Callable[[Committed], None]] = []
+
+    @classmethod
+    async def connect(cls, url: str, *, database: str, source: str, outbox_grace: timedelta = OUTBOX_GRACE) -> Self:
+        """Return the store in `database`; `source` is the CloudEvents source of the events it records.
+
+        What it records is its own relay's to send for `outbox_grace`; then another's, for it may have been killed.
+
+        Raises:
+            Unavailable: there is no MongoDB at `url`.
+        """
+        with translated():
+            client = client_of(url, appname=source)
+        store = cls(client, database=database, source=source, outbox_grace=outbox_grace)
+        await store.ping()
+        return store
+
+    async def transact(
+        self, step: Step, *, inbox_id: str | None = None, digest: str | None = None
+    ) -> Decision | Repeated:
+        """Run `step` and make its decision true, in one transaction; return it.
+
+        With `inbox_id` a stimulus is handled once: a repetition returns `Repeated` with the first answer. Transient
+        errors and lost compare-and-sets run the step again, for some seconds.
+
+        Raises:
+            Conflict: a document to insert exists, or `inbox_id` was used with another `digest`.
+            Unavailable: MongoDB is away, or the contention does not end.
+        """
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(_TryAgain),
+                wait=wait_random_exponential(multiplier=0.02, max=1.0),
+                stop=stop_after_delay(_RETRY_FOR_S),
+            ):
+                with attempt, translated():
+                    decision, rows = await self._attempt(step, inbox_id, digest)
+        except RetryError as error:
+            raise Unavailable("the document is too busy") from error
+        except _Seen:
+            return await self._repeated(inbox_id or "", digest)
+        failpoint("store.committed")
+        if decision.changes or rows:
+            committed = Committed(decision.changes, rows)
+            for listener in self.on_commit:
+                listener(committed)
+        return decision
+
+    async def _attempt(
+        self, step: Step, inbox_id: str | None, digest: str | None
+    ) -> tuple[Decision, tuple[OutboxRow, ...]]:
+        async with await self._client.start_session() as session:
+            session.start_transaction(
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern("majority", j=True),
+                read_preference=ReadPreference.PRIMARY,
+            )
+            try:
+                if inbox_id is not None:
+                    await self._enter(session, inbox_id, digest)
+                decision = await step(Transaction(self, session))
+                await self._carry_out(session, decision.changes)
+                rows = await self._record(session, decision.events)
+                if inbox_id is not None and decision.answer is not None:
+                    await self._database[INBOX].update_one(
+                        {"_id": inbox_id}, {"$set": {"answer": decision.answer}}, session=session
+                    )
+                failpoint("store.before_commit")
+            except BaseException as error:
+                with suppress(PyMongoError):
+                    await session.abort_transaction()
+                if is_transient(error):
+                    raise _TryAgain from error
+                raise
+            await self._commit(session)
+            return decision, rows
+
+    async def _enter(self, session: Session, inbox_id: str, digest: str | None) -> None:
+        row: Document = {"_id": inbox_id, "at": datetime.now(UTC)}
+        if digest is not None:
+            row["digest"] = digest
+        try:
+            await self._database[INBOX].insert_one(row, session=session)
+        except DuplicateKeyError:
+            raise _Seen from None
+
+    async def _carry_out(self, session: Session, changes: tuple[Change, ...]) -> None:
+        for name, inserts, batch in batches(changes):
+            try:
+                if inserts:
+                    documents = [dict(change.document) for change in batch if isinstance(change, Insert)]
+                    await self._database[name].insert_many(documents, session=session)
+                else:
+                    await self._change(session, name, batch)
+            except BulkWriteError as error:
+                if is_duplicate(error):
+                    raise Conflict(f"it exists already in {name}") from error
+                raise
+
+    async def _change(self, session: Session, name: str, batch: list[Change]) -> None:
+        operations: list[UpdateOne | DeleteOne] = []
+        updates: list[Update] = []
+        for change in batch:
+            match change:
+                case Update():
+                    updates.append(change)
+                    operations.append(UpdateOne(filter_of(change), operators_of(change)))
+                case Delete():
+                    operations.append(DeleteOne(filter_of(change)))
+        result = await self._database[name].bulk_write(operations, session=session)
+        if result.matched_count != len(updates):
+            if any(update.rev is not None for update in updates):
+                raise _TryAgain(f"a document in {name} has moved on")
+            raise Broken(f"a document to update is not in {name}")
+
+    async def _record(self, session: Session, events: tuple[Payload, ...]) -> tuple[OutboxRow, ...]:
+        if not events:
+            return ()
+        now = datetime.now(UTC)
+        rows = tuple(self._outbox_row(payload, now) for payload in events)
+        await self._database[OUTBOX].insert_many(
+            [
+                {
+                    "_id": row.id,
+                    "key": row.routing_key,
+                    "body": row.body,
+                    "at": now,
+                    "next_at": now + self._outbox_grace,
+                    "n_failures": 0,
+                }
+                for row in rows
+            ],
+            session=session,
+        )
+        return rows
+
+    def _outbox_row(self, payload: Payload, now: datetime) -> OutboxRow:
+        event = envelope(
+            payload,
+            event_id=EventId(str(uuid.uuid4())),
+            source=self._source,
+            time=now,
+            traceparent=tracing.traceparent(),
+        )
+        return OutboxRow(event.id, event.routing_key, event_to_bytes(event))
+
+    async def _commit(self, session: Session) -> None:
+        for n_left in (3, 2, 1, 0):
+            try:
+                await session.commit_transaction()
+            except PyMongoError as error:
+                # Nobody knows whether it was committed; committing again is safe and tells.
+                if n_left and may_commit_again(error):
+                    continue
+                if is_transient(error):
+                    raise _TryAgain from error
+                raise
+            else:
+                return
+
+    async def _repeated(self, inbox_id: str, digest: str | None) -> Repeated:
+        row = await self.find_one(INBOX, {"_id": inbox_id})
+        if row is None:
+            # The row that stopped us belonged to a transaction that was then aborted, or has just expired.
+            raise Unavailable("the same request is being handled")
+        if digest is not None and row.get("digest") != digest:
+            raise Conflict("the same key was used for another request")
+        return Repeated(row.get("answer"))
+
+    async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
+        """Create the indexes that are missing, those of the inbox and the outbox among them."""
+        kernel = {INBOX: [Index(("at",), expire_after=INBOX_TTL)], OUTBOX: [Index(("next_at",))]}
+        await super().ensure_indexes({**indexes, **kernel})

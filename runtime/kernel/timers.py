@@ -1,0 +1,165 @@
+"""Wake what is due: one loop that sleeps until the next `wake_at` of a collection.
+
+A document with `wake_at` asks to be looked at then: a retry, a deadline, a question that may have been lost. `wake`
+decides about it as about any stimulus, and moves or removes `wake_at` with the same transaction. So whatever a crash
+or a lost message has left undone is taken up again here. Replicas may wake the same document; the compare-and-set
+lets one of them win.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runtime.amqp import full_jitter
+from runtime.kernel.store import Committed, Store
+from runtime.telemetry import counter, log
+from schemas.errors import Conflict, EWMSError, Unavailable
+
+Wake = Callable[[Any], Awaitable[None]]
+
+_woken = counter("timers_woken_total", "Documents whose time had come.", ["collection"])
+
+#: The loop looks at least this often: another process may have written an earlier `wake_at`.
+_LONGEST_SLEEP_S = 30.0
+_BATCH = 200
+_AT_ONCE = 8
+
+
+class Timers:
+    """Calls `wake` with the id of every document of `collection` whose `wake_at` has come."""
+
+    def __init__(self, store: Store, collection: str, wake: Wake) -> None:
+        self._store = store
+        self._collection = collection
+        self._wake = wake
+        self._next_at: datetime | None = None
+        self._earlier = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self._waking: asyncio.Future[Any] | None = None
+        #: Documents that could not be woken: how often, and not before when. Only of those that are due.
+        self._put_off: dict[Any, tuple[int, datetime]] = {}
+
+    def start(self) -> None:
+        """Begin to wake, with what came due while nobody was there."""
+        self._store.on_commit.append(self._on_commit)
+        self._loop = asyncio.create_task(self._run(), name=f"timers of {self._collection}")
+
+    async def stop(self) -> None:
+        """Stop waking; what is being decided is decided to its end."""
+        self._store.on_commit.remove(self._on_commit)
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        if self._waking is not None:
+            await self._waking
+
+    def nudge(self, at: datetime) -> None:
+        """Wake up by `at` at the latest."""
+        if self._next_at is None or at < self._next_at:
+            self._next_at = at
+            self._earlier.set()
+
+    def _on_commit(self, committed: Committed) -> None:
+        for change in committed.changes:
+            if change.collection == self._collection and change.wake_at is not None:
+                self.nudge(change.wake_at)
+
+    async def _run(self) -> None:
+        n_failures = 0
+        while True:
+            try:
+                due = await self._due(datetime.now(UTC))
+                if due:
+                    await self._wake_all(due)
+                    n_failures = 0
+                    continue
+                await self._find_next(datetime.now(UTC))
+                n_failures = 0
+            except Exception as error:  # noqa: BLE001 - nobody would notice that the loop is gone, so it never goes
+                known = isinstance(error, EWMSError)
+                log.warning("timers pause", collection=self._collection, error=repr(error), exc_info=not known)
+                await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
+                n_failures += 1
+                continue
+            await self._sleep()
+
+    async def _due(self, now: datetime) -> list[Any]:
+        resting = [key for key, (_, until) in self._put_off.items() if until > now]
+        query: dict[str, Any] = {"wake_at": {"$lte": now}}
+        if resting:
+            query["_id"] = {"$nin": resting}
+        found = await self._store.find(
+            self._collection, query, sort=[("wake_at", 1)], limit=_BATCH, projection={"_id": 1}, max_time_ms=2000
+        )
+        return [document["_id"] for document in found]
+
+    async def _wake_all(self, ids: list[Any]) -> None:
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(key: Any) -> None:
+            async with slots:
+                await self._wake_one(key)
+
+        # Shielded: `stop` ends the loop and then waits for these, rather than cutting a decision in half.
+        self._waking = asyncio.gather(*(one(key) for key in ids))
+        await asyncio.shield(self._waking)
+
+    async def _wake_one(self, key: Any) -> None:
+        try:
+            await self._wake(key)
+        except Conflict:
+            self._put_off.pop(key, None)
+        except Unavailable as error:
+            self._rest(key)
+            log.warning("not woken", collection=self._collection, id=key, reason=error.reason)
+        except Exception as error:  # noqa: BLE001 - one document that cannot be decided must not stop the others
+            first = key not in self._put_off
+            self._rest(key)
+            log.error("not woken", collection=self._collection, id=key, error=repr(error), exc_info=first)
+        else:
+            # A `wake` that forgot to move `wake_at` would be called again at once, without end.
+            self._rest(key)
+            _woken.labels(self._collection).inc()
+
+    def _rest(self, key: Any) -> None:
+        n_times, _ = self._put_off.get(key, (0, None))
+        until = datetime.now(UTC) + timedelta(seconds=max(0.2, full_jitter(n_times, base_s=0.5, cap_s=60.0)))
+        self._put_off[key] = (n_times + 1, until)
+
+    async def _find_next(self, now: datetime) -> None:
+        """Note when to wake next; forget what is no longer due, so that its next time begins afresh."""
+        # From here on every nudge counts: what it announces may be committed after the queries have looked.
+        self._next_at = None
+        first = await self._store.find(
+            self._collection,
+            {"wake_at": {"$gt": now}},
+            sort=[("wake_at", 1)],
+            limit=1,
+            projection={"wake_at": 1},
+            max_time_ms=2000,
+        )
+        still_due: set[Any] = set()
+        if self._put_off:
+            documents = await self._store.find(
+                self._collection,
+                {"_id": {"$in": list(self._put_off)}, "wake_at": {"$lte": now}},
+                projection={"_id": 1},
+            )
+            still_due = {document["_id"] for document in documents}
+        self._put_off = {key: rest for key, rest in self._put_off.items() if key in still_due}
+        times = [document["wake_at"] for document in first] + [until for _, until in self._put_off.values()]
+        # A nudge that came meanwhile has set `_earlier`, so a time overwritten here is looked up again at once.
+        self._next_at = min(times, default=None)
+
+    async def _sleep(self) -> None:
+        now = datetime.now(UTC)
+        wait_s = _LONGEST_SLEEP_S
+        if self._next_at is not None:
+            wait_s = min(wait_s, max(0.0, (self._next_at - now).total_seconds()))
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._earlier.wait()
+        except TimeoutError:
+            pass
+        self._earlier.clear()

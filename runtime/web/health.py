@@ -1,0 +1,76 @@
+"""What operators ask a process: does it live, is it ready, what has it counted.
+
+GET /healthz   200 while the process answers at all
+GET /readyz    200 when every dependency answers, else 503; the body names each: {"mongodb": "ok", "control": "…"}
+GET /metrics   Prometheus text, prefix `ewms_`
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from runtime.web.serving import serving
+from schemas.errors import EWMSError
+
+#: Returns when the dependency answers; raises an `EWMSError` when it does not.
+Check = Callable[[], Awaitable[object]]
+
+#: A dependency that is silent for so long is as good as away.
+_PATIENCE_S = 4.0
+
+
+def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
+    """Return the three routes; `checks` are the dependencies by name.
+
+    Requests for readiness that come during a look share its result, so many of them cost the dependencies one look.
+    """
+    looking: asyncio.Task[dict[str, str]] | None = None
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({})
+
+    async def readyz(_: Request) -> Response:
+        nonlocal looking
+        if looking is None or looking.done():
+            looking = asyncio.create_task(_look(checks), name="readyz")
+        # Shielded, since others may wait for the same look.
+        words = await asyncio.shield(looking)
+        return JSONResponse(words, status_code=200 if all(word == "ok" for word in words.values()) else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+async def _look(checks: Mapping[str, Check]) -> dict[str, str]:
+    # As they are now: a process that is starting changes them.
+    named = dict(checks)
+    words = await asyncio.gather(*(_word(check) for check in named.values()))
+    return dict(zip(named, words, strict=True))
+
+
+async def _word(check: Check) -> str:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await check()
+    except EWMSError as error:
+        return error.reason
+    except TimeoutError:
+        return f"no answer within {_PATIENCE_S:g} s"
+    return "ok"
+
+
+def serve(routes: Sequence[BaseRoute], *, host: str, port: int) -> AbstractAsyncContextManager[str]:
+    """Serve `routes` for the block, in a process that has no other HTTP; the block is given the URL.
+
+    Raises:
+        Unavailable: the address is in use, or not ours.
+    """
+    return serving(Starlette(routes=list(routes)), host=host, port=port)

@@ -1,0 +1,93 @@
+"""Serve an ASGI application by uvicorn, inside a process that has more to do."""
+
+import asyncio
+import resource
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from runtime.web.connections import ConnectionLimits
+from runtime.web.guarded_protocol import GuardedConfig, GuardedProtocol
+from schemas.errors import Unavailable
+
+#: How long open requests may take once the process was told to end.
+_DRAIN_S = 10
+_BACKLOG = 1024
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals belong to the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    protocol: type[GuardedProtocol] = GuardedProtocol,
+    limits: ConnectionLimits | None = None,
+) -> AsyncIterator[str]:
+    """Serve `app` for the block, which is given the URL; then take no more and let open requests end.
+
+    `protocol` speaks HTTP/1.1; port 0 takes any free one.
+
+    Raises:
+        Unavailable: the address is in use, or not ours.
+    """
+    limits = _affordable(limits or ConnectionLimits())
+    config = GuardedConfig(
+        app,
+        limits=limits,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A forwarding header is believed of a trusted proxy alone.
+        proxy_headers=bool(limits.trusted_proxies),
+        forwarded_allow_ips=sorted(limits.trusted_proxies),
+        timeout_graceful_shutdown=_DRAIN_S,
+    )
+    listener = _listener(host, port)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        actual: int = listener.getsockname()[1]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{actual}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+def _affordable(limits: ConnectionLimits) -> ConnectionLimits:
+    """Return `limits` with no more connections than half of the files that this process may open."""
+    n_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if n_files == resource.RLIM_INFINITY:
+        return limits
+    return replace(limits, max_connections=max(1, min(limits.max_connections, n_files // 2)))
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, or asyncio does not know it for TCP and leaves Nagle's algorithm on: 40 ms an answer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    # From here on connections are taken, and wait for the server; nobody has to ask whether it is up yet.
+    listener.listen(_BACKLOG)
+    return listener

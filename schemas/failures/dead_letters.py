@@ -1,0 +1,206 @@
+"""Dead letters as one asks for them: what lies in a workflow's dead queue, and what is to become of it.
+
+The queue on the broker is the truth. A letter is named by a digest of its event and its death, so an event that dies
+again is another letter.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.failures.history import Attempt
+from schemas.ids import WorkflowId
+
+#: What one answer holds at most: letters, and bytes of their bodies together.
+MAX_LETTERS_PER_PAGE = 500
+MAX_PAGE_BYTES = 512 * 1024
+#: A longer body comes in stretches.
+MAX_STRETCH_BYTES = 1024 * 1024
+#: How many letters one request replays or discards at most.
+MAX_LETTERS_AT_ONCE = 200
+MAX_LETTER_GROUPS = 200
+
+LETTER_ID = r"[0-9a-f]{20}"
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class DeadLetter(_Closed):
+    """One dead letter."""
+
+    letter: str = Field(description="What this letter is called in requests.")
+    event_id: str = Field(description="Empty for an event of a client that set no id.")
+    key: str = Field(description="The key that the publisher gave, if it gave one.")
+    task_id: str = Field(description="The task that gave it up; empty where the broker did.")
+    queue: str = Field(description="The mqid of the queue of origin, to which a replay goes.")
+    reason: str = Field(
+        description="Why it was given up: a pilot's word, or the broker's (delivery_limit, expired ...)."
+    )
+    error: str
+    signature: str = Field(description="The id of the error's signature: equal bugs have the same.")
+    attempts: int | None = Field(description="How many attempts it had; null where the broker gave it up.")
+    n_replays: int = Field(description="How often it was replayed before.")
+    worker: str = Field(description="The machine of the last attempt.")
+    dead_at: AwareDatetime | None
+    n_bytes: int
+    content_type: str
+    excerpt: bytes = Field(description="The event's first bytes, in base64.")
+    body: bytes | None = Field(
+        None, description="The whole event in base64, where bodies were asked for; null if it is too long."
+    )
+    headers: dict[str, Any] | None = Field(None, description="Its AMQP headers, where bodies were asked for.")
+
+
+class LetterGroup(_Closed):
+    """The dead letters of one task whose errors have the same signature."""
+
+    task_id: str
+    signature: str
+    reason: str
+    text: str = Field(description="The error without what differs from event to event.")
+    example: str = Field(description="The newest error of the group, as it is.")
+    letter: str = Field(description="The letter of that error.")
+    n_letters: int
+    n_bytes: int
+    first_at: AwareDatetime | None
+    last_at: AwareDatetime | None
+
+
+class LetterAction(StrEnum):
+    """What can be done to dead letters."""
+
+    REPLAY = "replay"
+    DISCARD = "discard"
+
+
+class LetterFilter(_Closed):
+    """Which dead letters: all that match every field that is given."""
+
+    task_id: str | None = None
+    signature: str | None = None
+    event_id: str | None = None
+
+
+class LettersQuery(LetterFilter):
+    """The gateway wants dead letters, the oldest first, those behind `after`."""
+
+    kind: Literal["dead-letters"] = "dead-letters"
+    workflow_id: WorkflowId
+    after: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_LETTERS_PER_PAGE)] = MAX_LETTERS_PER_PAGE
+    with_bodies: bool = False
+
+
+class LetterGroupsQuery(_Closed):
+    """The gateway wants a workflow's dead letters grouped by task and error signature, the largest group first."""
+
+    kind: Literal["dead-letter-groups"] = "dead-letter-groups"
+    workflow_id: WorkflowId
+
+
+class LetterQuery(_Closed):
+    """The gateway wants one dead letter with its headers and the history of its event."""
+
+    kind: Literal["dead-letter"] = "dead-letter"
+    workflow_id: WorkflowId
+    letter: str
+
+
+class LetterBodyQuery(_Closed):
+    """The gateway wants a stretch of the bytes of one dead letter."""
+
+    kind: Literal["dead-letter-body"] = "dead-letter-body"
+    workflow_id: WorkflowId
+    letter: str
+    offset: Annotated[int, Field(ge=0)] = 0
+
+
+class LettersOrder(_Closed):
+    """The gateway wants dead letters replayed or discarded: `letters`, or the oldest that match `which`."""
+
+    kind: Literal["dead-letters-order"] = "dead-letters-order"
+    workflow_id: WorkflowId
+    action: LetterAction
+    letters: list[str] | None = None
+    which: LetterFilter = LetterFilter()
+    #: For the audit: who ordered it.
+    subject: str
+
+
+class LetterAuditQuery(_Closed):
+    """The gateway wants to know who has replayed and discarded a workflow's dead letters, the newest first."""
+
+    kind: Literal["dead-letter-audit"] = "dead-letter-audit"
+    workflow_id: WorkflowId
+
+
+class LettersAnswer(_Closed):
+    """Dead letters; `next_after` is where to go on, None at the end."""
+
+    kind: Literal["dead-letters"] = "dead-letters"
+    letters: list[DeadLetter]
+    next_after: str | None
+    n_letters: int
+
+
+class LetterGroupsAnswer(_Closed):
+    """Groups of dead letters, and how many letters there are in all."""
+
+    kind: Literal["dead-letter-groups"] = "dead-letter-groups"
+    groups: list[LetterGroup]
+    n_letters: int
+
+
+class LetterAnswer(_Closed):
+    """One dead letter."""
+
+    kind: Literal["dead-letter"] = "dead-letter"
+    letter: DeadLetter
+    history: list[Attempt]
+
+
+class LetterBodyAnswer(_Closed):
+    """The bytes from `offset` of an event of `n_bytes`."""
+
+    kind: Literal["dead-letter-body"] = "dead-letter-body"
+    data: bytes
+    offset: int
+    n_bytes: int
+    content_type: str
+
+
+class LettersDone(_Closed):
+    """What has become of dead letters. `n_left` more match; `stopped` says why not all were tried."""
+
+    kind: Literal["dead-letters-done"] = "dead-letters-done"
+    n_done: int
+    n_missing: int
+    n_left: int
+    #: Letters that cannot be handled, and why the first of them cannot.
+    n_refused: int = 0
+    refused: str = ""
+    stopped: str = ""
+
+
+class LetterAudit(_Closed):
+    """One order that was carried out."""
+
+    at: AwareDatetime
+    subject: str
+    action: LetterAction
+    n_letters: int
+    which: str = Field(description="What was asked for, in words.")
+
+
+class LetterAuditAnswer(_Closed):
+    """The orders of a workflow."""
+
+    kind: Literal["dead-letter-audit"] = "dead-letter-audit"
+    orders: list[LetterAudit]
+
+
+AnyLetterQuery = LettersQuery | LetterGroupsQuery | LetterQuery | LetterBodyQuery | LettersOrder | LetterAuditQuery
+AnyLetterAnswer = LettersAnswer | LetterGroupsAnswer | LetterAnswer | LetterBodyAnswer | LettersDone | LetterAuditAnswer

@@ -1,0 +1,101 @@
+"""The failed attempts that MQS has stored, as one asks for them: one by one, or grouped by task and error signature.
+
+A report travels from the pilot in the words of `schemas.failures.attempts`; this is how it comes back.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.ids import WorkflowId
+
+#: What one answer holds at most.
+MAX_ATTEMPTS_PER_PAGE = 200
+MAX_ERROR_GROUPS = 200
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Attempt(BaseModel):
+    """One failed attempt at one event."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
+
+    cursor: str = Field(description="Its place among the workflow's failed attempts, ascending in time.")
+    event_id: str = Field(description="Empty for an event of a client that set no id.")
+    key: str = Field(description="The key that the publisher gave, if it gave one.")
+    attempt: int = Field(description="The number of the attempt, from 1.")
+    n_replays: int = Field(0, description="How often the event had been replayed before; attempts count anew then.")
+    gave_up: bool = Field(description="Whether the event became a dead letter with it.")
+    task_id: str
+    taskforce_uuid: str
+    queue: str = Field(description="The mqid of the queue that the event came from.")
+    reason: str
+    error: str
+    signature: str = Field(description="The id of the error's signature: equal bugs have the same.")
+    last_lines: str = Field(description="The end of what the task wrote.")
+    exit_code: int | None = Field(description="128 + n where signal n ended the task; null where there was no exit.")
+    site: str
+    machine: str
+    slot: str
+    worker: int | None = Field(description="The worker's number in its taskforce, by which its logs are called.")
+    pilot: str
+    failed_at: AwareDatetime
+    took_s: float
+    n_bytes: int = Field(description="The event's size.")
+    content_type: str
+    digest: str = Field(description="The event's SHA-256.")
+    excerpt: bytes = Field(description="The event's first bytes, in base64.")
+
+
+class ErrorGroup(BaseModel):
+    """The failed attempts of one task whose errors have the same signature."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task_id: str
+    signature: str
+    text: str = Field(description="The error without what differs from event to event.")
+    example: str = Field(description="The newest error of the group, as it is.")
+    event_id: str = Field(description="The event of that error.")
+    n_attempts: int
+    n_events: int = Field(description="How many different events.")
+    n_machines: int = Field(description="On how many different machines.")
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+
+
+class AttemptsQuery(_Closed):
+    """The gateway wants failed attempts, the newest first: those before `before`, of one event, task or signature."""
+
+    kind: Literal["attempts"] = "attempts"
+    workflow_id: WorkflowId
+    event_id: str | None = None
+    task_id: str | None = None
+    signature: str | None = None
+    before: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS_PER_PAGE)] = MAX_ATTEMPTS_PER_PAGE
+
+
+class ErrorGroupsQuery(_Closed):
+    """The gateway wants a workflow's errors, grouped; the most frequent first."""
+
+    kind: Literal["error-groups"] = "error-groups"
+    workflow_id: WorkflowId
+
+
+class AttemptsAnswer(_Closed):
+    """Failed attempts; `next_before` is where to go on, None at the end."""
+
+    kind: Literal["attempts"] = "attempts"
+    attempts: list[Attempt]
+    next_before: str | None
+
+
+class ErrorGroupsAnswer(_Closed):
+    """A workflow's errors."""
+
+    kind: Literal["error-groups"] = "error-groups"
+    groups: list[ErrorGroup]

@@ -1,0 +1,1 @@
+"""Events on message queues, to and from bytes: ours, and those of existing message clients."""

@@ -1,0 +1,94 @@
+"""An event on a message queue: the payload is the body, everything else rides in AMQP properties.
+
+body            the payload's bytes, untouched
+content_type    what the bytes are: application/json, text/plain, application/octet-stream; existing message clients
+                set none, and pack the payload in their own way: see `schemas.payloads.legacy_wire`
+message_id      the event's id; a repeated event keeps it
+headers         `x-ewms-parent` (the input that led to it), `traceparent`; on dead letters also `x-ewms-dead-*`
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from schemas.ids import EventId, TaskId
+
+JSON = "application/json"
+TEXT = "text/plain"
+BINARY = "application/octet-stream"
+
+#: AMQP headers that may hold any scalar, as far as EWMS reads them.
+HeaderValue = str | int | float | bool | bytes | list[str]
+
+
+class Header(StrEnum):
+    """The headers that EWMS sets or reads on an event."""
+
+    PARENT = "x-ewms-parent"
+    TRACE = "traceparent"
+    #: Set by a publisher that was given a key: what the event is called where it comes from.
+    KEY = "x-ewms-key"
+    #: Set by MQS on a dead letter that goes back to its queue: how often it was replayed.
+    REPLAYS = "x-ewms-replays"
+    #: Set by the broker: how often a quorum queue has delivered the event before; absent the first time.
+    DELIVERY_COUNT = "x-delivery-count"
+    #: Set by the broker: how often a quorum queue has delivered the event before, whatever became of it.
+    ACQUIRED_COUNT = "x-acquired-count"
+    #: Set by the broker on its own dead letters: why, and from which queue.
+    FIRST_DEATH_REASON = "x-first-death-reason"
+    FIRST_DEATH_QUEUE = "x-first-death-queue"
+    #: Set by a pilot on the events that it gives up.
+    DEAD_REASON = "x-ewms-dead-reason"
+    DEAD_ERROR = "x-ewms-dead-error"
+    DEAD_ATTEMPTS = "x-ewms-dead-attempts"
+    DEAD_QUEUE = "x-ewms-dead-queue"
+    DEAD_TASK = "x-ewms-dead-task"
+    DEAD_TASKFORCE = "x-ewms-dead-taskforce"
+    DEAD_WORKER = "x-ewms-dead-worker"
+    DEAD_AT = "x-ewms-dead-at"
+    #: Set by a service on the control event that it lays aside: the broker's user who had sent it.
+    SENDER = "x-ewms-sender"
+
+
+class DeadReason(StrEnum):
+    """Why an event was given up."""
+
+    TASK_FAILED = "task-failed"
+    TASK_TIMED_OUT = "task-timed-out"
+    #: It had a worker's whole runtime, and that was too short.
+    TASK_OUTLIVED_WORKER = "task-outlived-worker"
+    #: The worker used more memory than `worker_memory`.
+    OUT_OF_MEMORY = "task-out-of-memory"
+    #: Worker after worker ended while it had the event.
+    KILLED_WORKERS = "killed-workers"
+    UNREADABLE = "unreadable"
+    OUTPUT_TOO_LARGE = "output-too-large"
+    OUTPUT_UNREADABLE = "output-unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class DataEvent:
+    """One event as it lies in a queue. `id` is empty only for events of clients that set no message id."""
+
+    body: bytes
+    id: EventId
+    content_type: str = BINARY
+    headers: dict[str, HeaderValue] = field(default_factory=dict)
+
+    @property
+    def attempt(self) -> int:
+        """Return the number of this delivery, counted from 1 by the broker."""
+        count = self.headers.get(Header.DELIVERY_COUNT, 0)
+        return (count if isinstance(count, int) else 0) + 1
+
+
+def output_id(parent: EventId, task: TaskId, index: int) -> EventId | None:
+    """Return the id of a task's `index`-th output for the input `parent`: the same however often it is run.
+
+    `None` where the input's id is not a UUID: then no stable id exists, and the caller draws one.
+    """
+    try:
+        namespace = uuid.UUID(parent)
+    except ValueError:
+        return None
+    return EventId(str(uuid.uuid5(namespace, f"{task}/{index}")))

@@ -1,0 +1,34 @@
+"""JSON as RFC 8259 defines it: the one meaning that "JSON" has in every task mode, publisher and consumer. (core)
+
+Python's own reader takes more: NaN and the infinities, a byte order mark, UTF-16 and UTF-32. Other readers refuse
+those, so an event that holds them works in one task and fails in the next.
+"""
+
+import codecs
+import json
+from typing import Any, NoReturn
+
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def load_json(text: bytes | str) -> Any:
+    """Return the value that the JSON `text` spells.
+
+    Raises:
+        ValueError: it is not JSON in UTF-8; the message says why.
+    """
+    if isinstance(text, bytes | bytearray):
+        if text.startswith(_MARKS):
+            raise ValueError("it begins with a byte order mark; JSON is UTF-8 without one")
+        try:
+            text = text.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"byte {error.start + 1} is not UTF-8") from error
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"JSON has no {word}; write null or a text")

@@ -1,0 +1,1 @@
+"""The pilot's variables and exit statuses, as every process knows them."""

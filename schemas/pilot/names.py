@@ -1,0 +1,198 @@
+"""Every name that begins with `EWMS_PILOT_`: who sets it, and what it holds. (core)
+
+`pilot.settings` reads them all; `problems` checks what a user sets by the same readers, before there is a pilot.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from schemas.pilot.variables import PREFIX, Variables, full_name
+from schemas.rules.limits import MAX_EXTENSION_BYTES
+from schemas.rules.spelling import nearest
+
+
+class Platform(StrEnum):
+    """What runs the task container; `NONE` is a bare process on the worker."""
+
+    APPTAINER = "apptainer"
+    DOCKER = "docker"
+    PODMAN = "podman"
+    BUBBLEWRAP = "bubblewrap"
+    NONE = "none"
+
+
+class TaskMode(StrEnum):
+    """How the task's container meets its events: one each, or `STREAM`: one for each slot, an event a line."""
+
+    EVENT = "event"
+    STREAM = "stream"
+
+
+class ChirpDest(StrEnum):
+    """Where chirps go in HTCondor."""
+
+    JOB_EVENT_LOG = "JOB_EVENT_LOG"
+    JOB_ATTR = "JOB_ATTR"
+
+
+PLATFORM = "_EWMS_PILOT_CONTAINER_PLATFORM"
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+_EXTENSION = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_SIZE = re.compile(r"[0-9]{1,15}[bkmgBKMG]?")
+
+_Reader = Callable[[Variables, str], object]
+
+
+def read_extension(v: Variables, name: str, default: str = "") -> str:
+    """Return a file extension in lower case without its leading dot."""
+    extension = v.text(name, default).lower().removeprefix(".")
+    if len(extension) > MAX_EXTENSION_BYTES:
+        v.wrong(name, f"must have at most {MAX_EXTENSION_BYTES} characters", "write it like .json")
+    elif extension and not _EXTENSION.fullmatch(extension):
+        v.wrong(name, "must be an extension of letters, digits, '_' and '-'", "write it like .json")
+    return extension
+
+
+def read_level(v: Variables, name: str, default: str = "INFO") -> str:
+    """Return the name of a log level in capitals."""
+    level = v.text(name, default).upper()
+    if level not in LOG_LEVELS:
+        v.wrong(name, f"must be one of {', '.join(LOG_LEVELS)}", "choose one, or unset it")
+    return level
+
+
+def read_shm_size(v: Variables, name: str = "_EWMS_PILOT_DOCKER_SHM_SIZE") -> str:
+    """Return a size as docker knows it, or an empty text."""
+    size = v.text(name)
+    if size and not _SIZE.fullmatch(size):
+        v.wrong(name, "must be a size as docker knows it", "write it like 512m or 2g")
+        return ""
+    return size
+
+
+def _flag(v: Variables, name: str) -> object:
+    return v.flag(name, default=False)
+
+
+def _seconds(v: Variables, name: str) -> object:
+    return v.seconds(name, 0)
+
+
+def _anything(v: Variables, name: str) -> object:
+    return v.text(name)
+
+
+#: What users may set, and how the pilot reads it.
+OF_USERS: Mapping[str, _Reader] = {
+    "CL_LOG": read_level,
+    "CL_LOG_THIRD_PARTY": read_level,
+    "CONTAINER_DEBUG": _flag,
+    "DRAIN_GRACE": _seconds,
+    "DUMP_TASK_OUTPUT": _flag,
+    "EXTERNAL_DIRECTORIES": _anything,
+    "HTCHIRP": _flag,
+    "HTCHIRP_DEST": lambda v, name: v.choice(name, ChirpDest, None),
+    "HTCHIRP_RATELIMIT_INTERVAL": _seconds,
+    "INFILE_EXT": read_extension,
+    "INIT_TIMEOUT": Variables.limit_s,
+    "KEEP_ALL_TASK_FILES": _flag,
+    "MAX_CONCURRENT_TASKS": Variables.integer,
+    "MAX_FAILURES_IN_A_ROW": Variables.integer,
+    "OKAY_ERRORS": _anything,
+    "OUTFILE_EXT": read_extension,
+    "PREFETCH": Variables.integer,
+    "QUARANTINE_TIME": _seconds,
+    "RECONNECT_TIMEOUT": _seconds,
+    "STOP_LISTENING_ON_TASK_ERROR": _flag,
+    "SUBPROC_TIMEOUT": Variables.limit_s,
+    "TASK_MODE": lambda v, name: v.choice(name, TaskMode, None),
+    "TASK_START_TIMEOUT": _seconds,
+    "TASK_TIMEOUT": Variables.limit_s,
+    "TIMEOUT_QUEUE_INCOMING": _seconds,
+    "TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": _seconds,
+    "_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT": _flag,
+    PLATFORM: lambda v, name: v.choice(name, Platform, None),
+    "_EWMS_PILOT_DOCKER_SHM_SIZE": read_shm_size,
+}
+
+#: What only an operator sets: programs that run outside of the container with the pilot's rights, where the pilot
+#: itself writes, and what a task may see of the worker.
+OF_OPERATORS = (
+    "APPTAINER",
+    "DATA_DIR_PARENT_PATH_ON_HOST",
+    "EXTERNAL_ROOTS",
+    "HTCHIRP_FD",
+    "IMAGE_ROOTS",
+    "PROTECTED_DIRECTORIES",
+    "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR",
+)
+
+#: What a task's own fields say; a request must not say it a second time.
+OF_FIELDS = ("TASK_IMAGE", "TASK_ARGS", "TASK_ENV_JSON", "INIT_IMAGE", "INIT_ARGS", "INIT_ENV_JSON")
+
+_QUEUES = tuple(
+    f"QUEUE_{way}{part}"
+    for way in ("INCOMING", "OUTGOING")
+    for part in ("", "_ALIAS", "_AUTH_TOKEN", "_BROKER_ADDRESS", "_BROKER_TYPE", "_WIRE")
+)
+#: What EWMS says to each pilot, whatever else a request says.
+OF_EWMS = (
+    *_QUEUES,
+    "LOG_DIRECTORY",
+    "MAX_WORKER_RUNTIME",
+    "TASK_ID",
+    "TASKFORCE_UUID",
+    "TOKEN_FILE",
+    "TOKEN_SOURCE",
+    "WORKER_MEMORY",
+    "WORKFLOW_ID",
+)
+
+#: Of so many unknown names it is said what is meant: to look takes time, and a request may have any number.
+_MAX_GUESSES = 20
+
+#: Every name there is, in full.
+KNOWN = frozenset(full_name(name) for name in (*OF_USERS, *OF_OPERATORS, *OF_FIELDS, *OF_EWMS))
+
+_BY_FULL_NAME = {full_name(name): (name, read) for name, read in OF_USERS.items()}
+_OPERATORS = frozenset(map(full_name, OF_OPERATORS))
+_EWMS = frozenset(map(full_name, OF_EWMS))
+_FIELDS = frozenset(map(full_name, OF_FIELDS))
+
+
+def problems(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong with the variables that a user sets for the pilot, by name: the rule and the remedy."""
+    found: dict[str, str] = {}
+    n_unknown = 0
+    v = Variables(environment)
+    for name in sorted(environment):
+        n_before = len(v.problems)
+        if name in _BY_FULL_NAME:
+            short, read = _BY_FULL_NAME[name]
+            read(v, short)
+            if len(v.problems) > n_before:
+                found[name] = v.problems[-1].removeprefix(name).strip()
+        elif name in _OPERATORS:
+            found[name] = "is the operator's to set; leave it out: the pool has its own"
+        elif name in _EWMS:
+            found[name] = "is EWMS's to set, so it has no effect here; leave it out"
+        elif name.startswith((PREFIX, f"_{PREFIX}")) and name not in _FIELDS:
+            n_unknown += 1
+            meant = nearest(name, _BY_FULL_NAME) if n_unknown <= _MAX_GUESSES else ""
+            found[name] = "is a name that no pilot reads; " + (f"did you mean {meant}?" if meant else "leave it out")
+    return found
+
+
+def waits_in_vain(environment: Mapping[str, str]) -> bool:
+    """Return whether a pilot is to wait after an error that it is not to stop at."""
+    v = Variables(environment)
+    return bool(v.seconds("QUARANTINE_TIME", 0)) and not v.flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
+
+
+def asked_platform(image: str, environment: Mapping[str, object]) -> str:
+    """Return the platform that a task asks for, in lower case; empty: any. An image called `none` asks for none."""
+    asked = str(environment.get(PLATFORM, "")).strip().lower()
+    return Platform.NONE.value if not asked and image.strip().lower() == Platform.NONE else asked

@@ -1,0 +1,125 @@
+"""How much one request may ask for. Whatever passes here also fits through everything behind it. (core)
+
+    request ──► documents of MongoDB ──► events of RabbitMQ ──► token ──► channels ──► argv and environment of a process
+
+Each limit names what it must fit into. docs/limits.md is made from `TABLE`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from schemas.rules import token_sizes
+from schemas.rules.placeholders import FILE_PLACEHOLDERS, HUB_PLACEHOLDERS
+
+#: A request's body.
+MAX_BODY_BYTES = 1024 * 1024
+MAX_TASKS = 1000
+#: A workflow with its taskforces is one aggregate, changed in one transaction.
+MAX_TASKFORCES = 1000
+#: What all taskforces together have of configurations, each its own copy: one transaction writes them.
+MAX_CONFIGURATION_BYTES = 8 * 1024 * 1024
+#: As many as one owner may have on the broker by default, with the queue for the dead letters. The event that asks for
+#: them names each.
+MAX_WORKFLOW_QUEUES = 4999
+MAX_ALIASES = 100
+MAX_ALIAS_BYTES = 256
+#: How many queues a task can have: its pilot has one token, which names them all and must fit into the login's frame.
+MAX_TASK_QUEUES = token_sizes.max_queues()
+
+#: The arguments, which may be one, or one variable with its name. Linux takes 131 072 bytes (MAX_ARG_STRLEN); a runtime
+#: of containers puts `APPTAINERENV_` or `--env` in front.
+MAX_STRING_BYTES = 131_000
+#: All arguments and variables of a program. Linux takes a quarter of the stack's limit, 2 MiB as a rule.
+MAX_PROGRAM_BYTES = 1_000_000
+#: What each string costs there beside its own bytes: a pointer, its end, and what a runtime puts in front.
+STRING_OVERHEAD_BYTES = 32
+#: A file's name has 255 bytes at most; a pilot's begin with `outfile-` and an id.
+MAX_EXTENSION_BYTES = 64
+#: What a placeholder may become.
+_PATH_BYTES = 512
+MAX_INPUT_FILES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One line of the table: what is limited, how far, and what it has to fit into."""
+
+    what: str
+    limit: str
+    why: str
+
+
+TABLE = (
+    Limit("the body of a request", f"{MAX_BODY_BYTES:,} bytes", "memory of the gateway; `EWMS_MAX_BODY_BYTES`"),
+    Limit("tasks of a workflow", f"{MAX_TASKS:,}", "its documents change in one transaction"),
+    Limit("tasks times cluster locations", f"{MAX_TASKFORCES:,}", "its documents change in one transaction"),
+    Limit(
+        "`worker_config` and `pilot_config` of all taskforces",
+        f"{MAX_CONFIGURATION_BYTES:,} bytes",
+        "each taskforce has its copy; one transaction writes them",
+    ),
+    Limit(
+        "queues of a workflow",
+        f"{MAX_WORKFLOW_QUEUES:,}",
+        "one owner's queues on the broker (`EWMS_OWNER_QUEUES`), and the one event that asks for them",
+    ),
+    Limit("`input_queue_aliases`, `output_queue_aliases`", f"{MAX_ALIASES} each", "the next line"),
+    Limit(
+        "queues of a task, in and out",
+        f"{MAX_TASK_QUEUES}; {token_sizes.max_queues(for_existing_clients=True)} with `EWMS_LEGACY_CLIENTS`",
+        "a pilot's one token names them all and has to fit into one frame of the login. Pilots spread inputs over "
+        "as many connections as the broker's `channel_max` makes necessary",
+    ),
+    Limit("an alias", f"{MAX_ALIAS_BYTES} bytes", "it stands in URLs, and in the event that asks for all queues"),
+    Limit(
+        "`task_args`, `init_args`",
+        f"{MAX_STRING_BYTES:,} bytes, of which each placeholder is {_PATH_BYTES}",
+        "Linux takes 131 072 bytes of one string (`MAX_ARG_STRLEN`)",
+    ),
+    Limit(
+        "one variable of `task_env` or `init_env`, with its name",
+        f"{MAX_STRING_BYTES:,} bytes",
+        "the same, with what a container runtime puts in front",
+    ),
+    Limit(
+        "arguments and variables of one program together",
+        f"{MAX_PROGRAM_BYTES:,} bytes, {STRING_OVERHEAD_BYTES} more for each variable",
+        "Linux takes a quarter of the stack's limit, 2 MiB as a rule",
+    ),
+    Limit("`EWMS_PILOT_INFILE_EXT`, `EWMS_PILOT_OUTFILE_EXT`", f"{MAX_EXTENSION_BYTES} bytes", "a file's name has 255"),
+    Limit("`pilot_config.input_files`", f"{MAX_INPUT_FILES:,} files", "one job carries them all"),
+    Limit("an event", "4 MiB; 16 MiB unpacked, where it comes from an existing client", "memory of pilots and broker"),
+)
+
+
+def table_text() -> str:
+    """Return the table as Markdown."""
+    lines = ["| What | Limit | It has to fit into |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {limit.what} | {limit.limit} | {limit.why} |" for limit in TABLE)]) + "\n"
+
+
+def program_problems(arguments: str, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what no process could be started with: `args` or the variable's name, and the rule with its remedy."""
+    # As if all were one argument: to split them takes a second of a megabyte.
+    sizes = [_filled_bytes(arguments)]
+    if sizes[0] > MAX_STRING_BYTES:
+        rule = f"must have at most {MAX_STRING_BYTES} bytes, {_PATH_BYTES} for each placeholder, and has {sizes[0]}"
+        yield "args", f"{rule}; {_REMEDY}"
+    for name, value in environment.items():
+        size = len(name) + len(value.encode())
+        sizes.append(size)
+        if size > MAX_STRING_BYTES:
+            yield name, f"must have at most {MAX_STRING_BYTES} bytes with its name, and has {size}; {_REMEDY}"
+    total = sum(sizes) + STRING_OVERHEAD_BYTES * len(sizes)
+    if total > MAX_PROGRAM_BYTES:
+        rule = f"must have at most {MAX_PROGRAM_BYTES} bytes together with its environment"
+        yield "args", f"{rule} ({STRING_OVERHEAD_BYTES} more for each variable), and has {total}; {_REMEDY}"
+
+
+_REMEDY = "put the data into a file that tasks can reach, and give its name"
+
+
+def _filled_bytes(arguments: str) -> int:
+    """Return how many bytes `arguments` can have once their placeholders are paths."""
+    n_placeholders = sum(arguments.count(placeholder) for placeholder in (*FILE_PLACEHOLDERS, *HUB_PLACEHOLDERS))
+    return len(arguments.encode()) + n_placeholders * _PATH_BYTES

@@ -1,0 +1,63 @@
+"""Stand-ins for container programs: what they do before, while and after the programs come into the cache."""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.local.fetch.on_demand import container_programs, write_tree
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree whose programs say their name, their arguments and where they would look for helpers."""
+    for name in ("apptainer", "bwrap"):
+        program = tmp_path / "a tree/usr/bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f'#!/bin/sh\necho {name} "$#" "$@"; echo "${{PATH%%:*}}"; exit 7\n')
+        program.chmod(0o755)
+    return tmp_path / "a tree"
+
+
+@pytest.mark.parametrize("name", ["apptainer", "bwrap"])
+def test_once_the_tree_is_known_a_stand_in_is_the_program(tmp_path: Path, tree: Path, name: str) -> None:
+    directory = tmp_path / "it's here"
+    directory.mkdir()
+    stand_in = container_programs(directory, {}).with_name(name)
+    write_tree(tree, directory / "tree")
+    ended = subprocess.run(
+        [stand_in, "exec", "a b", "$HOME"], env={"PATH": os.defpath}, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.splitlines() == [f"{name} 3 exec a b $HOME", str(tree / "usr/bin")]
+    assert ended.returncode == 7
+
+
+def test_what_a_download_needs_of_the_launchers_environment_is_in_it_and_nothing_else(tmp_path: Path) -> None:
+    environment = {
+        "PATH": "/bin", "HOME": "/home/it's me", "HTTPS_PROXY": "http://proxy.example:3128", "EWMS_TOKEN": "geheim",
+        "XDG_CACHE_HOME": "/scratch/cache", "EWMS_DEBIAN_MIRROR": "http://mirror.example/debian",
+    }  # fmt: skip
+    stand_in = container_programs(tmp_path, environment)
+    script = (tmp_path / "download").read_text()
+    for word in ("XDG_CACHE_HOME=/scratch/cache", "mirror.example", "proxy.example", "PATH=/bin"):
+        assert word in script
+    assert "geheim" not in script
+    assert "proxy.example" not in stand_in.read_text()
+    assert stat.S_IMODE((tmp_path / "download").stat().st_mode) == 0o600, "a proxy's password may be in it"
+    assert stat.S_IMODE((tmp_path / "apptainer").stat().st_mode) == 0o755
+
+
+def test_a_stand_in_that_cannot_get_its_program_says_why_and_fails(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    directory = tmp_path / "programs"
+    directory.mkdir()
+    environment = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(in_the_way), "PYTHONPATH": str(Path.cwd())}
+    stand_in = container_programs(directory, environment)
+    ended = subprocess.run([stand_in, "exec", "x"], env={}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 255
+    assert ended.stdout == ""
+    assert "cannot be written" in ended.stderr
+    assert not (directory / "tree").exists()

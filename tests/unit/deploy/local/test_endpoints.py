@@ -1,0 +1,52 @@
+"""The endpoints file: renewed while the launcher runs, gone when it ends, worth little when it was killed."""
+
+import json
+import stat
+import threading
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+
+from deploy.local.endpoints import RENEW_S, TOKEN_LIFE_S, published_endpoints
+from deploy.local.servers.token_issuer import developer_token, write_issuer
+
+
+def test_what_is_told_is_renewed_and_goes_with_the_launcher(tmp_path: Path) -> None:
+    asked = iter(range(1_000_000))
+    with published_endpoints(lambda: {"token": next(asked)}, tmp_path / "endpoints.json", renew_s=0.01) as file:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        deadline = time.monotonic() + 30
+        while json.loads(file.read_text())["token"] < 3:
+            assert time.monotonic() < deadline
+    assert not file.exists()
+    assert not any(thread.name == "endpoints" for thread in threading.enumerate())
+
+
+def test_a_disk_that_is_full_for_a_while_ends_no_renewal(tmp_path: Path) -> None:
+    calls = []
+
+    def facts() -> dict[str, int]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError
+        return {"token": len(calls)}
+
+    with published_endpoints(facts, tmp_path / "endpoints.json", renew_s=0.01) as file:
+        deadline = time.monotonic() + 30
+        while json.loads(file.read_text())["token"] < 3:
+            assert time.monotonic() < deadline
+
+
+def test_a_launcher_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), published_endpoints(dict, tmp_path / "endpoints.json") as file:
+        raise KeyError
+    assert not file.exists()
+
+
+def test_whoever_reads_the_file_has_most_of_an_hour(tmp_path: Path) -> None:
+    token = developer_token(write_issuer(tmp_path, port=1), life_s=TOKEN_LIFE_S)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == TOKEN_LIFE_S <= 3600
+    assert TOKEN_LIFE_S - RENEW_S >= 3000

@@ -1,0 +1,120 @@
+"""Dead letters as the command shows them: whole ids on 80 columns, nothing that a terminal obeys."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ewms.cli.text.failure_tables import attempt_lines, exit_words, group_table, letter_lines, letter_table
+from schemas.failures.bodies import DeadLetterGroups, DeadLetterSeen
+from schemas.failures.dead_letters import DeadLetter, LetterGroup
+from schemas.failures.history import Attempt
+from tests.unit.ewms.cli.text.test_tables import on_80_columns
+
+AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
+TASK = "TK-6b00e09f-926a610b-485d2fc0"
+ERROR = "ContainerRunError('task failed (exit code 7): cannot square 13\x1b[31m: no such case')"
+
+
+def letter(**members: Any) -> DeadLetter:
+    given = {
+        "letter": "0123456789abcdef0123",
+        "event_id": "5f0e8a52-1111-2222-3333-444444444444",
+        "key": "",
+        "task_id": TASK,
+        "queue": "a" * 21,
+        "reason": "task-failed",
+        "error": ERROR,
+        "signature": "5c0e2d1a94",
+        "attempts": 5,
+        "n_replays": 1,
+        "worker": "node7",
+        "dead_at": AT,
+        "n_bytes": 300,
+        "content_type": "",
+        "excerpt": b"\xff13\x1b",
+    }
+    return DeadLetter(**given | members)
+
+
+def attempt(**members: Any) -> Attempt:
+    given = dict.fromkeys(("cursor", "key", "queue", "reason", "signature", "pilot", "content_type", "digest"), "") | {
+        "event_id": "e",
+        "attempt": 2,
+        "gave_up": False,
+        "task_id": TASK,
+        "taskforce_uuid": "TF-1",
+        "error": ERROR,
+        "last_lines": "Traceback\n  boom\x1b",
+        "exit_code": 137,
+        "site": "Desert",
+        "machine": "node7",
+        "slot": "",
+        "worker": 3,
+        "failed_at": AT,
+        "took_s": 1.26,
+        "n_bytes": 3,
+        "excerpt": b"abc",
+    }
+    return Attempt(**given | members)
+
+
+def test_errors_have_their_tasks_and_signatures_whole_on_80_columns() -> None:
+    group = LetterGroup(
+        task_id=TASK,
+        signature="5c0e2d1a94",
+        reason="task-failed",
+        text=ERROR,
+        example=ERROR,
+        letter="0" * 20,
+        n_letters=12_000,
+        n_bytes=1,
+        first_at=AT,
+        last_at=None,
+    )
+    brokers = group.model_copy(update={"task_id": "", "text": "left by its pilot"})
+    text = on_80_columns(group_table(DeadLetterGroups(groups=[group, brokers], n_letters=2)))
+    for words in (TASK, "5c0e2d1a94", "12000", "(the broker)"):
+        assert words in text
+    assert "\x1b" not in text
+
+
+def test_letters_have_their_names_whole_on_80_columns() -> None:
+    text = on_80_columns(letter_table([letter(), letter(dead_at=None, event_id="")]))
+    assert "0123456789abcdef0123" in text
+    assert "\x1b" not in text
+
+
+def test_a_letter_tells_its_event_and_every_attempt_the_first_one_first() -> None:
+    seen = DeadLetterSeen(
+        dead_letter=letter(headers={"x-mine": "a\x1b"}), attempts=[attempt(attempt=2), attempt(attempt=1)]
+    )
+    lines = [line.plain for line in letter_lines(seen)]
+    text = "\n".join(lines)
+    assert "\x1b" not in text
+    for words in ("after 5 attempt(s), replayed 1 time(s)", "300 bytes", r"\xff13\x1b ...", r"x-mine: a\x1b"):
+        assert words in text
+    assert [line.split(":")[0] for line in lines if line.startswith("attempt")] == ["attempt 1", "attempt 2"]
+    assert "  | Traceback\n  |   boom" in text
+
+
+def test_an_attempt_tells_where_it_was_and_how_it_ended() -> None:
+    first, *_ = attempt_lines(attempt(n_replays=1))
+    assert first.plain == (
+        "attempt 2 after replay 1: 11-28 12:00:00 UTC, 1.3 s, at Desert node7, worker 3 of TF-1, "
+        "exit code 137 (SIGKILL)"
+    )
+    bare, *_ = attempt_lines(attempt(site="", machine="", worker=None, exit_code=None))
+    assert bare.plain.endswith("at somewhere")
+
+
+def test_without_reports_it_is_said_why() -> None:
+    *_, last = letter_lines(DeadLetterSeen(dead_letter=letter(), attempts=[]))
+    assert "no attempt was reported" in last.plain
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(None, ""), (1, ", exit code 1"), (139, ", exit code 139 (SIGSEGV)"), (255, ", exit code 255")]
+)
+def test_a_signal_is_named(code: int | None, words: str) -> None:
+    assert exit_words(code) == words

@@ -1,0 +1,77 @@
+"""What the command says of a taskforce's health, and when it says nothing."""
+
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from ewms.cli.text.tables import depth_table, health_lines, log_table, task_table, taskforce_table, workflow_table
+from ewms.workflows.progress import Facts, progress
+from ewms.workflows.view import view
+from ewms.workflows.worker_logs import LogInfo
+from schemas.api import TaskforceHealth
+from schemas.logs import Stream
+from schemas.phases import Phase
+from tests.unit.ewms.facts import depths, state, taskforce
+
+WELL: dict[str, Any] = {
+    "stuck": "",
+    "n_submit_failures": 0,
+    "n_remove_failures": 0,
+    "retry_at": None,
+    "ended_at": None,
+    "status_as_of": datetime(2026, 11, 21, tzinfo=UTC),
+    "exit_codes": {},
+    "stale": False,
+}
+
+
+def on_80_columns(shown: RenderableType) -> str:
+    out = StringIO()
+    Console(file=out, width=80).print(shown)
+    assert all(len(line) <= 80 for line in out.getvalue().splitlines())
+    return out.getvalue()
+
+
+def test_tables_have_whole_ids_on_80_columns() -> None:
+    long = Phase.PRE_MQ_ACTIVATION
+    shown = state(
+        taskforce(
+            long, {"HELD: " + "why " * 30: {"null": 20000}, "RUNNING": {"Tasking": 10000}}, errors={"x" * 200: 9}
+        ),
+        taskforce(long, {"RUNNING": {"Tasking": 20000, "null": 20000}}, number=2),
+    )
+    full = depths(10**9, 10**9, in_work=10**9)
+    wide_alias = full.model_copy(
+        update={"queues": [queue.model_copy(update={"alias": "q" * 128}) for queue in full.queues]}
+    )
+    log = LogInfo(shown.taskforces[0].taskforce_uuid, 99999, Stream.OUT, 10**10, datetime(2026, 11, 21, tzinfo=UTC))
+    for one in (
+        on_80_columns(taskforce_table(shown.taskforces)),
+        on_80_columns(view(progress([Facts(0.0, shown, wide_alias)]))),
+        on_80_columns(log_table([log])),
+    ):
+        assert shown.taskforces[0].taskforce_uuid in one
+    tasks = on_80_columns(task_table(shown.task_directives, {"a-in": "q" * 128, "a-out": "r" * 128}))
+    assert shown.task_directives[0].task_id in tasks
+    on_80_columns(depth_table(wide_alias))
+    assert shown.workflow.workflow_id in on_80_columns(workflow_table([shown.workflow]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, []),
+        ({"stuck": "no room"}, ["stuck: no room"]),
+        (
+            {"unmatched": "no slot offers 999 GB of memory; the largest has 16 GB"},
+            ["no worker can start: no slot offers 999 GB of memory; the largest has 16 GB"],
+        ),
+        ({"stale": True}, ["the statuses are of 2026-11-21 00:00:00+00:00: nothing has been heard since"]),
+        ({"exit_codes": {"-9": 1, "0": 4}}, ["pilots that ended: 1 with signal 9, 4 with exit code 0"]),
+    ],
+)
+def test_only_what_is_wrong_and_how_pilots_ended_is_said(wrong: dict[str, Any], said: list[str]) -> None:
+    assert [line.plain for line in health_lines(TaskforceHealth.model_validate({**WELL, **wrong}))] == said

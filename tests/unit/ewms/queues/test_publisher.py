@@ -1,0 +1,36 @@
+"""Every event of a publisher is accounted for."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ewms.errors import PublishFailed
+from ewms.queues.publisher import AsyncPublisher, Prepared
+from schemas.ids import EventId, WorkflowId
+
+
+class Unable:
+    """A way to the broker on which no event can be written."""
+
+    mqid = "q"
+
+    def begin(self, *_: Any) -> Any:
+        async def fail() -> None:
+            raise TypeError("string exceeds maximum length of 255 bytes")
+
+        return SimpleNamespace(work=asyncio.create_task(fail()))
+
+    def leave(self, _: Any) -> None:
+        """Nothing was kept."""
+
+
+async def test_an_event_that_amqp_cannot_hold_is_told_as_a_failure() -> None:
+    publisher = AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons")
+    publisher._access = publisher._publisher = cast(Any, Unable())
+    publisher.start(Prepared(EventId("e1"), b"{}", "x" * 300), lambda: None)
+    with pytest.raises(PublishFailed) as failed:
+        await publisher.flush()
+    assert [event for event, _ in failed.value.failures] == ["e1"]
+    assert publisher.n_confirmed == 0

@@ -1,0 +1,78 @@
+from io import StringIO
+
+from rich.console import Console
+
+from ewms.workflows.progress import Facts, progress
+from ewms.workflows.view import clock, line, view
+from schemas.phases import Phase
+from tests.unit.ewms.facts import depths, ending, facts, state, taskforce
+
+
+def shown(*history: Facts) -> str:
+    out = StringIO()
+    Console(file=out, width=120).print(view(progress(history)))
+    return out.getvalue()
+
+
+RUNNING = state(
+    taskforce(statuses={"RUNNING": {"Tasking": 3, "null": 1}}),
+    taskforce(Phase.PENDING_STARTER, {"HELD: no [disk]": {"null": 2}}, number=2),
+)
+
+
+def test_the_view_shows_phases_workers_queues_rates_progress_and_problems() -> None:
+    text = shown(
+        facts(0, RUNNING, depths(90, 0, in_work=10), n_sent=100, n_received=0, n_expected=100),
+        facts(5, RUNNING, depths(40, 10, in_work=10, dead=1), n_sent=100, n_received=50, n_expected=100),
+    )
+    for words in (
+        "WF-6b00e09f-926a610b",
+        "condor-submit",
+        "pending-starter",
+        "photons → results",
+        "-10.0",
+        "returned 50 (10.0/s)",
+        "50 of 100 events returned",
+        "50 %",
+        "about 00:05 left",
+        "2 worker(s) held: no [disk]",
+        "ewms taskforce list WF-6b00e09f-926a610b",
+        "dead letters",
+    ):
+        assert words in text
+
+
+def test_a_user_s_text_is_never_taken_for_markup() -> None:
+    odd = Facts(0.0, state(taskforce(errors={"[bold]x[/nope]": 1})), title="[red]t[/nope]")
+    text = shown(odd)
+    assert "[bold]x[/nope]" in text
+    assert "[red]t[/nope]" in text
+
+
+def test_a_workflow_of_which_little_is_known_can_be_shown() -> None:
+    assert "starting" in shown(facts(0, state(taskforce(Phase.PRE_MQ_ACTIVATION))))
+
+
+def test_one_line_says_the_same() -> None:
+    text = line(progress([facts(0, RUNNING, depths(4, 1, in_work=2), n_received=5, n_expected=10)]))
+    for words in ("condor-submit=1", "running=4", "tasking=3", "held=2", "photons=4+2", "dead=0", "events done=5/10"):
+        assert words in text
+    assert "\n" not in text
+
+
+def test_clocks() -> None:
+    assert [clock(s) for s in (0, 59.6, 3725)] == ["00:00", "01:00", "1:02:05"]
+
+
+def test_how_a_run_is_to_end_stands_in_its_headline() -> None:
+    assert "inputs closed" in shown(facts(0, ending=ending(is_closed=True)))
+    assert "ends with 50 result(s)" in shown(facts(0, ending=ending(n_expected=50)))
+
+
+def test_a_share_is_told_only_of_a_whole() -> None:
+    open_ = shown(facts(0, lying=depths(80, arrived=300)))
+    assert "220 of 300 events done so far" in open_
+    assert "%" not in open_
+    closed = shown(facts(0, lying=depths(80, arrived=300), ending=ending(is_closed=True)))
+    assert "220 of 300 events done" in closed
+    assert "73 %" in closed

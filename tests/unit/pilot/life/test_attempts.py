@@ -1,0 +1,63 @@
+"""What a failed attempt means, and what a dead letter says."""
+
+from datetime import UTC, datetime
+
+from pilot.errors import container_failed, outfile_too_large
+from pilot.life.attempts import dead_letter_headers, gives_up
+from pilot.settings import settings
+from schemas.payloads.data_events import HeaderValue
+
+SETTINGS = settings(
+    {
+        "EWMS_PILOT_TASK_IMAGE": "/i",
+        "EWMS_PILOT_QUEUE_INCOMING": "a",
+        "EWMS_PILOT_QUEUE_INCOMING_BROKER_ADDRESS": "h",
+        "EWMS_PILOT_TASK_ID": "TK-1",
+        "EWMS_PILOT_TASKFORCE_UUID": "TF-1",
+    },
+    directory="/",
+)
+
+
+def headers(theirs: dict[str, HeaderValue]) -> dict[str, HeaderValue]:
+    return dead_letter_headers(
+        theirs.items(),
+        container_failed("task", 3, "boom"),
+        attempt=5,
+        queue="a",
+        settings=SETTINGS,
+        worker="node7",
+        now=datetime(2026, 11, 21, tzinfo=UTC),
+    )
+
+
+def test_the_fifth_attempt_is_the_last() -> None:
+    failure = container_failed("task", 1, "x")
+    assert [gives_up(failure, attempt) for attempt in range(1, 8)] == [False] * 4 + [True] * 3
+    assert gives_up(outfile_too_large(5, 4), 1)
+
+
+def test_a_dead_letter_says_why_and_where_and_by_whom() -> None:
+    assert headers({}) == {
+        "x-ewms-dead-reason": "task-failed",
+        "x-ewms-dead-error": "ContainerRunError('task failed (exit code 3): boom')",
+        "x-ewms-dead-attempts": 5,
+        "x-ewms-dead-queue": "a",
+        "x-ewms-dead-task": "TK-1",
+        "x-ewms-dead-taskforce": "TF-1",
+        "x-ewms-dead-worker": "node7",
+        "x-ewms-dead-at": "2026-11-21T00:00:00+00:00",
+    }
+
+
+def test_the_senders_headers_are_kept_and_the_brokers_are_not() -> None:
+    made = headers(
+        {"traceparent": "00-1", "x-mine": 1, "x-delivery-count": 4, "x-death": "a", "x-first-death-queue": "b"}
+    )
+    assert made["traceparent"] == "00-1"
+    assert made["x-mine"] == 1
+    assert not {"x-delivery-count", "x-death", "x-first-death-queue"} & made.keys()
+
+
+def test_a_sender_cannot_forge_the_reasons() -> None:
+    assert headers({"x-ewms-dead-reason": "mine"})["x-ewms-dead-reason"] == "task-failed"

@@ -1,0 +1,199 @@
+"""The tally: where each event leaves a job, counts that always add up, and laws of replay and batching."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tms.log.checkpoint import Checkpoint, from_bytes, to_bytes
+from tms.log.job_events import (
+    ClusterRemoved,
+    ClusterSubmitted,
+    EventType,
+    JobEnded,
+    JobEvent,
+    JobHeld,
+    JobMoved,
+    PilotChirped,
+    parse,
+)
+from tms.log.statuses import MAX_ERRORS, MAX_PROCS, OTHER, Tally
+
+REAL = next((Path(__file__).parents[3] / "data" / "job_event_logs").glob("factory*.log")).read_bytes()
+
+SUBMIT, EXECUTE = JobMoved(0, EventType.SUBMIT), JobMoved(0, EventType.EXECUTE)
+TASKING, DONE = PilotChirped(0, "Status", "Tasking"), PilotChirped(0, "Status", "Done")
+EVICTED = JobMoved(0, EventType.JOB_EVICTED)
+RUNNING = (SUBMIT, EXECUTE, TASKING)
+MEMORY = "HELD: Memory usage exceeds a memory limit"
+
+
+def tally(*events: JobEvent, n_workers: int = 1) -> Tally:
+    result = Tally(n_workers)
+    result.fold(events)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ((), {"IDLE": {"null": 1}}),
+        ((SUBMIT,), {"IDLE": {"null": 1}}),
+        ((SUBMIT, EXECUTE), {"RUNNING": {"null": 1}}),
+        (RUNNING, {"RUNNING": {"Tasking": 1}}),
+        # An evicted job waits without a pilot, and its next pilot has not spoken yet.
+        ((*RUNNING, EVICTED), {"IDLE": {"null": 1}}),
+        ((*RUNNING, EVICTED, EXECUTE), {"RUNNING": {"null": 1}}),
+        ((*RUNNING, JobMoved(0, EventType.SHADOW_EXCEPTION)), {"IDLE": {"null": 1}}),
+        ((*RUNNING, JobMoved(0, EventType.JOB_RECONNECT_FAILED)), {"IDLE": {"null": 1}}),
+        # Two words for the same eviction.
+        ((*RUNNING, JobMoved(0, EventType.SHADOW_EXCEPTION), EVICTED), {"IDLE": {"null": 1}}),
+        # HTCondor logs the eviction before the hold or the removal that caused it: the pilot's last word belongs there.
+        ((*RUNNING, EVICTED, JobHeld(0, 34, 102)), {MEMORY: {"Tasking": 1}}),
+        ((*RUNNING, JobHeld(0, 34, 102)), {MEMORY: {"Tasking": 1}}),
+        ((*RUNNING, EVICTED, JobMoved(0, EventType.JOB_ABORTED)), {"REMOVED": {"Tasking": 1}}),
+        ((*RUNNING, JobHeld(0, 34, 102), JobMoved(0, EventType.JOB_RELEASED)), {"IDLE": {"null": 1}}),
+        ((*RUNNING, JobHeld(0, 34, 0), JobMoved(0, EventType.JOB_RELEASED), JobHeld(0, 34, 0)), {MEMORY: {"null": 1}}),
+        ((SUBMIT, JobHeld(0, 4711, 5)), {"HELD: Code 4711 subcode 5": {"null": 1}}),
+        ((SUBMIT, JobHeld(0, 6, 2)), {"HELD: The executable could not be started (ENOENT)": {"null": 1}}),
+        ((SUBMIT, JobHeld(0, 13, (2 << 8) | 7)), {"HELD: Input files could not be transferred (ENOENT)": {"null": 1}}),
+        ((SUBMIT, JobHeld(0, 34, 104)), {"HELD: Disk usage exceeds a disk limit": {"null": 1}}),
+        # A suspended job stands still with its pilot, and an unsuspended one runs on.
+        ((*RUNNING, JobMoved(0, EventType.JOB_SUSPENDED)), {"SUSPENDED": {"Tasking": 1}}),
+        (
+            (*RUNNING, JobMoved(0, EventType.JOB_SUSPENDED), JobMoved(0, EventType.JOB_UNSUSPENDED)),
+            {"RUNNING": {"Tasking": 1}},
+        ),
+        ((*RUNNING, DONE, JobEnded(0, 0)), {"COMPLETED": {"Done": 1}}),
+        ((*RUNNING, DONE, JobEnded(0, 0), JobMoved(0, EventType.JOB_ABORTED)), {"COMPLETED": {"Done": 1}}),
+        ((*RUNNING, JobMoved(0, EventType.JOB_ABORTED), JobEnded(0, 0)), {"REMOVED": {"Tasking": 1}}),
+        ((*RUNNING, DONE, JobEnded(0, 0), EVICTED), {"COMPLETED": {"Done": 1}}),
+        (
+            (*RUNNING, JobEnded(0, 1), JobHeld(0, 3, 0)),
+            {"HELD: The pilot ended early; it starts again after a pause": {"Tasking": 1}},
+        ),
+        # Late or early chirps place nothing that is placed.
+        ((*RUNNING, JobEnded(0, 0), DONE), {"COMPLETED": {"Done": 1}}),
+        ((*RUNNING, EVICTED, DONE), {"IDLE": {"null": 1}}),
+        ((TASKING,), {"RUNNING": {"Tasking": 1}}),
+        ((*RUNNING, PilotChirped(0, "TasksTotal", "7")), {"RUNNING": {"Tasking": 1}}),
+    ],
+)
+def test_where_events_leave_a_job(events: tuple[JobEvent, ...], expected: dict[str, dict[str, int]]) -> None:
+    assert tally(*events).compound() == expected
+
+
+def test_procs_that_were_never_made_wait_like_idle_ones() -> None:
+    assert tally(SUBMIT, n_workers=10_000).compound() == {"IDLE": {"null": 10_000}}
+
+
+def test_procs_that_were_never_made_are_removed_with_their_cluster() -> None:
+    done = tally(SUBMIT, EXECUTE, JobEnded(0, 0), ClusterRemoved(7, None), n_workers=5)
+    assert done.compound() == {"COMPLETED": {"null": 1}, "REMOVED": {"null": 4}}
+
+
+def test_the_last_error_of_each_job_counts() -> None:
+    errors = [PilotChirped(n, "Error", text) for n, text in enumerate(["a", "b", "b", "c"])]
+    counted = tally(*errors, PilotChirped(0, "Error", "b"), n_workers=4)
+    assert counted.top_errors() == {"b": 3, "c": 1}
+
+
+def test_ten_errors_are_reported_the_commonest_first() -> None:
+    counted = tally(*(PilotChirped(n, "Error", f"error {n % 25 if n > 50 else 0}") for n in range(200)), n_workers=200)
+    assert len(counted.top_errors()) == 10
+    assert next(iter(counted.top_errors())) == "error 0"
+
+
+def test_a_flood_of_different_errors_takes_bounded_room() -> None:
+    counted = tally(*(PilotChirped(n, "Error", f"at {n}") for n in range(3 * MAX_ERRORS)), n_workers=3 * MAX_ERRORS)
+    assert counted.top_errors()[OTHER] == 2 * MAX_ERRORS
+    long = tally(PilotChirped(0, "Error", "x" * 1_000_000))
+    assert len(next(iter(long.top_errors()))) == 1000
+
+
+def test_a_flood_of_different_words_and_holds_takes_bounded_room() -> None:
+    counted = tally(
+        *(PilotChirped(n, "Status", f"word {n}") for n in range(500)),
+        *(JobHeld(n, n + 1000, 0) for n in range(500, 1000)),
+        n_workers=1000,
+    )
+    compound = counted.compound()
+    assert sum(sum(pilots.values()) for pilots in compound.values()) == 1000
+    assert len(compound) < 120
+    assert OTHER in compound["RUNNING"]
+
+
+def test_an_absurd_proc_takes_no_memory() -> None:
+    counted = tally(JobMoved(MAX_PROCS, EventType.SUBMIT), PilotChirped(MAX_PROCS + 1, "Error", "x"))
+    assert len(counted.jobs) == 0
+    assert counted.top_errors() == {}
+
+
+def test_exit_codes_are_counted() -> None:
+    assert tally(*(JobEnded(n, n % 2) for n in range(5)), JobEnded(5, -9)).exits == {0: 3, 1: 2, -9: 1}
+
+
+def test_an_end_that_is_logged_twice_counts_once_and_that_of_another_run_again() -> None:
+    assert tally(*RUNNING, JobEnded(0, 1), JobEnded(0, 1), JobMoved(0, EventType.JOB_ABORTED)).exits == {1: 1}
+    assert tally(*RUNNING, JobMoved(0, EventType.JOB_ABORTED), JobEnded(0, 1)).exits == {}
+    assert tally(*RUNNING, JobEnded(0, 1), EXECUTE, JobEnded(0, 1)).exits == {1: 2}
+
+
+def test_a_real_log_ends_as_its_story_went() -> None:
+    counted = Tally(12)
+    counted.fold(parse(REAL).events)
+    assert counted.compound() == {"COMPLETED": {"Tasking": 6}, "REMOVED": {"Tasking": 6}}
+    assert counted.exits == {0: 5, 3: 1}
+    assert sum(counted.top_errors().values()) == 12
+    assert counted.cluster_id == 1
+    assert counted.removed is not None
+
+
+procs = st.integers(0, 5)
+events = st.lists(
+    st.one_of(
+        st.builds(JobMoved, procs, st.sampled_from(EventType)),
+        st.builds(JobHeld, procs, st.integers(0, 40), st.integers(0, 110)),
+        st.builds(JobEnded, procs, st.integers(-15, 3)),
+        st.builds(PilotChirped, procs, st.sampled_from(["Status", "Error", "TasksTotal"]), st.text(max_size=3)),
+        st.builds(ClusterSubmitted, st.just(7)),
+        st.builds(ClusterRemoved, st.just(7), st.none()),
+    ),
+    max_size=60,
+)
+
+
+def shown(counted: Tally) -> tuple[object, ...]:
+    return counted.compound(), Counter(counted.top_errors()), counted.exits, counted.cluster_id, counted.removed
+
+
+@given(events)
+def test_counts_add_up_to_the_workers(story: list[JobEvent]) -> None:
+    compound = tally(*story, n_workers=6).compound()
+    assert sum(sum(pilots.values()) for pilots in compound.values()) == 6
+    assert all(n > 0 for pilots in compound.values() for n in pilots.values())
+
+
+@given(events, st.data())
+def test_batching_and_checkpoints_change_nothing(story: list[JobEvent], data: st.DataObject) -> None:
+    whole = tally(*story, n_workers=6)
+    cut = data.draw(st.integers(0, len(story)))
+    part = tally(*story[:cut], n_workers=6)
+    kept = from_bytes(to_bytes(Checkpoint(5, 99, (3, "abc"), 2, False, part)))
+    assert kept is not None
+    assert (kept.inode, kept.offset, kept.head, kept.n_corrupt) == (5, 99, (3, "abc"), 2)
+    kept.tally.fold(story[cut:])
+    assert shown(kept.tally) == shown(whole)
+
+
+@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=5))
+def test_a_damaged_checkpoint_is_none_or_can_be_counted(position: int, damage: bytes) -> None:
+    counted = Tally(12)
+    counted.fold(parse(REAL).events)
+    data = to_bytes(Checkpoint(5, 99, (3, "abc"), 2, False, counted))
+    cut = position % len(data)
+    assert from_bytes(data[:cut]) is None
+    kept = from_bytes(data[:cut] + damage + data[cut:])
+    assert kept is None or kept.tally.compound()

@@ -1,0 +1,53 @@
+"""What is said of an object beside the contract's fields."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from schemas.phases import Phase
+from wms.gateway.routes.objects import stale, stuck
+
+NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "phase", "expected"),
+    [
+        (None, Phase.CONDOR_SUBMIT, False),
+        (15, Phase.CONDOR_SUBMIT, False),
+        (60, Phase.CONDOR_SUBMIT, False),
+        (61, Phase.CONDOR_SUBMIT, True),
+        (61, Phase.CONDOR_RM, True),
+        (86_400, Phase.CONDOR_COMPLETE, False),
+    ],
+)
+def test_statuses_older_than_a_minute_are_stale_while_the_cluster_is_there(
+    age_s: int | None, phase: Phase, expected: bool
+) -> None:
+    as_of = None if age_s is None else NOW - timedelta(seconds=age_s)
+    assert stale({"phase": phase, "status_as_of": as_of}, NOW) is expected
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize(
+    ("age", "fields", "is_told"),
+    [
+        (timedelta(minutes=11), {}, True),
+        (timedelta(minutes=9), {}, False),
+        (timedelta(days=1), {"asked_at": NOW}, False),
+        (timedelta(days=1), {"retry_at": NOW}, False),
+        (timedelta(days=1), {"ended_at": NOW}, False),
+    ],
+)
+def test_a_taskforce_that_no_tms_asks_for_is_told_of(
+    phase: Phase, age: timedelta, fields: dict[str, object], is_told: bool
+) -> None:
+    log = [{"timestamp": (NOW - age).timestamp()}]
+    said = stuck({"phase": phase, "schedd": "ap1", "stuck": "", "phase_change_log": log, **fields}, NOW)
+    offered = phase in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER)
+    assert said.startswith("the TMS of ap1 has not taken it up since 2026-11-2") == (is_told and offered)
+    assert bool(said) == (is_told and offered)
+
+
+def test_a_reason_that_was_noted_goes_before() -> None:
+    assert stuck({"phase": Phase.PENDING_STARTER, "stuck": "no room"}, NOW) == "no room"

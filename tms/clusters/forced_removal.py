@@ -1,0 +1,36 @@
+"""Remove for good what a removal has not removed: a job whose machine is dead keeps its cluster in the queue.
+
+HTCondor removes a running job by telling its machine, and asks a dead one until the job's lease is over. Nothing is
+lost by not waiting for that: the events of a dead pilot have gone back to their queues.
+"""
+
+import asyncio
+
+from runtime.telemetry import log
+from schemas.errors import Unavailable
+from tms.log.watch import Watch
+from tms.pools.interface import Pool
+
+#: How long a removal may take by itself. A pilot has 20 s to end what it runs.
+GRACE_S = 60
+_LOOK_S = 15.0
+
+
+class Forcer:
+    """The loop that forces removals."""
+
+    def __init__(self, *, pool: Pool, watch: Watch) -> None:
+        self._pool = pool
+        self._watch = watch
+
+    async def run(self) -> None:
+        """Look every few seconds, while there are clusters at all."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if not self._watch.followed():
+                continue
+            try:
+                if n_jobs := await self._pool.force_removals(GRACE_S):
+                    log.warning("jobs of dead machines were removed by force", n_jobs=n_jobs)
+            except Unavailable as error:
+                log.warning("removals cannot be forced yet", reason=error.reason)

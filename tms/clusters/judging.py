@@ -1,0 +1,77 @@
+"""Let what workers have found out hold for their whole taskforce: bad machines, or a task that fails on all of them."""
+
+import asyncio
+import time
+
+from runtime.telemetry import gauge, log
+from schemas.errors import Unavailable
+from schemas.ids import TaskforceUuid
+from tms.jobs.trials import Ruling, decide_ruling, needs_ruling
+from tms.log.statuses import Tally
+from tms.log.watch import Watch
+from tms.pools.interface import Pool
+
+INTERVAL_S = 5.0
+
+_all_bad = gauge("taskforces_all_bad", "Taskforces whose task fails on every worker.")
+
+
+class Judge:
+    """The loop that rules on every taskforce in which a worker was found bad."""
+
+    def __init__(self, pool: Pool, watch: Watch) -> None:
+        self._pool = pool
+        self._watch = watch
+        #: The rulings in force, as far as this process knows them. The pool keeps them over a restart of TMS.
+        self._rulings: dict[TaskforceUuid, Ruling] = {}
+        #: How many jobs had been made when the ruling was applied last: those that are made later have none.
+        self._n_made: dict[TaskforceUuid, int] = {}
+
+    async def run(self) -> None:
+        """Look now, and then every few seconds."""
+        while True:
+            try:
+                await self.look()
+            except Unavailable as error:
+                log.debug("bad workers cannot be looked at yet", reason=error.reason)
+            except Exception:  # noqa: BLE001 - the next look may go well, and statuses do not depend on it
+                log.error("looking at bad workers failed", exc_info=True)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def look(self) -> None:
+        """Rule once on each."""
+        tallies = self._watch.tallies()
+        # The pool forgets what has left it.
+        for uuid in self._rulings.keys() - tallies.keys():
+            del self._rulings[uuid]
+            self._n_made.pop(uuid, None)
+        for uuid, tally in tallies.items():
+            if tally.trials.condemned and tally.cluster_id is not None and tally.removed is None:
+                await self._rule(uuid, tally)
+        all_bad = {uuid for uuid, ruling in self._rulings.items() if ruling.charges_events}
+        _all_bad.set(len(all_bad))
+        self._watch.note_all_bad(all_bad)
+
+    async def _rule(self, uuid: TaskforceUuid, tally: Tally) -> None:
+        before = self._rulings.get(uuid)
+        if before is None:
+            # The one that an earlier TMS has seen to, as far as it matters.
+            before = self._rulings[uuid] = Ruling(charges_events=await self._pool.charges_events(uuid))
+        is_behind = before != Ruling() and self._n_made.get(uuid) != len(tally.jobs)
+        if not is_behind and not needs_ruling(tally.trials, before, time.time()):
+            return
+        machines = {one.machine for one in tally.trials.condemned.values()}
+        has_other = await self._pool.has_other_machine(uuid, machines)
+        ruling = decide_ruling(
+            tally.trials, tally.compound(), before=before, has_other_machine=has_other, now_s=time.time()
+        )
+        if ruling == before and not is_behind:
+            return
+        await self._pool.apply(uuid, ruling, succeeded=tally.trials.succeeded)
+        self._rulings[uuid], self._n_made[uuid] = ruling, len(tally.jobs)
+        log.info(
+            "workers were found bad",
+            taskforce_uuid=uuid,
+            charges_events=ruling.charges_events,
+            avoided=list(ruling.machines),
+        )

@@ -1,0 +1,123 @@
+"""Keep the pilots' tokens fresh, as long as their cluster is in the queue.
+
+A token lives for an hour, a taskforce for days. At half of each token's life MQS is asked for the next, which takes the
+old one's place in its file: HTCondor sends it to jobs that start later, running pilots fetch it
+(`pilot/events/token_renewal.py`). A taskforce that was stopped, or whose workflow is over, gets no more: its pilots'
+rights end with the last token.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from runtime.bus.service_bus import Bus
+from runtime.telemetry import counter, log
+from schemas.errors import Broken, EWMSError, Unavailable
+from schemas.ids import TaskforceUuid
+from schemas.requests import GrantAnswer, GrantQuery
+from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.turns import Turns
+from tms.files import Home, TaskforceFiles, write_private
+from tms.jobs.pilot_files import renewal_at, token_file
+from tms.log.watch import Watch
+from tms.reporter import Clock
+
+#: How long to wait after MQS, or the disk, has failed.
+_AGAIN_S = 5.0
+
+_renewed = counter("pilot_tokens_renewed_total", "Tokens of taskforces that were renewed.")
+
+
+class Renewal:
+    """The renewing loop; `Starter` tells it of every cluster that it reports."""
+
+    def __init__(self, *, home: Home, bus: Bus, watch: Watch, turns: Turns, ended: Ended, clock: Clock) -> None:
+        self._home = home
+        self._bus = bus
+        self._watch = watch
+        self._turns = turns
+        self._ended = ended
+        self._now = clock
+        self._due: dict[TaskforceUuid, datetime] = {}
+        self._changed = asyncio.Event()
+
+    async def load(self) -> None:
+        """Take up the taskforces that are followed."""
+        for uuid in self._watch.followed():
+            await self.follow(uuid)
+
+    async def follow(self, uuid: TaskforceUuid) -> None:
+        """Renew the token of `uuid` from now on, if it has one."""
+        if uuid in self._due:
+            return
+        kept = await asyncio.to_thread(self._home.taskforce(uuid).remembered)
+        try:
+            granted_at = datetime.fromisoformat(kept["token_granted_at"])
+            expires_at = datetime.fromisoformat(kept["token_expires_at"])
+        except (KeyError, TypeError, ValueError):
+            return
+        self._due[uuid] = renewal_at(granted_at, expires_at)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Renew what is due, until cancelled."""
+        while True:
+            pause_s = await self._pass()
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._changed.wait()
+
+    async def _pass(self) -> float | None:
+        """Renew what is due; return after how many seconds the next is."""
+        now = self._now()
+        for uuid in [uuid for uuid, due_at in self._due.items() if due_at <= now]:
+            try:
+                await self._renew(uuid)
+            except (Unavailable, OSError) as error:
+                # Only this one waits: a taskforce that keeps failing must not hold up the tokens of the others.
+                log.warning("token cannot be renewed yet", taskforce_uuid=uuid, reason=str(error))
+                self._due[uuid] = now + timedelta(seconds=_AGAIN_S)
+            except EWMSError as error:
+                log.warning("token is not renewed any more", taskforce_uuid=uuid, reason=error.reason)
+                del self._due[uuid]
+            except Exception:  # noqa: BLE001 - what is wrong with one taskforce must not end the tokens of all
+                log.error("renewing failed", taskforce_uuid=uuid, exc_info=True)
+                self._due[uuid] = now + timedelta(seconds=_AGAIN_S)
+        if not self._due:
+            return None
+        return max(0.0, (min(self._due.values()) - self._now()).total_seconds())
+
+    async def _renew(self, uuid: TaskforceUuid) -> None:
+        async with self._turns.of(uuid):
+            files = self._home.taskforce(uuid)
+            if uuid in self._ended or uuid not in self._watch.followed() or not files.token.exists():
+                del self._due[uuid]
+                return
+            kept = await asyncio.to_thread(files.remembered)
+            try:
+                query = GrantQuery.model_validate(kept.get("grant"))
+            except ValidationError as error:
+                raise Broken("what to ask MQS for was not kept") from error
+            granted_at = self._now()
+            grant = await self._bus.ask(query)
+            if not isinstance(grant, GrantAnswer):
+                raise Broken(f"asked for a grant, MQS answered {grant.kind}")
+            kept |= {"token_granted_at": granted_at.isoformat(), "token_expires_at": grant.expires_at.isoformat()}
+            await asyncio.to_thread(_write, files, kept, token_file(grant))
+            # The watch may have ended the taskforce, and its token, while MQS was asked.
+            if uuid not in self._watch.followed():
+                await asyncio.to_thread(files.token.unlink, missing_ok=True)
+                del self._due[uuid]
+                return
+            self._due[uuid] = renewal_at(granted_at, grant.expires_at)
+            _renewed.inc()
+            log.info("token renewed", taskforce_uuid=uuid, expires_at=grant.expires_at.isoformat())
+
+
+def _write(files: TaskforceFiles, kept: dict[str, object], token: bytes) -> None:
+    # The token first: if only that was written, it is renewed once more than needed.
+    write_private(files.token, token)
+    files.remember(kept)

@@ -1,0 +1,205 @@
+"""Submit the cluster of a taskforce, once, and say so; release it when WMS has recorded it.
+
+The schedd is asked first: a cluster that carries the taskforce's uuid is said again instead of being submitted twice.
+So is one that has come and gone, of which only the log tells. A crash at any place leads back here: the event that
+asked for the start is acknowledged last.
+"""
+
+import asyncio
+from typing import Any
+
+from runtime.bus.service_bus import Bus
+from runtime.failpoints import failpoint
+from runtime.telemetry import histogram, log
+from schemas.errors import Broken, Conflict, Rejected
+from schemas.events import (
+    TaskforceCompleted,
+    TaskforceRelease,
+    TaskforceRemoved,
+    TaskforceStart,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+)
+from schemas.ids import TaskforceUuid
+from schemas.requests import GrantAnswer, GrantQuery
+from tms.clusters.input_files import InputFiles
+from tms.clusters.renew import Renewal
+from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.turns import Turns
+from tms.errors import ClusterGone
+from tms.files import Home, TaskforceFiles, write_private
+from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file, token_file
+from tms.jobs.submit_description import PoolProfile, submission, submit_commands
+from tms.log.watch import Watch
+from tms.pools.interface import Cluster, Pool
+from tms.reporter import Voice
+
+_submit_s = histogram("submit_seconds", "From the order to start a taskforce to its cluster in the queue.")
+
+
+class Starter:
+    """Handles `TaskforceStart` and `TaskforceRelease`."""
+
+    def __init__(
+        self,
+        *,
+        schedd: str,
+        pool: Pool,
+        pool_profile: PoolProfile,
+        pilot_profile: PilotProfile,
+        input_files: InputFiles,
+        home: Home,
+        bus: Bus,
+        voice: Voice,
+        watch: Watch,
+        renewal: Renewal,
+        turns: Turns,
+        ended: Ended,
+    ) -> None:
+        self._schedd = schedd
+        self._pool = pool
+        self._pool_profile = pool_profile
+        self._pilot_profile = pilot_profile
+        self._input_files = input_files
+        self._home = home
+        self._bus = bus
+        self._voice = voice
+        self._watch = watch
+        self._renewal = renewal
+        self._turns = turns
+        self._ended = ended
+
+    async def start(self, order: TaskforceStart) -> None:
+        """Make sure that the taskforce has one cluster in the queue, and that WMS knows of it."""
+        uuid = order.taskforce_uuid
+        async with self._turns.of(uuid):
+            if uuid in self._ended:
+                await self._voice.say(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=None))
+                return
+            if await self._say_again(uuid):
+                return
+            failpoint("tms.start.found_none")
+            try:
+                with _submit_s.time():
+                    cluster = await self._submit(order)
+            except (Rejected, Conflict) as error:
+                log.warning("taskforce cannot be submitted", reason=error.reason)
+                await asyncio.to_thread(self._home.taskforce(uuid).remove_inputs)
+                text = f"{error.reason} ({error.hint})" if error.hint else error.reason
+                await self._voice.say(TaskforceSubmitFailed(taskforce_uuid=uuid, error=text))
+                return
+            await self.report(cluster)
+            failpoint("tms.start.reported")
+
+    async def release(self, order: TaskforceRelease) -> None:
+        """Let the jobs of a recorded cluster run. A release that is repeated does nothing."""
+        async with self._turns.of(order.taskforce_uuid):
+            try:
+                if await self._pool.release(order.taskforce_uuid, order.cluster_id):
+                    log.info("cluster released", cluster_id=order.cluster_id)
+            except ClusterGone:
+                if order.taskforce_uuid in self._watch.followed():
+                    # Its log will say so, or the sweep.
+                    raise
+                completed = TaskforceCompleted(
+                    taskforce_uuid=order.taskforce_uuid, cluster_id=order.cluster_id, completed_at=self._voice.now()
+                )
+                await self._voice.say(completed)
+
+    async def report(self, cluster: Cluster) -> None:
+        """Say that `cluster` is in the queue, and follow its log from then on."""
+        files = self._home.taskforce(cluster.taskforce_uuid)
+        kept = await asyncio.to_thread(files.remembered)
+        await self._voice.say(
+            TaskforceSubmitted(
+                taskforce_uuid=cluster.taskforce_uuid,
+                schedd=self._schedd,
+                cluster_id=cluster.cluster_id,
+                n_workers=cluster.n_workers,
+                submit_dict=kept.get("submit_dict", {}),
+                job_event_log_fpath=cluster.job_event_log,
+            )
+        )
+        if cluster.job_event_log == str(files.log):
+            first = cluster.cluster_id if kept.get("cluster_id") is None else kept["cluster_id"]
+            if first == cluster.cluster_id:
+                await self._watch.follow(
+                    cluster.taskforce_uuid, n_workers=cluster.n_workers, cluster_id=cluster.cluster_id
+                )
+                await self._renewal.follow(cluster.taskforce_uuid)
+
+    async def _say_again(self, uuid: TaskforceUuid) -> bool:
+        """Report what there is of `uuid`: clusters in the queue, or one whose log says that it was there."""
+        clusters = await self._pool.find(uuid)
+        for cluster in clusters:
+            await self.report(cluster)
+        if clusters:
+            return True
+        tally = await self._watch.tally(uuid)
+        if tally is None or tally.cluster_id is None:
+            return False
+        await self._watch.follow(uuid, say_again=True)
+        await self.report(
+            Cluster(
+                cluster_id=tally.cluster_id,
+                taskforce_uuid=uuid,
+                n_workers=tally.n_workers,
+                awaits_release=False,
+                job_event_log=str(self._home.taskforce(uuid).log),
+            )
+        )
+        return True
+
+    async def _submit(self, order: TaskforceStart) -> Cluster:
+        files = self._home.taskforce(order.taskforce_uuid)
+        await asyncio.to_thread(files.create)
+        input_files = await asyncio.to_thread(self._input_files.copied, order.pilot_config.input_files, files.inputs)
+        # Everything that can be wrong with the order is found out before a token exists for it.
+        cluster = submission(
+            order,
+            self._pool_profile,
+            directory=str(files.directory),
+            pilot_files=(str(files.task), str(files.token)),
+            input_files=input_files,
+        )
+        commands = submit_commands(cluster)
+        granted_at = self._voice.now()
+        grant = await self._grant(order)
+        environment = pilot_environment(order, grant, self._pilot_profile, token_source=str(files.token))
+        kept: dict[str, Any] = {
+            "n_workers": order.n_workers,
+            "submit_dict": commands,
+            # What to ask MQS for again when the token comes to its end.
+            "grant": _grant_query(order).model_dump(),
+            "token_granted_at": granted_at.isoformat(),
+            "token_expires_at": grant.expires_at.isoformat(),
+        }
+        await asyncio.to_thread(_write, files, kept, task_file(environment), token_file(grant))
+        submitted = await self._pool.submit(cluster)
+        failpoint("tms.start.submitted")
+        kept["cluster_id"] = submitted.cluster_id
+        await asyncio.to_thread(files.remember, kept)
+        log.info("cluster submitted", cluster_id=submitted.cluster_id, n_workers=submitted.n_workers)
+        return submitted
+
+    async def _grant(self, order: TaskforceStart) -> GrantAnswer:
+        answer = await self._bus.ask(_grant_query(order))
+        if not isinstance(answer, GrantAnswer):
+            raise Broken(f"asked for a grant, MQS answered {answer.kind}")
+        return answer
+
+
+def _grant_query(order: TaskforceStart) -> GrantQuery:
+    return GrantQuery(
+        workflow_id=order.workflow_id,
+        taskforce_uuid=order.taskforce_uuid,
+        inputs=order.task.input_queues,
+        outputs=order.task.output_queues,
+        n_workers=order.n_workers,
+    )
+
+
+def _write(files: TaskforceFiles, kept: dict[str, Any], task: bytes, token: bytes) -> None:
+    files.remember(kept)
+    write_private(files.task, task)
+    write_private(files.token, token)

@@ -1,0 +1,59 @@
+"""Remove the clusters of a taskforce, or one that nobody wants, and say so."""
+
+from runtime.failpoints import failpoint
+from runtime.telemetry import log
+from schemas.events import (
+    TaskforceCompleted,
+    TaskforceRemove,
+    TaskforceRemoved,
+    TaskforceRemoveFailed,
+    TaskforceStop,
+)
+from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.turns import Turns
+from tms.errors import RemoveRefused
+from tms.log.watch import Watch
+from tms.pools.interface import Pool
+from tms.reporter import Voice
+
+
+class Stopper:
+    """Handles `TaskforceStop` and `TaskforceRemove`."""
+
+    def __init__(self, *, pool: Pool, voice: Voice, watch: Watch, turns: Turns, ended: Ended) -> None:
+        self._pool = pool
+        self._voice = voice
+        self._watch = watch
+        self._turns = turns
+        self._ended = ended
+
+    async def stop(self, order: TaskforceStop) -> None:
+        """Remove whatever carries the taskforce's uuid, and see to it that nothing of it comes later."""
+        uuid = order.taskforce_uuid
+        async with self._turns.of(uuid):
+            self._ended.add(uuid)
+            try:
+                removed = await self._pool.remove(uuid)
+            except RemoveRefused as error:
+                log.warning("cluster cannot be removed", reason=error.reason)
+                await self._voice.say(TaskforceRemoveFailed(taskforce_uuid=uuid, error=error.reason))
+                return
+            failpoint("tms.stop.removed")
+            log.info("clusters removed", cluster_ids=removed)
+            known = order.cluster_id if order.cluster_id is not None else next(iter(removed), None)
+            tally = None if removed else await self._watch.tally(uuid)
+            if tally is not None:
+                # It had left before, perhaps long ago: what its log says is said (again).
+                known = tally.cluster_id if known is None else known
+                await self._watch.follow(uuid, say_again=True)
+                self._watch.vanished(uuid)
+            await self._voice.say(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=known))
+            if not removed and tally is None and known is not None:
+                completed = TaskforceCompleted(taskforce_uuid=uuid, cluster_id=known, completed_at=self._voice.now())
+                await self._voice.say(completed)
+
+    async def remove(self, order: TaskforceRemove) -> None:
+        """Remove one cluster; the taskforce may have another, which stays. Nobody waits for an answer."""
+        async with self._turns.of(order.taskforce_uuid):
+            removed = await self._pool.remove(order.taskforce_uuid, order.cluster_id)
+            log.info("unwanted cluster removed", cluster_ids=removed)

@@ -1,0 +1,100 @@
+"""Compare the schedd with what was said of it, every minute: whatever a lost message or a crash left is said again.
+
+paused and unanswered      said again; WMS releases or removes it
+of a stopped taskforce     removed
+not followed               its log is followed
+followed, not in queue     has left, though its log does not say so
+all of them, now and then  said again, so that WMS can have removed what it does not (any longer) want
+files of old taskforces    compressed, packed, removed (`file_retention.py`)
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from math import inf
+from time import monotonic
+
+from runtime.telemetry import gauge, log
+from schemas.errors import Unavailable
+from schemas.ids import TaskforceUuid
+from tms.clusters.start import Starter
+from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.turns import Turns
+from tms.log.watch import Watch
+from tms.pools.interface import Cluster, Pool
+from tms.worker_logs.file_retention import Keeper
+
+INTERVAL_S = 60.0
+#: Every so many sweeps all clusters are said again: an orphan is gone within five minutes (G6).
+SAY_ALL_EVERY = 4
+
+_clusters = gauge("clusters", "Clusters of taskforces in the queue.")
+
+
+class Sweep:
+    """The sweeping loop."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        starter: Starter,
+        watch: Watch,
+        turns: Turns,
+        ended: Ended,
+        keeper: Keeper,
+        tidy_interval_s: float,
+    ) -> None:
+        self._pool = pool
+        self._starter = starter
+        self._watch = watch
+        self._turns = turns
+        self._ended = ended
+        self._keeper = keeper
+        self._tidy_interval_s = tidy_interval_s
+        self._tidied_at_s = -inf
+        self._missing: set[TaskforceUuid] = set()
+        self._n_sweeps = 0
+
+    async def run(self) -> None:
+        """Sweep now, and then every minute."""
+        while True:
+            try:
+                await self.sweep()
+            except Unavailable as error:
+                log.warning("sweep put off", reason=error.reason)
+            except Exception:  # noqa: BLE001 - the next sweep may go well, and without any nothing heals
+                log.error("sweep failed", exc_info=True)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def sweep(self) -> None:
+        """Compare once."""
+        followed = self._watch.followed()
+        clusters = await self._pool.clusters()
+        _clusters.set(len(clusters))
+        say_all = self._n_sweeps % SAY_ALL_EVERY == 0
+        self._n_sweeps += 1
+        for cluster in clusters:
+            if cluster.awaits_release or say_all or cluster.taskforce_uuid not in followed:
+                await self._look_at(cluster)
+        self._notice_missing(followed, clusters)
+        if (time_s := monotonic()) - self._tidied_at_s >= self._tidy_interval_s:
+            self._tidied_at_s = time_s
+            busy = {cluster.taskforce_uuid for cluster in clusters} | set(self._watch.followed())
+            await asyncio.to_thread(self._keeper.tidy, busy, now=datetime.now(UTC))
+
+    async def _look_at(self, cluster: Cluster) -> None:
+        uuid = cluster.taskforce_uuid
+        async with self._turns.of(uuid):
+            if uuid in self._ended:
+                await self._pool.remove(uuid, cluster.cluster_id)
+            else:
+                await self._starter.report(cluster)
+
+    def _notice_missing(self, followed: dict[TaskforceUuid, int | None], clusters: list[Cluster]) -> None:
+        present = {cluster.cluster_id for cluster in clusters}
+        missing = {uuid for uuid, cluster_id in followed.items() if cluster_id and cluster_id not in present}
+        # The log's last word usually comes a moment after the cluster has left the queue: wait for the next sweep.
+        for uuid in missing & self._missing:
+            log.warning("cluster has left without a word in its log", taskforce_uuid=uuid, cluster_id=followed[uuid])
+            self._watch.vanished(uuid)
+        self._missing = missing - self._missing

@@ -1,0 +1,38 @@
+"""Find, every ten seconds, the taskforces whose jobs no slot can take, so that their users hear why nothing starts."""
+
+import asyncio
+
+from runtime.telemetry import gauge, log
+from schemas.errors import Unavailable
+from tms.log.watch import Watch
+from tms.pools.interface import Pool
+
+INTERVAL_S = 10.0
+
+_unmatched = gauge("taskforces_unmatched", "Taskforces whose waiting jobs no slot of the pool can take.")
+
+
+class Matching:
+    """The loop that asks the pool about every taskforce whose jobs wait while none of them runs."""
+
+    def __init__(self, pool: Pool, watch: Watch) -> None:
+        self._pool = pool
+        self._watch = watch
+
+    async def run(self) -> None:
+        """Look now, and then every ten seconds."""
+        while True:
+            try:
+                await self.look()
+            except Unavailable as error:
+                log.debug("slots cannot be compared with what waits", reason=error.reason)
+            except Exception:  # noqa: BLE001 - the next look may go well, and statuses do not depend on it
+                log.error("comparing slots with what waits failed", exc_info=True)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def look(self) -> None:
+        """Compare once."""
+        waiting = self._watch.waiting()
+        unmatched = await self._pool.unmatched(waiting) if waiting else {}
+        _unmatched.set(len(unmatched))
+        self._watch.note_unmatched(unmatched)

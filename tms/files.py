@@ -1,0 +1,182 @@
+"""The files of one TMS, all under its own directory.
+
+lock   epoch                       who works here; how often somebody began to
+taskforces/<uuid>/        0700
+    submission.json                what was submitted, for telling it again
+    ewms_pilot_task.json           travels with each job
+    ewms_pilot_token      0600     likewise; gone when the cluster is
+    inputs/                        the users' input files, copied; likewise
+    job.log   checkpoint           HTCondor's account, and how far we have read it
+    cluster-<id>/<proc>.out|.err   the workers' own output, where it was asked for
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+from asyncio import Future, get_running_loop
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.ids import TASKFORCE_UUID, TaskforceUuid
+from tms.jobs.pilot_files import TASK_FILE, TOKEN_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class TaskforceFiles:
+    """The files of one taskforce."""
+
+    directory: Path
+
+    @property
+    def log(self) -> Path:
+        """Return the job event log; HTCondor writes it."""
+        return self.directory / "job.log"
+
+    @property
+    def packed_log(self) -> Path:
+        """Return what the log becomes when nobody writes it any more."""
+        return self.directory / "job.log.gz"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Return the checkpoint of the log."""
+        return self.directory / "checkpoint"
+
+    @property
+    def task(self) -> Path:
+        """Return the pilots' task file."""
+        return self.directory / TASK_FILE
+
+    @property
+    def token(self) -> Path:
+        """Return the pilots' token file."""
+        return self.directory / TOKEN_FILE
+
+    @property
+    def inputs(self) -> Path:
+        """Return the directory of the users' input files."""
+        return self.directory / "inputs"
+
+    @property
+    def _submission(self) -> Path:
+        return self.directory / "submission.json"
+
+    def create(self) -> None:
+        """Make the directory, readable by its owner only."""
+        self.directory.parent.mkdir(mode=0o700, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def remember(self, submission: dict[str, Any]) -> None:
+        """Keep what `TaskforceSubmitted` says."""
+        write_private(self._submission, json.dumps(submission, indent=1).encode() + b"\n")
+
+    def remembered(self) -> dict[str, Any]:
+        """Return what was kept; empty if nothing was."""
+        try:
+            kept = json.loads(self._submission.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
+    def remove_inputs(self) -> None:
+        """Remove what only jobs need, once there will be no more jobs: the token, and what users sent along."""
+        self.token.unlink(missing_ok=True)
+        shutil.rmtree(self.inputs, ignore_errors=True)
+
+
+class Home:
+    """The directory of one TMS."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock_fd: int | None = None
+
+    def taskforce(self, uuid: TaskforceUuid) -> TaskforceFiles:
+        """Return the files of `uuid`, which need not exist. The id becomes a path, so its form is checked."""
+        if not TASKFORCE_UUID.fullmatch(uuid):
+            raise ValueError(f"not the id of a taskforce: {uuid!r}")
+        return TaskforceFiles(self.root / "taskforces" / uuid)
+
+    def taskforces(self) -> Iterator[tuple[TaskforceUuid, TaskforceFiles]]:
+        """Yield the taskforces that have files."""
+        for directory in sorted((self.root / "taskforces").glob("TF-*")):
+            if TASKFORCE_UUID.fullmatch(directory.name):
+                yield TaskforceUuid(directory.name), TaskforceFiles(directory)
+
+    def packed_taskforce(self, uuid: TaskforceUuid) -> Path:
+        """Return the archive that the files of `uuid` become; it need not exist."""
+        directory = self.taskforce(uuid).directory
+        return directory.with_name(f"{directory.name}.tar.gz")
+
+    def packed_taskforces(self) -> Iterator[Path]:
+        """Yield the archives that there are."""
+        yield from (self.root / "taskforces").glob("TF-*.tar.gz")
+
+    async def acquire(self) -> int:
+        """Wait until no other TMS works here, and return the new epoch: one more than any before.
+
+        The lock is the kernel's and ends with the process, however it ends.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock_fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await _flock(self._lock_fd)
+        return self.next_epoch()
+
+    def next_epoch(self) -> int:
+        """Return a number that is greater than any that was returned here before."""
+        file = self.root / "epoch"
+        try:
+            epoch = int(file.read_text()) + 1
+        except FileNotFoundError:
+            epoch = 1
+        write_private(file, f"{epoch}\n".encode())
+        return epoch
+
+    def release(self) -> None:
+        """Let another TMS work here."""
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace `path` by a file with `data` that only its owner can read: either the old or the new, whole."""
+    partial = path.with_name(f".{path.name}.new")
+    partial.unlink(missing_ok=True)
+    # The mode is there from the first moment: a chmod would come after somebody could have opened it.
+    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+    directory_fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory_fd)
+    finally:
+        os.close(directory_fd)
+
+
+async def _flock(fd: int) -> None:
+    """Wait for the lock. In a thread of its own, which no shutdown waits for: a second TMS may wait for days."""
+    loop = get_running_loop()
+    locked: Future[None] = loop.create_future()
+
+    def wait() -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        loop.call_soon_threadsafe(_settle, locked)
+
+    threading.Thread(target=wait, name="tms-lock", daemon=True).start()
+    await locked
+
+
+def _settle(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

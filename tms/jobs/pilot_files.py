@@ -1,0 +1,215 @@
+"""The two files that travel with each job: what the pilot is to do, and the token that lets it. (core)
+
+    ewms_pilot_task.json   {"environment": {"EWMS_PILOT_TASK_IMAGE": "…", …}}   nothing secret
+    ewms_pilot_token       one token for all queues of the taskforce            0600, nowhere else
+
+A submit description, an environment and a command line can be read by everybody on the pool, and HTCondor expands what
+it finds in them; a file is carried as it is. Source: contract 7.2 and 8.2, docs/reference/rights.md.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from schemas.events import TaskforceStart
+from schemas.pilot.names import OF_OPERATORS, PLATFORM, asked_platform
+from schemas.pilot.variables import PREFIX, full_name
+from schemas.requests import GrantAnswer
+from schemas.rules.sizes import parse_bytes
+from schemas.rules.worker_paths import (
+    EXTERNAL_DIRECTORIES,
+    directory_problem,
+    image_problem,
+    is_within,
+    split_directories,
+)
+from tms.errors import Unsubmittable
+
+TASK_FILE = "ewms_pilot_task.json"
+TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file
+
+_EXTERNAL_ROOTS = f"{PREFIX}EXTERNAL_ROOTS"
+_IMAGE_ROOTS = f"{PREFIX}IMAGE_ROOTS"
+_PROTECTED = f"{PREFIX}PROTECTED_DIRECTORIES"
+
+_OPERATORS_ONLY = frozenset(map(full_name, OF_OPERATORS))
+
+#: How the pilot splits the variables for which a list may be given; the rest are split at `;`.
+_SEPARATORS: Mapping[str, str] = {EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " "}
+
+#: Who sets one of these has said what a pilot does after an error.
+_STOPPING = ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME", "OKAY_ERRORS")
+
+#: A worker on which that many different events fail in a row is bad; a bad event fails alone (ruling 7).
+MAX_FAILURES_IN_A_ROW = 3
+#: How long it keeps its slot without taking events: one that leaves at once is the first to be free again.
+QUARANTINE_S = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotProfile:
+    """What the operator says of pilots: the container platforms a task may ask for, and variables for all of them."""
+
+    allowed_platforms: frozenset[str]
+    #: The platform of tasks that ask for none; empty: the pilot chooses.
+    platform: str = ""
+    apptainer: str = ""
+    #: Where the directories of the worker must lie that a task may ask to see; none named: it may see none.
+    external_roots: tuple[str, ...] = ()
+    #: Where images must lie that are files or directories; none named: anywhere but in the worker's system.
+    image_roots: tuple[str, ...] = ()
+    #: Directories of EWMS itself: no image, no task's directory and nothing that holds them.
+    protected_directories: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def pilot_environment(
+    order: TaskforceStart, grant: GrantAnswer, profile: PilotProfile, *, token_source: str
+) -> dict[str, str]:
+    """Return the variables of the pilots of `order`; running ones find a renewed token in the file `token_source`.
+
+    The user's go before the operator's, those before our defaults; what EWMS itself must say nobody overrides.
+
+    Raises:
+        Unsubmittable: the task asks for a container platform or a directory that is not allowed here, sets what only
+            an operator sets, or has NUL in a variable.
+    """
+    users = {name: _text(name, value) for name, value in order.pilot_config.environment.items()}
+    asked = asked_platform(order.task.task_image, users)
+    if asked and asked not in profile.allowed_platforms:
+        raise Unsubmittable(
+            f"pilot_config.environment: the container platform {asked[:50]!r} is not allowed here",
+            hint=f"allowed: {', '.join(sorted(profile.allowed_platforms))}",
+        )
+    for name in sorted(_OPERATORS_ONLY & users.keys()):
+        raise Unsubmittable(
+            f"pilot_config.environment: {name} is the operator's to set", hint="leave it out: the pool has its own"
+        )
+    _check_directories(users.get(EXTERNAL_DIRECTORIES, ""), profile)
+    _check_images(order, asked or profile.platform, profile)
+    chosen = _operators(profile) | users | ({PLATFORM: asked} if asked else {})
+    environment = _defaults(order, chosen) | chosen | _ours(order, grant, token_source)
+    for name, value in environment.items():
+        if "\0" in name or "\0" in value:
+            raise Unsubmittable(f"{name[:100]!r}: must not contain NUL")
+    return dict(sorted(environment.items()))
+
+
+def task_file(environment: Mapping[str, str]) -> bytes:
+    """Return the content of the task file."""
+    return json.dumps({"environment": environment}, indent=1).encode() + b"\n"
+
+
+def token_file(grant: GrantAnswer) -> bytes:
+    """Return the content of the token file."""
+    return grant.token.get_secret_value().encode()
+
+
+def renewal_at(granted_at: datetime, expires_at: datetime) -> datetime:
+    """Return when to ask for the next token: when half of this one's life is over."""
+    return granted_at + (expires_at - granted_at) / 2
+
+
+def _check_directories(asked: str, profile: PilotProfile) -> None:
+    """Refuse what the pilot would refuse for its name alone; what a name leads to only the worker knows."""
+    for path in split_directories(asked):
+        problem = directory_problem(path)
+        if not problem and not is_within(path, profile.external_roots):
+            opened = f"what lies in {', '.join(profile.external_roots)}" if profile.external_roots else "none is"
+            problem = f"is not open to tasks here; open: {opened} (EWMS_EXTERNAL_ROOTS)"
+        if problem:
+            rule, _, remedy = problem.partition("; ")
+            where = f"pilot_config.environment.{EXTERNAL_DIRECTORIES}"
+            raise Unsubmittable(f"{where}: the directory {path[:200]!r} {rule}", hint=remedy)
+
+
+def _check_images(order: TaskforceStart, platform: str, profile: PilotProfile) -> None:
+    """Refuse an image for its name alone. A bare process has none, whatever the field says."""
+    if platform == "none":
+        return
+    for field_name, image in (("task_image", order.task.task_image), ("init_image", order.task.init_image)):
+        problem = image_problem(image)
+        if not problem and image.startswith("/") and profile.image_roots and not is_within(image, profile.image_roots):
+            problem = f"lies outside of {', '.join(profile.image_roots)}; move it there (EWMS_IMAGE_ROOTS)"
+        if problem:
+            rule, _, remedy = problem.partition("; ")
+            raise Unsubmittable(f"{field_name}: the image {image[:200]!r} {rule}", hint=remedy)
+
+
+def _defaults(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return what we say where neither the user nor the operator has `chosen`."""
+    runtime_s = str(order.worker_config.max_worker_runtime)
+    defaults = {
+        f"{PREFIX}HTCHIRP": "True",
+        f"{PREFIX}HTCHIRP_DEST": "JOB_EVENT_LOG",
+        # A pilot leaves when it is told to, or when its worker's time is over: idle ones keep their place.
+        f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": runtime_s,
+        f"{PREFIX}TIMEOUT_QUEUE_INCOMING": runtime_s,
+    }
+    # A quarantine only makes sense for a pilot that stops at an error; who sets one, or says what is okay, has chosen.
+    if not any(f"{PREFIX}{name}" in chosen for name in _STOPPING):
+        defaults[f"{PREFIX}STOP_LISTENING_ON_TASK_ERROR"] = "False"
+        defaults[f"{PREFIX}MAX_FAILURES_IN_A_ROW"] = str(MAX_FAILURES_IN_A_ROW)
+        if chosen.get(f"{PREFIX}MAX_FAILURES_IN_A_ROW", "").strip() != "0":
+            defaults[f"{PREFIX}QUARANTINE_TIME"] = str(QUARANTINE_S)
+    # The first message is not to be waited for longer, or shorter, than a user who names the idle time expects.
+    if f"{PREFIX}TIMEOUT_QUEUE_INCOMING" in chosen:
+        del defaults[f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE"]
+    return defaults
+
+
+def _operators(profile: PilotProfile) -> dict[str, str]:
+    chosen = {
+        PLATFORM: profile.platform,
+        f"{PREFIX}APPTAINER": profile.apptainer,
+        _EXTERNAL_ROOTS: ",".join(profile.external_roots),
+        _IMAGE_ROOTS: ",".join(profile.image_roots),
+        _PROTECTED: ",".join(profile.protected_directories),
+    }
+    return {name: value for name, value in chosen.items() if value} | dict(profile.environment)
+
+
+def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[str, str]:
+    task = order.task
+    ours = {
+        f"{PREFIX}WORKFLOW_ID": order.workflow_id,
+        f"{PREFIX}TASK_ID": task.task_id,
+        f"{PREFIX}TASKFORCE_UUID": order.taskforce_uuid,
+        f"{PREFIX}TASK_IMAGE": task.task_image,
+        f"{PREFIX}TASK_ARGS": task.task_args,
+        f"{PREFIX}INIT_IMAGE": task.init_image,
+        f"{PREFIX}INIT_ARGS": task.init_args,
+        f"{PREFIX}TOKEN_FILE": TOKEN_FILE,
+        f"{PREFIX}TOKEN_SOURCE": token_source,
+        # Beside the token is where the workers' output is kept.
+        f"{PREFIX}LOG_DIRECTORY": str(PurePosixPath(token_source).parent)
+        if order.worker_config.do_transfer_worker_stdouterr
+        else "",
+        # From the start of its process on a pilot counts by itself: a job may start several times.
+        f"{PREFIX}MAX_WORKER_RUNTIME": str(order.worker_config.max_worker_runtime),
+        f"{PREFIX}WORKER_MEMORY": str(parse_bytes(order.worker_config.worker_memory)),
+    }
+    if task.task_env:
+        ours[f"{PREFIX}TASK_ENV_JSON"] = json.dumps(task.task_env)
+    if task.init_env:
+        ours[f"{PREFIX}INIT_ENV_JSON"] = json.dumps(task.init_env)
+    ours[f"{PREFIX}QUEUE_OUTGOING_WIRE"] = grant.wire.value
+    for direction, mqids in (("INCOMING", task.input_queues), ("OUTGOING", task.output_queues)):
+        ours |= {
+            f"{PREFIX}QUEUE_{direction}": ";".join(mqids),
+            f"{PREFIX}QUEUE_{direction}_BROKER_TYPE": ";".join([grant.broker_type] * len(mqids)),
+            f"{PREFIX}QUEUE_{direction}_BROKER_ADDRESS": ";".join([grant.broker_address] * len(mqids)),
+            # The token is in its file, and only there.
+            f"{PREFIX}QUEUE_{direction}_AUTH_TOKEN": "",
+        }
+        aliases = [grant.aliases.get(mqid, "") for mqid in mqids]
+        # The pilot splits them at `;`; without them it names its queues by their ids alone.
+        if all(alias and ";" not in alias for alias in aliases):
+            ours[f"{PREFIX}QUEUE_{direction}_ALIAS"] = ";".join(aliases)
+    return ours
+
+
+def _text(name: str, value: str | int | list[str]) -> str:
+    return _SEPARATORS.get(name, ";").join(value) if isinstance(value, list) else str(value)

@@ -1,0 +1,271 @@
+"""A taskforce becomes a submit description: typed fields first, submit commands only from those. (core)
+
+What a user wrote reaches a submit command in three places, each checked for it: the requirements
+(`schemas.rules.requirements`), the names of input files, and the pilot's tag. Images, arguments, environments and
+tokens travel in files instead (`pilot_files.py`). Every other value is a number, an id of a known form, or the
+operator's setting.
+
+The cluster is a paused factory: HTCondor takes it in one transaction, however many workers it has, and makes no job of
+it before the release. Source: HTCondor manual, "condor_submit", late materialization; contract 7.3.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from schemas.events import TaskforceStart
+from schemas.ids import TASKFORCE_UUID, TaskforceUuid
+from schemas.rules.requirements import BadRequirements, checked_requirements
+from schemas.rules.sizes import parse_bytes
+from schemas.rules.submitters import submitter_name
+from schemas.rules.worker_paths import input_file_problem
+from tms.errors import Unsubmittable
+from tms.jobs.pilot_files import TOKEN_FILE
+from tms.jobs.restarts import avoid_commands, avoid_requirement, exit_commands, vacate_command
+
+MIB = 1024 * 1024
+
+#: What no value of a submit description may contain: `$` starts an expansion, a line end another command.
+_ENDS_A_LINE = frozenset("\r\n\0")
+_FORBIDDEN = _ENDS_A_LINE | {"$"}
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+#: What a worker of a container pool must have, unless the operator says otherwise. Contract 7.3.
+CONTAINER_REQUIREMENTS = (
+    "ifThenElse(!isUndefined(HAS_SINGULARITY), HAS_SINGULARITY, HasSingularity)"
+    " && HAS_CVMFS_icecube_opensciencegrid_org && (HasUserNamespaces =?= true)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerPool:
+    """A pool whose jobs are containers: the pilot's image without its tag, and the sites to leave out."""
+
+    image: str
+    excluded_glidein_sites: tuple[str, ...] = ()
+    excluded_osg_sites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolProfile:
+    """What the operator says of the pool. `container` None: the pilot is a command that every worker has."""
+
+    pilot_command: tuple[str, ...]
+    pilot_files: tuple[str, ...] = ()
+    worker_path: str = "/usr/bin:/bin"
+    requirements: str = ""
+    container: ContainerPool | None = None
+    #: Idle jobs that HTCondor keeps ready of one cluster. Without the command a submit is no factory.
+    max_idle: int = 1000
+    #: A cluster that nobody removes ends by itself (G6): its age, and how long the pool may hold a job of it.
+    max_age_s: int = 14 * 24 * 3600
+    max_held_s: int = 3600
+    #: How long HTCondor looks for a job whose machine does not answer before it starts the job elsewhere.
+    lease_s: int = 300
+    #: HTCondor's accounting group for all jobs; empty: none. Within it each user is a separate submitter.
+    accounting_group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A cluster to be: what HTCondor, or the local pool, must know of it."""
+
+    taskforce_uuid: TaskforceUuid
+    n_workers: int
+    command: tuple[str, ...]
+    container_image: str
+    environment: Mapping[str, str]
+    input_files: tuple[str, ...]
+    #: Where the workers' stdout and stderr go; empty: nowhere. `<directory>/cluster-<id>/<proc>.out`
+    output_directory: str
+    job_event_log: str
+    requirements: str
+    n_cores: int
+    memory_bytes: int
+    disk_bytes: int
+    priority: int
+    max_idle: int
+    max_runtime_s: int
+    max_age_s: int
+    max_held_s: int
+    lease_s: int = 300
+    #: Whether its task has no input queue, and so runs once.
+    is_source: bool = False
+    #: The submitter at HTCondor, which compares priorities of one submitter's jobs only. Empty: the account of TMS.
+    submitter: str = ""
+    accounting_group: str = ""
+
+
+def submission(
+    order: TaskforceStart, pool: PoolProfile, *, directory: str, pilot_files: Sequence[str], input_files: Sequence[str]
+) -> Submission:
+    """Return the cluster of `order`, whose files are in `directory`.
+
+    `input_files` are the user's, already resolved and found under an allowed root.
+
+    Raises:
+        Unsubmittable: it asks for something that cannot be stated safely.
+    """
+    if not TASKFORCE_UUID.fullmatch(order.taskforce_uuid):
+        raise Unsubmittable("taskforce_uuid: not an id of a taskforce")
+    worker = order.worker_config
+    image = ""
+    if pool.container:
+        if not _TAG.fullmatch(order.pilot_config.tag):
+            raise Unsubmittable("pilot_config.tag: not a tag of an image")
+        image = f"{pool.container.image}:{order.pilot_config.tag}"
+    files = (*pilot_files, *pool.pilot_files, *input_files)
+    names = [PurePosixPath(checked_path(file)).name for file in files]
+    if len(set(names)) != len(names):
+        raise Unsubmittable("pilot_config.input_files: two files of one name would meet in the worker's directory")
+    return Submission(
+        taskforce_uuid=order.taskforce_uuid,
+        n_workers=order.n_workers,
+        command=() if pool.container else pool.pilot_command,
+        container_image=image,
+        environment={"PATH": pool.worker_path},
+        input_files=files,
+        output_directory=checked_path(directory) if worker.do_transfer_worker_stdouterr else "",
+        job_event_log=f"{checked_path(directory)}/job.log",
+        requirements=_requirements(pool, worker.condor_requirements),
+        n_cores=worker.n_cores,
+        memory_bytes=parse_bytes(worker.worker_memory),
+        disk_bytes=parse_bytes(worker.worker_disk),
+        priority=worker.priority,
+        max_idle=pool.max_idle,
+        max_runtime_s=worker.max_worker_runtime,
+        max_age_s=pool.max_age_s,
+        max_held_s=pool.max_held_s,
+        lease_s=pool.lease_s,
+        is_source=not order.task.input_queues,
+        submitter=submitter_name(order.owner),
+        accounting_group=pool.accounting_group,
+    )
+
+
+def submit_commands(cluster: Submission) -> dict[str, str | int]:
+    """Return `cluster` as the commands of a submit description, which stand for themselves: no macro is left open but
+    HTCondor's own `$(ProcId)` and `$(ClusterId)`.
+
+    Raises:
+        Unsubmittable: a value contains what would be more than a value.
+    """
+    plain: dict[str, str | int] = {
+        "log": cluster.job_event_log,
+        "transfer_input_files": ",".join(map(checked_path, cluster.input_files)),
+        # The token, wherever the pool's own settings leave file transfer in clear.
+        "encrypt_input_files": f"*{TOKEN_FILE}",
+        "should_transfer_files": "YES",
+        "request_cpus": cluster.n_cores,
+        "request_memory": printed_size(cluster.memory_bytes, "MB"),
+        "request_disk": printed_size(cluster.disk_bytes, "KB"),
+        "max_idle": cluster.max_idle,
+        "periodic_remove": _periodic_remove(cluster),
+        **exit_commands(is_source=cluster.is_source, max_runtime_s=cluster.max_runtime_s),
+        **vacate_command(cluster.max_runtime_s),
+        **avoid_commands(),
+        "job_lease_duration": cluster.lease_s,
+        "+JobMaterializePaused": 1,
+        "+WantIOProxy": "True",
+        "+EWMSTaskforceUUID": f'"{cluster.taskforce_uuid}"',
+    }
+    if cluster.submitter:
+        plain["accounting_group_user"] = cluster.submitter
+    if cluster.accounting_group:
+        plain["accounting_group"] = cluster.accounting_group
+    if cluster.container_image:
+        plain |= {
+            "universe": "container",
+            "container_image": cluster.container_image,
+            "transfer_container": "False",
+            "+should_transfer_container": '"no"',
+            "+FileSystemDomain": '"blah"',
+            "+OriginalTime": cluster.max_runtime_s,
+            "transfer_output_files": '""',
+            "when_to_transfer_output": "ON_EXIT_OR_EVICT",
+            "transfer_executable": "False",
+            "job_ad_information_attrs": "EWMSTaskforceUUID",
+        }
+    else:
+        plain |= {
+            "executable": cluster.command[0],
+            "arguments": quoted_words(cluster.command[1:]),
+            "environment": quoted_words(f"{name}={value}" for name, value in cluster.environment.items()),
+            "transfer_executable": "False",
+            "transfer_output_files": '""',
+            "when_to_transfer_output": "ON_EXIT",
+        }
+    for name, value in plain.items():
+        if isinstance(value, str) and not _FORBIDDEN.isdisjoint(value):
+            raise Unsubmittable(f"{name}: must be one line without '$'")
+    if not _ENDS_A_LINE.isdisjoint(cluster.requirements):
+        raise Unsubmittable("requirements: must be one line")
+    requirements = f"{cluster.requirements} && " if cluster.requirements else ""
+    # So HTCondor writes a `$` that starts nothing. Source: HTCondor manual, "Submit File Macros".
+    plain["requirements"] = requirements.replace("$", "$(DOLLAR)") + f"({avoid_requirement()})"
+    # The values in which HTCondor is to replace something, added when the others have been looked at.
+    plain["priority"] = priority_ramp(cluster.priority, cluster.n_workers)
+    if cluster.output_directory:
+        stem = f"{checked_path(cluster.output_directory)}/cluster-$(ClusterId)/$(ProcId)"
+        plain |= {"output": f"{stem}.out", "error": f"{stem}.err"}
+    return plain
+
+
+def priority_ramp(priority: int, n_workers: int) -> str:
+    """Return the job priority, which falls from `priority` to its half over the jobs of the cluster.
+
+    So several taskforces share a pool instead of the first having it to itself. Contract 7.3.
+    """
+    if n_workers <= 1 or priority <= 1:
+        return str(priority)
+    return f"{priority} - (($(ProcId) * {priority // 2}) / {n_workers - 1})"
+
+
+def printed_size(n_bytes: int, smallest: str) -> str:
+    """Return a size as HTCondor reads it (`512 MB`, in powers of 1024), rounded up to the unit `smallest`."""
+    units = ["KB", "MB", "GB", "TB"]
+    unit = units.index(smallest)
+    amount = -(-n_bytes // 1024 ** (unit + 1))
+    while amount % 1024 == 0 and unit < len(units) - 1:
+        amount, unit = amount // 1024, unit + 1
+    return f"{amount} {units[unit]}"
+
+
+def quoted_words(words: Iterable[str]) -> str:
+    """Return `words` in HTCondor's new syntax, in which each comes out as it went in."""
+    return '"' + " ".join("'" + w.replace("'", "''").replace('"', '""') + "'" for w in words) + '"'
+
+
+def _periodic_remove(cluster: Submission) -> str:
+    return (
+        f"(JobStatus == 5 && HoldReasonCode =!= 1 && time() - EnteredCurrentStatus > {cluster.max_held_s})"
+        f" || (time() - QDate > {cluster.max_age_s})"
+    )
+
+
+def _requirements(pool: PoolProfile, users: str) -> str:
+    parts = [pool.requirements] if pool.requirements else []
+    if pool.container:
+        parts += [f"GLIDEIN_Site =!= {_string(site)}" for site in pool.container.excluded_glidein_sites]
+        parts += [f"OSG_SITE_NAME =!= {_string(site)}" for site in pool.container.excluded_osg_sites]
+    if any("$" in part for part in parts):
+        raise Unsubmittable("requirements: the pool's own must be without '$'")
+    if users.strip():
+        try:
+            parts.append(checked_requirements(users))
+        except BadRequirements as error:
+            raise Unsubmittable(f"condor_requirements: {error}") from error
+    return " && ".join(f"({part})" for part in parts)
+
+
+def _string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def checked_path(path: str) -> str:
+    if problem := input_file_problem(path):
+        rule, remedy = problem.rsplit("; ", 1)
+        raise Unsubmittable(f"input files: {rule}", hint=remedy)
+    return path

@@ -1,0 +1,1 @@
+"""Job event logs: read them, fold them into statuses, report what changed."""

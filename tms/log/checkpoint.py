@@ -1,0 +1,104 @@
+r"""How far a job event log was read and what it had told, as the bytes of a file. (core)
+
+    EWMS-CHECKPOINT 1\n
+    {"inode": …, "offset": …, "head": [n, digest of the log's first n bytes], "crc": …, …}\n
+    two bytes a proc: all job statuses, then all pilots' words
+
+A checkpoint that cannot be read is the same as none: the log is read from its first byte.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from tms.jobs.trials import Condemned, Trials
+from tms.log.job_events import ClusterRemoved
+from tms.log.statuses import Tally
+
+_MAGIC = b"EWMS-CHECKPOINT 1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A place in a log (its inode, an offset in bytes, the digest of its beginning) and the tally up to there.
+
+    `is_over`: the broker has confirmed the event that says the cluster has left.
+    """
+
+    inode: int
+    offset: int
+    head: tuple[int, str]
+    n_corrupt: int
+    is_over: bool
+    tally: Tally
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """Return `checkpoint` as the bytes of its file."""
+    tally = checkpoint.tally
+    body = bytes(tally.jobs) + bytes(tally.pilots)
+    by_text: dict[str, list[int]] = {}
+    for proc, text in tally.errors.items():
+        by_text.setdefault(text, []).append(proc)
+    header = {
+        "inode": checkpoint.inode,
+        "offset": checkpoint.offset,
+        "head": checkpoint.head,
+        "crc": zlib.crc32(body),
+        "n_corrupt": checkpoint.n_corrupt,
+        "is_over": checkpoint.is_over,
+        "n_workers": tally.n_workers,
+        "cluster_id": tally.cluster_id,
+        "removed": tally.removed
+        and {"cluster_id": tally.removed.cluster_id, "at": tally.removed.at and tally.removed.at.isoformat()},
+        "statuses": tally.statuses,
+        "words": tally.words,
+        "errors": by_text,
+        "exits": list(tally.exits.items()),
+        "condemned": [[proc, one.machine, one.at_s] for proc, one in tally.trials.condemned.items()],
+        "succeeded": sorted(tally.trials.succeeded),
+    }
+    return b"%s%s\n%s" % (_MAGIC, json.dumps(header).encode(), body)
+
+
+def from_bytes(data: bytes) -> Checkpoint | None:
+    """Return the checkpoint that `data` holds, or `None` for what is not whole or not of this version."""
+    head, newline, body = data.removeprefix(_MAGIC).partition(b"\n")
+    if not data.startswith(_MAGIC) or not newline:
+        return None
+    try:
+        header = json.loads(head)
+        removed = header["removed"]
+        if len(body) % 2 or zlib.crc32(body) != header["crc"]:
+            return None
+        tally = Tally.restored(
+            n_workers=header["n_workers"],
+            jobs=body[: len(body) // 2],
+            pilots=body[len(body) // 2 :],
+            statuses=header["statuses"],
+            words=header["words"],
+            errors={proc: text for text, procs in header["errors"].items() for proc in procs},
+            exits=dict(header["exits"]),
+            cluster_id=header["cluster_id"],
+            removed=removed and ClusterRemoved(removed["cluster_id"], _instant(removed["at"])),
+            # A checkpoint of an older TMS has none.
+            trials=Trials(
+                {proc: Condemned(machine, at_s) for proc, machine, at_s in header.get("condemned", [])},
+                set(header.get("succeeded", [])),
+            ),
+        )
+        return Checkpoint(
+            inode=header["inode"],
+            offset=header["offset"],
+            head=(header["head"][0], header["head"][1]),
+            n_corrupt=header["n_corrupt"],
+            is_over=header["is_over"],
+            tally=tally,
+        )
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

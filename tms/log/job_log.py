@@ -1,0 +1,133 @@
+"""Follow one job event log from a checkpoint: read what is new, fold it, keep the place.
+
+All of it blocks on a disk, so callers run it in a thread; one log is read by one thread at a time.
+"""
+
+import hashlib
+import os
+
+from tms.files import TaskforceFiles, write_private
+from tms.log.checkpoint import Checkpoint, from_bytes, to_bytes
+from tms.log.job_events import parse
+from tms.log.statuses import Tally
+
+#: One read: large enough to be cheap, small enough that a hot log does not keep the others waiting.
+SLICE_BYTES = 4 * 1024 * 1024
+#: A record longer than that is none: the log is damaged, and reading goes on behind the next line.
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+#: So many bytes at the beginning of a log tell it from one that took its place (the inode may be the same).
+_HEAD_BYTES = 1024
+
+
+class JobLog:
+    """One job event log: the tally of what was read, and where the reading stands."""
+
+    def __init__(self, files: TaskforceFiles, *, n_workers: int, cluster_id: int | None) -> None:
+        self._files = files
+        self._n_workers = n_workers
+        self._cluster_id = cluster_id
+        self.tally = Tally(n_workers, cluster_id=cluster_id)
+        self.n_corrupt = 0
+        self.is_over = False
+        self.offset = 0
+        #: Whether the last read stopped before the end of the log.
+        self.is_behind = False
+        self._inode = 0
+        self._head = (0, "")
+        self._saved: tuple[int, int, bool] | None = None
+
+    def restore(self) -> bool:
+        """Take up the checkpoint, if there is one that reads; say so."""
+        try:
+            checkpoint = from_bytes(self._files.checkpoint.read_bytes())
+        except FileNotFoundError:
+            return False
+        if checkpoint is None:
+            return False
+        self.tally, self.n_corrupt, self.is_over = checkpoint.tally, checkpoint.n_corrupt, checkpoint.is_over
+        self.offset, self._inode, self._head = checkpoint.offset, checkpoint.inode, checkpoint.head
+        self._cluster_id = self.tally.cluster_id
+        self._n_workers = self.tally.n_workers
+        self._saved = (self._inode, self.offset, self.is_over)
+        return True
+
+    def expect(self, *, n_workers: int, cluster_id: int) -> None:
+        """Take in what the submit has said: events of other clusters are not ours."""
+        self._n_workers = self.tally.n_workers = n_workers
+        self._cluster_id = self.tally.cluster_id = cluster_id
+
+    def lag_bytes(self) -> int:
+        """Return how much of the log has not been read; negative if it is shorter than it was."""
+        try:
+            status = self._files.log.stat()
+        except FileNotFoundError:
+            return 0
+        return status.st_size - self.offset if status.st_ino == self._inode or not self._inode else -1
+
+    def read(self) -> bool:
+        """Read at most a slice; say whether the log had been replaced, so that the tally began anew."""
+        try:
+            fd = os.open(self._files.log, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            began_anew = self._is_another(fd)
+            if began_anew:
+                self._begin_anew()
+            self._inode = os.fstat(fd).st_ino
+            self._read_slice(fd)
+            if self._head[0] < min(_HEAD_BYTES, self.offset):
+                n_bytes = min(_HEAD_BYTES, self.offset)
+                self._head = (n_bytes, _digest(fd, n_bytes))
+            return began_anew
+        finally:
+            os.close(fd)
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is anything new in it."""
+        place = (self._inode, self.offset, self.is_over)
+        if place == self._saved:
+            return
+        checkpoint = Checkpoint(
+            inode=self._inode,
+            offset=self.offset,
+            head=self._head,
+            n_corrupt=self.n_corrupt,
+            is_over=self.is_over,
+            tally=self.tally,
+        )
+        write_private(self._files.checkpoint, to_bytes(checkpoint))
+        self._saved = place
+
+    def _read_slice(self, fd: int) -> None:
+        size = SLICE_BYTES
+        while True:
+            data = os.pread(fd, size, self.offset)
+            parsed = parse(data, cluster_id=self._cluster_id)
+            if parsed.n_bytes or len(data) < size or size >= MAX_RECORD_BYTES:
+                break
+            size *= 2
+        self.is_behind = len(data) == size
+        if not parsed.n_bytes and len(data) >= MAX_RECORD_BYTES:
+            self.offset += len(data)
+            self.n_corrupt += 1
+            return
+        self.tally.fold(parsed.events)
+        self._cluster_id = self.tally.cluster_id
+        self.n_corrupt += parsed.n_corrupt
+        self.offset += parsed.n_bytes
+
+    def _is_another(self, fd: int) -> bool:
+        status = os.fstat(fd)
+        if not self.offset:
+            return False
+        n_bytes, digest = self._head
+        return status.st_ino != self._inode or status.st_size < self.offset or _digest(fd, n_bytes) != digest
+
+    def _begin_anew(self) -> None:
+        self.tally = Tally(self._n_workers, cluster_id=self._cluster_id)
+        self.offset, self.n_corrupt, self._head = 0, 0, (0, "")
+
+
+def _digest(fd: int, n_bytes: int) -> str:
+    return hashlib.blake2b(os.pread(fd, n_bytes, 0), digest_size=16).hexdigest()

@@ -1,0 +1,103 @@
+"""What changed since the last report that the broker confirmed. (core)
+
+A snapshot is whole, so only the newest matters: a taskforce that changed a thousand times since the last report is
+reported once, and a report that was lost is made up for by the next. `(epoch, seq)` orders them across restarts. One
+that did not change is repeated now and then: its `as_of` tells who reads it that it is still true (G7).
+"""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
+
+from schemas.events import Snapshot, TaskforceStatuses
+from schemas.ids import TaskforceUuid
+from schemas.statuses import CompoundStatuses, TopTaskErrors
+from tms.log.statuses import Tally
+
+#: Snapshots in one event: a snapshot with ten long errors has some 10 kB, an event may have 4 MiB.
+MAX_SNAPSHOTS = 100
+#: How old the last word on a taskforce may be.
+REPEAT_AFTER = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class Reporting:
+    """The reports of one TMS: what was said last of each taskforce, and the number of the next snapshot."""
+
+    schedd: str
+    epoch: int
+    _seq: int = 0
+    _said: dict[TaskforceUuid, Snapshot] = field(default_factory=dict)
+
+    def due(
+        self,
+        tallies: Mapping[TaskforceUuid, Tally],
+        unmatched: Mapping[TaskforceUuid, str] = MappingProxyType({}),
+        all_bad: Set[TaskforceUuid] = frozenset(),
+        *,
+        as_of: datetime,
+    ) -> list[TaskforceStatuses]:
+        """Return the reports of those of `tallies` that differ from what was last confirmed, or were so long ago.
+
+        `unmatched` says why no slot can take the waiting jobs of a taskforce; `all_bad` are those whose task fails on
+        every worker.
+
+        Asking again without `confirmed` gives the same again, with higher numbers.
+        """
+        snapshots = []
+        for uuid, tally in tallies.items():
+            counted = _Counted(
+                tally.compound(), tally.top_errors(), _exit_codes(tally), unmatched.get(uuid, ""), uuid in all_bad
+            )
+            said = self._said.get(uuid)
+            if (
+                said is None
+                or (said.compound_statuses, said.top_task_errors, said.exit_codes, said.unmatched, said.all_bad)
+                != counted
+                or as_of - said.as_of >= REPEAT_AFTER
+            ):
+                snapshots.append(self._snapshot(uuid, counted, as_of))
+        return [
+            TaskforceStatuses(schedd=self.schedd, snapshots=snapshots[n : n + MAX_SNAPSHOTS])
+            for n in range(0, len(snapshots), MAX_SNAPSHOTS)
+        ]
+
+    def confirmed(self, report: TaskforceStatuses) -> None:
+        """Note that the broker has `report`."""
+        for snapshot in report.snapshots:
+            self._said[snapshot.taskforce_uuid] = snapshot
+
+    def forget(self, taskforces: Iterable[TaskforceUuid]) -> None:
+        """Drop what was said of `taskforces`, which are over or are to be reported anew."""
+        for uuid in taskforces:
+            self._said.pop(uuid, None)
+
+    def _snapshot(self, uuid: TaskforceUuid, counted: "_Counted", as_of: datetime) -> Snapshot:
+        self._seq += 1
+        return Snapshot(
+            taskforce_uuid=uuid,
+            epoch=self.epoch,
+            seq=self._seq,
+            as_of=as_of,
+            compound_statuses=counted.statuses,
+            top_task_errors=counted.errors,
+            exit_codes=counted.exit_codes,
+            unmatched=counted.unmatched,
+            all_bad=counted.all_bad,
+        )
+
+
+class _Counted(NamedTuple):
+    """What a snapshot says."""
+
+    statuses: CompoundStatuses
+    errors: TopTaskErrors
+    exit_codes: dict[str, int]
+    unmatched: str
+    all_bad: bool
+
+
+def _exit_codes(tally: Tally) -> dict[str, int]:
+    return {str(code): n for code, n in sorted(tally.exits.items())}

@@ -1,0 +1,266 @@
+"""Fold a cluster's job events into compound statuses, counted as they change. (core)
+
+Two voices share one job event log: HTCondor says where a job stands, and the pilot inside it chirps what it is doing.
+
+    {"RUNNING": {"Tasking": 41, "null": 3}, "HELD: Memory usage exceeds a memory limit": {"Tasking": 1}}
+
+A job is two bytes, the index of its status and that of its pilot's word, and the counts move with each event: a
+snapshot of 100 000 jobs costs its few statuses.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
+from tms.jobs.trials import Trials
+from tms.log.hold_reasons import hold_reason
+from tms.log.job_events import (
+    ClusterRemoved,
+    ClusterSubmitted,
+    EventType,
+    JobEnded,
+    JobEvent,
+    JobHeld,
+    JobMoved,
+    PilotChirped,
+)
+
+#: The status a job has after an event. A job whose shadow died, or that could not be reached again, goes back to the
+#: queue as an evicted one does; an unsuspended one goes on running. Source: HTCondor manual, "Job Event Log Codes".
+STATUS_AFTER: Mapping[EventType, JobStatus] = {
+    EventType.SUBMIT: JobStatus.IDLE,
+    EventType.EXECUTE: JobStatus.RUNNING,
+    EventType.JOB_EVICTED: JobStatus.IDLE,
+    EventType.SHADOW_EXCEPTION: JobStatus.IDLE,
+    EventType.JOB_RECONNECT_FAILED: JobStatus.IDLE,
+    EventType.JOB_ABORTED: JobStatus.REMOVED,
+    EventType.JOB_SUSPENDED: JobStatus.SUSPENDED,
+    EventType.JOB_UNSUSPENDED: JobStatus.RUNNING,
+    EventType.JOB_RELEASED: JobStatus.IDLE,
+}
+
+#: What an access point can hold, and more than any taskforce has; a ProcId above it is a broken record.
+MAX_PROCS = 1_000_000
+#: Texts a pilot may add to the table of a taskforce, and their length: a task's error text is a user's.
+MAX_WORDS = 100
+MAX_ERRORS = 1000
+MAX_ERROR_LENGTH = 1000
+MAX_HOLD_REASONS = 100
+
+TOP_ERRORS = 10
+OTHER = "(other)"
+
+#: The mark of a job that no event has named. Indexes into `Tally.statuses` and `Tally.words` follow it.
+_UNSEEN = 0
+#: A job that left its worker shows no pilot; but HTCondor logs the eviction just before the hold or the removal that
+#: caused it, and there the pilot's last word belongs. So the word stays in its byte, marked as silenced.
+_SILENCED = 0x80
+
+
+@dataclass(slots=True)
+class Tally:
+    """The jobs of one cluster as far as its log has told, and how many stand where.
+
+    Folding a log again from its first byte gives the same tally, however it is cut into batches.
+    """
+
+    n_workers: int
+    #: By ProcId: an index into `statuses`, and one into `words`.
+    jobs: bytearray = field(default_factory=bytearray)
+    pilots: bytearray = field(default_factory=bytearray)
+    statuses: list[str] = field(default_factory=lambda: ["", *map(str, JobStatus)])
+    words: list[str] = field(default_factory=lambda: [SILENT, *map(str, PilotStatus)])
+    #: ProcId -> its last error.
+    errors: dict[int, str] = field(default_factory=dict)
+    #: Exit code (minus a signal's number) -> how many jobs ended so.
+    exits: Counter[int] = field(default_factory=Counter)
+    cluster_id: int | None = None
+    removed: ClusterRemoved | None = None
+    #: Which workers were found bad, and whether one has succeeded.
+    trials: Trials = field(default_factory=Trials)
+    _counts: Counter[tuple[int, int]] = field(default_factory=Counter)
+    _n_errors: Counter[str] = field(default_factory=Counter)
+    _n_seen: int = 0
+
+    @classmethod
+    def restored(
+        cls,
+        *,
+        n_workers: int,
+        jobs: bytes,
+        pilots: bytes,
+        statuses: list[str],
+        words: list[str],
+        errors: Mapping[int, str],
+        exits: Mapping[int, int],
+        cluster_id: int | None,
+        removed: ClusterRemoved | None,
+        trials: Trials,
+    ) -> Self:
+        """Return the tally whose parts were kept in a checkpoint; the counts are made anew."""
+        tally = cls(
+            n_workers,
+            bytearray(jobs),
+            bytearray(pilots),
+            statuses,
+            words,
+            dict(errors),
+            Counter(exits),
+            cluster_id,
+            removed,
+            trials,
+        )
+        for proc, job in enumerate(tally.jobs):
+            if job != _UNSEEN:
+                tally._counts[job, _shown(tally.pilots[proc])] += 1
+                tally._n_seen += 1
+        tally._n_errors.update(tally.errors.values())
+        return tally
+
+    def fold(self, events: Iterable[JobEvent]) -> None:
+        """Take `events` in log order."""
+        # By class rather than by `match`, whose patterns are tried one after another: this runs once an event.
+        for event in events:
+            if isinstance(event, PilotChirped):
+                if event.attribute == "Status":
+                    self._chirped(event.proc, event.value)
+                elif event.attribute == "Error":
+                    self._failed(event.proc, event.value)
+                elif event.attribute == "TasksSuccess":
+                    self.trials.acquit(event.proc)
+                elif event.attribute == "BadMachine":
+                    self.trials.condemn(event.proc, event.value)
+            elif isinstance(event, JobMoved):
+                status = _INDEX_AFTER.get(event.type)
+                if status is not None:
+                    self._move(event.proc, status)
+            else:
+                self._take(event)
+
+    def _take(self, event: JobEvent) -> None:
+        match event:
+            case JobHeld(proc, code, subcode):
+                status = f"{JobStatus.HELD}: {hold_reason(code, subcode)}"
+                self._move(proc, _index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
+            case JobEnded(proc, exit_code):
+                if not self._has_ended(proc):
+                    self.exits[exit_code] += 1
+                self._move(proc, _INDEX[JobStatus.COMPLETED])
+            case ClusterSubmitted(cluster_id):
+                self.cluster_id = cluster_id
+            case ClusterRemoved():
+                self.removed = event
+
+    def compound(self) -> CompoundStatuses:
+        """Count the jobs by status, then by the pilot's word; those that were never made count too.
+
+        Late materialization makes procs as they are needed: until then they wait like idle ones, and when the cluster
+        leaves first they are removed with it.
+        """
+        statuses: CompoundStatuses = {}
+        for (job, pilot), n_jobs in self._counts.items():
+            if n_jobs:
+                statuses.setdefault(self.statuses[job], {})[self.words[pilot]] = n_jobs
+        if (n_unmade := self.n_workers - self._n_seen) > 0:
+            silent = statuses.setdefault(str(JobStatus.REMOVED if self.removed else JobStatus.IDLE), {})
+            silent[SILENT] = silent.get(SILENT, 0) + n_unmade
+        return statuses
+
+    def where(self) -> Iterator[tuple[int, str]]:
+        """Yield the jobs that an event has named, by ProcId, with the status of each."""
+        return ((proc, self.statuses[job]) for proc, job in enumerate(self.jobs) if job != _UNSEEN)
+
+    def top_errors(self) -> TopTaskErrors:
+        """Return the errors that most jobs said last, at most ten, the commonest first."""
+        return dict(self._n_errors.most_common(TOP_ERRORS))
+
+    def _has_ended(self, proc: int) -> bool:
+        return proc < len(self.jobs) and self.jobs[proc] in _ENDS
+
+    def _move(self, proc: int, status: int) -> None:
+        if not self._make_room(proc):
+            return
+        if status in _AFTER_NO_END and self._has_ended(proc):
+            # A job ends once: what was logged twice, or by whom came too late to stop it, is no second end.
+            return
+        before, pilot = self.jobs[proc], self.pilots[proc]
+        if status == _IDLE:
+            pilot = pilot | _SILENCED if before in _ON_A_WORKER else pilot if before == _IDLE else 0
+        elif status == _RUNNING and before != _SUSPENDED:
+            pilot = 0
+        else:
+            pilot &= ~_SILENCED
+        self._place(proc, status, pilot)
+
+    def _chirped(self, proc: int, word: str) -> None:
+        if not self._make_room(proc):
+            return
+        pilot = _index(self.words, word, limit=MAX_WORDS, other=OTHER)
+        # Only a running job can chirp, so a chirp places even a job whose earlier events were lost to a torn write;
+        # a chirp that was logged after its job had stopped moves nothing.
+        status = self.jobs[proc] if self.jobs[proc] != _UNSEEN else _RUNNING
+        self._place(proc, status, pilot | _SILENCED if status == _IDLE else pilot)
+
+    def _failed(self, proc: int, text: str) -> None:
+        if proc >= MAX_PROCS:
+            return
+        if (before := self.errors.pop(proc, None)) is not None:
+            self._n_errors[before] -= 1
+            if not self._n_errors[before]:
+                del self._n_errors[before]
+        text = text[:MAX_ERROR_LENGTH]
+        if not text:
+            return
+        if text not in self._n_errors and len(self._n_errors) >= MAX_ERRORS:
+            text = OTHER
+        self.errors[proc] = text
+        self._n_errors[text] += 1
+
+    def _make_room(self, proc: int) -> bool:
+        if proc >= len(self.jobs):
+            if proc >= MAX_PROCS:
+                return False
+            missing = bytes(proc + 1 - len(self.jobs))
+            self.jobs += missing
+            self.pilots += missing
+        return True
+
+    def _place(self, proc: int, status: int, pilot: int) -> None:
+        before, said = self.jobs[proc], self.pilots[proc]
+        if before == status and said == pilot:
+            return
+        if before == _UNSEEN:
+            self._n_seen += 1
+        else:
+            self._counts[before, 0 if said & _SILENCED else said] -= 1
+        self.jobs[proc], self.pilots[proc] = status, pilot
+        self._counts[status, 0 if pilot & _SILENCED else pilot] += 1
+
+
+#: Where `Tally.statuses` begins: the unseen mark, then HTCondor's own.
+_INDEX: Mapping[JobStatus, int] = {status: n for n, status in enumerate(JobStatus, start=1)}
+_INDEX_AFTER: Mapping[EventType, int] = {event: _INDEX[status] for event, status in STATUS_AFTER.items()}
+_IDLE, _RUNNING, _SUSPENDED = _INDEX[JobStatus.IDLE], _INDEX[JobStatus.RUNNING], _INDEX[JobStatus.SUSPENDED]
+_ON_A_WORKER = (_RUNNING, _SUSPENDED)
+_ENDS = (_INDEX[JobStatus.COMPLETED], _INDEX[JobStatus.REMOVED])
+#: Where a job that has ended does not go: it only runs again, or is held for how it ended.
+_AFTER_NO_END = (_IDLE, *_ENDS)
+
+
+def _shown(pilot: int) -> int:
+    return 0 if pilot & _SILENCED else pilot
+
+
+def _index(table: list[str], word: str, *, limit: int, other: str) -> int:
+    """Return the place of `word` in `table`, which it is added to unless the table is full of words already."""
+    try:
+        return table.index(word)
+    except ValueError:
+        pass
+    if len(table) >= limit:
+        word = other
+    if word not in table:
+        table.append(word)
+    return table.index(word)

@@ -1,0 +1,308 @@
+"""Follow the job event logs of all taskforces; say what changed, and when a cluster has left.
+
+A taskforce is over when the broker has confirmed the event that says so, and only then does its checkpoint say it:
+after a crash in between it is said again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Set
+from contextlib import suppress
+from datetime import UTC
+from pathlib import Path
+from time import monotonic
+
+from runtime.failpoints import failpoint
+from runtime.telemetry import counter, gauge, log
+from schemas.errors import Unavailable
+from schemas.events import TaskforceCompleted
+from schemas.ids import TaskforceUuid
+from schemas.statuses import JobStatus
+from tms.files import Home
+from tms.log.inotify import DirectoryWatch
+from tms.log.job_log import JobLog
+from tms.log.status_changes import REPEAT_AFTER, Reporting
+from tms.log.statuses import Tally
+from tms.reporter import Voice
+
+#: A taskforce that changes is reported at most that often; the first change after a quiet time at once.
+REPORT_INTERVAL_S = 1.0
+#: How often the sizes of logs are looked at, for filesystems (NFS) on which the kernel tells no changes.
+LOOK_INTERVAL_S = 2.0
+#: Checkpoints save re-reading after a restart, nothing else, so a busy log's may be a little old.
+SAVE_INTERVAL_S = 5.0
+
+_bytes_read = counter("job_event_log_bytes_total", "Bytes of job event logs that were read.")
+_corrupt = counter("job_event_log_corrupt_records_total", "Records of job event logs that could not be read.")
+_followed = gauge("job_event_logs_followed", "Job event logs of clusters that have not left.")
+_lag = gauge("job_event_log_lag_bytes", "Bytes of job event logs that were written and not yet read.")
+
+
+class Watch:
+    """The followed logs by taskforce. `run` is the loop; the other methods may be called beside it."""
+
+    def __init__(self, home: Home, voice: Voice, *, schedd: str, epoch: int) -> None:
+        self._home = home
+        self._voice = voice
+        self._reporting = Reporting(schedd, epoch)
+        self._logs: dict[TaskforceUuid, JobLog] = {}
+        self._changed: set[TaskforceUuid] = set()
+        #: Taskforces whose clusters the schedd no longer has, though no log says so.
+        self._vanished: set[TaskforceUuid] = set()
+        #: The one whose end is being said, and those whose end somebody wants to hear once more meanwhile.
+        self._completing: TaskforceUuid | None = None
+        self._again: set[TaskforceUuid] = set()
+        #: Why no slot can take the jobs that wait, by taskforce.
+        self._unmatched: Mapping[TaskforceUuid, str] = {}
+        #: The taskforces whose task fails on every worker.
+        self._all_bad: Set[TaskforceUuid] = frozenset()
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._saved_at = 0.0
+        self._repeated_at = 0.0
+        self._directories = DirectoryWatch("job.log", self._on_changed)
+
+    def followed(self) -> dict[TaskforceUuid, int | None]:
+        """Return the taskforces that are not over, with their clusters as far as they are known."""
+        return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
+
+    def waiting(self) -> list[TaskforceUuid]:
+        """Return the taskforces whose jobs wait for a slot while none of them runs."""
+        return [uuid for uuid, joblog in self._logs.items() if _only_waits(joblog.tally)]
+
+    def note_unmatched(self, unmatched: Mapping[TaskforceUuid, str]) -> None:
+        """Report from now on why no slot can take the jobs of just these taskforces."""
+        before, self._unmatched = self._unmatched, unmatched
+        self._touch({u for u in before.keys() | unmatched.keys() if before.get(u) != unmatched.get(u)})
+
+    def tallies(self) -> dict[TaskforceUuid, Tally]:
+        """Return what the followed logs have told, by taskforce."""
+        return {uuid: joblog.tally for uuid, joblog in self._logs.items()}
+
+    def note_all_bad(self, all_bad: Set[TaskforceUuid]) -> None:
+        """Report from now on that the task of just these taskforces fails on every worker."""
+        before, self._all_bad = self._all_bad, all_bad
+        self._touch(set(before ^ all_bad))
+
+    async def load(self) -> None:
+        """Follow every taskforce that has a log and is not over."""
+        for uuid, files in list(self._home.taskforces()):
+            if files.log.exists():
+                await self.follow(uuid)
+
+    async def tally(self, uuid: TaskforceUuid) -> Tally | None:
+        """Return what the log of `uuid` tells; `None` if there is no log, or no cluster in it."""
+        joblog = self._logs.get(uuid)
+        if joblog is None:
+            joblog = await asyncio.to_thread(self._opened, uuid)
+        return joblog.tally if joblog.tally.cluster_id is not None else None
+
+    async def follow(
+        self,
+        uuid: TaskforceUuid,
+        *,
+        n_workers: int | None = None,
+        cluster_id: int | None = None,
+        say_again: bool = False,
+    ) -> None:
+        """Follow the log of `uuid`, unless the taskforce is over.
+
+        `say_again`: even if it is over, say once more that it is.
+        """
+        joblog = self._logs.get(uuid)
+        if say_again and uuid == self._completing:
+            self._again.add(uuid)
+        if joblog is None:
+            joblog = await asyncio.to_thread(self._opened, uuid)
+            if joblog.is_over and not say_again:
+                return
+            # A cluster may be in the queue whose files are lost: HTCondor goes on writing its log if it finds a place.
+            await asyncio.to_thread(self._home.taskforce(uuid).create)
+            joblog.is_over = False
+            # Two may have opened it at once; the first stays.
+            joblog = self._logs.setdefault(uuid, joblog)
+            _followed.set(len(self._logs))
+            if not self._directories.add(self._home.taskforce(uuid).directory):
+                log.warning("no inotify; looking at sizes instead", taskforce_uuid=uuid)
+        if n_workers is not None and cluster_id is not None:
+            joblog.expect(n_workers=n_workers, cluster_id=cluster_id)
+        self._touch({uuid})
+
+    def vanished(self, uuid: TaskforceUuid) -> None:
+        """Take the schedd's word that the cluster of `uuid` has left, which its log does not say."""
+        self._vanished.add(uuid)
+        self._touch({uuid})
+
+    async def run(self) -> None:
+        """Read, report and save, until `stop`."""
+        loop = asyncio.get_running_loop()
+        n_failures = 0
+        while not self._stopping.is_set():
+            await _or_timeout(self._wake.wait(), LOOK_INTERVAL_S)
+            began_at = loop.time()
+            try:
+                await self._pass()
+                n_failures = 0
+            except Unavailable as error:
+                # What could not be said stays marked as changed; the newest state is said once the broker is back.
+                n_failures += 1
+                log.warning("statuses cannot be reported", reason=error.reason)
+            except Exception:  # noqa: BLE001 - a full disk, or a defect met in one log, must not end the watch of all
+                n_failures += 1
+                log.error("watching failed", exc_info=True)
+            pause_s = REPORT_INTERVAL_S * min(2**n_failures, 15) - (loop.time() - began_at)
+            await _or_timeout(self._stopping.wait(), pause_s)
+        with suppress(Unavailable):
+            await self._pass()
+        await asyncio.to_thread(self._save, list(self._logs.values()))
+
+    def stop(self) -> None:
+        """Let `run` say the last, keep its places and return. To cancel it would leave a thread reading."""
+        self._stopping.set()
+        self._wake.set()
+        self._directories.close()
+
+    async def _pass(self) -> None:
+        self._wake.clear()
+        grown = await asyncio.to_thread(self._grown)
+        changed, self._changed = self._changed | grown, set()
+        now = asyncio.get_running_loop().time()
+        if now - self._repeated_at >= REPEAT_AFTER.total_seconds():
+            self._repeated_at = now
+            changed |= self._logs.keys()
+        try:
+            behind = await asyncio.to_thread(self._read, changed)
+            failpoint("tms.watch.read")
+            await self._report(changed)
+            failpoint("tms.watch.reported")
+            await self._complete(changed - behind)
+        except BaseException:
+            self._touch(changed)
+            raise
+        if behind:
+            self._touch(behind)
+        await self._save_sometimes()
+
+    async def _report(self, changed: Iterable[TaskforceUuid]) -> None:
+        joblogs = {uuid: self._logs[uuid] for uuid in changed if uuid in self._logs}
+        tallies = {uuid: joblog.tally for uuid, joblog in joblogs.items() if joblog.tally.cluster_id is not None}
+        for report in self._reporting.due(tallies, self._unmatched, self._all_bad, as_of=self._voice.now()):
+            await self._voice.say(report)
+            self._reporting.confirmed(report)
+
+    async def _complete(self, changed: Iterable[TaskforceUuid]) -> None:
+        for uuid in changed:
+            joblog = self._logs.get(uuid)
+            if joblog is None or joblog.tally.cluster_id is None:
+                continue
+            removed = joblog.tally.removed
+            if removed is None and uuid not in self._vanished:
+                continue
+            # A time without a zone is that of this machine, which is the access point.
+            completed_at = removed.at.astimezone(UTC) if removed and removed.at else self._voice.now()
+            completed = TaskforceCompleted(
+                taskforce_uuid=uuid, cluster_id=joblog.tally.cluster_id, completed_at=completed_at
+            )
+            self._completing = uuid
+            try:
+                await self._end(completed, joblog)
+            finally:
+                self._completing = None
+
+    async def _end(self, completed: TaskforceCompleted, joblog: JobLog) -> None:
+        """Say that a cluster has left, keep that it was said, and follow its log no longer."""
+        uuid = completed.taskforce_uuid
+        await self._voice.say(completed)
+        failpoint("tms.watch.completed")
+        exit_codes = dict(joblog.tally.exits)
+        log.info("cluster has left", taskforce_uuid=uuid, cluster_id=completed.cluster_id, exit_codes=exit_codes)
+        joblog.is_over = True
+        await asyncio.to_thread(self._close, uuid, joblog)
+        if uuid in self._again:
+            self._again.discard(uuid)
+            joblog.is_over = False
+            self._touch({uuid})
+        else:
+            self._forget(uuid)
+
+    async def _save_sometimes(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._saved_at >= SAVE_INTERVAL_S:
+            self._saved_at = now
+            await asyncio.to_thread(self._save, list(self._logs.values()))
+
+    def _opened(self, uuid: TaskforceUuid) -> JobLog:
+        files = self._home.taskforce(uuid)
+        kept = files.remembered()
+        joblog = JobLog(files, n_workers=int(kept.get("n_workers") or 0), cluster_id=kept.get("cluster_id"))
+        joblog.restore()
+        joblog.read()
+        return joblog
+
+    def _read(self, changed: Iterable[TaskforceUuid]) -> set[TaskforceUuid]:
+        """Read the changed logs in turns, a slice each, for one interval at most; return those not at their end."""
+        behind = {uuid for uuid in changed if uuid in self._logs}
+        until = monotonic() + REPORT_INTERVAL_S
+        while behind and monotonic() < until:
+            for uuid in list(behind):
+                joblog = self._logs[uuid]
+                offset, n_corrupt = joblog.offset, joblog.n_corrupt
+                try:
+                    is_another = joblog.read()
+                except OSError as error:
+                    # The others are to be read all the same; this one is looked at again in the next pass.
+                    log.error("job event log cannot be read", taskforce_uuid=uuid, error=str(error))
+                    behind.discard(uuid)
+                    continue
+                if is_another:
+                    log.warning("job event log was replaced; read from its beginning", taskforce_uuid=uuid)
+                    self._reporting.epoch = self._home.next_epoch()
+                    offset, n_corrupt = 0, 0
+                _bytes_read.inc(joblog.offset - offset)
+                if joblog.n_corrupt > n_corrupt:
+                    _corrupt.inc(joblog.n_corrupt - n_corrupt)
+                    log.warning("unreadable records in a job event log", taskforce_uuid=uuid, n=joblog.n_corrupt)
+                if not joblog.is_behind:
+                    behind.discard(uuid)
+        return behind
+
+    def _grown(self) -> set[TaskforceUuid]:
+        lags = {uuid: joblog.lag_bytes() for uuid, joblog in list(self._logs.items())}
+        _lag.set(sum(lag for lag in lags.values() if lag > 0))
+        return {uuid for uuid, lag in lags.items() if lag}
+
+    def _save(self, joblogs: Iterable[JobLog]) -> None:
+        for joblog in joblogs:
+            try:
+                joblog.save()
+            except OSError as error:
+                # The older one is still there: after a restart more would be read again, and nothing lost.
+                log.error("checkpoint cannot be written", error=str(error))
+
+    def _close(self, uuid: TaskforceUuid, joblog: JobLog) -> None:
+        joblog.save()
+        self._home.taskforce(uuid).remove_inputs()
+
+    def _forget(self, uuid: TaskforceUuid) -> None:
+        del self._logs[uuid]
+        self._vanished.discard(uuid)
+        self._reporting.forget([uuid])
+        self._directories.remove(self._home.taskforce(uuid).directory)
+        _followed.set(len(self._logs))
+
+    def _on_changed(self, directories: set[Path]) -> None:
+        self._touch({TaskforceUuid(directory.name) for directory in directories})
+
+    def _touch(self, changed: set[TaskforceUuid]) -> None:
+        self._changed |= changed
+        self._wake.set()
+
+
+def _only_waits(tally: Tally) -> bool:
+    statuses = tally.compound()
+    return tally.cluster_id is not None and JobStatus.IDLE in statuses and JobStatus.RUNNING not in statuses
+
+
+async def _or_timeout(awaitable: Awaitable[object], seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, seconds)):
+            await awaitable

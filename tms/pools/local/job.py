@@ -1,0 +1,247 @@
+"""One job of the local pool: a pilot as a child process, its directory, its chirps, and the end of all it started.
+
+The pilot dies with TMS (`setpriv --pdeathsig`), so that no pilot is left that nobody knows of. Where TMS has accounts
+to give, the pilot runs as one of those; where it has words that give a pilot a view of its own, in that. In both the
+pilot finds a renewed token in its directory: it cannot read TMS's files.
+"""
+
+import asyncio
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.pilot.charges import LOCAL_CHARGES
+from schemas.pilot.variables import PREFIX
+from tms.jobs.pilot_files import TOKEN_FILE
+from tms.pools.local.token_delivery import keep_token_new
+
+#: The pilot finds the pipe for its chirps by this variable.
+CHIRP_FD = "EWMS_PILOT_HTCHIRP_FD"
+#: By this variable a process is known as a job's, even when its parents have died. HTCondor does the same.
+_MARK = "_EWMS_LOCAL_JOB"
+_MAX_CHIRP_BYTES = 64 * 1024
+#: How long chirps are read after the pilot has ended: something that it left behind may hold the pipe open.
+_LAST_CHIRPS_S = 1.0
+#: By this variable a pilot would be led to TMS's own file of the token.
+_TOKEN_SOURCE = f"{PREFIX}TOKEN_SOURCE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to run. `output` None: what the pilot prints is dropped."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    input_files: tuple[str, ...]
+    directory: Path
+    output: Path | None
+    max_runtime_s: float
+    grace_s: float
+    #: The user and group that the pilot runs as; `None`: as TMS does.
+    account: int | None = None
+    #: Whether the pilot charges each failure against its event.
+    charges_events: bool = False
+    #: Words before the command: with any, the pilot sees of TMS's files its own directory alone.
+    holder: tuple[str, ...] = ()
+
+    @property
+    def sees_tms(self) -> bool:
+        """Whether the pilot can read TMS's files."""
+        return self.account is None and not self.holder
+
+
+class MaxRuntimeReached(Exception):
+    """The job ran longer than it may, and was ended."""
+
+
+async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str], None]) -> int:
+    """Run `job`; return its exit code, or minus the number of the signal that ended it.
+
+    Cancelled, it ends the pilot: SIGTERM, and SIGKILL to the whole tree after the grace time. Whatever happens, nothing
+    that the pilot started is alive afterwards, and its directory is gone.
+
+    Raises:
+        OSError: the command cannot be started.
+        MaxRuntimeReached: its time was over.
+    """
+    try:
+        await asyncio.to_thread(_prepare, job)
+        process, chirps = await _spawn(job, chirped)
+        try:
+            # In here, so that the pilot does not outlive what fails in it.
+            started()
+            async with _keep_token_new(job), asyncio.timeout(job.max_runtime_s):
+                return await process.wait()
+        except TimeoutError as error:
+            raise MaxRuntimeReached from error
+        finally:
+            await asyncio.shield(asyncio.ensure_future(_end(process, job, chirps)))
+    finally:
+        await asyncio.to_thread(shutil.rmtree, job.directory, ignore_errors=True)
+
+
+def _prepare(job: Job) -> None:
+    if shutil.which(job.command[0], path=job.environment.get("PATH")) is None:
+        # `setpriv` would start, and fail in its own words.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), job.command[0])
+    job.directory.mkdir(mode=0o700, parents=True)
+    for file in map(Path, job.input_files):
+        if file.is_dir():
+            shutil.copytree(file, job.directory / file.name)
+        else:
+            # With its mode: the token is its owner's only, here too.
+            shutil.copy2(file, job.directory / file.name)
+    if job.account is not None:
+        for path in (job.directory, *job.directory.rglob("*")):
+            os.chown(path, job.account, job.account, follow_symlinks=False)
+    if job.output:
+        job.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subprocess.Process, "asyncio.Task[None]"]:
+    read_fd, write_fd = os.pipe()
+    stdout, stderr = _outputs(job)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *_holder(job.account),
+            *job.holder,
+            *job.command,
+            cwd=job.directory,
+            env={
+                "HOME": str(job.directory),
+                "TMPDIR": str(job.directory),
+                **job.environment,
+                CHIRP_FD: str(write_fd),
+                _MARK: job.name,
+                **({LOCAL_CHARGES: "1"} if job.charges_events else {}),
+                **({} if job.sees_tms else {_TOKEN_SOURCE: ""}),
+            },
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=(write_fd,),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(read_fd)
+        raise
+    finally:
+        os.close(write_fd)
+        for fd in {stdout, stderr} - {asyncio.subprocess.DEVNULL}:
+            os.close(fd)
+    return process, asyncio.create_task(_listen(read_fd, chirped))
+
+
+def _holder(account: int | None) -> list[str]:
+    """Return the words before the pilot's command: it dies with TMS, and runs as `account`."""
+    setpriv = shutil.which("setpriv")
+    if account is None:
+        return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    if setpriv is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "setpriv")
+    user = [f"--reuid={account}", f"--regid={account}", "--clear-groups", "--inh-caps=-all", "--no-new-privs"]
+    return [setpriv, *user, "--pdeathsig", "KILL", "--"]
+
+
+def _keep_token_new(job: Job) -> AbstractAsyncContextManager[None]:
+    source = next((path for path in map(Path, job.input_files) if path.name == TOKEN_FILE), None)
+    if job.sees_tms or source is None:
+        return nullcontext()
+    return keep_token_new(source, job.directory, job.account)
+
+
+def _outputs(job: Job) -> tuple[int, int]:
+    if job.output is None:
+        return asyncio.subprocess.DEVNULL, asyncio.subprocess.DEVNULL
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    return os.open(f"{job.output}.out", flags, 0o600), os.open(f"{job.output}.err", flags, 0o600)
+
+
+async def _listen(read_fd: int, chirped: Callable[[str], None]) -> None:
+    reader = asyncio.StreamReader(limit=_MAX_CHIRP_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb")
+    )
+    try:
+        while True:
+            try:
+                line = await reader.readline()
+            except ValueError:
+                # Longer than any chirp: the rest of the line follows, and is none either.
+                continue
+            if not line:
+                return
+            if text := line.decode("utf-8", "replace").strip():
+                chirped(text)
+    finally:
+        transport.close()
+
+
+async def _end(process: asyncio.subprocess.Process, job: Job, chirps: "asyncio.Task[None]") -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(job.grace_s):
+                await process.wait()
+    await _until_none_is_left(process, job)
+    await process.wait()
+    await _finished(chirps)
+
+
+async def _until_none_is_left(process: asyncio.subprocess.Process, job: Job) -> None:
+    while members := await asyncio.to_thread(_members, process.pid, job.name, job.account):
+        for pid in members:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # The kernel tells nobody when a process that is not our child is gone.
+        await asyncio.sleep(0.01)
+
+
+async def _finished(chirps: "asyncio.Task[None]") -> None:
+    try:
+        async with asyncio.timeout(_LAST_CHIRPS_S):
+            await chirps
+    except TimeoutError:
+        return
+
+
+def _members(leader: int, name: str, account: int | None) -> set[int]:
+    """Return the living processes of the job: its account, its session, its descendants, and who carries its mark."""
+    parents: dict[int, int] = {}
+    members: set[int] = set()
+    mark = f"{_MARK}={name}".encode()
+    for pid in _pids():
+        try:
+            # The name of the command, in brackets, may contain anything.
+            state, ppid, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
+            if state in "ZX":
+                continue
+            parents[pid] = int(ppid)
+            # No other job has its account while it runs.
+            has_account = account is not None and Path(f"/proc/{pid}").stat().st_uid == account
+            has_mark = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if has_account or has_mark or int(session) == leader:
+                members.add(pid)
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+    return members | _descendants(parents, members | {leader}) - {os.getpid()}
+
+
+def _descendants(parents: Mapping[int, int], ancestors: Iterable[int]) -> set[int]:
+    found: set[int] = set()
+    newest = set(ancestors)
+    while newest:
+        newest = {pid for pid, parent in parents.items() if parent in newest} - found
+        found |= newest
+    return found
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]

@@ -1,0 +1,75 @@
+"""When the local pool starts its jobs, and starts them again. It keeps the times that HTCondor keeps in a job's ad.
+
+The times are this process's own: after a restart of TMS every job begins with its first start.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tms.jobs.restarts import Again, Over, decide_restart
+from tms.pools.local.queue import QueuedCluster
+
+_Key = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Starts:
+    n: int
+    at_s: float
+    last_at_s: float | None
+
+
+class Restarts:
+    """The starts of the jobs, and the pauses of those that wait for their next; `resume` ends a pause."""
+
+    def __init__(self, resume: Callable[[QueuedCluster, int], None]) -> None:
+        self._resume = resume
+        self._starts: dict[_Key, _Starts] = {}
+        self._pauses: dict[_Key, asyncio.TimerHandle] = {}
+
+    def note_start(self, queued: QueuedCluster, proc: int) -> None:
+        """Note that a job starts now."""
+        key, now_s = (queued.cluster_id, proc), asyncio.get_running_loop().time()
+        before = self._starts.get(key)
+        self._starts[key] = _Starts(before.n + 1 if before else 1, now_s, before.at_s if before else None)
+
+    def decide(self, queued: QueuedCluster, proc: int, exit_code: int) -> Over | Again:
+        """Return what becomes of a job whose pilot has ended now."""
+        starts = self._starts[queued.cluster_id, proc]
+        return decide_restart(
+            exit_code,
+            started_s=starts.at_s,
+            ended_s=asyncio.get_running_loop().time(),
+            last_started_s=starts.last_at_s,
+            n_starts=starts.n,
+            is_source=queued.spec.is_source,
+            max_runtime_s=queued.spec.max_runtime_s,
+        )
+
+    def pause(self, queued: QueuedCluster, proc: int, pause_s: float) -> None:
+        """Resume a held job after `pause_s`."""
+        timer = asyncio.get_running_loop().call_later(pause_s, self._end_pause, queued, proc)
+        self._pauses[queued.cluster_id, proc] = timer
+
+    def forget(self, cluster_id: int) -> None:
+        """Forget the jobs of a cluster that has left."""
+        self._starts = {key: starts for key, starts in self._starts.items() if key[0] != cluster_id}
+        for key in [key for key in self._pauses if key[0] == cluster_id]:
+            self._pauses.pop(key).cancel()
+
+    def stop(self) -> None:
+        """End all timers; the jobs stay held, and a next pool resumes them."""
+        for timer in self._pauses.values():
+            timer.cancel()
+        self._pauses.clear()
+
+    def end_pause(self, queued: QueuedCluster, proc: int) -> None:
+        """Resume a held job now, if it pauses."""
+        if (timer := self._pauses.pop((queued.cluster_id, proc), None)) is not None:
+            timer.cancel()
+            self._resume(queued, proc)
+
+    def _end_pause(self, queued: QueuedCluster, proc: int) -> None:
+        self._pauses.pop((queued.cluster_id, proc), None)
+        self._resume(queued, proc)

@@ -1,0 +1,409 @@
+"""The pool without HTCondor: pilots as child processes on this machine, through the same interface.
+
+    <root>/cluster-<id>.json    a cluster that has not left, as it was submitted, and whether it was released
+    <root>/next                 the id of the next cluster
+
+A cluster's jobs are where its log says they are, as in HTCondor. Pilots do not outlive TMS: those that ran when it
+ended are logged as evicted by the next TMS, and run again from their beginning. Lost are what they had printed since
+and the events they had in hand, which the broker gives to other pilots.
+
+With `first_account` TMS is root among accounts that were made for it, and each job that runs has one to itself. With
+`holder`, words that give a command a view of its own, a pilot sees of TMS's files its own directory alone.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from runtime.telemetry import log
+from schemas.ids import TaskforceUuid
+from tms.errors import ClusterGone, SubmitRefused
+from tms.files import write_private
+from tms.jobs.restarts import FIRST_PAUSE_S, MACHINE_PAUSE_S, PAUSE_CODE, Again, Over
+from tms.jobs.submit_description import Submission
+from tms.jobs.trials import Ruling
+from tms.log.job_events import parse
+from tms.log.statuses import Tally
+from tms.pools.interface import Cluster
+from tms.pools.local import event_log
+from tms.pools.local.job import Job, MaxRuntimeReached, run
+from tms.pools.local.job_starts import Restarts
+from tms.pools.local.queue import QueuedCluster, next_cluster
+from tms.pools.slot_matching import Room, explain_size
+
+REASON = "Requested by EWMS"
+#: HTCondor's hold code for a command that cannot be started; the subcode is the errno.
+_CANNOT_START = 6
+
+
+class LocalPool:
+    """A queue of clusters and `n_slots` cores on which their jobs run.
+
+    A job may ask for what `machine` has at most: with None, the memory of this machine and the disk below `root`.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        n_slots: int,
+        grace_s: float = 10.0,
+        machine: Room | None = None,
+        first_account: int | None = None,
+        holder: Iterable[str] = (),
+    ) -> None:
+        self._root = root
+        self._holder = tuple(holder)
+        self._first_account = first_account
+        self._accounts_in_use: set[int] = set()
+        self._n_slots = n_slots
+        self._machine = machine
+        self._grace_s = grace_s
+        self._queue: dict[int, QueuedCluster] = {}
+        self._n_busy = 0
+        self._is_stopping = False
+        self._restarts = Restarts(self._resume)
+
+    async def start(self) -> None:
+        """Take up the clusters of an earlier TMS."""
+        # The accounts of jobs must find their own directories, and may see no other's.
+        mode = 0o700 if self._first_account is None else 0o711
+        self._root.mkdir(mode=mode, parents=True, exist_ok=True)
+        await asyncio.to_thread(shutil.rmtree, self._root / "jobs", ignore_errors=True)
+        (self._root / "jobs").mkdir(mode=mode)
+        for file in sorted(self._root.glob("cluster-*.json")):
+            queued = QueuedCluster.from_bytes(file.read_bytes())
+            self._queue[queued.cluster_id] = queued
+            self._place(queued)
+        self._schedule()
+
+    async def stop(self) -> None:
+        """End the pilots, in grace; their clusters stay in the queue."""
+        self._is_stopping = True
+        self._restarts.stop()
+        _cancel(task for queued in self._queue.values() for task in queued.running.values())
+        # Until the records are written, which is a step after the tasks' end.
+        while any(queued.running for queued in self._queue.values()):
+            await asyncio.wait([task for queued in self._queue.values() for task in queued.running.values()])
+            await asyncio.sleep(0)
+
+    async def ping(self) -> None:
+        """Return: this pool is always there."""
+
+    async def clusters(self) -> list[Cluster]:
+        """Return all clusters; those that are too old are removed first, as HTCondor would do by itself."""
+        now = _now()
+        for queued in list(self._queue.values()):
+            if queued.unwritten:
+                self._log(queued, "")
+            if queued.has_left:
+                self._leave(queued)
+                continue
+            if (now - queued.submitted_at).total_seconds() > queued.spec.max_age_s:
+                await self._remove(queued, "The cluster is too old")
+        return [queued.as_cluster() for _, queued in sorted(self._queue.items())]
+
+    async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
+        """Return the clusters of `taskforce`."""
+        return [q.as_cluster() for _, q in sorted(self._queue.items()) if q.spec.taskforce_uuid == taskforce]
+
+    async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
+        """Compare what the jobs of `taskforces` ask for with this machine."""
+        machine = self._room()
+        found = {q.spec.taskforce_uuid: explain_size(_need(q), [machine], slot="machine") for q in self._queue.values()}
+        return {uuid: found[uuid] for uuid in taskforces if found.get(uuid)}
+
+    async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
+        """Return False: this pool is one machine."""
+        return False
+
+    async def charges_events(self, taskforce: TaskforceUuid) -> bool:
+        """Return what was last applied to the taskforce's clusters."""
+        return any(q.charges_events for q in self._queue.values() if q.spec.taskforce_uuid == taskforce)
+
+    async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
+        """Let the pilots that start from now on charge failures, or not; see `Pool.apply`."""
+        for queued in self._queue.values():
+            if queued.spec.taskforce_uuid != taskforce or queued.charges_events == ruling.charges_events:
+                continue
+            queued.charges_events = ruling.charges_events
+            self._keep(queued)
+            leaving = queued.running.keys() - set(succeeded)
+            queued.sent_away |= leaving
+            _cancel(queued.running[proc] for proc in leaving)
+            for proc in sorted(queued.held):
+                self._restarts.end_pause(queued, proc)
+
+    async def submit(self, cluster: Submission) -> Cluster:
+        """Put `cluster` into the queue, paused."""
+        if not cluster.command:
+            raise SubmitRefused("the local pool runs a pilot command, no container image")
+        queued = QueuedCluster(self._next_id(), cluster, _now(), is_released=False)
+        self._keep(queued)
+        self._queue[queued.cluster_id] = queued
+        self._log(queued, event_log.cluster_submitted(queued.cluster_id, _now()))
+        return queued.as_cluster()
+
+    async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
+        """Let the jobs of a cluster run."""
+        queued = self._queue.get(cluster_id)
+        if queued is None or queued.spec.taskforce_uuid != taskforce:
+            raise ClusterGone(cluster_id)
+        if queued.is_released:
+            return False
+        queued.is_released = True
+        self._keep(queued)
+        self._log(queued, event_log.materialization_resumed(cluster_id, _now(), REASON))
+        self._schedule()
+        return True
+
+    async def remove(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
+        """Remove one cluster of `taskforce`, or all."""
+        found = [
+            queued
+            for queued in self._queue.values()
+            if queued.spec.taskforce_uuid == taskforce and cluster_id in (None, queued.cluster_id)
+        ]
+        for queued in found:
+            await self._remove(queued, REASON)
+        return [queued.cluster_id for queued in found]
+
+    async def force_removals(self, grace_s: int) -> int:
+        """Return 0: a pilot that does not end is killed after its grace."""
+        return 0
+
+    async def _remove(self, queued: QueuedCluster, reason: str) -> None:
+        queued.is_removed = True
+        # What was promised to be removed must not run again because TMS was killed in the middle of it.
+        self._keep(queued)
+        self._abort_waiting(queued, reason)
+        _cancel(queued.running.values())
+        # The pilots take their time to end; the order to do so has been given, which is what a removal is.
+        if not queued.running:
+            self._leave(queued)
+
+    def _abort_waiting(self, queued: QueuedCluster, reason: str) -> None:
+        for proc in sorted({*queued.idle, *queued.held}):
+            self._log(queued, event_log.aborted(queued.cluster_id, proc, _now(), reason))
+        queued.idle.clear()
+        queued.held.clear()
+
+    def _schedule(self) -> None:
+        """Make jobs as they are needed, and start them while there are free cores."""
+        if self._is_stopping:
+            return
+        waiting = [queued for queued in self._queue.values() if queued.is_released and not queued.is_removed]
+        for queued in waiting:
+            self._materialize(queued)
+        machine = self._room()
+        fitting = [queued for queued in waiting if machine.holds(_need(queued))]
+        while ready := [q for q in fitting if q.idle and q.spec.n_cores <= self._n_slots - self._n_busy]:
+            chosen = next_cluster(ready, self._queue.values())
+            proc = chosen.idle.popleft()
+            self._n_busy += chosen.spec.n_cores
+            task = asyncio.create_task(self._run(chosen, proc))
+            task.add_done_callback(partial(self._ended, chosen, proc))
+            chosen.running[proc] = task
+            self._materialize(chosen)
+
+    def _materialize(self, queued: QueuedCluster) -> None:
+        if made := queued.materialize():
+            self._log(queued, "".join(event_log.submitted(queued.cluster_id, proc, _now()) for proc in made))
+
+    def _room(self) -> Room:
+        """Return what this machine has for a job when nothing else runs on it."""
+        if self._machine is None:
+            memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            self._machine = Room(self._n_slots, memory_bytes, shutil.disk_usage(self._root).total)
+        return self._machine
+
+    async def _run(self, queued: QueuedCluster, proc: int) -> str:
+        """Run a job; return the record of how it ended."""
+        cluster_id = queued.cluster_id
+        has_started = False
+
+        def started() -> None:
+            nonlocal has_started
+            has_started = True
+            self._restarts.note_start(queued, proc)
+            self._log(queued, event_log.executing(cluster_id, proc, _now()))
+
+        def chirped(text: str) -> None:
+            self._log(queued, event_log.said(cluster_id, proc, _now(), text))
+
+        account = self._take_account()
+        try:
+            exit_code = await run(self._job(queued, proc, account), started=started, chirped=chirped)
+        except asyncio.CancelledError:
+            if proc in queued.sent_away and not (queued.is_removed or self._is_stopping):
+                queued.idle.append(proc)
+            return event_log.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
+        except MaxRuntimeReached:
+            queued.idle.append(proc)
+            return event_log.evicted(cluster_id, proc, _now(), "The worker's maximum runtime is over")
+        except OSError as error:
+            queued.held.add(proc)
+            self._restarts.pause(queued, proc, MACHINE_PAUSE_S)
+            reason = f"Failed to start the pilot: {error}"
+            return event_log.held(cluster_id, proc, _now(), reason, code=_CANNOT_START, subcode=error.errno or 0)
+        finally:
+            self._accounts_in_use.discard(account or 0)
+            queued.sent_away.discard(proc)
+        return self._restart(queued, proc, exit_code)
+
+    def _restart(self, queued: QueuedCluster, proc: int, exit_code: int) -> str:
+        """Put a job whose pilot has ended where it belongs; return the record."""
+        cluster_id = queued.cluster_id
+        match self._restarts.decide(queued, proc, exit_code):
+            case Over():
+                return event_log.terminated(cluster_id, proc, _now(), exit_code)
+            case Again(0):
+                queued.idle.append(proc)
+                return event_log.requeued(cluster_id, proc, _now(), exit_code)
+            case Again(pause_s):
+                queued.held.add(proc)
+                self._restarts.pause(queued, proc, pause_s)
+                reason = f"The pilot {event_log.name_end(exit_code)}; it starts again in {pause_s} s"
+                return event_log.held(cluster_id, proc, _now(), reason, code=PAUSE_CODE, subcode=pause_s)
+
+    def _resume(self, queued: QueuedCluster, proc: int) -> None:
+        """Put a held job back into the queue."""
+        if proc not in queued.held or queued.is_removed:
+            return
+        queued.held.discard(proc)
+        queued.idle.append(proc)
+        self._log(queued, event_log.released(queued.cluster_id, proc, _now(), "The pause is over"))
+        self._schedule()
+
+    def _take_account(self) -> int | None:
+        """Return an account that no running job has; there is one for each slot."""
+        if self._first_account is None:
+            return None
+        account = self._first_account
+        while account in self._accounts_in_use:
+            account += 1
+        self._accounts_in_use.add(account)
+        return account
+
+    def _ended(self, queued: QueuedCluster, proc: int, task: "asyncio.Task[str]") -> None:
+        # A task that was cancelled before its first step has not even begun `_run`.
+        record = ""
+        if not task.cancelled() and (defect := task.exception()):
+            log.error("a job failed for a defect of ours", cluster_id=queued.cluster_id, proc=proc, exc_info=defect)
+            queued.held.add(proc)
+            record = event_log.held(queued.cluster_id, proc, _now(), repr(defect), code=_CANNOT_START, subcode=0)
+        elif not task.cancelled():
+            record = task.result()
+        elif proc in queued.sent_away and not (queued.is_removed or self._is_stopping):
+            queued.sent_away.discard(proc)
+            queued.idle.append(proc)
+        if queued.is_removed and proc not in queued.held:
+            record += event_log.aborted(queued.cluster_id, proc, _now(), REASON)
+        del queued.running[proc]
+        self._n_busy -= queued.spec.n_cores
+        if record:
+            self._log(queued, record)
+        if queued.is_removed:
+            self._abort_waiting(queued, REASON)
+        if queued.is_done or (queued.is_removed and not queued.running):
+            self._leave(queued)
+        self._schedule()
+
+    def _job(self, queued: QueuedCluster, proc: int, account: int | None) -> Job:
+        spec = queued.spec
+        name = f"{queued.cluster_id}.{proc}"
+        output = Path(spec.output_directory, f"cluster-{queued.cluster_id}", str(proc))
+        return Job(
+            name=f"{name}.{os.getpid()}",
+            command=spec.command,
+            environment=spec.environment,
+            input_files=spec.input_files,
+            directory=self._root / "jobs" / f"{name}.{os.urandom(4).hex()}",
+            output=output if spec.output_directory else None,
+            max_runtime_s=spec.max_runtime_s,
+            grace_s=self._grace_s,
+            account=account,
+            charges_events=queued.charges_events,
+            holder=self._holder,
+        )
+
+    def _leave(self, queued: QueuedCluster) -> None:
+        if self._is_stopping and not (queued.is_done or queued.is_removed):
+            return
+        if not queued.has_left:
+            queued.has_left = True
+            record = event_log.cluster_removed(
+                queued.cluster_id, _now(), n_made=queued.n_made, is_complete=not queued.is_removed
+            )
+            self._log(queued, record)
+        # Who asks for it must find it in the queue or its last word in the log.
+        if not queued.unwritten:
+            self._restarts.forget(queued.cluster_id)
+            self._queue.pop(queued.cluster_id, None)
+            self._file(queued.cluster_id).unlink(missing_ok=True)
+
+    def _place(self, queued: QueuedCluster) -> None:
+        """Put the jobs of a cluster of an earlier TMS where its log says, the interrupted ones back into the queue."""
+        tally = Tally(queued.spec.n_workers)
+        with suppress(FileNotFoundError):
+            tally.fold(parse(Path(queued.spec.job_event_log).read_bytes(), cluster_id=queued.cluster_id).events)
+        interrupted = queued.place(tally)
+        for proc in interrupted:
+            self._log(queued, event_log.evicted(queued.cluster_id, proc, _now(), "The local pool had ended"))
+        for proc in queued.held:
+            self._restarts.pause(queued, proc, FIRST_PAUSE_S)
+        if tally.cluster_id is None:
+            self._log(queued, event_log.cluster_submitted(queued.cluster_id, _now()))
+        if queued.is_removed:
+            self._abort_waiting(queued, REASON)
+        if queued.is_removed or (queued.is_released and queued.is_done):
+            self._leave(queued)
+        elif interrupted:
+            log.warning("pilots of an earlier TMS start again", cluster_id=queued.cluster_id, n_jobs=len(interrupted))
+
+    def _next_id(self) -> int:
+        file = self._root / "next"
+        cluster_id = int(file.read_text()) if file.exists() else 1
+        write_private(file, f"{cluster_id + 1}\n".encode())
+        return cluster_id
+
+    def _keep(self, queued: QueuedCluster) -> None:
+        write_private(self._file(queued.cluster_id), queued.to_bytes())
+
+    def _file(self, cluster_id: int) -> Path:
+        return self._root / f"cluster-{cluster_id}.json"
+
+    def _log(self, queued: QueuedCluster, records: str) -> None:
+        """Add `records` to the log of a cluster. What a full disk refuses comes before the next, or with the sweep."""
+        queued.unwritten += records.encode()
+        try:
+            fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                # Whole records in one write, so that a reader nearly never sees half of one. A disk that fills up, or a
+                # crash, leaves a torn tail; the first is made whole before anything else is added.
+                while queued.unwritten:
+                    queued.unwritten = queued.unwritten[os.write(fd, queued.unwritten) :]
+            finally:
+                os.close(fd)
+        except OSError as error:
+            log.error("job event log cannot be written yet", cluster_id=queued.cluster_id, error=str(error))
+
+
+def _cancel(tasks: Iterable["asyncio.Task[str]"]) -> None:
+    for task in tasks:
+        # A second cancellation would break off the end that the first has begun.
+        if not task.cancelling():
+            task.cancel()
+
+
+def _need(queued: QueuedCluster) -> Room:
+    return Room(queued.spec.n_cores, queued.spec.memory_bytes, queued.spec.disk_bytes)
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()

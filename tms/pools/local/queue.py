@@ -1,0 +1,131 @@
+"""A cluster in the local pool's queue: its jobs by where they stand, and its file. (no processes here)
+
+    cluster-<id>.json    {"cluster_id": 7, "submitted_at": "…", "is_released": true, "is_removed": false,
+                          "spec": {…}}
+
+Where the jobs stand is not kept: the log tells it, as in HTCondor.
+"""
+
+import asyncio
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from schemas.statuses import JobStatus
+from tms.jobs.submit_description import Submission
+from tms.log.statuses import Tally
+from tms.pools.interface import Cluster
+
+
+@dataclass(slots=True)
+class QueuedCluster:
+    """A cluster in the queue, and its jobs by where they stand."""
+
+    cluster_id: int
+    spec: Submission
+    submitted_at: datetime
+    is_released: bool
+    n_made: int = 0
+    idle: deque[int] = field(default_factory=deque)
+    held: set[int] = field(default_factory=set)
+    running: dict[int, "asyncio.Task[str]"] = field(default_factory=dict)
+    is_removed: bool = False
+    #: Whether pilots that start now charge each failure against its event; jobs that are ended to start again.
+    charges_events: bool = False
+    sent_away: set[int] = field(default_factory=set)
+    #: Whether its last record was made; and what of its records the disk has refused so far.
+    has_left: bool = False
+    unwritten: bytes = b""
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the cluster that `to_bytes` wrote, its jobs not placed yet."""
+        kept = json.loads(data)
+        spec: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in kept["spec"].items()
+        }
+        submitted_at = datetime.fromisoformat(kept["submitted_at"])
+        return cls(
+            kept["cluster_id"],
+            Submission(**spec),
+            submitted_at,
+            kept["is_released"],
+            is_removed=kept["is_removed"],
+            # A file of an older TMS has none.
+            charges_events=kept.get("charges_events", False),
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return what is kept of the cluster."""
+        kept = {
+            "cluster_id": self.cluster_id,
+            "submitted_at": self.submitted_at.isoformat(),
+            "is_released": self.is_released,
+            "is_removed": self.is_removed,
+            "charges_events": self.charges_events,
+            "spec": asdict(self.spec),
+        }
+        return json.dumps(kept, indent=1).encode()
+
+    def place(self, tally: Tally) -> list[int]:
+        """Put the jobs where the log says; those that it says run come back to the queue, and are returned."""
+        self.n_made = len(tally.jobs)
+        interrupted = []
+        for proc, status in tally.where():
+            if status in (JobStatus.RUNNING, JobStatus.SUSPENDED):
+                interrupted.append(proc)
+            if status in (JobStatus.RUNNING, JobStatus.SUSPENDED, JobStatus.IDLE):
+                self.idle.append(proc)
+            elif status.startswith(JobStatus.HELD):
+                self.held.add(proc)
+        return interrupted
+
+    def materialize(self) -> range:
+        """Make as many jobs as may wait at once, and return them."""
+        until = min(self.spec.n_workers, self.n_made + self.spec.max_idle - len(self.idle))
+        made = range(self.n_made, max(until, self.n_made))
+        self.idle.extend(made)
+        self.n_made = made.stop
+        return made
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every job was made and has left."""
+        return self.n_made >= self.spec.n_workers and not (self.idle or self.held or self.running)
+
+    def priority(self, proc: int) -> float:
+        """Return what `submit_description.priority_ramp` says."""
+        if self.spec.n_workers <= 1 or self.spec.priority <= 1:
+            return self.spec.priority
+        return self.spec.priority - proc * (self.spec.priority // 2) / (self.spec.n_workers - 1)
+
+    def as_cluster(self) -> Cluster:
+        """Return it as TMS knows clusters."""
+        return Cluster(
+            cluster_id=self.cluster_id,
+            taskforce_uuid=self.spec.taskforce_uuid,
+            n_workers=self.spec.n_workers,
+            awaits_release=not self.is_released,
+            job_event_log=self.spec.job_event_log,
+        )
+
+
+def next_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster]) -> QueuedCluster:
+    """Return whose job starts next: one of `ready`, none empty, given all clusters of the `queue`.
+
+    As in HTCondor, the submitter with the fewest busy cores comes first, whatever the priorities of others' jobs say;
+    among a submitter's own jobs the highest priority, then the oldest cluster.
+    """
+    busy: Counter[str] = Counter()
+    for queued in queue:
+        busy[queued.spec.submitter] += len(queued.running) * queued.spec.n_cores
+    oldest: dict[str, int] = {}
+    for queued in ready:
+        submitter = queued.spec.submitter
+        oldest[submitter] = min(queued.cluster_id, oldest.get(submitter, queued.cluster_id))
+    first = min(oldest, key=lambda submitter: (busy[submitter], oldest[submitter]))
+    own = [queued for queued in ready if queued.spec.submitter == first]
+    return max(own, key=lambda queued: (queued.priority(queued.idle[0]), -queued.cluster_id))

@@ -1,0 +1,128 @@
+"""Why no slot of a pool can ever take a job, in words for the user who waits for it. (core)
+
+A slot counts with all that it has when nothing runs in it: a job that waits for others to end is not unmatched.
+
+    no slot offers 999 GB of memory; the largest has 16 GB
+    no slot offers 4 cores with 30 GB of memory together
+    no slot meets 'OpSysAndVer == "Plan9"'
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tms.jobs.restarts import AVOIDS
+
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+_OPENING = {"(": ")", "[": "]", "{": "}"}
+_MAX_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a job asks for, or a whole slot has."""
+
+    cores: float
+    memory_bytes: float
+    disk_bytes: float
+
+    def holds(self, need: "Room") -> bool:
+        """Return whether a job that asks for `need` finds room here."""
+        return (
+            self.cores >= need.cores and self.memory_bytes >= need.memory_bytes and self.disk_bytes >= need.disk_bytes
+        )
+
+
+def explain_size(need: Room, slots: Sequence[Room], *, slot: str = "slot") -> str:
+    """Return which size no one of `slots` offers, with the largest there is; empty if one of them holds `need`."""
+    if not slots:
+        return "the pool has no slots now"
+    if any(room.holds(need) for room in slots):
+        return ""
+    most = Room(*(max(sizes) for sizes in zip(*((s.cores, s.memory_bytes, s.disk_bytes) for s in slots), strict=True)))
+    if need.cores > most.cores:
+        return f"no {slot} offers {need.cores:g} cores; the largest has {most.cores:g}"
+    if need.memory_bytes > most.memory_bytes:
+        return f"no {slot} offers {_size(need.memory_bytes)} of memory; the largest has {_size(most.memory_bytes)}"
+    if need.disk_bytes > most.disk_bytes:
+        return f"no {slot} offers {_size(need.disk_bytes)} of disk; the largest has {_size(most.disk_bytes)}"
+    together = f"{_size(need.memory_bytes)} of memory and {_size(need.disk_bytes)} of disk"
+    return f"no {slot} offers {need.cores:g} cores with {together} together"
+
+
+def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) -> str:
+    """Return which of `clauses` no slot meets; empty if one slot meets all. `met` has a row for each slot."""
+    if any(all(row) for row in met):
+        return ""
+    for n, clause in enumerate(clauses):
+        if not any(row[n] for row in met):
+            return f"no slot meets {_shown(clause)}"
+    return f"no slot meets all requirements together: {_shown(' && '.join(clauses))}"
+
+
+def without_avoidance(clauses: Sequence[str]) -> list[str]:
+    """Return `clauses` without the one that keeps jobs from machines for a while: it says nothing of what they need."""
+    return [clause for clause in clauses if AVOIDS not in clause]
+
+
+def conjuncts(expression: str) -> list[str]:
+    """Return the parts that `&&` joins at the top of a ClassAd expression, without the brackets around each."""
+    parts, begin, expected = [], 0, [""]
+    is_quoted, position = "", 0
+    while position < len(expression):
+        char = expression[position]
+        if is_quoted:
+            if char == "\\":
+                position += 1
+            elif char == is_quoted:
+                is_quoted = ""
+        elif char in "\"'":
+            is_quoted = char
+        elif char in _OPENING:
+            expected.append(_OPENING[char])
+        elif char == expected[-1]:
+            expected.pop()
+        elif len(expected) == 1 and (char in "?:" or expression.startswith("||", position)):
+            # Weaker than `&&`: the whole is one part.
+            if expression[position - 1 : position] != "=" and expression[position + 1 : position + 2] != "=":
+                return [_bare(expression)]
+        elif len(expected) == 1 and expression.startswith("&&", position):
+            parts.append(expression[begin:position])
+            position += 1
+            begin = position + 1
+        position += 1
+    parts.append(expression[begin:])
+    if len(parts) == 1:
+        inner = _bare(expression)
+        return [inner] if inner == expression.strip() else conjuncts(inner)
+    return [part for whole in parts for part in conjuncts(whole)]
+
+
+def _bare(part: str) -> str:
+    """Return `part` without one pair of brackets that holds all of it."""
+    part = part.strip()
+    if not part.startswith("("):
+        return part
+    depth, is_quoted, position = 0, False, 0
+    while position < len(part):
+        char = part[position]
+        if char == "\\" and is_quoted:
+            position += 1
+        elif char == '"':
+            is_quoted = not is_quoted
+        elif not is_quoted:
+            depth += (char == "(") - (char == ")")
+            if depth == 0:
+                return part[1:-1].strip() if position == len(part) - 1 else part
+        position += 1
+    return part
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
+
+
+def _size(n_bytes: float) -> str:
+    unit = 0
+    while n_bytes >= 1024 and unit < len(_UNITS) - 1:
+        n_bytes, unit = n_bytes / 1024, unit + 1
+    return f"{n_bytes:.4g} {_UNITS[unit]}"

@@ -1,0 +1,1 @@
+"""What workers wrote: read it, keep it while the disk has room, pack it away."""

@@ -1,0 +1,59 @@
+"""How much of the disk the workers' logs may take: beyond it the oldest go, those of taskforces that are over.
+
+Archives of old taskforces count with them, since logs are most of what is in one.
+"""
+
+import shutil
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.telemetry import log
+from schemas.ids import TaskforceUuid
+from tms.files import Home
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A directory of logs, or an archive, and when it was last written. `is_busy`: it must stay."""
+
+    path: Path
+    n_bytes: int
+    written_at_s: float
+    is_busy: bool = False
+
+
+def choose_to_remove(kept: Iterable[Kept], *, max_bytes: int) -> list[Kept]:
+    """Return which of `kept` are to go, the oldest first, so that the others have `max_bytes` at most."""
+    kept = list(kept)
+    excess = sum(one.n_bytes for one in kept) - max_bytes
+    gone = []
+    for one in sorted(kept, key=lambda one: one.written_at_s):
+        if excess <= 0:
+            break
+        if not one.is_busy:
+            gone.append(one)
+            excess -= one.n_bytes
+    return gone
+
+
+def bound_logs(home: Home, busy: Container[TaskforceUuid], *, max_bytes: int) -> None:
+    """Remove logs until those that are left have `max_bytes` at most; those of `busy` taskforces stay. It blocks."""
+    for one in choose_to_remove(_find_kept(home, busy), max_bytes=max_bytes):
+        log.warning("workers' logs removed: they had more than their share of the disk", path=str(one.path))
+        if one.path.is_dir():
+            shutil.rmtree(one.path, ignore_errors=True)
+        else:
+            one.path.unlink(missing_ok=True)
+
+
+def _find_kept(home: Home, busy: Container[TaskforceUuid]) -> Iterable[Kept]:
+    for uuid, files in home.taskforces():
+        for directory in files.directory.glob("cluster-*"):
+            logs = [path.lstat() for path in directory.iterdir()] if not directory.is_symlink() else []
+            if logs:
+                n_bytes = sum(status.st_size for status in logs)
+                yield Kept(directory, n_bytes, max(status.st_mtime for status in logs), uuid in busy)
+    for archive in home.packed_taskforces():
+        status = archive.lstat()
+        yield Kept(archive, status.st_size, status.st_mtime)

@@ -1,0 +1,86 @@
+"""The workers' stdout and stderr in the archive that the files of an old taskforce become.
+
+    taskforces/<uuid>.tar.gz   with   <uuid>/cluster-<id>/<proc>.out | .err
+
+To find anything in it the archive is unpacked from its beginning, so one is read at a time.
+"""
+
+import re
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.ids import TaskforceUuid
+from schemas.logs import Stream
+from tms.files import Home
+
+_LOG = re.compile(r"cluster-([0-9]{1,10})/([0-9]{1,7})\.(out|err)", re.ASCII)
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class PackedLog:
+    """One log in an archive."""
+
+    proc: int
+    stream: Stream
+    n_bytes: int
+    modified_at_s: float
+
+    @property
+    def name(self) -> str:
+        """Return the log's name within its taskforce."""
+        return f"{self.proc}.{self.stream}"
+
+
+def list_packed(home: Home, uuid: TaskforceUuid) -> list[PackedLog]:
+    """Return the logs of the newest cluster in the archive of `uuid`; none where there is no archive."""
+    with _archive(home, uuid) as tar:
+        found = list(_logs(tar, uuid)) if tar is not None else []
+    newest = max((cluster for cluster, _, _ in found), default=0)
+    return [log for cluster, log, _ in found if cluster == newest]
+
+
+def read_packed(
+    home: Home, uuid: TaskforceUuid, *, proc: int, stream: Stream, offset: int, max_bytes: int
+) -> tuple[bytes, int, int] | None:
+    """Return a stretch of a log in the archive of `uuid`, where it begins, and the log's size; None: no such log.
+
+    A negative `offset` counts from the end.
+    """
+    with _archive(home, uuid) as tar:
+        found = list(_logs(tar, uuid)) if tar is not None else []
+        newest = max((cluster for cluster, _, _ in found), default=0)
+        for cluster, log, member in found:
+            if (cluster, log.proc, log.stream) == (newest, proc, stream) and tar is not None:
+                begin = offset if offset >= 0 else max(0, member.size + offset)
+                file = tar.extractfile(member)
+                if file is None or begin >= member.size:
+                    return b"", begin, member.size
+                file.seek(begin)
+                return file.read(max_bytes), begin, member.size
+    return None
+
+
+@contextmanager
+def _archive(home: Home, uuid: TaskforceUuid) -> Iterator[tarfile.TarFile | None]:
+    path: Path = home.packed_taskforce(uuid)
+    with _one_at_a_time:
+        try:
+            tar = tarfile.open(path, "r:gz")  # noqa: SIM115 - closed below; only its opening may fail so
+        except FileNotFoundError:
+            yield None
+            return
+        with tar:
+            yield tar
+
+
+def _logs(tar: tarfile.TarFile, uuid: TaskforceUuid) -> Iterator[tuple[int, PackedLog, tarfile.TarInfo]]:
+    """Yield cluster, log and member of what is a log by its name and a regular file."""
+    for member in tar:
+        named = _LOG.fullmatch(member.name.removeprefix(f"{uuid}/"))
+        if named is not None and member.isreg():
+            yield int(named[1]), PackedLog(int(named[2]), Stream(named[3]), member.size, member.mtime), member

@@ -1,0 +1,200 @@
+"""A workflow ends by itself: its inputs are closed and all that came in is settled, or it has its results. (core)
+
+    CloseInputs ────────────────► WorkflowEnding ──► MQS closes the way in, and looks at the queues, level by level
+    ExpectResults ──────────────►       │                     │ drained                  │ results arrived
+                                        │                     ▼                          ▼
+    (repeated until the end) ◄──────────┘             done, or done with failures   inputs closed; or done, see below
+
+A queue's *level* is the length of the longest way to it through tasks: what lies in a queue goes on into queues of
+later levels only. Where tasks form a cycle there are no levels, and no empty queue tells that nothing more will come.
+The same holds for a task that makes events without taking any. Such a workflow cannot be closed; it can expect results.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from schemas.documents import TaskDirectiveDocument, WorkflowDocument
+from schemas.endings import Completion, Ending
+from schemas.errors import Conflict, Unprocessable
+from schemas.events import QueuesDrained, ResultsArrived, WorkflowEnding
+from schemas.ids import Mqid
+from schemas.levels import split_levels
+from schemas.phases import Deactivated
+from wms.fleet.life.aggregate import Aggregate, Draft, Outcome, ending_due
+from wms.fleet.life.ending import end_workflow
+from wms.fleet.life.stimuli import ExpectResults
+
+COMPLETER = "Workflow Completion"
+
+_OTHER_ENDS = "end it with `ewms workflow finish`, or say how many results you expect: `ewms workflow expect`"
+
+
+def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, str]) -> list[list[Mqid]]:
+    """Return the queues that `tasks` take events from, level by level; `names` are the queues' aliases.
+
+    Raises:
+        Unprocessable: the tasks form a cycle, or one of them takes events from no queue.
+    """
+    tasks = list(tasks)
+    for task in tasks:
+        if not task.input_queues:
+            onto = ", ".join(f"'{names.get(mqid, mqid)}'" for mqid in task.output_queues)
+            raise Unprocessable(
+                f"task {task.task_id} takes events from no queue, so nothing tells when it has made its last one onto "
+                f"{onto}",
+                hint=_OTHER_ENDS,
+            )
+    levels, left = split_levels(tasks)
+    if left:
+        circle = " → ".join(f"'{names.get(Mqid(mqid), mqid)}'" for mqid in _circle(tasks, left))
+        raise Unprocessable(
+            f"the tasks form a cycle: {circle}; an event could go round it for ever, so empty queues do not tell "
+            "that all is done",
+            hint=_OTHER_ENDS,
+        )
+    return [[Mqid(mqid) for mqid in level] for level in levels]
+
+
+def _circle(tasks: Collection[TaskDirectiveDocument], within: Collection[str]) -> list[str]:
+    """Return queues that lead back to the first of them, which is named again at the end."""
+    # Each queue that is left is fed from one that is left, so going back meets one twice.
+    road = [next(iter(within))]
+    while True:
+        before = next(
+            mqid for task in tasks if road[-1] in task.output_queues for mqid in task.input_queues if mqid in within
+        )
+        if before in road:
+            return [before, *reversed(road[road.index(before) :])]
+        road.append(before)
+
+
+def close_inputs(aggregate: Aggregate, now: datetime) -> Outcome:
+    """Return what closing its inputs makes of a workflow. To close them again changes nothing.
+
+    Raises:
+        Conflict: a user has ended it before.
+        Unprocessable: nothing could tell that it is done.
+    """
+    workflow = aggregate.workflow
+    if workflow.inputs_closed_at is not None:
+        return Outcome(aggregate, answer=ending_of(workflow))
+    _check_not_ended(workflow, "its inputs cannot be closed")
+    _levels(aggregate)
+    draft = Draft(aggregate, now)
+    draft.change_workflow(inputs_closed_at=now)
+    _tell(draft, is_news=True)
+    return draft.settle(answer=ending_of(draft.workflow))
+
+
+def expect_results(aggregate: Aggregate, stimulus: ExpectResults, now: datetime) -> Outcome:
+    """Return the workflow with the number of results that ends it.
+
+    Raises:
+        Conflict: it has ended.
+        Unprocessable: it has no public queue for results.
+    """
+    workflow = aggregate.workflow
+    wish = {"expected_results": stimulus.n, "counts_dead": stimulus.counts_dead}
+    if wish == {name: getattr(workflow, name) for name in wish}:
+        return Outcome(aggregate, answer=ending_of(workflow))
+    _check_not_ended(workflow, "it expects no results any more")
+    if not any(queue.is_public and queue.is_output for queue in workflow.queues):
+        raise Unprocessable(
+            "the workflow has no public queue that tasks publish onto, so no result could ever arrive",
+            hint="name the queue of its results in 'public_queue_aliases'",
+        )
+    draft = Draft(aggregate, now)
+    draft.change_workflow(**wish)
+    _tell(draft, is_news=True)
+    return draft.settle(answer=ending_of(draft.workflow))
+
+
+def drained(aggregate: Aggregate, event: QueuesDrained, now: datetime) -> Outcome:
+    """Return the workflow as it ends because all that came in is settled."""
+    workflow = aggregate.workflow
+    if workflow.deactivated is not None or workflow.inputs_closed_at is None:
+        return Outcome(aggregate)
+    return _complete(aggregate, event.n_dead, now, why="Inputs are closed and every event is settled")
+
+
+def results_arrived(aggregate: Aggregate, event: ResultsArrived, now: datetime) -> Outcome:
+    """Return what the arrival of the last expected result leads to.
+
+    Where empty queues can tell, the inputs are closed and what is under way is done first, for a result may have come
+    twice.
+    """
+    workflow = aggregate.workflow
+    n = event.n_results + (event.n_dead if workflow.counts_dead else 0)
+    if workflow.deactivated is not None or workflow.expected_results is None or n < workflow.expected_results:
+        return Outcome(aggregate)
+    try:
+        # MQS has no use for the answer that a user gets.
+        return replace(close_inputs(aggregate, now), answer=None)
+    except Unprocessable:
+        return _complete(aggregate, event.n_dead, now, why=f"{event.n_results} results have arrived")
+
+
+def ask_again(draft: Draft) -> None:
+    """Tell MQS again how the workflow wants to end, if it is time."""
+    due = ending_due(draft.workflow)
+    if due is not None and due <= draft.now:
+        _tell(draft, is_news=False)
+
+
+def repeat_wish(draft: Draft) -> None:
+    """Tell MQS again how the workflow wants to end, if it does: MQS did not know its queues when it was told first."""
+    if draft.workflow.ending_told_at is not None:
+        _tell(draft, is_news=False)
+
+
+def ending_of(workflow: WorkflowDocument) -> Ending:
+    """Return what users see of the end of `workflow`."""
+    return Ending(
+        workflow_id=workflow.workflow_id,
+        inputs_closed_at=workflow.inputs_closed_at,
+        expected_results=workflow.expected_results,
+        count_failures=workflow.counts_dead,
+        completion=workflow.completion,
+        n_dead=workflow.n_dead,
+        # Where all is settled no pilot has anything in hand; else the pilots have to be gone.
+        has_all_results=workflow.over_at is not None
+        or (workflow.completion is not None and workflow.inputs_closed_at is not None),
+    )
+
+
+def _complete(aggregate: Aggregate, n_dead: int, now: datetime, *, why: str) -> Outcome:
+    draft = Draft(aggregate, now)
+    completion = Completion.DONE_WITH_FAILURES if n_dead else Completion.DONE
+    draft.change_workflow(completion=completion, n_dead=n_dead)
+    end_workflow(draft, Deactivated.FINISHED, by=COMPLETER, context=f"{why}: workflow is {completion}")
+    return draft.settle()
+
+
+def _tell(draft: Draft, *, is_news: bool) -> None:
+    workflow = draft.workflow
+    draft.change_workflow(
+        ending_number=workflow.ending_number + is_news,
+        ending_told_at=draft.now,
+        n_ending_told=1 if is_news else workflow.n_ending_told + 1,
+    )
+    is_closed = workflow.inputs_closed_at is not None
+    draft.send(
+        WorkflowEnding(
+            workflow_id=workflow.workflow_id,
+            number=draft.workflow.ending_number,
+            is_closed=is_closed,
+            levels=_levels(draft.before) if is_closed else [],
+            n_expected=workflow.expected_results,
+            counts_dead=workflow.counts_dead,
+        )
+    )
+
+
+def _levels(aggregate: Aggregate) -> list[list[Mqid]]:
+    return queue_levels(aggregate.tasks.values(), {queue.mqid: queue.alias for queue in aggregate.workflow.queues})
+
+
+def _check_not_ended(workflow: WorkflowDocument, so: str) -> None:
+    if workflow.deactivated is not None:
+        raise Conflict(f"workflow {workflow.workflow_id} is {workflow.deactivated.lower()} already: {so}")

@@ -1,0 +1,24 @@
+"""A workflow is ended, by whomever: its taskforces stop. (core)"""
+
+from schemas.phases import WANTED, Deactivated, Phase
+from wms.fleet.life.aggregate import Draft
+from wms.fleet.life.tms_requests import ask_to_stop
+
+
+def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> int:
+    """Deactivate the workflow of `draft` and stop its taskforces; return how many were told to stop."""
+    draft.change_workflow(deactivated=label, deactivated_ts=draft.now.timestamp(), ending_told_at=None)
+    n_stopped = 0
+    for taskforce in draft:
+        if taskforce.phase not in WANTED:
+            said = f"{context} but taskforce is already ending/finished ({taskforce.phase})"
+            draft.note(taskforce, Phase.PENDING_STOPPER, by=by, context=said)
+            continue
+        n_stopped += 1
+        stopped = draft.move(taskforce, Phase.PENDING_STOPPER, by=by, context=context)
+        if taskforce.phase in (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH):
+            # No TMS has ever heard of it.
+            draft.change(stopped, ended_at=draft.now)
+        else:
+            ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0, n_remove_failures=0))
+    return n_stopped

@@ -1,0 +1,243 @@
+"""A workflow's aggregate and a stimulus become moves, log lines and events to send. (core)
+
+    user    Deactivate  AddWorkers  CloseInputs  ExpectResults      the last two -> `completion`
+    MQS     QueuesActivated  QueuesDeferred  QueuesDrained  ResultsArrived      the last two -> `completion`
+    WMS     Launch (the launcher's choice)  Woken (a timer: repeat what was not answered)
+    TMS     TaskforceSubmitted  -SubmitFailed  -Removed  -RemoveFailed  -Completed     -> `tms_reports`
+
+Whatever comes twice, late or out of turn changes nothing, not even the log (ruling 9): the outcome is then the
+aggregate that came in. Contexts and source entities are the contract's (section 4).
+"""
+
+from datetime import datetime, timedelta
+
+from schemas.documents import TaskforceDocument
+from schemas.errors import Broken, NotFound, Rejected, Unprocessable
+from schemas.events import Payload, QueuesActivated, QueuesDeferred, QueuesDrained, ResultsArrived, WorkflowOver
+from schemas.objects import PhaseChange
+from schemas.phases import Phase
+from schemas.rules.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
+from wms.fleet.life import completion, start_order, tms_reports
+from wms.fleet.life.aggregate import Aggregate, Draft, Outcome, ask_again_at, is_over, queues_due
+from wms.fleet.life.ending import end_workflow
+from wms.fleet.life.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults, Launch, Stimulus, Woken
+from wms.fleet.life.tms_requests import ask_to_start, ask_to_stop
+from wms.fleet.life.workflow_requests import configuration_bytes, queues_wanted
+
+ACTIVATOR = "Workflow MQ Activator"
+LAUNCHER = "Taskforce Launch Control"
+USER = "User"
+
+AUTO_ADVANCED = "Auto-advanced because workflow has already been mq-activated."
+ADDED = "Created when adding more workers for this task directive."
+
+#: What add-workers' taskforces have above their workflow; it does not climb with repetition.
+ADDED_PRIORITY = 100
+
+#: Why queues wait of which MQS has said nothing.
+MQS_SILENT = "MQS does not answer; it is asked again and again"
+
+#: An activation this long after the end did not just cross it on the way.
+_CROSSING = timedelta(minutes=1)
+
+
+def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
+    """Return what `stimulus` makes of `aggregate`.
+
+    Raises:
+        NotFound, Unprocessable, Conflict: a user wants what is no longer possible.
+    """
+    match stimulus:
+        case Deactivate():
+            return _deactivated(aggregate, stimulus, now)
+        case AddWorkers():
+            return _with_added_workers(aggregate, stimulus, now)
+        case Launch():
+            return _launched(aggregate, stimulus, now)
+        case Woken():
+            return _woken(aggregate, stimulus, now)
+        case QueuesActivated():
+            return _activated(aggregate, now)
+        case QueuesDeferred():
+            return _deferred(aggregate, stimulus, now)
+        case CloseInputs():
+            return completion.close_inputs(aggregate, now)
+        case ExpectResults():
+            return completion.expect_results(aggregate, stimulus, now)
+        case QueuesDrained():
+            return completion.drained(aggregate, stimulus, now)
+        case ResultsArrived():
+            return completion.results_arrived(aggregate, stimulus, now)
+        case _:
+            return tms_reports.decide(aggregate, stimulus, now)
+
+
+def _deactivated(aggregate: Aggregate, stimulus: Deactivate, now: datetime) -> Outcome:
+    workflow = aggregate.workflow
+    if workflow.deactivated is not None:
+        raise no_such_active_workflow(workflow.workflow_id)
+    draft = Draft(aggregate, now)
+    n_stopped = end_workflow(draft, stimulus.label, by=USER, context=f"User deactivated ({stimulus.label}) workflow")
+    return draft.settle(answer=n_stopped)
+
+
+def no_such_active_workflow(workflow_id: str) -> NotFound:
+    """Return the error for a workflow that is unknown, not the caller's, or deactivated already."""
+    return NotFound(f"no non-deactivated workflow found with workflow_id='{workflow_id}'")
+
+
+def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetime) -> Outcome:
+    workflow = aggregate.workflow
+    if workflow.deactivated is not None:
+        raise Unprocessable(f"cannot add a taskforce to a deactivated workflow ({workflow.workflow_id})")
+    if len(aggregate.taskforces) >= MAX_TASKFORCES:
+        raise Rejected(f"a workflow can have at most {MAX_TASKFORCES} taskforces")
+    siblings = [t for t in aggregate.taskforces.values() if t.task_id == stimulus.task.task_id]
+    if not siblings:
+        raise Broken(f"task {stimulus.task.task_id} has no taskforce to copy")
+    template = min(siblings, key=lambda t: t.cursor)
+    n_bytes = sum(map(configuration_bytes, (template, *aggregate.taskforces.values())))
+    if n_bytes > MAX_CONFIGURATION_BYTES:
+        raise Rejected(
+            f"a workflow can have at most {MAX_CONFIGURATION_BYTES} bytes of 'worker_config' and 'pilot_config', once "
+            f"for each taskforce, and would have {n_bytes}",
+            hint="request another workflow",
+        )
+    priority = workflow.priority + ADDED_PRIORITY
+    timestamp = now.timestamp()
+    added = TaskforceDocument(
+        taskforce_uuid=stimulus.mint.taskforce_uuid(template.task_id),
+        task_id=template.task_id,
+        workflow_id=workflow.workflow_id,
+        timestamp=timestamp,
+        owner=template.owner,
+        projects=template.projects,
+        cursor=stimulus.mint.cursor(),
+        priority=priority,
+        launch_rank=start_order.rank(priority=priority, n_failures=0, timestamp=timestamp),
+        schedd=stimulus.cluster.schedd,
+        n_workers=stimulus.n_workers,
+        default_n_workers=stimulus.cluster.n_workers,
+        worker_config=template.worker_config,
+        pilot_config=template.pilot_config,
+        phase_change_log=[
+            PhaseChange(
+                target_phase=Phase.PRE_MQ_ACTIVATION,
+                timestamp=timestamp,
+                was_successful=True,
+                source_event_time=None,
+                source_entity=stimulus.by,
+                context=ADDED,
+            )
+        ],
+    )
+    draft = Draft(aggregate, now)
+    draft.taskforces[added.taskforce_uuid] = added
+    schedds = {t.schedd for t in aggregate.taskforces.values()}
+    if added.schedd not in schedds:
+        # MQS grants pilots' tokens only to the TMSs that it was told of.
+        draft.send(queues_wanted(workflow, schedds | {added.schedd}))
+    return draft.settle(answer=added)
+
+
+def orphaned(stimulus: Stimulus) -> tuple[Payload, ...]:
+    """Return what is to be said of a workflow that no document knows: its queues must not live on."""
+    match stimulus:
+        case QueuesActivated() | QueuesDeferred() | QueuesDrained() | ResultsArrived():
+            return (WorkflowOver(workflow_id=stimulus.workflow_id),)
+        case _:
+            return ()
+
+
+def _activated(aggregate: Aggregate, now: datetime) -> Outcome:
+    workflow = aggregate.workflow
+    if workflow.over_at is not None and now - workflow.over_at >= _CROSSING:
+        # MQS repeats what it holds for active: it has not heard of the end.
+        return Outcome(aggregate, (WorkflowOver(workflow_id=workflow.workflow_id),))
+    if workflow.deactivated is not None or workflow.queues_active_at is not None:
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    draft.change_workflow(queues_active_at=now, queues_asked_at=None, queues_deferred="")
+    completion.repeat_wish(draft)
+    for taskforce in draft:
+        if taskforce.phase is Phase.PRE_MQ_ACTIVATION:
+            draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR)
+    return draft.settle()
+
+
+def _deferred(aggregate: Aggregate, stimulus: QueuesDeferred, now: datetime) -> Outcome:
+    workflow = aggregate.workflow
+    reason = stimulus.reason or "resources are insufficient"
+    if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_deferred == reason:
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    if workflow.queues_deferred in ("", MQS_SILENT):
+        # One line a wait: its reason may change with every number in it, and the log is one array.
+        for taskforce in draft:
+            draft.note(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=reason)
+    # MQS will try by itself; asking again, seldom, is for the case that it has forgotten.
+    draft.change_workflow(queues_deferred=reason, queues_asked_at=now, n_queues_asked=max(workflow.n_queues_asked, 10))
+    return draft.settle()
+
+
+def _launched(aggregate: Aggregate, stimulus: Launch, now: datetime) -> Outcome:
+    taskforce = aggregate.taskforces.get(stimulus.taskforce_uuid)
+    if taskforce is None or not may_start(taskforce, now):
+        return Outcome(aggregate)
+    draft = Draft(aggregate, now)
+    if taskforce.phase is Phase.PRE_LAUNCH:
+        taskforce = draft.move(taskforce, Phase.PENDING_STARTER, by=LAUNCHER)
+    ask_to_start(draft, draft.change(taskforce, n_asked=0), stimulus.default_n_workers)
+    return draft.settle()
+
+
+def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
+    """Say whether `taskforce` waits for nothing but its turn."""
+    if taskforce.phase is Phase.PRE_LAUNCH:
+        return True
+    return (
+        taskforce.phase is Phase.PENDING_STARTER
+        and taskforce.asked_at is None
+        and not taskforce.stuck
+        and (taskforce.retry_at is None or taskforce.retry_at <= now)
+    )
+
+
+def _silent(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
+    """Note, where users can see it, that the TMS of `taskforce` does not answer; its answer takes the note away."""
+    is_patient = taskforce.asked_at is None or taskforce.n_asked < start_order.PATIENCE
+    if is_patient or taskforce.stuck or draft.before.asks_itself(taskforce):
+        return taskforce
+    return draft.change(taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; it is asked again and again")
+
+
+def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
+    draft = Draft(aggregate, now)
+    workflow = aggregate.workflow
+    if (due := queues_due(workflow)) is not None and due <= now:
+        n_asked = workflow.n_queues_asked
+        silent = n_asked >= start_order.PATIENCE and not workflow.queues_deferred
+        draft.change_workflow(
+            queues_asked_at=now,
+            n_queues_asked=n_asked + 1,
+            queues_deferred=MQS_SILENT if silent else workflow.queues_deferred,
+        )
+        draft.send(queues_wanted(workflow, {t.schedd for t in draft}))
+    completion.ask_again(draft)
+    for taskforce in draft:
+        unanswered = taskforce.asked_at is not None and ask_again_at(taskforce.asked_at, taskforce.n_asked) <= now
+        match taskforce.phase:
+            case Phase.PRE_MQ_ACTIVATION if workflow.deactivated is None and workflow.queues_active_at is not None:
+                draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=AUTO_ADVANCED)
+            case Phase.PENDING_STARTER if unanswered:
+                ask_to_start(draft, _silent(draft, taskforce), stimulus.default_n_workers)
+            case Phase.PENDING_STOPPER if not is_over(taskforce):
+                paused = taskforce.retry_at is not None and taskforce.retry_at > now
+                if unanswered or (taskforce.asked_at is None and not paused):
+                    ask_to_stop(draft, _silent(draft, taskforce))
+            case Phase.CONDOR_RM if unanswered:
+                # Removed, and yet nobody has told that it left the queue: the TMS looks, and says.
+                ask_to_stop(draft, _silent(draft, taskforce))
+            case _:
+                pass
+    return draft.settle()

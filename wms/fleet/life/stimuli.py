@@ -1,0 +1,78 @@
+"""What can happen to a workflow: what users and WMS itself want of it, beside the events of MQS and TMS. (core)"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.documents import TaskDirectiveDocument
+from schemas.events import (
+    QueuesActivated,
+    QueuesDeferred,
+    QueuesDrained,
+    ResultsArrived,
+    TaskforceCompleted,
+    TaskforceRemoved,
+    TaskforceRemoveFailed,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+)
+from schemas.ids import TaskforceUuid
+from schemas.phases import Deactivated
+from wms.fleet.id_source import Mint
+from wms.fleet.locations import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Deactivate:
+    """The user says that the workflow is finished, or aborts it."""
+
+    label: Deactivated
+
+
+@dataclass(frozen=True, slots=True)
+class AddWorkers:
+    """Somebody wants another taskforce for a task, at `cluster`. `by` is `USER` or `TMS`."""
+
+    task: TaskDirectiveDocument
+    cluster: Cluster
+    n_workers: int | None
+    by: str
+    mint: Mint
+
+
+@dataclass(frozen=True, slots=True)
+class CloseInputs:
+    """The user says that no more events will come: the workflow ends by itself when those that came are settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectResults:
+    """The user says how many results end the workflow."""
+
+    n: int
+    #: Whether a dead letter counts as a result.
+    counts_dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """It is this taskforce's turn."""
+
+    taskforce_uuid: TaskforceUuid
+    #: What an `n_workers` of null means at each schedd; 1 at others.
+    default_n_workers: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """The time that was set has come, or somebody wants to look earlier."""
+
+    default_n_workers: Mapping[str, int] = field(default_factory=dict)
+
+
+#: What a TMS says of one taskforce.
+Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | TaskforceRemoveFailed | TaskforceCompleted
+
+#: What MQS says of a workflow's queues.
+QueueReport = QueuesActivated | QueuesDeferred | QueuesDrained | ResultsArrived
+
+Stimulus = Deactivate | AddWorkers | CloseInputs | ExpectResults | Launch | Woken | QueueReport | Report

@@ -1,0 +1,68 @@
+"""What is asked of a TMS, and noted as asked, so that it is asked again if no answer comes. (core)"""
+
+from collections.abc import Mapping
+
+from schemas.documents import TaskDirectiveDocument, TaskforceDocument
+from schemas.errors import Broken
+from schemas.events import TaskforceStart, TaskforceStop, TaskOrder
+from schemas.ids import TaskId
+from wms.fleet.life.aggregate import Aggregate, Draft
+
+
+def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
+    """Have the TMS of `taskforce` submit it; `default_n_workers` is by schedd, for those that were stored without."""
+    if draft.before.asks_itself(taskforce):
+        # Whatever was told of the silence of a TMS that took events is over with those.
+        draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="")
+        return
+    task = _task(draft.before, taskforce.task_id)
+    draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
+    draft.send(
+        TaskforceStart(
+            taskforce_uuid=taskforce.taskforce_uuid,
+            schedd=taskforce.schedd,
+            workflow_id=taskforce.workflow_id,
+            owner=taskforce.owner,
+            priority=taskforce.priority,
+            n_workers=_n_workers(taskforce, default_n_workers),
+            worker_config=taskforce.worker_config,
+            pilot_config=taskforce.pilot_config,
+            task=TaskOrder(
+                task_id=task.task_id,
+                task_image=task.task_image,
+                task_args=task.task_args,
+                task_env=task.task_env,
+                init_image=task.init_image,
+                init_args=task.init_args,
+                init_env=task.init_env,
+                input_queues=task.input_queues,
+                output_queues=task.output_queues,
+            ),
+        )
+    )
+
+
+def _task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
+    if task_id not in aggregate.tasks:
+        raise Broken(f"task {task_id} was not loaded")
+    return aggregate.tasks[task_id]
+
+
+def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
+    """Have the TMS of `taskforce` remove whatever clusters it has."""
+    if draft.before.asks_itself(taskforce):
+        # Without a cluster there is nothing that it could be given to remove, so nobody will say that it is gone.
+        ended_at = draft.now if taskforce.cluster_id is None else None
+        draft.change(
+            taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="", ended_at=taskforce.ended_at or ended_at
+        )
+        return
+    draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
+    draft.send(
+        TaskforceStop(taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=taskforce.cluster_id)
+    )
+
+
+def _n_workers(taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> int:
+    stated = taskforce.default_n_workers if taskforce.n_workers is None else taskforce.n_workers
+    return default_n_workers.get(taskforce.schedd, 1) if stated is None else stated

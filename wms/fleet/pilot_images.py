@@ -1,0 +1,42 @@
+"""Looks into the directory of pilot images, at every request: an image that was just put there counts."""
+
+import asyncio
+import os
+from pathlib import Path
+
+from schemas.errors import Unavailable
+from wms.fleet.pilot_tags import Tags, tags_of
+
+
+class FixedTag:
+    """No directory: `latest` is what the settings say, and any other tag is believed."""
+
+    def __init__(self, tag: str) -> None:
+        self._tags = Tags(latest=tag)
+
+    async def tags(self) -> Tags:
+        """Return the tags."""
+        return self._tags
+
+
+class ImageDirectory:
+    """Pilot images as entries `<image>:<tag>` of a directory."""
+
+    def __init__(self, directory: Path, image: str) -> None:
+        self._directory = directory
+        self._image = image
+
+    async def tags(self) -> Tags:
+        """Return the tags of the images that are there now.
+
+        Raises:
+            Unavailable: the directory cannot be read; it may be a network's, and come back.
+        """
+        try:
+            entries = await asyncio.to_thread(os.listdir, self._directory)
+        except OSError as error:
+            raise Unavailable("the pilot images cannot be listed") from error
+        return tags_of(entries, self._image)
+
+
+PilotImages = FixedTag | ImageDirectory

@@ -1,0 +1,90 @@
+"""Pages of a query, cut by bytes, objects and time, never losing an object."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
+
+from runtime.kernel.store import Store
+from schemas.api import Query
+from schemas.documents import Collection
+from schemas.errors import EWMSError, Rejected, Unavailable
+from wms.fleet import query_filters
+from wms.fleet.ownership import Access
+from wms.fleet.repository import PUBLIC
+
+#: How many documents are fetched at a time; the next batch only if the page has room.
+_BATCH = 200
+#: How long a page may take, and how many objects it may have, since a projection can leave two bytes of each. What is
+#: left is the next page.
+_MAX_TIME_S = 2.0
+MAX_OBJECTS = 10_000
+#: With less than this left no further batch is begun.
+_LEAST_TIME_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Objects as JSON texts, and the cursor of the last of them if there are more."""
+
+    objects: Sequence[bytes]
+    next_after: str | None
+
+
+async def page(store: Store, collection: Collection, query: Query, access: Access, *, max_bytes: int) -> Page:
+    """Return the first objects that match, in the order of their making, up to `max_bytes` but at least one.
+
+    `max_bytes` counts the objects and the commas between them.
+
+    Raises:
+        BadQuery: the query has what is not allowed.
+        Unavailable: it took too long.
+    """
+    fields = PUBLIC[collection]
+    wanted = query_filters.checked(query.query, fields)
+    projection = query_filters.projection(query.projection, fields)
+    clause = access.clause
+    if collection is Collection.TASKFORCES and access.schedds is not None:
+        clause = {"$and": [access.schedd_clause, clause]} if clause else access.schedd_clause
+    objects: list[bytes] = []
+    n_bytes = 0
+    after = query.after
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _MAX_TIME_S
+    while not objects or (len(objects) < MAX_OBJECTS and deadline - loop.time() > _LEAST_TIME_S):
+        left_s = deadline - loop.time()
+        within = query_filters.within(wanted, clause, after=after)
+        try:
+            batch = await _batch(store, collection, within, projection, max_time_ms=int(left_s * 1000))
+        except Unavailable:
+            # It may also be that the store is away, which is no end of a page.
+            if objects and deadline - loop.time() <= _LEAST_TIME_S:
+                break
+            raise
+        for document in batch:
+            cursor = document.pop("cursor")
+            text = to_json(document)
+            n_bytes += len(text) + (1 if objects else 0)
+            if objects and n_bytes > max_bytes:
+                return Page(objects, after)
+            objects.append(text)
+            after = cursor
+        if len(batch) < _BATCH:
+            return Page(objects, None)
+    return Page(objects, after)
+
+
+async def _batch(
+    store: Store, collection: Collection, query: Mapping[str, Any], projection: Mapping[str, int], *, max_time_ms: int
+) -> list[dict[str, Any]]:
+    try:
+        return await store.find(
+            collection, query, sort=[("cursor", 1)], limit=_BATCH, projection=projection, max_time_ms=max_time_ms
+        )
+    except EWMSError as error:
+        if error.code != 500:
+            raise
+        # What the checker cannot know, such as a regular expression that does not compile, the database says.
+        raise Rejected("'query': is not a valid query") from error

@@ -1,0 +1,1 @@
+"""Work that waits in vain: which workers are missing, and why."""

@@ -1,0 +1,264 @@
+"""Watches over live workflows for work that waits in vain, and notes what it finds where users read it.
+
+One look reads the live workflows and their taskforces, and asks MQS what lies in the input queues: of the suspects
+first, of the others in turn, so many queues at most. The judgement is `stalling`'s. What users see is written when it
+changes, outside of the kernel: no decision reads it.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from runtime.kernel.decision import Document
+from runtime.kernel.store import Store
+from runtime.telemetry import gauge, log
+from schemas.documents import Collection
+from schemas.errors import Broken, EWMSError, Unavailable
+from schemas.ids import Mqid
+from schemas.requests import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
+from schemas.wire import AnyAnswer, AnyRequest
+from wms.fleet import repository
+from wms.fleet.locations import ClusterMap
+from wms.fleet.stalls.staffing import crew_of
+from wms.fleet.stalls.stalling import Backlog, Doubts, Kind, Obstacle, Seen, find_obstacles, is_suspect, judge
+
+#: The pause between two looks. One that takes long makes the pause longer: some seconds, or a stall is told late.
+LOOK_INTERVAL_S = 4.0
+_LONGEST_PAUSE_S = 10.0
+_TIMES_THE_LOOK = 5
+
+#: So many workflows are read at a time, so that no look holds the gateway up.
+_PAGE = 500
+
+_WORKFLOW = ("timestamp", "queues", "queues_deferred", "queues_active_at", "stalled")
+_TASKFORCE = (
+    "taskforce_uuid", "task_id", "workflow_id", "schedd", "phase", "timestamp", "n_workers", "default_n_workers",
+    "compound_statuses", "status_as_of", "asked_at", "n_asked", "retry_at", "stuck", "unmatched", "exit_codes",
+    "all_bad", "top_task_errors", "ended_at",
+)  # fmt: skip
+
+_stalled = gauge("wms_workflows_stalled", "Live workflows whose work waits in vain.", ["cause"])
+_watched = gauge("wms_workflows_watched", "Live workflows that the last look for stalled ones went through.")
+
+
+class Asks(Protocol):
+    """What of the bus is needed here."""
+
+    async def ask(self, request: AnyRequest, *, timeout_s: float = 5.0) -> AnyAnswer:
+        """Return MQS's answer."""
+        ...
+
+
+class StallWatch:
+    """One loop. What it remembers between two looks may be lost: a stall is then told some seconds later."""
+
+    def __init__(
+        self,
+        store: Store,
+        mqs: Asks,
+        clusters: ClusterMap,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._mqs = mqs
+        self._clusters = clusters
+        self._clock = clock
+        self._doubts: Doubts = {}
+        #: The input queues of the tasks of each live workflow: they never change.
+        self._inputs: dict[str, dict[str, list[str]]] = {}
+        #: When the queues of each workflow were asked about last.
+        self._asked_s: dict[str, float] = {}
+        self._causes: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._watch(), name="stall watch")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            began_s = time.monotonic()
+            try:
+                await self.look()
+            except Unavailable as error:
+                log.info("nobody looks for stalled workflows", reason=error.reason)
+            except Exception:  # noqa: BLE001 - the loop must outlive whatever one look may raise
+                log.exception("the look for stalled workflows failed")
+            took_s = time.monotonic() - began_s
+            await asyncio.sleep(max(LOOK_INTERVAL_S, min(_LONGEST_PAUSE_S, _TIMES_THE_LOOK * took_s)))
+
+    async def look(self) -> None:
+        """Look once at every live workflow, and write what has changed.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        workflows = await self._store.find(
+            Collection.WORKFLOWS, repository.LIVE, projection=dict.fromkeys(_WORKFLOW, 1)
+        )
+        seen: list[Seen] = []
+        for start in range(0, len(workflows), _PAGE):
+            seen += await self._read(workflows[start : start + _PAGE])
+        now = self._clock()
+        backlogs, unseen = await self._ask(self._choose(seen, now))
+        found: dict[str, Sequence[Obstacle]] = {}
+        for one in seen:
+            if unseen or not one.has_queues or _was_seen(one, backlogs):
+                found[one.workflow_id] = find_obstacles(replace(one, backlogs=backlogs, unseen=unseen), now)
+        await self._tell({workflow["_id"]: workflow.get("stalled") for workflow in workflows}, found, now)
+        _watched.set(len(workflows))
+
+    async def _read(self, workflows: Sequence[Document]) -> list[Seen]:
+        ids = [workflow["_id"] for workflow in workflows]
+        taskforces = await self._store.find(
+            Collection.TASKFORCES,
+            {"workflow_id": {"$in": ids}},
+            projection={**dict.fromkeys(_TASKFORCE, 1), "phase_change_log": {"$slice": -1}},
+        )
+        await self._learn_inputs([workflow_id for workflow_id in ids if workflow_id not in self._inputs])
+        crews: dict[str, list[Any]] = {}
+        for taskforce in taskforces:
+            crew = crew_of(taskforce, asks_itself=not self._clusters.hears_events(taskforce["schedd"]))
+            crews.setdefault(taskforce["workflow_id"], []).append(crew)
+        return [
+            Seen(
+                workflow_id=workflow["_id"],
+                requested_at=datetime.fromtimestamp(workflow["timestamp"], UTC),
+                has_queues=workflow.get("queues_active_at") is not None,
+                deferred=workflow.get("queues_deferred") or "",
+                inputs=self._inputs.get(workflow["_id"], {}),
+                crews=crews.get(workflow["_id"], []),
+                backlogs={},
+            )
+            for workflow in workflows
+        ]
+
+    async def _learn_inputs(self, workflow_ids: Sequence[str]) -> None:
+        if not workflow_ids:
+            return
+        tasks = await self._store.find(
+            Collection.TASK_DIRECTIVES,
+            {"workflow_id": {"$in": list(workflow_ids)}},
+            projection={"workflow_id": 1, "task_id": 1, "input_queues": 1},
+        )
+        for task in tasks:
+            self._inputs.setdefault(task["workflow_id"], {})[task["task_id"]] = task["input_queues"]
+
+    def _choose(self, seen: Iterable[Seen], now: datetime) -> list[Mqid]:
+        """Return the queues to ask about: of suspects first, then of those that were asked about longest ago."""
+        live = [one for one in seen if one.has_queues and any(one.inputs.values())]
+        live.sort(key=lambda one: (not is_suspect(one, now), self._asked_s.get(one.workflow_id, 0.0)))
+        chosen: list[Mqid] = []
+        for one in live:
+            mqids = [Mqid(mqid) for mqids in one.inputs.values() for mqid in mqids]
+            if len(chosen) + len(mqids) > MAX_BACKLOGS and chosen:
+                break
+            chosen += mqids[:MAX_BACKLOGS]
+            self._asked_s[one.workflow_id] = time.monotonic()
+        return list(dict.fromkeys(chosen))
+
+    async def _ask(self, mqids: Sequence[Mqid]) -> tuple[Mapping[str, Backlog], str]:
+        """Return what lies in the queues that exist, or why nobody can see it."""
+        if not mqids:
+            return {}, ""
+        try:
+            match await self._mqs.ask(BacklogsQuery(mqids=list(mqids))):
+                case BacklogsAnswer(queues=queues):
+                    counts = {mqid: Backlog(**queues[mqid].model_dump()) for mqid in queues}
+                    return {mqid: counts.get(mqid, Backlog()) for mqid in mqids}, ""
+                case other:
+                    raise Broken(f"MQS answered {other.kind} to a question about backlogs")
+        except Unavailable as error:
+            return {}, error.reason
+        except EWMSError as error:
+            # An older MQS does not know the question.
+            log.warning("MQS does not tell what lies in queues", reason=error.reason)
+            return {}, ""
+
+    async def _tell(
+        self, told: Mapping[str, Document | None], found: Mapping[str, Sequence[Obstacle]], now: datetime
+    ) -> None:
+        self._doubts, lasting = judge({**self._doubts, **remembered(told, self._doubts)}, found, now)
+        changed: list[tuple[Document, Document]] = []
+        counts: Counter[str] = Counter()
+        for workflow_id, before in told.items():
+            after = before
+            if (obstacles := lasting.get(workflow_id)) is not None:
+                after = note(before, obstacles, self._since(workflow_id, obstacles, now))
+            counts.update({cause["cause"] for cause in after["causes"]} if after else ())
+            if after != before:
+                changed.append(({"_id": workflow_id}, {"$set": {"stalled": after}}))
+            if bool(after) != bool(before):
+                causes = [cause["text"] for cause in (after or before or {"causes": []})["causes"]]
+                log.info("workflow stalled" if after else "workflow goes on", workflow_id=workflow_id, causes=causes)
+        await self._store.bulk_update(Collection.WORKFLOWS, changed)
+        for cause in self._causes | counts.keys():
+            _stalled.labels(cause).set(counts[cause])
+        self._causes |= counts.keys()
+        self._forget(told.keys())
+
+    def _since(self, workflow_id: str, obstacles: Sequence[Obstacle], now: datetime) -> datetime:
+        """Return when the first of `obstacles` was seen, to the millisecond, as MongoDB keeps it."""
+        since = min((self._doubts[workflow_id, one.task_id, one.kind] for one in obstacles), default=now)
+        return since.replace(microsecond=since.microsecond // 1000 * 1000)
+
+    def _forget(self, live: Iterable[str]) -> None:
+        """Drop what is remembered of workflows that live no more."""
+        kept = set(live)
+        self._doubts = {key: since for key, since in self._doubts.items() if key[0] in kept}
+        memories: tuple[MutableMapping[str, Any], ...] = (self._inputs, self._asked_s)
+        for memory in memories:
+            for workflow_id in memory.keys() - kept:
+                del memory[workflow_id]
+
+
+def _was_seen(one: Seen, backlogs: Mapping[str, Backlog]) -> bool:
+    """Return whether this look can judge a workflow: it knows the queues of it, or there are none to know."""
+    mqids = [mqid for mqids in one.inputs.values() for mqid in mqids]
+    return not mqids or any(mqid in backlogs for mqid in mqids)
+
+
+def note(before: Document | None, obstacles: Sequence[Obstacle], since: datetime) -> Document | None:
+    """Return what is stored of a stalled workflow; None without obstacles. An older `since` of the same stall stays."""
+    if not obstacles:
+        return None
+    return {
+        "since": min(before["since"], since) if before else since,
+        "causes": [
+            {
+                "kind": str(one.kind),
+                "cause": str(one.cause),
+                "text": one.text,
+                "command": one.command,
+                "task_id": one.task_id,
+                "n_events": one.n_events,
+            }
+            for one in obstacles
+        ],
+    }
+
+
+def remembered(told: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
+    """Return since when the obstacles that are stored as `told` have been seen, where that is longer than `doubts` say.
+
+    So a restart, or another WMS that watches too, does not take back what was told.
+    """
+    older: dict[tuple[str, str, Kind], datetime] = {}
+    stalls = ((workflow_id, stall) for workflow_id, stall in told.items() if stall)
+    for workflow_id, stall in stalls:
+        for cause in stall["causes"]:
+            key = (workflow_id, cause["task_id"], Kind(cause["kind"]))
+            if stall["since"] < doubts.get(key, datetime.max.replace(tzinfo=UTC)):
+                older[key] = stall["since"]
+    return older

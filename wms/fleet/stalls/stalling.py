@@ -1,0 +1,251 @@
+"""Whether a workflow is stalled: work waits, and nothing is on its way to do it. (core)
+
+    what is seen (queues, workers, time)  ->  obstacles  ->  those that last  ->  the stall that users see
+
+An obstacle is told only when it has lasted: counts and statuses are some seconds old, and do not fit together for a
+moment whenever something changes. `PATIENCE` with the pauses between two looks stays below 30 s, but for workers that
+are there and take nothing: a full half minute is needed to see that.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from schemas.ids import workflow_of
+from schemas.phases import WANTED
+from wms.fleet.stalls.staffing import Crew, Lack, Missing, missing_workers
+
+#: How long a new workflow may wait for its queues, or for a word of MQS, before that is an obstacle.
+QUEUES_WITHIN = timedelta(seconds=10)
+
+
+#: How much of a task's error a cause repeats.
+_MAX_QUOTED = 200
+
+
+class Kind(StrEnum):
+    """What kind of obstacle it is."""
+
+    #: The workflow's queues are not there: the broker has no room for them, or MQS does not answer.
+    QUEUES_AWAITED = "queues-awaited"
+    #: Nobody can see what lies in the queues: the broker or MQS is away, or refuses.
+    BROKER_AWAY = "broker-away"
+    #: The task fails on every worker. Its workers may take events, whose failures count until the events are given up.
+    ALL_BAD = "all-bad"
+    #: Events wait for a task that has no worker, and none is coming; or a source has none.
+    NO_WORKERS = "no-workers"
+    #: Events wait for a task all of whose workers ended early and pause, for seconds or minutes, before the next start.
+    PAUSED = "paused"
+    #: Events wait for a task whose workers are said to run, but nobody takes events from its queues.
+    NO_TAKERS = "no-takers"
+    #: Events wait, workers are connected, and take nothing.
+    TAKES_NOTHING = "takes-nothing"
+
+
+#: How long an obstacle must last before it is told.
+PATIENCE: Mapping[Kind, timedelta] = {
+    Kind.QUEUES_AWAITED: timedelta(0),
+    Kind.BROKER_AWAY: timedelta(seconds=10),
+    Kind.ALL_BAD: timedelta(seconds=4),
+    Kind.NO_WORKERS: timedelta(seconds=8),
+    Kind.PAUSED: timedelta(seconds=20),
+    Kind.NO_TAKERS: timedelta(seconds=15),
+    Kind.TAKES_NOTHING: timedelta(seconds=45),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What lies in one queue, and how many consumers it has."""
+
+    n_ready: int = 0
+    n_unacknowledged: int = 0
+    n_delayed: int = 0
+    n_consumers: int = 0
+
+    def __add__(self, other: "Backlog") -> "Backlog":
+        return Backlog(
+            self.n_ready + other.n_ready,
+            self.n_unacknowledged + other.n_unacknowledged,
+            self.n_delayed + other.n_delayed,
+            self.n_consumers + other.n_consumers,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A live workflow as it was seen: its tasks' input queues and crews, and what lies in these queues.
+
+    `backlogs` has the queues that were looked at; a task is judged only when all of its queues were. `unseen` is why
+    nothing could be looked at.
+    """
+
+    workflow_id: str
+    requested_at: datetime
+    has_queues: bool
+    deferred: str = ""
+    inputs: Mapping[str, Sequence[str]]
+    crews: Sequence[Crew]
+    backlogs: Mapping[str, Backlog]
+    unseen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why work of a workflow or of one task waits in vain. `cause` is the kind, or why workers are missing."""
+
+    kind: Kind
+    cause: str
+    text: str
+    command: str
+    task_id: str = ""
+    n_events: int = 0
+
+
+#: Since when each obstacle of each workflow has been seen without a break: (workflow, task, kind) -> instant.
+Doubts = Mapping[tuple[str, str, Kind], datetime]
+
+
+def find_obstacles(seen: Seen, now: datetime) -> list[Obstacle]:
+    """Return what stands in the way of the work that waits, as far as this one look tells."""
+    if not seen.has_queues:
+        return _without_queues(seen, now)
+    if seen.unseen:
+        return [
+            Obstacle(
+                Kind.BROKER_AWAY,
+                Kind.BROKER_AWAY,
+                f"nobody can see what waits in the queues: {seen.unseen}",
+                "ewms doctor",
+            )
+        ]
+    found = []
+    for task_id, mqids in seen.inputs.items():
+        crews = [crew for crew in seen.crews if crew.task_id == task_id]
+        obstacle = None
+        if not mqids:
+            obstacle = _of_source(task_id, crews, now)
+        elif all(mqid in seen.backlogs for mqid in mqids):
+            backlog = sum((seen.backlogs[mqid] for mqid in mqids), Backlog())
+            obstacle = _of_task(task_id, backlog, crews, now)
+        if obstacle is not None:
+            found.append(obstacle)
+    return found
+
+
+def is_suspect(seen: Seen, now: datetime) -> bool:
+    """Return whether a task of `seen` has no worker that takes events, and none that is coming."""
+    return seen.has_queues and any(
+        mqids and not _has_hope([crew for crew in seen.crews if crew.task_id == task_id], now)
+        for task_id, mqids in seen.inputs.items()
+    )
+
+
+def _without_queues(seen: Seen, now: datetime) -> list[Obstacle]:
+    if now - seen.requested_at < QUEUES_WITHIN:
+        return []
+    why = seen.deferred or "MQS has not answered yet"
+    return [
+        Obstacle(Kind.QUEUES_AWAITED, Kind.QUEUES_AWAITED, f"its queues are not there: {why}", "ewms workflow list")
+    ]
+
+
+def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
+    n_waiting = backlog.n_ready + backlog.n_delayed
+    wanted = [crew for crew in crews if crew.phase in WANTED and not crew.has_ended]
+    if wanted and all(crew.is_all_bad for crew in wanted) and n_waiting + backlog.n_unacknowledged:
+        return _of_all_bad(task_id, n_waiting + backlog.n_unacknowledged, wanted)
+    if not n_waiting or backlog.n_unacknowledged:
+        return None
+    if backlog.n_consumers:
+        if not backlog.n_ready:
+            return None  # in a moment their next attempt is due
+        kind = Kind.TAKES_NOTHING
+        text = f"{n_waiting} event(s) wait, and the {backlog.n_consumers} consumer(s) of the queue take nothing"
+    elif (n_at_work := sum(crew.n_at_work for crew in crews)) > 0:
+        if not backlog.n_ready:
+            return None  # the same, and a worker that may be bad steps aside meanwhile
+        kind = Kind.NO_TAKERS
+        silent = "; ".join(one.text for one in _merged(crews, now) if not one.is_coming)
+        text = f"{n_waiting} event(s) wait, and {n_at_work} worker(s) that should take them are not connected"
+        text += f": {silent}" if silent else ""
+    elif _has_hope(crews, now):
+        return None
+    else:
+        return _nobody_comes(task_id, n_waiting, _merged(crews, now))
+    return Obstacle(kind, kind, text, f"ewms taskforce why {task_id}", task_id, n_waiting)
+
+
+def _of_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obstacle:
+    text = f"{n_events} event(s) wait for a task that fails on every worker: {_quote_error(crews)}"
+    if any(crew.all_bad for crew in crews):
+        text += "; each failure counts now, and the events become dead letters"
+    command = f"ewms task errors {workflow_of(crews[0].taskforce_uuid)}"
+    return Obstacle(Kind.ALL_BAD, Kind.ALL_BAD, text, command, task_id, n_events)
+
+
+def _quote_error(crews: Sequence[Crew]) -> str:
+    """Return the error that most workers said last."""
+    errors = [(n, error) for crew in crews for error, n in crew.errors.items()]
+    text = max(errors)[1] if errors else "nobody said why"
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
+
+
+def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
+    """Return what keeps a task from its runs that takes no events; its workers that have ended are done."""
+    missing = [
+        one for one in _merged(crews, now) if one.lack not in (Lack.GONE, Lack.ENDED, Lack.PAUSED, Lack.PILOT_FAILED)
+    ]
+    if not missing or _has_hope(crews, now):
+        return None
+    why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3])
+    return Obstacle(Kind.NO_WORKERS, missing[0].lack.value, f"no worker comes: {why}", missing[0].command, task_id)
+
+
+def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
+    """Return whether a worker takes events, or comes soon; where every worker fails on all of them, that is no hope."""
+    return any(
+        crew.n_at_work or any(m.is_soon for m in missing_workers(crew, now)) for crew in crews if not crew.is_all_bad
+    )
+
+
+def _nobody_comes(task_id: str, n_waiting: int, missing: Sequence[Missing]) -> Obstacle:
+    why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3]) or "it has no workers"
+    if pausing := [one for one in missing if one.is_coming]:
+        text = f"{n_waiting} event(s) wait until a worker starts again: {why}"
+        return Obstacle(Kind.PAUSED, pausing[0].lack, text, pausing[0].command, task_id, n_waiting)
+    cause = missing[0].lack.value if missing else Kind.NO_WORKERS.value
+    command = missing[0].command if missing else f"ewms task add-workers {task_id} -n 1"
+    text = f"{n_waiting} event(s) wait, and no worker comes: {why}"
+    return Obstacle(Kind.NO_WORKERS, cause, text, command, task_id, n_waiting)
+
+
+def _merged(crews: Iterable[Crew], now: datetime) -> list[Missing]:
+    """Return the missing workers of several taskforces, those of one reason together."""
+    merged: dict[tuple[str, str], Missing] = {}
+    for crew in crews:
+        for one in missing_workers(crew, now):
+            before = merged.get((one.lack, one.text))
+            n = one.n_workers + (before.n_workers if before else 0)
+            merged[one.lack, one.text] = Missing(one.lack, n, one.text, before.command if before else one.command)
+    return sorted(merged.values(), key=lambda one: one.lack.rank)
+
+
+def judge(
+    doubts: Doubts, found: Mapping[str, Sequence[Obstacle]], now: datetime
+) -> tuple[Doubts, dict[str, list[Obstacle]]]:
+    """Return the doubts after a look that `found` obstacles, by workflow, and of these obstacles the ones that last.
+
+    A workflow that was not looked at is not in `found`, and its doubts stay.
+    """
+    after = {key: since for key, since in doubts.items() if key[0] not in found}
+    lasting: dict[str, list[Obstacle]] = {}
+    for workflow_id, obstacles in found.items():
+        lasting[workflow_id] = []
+        for obstacle in obstacles:
+            key = (workflow_id, obstacle.task_id, obstacle.kind)
+            after[key] = since = doubts.get(key, now)
+            if now - since >= PATIENCE[obstacle.kind]:
+                lasting[workflow_id].append(obstacle)
+    return after, lasting

@@ -1,0 +1,55 @@
+"""What uvicorn's HTTP/1.1 protocol lacks: reason phrases of our own.
+
+Alone here, since it leans on uvicorn's inside.
+
+Existing clients show the reason phrase of a response, so the contract has the error's text there. ASGI has no field
+for it: the application sets the private header `x-ewms-reason-phrase`, and this protocol moves it to the status line.
+Tested against the pinned uvicorn; under another server the header is merely there as well.
+"""
+
+import h11
+
+from runtime.web.guarded_protocol import GuardedConnection, GuardedProtocol
+
+REASON_HEADER = "x-ewms-reason-phrase"
+_REASON_HEADER = REASON_HEADER.encode()
+
+#: Proxies and clients bound the status line, often together with one header, at 4 or 8 KiB.
+_MAX_REASON = 1024
+
+
+def reason_phrase(text: str) -> str:
+    """Return `text` as a reason phrase: one line of latin-1, at most 1 KiB; what does not fit becomes `?`."""
+    # A header that begins or ends with a space is none: the connection would end without an answer.
+    line = "".join(c if c.isprintable() or c == " " else " " for c in text).strip()
+    if len(line) > _MAX_REASON:
+        line = f"{line[: _MAX_REASON - 3]}..."
+    return line.encode("latin-1", "replace").decode("latin-1")
+
+
+class _Connection(GuardedConnection):
+    """Moves the private header of a response to its status line."""
+
+    def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
+        if isinstance(event, h11.Response):
+            reason = next((value for name, value in event.headers if name == _REASON_HEADER), None)
+            if reason is not None:
+                event = h11.Response(
+                    status_code=event.status_code,
+                    headers=[(name, value) for name, value in event.headers if name != _REASON_HEADER],
+                    http_version=event.http_version,
+                    reason=reason,
+                )
+        return super().send_with_data_passthrough(event)
+
+
+class ReasonedProtocol(GuardedProtocol):
+    """The guarded HTTP/1.1 of every service, with our reason phrases."""
+
+    def make_connection(self, max_head_bytes: int) -> GuardedConnection:
+        """Return what reads requests and writes answers."""
+        return _Connection(h11.SERVER, max_head_bytes)
+
+    def reason_of(self, text: str) -> bytes:
+        """Return `text` as a reason phrase."""
+        return reason_phrase(text).encode("latin-1")

@@ -1,0 +1,74 @@
+"""The routes of a workflow's end by itself: close its inputs, say how many results end it, see how it ended."""
+
+from starlette.responses import Response
+
+from runtime.kernel.store import Store
+from schemas.api import Empty
+from schemas.documents import Collection, WorkflowDocument
+from schemas.endings import Ending, ExpectedResults
+from schemas.errors import NotFound
+from schemas.ids import WorkflowId
+from wms.fleet.fleet import Fleet
+from wms.fleet.life.completion import ending_of
+from wms.fleet.life.stimuli import CloseInputs, ExpectResults
+from wms.gateway.route import Call, Route, answered
+from wms.gateway.routes.objects import owned
+
+
+class Endings:
+    """Handlers of the ends of workflows."""
+
+    def __init__(self, fleet: Fleet, store: Store) -> None:
+        self._fleet = fleet
+        self._store = store
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        of_one = "/workflows/{workflow_id}"
+        return [
+            Route(
+                "GET",
+                f"{of_one}/ending",
+                self.get,
+                "See whether and how a workflow ends by itself",
+                answer=Ending,
+                errors=(404,),
+            ),
+            Route(
+                "POST",
+                f"{of_one}/close-inputs",
+                self.close_inputs,
+                "Close a workflow's inputs: it ends by itself once every event is settled",
+                body=Empty,
+                body_optional=True,
+                answer=Ending,
+                errors=(404, 409, 422),
+            ),
+            Route(
+                "POST",
+                f"{of_one}/expected-results",
+                self.expect_results,
+                "Say how many results end a workflow",
+                body=ExpectedResults,
+                answer=Ending,
+                errors=(404, 409, 422),
+            ),
+        ]
+
+    async def get(self, call: Call) -> Response:
+        workflow_id = call.path("workflow_id")
+        document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+        if document is None or not owned(document, call.caller.access):
+            raise NotFound(f"no workflow found with id: {workflow_id}")
+        return answered(ending_of(WorkflowDocument.model_validate(document)))
+
+    async def close_inputs(self, call: Call) -> Response:
+        return await self._change(call, CloseInputs())
+
+    async def expect_results(self, call: Call) -> Response:
+        wish: ExpectedResults = call.body
+        return await self._change(call, ExpectResults(wish.n, counts_dead=wish.count_failures))
+
+    async def _change(self, call: Call, wish: CloseInputs | ExpectResults) -> Response:
+        workflow_id = WorkflowId(call.path("workflow_id"))
+        return answered(await self._fleet.change_ending(workflow_id, wish, call.caller.access, call.once))

@@ -1,0 +1,261 @@
+"""The routes of what failed: attempts, errors grouped, and dead letters to look at, replay, discard and take away.
+
+MQS keeps the attempts and reads the dead queues; the gateway asks it, once it has seen whose workflow it is.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from runtime.kernel.store import Store
+from schemas.documents import Collection
+from schemas.errors import Broken, Conflict, NotFound, Rejected
+from schemas.failures.bodies import (
+    Attempts,
+    DeadLetterGroups,
+    DeadLetterOrders,
+    DeadLetters,
+    DeadLetterSeen,
+    Errors,
+    LettersHandled,
+    LettersRequest,
+)
+from schemas.failures.dead_letters import (
+    MAX_LETTERS_PER_PAGE,
+    AnyLetterQuery,
+    LetterAction,
+    LetterAnswer,
+    LetterAuditAnswer,
+    LetterAuditQuery,
+    LetterBodyAnswer,
+    LetterBodyQuery,
+    LetterFilter,
+    LetterGroupsAnswer,
+    LetterGroupsQuery,
+    LetterQuery,
+    LettersAnswer,
+    LettersDone,
+    LettersOrder,
+    LettersQuery,
+)
+from schemas.failures.history import (
+    MAX_ATTEMPTS_PER_PAGE,
+    AttemptsAnswer,
+    AttemptsQuery,
+    ErrorGroupsAnswer,
+    ErrorGroupsQuery,
+)
+from schemas.ids import WorkflowId
+from schemas.wire import AnyAnswer
+from wms.gateway.route import Call, Route, answered
+from wms.gateway.routes.objects import owned
+from wms.gateway.routes.queues import Asks
+
+#: Reading thousands of dead letters takes the broker some seconds.
+_READ_S = 30.0
+
+_MAX_DIGITS = 6
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Failures:
+    """Handlers of /workflows/{workflow_id}/failed-attempts, /errors and /dead-letters."""
+
+    def __init__(self, store: Store, mqs: Asks) -> None:
+        self._store = store
+        self._mqs = mqs
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        of_one = "/workflows/{workflow_id}"
+        letters = f"{of_one}/dead-letters"
+        which = {"task_id": False, "signature": False, "event_id": False}
+
+        def get(path: str, handler: Callable[..., object], summary: str, **more: object) -> Route:
+            return Route("GET", path, handler, summary, is_heavy=True, errors=(404,), **more)  # type: ignore[arg-type] # a route's own fields
+
+        return [
+            get(
+                f"{of_one}/failed-attempts",
+                self.attempts,
+                "List failed attempts at a workflow's events, the newest first",
+                answer=Attempts,
+                query={**which, "before": False, "limit": False},
+            ),
+            get(f"{of_one}/errors", self.errors, "List a workflow's errors by task and signature", answer=Errors),
+            get(
+                letters,
+                self.letters,
+                "List dead letters, the oldest first",
+                answer=DeadLetters,
+                query={**which, "after": False, "limit": False},
+            ),
+            get(f"{letters}/groups", self.groups, "List dead letters by task and signature", answer=DeadLetterGroups),
+            get(
+                f"{letters}/whole",
+                self.whole_letters,
+                "List dead letters with headers and bodies, for an export",
+                answer=DeadLetters,
+                query={**which, "after": False, "limit": False},
+            ),
+            get(
+                f"{letters}/orders",
+                self.orders,
+                "List who has replayed and discarded dead letters, the newest first",
+                answer=DeadLetterOrders,
+            ),
+            get(
+                f"{letters}/{{letter}}",
+                self.letter,
+                "Get a dead letter with its headers and every attempt at its event",
+                answer=DeadLetterSeen,
+            ),
+            get(
+                f"{letters}/{{letter}}/body",
+                self.body,
+                "Get the bytes of a dead letter",
+                media_type="application/octet-stream",
+            ),
+            *(
+                Route(
+                    "POST",
+                    f"{letters}/actions/{action}",
+                    handler,
+                    summary,
+                    body=LettersRequest,
+                    answer=LettersHandled,
+                    is_heavy=True,
+                    errors=(404, 409),
+                )
+                for action, handler, summary in (
+                    ("replay", self.replay, "Send dead letters back to their queues, 200 at most"),
+                    ("discard", self.discard, "Throw dead letters away, 200 at most"),
+                )
+            ),
+        ]
+
+    async def attempts(self, call: Call) -> Response:
+        query = AttemptsQuery(
+            workflow_id=await self._workflow(call),
+            **_which(call).model_dump(),
+            before=call.request.query_params.get("before"),
+            limit=_limit(call, MAX_ATTEMPTS_PER_PAGE),
+        )
+        found = _expected(await self._mqs.ask(query, timeout_s=10.0), AttemptsAnswer)
+        return answered(Attempts(attempts=found.attempts, next_before=found.next_before))
+
+    async def errors(self, call: Call) -> Response:
+        query = ErrorGroupsQuery(workflow_id=await self._workflow(call))
+        found = _expected(await self._mqs.ask(query, timeout_s=10.0), ErrorGroupsAnswer)
+        return answered(Errors(errors=found.groups))
+
+    async def letters(self, call: Call) -> Response:
+        return await self._letters(call, with_bodies=False)
+
+    async def whole_letters(self, call: Call) -> Response:
+        return await self._letters(call, with_bodies=True)
+
+    async def _letters(self, call: Call, *, with_bodies: bool) -> Response:
+        query = LettersQuery(
+            workflow_id=await self._workflow(call),
+            **_which(call).model_dump(),
+            after=call.request.query_params.get("after"),
+            limit=_limit(call, MAX_LETTERS_PER_PAGE),
+            with_bodies=with_bodies,
+        )
+        found = await self._ask(query, LettersAnswer)
+        return answered(DeadLetters(dead_letters=found.letters, next_after=found.next_after, n_letters=found.n_letters))
+
+    async def groups(self, call: Call) -> Response:
+        found = await self._ask(LetterGroupsQuery(workflow_id=await self._workflow(call)), LetterGroupsAnswer)
+        return answered(DeadLetterGroups(groups=found.groups, n_letters=found.n_letters))
+
+    async def letter(self, call: Call) -> Response:
+        query = LetterQuery(workflow_id=await self._workflow(call), letter=call.path("letter"))
+        found = await self._ask(query, LetterAnswer)
+        return answered(DeadLetterSeen(dead_letter=found.letter, attempts=found.history))
+
+    async def body(self, call: Call) -> Response:
+        query = LetterBodyQuery(workflow_id=await self._workflow(call), letter=call.path("letter"))
+        body = bytearray()
+        while True:
+            found = await self._ask(query.model_copy(update={"offset": len(body)}), LetterBodyAnswer)
+            body += found.data
+            if len(body) >= found.n_bytes or not found.data:
+                break
+        return Response(
+            bytes(body),
+            media_type="application/octet-stream",
+            headers={
+                # An event is a stranger's bytes: no browser is to see a page in them.
+                "X-Content-Type-Options": "nosniff",
+                "Content-Disposition": f'attachment; filename="{query.letter}"',
+            },
+        )
+
+    async def orders(self, call: Call) -> Response:
+        found = await self._ask(LetterAuditQuery(workflow_id=await self._workflow(call)), LetterAuditAnswer)
+        return answered(DeadLetterOrders(orders=found.orders))
+
+    async def replay(self, call: Call) -> Response:
+        return await self._order(call, LetterAction.REPLAY)
+
+    async def discard(self, call: Call) -> Response:
+        return await self._order(call, LetterAction.DISCARD)
+
+    async def _order(self, call: Call, action: LetterAction) -> Response:
+        request: LettersRequest = call.body
+        which = LetterFilter(task_id=request.task_id, signature=request.signature, event_id=request.event_id)
+        is_filter = which != LetterFilter()
+        if (request.letters is not None) + is_filter + request.all != 1:
+            raise Rejected(
+                "say which dead letters: 'letters', or 'all': true, or any of 'task_id', 'signature', 'event_id'"
+            )
+        order = LettersOrder(
+            workflow_id=await self._workflow(call, is_to_run=action is LetterAction.REPLAY),
+            action=action,
+            letters=request.letters,
+            which=which,
+            subject=call.caller.subject,
+        )
+        done = await self._ask(order, LettersDone)
+        return answered(LettersHandled.model_validate(done.model_dump()))
+
+    async def _ask(self, query: AnyLetterQuery, kind: type[Answer]) -> Answer:
+        return _expected(await self._mqs.ask(query, timeout_s=_READ_S), kind)
+
+    async def _workflow(self, call: Call, *, is_to_run: bool = False) -> WorkflowId:
+        """Return the workflow in the path, if it is the caller's; `is_to_run`: and not ended."""
+        workflow_id = call.path("workflow_id")
+        document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+        if document is None or not owned(document, call.caller.access):
+            raise NotFound(f"no workflow found with id: {workflow_id}")
+        if is_to_run and document.get("deactivated"):
+            raise Conflict(
+                f"the workflow is {str(document['deactivated']).lower()}: nobody would take the events",
+                hint="export its dead letters, and publish them to a new workflow",
+            )
+        return WorkflowId(workflow_id)
+
+
+def _expected(answer: AnyAnswer, kind: type[Answer]) -> Answer:
+    if not isinstance(answer, kind):
+        raise Broken(f"MQS answered {answer.kind}")
+    return answer
+
+
+def _which(call: Call) -> LetterFilter:
+    parameters = call.request.query_params
+    return LetterFilter(**{name: parameters.get(name) for name in LetterFilter.model_fields})
+
+
+def _limit(call: Call, most: int) -> int:
+    text = call.request.query_params.get("limit")
+    if text is None:
+        return most
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS and 1 <= int(text) <= most):
+        raise Rejected(f"limit must be a number from 1 to {most}")
+    return int(text)

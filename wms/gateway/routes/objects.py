@@ -1,0 +1,133 @@
+"""How the routes read objects: one by its id, or a page of a query."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from runtime.kernel.decision import Document
+from runtime.kernel.store import Store
+from schemas.documents import Collection
+from schemas.errors import Rejected
+from schemas.phases import Phase
+from wms.fleet import query_pages, repository
+from wms.fleet.ownership import Access
+from wms.fleet.stalls.staffing import crew_of, missing_workers
+from wms.gateway.route import Call, Handler, answered_raw
+
+#: How old statuses may be: a TMS repeats those that did not change well within it.
+_FRESH = timedelta(seconds=60)
+
+#: After so long a taskforce that a TMS could ask for is told of as one that none asks for.
+_LONG = timedelta(minutes=10)
+
+#: What `?include=health` adds: what we know beside the contract's fields, by their names in the documents.
+_HEALTH: Mapping[Collection, tuple[str, ...]] = {
+    Collection.WORKFLOWS: ("queues_deferred", "queues_active_at", "over_at"),
+    Collection.TASKFORCES: (
+        "stuck",
+        "n_submit_failures",
+        "n_remove_failures",
+        "retry_at",
+        "ended_at",
+        "status_as_of",
+    ),
+}
+
+
+async def one(store: Store, collection: Collection, key: str, call: Call) -> Document | None:
+    """Return the object with the id `key` as users see it; None if it does not exist or is not the caller's.
+
+    Raises:
+        Rejected: `include` asks for what there is not.
+    """
+    include = call.request.query_params.get("include")
+    if include not in (None, "health") or (include and collection not in _HEALTH):
+        raise Rejected("'include': must be 'health', of a workflow or a taskforce")
+    document = await store.find_one(collection, {"_id": key})
+    if document is None or not owned(document, call.caller.access):
+        return None
+    found = repository.public(collection, document)
+    if include:
+        found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
+        if collection is Collection.TASKFORCES:
+            found["health"]["stuck"] = stuck(document, datetime.now(UTC))
+            found["health"]["unmatched"] = document.get("unmatched") or ""
+            found["health"]["exit_codes"] = document.get("exit_codes") or {}
+            found["health"]["stale"] = stale(document, datetime.now(UTC))
+            found["health"] |= staffed(document, datetime.now(UTC))
+        else:
+            found["health"]["stalled"] = stalled(document)
+    return found
+
+
+def stuck(taskforce: Document, now: datetime) -> str:
+    """Return why a stored `taskforce` does not go on; empty if it may be on its way.
+
+    Of a TMS that asks for its work nothing is awaited, so its silence is no event that could be noted: it shows here.
+    """
+    if reason := taskforce.get("stuck", ""):
+        return str(reason)
+    is_offered = taskforce["phase"] in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER) and not taskforce.get("ended_at")
+    if not is_offered or taskforce.get("asked_at") or taskforce.get("retry_at"):
+        return ""
+    since = datetime.fromtimestamp(taskforce["phase_change_log"][-1]["timestamp"], UTC)
+    return (
+        f"the TMS of {taskforce['schedd']} has not taken it up since {since:%F %T} UTC" if now - since > _LONG else ""
+    )
+
+
+def stalled(workflow: Document) -> Document | None:
+    """Return why work of a stored `workflow` waits in vain; None: it does not, or the workflow was ended."""
+    stall = workflow.get("stalled")
+    if not stall or workflow.get("deactivated") is not None:
+        return None
+    names = ("cause", "text", "command", "task_id", "n_events")
+    return {"since": stall["since"], "causes": [{name: cause[name] for name in names} for cause in stall["causes"]]}
+
+
+def staffed(taskforce: Document, now: datetime) -> Document:
+    """Return how many workers a stored `taskforce` should have, how many take events, and why the others do not."""
+    by_rest = taskforce.get("status_as_of") is not None and taskforce.get("status_epoch", -1) < 0
+    crew = crew_of(taskforce, asks_itself=by_rest)
+    missing = missing_workers(crew, now) if crew.n_at_work < crew.n_wanted else ()
+    return {
+        "n_wanted": crew.n_wanted,
+        "n_at_work": crew.n_at_work,
+        "missing": [
+            {
+                "cause": str(one.lack),
+                "n_workers": one.n_workers,
+                "text": one.text,
+                "command": one.command,
+                "is_coming": one.is_coming,
+            }
+            for one in missing
+        ],
+    }
+
+
+def stale(taskforce: Document, now: datetime) -> bool:
+    """Say whether the statuses of a stored `taskforce` may be true no more. Those of a gone cluster stay so."""
+    as_of: datetime | None = taskforce.get("status_as_of")
+    return as_of is not None and taskforce["phase"] != Phase.CONDOR_COMPLETE and now - as_of > _FRESH
+
+
+def owned(document: Document, access: Access) -> bool:
+    """Say whether a stored document is one that a caller may know of."""
+    return access.may_see(document.get("owner", ""), document.get("projects", [])) and access.may_see_at(
+        document.get("schedd")
+    )
+
+
+def querying(store: Store, collection: Collection, plural: str, *, max_bytes: int) -> Handler:
+    """Return the handler of `/query/<plural>`."""
+
+    async def query(call: Call) -> Response:
+        page = await query_pages.page(store, collection, call.body, call.caller.access, max_bytes=max_bytes)
+        # The objects are JSON already; to parse them again only to wrap them would double the work.
+        objects = b",".join(page.objects)
+        return answered_raw(b'{"%s":[%s],"next_after":%s}' % (plural.encode(), objects, to_json(page.next_after)))
+
+    return query

@@ -1,0 +1,124 @@
+"""What somebody wants a public queue for, and whether that can be: publishing or consuming. (core)
+
+Which way a queue goes is its tasks' doing: they take events from inputs, so users publish onto those; they publish
+onto outputs, so users consume from those (ruling 15). A token says no more than that, and the broker only says that
+access is refused: here it is said why, and what to do.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.api import Use
+from schemas.documents import QueuePlan, WorkflowDocument
+from schemas.errors import NotFound, Rejected, Unprocessable
+from schemas.objects import MQProfile
+from schemas.rules.complaints import alias_problem
+
+#: As in a request for a workflow.
+_MAX_ALIAS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The queue that is asked for by its alias, None: all of them; and what for, None: it is not said."""
+
+    alias: str | None = None
+    use: Use | None = None
+
+
+def wish(parameters: Mapping[str, str]) -> Wish:
+    """Return what a request's query asks for.
+
+    Raises:
+        Rejected: it makes no sense.
+    """
+    alias, use = parameters.get("alias"), parameters.get("to")
+    if alias is not None and (not 0 < len(alias) <= _MAX_ALIAS or alias_problem(alias)):
+        raise Rejected("'alias': is not the name of a queue")
+    if use is None:
+        return Wish(alias)
+    if use not in list(Use):
+        raise Rejected("'to': must be one of 'publish', 'consume'")
+    if alias is None:
+        raise Rejected("'to': needs 'alias', the queue that it is said of")
+    return Wish(alias, Use(use))
+
+
+def check(workflow: WorkflowDocument, wished: Wish) -> None:
+    """Return if what is `wished` of a public queue of `workflow` can be.
+
+    Raises:
+        NotFound: the workflow has no such queue.
+        Unprocessable: the queue is private, goes the other way, or nobody takes events from it any more.
+    """
+    if wished.alias is None:
+        return
+    queue = next((queue for queue in workflow.queues if queue.alias == wished.alias), None)
+    if queue is None:
+        raise no_such_queue(workflow.workflow_id, wished.alias, hint=_public_ones(workflow))
+    name = f"queue '{queue.alias}' of {workflow.workflow_id}"
+    if not queue.is_public:
+        raise Unprocessable(
+            f"{name} is private: only the workflow's own tasks use it",
+            hint="a queue is public if the request for its workflow names it in 'public_queue_aliases'",
+        )
+    match wished.use:
+        case Use.PUBLISH if not queue.is_input:
+            raise Unprocessable(
+                f"{name} is for consuming from: tasks publish onto it, and none takes events from it",
+                hint=_others(workflow, Use.PUBLISH),
+            )
+        case Use.PUBLISH if workflow.deactivated is not None:
+            raise Unprocessable(
+                f"{name} takes no more events: the workflow is {workflow.deactivated.lower()}",
+                hint="request a new workflow for further events",
+            )
+        case Use.PUBLISH if workflow.inputs_closed_at is not None:
+            raise Unprocessable(
+                f"{name} takes no more events: the workflow's inputs are closed",
+                hint="request a new workflow for further events",
+            )
+        case Use.CONSUME if not queue.is_output:
+            raise Unprocessable(
+                f"{name} is for publishing onto: the workflow's tasks take the events from it, and nobody else may",
+                hint=_others(workflow, Use.CONSUME),
+            )
+        case _:
+            return
+
+
+def check_there(workflow: WorkflowDocument, wished: Wish, profiles: Sequence[MQProfile]) -> None:
+    """Return unless the queue that is `wished` to consume from is gone for good, as its one of `profiles` tells.
+
+    Raises:
+        Unprocessable: it is gone, or never came up, and the workflow is over.
+    """
+    if wished.use is not Use.CONSUME or workflow.deactivated is None:
+        return
+    if any(profile.alias == wished.alias and not profile.is_activated for profile in profiles):
+        raise Unprocessable(
+            f"queue '{wished.alias}' of {workflow.workflow_id} is gone: "
+            f"the workflow is {workflow.deactivated.lower()}, and its queue was deleted",
+            hint="after the end a queue is deleted once it is empty and unused; what is in it stays until the "
+            "retention time is over",
+        )
+
+
+def no_such_queue(workflow_id: str, alias: str, *, hint: str = "") -> NotFound:
+    """Return the error for a public queue that there is not."""
+    return NotFound(f"no public queue '{alias}' found of workflow with id: {workflow_id}", hint=hint)
+
+
+def _may(queue: QueuePlan, use: Use) -> bool:
+    return queue.is_public and (queue.is_input if use is Use.PUBLISH else queue.is_output)
+
+
+def _others(workflow: WorkflowDocument, use: Use) -> str:
+    verb = "publish onto" if use is Use.PUBLISH else "consume from"
+    names = ", ".join(f"'{queue.alias}'" for queue in workflow.queues if _may(queue, use))
+    return f"{verb} {names}" if names else f"the workflow has no public queue to {verb}"
+
+
+def _public_ones(workflow: WorkflowDocument) -> str:
+    names = ", ".join(f"'{queue.alias}'" for queue in workflow.queues if queue.is_public)
+    return f"its public queues: {names}" if names else "it has no public queues"

@@ -1,0 +1,155 @@
+"""The routes of queues: a workflow's public ones with tokens, their depths, and the keys that sign the tokens.
+
+MQS owns all of it. The gateway asks it over the bus, so that tokens are never stored on the way.
+"""
+
+from typing import Protocol
+
+import httpx2
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.kernel.store import Store
+from schemas.api import ProfilesAnswerBody, QueueDepth, QueueDepths
+from schemas.documents import Collection, WorkflowDocument
+from schemas.errors import Broken, NotFound, Unavailable
+from schemas.ids import WorkflowId
+from schemas.objects import MQProfile
+from schemas.requests import DepthsAnswer, DepthsQuery, ProfilesAnswer, ProfilesQuery
+from schemas.wire import AnyAnswer, AnyRequest
+from wms.fleet.ownership import Access
+from wms.gateway.route import Call, OpenRoute, Route, answered, answered_raw
+from wms.gateway.routes.objects import owned
+from wms.gateway.routes.queue_access import check, check_there, no_such_queue, wish
+
+JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
+
+
+class Asks(Protocol):
+    """What of the bus is needed here."""
+
+    async def ask(self, request: AnyRequest, *, timeout_s: float = 5.0) -> AnyAnswer:
+        """Return MQS's answer."""
+        ...
+
+
+class Queues:
+    """Handlers of what MQS knows."""
+
+    def __init__(self, store: Store, mqs: Asks, http: httpx2.AsyncClient) -> None:
+        self._store = store
+        self._mqs = mqs
+        self._http = http
+
+    def routes(self) -> list[Route | OpenRoute]:
+        """Return the routes."""
+        return [
+            Route(
+                "GET",
+                "/mqs/workflows/{workflow_id}/mq-profiles/public",
+                self.public_profiles,
+                "Get a workflow's public queues, with tokens once they are active",
+                answer=ProfilesAnswerBody,
+                errors=(404, 422),
+                query={"alias": False, "to": False},
+                is_heavy=True,
+            ),
+            Route(
+                "GET",
+                "/workflows/{workflow_id}/queues",
+                self.depths,
+                "Get the depths of a workflow's queues",
+                is_heavy=True,
+                answer=QueueDepths,
+                errors=(404,),
+            ),
+            OpenRoute("GET", JWKS_PATH, self.jwks, "Get the keys that sign queue tokens"),
+        ]
+
+    async def public_profiles(self, call: Call) -> Response:
+        workflow_id = call.path("workflow_id")
+        wished = wish(call.request.query_params)
+        workflow = await self._workflow(workflow_id, call.caller.access)
+        if workflow is None:
+            profiles = await self._of_nobody(call)
+        else:
+            check(workflow, wished)
+            query = ProfilesQuery(workflow_id=workflow.workflow_id, subject=call.caller.subject)
+            minted = await self._minted(query) if workflow.queues_active_at else None
+            profiles = planned(workflow) if minted is None else minted
+            check_there(workflow, wished, profiles)
+        if wished.alias is not None:
+            profiles = [profile for profile in profiles if profile.alias == wished.alias]
+            if not profiles:
+                raise no_such_queue(workflow_id, wished.alias)
+        return answered(ProfilesAnswerBody(mqprofiles=profiles))
+
+    async def _of_nobody(self, call: Call) -> list[MQProfile]:
+        """Return the queues of a workflow that is not ours: those that another WMS has reserved, else none.
+
+        No queues is the contract's answer for an unknown workflow; it does not tell whether there is one.
+        """
+        workflow_id = WorkflowId(call.path("workflow_id"))
+        if await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id}, projection={"_id": 1}) is not None:
+            return []
+        query = ProfilesQuery(workflow_id=workflow_id, subject=call.caller.subject, unowned=True)
+        return await self._minted(query) or []
+
+    async def _minted(self, query: ProfilesQuery) -> list[MQProfile] | None:
+        try:
+            match await self._mqs.ask(query):
+                case ProfilesAnswer(profiles=profiles):
+                    return profiles
+                case other:
+                    raise Broken(f"MQS answered {other.kind} to {query.kind}")
+        except NotFound:
+            # MQS has not, or no longer, what WMS remembers.
+            return None
+
+    async def depths(self, call: Call) -> Response:
+        workflow_id = call.path("workflow_id")
+        workflow = await self._workflow(workflow_id, call.caller.access)
+        if workflow is None:
+            raise NotFound(f"no workflow found with id: {workflow_id}")
+        query = DepthsQuery(workflow_id=WorkflowId(workflow_id))
+        try:
+            match await self._mqs.ask(query):
+                case DepthsAnswer(queues=queues, n_dead=n_dead, max_age_s=max_age_s):
+                    depths = [QueueDepth.model_validate(depth.model_dump()) for depth in queues]
+                    return answered(
+                        QueueDepths(workflow_id=workflow_id, queues=depths, n_dead=n_dead, max_age_s=max_age_s)
+                    )
+                case other:
+                    raise Broken(f"MQS answered {other.kind} to {query.kind}")
+        except NotFound:
+            return answered(QueueDepths(workflow_id=workflow_id, queues=[], n_dead=0))
+
+    async def jwks(self, _: Request) -> Response:
+        try:
+            found = await self._http.get(JWKS_PATH)
+            found.raise_for_status()
+        except httpx2.HTTPError as error:
+            raise Unavailable("the queue service is away") from error
+        return answered_raw(found.content)
+
+    async def _workflow(self, workflow_id: str, access: Access) -> WorkflowDocument | None:
+        document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+        if document is None or not owned(document, access):
+            return None
+        return WorkflowDocument.model_validate(document)
+
+
+def planned(workflow: WorkflowDocument) -> list[MQProfile]:
+    """Return the public queues as they will be, inactive (ruling 1)."""
+    return [
+        MQProfile(
+            mqid=queue.mqid,
+            workflow_id=workflow.workflow_id,
+            timestamp=workflow.timestamp,
+            alias=queue.alias,
+            is_public=True,
+            is_activated=False,
+        )
+        for queue in workflow.queues
+        if queue.is_public
+    ]

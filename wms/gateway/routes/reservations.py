@@ -1,0 +1,115 @@
+"""The routes of another site's WMS whose queues are here: it names them, has them created, and hands their tokens on.
+
+A site reaches only what its own WMS has reserved: other sites' groups, and those of our own users, are 404.
+"""
+
+from starlette.responses import Response
+
+from schemas.api import ActivationRequest, MQGroupAnswer, ReservationRequest
+from schemas.errors import Broken, NotFound
+from schemas.ids import Alias, Mqid, WorkflowId
+from schemas.objects import MQGroup, MQProfile
+from schemas.requests import (
+    ActivateQuery,
+    GroupAnswer,
+    GroupQuery,
+    ProfileQuery,
+    ProfilesAnswer,
+    ReserveQuery,
+)
+from wms.gateway.route import Call, Route, answered
+from wms.gateway.routes.queues import Asks
+
+#: Creating a thousand queues takes a while.
+_ACTIVATION_S = 30.0
+
+_MAX_ID = 128
+
+
+class Reservations:
+    """Handlers of /mqs that are not users'."""
+
+    def __init__(self, mqs: Asks) -> None:
+        self._mqs = mqs
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        group = "/mqs/workflows/{workflow_id}/mq-group"
+        return [
+            Route("GET", "/mqs", self.root, "See that the queue service is there"),
+            Route(
+                "POST",
+                f"{group}/reservation",
+                self.reserve,
+                "Name a workflow's queues, once",
+                body=ReservationRequest,
+                answer=MQGroupAnswer,
+                errors=(404,),
+            ),
+            Route(
+                "POST",
+                f"{group}/activation",
+                self.activate,
+                "Create a workflow's queues; get them with fresh tokens",
+                body=ActivationRequest,
+                answer=MQGroupAnswer,
+                errors=(404,),
+            ),
+            Route("GET", group, self.get_group, "Get a group of queues", answer=MQGroup, errors=(404,)),
+            Route("GET", "/mqs/mq-profiles/{mqid}", self.get_profile, "Get a queue", answer=MQProfile, errors=(404,)),
+        ]
+
+    async def root(self, _: Call) -> Response:
+        return answered({})
+
+    async def reserve(self, call: Call) -> Response:
+        body: ReservationRequest = call.body
+        query = ReserveQuery(
+            site=_site(call),
+            workflow_id=_workflow_id(call),
+            queue_aliases=[Alias(alias) for alias in body.queue_aliases],
+            public=[Alias(alias) for alias in body.public],
+        )
+        return _grouped(await self._group(query))
+
+    async def activate(self, call: Call) -> Response:
+        body: ActivationRequest = call.body
+        priority = body.criteria.priority if body.criteria is not None else None
+        query = ActivateQuery(site=_site(call), workflow_id=_workflow_id(call), priority=priority)
+        return _grouped(await self._group(query))
+
+    async def get_group(self, call: Call) -> Response:
+        found = await self._group(GroupQuery(site=_site(call), workflow_id=_workflow_id(call)))
+        return answered(found.group)
+
+    async def get_profile(self, call: Call) -> Response:
+        query = ProfileQuery(site=_site(call), mqid=Mqid(call.path("mqid")))
+        match await self._mqs.ask(query):
+            case ProfilesAnswer(profiles=[profile]):
+                return answered(profile)
+            case other:
+                raise Broken(f"MQS answered {other.kind} to {query.kind}")
+
+    async def _group(self, query: ReserveQuery | ActivateQuery | GroupQuery) -> GroupAnswer:
+        match await self._mqs.ask(query, timeout_s=_ACTIVATION_S if isinstance(query, ActivateQuery) else 5.0):
+            case GroupAnswer() as found:
+                return found
+            case other:
+                raise Broken(f"MQS answered {other.kind} to {query.kind}")
+
+
+def _site(call: Call) -> str:
+    """Return which site calls. The subject of its WMS's token tells sites apart."""
+    return call.caller.subject
+
+
+def _workflow_id(call: Call) -> WorkflowId:
+    """Return whose queues these are. It will be part of names on the broker, so it is as an id must be."""
+    workflow_id = call.path("workflow_id")
+    if "." in workflow_id or len(workflow_id) > _MAX_ID:
+        raise NotFound("MQGroup not found")
+    return WorkflowId(workflow_id)
+
+
+def _grouped(found: GroupAnswer) -> Response:
+    return answered(MQGroupAnswer(mqgroup=found.group, mqprofiles=found.profiles))

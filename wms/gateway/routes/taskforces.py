@@ -1,0 +1,89 @@
+"""The routes of task directives and taskforces, and the three queries."""
+
+from starlette.responses import Response
+
+from runtime.kernel.store import Store
+from schemas.api import AddWorkersRequest, Query, TaskDirectivesFound, TaskforceSeen, TaskforcesFound, WorkflowsFound
+from schemas.documents import Collection
+from schemas.errors import NotFound
+from schemas.ids import TaskId
+from schemas.objects import TaskDirective, Taskforce
+from wms.fleet.fleet import Fleet
+from wms.gateway.route import Call, Route, answered
+from wms.gateway.routes.objects import one, querying
+
+
+class Taskforces:
+    """Handlers of /task-directives, /taskforces and /query."""
+
+    def __init__(self, fleet: Fleet, store: Store, *, query_max_bytes: int) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._query_max_bytes = query_max_bytes
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        of_task = "/task-directives/{task_id}"
+        queries = [
+            Route(
+                "POST",
+                f"/query/{path}",
+                querying(self._store, collection, key, max_bytes=self._query_max_bytes),
+                f"Find {path}",
+                body=Query,
+                answer=found,
+                is_heavy=True,
+            )
+            for path, key, collection, found in (
+                ("workflows", "workflows", Collection.WORKFLOWS, WorkflowsFound),
+                ("task-directives", "task_directives", Collection.TASK_DIRECTIVES, TaskDirectivesFound),
+                ("taskforces", "taskforces", Collection.TASKFORCES, TaskforcesFound),
+            )
+        ]
+        return [
+            Route("GET", of_task, self.get_task, "Get a task directive", answer=TaskDirective, errors=(404,)),
+            Route(
+                "POST",
+                f"{of_task}/actions/add-workers",
+                self.add_workers,
+                "Add a taskforce to a task",
+                body=AddWorkersRequest,
+                answer=Taskforce,
+                errors=(404, 409, 422),
+            ),
+            Route(
+                "GET",
+                "/taskforces/{taskforce_uuid}",
+                self.get_taskforce,
+                "Get a taskforce",
+                answer=TaskforceSeen,
+                errors=(404,),
+                query={"include": False},
+            ),
+            *queries,
+        ]
+
+    async def get_task(self, call: Call) -> Response:
+        task_id = call.path("task_id")
+        found = await one(self._store, Collection.TASK_DIRECTIVES, task_id, call)
+        if found is None:
+            raise NotFound(f"no task found with id: {task_id}")
+        return answered(found)
+
+    async def add_workers(self, call: Call) -> Response:
+        request: AddWorkersRequest = call.body
+        added = await self._fleet.add_workers(
+            TaskId(call.path("task_id")),
+            cluster_location=request.cluster_location,
+            n_workers=request.n_workers,
+            caller=call.caller.access,
+            once=call.once,
+        )
+        return answered(added)
+
+    async def get_taskforce(self, call: Call) -> Response:
+        uuid = call.path("taskforce_uuid")
+        found = await one(self._store, Collection.TASKFORCES, uuid, call)
+        if found is None:
+            raise NotFound(f"no taskforce found with uuid: {uuid}")
+        return answered(found)

@@ -1,0 +1,172 @@
+"""The routes by which a TMS asks for its work: what to start and what to stop. `tms_confirmations` takes the answers.
+
+A schedd is served by one of two ways only, events or these (`served_by` in the cluster map), and of the others'
+taskforces nothing is known here. Asking claims nothing: what was asked for and never confirmed is simply there again.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from starlette.responses import Response
+
+from runtime.kernel.decision import Document
+from runtime.kernel.store import Store
+from runtime.telemetry import log
+from schemas.api import PendingStart
+from schemas.documents import Collection
+from schemas.errors import Broken, Conflict, Rejected, Unavailable
+from schemas.objects import MQProfile
+from schemas.phases import Phase
+from schemas.requests import ProfilesAnswer, TaskProfilesQuery
+from schemas.rules.submitters import submitter_name
+from wms.fleet import repository
+from wms.fleet.fleet import Fleet
+from wms.fleet.locations import ClusterMap
+from wms.gateway.route import Call, Route, answered
+from wms.gateway.routes.queues import Asks
+
+#: How many taskforces are read at a time: those whose queues cannot be opened are passed over, and hide nobody.
+_AT_ONCE = 20
+#: How many questions MQS may leave open before it is said to be away; a single one may be about that workflow.
+_PATIENCE = 3
+
+#: Whose jobs a taskforce's are, as HTCondor's `accounting_group_user`.
+SUBMITTER_HEADER = "EWMS-Submitter"
+
+
+class Tms:
+    """Handlers of /tms that hand something out."""
+
+    def __init__(self, fleet: Fleet, store: Store, mqs: Asks, clusters: ClusterMap) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._mqs = mqs
+        self._clusters = clusters
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route(
+                "GET",
+                "/tms/pending-starter/taskforces",
+                self.next_to_start,
+                "Get the next taskforce to submit",
+                answer=PendingStart,
+                query=_QUERY,
+            ),
+            Route(
+                "GET",
+                "/tms/pending-stopper/taskforces",
+                self.next_to_stop,
+                "Get the next taskforce to remove, or an empty object",
+                query=_QUERY,
+            ),
+        ]
+
+    async def next_to_start(self, call: Call) -> Response:
+        schedd = self._schedd(call)
+        if schedd is None:
+            return answered({})
+        n_open = 0
+        async for taskforce in self._waiting(schedd):
+            task = await self._store.find_one(Collection.TASK_DIRECTIVES, {"_id": taskforce["task_id"]})
+            try:
+                profiles = await self._profiles(taskforce, task) if task is not None else None
+            except Unavailable:
+                n_open += 1
+                if n_open == _PATIENCE:
+                    raise
+                continue
+            if task is None or profiles is None:
+                continue
+            shown = repository.public(Collection.TASKFORCES, taskforce)
+            if shown["n_workers"] is None:
+                default = taskforce.get("default_n_workers")
+                shown["n_workers"] = self._clusters.default_n_workers.get(schedd, 1) if default is None else default
+            answer = answered(
+                {
+                    "taskforce": shown,
+                    "task_directive": repository.public(Collection.TASK_DIRECTIVES, task),
+                    "mqprofiles": profiles,
+                }
+            )
+            # The contract's objects have no place for it: a TMS that looks can account the jobs to their user.
+            answer.headers[SUBMITTER_HEADER] = submitter_name(taskforce.get("owner", ""))
+            return answer
+        if n_open:
+            raise Unavailable("MQS does not open the queues of what waits; ask again")
+        return answered({})
+
+    async def _waiting(self, schedd: str) -> AsyncIterator[Document]:
+        """Go through what is to be started at `schedd`, in the contract's order."""
+        seen: list[str] = []
+        while True:
+            some = await self._store.find(
+                Collection.TASKFORCES,
+                {
+                    "schedd": schedd,
+                    "phase": Phase.PENDING_STARTER,
+                    "stuck": "",
+                    "n_submit_failures": {"$lt": self._fleet.max_failures},
+                    "_id": {"$nin": seen},
+                },
+                sort=[("priority", -1), ("n_submit_failures", 1), ("timestamp", 1), ("cursor", 1)],
+                limit=_AT_ONCE,
+            )
+            for taskforce in some:
+                yield taskforce
+            if len(some) < _AT_ONCE:
+                return
+            seen += [taskforce["_id"] for taskforce in some]
+
+    async def _profiles(self, taskforce: Document, task: Document) -> list[MQProfile] | None:
+        """Return the queues of a task with its pilots' token; None: there are none, and the next has its turn."""
+        query = TaskProfilesQuery(
+            workflow_id=taskforce["workflow_id"],
+            taskforce_uuid=taskforce["taskforce_uuid"],
+            inputs=task["input_queues"],
+            outputs=task["output_queues"],
+        )
+        try:
+            match await self._mqs.ask(query):
+                case ProfilesAnswer(profiles=profiles):
+                    return profiles
+                case other:
+                    raise Broken(f"MQS answered {other.kind} to {query.kind}")
+        except (Rejected, Conflict) as error:
+            log.warning("taskforce passed over", taskforce_uuid=taskforce["taskforce_uuid"], reason=error.reason)
+            return None
+
+    async def next_to_stop(self, call: Call) -> Response:
+        schedd = self._schedd(call)
+        if schedd is None:
+            return answered({})
+        now = datetime.now(UTC)
+        waiting = await self._store.find(
+            Collection.TASKFORCES,
+            {
+                "schedd": schedd,
+                "phase": Phase.PENDING_STOPPER,
+                "cluster_id": {"$ne": None},
+                # After the third failure it is shown ever more seldom, but shown: what runs must not be forgotten.
+                "retry_at": {"$not": {"$gt": now}},
+            },
+            sort=[("timestamp", 1), ("cursor", 1)],
+            limit=1,
+        )
+        return answered(repository.public(Collection.TASKFORCES, waiting[0]) if waiting else {})
+
+    def _schedd(self, call: Call) -> str | None:
+        """Return whose work is asked for; None if nobody has any for it here.
+
+        Raises:
+            Rejected: it is not said.
+        """
+        schedd = call.request.query_params.get("schedd")
+        if not schedd:
+            raise Rejected("Missing required query parameter: schedd")
+        mine = call.caller.schedds is None or schedd in call.caller.schedds
+        return schedd if mine and schedd in self._clusters.by_rest else None
+
+
+_QUERY = {"schedd": True, "collector": False}

@@ -1,0 +1,198 @@
+"""What a TMS that asks for its work says of it: what became of what it was given.
+
+They do the same as the events of a TMS that is told its work, through the same decisions. A confirmation that repeats
+or comes too late gets its 200 and changes nothing, where the contract has no 404 for it.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from runtime.kernel.decision import Document
+from runtime.kernel.store import Store
+from schemas.api import (
+    CondorComplete,
+    CondorFailed,
+    CondorSubmit,
+    Empty,
+    TaskforceConfirmed,
+    TaskforceStatusesAnswer,
+    TaskforceStatusesRequest,
+)
+from schemas.documents import Collection, TaskforceDocument
+from schemas.errors import NotFound, Rejected
+from schemas.events import (
+    TaskforceCompleted,
+    TaskforceRemoved,
+    TaskforceRemoveFailed,
+    TaskforceSubmitFailed,
+    TaskforceSubmitted,
+)
+from schemas.ids import TaskforceUuid
+from wms.fleet.fleet import Fleet
+from wms.fleet.life.stimuli import Report
+from wms.fleet.locations import ClusterMap
+from wms.fleet.status_snapshots import replacement
+from wms.gateway.route import Call, Route, answered
+
+#: An existing TMS sends those of all its taskforces at once, each with up to ten tracebacks at their full length. What
+#: is kept of them is short.
+_MAX_STATUSES_BYTES = 16 * 1024 * 1024
+
+
+class Confirmations:
+    """Handlers of /tms that take something in."""
+
+    def __init__(self, fleet: Fleet, store: Store, clusters: ClusterMap) -> None:
+        self._fleet = fleet
+        self._store = store
+        self._clusters = clusters
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        submit, remove = "/tms/condor-submit/taskforces/{taskforce_uuid}", "/tms/condor-rm/taskforces/{taskforce_uuid}"
+
+        def confirmation(path: str, handler: Any, summary: str, body: Any) -> Route:
+            optional = body is Empty
+            return Route(
+                "POST",
+                path,
+                handler,
+                summary,
+                body=body,
+                body_optional=optional,
+                answer=TaskforceConfirmed,
+                errors=(404, 409),
+            )
+
+        return [
+            confirmation(submit, self.submitted, "Say that a taskforce was submitted", CondorSubmit),
+            confirmation(f"{submit}/failed", self.submit_failed, "Say that it could not be submitted", CondorFailed),
+            confirmation(remove, self.removed, "Say that a taskforce was removed", Empty),
+            confirmation(f"{remove}/failed", self.remove_failed, "Say that it could not be removed", CondorFailed),
+            confirmation(
+                "/tms/condor-complete/taskforces/{taskforce_uuid}",
+                self.completed,
+                "Say that a taskforce's cluster has left the queue",
+                CondorComplete,
+            ),
+            Route(
+                "POST",
+                "/tms/statuses/taskforces",
+                self.statuses,
+                "Replace the statuses of taskforces",
+                body=TaskforceStatusesRequest,
+                max_body_bytes=_MAX_STATUSES_BYTES,
+                answer=TaskforceStatusesAnswer,
+                codes=(200, 207),
+            ),
+        ]
+
+    async def submitted(self, call: Call) -> Response:
+        body: CondorSubmit = call.body
+        cluster_id, n_workers, submit_dict, path = (
+            _needed(body, name) for name in ("cluster_id", "n_workers", "submit_dict", "job_event_log_fpath")
+        )
+
+        def report(taskforce: TaskforceDocument) -> Report:
+            return TaskforceSubmitted(
+                taskforce_uuid=taskforce.taskforce_uuid,
+                schedd=taskforce.schedd,
+                cluster_id=cluster_id,
+                n_workers=n_workers,
+                submit_dict=submit_dict,
+                job_event_log_fpath=path,
+            )
+
+        return await self._confirmed(call, report, refusal="no 'pending-starter' taskforce found with uuid: {}")
+
+    async def submit_failed(self, call: Call) -> Response:
+        error = _needed(call.body, "error")
+        return await self._confirmed(
+            call,
+            lambda taskforce: TaskforceSubmitFailed(taskforce_uuid=taskforce.taskforce_uuid, error=error),
+            refusal="no 'pending-starter' taskforce found with uuid: {}",
+        )
+
+    async def removed(self, call: Call) -> Response:
+        return await self._confirmed(
+            call,
+            lambda taskforce: TaskforceRemoved(
+                taskforce_uuid=taskforce.taskforce_uuid, cluster_id=taskforce.cluster_id
+            ),
+        )
+
+    async def remove_failed(self, call: Call) -> Response:
+        error = _needed(call.body, "error")
+        return await self._confirmed(
+            call, lambda taskforce: TaskforceRemoveFailed(taskforce_uuid=taskforce.taskforce_uuid, error=error)
+        )
+
+    async def completed(self, call: Call) -> Response:
+        body: CondorComplete = call.body
+        completed_at = datetime.fromtimestamp(body.condor_complete_ts, UTC)
+
+        def report(taskforce: TaskforceDocument) -> Report:
+            # A taskforce without a cluster has none that could complete: no cluster has the number -1.
+            cluster_id = -1 if taskforce.cluster_id is None else taskforce.cluster_id
+            return TaskforceCompleted(
+                taskforce_uuid=taskforce.taskforce_uuid, cluster_id=cluster_id, completed_at=completed_at
+            )
+
+        return await self._confirmed(call, report, refusal="no non-condor-completed taskforce found with uuid: {}")
+
+    async def _confirmed(
+        self,
+        call: Call,
+        report: Callable[[TaskforceDocument], Report],
+        *,
+        refusal: str = "no taskforce found with uuid: {}",
+    ) -> Response:
+        uuid = TaskforceUuid(call.path("taskforce_uuid"))
+        try:
+            accepted = await self._fleet.confirmed(uuid, report, schedds=call.caller.schedds, once=call.once)
+        except NotFound as error:
+            raise NotFound(refusal.format(uuid), hint=error.hint) from error
+        if not accepted:
+            raise NotFound(refusal.format(uuid))
+        return answered(TaskforceConfirmed(taskforce_uuid=uuid))
+
+    async def statuses(self, call: Call) -> Response:
+        body: TaskforceStatusesRequest = call.body
+        errors: Mapping[str, Any] = body.top_task_errors_by_taskforce or {}
+        compound: Mapping[str, Any] = body.compound_statuses_by_taskforce or {}
+        uuids = list(dict.fromkeys((*errors, *compound)))
+        query: Document = {"_id": {"$in": uuids}, "schedd": {"$in": sorted(self._clusters.by_rest)}}
+        if call.caller.schedds is not None:
+            query["$and"] = [{"schedd": {"$in": sorted(call.caller.schedds)}}]
+        found = await self._store.find(Collection.TASKFORCES, query, projection={"_id": 1})
+        known = {taskforce["_id"] for taskforce in found}
+        now = datetime.now(UTC)
+        await self._store.bulk_update(
+            Collection.TASKFORCES,
+            [
+                (
+                    {"_id": uuid},
+                    replacement(compound_statuses=compound.get(uuid), top_task_errors=errors.get(uuid), now=now),
+                )
+                for uuid in uuids
+                if uuid in known
+            ],
+        )
+        failed = [
+            {"uuid": uuid, "status": "failed", "error": "no taskforce found with uuid"}
+            for uuid in uuids
+            if uuid not in known
+        ]
+        updated = [{"uuid": uuid, "status": "updated"} for uuid in uuids if uuid in known]
+        return answered({"results": [*failed, *updated]}, code=207 if failed else 200)
+
+
+def _needed(body: CondorSubmit | CondorFailed, name: str) -> Any:
+    """Return a field that the handler needs although the schema does not say so (contract, 1.2)."""
+    value = getattr(body, name)
+    if value is None:
+        raise Rejected("Bad Request", hint=f"'{name}' is a required property")
+    return value

@@ -1,0 +1,139 @@
+"""The routes of workers' logs, which lie on the access point: its TMS is asked for them, once the owner is checked."""
+
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from runtime.kernel.store import Store
+from schemas.documents import Collection
+from schemas.errors import Broken, NotFound, Rejected, Unavailable
+from schemas.ids import TaskforceUuid
+from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
+from schemas.topology import tms_service
+from schemas.wire import AnyAnswer, AnyRequest
+from wms.gateway.route import Call, Route, answered
+from wms.gateway.routes.objects import one
+
+_MAX_PROC_DIGITS = 7
+_MAX_NUMBER_DIGITS = 15
+
+
+class WorkerLogs(BaseModel):
+    """Which logs of a taskforce there are."""
+
+    model_config = ConfigDict(frozen=True)
+
+    taskforce_uuid: str
+    logs: list[LogFile]
+    next_proc: int | None = Field(description="The `first_proc` with which to ask for more; null at the end.")
+
+
+class Asks(Protocol):
+    """What of the bus is needed here."""
+
+    async def ask(self, request: AnyRequest, *, to: str, timeout_s: float = 5.0) -> AnyAnswer:
+        """Return the answer of the service `to`."""
+        ...
+
+
+class Logs:
+    """Handlers of /taskforces/{taskforce_uuid}/logs."""
+
+    def __init__(self, store: Store, bus: Asks) -> None:
+        self._store = store
+        self._bus = bus
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        of_taskforce = "/taskforces/{taskforce_uuid}/logs"
+        return [
+            Route(
+                "GET",
+                of_taskforce,
+                self.listing,
+                "List the workers' logs",
+                answer=WorkerLogs,
+                errors=(404,),
+                query={"first_proc": False},
+            ),
+            Route(
+                "GET",
+                f"{of_taskforce}/{{name}}",
+                self.content,
+                "Get a worker's stdout or stderr",
+                media_type="text/plain",
+                is_heavy=True,
+                errors=(404,),
+                query={"offset": False, "tail": False},
+            ),
+        ]
+
+    async def listing(self, call: Call) -> Response:
+        first_proc = _number(call, "first_proc", 0, digits=_MAX_PROC_DIGITS)
+        uuid, service = await self._place(call)
+        match await self._ask(LogsQuery(taskforce_uuid=uuid, first_proc=first_proc), service):
+            case LogsAnswer(files=files, next_proc=next_proc):
+                return answered(WorkerLogs(taskforce_uuid=uuid, logs=files, next_proc=next_proc))
+            case other:
+                raise Broken(f"the TMS answered {other.kind}")
+
+    async def content(self, call: Call) -> Response:
+        """Return at most 1 MiB: the beginning, from `offset`, or the last `tail` bytes."""
+        proc, stream = _named(call.path("name"))
+        offset = _number(call, "offset", 0)
+        tail = _number(call, "tail", 0)
+        if offset and tail:
+            raise Rejected("offset and tail exclude each other")
+        uuid, service = await self._place(call)
+        query = LogQuery(
+            taskforce_uuid=uuid,
+            proc=proc,
+            stream=stream,
+            offset=-min(tail, MAX_LOG_BYTES) if tail else offset,
+            max_bytes=MAX_LOG_BYTES,
+        )
+        match await self._ask(query, service):
+            case LogAnswer(data=data, offset=start, n_bytes=n_bytes):
+                return Response(
+                    data,
+                    media_type="text/plain; charset=utf-8",
+                    headers={
+                        # A worker's output is a stranger's text: no browser is to see a page in it.
+                        "X-Content-Type-Options": "nosniff",
+                        "X-EWMS-Log-Offset": str(start),
+                        "X-EWMS-Log-Bytes": str(n_bytes),
+                    },
+                )
+            case other:
+                raise Broken(f"the TMS answered {other.kind}")
+
+    async def _place(self, call: Call) -> tuple[TaskforceUuid, str]:
+        """Return the taskforce, if it is the caller's, and the TMS that has its logs."""
+        uuid = call.path("taskforce_uuid")
+        found: dict[str, Any] | None = await one(self._store, Collection.TASKFORCES, uuid, call)
+        if found is None:
+            raise NotFound(f"no taskforce found with uuid: {uuid}")
+        return TaskforceUuid(uuid), tms_service(found["schedd"])
+
+    async def _ask(self, query: LogsQuery | LogQuery, service: str) -> AnyAnswer:
+        try:
+            return await self._bus.ask(query, to=service, timeout_s=10.0)
+        except Unavailable as error:
+            raise Unavailable("the access point that has the logs does not answer") from error
+
+
+def _named(name: str) -> tuple[int, Stream]:
+    proc, _, stream = name.partition(".")
+    if stream not in set(Stream) or not (proc.isascii() and proc.isdecimal() and len(proc) <= _MAX_PROC_DIGITS):
+        raise NotFound("no such log", hint="logs are called <proc>.out and <proc>.err")
+    return int(proc), Stream(stream)
+
+
+def _number(call: Call, name: str, default: int, *, digits: int = _MAX_NUMBER_DIGITS) -> int:
+    text = call.request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= digits):
+        raise Rejected(f"{name} must be a number, 0 or more")
+    return int(text)
