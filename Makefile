@@ -10,7 +10,7 @@ TEST_JOBS ?= 5
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings lock clean
+.PHONY: help demo up test test-fast unit fuzz system check format bench crash crash-queues soak hostile endings node-loss lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ hostile: $(READY) ## let one hostile user of each kind at a running system while
 
 endings: $(READY) ## 60 workflows that each meet a trouble: does every one end, and say why?  [ARGS='--runs 10 --seed 7 --trouble BUG']
 	$(BIN)/python -m tests.campaigns.endings $(ARGS)
+
+node-loss: $(READY) ## finish 100 workflows whose worker node is dead: is every cluster gone soon?  [ARGS='--runs 16']
+	$(BIN)/python -m tests.campaigns.node_loss $(ARGS)
 
 lock: $(READY) ## resolve the dependencies again into requirements.lock
 	$(BIN)/python -m deploy.lock

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.endings import Completion
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile, TaskDirective, Taskforce, Workflow
+from schemas.stored_enum import StoredEnum
 
 
 class Collection(StrEnum):
@@ -130,7 +131,7 @@ class TaskforceDocument(Taskforce):
     all_bad: bool = False
 
 
-class GroupState(StrEnum):
+class GroupState(StoredEnum):
     """Where a workflow's queues stand."""
 
     RESERVED = "reserved"

@@ -1,15 +1,15 @@
 """How a workflow ends by itself: the words, and the bodies of the REST routes that speak of it."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from schemas.objects import Object
+from schemas.stored_enum import StoredEnum
 
 
-class Completion(StrEnum):
+class Completion(StoredEnum):
     """How a workflow ended by itself."""
 
     DONE = "done"

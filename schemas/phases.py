@@ -8,10 +8,11 @@ Source: contract, section 4.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
+
+from schemas.stored_enum import StoredEnum
 
 
-class Phase(StrEnum):
+class Phase(StoredEnum):
     """Where a taskforce stands."""
 
     PRE_MQ_ACTIVATION = "pre-mq-activation"
@@ -41,10 +42,10 @@ WANTED: frozenset[Phase] = frozenset(
 
 def may_move(source: Phase, target: Phase) -> bool:
     """Say whether a taskforce in `source` may go to `target` in one move."""
-    return target in LEGAL_MOVES[source]
+    return target in LEGAL_MOVES.get(source, frozenset())
 
 
-class Deactivated(StrEnum):
+class Deactivated(StoredEnum):
     """Why a workflow was ended: the label is the only difference."""
 
     ABORTED = "ABORTED"

@@ -1,6 +1,7 @@
 """A way to one public queue: its profile from the gateway, a connection opened with its token, the token's renewal."""
 
 import asyncio
+import logging
 import time
 from typing import Self
 from urllib.parse import urlencode
@@ -14,6 +15,8 @@ from schemas.errors import EWMSError
 from schemas.ids import Mqid, WorkflowId
 from schemas.objects import MQProfile
 from schemas.payloads.legacy_wire import Wire
+
+log = logging.getLogger(__name__)
 
 #: Between looks at something that is about to happen: at first often, then once a second.
 _FIRST_LOOK_S = 0.02
@@ -179,6 +182,8 @@ class QueueAccess:
                 # No answer, or none of a gateway's. The old token still has half of its life; if the queue is gone, the
                 # connection will say so.
                 pass
+            except Exception:
+                log.exception("the token of a queue was not renewed")
             await asyncio.sleep(_RENEWAL_RETRY_S)
 
     async def _until(self, due: float | None) -> None:

@@ -287,14 +287,20 @@ class AsyncResults:
                 pause_s = _FIRST_LOOK_S
                 continue
             pause_s = min(1.5 * pause_s, _LONGEST_LOOK_S)
-            # While the gateway is away nothing is known; the loop goes on with what the broker sends.
-            with suppress(EWMSError):
-                self._has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
-            with suppress(EWMSError):
-                _, stall = await read_workflow(self._gateway, self._workflow)
-                if news := self._stalls.news(stall):
-                    self.notify(news)
+            try:
+                await self._look_once()
+            except Exception:
+                log.exception("whether all results have come is not known")
         self._arrival.set()
+
+    async def _look_once(self) -> None:
+        # While the gateway is away nothing is known; the loop goes on with what the broker sends.
+        with suppress(EWMSError):
+            self._has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
+        with suppress(EWMSError):
+            _, stall = await read_workflow(self._gateway, self._workflow)
+            if news := self._stalls.news(stall):
+                self.notify(news)
 
     def _on_delivery(self, delivery: Delivery) -> None:
         self._n_refusals = 0

@@ -126,7 +126,7 @@ class AsyncRun:
                 listener.hear(await self.stall())
                 await looks.pause()
             return Outcome(await self.show())
-        phase = None if until == "over" else Phase(until)
+        phase = None if until == "over" else _known_phase(until)
         while True:
             state = await self.show()
             if state.over if phase is None else state.reached(phase):
@@ -208,6 +208,12 @@ class AsyncRun:
 
     async def _all(self, noun: str, key: str, model: type[Model]) -> list[Model]:
         return await query_all(self._gateway, noun, key, model, {"workflow_id": self.id})
+
+
+def _known_phase(name: str) -> Phase:
+    if not (phase := Phase(name)).is_known:
+        raise ValueError(f"{name!r} is not a phase; phases are {', '.join(Phase)}, and there are 'active' and 'over'")
+    return phase
 
 
 class _Listener:

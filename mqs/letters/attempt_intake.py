@@ -76,17 +76,20 @@ class AttemptsIntake:
             # What is given back with its channel comes again by itself.
             while batch := [delivery for delivery in batch if not (delivery.lost or delivery.settled)]:
                 try:
-                    await self._store_batch(batch)
+                    await self._store_all(batch)
                     break
-                except Rejected:
-                    # One of them is nothing that a database can hold; it must not keep the others.
-                    await self._store_each(batch)
-                    continue
                 except EWMSError as error:
                     log.warning("failed attempts have to wait", n=len(batch), reason=error.reason)
                 except Exception:  # noqa: BLE001 - no defect may end this loop unseen
                     log.exception("failed attempts have to wait")
                 await asyncio.sleep(_RETRY_S)
+
+    async def _store_all(self, batch: Sequence[Delivery]) -> None:
+        try:
+            await self._store_batch(batch)
+        except Rejected:
+            # One of them is nothing that a database can hold; it must not keep the others.
+            await self._store_each(batch)
 
     async def _store_each(self, batch: Sequence[Delivery]) -> None:
         for delivery in batch:
@@ -96,9 +99,6 @@ class AttemptsIntake:
                 _refused.inc()
                 log.warning("a report of a failed attempt is dropped", exchange=delivery.exchange, reason=error.reason)
                 await delivery.ack()
-            except EWMSError:
-                # It is tried again with what is left of the batch.
-                return
 
     async def _store_batch(self, batch: Sequence[Delivery]) -> None:
         documents: list[Document] = []
@@ -143,7 +143,10 @@ class AttemptsIntake:
             self._bind_again.clear()
             try:
                 await self._broker.bind_attempts(await repository.workflows_with_queues(self._store))
+                continue
             except EWMSError as error:
                 log.warning("failed attempts of older workflows are not heard of yet", reason=error.reason)
-                self._bind_again.set()
-                await asyncio.sleep(_RETRY_S)
+            except Exception:  # noqa: BLE001 - no defect may end this loop unseen
+                log.exception("failed attempts of older workflows are not heard of yet")
+            self._bind_again.set()
+            await asyncio.sleep(_RETRY_S)

@@ -147,6 +147,8 @@ def task_grant(
             raise Conflict("the workflow is over")
         case GroupState.ACTIVE:
             pass
+        case _:
+            raise Unavailable(f"the workflow's queues are in a state that this version does not know: {group.state}")
     return Grant(
         subject=f"wf/{group.workflow_id}/tf/{query.taskforce_uuid}",
         reads=tuple(dict.fromkeys(query.inputs)),

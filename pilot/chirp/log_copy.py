@@ -91,6 +91,8 @@ class LogCopy(logging.Handler):
                 await asyncio.wait_for(asyncio.to_thread(self._copy), _TIMEOUT_S)
             except (OSError, TimeoutError) as error:
                 log.info("the log cannot be copied to the access point: %s", error or "no answer")
+            except Exception:
+                log.exception("the log was not copied to the access point")
             wait_s = next_wait_s(wait_s)
 
     def _copy(self) -> None:

@@ -165,8 +165,9 @@ class Chirper:
             try:
                 await self._voice.say(values)
                 self._n_failed = 0
-            except (OSError, ImportError) as error:
-                log.warning("could not chirp: %s", error)
+            except Exception as error:  # noqa: BLE001 - HTCondor's bindings raise what they like; the loop must go on
+                is_usual = isinstance(error, OSError | ImportError)
+                log.warning("could not chirp: %s", error if is_usual else repr(error))
                 self._backlog = attributes.put_back(self._backlog, values)
                 pause_s = _AGAIN_S[min(self._n_failed, len(_AGAIN_S) - 1)]
                 self._n_failed += 1

@@ -17,6 +17,8 @@ from pilot.errors import kernel_out_of_memory, worker_memory_exceeded
 log = logging.getLogger(__name__)
 
 _INTERVAL_S = 0.5
+#: Failures of the look that come in a row are logged once in so many.
+_LOG_EVERY = 100
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -28,6 +30,7 @@ class MemoryWatch:
         self._limit_bytes = limit_bytes
         self._interval_s = interval_s
         self._n_kernel_kills = count_kernel_kills()
+        self._n_failures = 0
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -45,12 +48,25 @@ class MemoryWatch:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            containers = {child.pid: child for child in self._children.running}
-            if not containers:
-                continue
-            excess = await asyncio.to_thread(self._look, list(containers))
-            if excess is not None and not containers[excess.pid].ended:
-                self._end(containers[excess.pid], excess)
+            try:
+                await self._watch_once()
+            except Exception:  # noqa: BLE001 - without this loop a task could take all the memory of its machine
+                self._log_failure("the memory of this worker was not looked at")
+
+    async def _watch_once(self) -> None:
+        containers = {child.pid: child for child in self._children.running}
+        if not containers:
+            return
+        excess = await asyncio.to_thread(self._look, list(containers))
+        if excess is not None and not containers[excess.pid].ended:
+            self._end(containers[excess.pid], excess)
+        self._n_failures = 0
+
+    def _log_failure(self, text: str) -> None:
+        """Log the exception at hand: the first of a row, and then every hundredth."""
+        if self._n_failures % _LOG_EVERY == 0:
+            log.exception("%s", text)
+        self._n_failures += 1
 
     def _look(self, containers: list[int]) -> Excess | None:
         pids = list(_tree(os.getpid()))

@@ -12,7 +12,7 @@ from pilot.events.gone_queues import Refusals, describe_gone
 from pilot.events.token_file import TokenFile, half_life_at, is_expired, look_again_in_s
 from pilot.events.token_renewal import TokenSource
 from pilot.settings import Queue, Settings
-from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer, Delivery, Missing, Unroutable
+from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, Missing, Unroutable
 from schemas.errors import EWMSError
 from schemas.failures.attempts import ATTEMPTS_KEY
 from schemas.ids import EventId, Mqid, TaskId
@@ -237,21 +237,26 @@ class Queues:
         """Give a rewritten token to the open connections."""
         while True:
             await asyncio.sleep(look_again_in_s(self._token, self._clock()))
-            await self._fetch()
             try:
-                token = self._token_file.read()
+                await self._renew_once()
             except EWMSError as error:
                 log.warning("the token cannot be renewed: %s", error.reason)
-                continue
-            if token == self._token:
-                continue
-            self._token = token
-            for connection in self._on_the_token_file:
-                try:
-                    await connection.renew(token)
-                    log.info("the token was renewed")
-                except AccessRefused as error:
-                    log.warning("the broker refused the renewed token: %s", error.reason)
+            except Exception:
+                log.exception("the token cannot be renewed")
+
+    async def _renew_once(self) -> None:
+        await self._fetch()
+        token = self._token_file.read()
+        if token == self._token:
+            return
+        self._token = token
+        for connection in self._on_the_token_file:
+            try:
+                await connection.renew(token)
+                log.info("the token was renewed")
+            except EWMSError as error:
+                # The other connections need it all the same.
+                log.warning("the broker did not take the renewed token: %s", error.reason)
 
 
 def inputs_a_connection(max_channels: int) -> int:

@@ -223,6 +223,14 @@ class Consumer:
         self._fallen = True
         self._changed.set()
 
+    def _tell_refused(self, error: EWMSError) -> None:
+        if self._on_refused is None:
+            return
+        try:
+            self._on_refused(error)
+        except Exception:
+            log.exception("a callback of the consumer of %s failed", self.queue)
+
     async def _stay_subscribed(self) -> None:
         loop = asyncio.get_running_loop()
         attempt, since = 0, loop.time()
@@ -245,8 +253,7 @@ class Consumer:
             except Exception as error:  # noqa: BLE001 - a consumer that stops coming back would starve in silence
                 refused = translated(error)
                 log.warning("cannot consume from %s (attempt %d): %s", self.queue, attempt + 1, refused.reason)
-                if self._on_refused is not None:
-                    self._on_refused(refused)
+                self._tell_refused(refused)
                 await asyncio.sleep(full_jitter(attempt))
                 attempt += 1
                 self._changed.set()

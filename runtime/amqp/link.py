@@ -272,7 +272,14 @@ class Link:
         transport.close_callbacks.add(closed)
         self._up.set()
         for callback in self.on_connected:
-            callback()
+            self._call(callback)
+
+    def _call(self, callback: Callable[..., object], *arguments: object) -> None:
+        """Call one who wants to hear of the connection; a defect of theirs must not keep it from coming back."""
+        try:
+            callback(*arguments)
+        except Exception:
+            log.exception("a callback of the connection %s failed", self._name)
 
     async def _stay_connected(self) -> None:
         attempt = 0
@@ -281,7 +288,7 @@ class Link:
             reason = self.error or ConnectionLost("the connection was closed")
             log.warning("connection to the broker lost: %s", reason.reason)
             for callback in self.on_lost:
-                callback(reason)
+                self._call(callback, reason)
             if asyncio.get_running_loop().time() - self._since > _GOOD_AFTER_S:
                 attempt = 0
             while True:

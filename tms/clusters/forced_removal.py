@@ -34,3 +34,5 @@ class Forcer:
                     log.warning("jobs of dead machines were removed by force", n_jobs=n_jobs)
             except Unavailable as error:
                 log.warning("removals cannot be forced yet", reason=error.reason)
+            except Exception:  # noqa: BLE001 - without this loop a dead machine keeps its workflow from ending
+                log.error("forcing removals failed", exc_info=True)

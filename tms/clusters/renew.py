@@ -64,7 +64,11 @@ class Renewal:
     async def run(self) -> None:
         """Renew what is due, until cancelled."""
         while True:
-            pause_s = await self._pass()
+            try:
+                pause_s = await self._pass()
+            except Exception:  # noqa: BLE001 - without this loop all pilots are cut off within the hour
+                log.error("renewing failed", exc_info=True)
+                pause_s = _AGAIN_S
             self._changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):

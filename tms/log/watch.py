@@ -253,6 +253,10 @@ class Watch:
                     log.error("job event log cannot be read", taskforce_uuid=uuid, error=str(error))
                     behind.discard(uuid)
                     continue
+                except Exception:  # noqa: BLE001 - a defect that one log brings out must not stop the reading of all
+                    log.error("job event log cannot be read", taskforce_uuid=uuid, exc_info=True)
+                    behind.discard(uuid)
+                    continue
                 if is_another:
                     log.warning("job event log was replaced; read from its beginning", taskforce_uuid=uuid)
                     self._reporting.epoch = self._home.next_epoch()

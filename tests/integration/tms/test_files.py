@@ -119,6 +119,28 @@ def test_a_record_longer_than_a_slice_is_read(files: TaskforceFiles) -> None:
     assert joblog.tally.compound() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
 
 
+def test_behind_a_record_beyond_the_bound_reading_goes_on(
+    files: TaskforceFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tms.log.job_log.SLICE_BYTES", 1024)
+    monkeypatch.setattr("tms.log.job_log.MAX_RECORD_BYTES", 4096)
+    files.log.write_bytes(record(0, 0) + record(8, 0, "x" * 10_000) + record(1, 0))
+    joblog = opened(files)
+    for _ in range(10):
+        joblog.read()
+        joblog.save()
+    assert not joblog.is_behind
+    assert joblog.lag_bytes() == 0
+    assert joblog.n_corrupt
+    assert joblog.tally.compound() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
+    with files.log.open("ab") as log:
+        log.write(record(5, 0))
+    again = JobLog(files, n_workers=4, cluster_id=None)
+    assert again.restore()
+    again.read()
+    assert again.tally.compound() == {"COMPLETED": {"null": 1}, "IDLE": {"null": 3}}
+
+
 def test_a_private_file_is_its_owners_only_from_the_first_moment(tmp_path: Path) -> None:
     path = tmp_path / "token"
     umask = os.umask(0)

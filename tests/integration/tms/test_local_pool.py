@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from schemas.pilot.exits import PilotExit
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
 from tms.jobs.pilot_files import TOKEN_FILE
-from tms.pools.local.job import Job, run
+from tms.pools.local.job import Job, MaxRuntimeReached, run
 from tms.pools.local.pool import LocalPool
 from tms.pools.local.token_delivery import replace_token
 
@@ -134,3 +136,63 @@ async def test_a_job_with_a_view_of_its_own_ends_with_all_it_has_started(tmp_pat
     running.cancel()
     await asyncio.wait([running])
     assert with_mark("1.0.test") == []
+
+
+async def test_a_line_that_is_too_long_for_a_chirp_is_left_out_as_a_whole_and_the_next_are_heard(
+    tmp_path: Path,
+) -> None:
+    script = (
+        "import os; fd = int(os.environ['EWMS_PILOT_HTCHIRP_FD']); "
+        "text = b'x' * 1_000_001 + b'\\nsecond\\n' + b'y' * 70_000 + b'\\n\\nthird\\n' + b'z' * 200_000\n"
+        "while text: text = text[os.write(fd, text):]"
+    )
+    said: list[str] = []
+    one = job(tmp_path, sys.executable, "-c", script)
+    assert await run(one, started=lambda: None, chirped=said.append) == 0
+    assert said == ["second", "third"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "max_runtime_s"),
+    [
+        (("exit", "0"), 600),
+        (("exit", "1"), 600),
+        (("exit", str(int(PilotExit.CLOSED))), 600),
+        (("sleep",), 1),
+        (("sleep",), 600),
+    ],
+    ids=["starts again", "pauses", "ends", "over its time", "runs"],
+)
+async def test_a_removed_job_ends_once_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], max_runtime_s: int
+) -> None:
+    """Its pilot may end in the moment in which the cluster is removed."""
+    taskforce = Taskforce(tmp_path)
+    pool = LocalPool(tmp_path / "local-pool", n_slots=1, grace_s=0.1)
+    await pool.start()
+    is_running = asyncio.Event()
+
+    async def run_until_removed(job: Job, *, started: Callable[[], None], chirped: Callable[[str], None]) -> int:
+        started()
+        is_running.set()
+        if arguments == ("sleep",) and max_runtime_s == 600:
+            await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # It had ended by itself already.
+            if max_runtime_s == 1:
+                raise MaxRuntimeReached from None
+            return int(arguments[1])
+        return 0
+
+    monkeypatch.setattr("tms.pools.local.pool.run", run_until_removed)
+    cluster = await pool.submit(taskforce.submission(n_workers=1))
+    await pool.release(taskforce.uuid, cluster.cluster_id)
+    await asyncio.wait_for(is_running.wait(), 30)
+    await pool.remove(taskforce.uuid)
+    await eventually(lambda: taskforce.log().tally.removed)
+    text = taskforce.files.log.read_text()
+    ends = [line for line in text.splitlines() if line.startswith(("005 (", "009 ("))]
+    assert len(ends) == 1, text
+    await pool.stop()

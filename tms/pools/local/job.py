@@ -10,11 +10,12 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.telemetry import log
 from schemas.pilot.charges import LOCAL_CHARGES
 from schemas.pilot.variables import PREFIX
 from tms.jobs.pilot_files import TOKEN_FILE
@@ -169,18 +170,31 @@ async def _listen(read_fd: int, chirped: Callable[[str], None]) -> None:
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb")
     )
     try:
-        while True:
+        async for line in _lines(reader):
             try:
-                line = await reader.readline()
-            except ValueError:
-                # Longer than any chirp: the rest of the line follows, and is none either.
-                continue
-            if not line:
-                return
-            if text := line.decode("utf-8", "replace").strip():
-                chirped(text)
+                chirped(line.decode("utf-8", "replace").strip())
+            except Exception:  # noqa: BLE001 - the pilot speaks on
+                log.error("what a pilot said was not logged", exc_info=True)
     finally:
         transport.close()
+
+
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Yield the lines that are not empty. A line over the reader's limit is no chirp and is left out, all of it."""
+    is_rest = False
+    is_open = True
+    while is_open:
+        try:
+            line = await reader.readuntil()
+        except asyncio.LimitOverrunError as error:
+            await reader.readexactly(error.consumed)
+            is_rest = True
+            continue
+        except asyncio.IncompleteReadError as error:
+            line, is_open = error.partial, False
+        if line.strip() and not is_rest:
+            yield line
+        is_rest = False
 
 
 async def _end(process: asyncio.subprocess.Process, job: Job, chirps: "asyncio.Task[None]") -> None:

@@ -242,7 +242,8 @@ class LocalPool:
         except asyncio.CancelledError:
             if proc in queued.sent_away and not (queued.is_removed or self._is_stopping):
                 queued.idle.append(proc)
-            return event_log.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
+            left = event_log.evicted(cluster_id, proc, _now(), REASON) if has_started else ""
+            return left + (event_log.aborted(cluster_id, proc, _now(), REASON) if queued.is_removed else "")
         except MaxRuntimeReached:
             queued.idle.append(proc)
             return event_log.evicted(cluster_id, proc, _now(), "The worker's maximum runtime is over")
@@ -299,11 +300,11 @@ class LocalPool:
             record = event_log.held(queued.cluster_id, proc, _now(), repr(defect), code=_CANNOT_START, subcode=0)
         elif not task.cancelled():
             record = task.result()
-        elif proc in queued.sent_away and not (queued.is_removed or self._is_stopping):
+        elif queued.is_removed:
+            record = event_log.aborted(queued.cluster_id, proc, _now(), REASON)
+        elif proc in queued.sent_away and not self._is_stopping:
             queued.sent_away.discard(proc)
             queued.idle.append(proc)
-        if queued.is_removed and proc not in queued.held:
-            record += event_log.aborted(queued.cluster_id, proc, _now(), REASON)
         del queued.running[proc]
         self._n_busy -= queued.spec.n_cores
         if record:

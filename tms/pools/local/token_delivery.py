@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from runtime.telemetry import log
+
 #: How often TMS looks whether the token was renewed: often enough for a life of some seconds.
 _LOOK_S = 1.0
 
@@ -25,11 +27,15 @@ async def _bring(source: Path, directory: Path, account: int | None) -> None:
     brought = b""
     while True:
         # The token is removed when its taskforce ends; a disk may be full, and is not for ever.
-        with suppress(OSError):
+        try:
             token = await asyncio.to_thread(source.read_bytes)
             if token != brought:
                 await asyncio.to_thread(replace_token, directory, source.name, token, account)
                 brought = token
+        except OSError:
+            pass
+        except Exception:  # noqa: BLE001 - the pilot loses its queues if nobody brings it the next token
+            log.error("a pilot's token was not renewed", file=str(source), exc_info=True)
         await asyncio.sleep(_LOOK_S)
 
 

@@ -163,6 +163,9 @@ def missing_workers(crew: Crew, now: datetime) -> tuple[Missing, ...]:
 def _in_phase(crew: Crew, now: datetime) -> list[Missing]:
     """Return why a taskforce has no jobs."""
     n, place = crew.n_wanted, f"the TMS of {crew.schedd}"
+    if not crew.phase.is_known:
+        unknown = f"are in the phase {crew.phase}, which this version does not know"
+        return [Missing(Lack.STARTING, n, unknown, _show(crew))]
     if crew.phase not in WANTED or crew.has_ended:
         return [Missing(Lack.ENDED, n, f"ended with their taskforce{_ends(crew.exit_codes)}", _add_workers(crew))]
     if crew.phase is not Phase.PENDING_STARTER:

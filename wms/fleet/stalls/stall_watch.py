@@ -258,7 +258,11 @@ def remembered(told: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
     stalls = ((workflow_id, stall) for workflow_id, stall in told.items() if stall)
     for workflow_id, stall in stalls:
         for cause in stall["causes"]:
-            key = (workflow_id, cause["task_id"], Kind(cause["kind"]))
+            kind = Kind(cause["kind"])
+            if not kind.is_known:
+                # A newer version stored it. Nothing of ours finds such an obstacle again.
+                continue
+            key = (workflow_id, cause["task_id"], kind)
             if stall["since"] < doubts.get(key, datetime.max.replace(tzinfo=UTC)):
                 older[key] = stall["since"]
     return older

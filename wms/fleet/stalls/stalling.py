@@ -10,10 +10,10 @@ are there and take nothing: a full half minute is needed to see that.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from schemas.ids import workflow_of
 from schemas.phases import WANTED
+from schemas.stored_enum import StoredEnum
 from wms.fleet.stalls.staffing import Crew, Lack, Missing, missing_workers
 
 #: How long a new workflow may wait for its queues, or for a word of MQS, before that is an obstacle.
@@ -24,7 +24,7 @@ QUEUES_WITHIN = timedelta(seconds=10)
 _MAX_QUOTED = 200
 
 
-class Kind(StrEnum):
+class Kind(StoredEnum):
     """What kind of obstacle it is."""
 
     #: The workflow's queues are not there: the broker has no room for them, or MQS does not answer.

@@ -269,3 +269,9 @@ def test_a_pause_is_known_by_the_words_in_which_a_tms_tells_it() -> None:
     held = f"HELD: {hold_reason(PAUSE_CODE, 15)}"
     (missing,) = missing_workers(jobs(held, "FatalError"), NOW)
     assert missing.lack is Lack.PAUSED
+
+
+def test_a_phase_of_a_newer_version_is_no_end() -> None:
+    (missing,) = missing_workers(crew(Phase("from-tomorrow")), NOW)
+    assert (missing.lack, missing.n_workers, missing.command) == (Lack.STARTING, 4, SHOW)
+    assert missing.text == "are in the phase from-tomorrow, which this version does not know"

@@ -12,6 +12,7 @@ from schemas.phases import Phase
 from tests.unit.wms.fleet.stalls.test_staffing import ERRORS, MORE, PLACES, SHOW, TASK, crew, jobs
 from tests.unit.wms.fleets import NOW, later
 from wms.fleet.stalls.staffing import Crew, missing_workers
+from wms.fleet.stalls.stall_watch import remembered
 from wms.fleet.stalls.stalling import PATIENCE, Backlog, Kind, Obstacle, Seen, find_obstacles, is_suspect, judge
 
 WF = "WF-6b00e09f-926a610b"
@@ -288,3 +289,10 @@ def test_the_laws_of_a_stall(data: st.DataObject) -> None:
     nobody = not any(one.n_at_work or any(m.is_soon for m in missing_workers(one, now)) for one in crews)
     if nobody and backlog.n_ready and not backlog.n_unacknowledged:
         assert obstacles, "work waits, nothing is on its way to do it, and nobody says so"
+
+
+def test_a_stall_that_a_newer_version_has_stored_is_left_out_of_what_is_remembered() -> None:
+    since = later(minutes=-3)
+    causes = [{"kind": kind, "task_id": TASK} for kind in ("from-tomorrow", "no-workers")]
+    told = {WF: {"since": since, "causes": causes}}
+    assert remembered(told, {}) == {(WF, TASK, Kind.NO_WORKERS): since}

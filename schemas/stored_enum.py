@@ -1,0 +1,29 @@
+"""Closed sets of words that are stored or sent, and that a newer version may have extended.
+
+After a downgrade the database still holds words of the newer version. A reader that raises on one of them would stop
+for all documents, so such a word becomes a member of its own that is equal to no member this version knows. Code that
+decides by these words does nothing for it; code that grants something must refuse it.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+_MAX_LENGTH = 64
+
+
+class StoredEnum(StrEnum):
+    """An enumeration that reads words it does not know. `is_known` tells them apart; iterating leaves them out."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str) or len(value) > _MAX_LENGTH:
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = value
+        member._value_ = value
+        return member
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version knows the word."""
+        return self._value_ in type(self)._value2member_map_
