@@ -6,16 +6,18 @@ from typing import Any, Self
 
 from ewms.checkup import Finding, checkup
 from ewms.durations import Duration, seconds
+from ewms.errors import CannotRun
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from ewms.gateway.server import find_server
-from ewms.workflows.checking import refuse_what_cannot_run
-from ewms.workflows.definition import Workflow, describe_kind
+from ewms.workflows.checking import known_clusters, refuse_what_cannot_run
+from ewms.workflows.definition import Workflow
 from ewms.workflows.run import AsyncRun
 from ewms.workflows.taskforces import add_workers, health_of, task_of, taskforces_of
 from ewms.workflows.worker_logs import LogInfo, list_logs, stretches
 from schemas import objects
 from schemas.api import ClusterLocation, ClustersAnswer, TaskforceHealth, WorkflowAnswer
+from schemas.checks.plain_faults import describe_kind
 from schemas.errors import Rejected
 from schemas.ids import WORKFLOW_ID, WorkflowId
 from schemas.logs import Stream
@@ -63,8 +65,8 @@ class AsyncClient:
 
         Raises:
             Refused: the server does not accept it; the reason names the field.
-            Rejected: it makes no sense before it is sent.
-            CannotRun: its tasks could never run.
+            Rejected: it is no request.
+            CannotRun: it has faults, all of which are named; nothing was sent.
         """
         if not isinstance(workflow, Workflow | Mapping):
             raise Rejected(
@@ -76,7 +78,12 @@ class AsyncClient:
             body = workflow.request(self.server.clusters) if isinstance(workflow, Workflow) else dict(workflow)
         except ValueError as error:
             raise Rejected(str(error)) from error
-        refuse_what_cannot_run(body)
+        try:
+            refuse_what_cannot_run(body)
+        except CannotRun:
+            # A wrong cluster belongs into the same list, and only the server knows its clusters.
+            refuse_what_cannot_run(body, await known_clusters(self._open))
+            raise
         answer = WorkflowAnswer.model_validate(await self._open.post("/workflows", body), extra="ignore")
         return AsyncRun(self._open, answer.workflow.workflow_id, name=name)
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilot.failures.error_text import NOTHING, without_names
-from pilot.failures.exit_codes import explain_exit, print_size, round_bytes
+from pilot.failures.exit_codes import explain_exit, round_bytes
 from schemas.errors import Rejected, Unavailable
 from schemas.payloads.data_events import DeadReason
+from schemas.rules.sizes import print_size
 
 #: The exit code of what SIGKILL has ended.
 _KILLED = 128 + 9

@@ -106,6 +106,8 @@ class TaskforceDocument(Taskforce):
     cursor: str = ""
     #: What an `n_workers` of null means: the default of the location it was asked for at.
     default_n_workers: int | None = None
+    #: The place of its task in the request; None: stored before this was kept.
+    task_index: int | None = None
     #: When its TMS was last asked to start or stop it and has not answered; None: nothing is being asked.
     asked_at: datetime | None = None
     #: How often it was asked without an answer: the pauses between grow with it.

@@ -88,6 +88,12 @@ class Options:
             raise Rejected("--timeout: no call is answered in no time", hint="the default is 30s")
         return Client(self.server, token_file=self.token_file, timeout=timeout_s)
 
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Return where tasks run that name no cluster, as far as that is known without a server."""
+        chosen = os.environ.get("EWMS_CLUSTER")
+        return (chosen,) if chosen else ()
+
     def say(self, text: str) -> None:
         """Tell the user something that is no result; to stderr, and not if `-q` was given."""
         if not self.quiet:

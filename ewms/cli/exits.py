@@ -22,7 +22,7 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, 
 
 
 #: Between what the gateway says of one field and of the next.
-_COMPLAINTS = re.compile(r"; (?='|tasks\[)")
+_COMPLAINTS = re.compile(r"; (?='|tasks\[|and \d+ more$)")
 
 
 class Exit(IntEnum):
@@ -81,10 +81,16 @@ def message(error: BaseException) -> str:
         lines = [f"ewms: {error.reason}"]
         if isinstance(error, CannotRun):
             lines = ["ewms: the request cannot run:", *(f"  {complaint}" for complaint in error.complaints)]
-        if isinstance(error, Refused) and len(complaints := _COMPLAINTS.split(error.reason)) > 1:
-            lines = ["ewms: the request is refused:", *(f"  {complaint}" for complaint in complaints)]
-        if error.hint:
-            lines.append(f"  hint: {error.hint}")
+        hint = error.hint
+        if isinstance(error, Refused):
+            # The gateway answers in phrases that existing clients know, and hints in plain words at the same.
+            is_plain = hint.startswith("'")
+            complaints = _COMPLAINTS.split(hint if is_plain else error.reason)
+            if is_plain or len(complaints) > 1:
+                lines = ["ewms: the request is refused:", *(f"  {complaint}" for complaint in complaints)]
+            hint = "" if is_plain else hint
+        if hint:
+            lines.append(f"  hint: {hint}")
         if isinstance(error, ServerAnswer) and error.request_id:
             lines.append(f"  request: {error.request_id}")
         return "\n".join(lines)

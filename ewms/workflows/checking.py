@@ -1,29 +1,56 @@
 """Check a request before it is sent: refuse what could never run, and mention what is only odd."""
 
+import asyncio
+from collections.abc import Collection
 from typing import Any
 
-from pydantic import ValidationError
-
 from ewms.errors import CannotRun
-from schemas.api import OldWorkflowRequest
+from ewms.gateway.http import Gateway
+from schemas.api import ClustersAnswer
+from schemas.checks.request_check import check_request
+from schemas.errors import EWMSError, Rejected
 from schemas.rules.complaints import Complaint
-from schemas.runnable import complaints
+
+#: A request with faults is not sent, and its answer does not wait for a server that is away.
+_CLUSTERS_WITHIN_S = 3.0
 
 
-def find_complaints(body: Any) -> list[Complaint]:
-    """Return what is wrong with a request that the server would take; what it would not take, it says itself."""
+def find_complaints(body: Any, clusters: Collection[str] | None = None) -> list[Complaint]:
+    """Return what is wrong with a request, of every layer; `clusters` None: it is not known which there are.
+
+    Raises:
+        Rejected: it cannot be written as JSON.
+    """
     try:
-        request = OldWorkflowRequest.model_validate(body)
-    except ValidationError:
-        return []
-    return complaints(request)
+        return check_request(body, clusters=clusters)
+    except RecursionError:
+        raise Rejected(
+            "the request cannot be written as JSON: it is nested too deeply",
+            hint="look for an object that holds itself",
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise Rejected(
+            f"the request cannot be written as JSON: {error}",
+            hint="use texts, numbers, lists, dicts, True, False, None",
+        ) from error
 
 
-def refuse_what_cannot_run(body: Any) -> None:
+def refuse_what_cannot_run(body: Any, clusters: Collection[str] | None = None) -> None:
     """Return if the tasks of `body` can run.
 
     Raises:
         CannotRun: one of them never could.
+        Rejected: it cannot be written as JSON.
     """
-    if sure := [complaint for complaint in find_complaints(body) if complaint.is_sure]:
+    if sure := [complaint for complaint in find_complaints(body, clusters) if complaint.is_sure]:
         raise CannotRun(sure)
+
+
+async def known_clusters(gateway: Gateway) -> list[str] | None:
+    """Return the names of all cluster locations; None: the server does not say, or not soon."""
+    try:
+        async with asyncio.timeout(_CLUSTERS_WITHIN_S):
+            answer = ClustersAnswer.model_validate(await gateway.get("/clusters"), extra="ignore")
+    except (EWMSError, TimeoutError, ValueError):
+        return None
+    return [cluster.name for cluster in answer.clusters]

@@ -7,12 +7,11 @@
 Queues that are not public join tasks to each other; a queue exists because a task names it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ewms.durations import Duration, seconds
-from schemas.rules.complaints import unused_public
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,35 +42,26 @@ class Task:
     keep_worker_logs: bool = False
 
     def request(self, default_clusters: Sequence[str]) -> dict[str, Any]:
-        """Return the task as the contract's request has it.
-
-        Raises:
-            ValueError: no cluster location is named, and there is no default, or a text stands for a list of names.
-        """
-        for name in ("inputs", "outputs", "clusters", "input_files"):
-            _check_names(name, getattr(self, name))
-        clusters = list(self.clusters or default_clusters)
-        if not clusters:
-            raise ValueError("a task names no cluster: give `clusters=[...]`, or set EWMS_CLUSTER")
+        """Return the task as the contract's request has it, right or wrong; `checking` finds what is wrong."""
         pilot: dict[str, Any] = {}
         if self.pilot:
-            pilot["environment"] = dict(self.pilot)
+            pilot["environment"] = _mapped(self.pilot)
         if self.input_files:
-            pilot["input_files"] = list(self.input_files)
+            pilot["input_files"] = _listed(self.input_files)
         return {
-            "cluster_locations": clusters,
+            "cluster_locations": _listed(self.clusters or default_clusters),
             "task_image": self.image,
             "task_args": self.args,
-            "task_env": dict(self.env),
+            "task_env": _mapped(self.env),
             "init_image": self.init_image,
             "init_args": self.init_args,
-            "init_env": dict(self.init_env),
-            "input_queue_aliases": list(self.inputs),
-            "output_queue_aliases": list(self.outputs),
+            "init_env": _mapped(self.init_env),
+            "input_queue_aliases": _listed(self.inputs),
+            "output_queue_aliases": _listed(self.outputs),
             "n_workers": self.n_workers,
             "worker_config": {
                 "do_transfer_worker_stdouterr": self.keep_worker_logs,
-                "max_worker_runtime": max(1, round(seconds(self.max_runtime))),
+                "max_worker_runtime": _whole_seconds(self.max_runtime),
                 "n_cores": self.cores,
                 "priority": self.job_priority,
                 "worker_disk": self.disk,
@@ -93,21 +83,13 @@ class Workflow:
     name: str = ""
 
     def request(self, default_clusters: Sequence[str] = ()) -> dict[str, Any]:
-        """Return the body of `POST /workflows`.
-
-        Raises:
-            ValueError: it cannot work: no task, a public queue that no task uses, or a text for a list of names.
-        """
-        if not self.tasks:
-            raise ValueError("a workflow needs at least one task")
-        _check_names("public", self.public)
-        for task in self.tasks:
-            _check_names("inputs", task.inputs)
-            _check_names("outputs", task.outputs)
-        _check_public(self.public, [alias for task in self.tasks for alias in (*task.inputs, *task.outputs)])
+        """Return the body of `POST /workflows`, right or wrong: `ewms.workflows.checking` says what is wrong."""
+        tasks = _listed(self.tasks)
+        if isinstance(tasks, list):
+            tasks = [task.request(default_clusters) if isinstance(task, Task) else task for task in tasks]
         return {
-            "public_queue_aliases": list(self.public),
-            "tasks": [task.request(default_clusters) for task in self.tasks],
+            "public_queue_aliases": _listed(self.public),
+            "tasks": tasks,
             "priority": self.priority,
         }
 
@@ -115,36 +97,23 @@ class Workflow:
 def with_defaults(request: Any, default_clusters: Sequence[str]) -> Any:
     """Return the JSON value `request` with what a `Task` and a `Workflow` have where they are not told otherwise.
 
-    What is there stays as it is, right or wrong; the server says what is wrong.
-
-    Raises:
-        ValueError: there is no task, a task names no cluster and there is no default, or no task uses a public queue.
+    What is there stays as it is, right or wrong; `ewms.workflows.checking` says what is wrong.
     """
     if not isinstance(request, Mapping):
         return request
     tasks = request.get("tasks")
-    if not isinstance(tasks, list):
-        return request
-    if not tasks:
-        raise ValueError("'tasks': is empty; write at least one task")
-    filled = [_task_with_defaults(n, task, default_clusters) for n, task in enumerate(tasks)]
-    public = request.get("public_queue_aliases", [])
-    named = [
-        task[f"{way}_queue_aliases"] for task in filled if isinstance(task, Mapping) for way in ("input", "output")
-    ]
-    lists = [names for names in named if isinstance(names, list)]
-    if isinstance(public, list) and len(lists) == len(named):
-        _check_public(public, [alias for names in lists for alias in names])
-    return {"public_queue_aliases": public, **request, "tasks": filled}
+    if isinstance(tasks, list):
+        request = {**request, "tasks": [_task_with_defaults(task, default_clusters) for task in tasks]}
+    return {"public_queue_aliases": [], **request}
 
 
-def _task_with_defaults(n: int, task: Any, default_clusters: Sequence[str]) -> Any:
+def _task_with_defaults(task: Any, default_clusters: Sequence[str]) -> Any:
     if not isinstance(task, Mapping):
         return task
-    if "cluster_locations" not in task and not default_clusters:
-        raise ValueError(f"'tasks.{n}.cluster_locations': name a cluster here, or set EWMS_CLUSTER")
-    defaults = Task(image="", args="", inputs=()).request(default_clusters or [""])
+    defaults = Task(image="", args="", inputs=()).request(default_clusters)
     del defaults["task_image"]
+    if not default_clusters:
+        del defaults["cluster_locations"]
     whole = {**defaults, **task}
     config = task.get("worker_config", {})
     if isinstance(config, Mapping):
@@ -152,36 +121,21 @@ def _task_with_defaults(n: int, task: Any, default_clusters: Sequence[str]) -> A
     return whole
 
 
-def _check_names(field_name: str, names: Any) -> None:
-    """Return unless `names` is a text: Python takes a text for the list of its letters.
-
-    Raises:
-        ValueError: it is a text.
-    """
-    if isinstance(names, str):
-        raise ValueError(f"'{field_name}': must be a list of names, and is the text {names!r}; write [{names!r}]")
+def _listed(names: Any) -> Any:
+    """Return `names` as a list; what is none stays as it is: the check of the request names it."""
+    return list(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes | Mapping) else names
 
 
-def _check_public(public: Sequence[Any], used: Sequence[Any]) -> None:
-    if unused := [alias for alias in public if alias not in used]:
-        raise ValueError(str(unused_public(unused, {str(alias) for alias in used})))
+def _mapped(values: Any) -> Any:
+    return dict(values) if isinstance(values, Mapping) else values
 
 
-def describe_kind(value: Any) -> str:
-    """Return what kind of JSON value `value` is, in the words of JSON where it is one of those."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-        case list() | tuple():
-            return "a list"
-        case _:
-            return f"a {type(value).__name__}"
+def _whole_seconds(duration: Any) -> Any:
+    """Return a duration in whole seconds; what is none stays as it is."""
+    try:
+        return max(1, round(seconds(duration)))
+    except (TypeError, ValueError):
+        return duration
 
 
 def with_settings(request: Any, settings: Mapping[str, Any]) -> Any:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from schemas.rules.sizes import print_size
+
 MIB = 1024 * 1024
 
 _SIGKILL = 9
@@ -43,15 +45,6 @@ def explain_exit(exit_code: int, *, memory_bytes: int | None = None) -> str:
     if name == "SIGKILL" and memory_bytes:
         why = f"{why}; worker_memory was {print_size(memory_bytes)}"
     return f"killed by {name}" + (f" ({why})" if why else "")
-
-
-def print_size(n_bytes: int) -> str:
-    """Return a size as people read it, in powers of 1024 and three digits at most: 512 MB, 1.5 GB."""
-    amount, units = float(n_bytes), ["bytes", "KB", "MB", "GB", "TB"]
-    while amount >= 1000 and len(units) > 1:
-        amount /= 1024
-        del units[0]
-    return f"{amount:.3g} {units[0]}"
 
 
 def round_bytes(n_bytes: int) -> int:

@@ -1,4 +1,4 @@
-"""Sizes of memory and disk: what a user writes, as bytes. `512M`, `1.5 GB`, `2GiB` and `536870912` are all binary."""
+"""Sizes of memory and disk, from text to bytes and back: `512M`, `1.5 GB`, `2GiB`, `536870912`, all binary. (core)"""
 
 import re
 
@@ -7,6 +7,8 @@ _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 #: The largest integer that every JSON reader keeps exact.
 MAX_BYTES = 2**53
+
+_UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB")
 
 
 def parse_bytes(size: str | int) -> int:
@@ -24,3 +26,28 @@ def parse_bytes(size: str | int) -> int:
     if not 0 < n_bytes <= MAX_BYTES:
         raise ValueError("must be a size of at least one byte and at most 2**53 bytes")
     return n_bytes
+
+
+def print_size(n_bytes: float) -> str:
+    """Return a size as people read it, in powers of 1024 and three digits at most: 512 MB, 1.5 GB."""
+    unit = 0
+    # From 999.5 on, three digits would be written as 1e+03.
+    while n_bytes >= 999.5 and unit < len(_UNITS) - 1:
+        n_bytes, unit = n_bytes / 1024, unit + 1
+    return f"{n_bytes:.3g} {_UNITS[unit]}"
+
+
+def print_condor_size(n_bytes: int, smallest: str) -> str:
+    """Return a size as HTCondor reads it (`512 MB`, in powers of 1024), rounded up to the unit `smallest`."""
+    unit = _UNITS.index(smallest)
+    amount = -(-n_bytes // 1024**unit)
+    # HTCondor knows no unit above TB.
+    while amount % 1024 == 0 and unit < _UNITS.index("TB"):
+        amount, unit = amount // 1024, unit + 1
+    return f"{amount} {_UNITS[unit]}"
+
+
+def print_setting(n_bytes: float) -> str:
+    """Return the largest size that a request can ask for within `n_bytes`, as `worker_memory` takes it: 16G, 512M."""
+    n_mb = int(n_bytes // 1024**2)
+    return f"{n_mb // 1024}G" if n_mb >= 1024 and n_mb % 1024 == 0 else f"{n_mb}M"

@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from schemas.events import TaskforceStart
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from schemas.rules.requirements import BadRequirements, checked_requirements
-from schemas.rules.sizes import parse_bytes
+from schemas.rules.sizes import parse_bytes, print_condor_size
 from schemas.rules.submitters import submitter_name
 from schemas.rules.worker_paths import input_file_problem
 from tms.errors import Unsubmittable
@@ -159,8 +159,8 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
         "encrypt_input_files": f"*{TOKEN_FILE}",
         "should_transfer_files": "YES",
         "request_cpus": cluster.n_cores,
-        "request_memory": printed_size(cluster.memory_bytes, "MB"),
-        "request_disk": printed_size(cluster.disk_bytes, "KB"),
+        "request_memory": print_condor_size(cluster.memory_bytes, "MB"),
+        "request_disk": print_condor_size(cluster.disk_bytes, "KB"),
         "max_idle": cluster.max_idle,
         "periodic_remove": _periodic_remove(cluster),
         **exit_commands(is_source=cluster.is_source, max_runtime_s=cluster.max_runtime_s),
@@ -221,16 +221,6 @@ def priority_ramp(priority: int, n_workers: int) -> str:
     if n_workers <= 1 or priority <= 1:
         return str(priority)
     return f"{priority} - (($(ProcId) * {priority // 2}) / {n_workers - 1})"
-
-
-def printed_size(n_bytes: int, smallest: str) -> str:
-    """Return a size as HTCondor reads it (`512 MB`, in powers of 1024), rounded up to the unit `smallest`."""
-    units = ["KB", "MB", "GB", "TB"]
-    unit = units.index(smallest)
-    amount = -(-n_bytes // 1024 ** (unit + 1))
-    while amount % 1024 == 0 and unit < len(units) - 1:
-        amount, unit = amount // 1024, unit + 1
-    return f"{amount} {units[unit]}"
 
 
 def quoted_words(words: Iterable[str]) -> str:

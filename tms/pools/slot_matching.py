@@ -2,7 +2,7 @@
 
 A slot counts with all that it has when nothing runs in it: a job that waits for others to end is not unmatched.
 
-    no slot offers 999 GB of memory; the largest has 16 GB
+    no slot offers 999 GB of memory; the largest has 16 GB; ask for worker_memory=16G or less
     no slot offers 4 cores with 30 GB of memory together
     no slot meets 'OpSysAndVer == "Plan9"'
 """
@@ -10,9 +10,10 @@ A slot counts with all that it has when nothing runs in it: a job that waits for
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.rules.sizes import print_setting, print_size
+from schemas.unmatched import unmatched_text
 from tms.jobs.restarts import AVOIDS
 
-_UNITS = ("bytes", "KB", "MB", "GB", "TB")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _MAX_SHOWN = 300
 
@@ -40,12 +41,16 @@ def explain_size(need: Room, slots: Sequence[Room], *, slot: str = "slot") -> st
         return ""
     most = Room(*(max(sizes) for sizes in zip(*((s.cores, s.memory_bytes, s.disk_bytes) for s in slots), strict=True)))
     if need.cores > most.cores:
-        return f"no {slot} offers {need.cores:g} cores; the largest has {most.cores:g}"
-    if need.memory_bytes > most.memory_bytes:
-        return f"no {slot} offers {_size(need.memory_bytes)} of memory; the largest has {_size(most.memory_bytes)}"
-    if need.disk_bytes > most.disk_bytes:
-        return f"no {slot} offers {_size(need.disk_bytes)} of disk; the largest has {_size(most.disk_bytes)}"
-    together = f"{_size(need.memory_bytes)} of memory and {_size(need.disk_bytes)} of disk"
+        reason = f"no {slot} offers {need.cores:g} cores; the largest has {most.cores:g}"
+        return unmatched_text(reason, "n_cores", f"{int(most.cores)}")
+    for name, field, needed, there_is in (
+        ("memory", "worker_memory", need.memory_bytes, most.memory_bytes),
+        ("disk", "worker_disk", need.disk_bytes, most.disk_bytes),
+    ):
+        if needed > there_is:
+            reason = f"no {slot} offers {print_size(needed)} of {name}; the largest has {print_size(there_is)}"
+            return unmatched_text(reason, field, print_setting(there_is))
+    together = f"{print_size(need.memory_bytes)} of memory and {print_size(need.disk_bytes)} of disk"
     return f"no {slot} offers {need.cores:g} cores with {together} together"
 
 
@@ -119,10 +124,3 @@ def _bare(part: str) -> str:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
-
-
-def _size(n_bytes: float) -> str:
-    unit = 0
-    while n_bytes >= 1024 and unit < len(_UNITS) - 1:
-        n_bytes, unit = n_bytes / 1024, unit + 1
-    return f"{n_bytes:.4g} {_UNITS[unit]}"

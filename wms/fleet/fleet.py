@@ -94,6 +94,16 @@ class Fleet:
         self._quota = quota or Quota()
         self._turns = Turns()
 
+    @property
+    def cluster_names(self) -> tuple[str, ...]:
+        """Return the names of all cluster locations."""
+        return tuple(self._clusters)
+
+    @property
+    def max_queues(self) -> int:
+        """Return how many queues one task may have."""
+        return self._max_queues
+
     async def submit(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
         """Make a workflow; return the contract's answer.
 

@@ -270,9 +270,9 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
                     raw = await bodies.read(request, max_bytes=max_bytes, patience_s=door.body_patience_s)
                 content_type = request.headers.get("content-type", "")
                 if len(raw) > _MAX_PARSED_HERE_BYTES:
-                    body = await asyncio.to_thread(bodies.parsed, raw, content_type, model)
+                    body = await asyncio.to_thread(bodies.parsed, raw, content_type, model, explain=route.explain)
                 else:
-                    body = bodies.parsed(raw, content_type, model, optional=route.body_optional)
+                    body = bodies.parsed(raw, content_type, model, optional=route.body_optional, explain=route.explain)
             is_service = caller.role in _SERVICES
             turns = door.heavy_turns if route.is_heavy else door.service_turns if is_service else door.turns
             async with turns.turn(caller.subject):

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
-from schemas.errors import TooLarge
+from schemas.errors import Rejected, TooLarge
 from wms.gateway.problems import BadBody, bad_body
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -53,11 +54,16 @@ async def read(request: Request, *, max_bytes: int, patience_s: float = PATIENCE
     return b"".join(chunks)
 
 
-def parsed(body: bytes, content_type: str, model: type[Model], *, optional: bool = False) -> Model:
+Explain = Callable[[Sequence[ErrorDetails], Any], Rejected]
+
+
+def parsed(
+    body: bytes, content_type: str, model: type[Model], *, optional: bool = False, explain: Explain = bad_body
+) -> Model:
     """Return `body` as a `model`. With `optional` no body is `{}`, whatever its content type.
 
     Raises:
-        BadBody: it is not JSON, is not called so, or does not fit.
+        BadBody: it is not JSON, or is not called so; or what `explain` makes of a body that does not fit.
     """
     if optional and not body.strip():
         body, content_type = b"{}", "application/json"
@@ -72,7 +78,7 @@ def parsed(body: bytes, content_type: str, model: type[Model], *, optional: bool
         # From the bytes, not from `plain`: in JSON mode strictness knows that an enum arrives as a string.
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise bad_body(error.errors(include_url=False, include_input=False), plain) from error
+        raise explain(error.errors(include_url=False, include_input=False), plain) from error
 
 
 def _json(body: bytes) -> Any:

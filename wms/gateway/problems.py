@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
+from schemas.checks.plain_faults import locate, printable
 from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
 from wms.gateway.reason_phrases import REASON_HEADER, reason_phrase
 
@@ -64,15 +65,15 @@ def answer_code(code: int, text: str, headers: Mapping[str, str] | None = None) 
     )
 
 
-def bad_body(errors: Sequence[ErrorDetails], body: Any) -> BadBody:
-    """Return the error that says what `errors` found wrong with `body`."""
+def bad_body(errors: Sequence[ErrorDetails], body: Any, *, more: Sequence[str] = (), hint: str = "") -> BadBody:
+    """Return the error that says what `errors` found wrong with `body`, and `more` behind it."""
     said: dict[str, None] = {}
     for location, reason in _located(errors, body):
         said[f"'{_dotted(location)}': {reason}" if location else reason] = None
-    problems = list(said)
+    problems = list(dict.fromkeys((*said, *more)))
     if len(problems) > _MAX_PROBLEMS:
         problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} more"]
-    return BadBody("; ".join(problems))
+    return BadBody("; ".join(problems), hint=hint)
 
 
 def _located(errors: Sequence[ErrorDetails], body: Any) -> Iterable[tuple[tuple[Any, ...], str]]:
@@ -81,29 +82,16 @@ def _located(errors: Sequence[ErrorDetails], body: Any) -> Iterable[tuple[tuple[
         location = error["loc"]
         match error["type"]:
             case "missing":
-                yield location[:-1], f"'{_said(location[-1])}' is a required property"
+                yield location[:-1], f"'{printable(location[-1])}' is a required property"
             case "extra_forbidden":
-                unknown.setdefault(location[:-1], []).append(_said(location[-1]))
+                unknown.setdefault(location[:-1], []).append(printable(location[-1]))
             case _:
-                known, rest = _split(location, body)
+                known, rest = locate(location, body)
                 yield known, _reason(error, rest)
     for location, names in unknown.items():
         listed = ", ".join(f"'{name}'" for name in names[:_MAX_PROBLEMS])
         verb = "was" if len(names) == 1 else "were"
         yield location, f"Additional properties are not allowed ({listed} {verb} unexpected)"
-
-
-def _split(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the part of `location` that lies in `body`, and the rest: pydantic's names of a union's branches."""
-    at = body
-    for n, step in enumerate(location):
-        inside = (isinstance(at, dict) and step in at) or (
-            isinstance(at, list) and isinstance(step, int) and step < len(at)
-        )
-        if not inside:
-            return tuple(location[:n]), tuple(location[n:])
-        at = at[step]
-    return tuple(location), ()
 
 
 def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
@@ -147,9 +135,4 @@ def _counted(context: Mapping[str, Any]) -> str:
 
 
 def _dotted(location: Iterable[Any]) -> str:
-    return ".".join(map(_said, location))
-
-
-def _said(name: Any) -> str:
-    """Return a name of the user's choosing as it may stand in an answer: short and printable."""
-    return "".join(c for c in str(name)[:64] if c.isprintable())
+    return ".".join(map(printable, location))

@@ -15,15 +15,15 @@ REASON_HEADER = "x-ewms-reason-phrase"
 _REASON_HEADER = REASON_HEADER.encode()
 
 #: Proxies and clients bound the status line, often together with one header, at 4 or 8 KiB.
-_MAX_REASON = 1024
+MAX_REASON = 1024
 
 
 def reason_phrase(text: str) -> str:
     """Return `text` as a reason phrase: one line of latin-1, at most 1 KiB; what does not fit becomes `?`."""
     # A header that begins or ends with a space is none: the connection would end without an answer.
     line = "".join(c if c.isprintable() or c == " " else " " for c in text).strip()
-    if len(line) > _MAX_REASON:
-        line = f"{line[: _MAX_REASON - 3]}..."
+    if len(line) > MAX_REASON:
+        line = f"{line[: MAX_REASON - 3]}..."
     return line.encode("latin-1", "replace").decode("latin-1")
 
 

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from schemas.errors import NotFound, Rejected
 from wms.fleet.fleet import Once
 from wms.gateway.auth import Caller, Role
-from wms.gateway.problems import JSON
+from wms.gateway.bodies import Explain
+from wms.gateway.problems import JSON, bad_body
 
 _MAX_KEY = 255
 #: Ids have no dot (contract, section 0), names of files do.
@@ -77,6 +78,8 @@ class Route:
     body: type[BaseModel] | None = None
     #: The same, where clients of v0 may write more than those of v1.
     old_body: type[BaseModel] | None = None
+    #: Makes the answer to a body that does not fit.
+    explain: Explain = bad_body
     #: No body at all is as good as `{}`.
     body_optional: bool = False
     #: How large a body it takes, if that is more than others do.

@@ -8,7 +8,7 @@ import typer
 from ewms.cli.context import Options, Output, duration, may_ask
 
 if TYPE_CHECKING:
-    from ewms.client import Run
+    from ewms.client import Client, Run
 
 app = typer.Typer(help="Submit, follow and end workflows.", no_args_is_help=True)
 
@@ -28,6 +28,7 @@ def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The request as JSON; - reads standard input.")],
     *,
     set_: Set = [],  # noqa: B006 - the parser copies it
+    check: Annotated[bool, typer.Option("--check", help="Say what is wrong with it, and submit nothing.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Then watch it until it is over.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Then wait until it is over.")] = False,
     expect: Annotated[
@@ -41,12 +42,21 @@ def submit(
 
     given: Options = context.obj
     try:
-        # What is wrong with the file is told also where no server is known.
         request = with_settings(_read_json(file), _settings(set_))
-        client = given.client()
-        request = with_defaults(request, client.server.clusters)
     except ValueError as error:
         raise Rejected(str(error)) from error
+    try:
+        client = given.client()
+    except Rejected:
+        # What is wrong with the file is told also where no server is known.
+        _check(given, with_defaults(request, given.clusters))
+        if check:
+            return
+        raise
+    request = with_defaults(request, client.server.clusters)
+    if check:
+        _check(given, request, _cluster_names(client))
+        return
     with client as ews:
         run = ews.submit(request)
         for complaint in find_complaints(request):
@@ -63,6 +73,32 @@ def submit(
         else:
             typer.echo(run.id)
             given.say(f"follow it with: ewms workflow watch {run.id}")
+
+
+def _cluster_names(client: "Client") -> list[str] | None:
+    """Return the names of all cluster locations; None: the server does not say."""
+    from schemas.errors import EWMSError
+
+    try:
+        with client as ews:
+            return [cluster.name for cluster in ews.clusters()]
+    except EWMSError:
+        return None
+
+
+def _check(given: Options, request: Any, clusters: list[str] | None = None) -> None:
+    """Say what is odd in `request`.
+
+    Raises:
+        CannotRun: it has faults.
+    """
+    from ewms.workflows.checking import find_complaints, refuse_what_cannot_run
+
+    refuse_what_cannot_run(request, clusters)
+    for complaint in find_complaints(request, clusters):
+        given.say(f"note: {complaint}")
+    if clusters is None:
+        given.say("note: no server was asked, so names of clusters are not checked")
 
 
 @app.command("list")

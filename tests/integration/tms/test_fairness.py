@@ -58,7 +58,7 @@ async def test_what_waits_only_for_others_to_end_is_not_unmatched(pool: Pool, tm
     await running(pool, wide, replace(of(wide, "ada", "600", "0", n_workers=1), n_cores=9))
     said = await unmatched(pool, second, wide)
     place = "slot" if isinstance(pool, CondorPool) else "machine"
-    assert said == {wide.uuid: f"no {place} offers 9 cores; the largest has 8"}
+    assert said == {wide.uuid: f"no {place} offers 9 cores; the largest has 8; ask for n_cores=8 or less"}
     for taskforce in (first, second, wide):
         await pool.remove(taskforce.uuid)
 

@@ -118,6 +118,7 @@ def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetim
         schedd=stimulus.cluster.schedd,
         n_workers=stimulus.n_workers,
         default_n_workers=stimulus.cluster.n_workers,
+        task_index=template.task_index,
         worker_config=template.worker_config,
         pilot_config=template.pilot_config,
         phase_change_log=[

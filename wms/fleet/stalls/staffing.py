@@ -15,6 +15,7 @@ from typing import Any
 from schemas.ids import TaskforceUuid, workflow_of
 from schemas.phases import WANTED, Phase
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus
+from schemas.unmatched import complain_of_unmatched
 
 #: A TMS that has an order answers in a second or two; after so long without an answer it counts as silent.
 ANSWER_WITHIN = timedelta(seconds=14)
@@ -83,6 +84,8 @@ class Crew:
     retry_at: datetime | None = None
     stuck: str = ""
     unmatched: str = ""
+    #: The place of its task in the request; None: unknown.
+    task_index: int | None = None
     exit_codes: Mapping[str, int]
     #: What the jobs said last, and how many of them said it.
     errors: Mapping[str, int] = field(default_factory=dict)
@@ -146,6 +149,7 @@ def crew_of(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
         retry_at=taskforce.get("retry_at"),
         stuck=taskforce.get("stuck") or "",
         unmatched=taskforce.get("unmatched") or "",
+        task_index=taskforce.get("task_index"),
         exit_codes=taskforce.get("exit_codes") or {},
         errors=taskforce.get("top_task_errors") or {},
         all_bad=bool(taskforce.get("all_bad")),
@@ -228,7 +232,8 @@ def _lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
         case JobStatus.RUNNING:
             return Lack.LEAVING, "leave, and take no more events"
         case JobStatus.IDLE if crew.unmatched:
-            return Lack.NO_SLOT, f"no slot can take them: {crew.unmatched}"
+            reason, _ = complain_of_unmatched(crew.unmatched, crew.task_index)
+            return Lack.NO_SLOT, f"no slot can take them: {reason}"
         case JobStatus.IDLE if crew.is_all_bad:
             return Lack.ALL_BAD, (
                 "wait for another machine: every worker failed on all events that it tried, so the task itself is "
@@ -253,7 +258,10 @@ def _command(lack: Lack, crew: Crew) -> str:
             return _add_workers(crew)
         case Lack.PILOT_FAILED | Lack.PAUSED | Lack.ALL_BAD:
             return f"ewms task errors {workflow_of(crew.taskforce_uuid)}"
-        case Lack.NO_SLOT | Lack.TMS_SILENT:
+        case Lack.NO_SLOT:
+            _, command = complain_of_unmatched(crew.unmatched, crew.task_index)
+            return command or _elsewhere(lack, crew)
+        case Lack.TMS_SILENT:
             return _elsewhere(lack, crew)
         case _:
             return _show(crew)

@@ -38,7 +38,7 @@ _WORKFLOW = ("timestamp", "queues", "queues_deferred", "queues_active_at", "stal
 _TASKFORCE = (
     "taskforce_uuid", "task_id", "workflow_id", "schedd", "phase", "timestamp", "n_workers", "default_n_workers",
     "compound_statuses", "status_as_of", "asked_at", "n_asked", "retry_at", "stuck", "unmatched", "exit_codes",
-    "all_bad", "top_task_errors", "ended_at",
+    "all_bad", "top_task_errors", "ended_at", "task_index",
 )  # fmt: skip
 
 _stalled = gauge("wms_workflows_stalled", "Live workflows whose work waits in vain.", ["cause"])

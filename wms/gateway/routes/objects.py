@@ -11,6 +11,7 @@ from runtime.kernel.store import Store
 from schemas.documents import Collection
 from schemas.errors import Rejected
 from schemas.phases import Phase
+from schemas.unmatched import complain_of_unmatched
 from wms.fleet import query_pages, repository
 from wms.fleet.ownership import Access
 from wms.fleet.stalls.staffing import crew_of, missing_workers
@@ -53,7 +54,9 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
         found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
         if collection is Collection.TASKFORCES:
             found["health"]["stuck"] = stuck(document, datetime.now(UTC))
-            found["health"]["unmatched"] = document.get("unmatched") or ""
+            found["health"]["unmatched"], _ = complain_of_unmatched(
+                document.get("unmatched") or "", document.get("task_index")
+            )
             found["health"]["exit_codes"] = document.get("exit_codes") or {}
             found["health"]["stale"] = stale(document, datetime.now(UTC))
             found["health"] |= staffed(document, datetime.now(UTC))

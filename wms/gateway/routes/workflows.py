@@ -1,17 +1,25 @@
 """The routes of workflows: request one, look at it, end it."""
 
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from runtime.kernel.store import Store
-from schemas import runnable
 from schemas.api import DeactivationAnswer, Empty, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest, WorkflowSeen
+from schemas.checks import runnable
+from schemas.checks.plain_faults import explain_faults
+from schemas.checks.request_check import check_faulty
 from schemas.documents import Collection
 from schemas.errors import NotFound
 from schemas.ids import WorkflowId
 from schemas.phases import Deactivated
+from schemas.rules.complaints import join_complaints
 from wms.fleet.fleet import Fleet
-from wms.gateway.problems import HINT_HEADER
-from wms.gateway.reason_phrases import reason_phrase
+from wms.fleet.life.workflow_requests import RequestRefused
+from wms.gateway.problems import HINT_HEADER, BadBody, bad_body
+from wms.gateway.reason_phrases import MAX_REASON, reason_phrase
 from wms.gateway.route import Call, Route, answered
 from wms.gateway.routes.objects import one
 
@@ -34,6 +42,7 @@ class Workflows:
                 "Request a workflow",
                 body=WorkflowRequest,
                 old_body=OldWorkflowRequest,
+                explain=self._explain,
                 answer=WorkflowAnswer,
                 errors=(409, 413),
             ),
@@ -64,11 +73,24 @@ class Workflows:
 
     async def request(self, call: Call) -> Response:
         request: WorkflowRequest = call.body
-        answer = answered(await self._fleet.submit(request, call.caller.owner, call.once))
+        found = runnable.complaints(request)
+        try:
+            answer = answered(await self._fleet.submit(request, call.caller.owner, call.once))
+        except RequestRefused as error:
+            error.hint = join_complaints([*error.complaints, *found], MAX_REASON)
+            raise
         # The contract takes these requests; who reads the header hears that they will not do what they say.
-        if found := runnable.complaints(request):
-            answer.headers[HINT_HEADER] = reason_phrase("; ".join(map(str, found)))
+        if found:
+            answer.headers[HINT_HEADER] = reason_phrase(join_complaints(found, MAX_REASON))
         return answer
+
+    def _explain(self, errors: Sequence[ErrorDetails], body: Any) -> BadBody:
+        """Return what is wrong with a request of the wrong shape, from all layers: the plain words are in the hint."""
+        found = check_faulty(body, errors, clusters=self._fleet.cluster_names, max_queues=self._fleet.max_queues)
+        # The first ones are those of `errors`, which the answer has in the contract's phrases.
+        rest = found[len(explain_faults(errors, body)) :]
+        more = [complaint.answer for complaint in rest if complaint.is_refused]
+        return bad_body(errors, body, more=more, hint=join_complaints(found, MAX_REASON))
 
     async def get(self, call: Call) -> Response:
         workflow_id = call.path("workflow_id")

@@ -101,7 +101,7 @@ def test_nothing_listening_is_unreachable(tmp_path: Path) -> None:
     [
         ("null", "a request is a JSON object, and this is null"),
         ("[]", "a request is a JSON object, and this is a list"),
-        ("7", "a request is a JSON object, and this is a number"),
+        ("7", "a request is a JSON object, and this is 7"),
         ('"text"', "a request is a JSON object, and this is a text"),
         ('{"tasks": [NaN]}', "is not JSON in UTF-8: JSON has no NaN"),
         ('{"x": "\\ud800"}', "half of a surrogate pair"),

@@ -5,6 +5,7 @@ import pytest
 from ewms import CannotRun, Task, Workflow
 from ewms.cli.exits import Exit, exit_of, message
 from ewms.workflows.checking import find_complaints, refuse_what_cannot_run
+from schemas.errors import Rejected
 
 
 def body(**changes: object) -> dict[str, object]:
@@ -48,5 +49,21 @@ def test_what_is_only_odd_is_let_through_and_told() -> None:
 
 
 @pytest.mark.parametrize("request_", [None, 3, {}, {"tasks": []}, {"tasks": [{}], "public_queue_aliases": []}])
-def test_what_is_no_request_is_left_for_the_server_to_refuse(request_: object) -> None:
-    refuse_what_cannot_run(request_)
+def test_what_is_no_request_is_refused_before_it_is_sent(request_: object) -> None:
+    with pytest.raises(CannotRun):
+        refuse_what_cannot_run(request_)
+
+
+@pytest.mark.parametrize("request_", [{"x": float("nan")}, {"x": {1, 2}}, {"x": b"a"}])
+def test_what_no_json_can_hold_is_refused_by_name(request_: object) -> None:
+    with pytest.raises(Rejected, match="cannot be written as JSON") as caught:
+        refuse_what_cannot_run(request_)
+    assert caught.value.hint
+
+
+def test_a_wrong_cluster_stands_in_the_same_list_where_the_clusters_are_known() -> None:
+    wrong = body(n_workers=0)
+    with pytest.raises(CannotRun) as caught:
+        refuse_what_cannot_run(wrong, ["heer"])
+    lines = [complaint.where for complaint in caught.value.complaints]
+    assert lines == ["tasks.0.n_workers", "tasks.0.cluster_locations"]

@@ -1,5 +1,6 @@
 import pytest
 
+from ewms.workflows.checking import find_complaints
 from ewms.workflows.definition import Task, Workflow, with_defaults, with_settings
 from schemas.api import WorkflowRequest
 
@@ -31,36 +32,75 @@ def test_a_workflow_becomes_a_request_that_the_server_s_own_model_accepts() -> N
     assert second.task_env == {"SEED": "7"}
 
 
+def told(request: object) -> list[str]:
+    """Return what the check says of a request."""
+    return [str(complaint) for complaint in find_complaints(request)]
+
+
 def test_a_public_queue_that_no_task_uses_is_a_mistake_told_at_once() -> None:
-    with pytest.raises(ValueError, match="photon; tasks use in, out"):
-        Workflow(public=["photon"], tasks=[task(clusters=["x"])]).request()
+    found = told(Workflow(public=["in", "out", "photon"], tasks=[task(clusters=["x"])]).request())
+    assert found == ["'public_queue_aliases': no task uses the public queue(s) photon; tasks use in, out"]
 
 
-@pytest.mark.parametrize("name", ["inputs", "outputs", "clusters", "input_files"])
-@pytest.mark.parametrize("text", ["words", "a", ""])
-def test_a_text_for_a_list_of_names_is_refused_by_name_with_the_list_to_write(name: str, text: str) -> None:
-    with pytest.raises(ValueError, match="must be a list of names") as refused:
-        Workflow(tasks=[task(**{name: text})]).request(["osg"])
-    assert str(refused.value) == f"'{name}': must be a list of names, and is the text {text!r}; write [{text!r}]"
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("inputs", "input_queue_aliases"),
+        ("outputs", "output_queue_aliases"),
+        ("clusters", "cluster_locations"),
+    ],
+)
+@pytest.mark.parametrize(("text", "names"), [("words", '["words"]'), ("a", '["a"]'), ("a, b", '["a", "b"]')])
+def test_a_text_for_a_list_of_names_is_refused_by_name_with_the_list_to_write(
+    name: str, field: str, text: str, names: str
+) -> None:
+    found = told(Workflow(public=["in", "out"], tasks=[task(**{name: text})]).request(["osg"]))
+    assert found[0] == f"'tasks.0.{field}': is the text {text!r}, and must be a list of names; write {names}"
 
 
-def test_a_text_for_the_public_queues_is_refused_before_their_use_is_looked_at() -> None:
-    with pytest.raises(ValueError, match=r"'public': must be a list of names.* write \['words'\]"):
-        Workflow(public="words", tasks=[task()]).request(["osg"])
-    with pytest.raises(ValueError, match=r"'inputs': .* write \['words'\]"):
-        Workflow(public=["words"], tasks=[task(inputs="words")]).request(["osg"])
+def test_a_text_for_the_public_queues_and_one_for_a_task_s_are_both_told() -> None:
+    found = told(Workflow(public="words", tasks=[task(inputs="words", outputs=[])]).request(["osg"]))
+    assert found == [
+        "'tasks.0.input_queue_aliases': is the text 'words', and must be a list of names; write [\"words\"]",
+        "'public_queue_aliases': is the text 'words', and must be a list of names; write [\"words\"]",
+    ]
 
 
-def test_a_file_without_tasks_says_that_tasks_are_missing() -> None:
-    with pytest.raises(ValueError, match=r"^'tasks': is empty; write at least one task$"):
-        with_defaults({"public_queue_aliases": ["in", "out"], "tasks": []}, ["osg"])
+@pytest.mark.parametrize("request_", [{"tasks": []}, {"public_queue_aliases": ["in", "out"], "tasks": []}])
+def test_a_file_without_tasks_says_that_tasks_are_missing(request_: object) -> None:
+    (said,) = told(with_defaults(request_, ["osg"]))
+    assert said.startswith("'tasks': is empty, and must have at least 1 element; write it like [{")
 
 
 def test_a_task_without_a_cluster_and_a_workflow_without_a_task_are_refused() -> None:
-    with pytest.raises(ValueError, match="cluster"):
-        Workflow(public=["in"], tasks=[task()]).request()
-    with pytest.raises(ValueError, match="at least one task"):
-        Workflow(tasks=[]).request()
+    (said,) = told(Workflow(public=["in", "out"], tasks=[task()]).request())
+    assert said.startswith("'tasks.0.cluster_locations': is empty; name a cluster: ")
+    assert "EWMS_CLUSTER" in said
+    assert told(Workflow(tasks=[]).request())[0].startswith("'tasks': is empty")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_runtime": "soon"},
+        {"max_runtime": None},
+        {"env": ["A=1"]},
+        {"pilot": "x"},
+        {"inputs": 3},
+        {"outputs": None},
+        {"n_workers": "8"},
+        {"cores": 0},
+        {"memory": "2 Gigs"},
+        {"image": None},
+        {"args": ["cp", "x"]},
+        {"input_files": "/data/a"},
+        {"init_env": None},
+    ],
+)
+def test_whatever_a_program_writes_into_a_task_is_told_by_the_request_s_field(changes: dict[str, object]) -> None:
+    found = told(Workflow(public=["in", "out"], tasks=[task(**changes)]).request(["osg"]))
+    assert found
+    assert all(line.startswith("'tasks.0.") for line in found)
 
 
 REQUEST = {"priority": 1, "tasks": [{"image": "a"}, {"image": "b", "n": {"x": 1}}]}
@@ -96,8 +136,10 @@ def test_what_is_no_request_is_left_for_the_server_to_refuse(request_: object) -
 
 
 def test_a_request_that_could_only_wait_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"tasks\.0\.cluster_locations"):
-        with_defaults({"tasks": [{}]}, [])
-    task = {"input_queue_aliases": ["photons"]}
-    with pytest.raises(ValueError, match=r"no task uses the public queue.s. fotons; tasks use photons"):
-        with_defaults({"tasks": [task], "public_queue_aliases": ["fotons"]}, ["here"])
+    faults = told(with_defaults({"tasks": [{}]}, []))
+    assert any(line.startswith("'tasks.0.cluster_locations': is missing; name a cluster") for line in faults)
+    task = {"input_queue_aliases": ["photons"], "task_image": "/img"}
+    faults = told(with_defaults({"tasks": [task], "public_queue_aliases": ["fotons"]}, ["here"]))
+    assert faults[0] == (
+        "'public_queue_aliases': no task uses the public queue(s) fotons; did you mean photons? tasks use photons"
+    )

@@ -4,7 +4,7 @@ import pytest
 
 from pilot.errors import container_ended, container_failed
 from pilot.failures.error_text import NOTHING
-from pilot.failures.exit_codes import explain_exit, print_size
+from pilot.failures.exit_codes import explain_exit
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,3 @@ def test_other_exit_codes_keep_the_text_as_it_was() -> None:
 def test_a_warm_container_that_was_killed_is_explained_too_but_not_one_that_we_killed() -> None:
     assert "killed by SIGKILL" in container_ended(137, NOTHING).text
     assert "SIGKILL" not in container_ended(137, NOTHING, mute=True).text
-
-
-@pytest.mark.parametrize(
-    ("n_bytes", "text"),
-    [(1, "1 bytes"), (1024, "1 KB"), (512 * 1024**2, "512 MB"), (1536 * 1024**2, "1.5 GB"), (2**50, "1.02e+03 TB")],
-)
-def test_sizes_are_printed_shortly(n_bytes: int, text: str) -> None:
-    assert print_size(n_bytes) == text

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.rules.sizes import parse_bytes
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, GRANT, PLAIN, UUID, built, order
 from tms.errors import Unsubmittable
@@ -20,7 +19,6 @@ from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file
 from tms.jobs.restarts import avoid_requirement, exit_commands
 from tms.jobs.submit_description import (
     PoolProfile,
-    printed_size,
     priority_ramp,
     quoted_words,
     submit_commands,
@@ -206,27 +204,6 @@ def test_the_priority_falls_from_the_whole_to_the_half(priority: int, n_workers:
 @pytest.mark.parametrize(("priority", "n_workers"), [(50, 1), (1, 40), (0, 40), (-5, 40)])
 def test_no_ramp_where_there_is_nothing_to_share(priority: int, n_workers: int) -> None:
     assert priority_ramp(priority, n_workers) == str(priority)
-
-
-@pytest.mark.parametrize(
-    ("n_bytes", "smallest", "printed"),
-    [
-        (536870912, "MB", "512 MB"),
-        (2**30, "MB", "1 GB"),
-        (1, "MB", "1 MB"),
-        (2**30 + 1, "MB", "1025 MB"),
-        (3 * 2**40, "KB", "3 TB"),
-        (1025, "KB", "2 KB"),
-    ],
-)
-def test_sizes_are_printed_as_htcondor_reads_them(n_bytes: int, smallest: str, printed: str) -> None:
-    assert printed_size(n_bytes, smallest) == printed
-
-
-@given(st.integers(1, 2**53), st.sampled_from(["MB", "KB"]))
-def test_a_printed_size_is_never_too_small_and_rounds_by_less_than_its_unit(n_bytes: int, smallest: str) -> None:
-    again = parse_bytes(printed_size(n_bytes, smallest))
-    assert 0 <= again - n_bytes < {"MB": 2**20, "KB": 2**10}[smallest]
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0\n\r", codec="utf-8"), max_size=10), max_size=5))

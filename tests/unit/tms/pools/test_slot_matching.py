@@ -15,9 +15,17 @@ POOL = [Room(8, 16 * GB, 80 * GB), Room(64, 4 * GB, 80 * GB)]
     [
         (Room(1, GB, GB), POOL, ""),
         (Room(8, 16 * GB, 80 * GB), POOL, ""),
-        (Room(1, 999 * GB, GB), POOL, "no slot offers 999 GB of memory; the largest has 16 GB"),
-        (Room(65, GB, GB), POOL, "no slot offers 65 cores; the largest has 64"),
-        (Room(1, GB, 100 * 1024 * GB), POOL, "no slot offers 100 TB of disk; the largest has 80 GB"),
+        (
+            Room(1, 999 * GB, GB),
+            POOL,
+            "no slot offers 999 GB of memory; the largest has 16 GB; ask for worker_memory=16G or less",
+        ),
+        (Room(65, GB, GB), POOL, "no slot offers 65 cores; the largest has 64; ask for n_cores=64 or less"),
+        (
+            Room(1, GB, 100 * 1024 * GB),
+            POOL,
+            "no slot offers 100 TB of disk; the largest has 80 GB; ask for worker_disk=80G or less",
+        ),
         (Room(16, 8 * GB, GB), POOL, "no slot offers 16 cores with 8 GB of memory and 1 GB of disk together"),
         (Room(1, GB, GB), [], "the pool has no slots now"),
     ],

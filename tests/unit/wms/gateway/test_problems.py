@@ -1,14 +1,23 @@
 """The answer to a request that the contract takes says what is wrong with it all the same."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
-from tests.unit.schemas.test_runnable import request
-from wms.gateway.problems import HINT_HEADER
+import pytest
+
+from schemas.api import WorkflowRequest
+from tests.unit.schemas.checks.test_runnable import request
+from wms.gateway.bodies import parsed
+from wms.gateway.problems import HINT_HEADER, BadBody
+from wms.gateway.reason_phrases import MAX_REASON
 from wms.gateway.routes.workflows import Workflows
 
 
 class TakesAll:
+    cluster_names = ("here", "there")
+    max_queues = 40
+
     async def submit(self, *_: object) -> dict[str, Any]:
         return {}
 
@@ -19,6 +28,51 @@ async def hint(**changes: Any) -> str | None:
     absent: Any = None
     fleet: Any = TakesAll()
     return (await Workflows(fleet, absent).request(call)).headers.get(HINT_HEADER)
+
+
+def refused(**changes: Any) -> tuple[str, str]:
+    """Return the answer and the hint to a request whose task has `changes`."""
+    body = request().model_dump(mode="json")
+    body["tasks"][0] |= changes
+    absent: Any = None
+    fleet: Any = TakesAll()
+    (route,) = [r for r in Workflows(fleet, absent).routes() if (r.method, r.path) == ("POST", "/workflows")]
+    with pytest.raises(BadBody) as caught:
+        parsed(json.dumps(body).encode(), "application/json", WorkflowRequest, explain=route.explain)
+    return caught.value.reason, caught.value.hint
+
+
+def test_a_wrong_shape_hides_no_wrong_cluster_no_limit_and_no_placeholder() -> None:
+    answer, hint = refused(
+        n_workers=0, cluster_locations=["her"], task_args="cp {{INFIEL}} x", input_queue_aliases="in"
+    )
+    assert answer == (
+        "'tasks.0.input_queue_aliases': is not of type 'array'; 'tasks.0.n_workers': must be at least 1; "
+        "'tasks.0.cluster_locations': condor cluster location not found: her"
+    )
+    assert hint.split("; '") == [
+        "'tasks.0.input_queue_aliases': is the text 'in', and must be a list of names; write [\"in\"]",
+        "tasks.0.n_workers': is 0, and must be 1 or more; write it like 10",
+        (
+            "tasks.0.cluster_locations': there is no cluster 'her'; did you mean 'here'? "
+            "cluster locations: here, there; all of them: ewms cluster list"
+        ),
+        "tasks.0.task_args': {{INFIEL}} is left as it is, for it is no placeholder; did you mean {{INFILE}}?",
+    ]
+
+
+def test_a_hint_has_whole_complaints_and_the_number_of_the_others() -> None:
+    _, hint = refused(task_env={f"A{n}": n for n in range(100)})
+    assert len(hint) <= MAX_REASON
+    assert hint.endswith(" more")
+    assert "write it in quotes" in hint.rsplit("; and ", 1)[0].rsplit(";", 1)[1]
+
+
+async def test_the_hint_of_a_misspelt_alias_names_the_nearest_known_one_once() -> None:
+    told = await hint(input_queue_aliases=["inn"], public=["in", "out"])
+    assert told is not None
+    assert told.count("did you mean 'in'?") == 1
+    assert told.count("'public_queue_aliases':") == 1
 
 
 async def test_a_right_request_has_no_hint() -> None:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from schemas import ids
+from schemas.checks.refusals import RESERVED_ENVIRONMENT
 from schemas.errors import Rejected
 from schemas.phases import Phase
 from schemas.rules.limits import MAX_TASKFORCES
 from schemas.topology import RESULTS_POLICY_PATTERN
 from tests.unit.wms.fleets import CLUSTERS, NOW, made, request, task_request
 from wms.fleet.id_source import Mint
-from wms.fleet.life.workflow_requests import RESERVED_ENVIRONMENT, new_workflow
+from wms.fleet.life.workflow_requests import new_workflow
 from wms.fleet.ownership import Owner
 from wms.fleet.pilot_tags import Tags
 

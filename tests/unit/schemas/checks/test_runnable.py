@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.api import WorkflowRequest
+from schemas.checks.runnable import complaints
 from schemas.rules.complaints import Complaint
-from schemas.runnable import complaints
 
 
 def request(public: list[str] | None = None, **changes: Any) -> WorkflowRequest:

@@ -37,9 +37,14 @@ _PIECE = re.compile(r"""[^'"\\]+|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?P<open>.)""", r
 _BRACES = re.compile(r"\{\{?\s*([A-Za-z][\w -]{0,40}?)\s*\}?\}")
 
 
-def complaints(request: WorkflowRequest) -> list[Complaint]:
-    """Return everything that is wrong with `request`, task by task, then its queues."""
+def complaints(request: WorkflowRequest, *, has_all_queues: bool = True) -> list[Complaint]:
+    """Return everything that is wrong with `request`, task by task, then its queues.
+
+    Without `has_all_queues` some names of queues are unknown, so nothing is said of how queues join tasks.
+    """
     found = [complaint for n, task in enumerate(request.tasks) for complaint in _of_task(f"tasks.{n}", task)]
+    if not has_all_queues:
+        return found
     used = dict.fromkeys(alias for task in request.tasks for alias in _aliases(task))
     if unused := [alias for alias in request.public_queue_aliases if alias not in used]:
         found.append(unused_public(unused, used))
@@ -64,17 +69,17 @@ def _of_queues(request: WorkflowRequest) -> Iterator[Complaint]:
                 if problem := alias_problem(alias):
                     yield Complaint(where, *problem)
                 if alias not in public and alias not in others:
-                    yield _dead_end(where, alias, way)
+                    yield _dead_end(where, alias, way, nearest(alias, sorted((public | others) - {alias})))
 
 
-def _dead_end(where: str, alias: str, way: str) -> Complaint:
+def _dead_end(where: str, alias: str, way: str, meant: str) -> Complaint:
     if way == "input":
         rule = f"no event can come into the queue {alias!r}: it is private, and no task writes it"
         remedy = "make it public, or name it in a task's 'output_queue_aliases'"
     else:
         rule = f"nobody can take events from the queue {alias!r}: it is private, and no task reads it"
         remedy = "make it public, or name it in a task's 'input_queue_aliases'"
-    return Complaint(where, rule, remedy, is_sure=False)
+    return Complaint(where, rule, f"did you mean {meant!r}? Or {remedy}" if meant else remedy, is_sure=False)
 
 
 def _of_task(where: str, task: TaskRequest) -> Iterator[Complaint]:

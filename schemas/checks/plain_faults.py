@@ -1,0 +1,230 @@
+"""What a request breaks of its schema, in plain words: the field, what it is, what it must be, an example. (core)
+
+The gateway answers in the contract's phrases and puts these into its hint; the client and the command show these.
+Texts of a user's choosing are not repeated, for some are secret; names of queues and clusters are.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from schemas.checks.request_fields import ENVIRONMENTS, EXAMPLES, NAMES, explain_unknown
+from schemas.rules.complaints import Complaint
+from schemas.rules.spelling import nearest
+
+_MAX_SHOWN = 64
+_CHARACTERS = {"Value", "String"}
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"\s*(\d{1,6})\s*([smhd])\s*", re.IGNORECASE | re.ASCII)
+
+
+def explain_faults(errors: Sequence[ErrorDetails], body: Any) -> list[Complaint]:
+    """Return what pydantic's `errors` say of `body`, each place once. The gateway refuses all of it."""
+    found: dict[str, Complaint] = {}
+    for error in errors:
+        location, branch = locate(error["loc"], body)
+        if error["type"] == "missing":
+            location = tuple(error["loc"])
+        rule, remedy = _explain(error, location, branch, _value(body, location))
+        where = ".".join(map(printable, location))
+        # A union reports each of its branches.
+        found.setdefault(where, Complaint(where, rule, remedy, is_refused=True))
+    return list(found.values())
+
+
+def locate(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return the part of `location` that lies in `body`, and the rest: pydantic's names of a union's branches."""
+    at = body
+    for n, step in enumerate(location):
+        inside = (isinstance(at, dict) and step in at) or (
+            isinstance(at, list) and isinstance(step, int) and step < len(at)
+        )
+        if not inside:
+            return tuple(location[:n]), tuple(location[n:])
+        at = at[step]
+    return tuple(location), ()
+
+
+def printable(name: Any) -> str:
+    """Return a name of the user's choosing as it may stand in an answer: short and printable."""
+    return "".join(c for c in str(name)[:_MAX_SHOWN] if c.isprintable())
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names that somebody meant who wrote a text for a list of names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def describe_kind(value: Any) -> str:
+    """Return what kind of JSON value `value` is; numbers, true, false and null are named."""
+    match value:
+        case None | bool() | int() | float():
+            try:
+                return json.dumps(value)[:_MAX_SHOWN]
+            except ValueError:
+                return "a number"
+        case str():
+            return "a text" if value else "an empty text"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+def _explain(error: ErrorDetails, location: tuple[Any, ...], branch: tuple[Any, ...], value: Any) -> tuple[str, str]:
+    context: dict[str, Any] = error.get("ctx", {})
+    if not location and error["type"] == "model_type":
+        remedy = 'write it like {"public_queue_aliases": [...], "tasks": [...]}'
+        return f"is {describe_kind(value)}, and a request is a JSON object", remedy
+    field, is_inside = _field(location)
+    must, example = EXAMPLES.get(field, ("", ""))
+    if is_inside:
+        must, example = _inside(field)
+    kind = error["type"]
+    if field == "cluster_locations" and not is_inside and not value and kind in ("missing", "too_short"):
+        rule = "is missing" if kind == "missing" else "is empty"
+        return (
+            rule,
+            f'name a cluster: "cluster_locations": {example}, or set EWMS_CLUSTER for the command and the client',
+        )
+    if kind == "missing":
+        return "is missing", f'add it: "{location[-1]}": {example}' if example else "add it"
+    if kind == "extra_forbidden":
+        return "is no field that EWMS knows", explain_unknown(printable(location[-1]), location[:-1])
+    if branch == ("[key]",):
+        rule = "is no name of a variable: it has letters, digits and '_', does not begin with a digit"
+        return f"{rule}, and at most 256 characters", "rename it, for example SEED"
+    if branch or kind.endswith("_type") or kind in ("int_from_float", "int_parsing", "string_unicode"):
+        return _of_kind(field, is_inside=is_inside, value=value, must=must, example=example)
+    match kind:
+        case "too_short" | "string_too_short":
+            n, things = context["min_length"], _counted(kind, context)
+            return (
+                f"is empty, and must have at least {n} {things}",
+                f"write it like {example}" if example else "add one",
+            )
+        case "too_long" | "string_too_long":
+            n, things = context["max_length"], _counted(kind, context)
+            has = f", and has {len(value)}" if hasattr(value, "__len__") else ""
+            return f"must have at most {n} {things}{has}", _shorter(field, things)
+        case "greater_than_equal":
+            return f"is {describe_kind(value)}, and must be {context['ge']} or more", _write(example)
+        case "less_than_equal":
+            return f"is {describe_kind(value)}, and must be {context['le']} or less", _write(example)
+        case "string_pattern_mismatch":
+            return _of_pattern(field, example)
+        case "enum" | "literal_error":
+            known = [word.strip("' ") for word in str(context["expected"]).replace(" or ", ",").split(",")]
+            meant = nearest(str(value), known)
+            return f"must be one of {', '.join(known)}", f"did you mean {meant}?" if meant else "choose one of them"
+        case "json_invalid":
+            return "the request has half of a surrogate pair", "look for a \\ud800 to \\udfff that stands alone"
+        case "value_error":
+            return _of_value(str(context["error"]), field, value, example)
+        case _:
+            return "is not valid" + (f", and must be {must}" if must else ""), _write(example)
+
+
+def _of_kind(field: str, *, is_inside: bool, value: Any, must: str, example: str) -> tuple[str, str]:
+    must = must or "of another kind"
+    if field in NAMES and not is_inside and isinstance(value, str):
+        names = [printable(name) for name in split_names(value)] or ["..."]
+        rule = f"is the text {printable(value)!r}, and must be a list of names"
+        return rule, f"write {json.dumps(names, ensure_ascii=False)}"
+    if isinstance(value, str) and field == "max_worker_runtime" and (match := _DURATION.fullmatch(value)):
+        n_s = int(match[1]) * _UNIT_S[match[2].lower()]
+        return f"is a text, and must be {must}", f"write {n_s}, without quotes"
+    if isinstance(value, str) and must.startswith("a whole number") and value.strip().isdecimal():
+        return f"is a text, and must be {must}", f"write {value.strip()[:20]}, without quotes"
+    if isinstance(value, str) and must == "true or false" and value.strip().lower() in ("true", "false"):
+        return f"is a text, and must be {must}", f"write {value.strip().lower()}, without quotes"
+    if is_inside and field in ENVIRONMENTS and isinstance(value, bool | int | float):
+        return f"is {_hidden(value)}, and must be {must}", f"write it in quotes, like {example}"
+    return f"is {describe_kind(value)}, and must be {must}", _write(example)
+
+
+def _hidden(value: bool | float) -> str:
+    return "true or false" if isinstance(value, bool) else "a number"
+
+
+def _inside(field: str) -> tuple[str, str]:
+    """Return what an element of `field` must be, and an example."""
+    match field:
+        case "environment":
+            return "a text, a whole number or a list of texts", '"600"'
+        case "task_env" | "init_env":
+            return "a text", '"7"'
+        case "tasks":
+            return "an object: one task", '{"task_image": ..., "task_args": ...}'
+        case "input_files":
+            return "a text", '"/data/geometry.json"'
+        case _:
+            return "a text", '"photons"'
+
+
+def _of_pattern(field: str, example: str) -> tuple[str, str]:
+    match field:
+        case "tag":
+            return "is no tag of a pilot's image", "write latest, or a version like 1.2.3"
+        case _ if field in NAMES:
+            return "has a control character", "use letters, digits, '-' and '_'"
+        case _:
+            return "is not written as it must be", _write(example)
+
+
+def _of_value(rule: str, field: str, value: Any, example: str) -> tuple[str, str]:
+    match rule:
+        case "has non-unique elements":
+            twice = ""
+            if field in NAMES and isinstance(value, list):
+                twice = next((printable(name) for n, name in enumerate(value) if name in value[:n]), "")
+            what = repr(twice) if twice else "the same task" if field == "tasks" else "the same element"
+            return f"has {what} twice", "leave one of the two out"
+        case "must not contain control characters" | "must not contain NUL":
+            return rule, "remove them" if rule.endswith("s") else "remove it"
+        case _:
+            return rule, _write(example)
+
+
+def _counted(kind: str, context: dict[str, Any]) -> str:
+    # pydantic checks a length that stands behind another validator apart, and then calls a string a value.
+    is_text = kind.startswith("string") or context.get("field_type") in _CHARACTERS
+    n = context.get("min_length", context.get("max_length"))
+    return ("character" if is_text else "element") + ("" if n == 1 else "s")
+
+
+def _shorter(field: str, things: str) -> str:
+    if field == "tasks":
+        return "make several workflows of it"
+    if things.startswith("element"):
+        return "split the task" if field.endswith("queue_aliases") else "leave some out"
+    return "put the data into a file that tasks can reach, and give its name" if field not in NAMES else "shorten it"
+
+
+def _write(example: str) -> str:
+    return f"write it like {example}" if example else "correct it"
+
+
+def _field(location: Sequence[Any]) -> tuple[str, bool]:
+    """Return the field of a request that `location` is or lies in, and whether it is an element of that."""
+    names = [(n, step) for n, step in enumerate(location) if isinstance(step, str)]
+    for n, step in names:
+        if step in (*ENVIRONMENTS, *NAMES, "input_files"):
+            return step, n < len(location) - 1
+    if location and isinstance(location[-1], int):
+        return (str(location[-2]) if len(location) > 1 else ""), True
+    return (names[-1][1] if names else ""), False
+
+
+def _value(body: Any, location: Sequence[Any]) -> Any:
+    for step in location:
+        try:
+            body = body[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return body

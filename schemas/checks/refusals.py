@@ -1,0 +1,163 @@
+"""What the gateway refuses in a request that has the right shape: limits, names of images and directories. (core)
+
+The client and the command ask the same before they send anything. Only the gateway knows its clusters: who asks gives
+their names, or nothing where they are unknown.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+
+from schemas.api import TaskRequest, WorkflowRequest
+from schemas.objects import PilotConfig, WorkerConfig
+from schemas.pilot.names import OF_FIELDS, Platform, asked_platform
+from schemas.pilot.variables import full_name
+from schemas.rules.complaints import Complaint, list_names
+from schemas.rules.limits import (
+    MAX_ALIAS_BYTES,
+    MAX_CONFIGURATION_BYTES,
+    MAX_TASK_QUEUES,
+    MAX_TASKFORCES,
+    MAX_WORKFLOW_QUEUES,
+    program_problems,
+)
+from schemas.rules.requirements import BadRequirements, checked_requirements
+from schemas.rules.spelling import nearest
+from schemas.rules.worker_paths import EXTERNAL_DIRECTORIES, directory_problem, image_problem, split_directories
+
+#: What a task's own fields say must not be said a second time in the pilot's environment: the variable, the field.
+RESERVED_ENVIRONMENT = {full_name(name): name.lower().removesuffix("_json") for name in OF_FIELDS}
+
+
+def find_refusals(
+    request: WorkflowRequest, *, clusters: Collection[str] | None, max_queues: int = MAX_TASK_QUEUES
+) -> list[Complaint]:
+    """Return everything for which the gateway refuses `request`, task by task.
+
+    `clusters` are the names of all locations; None: nobody knows them here. No task has more than `max_queues`.
+    """
+    found: list[Complaint] = []
+    for n, task in enumerate(request.tasks):
+        where = f"tasks.{n}"
+        found += _of_reserved(n, task)
+        found += _of_paths(where, task)
+        found += _of_limits(where, task)
+        found += _of_queues(where, task, max_queues)
+        found += _of_requirements(where, task)
+        found += _of_clusters(where, task, clusters)
+    return [*found, *_of_all(request)]
+
+
+def count_configuration_bytes(worker: WorkerConfig, pilot: PilotConfig) -> int:
+    """Return how many bytes a taskforce has of configurations."""
+    return len(worker.model_dump_json().encode()) + len(pilot.model_dump_json().encode())
+
+
+def _of_reserved(n: int, task: TaskRequest) -> Iterator[Complaint]:
+    for name, field in RESERVED_ENVIRONMENT.items():
+        if name in task.pilot_config.environment:
+            # A dead sentence of the contract's, index and all.
+            phrase = (
+                f"tasks[{n}].pilot_config.environment cannot include the attribute '{name}'. "
+                "Use the top-level equivalent attribute instead."
+            )
+            where = f"tasks.{n}.pilot_config.environment.{name}"
+            rule = "must not say what a field of the task says"
+            yield _refused(where, rule, f"write it into '{field}' of the task", phrase)
+
+
+def _of_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
+    """Yield what the names of images and of a worker's directories show to be refused at any pool."""
+    environment = task.pilot_config.environment
+    named: list[tuple[str, str, Callable[[str], str]]] = []
+    if asked_platform(task.task_image, environment) != Platform.NONE:
+        named = [("task_image", task.task_image, image_problem), ("init_image", task.init_image, image_problem)]
+    directories = split_directories(environment.get(EXTERNAL_DIRECTORIES, ""))
+    named += [(f"pilot_config.environment.{EXTERNAL_DIRECTORIES}", path, directory_problem) for path in directories]
+    for field, path, find_problem in named:
+        if problem := find_problem(path):
+            yield _split(f"{where}.{field}", problem)
+
+
+def _of_limits(where: str, task: TaskRequest) -> Iterator[Complaint]:
+    """Yield what does not fit into what comes behind the request."""
+    for field in ("input_queue_aliases", "output_queue_aliases"):
+        if any(len(alias.encode()) > MAX_ALIAS_BYTES for alias in getattr(task, field)):
+            rule = f"must have at most {MAX_ALIAS_BYTES} bytes in each alias"
+            yield _refused(f"{where}.{field}", rule, "choose a shorter one")
+    for kind, arguments, environment in (
+        ("task", task.task_args, task.task_env),
+        ("init", task.init_args, task.init_env),
+    ):
+        for part, problem in program_problems(arguments, environment):
+            field = f"{kind}_args" if part == "args" else f"{kind}_env.{part}"
+            yield _split(f"{where}.{field}", problem)
+
+
+def _of_queues(where: str, task: TaskRequest, max_queues: int) -> Iterator[Complaint]:
+    if not task.input_queue_aliases and not task.output_queue_aliases:
+        phrase = f"'{where}': needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'"
+        rule = "needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'"
+        yield _refused(where, rule, 'name a queue, for example "input_queue_aliases": ["photons"]', phrase)
+    n_queues = len(task.input_queue_aliases) + len(task.output_queue_aliases)
+    if n_queues > max_queues:
+        rule = (
+            f"must have at most {max_queues} items together with 'output_queue_aliases', for a pilot has one token "
+            "for all of them"
+        )
+        yield _refused(f"{where}.input_queue_aliases", rule, "split the task")
+
+
+def _of_requirements(where: str, task: TaskRequest) -> Iterator[Complaint]:
+    try:
+        # Not in the model: that also reads what is stored, which must stay readable when the rules become stricter.
+        checked_requirements(task.worker_config.condor_requirements)
+    except BadRequirements as error:
+        where = f"{where}.worker_config.condor_requirements"
+        remedy = "write an expression of HTCondor, such as 'OpSysAndVer == \"AlmaLinux9\" && HasSingularity'"
+        yield _refused(where, str(error), remedy, f"'{where}': {error}")
+
+
+def _of_clusters(where: str, task: TaskRequest, clusters: Collection[str] | None) -> Iterator[Complaint]:
+    if clusters is None:
+        return
+    for location in task.cluster_locations:
+        if location not in clusters:
+            field = f"{where}.cluster_locations"
+            meant = nearest(location, clusters)
+            names = f"cluster locations: {list_names(list(clusters))}; all of them: ewms cluster list"
+            yield _refused(
+                field,
+                f"there is no cluster {location!r}",
+                f"did you mean {meant!r}? {names}" if meant else names,
+                f"'{field}': condor cluster location not found: {location}",
+            )
+
+
+def _of_all(request: WorkflowRequest) -> Iterator[Complaint]:
+    """Yield what is too much of all tasks together."""
+    n_taskforces = sum(len(task.cluster_locations) for task in request.tasks)
+    if n_taskforces > MAX_TASKFORCES:
+        rule = f"must have at most {MAX_TASKFORCES} tasks times cluster locations, and has {n_taskforces}"
+        yield _refused("tasks", rule, "make several workflows of it")
+    queues = {alias for task in request.tasks for alias in (*task.input_queue_aliases, *task.output_queue_aliases)}
+    if len(queues) > MAX_WORKFLOW_QUEUES:
+        rule = f"must have at most {MAX_WORKFLOW_QUEUES} queues in all, and has {len(queues)}"
+        yield _refused("tasks", rule, "make several workflows of it")
+    n_bytes = sum(
+        count_configuration_bytes(task.worker_config, task.pilot_config) * len(task.cluster_locations)
+        for task in request.tasks
+    )
+    if n_bytes > MAX_CONFIGURATION_BYTES:
+        rule = (
+            f"must have at most {MAX_CONFIGURATION_BYTES} bytes of 'worker_config' and 'pilot_config', once for each "
+            f"cluster location, and has {n_bytes}"
+        )
+        yield _refused("tasks", rule, "put the data into a file that pilots can reach")
+
+
+def _refused(where: str, rule: str, remedy: str, phrase: str = "") -> Complaint:
+    return Complaint(where, rule, remedy, is_refused=True, phrase=phrase)
+
+
+def _split(where: str, problem: str) -> Complaint:
+    rule, _, remedy = problem.rpartition("; ")
+    return _refused(where, rule, remedy)

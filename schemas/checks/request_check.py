@@ -1,0 +1,199 @@
+"""Everything that is wrong with a request, from every layer at once. (core)
+
+    JSON ──► schema (plainfaults) ──► limits, images, clusters (refusals) ──► what can never run (runnable)
+
+A fault of one layer does not hide those of the next: each faulty field is replaced by one that nothing is wrong with,
+and the rest is checked. The complaints about a replaced field are left out, for they are about our value.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.api import OldTaskRequest, OldWorkflowRequest, WorkflowRequest
+from schemas.checks.plain_faults import explain_faults, locate, split_names
+from schemas.checks.refusals import find_refusals
+from schemas.checks.request_fields import ENVIRONMENTS, NAMES
+from schemas.checks.runnable import complaints
+from schemas.rules.complaints import Complaint
+from schemas.rules.limits import MAX_TASK_QUEUES, MAX_TASKS
+
+#: With more faults than this only those of the schema are told: to mend each takes time, and nobody reads the rest.
+_MAX_MENDED = 200
+#: A field that is mended can show another fault, in another field, that hid behind the first.
+_MAX_ROUNDS = 4
+
+Place = tuple[Any, ...]
+
+#: Values that nothing is wrong with, whatever stands beside them.
+_WORKER: Mapping[str, Any] = {
+    "do_transfer_worker_stdouterr": False,
+    "max_worker_runtime": 60 * 60 * 24 * 365,
+    "n_cores": 1,
+    "priority": 0,
+    "worker_disk": "1G",
+    "worker_memory": "1G",
+    "condor_requirements": "",
+}
+_UNKNOWN = "?"
+_TASK: Mapping[str, Any] = {
+    "cluster_locations": [_UNKNOWN],
+    "task_image": _UNKNOWN,
+    "task_args": _UNKNOWN,
+    "task_env": {},
+    "init_image": _UNKNOWN,
+    "init_args": "",
+    "init_env": {},
+    "input_queue_aliases": [_UNKNOWN],
+    "output_queue_aliases": [_UNKNOWN],
+    "worker_config": _WORKER,
+    "pilot_config": {},
+    "n_workers": None,
+}
+_PILOT: Mapping[str, Any] = {"tag": "latest", "image_source": "cvmfs", "environment": {}, "input_files": []}
+_REQUEST: Mapping[str, Any] = {"public_queue_aliases": [], "priority": 50}
+
+
+class _Mended(OldWorkflowRequest):
+    """A request whose faulty parts were replaced: two tasks may have become the same."""
+
+    tasks: Annotated[list[OldTaskRequest], Field(min_length=1, max_length=MAX_TASKS)]
+
+
+def check_request(
+    body: Any, *, clusters: Collection[str] | None = None, max_queues: int = MAX_TASK_QUEUES
+) -> list[Complaint]:
+    """Return everything that is wrong with the JSON value `body`; see `find_refusals` for the rest.
+
+    Raises:
+        ValueError, TypeError, RecursionError: `body` is nothing that JSON can hold.
+    """
+    text = json.dumps(body, allow_nan=False)
+    # As the gateway reads it: a tuple is a list, and the key 1 is the text "1".
+    plain = json.loads(text)
+    try:
+        request = WorkflowRequest.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        return check_faulty(plain, error.errors(include_url=False), clusters=clusters, max_queues=max_queues)
+    return [*find_refusals(request, clusters=clusters, max_queues=max_queues), *complaints(request)]
+
+
+def check_faulty(
+    body: Any,
+    errors: Sequence[ErrorDetails],
+    *,
+    clusters: Collection[str] | None = None,
+    max_queues: int = MAX_TASK_QUEUES,
+) -> list[Complaint]:
+    """Return what pydantic's `errors` say of `body`, and what is wrong with the rest of it."""
+    found = explain_faults(errors, body)
+    mended: set[str] = set()
+    hidden: set[str] = set()
+    for _ in range(_MAX_ROUNDS):
+        if len(errors) > _MAX_MENDED or not _is_mendable(body, errors):
+            return found
+        for error in errors:
+            body = _mend(body, error, mended, hidden)
+        try:
+            request = _Mended.model_validate_json(json.dumps(body), strict=True)
+        except ValidationError as error_:
+            errors = error_.errors(include_url=False)
+            found += [c for c in explain_faults(errors, body) if not _is_within(c.where, mended)]
+            continue
+        # Which queue ends nowhere is senseless to ask while the names of one side are unknown.
+        rest = [
+            *find_refusals(request, clusters=clusters, max_queues=max_queues),
+            *complaints(request, has_all_queues=not hidden),
+        ]
+        return [*found, *(complaint for complaint in rest if not _is_within(complaint.where, mended))]
+    return found
+
+
+def _is_mendable(body: Any, errors: Sequence[ErrorDetails]) -> bool:
+    """Return whether anything is left to be checked: there is an object with a list of tasks, not too long."""
+    if not isinstance(body, dict) or not isinstance(body.get("tasks"), list):
+        return False
+    return not any(tuple(error["loc"]) == ("tasks",) and error["type"] in ("too_short", "too_long") for error in errors)
+
+
+def _is_within(where: str, places: Collection[str]) -> bool:
+    return any(where == place or where.startswith(f"{place}.") for place in places)
+
+
+def _mend(body: Any, error: ErrorDetails, mended: set[str], hidden: set[str]) -> Any:
+    """Return `body` with the place of `error` right; note in `mended` which it was, in `hidden` unknown queues."""
+    place = locate(error["loc"], body)[0]
+    if error["type"] == "extra_forbidden":
+        return _changed(body, place, remove=True)
+    if error["type"] == "missing":
+        place = tuple(error["loc"])
+    if place == ("tasks",):
+        # Two tasks are the same: nothing keeps the rest from being checked.
+        return body
+    field = next((n for n, step in enumerate(place) if step in (*NAMES, "input_files")), None)
+    if field is not None:
+        return _mend_names(body, place[: field + 1], mended, hidden)
+    mended.add(".".join(map(str, place)))
+    in_environment = next((n for n, step in enumerate(place) if step in ENVIRONMENTS), len(place))
+    if in_environment < len(place) - 1:
+        return _changed(body, place[: in_environment + 2], remove=True)
+    match place:
+        case ("tasks", int()):
+            hidden.add("task")
+            return _changed(body, place, _TASK)
+        case ("tasks", int(), "worker_config", str() as name) if name in _WORKER:
+            return _changed(body, place, _WORKER[name])
+        case ("tasks", int(), "pilot_config", str() as name) if name in _PILOT:
+            return _changed(body, place, _PILOT[name])
+        case ("tasks", int(), str() as name) if name in _TASK:
+            return _changed(body, place, _TASK[name])
+        case (str() as name,) if name in _REQUEST:
+            return _changed(body, place, _REQUEST[name])
+        case _:
+            return body
+
+
+def _mend_names(body: Any, place: Place, mended: set[str], hidden: set[str]) -> Any:
+    """Return `body` with a right list of names at `place`: of what is there, as far as it can be known."""
+    names = _at(body, place)
+    if isinstance(names, str) and names.isprintable() and (meant := split_names(names)[:100]):
+        # As the remedy says. Over the limit of a name, it would be a fault that the user has not made.
+        return _changed(body, place, list(dict.fromkeys(name[:256] for name in meant)))
+    known: list[Any] = []
+    if isinstance(names, list):
+        known = [name for name in names if isinstance(name, str) and 0 < len(name) <= 256 and name.isprintable()]
+    # A name that stands there twice is known, one that is no text or too long is not.
+    if not isinstance(names, list) or not known or len(known) < len(names) or len(set(known)) > 100:
+        mended.add(".".join(map(str, place)))
+        if place[-1] != "input_files":
+            hidden.add(str(place[-1]))
+    right = list(dict.fromkeys(known))[:100]
+    if place[-1] != "input_files":
+        right = right or [_UNKNOWN]
+    return _changed(body, place, right)
+
+
+def _at(body: Any, place: Place) -> Any:
+    for step in place:
+        try:
+            body = body[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return body
+
+
+def _changed(body: Any, place: Place, value: Any = None, *, remove: bool = False) -> Any:
+    """Return a copy of `body` with `value` at `place`, or without what is there."""
+    if not place:
+        return value
+    step, *rest = place
+    if isinstance(body, dict):
+        if remove and not rest:
+            return {name: member for name, member in body.items() if name != step}
+        return {**body, step: _changed(body.get(step, {}), tuple(rest), value, remove=remove)}
+    if isinstance(body, list) and isinstance(step, int) and step < len(body):
+        return [*body[:step], _changed(body[step], tuple(rest), value, remove=remove), *body[step + 1 :]]
+    return body

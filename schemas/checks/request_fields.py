@@ -1,0 +1,101 @@
+"""The fields of a request for people: what each holds, an example, and what else it may be called. (core)"""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from schemas.api import TaskRequest, WorkflowRequest
+from schemas.objects import PilotConfig, WorkerConfig
+from schemas.rules.spelling import nearest
+
+#: What the field must be, and an example as JSON. A name means the same wherever it stands in a request.
+EXAMPLES: Mapping[str, tuple[str, str]] = {
+    "tasks": ("a list of tasks", '[{"task_image": ..., "task_args": ...}]'),
+    "public_queue_aliases": ("a list of names", '["photons", "results"]'),
+    "priority": ("a whole number", "50"),
+    "cluster_locations": ("a list of names", '["local"]'),
+    "task_image": ("a text", '"docker://python:3.12"'),
+    "task_args": ("a text", '"reco {{INFILE}} {{OUTFILE}}"'),
+    "task_env": ("an object of texts", '{"SEED": "7"}'),
+    "init_image": ("a text", '"docker://python:3.12"'),
+    "init_args": ("a text", '"fetch {{DATA_HUB}}"'),
+    "init_env": ("an object of texts", '{"SEED": "7"}'),
+    "input_queue_aliases": ("a list of names", '["photons"]'),
+    "output_queue_aliases": ("a list of names", '["results"]'),
+    "n_workers": ("a whole number, or null for the cluster's own", "10"),
+    "worker_config": ("an object", '{"worker_memory": "2G", "n_cores": 1, ...}'),
+    "do_transfer_worker_stdouterr": ("true or false", "true"),
+    "max_worker_runtime": ("a whole number of seconds", "3600"),
+    "n_cores": ("a whole number", "1"),
+    "worker_disk": ("a size: a number of bytes, or a text with a unit", '"1G"'),
+    "worker_memory": ("a size: a number of bytes, or a text with a unit", '"512M"'),
+    "condor_requirements": ("a text", '"HasSingularity"'),
+    "pilot_config": ("an object", '{"environment": {"EWMS_PILOT_TASK_TIMEOUT": "600"}}'),
+    "tag": ("a text", '"latest"'),
+    "image_source": ("a text", '"cvmfs"'),
+    "environment": ("an object", '{"EWMS_PILOT_TASK_TIMEOUT": "600"}'),
+    "input_files": ("a list of paths", '["/data/geometry.json"]'),
+}
+
+#: The fields that hold names which a message may repeat. Others can hold secrets.
+NAMES = ("public_queue_aliases", "cluster_locations", "input_queue_aliases", "output_queue_aliases")
+#: Any names: what stands in them is the user's.
+ENVIRONMENTS = ("task_env", "init_env", "environment")
+
+#: What the Python client calls a field.
+_OF_PYTHON: Mapping[str, str] = {
+    "image": "task_image",
+    "args": "task_args",
+    "env": "task_env",
+    "inputs": "input_queue_aliases",
+    "outputs": "output_queue_aliases",
+    "public": "public_queue_aliases",
+    "clusters": "cluster_locations",
+    "cluster": "cluster_locations",
+    "memory": "worker_memory",
+    "disk": "worker_disk",
+    "cores": "n_cores",
+    "max_runtime": "max_worker_runtime",
+    "pilot": "environment",
+    "requirements": "condor_requirements",
+    "keep_worker_logs": "do_transfer_worker_stdouterr",
+}
+
+#: An object of a request, and how a message calls it.
+_PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("the request itself", WorkflowRequest),
+    ("the task", TaskRequest),
+    ("'worker_config'", WorkerConfig),
+    ("'pilot_config'", PilotConfig),
+)
+
+
+def explain_unknown(name: str, location: tuple[object, ...]) -> str:
+    """Return what somebody meant who wrote the field `name` into the object at `location`, as a remedy."""
+    here = _place(location)
+    own = here[1].model_fields
+    if (meant := _OF_PYTHON.get(name, "")) in own:
+        return f"did you mean '{meant}'?"
+    for place, model in _PLACES:
+        for known in (name, meant):
+            if known in model.model_fields:
+                what = "it" if known == name else f"'{known}'"
+                return f"write {what} into {place}"
+    if meant := nearest(name, own):
+        return f"did you mean '{meant}'?"
+    for place, model in _PLACES:
+        if meant := nearest(name, model.model_fields):
+            return f"did you mean '{meant}' in {place}?"
+    return f"leave it out; fields here: {', '.join(own)}"
+
+
+def _place(location: tuple[object, ...]) -> tuple[str, type[BaseModel]]:
+    match location:
+        case ("tasks", int(), "worker_config", *_):
+            return _PLACES[2]
+        case ("tasks", int(), "pilot_config", *_):
+            return _PLACES[3]
+        case ("tasks", int(), *_):
+            return _PLACES[1]
+        case _:
+            return _PLACES[0]

@@ -1,0 +1,25 @@
+"""Why no slot can take a worker, with the setting that would help: from TMS's words to the command to type. (core)
+
+no slot offers 999 GB of memory; the largest has 16 GB; ask for worker_memory=16G or less
+"""
+
+import re
+
+_REMEDY = re.compile(r"; ask for (?P<field>n_cores|worker_memory|worker_disk)=(?P<value>\w{1,20}) or less$", re.ASCII)
+
+
+def unmatched_text(reason: str, field: str, most: str) -> str:
+    """Return `reason` with the most that a request may ask for in `field` of its `worker_config`."""
+    return f"{reason}; ask for {field}={most} or less"
+
+
+def complain_of_unmatched(text: str, task: int | None) -> tuple[str, str]:
+    """Return `text` with the field of the request in front, and the command that submits one that fits.
+
+    `task` is the task's place in its request; None: unknown, so the command changes all tasks. Without a setting that
+    would help, the text stays as it is and the command is empty.
+    """
+    if (found := _REMEDY.search(text)) is None:
+        return text, ""
+    path = f"tasks.{'*' if task is None else task}.worker_config.{found['field']}"
+    return f"'{path}': {text}", f"ewms workflow submit FILE --set {path}={found['value']}"
