@@ -28,7 +28,7 @@ from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from runtime.web.health import health_routes, serve
 from schemas.documents import Collection
-from schemas.topology import Service
+from schemas.services import Service
 
 SOURCE = "ewms/mqs"
 

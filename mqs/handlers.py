@@ -40,9 +40,9 @@ from schemas.failures.dead_letters import (
 )
 from schemas.failures.history import AttemptsQuery, ErrorGroupsQuery
 from schemas.ids import Mqid, WorkflowId
-from schemas.logs import LogQuery, LogsQuery
 from schemas.objects import MQGroup, MQProfile
 from schemas.payloads.legacy_wire import Wire
+from schemas.questions import Answer, Question
 from schemas.requests import (
     ActivateQuery,
     BacklogsQuery,
@@ -57,7 +57,6 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
-from schemas.wire import AnyAnswer, AnyRequest
 
 BROKER_TYPE = "rabbitmq"
 
@@ -113,7 +112,7 @@ class Handlers:
             case _:
                 raise Rejected(f"MQS has no use for {event.type}")
 
-    async def on_request(self, request: AnyRequest, caller: Caller) -> AnyAnswer:
+    async def on_request(self, request: Question, caller: Caller) -> Answer:
         """Answer one request of `caller`, whom the broker has checked."""
         if isinstance(request, GrantQuery):
             return await self._grant(request, caller)
@@ -152,8 +151,8 @@ class Handlers:
                 | LetterAuditQuery()
             ):
                 return await self._dead_letters.answer(request)
-            case LogsQuery() | LogQuery():
-                raise Rejected("MQS has no logs of workers")
+            case _:
+                raise Rejected(f"MQS has no answer to {request.kind}")
 
     async def _profiles(self, query: ProfilesQuery) -> ProfilesAnswer:
         found = await repository.find(self._store, query.workflow_id)

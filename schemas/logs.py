@@ -6,16 +6,13 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.ids import TaskforceUuid
+from schemas.questions import Answer, TmsQuestion
 
 #: What one answer holds at most.
 MAX_LOG_BYTES = 1024 * 1024
 MAX_LOG_FILES = 1000
 
 Proc = Annotated[int, Field(ge=0, lt=10_000_000)]
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 
 
 class Stream(StrEnum):
@@ -25,7 +22,7 @@ class Stream(StrEnum):
     ERR = "err"
 
 
-class LogsQuery(_Closed):
+class LogsQuery(TmsQuestion):
     """The gateway wants to know which logs of a taskforce there are, of the jobs from `first_proc` on."""
 
     kind: Literal["logs"] = "logs"
@@ -33,7 +30,7 @@ class LogsQuery(_Closed):
     first_proc: Proc = 0
 
 
-class LogQuery(_Closed):
+class LogQuery(TmsQuestion):
     """The gateway wants a stretch of one log: from `offset`, a negative one counted from the end."""
 
     kind: Literal["log"] = "log"
@@ -54,7 +51,7 @@ class LogFile(BaseModel):
     modified_at: AwareDatetime
 
 
-class LogsAnswer(_Closed):
+class LogsAnswer(Answer):
     """Logs by ProcId; `next_proc` is where to go on, `None` at the end."""
 
     kind: Literal["logs"] = "logs"
@@ -62,7 +59,7 @@ class LogsAnswer(_Closed):
     next_proc: int | None
 
 
-class LogAnswer(_Closed):
+class LogAnswer(Answer):
     """The bytes from `offset` of a log of `n_bytes`."""
 
     kind: Literal["log"] = "log"

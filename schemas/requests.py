@@ -1,39 +1,16 @@
-"""Questions that want an answer at once: to MQS, and to a TMS (`logs.py`). Tokens ride here, nowhere else on the bus.
-
-Nothing of this is persisted: a question whose answer was lost is asked again. Who asks is the AMQP user that the
-broker has checked (`user_id`), not something that the question claims.
-"""
+"""Questions to MQS about queues, and their answers. Tokens ride here, nowhere else on the bus."""
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
-from schemas.failures.dead_letters import (
-    LetterAnswer,
-    LetterAuditAnswer,
-    LetterAuditQuery,
-    LetterBodyAnswer,
-    LetterBodyQuery,
-    LetterGroupsAnswer,
-    LetterGroupsQuery,
-    LetterQuery,
-    LettersAnswer,
-    LettersDone,
-    LettersOrder,
-    LettersQuery,
-)
-from schemas.failures.history import AttemptsAnswer, AttemptsQuery, ErrorGroupsAnswer, ErrorGroupsQuery
 from schemas.ids import Alias, Mqid, TaskforceUuid, WorkflowId
-from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery
 from schemas.objects import MQGroup, MQProfile
 from schemas.payloads.legacy_wire import Wire
+from schemas.questions import Answer, MqsQuestion
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class ProfilesQuery(_Closed):
+class ProfilesQuery(MqsQuestion):
     """The gateway wants the public queues of a workflow, with tokens for `subject`."""
 
     kind: Literal["profiles"] = "profiles"
@@ -43,7 +20,7 @@ class ProfilesQuery(_Closed):
     unowned: bool = False
 
 
-class GrantQuery(_Closed):
+class GrantQuery(MqsQuestion):
     """A TMS wants the token with which a taskforce's pilots open their queues."""
 
     kind: Literal["grant"] = "grant"
@@ -55,7 +32,7 @@ class GrantQuery(_Closed):
     n_workers: int = Field(default=0, ge=0)
 
 
-class DepthsQuery(_Closed):
+class DepthsQuery(MqsQuestion):
     """The gateway wants to know how many events lie in the queues of a workflow."""
 
     kind: Literal["depths"] = "depths"
@@ -66,14 +43,14 @@ class DepthsQuery(_Closed):
 MAX_BACKLOGS = 200
 
 
-class BacklogsQuery(_Closed):
+class BacklogsQuery(MqsQuestion):
     """WMS wants to know what lies in queues, of whatever workflows: whether work waits in vain."""
 
     kind: Literal["backlogs"] = "backlogs"
     mqids: Annotated[list[Mqid], Field(max_length=MAX_BACKLOGS)]
 
 
-class TaskProfilesQuery(_Closed):
+class TaskProfilesQuery(MqsQuestion):
     """The gateway wants the queues of one taskforce's task, with its pilots' token, for a TMS served over REST."""
 
     kind: Literal["task-profiles"] = "task-profiles"
@@ -83,7 +60,7 @@ class TaskProfilesQuery(_Closed):
     outputs: list[Mqid]
 
 
-class ReserveQuery(_Closed):
+class ReserveQuery(MqsQuestion):
     """Another WMS wants names for a workflow's queues."""
 
     kind: Literal["reserve"] = "reserve"
@@ -94,7 +71,7 @@ class ReserveQuery(_Closed):
     public: list[Alias]
 
 
-class ActivateQuery(_Closed):
+class ActivateQuery(MqsQuestion):
     """Another WMS wants the queues that it has reserved; `priority` None: it does not say."""
 
     kind: Literal["activate"] = "activate"
@@ -103,7 +80,7 @@ class ActivateQuery(_Closed):
     priority: int | None
 
 
-class GroupQuery(_Closed):
+class GroupQuery(MqsQuestion):
     """Another WMS wants to know how a workflow's queues stand."""
 
     kind: Literal["group"] = "group"
@@ -111,7 +88,7 @@ class GroupQuery(_Closed):
     workflow_id: WorkflowId
 
 
-class ProfileQuery(_Closed):
+class ProfileQuery(MqsQuestion):
     """Another WMS wants one queue, with a token once it is active."""
 
     kind: Literal["profile"] = "profile"
@@ -119,37 +96,14 @@ class ProfileQuery(_Closed):
     mqid: Mqid
 
 
-AnyRequest = (
-    ProfilesQuery
-    | GrantQuery
-    | DepthsQuery
-    | BacklogsQuery
-    | TaskProfilesQuery
-    | ReserveQuery
-    | ActivateQuery
-    | GroupQuery
-    | ProfileQuery
-    | AttemptsQuery
-    | ErrorGroupsQuery
-    | LettersQuery
-    | LetterGroupsQuery
-    | LetterQuery
-    | LetterBodyQuery
-    | LettersOrder
-    | LetterAuditQuery
-    | LogsQuery
-    | LogQuery
-)
-
-
-class ProfilesAnswer(_Closed):
+class ProfilesAnswer(Answer):
     """The public profiles in reservation order, tokens included."""
 
     kind: Literal["profiles"] = "profiles"
     profiles: list[MQProfile]
 
 
-class GrantAnswer(_Closed):
+class GrantAnswer(Answer):
     """One token for all queues of the taskforce, and where the broker is (`user@host:port/vhost`)."""
 
     kind: Literal["grant"] = "grant"
@@ -160,11 +114,13 @@ class GrantAnswer(_Closed):
     #: How the outputs are to lie in their queues.
     wire: Wire = Wire.EWMS
     #: What users call the queues, by mqid.
-    aliases: dict[str, str] = {}
+    aliases: dict[str, str] = Field(default_factory=dict)
 
 
-class Depth(_Closed):
+class Depth(BaseModel):
     """One queue as the broker counts it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     mqid: str
     alias: str
@@ -178,7 +134,7 @@ class Depth(_Closed):
     n_arrived: int | None = None
 
 
-class DepthsAnswer(_Closed):
+class DepthsAnswer(Answer):
     """The depth of each queue of a workflow, in reservation order, and of its dead letters."""
 
     kind: Literal["depths"] = "depths"
@@ -188,8 +144,10 @@ class DepthsAnswer(_Closed):
     max_age_s: float = 6.0
 
 
-class QueueBacklog(_Closed):
+class QueueBacklog(BaseModel):
     """One queue as the broker counts it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     n_ready: int
     n_unacknowledged: int
@@ -197,48 +155,16 @@ class QueueBacklog(_Closed):
     n_consumers: int
 
 
-class BacklogsAnswer(_Closed):
+class BacklogsAnswer(Answer):
     """What lies in the queues that were asked for, by their ids; those that do not exist are left out."""
 
     kind: Literal["backlogs"] = "backlogs"
     queues: dict[Mqid, QueueBacklog]
 
 
-class GroupAnswer(_Closed):
+class GroupAnswer(Answer):
     """A workflow's queues as a group, and each of them in reservation order, with tokens where they were asked for."""
 
     kind: Literal["group"] = "group"
     group: MQGroup
     profiles: list[MQProfile]
-
-
-class Refusal(_Closed):
-    """The question cannot be answered: `code` names the error family."""
-
-    kind: Literal["refusal"] = "refusal"
-    code: int
-    error: str
-    hint: str = ""
-
-
-AnyAnswer = (
-    ProfilesAnswer
-    | GrantAnswer
-    | DepthsAnswer
-    | BacklogsAnswer
-    | GroupAnswer
-    | AttemptsAnswer
-    | ErrorGroupsAnswer
-    | LettersAnswer
-    | LetterGroupsAnswer
-    | LetterAnswer
-    | LetterBodyAnswer
-    | LettersDone
-    | LetterAuditAnswer
-    | LogsAnswer
-    | LogAnswer
-    | Refusal
-)
-
-REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="kind")])
-ANSWER: TypeAdapter[AnyAnswer] = TypeAdapter(Annotated[AnyAnswer, Field(discriminator="kind")])

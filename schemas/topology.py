@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.ids import RESULTS_MARK, Mqid, WorkflowId
+from schemas.services import AnswersBy, Service, spec_of
 
 CONTROL_VHOST = "ewms-control"
 DATA_VHOST = "ewms"
@@ -37,8 +38,8 @@ MAX_EVENT_BYTES = 4 * 1024 * 1024
 INBOX_DELIVERY_LIMIT = 20
 
 #: Where services take requests: direct exchange -> `<service>.requests`, by the service's name. An exchange of their
-#: own, since `mqs.requests` as a key on the topic exchange would match the inbox too. MQS answers by direct reply-to; a
-#: TMS, which may not write on the default exchange, over the same exchange into a queue of the asker's.
+#: own, since `mqs.requests` as a key on the topic exchange would match the inbox too. A service answers by direct
+#: reply-to, or over the same exchange into a queue of the asker's: `ServiceSpec.answers_by`.
 REQUESTS_EXCHANGE = "ewms.requests"
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
@@ -47,14 +48,6 @@ DEFAULT_EXCHANGE = "amq.default"
 
 #: The OAuth resource server, which is also the tokens' audience.
 RESOURCE_SERVER = "ewms"
-
-
-class Service(StrEnum):
-    """Who takes events from an inbox."""
-
-    WMS = "wms"
-    MQS = "mqs"
-    TMS = "tms"
 
 
 class Aside(StrEnum):
@@ -95,9 +88,9 @@ def answers_queue(service: str, name: str) -> str:
     return f"{service}.answers.{name}"
 
 
-def is_answers_queue(name: str) -> bool:
-    """Say whether an answer may be sent to `name`, which somebody has asked for."""
-    return name.startswith(f"{Service.WMS}.answers.")
+def is_answers_queue(name: str, service: str) -> bool:
+    """Return whether `name` is a queue for answers that only `service` may declare."""
+    return name.startswith(answers_queue(service, ""))
 
 
 def dead_inbox(service: str) -> str:
@@ -142,19 +135,25 @@ class Rights:
 def control_rights(service: str) -> Rights:
     """Return the rights on the control vhost of the broker user `service` (`wms`, `mqs`, `tms.<encoded schedd>`).
 
-    A service owns the names under its own prefix. A TMS may speak to WMS and ask MQS, not order another TMS about;
-    nobody but WMS and MQS can declare the shared exchanges, and only MQS, which answers requests, may write on the
-    default exchange: a direct reply goes there.
+    A service owns the names under its own prefix. Its `ServiceSpec` says the rest: whether it declares the shared
+    exchanges, to whose inboxes it may send, and whether it answers over the default exchange.
     """
+    spec = spec_of(service)
     own = rf"{re.escape(service)}\..*"
     shared = r"ewms\.(control|requests)"
-    core = service in (Service.WMS, Service.MQS)
+    answers = r"|amq\.default" if spec.answers_by is AnswersBy.DIRECT_REPLY else ""
     return Rights(
-        configure=rf"^({own}|{shared})$" if core else rf"^{own}$",
-        write=rf"^({own}|{shared}|amq\.default)$" if service == Service.MQS else rf"^({own}|{shared})$",
+        configure=rf"^({own}|{shared})$" if spec.declares_shared else rf"^{own}$",
+        write=rf"^({own}|{shared}{answers})$",
         read=rf"^({own}|{shared})$",
-        topic_write=".*" if core else r"^wms\..*$",
+        topic_write=_inboxes_pattern(spec.may_address),
     )
+
+
+def _inboxes_pattern(services: frozenset[str] | None) -> str:
+    if services is None:
+        return ".*"
+    return rf"^({'|'.join(map(re.escape, sorted(services)))})\..*$" if services else "^$"
 
 
 def event_exchange(mqid: Mqid) -> str:

@@ -1,26 +1,19 @@
 """An event, a request or an answer to bytes and back. Whatever is wrong with the bytes is said as `Rejected`."""
 
 import json
+from collections.abc import Mapping
+from typing import TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from schemas.errors import Rejected
 from schemas.events import Event
-from schemas.requests import ANSWER, REQUEST, AnyAnswer, AnyRequest, GrantAnswer
+from schemas.questions import ANSWERS, QUESTIONS, Answer, Question
+from schemas.requests import GrantAnswer
 
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
 
-__all__ = [
-    "EVENT_CONTENT_TYPE",
-    "AnyAnswer",
-    "AnyRequest",
-    "answer_from_bytes",
-    "answer_to_bytes",
-    "event_from_bytes",
-    "event_to_bytes",
-    "request_from_bytes",
-    "request_to_bytes",
-]
+Kind = TypeVar("Kind", Question, Answer)
 
 
 def event_to_bytes(event: Event) -> bytes:
@@ -42,24 +35,24 @@ def event_from_bytes(body: bytes) -> Event:
         raise Rejected(f"not an event: {_brief(error)}") from error
 
 
-def request_to_bytes(request: AnyRequest) -> bytes:
+def request_to_bytes(request: Question) -> bytes:
     """Return `request` as JSON."""
     return request.model_dump_json().encode()
 
 
-def request_from_bytes(body: bytes) -> AnyRequest:
+def request_from_bytes(body: bytes) -> Question:
     """Return the request that `body` holds.
 
     Raises:
         Rejected: it holds none.
     """
     try:
-        return REQUEST.validate_json(body)
+        return _of_its_kind(body, QUESTIONS)
     except ValidationError as error:
         raise Rejected(f"not a request: {_brief(error)}") from error
 
 
-def answer_to_bytes(answer: AnyAnswer) -> bytes:
+def answer_to_bytes(answer: Answer) -> bytes:
     """Return `answer` as JSON. The only place where a granted token is written in clear."""
     raw = answer.model_dump(mode="json")
     match answer:
@@ -68,16 +61,27 @@ def answer_to_bytes(answer: AnyAnswer) -> bytes:
     return json.dumps(raw).encode()
 
 
-def answer_from_bytes(body: bytes) -> AnyAnswer:
+def answer_from_bytes(body: bytes) -> Answer:
     """Return the answer that `body` holds.
 
     Raises:
         Rejected: it holds none.
     """
     try:
-        return ANSWER.validate_json(body)
+        return _of_its_kind(body, ANSWERS)
     except ValidationError as error:
         raise Rejected(f"not an answer: {_brief(error)}") from error
+
+
+def _of_its_kind(body: bytes, kinds: Mapping[str, type[Kind]]) -> Kind:
+    kind = _Kinded.model_validate_json(body).kind
+    if kind not in kinds:
+        raise Rejected(f"the kind {kind[:100]!r} is not known here")
+    return kinds[kind].model_validate_json(body)
+
+
+class _Kinded(BaseModel):
+    kind: str
 
 
 def _brief(error: Exception) -> str:

@@ -17,7 +17,7 @@ from runtime.web.tokens import Verifier
 from schemas.documents import Collection
 from schemas.ids import WorkflowId
 from schemas.rules.token_sizes import max_queues
-from schemas.topology import Service
+from schemas.services import Service
 from wms.fleet.event_handlers import Handlers
 from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.launcher import Launcher

@@ -16,7 +16,7 @@ from deploy.local.fetch import packages
 from deploy.local.fetch.on_demand import write_tree
 from deploy.local.launch_options import asked
 from deploy.local.run_directory import run_directory
-from deploy.local.servers.mongo_accounts import ADMIN, DATABASES
+from deploy.local.servers.mongo_accounts import ADMIN, list_databases
 from deploy.local.services import Services, running
 from deploy.local.task_image import build_image, say_how_to_use
 from deploy.local.up import installation, say_notices, up
@@ -86,7 +86,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _facts(servers: Services) -> dict[str, object]:
     broker = servers.rabbitmq
     return {
-        "mongo": {account: servers.mongodb.url(account) for account in (*DATABASES, ADMIN)},
+        "mongo": {account: servers.mongodb.url(account) for account in (*list_databases(), ADMIN)},
         "control": {user: broker.control_url(user) for user in broker.users},
         "EWMS_DATA_AMQP_URL": broker.data_url,
         "EWMS_RABBITMQ_API_URL": broker.api_url,

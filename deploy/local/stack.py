@@ -36,7 +36,7 @@ from deploy.local.fetch.packages import CONTAINERS
 from deploy.local.launch_options import LOCATION, SCHEDD, Asked, asked
 from deploy.local.ports import Ports, await_free
 from deploy.local.run_directory import make_empty
-from deploy.local.servers.mongo_accounts import ADMIN, DATABASES
+from deploy.local.servers.mongo_accounts import ADMIN, list_databases
 from deploy.local.servers.rabbitmq import BrokerPlan
 from deploy.local.servers.token_issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
 from deploy.local.services import Servers, Services, running
@@ -311,7 +311,7 @@ def _stack(
     job_holder = _job_holder(services, apptainer, shared) if pool == "local" else []
     hides = services.condor.hides_launch if services.condor else bool(job_holder)
     wires = Wires(
-        mongo_urls={service: services.mongodb.url(service) for service in DATABASES},
+        mongo_urls={service: services.mongodb.url(service) for service in list_databases()},
         broker=services.rabbitmq,
         issuer_url=issuer.url,
         issuer_config=issuer.config,

@@ -10,7 +10,8 @@ from typing import Literal
 from deploy.local.children.accounts import FIRST_SLOT
 from deploy.local.launch_options import SCHEDD, Asked
 from deploy.local.servers.broker import Broker
-from schemas.topology import Service, tms_service
+from schemas.services import Service
+from schemas.topology import tms_service
 
 PoolName = Literal["condor", "local"]
 

@@ -40,7 +40,8 @@ from runtime.telemetry import counter, histogram, log
 from schemas.errors import Broken
 from schemas.failures.attempts import ATTEMPTS_QUEUE
 from schemas.ids import Mqid, WorkflowId
-from schemas.topology import Service, is_dead_queue
+from schemas.services import Service
+from schemas.topology import is_dead_queue
 
 #: Channels at a time. Tried on RabbitMQ 4.3.6 and two cores: 24 queues in 212, 110, 77 ms over 1, 4, 8 channels.
 _N_LANES = 8

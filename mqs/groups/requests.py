@@ -27,7 +27,7 @@ from schemas.errors import EWMSError
 from schemas.events import QueuesDeferred, WorkflowEnding, WorkflowOver, WorkflowRequested
 from schemas.ids import EventId, Mqid, WorkflowId, mqid
 from schemas.requests import ActivateQuery, ReserveQuery
-from schemas.topology import Service
+from schemas.services import Service
 
 _deferred = counter("mqs_groups_deferred_total", "Groups of queues that had to wait when they asked.")
 

@@ -19,10 +19,10 @@ from schemas.ids import Mqid, TaskforceUuid, WorkflowId, workflow_of
 from schemas.payloads.legacy_wire import WIRE_CLAIM, Wire
 from schemas.requests import GrantQuery, TaskProfilesQuery
 from schemas.rules.token_sizes import rights_bytes
+from schemas.services import Service
 from schemas.topology import (
     DATA_VHOST,
     DEFAULT_EXCHANGE,
-    Service,
     dead_exchange,
     event_exchange,
     scope,

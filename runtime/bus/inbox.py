@@ -14,7 +14,8 @@ from schemas import topology
 from schemas.errors import EWMSError
 from schemas.events import UnknownType
 from schemas.payloads.data_events import Header
-from schemas.topology import Aside, Service
+from schemas.services import spec_of
+from schemas.topology import Aside
 from schemas.wire import EVENT_CONTENT_TYPE, event_from_bytes
 
 #: The key on the aside exchange that leads back to the inbox; parked events return by it.
@@ -33,9 +34,11 @@ _TAKE_BACK = 5000
 async def declare(channel: Channel, service: str) -> None:
     """Declare what `service` needs to take events; repeating it changes nothing.
 
-    A TMS may not declare the shared exchanges, so it fails with `Missing` until WMS or MQS has been there.
+    Raises:
+        Missing: the service may not declare the shared exchanges, and none that may has done so yet.
     """
-    if service in (Service.WMS, Service.MQS):
+    spec = spec_of(service)
+    if spec.declares_shared:
         await channel.exchange_declare(topology.CONTROL_EXCHANGE, exchange_type="topic", durable=True)
         await channel.exchange_declare(topology.REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
     aside = topology.aside_exchange(service)
@@ -51,7 +54,7 @@ async def declare(channel: Channel, service: str) -> None:
         "x-dead-letter-routing-key": Aside.DEAD.value,
         "x-dead-letter-strategy": "at-least-once",
     }
-    if service not in (Service.WMS, Service.MQS):
+    if spec.is_single_active:
         arguments["x-single-active-consumer"] = True
     inbox = topology.inbox(service)
     await channel.queue_declare(inbox, durable=True, arguments=arguments)

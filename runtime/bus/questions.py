@@ -1,7 +1,8 @@
 """Ask another service and get its answer. Nothing of it is kept anywhere.
 
-MQS answers by direct reply-to. That takes the right to write on the default exchange, over which every inbox can be
-reached, so a TMS does not have it: it answers over the exchange of requests, into a queue that the asker declares.
+A service answers by direct reply-to, or over the exchange of requests into a queue that the asker declares; its
+`ServiceSpec` says which. Direct replies take the right to write on the default exchange, over which every inbox can be
+reached, so few services have it.
 
 The broker checks `user_id` against the connection's user, so the answering side knows who asks.
 Source: RabbitMQ documentation, "Direct Reply-to" and "Validated User-ID".
@@ -19,28 +20,21 @@ from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, Publish
 from runtime.amqp.errors import LIBRARY_ERRORS, translated
 from runtime.telemetry import log
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, family
-from schemas.requests import Refusal
+from schemas.questions import Answer, Question, Refusal
+from schemas.services import AnswersBy, spec_of
 from schemas.topology import (
     DIRECT_REPLY_TO,
     REQUESTS_EXCHANGE,
-    Service,
     answers_queue,
     is_answers_queue,
     requests_queue,
 )
-from schemas.wire import (
-    AnyAnswer,
-    AnyRequest,
-    answer_from_bytes,
-    answer_to_bytes,
-    request_from_bytes,
-    request_to_bytes,
-)
+from schemas.wire import answer_from_bytes, answer_to_bytes, request_from_bytes, request_to_bytes
 
-#: The broker's user who asks: `wms`, `mqs` or `tms.<encoded schedd>`.
+#: The broker's user who asks: the name of a service, as `wms` or `tms.<encoded schedd>`.
 Caller = NewType("Caller", str)
 
-AnswerHandler = Callable[[AnyRequest, Caller], Awaitable[AnyAnswer]]
+AnswerHandler = Callable[[Question, Caller], Awaitable[Answer]]
 
 _JSON = "application/json"
 _N_AT_ONCE = 32
@@ -54,12 +48,12 @@ class Asker:
         self._user = user
         self._answers = answers_queue(service, uuid.uuid4().hex)
         #: By the id of the question: who was asked, and what is to become of the answer.
-        self._waiting: dict[str, tuple[str, asyncio.Future[AnyAnswer]]] = {}
+        self._waiting: dict[str, tuple[str, asyncio.Future[Answer]]] = {}
         #: By the address to which the answers go.
         self._consumers: dict[str, Consumer] = {}
         self._starting = asyncio.Lock()
 
-    async def ask(self, request: AnyRequest, timeout_s: float, *, to: str) -> AnyAnswer:
+    async def ask(self, request: Question, timeout_s: float, *, to: str) -> Answer:
         """Return the answer to `request`.
 
         Raises:
@@ -67,7 +61,7 @@ class Asker:
             EWMSError: of the family that the other side's refusal names.
         """
         question = uuid.uuid4().hex
-        answered: asyncio.Future[AnyAnswer] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[question] = (to, answered)
         try:
             async with asyncio.timeout(timeout_s):
@@ -81,8 +75,9 @@ class Asker:
             raise family(answer.code)(answer.error, hint=answer.hint)
         return answer
 
-    async def _send(self, request: AnyRequest, question: str, timeout_s: float, to: str) -> None:
-        reply_to = DIRECT_REPLY_TO if to == Service.MQS else self._answers
+    async def _send(self, request: Question, question: str, timeout_s: float, to: str) -> None:
+        answers_by = spec_of(to).answers_by
+        reply_to = DIRECT_REPLY_TO if answers_by is AnswersBy.DIRECT_REPLY else self._answers
         consumer = await self._listening(reply_to)
         await self._connection.ready(timeout_s)
         channel = consumer.channel
@@ -193,7 +188,7 @@ class Answerer:
         direct = (delivery.reply_to or "").startswith(DIRECT_REPLY_TO)
         try:
             # Anywhere else an answer, which can hold a token, would be a message to somebody who did not ask.
-            if delivery.reply_to and (direct or is_answers_queue(delivery.reply_to)):
+            if delivery.reply_to and (direct or is_answers_queue(delivery.reply_to, delivery.user_id)):
                 await self._publisher.send(
                     "" if direct else REQUESTS_EXCHANGE,
                     delivery.reply_to,
@@ -212,7 +207,7 @@ class Answerer:
         await delivery.ack()
 
     async def _declare_requests(self, channel: Channel) -> None:
-        if self._service == Service.MQS:
+        if spec_of(self._service).declares_shared:
             await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
         await _declare(channel, requests_queue(self._service), key=self._service)
 

@@ -15,7 +15,8 @@ from schemas import topology
 from schemas.errors import Unavailable
 from schemas.events import Event
 from schemas.ids import EventId
-from schemas.wire import EVENT_CONTENT_TYPE, AnyAnswer, AnyRequest, event_to_bytes
+from schemas.questions import Answer, Question
+from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 __all__ = ["AnswerHandler", "Bus", "Caller", "Handler"]
 
@@ -116,16 +117,14 @@ class Bus:
             prepare=lambda channel: inbox.declare(channel, self.service),
         )
 
-    async def ask(
-        self, request: AnyRequest, *, to: str = topology.Service.MQS.value, timeout_s: float = 5.0
-    ) -> AnyAnswer:
-        """Return the answer of the service `to` to `request`.
+    async def ask(self, request: Question, *, to: str | None = None, timeout_s: float = 5.0) -> Answer:
+        """Return the answer to `request`; `to` names the instance of a service that runs several times.
 
         Raises:
             Unavailable: nobody answers, or not in time.
             EWMSError: of the family that the refusal names.
         """
-        return await self._asker.ask(request, timeout_s, to=to)
+        return await self._asker.ask(request, timeout_s, to=to or request.TO)
 
     async def answer(self, handler: AnswerHandler) -> None:
         """Answer requests with `handler`, which is told who asks; its `EWMSError`s become refusals."""

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.failures.history import Attempt
 from schemas.ids import WorkflowId
+from schemas.questions import Answer, MqsQuestion
 
 #: What one answer holds at most: letters, and bytes of their bodies together.
 MAX_LETTERS_PER_PAGE = 500
@@ -84,7 +85,7 @@ class LetterFilter(_Closed):
     event_id: str | None = None
 
 
-class LettersQuery(LetterFilter):
+class LettersQuery(LetterFilter, MqsQuestion):
     """The gateway wants dead letters, the oldest first, those behind `after`."""
 
     kind: Literal["dead-letters"] = "dead-letters"
@@ -94,14 +95,14 @@ class LettersQuery(LetterFilter):
     with_bodies: bool = False
 
 
-class LetterGroupsQuery(_Closed):
+class LetterGroupsQuery(MqsQuestion):
     """The gateway wants a workflow's dead letters grouped by task and error signature, the largest group first."""
 
     kind: Literal["dead-letter-groups"] = "dead-letter-groups"
     workflow_id: WorkflowId
 
 
-class LetterQuery(_Closed):
+class LetterQuery(MqsQuestion):
     """The gateway wants one dead letter with its headers and the history of its event."""
 
     kind: Literal["dead-letter"] = "dead-letter"
@@ -109,7 +110,7 @@ class LetterQuery(_Closed):
     letter: str
 
 
-class LetterBodyQuery(_Closed):
+class LetterBodyQuery(MqsQuestion):
     """The gateway wants a stretch of the bytes of one dead letter."""
 
     kind: Literal["dead-letter-body"] = "dead-letter-body"
@@ -118,7 +119,7 @@ class LetterBodyQuery(_Closed):
     offset: Annotated[int, Field(ge=0)] = 0
 
 
-class LettersOrder(_Closed):
+class LettersOrder(MqsQuestion):
     """The gateway wants dead letters replayed or discarded: `letters`, or the oldest that match `which`."""
 
     kind: Literal["dead-letters-order"] = "dead-letters-order"
@@ -130,14 +131,14 @@ class LettersOrder(_Closed):
     subject: str
 
 
-class LetterAuditQuery(_Closed):
+class LetterAuditQuery(MqsQuestion):
     """The gateway wants to know who has replayed and discarded a workflow's dead letters, the newest first."""
 
     kind: Literal["dead-letter-audit"] = "dead-letter-audit"
     workflow_id: WorkflowId
 
 
-class LettersAnswer(_Closed):
+class LettersAnswer(Answer):
     """Dead letters; `next_after` is where to go on, None at the end."""
 
     kind: Literal["dead-letters"] = "dead-letters"
@@ -146,7 +147,7 @@ class LettersAnswer(_Closed):
     n_letters: int
 
 
-class LetterGroupsAnswer(_Closed):
+class LetterGroupsAnswer(Answer):
     """Groups of dead letters, and how many letters there are in all."""
 
     kind: Literal["dead-letter-groups"] = "dead-letter-groups"
@@ -154,7 +155,7 @@ class LetterGroupsAnswer(_Closed):
     n_letters: int
 
 
-class LetterAnswer(_Closed):
+class LetterAnswer(Answer):
     """One dead letter."""
 
     kind: Literal["dead-letter"] = "dead-letter"
@@ -162,7 +163,7 @@ class LetterAnswer(_Closed):
     history: list[Attempt]
 
 
-class LetterBodyAnswer(_Closed):
+class LetterBodyAnswer(Answer):
     """The bytes from `offset` of an event of `n_bytes`."""
 
     kind: Literal["dead-letter-body"] = "dead-letter-body"
@@ -172,7 +173,7 @@ class LetterBodyAnswer(_Closed):
     content_type: str
 
 
-class LettersDone(_Closed):
+class LettersDone(Answer):
     """What has become of dead letters. `n_left` more match; `stopped` says why not all were tried."""
 
     kind: Literal["dead-letters-done"] = "dead-letters-done"
@@ -195,7 +196,7 @@ class LetterAudit(_Closed):
     which: str = Field(description="What was asked for, in words.")
 
 
-class LetterAuditAnswer(_Closed):
+class LetterAuditAnswer(Answer):
     """The orders of a workflow."""
 
     kind: Literal["dead-letter-audit"] = "dead-letter-audit"

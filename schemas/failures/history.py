@@ -8,14 +8,11 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.ids import WorkflowId
+from schemas.questions import Answer, MqsQuestion
 
 #: What one answer holds at most.
 MAX_ATTEMPTS_PER_PAGE = 200
 MAX_ERROR_GROUPS = 200
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Attempt(BaseModel):
@@ -67,7 +64,7 @@ class ErrorGroup(BaseModel):
     last_at: AwareDatetime
 
 
-class AttemptsQuery(_Closed):
+class AttemptsQuery(MqsQuestion):
     """The gateway wants failed attempts, the newest first: those before `before`, of one event, task or signature."""
 
     kind: Literal["attempts"] = "attempts"
@@ -79,14 +76,14 @@ class AttemptsQuery(_Closed):
     limit: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS_PER_PAGE)] = MAX_ATTEMPTS_PER_PAGE
 
 
-class ErrorGroupsQuery(_Closed):
+class ErrorGroupsQuery(MqsQuestion):
     """The gateway wants a workflow's errors, grouped; the most frequent first."""
 
     kind: Literal["error-groups"] = "error-groups"
     workflow_id: WorkflowId
 
 
-class AttemptsAnswer(_Closed):
+class AttemptsAnswer(Answer):
     """Failed attempts; `next_before` is where to go on, None at the end."""
 
     kind: Literal["attempts"] = "attempts"
@@ -94,7 +91,7 @@ class AttemptsAnswer(_Closed):
     next_before: str | None
 
 
-class ErrorGroupsAnswer(_Closed):
+class ErrorGroupsAnswer(Answer):
     """A workflow's errors."""
 
     kind: Literal["error-groups"] = "error-groups"

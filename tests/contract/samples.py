@@ -35,6 +35,7 @@ from schemas.events import (
 )
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
+from schemas.questions import Answer, Question, Refusal
 from schemas.requests import (
     ActivateQuery,
     BacklogsAnswer,
@@ -50,11 +51,10 @@ from schemas.requests import (
     ProfilesAnswer,
     ProfilesQuery,
     QueueBacklog,
-    Refusal,
     ReserveQuery,
     TaskProfilesQuery,
 )
-from schemas.wire import AnyAnswer, AnyRequest, answer_to_bytes, event_to_bytes, request_to_bytes
+from schemas.wire import answer_to_bytes, event_to_bytes, request_to_bytes
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -161,7 +161,7 @@ EVENTS: dict[str, Event] = {
     for payload in PAYLOADS
 }
 
-REQUESTS: tuple[AnyRequest, ...] = (
+REQUESTS: tuple[Question, ...] = (
     ProfilesQuery(workflow_id=WORKFLOW, subject="ada"),
     GrantQuery(workflow_id=WORKFLOW, taskforce_uuid=TASKFORCE, inputs=[HITS], outputs=[TRACKS], n_workers=8),
     DepthsQuery(workflow_id=WORKFLOW),
@@ -175,7 +175,7 @@ REQUESTS: tuple[AnyRequest, ...] = (
     ProfileQuery(site=SITE, mqid=HITS),
 )
 
-ANSWERS: tuple[AnyAnswer, ...] = (
+ANSWERS: tuple[Answer, ...] = (
     ProfilesAnswer(
         profiles=[
             MQProfile(

@@ -25,7 +25,8 @@ def test_a_producer_writes_the_golden_bytes(path: Path, body: bytes) -> None:
 
 def test_there_is_a_golden_file_for_every_event_type_and_no_other() -> None:
     named = {f"ewms.{path.stem}" for path in (samples.GOLDEN / "events").iterdir()}
-    assert named == set(PAYLOADS)
+    # Tests may define payloads of their own.
+    assert named == {kind for kind, payload in PAYLOADS.items() if payload.__module__.startswith("schemas.")}
 
 
 @pytest.mark.parametrize("name", samples.EVENTS)

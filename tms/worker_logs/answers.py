@@ -5,8 +5,8 @@ import asyncio
 from runtime.bus.service_bus import Caller
 from schemas.errors import Forbidden, Rejected
 from schemas.logs import LogQuery, LogsQuery
-from schemas.topology import Service
-from schemas.wire import AnyAnswer, AnyRequest
+from schemas.questions import Answer, Question
+from schemas.services import Service
 from tms.files import Home
 from tms.worker_logs import reading
 
@@ -17,7 +17,7 @@ class Answers:
     def __init__(self, home: Home) -> None:
         self._home = home
 
-    async def answer(self, request: AnyRequest, caller: Caller) -> AnyAnswer:
+    async def answer(self, request: Question, caller: Caller) -> Answer:
         """Answer one request of `caller`, whom the broker has checked."""
         if str(caller) != Service.WMS:
             raise Forbidden

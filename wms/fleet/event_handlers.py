@@ -19,7 +19,8 @@ from schemas.events import (
     TaskforceSubmitFailed,
     TaskforceSubmitted,
 )
-from schemas.topology import Service, tms_service
+from schemas.services import Service
+from schemas.topology import tms_service
 from wms.fleet.fleet import Fleet, Once
 from wms.fleet.status_snapshots import SnapshotWriter
 

@@ -19,11 +19,11 @@ from runtime.telemetry import log
 from schemas.api import WorkflowRequest
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import NotFound, OverQuota, Rejected
-from schemas.events import Payload, QueuesActivated, ResultsArrived, TaskforceSubmitted
+from schemas.events import OrderToTms, Payload, QueuesActivated, ResultsArrived, TaskforceSubmitted
 from schemas.ids import TaskforceUuid, TaskId, WorkflowId, workflow_of
 from schemas.phases import Deactivated, Phase
 from schemas.rules.limits import MAX_TASK_QUEUES
-from schemas.topology import Service, tms_service
+from schemas.topology import tms_service
 from wms.fleet import repository
 from wms.fleet.id_source import Mint
 from wms.fleet.life import tms_reports
@@ -360,9 +360,7 @@ class Fleet:
     def _audible(self, events: tuple[Payload, ...]) -> tuple[Payload, ...]:
         """Leave out what would be told to a TMS that takes no events; it asks for its work by REST."""
         return tuple(
-            event
-            for event in events
-            if event.TO is not Service.TMS or self._clusters.hears_events(getattr(event, "schedd", ""))
+            event for event in events if not isinstance(event, OrderToTms) or self._clusters.hears_events(event.schedd)
         )
 
     async def _transact(

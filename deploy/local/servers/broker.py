@@ -6,6 +6,7 @@ from urllib.parse import quote
 from deploy.local.secret_files import KeyFiles
 from deploy.local.servers.broker_definitions import BrokerUser
 from schemas import topology
+from schemas.services import Service
 
 #: What a broker listens on, by name; at `jwks` it is MQS that listens, and the broker that asks.
 PORTS = ("amqp", "management", "jwks")
@@ -41,12 +42,12 @@ class Broker:
     @property
     def data_url(self) -> str:
         """AMQP address of the data vhost for MQS."""
-        return self.amqp_url(topology.Service.MQS, topology.DATA_VHOST)
+        return self.amqp_url(Service.MQS, topology.DATA_VHOST)
 
     @property
     def api_url(self) -> str:
         """The management API for MQS, credentials included."""
-        return self.management_url(topology.Service.MQS)
+        return self.management_url(Service.MQS)
 
     def control_url(self, user: str) -> str:
         """Return the AMQP address of the control vhost for `user`: `wms`, `mqs`, `tms.<encoded schedd>`."""

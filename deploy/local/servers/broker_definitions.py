@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas import topology
+from schemas.services import list_service_users, spec_of
 
 #: Who may administer the broker: the launcher, never a process of EWMS.
 ADMIN = "admin"
@@ -30,19 +31,12 @@ class BrokerUser:
     @property
     def tags(self) -> list[str]:
         """What the user may ask of the management API."""
-        match self.name:
-            case "admin":
-                return ["administrator"]
-            case topology.Service.MQS:
-                # Sets the vhost's policy; reads the depths of its queues, and how many connections others have to it.
-                return ["policymaker", "monitoring"]
-            case _:
-                return []
+        return ["administrator"] if self.name == ADMIN else list(spec_of(self.name).management_tags)
 
 
 def service_names(schedds: Iterable[str]) -> list[str]:
-    """Return the broker users of EWMS's processes: WMS, MQS and one TMS a schedd."""
-    return [topology.Service.WMS.value, topology.Service.MQS.value, *map(topology.tms_service, schedds)]
+    """Return the broker users of EWMS's processes: one for each service, and one TMS for each schedd."""
+    return list_service_users(map(topology.tms_service, schedds))
 
 
 def definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
@@ -74,7 +68,7 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
         "permissions": [
             *({"user": ADMIN, "vhost": vhost, **everything} for vhost in (control_vhost, data_vhost) if ADMIN in names),
             *({"user": name, "vhost": control_vhost, **_control(name)} for name in services),
-            *({"user": name, "vhost": data_vhost, **everything} for name in services if name == topology.Service.MQS),
+            *({"user": name, "vhost": data_vhost, **everything} for name in services if spec_of(name).owns_data_vhost),
         ],
         "topic_permissions": [
             {

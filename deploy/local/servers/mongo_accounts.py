@@ -1,17 +1,19 @@
 """MongoDB's accounts: each service may read and write its own database, and nothing else."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.topology import Service
+from schemas.services import SERVICES
 
 #: Who may do everything: the launcher and its scripts, never a process of EWMS.
 ADMIN = "admin"
 
-#: Which service keeps its state in which database.
-DATABASES: Mapping[str, str] = {Service.WMS.value: "WMS_DB", Service.MQS.value: "MQS_DB"}
+
+def list_databases() -> dict[str, str]:
+    """Return the database of each service that keeps its state in one."""
+    return {spec.name: spec.database for spec in SERVICES.values() if spec.database is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def new_account(name: str, database: str | None) -> MongoAccount:
 
 def new_accounts() -> dict[str, MongoAccount]:
     """Return the accounts of a launch by name: the services' and the launcher's own."""
-    wanted: dict[str, str | None] = {**DATABASES, ADMIN: None}
+    wanted: dict[str, str | None] = {**list_databases(), ADMIN: None}
     return {name: new_account(name, database) for name, database in wanted.items()}
 
 

@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure
 from deploy.local.children.processes import Children, await_ready
 from deploy.local.fetch.cache import Installed
 from deploy.local.ports import free_ports
-from deploy.local.servers.mongo_accounts import ADMIN, DATABASES, MongoAccount, mongo_url
+from deploy.local.servers.mongo_accounts import ADMIN, MongoAccount, list_databases, mongo_url
 from deploy.local.servers.mongodb import MongoDB
 from deploy.local.services import Services
 
@@ -62,7 +62,7 @@ def test_without_a_password_nothing_opens(stranger: MongoClient[Documents], act:
     assert refusal(act, stranger) == _UNAUTHORIZED
 
 
-@pytest.mark.parametrize("name", [*DATABASES, ADMIN, "__system", "eve"])
+@pytest.mark.parametrize("name", [*list_databases(), ADMIN, "__system", "eve"])
 def test_a_wrong_password_opens_nothing(services: Services, name: str) -> None:
     guessed = mongo_url(services.mongodb.port, MongoAccount(name, "guess", None))
     for address in (guessed, guessed.replace("authSource=admin", "authSource=local")):
@@ -70,9 +70,9 @@ def test_a_wrong_password_opens_nothing(services: Services, name: str) -> None:
             assert refusal(client.admin.command, "ping") == _LOGIN_REFUSED
 
 
-@pytest.mark.parametrize("service", DATABASES)
+@pytest.mark.parametrize("service", list_databases())
 def test_a_service_has_its_database_and_no_other(services: Services, service: str) -> None:
-    own = DATABASES[service]
+    own = list_databases()[service]
     with MongoClient[Documents](services.mongodb.url(service)) as client:
         things = client[own]["a-test-of-rights"]
         try:
@@ -84,7 +84,7 @@ def test_a_service_has_its_database_and_no_other(services: Services, service: st
             assert things.count_documents({}) == 1
         finally:
             things.drop()
-        others = [name for name in (*DATABASES.values(), "admin", "config", "local", "another") if name != own]
+        others = [name for name in (*list_databases().values(), "admin", "config", "local", "another") if name != own]
         for other in others:
             database: Database[Documents] = client[other]
             assert refusal(database["x"].find_one) == _UNAUTHORIZED

@@ -33,16 +33,16 @@ from schemas.failures.dead_letters import (
     LettersOrder,
     LettersQuery,
 )
+from schemas.questions import Answer, Question
 from schemas.requests import DepthsAnswer
 from schemas.topology import dead_exchange, dead_queue
-from schemas.wire import AnyRequest
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, drop_connections
 from tests.integration.mqs.test_dead_letters import depth, one_of, publish
 from tests.integration.mqs.test_endings import TICK, closing, take
 from tests.integration.mqs.test_groups import _start
 from tests.waiting import eventually
 
-Answer = TypeVar("Answer")
+Expected = TypeVar("Expected", bound=Answer)
 
 
 async def bury(connection: AbstractConnection, plan: Plan, *bodies: bytes, **headers: Any) -> list[str]:
@@ -71,7 +71,7 @@ async def bury(connection: AbstractConnection, plan: Plan, *bodies: bytes, **hea
     return ids
 
 
-async def ask(wms: Peer, query: AnyRequest, kind: type[Answer]) -> Answer:
+async def ask(wms: Peer, query: Question, kind: type[Expected]) -> Expected:
     answer = await wms.bus.ask(query, timeout_s=30)
     assert isinstance(answer, kind)
     return answer

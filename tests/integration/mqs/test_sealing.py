@@ -19,7 +19,8 @@ from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 from deploy.local.services import Places, Unpacked
 from mqs.broker.data_vhost import Broker
 from runtime.bus.service_bus import Bus
-from schemas.topology import Service, dead_inbox, inbox, parked_inbox
+from schemas.services import Service
+from schemas.topology import dead_inbox, inbox, parked_inbox
 from tests.campaigns.queues import Cycle, Kind, Site, run_cycle
 
 

@@ -13,8 +13,9 @@ from schemas import topology
 from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unavailable
 from schemas.events import PAYLOADS, Event, QueuesActivated, WorkflowOver
 from schemas.payloads.data_events import Header
+from schemas.questions import Answer, Question
 from schemas.requests import Depth, DepthsAnswer, DepthsQuery
-from schemas.wire import AnyAnswer, AnyRequest, event_to_bytes
+from schemas.wire import event_to_bytes
 from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf
 from tests.integration.runtime.events import ACTIVATED, OVER, WORKFLOW, Recorder, event, of_a_later_version, stop
 from tests.waiting import eventually
@@ -257,7 +258,7 @@ async def test_services_go_on_after_a_restart_of_the_broker(bus_of: BusOf, rabbi
     await wms.publish(event(OVER, "after"))
     await eventually(lambda: {"before", "after"} <= set(recorder.ids))
 
-    async def answered() -> AnyAnswer:
+    async def answered() -> Answer:
         while True:
             try:
                 return await tms.ask(QUESTION, timeout_s=1)
@@ -267,7 +268,7 @@ async def test_services_go_on_after_a_restart_of_the_broker(bus_of: BusOf, rabbi
     assert await asyncio.wait_for(answered(), 20) == ANSWER
 
 
-async def answering(_: AnyRequest, __: Caller) -> AnyAnswer:
+async def answering(_: Question, __: Caller) -> Answer:
     """Answer the one question."""
     return ANSWER
 
@@ -276,7 +277,7 @@ async def test_a_question_is_answered_and_the_answering_side_knows_who_asks(bus_
     mqs, wms, tms = await bus_of("mqs"), await bus_of("wms"), await bus_of(TMS)
     callers: list[str] = []
 
-    async def noting(request: AnyRequest, caller: Caller) -> AnyAnswer:
+    async def noting(request: Question, caller: Caller) -> Answer:
         assert request == QUESTION
         callers.append(caller)
         return ANSWER
@@ -296,7 +297,7 @@ async def test_a_question_is_answered_and_the_answering_side_knows_who_asks(bus_
 async def test_a_refusal_is_raised_as_its_family(bus_of: BusOf, error: Exception, seen: type[EWMSError]) -> None:
     mqs, wms = await bus_of("mqs"), await bus_of("wms")
 
-    async def refusing(_: Any, __: Caller) -> AnyAnswer:
+    async def refusing(_: Any, __: Caller) -> Answer:
         raise error
 
     await mqs.answer(refusing)
@@ -315,7 +316,7 @@ async def test_a_question_that_nobody_takes_fails_at_once_and_one_without_an_ans
         await wms.ask(QUESTION, timeout_s=5)
     assert loop.time() - began < 1
 
-    async def silent(_: Any, __: Caller) -> AnyAnswer:
+    async def silent(_: Any, __: Caller) -> Answer:
         await asyncio.sleep(1)
         return ANSWER
 
@@ -330,7 +331,7 @@ async def test_nobody_can_ask_in_anothers_name(bus_of: BusOf, rabbitmq: RabbitMQ
     mqs = await bus_of("mqs")
     asked: list[Caller] = []
 
-    async def noting(_: Any, caller: Caller) -> AnyAnswer:
+    async def noting(_: Any, caller: Caller) -> Answer:
         asked.append(caller)
         return ANSWER
 

@@ -33,9 +33,9 @@ from schemas.events import (
     envelope,
 )
 from schemas.ids import EventId, TaskforceUuid
+from schemas.questions import Answer, Question
 from schemas.requests import GrantAnswer, GrantQuery
 from schemas.topology import tms_service
-from schemas.wire import AnyAnswer, AnyRequest
 from tests.integration.tms.process import TmsProcess
 from tms.files import TaskforceFiles
 from tms.jobs.submit_description import Submission
@@ -194,7 +194,7 @@ class Peers:
                 except Unroutable:
                     await asyncio.sleep(0.05)
 
-    async def ask(self, request: AnyRequest) -> AnyAnswer:
+    async def ask(self, request: Question) -> Answer:
         """Ask the TMS, as WMS does."""
         return await self._wms.ask(request, to=tms_service(SCHEDD))
 
@@ -226,7 +226,7 @@ class Peers:
                 kind = TaskforceRelease if cluster == first else TaskforceRemove
                 await self.order(kind(taskforce_uuid=taskforce, schedd=schedd, cluster_id=cluster))
 
-    async def _answer(self, request: AnyRequest, caller: Caller) -> AnyAnswer:
+    async def _answer(self, request: Question, caller: Caller) -> Answer:
         assert isinstance(request, GrantQuery)
         if self.mqs_is_away:
             raise Unavailable("away")

@@ -33,6 +33,7 @@ from schemas.events import (
 )
 from schemas.ids import Alias, EventId, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile
+from schemas.questions import Answer, Question
 from schemas.requests import (
     ActivateQuery,
     Depth,
@@ -44,7 +45,6 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
-from schemas.wire import AnyAnswer, AnyRequest
 
 P = TypeVar("P", bound=Payload)
 
@@ -105,8 +105,8 @@ class Mqs(Peer):
         #: Those whose queues are not made yet.
         self.unmade: set[str] = set()
         #: What it answers to questions of these kinds, and those that came.
-        self.told: dict[str, AnyAnswer] = {}
-        self.asked: list[AnyRequest] = []
+        self.told: dict[str, Answer] = {}
+        self.asked: list[Question] = []
         depth = Depth(mqid="a1", alias="in", is_public=True, n_ready=3, n_unacknowledged=1, n_delayed=5, n_consumers=2)
         self.depths = DepthsAnswer(queues=[depth], n_dead=4)
 
@@ -124,7 +124,7 @@ class Mqs(Peer):
         """Say that the queues are there."""
         await self.say(QueuesActivated(workflow_id=wanted.workflow_id))
 
-    async def answer(self, request: AnyRequest, _: str) -> AnyAnswer:
+    async def answer(self, request: Question, _: str) -> Answer:
         match request:
             case ProfilesQuery(unowned=True):
                 return ProfilesAnswer(profiles=[])

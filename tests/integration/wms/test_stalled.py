@@ -10,8 +10,8 @@ from schemas.documents import Collection
 from schemas.errors import Unavailable
 from schemas.events import QueuesDeferred, Snapshot, TaskforceStatuses, WorkflowRequested
 from schemas.ids import Mqid, TaskforceUuid
+from schemas.questions import Answer, Question
 from schemas.requests import BacklogsAnswer, BacklogsQuery, QueueBacklog
-from schemas.wire import AnyAnswer, AnyRequest
 from tests.integration.wms.conftest import SCHEDD, World
 from tests.waiting import eventually
 from wms.fleet.locations import ClusterMap
@@ -29,7 +29,7 @@ class Counts:
         self.is_away = False
         self.asked: list[list[Mqid]] = []
 
-    async def ask(self, request: AnyRequest, *, timeout_s: float = 5.0) -> AnyAnswer:
+    async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
         assert isinstance(request, BacklogsQuery)
         self.asked.append(request.mqids)
         if self.is_away:

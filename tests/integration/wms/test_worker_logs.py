@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from runtime.bus.service_bus import Caller
 from schemas.errors import NotFound
 from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
-from schemas.wire import AnyAnswer, AnyRequest
+from schemas.questions import Answer, Question
 from tests.integration.wms.conftest import World
 
 LOG = b"\x1b[31mred\xff\n<script>"
@@ -15,9 +15,9 @@ class Shelf:
     """What a TMS answers."""
 
     def __init__(self) -> None:
-        self.asked: list[AnyRequest] = []
+        self.asked: list[Question] = []
 
-    async def answer(self, request: AnyRequest, caller: Caller) -> AnyAnswer:
+    async def answer(self, request: Question, caller: Caller) -> Answer:
         assert caller == "wms"
         self.asked.append(request)
         match request:

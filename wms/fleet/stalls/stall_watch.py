@@ -19,8 +19,8 @@ from runtime.telemetry import gauge, log
 from schemas.documents import Collection
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import Mqid
+from schemas.questions import Answer, Question
 from schemas.requests import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
-from schemas.wire import AnyAnswer, AnyRequest
 from wms.fleet import repository
 from wms.fleet.locations import ClusterMap
 from wms.fleet.stalls.staffing import crew_of
@@ -48,7 +48,7 @@ _watched = gauge("wms_workflows_watched", "Live workflows that the last look for
 class Asks(Protocol):
     """What of the bus is needed here."""
 
-    async def ask(self, request: AnyRequest, *, timeout_s: float = 5.0) -> AnyAnswer:
+    async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
         """Return MQS's answer."""
         ...
 

@@ -6,7 +6,6 @@ MQS keeps the attempts and reads the dead queues; the gateway asks it, once it h
 from collections.abc import Callable
 from typing import TypeVar
 
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from runtime.kernel.store import Store
@@ -48,7 +47,7 @@ from schemas.failures.history import (
     ErrorGroupsQuery,
 )
 from schemas.ids import WorkflowId
-from schemas.wire import AnyAnswer
+from schemas.questions import Answer
 from wms.gateway.route import Call, Route, answered
 from wms.gateway.routes.objects import owned
 from wms.gateway.routes.queues import Asks
@@ -58,7 +57,7 @@ _READ_S = 30.0
 
 _MAX_DIGITS = 6
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Expected = TypeVar("Expected", bound=Answer)
 
 
 class Failures:
@@ -224,7 +223,7 @@ class Failures:
         done = await self._ask(order, LettersDone)
         return answered(LettersHandled.model_validate(done.model_dump()))
 
-    async def _ask(self, query: AnyLetterQuery, kind: type[Answer]) -> Answer:
+    async def _ask(self, query: AnyLetterQuery, kind: type[Expected]) -> Expected:
         return _expected(await self._mqs.ask(query, timeout_s=_READ_S), kind)
 
     async def _workflow(self, call: Call, *, is_to_run: bool = False) -> WorkflowId:
@@ -241,7 +240,7 @@ class Failures:
         return WorkflowId(workflow_id)
 
 
-def _expected(answer: AnyAnswer, kind: type[Answer]) -> Answer:
+def _expected(answer: Answer, kind: type[Expected]) -> Expected:
     if not isinstance(answer, kind):
         raise Broken(f"MQS answered {answer.kind}")
     return answer

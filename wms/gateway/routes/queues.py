@@ -15,8 +15,8 @@ from schemas.documents import Collection, WorkflowDocument
 from schemas.errors import Broken, NotFound, Unavailable
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
+from schemas.questions import Answer, Question
 from schemas.requests import DepthsAnswer, DepthsQuery, ProfilesAnswer, ProfilesQuery
-from schemas.wire import AnyAnswer, AnyRequest
 from wms.fleet.ownership import Access
 from wms.gateway.route import Call, OpenRoute, Route, answered, answered_raw
 from wms.gateway.routes.objects import owned
@@ -28,7 +28,7 @@ JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
 class Asks(Protocol):
     """What of the bus is needed here."""
 
-    async def ask(self, request: AnyRequest, *, timeout_s: float = 5.0) -> AnyAnswer:
+    async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
         """Return MQS's answer."""
         ...
 

@@ -10,8 +10,8 @@ from schemas.documents import Collection
 from schemas.errors import Broken, NotFound, Rejected, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
+from schemas.questions import Answer, Question
 from schemas.topology import tms_service
-from schemas.wire import AnyAnswer, AnyRequest
 from wms.gateway.route import Call, Route, answered
 from wms.gateway.routes.objects import one
 
@@ -32,7 +32,7 @@ class WorkerLogs(BaseModel):
 class Asks(Protocol):
     """What of the bus is needed here."""
 
-    async def ask(self, request: AnyRequest, *, to: str, timeout_s: float = 5.0) -> AnyAnswer:
+    async def ask(self, request: Question, *, to: str, timeout_s: float = 5.0) -> Answer:
         """Return the answer of the service `to`."""
         ...
 
@@ -116,7 +116,7 @@ class Logs:
             raise NotFound(f"no taskforce found with uuid: {uuid}")
         return TaskforceUuid(uuid), tms_service(found["schedd"])
 
-    async def _ask(self, query: LogsQuery | LogQuery, service: str) -> AnyAnswer:
+    async def _ask(self, query: LogsQuery | LogQuery, service: str) -> Answer:
         try:
             return await self._bus.ask(query, to=service, timeout_s=10.0)
         except Unavailable as error:

@@ -10,7 +10,7 @@ from deploy.local.launch_options import SCHEDD, asked
 from deploy.local.secret_files import KeyFiles
 from deploy.local.servers.broker import PORTS, Broker
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, service_names
-from deploy.local.servers.mongo_accounts import DATABASES, mongo_url, new_accounts
+from deploy.local.servers.mongo_accounts import list_databases, mongo_url, new_accounts
 from deploy.local.wiring import PoolName, Spec, Wires, specs
 from schemas.topology import tms_service
 
@@ -63,7 +63,7 @@ def test_every_process_knows_its_own_password_alone() -> None:
         words = " ".join(spec.environment.values())
         assert [user for user, one in USERS.items() if f"{one.password}@" in words] == own[name]
         stores = [user for user, one in MONGO.items() if f"{user}:{one.password}@" in words]
-        assert stores == [name for name in own[name] if name in DATABASES]
+        assert stores == [name for name in own[name] if name in list_databases()]
         assert not any(one.password in " ".join(spec.arguments) for one in (*USERS.values(), *MONGO.values()))
 
 

@@ -2,7 +2,14 @@
 
 from urllib.parse import urlsplit
 
-from deploy.local.servers.mongo_accounts import ADMIN, DATABASES, choose_commands, mongo_url, new_account, new_accounts
+from deploy.local.servers.mongo_accounts import (
+    ADMIN,
+    choose_commands,
+    list_databases,
+    mongo_url,
+    new_account,
+    new_accounts,
+)
 from mqs.settings import Settings as MqsSettings
 from wms.settings import Settings as WmsSettings
 
@@ -18,7 +25,7 @@ def test_a_service_has_its_own_database_and_the_launcher_has_all() -> None:
 
 def test_the_databases_are_those_that_the_services_use() -> None:
     used = {"wms": WmsSettings.model_fields["mongo_database"], "mqs": MqsSettings.model_fields["mongo_database"]}
-    assert {name: field.default for name, field in used.items()} == DATABASES
+    assert {name: field.default for name, field in used.items()} == list_databases()
 
 
 def test_passwords_are_long_new_and_fit_into_an_address() -> None:

@@ -1,0 +1,157 @@
+"""The envelope of every message between processes, and the classes that payloads are made from.
+
+    {"specversion": "1.0", "id": "<uuid>", "source": "ewms/wms", "type": "ewms.taskforce.start",
+     "subject": "TF-…", "time": "2026-11-21T08:00:00Z", "datacontenttype": "application/json",
+     "dataschema": "ewms:taskforce.start:1", "traceparent": "00-…", "data": {…the payload…}}
+
+A payload class registers itself where it is defined: whoever imports it can read it off the wire. Unknown fields of a
+payload are ignored, so that the next version may add some. An unknown type or major version is `UnknownType`, which the
+bus parks. Source: CloudEvents 1.0 core and JSON format.
+"""
+
+from abc import abstractmethod
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, SerializeAsAny, model_validator
+
+from schemas.errors import Rejected
+from schemas.ids import EventId, TaskforceUuid, WorkflowId
+from schemas.registry import register_class
+
+PREFIX = "ewms."
+
+#: Every payload class that is defined in this process, by the `type` of its events.
+PAYLOADS: "dict[str, type[Payload]]" = {}
+
+
+class UnknownType(Rejected):
+    """An event of a type or a major version that this process does not know (yet)."""
+
+
+class Payload(BaseModel):
+    """What an event says. A class with a `TYPE` of its own is registered in `PAYLOADS`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    TYPE: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Register the class, unless it is only there for others to be made from."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "TYPE" in cls.__dict__:
+            register_class(PAYLOADS, f"{PREFIX}{cls.TYPE}", cls)
+
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """Return the id of the thing that the event is about."""
+
+    @property
+    @abstractmethod
+    def routing_key(self) -> str:
+        """Return the key by which the broker leads the event to the queues that want it."""
+
+
+class Order(Payload):
+    """What one service tells one other: it goes into the inbox of `TO`. Its `TYPE` is `<noun>.<verb>`."""
+
+    TO: ClassVar[str]
+
+    @property
+    def routing_key(self) -> str:
+        """Return `<service>.<noun>.<verb>`; for a TMS the service includes its schedd."""
+        return f"{self.TO}.{self.TYPE}"
+
+
+class AboutWorkflow(Payload):
+    """A payload about one workflow."""
+
+    workflow_id: WorkflowId
+
+    @property
+    def subject(self) -> str:
+        """Return the workflow's id."""
+        return self.workflow_id
+
+
+class AboutTaskforce(Payload):
+    """A payload about one taskforce."""
+
+    taskforce_uuid: TaskforceUuid
+
+    @property
+    def subject(self) -> str:
+        """Return the taskforce's id."""
+        return self.taskforce_uuid
+
+
+class Event(BaseModel):
+    """A payload in its envelope."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[EventId, Field(min_length=1, max_length=200)]
+    source: Annotated[str, Field(min_length=1)]
+    type: str
+    subject: str
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str
+    traceparent: str | None = None
+    data: SerializeAsAny[Payload]
+
+    #: Not on the wire: the broker's user who sent it, which the broker has checked; `source` is only what he says.
+    _sender: str = PrivateAttr("")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _payload_of_its_type(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or isinstance(raw.get("data"), Payload):
+            return raw
+        if not isinstance(raw.get("type"), str):
+            raise ValueError("an event has a type")
+        payload = PAYLOADS.get(raw["type"])
+        if payload is None or raw.get("dataschema") != schema_of(payload):
+            raise UnknownType(f"unknown event type {raw.get('type')!r} with schema {raw.get('dataschema')!r}")
+        return {**raw, "data": payload.model_validate(raw.get("data"))}
+
+    @property
+    def routing_key(self) -> str:
+        """Return the key that leads the event to its inbox."""
+        return self.data.routing_key
+
+    @property
+    def sender(self) -> str:
+        """Return the broker's user who sent the event, "" if he did not name himself."""
+        return self._sender
+
+    def sent_by(self, sender: str) -> Self:
+        """Return the event as `sender`'s."""
+        copy = self.model_copy()
+        copy._sender = sender
+        return copy
+
+
+def schema_of(payload: type[Payload]) -> str:
+    """Return the `dataschema` of a payload class: its type and its major version."""
+    return f"ewms:{payload.TYPE}:{payload.VERSION}"
+
+
+def envelope(
+    payload: Payload, *, event_id: EventId, source: str, time: datetime, traceparent: str | None = None
+) -> Event:
+    """Return `payload` as the event `event_id` that `source` sends at `time` (aware, UTC)."""
+    return Event(
+        id=event_id,
+        source=source,
+        type=f"{PREFIX}{payload.TYPE}",
+        subject=payload.subject,
+        time=time,
+        dataschema=schema_of(type(payload)),
+        traceparent=traceparent,
+        data=payload,
+    )

@@ -1,0 +1,41 @@
+"""What MQS says to WMS: how the queues of a workflow stand."""
+
+from typing import ClassVar
+
+from schemas.events.cloudevents import AboutWorkflow, Order
+from schemas.services import Service
+
+
+class QueuesDrained(AboutWorkflow, Order):
+    """The inputs are closed, and no task has an event before it any more, nor will it get one."""
+
+    TYPE: ClassVar = "queues.drained"
+    TO: ClassVar = Service.WMS
+
+    n_dead: int
+
+
+class ResultsArrived(AboutWorkflow, Order):
+    """As many events as were expected have arrived in the workflow's public output queues."""
+
+    TYPE: ClassVar = "queues.results-arrived"
+    TO: ClassVar = Service.WMS
+
+    n_results: int
+    n_dead: int
+
+
+class QueuesActivated(AboutWorkflow, Order):
+    """The workflow's queues exist and can be opened."""
+
+    TYPE: ClassVar = "queues.activated"
+    TO: ClassVar = Service.WMS
+
+
+class QueuesDeferred(AboutWorkflow, Order):
+    """The broker's budget does not allow the workflow's queues yet; MQS tries again by itself."""
+
+    TYPE: ClassVar = "queues.deferred"
+    TO: ClassVar = Service.WMS
+
+    reason: str

@@ -1,0 +1,118 @@
+"""The services on the control vhost as data: one `ServiceSpec` each, from which everything else about it is made.
+
+    ServiceSpec ──► its inbox and its queue of requests      `runtime.bus.inbox`, `runtime.bus.questions`
+                ──► its rights on the broker                 `schemas.topology.control_rights`
+                ──► its broker user, tags and permissions    `deploy.local.servers.broker_definitions`
+                ──► its MongoDB account                      `deploy.local.servers.mongo_accounts`
+
+To add a service, add one spec to `SERVICES`. A service of which several run apart from each other, such as one TMS for
+each schedd, has one spec and one name on the broker for each: `tms.<encoded schedd>`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.errors import Broken
+
+
+class Service(StrEnum):
+    """The names of the services of this repository."""
+
+    WMS = "wms"
+    MQS = "mqs"
+    TMS = "tms"
+
+
+class AnswersBy(StrEnum):
+    """The way on which a service's answers reach whoever asked."""
+
+    #: RabbitMQ's direct reply-to. It takes the right to write on the default exchange, which reaches every inbox.
+    DIRECT_REPLY = "direct-reply"
+    #: The exchange of requests, into a queue that the asker declares.
+    EXCHANGE = "exchange"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """What a service is on the broker and in the database."""
+
+    #: The first word of all its names on the broker.
+    name: str
+    #: Whether it runs once for each of something, as a TMS for each schedd: `<name>.<instance>`.
+    is_instanced: bool = False
+    #: Whether it may declare the exchanges that all services share. Others wait until one that may has done so.
+    declares_shared: bool = False
+    #: Whether one process alone takes from the inbox, however many are connected.
+    is_single_active: bool = False
+    #: The services to whose inboxes it may send; None: to all.
+    may_address: frozenset[str] | None = frozenset()
+    answers_by: AnswersBy = AnswersBy.EXCHANGE
+    #: Whether it may do everything on the data vhost, where events lie; everybody else needs a token there.
+    owns_data_vhost: bool = False
+    #: What it may ask of the broker's management API.
+    management_tags: tuple[str, ...] = ()
+    #: The MongoDB database that it alone writes; None: it keeps its state elsewhere.
+    database: str | None = None
+
+
+#: All services, by name. The order is that of definitions and accounts.
+SERVICES: dict[str, ServiceSpec] = {
+    spec.name: spec
+    for spec in (
+        ServiceSpec(
+            name=Service.WMS,
+            declares_shared=True,
+            may_address=None,
+            database="WMS_DB",
+        ),
+        ServiceSpec(
+            name=Service.MQS,
+            declares_shared=True,
+            may_address=None,
+            answers_by=AnswersBy.DIRECT_REPLY,
+            owns_data_vhost=True,
+            # It sets the vhost's policy; it reads the depths of its queues, and how many connections others have.
+            management_tags=("policymaker", "monitoring"),
+            database="MQS_DB",
+        ),
+        ServiceSpec(
+            name=Service.TMS,
+            is_instanced=True,
+            is_single_active=True,
+            may_address=frozenset({Service.WMS}),
+        ),
+    )
+}
+
+
+def spec_of(service: str) -> ServiceSpec:
+    """Return the spec of `service`, which is named as on the broker: `wms`, `mqs`, `tms.<encoded schedd>`.
+
+    Raises:
+        Broken: no spec has that name.
+    """
+    spec = SERVICES.get(service.partition(".")[0])
+    if spec is None:
+        raise Broken(f"there is no service {service!r}", hint="add its ServiceSpec to schemas/services.py")
+    return spec
+
+
+def is_of_service(user: str, name: str) -> bool:
+    """Return whether the broker's user `user` is the service `name` or an instance of it."""
+    spec = SERVICES.get(name)
+    if spec is None:
+        return False
+    return user.startswith(f"{name}.") if spec.is_instanced else user == name
+
+
+def list_service_users(instances: Iterable[str]) -> list[str]:
+    """Return the broker users of all services; `instances` are the full names of those that run several times."""
+    by_service = list(instances)
+    users: list[str] = []
+    for spec in SERVICES.values():
+        if spec.is_instanced:
+            users += [user for user in by_service if is_of_service(user, spec.name)]
+        else:
+            users.append(spec.name)
+    return users
