@@ -138,7 +138,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         )
         stack.push_async_callback(bus.drain)
         await bus.answer(handlers.on_request)
-        await bus.consume(handlers.on_event)
+        await bus.consume(handlers.build_table())
 
         checks = {"mongodb": store.ping, "control": bus.ping, "data": broker.ping}
         url = await stack.enter_async_context(

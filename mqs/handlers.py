@@ -24,6 +24,7 @@ from mqs.tokens.grants import (
 )
 from mqs.tokens.signing_keys import Issuer
 from mqs.tokens.user_limits import UserLimits
+from runtime.bus.dispatch import DispatchTable
 from runtime.bus.service_bus import Caller
 from runtime.kernel.store import Store
 from runtime.telemetry import counter
@@ -100,17 +101,22 @@ class Handlers:
         self._user_limits = user_limits
         self._dead_letters = dead_letters
 
-    async def on_event(self, event: Event) -> None:
-        """Handle one event of the inbox."""
-        match event.data:
-            case WorkflowRequested() as requested:
-                await self._groups.requested(event.id, requested)
-            case WorkflowOver() as over:
-                await self._groups.over(event.id, over)
-            case WorkflowEnding() as ending:
-                await self._groups.end(event.id, ending)
-            case _:
-                raise Rejected(f"MQS has no use for {event.type}")
+    def build_table(self) -> DispatchTable:
+        """Return the handler of each event that MQS takes."""
+        table = DispatchTable()
+        table.add(WorkflowRequested, self._reserve)
+        table.add(WorkflowOver, self._retire)
+        table.add(WorkflowEnding, self._watch_end)
+        return table
+
+    async def _reserve(self, requested: WorkflowRequested, event: Event) -> None:
+        await self._groups.requested(event.id, requested)
+
+    async def _retire(self, over: WorkflowOver, event: Event) -> None:
+        await self._groups.over(event.id, over)
+
+    async def _watch_end(self, ending: WorkflowEnding, event: Event) -> None:
+        await self._groups.end(event.id, ending)
 
     async def on_request(self, request: Question, caller: Caller) -> Answer:
         """Answer one request of `caller`, whom the broker has checked."""

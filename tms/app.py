@@ -104,7 +104,7 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         )
         stack.push_async_callback(bus.drain)
         await bus.answer(Answers(home).answer)
-        await bus.consume(Orders(starter, stopper).take)
+        await bus.consume(Orders(starter, stopper).build_table())
         await stack.enter_async_context(_running(sweep.run(), "sweep"))
         await stack.enter_async_context(_running(renewal.run(), "renewal"))
         await stack.enter_async_context(_running(Matching(pool, watch).run(), "matching"))

@@ -94,7 +94,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         stack.push_async_callback(stall_watch.stop)
 
         stack.push_async_callback(bus.drain)
-        await bus.consume(Handlers(fleet, snapshots).handle)
+        await bus.consume(Handlers(fleet, snapshots).build_table())
 
         # MQS is a neighbour, which no proxy of the environment reaches.
         http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)

@@ -9,6 +9,7 @@ from pamqp.common import FieldTable
 
 from runtime.amqp import Connection, Delivery, Publisher
 from runtime.amqp.sealing import seal
+from runtime.bus.dispatch import DispatchTable
 from runtime.telemetry import log
 from schemas import topology
 from schemas.errors import EWMSError
@@ -96,8 +97,8 @@ async def set_aside(
     )
 
 
-async def take_back(connection: Connection, publisher: Publisher, service: str, user: str) -> int:
-    """Move the parked events whose type is known by now back into the inbox; return how many."""
+async def take_back(connection: Connection, publisher: Publisher, service: str, user: str, table: DispatchTable) -> int:
+    """Move the parked events that `table` has a handler for by now back into the inbox; return how many."""
     parked = topology.parked_inbox(service)
     async with connection.channel() as channel:
         n_parked = (await channel.queue_declare(parked, passive=True)).message_count or 0
@@ -113,7 +114,7 @@ async def take_back(connection: Connection, publisher: Publisher, service: str, 
             for _ in range(wanted):
                 async with asyncio.timeout(2.0):
                     delivery = await taken.get()
-                if not _is_known(delivery.body):
+                if not _is_wanted(delivery.body, table):
                     continue  # goes back to the queue when the consumer closes
                 await publisher.publish(
                     topology.aside_exchange(service),
@@ -134,12 +135,11 @@ async def take_back(connection: Connection, publisher: Publisher, service: str, 
     return n_moved
 
 
-def _is_known(body: bytes) -> bool:
+def _is_wanted(body: bytes, table: DispatchTable) -> bool:
     try:
-        event_from_bytes(body)
+        return table.has_handler(event_from_bytes(body))
     except UnknownType:
         return False
     except EWMSError:
         # Known and wrong: the inbox sends it on to the dead letters.
         return True
-    return True

@@ -2,16 +2,16 @@
 
 handler returns      acknowledge, last of all
 Rejected             a copy with the reason to <inbox>.dead, then acknowledge
-UnknownType          a copy to <inbox>.parked, then acknowledge
+UnknownType          a copy to <inbox>.parked, then acknowledge; also where no handler takes the type
 Conflict             acknowledge; the state has moved on
 Unavailable          keep it, take no further events, try again with back-off
 anything else        reject: it comes again, up to the queue's delivery limit
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from runtime.amqp import Consumer, Delivery, Publisher, full_jitter
+from runtime.bus.dispatch import DispatchTable
 from runtime.bus.inbox import sender_of, set_aside
 from runtime.failpoints import failpoint
 from runtime.telemetry import counter, handling, log
@@ -19,8 +19,6 @@ from schemas.errors import Conflict, Rejected, Unavailable
 from schemas.events import Event, UnknownType
 from schemas.topology import Aside
 from schemas.wire import event_from_bytes
-
-Handler = Callable[[Event], Awaitable[None]]
 
 _taken = counter("events_taken_total", "Events taken from an inbox, by what became of them.", ["inbox", "outcome"])
 
@@ -30,12 +28,12 @@ _REJECT_CAP_S = 5.0
 
 
 class Intake:
-    """Runs the handler on each delivery of one inbox, several at a time."""
+    """Gives each delivery of one inbox to its handlers, several deliveries at a time."""
 
-    def __init__(self, service: str, user: str, handler: Handler, publisher: Publisher) -> None:
+    def __init__(self, service: str, user: str, table: DispatchTable, publisher: Publisher) -> None:
         self._service = service
         self._user = user
-        self._handler = handler
+        self._table = table
         self._publisher = publisher
         self._running: set[asyncio.Task[None]] = set()
         self._held: set[Delivery] = set()
@@ -84,15 +82,14 @@ class Intake:
         try:
             event = _decoded(delivery.body).sent_by(sender_of(delivery, self._user))
         except UnknownType as error:
-            await set_aside(self._publisher, self._service, delivery, Aside.PARKED, user=self._user, reason=error)
-            log.warning("event parked", event_id=delivery.id, reason=error.reason)
-            await delivery.ack()
-            return "parked"
+            return await self._park(delivery, error)
         except Rejected as error:
             return await self._bury(delivery, error)
         with handling(event):
             try:
-                await self._handler(event)
+                await self._table.handle(event)
+            except UnknownType as error:
+                return await self._park(delivery, error)
             except Rejected as error:
                 return await self._bury(delivery, error)
             except Conflict as error:
@@ -103,6 +100,12 @@ class Intake:
             if not await delivery.ack():
                 log.info("event handled, its lease was lost: it will come again")
             return "handled"
+
+    async def _park(self, delivery: Delivery, error: UnknownType) -> str:
+        await set_aside(self._publisher, self._service, delivery, Aside.PARKED, user=self._user, reason=error)
+        log.warning("event parked", event_id=delivery.id, reason=error.reason)
+        await delivery.ack()
+        return "parked"
 
     async def _bury(self, delivery: Delivery, error: Rejected) -> str:
         await set_aside(self._publisher, self._service, delivery, Aside.DEAD, user=self._user, reason=error)

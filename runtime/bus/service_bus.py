@@ -8,7 +8,8 @@ from yarl import URL
 
 from runtime.amqp import Connection, Missing, full_jitter
 from runtime.bus import inbox
-from runtime.bus.intake import Handler, Intake
+from runtime.bus.dispatch import DispatchTable, EventHandler
+from runtime.bus.intake import Intake
 from runtime.bus.questions import Answerer, AnswerHandler, Asker, Caller
 from runtime.telemetry import log
 from schemas import topology
@@ -18,7 +19,7 @@ from schemas.ids import EventId
 from schemas.questions import Answer, Question
 from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
-__all__ = ["AnswerHandler", "Bus", "Caller", "Handler"]
+__all__ = ["AnswerHandler", "Bus", "Caller", "DispatchTable"]
 
 #: How long a publish waits for the broker to come back. What it cannot send stays in the outbox, or is said again.
 _PUBLISH_TIMEOUT_S = 10.0
@@ -101,14 +102,15 @@ class Bus:
             timeout_s=_PUBLISH_TIMEOUT_S,
         )
 
-    async def consume(self, handler: Handler, *, prefetch: int = 16) -> None:
-        """Call `handler` with every event of the inbox, up to `prefetch` at a time; returns once subscribed.
+    async def consume(self, handlers: DispatchTable | EventHandler, *, prefetch: int = 16) -> None:
+        """Give the events of the inbox to their handlers, up to `prefetch` at a time; return once subscribed.
 
-        Parked events that this version knows come back into the inbox first. What an error of the handler means
-        is the table in `runtime.bus.intake`.
+        A handler alone, without a table, takes every event. Parked events that have a handler by now come back into
+        the inbox first. What an error of a handler means is the table in `runtime.bus.intake`.
         """
-        await inbox.take_back(self._connection, self._publisher, self.service, self._user)
-        intake = Intake(self.service, self._user, handler, self._publisher)
+        table = handlers if isinstance(handlers, DispatchTable) else DispatchTable.of_one(handlers)
+        await inbox.take_back(self._connection, self._publisher, self.service, self._user, table)
+        intake = Intake(self.service, self._user, table, self._publisher)
         self._intakes.append(intake)
         intake.consumer = await self._connection.consume(
             topology.inbox(self.service),

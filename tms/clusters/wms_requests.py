@@ -1,6 +1,6 @@
 """What WMS asks of this TMS, to the one who does it."""
 
-from runtime.telemetry import log
+from runtime.bus.dispatch import DispatchTable
 from schemas.events import Event, TaskforceRelease, TaskforceRemove, TaskforceStart, TaskforceStop
 from tms.clusters.start import Starter
 from tms.clusters.stop import Stopper
@@ -13,16 +13,23 @@ class Orders:
         self._starter = starter
         self._stopper = stopper
 
-    async def take(self, event: Event) -> None:
-        """Do what `event` asks; it is acknowledged when this returns."""
-        match event.data:
-            case TaskforceStart() as order:
-                await self._starter.start(order)
-            case TaskforceRelease() as order:
-                await self._starter.release(order)
-            case TaskforceStop() as order:
-                await self._stopper.stop(order)
-            case TaskforceRemove() as order:
-                await self._stopper.remove(order)
-            case other:
-                log.warning("not an order for a TMS", type=other.TYPE)
+    def build_table(self) -> DispatchTable:
+        """Return the handler of each event that a TMS takes; an event is acknowledged when its handler returns."""
+        table = DispatchTable()
+        table.add(TaskforceStart, self._start)
+        table.add(TaskforceRelease, self._release)
+        table.add(TaskforceStop, self._stop)
+        table.add(TaskforceRemove, self._remove)
+        return table
+
+    async def _start(self, order: TaskforceStart, _: Event) -> None:
+        await self._starter.start(order)
+
+    async def _release(self, order: TaskforceRelease, _: Event) -> None:
+        await self._starter.release(order)
+
+    async def _stop(self, order: TaskforceStop, _: Event) -> None:
+        await self._stopper.stop(order)
+
+    async def _remove(self, order: TaskforceRemove, _: Event) -> None:
+        await self._stopper.remove(order)

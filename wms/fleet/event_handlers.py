@@ -4,7 +4,7 @@ Each service may say only what is its own to say: a TMS what becomes of the task
 of queues. Whatever else they say goes to the dead letters.
 """
 
-from runtime.telemetry import log
+from runtime.bus.dispatch import DispatchTable
 from schemas.errors import Rejected
 from schemas.events import (
     Event,
@@ -22,37 +22,47 @@ from schemas.events import (
 from schemas.services import Service
 from schemas.topology import tms_service
 from wms.fleet.fleet import Fleet, Once
+from wms.fleet.life.stimuli import QueueReport, Report
 from wms.fleet.status_snapshots import SnapshotWriter
 
 
 class Handlers:
-    """What WMS does with the events of its inbox."""
+    """What WMS does with the events of its inbox. When a handler returns, its event has had its effect."""
 
     def __init__(self, fleet: Fleet, snapshots: SnapshotWriter) -> None:
         self._fleet = fleet
         self._snapshots = snapshots
 
-    async def handle(self, event: Event) -> None:
-        """Take `event` in; when this returns it has had its effect, and may be acknowledged."""
-        once = Once(f"wms:{event.id}")
-        match event.data:
-            case TaskforceStatuses() as statuses:
-                _check_sender(event, tms_service(statuses.schedd))
-                # Newest wins by itself: no inbox row, and nothing lost if we die before it is written.
-                self._snapshots.offer(statuses)
-            case QueuesActivated() | QueuesDeferred() | QueuesDrained() | ResultsArrived() as answer:
-                _check_sender(event, Service.MQS)
-                await self._fleet.queues_answered(answer, once)
-            case (
-                TaskforceSubmitted()
-                | TaskforceSubmitFailed()
-                | TaskforceRemoved()
-                | TaskforceRemoveFailed()
-                | TaskforceCompleted() as report
-            ):
-                await self._fleet.reported(report, event.sender, once)
-            case other:
-                log.warning("event is not for WMS", event_type=other.TYPE)
+    def build_table(self) -> DispatchTable:
+        """Return the handler of each event that WMS takes."""
+        table = DispatchTable()
+        table.add(TaskforceStatuses, self._offer_statuses)
+        table.add(QueuesActivated, self._record_queues_answer)
+        table.add(QueuesDeferred, self._record_queues_answer)
+        table.add(QueuesDrained, self._record_queues_answer)
+        table.add(ResultsArrived, self._record_queues_answer)
+        table.add(TaskforceSubmitted, self._record_report)
+        table.add(TaskforceSubmitFailed, self._record_report)
+        table.add(TaskforceRemoved, self._record_report)
+        table.add(TaskforceRemoveFailed, self._record_report)
+        table.add(TaskforceCompleted, self._record_report)
+        return table
+
+    async def _offer_statuses(self, statuses: TaskforceStatuses, event: Event) -> None:
+        _check_sender(event, tms_service(statuses.schedd))
+        # Newest wins by itself: no inbox row, and nothing lost if we die before it is written.
+        self._snapshots.offer(statuses)
+
+    async def _record_queues_answer(self, answer: QueueReport, event: Event) -> None:
+        _check_sender(event, Service.MQS)
+        await self._fleet.queues_answered(answer, _once(event))
+
+    async def _record_report(self, report: Report, event: Event) -> None:
+        await self._fleet.reported(report, event.sender, _once(event))
+
+
+def _once(event: Event) -> Once:
+    return Once(f"{Service.WMS}:{event.id}")
 
 
 def _check_sender(event: Event, expected: str) -> None:

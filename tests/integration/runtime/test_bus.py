@@ -8,10 +8,11 @@ import structlog
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import AccessRefused, Connection, Delivery, Unroutable
+from runtime.bus.dispatch import DispatchTable
 from runtime.bus.service_bus import Bus, Caller
 from schemas import topology
 from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unavailable
-from schemas.events import PAYLOADS, Event, QueuesActivated, WorkflowOver
+from schemas.events import PAYLOADS, Event, Payload, QueuesActivated, WorkflowEnding, WorkflowOver
 from schemas.payloads.data_events import Header
 from schemas.questions import Answer, Question
 from schemas.requests import Depth, DepthsAnswer, DepthsQuery
@@ -193,6 +194,41 @@ async def test_events_of_unknown_types_are_parked_and_taken_back_by_a_version_th
     await broker.raw("mqs.workflow.over", event_to_bytes(event(OVER, "usual")))
     await eventually(lambda: "usual" in recorder.ids)
     assert await broker.depth(parked) == 1
+
+
+async def test_an_event_without_a_handler_is_parked_and_comes_back_to_a_version_that_has_one(
+    bus_of: BusOf, broker: Broker
+) -> None:
+    mqs, wms = await bus_of("mqs"), await bus_of("wms")
+    taken: list[str] = []
+
+    async def take(_: Payload, each: Event) -> None:
+        taken.append(each.id)
+
+    asks_only = DispatchTable()
+    asks_only.add(WorkflowEnding, take)
+    await mqs.consume(asks_only)
+    await wms.publish(event(OVER, "over"))
+    parked = topology.parked_inbox("mqs")
+    (aside,) = await broker.content(parked, 1)
+    assert aside.headers[Header.DEAD_REASON] == "UnknownType"
+    await mqs.drain()
+    await mqs.close()
+    assert taken == []
+
+    # This one has no handler either, so the event stays where it is.
+    again = await bus_of("mqs")
+    await again.consume(asks_only)
+    await again.drain()
+    await again.close()
+    assert await broker.depth(parked) == 1
+
+    table = DispatchTable()
+    table.add(WorkflowOver, take)
+    later = await bus_of("mqs")
+    await later.consume(table)
+    await eventually(lambda: taken == ["over"])
+    assert await broker.depth(parked) == 0
 
 
 async def test_parked_events_reach_the_handler(bus_of: BusOf, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:

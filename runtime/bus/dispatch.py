@@ -1,0 +1,82 @@
+"""Which handlers take which events of an inbox.
+
+    table = DispatchTable()
+    table.add(TaskforceStart, starter.start)
+    table.add(TaskforceStop, stopper.stop)
+    await bus.consume(table)
+
+An event that has no handler here is parked. Several handlers may share a type, as two parts of a service that both want
+to hear of the same fact: each of them gets the event, and each needs an inbox id of its own. The event is acknowledged
+when all of them have returned; if one asks for another attempt, all of them run again.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Self, TypeVar
+
+from schemas.errors import Conflict, Rejected
+from schemas.events import Event, Payload, UnknownType
+
+P = TypeVar("P", bound=Payload)
+
+#: Takes a payload and the event that brought it. What its errors mean is the table in `runtime.bus.intake`.
+PayloadHandler = Callable[[P, Event], Awaitable[None]]
+
+#: Takes every event of an inbox, whatever it says.
+EventHandler = Callable[[Event], Awaitable[None]]
+
+
+class DispatchTable:
+    """The handlers of one inbox, by the class of the payload."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[type[Payload], list[PayloadHandler[Any]]] = {}
+        self._of_every_type: list[EventHandler] = []
+
+    @classmethod
+    def of_one(cls, handler: EventHandler) -> Self:
+        """Return a table that gives `handler` every event."""
+        table = cls()
+        table._of_every_type.append(handler)
+        return table
+
+    def add(self, payload: type[P], handler: PayloadHandler[P]) -> None:
+        """Have `handler` called with every event whose payload is of this class."""
+        self._by_type.setdefault(payload, []).append(handler)
+
+    def has_handler(self, event: Event) -> bool:
+        """Return whether anybody here takes `event`."""
+        return bool(self._of_every_type) or type(event.data) in self._by_type
+
+    async def handle(self, event: Event) -> None:
+        """Call every handler of `event`, one after the other.
+
+        Raises:
+            UnknownType: it has none.
+            Rejected: a handler has rejected it; the others have had it all the same.
+            Conflict: nothing was left to do for any of them.
+            Exception: whatever else a handler raises, at once: the event is to come again.
+        """
+        if not self.has_handler(event):
+            raise UnknownType(f"nobody here takes events of type {event.type!r}")
+        rejected: Rejected | None = None
+        conflicts: list[Conflict] = []
+        calls = self._find_calls(event)
+        for call in calls:
+            try:
+                await call()
+            except Conflict as error:
+                conflicts.append(error)
+            except Rejected as error:
+                rejected = rejected or error
+        if rejected is not None:
+            raise rejected
+        if len(conflicts) == len(calls):
+            raise conflicts[0]
+
+    def _find_calls(self, event: Event) -> list[Callable[[], Awaitable[None]]]:
+        by_type = self._by_type.get(type(event.data), [])
+        return [
+            *(partial(handler, event.data, event) for handler in by_type),
+            *(partial(handler, event) for handler in self._of_every_type),
+        ]
