@@ -169,7 +169,7 @@ class Closer:
             nonlocal outcome
             found = await repository.find(tx, group.workflow_id)
             outcome = UNCHANGED if found.group is None else decide(found.group)
-            return Decision(repository.changes(found, outcome), outcome.events)
+            return Decision(repository.changes(found, outcome), outcome.effects)
 
         await self._store.transact(step)
         return outcome

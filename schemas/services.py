@@ -50,6 +50,8 @@ class ServiceSpec:
     answers_by: AnswersBy = AnswersBy.EXCHANGE
     #: Whether it may do everything on the data vhost, where events lie; everybody else needs a token there.
     owns_data_vhost: bool = False
+    #: The facts that its inbox gets: routing keys, or patterns of them (`fact.workflow.*`).
+    hears: tuple[str, ...] = ()
     #: What it may ask of the broker's management API.
     management_tags: tuple[str, ...] = ()
     #: The MongoDB database that it alone writes; None: it keeps its state elsewhere.

@@ -1,6 +1,7 @@
 """The broker as data: vhosts, exchanges, queues, bindings, routing keys, and the rights that tokens name.
 
 ewms-control   topic exchange `ewms.control` -> `wms.inbox`, `mqs.inbox`, `tms.<schedd>.inbox`
+               topic exchange `ewms.facts` -> the inboxes of the services that want to hear of a fact
                each inbox with `<inbox>.dead` (undeliverable) and `<inbox>.parked` (types not known yet),
                fed by the direct exchange `<service>.aside`; requests: `ewms.requests` -> `<service>.requests`
 ewms           per queue:     direct exchange `x.<mqid>` -> quorum queue `<mqid>`
@@ -18,6 +19,9 @@ from schemas.services import AnswersBy, Service, spec_of
 CONTROL_VHOST = "ewms-control"
 DATA_VHOST = "ewms"
 CONTROL_EXCHANGE = "ewms.control"
+
+#: Where services state what has happened, by keys `fact.<noun>.<verb>`; whoever wants to know binds its inbox here.
+FACTS_EXCHANGE = "ewms.facts"
 
 #: Where the broker's own dead letters of all queues go; bound per queue by the header that the broker itself sets,
 #: which no publisher can forge: `all-with-x` looks at `x-` headers, and the broker overwrites this one.
@@ -140,7 +144,7 @@ def control_rights(service: str) -> Rights:
     """
     spec = spec_of(service)
     own = rf"{re.escape(service)}\..*"
-    shared = r"ewms\.(control|requests)"
+    shared = r"ewms\.(control|facts|requests)"
     answers = r"|amq\.default" if spec.answers_by is AnswersBy.DIRECT_REPLY else ""
     return Rights(
         configure=rf"^({own}|{shared})$" if spec.declares_shared else rf"^{own}$",

@@ -18,7 +18,14 @@ from datetime import datetime
 from mqs.groups.admission import Admitted, Deferred, Verdict
 from mqs.groups.broker_steps import Rules
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
-from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
+from schemas.events import (
+    Fact,
+    Payload,
+    QueuesActivated,
+    QueuesActivatedFact,
+    QueuesDeferred,
+    WorkflowRequested,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,15 @@ class Outcome:
     group: MQGroupDocument | None = None
     #: The profiles that are new or changed.
     profiles: tuple[MQProfileDocument, ...] = ()
+    #: Orders to WMS.
     events: tuple[Payload, ...] = ()
+    #: What has happened, for whoever listens.
+    facts: tuple[Fact, ...] = ()
+
+    @property
+    def effects(self) -> tuple[Payload, ...]:
+        """Return all that goes out with the group's new state."""
+        return (*self.events, *self.facts)
 
 
 UNCHANGED = Outcome()
@@ -81,6 +96,7 @@ def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, 
         ),
         tuple(profile.model_copy(update={"is_activated": True}) for profile in profiles),
         (QueuesActivated(workflow_id=group.workflow_id),) if group.owner else (),
+        (QueuesActivatedFact(workflow_id=group.workflow_id, activated_at=now),),
     )
 
 

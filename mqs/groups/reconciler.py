@@ -205,7 +205,7 @@ class Carrier:
             after = outcome.group or found.group
             n_more = repository.n_more_held([(found.group, outcome)])
             book = await repository.ledger(tx) if n_more else None
-            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.events)
+            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.effects)
 
         await self._store.transact(step)
         return after

@@ -137,7 +137,7 @@ class Groups:
         async def retire(tx: Transaction) -> Decision:
             found = await repository.find(tx, event.workflow_id)
             outcome = retirement.over(found.group, event.workflow_id, found.profiles, now=datetime.now(UTC))
-            return Decision(repository.changes(found, outcome), outcome.events)
+            return Decision(repository.changes(found, outcome), outcome.effects)
 
         await self._store.transact(retire, inbox_id=f"{Service.MQS}:{event_id}")
         failpoint("mqs.over")
@@ -149,7 +149,7 @@ class Groups:
         async def note(tx: Transaction) -> Decision:
             found = await repository.find(tx, event.workflow_id)
             outcome = endings.wished(found.group, event, now=datetime.now(UTC))
-            return Decision(repository.changes(found, outcome), outcome.events)
+            return Decision(repository.changes(found, outcome), outcome.effects)
 
         await self._store.transact(note, inbox_id=f"{Service.MQS}:{event_id}")
         failpoint("mqs.closed")
@@ -255,7 +255,7 @@ class Groups:
             short[:] = shortages([verdict])
             outcome = decide(found, verdict, now)
             n_more = repository.n_more_held([(found.group, outcome)])
-            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.events)
+            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.effects)
 
         async with self._ledger_turn:
             made = await self._store.transact(step, inbox_id=inbox_id)

@@ -41,6 +41,7 @@ async def declare(channel: Channel, service: str) -> None:
     spec = spec_of(service)
     if spec.declares_shared:
         await channel.exchange_declare(topology.CONTROL_EXCHANGE, exchange_type="topic", durable=True)
+        await channel.exchange_declare(topology.FACTS_EXCHANGE, exchange_type="topic", durable=True)
         await channel.exchange_declare(topology.REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
     aside = topology.aside_exchange(service)
     await channel.exchange_declare(aside, exchange_type="direct", durable=True)
@@ -62,6 +63,8 @@ async def declare(channel: Channel, service: str) -> None:
     # Before the binding: what nobody can reach yet cannot be lost.
     await seal(channel, service)
     await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
+    for fact in spec.hears:
+        await channel.queue_bind(inbox, topology.FACTS_EXCHANGE, routing_key=fact)
     await channel.queue_bind(inbox, aside, routing_key=BACK)
 
 

@@ -16,7 +16,8 @@ from runtime.bus.inbox import sender_of, set_aside
 from runtime.failpoints import failpoint
 from runtime.telemetry import counter, handling, log
 from schemas.errors import Conflict, Rejected, Unavailable
-from schemas.events import Event, UnknownType
+from schemas.events import Event, Fact, UnknownType
+from schemas.services import is_of_service
 from schemas.topology import Aside
 from schemas.wire import event_from_bytes
 
@@ -87,6 +88,7 @@ class Intake:
             return await self._bury(delivery, error)
         with handling(event):
             try:
+                _check_owner(event)
                 await self._table.handle(event)
             except UnknownType as error:
                 return await self._park(delivery, error)
@@ -137,6 +139,12 @@ class Intake:
                 await self._draining.wait()
         except TimeoutError:
             return
+
+
+def _check_owner(event: Event) -> None:
+    # The broker lets only its owner state a fact on the exchange of facts, but there are other ways into an inbox.
+    if isinstance(event.data, Fact) and not is_of_service(event.sender, event.data.BY):
+        raise Rejected(f"{event.sender or 'a nameless sender'} may not state what is for {event.data.BY} to state")
 
 
 def _decoded(body: bytes) -> Event:

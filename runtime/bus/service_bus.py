@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from yarl import URL
 
-from runtime.amqp import Connection, Missing, full_jitter
+from runtime.amqp import Connection, Missing, Unroutable, full_jitter
 from runtime.bus import inbox
 from runtime.bus.dispatch import DispatchTable, EventHandler
 from runtime.bus.intake import Intake
@@ -34,6 +35,8 @@ class Bus:
         self._connection = connection
         self._user = user
         self._publisher = connection.publisher(window=200)
+        # On a channel of its own: a broker that refuses a fact closes the channel under all that is on its way there.
+        self._fact_publisher = connection.publisher(window=200)
         self._asker = Asker(connection, service=service, user=user)
         self._intakes: list[Intake] = []
         self._answerers: list[Answerer] = []
@@ -101,6 +104,27 @@ class Bus:
             headers={"traceparent": traceparent} if traceparent else None,
             timeout_s=_PUBLISH_TIMEOUT_S,
         )
+
+    async def state(self, event_id: EventId, routing_key: str, body: bytes) -> None:
+        """State a fact that is serialised already: return when every service that has bound it has it.
+
+        A fact that nobody has bound is gone, which is no error.
+
+        Raises:
+            AccessRefused: it is another service's to state, or the broker's definitions are older than the fact.
+            Missing: the broker's definitions are older than facts, and no service has declared their exchange.
+            Unavailable: the broker is away.
+        """
+        with suppress(Unroutable):
+            await self._fact_publisher.publish(
+                topology.FACTS_EXCHANGE,
+                routing_key,
+                body,
+                message_id=event_id,
+                content_type=EVENT_CONTENT_TYPE,
+                user_id=self._user,
+                timeout_s=_PUBLISH_TIMEOUT_S,
+            )
 
     async def consume(self, handlers: DispatchTable | EventHandler, *, prefetch: int = 16) -> None:
         """Give the events of the inbox to their handlers, up to `prefetch` at a time; return once subscribed.

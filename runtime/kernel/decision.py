@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from schemas.events import Payload
+from schemas.ids import Mqid
 
 Document = dict[str, Any]
 
@@ -63,11 +64,26 @@ Change = Insert | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
+class DataEvent:
+    """An event to publish onto the queue `mqid` of a workflow. Sent again after a crash it keeps its id."""
+
+    mqid: Mqid
+    body: bytes
+    content_type: str = "application/octet-stream"
+    #: AMQP headers, as `schemas.payloads.data_events` names them.
+    headers: Mapping[str, str | int] = field(default_factory=dict)
+
+
+#: What goes out with a commit: an order to a service, a fact for whoever listens, or an event for a task.
+Effect = Payload | DataEvent
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Everything that follows from one stimulus; all of it happens, or nothing does."""
 
     changes: tuple[Change, ...] = ()
-    events: tuple[Payload, ...] = ()
+    events: tuple[Effect, ...] = ()
     #: What the caller is told; kept with the request's id, so that a repetition gets the same. BSON values.
     answer: Any = None
 

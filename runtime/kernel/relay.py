@@ -1,4 +1,5 @@
-"""Send what was recorded: outbox rows go to the broker, and are deleted once it has confirmed them.
+"""Carry out what was recorded: outbox rows go to the broker, each by the carrier of its kind, and are deleted once it
+has confirmed them.
 
 A row just committed is sent at once, from memory. A row that a crash, or an outage of the broker, left behind is
 found by a sweep; a claim keeps replicas from doing the same work, and if two send one all the same, the receiver's
@@ -7,13 +8,15 @@ inbox drops the second. A row that finds no queue waits its own back-off and hol
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from runtime.amqp import full_jitter
 from runtime.bus.service_bus import Bus
 from runtime.failpoints import failpoint
+from runtime.kernel.carriers import Carrier, bus_carriers
 from runtime.kernel.decision import Document
-from runtime.kernel.store import OUTBOX, Committed, OutboxRow, Store
+from runtime.kernel.store import OUTBOX, Committed, EffectKind, OutboxRow, Store, row_of
 from runtime.telemetry import counter, gauge, log
 from schemas.errors import Broken, EWMSError
 from schemas.ids import EventId
@@ -39,8 +42,19 @@ _MAX_SENDING = 1000
 class Relay:
     """Sends the outbox of `store` over `bus` until it is stopped."""
 
-    def __init__(self, store: Store, bus: Bus, *, sweep_s: float = _SWEEP_S) -> None:
-        """Rows that another process left behind are looked for every `sweep_s`."""
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        *,
+        carriers: Mapping[EffectKind, Carrier] | None = None,
+        sweep_s: float = _SWEEP_S,
+    ) -> None:
+        """Rows that another process left behind are looked for every `sweep_s`.
+
+        `carriers` are those of effects that do not go over `bus`.
+        """
+        self._carriers = {**bus_carriers(bus), **(carriers or {})}
         self._store = store
         self._sweep_s = sweep_s
         self._bus = bus
@@ -99,7 +113,7 @@ class Relay:
 
     async def _send(self, row: OutboxRow, found_by: str) -> None:
         try:
-            await self._bus.send(row.id, row.routing_key, row.body)
+            await self._carry(row)
         except EWMSError as error:
             await self._put_off(row, error)
             return
@@ -110,6 +124,12 @@ class Relay:
         _sent.labels(found_by).inc()
         self._confirmed.append(row.id)
         self._confirmed_some.set()
+
+    async def _carry(self, row: OutboxRow) -> None:
+        carrier = self._carriers.get(row.kind)
+        if carrier is None:
+            raise Broken(f"this process has no carrier for effects of the kind {row.kind.value!r}")
+        await carrier(row)
 
     async def _put_off(self, row: OutboxRow, error: EWMSError) -> None:
         _failed.inc()
@@ -196,7 +216,4 @@ class Relay:
         claim = {"$set": {"next_at": now + _CLAIM, "claimed_by": self._me}}
         await self._store.bulk_update(OUTBOX, [({"_id": event_id, **due}, claim) for event_id in ids])
         mine = await self._store.find(OUTBOX, {"_id": {"$in": ids}, "claimed_by": self._me})
-        return [
-            OutboxRow(EventId(row["_id"]), row["key"], bytes(row["body"]), int(row.get("n_failures", 0)))
-            for row in mine
-        ]
+        return [row_of(row) for row in mine]

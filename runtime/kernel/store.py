@@ -1,7 +1,8 @@
 """The one unit of work: what a stimulus changes, and what is to be said about it, is made true together.
 
     inbox     {_id: "<consumer>:<event id>", at, digest, answer}        a second delivery stops here
-    outbox    {_id: <event id>, key, body, at, next_at, n_failures}     committed with the state, sent by the relay
+    outbox    {_id: <event id>, kind, key, body, at, next_at, n_failures, content_type, headers}
+                                                                        committed with the state, sent by the relay
 
 `Store.transact` is the kernel's third step: inbox row, changed documents and outgoing events in one majority,
 journaled transaction. Whatever the driver raises leaves here as one of the error families.
@@ -10,9 +11,10 @@ journaled transaction. Whatever the driver raises leaves here as one of the erro
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from enum import StrEnum
+from typing import Any, Self
 
 from pymongo import DeleteOne, ReadPreference, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
@@ -24,9 +26,11 @@ from runtime.failpoints import failpoint
 from runtime.kernel.database import Client, Database, Session, Transaction, client_of
 from runtime.kernel.decision import (
     Change,
+    DataEvent,
     Decision,
     Delete,
     Document,
+    Effect,
     Insert,
     Repeated,
     Update,
@@ -36,14 +40,16 @@ from runtime.kernel.decision import (
 )
 from runtime.kernel.mongo import Index, is_duplicate, is_transient, may_commit_again, translated
 from schemas.errors import Broken, Conflict, Unavailable
-from schemas.events import Payload, envelope
+from schemas.events import Fact, envelope
 from schemas.ids import EventId
-from schemas.wire import event_to_bytes
+from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 __all__ = [
     "Committed",
+    "DataEvent",
     "Decision",
     "Delete",
+    "EffectKind",
     "Index",
     "Insert",
     "OutboxRow",
@@ -68,14 +74,43 @@ OUTBOX_GRACE = timedelta(seconds=5)
 _RETRY_FOR_S = 8.0
 
 
+class EffectKind(StrEnum):
+    """What kind of effect an outbox row is, and so who carries it out."""
+
+    TELL = "tell"
+    STATE = "state"
+    PUBLISH = "publish"
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """An event that is committed and not yet known to be on the broker."""
+    """An effect that is committed and not yet known to be on the broker."""
 
     id: EventId
+    kind: EffectKind
+    #: For an event to publish, the queue's mqid.
     routing_key: str
     body: bytes
     n_failures: int = 0
+    content_type: str = EVENT_CONTENT_TYPE
+    headers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def row_of(document: Document) -> OutboxRow:
+    """Return the outbox row that is stored as `document`. One of an older version has no kind: it tells a service."""
+    return OutboxRow(
+        EventId(document["_id"]),
+        EffectKind(document.get("kind", EffectKind.TELL)),
+        document["key"],
+        bytes(document["body"]),
+        int(document.get("n_failures", 0)),
+        document.get("content_type", EVENT_CONTENT_TYPE),
+        document.get("headers", {}),
+    )
+
+
+def _is_data(row: OutboxRow) -> bool:
+    return row.kind is EffectKind.PUBLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,20 +256,22 @@ class Store(Database):
                 raise _TryAgain(f"a document in {name} has moved on")
             raise Broken(f"a document to update is not in {name}")
 
-    async def _record(self, session: Session, events: tuple[Payload, ...]) -> tuple[OutboxRow, ...]:
+    async def _record(self, session: Session, events: tuple[Effect, ...]) -> tuple[OutboxRow, ...]:
         if not events:
             return ()
         now = datetime.now(UTC)
-        rows = tuple(self._outbox_row(payload, now) for payload in events)
+        rows = tuple(self._outbox_row(effect, now) for effect in events)
         await self._database[OUTBOX].insert_many(
             [
                 {
                     "_id": row.id,
+                    "kind": row.kind.value,
                     "key": row.routing_key,
                     "body": row.body,
                     "at": now,
                     "next_at": now + self._outbox_grace,
                     "n_failures": 0,
+                    **({"content_type": row.content_type, "headers": row.headers} if _is_data(row) else {}),
                 }
                 for row in rows
             ],
@@ -242,15 +279,26 @@ class Store(Database):
         )
         return rows
 
-    def _outbox_row(self, payload: Payload, now: datetime) -> OutboxRow:
+    def _outbox_row(self, effect: Effect, now: datetime) -> OutboxRow:
+        event_id = EventId(str(uuid.uuid4()))
+        if isinstance(effect, DataEvent):
+            return OutboxRow(
+                event_id,
+                EffectKind.PUBLISH,
+                effect.mqid,
+                effect.body,
+                content_type=effect.content_type,
+                headers=dict(effect.headers),
+            )
         event = envelope(
-            payload,
-            event_id=EventId(str(uuid.uuid4())),
+            effect,
+            event_id=event_id,
             source=self._source,
             time=now,
             traceparent=tracing.traceparent(),
         )
-        return OutboxRow(event.id, event.routing_key, event_to_bytes(event))
+        kind = EffectKind.STATE if isinstance(effect, Fact) else EffectKind.TELL
+        return OutboxRow(event.id, kind, event.routing_key, event_to_bytes(event))
 
     async def _commit(self, session: Session) -> None:
         for n_left in (3, 2, 1, 0):

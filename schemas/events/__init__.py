@@ -3,8 +3,18 @@
 Cores build payloads; the kernel puts them in envelopes, which need an id and a clock.
 """
 
-from schemas.events.cloudevents import PAYLOADS, Event, Order, Payload, UnknownType, envelope, schema_of
-from schemas.events.mqs import QueuesActivated, QueuesDeferred, QueuesDrained, ResultsArrived
+from schemas.events.cloudevents import (
+    PAYLOADS,
+    Event,
+    Fact,
+    Order,
+    Payload,
+    UnknownType,
+    envelope,
+    list_fact_keys,
+    schema_of,
+)
+from schemas.events.mqs import QueuesActivated, QueuesActivatedFact, QueuesDeferred, QueuesDrained, ResultsArrived
 from schemas.events.tms import (
     Snapshot,
     TaskforceCompleted,
@@ -16,6 +26,7 @@ from schemas.events.tms import (
 )
 from schemas.events.wms import (
     OrderToTms,
+    TaskforceCompletedFact,
     TaskforceRelease,
     TaskforceRemove,
     TaskforceStart,
@@ -23,22 +34,26 @@ from schemas.events.wms import (
     TaskOrder,
     WorkflowEnding,
     WorkflowOver,
+    WorkflowOverFact,
     WorkflowRequested,
 )
 
 __all__ = [
     "PAYLOADS",
     "Event",
+    "Fact",
     "Order",
     "OrderToTms",
     "Payload",
     "QueuesActivated",
+    "QueuesActivatedFact",
     "QueuesDeferred",
     "QueuesDrained",
     "ResultsArrived",
     "Snapshot",
     "TaskOrder",
     "TaskforceCompleted",
+    "TaskforceCompletedFact",
     "TaskforceRelease",
     "TaskforceRemove",
     "TaskforceRemoveFailed",
@@ -51,7 +66,9 @@ __all__ = [
     "UnknownType",
     "WorkflowEnding",
     "WorkflowOver",
+    "WorkflowOverFact",
     "WorkflowRequested",
     "envelope",
+    "list_fact_keys",
     "schema_of",
 ]

@@ -66,6 +66,20 @@ class Order(Payload):
         return f"{self.TO}.{self.TYPE}"
 
 
+class Fact(Payload):
+    """What has happened, for any service that wants to know. Its `TYPE` is `fact.<noun>.<verb>`, and the routing key.
+
+    Only the service `BY` can state it: the broker gives nobody else the right to. A fact that nobody has bound is gone.
+    """
+
+    BY: ClassVar[str]
+
+    @property
+    def routing_key(self) -> str:
+        """Return the key by which services bind it."""
+        return self.TYPE
+
+
 class AboutWorkflow(Payload):
     """A payload about one workflow."""
 
@@ -134,6 +148,12 @@ class Event(BaseModel):
         copy = self.model_copy()
         copy._sender = sender
         return copy
+
+
+def list_fact_keys(service: str) -> list[str]:
+    """Return the routing keys of the facts that `service` states, as far as their classes are defined here."""
+    facts = (payload for payload in PAYLOADS.values() if issubclass(payload, Fact))
+    return sorted(fact.TYPE for fact in facts if service == fact.BY)
 
 
 def schema_of(payload: type[Payload]) -> str:

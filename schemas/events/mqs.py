@@ -1,8 +1,10 @@
-"""What MQS says to WMS: how the queues of a workflow stand."""
+"""What MQS says to WMS: how the queues of a workflow stand; and its facts."""
 
 from typing import ClassVar
 
-from schemas.events.cloudevents import AboutWorkflow, Order
+from pydantic import AwareDatetime
+
+from schemas.events.cloudevents import AboutWorkflow, Fact, Order
 from schemas.services import Service
 
 
@@ -39,3 +41,12 @@ class QueuesDeferred(AboutWorkflow, Order):
     TO: ClassVar = Service.WMS
 
     reason: str
+
+
+class QueuesActivatedFact(AboutWorkflow, Fact):
+    """The workflow's queues exist. Of a workflow of another site's WMS too."""
+
+    TYPE: ClassVar = "fact.queues.activated"
+    BY: ClassVar = Service.MQS
+
+    activated_at: AwareDatetime

@@ -1,13 +1,15 @@
-"""What WMS says: to MQS what queues a workflow needs, to a TMS what is to become of a taskforce."""
+"""What WMS says: to MQS what queues a workflow needs, to a TMS what is to become of a taskforce; and its facts."""
 
 from typing import ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from schemas.documents import QueuePlan
-from schemas.events.cloudevents import AboutTaskforce, AboutWorkflow, Order
+from schemas.endings import Completion
+from schemas.events.cloudevents import AboutTaskforce, AboutWorkflow, Fact, Order
 from schemas.ids import Mqid, TaskId, WorkflowId
 from schemas.objects import PilotConfig, WorkerConfig
+from schemas.phases import Deactivated
 from schemas.services import Service
 from schemas.topology import encode_schedd
 
@@ -117,3 +119,28 @@ class TaskforceStop(OrderToTms):
     TYPE: ClassVar = "taskforce.stop"
 
     cluster_id: int | None
+
+
+class WorkflowOverFact(AboutWorkflow, Fact):
+    """No taskforce of the workflow will run any more."""
+
+    TYPE: ClassVar = "fact.workflow.over"
+    BY: ClassVar = Service.WMS
+
+    #: How it ended: FINISHED or ABORTED; None: nobody has said.
+    deactivated: Deactivated | None
+    #: How it ended by itself; None: somebody ended it.
+    completion: Completion | None = None
+    over_at: AwareDatetime
+
+
+class TaskforceCompletedFact(AboutTaskforce, Fact):
+    """The taskforce's cluster has left HTCondor's queue, and WMS has recorded it."""
+
+    TYPE: ClassVar = "fact.taskforce.completed"
+    BY: ClassVar = Service.WMS
+
+    workflow_id: WorkflowId
+    schedd: str
+    cluster_id: int
+    completed_at: AwareDatetime

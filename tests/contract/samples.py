@@ -9,15 +9,19 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from schemas.documents import QueuePlan
+from schemas.endings import Completion
 from schemas.events import (
     Event,
+    Fact,
     Payload,
     QueuesActivated,
+    QueuesActivatedFact,
     QueuesDeferred,
     QueuesDrained,
     ResultsArrived,
     Snapshot,
     TaskforceCompleted,
+    TaskforceCompletedFact,
     TaskforceRelease,
     TaskforceRemove,
     TaskforceRemoved,
@@ -30,11 +34,13 @@ from schemas.events import (
     TaskOrder,
     WorkflowEnding,
     WorkflowOver,
+    WorkflowOverFact,
     WorkflowRequested,
     envelope,
 )
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
+from schemas.phases import Deactivated
 from schemas.questions import Answer, Question, Refusal
 from schemas.requests import (
     ActivateQuery,
@@ -148,13 +154,25 @@ PAYLOADS: tuple[Payload, ...] = (
             )
         ],
     ),
+    WorkflowOverFact(workflow_id=WORKFLOW, deactivated=Deactivated.FINISHED, completion=Completion.DONE, over_at=AT),
+    TaskforceCompletedFact(
+        taskforce_uuid=TASKFORCE, workflow_id=WORKFLOW, schedd=SCHEDD, cluster_id=41, completed_at=AT
+    ),
+    QueuesActivatedFact(workflow_id=WORKFLOW, activated_at=AT),
 )
+
+
+def _source(payload: Payload) -> str:
+    if isinstance(payload, Fact):
+        return payload.BY
+    return "tms" if getattr(payload, "TO", "") == "wms" and "queues" not in payload.TYPE else "wms"
+
 
 EVENTS: dict[str, Event] = {
     payload.TYPE: envelope(
         payload,
         event_id=EventId("5d6a0d5e-3c77-4a5e-9d9f-0a6f8c1b2d3e"),
-        source=f"ewms/{'tms' if payload.TO == 'wms' and 'queues' not in payload.TYPE else 'wms'}",
+        source=f"ewms/{_source(payload)}",
         time=AT,
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )

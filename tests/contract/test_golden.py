@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import Rejected
-from schemas.events import PAYLOADS, UnknownType
+from schemas.events import PAYLOADS, Event, Fact, Order, UnknownType, list_fact_keys
+from schemas.services import SERVICES
 from schemas.topology import inbox_pattern, tms_service
 from schemas.wire import answer_from_bytes, event_from_bytes, request_from_bytes
 from tests.contract import samples
@@ -92,12 +93,22 @@ def test_bytes_that_hold_no_event_are_rejected_without_a_traceback(body: bytes) 
         event_from_bytes(body)
 
 
-@pytest.mark.parametrize("event", samples.EVENTS.values(), ids=samples.EVENTS)
-def test_every_event_is_routed_to_the_one_inbox_it_names(event: object) -> None:
+ORDERS = {name: event for name, event in samples.EVENTS.items() if isinstance(event.data, Order)}
+
+
+@pytest.mark.parametrize("event", ORDERS.values(), ids=ORDERS)
+def test_every_order_is_routed_to_the_one_inbox_it_names(event: object) -> None:
     services = ["wms", "mqs", tms_service(samples.SCHEDD), tms_service("another.example.org")]
     key = event.routing_key  # type: ignore[attr-defined]  # parametrize loses the type
     taken_by = [s for s in services if (key + ".").startswith(inbox_pattern(s).removesuffix("#"))]
     assert len(taken_by) == 1
+
+
+@pytest.mark.parametrize("event", [event for event in samples.EVENTS.values() if isinstance(event.data, Fact)])
+def test_a_fact_has_a_key_of_its_own_and_is_its_owners_alone_to_state(event: Event) -> None:
+    assert event.routing_key == event.type.removeprefix("ewms.")
+    assert event.routing_key.startswith("fact.")
+    assert [name for name in SERVICES if event.routing_key in list_fact_keys(name)] == [event.data.BY]  # type: ignore[attr-defined]  # a fact
 
 
 def test_no_event_carries_a_token() -> None:

@@ -204,7 +204,7 @@ class Fleet:
             outcome = decide(before, stimulus, now)
             added: TaskforceDocument = outcome.answer
             answer = repository.public(Collection.TASKFORCES, added.model_dump(mode="json"))
-            return self._decision(before, Outcome(outcome.after, outcome.events, answer))
+            return self._decision(before, replace(outcome, answer=answer))
 
         async with self._turns.of(_workflow_of(task_id)):
             taskforce: Document = (await self._transact(step, once)).answer
@@ -353,7 +353,7 @@ class Fleet:
     def _decision(self, before: Aggregate, outcome: Outcome) -> Decision:
         return Decision(
             changes=repository.changes(before, outcome.after),
-            events=self._audible(outcome.events),
+            events=(*self._audible(outcome.events), *outcome.facts),
             answer=outcome.answer,
         )
 

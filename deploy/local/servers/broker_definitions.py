@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas import topology
+from schemas.events import list_fact_keys
 from schemas.services import list_service_users, spec_of
 
 #: Who may administer the broker: the launcher, never a process of EWMS.
@@ -59,7 +60,7 @@ def definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_vhost: 
 def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
     """Return a control and a data vhost with the rights of the users `names`, in the broker's import format.
 
-    The two shared exchanges are part of it, since a TMS may come up first and has no right to declare them.
+    The shared exchanges are part of it, since a TMS may come up first and has no right to declare them.
     """
     services = [name for name in names if name != ADMIN]
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
@@ -80,6 +81,17 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
                 "read": f"^{re.escape(topology.inbox_pattern(name))}$",
             }
             for name in services
+        ]
+        + [
+            {
+                "user": name,
+                "vhost": control_vhost,
+                "exchange": topology.FACTS_EXCHANGE,
+                # Only its owner may state a fact; any service may bind it.
+                "write": f"^({'|'.join(map(re.escape, list_fact_keys(spec_of(name).name)))})$",
+                "read": r"^fact\.",
+            }
+            for name in services
         ],
         "exchanges": [
             {
@@ -91,7 +103,11 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
                 "internal": False,
                 "arguments": {},
             }
-            for name, kind in ((topology.CONTROL_EXCHANGE, "topic"), (topology.REQUESTS_EXCHANGE, "direct"))
+            for name, kind in (
+                (topology.CONTROL_EXCHANGE, "topic"),
+                (topology.FACTS_EXCHANGE, "topic"),
+                (topology.REQUESTS_EXCHANGE, "direct"),
+            )
         ],
     }
 

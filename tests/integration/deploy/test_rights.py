@@ -42,10 +42,10 @@ def deletes(exchange: str) -> Act:
     return lambda channel: channel.exchange_delete(exchange)
 
 
-def binds(queue: str, key: str) -> Act:
+def binds(queue: str, key: str, exchange: str = topology.CONTROL_EXCHANGE) -> Act:
     async def act(channel: AbstractChannel) -> None:
         found = await channel.get_queue(queue, ensure=False)
-        await found.bind(topology.CONTROL_EXCHANGE, key)
+        await found.bind(exchange, key)
 
     return act
 
@@ -100,6 +100,10 @@ ALLOWED: list[tuple[str, str, Act]] = [
     (TMS, "requests to MQS", publishes("ewms.requests", "mqs.requests")),
     (TMS, "answers to requests", consumes("amq.rabbitmq.reply-to")),
     (TMS, "answers to WMS", publishes("ewms.requests", ANSWERS)),
+    ("wms", "a fact of its own", publishes("ewms.facts", "fact.workflow.over")),
+    ("mqs", "a fact of its own", publishes("ewms.facts", "fact.queues.activated")),
+    (TMS, "a fact in", binds(f"{TMS}.inbox", "fact.workflow.over", "ewms.facts")),
+    ("mqs", "all facts in", binds("mqs.inbox", "fact.#", "ewms.facts")),
 ]
 
 REFUSED: list[tuple[str, str, Act]] = [
@@ -122,6 +126,11 @@ REFUSED: list[tuple[str, str, Act]] = [
     (TMS, "more into WMS's answers, by a binding", binds(ANSWERS, "wms.#")),
     (TMS, "answers past the exchange for them", publishes("", ANSWERS)),
     (TMS, "the end of the shared exchange", deletes("ewms.control")),
+    (TMS, "the end of the exchange of facts", deletes("ewms.facts")),
+    ("wms", "a fact of MQS's", publishes("ewms.facts", "fact.queues.activated")),
+    ("mqs", "a fact of WMS's", publishes("ewms.facts", "fact.workflow.over")),
+    (TMS, "a fact of WMS's", publishes("ewms.facts", "fact.taskforce.completed")),
+    (TMS, "a fact into another's inbox", binds("wms.inbox", "fact.workflow.over", "ewms.facts")),
 ]
 
 

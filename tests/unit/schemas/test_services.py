@@ -69,10 +69,13 @@ def test_a_new_service_may_send_to_whom_its_spec_names_and_owns_its_own_names() 
         assert all(re.search(mine[what], queue) for what in ("configure", "write", "read"))
     assert not re.search(mine["configure"], topology.CONTROL_EXCHANGE)
     assert not re.search(mine["write"], topology.DEFAULT_EXCHANGE)
-    (topic,) = [rights for rights in pair["topic_permissions"] if rights["user"] == "trees"]
-    assert re.search(topic["write"], "wms.tree.grown")
-    assert re.search(topic["write"], "mqs.workflow.requested")
-    assert not re.search(topic["write"], "tms.a.taskforce.start")
+    topics = {rights["exchange"]: rights for rights in pair["topic_permissions"] if rights["user"] == "trees"}
+    orders, facts = topics[topology.CONTROL_EXCHANGE], topics[topology.FACTS_EXCHANGE]
+    assert re.search(orders["write"], "wms.tree.grown")
+    assert re.search(orders["write"], "mqs.workflow.requested")
+    assert not re.search(orders["write"], "tms.a.taskforce.start")
+    assert re.search(facts["read"], "fact.workflow.over")
+    assert not re.search(facts["write"], "fact.workflow.over")
 
 
 def test_who_answers_directly_may_write_on_the_default_exchange_and_who_declares_may_configure(

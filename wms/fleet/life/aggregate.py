@@ -14,7 +14,7 @@ from typing import Any
 
 from schemas.documents import TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.errors import Broken
-from schemas.events import Payload, WorkflowOver
+from schemas.events import Fact, Payload, WorkflowOver, WorkflowOverFact
 from schemas.ids import TaskforceUuid, TaskId
 from schemas.objects import PhaseChange
 from schemas.phases import Phase, may_move
@@ -55,8 +55,11 @@ class Outcome:
     """The aggregate after a decision, what is to be sent, and what the caller is told."""
 
     after: Aggregate
+    #: Orders to other services.
     events: tuple[Payload, ...] = ()
     answer: Any = None
+    #: What has happened, for whoever listens.
+    facts: tuple[Fact, ...] = ()
 
 
 def is_over(taskforce: TaskforceDocument) -> bool:
@@ -84,6 +87,7 @@ class Draft:
         self.workflow = aggregate.workflow
         self.taskforces = dict(aggregate.taskforces)
         self.events: list[Payload] = []
+        self.facts: list[Fact] = []
 
     def __iter__(self) -> Iterator[TaskforceDocument]:
         # A copy of the list: decisions change taskforces while they go through them.
@@ -92,6 +96,10 @@ class Draft:
     def send(self, payload: Payload) -> None:
         """Have `payload` sent with the commit."""
         self.events.append(payload)
+
+    def state(self, fact: Fact) -> None:
+        """Have `fact` stated with the commit."""
+        self.facts.append(fact)
 
     def change_workflow(self, **fields: Any) -> None:
         """Set fields of the workflow."""
@@ -155,11 +163,19 @@ class Draft:
         ):
             self.change_workflow(over_at=self.now)
             self.send(WorkflowOver(workflow_id=self.workflow.workflow_id))
+            self.state(
+                WorkflowOverFact(
+                    workflow_id=self.workflow.workflow_id,
+                    deactivated=self.workflow.deactivated,
+                    completion=self.workflow.completion,
+                    over_at=self.now,
+                )
+            )
         wake_at = self._wake_at()
         if wake_at != self.workflow.wake_at:
             self.change_workflow(wake_at=wake_at)
         after = replace(self.before, workflow=self.workflow, taskforces=self.taskforces)
-        return Outcome(after, tuple(self.events), answer)
+        return Outcome(after, tuple(self.events), answer, tuple(self.facts))
 
     def _wake_at(self) -> datetime | None:
         dues = [due for taskforce in self if (due := self._due(taskforce)) is not None]

@@ -16,6 +16,7 @@ from schemas.events import (
     Payload,
     Snapshot,
     TaskforceCompleted,
+    TaskforceCompletedFact,
     TaskforceRelease,
     TaskforceRemove,
     TaskforceRemoved,
@@ -212,4 +213,13 @@ def _completed(
         source_event_time=float(int(report.completed_at.timestamp())),
     )
     draft.change(moved, asked_at=None, n_asked=0, retry_at=None, stuck="")
+    draft.state(
+        TaskforceCompletedFact(
+            taskforce_uuid=taskforce.taskforce_uuid,
+            workflow_id=taskforce.workflow_id,
+            schedd=taskforce.schedd,
+            cluster_id=report.cluster_id,
+            completed_at=report.completed_at,
+        )
+    )
     return draft.settle()

@@ -28,8 +28,9 @@ def _may(user: str, vhost: str, what: str, resource: str) -> bool:
     )
 
 
-def _topic(user: str, what: str, routing_key: str) -> bool:
-    (rights,) = [one for one in _pair()["topic_permissions"] if one["user"] == user]
+def _topic(user: str, what: str, routing_key: str, exchange: str = topology.CONTROL_EXCHANGE) -> bool:
+    permissions = _pair()["topic_permissions"]
+    (rights,) = [one for one in permissions if (one["user"], one["exchange"]) == (user, exchange)]
     return re.search(rights[what], routing_key) is not None
 
 
@@ -76,10 +77,29 @@ def test_a_binding_right_is_of_the_whole_pattern() -> None:
         assert not _topic(TMS_A, "read", wider)
 
 
-def test_both_shared_exchanges_stand_before_any_process_comes() -> None:
+@pytest.mark.parametrize(
+    ("fact", "owner"),
+    [("fact.workflow.over", "wms"), ("fact.taskforce.completed", "wms"), ("fact.queues.activated", "mqs")],
+)
+def test_a_fact_is_its_owners_to_state_and_anybodys_to_bind(fact: str, owner: str) -> None:
+    services = service_names(SCHEDDS)
+    may_state = [user for user in services if _topic(user, "write", fact, topology.FACTS_EXCHANGE)]
+    assert may_state == [owner]
+    assert all(_topic(user, "read", fact, topology.FACTS_EXCHANGE) for user in services)
+    assert all(_may(user, "control", "read", topology.FACTS_EXCHANGE) for user in services)
+
+
+@pytest.mark.parametrize("user", service_names(SCHEDDS))
+def test_nobody_states_what_is_no_fact(user: str) -> None:
+    for key in ("fact.unheard.of", "workflow.over", "fact.workflow.over.x", "x.fact.workflow.over"):
+        assert not _topic(user, "write", key, topology.FACTS_EXCHANGE)
+
+
+def test_all_shared_exchanges_stand_before_any_process_comes() -> None:
     exchanges = {one["name"]: (one["vhost"], one["type"], one["durable"]) for one in _pair()["exchanges"]}
     assert exchanges == {
         topology.CONTROL_EXCHANGE: ("control", "topic", True),
+        topology.FACTS_EXCHANGE: ("control", "topic", True),
         topology.REQUESTS_EXCHANGE: ("control", "direct", True),
     }
 

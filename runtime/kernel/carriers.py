@@ -1,0 +1,50 @@
+"""Who carries out an effect from the outbox: one carrier for each kind. The relay calls them until they succeed.
+
+tell      an order to one service       exchange `ewms.control`, and it is an error if no inbox takes it
+state     a fact for whoever listens    exchange `ewms.facts`, and it is fine if nobody does
+publish   an event for a task           exchange `x.<mqid>` of the data vhost, which few processes may enter
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from runtime.amqp import Publisher
+from runtime.bus.service_bus import Bus
+from runtime.kernel.store import EffectKind, OutboxRow
+from schemas.ids import Mqid
+from schemas.topology import event_exchange
+
+#: Returns when the broker holds the effect of a row safely; raises an `EWMSError` if it is to be tried again.
+Carrier = Callable[[OutboxRow], Awaitable[None]]
+
+
+class DataCarrier:
+    """Publishes events onto queues of workflows."""
+
+    def __init__(self, publisher: Publisher, *, timeout_s: float = 10.0) -> None:
+        """`publisher` is one on the data vhost."""
+        self._publisher = publisher
+        self._timeout_s = timeout_s
+
+    async def __call__(self, row: OutboxRow) -> None:
+        """Publish the event of `row`, whose id it has."""
+        await self._publisher.publish(
+            event_exchange(Mqid(row.routing_key)),
+            row.routing_key,
+            row.body,
+            message_id=row.id,
+            content_type=row.content_type,
+            headers=dict(row.headers),
+            timeout_s=self._timeout_s,
+        )
+
+
+def bus_carriers(bus: Bus) -> Mapping[EffectKind, Carrier]:
+    """Return the carriers of what goes over `bus`."""
+
+    async def tell(row: OutboxRow) -> None:
+        await bus.send(row.id, row.routing_key, row.body)
+
+    async def state(row: OutboxRow) -> None:
+        await bus.state(row.id, row.routing_key, row.body)
+
+    return {EffectKind.TELL: tell, EffectKind.STATE: state}
