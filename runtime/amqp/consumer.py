@@ -17,6 +17,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from runtime.amqp.backoff import full_jitter
+from runtime.amqp.cancellation import is_task_cancelled
 from runtime.amqp.delivery import Delivery
 from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translated
 from runtime.amqp.link import Link
@@ -147,8 +148,7 @@ class Consumer:
             await channel.basic_qos(prefetch_count=1, timeout=_CANCEL_TIMEOUT_S)
             await channel.basic_consume(self.queue, self._take, consumer_tag=tag, timeout=_CANCEL_TIMEOUT_S)
         except (*LIBRARY_ERRORS, TimeoutError, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if is_task_cancelled():
                 raise
             log.debug("settlements of %s may be forgotten: %r", self.queue, error)
             return
@@ -187,8 +187,7 @@ class Consumer:
                 )
                 self._tag = tag
             except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
+                if is_task_cancelled():
                     raise
                 raise ConnectionLost("the channel was closed while subscribing") from error
             except (*LIBRARY_ERRORS, TimeoutError) as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiormq.abc import DeliveredMessage
 
+from runtime.amqp.cancellation import is_task_cancelled
 from runtime.amqp.errors import LIBRARY_ERRORS
 from schemas.ids import EventId
 from schemas.payloads.data_events import DataEvent, Header
@@ -122,8 +123,7 @@ class Delivery:
         try:
             await send()
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_task_cancelled():
                 raise
             return False
         except LIBRARY_ERRORS:

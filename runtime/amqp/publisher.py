@@ -15,6 +15,7 @@ from aiormq.exceptions import AMQPChannelError, ChannelPreconditionFailed, Deliv
 from pamqp.commands import Basic
 
 from runtime.amqp.backoff import full_jitter
+from runtime.amqp.cancellation import is_task_cancelled
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translated
 from runtime.amqp.link import Link
 from schemas.errors import EWMSError, TooLarge
@@ -178,9 +179,7 @@ class Publisher:
                 wait=len(sending.body) >= _DRAIN_FROM_BYTES,
             )
         except asyncio.CancelledError as error:
-            # The library cancels what waits on a channel that goes; only a cancelled *task* was meant by a person.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_task_cancelled():
                 raise
             return error
         except DeliveryError as error:

@@ -17,6 +17,7 @@ from aiormq.channel import Channel
 from pamqp.commands import Basic
 
 from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, Publisher
+from runtime.amqp.cancellation import is_task_cancelled
 from runtime.amqp.errors import LIBRARY_ERRORS, translated
 from runtime.telemetry import log
 from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, family
@@ -101,8 +102,7 @@ class Asker:
                 wait=False,
             )
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_task_cancelled():
                 raise
             raise ConnectionLost("the channel was closed while asking") from error
         except LIBRARY_ERRORS as error:
