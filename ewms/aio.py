@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from ewms.checkup import Finding, checkup
+from ewms.checkup import checkup
 from ewms.durations import Duration, seconds
 from ewms.errors import CannotRun
 from ewms.gateway.http import Gateway
@@ -12,11 +12,12 @@ from ewms.gateway.queries import query_all
 from ewms.gateway.server import find_server
 from ewms.workflows.checking import known_clusters, refuse_what_cannot_run
 from ewms.workflows.definition import Workflow
+from ewms.workflows.place_checks import Finding
 from ewms.workflows.run import AsyncRun
 from ewms.workflows.taskforces import add_workers, health_of, task_of, taskforces_of
 from ewms.workflows.worker_logs import LogInfo, list_logs, stretches
 from schemas import objects
-from schemas.api import ClusterLocation, ClustersAnswer, TaskforceHealth, WorkflowAnswer
+from schemas.api import ClusterLocation, ClustersAnswer, TaskforceHealth, WorkflowAnswer, WorkflowFound
 from schemas.checks.plain_faults import describe_kind
 from schemas.errors import Rejected
 from schemas.ids import WORKFLOW_ID, WorkflowId
@@ -101,9 +102,9 @@ class AsyncClient:
             )
         return AsyncRun(self._open, WorkflowId(workflow_id))
 
-    async def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
-        """Return the workflows that `query` finds, oldest first."""
-        return await query_all(self._open, "workflows", "workflows", objects.Workflow, dict(query or {}))
+    async def workflows(self, query: Mapping[str, Any] | None = None) -> list[WorkflowFound]:
+        """Return the workflows that `query` finds, oldest first, each with its `outcome`."""
+        return await query_all(self._open, "workflows?include=outcome", "workflows", WorkflowFound, dict(query or {}))
 
     async def clusters(self) -> list[ClusterLocation]:
         """Return where tasks can run: the names that `cluster_locations` takes."""

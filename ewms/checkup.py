@@ -1,24 +1,16 @@
 """Every hop between this machine and a working server, one finding each; what lies behind a broken one is not tried.
 
-server known ──► gateway answers ──► same version ──► what it needs is there ──► it knows us
+server known ──► gateway answers ──► same version ──► what it needs is there ──► it knows us ──► broker ──► clusters
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from importlib.metadata import version
 
 from ewms.gateway.http import Gateway
+from ewms.gateway.queries import query_all
+from ewms.workflows.place_checks import Finding, check_broker, check_clusters
 from schemas.errors import EWMSError
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was looked at, how it is, and the remedy if it is not well."""
-
-    what: str
-    is_well: bool
-    told: str
-    remedy: str = ""
+from schemas.objects import Workflow
 
 
 async def checkup(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
@@ -44,11 +36,14 @@ async def checkup(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
     if code != 200 and all(word == "ok" for word in answer.values()):
         yield Finding("gateway's state", False, f"/readyz answers {code}", "wait, or tell those who run the server")
     try:
-        await gateway.post("/query/workflows", {"query": {"deactivated": None}})
+        workflows = await query_all(gateway, "workflows", "workflows", Workflow, {"deactivated": None})
     except EWMSError as error:
         yield Finding("token", False, error.reason, error.hint)
-    else:
-        yield Finding("token", True, "the gateway accepts it")
+        return
+    yield Finding("token", True, "the gateway accepts it")
+    yield await check_broker(gateway, [workflow.workflow_id for workflow in workflows])
+    async for finding in check_clusters(gateway):
+        yield finding
 
 
 def same_version(ours: str, theirs: str) -> Finding:

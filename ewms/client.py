@@ -20,7 +20,6 @@ from threading import BoundedSemaphore
 from typing import Any, Self
 
 from ewms.aio import AsyncClient
-from ewms.checkup import Finding
 from ewms.durations import Duration
 from ewms.gateway.server import Server
 from ewms.loop_thread import Portal
@@ -31,13 +30,23 @@ from ewms.queues.queue import AsyncQueue
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from ewms.workflows.dead_letters import Failures
 from ewms.workflows.definition import Workflow
+from ewms.workflows.place_checks import Finding
 from ewms.workflows.progress import Facts
 from ewms.workflows.run import AsyncRun, Until
 from ewms.workflows.state import Outcome, State
 from ewms.workflows.worker_logs import LogInfo
 from runtime.amqp import Delivery
 from schemas import objects
-from schemas.api import ClusterLocation, DeactivationAnswer, QueueDepth, QueueDepths, Stall, TaskforceHealth, Use
+from schemas.api import (
+    ClusterLocation,
+    DeactivationAnswer,
+    QueueDepth,
+    QueueDepths,
+    Stall,
+    TaskforceHealth,
+    Use,
+    WorkflowFound,
+)
 from schemas.endings import Ending
 from schemas.ids import EventId
 from schemas.logs import Stream
@@ -87,7 +96,7 @@ class Client:
         """Return the workflow `workflow_id`, submitted earlier or elsewhere."""
         return Run(self._open, self._client.run(workflow_id))
 
-    def workflows(self, query: Mapping[str, Any] | None = None) -> list[objects.Workflow]:
+    def workflows(self, query: Mapping[str, Any] | None = None) -> list[WorkflowFound]:
         """Return the workflows that `query` finds, oldest first."""
         return self._open.call(self._client.workflows(query))
 

@@ -87,10 +87,6 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         timers.start()
         stack.push_async_callback(timers.stop)
 
-        closer = Closer(store, broker, groups, book, settle_s=settings.settle_s, look_s=settings.broker_tick_s / 2)
-        closer.start()
-        stack.push_async_callback(closer.stop)
-
         user_limits = UserLimits(
             settings.rabbitmq_api_url.get_secret_value(), issuer, max_connections=settings.user_connections
         )
@@ -122,6 +118,17 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         stack.push_async_callback(readers.close)
         broker.n_held = readers.n_held
         dead_letters = DeadLetters(store, reading, readers, per_s=settings.replay_per_s)
+        closer = Closer(
+            store,
+            broker,
+            groups,
+            book,
+            confirm_replays=dead_letters.confirm_replays,
+            settle_s=settings.settle_s,
+            look_s=settings.broker_tick_s / 2,
+        )
+        closer.start()
+        stack.push_async_callback(closer.stop)
         handlers = Handlers(
             store,
             broker,

@@ -8,7 +8,7 @@ from mqs.broker.data_vhost import Broker, Count
 from mqs.broker.owner_shares import Held, owners_over
 from mqs.broker.traffic import Traffic, n_arrived
 from mqs.broker.traffic_book import TrafficBook
-from mqs.groups import repository
+from mqs.groups import progress, repository
 from mqs.groups.admission import Budget
 from mqs.groups.requests import Groups
 from runtime.kernel.store import Store
@@ -53,7 +53,27 @@ async def depths(
     # Before what lies in the queues is counted, see `n_arrived`.
     traffic = await book.look([profile.mqid for profile in found.profiles]) if found.group.activated_at else {}
     counts = await broker.counts([*live, dead_queue(workflow_id)]) if found.group.activated_at else {}
-    dead = counts.get(dead_queue(workflow_id), _NOTHING)
+    n_dead = counts.get(dead_queue(workflow_id), _NOTHING).n_events
+    arrived: dict[str, int] = {
+        profile.mqid: n_arrived(traffic.get(profile.mqid, Traffic()), counts.get(profile.mqid, _NOTHING).n_ready)
+        for profile in found.profiles
+    }
+    arrived = book.most_arrived(arrived, found.group.replayed)
+    seen = progress.queues_seen(found.group, found.profiles, arrived)
+    gone = {
+        # Of what is drained nothing is left.
+        mqid: n
+        if found.group.drained_at is not None
+        else book.count_gone(
+            mqid,
+            traffic.get(mqid, Traffic()),
+            n_arrived=n,
+            n_ready=counts.get(mqid, _NOTHING).n_ready,
+            n_held=counts.get(mqid, _NOTHING).n_events,
+            settle_s=max_age_s,
+        )
+        for mqid, n in arrived.items()
+    }
     return DepthsAnswer(
         queues=[
             Depth(
@@ -64,11 +84,14 @@ async def depths(
                 n_unacknowledged=count.n_unacknowledged,
                 n_delayed=count.n_delayed,
                 n_consumers=count.n_consumers,
-                n_arrived=n_arrived(traffic.get(profile.mqid, Traffic()), count.n_ready),
+                n_arrived=seen[profile.mqid],
+                n_replayed=found.group.replayed.get(profile.mqid, 0),
+                n_gone=gone[profile.mqid],
             )
             for profile in found.profiles
         ],
-        n_dead=dead.n_events,
+        n_dead=n_dead,
+        n_failed=progress.count_failed(found.group, n_dead),
         max_age_s=max_age_s,
     )
 

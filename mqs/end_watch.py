@@ -5,7 +5,7 @@ What it sees stays in memory: a process that starts anew looks anew. What is dec
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,13 +23,16 @@ from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, log
 from schemas.documents import MQGroupDocument
 from schemas.errors import EWMSError
-from schemas.ids import WorkflowId
+from schemas.ids import Mqid, WorkflowId
 from schemas.topology import dead_queue
 
 _drained = counter("mqs_groups_drained_total", "Groups of queues whose workflow had nothing left to do.")
 
 #: How many groups are looked at at a time.
 _N_AT_ONCE = 4
+
+#: A broker counts what went through a queue at an interval of its own, by default 5 s.
+_COUNTED_WITHIN_S = 6.0
 
 #: A workflow with work left is looked at more and more seldom, up to this.
 _LONGEST_PAUSE_S = 10.0
@@ -43,15 +46,29 @@ class _Seen:
     #: When it is looked at next, on the loop's clock, and the pause that led to it.
     look_at_s: float = 0.0
     pause_s: float = field(default=0.0)
+    #: Since when, on the same clock, every level has been empty for good; None: it is not so yet.
+    settled_at_s: float | None = None
 
 
 class Closer:
     """One loop over the groups that are to end."""
 
     def __init__(
-        self, store: Store, broker: Broker, groups: Groups, book: TrafficBook, *, settle_s: float, look_s: float
+        self,
+        store: Store,
+        broker: Broker,
+        groups: Groups,
+        book: TrafficBook,
+        *,
+        confirm_replays: Callable[[], Awaitable[None]],
+        settle_s: float,
+        look_s: float,
     ) -> None:
-        """`settle_s` is how old a queue's report may be; `look_s` is how often is looked at least."""
+        """`settle_s` is how old a queue's report may be; `look_s` is how often is looked at least.
+
+        `confirm_replays` returns once the broker has read every replay that was sent.
+        """
+        self._confirm_sent = confirm_replays
         self._store = store
         self._broker = broker
         self._groups = groups
@@ -103,6 +120,8 @@ class Closer:
                 await self._count_results(found, group)
             if endings.is_replaying(group, _now()):
                 seen.watch = Watch(group.rev)
+                if not endings.is_sending_letters(group, _now()):
+                    await self._confirm_replays(group)
             elif endings.is_closing(group):
                 await self._look_at_levels(found, group, seen)
         except EWMSError as error:
@@ -132,24 +151,47 @@ class Closer:
             )
             if seen.watch.level == before.level:
                 return
-        await self._drain(group, seen.watch)
+        await self._drain(found, group, seen)
 
-    async def _drain(self, group: MQGroupDocument, watch: Watch) -> None:
+    async def _confirm_replays(self, group: MQGroupDocument) -> None:
+        """Clear the mark of unconfirmed replays, once the broker has read all that was sent before.
+
+        It reads a connection in order. So once it confirms an event that is sent now, the replays lie in their queues
+        or were lost with an earlier connection; and the levels are looked at anew.
+
+        Raises:
+            Unavailable: the broker is away, or takes nothing for now.
+        """
+        await self._confirm_sent()
+
+        def clear(stored: MQGroupDocument) -> Outcome:
+            if stored.rev != group.rev:
+                return UNCHANGED
+            return Outcome(stored.model_copy(update={"has_unconfirmed_replays": False, "replaying_until": None}))
+
+        await self._record(group, clear)
+        log.info("every replay is settled", workflow_id=group.workflow_id)
+
+    async def _drain(self, found: Found, group: MQGroupDocument, seen: _Seen) -> None:
         n_dead = await self._n_dead(group)
-        outcome = await self._record(group, lambda found: endings.drained(found, watch.rev, n_dead, now=_now()))
+        n_results = None
+        if group.n_expected is not None:
+            arrived = await self._arrived(found)
+            n_results = endings.count_results(arrived, found.profiles)
+            seen.settled_at_s = seen.settled_at_s or _now_s()
+            is_short = n_results + (n_dead if group.counts_dead else 0) < group.n_expected
+            if is_short and _now_s() < seen.settled_at_s + self._settle_s + _COUNTED_WITHIN_S:
+                # The broker's counts come late, and a shortage once told is told for good.
+                return
+        rev = seen.watch.rev
+        outcome = await self._record(group, lambda stored: endings.drained(stored, rev, n_dead, n_results, now=_now()))
         if outcome.group is not None:
             _drained.inc()
             log.info("every event is settled", workflow_id=group.workflow_id, n_dead=n_dead)
             failpoint("mqs.drained")
 
     async def _count_results(self, found: Found, group: MQGroupDocument) -> None:
-        mqids = [profile.mqid for profile in found.profiles if profile.is_public and profile.is_output]
-        began_s = _now_s()
-        traffic = await self._book.look(mqids)
-        # After the traffic, and the dead letters with them.
-        counts = await self._broker.counts(mqids)
-        arrived = {mqid: n_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
-        await self._book.keep({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)
+        arrived = await self._arrived(found)
         n_dead = (
             await self._n_dead(group) if group.counts_dead or sum(arrived.values()) >= (group.n_expected or 0) else 0
         )
@@ -157,6 +199,17 @@ class Closer:
             group,
             lambda stored: endings.results_arrived(stored, arrived, n_dead, found.profiles, now=_now()),
         )
+
+    async def _arrived(self, found: Found) -> dict[Mqid, int]:
+        """Return how many events each public output queue has ever got."""
+        mqids = [profile.mqid for profile in found.profiles if profile.is_public and profile.is_output]
+        began_s = _now_s()
+        traffic = await self._book.look(mqids)
+        # After the traffic, and the dead letters with them.
+        counts = await self._broker.counts(mqids)
+        arrived = {mqid: n_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
+        await self._book.keep({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)
+        return arrived
 
     async def _n_dead(self, group: MQGroupDocument) -> int:
         counts = await self._broker.counts([dead_queue(group.workflow_id)])

@@ -139,10 +139,21 @@ class Query(Object):
 Part = dict[str, Any]
 
 
+class WorkflowFound(Workflow):
+    """A workflow that a query has found: with `?include=outcome` more."""
+
+    model_config = ConfigDict(json_schema_extra=_sometimes("outcome"))
+
+    outcome: Annotated[
+        str | None,
+        Field(description="`done`, `done with failures`: by itself; `finished`, `aborted`: by a user; null: not yet."),
+    ] = None
+
+
 class WorkflowsFound(Object):
     """POST /query/workflows."""
 
-    workflows: list[Workflow | Part]
+    workflows: list[WorkflowFound | Part]
     next_after: str | None
 
 
@@ -222,14 +233,28 @@ class TaskforceHealth(Object):
     n_wanted: int = 0
     n_at_work: int = 0
     missing: list[MissingWorkers] = Field(default_factory=list)
+    ended: Annotated[
+        str, Field(description="How and when its workflow ended, as a sentence: no worker is missing then.")
+    ] = ""
+
+
+class WorkflowProgress(Object):
+    """How many of the events that users published are done. Replayed dead letters count once."""
+
+    n_done: Annotated[int, Field(description="Those that no task has before it any more and that did not fail.")]
+    n_all: Annotated[int, Field(description="Those that were published, or the results that are expected.")]
+    n_failed: Annotated[int, Field(description="How many were given up; a replay takes them out again.")]
+    is_whole: Annotated[bool, Field(description="Whether no more can come; until then `n_all` may grow.")]
 
 
 class WorkflowSeen(Workflow):
-    """GET /workflows/{id}: with `?include=health` more."""
+    """GET /workflows/{id}: with `?include=health`, `progress`, or both (`health,progress`) more."""
 
-    model_config = ConfigDict(json_schema_extra=_sometimes("health"))
+    model_config = ConfigDict(json_schema_extra=_sometimes("health", "progress"))
 
     health: WorkflowHealth | None = None
+    #: Null: the queues do not tell.
+    progress: WorkflowProgress | None = None
 
 
 class TaskforceSeen(Taskforce):
@@ -293,8 +318,10 @@ class QueueDepth(Object):
     n_delayed: int = 0
     n_consumers: int
     n_arrived: Annotated[
-        int | None, Field(description="How many events have ever come into it; null: the broker does not count them.")
+        int | None, Field(description="How many events have ever come into it; null: that is not known (any more).")
     ] = None
+    n_replayed: Annotated[int, Field(description="How many of these were dead letters that a replay sent back.")] = 0
+    n_gone: Annotated[int | None, Field(description="How many of them have left it for sure; null: not known.")] = None
 
 
 class QueueDepths(Object):
@@ -303,6 +330,9 @@ class QueueDepths(Object):
     workflow_id: str
     queues: list[QueueDepth]
     n_dead: int
+    n_failed: Annotated[
+        int, Field(description="How many events were given up: the dead letters, and those that were discarded.")
+    ] = 0
     max_age_s: Annotated[float, Field(description="How old the figures of events in hand or put off may be.")] = 6.0
 
 

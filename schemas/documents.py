@@ -84,6 +84,9 @@ class WorkflowDocument(Workflow):
     #: How it ended by itself, and with how many dead letters; None: it has not.
     completion: Completion | None = None
     n_dead: int | None = None
+    #: How many results had arrived then; None: nobody expected a number. Why it is no plain success.
+    n_results: int | None = None
+    completion_reason: str = ""
 
 
 class TaskDirectiveDocument(TaskDirective):
@@ -183,8 +186,15 @@ class MQGroupDocument(MQGroup):
     results_arrived_at: datetime | None = None
     drained_at: datetime | None = None
     #: What WMS was told with either.
-    n_results: int = 0
+    n_results: int | None = None
     n_dead: int = 0
+    #: How many dead letters were sent back into each queue, and how many were thrown away.
+    replayed: dict[Mqid, int] = Field(default_factory=dict)
+    n_discarded: int = 0
+    #: How many had failed when the queues were drained, the discarded ones among them.
+    n_failed_at_end: int = 0
+    #: Whether replays may be on their way that the broker has not confirmed.
+    has_unconfirmed_replays: bool = False
 
 
 class MQProfileDocument(MQProfile):

@@ -10,10 +10,18 @@ from schemas.stored_enum import StoredEnum
 
 
 class Completion(StoredEnum):
-    """How a workflow ended by itself."""
+    """How a workflow ended by itself. Dead letters, and fewer results than were expected, are failures."""
 
     DONE = "done"
     DONE_WITH_FAILURES = "done with failures"
+
+
+def outcome_words(deactivated: str | None, completion: str | None) -> str:
+    """Return how a workflow ended: `done`, `done with failures`, `finished` or `aborted`; empty: it has not ended.
+
+    The first two it did by itself, the others a user did.
+    """
+    return str(completion or deactivated or "").lower()
 
 
 class ExpectedResults(Object):
@@ -34,5 +42,9 @@ class Ending(Object):
     completion: Completion | None
     #: How many dead letters it had then.
     n_dead: int | None
+    #: How many results had arrived then; null: no number was expected.
+    n_results: int | None = None
+    #: What kept it from being simply done, as `27 of 30 expected results`; empty: nothing.
+    reason: str = ""
     #: Whether every result that there will be has arrived in the public queues.
     has_all_results: bool

@@ -130,8 +130,12 @@ class Depth(BaseModel):
     #: Failed, and waiting for their next attempt.
     n_delayed: int = 0
     n_consumers: int
-    #: How many events have ever come into it; None: the broker does not count them.
+    #: How many events have ever come into it; None: that is not known (any more).
     n_arrived: int | None = None
+    #: How many of these were dead letters that a replay sent back.
+    n_replayed: int = 0
+    #: How many have left it for sure: acknowledged, or missing from a report that is not too old.
+    n_gone: int | None = None
 
 
 class DepthsAnswer(Answer):
@@ -140,6 +144,8 @@ class DepthsAnswer(Answer):
     kind: Literal["depths"] = "depths"
     queues: list[Depth]
     n_dead: int
+    #: How many events were given up for good so far: dead letters, and those that were thrown away.
+    n_failed: int = 0
     #: How old the figures of unacknowledged and delayed events may be.
     max_age_s: float = 6.0
 

@@ -6,11 +6,12 @@ facts, facts, facts ...  ->  rates, work left, an estimate of the end, problems 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ewms.workflows.events_done import Counted, Done, count_done, seconds_left, so_far, task_levels
+from ewms.workflows.events_done import Counted, seconds_left, so_far
 from ewms.workflows.state import State
 from schemas.api import QueueDepth, QueueDepths
-from schemas.endings import Ending
+from schemas.endings import Ending, outcome_words
 from schemas.phases import Phase
+from schemas.progress import Done, count_done
 from schemas.statuses import JobStatus, PilotStatus
 
 #: Rates are taken over this much of the past: long enough to be steady, short enough to be now.
@@ -78,7 +79,7 @@ class Progress:
     received_per_s: float | None
     #: queue alias -> change of its depth per second.
     queue_per_s: dict[str, float]
-    #: Events done and to be done; None where nothing tells. It never steps back.
+    #: Events done, to be done, and failed; None where nothing tells. What is done never steps back.
     done: Done | None
     eta_s: float | None
     problems: tuple[Problem, ...]
@@ -88,10 +89,9 @@ class Progress:
         """Return one word for how it stands."""
         state = self.facts.state
         ending = self.facts.ending
-        if ending is not None and ending.completion is not None:
-            return ending.completion
-        if state.over:
-            return str(state.workflow.deactivated or "over").lower()
+        completion = ending.completion if ending is not None else None
+        if completion is not None or state.over:
+            return outcome_words(state.workflow.deactivated, completion) or "over"
         if state.workflow.deactivated is not None:
             return "ending"
         if state.stall is not None:
@@ -108,14 +108,16 @@ def progress(history: Sequence[Facts]) -> Progress:
     now = history[-1]
     past = next((facts for facts in history if now.at_s - facts.at_s <= RATE_WINDOW_S), now)
     counted = _counted(history)
+    is_over = now.state.over
     return Progress(
         facts=now,
         elapsed_s=now.at_s - history[0].at_s,
-        sent_per_s=_rate(past.at_s, past.n_sent, now.at_s, now.n_sent),
+        # What is over has no rate: its last consumers and its deleted queues would look like one.
+        sent_per_s=None if is_over else _rate(past.at_s, past.n_sent, now.at_s, now.n_sent),
         received_per_s=_rate(past.at_s, past.n_received, now.at_s, now.n_received),
-        queue_per_s=_queue_rates(past, now),
-        done=so_far(counted),
-        eta_s=seconds_left(counted),
+        queue_per_s={} if is_over else _queue_rates(past, now),
+        done=so_far(counted, is_final=now.ending is not None and now.ending.completion is not None),
+        eta_s=None if is_over else seconds_left(counted),
         problems=tuple(problems(now)),
     )
 
@@ -160,14 +162,15 @@ def depth_of(queue: QueueDepth) -> int:
 
 
 def _counted(history: Sequence[Facts]) -> list[Counted]:
-    levels = task_levels(history[-1].state)
-    return [Counted(facts.at_s, done) for facts in history if (done := _done(facts, levels)) is not None]
+    return [Counted(facts.at_s, done) for facts in history if (done := _done(facts)) is not None]
 
 
-def _done(facts: Facts, levels: Sequence[frozenset[str]]) -> Done | None:
+def _done(facts: Facts) -> Done | None:
     if facts.n_received is not None and facts.n_expected:
-        return Done(min(facts.n_received, facts.n_expected), facts.n_expected, is_whole=True)
-    return count_done(facts.state, facts.depths, facts.ending, levels)
+        n_failed = facts.depths.n_failed if facts.depths is not None else 0
+        return Done(min(facts.n_received, facts.n_expected), facts.n_expected, is_whole=True, n_failed=n_failed)
+    is_ended = facts.state.workflow.deactivated is not None
+    return count_done(facts.state.task_directives, facts.depths, facts.ending, is_ended=is_ended)
 
 
 def _rate(then_s: float, then: int | None, now_s: float, now: int | None) -> float | None:

@@ -18,7 +18,7 @@ from ewms.workflows.dead_letters import AsyncFailures
 from ewms.workflows.progress import Facts
 from ewms.workflows.state import Outcome, State
 from schemas.api import DeactivationAnswer, QueueDepths, Stall
-from schemas.endings import Ending
+from schemas.endings import Ending, outcome_words
 from schemas.ids import WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import Phase
@@ -184,10 +184,12 @@ class AsyncRun:
             answer = await self._gateway.post(f"/workflows/{self.id}/actions/{action}", {})
         except NotThere as error:
             # One that was ended has the same answer as one that there is not.
-            if (ended := (await self._workflow()).deactivated) is None:
+            if (deactivated := (await self._workflow()).deactivated) is None:
                 raise
+            ended = await self.ending()
+            words = outcome_words(deactivated, ended.completion if ended is not None else None)
             raise AlreadyThere(
-                f"workflow {self.id} is already {ended.lower()}", hint=f"see how it ended: ewms workflow show {self.id}"
+                f"workflow {self.id} is already {words}", hint=f"see how it ended: ewms workflow show {self.id}"
             ) from error
         return DeactivationAnswer.model_validate(answer, extra="ignore")
 

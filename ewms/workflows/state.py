@@ -7,7 +7,7 @@ from typing import Any
 
 from ewms.errors import Aborted, DoneWithFailures, OutcomeFailed
 from schemas.api import Stall
-from schemas.endings import Completion, Ending
+from schemas.endings import Completion, Ending, outcome_words
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import WANTED, Deactivated, Phase
 from schemas.statuses import JobStatus
@@ -86,14 +86,33 @@ class Outcome:
     @property
     def word(self) -> str:
         """Return one word, or a few, for how it ended."""
-        if self.ending is not None and self.ending.completion is not None:
-            return self.ending.completion
-        return str(self.state.workflow.deactivated or "over").lower()
+        completion = self.ending.completion if self.ending is not None else None
+        return outcome_words(self.state.workflow.deactivated, completion) or "over"
+
+    @property
+    def reason(self) -> str:
+        """Return what kept it from being simply done, as `27 of 30 expected results`; empty: nothing."""
+        return self.ending.reason if self.ending is not None else ""
 
     @property
     def _ended_with_failures(self) -> bool:
         """Whether it ended so by itself; dead letters that are discarded later do not change it."""
         return self.ending is not None and self.ending.completion is Completion.DONE_WITH_FAILURES
+
+    @property
+    def _shortage(self) -> str | None:
+        """Return how many of the expected results have arrived; None: all, or nobody expected a number."""
+        if self.ending is None or not self._ended_with_failures:
+            return None
+        n, n_expected = self.ending.n_results, self.ending.expected_results
+        if n is None or n_expected is None or n + (self._n_counted or 0) >= n_expected:
+            return None
+        return f"{n} of {n_expected} expected results came"
+
+    @property
+    def _n_counted(self) -> int | None:
+        """Return how many dead letters count as results."""
+        return self.ending.n_dead if self.ending is not None and self.ending.count_failures else 0
 
     def problems(self) -> list[str]:
         """Return what went wrong, one sentence each; empty for a success."""
@@ -102,9 +121,10 @@ class Outcome:
             found.append(f"{self.state.workflow.workflow_id} was aborted")
         if self.n_dead:
             found.append(f"{self.n_dead} event(s) are dead letters")
-        elif self._ended_with_failures:
-            n_then = self.ending.n_dead if self.ending is not None else None
-            found.append(f"{n_then or 'some'} event(s) were dead letters when it ended")
+        elif self._ended_with_failures and (n_then := self.ending.n_dead if self.ending is not None else None):
+            found.append(f"{n_then} event(s) were dead letters when it ended")
+        if (short := self._shortage) is not None:
+            found.append(short)
         if self.ending is not None and self.ending.completion is Completion.DONE:
             # What failed on the way was tried again, and succeeded.
             return found
@@ -125,7 +145,9 @@ class Outcome:
         if self.state.workflow.deactivated is Deactivated.ABORTED:
             raise Aborted(problems)
         if self.n_dead or self._ended_with_failures:
-            listed = f"ewms dlq list {self.state.workflow.workflow_id}"
+            workflow = self.state.workflow.workflow_id
+            n_failed = self.n_dead or (self.ending.n_dead if self.ending is not None else 0)
+            listed = f"ewms dlq list {workflow}" if n_failed else f"ewms workflow show {workflow}"
             raise DoneWithFailures(problems, hint=f"see what failed, and why: {listed}")
         raise OutcomeFailed(problems)
 

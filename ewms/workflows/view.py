@@ -6,9 +6,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ewms.workflows.events_done import Done
 from ewms.workflows.progress import Progress, Workers
 from schemas.phases import Phase
+from schemas.progress import Done
 
 _PHASE_STYLES = {
     Phase.CONDOR_SUBMIT: "green",
@@ -49,7 +49,8 @@ def line(progress: Progress) -> str:
             + f" dead={depths.n_dead}"
         )
     if progress.done is not None:
-        words.append(f"events done={progress.done.n_done}/{progress.done.n_all}{_so_far(progress.done)}")
+        failed = f" failed={progress.done.n_failed}" if progress.done.n_failed else ""
+        words.append(f"events done={progress.done.n_done}/{progress.done.n_all}{failed}{_so_far(progress.done)}")
     if progress.eta_s is not None:
         words.append(f"about {clock(progress.eta_s)} left")
     if progress.received_per_s is not None:
@@ -73,6 +74,8 @@ def _headline(progress: Progress) -> Text:
     text.append(facts.state.workflow.workflow_id, style="cyan")
     styles = {"running": "bold green", "stalled": "bold red"}
     text.append(f"  {progress.phase}", style=styles.get(progress.phase, "bold"))
+    if facts.ending is not None and facts.ending.reason:
+        text.append(f": {facts.ending.reason}", style="bold red")
     if facts.ending is not None and not facts.state.workflow.deactivated:
         if facts.ending.inputs_closed_at is not None:
             text.append("  inputs closed", style="dim")
@@ -120,8 +123,12 @@ def _workers(workers: Workers) -> Text:
 
 def _queues(progress: Progress) -> Table:
     table = _table("queue")
-    for column in ("waiting", "in work", "put off", "takers", "change/s"):
+    for column in ("waiting", "in work", "put off", "consumers"):
         table.add_column(column, justify="right")
+    # One look, and what is over, has no rates.
+    has_rates = bool(progress.queue_per_s)
+    if has_rates:
+        table.add_column("change/s", justify="right")
     depths = progress.facts.depths
     assert depths is not None
     for queue in depths.queues:
@@ -132,10 +139,10 @@ def _queues(progress: Progress) -> Table:
             str(queue.n_unacknowledged),
             Text(str(queue.n_delayed), style="yellow" if queue.n_delayed else ""),
             str(queue.n_consumers),
-            "" if rate is None else f"{rate:+.1f}",
+            *(("" if rate is None else f"{rate:+.1f}",) if has_rates else ()),
         )
     style = "bold red" if depths.n_dead else "dim"
-    table.add_row(Text("dead letters", style=style), Text(str(depths.n_dead), style=style), "", "", "", "")
+    table.add_row(Text("dead letters", style=style), Text(str(depths.n_dead), style=style))
     return table
 
 
@@ -160,6 +167,7 @@ def _bar(progress: Progress) -> Table | None:
         ProgressBar(total=max(done.n_all, 1), completed=done.n_done, width=40),
         f"{done.n_done} of {done.n_all} events "
         + ("done" if progress.facts.n_received is None else "returned")
+        + (f", {done.n_failed} failed" if done.n_failed else "")
         + _so_far(done),
         f"{100 * done.n_done // done.n_all} %" if done.is_whole and done.n_all else "",
         "" if progress.eta_s is None else Text(f"about {clock(progress.eta_s)} left", style="dim"),

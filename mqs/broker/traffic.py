@@ -42,6 +42,32 @@ def after_count(traffic: Traffic, counted: Counters) -> Traffic:
     return Traffic(traffic.before, counted)
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen of a queue, and since when it has been the same."""
+
+    n_arrived: int
+    n_ready: int
+    since_s: float
+
+
+def after_sight(before: Sight | None, *, n_arrived: int, n_ready: int, at_s: float) -> Sight:
+    """Return what is known of a queue after one more look, on any clock that only goes on."""
+    if before is not None and (before.n_arrived, before.n_ready) == (n_arrived, n_ready):
+        return before
+    return Sight(n_arrived, n_ready, at_s)
+
+
+def n_gone(traffic: Traffic, sight: Sight, n_held: int, *, at_s: float, settle_s: float) -> int:
+    """Return how many events have left a queue for sure, where `n_held` are in it by its last report.
+
+    An event that a consumer has just taken is not ready any more and not yet in the report, which is up to `settle_s`
+    old. So the report is believed once nothing has moved for that long; until then only acknowledged events are gone.
+    """
+    by_report = max(0, sight.n_arrived - n_held)
+    return by_report if at_s >= sight.since_s + settle_s else min(by_report, traffic.n_left)
+
+
 def n_arrived(traffic: Traffic, n_ready: int) -> int:
     """Return how many events have ever come into a queue where `n_ready` wait.
 

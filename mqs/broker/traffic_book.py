@@ -10,11 +10,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from mqs.broker.data_vhost import Broker
-from mqs.broker.traffic import Counters, Traffic, after_count
+from mqs.broker.traffic import Counters, Sight, Traffic, after_count, after_sight, n_gone
 from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
 from schemas.documents import Collection
-from schemas.ids import MQID
+from schemas.ids import MQID, Mqid
 
 #: Documents that one transaction writes.
 _MOST_AT_ONCE = 500
@@ -30,6 +30,10 @@ class TrafficBook:
         self._kept: dict[str, Traffic] = {}
         #: Until when, on the loop's clock, what is kept of a queue may have been counted.
         self._counted_until_s: dict[str, float] = {}
+        #: How many events came into each queue without replays, as far as it was ever told.
+        self._most_arrived: dict[str, int] = {}
+        #: What was last seen of each queue, and since when.
+        self._sights: dict[str, Sight] = {}
         self._turn = asyncio.Lock()
 
     async def look(self, queues: Sequence[str]) -> dict[str, Traffic]:
@@ -70,11 +74,32 @@ class TrafficBook:
         for some in _parts(list(moved)):
             await self._write({queue: moved[queue] for queue in some})
 
+    def most_arrived(self, arrived: Mapping[str, int], replayed: Mapping[Mqid, int]) -> dict[str, int]:
+        """Return how many events each queue has got, replays included: no fewer without them than returned before.
+
+        A replay is counted before it is sent, and what the broker has counted comes late.
+        """
+        for queue, n in arrived.items():
+            n_once = n - replayed.get(Mqid(queue), 0)
+            self._most_arrived[queue] = max(n_once, self._most_arrived.get(queue, 0))
+        return {queue: self._most_arrived[queue] + replayed.get(Mqid(queue), 0) for queue in arrived}
+
+    def count_gone(
+        self, queue: str, traffic: Traffic, *, n_arrived: int, n_ready: int, n_held: int, settle_s: float
+    ) -> int:
+        """Return how many events have left `queue` for sure. See `mqs.broker.traffic.n_gone`."""
+        at_s = _now_s()
+        sight = after_sight(self._sights.get(queue), n_arrived=n_arrived, n_ready=n_ready, at_s=at_s)
+        self._sights[queue] = sight
+        return n_gone(traffic, sight, n_held, at_s=at_s, settle_s=settle_s)
+
     def forget(self, queues: Iterable[str]) -> None:
         """Keep in memory only what is known of `queues`; the documents go by their age."""
         here = set(queues)
         self._kept = {queue: traffic for queue, traffic in self._kept.items() if queue in here}
         self._counted_until_s = {queue: at_s for queue, at_s in self._counted_until_s.items() if queue in here}
+        self._most_arrived = {queue: n for queue, n in self._most_arrived.items() if queue in here}
+        self._sights = {queue: sight for queue, sight in self._sights.items() if queue in here}
 
     def _is_news(self, queue: str, began_s: float) -> bool:
         """Return whether an answer to a question of `began_s` cannot be older than what is kept."""

@@ -45,6 +45,11 @@ def inputs_to_shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]
     return tuple(p.mqid for p in profiles if p.mqid in here and p.is_public and p.shut_at is None)
 
 
+def count_results(arrived: Mapping[Mqid, int], profiles: Sequence[MQProfileDocument]) -> int:
+    """Return how many results have arrived, where `arrived` is how many events each queue has ever got."""
+    return sum(arrived.get(profile.mqid, 0) for profile in profiles if profile.is_public and profile.is_output)
+
+
 def results_arrived(
     group: MQGroupDocument,
     arrived: Mapping[Mqid, int],
@@ -54,25 +59,49 @@ def results_arrived(
     now: datetime,
 ) -> Outcome:
     """Return what follows from `arrived`, how many events each queue has ever got: nothing while some are missing."""
-    n_results = sum(arrived.get(profile.mqid, 0) for profile in profiles if profile.is_public and profile.is_output)
+    n_results = count_results(arrived, profiles)
     n = n_results + (n_dead if group.counts_dead else 0)
-    if not expects_results(group) or n < (group.n_expected or 0):
+    if is_replaying(group, now) or not expects_results(group) or n < (group.n_expected or 0):
         return UNCHANGED
     event = ResultsArrived(workflow_id=group.workflow_id, n_results=n_results, n_dead=n_dead)
-    after = group.model_copy(update={"results_arrived_at": now, "n_results": n_results, "n_dead": n_dead})
+    after = group.model_copy(
+        update={
+            "results_arrived_at": now,
+            "n_results": n_results,
+            "n_dead": n_dead,
+            # Without levels nothing is left to look at; WMS ends the workflow now.
+            "is_ending": is_closing(group),
+        }
+    )
     return Outcome(after, events=(event,))
 
 
-def drained(group: MQGroupDocument, rev: int, n_dead: int, *, now: datetime) -> Outcome:
-    """Return the group as drained, if nothing has happened to it since the watch began at `rev`."""
+def drained(group: MQGroupDocument, rev: int, n_dead: int, n_results: int | None = None, *, now: datetime) -> Outcome:
+    """Return the group as drained, if nothing has happened to it since the watch began at `rev`.
+
+    `n_results` is how many results have arrived, where a number is expected.
+    """
     if group.rev != rev or not is_closing(group) or is_replaying(group, now):
         return UNCHANGED
-    after = group.model_copy(update={"drained_at": now, "n_dead": n_dead, "is_ending": False})
-    return Outcome(after, events=(QueuesDrained(workflow_id=group.workflow_id, n_dead=n_dead),))
+    after = group.model_copy(
+        update={
+            "drained_at": now,
+            "n_dead": n_dead,
+            "n_results": n_results,
+            "n_failed_at_end": n_dead + group.n_discarded,
+            "is_ending": False,
+        }
+    )
+    return Outcome(after, events=(_drained_event(after),))
 
 
 def is_replaying(group: MQGroupDocument, now: datetime) -> bool:
     """Say whether dead letters may be on their way back into queues of `group`."""
+    return group.has_unconfirmed_replays or is_sending_letters(group, now)
+
+
+def is_sending_letters(group: MQGroupDocument, now: datetime) -> bool:
+    """Say whether an order to replay dead letters of `group` is being carried out."""
     return group.replaying_until is not None and now < group.replaying_until
 
 
@@ -93,7 +122,11 @@ def expects_results(group: MQGroupDocument) -> bool:
 
 def _told_already(group: MQGroupDocument) -> tuple[Payload, ...]:
     if group.drained_at is not None:
-        return (QueuesDrained(workflow_id=group.workflow_id, n_dead=group.n_dead),)
+        return (_drained_event(group),)
     if group.results_arrived_at is not None:
-        return (ResultsArrived(workflow_id=group.workflow_id, n_results=group.n_results, n_dead=group.n_dead),)
+        return (ResultsArrived(workflow_id=group.workflow_id, n_results=group.n_results or 0, n_dead=group.n_dead),)
     return ()
+
+
+def _drained_event(group: MQGroupDocument) -> QueuesDrained:
+    return QueuesDrained(workflow_id=group.workflow_id, n_dead=group.n_dead, n_results=group.n_results)

@@ -30,7 +30,13 @@ def over(
         case GroupState.RESERVED | GroupState.ACTIVE:
             return Outcome(
                 group.model_copy(
-                    update={"state": GroupState.RETIRING, "over_at": now, "last_used_at": now, "wake_at": now}
+                    update={
+                        "state": GroupState.RETIRING,
+                        "is_ending": False,
+                        "over_at": now,
+                        "last_used_at": now,
+                        "wake_at": now,
+                    }
                 )
             )
         case _:
@@ -79,6 +85,7 @@ def retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
     return group.model_copy(
         update={
             "state": GroupState.RETIRED,
+            "is_ending": False,
             "over_at": group.over_at or now,
             "n_queues": 0,
             "deferred": "",

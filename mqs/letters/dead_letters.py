@@ -1,20 +1,25 @@
 """Answers questions about dead letters, and carries out what is ordered: replay to the queue of origin, or discard.
 
 A replay is published, confirmed, and only then taken off the dead queue: a crash in between leaves the letter, which is
-replayed again with the same event id. Nothing is replayed into a workflow that is over.
+replayed again with the same event id. Nothing is replayed into a workflow that is over, and no workflow ends while a
+replay may be on its way: `mqs.closing` finds out about those that the broker did not confirm.
 """
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from mqs.groups import repository
+from mqs.groups.progress import count_letters
 from mqs.groups.repository import Found
 from mqs.letters.dead_queue import DeadReader, DeadReaders
 from mqs.letters.history import failed_attempts
 from mqs.letters.letter import Letter, grouped, in_order, in_words, replay_headers, shown
-from runtime.amqp import Connection, QueueFull
+from runtime.amqp import Connection, ConnectionLost, QueueFull, Unroutable
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Decision, Store, Transaction, Update
 from runtime.telemetry import counter, log
@@ -51,6 +56,10 @@ _N_AT_ONCE = 20
 
 #: How long a group is marked as one into which letters go back: longer than one order takes.
 _REPLAYING = timedelta(seconds=60)
+
+#: A queue that nobody declares, and how long the broker may take to give an event for it back.
+_NO_QUEUE = "ewms.nobody"
+_CONFIRM_WITHIN_S = 5.0
 
 #: How long one order may take; who asked for it waits.
 _LONGEST_S = 15.0
@@ -111,6 +120,19 @@ class DeadLetters:
         )
         return LetterAnswer(letter=shown(letter, whole=True), history=history.attempts if letter.event_id else [])
 
+    async def confirm_replays(self) -> None:
+        """Return once the broker has read every replay that was sent from here.
+
+        It reads a connection in order, and gives back what finds no queue once it has read that.
+
+        Raises:
+            Unavailable: the broker is away, or takes nothing for now.
+        """
+        with suppress(Unroutable):
+            await self._connection.publish(
+                "", _NO_QUEUE, b"", message_id=str(uuid.uuid4()), timeout_s=_CONFIRM_WITHIN_S
+            )
+
     async def _page(self, reader: DeadReader, query: LettersQuery) -> LettersAnswer:
         wanted = in_order(reader.letters, query, after=query.after)
         page: list[DeadLetter] = []
@@ -144,10 +166,12 @@ class DeadLetters:
             async with self._readers.reading(order.workflow_id) as reader:
                 queues = await self._begin_replay(order.workflow_id)
                 failpoint("mqs.replaying")
+                is_settled = False
                 try:
                     done = await self._handle(reader, order, lambda letter: self._replay(reader, letter, queues))
+                    is_settled = not done.stopped
                 finally:
-                    await self._end_replay(order.workflow_id)
+                    await self._end_replay(order.workflow_id, is_settled=is_settled)
         _handled.labels(order.action.value).inc(done.n_done)
         await self._note(order, done.n_done)
         return done
@@ -174,16 +198,23 @@ class DeadLetters:
             at += len(batch)
             if order.action is LetterAction.REPLAY:
                 await self._pace(len(batch))
+            await self._count(order, Counter(letter.queue for letter in batch))
+            undone: Counter[str] = Counter()
             for letter, result in zip(
                 batch, await asyncio.gather(*map(handle, batch), return_exceptions=True), strict=True
             ):
                 if result is None:
                     n_done += 1
-                elif isinstance(result, Unavailable):
+                    continue
+                if not (order.action is LetterAction.REPLAY and isinstance(result, ConnectionLost)):
+                    # Of a lost connection it is not known whether the broker has the event.
+                    undone[letter.queue] -= 1
+                if isinstance(result, Unavailable):
                     stopped = _stop_reason(result)
                 else:
                     n_refused += 1
                     refused = refused or _refusal(letter, result)
+            await self._count(order, undone)
         return LettersDone(
             n_done=n_done,
             n_missing=n_missing,
@@ -192,6 +223,19 @@ class DeadLetters:
             refused=refused,
             stopped=stopped,
         )
+
+    async def _count(self, order: LettersOrder, n_of: Counter[str]) -> None:
+        """Count so many more letters, by queue of origin, as replayed or discarded."""
+        if not n_of:
+            return
+
+        async def step(tx: Transaction) -> Decision:
+            found = await repository.find(tx, order.workflow_id)
+            if found.group is None:
+                return Decision()
+            return Decision(repository.changes(found, count_letters(found.group, order.action, n_of)))
+
+        await self._store.transact(step)
 
     async def _pace(self, n: int) -> None:
         """Return when `n` more letters may be replayed: all workflows share the rate."""
@@ -229,23 +273,32 @@ class DeadLetters:
             found = await repository.find(tx, workflow_id)
             group = _open_group(found)
             queues = frozenset(p.mqid for p in found.profiles if p.is_input and p.retired_at is None)
-            until = datetime.now(UTC) + _REPLAYING
-            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set={"replaying_until": until}, rev=group.rev),))
+            mark = {"replaying_until": datetime.now(UTC) + _REPLAYING, "has_unconfirmed_replays": True}
+            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set=mark, rev=group.rev),))
 
         await self._store.transact(step)
         return queues
 
-    async def _end_replay(self, workflow_id: WorkflowId) -> None:
+    async def _end_replay(self, workflow_id: WorkflowId, *, is_settled: bool) -> None:
+        """Take the mark away; where not all is settled, the one that some replays are not confirmed stays."""
+
         async def step(tx: Transaction) -> Decision:
             group = (await repository.find(tx, workflow_id)).group
             if group is None or group.replaying_until is None:
                 return Decision()
-            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set={"replaying_until": None}, rev=group.rev),))
+            mark: dict[str, Any] = {"replaying_until": None}
+            if is_settled:
+                mark["has_unconfirmed_replays"] = False
+            return Decision((Update(Collection.MQ_GROUPS, workflow_id, set=mark, rev=group.rev),))
 
         try:
             await self._store.transact(step)
         except EWMSError as error:
-            log.info("the mark of a replay goes by itself in a minute", workflow_id=workflow_id, reason=error.reason)
+            log.info(
+                "the mark of a replay stays until the broker was asked about it",
+                workflow_id=workflow_id,
+                reason=error.reason,
+            )
 
     async def _check_is_open(self, workflow_id: WorkflowId) -> None:
         """Return if letters may be replayed into the workflow.

@@ -15,6 +15,8 @@ class QueuesDrained(AboutWorkflow, Order):
     TO: ClassVar = Service.WMS
 
     n_dead: int
+    #: How many events have arrived in the public output queues; None: no number was expected, so nobody has counted.
+    n_results: int | None = None
 
 
 class ResultsArrived(AboutWorkflow, Order):

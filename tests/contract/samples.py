@@ -112,7 +112,7 @@ PAYLOADS: tuple[Payload, ...] = (
     QueuesActivated(workflow_id=WORKFLOW),
     QueuesDeferred(workflow_id=WORKFLOW, reason="the broker's budget of 1000 queues is used"),
     WorkflowEnding(workflow_id=WORKFLOW, number=2, is_closed=True, levels=[[HITS]], n_expected=500, counts_dead=True),
-    QueuesDrained(workflow_id=WORKFLOW, n_dead=3),
+    QueuesDrained(workflow_id=WORKFLOW, n_dead=3, n_results=27),
     ResultsArrived(workflow_id=WORKFLOW, n_results=498, n_dead=2),
     TaskforceStart(
         taskforce_uuid=TASKFORCE,

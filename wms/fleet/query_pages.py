@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from runtime.kernel.store import Store
 from schemas.api import Query
 from schemas.documents import Collection
+from schemas.endings import outcome_words
 from schemas.errors import EWMSError, Rejected, Unavailable
 from wms.fleet import query_filters
 from wms.fleet.ownership import Access
@@ -33,10 +34,18 @@ class Page:
     next_after: str | None
 
 
-async def page(store: Store, collection: Collection, query: Query, access: Access, *, max_bytes: int) -> Page:
+async def page(
+    store: Store,
+    collection: Collection,
+    query: Query,
+    access: Access,
+    *,
+    max_bytes: int,
+    with_outcome: bool = False,
+) -> Page:
     """Return the first objects that match, in the order of their making, up to `max_bytes` but at least one.
 
-    `max_bytes` counts the objects and the commas between them.
+    `max_bytes` counts the objects and the commas between them. `with_outcome` adds to each workflow how it ended.
 
     Raises:
         BadQuery: the query has what is not allowed.
@@ -45,6 +54,8 @@ async def page(store: Store, collection: Collection, query: Query, access: Acces
     fields = PUBLIC[collection]
     wanted = query_filters.checked(query.query, fields)
     projection = query_filters.projection(query.projection, fields)
+    if with_outcome:
+        projection = {**projection, "completion": 1, "deactivated": 1}
     clause = access.clause
     if collection is Collection.TASKFORCES and access.schedds is not None:
         clause = {"$and": [access.schedd_clause, clause]} if clause else access.schedd_clause
@@ -65,6 +76,9 @@ async def page(store: Store, collection: Collection, query: Query, access: Acces
             raise
         for document in batch:
             cursor = document.pop("cursor")
+            if with_outcome:
+                completion = document.pop("completion", None)
+                document["outcome"] = outcome_words(document.get("deactivated"), completion) or None
             text = to_json(document)
             n_bytes += len(text) + (1 if objects else 0)
             if objects and n_bytes > max_bytes:

@@ -30,7 +30,7 @@ def routes(
 ) -> Iterable[AnyRoute]:
     """Return all routes but those of health and of the document itself."""
     return [
-        *Workflows(fleet, store).routes(),
+        *Workflows(fleet, store, bus).routes(),
         *Endings(fleet, store).routes(),
         *Taskforces(fleet, store, query_max_bytes=query_max_bytes).routes(),
         *Queues(store, bus, http).routes(),

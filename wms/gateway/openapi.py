@@ -21,6 +21,8 @@ _NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
 #: What a parameter in a query looks like, unless it is any text.
 _PARAMETERS: Mapping[str, Any] = {
     "include": {"type": "string", "enum": ["health"]},
+    "/query/workflows?include": {"type": "string", "enum": ["outcome"]},
+    "/workflows/{workflow_id}?include": {"type": "string", "enum": ["health", "progress", "health,progress"]},
     "first_proc": {**_NUMBER, "maximum": 10**7 - 1},
     "offset": _NUMBER,
     "tail": _NUMBER,
@@ -91,7 +93,7 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
         return operation
     operation["security"] = [{"token": []}] if allowed(route.method, route.path) else []
     operation["parameters"] += [
-        {"name": name, "in": "query", "required": required, "schema": _PARAMETERS.get(name, {"type": "string"})}
+        {"name": name, "in": "query", "required": required, "schema": _parameter(route.path, name)}
         for name, required in route.query.items()
     ]
     # A path whose id is no id leads nowhere.
@@ -118,6 +120,10 @@ def _content(schema: JsonSchemaValue | None = None, media_type: str = "") -> dic
     if media_type:
         return {media_type: {"schema": {"type": "string"}}}
     return {"application/json": {"schema": schema or {"type": "object"}}}
+
+
+def _parameter(path: str, name: str) -> Any:
+    return _PARAMETERS.get(f"{path}?{name}") or _PARAMETERS.get(name, {"type": "string"})
 
 
 def _name(model: type[BaseModel]) -> str:

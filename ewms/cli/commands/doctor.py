@@ -6,7 +6,7 @@ from ewms.cli.context import Options
 
 
 def doctor(context: typer.Context) -> None:
-    """Check the way to a working server: gateway, versions, what it needs, your token. Status 1 if one is not well."""
+    """Check each step to working tasks: gateway, versions, token, broker, clusters. Status 1 if one is not well."""
     from dataclasses import asdict
 
     from ewms.cli.text.plain import harmless
@@ -17,8 +17,9 @@ def doctor(context: typer.Context) -> None:
     names = [finding.what for finding in findings if not finding.is_well]
     if not given.write({"findings": [asdict(finding) for finding in findings]}, names):
         for finding in findings:
-            typer.echo(harmless(f"{'ok    ' if finding.is_well else 'not ok'}  {finding.what}: {finding.told}"))
+            mark = "not tried" if not finding.is_tried else "ok" if finding.is_well else "not ok"
+            typer.echo(harmless(f"{mark:<9}  {finding.what}: {finding.told}"))
             if finding.remedy:
-                typer.echo(harmless(f"        → {finding.remedy}"))
+                typer.echo(harmless(f"           → {finding.remedy}"))
     if not all(finding.is_well for finding in findings):
         raise typer.Exit(1)

@@ -11,14 +11,17 @@ from ewms.cli.context import Options
 def close_inputs(context: typer.Context, workflow: Id) -> None:
     """Say that no more events will come: the workflow ends by itself once every event is settled."""
     from ewms.errors import AlreadyThere
+    from schemas.endings import outcome_words
 
     given: Options = context.obj
     with given.client() as ews:
         run = ews.run(workflow)
         # The route answers a repeated wish as it did the first, also after the end.
-        ended = run.show().workflow.deactivated
-        if ended is not None:
-            raise AlreadyThere(f"workflow {workflow} is {ended.lower()} already: its inputs cannot be closed")
+        deactivated = run.show().workflow.deactivated
+        if deactivated is not None:
+            ended = run.ending()
+            words = outcome_words(deactivated, ended.completion if ended is not None else None)
+            raise AlreadyThere(f"workflow {workflow} is {words} already: its inputs cannot be closed")
         ending = run.close_inputs()
     if not given.write(ending.model_dump(mode="json"), [ending.workflow_id]):
         typer.echo(f"{ending.workflow_id}: inputs closed; it ends by itself")

@@ -201,7 +201,10 @@ def depth(
     alias: Annotated[str | None, typer.Argument(metavar="[ALIAS]", help="Only this queue.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every second, until Ctrl-C.")] = False,
 ) -> None:
-    """Show how many events wait in each queue, are being worked on, or are dead."""
+    """Show how many events of each queue wait, are in work, or are put off until their next attempt; and the dead ones.
+
+    Consumers are the workers and programs that take events from the queue.
+    """
     from ewms.cli.text.tables import depth_table
     from ewms.cli.text.watch import ticks
     from ewms.errors import NotThere

@@ -25,7 +25,7 @@ def errors(
     n: Annotated[int, typer.Option("-n", min=1, help="So many attempts at most, the newest first.")] = _N_ATTEMPTS,
 ) -> None:
     """Show what goes wrong in tasks, as their workers report it: by error, or each failed attempt with its event."""
-    from ewms.cli.text.failure_tables import attempt_lines, attempt_table, error_table
+    from ewms.cli.text.failure_tables import attempt_lines, attempt_table, error_table, fold_attempts
 
     given: Options = context.obj
     which: Which = {"event_id": event, "signature": signature}
@@ -49,6 +49,6 @@ def errors(
         if event is None:
             given.console().print(attempt_table(attempts, wide=given.is_wide))
             return
-        for attempt in reversed(attempts):
-            for line in attempt_lines(attempt):
+        for alike in fold_attempts(list(reversed(attempts))):
+            for line in attempt_lines(*alike):
                 given.console().print(line, soft_wrap=True)

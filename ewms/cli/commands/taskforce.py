@@ -50,14 +50,15 @@ def why(
     context: typer.Context,
     id_: Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")],
 ) -> None:
-    """Tell how many workers are missing, why, and what to type next."""
+    """Tell how many workers are missing, why, and what to type next; or that the workflow is over."""
     from ewms.cli.text.tables import missing_lines
+    from schemas.ids import TaskforceUuid, workflow_of
 
     given: Options = context.obj
     with given.client() as ews:
-        uuids = [one.taskforce_uuid for one in ews.taskforces(id_)]
+        uuids: list[TaskforceUuid] = [one.taskforce_uuid for one in ews.taskforces(id_)]
         healths = {uuid: ews.health(uuid) for uuid in uuids}
-    parts = {"n_wanted", "n_at_work", "missing"}
+    parts = {"n_wanted", "n_at_work", "missing", "ended"}
     found = [
         {"taskforce_uuid": uuid, **health.model_dump(mode="json", include=parts)} for uuid, health in healths.items()
     ]
@@ -65,3 +66,5 @@ def why(
         for uuid, health in healths.items():
             for line in missing_lines(uuid, health):
                 given.console().print(line)
+        if uuids and all(health.ended for health in healths.values()):
+            given.say(f"see how it ended: ewms workflow show {workflow_of(uuids[0])}")

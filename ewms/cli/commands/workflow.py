@@ -224,7 +224,8 @@ def _report(
         on_notice=given.say,
     )
     if not given.write(outcome.state.as_json(), [run.id]):
-        given.say(f"{run.id} is {until if until != 'over' else outcome.word}")
+        ended = f"{outcome.word}: {outcome.reason}" if outcome.reason else outcome.word
+        given.say(f"{run.id} is {until if until != 'over' else ended}")
     if until == "over":
         outcome.raise_for_failures()
 

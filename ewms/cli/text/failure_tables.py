@@ -129,8 +129,8 @@ def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
         yield _line("header", f"{name}: {str(value)[:_MAX_HEADER]}", style="dim")
     if not seen.attempts:
         yield Text("no attempt was reported: the pilots were too busy, or it is too long ago", style="dim")
-    for attempt in reversed(seen.attempts):
-        yield from attempt_lines(attempt)
+    for alike in fold_attempts(list(reversed(seen.attempts))):
+        yield from attempt_lines(*alike)
 
 
 def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
@@ -146,19 +146,51 @@ def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
     return f"send it back to its queue: ewms dlq replay {workflow} {letter.letter}"
 
 
-def attempt_lines(attempt: Attempt) -> Iterator[Text]:
-    """Yield one failed attempt's lines: when, where, how it ended, and the task's last lines."""
-    place = " ".join(word for word in (attempt.site, attempt.slot or attempt.machine) if word) or "somewhere"
-    worker = "" if attempt.worker is None else f", worker {attempt.worker} of {attempt.taskforce_uuid}"
-    replayed = f" after replay {attempt.n_replays}" if attempt.n_replays else ""
-    yield _safe(
-        f"attempt {attempt.attempt}{replayed}: {_at(attempt.failed_at)} UTC, {attempt.took_s:.1f} s, at {place}{worker}"
-        f"{exit_words(attempt.exit_code)}",
-        style="bold",
-    )
-    yield _safe(f"  {attempt.error}", style="red")
-    for line in attempt.last_lines.splitlines():
+def fold_attempts(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
+    """Return `attempts`, oldest first, in runs that ended the same way: same error, last lines and exit code."""
+    runs: list[list[Attempt]] = []
+    for attempt in attempts:
+        if runs and _ending_of(runs[-1][0]) == _ending_of(attempt):
+            runs[-1].append(attempt)
+        else:
+            runs.append([attempt])
+    return runs
+
+
+def attempt_lines(first: Attempt, *others: Attempt) -> Iterator[Text]:
+    """Yield the lines of a failed attempt, or of several that ended the same way: when, where, how, the last lines."""
+    if not others:
+        yield _safe(_heading(first), style="bold")
+    else:
+        last = others[-1]
+        numbers = f"attempts {first.attempt}-{last.attempt}{_after_replay(first)}"
+        times = f"{_at(first.failed_at)} to {_at(last.failed_at)} UTC"
+        places = ", ".join(dict.fromkeys(_place(one) for one in (first, *others)))
+        yield _safe(f"{numbers}: {times}, at {places}{exit_words(first.exit_code)}: same error", style="bold")
+    yield _safe(f"  {first.error}", style="red")
+    for line in first.last_lines.splitlines():
         yield _safe(f"  | {line}")
+
+
+def _heading(attempt: Attempt) -> str:
+    worker = "" if attempt.worker is None else f", worker {attempt.worker} of {attempt.taskforce_uuid}"
+    return (
+        f"attempt {attempt.attempt}{_after_replay(attempt)}: {_at(attempt.failed_at)} UTC, {attempt.took_s:.1f} s, "
+        f"at {_place(attempt)}{worker}{exit_words(attempt.exit_code)}"
+    )
+
+
+def _place(attempt: Attempt) -> str:
+    return " ".join(word for word in (attempt.site, attempt.slot or attempt.machine) if word) or "somewhere"
+
+
+def _after_replay(attempt: Attempt) -> str:
+    return f" after replay {attempt.n_replays}" if attempt.n_replays else ""
+
+
+def _ending_of(attempt: Attempt) -> tuple[object, ...]:
+    """Return what has to be the same for attempts to be told as one."""
+    return attempt.error, attempt.last_lines, attempt.exit_code, attempt.n_replays
 
 
 def exit_words(exit_code: int | None) -> str:

@@ -9,19 +9,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from schemas.api import ClusterLocation, QueueDepths, TaskforceHealth
-from schemas.objects import TaskDirective, Taskforce, Workflow
+from schemas.api import ClusterLocation, QueueDepths, TaskforceHealth, WorkflowFound
+from schemas.endings import outcome_words
+from schemas.objects import TaskDirective, Taskforce
 
 if TYPE_CHECKING:
     from ewms.workflows.worker_logs import LogInfo
 
 
-def workflow_table(workflows: Sequence[Workflow]) -> Table:
-    """Return one row a workflow."""
-    table = _table("workflow", "made (UTC)", "priority", "ended")
+def workflow_table(workflows: Sequence[WorkflowFound]) -> Table:
+    """Return one row a workflow; its outcome in the words of `ewms workflow show`."""
+    table = _table("workflow", "made (UTC)", "priority", "outcome")
     for workflow in workflows:
-        ended = (workflow.deactivated or "").lower()
-        table.add_row(workflow.workflow_id, _at(workflow.timestamp), str(workflow.priority), ended)
+        outcome = workflow.outcome or outcome_words(workflow.deactivated, None)
+        table.add_row(workflow.workflow_id, _at(workflow.timestamp), str(workflow.priority), outcome)
     return table
 
 
@@ -80,6 +81,8 @@ def health_lines(health: TaskforceHealth) -> list[Text]:
 
 def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
     """Return how many workers of a taskforce are at work, and a line for each reason why others are not."""
+    if health.ended:
+        return [Text(f"{uuid}: {health.ended}")]
     lines = [Text(f"{uuid}: {health.n_at_work} of {health.n_wanted} worker(s) take events")]
     for one in health.missing:
         style = "yellow" if one.is_coming else "red"
@@ -91,11 +94,15 @@ def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
 
 def phase_table(taskforce: Taskforce) -> Table:
     """Return one row for each move that the taskforce made, or tried."""
-    table = _table("at (UTC)", "to", "by", "", "why")
+    table = _table()
+    table.add_column("at (UTC)", no_wrap=True)
+    table.add_column("to", no_wrap=True)
+    table.add_column("by and why", overflow="fold")
     for change in taskforce.phase_change_log:
-        outcome = Text("" if change.was_successful else "failed", style="red")
+        failed = Text("" if change.was_successful else "\nfailed", style="red")
+        why = Text(f": {change.context}" if change.context else "")
         table.add_row(
-            _at(change.timestamp), str(change.target_phase), change.source_entity, outcome, Text(change.context)
+            _at(change.timestamp), Text.assemble(change.target_phase, failed), Text.assemble(change.source_entity, why)
         )
     return table
 
@@ -137,7 +144,7 @@ def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
     """Return one row a queue, and the dead letters."""
     table = _table()
     table.add_column("queue", overflow="fold")
-    for column in ("waiting", "in work", "put off", "takers"):
+    for column in ("waiting", "in work", "put off", "consumers"):
         table.add_column(column, justify="right")
     if wide:
         table.add_column("id")

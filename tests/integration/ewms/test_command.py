@@ -55,9 +55,12 @@ DEPTHS = {
             "n_delayed": 2,
             "n_consumers": 4,
             "n_arrived": 9,
+            "n_replayed": 0,
+            "n_gone": 3,
         }
     ],
     "n_dead": 0,
+    "n_failed": 0,
     "max_age_s": 6.0,
 }
 
@@ -316,7 +319,7 @@ def wait_for_events(queue: PublicQueue, wanted: set[int]) -> None:
         ("", {"mongodb": "ok"}, 200, 0, "token: the gateway accepts it"),
         ("9.0.0", {"mongodb": "ok"}, 200, 1, "install the client that belongs to the server"),
         ("", {"mongodb": "no answer within 4 s"}, 200, 1, "gateway's mongodb: no answer within 4 s"),
-        ("", {"mongodb": "ok"}, 403, 1, "not ok  token: authorization failed"),
+        ("", {"mongodb": "ok"}, 403, 1, "not ok     token: authorization failed"),
     ],
 )
 def test_the_doctor_names_what_is_not_well(
@@ -326,6 +329,8 @@ def test_the_doctor_names_what_is_not_well(
     gateway.on("GET /readyz", (200 if set(ready.values()) == {"ok"} else 503, ready, {}))
     answer = {"workflows": [], "next_after": None} if token == 200 else {"code": 403, "error": "authorization failed"}
     gateway.on("POST /v1/query/workflows", (token, answer, {}))
+    gateway.on("POST /v1/query/taskforces", (200, {"taskforces": [], "next_after": None}, {}))
+    gateway.on("GET /v1/clusters", (200, {"clusters": []}, {}))
     done = ewms(gateway, "doctor")
     assert done.returncode == status, done.stderr
     assert says in done.stdout

@@ -52,6 +52,19 @@ def test_each_end_has_its_own_status(
     assert word in done.stderr
 
 
+def test_fewer_results_than_expected_end_with_status_8_and_the_reason(gateway: FakeGateway) -> None:
+    shows(gateway, ("FINISHED", OVER))
+    short = {**ending("done with failures", n_dead=0), "expected_results": 30, "n_results": 27}
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}/queues", (200, lies_there(0), {}))
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}/ending", (200, {**short, "reason": "27 of 30 expected results"}, {}))
+    done = ewms(gateway, "workflow", "wait", WORKFLOW)
+    assert done.returncode == 8, done.stderr
+    assert f"{WORKFLOW} is done with failures: 27 of 30 expected results" in done.stderr
+    assert "27 of 30 expected results came" in done.stderr
+    assert f"ewms workflow show {WORKFLOW}" in done.stderr
+    assert "done with failures: 27 of 30 expected results" in ewms(gateway, "workflow", "show", WORKFLOW).stdout
+
+
 def test_a_loop_over_results_ends_when_all_are_delivered(gateway: FakeGateway, public_queue: PublicQueue) -> None:
     publish(gateway, "1", "2")
     gateway.on(
@@ -102,10 +115,11 @@ def test_the_command_closes_inputs_and_says_how_many_results_are_expected(gatewa
 
 def test_the_command_closes_no_inputs_of_a_workflow_that_has_ended(gateway: FakeGateway) -> None:
     shows(gateway, ("FINISHED", OVER))
+    gateway.on(f"GET /v1/workflows/{WORKFLOW}/ending", (200, ending("done"), {}))
     gateway.on(f"POST /v1/workflows/{WORKFLOW}/close-inputs", (200, ending("done"), {}))
     done = ewms(gateway, "workflow", "close-inputs", WORKFLOW)
     assert (done.returncode, done.stdout) == (5, "")
-    assert "is finished already: its inputs cannot be closed" in done.stderr
+    assert "is done already: its inputs cannot be closed" in done.stderr
 
 
 def fail_after_sending(queue: Queue) -> None:

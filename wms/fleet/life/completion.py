@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from schemas.documents import TaskDirectiveDocument, WorkflowDocument
-from schemas.endings import Completion, Ending
+from schemas.endings import Completion, Ending, outcome_words
 from schemas.errors import Conflict, Unprocessable
 from schemas.events import QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
@@ -115,7 +115,9 @@ def drained(aggregate: Aggregate, event: QueuesDrained, now: datetime) -> Outcom
     workflow = aggregate.workflow
     if workflow.deactivated is not None or workflow.inputs_closed_at is None:
         return Outcome(aggregate)
-    return _complete(aggregate, event.n_dead, now, why="Inputs are closed and every event is settled")
+    return _complete(
+        aggregate, event.n_dead, now, why="Inputs are closed and every event is settled", n_results=event.n_results
+    )
 
 
 def results_arrived(aggregate: Aggregate, event: ResultsArrived, now: datetime) -> Outcome:
@@ -132,7 +134,8 @@ def results_arrived(aggregate: Aggregate, event: ResultsArrived, now: datetime) 
         # MQS has no use for the answer that a user gets.
         return replace(close_inputs(aggregate, now), answer=None)
     except Unprocessable:
-        return _complete(aggregate, event.n_dead, now, why=f"{event.n_results} results have arrived")
+        why = f"{event.n_results} results have arrived"
+        return _complete(aggregate, event.n_dead, now, why=why, n_results=event.n_results)
 
 
 def ask_again(draft: Draft) -> None:
@@ -157,17 +160,34 @@ def ending_of(workflow: WorkflowDocument) -> Ending:
         count_failures=workflow.counts_dead,
         completion=workflow.completion,
         n_dead=workflow.n_dead,
+        n_results=workflow.n_results,
+        reason=workflow.completion_reason,
         # Where all is settled no pilot has anything in hand; else the pilots have to be gone.
         has_all_results=workflow.over_at is not None
         or (workflow.completion is not None and workflow.inputs_closed_at is not None),
     )
 
 
-def _complete(aggregate: Aggregate, n_dead: int, now: datetime, *, why: str) -> Outcome:
+def failure_reason(workflow: WorkflowDocument, n_dead: int, n_results: int | None) -> str:
+    """Return what keeps a workflow from being simply done; empty if nothing does.
+
+    `n_results` is how many results have arrived; None: nobody has counted them.
+    """
+    reasons = [f"{n_dead} dead letter(s)"] if n_dead else []
+    if workflow.expected_results is not None and n_results is not None:
+        n = n_results + (n_dead if workflow.counts_dead else 0)
+        if n < workflow.expected_results:
+            reasons.insert(0, f"{n_results} of {workflow.expected_results} expected results")
+    return ", ".join(reasons)
+
+
+def _complete(aggregate: Aggregate, n_dead: int, now: datetime, *, why: str, n_results: int | None) -> Outcome:
     draft = Draft(aggregate, now)
-    completion = Completion.DONE_WITH_FAILURES if n_dead else Completion.DONE
-    draft.change_workflow(completion=completion, n_dead=n_dead)
-    end_workflow(draft, Deactivated.FINISHED, by=COMPLETER, context=f"{why}: workflow is {completion}")
+    reason = failure_reason(aggregate.workflow, n_dead, n_results)
+    completion = Completion.DONE_WITH_FAILURES if reason else Completion.DONE
+    draft.change_workflow(completion=completion, n_dead=n_dead, n_results=n_results, completion_reason=reason)
+    told = f"{why}: workflow is {completion}" + (f" ({reason})" if reason else "")
+    end_workflow(draft, Deactivated.FINISHED, by=COMPLETER, context=told)
     return draft.settle()
 
 
@@ -197,4 +217,5 @@ def _levels(aggregate: Aggregate) -> list[list[Mqid]]:
 
 def _check_not_ended(workflow: WorkflowDocument, so: str) -> None:
     if workflow.deactivated is not None:
-        raise Conflict(f"workflow {workflow.workflow_id} is {workflow.deactivated.lower()} already: {so}")
+        words = outcome_words(workflow.deactivated, workflow.completion)
+        raise Conflict(f"workflow {workflow.workflow_id} is {words} already: {so}")

@@ -50,7 +50,7 @@ from schemas.ids import WorkflowId
 from schemas.questions import Answer
 from wms.gateway.route import Call, Route, answered
 from wms.gateway.routes.objects import owned
-from wms.gateway.routes.queues import Asks
+from wms.gateway.routes.progress import Asks
 
 #: Reading thousands of dead letters takes the broker some seconds.
 _READ_S = 30.0

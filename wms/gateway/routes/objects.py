@@ -9,6 +9,7 @@ from starlette.responses import Response
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from schemas.documents import Collection
+from schemas.endings import outcome_words
 from schemas.errors import Rejected
 from schemas.phases import Phase
 from schemas.unmatched import complain_of_unmatched
@@ -37,20 +38,28 @@ _HEALTH: Mapping[Collection, tuple[str, ...]] = {
 }
 
 
+#: What tells how a workflow ended.
+_END_FIELDS = {"deactivated": 1, "deactivated_ts": 1, "completion": 1, "completion_reason": 1}
+
+#: What `include` may name.
+_PARTS: Mapping[Collection, frozenset[str]] = {
+    Collection.WORKFLOWS: frozenset({"health", "progress"}),
+    Collection.TASKFORCES: frozenset({"health"}),
+}
+
+
 async def one(store: Store, collection: Collection, key: str, call: Call) -> Document | None:
     """Return the object with the id `key` as users see it; None if it does not exist or is not the caller's.
 
     Raises:
         Rejected: `include` asks for what there is not.
     """
-    include = call.request.query_params.get("include")
-    if include not in (None, "health") or (include and collection not in _HEALTH):
-        raise Rejected("'include': must be 'health', of a workflow or a taskforce")
+    includes = wanted_parts(call, collection)
     document = await store.find_one(collection, {"_id": key})
     if document is None or not owned(document, call.caller.access):
         return None
     found = repository.public(collection, document)
-    if include:
+    if "health" in includes:
         found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
         if collection is Collection.TASKFORCES:
             found["health"]["stuck"] = stuck(document, datetime.now(UTC))
@@ -60,9 +69,27 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
             found["health"]["exit_codes"] = document.get("exit_codes") or {}
             found["health"]["stale"] = stale(document, datetime.now(UTC))
             found["health"] |= staffed(document, datetime.now(UTC))
+            workflow = await store.find_one(
+                Collection.WORKFLOWS, {"_id": document["workflow_id"]}, projection=_END_FIELDS
+            )
+            if workflow is not None and (ended := end_sentence(workflow)):
+                found["health"] |= {"ended": ended, "missing": []}
         else:
             found["health"]["stalled"] = stalled(document)
     return found
+
+
+def wanted_parts(call: Call, collection: Collection) -> frozenset[str]:
+    """Return what `include` asks for beside the object itself, as names between commas.
+
+    Raises:
+        Rejected: it asks for what there is not.
+    """
+    asked = call.request.query_params.get("include")
+    parts = frozenset(() if asked is None else asked.split(","))
+    if not parts <= _PARTS.get(collection, frozenset()):
+        raise Rejected("'include': must be 'health' of a taskforce; 'health', 'progress' or both of a workflow")
+    return parts
 
 
 def stuck(taskforce: Document, now: datetime) -> str:
@@ -79,6 +106,17 @@ def stuck(taskforce: Document, now: datetime) -> str:
     return (
         f"the TMS of {taskforce['schedd']} has not taken it up since {since:%F %T} UTC" if now - since > _LONG else ""
     )
+
+
+def end_sentence(workflow: Document) -> str:
+    """Return how and when a stored `workflow` ended; empty if it has not."""
+    if workflow.get("deactivated") is None:
+        return ""
+    words = outcome_words(workflow["deactivated"], workflow.get("completion"))
+    reason = f" ({workflow['completion_reason']})" if workflow.get("completion_reason") else ""
+    at = workflow.get("deactivated_ts")
+    when = f" at {datetime.fromtimestamp(at, UTC):%F %T} UTC" if at is not None else ""
+    return f"its workflow ended{when}: {words}{reason}"
 
 
 def stalled(workflow: Document) -> Document | None:
@@ -128,7 +166,17 @@ def querying(store: Store, collection: Collection, plural: str, *, max_bytes: in
     """Return the handler of `/query/<plural>`."""
 
     async def query(call: Call) -> Response:
-        page = await query_pages.page(store, collection, call.body, call.caller.access, max_bytes=max_bytes)
+        include = call.request.query_params.get("include")
+        if include is not None and (include != "outcome" or collection is not Collection.WORKFLOWS):
+            raise Rejected("'include': must be 'outcome', of workflows")
+        page = await query_pages.page(
+            store,
+            collection,
+            call.body,
+            call.caller.access,
+            max_bytes=max_bytes,
+            with_outcome=include is not None,
+        )
         # The objects are JSON already; to parse them again only to wrap them would double the work.
         objects = b",".join(page.objects)
         return answered_raw(b'{"%s":[%s],"next_after":%s}' % (plural.encode(), objects, to_json(page.next_after)))

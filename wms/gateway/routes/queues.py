@@ -3,34 +3,24 @@
 MQS owns all of it. The gateway asks it over the bus, so that tokens are never stored on the way.
 """
 
-from typing import Protocol
-
 import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 
 from runtime.kernel.store import Store
-from schemas.api import ProfilesAnswerBody, QueueDepth, QueueDepths
+from schemas.api import ProfilesAnswerBody, QueueDepths
 from schemas.documents import Collection, WorkflowDocument
 from schemas.errors import Broken, NotFound, Unavailable
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
-from schemas.questions import Answer, Question
-from schemas.requests import DepthsAnswer, DepthsQuery, ProfilesAnswer, ProfilesQuery
+from schemas.requests import ProfilesAnswer, ProfilesQuery
 from wms.fleet.ownership import Access
 from wms.gateway.route import Call, OpenRoute, Route, answered, answered_raw
 from wms.gateway.routes.objects import owned
+from wms.gateway.routes.progress import Asks, depths_of
 from wms.gateway.routes.queue_access import check, check_there, no_such_queue, wish
 
 JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
-
-
-class Asks(Protocol):
-    """What of the bus is needed here."""
-
-    async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
-        """Return MQS's answer."""
-        ...
 
 
 class Queues:
@@ -111,18 +101,8 @@ class Queues:
         workflow = await self._workflow(workflow_id, call.caller.access)
         if workflow is None:
             raise NotFound(f"no workflow found with id: {workflow_id}")
-        query = DepthsQuery(workflow_id=WorkflowId(workflow_id))
-        try:
-            match await self._mqs.ask(query):
-                case DepthsAnswer(queues=queues, n_dead=n_dead, max_age_s=max_age_s):
-                    depths = [QueueDepth.model_validate(depth.model_dump()) for depth in queues]
-                    return answered(
-                        QueueDepths(workflow_id=workflow_id, queues=depths, n_dead=n_dead, max_age_s=max_age_s)
-                    )
-                case other:
-                    raise Broken(f"MQS answered {other.kind} to {query.kind}")
-        except NotFound:
-            return answered(QueueDepths(workflow_id=workflow_id, queues=[], n_dead=0))
+        depths = await depths_of(self._mqs, WorkflowId(workflow_id))
+        return answered(depths or QueueDepths(workflow_id=workflow_id, queues=[], n_dead=0))
 
     async def jwks(self, _: Request) -> Response:
         try:

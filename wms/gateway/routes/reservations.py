@@ -18,7 +18,7 @@ from schemas.requests import (
     ReserveQuery,
 )
 from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.queues import Asks
+from wms.gateway.routes.progress import Asks
 
 #: Creating a thousand queues takes a while.
 _ACTIVATION_S = 30.0

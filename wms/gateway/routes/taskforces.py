@@ -33,6 +33,7 @@ class Taskforces:
                 body=Query,
                 answer=found,
                 is_heavy=True,
+                query={"include": False} if collection is Collection.WORKFLOWS else {},
             )
             for path, key, collection, found in (
                 ("workflows", "workflows", Collection.WORKFLOWS, WorkflowsFound),

@@ -23,7 +23,7 @@ from wms.fleet import repository
 from wms.fleet.fleet import Fleet
 from wms.fleet.locations import ClusterMap
 from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.queues import Asks
+from wms.gateway.routes.progress import Asks
 
 #: How many taskforces are read at a time: those whose queues cannot be opened are passed over, and hide nobody.
 _AT_ONCE = 20

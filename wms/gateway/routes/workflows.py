@@ -21,15 +21,17 @@ from wms.fleet.life.workflow_requests import RequestRefused
 from wms.gateway.problems import HINT_HEADER, BadBody, bad_body
 from wms.gateway.reason_phrases import MAX_REASON, reason_phrase
 from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.objects import one
+from wms.gateway.routes.objects import one, wanted_parts
+from wms.gateway.routes.progress import Asks, progress_of
 
 
 class Workflows:
     """Handlers of /workflows."""
 
-    def __init__(self, fleet: Fleet, store: Store) -> None:
+    def __init__(self, fleet: Fleet, store: Store, mqs: Asks) -> None:
         self._fleet = fleet
         self._store = store
+        self._mqs = mqs
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -97,6 +99,8 @@ class Workflows:
         found = await one(self._store, Collection.WORKFLOWS, workflow_id, call)
         if found is None:
             raise NotFound(f"no workflow found with id: {workflow_id}")
+        if "progress" in wanted_parts(call, Collection.WORKFLOWS):
+            found["progress"] = await progress_of(self._store, self._mqs, WorkflowId(workflow_id))
         return answered(found)
 
     async def abort(self, call: Call) -> Response:

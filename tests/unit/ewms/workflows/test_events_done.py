@@ -1,37 +1,33 @@
 """Progress is computed: never a step back, never more than the whole, all of it just when all is done."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ewms.workflows.events_done import Counted, Done, count_done, seconds_left, so_far, task_levels
-from ewms.workflows.state import State
+from ewms.workflows.events_done import Counted, seconds_left, so_far
 from schemas.api import QueueDepth, QueueDepths
 from schemas.endings import Ending
 from schemas.objects import TaskDirective
+from schemas.progress import Done, count_done, task_levels
 from tests.unit.ewms.facts import WORKFLOW, ending, state, taskforce
 
 CLOSED = ending(is_closed=True)
 
 
-def run(*tasks: tuple[list[str], list[str]]) -> State:
-    """Return a workflow whose tasks have these input and output queues."""
-    one = state(taskforce())
-    first = one.task_directives[0]
-    directives = [
+def run(*tasks: tuple[list[str], list[str]]) -> list[TaskDirective]:
+    """Return tasks that have these input and output queues."""
+    first = state(taskforce()).task_directives[0]
+    return [
         TaskDirective.model_validate({**first.model_dump(), "input_queues": inputs, "output_queues": outputs})
         for inputs, outputs in tasks
     ]
-    return replace(one, task_directives=directives)
 
 
 CHAIN = run((["a"], ["b"]), (["b"], ["c"]))
 
 
-def seen(**queues: tuple[int, int]) -> QueueDepths:
-    """Return queues by name: how many events came, and how many are still in it."""
+def seen(n_failed: int = 0, n_replayed: int = 0, **queues: tuple[int, int]) -> QueueDepths:
+    """Return queues by name: how many events came, and how many are still in it. Replays came into the first."""
     return QueueDepths(
         workflow_id=WORKFLOW,
         queues=[
@@ -43,15 +39,24 @@ def seen(**queues: tuple[int, int]) -> QueueDepths:
                 n_unacknowledged=0,
                 n_consumers=1,
                 n_arrived=come,
+                n_replayed=n_replayed if mqid == "a" else 0,
             )
             for mqid, (come, n) in queues.items()
         ],
-        n_dead=0,
+        n_dead=n_failed,
+        n_failed=n_failed,
     )
 
 
-def done(workflow: State, end: Ending | None = None, **queues: tuple[int, int]) -> Done | None:
-    return count_done(workflow, seen(**queues), end, task_levels(workflow))
+def done(
+    tasks: list[TaskDirective],
+    end: Ending | None = None,
+    *,
+    n_failed: int = 0,
+    n_replayed: int = 0,
+    **queues: tuple[int, int],
+) -> Done | None:
+    return count_done(tasks, seen(n_failed, n_replayed, **queues), end, is_ended=False)
 
 
 def test_an_event_is_done_when_the_last_task_has_let_it_go() -> None:
@@ -75,6 +80,47 @@ def test_expected_results_are_the_whole() -> None:
     expected = ending(n_expected=50)
     assert done(CHAIN, expected, a=(900, 800), b=(100, 60), c=(40, 0)) == Done(40, 50, is_whole=True)
     assert done(CHAIN, expected, a=(900, 800), b=(100, 0), c=(51, 0)) == Done(50, 50, is_whole=True)
+
+
+@pytest.mark.parametrize(
+    ("n_failed", "n_replayed", "queues", "told"),
+    [
+        # 3 of 30 fail in the first task.
+        (3, 0, {"a": (30, 0), "b": (27, 0), "c": (27, 27)}, Done(27, 30, is_whole=True, n_failed=3)),
+        # They fail in the second.
+        (3, 0, {"a": (30, 0), "b": (30, 0), "c": (27, 27)}, Done(27, 30, is_whole=True, n_failed=3)),
+        # They are on their way back, and have been done again.
+        (0, 3, {"a": (33, 3), "b": (27, 0), "c": (27, 27)}, Done(27, 30, is_whole=True)),
+        (0, 3, {"a": (33, 0), "b": (30, 0), "c": (30, 30)}, Done(30, 30, is_whole=True)),
+        # 50 replays of 500 events.
+        (0, 50, {"a": (550, 0), "b": (500, 0), "c": (500, 0)}, Done(500, 500, is_whole=True)),
+        # The same one fails again and again.
+        (1, 4, {"a": (34, 0), "b": (29, 0), "c": (29, 0)}, Done(29, 30, is_whole=True, n_failed=1)),
+        # Each event makes ten, and 20 of these 100 fail.
+        (20, 0, {"a": (10, 0), "b": (100, 0), "c": (80, 0)}, Done(8, 10, is_whole=True, n_failed=20)),
+        # A dead letter is told before its event is gone.
+        (1, 0, {"a": (1, 1), "b": (0, 0), "c": (0, 0)}, Done(0, 1, is_whole=True, n_failed=1)),
+    ],
+)
+def test_what_failed_is_not_done_and_what_is_replayed_came_once(
+    n_failed: int, n_replayed: int, queues: dict[str, tuple[int, int]], told: Done
+) -> None:
+    assert done(CHAIN, CLOSED, n_failed=n_failed, n_replayed=n_replayed, **queues) == told
+
+
+def test_a_dead_letter_is_no_expected_result() -> None:
+    queues = {"a": (30, 0), "b": (27, 0), "c": (27, 0)}
+    assert done(CHAIN, ending(n_expected=30), n_failed=3, **queues) == Done(27, 30, is_whole=True, n_failed=3)
+    # Once it has ended, what had arrived then is what counts.
+    ended = ending(n_expected=30).model_copy(update={"n_results": 28})
+    assert done(CHAIN, ended, **queues) == Done(28, 30, is_whole=True)
+
+
+def test_of_queues_that_went_with_their_events_nothing_is_told() -> None:
+    lying = seen(a=(30, 0), b=(3, 0), c=(3, 3))
+    gone = lying.queues[1].model_copy(update={"n_arrived": None})
+    lost = lying.model_copy(update={"queues": [lying.queues[0], gone, lying.queues[2]]})
+    assert count_done(CHAIN, lost, None, is_ended=True) is None
 
 
 def test_where_tasks_make_events_by_themselves_nothing_is_the_whole() -> None:
@@ -109,6 +155,65 @@ def test_progress_never_steps_back_and_never_passes_the_whole(n: int, moves: lis
         before = shown
     end = done(CHAIN, CLOSED, a=(n, 0), b=(n, 0), c=(n, n))
     assert end == Done(n, n, is_whole=True)
+
+
+@given(
+    n=st.integers(1, 12),
+    moves=st.lists(
+        st.tuples(st.sampled_from(["a", "b", "a fails", "b fails", "replay"]), st.integers(1, 4)), max_size=40
+    ),
+)
+def test_failures_and_replays_neither_pass_the_whole_nor_step_back(n: int, moves: list[tuple[str, int]]) -> None:
+    left, come, back = {"a": n, "b": 0}, {"a": n, "b": 0}, {"a": 0, "b": 0}
+    dead = {"a": 0, "b": 0}
+    n_results = 0
+    counted: list[Counted] = []
+
+    def lying() -> QueueDepths:
+        found = seen(sum(dead.values()), a=(come["a"], left["a"]), b=(come["b"], left["b"]), c=(n_results, n_results))
+        queues = [queue.model_copy(update={"n_replayed": back.get(queue.mqid, 0)}) for queue in found.queues]
+        return found.model_copy(update={"queues": queues})
+
+    def move(what: str, n_moved: int) -> None:
+        nonlocal n_results
+        match what.split():
+            case ["replay"]:
+                for mqid, n_dead in dead.items():
+                    n_back = min(n_moved, n_dead)
+                    dead[mqid] -= n_back
+                    for counts in (left, come, back):
+                        counts[mqid] += n_back
+            case [mqid, "fails"]:
+                n_moved = min(n_moved, left[mqid])
+                left[mqid] -= n_moved
+                dead[mqid] += n_moved
+            case [mqid]:
+                n_moved = min(n_moved, left[mqid])
+                left[mqid] -= n_moved
+                if mqid == "a":
+                    left["b"] += n_moved
+                    come["b"] += n_moved
+                else:
+                    n_results += n_moved
+
+    def look() -> Done:
+        now = count_done(CHAIN, lying(), CLOSED, is_ended=False)
+        assert now is not None
+        assert now.n_done <= n_results, "no event is called done before it is"
+        counted.append(Counted(len(counted), now))
+        shown = so_far(counted)
+        assert shown is not None
+        return shown
+
+    before = look()
+    for what, n_moved in moves:
+        move(what, n_moved)
+        shown = look()
+        assert before.n_done <= shown.n_done <= shown.n_all == n
+        before = shown
+    for mqid in "ab":
+        move(mqid, n)
+    assert look() == Done(n_results, n, is_whole=True, n_failed=n - n_results)
 
 
 def test_the_estimate_is_what_is_left_at_the_pace_of_the_last_minute() -> None:

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from ewms.workflows.events_done import Done
 from ewms.workflows.progress import Problem, Workers, progress
 from schemas.phases import Deactivated, Phase
+from schemas.progress import Done
 from tests.unit.ewms.facts import change, depths, ending, facts, stall, state, taskforce
 
 

@@ -69,6 +69,25 @@ def test_dead_letters_that_are_discarded_later_do_not_change_how_a_workflow_ende
         outcome.raise_for_failures()
 
 
+@pytest.mark.parametrize(("counts_failures", "n_dead"), [(False, 0), (False, 3), (True, 2)])
+def test_fewer_results_than_expected_are_a_failure(counts_failures: bool, n_dead: int) -> None:
+    ending = Ending(
+        workflow_id="WF-6b00e09f-926a610b",
+        inputs_closed_at=None,
+        expected_results=30,
+        count_failures=counts_failures,
+        completion=Completion.DONE_WITH_FAILURES,
+        n_dead=n_dead,
+        n_results=27,
+        reason="27 of 30 expected results",
+        has_all_results=True,
+    )
+    outcome = Outcome(state(taskforce(), ended=Deactivated.FINISHED), n_dead=n_dead, ending=ending)
+    assert (outcome.word, outcome.reason) == ("done with failures", "27 of 30 expected results")
+    with pytest.raises(DoneWithFailures, match="27 of 30 expected results came"):
+        outcome.raise_for_failures()
+
+
 def test_it_is_written_in_the_words_of_the_rest_api() -> None:
     written = state(taskforce()).as_json()
     assert set(written) == {"workflow", "task_directives", "taskforces"}

@@ -4,7 +4,8 @@ from rich.console import Console
 
 from ewms.workflows.progress import Facts, progress
 from ewms.workflows.view import clock, line, view
-from schemas.phases import Phase
+from schemas.endings import Completion
+from schemas.phases import Deactivated, Phase
 from tests.unit.ewms.facts import depths, ending, facts, state, taskforce
 
 
@@ -76,3 +77,19 @@ def test_a_share_is_told_only_of_a_whole() -> None:
     closed = shown(facts(0, lying=depths(80, arrived=300), ending=ending(is_closed=True)))
     assert "220 of 300 events done" in closed
     assert "73 %" in closed
+
+
+def test_failures_have_their_own_number_and_what_is_over_has_no_rate() -> None:
+    failed = depths(0, arrived=30).model_copy(update={"n_dead": 3, "n_failed": 3})
+    lines = shown(facts(0, lying=failed, ending=ending(is_closed=True)))
+    assert "27 of 30 events done, 3 failed" in lines
+    assert "takers" not in lines
+    end = ending(is_closed=True, completion=Completion.DONE_WITH_FAILURES).model_copy(
+        update={"reason": "27 of 30 expected results"}
+    )
+    over = state(taskforce(Phase.CONDOR_COMPLETE), ended=Deactivated.FINISHED)
+    history = [facts(at, over, depths(0, n, arrived=30), ending=end) for at, n in ((0, 9), (5, 3))]
+    text = shown(*history)
+    assert "done with failures: 27 of 30 expected results" in text
+    assert "change/s" not in text
+    assert progress(history).queue_per_s == {}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mqs.broker.traffic import Counters, Traffic, after_count, n_arrived
-from mqs.groups import endings
+from mqs.groups import endings, retirement
 from mqs.groups.broker_steps import Rules, Shut, next_step
 from mqs.groups.lifecycle import UNCHANGED
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
@@ -75,6 +75,7 @@ def test_a_wish_that_comes_again_or_late_changes_nothing_and_is_answered_if_ther
         {"drained_at": NOW},
         {"closed_at": None},
         {"replaying_until": NOW + timedelta(seconds=1)},
+        {"has_unconfirmed_replays": True},
     ],
 )
 def test_what_has_happened_since_the_watch_began_keeps_a_group_from_being_drained(fields: dict[str, object]) -> None:
@@ -100,6 +101,35 @@ def test_results_are_those_in_public_outputs_and_dead_letters_where_asked(
     outcome = endings.results_arrived(group, counted, n_dead, PROFILES, now=NOW)
     told = (ResultsArrived(workflow_id=WORKFLOW, n_results=arrived, n_dead=n_dead),)
     assert outcome.events == (told if is_told else ())
+
+
+def test_the_queues_of_a_group_that_has_its_results_and_no_levels_are_looked_at_no_more() -> None:
+    asked = WorkflowEnding(workflow_id=WORKFLOW, number=1, is_closed=False, levels=[], n_expected=3)
+    waiting = endings.wished(active(), asked, now=NOW).group
+    assert waiting is not None
+    assert waiting.is_ending
+    told = endings.results_arrived(waiting, {OUT: 3}, 0, PROFILES, now=NOW).group
+    assert told is not None
+    assert not told.is_ending
+    more = endings.wished(told, asked.model_copy(update={"number": 2, "n_expected": 5}), now=NOW).group
+    assert more is not None
+    assert more.is_ending
+    over = retirement.over(more, WORKFLOW, PROFILES, now=NOW).group
+    assert over is not None
+    assert not over.is_ending
+
+
+def test_results_are_not_the_end_while_a_replay_may_be_on_its_way() -> None:
+    group = active(n_expected=3, has_unconfirmed_replays=True)
+    assert endings.results_arrived(group, {OUT: 3}, 0, PROFILES, now=NOW) == UNCHANGED
+
+
+def test_how_many_results_came_is_told_again_with_the_end() -> None:
+    told = endings.drained(closing(n_discarded=1), 0, 2, 27, now=NOW)
+    assert told.events == (QueuesDrained(workflow_id=WORKFLOW, n_dead=2, n_results=27),)
+    assert told.group is not None
+    assert told.group.n_failed_at_end == 3
+    assert endings.wished(told.group, wish(1), now=NOW).events == told.events
 
 
 def test_a_count_that_steps_back_is_a_broker_that_began_anew() -> None:

@@ -27,7 +27,7 @@ async def hint(**changes: Any) -> str | None:
     call: Any = SimpleNamespace(body=request(**changes), caller=caller, once=None)
     absent: Any = None
     fleet: Any = TakesAll()
-    return (await Workflows(fleet, absent).request(call)).headers.get(HINT_HEADER)
+    return (await Workflows(fleet, absent, absent).request(call)).headers.get(HINT_HEADER)
 
 
 def refused(**changes: Any) -> tuple[str, str]:
@@ -36,7 +36,7 @@ def refused(**changes: Any) -> tuple[str, str]:
     body["tasks"][0] |= changes
     absent: Any = None
     fleet: Any = TakesAll()
-    (route,) = [r for r in Workflows(fleet, absent).routes() if (r.method, r.path) == ("POST", "/workflows")]
+    (route,) = [r for r in Workflows(fleet, absent, absent).routes() if (r.method, r.path) == ("POST", "/workflows")]
     with pytest.raises(BadBody) as caught:
         parsed(json.dumps(body).encode(), "application/json", WorkflowRequest, explain=route.explain)
     return caught.value.reason, caught.value.hint

@@ -87,7 +87,7 @@ def test_letters_have_their_names_whole_on_80_columns() -> None:
 
 def test_a_letter_tells_its_event_and_every_attempt_the_first_one_first() -> None:
     seen = DeadLetterSeen(
-        dead_letter=letter(headers={"x-mine": "a\x1b"}), attempts=[attempt(attempt=2), attempt(attempt=1)]
+        dead_letter=letter(headers={"x-mine": "a\x1b"}), attempts=[attempt(attempt=2, exit_code=1), attempt(attempt=1)]
     )
     lines = [line.plain for line in letter_lines(seen)]
     text = "\n".join(lines)
@@ -118,3 +118,15 @@ def test_without_reports_it_is_said_why() -> None:
 )
 def test_a_signal_is_named(code: int | None, words: str) -> None:
     assert exit_words(code) == words
+
+
+def test_attempts_that_ended_the_same_way_are_told_as_one() -> None:
+    alike = [attempt(attempt=n, slot=f"slot{n % 2}@node7") for n in (1, 2, 3)]
+    seen = DeadLetterSeen(dead_letter=letter(), attempts=[attempt(attempt=4, error="KeyError"), *reversed(alike)])
+    headings = [line.plain for line in letter_lines(seen) if line.plain.startswith("attempt")]
+    assert headings[0] == (
+        "attempts 1-3: 11-28 12:00:00 to 11-28 12:00:00 UTC, at Desert slot1@node7, Desert slot0@node7, "
+        "exit code 137 (SIGKILL): same error"
+    )
+    assert headings[1].startswith("attempt 4: ")
+    assert sum("Traceback" in line.plain for line in letter_lines(seen)) == 2

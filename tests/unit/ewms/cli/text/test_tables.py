@@ -7,14 +7,23 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from ewms.cli.text.tables import depth_table, health_lines, log_table, task_table, taskforce_table, workflow_table
+from ewms.cli.text.tables import (
+    depth_table,
+    health_lines,
+    log_table,
+    missing_lines,
+    phase_table,
+    task_table,
+    taskforce_table,
+    workflow_table,
+)
 from ewms.workflows.progress import Facts, progress
 from ewms.workflows.view import view
 from ewms.workflows.worker_logs import LogInfo
-from schemas.api import TaskforceHealth
+from schemas.api import TaskforceHealth, WorkflowFound
 from schemas.logs import Stream
 from schemas.phases import Phase
-from tests.unit.ewms.facts import depths, state, taskforce
+from tests.unit.ewms.facts import change, depths, state, taskforce
 
 WELL: dict[str, Any] = {
     "stuck": "",
@@ -57,7 +66,8 @@ def test_tables_have_whole_ids_on_80_columns() -> None:
     tasks = on_80_columns(task_table(shown.task_directives, {"a-in": "q" * 128, "a-out": "r" * 128}))
     assert shown.task_directives[0].task_id in tasks
     on_80_columns(depth_table(wide_alias))
-    assert shown.workflow.workflow_id in on_80_columns(workflow_table([shown.workflow]))
+    found = WorkflowFound(**shown.workflow.model_dump(), outcome="done with failures")
+    assert shown.workflow.workflow_id in on_80_columns(workflow_table([found]))
 
 
 @pytest.mark.parametrize(
@@ -75,3 +85,18 @@ def test_tables_have_whole_ids_on_80_columns() -> None:
 )
 def test_only_what_is_wrong_and_how_pilots_ended_is_said(wrong: dict[str, Any], said: list[str]) -> None:
     assert [line.plain for line in health_lines(TaskforceHealth.model_validate({**WELL, **wrong}))] == said
+
+
+def test_the_moves_of_a_taskforce_are_whole_on_80_columns() -> None:
+    why = "Inputs are closed and every event is settled: workflow is done"
+    moves = [change(Phase.PENDING_STOPPER, ok=False, context=why), change(Phase.CONDOR_COMPLETE, context="w" * 90)]
+    shown = on_80_columns(phase_table(taskforce(log=moves)))
+    for words in ("pending-stopper", "failed", "condor-complete", "1970-01-01 00:00:01", "TMS: Inputs"):
+        assert words in shown
+    assert shown.count("w") >= 90, "nothing is cut"
+
+
+def test_of_what_has_ended_no_worker_is_missing() -> None:
+    ended = "its workflow ended at 2026-11-28 12:00:00 UTC: done"
+    health = TaskforceHealth.model_validate({**WELL, "n_wanted": 4, "ended": ended})
+    assert [line.plain for line in missing_lines("TF-1", health)] == [f"TF-1: {ended}"]

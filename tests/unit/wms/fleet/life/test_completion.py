@@ -113,8 +113,30 @@ def test_a_drained_workflow_ends_on_the_way_of_one_that_a_user_finishes(n_dead: 
     assert {type(event) for event in outcome.events} == {TaskforceStop}
     line = next(iter(outcome.after.taskforces.values())).phase_change_log[-1]
     assert line.target_phase is Phase.PENDING_STOPPER
-    assert line.context == f"Inputs are closed and every event is settled: workflow is {completion}"
+    assert line.context.startswith(f"Inputs are closed and every event is settled: workflow is {completion}")
     assert ending_of(workflow).has_all_results
+
+
+@pytest.mark.parametrize(
+    ("counts_dead", "n_results", "n_dead", "completion", "reason"),
+    [
+        (False, 30, 0, Completion.DONE, ""),
+        # A repeat counts, so there may be more.
+        (False, 31, 0, Completion.DONE, ""),
+        (False, 27, 0, Completion.DONE_WITH_FAILURES, "27 of 30 expected results"),
+        (False, 27, 3, Completion.DONE_WITH_FAILURES, "27 of 30 expected results, 3 dead letter(s)"),
+        (True, 27, 3, Completion.DONE_WITH_FAILURES, "3 dead letter(s)"),
+        # An MQS of before does not tell.
+        (False, None, 0, Completion.DONE, ""),
+    ],
+)
+def test_fewer_results_than_expected_are_no_success(
+    counts_dead: bool, n_results: int | None, n_dead: int, completion: Completion, reason: str
+) -> None:
+    state = after(running()[0], ExpectResults(30, counts_dead=counts_dead), CLOSE)
+    event = QueuesDrained(workflow_id=state.workflow.workflow_id, n_dead=n_dead, n_results=n_results)
+    ended = ending_of(after(state, event).workflow)
+    assert (ended.completion, ended.reason, ended.n_results) == (completion, reason, n_results)
 
 
 def test_what_comes_late_changes_nothing() -> None:

@@ -1,0 +1,114 @@
+"""The hops behind the gateway, as far as a user's token reaches: the broker, and each place where tasks run."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+
+from ewms.gateway.http import Gateway
+from ewms.gateway.queries import query_all
+from ewms.queues.queue_access import public_profiles
+from ewms.workflows.taskforces import health_of
+from runtime.amqp import Connection
+from schemas.api import ClustersAnswer, TaskforceHealth
+from schemas.errors import EWMSError
+from schemas.ids import WorkflowId
+from schemas.objects import MQProfile, Taskforce
+from schemas.phases import Phase
+
+#: How long a broker may take to let somebody in.
+_BROKER_WAIT_S = 5.0
+
+#: Of so many workflows, the newest, a queue is looked for that opens.
+_N_WORKFLOWS = 5
+
+#: Why workers of a taskforce are missing that tell of their place and not of their task.
+_CAUSES_OF_PLACE = ("tms-silent", "start-failed", "no-slot")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, how it is, and the remedy if it is not well."""
+
+    what: str
+    is_well: bool
+    told: str
+    remedy: str = ""
+    #: Whether anything could be looked at.
+    is_tried: bool = True
+
+
+async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Finding:
+    """Return whether the broker that the gateway names lets us in, with the token of a queue of ours.
+
+    `workflows` are those that have not ended, oldest first.
+    """
+    profile = None
+    for workflow in list(reversed(workflows))[:_N_WORKFLOWS]:
+        try:
+            profile = _find_open(await public_profiles(gateway, workflow))
+        except EWMSError as error:
+            return Finding("broker", False, f"the gateway names none: {error.reason}", error.hint)
+        if profile is not None:
+            break
+    if profile is None:
+        told = "the gateway names it with an open public queue, and no workflow of yours has one"
+        return Finding("broker", True, told, "submit one, wait with `--for active`, and ask again", is_tried=False)
+    address, token = profile.broker_address or "", profile.auth_token or ""
+    # What stands before the @ names an account.
+    place = address.rpartition("@")[2].partition("/")[0]
+    tried = f"AMQP to {place} with the token of queue {profile.alias!r} of {profile.workflow_id}"
+    try:
+        connection = await Connection.connect(address, token=lambda: token, name="ewms doctor", wait_s=_BROKER_WAIT_S)
+    except EWMSError as error:
+        remedy = "is there a way to it from here (firewall, VPN)? If so, tell those who run the server"
+        return Finding("broker", False, f"{tried}: {error.reason}", remedy)
+    await connection.close()
+    return Finding("broker", True, f"{tried}: it lets you in")
+
+
+async def check_clusters(gateway: Gateway) -> AsyncIterator[Finding]:
+    """Yield how each place is where tasks run, as our own taskforces there show it."""
+    try:
+        clusters = ClustersAnswer.model_validate(await gateway.get("/clusters"), extra="ignore").clusters
+        wish = {"phase": {"$in": [Phase.PENDING_STARTER.value, Phase.CONDOR_SUBMIT.value]}}
+        taskforces = await query_all(gateway, "taskforces", "taskforces", Taskforce, wish)
+    except EWMSError as error:
+        yield Finding("clusters", False, error.reason, error.hint)
+        return
+    names: dict[str, list[str]] = {}
+    for cluster in clusters:
+        names.setdefault(cluster.schedd, []).append(cluster.name)
+    for schedd, called in names.items():
+        yield await _check_cluster(
+            gateway, f"cluster {', '.join(called)}", [t for t in taskforces if t.schedd == schedd]
+        )
+
+
+async def _check_cluster(gateway: Gateway, what: str, there: Collection[Taskforce]) -> Finding:
+    if not there:
+        remedy = "submit a workflow there, and ask again"
+        told = "no taskforce of yours is there, and nothing else shows it to you"
+        return Finding(what, True, told, remedy, is_tried=False)
+    newest = max(there, key=lambda taskforce: taskforce.timestamp)
+    try:
+        return describe_place(what, newest.taskforce_uuid, await health_of(gateway, newest.taskforce_uuid))
+    except EWMSError as error:
+        return Finding(what, False, error.reason, error.hint)
+
+
+def describe_place(what: str, uuid: str, health: TaskforceHealth) -> Finding:
+    """Return what the health of the taskforce `uuid` tells of the place where it runs."""
+    place = next((missing for missing in health.missing if missing.cause in _CAUSES_OF_PLACE), None)
+    if place is not None:
+        return Finding(what, False, f"{uuid}: {place.n_workers} worker(s) {place.text}", place.command)
+    if health.stale:
+        told = f"{uuid}: its TMS has told nothing since {health.status_as_of:%H:%M:%S} UTC"
+        return Finding(what, False, told, "wait a minute; if it stays so, tell those who run this access point")
+    told = f"{uuid}: {health.n_at_work} of {health.n_wanted} worker(s) take events"
+    if not health.missing:
+        return Finding(what, True, told)
+    waiting = ", ".join(f"{missing.n_workers} {missing.text}" for missing in health.missing)
+    return Finding(what, True, f"{told}; {waiting}", f"ewms taskforce why {uuid}")
+
+
+def _find_open(profiles: Collection[MQProfile]) -> MQProfile | None:
+    return next((one for one in profiles if one.is_activated and one.auth_token and one.broker_address), None)

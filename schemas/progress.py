@@ -1,0 +1,98 @@
+"""How many of a run's events are done, of how many: counted at the queues, never guessed. (core)
+
+An event that a user publishes is done when nothing that came of it has a task before it any more, and it has not
+failed. Of N that users published into the run's first queues, the part that each level of tasks has let go of is known:
+
+    done = N · (gone from level 0 / come into level 0) · (gone from level 1 / come into level 1) · ... - failed
+
+That is exact where each event makes one event for the next task, and in proportion elsewhere. Once every queue is
+empty it is N less those that failed. A dead letter that a replay sends back came once: MQS counts replays, and they
+are left out here.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from schemas.api import QueueDepth, QueueDepths
+from schemas.endings import Ending
+from schemas.levels import JoinsQueues, split_levels
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How many events are done, of how many, and how many failed."""
+
+    n_done: int
+    n_all: int
+    #: Whether no more can come: only then does a percentage mean anything.
+    is_whole: bool
+    n_failed: int = 0
+
+
+def count_done(
+    tasks: Collection[JoinsQueues], depths: QueueDepths | None, ending: Ending | None, *, is_ended: bool
+) -> Done | None:
+    """Return how many events are done at one moment; None where the queues do not tell."""
+    levels = task_levels(tasks)
+    if depths is None:
+        return None
+    if ending is not None and ending.expected_results is not None:
+        return _count_results(tasks, depths, ending, ending.expected_results)
+    if not levels:
+        return None
+    queues = {queue.mqid: queue for queue in depths.queues}
+    parts = [_count_level(queues, level) for level in levels]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    n_all = known[0][0]
+    n_widest = max(n_come for n_come, _ in known)
+    left = Fraction(n_all)
+    for n_come, n_gone in known:
+        # Where nothing has come nothing waits.
+        left *= Fraction(n_gone, n_come) if n_come else 1
+    # Where each event makes many, a dead letter is one of the many.
+    left -= depths.n_failed * min(Fraction(1), Fraction(n_all, n_widest or 1))
+    is_closed = ending is not None and ending.inputs_closed_at is not None
+    return Done(max(0, int(left)), n_all, is_whole=is_closed or is_ended, n_failed=depths.n_failed)
+
+
+def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
+    """Return the queues that tasks take events from, each behind all that can feed it; none if that tells nothing.
+
+    Queues of a cycle are one level, for nothing tells how often an event goes round. Where a task makes events by
+    itself, no number is the whole.
+    """
+    if not all(task.input_queues for task in tasks):
+        return []
+    levels, in_cycles = split_levels(tasks)
+    if in_cycles and not levels:
+        return []
+    return [frozenset(level) for level in (*levels, in_cycles) if level]
+
+
+def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: Ending, n_expected: int) -> Done:
+    """Return how many of the expected results have arrived. What failed is none of them."""
+    made = {mqid for task in tasks for mqid in task.output_queues}
+    n_results = ending.n_results
+    if n_results is None:
+        n_results = sum(queue.n_arrived or 0 for queue in depths.queues if queue.is_public and queue.mqid in made)
+    return Done(min(n_results, n_expected), n_expected, is_whole=True, n_failed=depths.n_failed)
+
+
+def _count_level(queues: Mapping[str, QueueDepth], level: frozenset[str]) -> tuple[int, int] | None:
+    """Return how many events have come into a level, and how many are gone from it; None: it is not known."""
+    here: Sequence[QueueDepth] = [queues[mqid] for mqid in level if mqid in queues]
+    n_come = n_gone = 0
+    for queue in here:
+        if queue.n_arrived is None:
+            return None
+        n_once = max(0, queue.n_arrived - queue.n_replayed)
+        n_come += n_once
+        n_out = queue.n_gone
+        if n_out is None:
+            # An MQS of before. The broker tells late what is in hand.
+            n_out = queue.n_arrived - queue.n_ready - queue.n_unacknowledged - queue.n_delayed
+        n_gone += min(n_once, max(0, n_out - queue.n_replayed))
+    return n_come, n_gone

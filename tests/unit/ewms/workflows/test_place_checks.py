@@ -1,0 +1,46 @@
+"""What a taskforce's health tells of the place where it runs: its own troubles are none of the place."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ewms.workflows.place_checks import describe_place
+from schemas.api import TaskforceHealth
+
+AT = datetime(2026, 11, 28, 8, 0, tzinfo=UTC)
+
+
+def health(*missing: tuple[str, str], **fields: Any) -> TaskforceHealth:
+    given = {
+        **dict.fromkeys(("stuck", "n_submit_failures", "n_remove_failures", "retry_at", "ended_at")),
+        "status_as_of": AT,
+        "exit_codes": {},
+        "stale": False,
+        "n_wanted": 4,
+        "n_at_work": 4 - len(missing),
+        "missing": [
+            {"cause": cause, "n_workers": 1, "text": text, "command": f"ewms {cause}", "is_coming": True}
+            for cause, text in missing
+        ],
+    }
+    return TaskforceHealth.model_validate({**given, **fields})
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_well", "told", "remedy"),
+    [
+        (health(), True, "4 of 4 worker(s) take events", ""),
+        (health(("slot-awaited", "wait for a free slot")), True, "wait for a free slot", "ewms taskforce why TF-1"),
+        (health(("held", "held: disk"), ("no-slot", "no slot can take them")), False, "no slot can", "ewms no-slot"),
+        (health(("tms-silent", "lost from sight")), False, "lost from sight", "ewms tms-silent"),
+        (health(stale=True), False, "told nothing since 08:00:00 UTC", "access point"),
+    ],
+)
+def test_a_place_is_well_unless_its_workers_cannot_come(
+    seen: TaskforceHealth, is_well: bool, told: str, remedy: str
+) -> None:
+    finding = describe_place("cluster here", "TF-1", seen)
+    assert finding.is_well is is_well
+    assert told in finding.told
+    assert remedy in finding.remedy

@@ -1,0 +1,52 @@
+"""What `?include=progress` adds to a workflow: how many of its events are done, of how many."""
+
+from typing import Any, Protocol
+
+from runtime.kernel.store import Store
+from schemas.api import QueueDepths, WorkflowProgress
+from schemas.documents import Collection, TaskDirectiveDocument, WorkflowDocument
+from schemas.errors import Broken, NotFound
+from schemas.ids import WorkflowId
+from schemas.progress import count_done
+from schemas.questions import Answer, Question
+from schemas.requests import DepthsAnswer, DepthsQuery
+from wms.fleet.life.completion import ending_of
+
+
+class Asks(Protocol):
+    """What of the bus is needed here."""
+
+    async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
+        """Return MQS's answer."""
+        ...
+
+
+async def depths_of(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
+    """Return what lies in the queues of a workflow, as MQS sees it; None: MQS does not know them (yet)."""
+    try:
+        match await mqs.ask(DepthsQuery(workflow_id=workflow_id)):
+            case DepthsAnswer() as depths:
+                return QueueDepths.model_validate({"workflow_id": workflow_id, **depths.model_dump(exclude={"kind"})})
+            case other:
+                raise Broken(f"MQS answered {other.kind} to a question for depths")
+    except NotFound:
+        return None
+
+
+async def progress_of(store: Store, mqs: Asks, workflow_id: WorkflowId) -> dict[str, Any] | None:
+    """Return how many events of a workflow are done; None: its queues do not tell."""
+    document = await store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
+    depths = await depths_of(mqs, workflow_id)
+    if document is None or depths is None:
+        return None
+    workflow = WorkflowDocument.model_validate(document)
+    tasks = [
+        TaskDirectiveDocument.model_validate(task)
+        for task in await store.find(Collection.TASK_DIRECTIVES, {"workflow_id": workflow_id})
+    ]
+    done = count_done(tasks, depths, ending_of(workflow), is_ended=workflow.deactivated is not None)
+    if done is None:
+        return None
+    return WorkflowProgress(
+        n_done=done.n_done, n_all=done.n_all, n_failed=done.n_failed, is_whole=done.is_whole
+    ).model_dump()
