@@ -8,6 +8,7 @@ from ewms.errors import CannotRun
 from ewms.gateway.http import Gateway
 from schemas.api import ClustersAnswer
 from schemas.checks.request_check import check_request
+from schemas.checks.unwritable import replace_unwritable
 from schemas.errors import EWMSError, Rejected
 from schemas.rules.complaints import Complaint
 
@@ -22,7 +23,13 @@ def find_complaints(body: Any, clusters: Collection[str] | None = None) -> list[
         Rejected: it cannot be written as JSON.
     """
     try:
-        return check_request(body, clusters=clusters)
+        plain, unwritable = replace_unwritable(body)
+        if not unwritable:
+            return check_request(plain, clusters=clusters)
+        # What stands in their place is ours, so it is nothing to complain about.
+        places = {complaint.where for complaint in unwritable}
+        rest = check_request(plain, clusters=clusters)
+        return [*unwritable, *(complaint for complaint in rest if complaint.where not in places)]
     except RecursionError:
         raise Rejected(
             "the request cannot be written as JSON: it is nested too deeply",

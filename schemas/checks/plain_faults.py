@@ -18,7 +18,8 @@ from schemas.rules.spelling import nearest
 _MAX_SHOWN = 64
 _CHARACTERS = {"Value", "String"}
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"\s*(\d{1,6})\s*([smhd])\s*", re.IGNORECASE | re.ASCII)
+_DURATION_PART = re.compile(r"(\d{1,6})\s*([smhd])", re.IGNORECASE | re.ASCII)
+_DURATION = re.compile(r"\s*(\d{1,6}\s*[smhd]\s*){1,4}", re.IGNORECASE | re.ASCII)
 
 
 def explain_faults(errors: Sequence[ErrorDetails], body: Any) -> list[Complaint]:
@@ -136,8 +137,8 @@ def _of_kind(field: str, *, is_inside: bool, value: Any, must: str, example: str
         names = [printable(name) for name in split_names(value)] or ["..."]
         rule = f"is the text {printable(value)!r}, and must be a list of names"
         return rule, f"write {json.dumps(names, ensure_ascii=False)}"
-    if isinstance(value, str) and field == "max_worker_runtime" and (match := _DURATION.fullmatch(value)):
-        n_s = int(match[1]) * _UNIT_S[match[2].lower()]
+    if isinstance(value, str) and field == "max_worker_runtime" and _DURATION.fullmatch(value):
+        n_s = sum(int(n) * _UNIT_S[unit.lower()] for n, unit in _DURATION_PART.findall(value))
         return f"is a text, and must be {must}", f"write {n_s}, without quotes"
     if isinstance(value, str) and must.startswith("a whole number") and value.strip().isdecimal():
         return f"is a text, and must be {must}", f"write {value.strip()[:20]}, without quotes"

@@ -74,6 +74,8 @@ def explain_unknown(name: str, location: tuple[object, ...]) -> str:
     """Return what somebody meant who wrote the field `name` into the object at `location`, as a remedy."""
     here = _place(location)
     own = here[1].model_fields
+    if name == "env" and "environment" in own:
+        return "did you mean 'environment'?"
     if (meant := _OF_PYTHON.get(name, "")) in own:
         return f"did you mean '{meant}'?"
     for place, model in _PLACES:

@@ -6,16 +6,17 @@ those, so an event that holds them works in one task and fails in the next.
 
 import codecs
 import json
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def load_json(text: bytes | str) -> Any:
+def load_json(text: bytes | str, *, unique_names: bool = False) -> Any:
     """Return the value that the JSON `text` spells.
 
     Raises:
-        ValueError: it is not JSON in UTF-8; the message says why.
+        ValueError: it is not JSON in UTF-8; the message says why. With `unique_names`, or an object has a name twice.
     """
     if isinstance(text, bytes | bytearray):
         if text.startswith(_MARKS):
@@ -25,9 +26,19 @@ def load_json(text: bytes | str) -> Any:
         except UnicodeDecodeError as error:
             raise ValueError(f"byte {error.start + 1} is not UTF-8") from error
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        hook = _refuse_duplicates if unique_names else None
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=hook)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise ValueError(f"it has the field {name[:64]!r} twice in one object; leave one of the two out")
+        members[name] = value
+    return members
 
 
 def _refuse_constant(word: str) -> NoReturn:

@@ -7,6 +7,7 @@ from schemas.rules.spelling import nearest
 
 #: A list of names in a message has so many at most.
 _MAX_NAMES = 20
+_MAX_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,15 @@ def unused_public(unused: Iterable[str], used: Iterable[str]) -> Complaint:
     """Return what to say of public aliases that no task names: a publisher would wait for ever for such a queue."""
     unused, used = [str(alias) for alias in unused], sorted(map(str, used))
     rule = f"no task uses the public queue(s) {list_names(unused)}"
-    guesses = dict.fromkeys(guess for alias in unused if (guess := nearest(alias, used)))
+    guesses = dict.fromkeys(_shown(guess) for alias in unused if (guess := nearest(alias, used)))
     meant = f"did you mean {' and '.join(guesses)}? " if guesses else ""
     return Complaint("public_queue_aliases", rule, f"{meant}tasks use {list_names(used)}")
+
+
+def _shown(name: str) -> str:
+    """Return a name as it may stand in a message: short, with what cannot be printed written out."""
+    text = str(name) if str(name).isprintable() else repr(str(name))[1:-1]
+    return text if len(text) <= _MAX_NAME else f"{text[:_MAX_NAME]}…"
 
 
 def list_names(names: Sequence[str]) -> str:
@@ -60,7 +67,7 @@ def list_names(names: Sequence[str]) -> str:
     if not names:
         return "none"
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(names[:_MAX_NAMES]) + more
+    return ", ".join(map(_shown, names[:_MAX_NAMES])) + more
 
 
 def alias_problem(alias: str) -> tuple[str, str] | None:

@@ -246,23 +246,13 @@ def _settings(words: list[str]) -> dict[str, Any]:
 
 
 def _read_json(file: Path) -> Any:
-    import json
-
     from ewms.cli.text.streams import named, read_document
+    from ewms.workflows.request_files import parse_request
     from schemas.errors import Rejected
-    from schemas.payloads.json_text import load_json
 
     try:
-        # UTF-8 whatever this machine's own encoding is; the mark that some editors put first is no part of it.
-        return load_json(read_document(file).decode("utf-8-sig"))
+        return parse_request(read_document(file), named(file))
     except OSError as error:
         raise Rejected(
             f"cannot read {file}: {error.strerror}", hint="give the request as a JSON file, or - for standard input"
         ) from error
-    except json.JSONDecodeError as error:
-        raise Rejected(
-            f"{named(file)} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-            hint="docs/examples/words/workflow.json is a request to copy from",
-        ) from error
-    except ValueError as error:
-        raise Rejected(f"{named(file)} is not JSON in UTF-8: {error}") from error

@@ -103,9 +103,13 @@ def test_nothing_listening_is_unreachable(tmp_path: Path) -> None:
         ("[]", "a request is a JSON object, and this is a list"),
         ("7", "a request is a JSON object, and this is 7"),
         ('"text"', "a request is a JSON object, and this is a text"),
+        ("", "w.json is empty"),
+        ("{tasks: []}", "a field's name must stand in double quotes"),
+        ('{"priority": 1, "priority": 2}', "it has the field 'priority' twice in one object"),
+        ('{"priority": ' + "9" * 5000 + "}", "it has a number that is too long"),
         ('{"tasks": [NaN]}', "is not JSON in UTF-8: JSON has no NaN"),
         ('{"x": "\\ud800"}', "half of a surrogate pair"),
-        ('{"x": 1e400}', "cannot be written as JSON"),
+        ('{"x": 1e400}', "'x': is inf, which is no number of JSON; write a finite number"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
@@ -113,6 +117,32 @@ def test_a_request_file_of_any_content_is_no_defect(content: str, says: str, tmp
     (tmp_path / "w.json").write_text(content)
     done = ewms("workflow", "submit", "w.json", "--server", "http://127.0.0.1:9", cwd=tmp_path)
     assert (done.returncode, says in done.stderr, "defect" in done.stderr) == (2, True, False), done.stderr
+
+
+def test_a_check_says_everything_that_is_wrong_and_needs_no_server(tmp_path: Path) -> None:
+    task = {
+        "task_image": "none",
+        "task_args": "cp {{INFIEL}} {{OUTFILE}}",
+        "cluster_locations": ["local"],
+        "input_queue_aliases": "words",
+        "output_queue_aliases": ["out"],
+        "n_workers": 0,
+    }
+    right = task | {"task_args": "cp {{INFILE}} {{OUTFILE}}", "input_queue_aliases": ["words"], "n_workers": 1}
+    for name, body in (("wrong", task), ("right", right)):
+        request = {"tasks": [body], "public_queue_aliases": ["words", "out"]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(request))
+    done = ewms("workflow", "submit", "wrong.json", "--check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "ewms: the request cannot run:",
+        "  'tasks.0.input_queue_aliases': is the text 'words', and must be a list of names; write [\"words\"]",
+        "  'tasks.0.n_workers': is 0, and must be 1 or more; write it like 10",
+        "  'tasks.0.task_args': {{INFIEL}} is left as it is, for it is no placeholder; did you mean {{INFILE}}?",
+    ]
+    done = ewms("workflow", "submit", "right.json", "--check", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "names of clusters are not checked" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What the client refuses before it sends anything."""
 
+from pathlib import Path
+
 import pytest
 
 from ewms import CannotRun, Task, Workflow
@@ -54,11 +56,34 @@ def test_what_is_no_request_is_refused_before_it_is_sent(request_: object) -> No
         refuse_what_cannot_run(request_)
 
 
-@pytest.mark.parametrize("request_", [{"x": float("nan")}, {"x": {1, 2}}, {"x": b"a"}])
-def test_what_no_json_can_hold_is_refused_by_name(request_: object) -> None:
-    with pytest.raises(Rejected, match="cannot be written as JSON") as caught:
-        refuse_what_cannot_run(request_)
-    assert caught.value.hint
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (float("nan"), "is nan, which is no number of JSON; write a finite number"),
+        ({1, 2}, "is a set, which JSON cannot hold; write a list: sorted(...)"),
+        (b"a", "is bytes, which JSON cannot hold; write a text: .decode()"),
+        (Path("/data"), "is a PosixPath, which JSON cannot hold; write a text, a number, a list or a dict; str(...)"),
+        ({("a", 1): 2}, "has a name that is a tuple, and names are texts; write texts for its names"),
+        (10**2000, "is a number of over a thousand digits; write a smaller number"),
+    ],
+)
+def test_what_no_json_can_hold_is_refused_by_its_field_and_hides_nothing(value: object, said: str) -> None:
+    request = Workflow(public=["in", "out"], tasks=[Task(image="i", args="x", inputs=["in"], outputs=["out"])]).request(
+        ["here"]
+    )
+    request["tasks"][0] |= {"task_image": value, "n_workers": 0}
+    with pytest.raises(CannotRun) as caught:
+        refuse_what_cannot_run(request)
+    first, second = map(str, caught.value.complaints)
+    assert first.startswith(f"'tasks.0.task_image': {said}")
+    assert second.startswith("'tasks.0.n_workers': is 0")
+
+
+def test_a_request_that_holds_itself_is_refused() -> None:
+    request: dict[str, object] = {}
+    request["tasks"] = [request]
+    with pytest.raises(Rejected, match="nested too deeply"):
+        refuse_what_cannot_run(request)
 
 
 def test_a_wrong_cluster_stands_in_the_same_list_where_the_clusters_are_known() -> None:

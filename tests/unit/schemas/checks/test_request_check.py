@@ -81,6 +81,8 @@ FAULTS: list[tuple[str, Any, str]] = [
     (f"{T}.n_workers", "8", "is a text, and must be a whole number, or null for the cluster's own; write 8, without"),
     (f"{T}.n_workers", 1.5, "is 1.5, and must be a whole number"),
     (f"{W}.max_worker_runtime", "1h", "is a text, and must be a whole number of seconds; write 3600, without quotes"),
+    (f"{W}.max_worker_runtime", "1h30m", "is a text, and must be a whole number of seconds; write 5400, without"),
+    (f"{P}.env", {}, "is no field that EWMS knows; did you mean 'environment'?"),
     (f"{W}.do_transfer_worker_stdouterr", "false", "is a text, and must be true or false; write false, without quotes"),
     (f"{W}.worker_memory", None, "is null, and must be a size: a number of bytes, or a text with a unit"),
     (f"{T}.task_args", ["cp"], 'is a list, and must be a text; write it like "reco {{INFILE}} {{OUTFILE}}"'),
@@ -165,6 +167,13 @@ def test_what_a_fault_makes_senseless_is_not_told() -> None:
     assert said.startswith(f"'{T}.input_queue_aliases': is 3")
     (said,) = told(made((T, "x")))
     assert said.startswith(f"'{T}': is a text")
+
+
+def test_a_name_in_a_message_is_short_and_printable() -> None:
+    found = told(made((f"{T}.input_queue_aliases", ["wor\u200bds", "x" * 200])))
+    assert "did you mean wor\\u200bds?" in found[0]
+    assert "x" * 64 + "…" in found[0]
+    assert all(line.isprintable() for line in found)
 
 
 def test_a_request_as_it_was_made_is_right() -> None:

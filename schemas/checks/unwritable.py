@@ -1,0 +1,52 @@
+"""What a Python program puts into a request and JSON cannot hold: found by its place. (core)"""
+
+import math
+from typing import Any
+
+from schemas.rules.complaints import Complaint
+
+#: Python writes no integer of more than 4300 digits, and no field takes one of more than 16.
+_MAX_BITS = 4096
+
+
+def replace_unwritable(value: Any) -> tuple[Any, list[Complaint]]:
+    """Return `value` with null for what JSON cannot hold, and a complaint about each. A tuple is a list to JSON.
+
+    Raises:
+        RecursionError: it is nested too deeply, or holds itself.
+    """
+    found: list[Complaint] = []
+    return _replaced(value, "", found), found
+
+
+def _replaced(value: Any, where: str, found: list[Complaint]) -> Any:
+    match value:
+        case int() if value.bit_length() > _MAX_BITS:
+            found.append(Complaint(where, "is a number of over a thousand digits", "write a smaller number"))
+        case None | bool() | int() | str():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case float():
+            found.append(Complaint(where, f"is {value}, which is no number of JSON", "write a finite number"))
+        case dict():
+            if wrong := [key for key in value if not isinstance(key, str | int | float | bool | None)]:
+                rule = f"has a name that is a {type(wrong[0]).__name__}, and names are texts"
+                found.append(Complaint(where, rule, "write texts for its names"))
+                return None
+            return {key: _replaced(member, _within(where, key), found) for key, member in value.items()}
+        case list() | tuple():
+            return [_replaced(item, _within(where, n), found) for n, item in enumerate(value)]
+        case set() | frozenset():
+            found.append(Complaint(where, "is a set, which JSON cannot hold", "write a list: sorted(...)"))
+        case bytes() | bytearray():
+            found.append(Complaint(where, "is bytes, which JSON cannot hold", "write a text: .decode()"))
+        case _:
+            rule = f"is a {type(value).__name__}, which JSON cannot hold"
+            found.append(Complaint(where, rule, "write a text, a number, a list or a dict; str(...) makes a text"))
+    return None
+
+
+def _within(where: str, step: object) -> str:
+    name = "".join(c for c in str(step)[:64] if c.isprintable())
+    return f"{where}.{name}" if where else name
