@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import Stack
-from ewms import AlreadyThere, Client, Refused, Workflow
+from ewms import AlreadyThere, CannotRun, Client, Refused, Workflow
 from ewms.client import Run
 from schemas.phases import Phase
 from tests.system.conftest import CLUSTER, one_task, shell_task
@@ -111,12 +111,15 @@ def test_deactivating_twice_says_what_it_is_already(client: Client) -> None:
 def test_what_is_wrong_with_a_request_is_named_and_nothing_is_created(client: Client) -> None:
     before = len(client.workflows())
     good = one_task("cp $1 $2").request([CLUSTER])
-    for change, complaint in (
-        ({"colour": "red"}, "colour"),
-        ({"n_workers": "many"}, "n_workers"),
-        ({"cluster_locations": ["nowhere"]}, "condor cluster location not found: nowhere"),
+    nowhere = {"cluster_locations": ["nowhere"]}
+    for change, error, complaint in (
+        ({"colour": "red"}, CannotRun, "colour"),
+        ({"n_workers": "many"}, CannotRun, "n_workers"),
+        # Only the server knows its clusters, and the client asks it before it tells of another fault.
+        ({"n_workers": 0} | nowhere, CannotRun, "n_workers': is 0.*there is no cluster 'nowhere'"),
+        (nowhere, Refused, "condor cluster location not found: nowhere"),
     ):
         bad = {**good, "tasks": [{**good["tasks"][0], **change}]}
-        with pytest.raises(Refused, match=complaint):
+        with pytest.raises(error, match=complaint):
             client.submit(bad)
     assert len(client.workflows()) == before
