@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOL ?= condor
-TEST_JOBS ?= 5
+TEST_JOBS ?= 4
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -22,7 +22,7 @@ up: $(READY) ## start the whole system until Ctrl-C; the next start goes on  [PO
 	@$(BIN)/python -m deploy.local up $(if $(filter command line environment,$(origin POOL)),--pool $(POOL)) \
 	  $(if $(filter command,$(origin DATA)),--data "$(DATA)") $(if $(filter command,$(origin FRESH)),$(if $(filter 1 yes,$(FRESH)),--fresh))
 
-test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=5]
+test: $(READY) ## all tests, on real RabbitMQ, MongoDB and HTCondor  [ARGS='-k name'] [TEST_JOBS=4]
 	@$(BIN)/python -m deploy.local prepare
 	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) $(ARGS)
 

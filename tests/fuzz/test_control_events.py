@@ -136,11 +136,11 @@ def test_an_inbox_empties_itself_of_whatever_is_in_it(contract_stack: Stack, ser
     expected = {dead: before[dead] + fates.count("dead"), parked: before[parked] + fates.count("parked")}
     deadline = time.monotonic() + 20
     while True:
-        # An event can also be refused for what it says: then more are dead than are malformed.
+        # A service also refuses an event for what it says, and parks one that it has no handler for.
         found = {queue: _depth(contract_stack, service, queue) for queue in (dead, parked)}
-        done = found[parked] == expected[parked] and found[dead] >= expected[dead]
+        done = all(found[queue] >= expected[queue] for queue in (dead, parked))
         if done and _depth(contract_stack, service, topology.inbox(service)) == 0:
             break
         assert time.monotonic() < deadline, (found, expected)
         time.sleep(0.1)
-    assert found[dead] <= before[dead] + len(bodies)
+    assert sum(found.values()) <= sum(before.values()) + len(bodies)

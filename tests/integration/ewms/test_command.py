@@ -227,8 +227,8 @@ def test_waiting_in_vain_has_its_own_status(gateway: FakeGateway) -> None:
 
 
 def test_a_request_is_read_changed_and_posted(gateway: FakeGateway, tmp_path: Path) -> None:
-    task = {"n_workers": 1, "task_image": "a", "cluster_locations": ["c"]}
-    (tmp_path / "w.json").write_text(json.dumps({"tasks": [task]}))
+    task = {"n_workers": 1, "task_image": "a", "cluster_locations": ["c"], "input_queue_aliases": ["in"]}
+    (tmp_path / "w.json").write_text(json.dumps({"tasks": [task], "public_queue_aliases": ["in"]}))
     answer = {"workflow": workflow(), "task_directives": [], "taskforces": [TASKFORCE]}
     gateway.on("POST /v1/workflows", (200, answer, {}))
     done = ewms(

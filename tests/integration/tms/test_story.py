@@ -75,7 +75,7 @@ async def test_a_user_hears_of_workers_that_no_slot_takes_and_others_have_the_sl
     await eventually(lambda: peers.said(TaskforceCompleted, other))
     await eventually(lambda: any(snapshot.unmatched for snapshot in peers.snapshots(UUID)))
     said = {snapshot.unmatched for snapshot in peers.snapshots(UUID)}
-    assert said == {"", "no slot offers 999 TB of memory; the largest has 16 GB"}
+    assert said == {"", "no slot offers 999 TB of memory; the largest has 16 GB; ask for worker_memory=16G or less"}
     assert {snapshot.unmatched for snapshot in peers.snapshots(other)} == {""}
     schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
     ads = schedd.query(f'EWMSTaskforceUUID == "{UUID}"', ["AccountingGroup"])
