@@ -2,7 +2,7 @@
 
     from ewms import Client, Task, Workflow
 
-Everything is imported at first use: a program that only builds a `Workflow` loads neither HTTP nor AMQP.
+Each name is imported at its first use: a program that only builds a `Workflow` loads neither HTTP nor AMQP.
 """
 
 from importlib import import_module
@@ -86,7 +86,7 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """List what can be imported from here; it is not loaded for that."""
+    """List the names that can be imported from here, without importing them."""
     return sorted({*globals(), *_HOMES})
 
 

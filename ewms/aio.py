@@ -1,4 +1,4 @@
-"""The client for programs that run an event loop of their own; `ewms.client` is the same for all others."""
+"""The client for programs that run an event loop of their own. `ewms.client` has the same methods without `await`."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
@@ -40,9 +40,15 @@ class AsyncClient:
         cluster: str | None = None,
         timeout: Duration = 30,
     ) -> None:
-        """Find the server: arguments, then the environment, then `.ewms/endpoints.json`. See `ewms.gateway.server`.
+        """Find the server: in the arguments, then the environment, then `.ewms/endpoints.json`.
 
-        `timeout` is for one call, its repetitions included.
+        `server` is an address such as "http://127.0.0.1:8080". `token` is the token itself; the client reads
+        `token_file` again at each use. Tasks that name no place run at `cluster`. `timeout` (30 s) limits one call, its
+        repetitions included.
+        `ewms.gateway.server` lists the variables.
+
+        Raises:
+            Rejected: no server is named, or its address is malformed.
         """
         self.server = find_server(server, token=token, token_file=token_file, cluster=cluster)
         self._timeout_s = seconds(timeout)
@@ -62,12 +68,15 @@ class AsyncClient:
             self._gateway = None
 
     async def submit(self, workflow: Workflow | Mapping[str, Any]) -> AsyncRun:
-        """Post `workflow` (built, or the request's JSON object) and return it as it is on the server.
+        """Post `workflow` and return its run on the server.
+
+        `workflow` is a `Workflow`, or the request's JSON object as a mapping. A request whose tasks could never run is
+        not sent.
 
         Raises:
+            CannotRun: the request has faults; the error names all of them.
             Refused: the server does not accept it; the reason names the field.
-            Rejected: it is no request.
-            CannotRun: it has faults, all of which are named; nothing was sent.
+            Rejected: `workflow` is no request.
         """
         if not isinstance(workflow, Workflow | Mapping):
             raise Rejected(
@@ -82,20 +91,20 @@ class AsyncClient:
         try:
             refuse_what_cannot_run(body)
         except CannotRun:
-            # A wrong cluster belongs into the same list, and only the server knows its clusters.
+            # The user should see wrong clusters in the same list, and only the server knows its clusters.
             refuse_what_cannot_run(body, await known_clusters(self._open))
             raise
         answer = WorkflowAnswer.model_validate(await self._open.post("/workflows", body), extra="ignore")
         return AsyncRun(self._open, answer.workflow.workflow_id, name=name)
 
     def run(self, workflow_id: str) -> AsyncRun:
-        """Return the workflow `workflow_id`, submitted earlier or elsewhere. The server is not asked.
+        """Return the workflow `workflow_id` (WF-...), submitted earlier or elsewhere. This asks the server nothing.
 
         Raises:
             Rejected: it is no id of a workflow.
         """
         if not WORKFLOW_ID.fullmatch(workflow_id):
-            # It becomes part of a path: no other character may come there.
+            # The id becomes part of a URL's path, so no other character may pass.
             raise Rejected(
                 f"{workflow_id!r} is no id of a workflow",
                 hint="they look like WF-6b00e09f-926a610b; `ewms workflow list --all` shows yours",
@@ -107,37 +116,51 @@ class AsyncClient:
         return await query_all(self._open, "workflows?include=outcome", "workflows", WorkflowFound, dict(query or {}))
 
     async def clusters(self) -> list[ClusterLocation]:
-        """Return where tasks can run: the names that `cluster_locations` takes."""
+        """Return the places where tasks can run; `Task.clusters` takes their names."""
         return ClustersAnswer.model_validate(await self._open.get("/clusters"), extra="ignore").clusters
 
     async def checkup(self) -> list[Finding]:
-        """Return what is well and what is not on the way to the server."""
+        """Check each step on the way to a working server, and return one finding a step."""
         return [finding async for finding in checkup(self._open, self.server.gateway)]
 
     async def task(self, task_id: str) -> objects.TaskDirective:
-        """Return the task directive `task_id`."""
+        """Return the task directive `task_id` (TK-...)."""
         return await task_of(self._open, task_id)
 
     async def taskforces(self, id_: str) -> list[objects.Taskforce]:
-        """Return the taskforces of a workflow or a task, oldest first; or the one that `id_` names."""
+        """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...)."""
         return await taskforces_of(self._open, id_)
 
     async def health(self, taskforce_uuid: str) -> TaskforceHealth:
-        """Return what is known of a taskforce beside its statuses: why it is stuck, how its pilots exited."""
+        """Return why a taskforce is stuck or short of workers, and how its pilots exited."""
         return await health_of(self._open, taskforce_uuid)
 
     async def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
-        """Return the new taskforce that a running task gets. See `ewms.workflows.taskforces.add_workers`."""
+        """Give a running task `n_workers` more workers, and return the new taskforce that they form.
+
+        `cluster` names the place; leave it out if the task runs at one place only.
+
+        Raises:
+            Rejected: the task runs at several places and `cluster` is missing; or the server does not accept it.
+            NotThere: there is no such task, or its workflow is over.
+        """
         return await add_workers(self._open, task_id, n_workers, cluster)
 
     async def logs(
         self, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
     ) -> list[LogInfo]:
-        """Return which of the workers' logs there are of a workflow, a task or a taskforce. See `list_logs`."""
+        """List the logs of the workers of a workflow (WF-...), a task (TK-...) or a taskforce (TF-...).
+
+        `workers` are numbers counted from 0; without any, all workers count. `Stream.OUT` and `Stream.ERR` are the
+        streams. A worker leaves logs if its task has `keep_worker_logs=True`.
+
+        Raises:
+            NotThere: there are no logs (yet); the hint says when there will be some.
+        """
         return await list_logs(self._open, id_, workers=workers, streams=streams)
 
     def read_log(self, log: LogInfo, *, tail: int | None = None) -> AsyncIterator[bytes]:
-        """Return the bytes of `log`, stretch by stretch; with `tail` only its last ones, 1 MiB at most."""
+        """Return the bytes of `log` in pieces of 1 MiB; with `tail` only its last `tail` bytes, 1 MiB at most."""
         return stretches(self._open, log, tail=tail)
 
     @property

@@ -1,4 +1,4 @@
-"""Every hop between this machine and a working server, one finding each; what lies behind a broken one is not tried.
+"""Check each step on the way from this machine to a working server; if the gateway does not answer, stop there.
 
 server known ──► gateway answers ──► same version ──► what it needs is there ──► it knows us ──► broker ──► clusters
 """
@@ -14,7 +14,7 @@ from schemas.objects import Workflow
 
 
 async def checkup(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
-    """Yield the findings about the server at `address` and our standing there."""
+    """Yield the findings about the server at `address`: gateway, versions, what the gateway needs, the user's token."""
     try:
         _, answer = await gateway.get_open("/version")
     except EWMSError as error:
@@ -47,7 +47,7 @@ async def checkup(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
 
 
 def same_version(ours: str, theirs: str) -> Finding:
-    """Return whether this client and the server speak of the same things: before 1.0 that is the same minor version."""
+    """Return a finding on whether client and server fit together. Before 1.0 they need the same minor version."""
     told = f"client {ours}, server {theirs}"
     is_well = ours.split(".")[:2] == theirs.split(".")[:2]
     return Finding("versions", is_well, told, "" if is_well else "install the client that belongs to the server")

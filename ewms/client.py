@@ -9,7 +9,8 @@ with Client() as ews:
         save(event.body)
     run.wait().raise_for_failures()
 
-The work is done by the asynchronous client on a loop in the background.
+The asynchronous client does the work, on an event loop in a background thread. Wherever a method takes a duration
+(`timeout`, `idle_timeout`, ...) it takes seconds, a text such as "45s" or "1h30m", or a `timedelta`.
 """
 
 from collections import deque
@@ -54,7 +55,11 @@ from schemas.objects import MQProfile
 
 
 class Client:
-    """A user's session with one EWMS server. See `AsyncClient`."""
+    """A user's session with one EWMS server.
+
+    with Client() as ews:
+        run = ews.submit(workflow)
+    """
 
     def __init__(
         self,
@@ -65,12 +70,21 @@ class Client:
         cluster: str | None = None,
         timeout: Duration = 30,
     ) -> None:
+        """Find the server: in the arguments, then the environment, then `.ewms/endpoints.json`.
+
+        `server` is an address such as "http://127.0.0.1:8080". `token` is the token itself; the client reads
+        `token_file` again at each use. Tasks that name no place run at `cluster`. `timeout` (30 s) limits one call, its
+        repetitions included.
+
+        Raises:
+            Rejected: no server is named, or its address is malformed.
+        """
         self._client = AsyncClient(server, token=token, token_file=token_file, cluster=cluster, timeout=timeout)
         self._portal: Portal | None = None
 
     @property
     def server(self) -> Server:
-        """Return the server that was found."""
+        """Return the server that this client found: its address, and how the user is known there."""
         return self._client.server
 
     def __enter__(self) -> Self:
@@ -82,18 +96,34 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections and end the background thread."""
+        """Close the connections to the gateway.
+
+        Then end the background thread. Leaving the `with` block does the same.
+        """
         if self._portal is not None:
             self._portal.call(self._client.close())
             self._portal.close()
             self._portal = None
 
     def submit(self, workflow: Workflow | Mapping[str, Any]) -> "Run":
-        """Post `workflow` and return it as it is on the server. See `AsyncClient.submit`."""
+        """Post `workflow` and return its run on the server.
+
+        `workflow` is a `Workflow`, or the request's JSON object as a mapping. A request whose tasks could never run is
+        not sent.
+
+        Raises:
+            CannotRun: the request has faults; the error names all of them.
+            Refused: the server does not accept it; the reason names the field.
+            Rejected: `workflow` is no request.
+        """
         return Run(self._open, self._open.call(self._client.submit(workflow)))
 
     def run(self, workflow_id: str) -> "Run":
-        """Return the workflow `workflow_id`, submitted earlier or elsewhere."""
+        """Return the workflow `workflow_id` (WF-...), submitted earlier or elsewhere. This asks the server nothing.
+
+        Raises:
+            Rejected: it is no id of a workflow.
+        """
         return Run(self._open, self._client.run(workflow_id))
 
     def workflows(self, query: Mapping[str, Any] | None = None) -> list[WorkflowFound]:
@@ -101,37 +131,51 @@ class Client:
         return self._open.call(self._client.workflows(query))
 
     def clusters(self) -> list[ClusterLocation]:
-        """Return where tasks can run: the names that `cluster_locations` takes."""
+        """Return the places where tasks can run; `Task.clusters` takes their names."""
         return self._open.call(self._client.clusters())
 
     def checkup(self) -> list[Finding]:
-        """Return what is well and what is not on the way to the server."""
+        """Check each step on the way to a working server, and return one finding a step."""
         return self._open.call(self._client.checkup())
 
     def task(self, task_id: str) -> objects.TaskDirective:
-        """Return the task directive `task_id`."""
+        """Return the task directive `task_id` (TK-...)."""
         return self._open.call(self._client.task(task_id))
 
     def taskforces(self, id_: str) -> list[objects.Taskforce]:
-        """Return the taskforces of a workflow or a task, oldest first; or the one that `id_` names."""
+        """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...)."""
         return self._open.call(self._client.taskforces(id_))
 
     def health(self, taskforce_uuid: str) -> TaskforceHealth:
-        """Return what is known of a taskforce beside its statuses. See `AsyncClient.health`."""
+        """Return why a taskforce is stuck or short of workers, and how its pilots exited."""
         return self._open.call(self._client.health(taskforce_uuid))
 
     def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
-        """Return the new taskforce that a running task gets. See `AsyncClient.add_workers`."""
+        """Give a running task `n_workers` more workers, and return the new taskforce that they form.
+
+        `cluster` names the place; leave it out if the task runs at one place only.
+
+        Raises:
+            Rejected: the task runs at several places and `cluster` is missing; or the server does not accept it.
+            NotThere: there is no such task, or its workflow is over.
+        """
         return self._open.call(self._client.add_workers(task_id, n_workers, cluster=cluster))
 
     def logs(
         self, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
     ) -> list[LogInfo]:
-        """Return which of the workers' logs there are of a workflow, a task or a taskforce. See `AsyncClient.logs`."""
+        """List the logs of the workers of a workflow (WF-...), a task (TK-...) or a taskforce (TF-...).
+
+        `workers` are numbers counted from 0; without any, all workers count. `Stream.OUT` and `Stream.ERR` are the
+        streams. A worker leaves logs if its task has `keep_worker_logs=True`.
+
+        Raises:
+            NotThere: there are no logs (yet); the hint says when there will be some.
+        """
         return self._open.call(self._client.logs(id_, workers=workers, streams=streams))
 
     def read_log(self, log: LogInfo, *, tail: int | None = None) -> Iterator[bytes]:
-        """Return the bytes of `log`, stretch by stretch; with `tail` only its last ones, 1 MiB at most."""
+        """Return the bytes of `log` in pieces of 1 MiB; with `tail` only its last `tail` bytes, 1 MiB at most."""
         return self._open.each(self._client.read_log(log, tail=tail))
 
     @property
@@ -142,7 +186,7 @@ class Client:
 
 
 class Run:
-    """One workflow on the server. See `AsyncRun`."""
+    """One workflow on the server. Creating this object asks the server nothing."""
 
     def __init__(self, portal: Portal, run: AsyncRun) -> None:
         self._portal = portal
@@ -158,28 +202,31 @@ class Run:
         return self._portal.call(self._run.show())
 
     def statuses(self) -> dict[str, dict[str, int]]:
-        """Return workers by job status and pilot status, all taskforces together."""
+        """Count the workers of all taskforces by job status, then by pilot status.
+
+        For example `{"RUNNING": {"Tasking": 41, "null": 3}}`: three pilots have not reported yet.
+        """
         return self._portal.call(self._run.statuses())
 
     def depths(self) -> QueueDepths:
-        """Return how much lies in each queue, and how much is dead."""
+        """Return how many events each queue holds, and how many dead letters there are."""
         return self._portal.call(self._run.depths())
 
     def look(self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None) -> Facts:
-        """Return what `ewms.workflows.progress` works on: the state, the depths, and the caller's own counts."""
+        """Return one observation for `ewms.workflows.progress`: the state, the depths, and the caller's own counts."""
         return self._portal.call(self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected))
 
     @property
     def failures(self) -> Failures:
-        """Return what failed: attempts, errors and dead letters, with what can be done about them."""
+        """Return the failures of this workflow: failed attempts, errors and dead letters."""
         return Failures(self._portal, self._run.failures)
 
     def queue(self, alias: str) -> "Queue":
-        """Return the queue `alias`."""
+        """Return the queue `alias`. This asks the server nothing."""
         return Queue(self._portal, self._run.queue(alias))
 
     def stall(self) -> Stall | None:
-        """Return why its work waits in vain; None: it does not. See `AsyncRun.stall`."""
+        """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled."""
         return self._portal.call(self._run.stall())
 
     def wait(
@@ -190,33 +237,69 @@ class Run:
         fail_if_stalled: bool = False,
         on_notice: Callable[[str], None] | None = None,
     ) -> Outcome:
-        """Return once `until` has come. See `AsyncRun.wait`."""
+        """Wait until the workflow has come to `until`, and return its outcome.
+
+        `until` is "over" (nothing of it runs any more), "active" (its public queues can be used), or a phase that every
+        taskforce has to reach, such as "condor-submit". `timeout` is None for ever, or a duration such as "5m".
+
+        A stall is no end: somebody may remove its cause. So `wait` goes on, and calls `on_notice` with one line when a
+        stall begins, changes or ends; by default the logger `ewms` gets it as a warning.
+
+        Raises:
+            TimedOut: `timeout` has passed.
+            OutcomeFailed: the workflow cannot come to `until` any more.
+            RunStalled: the workflow is stalled, and `fail_if_stalled` is True.
+        """
         waiting = self._run.wait(until, timeout=timeout, fail_if_stalled=fail_if_stalled, on_notice=on_notice)
         return self._portal.call(waiting)
 
     def ending(self) -> Ending | None:
-        """Return whether and how it ends by itself. See `AsyncRun.ending`."""
+        """Return whether and how the workflow ends by itself; None if the server cannot tell."""
         return self._portal.call(self._run.ending())
 
     def close_inputs(self) -> Ending:
-        """Say that no more events will come. See `AsyncRun.close_inputs`."""
+        """Close the inputs: the workflow ends by itself once every event is done or a dead letter.
+
+        From then on the broker refuses what open publishers send; what it has confirmed before is still worked on.
+        Closing the inputs again changes nothing.
+
+        Raises:
+            Refused: no one could tell that all is done: its tasks form a cycle, or make events without taking any.
+            AlreadyThere: somebody has ended it.
+        """
         return self._portal.call(self._run.close_inputs())
 
     def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
-        """Have it end by itself once `n` results have arrived. See `AsyncRun.expect_results`."""
+        """Let the workflow end by itself once `n` events have arrived in its public output queues.
+
+        With `count_failures` a dead letter counts as a result. Events that are under way are finished first, unless the
+        tasks form a cycle or make events without taking any.
+
+        Raises:
+            Refused: it has no public output queue.
+            AlreadyThere: it has ended.
+        """
         return self._portal.call(self._run.expect_results(n, count_failures=count_failures))
 
     def finish(self) -> DeactivationAnswer:
-        """Say that all is done: workers stop, queues are retired."""
+        """End the workflow and label it finished: its workers stop, and its queues are retired.
+
+        Raises:
+            AlreadyThere: it was ended before.
+        """
         return self._portal.call(self._run.finish())
 
     def abort(self) -> DeactivationAnswer:
-        """Stop it as it stands."""
+        """End the workflow and label it aborted: its workers stop, and its queues are retired.
+
+        Raises:
+            AlreadyThere: it was ended before.
+        """
         return self._portal.call(self._run.abort())
 
 
 class Queue:
-    """One queue of a workflow. See `AsyncQueue`."""
+    """One queue of a workflow. Creating this object asks the server nothing."""
 
     def __init__(self, portal: Portal, queue: AsyncQueue) -> None:
         self._portal = portal
@@ -224,19 +307,39 @@ class Queue:
         self.alias = queue.alias
 
     def profile(self, use: Use | None = None) -> MQProfile:
-        """Return what the server tells of it; with token and broker address once it is active."""
+        """Return the queue's alias, id and state; once it is active, its token and the broker's address too.
+
+        With `use` ("publish" or "consume") the server refuses a queue that is not for that.
+
+        Raises:
+            Refused: the queue is not for `use`, or no longer.
+            NotThere: the workflow has no such public queue.
+        """
         return self._portal.call(self._queue.profile(use))
 
     def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
-        """Return up to `n` events that wait in it, and leave them there. See `ewms.queues.glimpse.peek_events`."""
+        """Return up to `n` waiting events, and leave them in the queue.
+
+        Other consumers do not get these events meanwhile, and may get them in another order afterwards.
+        `active_timeout` is how long to wait for the queue to become active: None for ever, 0 not at all.
+        """
         return self._portal.call(self._queue.peek(n, active_timeout=active_timeout))
 
     def purge(self, *, active_timeout: Duration | None = None) -> int:
-        """Throw away every event that waits in it, and return how many. See `ewms.queues.glimpse.purge_events`."""
+        """Throw away every event that waits in the queue, and return how many.
+
+        Events that a consumer has in hand stay. `active_timeout` as for `peek`.
+        """
         return self._portal.call(self._queue.purge(active_timeout=active_timeout))
 
     def depth(self) -> QueueDepth:
-        """Return how many events wait in it, are being worked on, and who takes them."""
+        """Return how many events of the queue wait or are being worked on, and how many consumers take them.
+
+        This works for private queues, too.
+
+        Raises:
+            NotThere: the workflow has no such queue.
+        """
         return self._portal.call(self._queue.depth())
 
     def publisher(
@@ -247,7 +350,13 @@ class Queue:
         timeout: Duration = 60,
         close_inputs: bool = False,
     ) -> "Publisher":
-        """Return a publisher. See `AsyncQueue.publisher`."""
+        """Return a publisher for this queue; entering its `with` block opens it.
+
+        `window` (256): `send` waits while so many events are unconfirmed. `active_timeout`: how long entering the block
+        waits for the queue to become active; None is for ever. `timeout` (60 s): an event that the broker has not
+        confirmed within it has failed. `close_inputs`: leaving the block without an error closes all inputs of the
+        workflow, see `Run.close_inputs`; leave it out where others still publish.
+        """
         publisher = self._queue.publisher(
             window=window, active_timeout=active_timeout, timeout=timeout, close_inputs=close_inputs
         )
@@ -263,7 +372,16 @@ class Queue:
         remember: Remember = True,
         away_timeout: Duration | None = DEFAULT_AWAY_S,
     ) -> "Results":
-        """Return its events to iterate over. See `AsyncResults`."""
+        """Return the events of this queue, to iterate over.
+
+        `n`: end after so many events.
+        `idle_timeout`: end when no event has come for so long ("30s"; None: never). With `n` that is `TimedOut`.
+        `prefetch` (100): how many events the broker may send ahead of their acknowledgement.
+        `active_timeout`: how long to wait for the queue to become active; None is for ever.
+        `remember`: leave out events that this account has dealt with within seven days. False does so for this loop
+        only; a path names the directory of the files.
+        `away_timeout` (120 s): give up with `Unreachable` when the broker is away for longer; None never gives up.
+        """
         results = self._queue.results(
             n=n,
             idle_timeout=idle_timeout,
@@ -276,9 +394,11 @@ class Queue:
 
 
 class Publisher:
-    """An open way onto a queue. See `AsyncPublisher`.
+    """A publisher for one queue: `with run.queue("photons").publisher() as publisher`.
 
-    `send` hands the event to the loop's thread and goes on; one wake-up there serves all events handed over since.
+    `send` does not wait for the confirm. Leaving the block waits for all of them, and raises `PublishFailed` if the
+    broker did not accept an event. Internally `send` hands the event to the loop's thread; one wake-up there serves all
+    events that were handed over since the last.
     """
 
     def __init__(self, portal: Portal, publisher: AsyncPublisher, window: int) -> None:
@@ -301,7 +421,17 @@ class Publisher:
         return self._publisher.n_confirmed
 
     def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
-        """Send `payload`; return its event's id. See `AsyncPublisher.send`."""
+        """Send `payload`, and return the id of its event.
+
+        Bytes are sent as they are, a str as UTF-8 text, anything else as JSON; an event has at most 4 MiB. `key`
+        identifies the event, for example `photon["id"]`: the same key gives the same id. The task runs for each event
+        with that id, and `results` lets the outputs through once. `content_type` replaces the payload's own.
+
+        Raises:
+            TypeError, ValueError: the payload cannot be sent.
+            TooLarge: it has more than 4 MiB.
+            PublishFailed: the broker did not accept earlier events.
+        """
         self._publisher.raise_failures()
         event = self._publisher.prepare(payload, key=key, content_type=content_type)
         self._slots.acquire()
@@ -313,7 +443,7 @@ class Publisher:
 
     @property
     def notify(self) -> Callable[[str], None]:
-        """Called with a sentence, on the client's thread, when the broker takes no events for now, and when it does."""
+        """What to call, on the client's thread, with a sentence when the broker stops or resumes taking events."""
         return self._publisher.notify
 
     @notify.setter
@@ -321,23 +451,32 @@ class Publisher:
         self._publisher.notify = notify
 
     def flush(self) -> None:
-        """Return when everything sent so far is confirmed. See `AsyncPublisher.flush`."""
+        """Wait until the broker has confirmed everything that was sent so far.
+
+        Raises:
+            PublishFailed: the broker did not accept some of it.
+        """
         self._portal.call(self._publisher.flush())
 
     def _start_handed(self) -> None:
-        # Before the first is taken: whoever hands one over from here on has either it taken below, or a new wake-up.
+        # Reset before the first event is taken. An event that is handed over from here on is either taken below, or
+        # `send` schedules a new wake-up for it.
         self._scheduled = False
         while self._handed:
             self._publisher.start(self._handed.popleft(), self._slots.release)
 
 
 class Results:
-    """The events of a queue, one after the other. See `AsyncResults`."""
+    """The events of a queue, one after the other: `for event in run.queue("results").results(n=500)`.
+
+    The loop acknowledges an event when its body has ended. If the body raises or leaves by `break`, the event goes back
+    to the queue. `AsyncResults` has the whole account: repeats, the end of the loop, a broker that is away.
+    """
 
     def __init__(self, portal: Portal, results: AsyncResults) -> None:
         self._portal = portal
         self._results = results
-        # The loop's body runs in this thread, acknowledgements on the connection's.
+        # The loop's body runs in the user's thread; acknowledgements run in the connection's.
         results.settle = self._settle
 
     def __enter__(self) -> Self:
@@ -345,17 +484,17 @@ class Results:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The client has closed it already if the body raised, whose traceback keeps the loop's iterator alive.
+        # If the body raised, its traceback keeps the loop's iterator alive, and the client has closed us already.
         if self._results.is_open:
             self._portal.call(self._results.__aexit__())
 
     def leave(self) -> None:
-        """End the loop once its body is through with the current event. Any thread may call it."""
+        """End the loop after the current event. Any thread may call this."""
         self._portal.post(self._results.leave)
 
     @property
     def notify(self) -> Callable[[str], None]:
-        """Called on the client's thread, with a sentence. See `AsyncResults.notify`."""
+        """What to call, on the client's thread, with a sentence. See `AsyncResults.notify`."""
         return self._results.notify
 
     @notify.setter
@@ -376,14 +515,17 @@ class Results:
 
     @property
     def n_unacknowledged(self) -> int:
-        """Return how many events were dealt with whose acknowledgement was lost: they come again, and are left out."""
+        """Return how many acknowledgements are known to be lost. Their events come again; the loop leaves them out."""
         return self._results.n_unacknowledged
 
     @property
     def n_duplicates(self) -> int:
-        """Return how many repeats the loop was spared."""
+        """Return how many repeated events the loop has left out."""
         return self._results.n_duplicates
 
     def ack(self) -> bool:
-        """Acknowledge the loop's current event before the body ends; False: the event comes again."""
+        """Acknowledge the current event now, before the loop's body ends.
+
+        Return False if the acknowledgement is lost: the event comes again, and this loop leaves it out.
+        """
         return self._portal.call(self._results.ack())

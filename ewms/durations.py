@@ -1,4 +1,7 @@
-"""Durations as people write them: `90`, `"90"`, `"1.5h"`, `"2h30m"`, a timedelta; in seconds. (core)"""
+"""Read durations as people write them: `90`, `"90"`, `"1.5h"`, `"2h30m"`, or a timedelta. (core)
+
+Units are ms, s, m, h and d; a number without a unit is in seconds.
+"""
 
 import re
 from datetime import timedelta
@@ -13,7 +16,7 @@ def seconds(duration: Duration) -> float:
     """Return `duration` in seconds; a bare number is seconds already.
 
     Raises:
-        ValueError: it is none, or negative.
+        ValueError: it is no duration, or a negative or endless one.
     """
     if isinstance(duration, timedelta):
         value = duration.total_seconds()

@@ -1,4 +1,4 @@
-"""How a workflow ends by itself, over REST; and the look that tells a loop over results that it has them all."""
+"""Ask the server how a workflow ends by itself, close its inputs, and see whether all results of a queue are taken."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from schemas.ids import WorkflowId
 
 
 async def ending_of(gateway: Gateway, workflow: WorkflowId) -> Ending | None:
-    """Return whether and how `workflow` ends by itself; None from a server that knows of no such end."""
+    """Return whether and how `workflow` ends by itself; None if the server is too old to tell."""
     try:
         return Ending.model_validate(await gateway.get(f"/workflows/{workflow}/ending"), extra="ignore")
     except NotThere:
@@ -23,14 +23,17 @@ async def close_inputs(gateway: Gateway, workflow: WorkflowId) -> Ending:
 
 
 async def has_delivered_all(gateway: Gateway, workflow: WorkflowId, alias: str) -> bool:
-    """Say whether every event that will ever come into the queue `alias` has been taken from it, and acknowledged."""
+    """Return whether the queue `alias` gets no more events, and all that came were taken and acknowledged.
+
+    It asks twice, `max_age_s` (some seconds) apart, before it returns True.
+    """
     ending = await ending_of(gateway, workflow)
     if ending is None or not ending.has_all_results:
         return False
     depths = await _depths(gateway, workflow)
     if not _is_empty(depths, alias):
         return False
-    # What somebody has in hand is known from the queue's last report; the next one is of now.
+    # The number of events in hand is as old as the queue's last report. The next report covers this moment.
     await asyncio.sleep(depths.max_age_s)
     return _is_empty(await _depths(gateway, workflow), alias)
 

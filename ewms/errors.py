@@ -1,10 +1,10 @@
-"""What can go wrong for a user, in the error families of `schemas.errors`: who has to act next. (core)
+"""The errors that a user of the client can get. Their families (`schemas.errors`) say who has to act next. (core)
 
 Refused          4xx   the request has to change             NotSignedIn, NotThere, AlreadyThere are kinds of it
 ServerDown       503   the same call works later             Unreachable: no answer at all
 ServerFailed     5xx   a defect of the server
-TimedOut               the time given was not enough
-OutcomeFailed          all calls worked; the workflow's result is a failure     RunStalled is a kind of it
+TimedOut               the caller's timeout was too short
+OutcomeFailed          all calls worked; the workflow failed   RunStalled, DoneWithFailures, Aborted are kinds of it
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from schemas.rules.complaints import Complaint
 
 
 class ServerAnswer(errors.EWMSError):
-    """An error that the server stated: its status `code`, and the `request_id` to quote when asking about it."""
+    """An error that the server answered, with the HTTP status `code`. Quote its `request_id` when you ask about it."""
 
     request_id: str = ""
 
 
 class Refused(ServerAnswer, errors.Rejected):
-    """The server refused the request; repeating it unchanged cannot help."""
+    """The server refused the request. Change it; repeating it unchanged cannot help."""
 
 
 class NotSignedIn(Refused, errors.Unauthenticated):
-    """There is no token, or the server does not accept it for this."""
+    """There is no token, or the server does not accept it for this request."""
 
     def __init__(self, reason: str = "authentication failed", *, hint: str = "") -> None:
         super().__init__(
@@ -34,33 +34,33 @@ class NotSignedIn(Refused, errors.Unauthenticated):
 
 
 class NotThere(Refused, errors.NotFound):
-    """The named workflow, task, taskforce or queue does not exist (or is not yours to see)."""
+    """The named workflow, task, taskforce or queue does not exist, or you may not see it."""
 
 
 class AlreadyThere(ServerAnswer, errors.Conflict):
-    """The state has moved on, so that the request no longer applies."""
+    """The state has moved on, and the request no longer applies. For example, the workflow was ended before."""
 
 
 class ServerDown(ServerAnswer, errors.Unavailable):
-    """The server, or something that it needs, is away."""
+    """The server, or a service that it needs, is down. The same call works later."""
 
 
 class ServerFailed(ServerAnswer, errors.Broken):
-    """The server failed on its own account."""
+    """The server has a defect; nothing is wrong with the request."""
 
 
 class Unreachable(errors.Unavailable):
-    """No answer: nothing listens there, or the way is cut."""
+    """Nothing answered: no server listens at the address, or the network is interrupted."""
 
 
 class TimedOut(errors.EWMSError):
-    """What was waited for did not come within the time given."""
+    """The caller's timeout passed before what the caller waited for came."""
 
     code = 504
 
 
 class PublishFailed(errors.Unavailable):
-    """Some events were not accepted by the broker; `failures` holds (event id, error) of each."""
+    """The broker did not accept some events; `failures` holds (event id, error) for each of them."""
 
     def __init__(self, failures: Sequence[tuple[str, errors.EWMSError]]) -> None:
         first = failures[0][1]
@@ -69,7 +69,7 @@ class PublishFailed(errors.Unavailable):
 
 
 class OutcomeFailed(errors.EWMSError):
-    """The workflow ended, or went on, with failures; `problems` says which."""
+    """The workflow ended, or goes on, with failures; `problems` has one sentence for each."""
 
     def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
         super().__init__("; ".join(problems), hint=hint)
@@ -77,7 +77,7 @@ class OutcomeFailed(errors.EWMSError):
 
 
 class RunStalled(OutcomeFailed):
-    """The workflow is stalled: work waits, and nothing is on its way to do it. The hint has the next command."""
+    """The workflow is stalled: events wait, and nothing is on its way to work on them. The hint says what to do."""
 
     def __init__(self, problems: Sequence[str], *, hint: str) -> None:
         super().__init__(problems)
@@ -85,11 +85,11 @@ class RunStalled(OutcomeFailed):
 
 
 class DoneWithFailures(OutcomeFailed):
-    """The workflow did all that it could; some of its events are dead letters."""
+    """The workflow has ended, and some of its events are dead letters."""
 
 
 class Aborted(OutcomeFailed):
-    """Somebody has stopped the workflow as it stood."""
+    """Somebody has aborted the workflow."""
 
 
 _KINDS: dict[int, type[ServerAnswer]] = {
@@ -104,7 +104,7 @@ _KINDS: dict[int, type[ServerAnswer]] = {
 
 
 class CannotRun(errors.Rejected):
-    """The request is a right one, and its tasks would never run; nothing was sent."""
+    """Tasks of this request could never run, so it was not sent. `complaints` has a field, a rule and a remedy each."""
 
     def __init__(self, complaints: Sequence[Complaint]) -> None:
         super().__init__("; ".join(map(str, complaints)))
@@ -112,10 +112,10 @@ class CannotRun(errors.Rejected):
 
 
 def from_answer(code: int, reason: str, *, hint: str = "", request_id: str = "") -> ServerAnswer:
-    """Return the error that an answer with status `code` is."""
+    """Return the error for an answer with the HTTP status `code`."""
     kind = _KINDS.get(code) or (Refused if 400 <= code < 500 else ServerFailed)
     error = kind(reason, hint=hint)
-    # A class carries its family's usual code; this is what was really answered (422 and 429 are `Refused`, too).
+    # A class has its family's usual code; replace it by the real one (422 and 429 are `Refused`, too).
     error.code = code  # type: ignore[misc]  # a ClassVar of the family, made particular here
     error.request_id = request_id
     return error

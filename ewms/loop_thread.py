@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, through which synchronous code runs coroutines."""
+"""Run an event loop in a thread of its own, so that synchronous code can run coroutines."""
 
 import asyncio
 import threading
@@ -11,19 +11,19 @@ T = TypeVar("T")
 
 
 class Portal:
-    """A running loop. Every coroutine of one client runs here, so that its connections belong to one loop."""
+    """A running event loop. All coroutines of one client run on it, because its connections belong to one loop."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        # A daemon: a program that ends without closing its client must end.
+        # A daemon thread, so that a program that does not close its client can end all the same.
         self._thread = threading.Thread(target=self._run, name="ewms client", daemon=True)
         self._thread.start()
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` and return its result; an interrupt here cancels it there.
+        """Run `work` on the loop, wait for it, and return its result. An interrupt (Ctrl-C) here cancels `work` there.
 
         Raises:
-            RuntimeError: called on the loop's own thread, or after `close`.
+            RuntimeError: the caller is the loop's own thread, or `close` was called before.
         """
         if threading.current_thread() is self._thread or not self._thread.is_alive():
             work.close()
@@ -32,21 +32,21 @@ class Portal:
         try:
             return future.result()
         except BaseException:
-            # KeyboardInterrupt comes out of `result` while the work goes on.
+            # `result` may raise KeyboardInterrupt while the work still goes on.
             future.cancel()
             raise
 
     def post(self, call: Callable[[], None]) -> None:
-        """Have `call` called on the loop soon; after `close` nothing is."""
-        # The loop may be closed between looking and calling.
+        """Schedule `call` on the loop, and return at once. After `close` this does nothing."""
+        # A closed loop raises RuntimeError; it may be closed at any moment, so a check before would not help.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(call)
 
     def each(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """Yield what `items` yields."""
+        """Yield what `items` yields; each next item is fetched on the loop."""
 
         async def next_one() -> tuple[T, ...]:
-            # StopAsyncIteration would not come through the future as itself.
+            # A future does not carry StopAsyncIteration; an empty tuple says that the items are over.
             try:
                 return (await anext(items),)
             except StopAsyncIteration:
@@ -56,7 +56,7 @@ class Portal:
             yield got[0]
 
     def close(self) -> None:
-        """Stop the loop once what still runs there has been cancelled."""
+        """Cancel what still runs on the loop, then stop the loop and its thread. A second call does nothing."""
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()

@@ -1,4 +1,4 @@
-"""A stalled workflow for its user: work waits, and nothing is on its way to do it. (core)"""
+"""Tell the user of a stalled workflow: events wait, and nothing is on its way to work on them. (core)"""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,20 @@ from schemas.api import Stall
 
 
 def stalled_error(workflow: str, stall: Stall) -> RunStalled:
-    """Return the error for those who take a stall of `workflow` as a failure."""
+    """Return the error for callers that take a stall of `workflow` as a failure."""
     problems = [f"{workflow} is stalled: {cause.text}" for cause in stall.causes]
     return RunStalled(problems, hint="; ".join(dict.fromkeys(cause.command for cause in stall.causes)))
 
 
 class StallNotices:
-    """What there is to say of one workflow's stall: when it begins, when its causes change, and when it is over."""
+    """The notices about one workflow's stalls: when a stall begins, when its causes change, and when it is over."""
 
     def __init__(self, workflow: str) -> None:
         self._workflow = workflow
         self._told: Sequence[tuple[str, str]] = ()
 
     def news(self, stall: Stall | None) -> str:
-        """Return what to say now of `stall`, the latest that was seen; "" if nothing is new."""
+        """Return the notice for `stall`, the latest that was seen (None: not stalled); "" if nothing is new."""
         causes = [(cause.cause, cause.task_id) for cause in stall.causes] if stall is not None else []
         if list(self._told) == causes:
             return ""

@@ -1,1 +1,1 @@
-"""The `ewms` command. Its modules import what they need inside the commands, so that `ewms --help` answers at once."""
+"""The `ewms` command. Its modules import heavy libraries within functions, so that `ewms --help` answers at once."""

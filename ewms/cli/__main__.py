@@ -1,4 +1,4 @@
-"""The way into the `ewms` command: run it, and turn whatever goes wrong into a message and an exit status."""
+"""The entry point of the `ewms` command: run it, and turn every error into a message and an exit status."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from schemas.errors import EWMSError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status. Never a traceback, unless EWMS_DEBUG asks for one."""
+    """Run the command line `argv`, and return the exit status. Show a traceback only if EWMS_DEBUG is set."""
     try:
         prepare_streams()
     except EWMSError as error:
@@ -29,15 +29,15 @@ def _run(argv: Sequence[str]) -> int:
     from ewms.cli.app import app
 
     if not os.environ.get("EWMS_DEBUG"):
-        # The libraries' own lines: what they tell of reaches the user as a message of ours.
+        # Silence the libraries' log lines: the user gets our own message about the same thing.
         logging.disable()
     try:
         outcome = get_command(app).main(args=globals_first(argv), prog_name="ewms", standalone_mode=False)
     except (KeyboardInterrupt, Abort):
-        # The parser makes an Abort of a "no" and of the end of the input.
+        # The parser raises Abort when the user answers "no", and at the end of the input.
         outcome = Exit.INTERRUPTED
     except SystemExit as leaving:
-        # The parser's answer to a reader that has gone (`ewms queue consume ... | head`), which is no failure.
+        # The parser exits so when the reader of a pipe has gone (`ewms queue consume ... | head`). That is no failure.
         if isinstance(leaving.__context__, BrokenPipeError):
             return Exit.OK
         raise
@@ -52,18 +52,18 @@ def _run(argv: Sequence[str]) -> int:
         elif text := message(error):
             tell(text)
         return exit_of(error)
-    # Of Ctrl-C it makes this number, and says nothing.
+    # After Ctrl-C the parser returns this status without a message.
     if outcome == Exit.INTERRUPTED:
         tell("ewms: interrupted")
     return outcome if isinstance(outcome, int) else Exit.OK
 
 
 def _flush_output(status: int) -> int:
-    """Write out what is left of the output; return `status`, or that of an output that cannot be written."""
+    """Write out what is left of the output. Return `status`, or the status of the error if that fails."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has all that it wanted.
+        # The reader has left because it has all that it wanted.
         abandon_output()
     except OSError as error:
         abandon_output()

@@ -1,4 +1,4 @@
-"""The command line's tree: the global options and the groups of commands. It imports the parser and nothing heavy."""
+"""Build the command line: the global options and the groups of commands. It imports the parser and nothing heavy."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ app = typer.Typer(
     help="Event Workflow Management System: run workflows of tasks over a fleet of workers.",
     no_args_is_help=True,
     add_completion=True,
-    # Plain help: what draws boxes around it takes longer to load than all the rest.
+    # Plain help: the library that draws boxes around it takes longer to load than everything else.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,

@@ -1,4 +1,4 @@
-"""Global options may stand anywhere on the command line; the parser wants them first. (core)"""
+"""Move global options to the front: users may write them anywhere, but the parser wants them first. (core)"""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ GLOBALS = {
 
 
 def output_of(argv: Sequence[str]) -> str:
-    """Return what `-o` or `--output` says in `argv`, the last one counts; "" where none does."""
+    """Return the value of the last `-o` or `--output` in `argv`; "" if there is none."""
     chosen = ""
     words = iter(globals_first(argv))
     for word in words:
@@ -31,7 +31,7 @@ def output_of(argv: Sequence[str]) -> str:
 
 
 def globals_first(argv: Sequence[str]) -> list[str]:
-    """Return `argv` with its global options in front, in their order; what follows `--` stays where it is."""
+    """Return `argv` with its global options in front, in their order. Words after `--` stay where they are."""
     front: list[str] = []
     rest: list[str] = []
     words = iter(argv)
@@ -41,7 +41,7 @@ def globals_first(argv: Sequence[str]) -> list[str]:
             break
         name, equals, _ = word.partition("=")
         if name not in GLOBALS:
-            # Also a short option with its value attached: -ojson.
+            # A short option may have its value attached: -ojson is a global option, too.
             (front if word.startswith("-o") and not word.startswith("--") else rest).append(word)
             continue
         front.append(word)

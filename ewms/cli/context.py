@@ -1,4 +1,4 @@
-"""What all commands share: the global options, the two consoles, and a client made from them."""
+"""What all commands share: the global options, the output of results and messages, and the client."""
 
 import os
 import sys
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from ewms.client import Client
 
-#: The width of a table that no terminal limits.
+#: The width (characters) of a table that goes to no terminal.
 _PLAIN_WIDTH = 160
 
-#: The width of a wide table: a line is cut by nothing but the terminal.
+#: The width (characters) of a wide table: so large that only the terminal cuts a line.
 _WIDE = 2000
 
 
@@ -33,7 +33,7 @@ class Output(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The global options."""
+    """The global options, as the user gave them."""
 
     output: Output = Output.TABLE
     quiet: bool = False
@@ -43,18 +43,18 @@ class Options:
 
     @property
     def is_wide(self) -> bool:
-        """Whether tables have all columns, however wide."""
+        """Whether the user wants tables with all columns, however wide."""
         return self.output is Output.WIDE
 
     @property
     def is_data(self) -> bool:
-        """Whether results are for a program."""
+        """Whether results go to a program: JSON, YAML or names."""
         return self.output in (Output.JSON, Output.YAML, Output.NAME)
 
     def write(self, value: Any, names: Iterable[str] = ()) -> bool:
-        """Write a result as data, if data is wanted: `value` as JSON or YAML, or `names` one a line.
+        """Write a result as data, if the user wants data: `value` as JSON or YAML, or `names`, one a line.
 
-        Return False where a person wants to see it, and nothing is written.
+        Otherwise write nothing and return False: the command then shows a table.
         """
         match self.output:
             case Output.JSON:
@@ -72,7 +72,7 @@ class Options:
         return True
 
     def console(self) -> "Console":
-        """Return the console for results. NO_COLOR, and not being a terminal, take the colours away."""
+        """Return the console for results. It uses colours on a terminal, unless NO_COLOR is set."""
         from rich.console import Console
 
         if self.is_wide:
@@ -90,21 +90,21 @@ class Options:
 
     @property
     def clusters(self) -> tuple[str, ...]:
-        """Return where tasks run that name no cluster, as far as that is known without a server."""
+        """Return the place for tasks that name none, if EWMS_CLUSTER is set: this needs no server."""
         chosen = os.environ.get("EWMS_CLUSTER")
         return (chosen,) if chosen else ()
 
     def say(self, text: str) -> None:
-        """Tell the user something that is no result; to stderr, and not if `-q` was given."""
+        """Write a message that is no result to stderr; with `-q` write nothing."""
         if not self.quiet:
             tell(text)
 
 
 def duration(option: str, written: str | None) -> float | None:
-    """Return the seconds that `option` was given; None if it was not.
+    """Return the seconds that the value `written` of `option` means; None if the option was not given.
 
     Raises:
-        Rejected: it is no duration.
+        Rejected: `written` is no duration.
     """
     from ewms.durations import seconds
     from schemas.errors import Rejected
@@ -116,11 +116,11 @@ def duration(option: str, written: str | None) -> float | None:
 
 
 def write_json(value: Any) -> None:
-    """Write `value` as one JSON document: indented for a person, on one line for a program."""
+    """Write `value` to stdout as one JSON document: indented on a terminal, otherwise on one line."""
     sys.stdout.write(json_text(value, indent=2 if sys.stdout.isatty() else None) + "\n")
     sys.stdout.flush()
 
 
 def may_ask() -> bool:
-    """Say whether somebody is there to answer a question."""
+    """Return whether a person can answer a question: there is a terminal, and CI is not set."""
     return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")

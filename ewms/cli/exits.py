@@ -1,4 +1,4 @@
-"""What the command says and returns when something goes wrong. An error in, words and a number out. (core)"""
+"""Turn an error into the message and the exit status of the command. (core)"""
 
 import errno
 import re
@@ -17,11 +17,12 @@ from ewms.errors import (
 )
 from schemas.errors import Conflict, EWMSError, Forbidden, NotFound, Rejected, Unauthenticated, Unavailable
 
-#: Files are read and written where their errors are told; of what is left only the output can fail in these ways.
+#: OS errors that mean: the output cannot be written. Commands report the errors of other files themselves, so an
+#: OSError that gets here with one of these numbers comes from the output.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EBADF)
 
 
-#: Between what the gateway says of one field and of the next.
+#: What separates the gateway's complaints about one field and the next.
 _COMPLAINTS = re.compile(r"; (?='|tasks\[|and \d+ more$)")
 
 
@@ -42,7 +43,7 @@ class Exit(IntEnum):
 
 
 def exit_of(error: BaseException) -> Exit:
-    """Return the status with which `error` ends the command."""
+    """Return the exit status of a command that `error` has ended."""
     match error:
         case KeyboardInterrupt():
             return Exit.INTERRUPTED
@@ -63,7 +64,7 @@ def exit_of(error: BaseException) -> Exit:
         case Unavailable():
             return Exit.UNREACHABLE
         case Rejected(code=403):
-            # The broker's refusal, which is one of our token.
+            # The broker has refused our token.
             return Exit.AUTH
         case Rejected():
             return Exit.USAGE
@@ -76,14 +77,14 @@ def exit_of(error: BaseException) -> Exit:
 
 
 def message(error: BaseException) -> str:
-    """Return what to tell the user of `error`; "" if all is said."""
+    """Return the message about `error` for the user; "" if the user has seen everything already."""
     if isinstance(error, EWMSError):
         lines = [f"ewms: {error.reason}"]
         if isinstance(error, CannotRun):
             lines = ["ewms: the request cannot run:", *(f"  {complaint}" for complaint in error.complaints)]
         hint = error.hint
         if isinstance(error, Refused):
-            # The gateway answers in phrases that existing clients know, and hints in plain words at the same.
+            # The gateway's reason is a phrase that existing clients know; its hint says the same in plain words.
             is_plain = hint.startswith("'")
             complaints = _COMPLAINTS.split(hint if is_plain else error.reason)
             if is_plain or len(complaints) > 1:
@@ -114,9 +115,9 @@ def message(error: BaseException) -> str:
 
 
 def error_object(error: BaseException) -> dict[str, Any]:
-    """Return `error` as a JSON object: the REST API's `code` and `error`, and what the command adds.
+    """Return `error` as a JSON object: the REST API's `code` and `error`; and `hint`, `request_id` and `status`.
 
-    `status` is the exit status; `code` is 0 where no server answered.
+    `status` is the exit status; `code` is 0 if no server answered.
     """
     reason, _, rest = message(error).removeprefix("ewms: ").partition("\n")
     hint = next((line.strip() for line in rest.splitlines() if line.strip().startswith("hint: ")), "")
@@ -131,12 +132,12 @@ def error_object(error: BaseException) -> dict[str, Any]:
 
 
 def is_usage(error: BaseException) -> bool:
-    """Say whether the parser raised `error`; asked by shape, since the parser's own classes are private."""
+    """Return whether the parser raised `error`. We look at its attributes, because the parser's classes are private."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 
 def is_output(error: BaseException) -> bool:
-    """Say whether `error` is that standard output takes no more: a full disk, a quota, a lost filesystem."""
+    """Return whether `error` means that standard output takes no more: a full disk, a quota, a lost file system."""
     return isinstance(error, OSError) and error.errno in _UNWRITABLE
 
 

@@ -1,1 +1,1 @@
-"""The way to the gateway: where it is, who the user is, and the calls over HTTP."""
+"""Reach the gateway: find its address, find the user's token, call it over HTTP."""

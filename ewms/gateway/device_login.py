@@ -1,4 +1,4 @@
-"""Log in with a browser on any device, and renew the token that comes of it.
+"""Log in with a browser on any device, and renew the token that the login gave.
 
 the issuer's document ──► a code for the user ──► ask for the token until the user has entered it ──► renew
 
@@ -21,17 +21,21 @@ from schemas.errors import Rejected
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _TIMEOUT_S = 30.0
 
-#: RFC 8628, 3.2 and 3.5.
+#: How long (seconds) to wait between two questions, and how much longer after "slow_down".
+#: Source: RFC 8628, 3.2 and 3.5.
 _DEFAULT_INTERVAL_S = 5.0
 _SLOW_DOWN_S = 5.0
 
-#: A code that its issuer gives no end.
+#: How long (seconds) a code may be entered at most, also if its issuer gives no end.
 _LONGEST_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the user has to do: open `url` and enter `code`; or open `whole_url`, if there is one, which has both."""
+    """What the user has to do within `life_s`: open `url` and enter `code`; or open `whole_url`, which holds both.
+
+    `whole_url` is "" if the issuer gives none.
+    """
 
     url: str
     code: str
@@ -40,13 +44,15 @@ class Prompt:
 
 
 async def log_in(gateway: str, issuer: str, *, client_id: str, scope: str, show: Callable[[Prompt], None]) -> Login:
-    """Return a login at `gateway` with tokens of `issuer`, once the user has done what `show` tells.
+    """Call `show` with what the user has to do, wait until it is done, and return a login at `gateway`.
+
+    The login's tokens come from `issuer`.
 
     Raises:
         Rejected: `issuer` is no address, or offers no login by device code.
-        NotSignedIn: the user, or the issuer, has refused.
+        NotSignedIn: the user or the issuer has refused the login.
         TimedOut: the code has expired.
-        Unreachable, ServerDown: the issuer is away, or is none.
+        Unreachable, ServerDown: the issuer is down, or is no OpenID issuer.
     """
     _check_secure(issuer)
     async with _client(issuer) as http:
@@ -77,27 +83,27 @@ async def log_in(gateway: str, issuer: str, *, client_id: str, scope: str, show:
 
 
 async def renew_login(login: Login) -> Login:
-    """Return `login` with a new token.
+    """Get a new token from the issuer, and return `login` with it.
 
     Raises:
-        NotSignedIn: the issuer renews it no more.
-        Unreachable, ServerDown: the issuer is away.
+        NotSignedIn: the issuer does not renew this login any more.
+        Unreachable, ServerDown: the issuer is down.
     """
     form = {"grant_type": "refresh_token", "refresh_token": login.refresh_token, "client_id": login.client_id}
     async with _client(login.token_endpoint) as http:
         answer = await _ask(http, "POST", login.token_endpoint, form)
     if "access_token" not in answer:
         raise NotSignedIn(f"the login has ended: {_said(answer)}", hint="log in again: ewms login")
-    # An issuer that gives no new refresh token lets the old one live. Source: RFC 6749, section 6.
+    # If the issuer gives no new refresh token, the old one stays valid. Source: RFC 6749, section 6.
     refresh_token = str(answer.get("refresh_token") or login.refresh_token)
     return Login(login.gateway, str(answer["access_token"]), refresh_token, login.token_endpoint, login.client_id)
 
 
 def next_interval_s(answer: Mapping[str, Any], interval_s: float) -> float:
-    """Return how long to wait before asking again, after an `answer` without a token.
+    """Return how many seconds to wait before the next question, after an `answer` without a token.
 
     Raises:
-        NotSignedIn: the user, or the issuer, has refused.
+        NotSignedIn: the user or the issuer has refused the login.
         TimedOut: the code has expired.
     """
     match answer.get("error"):
@@ -119,7 +125,7 @@ async def _token(http: httpx2.AsyncClient, endpoint: str, form: Mapping[str, str
         try:
             answer = await _ask(http, "POST", endpoint, form)
         except Unreachable:
-            # RFC 8628, 3.5: after a connection timeout ask less often.
+            # After a connection timeout, ask less often. Source: RFC 8628, 3.5.
             interval_s *= 2
             continue
         if "access_token" in answer:
@@ -130,7 +136,7 @@ async def _token(http: httpx2.AsyncClient, endpoint: str, form: Mapping[str, str
 async def _ask(
     http: httpx2.AsyncClient, method: str, url: str, form: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the JSON object that an OAuth endpoint answers, also with an error's status."""
+    """Return the JSON object that an OAuth endpoint answers, even if its status is an error's (4xx)."""
     try:
         answer = await http.request(method, url, data=form)
     except httpx2.HTTPError as error:

@@ -1,7 +1,7 @@
-"""The gateway over HTTP: JSON in and out, errors as exceptions, calls repeated where that is safe.
+"""Call the gateway over HTTP: JSON in and out, errors as exceptions, calls repeated where that is safe.
 
-Every POST carries an `Idempotency-Key` that stays the same while it is repeated, so a lost answer makes no second
-workflow.
+Every POST carries an `Idempotency-Key`. The key stays the same while the call is repeated, so a lost answer makes no
+second workflow.
 """
 
 import asyncio
@@ -28,28 +28,28 @@ from schemas.errors import Forbidden, Rejected, Unauthenticated
 
 PREFIX = "/v1"
 
-#: Headers in which the server adds to the contract's `{code, error}`.
+#: Headers of the server's answers that add to the contract's `{code, error}`.
 REQUEST_ID = "X-Request-ID"
 HINT = "X-EWMS-Hint"
 
-#: A login's token is renewed so long before it expires.
+#: How long (seconds) before its end a login's token is renewed.
 _RENEW_BEFORE_S = 30.0
 
-#: A connection that is refused costs nobody anything, and a restart should be noticed soon.
+#: The longest pause (seconds) after a refused connection: trying costs little, and we want to notice a restart soon.
 _REFUSED_CAP_S = 1.0
 
 _NO_JSON = "the server answered {} {}"
 
 
 class Gateway:
-    """One user's connection to the gateway. Build it inside the event loop in which it is used; close it."""
+    """One user's connection to the gateway. Create it inside the event loop that uses it, and close it."""
 
     def __init__(self, server: Server, *, timeout_s: float = 30.0) -> None:
         self._server = server
         self._timeout_s = timeout_s
         self._has_answered = False
         self._renewing = asyncio.Lock()
-        #: What holds connections of its own and is to be closed with this one: loops whose body has raised.
+        #: Objects with connections of their own that `close` also closes: loops over results whose body has raised.
         self.opened: list[AbstractAsyncContextManager[Any]] = []
         self._client = http_client(
             server.gateway, base_url=server.gateway, timeout=timeout_s, headers={"Accept": "application/json"}
@@ -57,7 +57,7 @@ class Gateway:
 
     @property
     def address(self) -> str:
-        """Return where the gateway is."""
+        """Return the gateway's address, such as "http://127.0.0.1:8080"."""
         return self._server.gateway
 
     async def __aenter__(self) -> Self:
@@ -67,9 +67,9 @@ class Gateway:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections, and what is still open beside them."""
+        """Close the objects in `opened`, then the connections to the gateway."""
         opened, self.opened = self.opened, []
-        # What ends here was left open by an error, which is the one to be seen.
+        # An error left these objects open, and the user should see that error. So ignore the errors of closing.
         await asyncio.gather(*(one.__aexit__(None, None, None) for one in opened), return_exceptions=True)
         await self._client.aclose()
 
@@ -78,16 +78,18 @@ class Gateway:
         return self._json(await self._call("GET", path, None))
 
     async def get_bytes(self, path: str) -> tuple[bytes, Mapping[str, str]]:
-        """Return what lies at `path` (below `/v1`) as it is, and its headers. See `_call`."""
+        """Return the body of the answer from `path` (below `/v1`) as bytes, and its headers. See `_call`."""
         answer = await self._call("GET", path, None)
         return answer.content, answer.headers
 
     async def get_open(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Return status and JSON object of a path outside of the API that needs no token. It is asked once.
+        """Return status and JSON object of a path outside of the API that needs no token, such as `/readyz`.
+
+        This call is not repeated.
 
         Raises:
             Unreachable: nothing answered.
-            ServerDown: what answered is no gateway.
+            ServerDown: the answer is not a gateway's.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -102,14 +104,14 @@ class Gateway:
         return answer.status_code, content
 
     async def post(self, path: str, body: Any) -> Any:
-        """Return the JSON answer to `body`. See `_call`."""
+        """Post `body` as JSON to `path` (below `/v1`), and return the JSON answer. See `_call`."""
         return self._json(await self._call("POST", path, body))
 
     async def _call(self, method: str, path: str, body: Any) -> httpx2.Response:
-        """Return the answer; repeat the call while it may yet succeed and time is left.
+        """Call the gateway and return the answer; repeat the call while it may still succeed and time is left.
 
         Raises:
-            Rejected: `body` is nothing that JSON can hold.
+            Rejected: JSON cannot hold `body`.
             Refused, NotSignedIn, NotThere, AlreadyThere, ServerDown, ServerFailed: what the server answered.
             Unreachable: nothing answered.
         """
@@ -121,7 +123,7 @@ class Gateway:
             headers["Content-Type"] = "application/json"
         attempt = 0
         while True:
-            # The token is asked for anew: it may have been renewed in its file meanwhile.
+            # Get the token again for each attempt: it may have been renewed in its file meanwhile.
             if token := await self._token():
                 headers["Authorization"] = f"Bearer {token}"
             retry_after = ""
@@ -150,19 +152,19 @@ class Gateway:
                 retry_after=retry_after,
                 cap_s=_REFUSED_CAP_S if isinstance(failure, Unreachable) else CAP_S,
             )
-            # Nothing listens: waiting out the whole time would make every typing error take half a minute. A gateway
-            # that has answered before is one that restarts.
+            # If nothing listens, give up after some attempts: otherwise each typing error in an address would take half
+            # a minute. But if the gateway has answered before, it is probably restarting, and we go on.
             if pause is None or (isinstance(failure, Unreachable) and attempt >= 4 and not self._has_answered):
                 raise failure
             await asyncio.sleep(pause)
             attempt += 1
 
     async def _token(self) -> str:
-        """Return the token to show now; one of a login is renewed before it expires."""
+        """Return the token to send now. Renew the token of a login first if it expires soon."""
         if (ours := self._server.login) is None:
             return self._server.token()
         if _is_due(login := await _latest(ours)):
-            # One call renews for all: an issuer may take a refresh token once only.
+            # One call renews for all others: an issuer may accept a refresh token only once.
             async with self._renewing:
                 login = await _renewed(self._server.login or ours)
                 self._server = replace(self._server, login=login)
@@ -196,23 +198,23 @@ def _is_due(login: Login) -> bool:
 
 
 async def _latest(ours: Login) -> Login:
-    """Return the login that is kept, which another program may have renewed; `ours` where that is the better one."""
+    """Return the saved login, because another program may have renewed it; or `ours` if only ours is still fresh."""
     kept = await asyncio.to_thread(load_login, ours.gateway, os.environ)
     return ours if kept is None or (_is_due(kept) and not _is_due(ours)) else kept
 
 
 async def _renewed(ours: Login) -> Login:
-    """Return a login that is not due: the latest one, or else a new one, which is kept."""
+    """Return a login that does not expire soon: the latest one; or else renew it, and save the new one."""
     if not _is_due(login := await _latest(ours)):
         return login
     try:
         login = await renew_login(login)
     except NotSignedIn:
-        # Another program may have used the refresh token just now, and kept what came of it.
+        # Another program may have used the refresh token just now, and saved the new login.
         if _is_due(latest := await _latest(ours)):
             raise
         return latest
-    # Where it cannot be kept, this program goes on with it all the same.
+    # If the login cannot be saved, this program goes on with it all the same.
     with suppress(OSError):
         await asyncio.to_thread(save_login, login, os.environ)
     return login
@@ -231,7 +233,7 @@ def _written(body: Any) -> bytes:
 
 
 def _told(refusal: ServerAnswer, token: str) -> ServerAnswer:
-    """Return `refusal`, or what is wrong with `token` itself: a server tells nobody why it does not believe one."""
+    """Return `refusal`, or the fault that `token` itself shows: a server does not say why it rejects a token."""
     if not isinstance(refusal, NotSignedIn):
         return refusal
     if refusal.reason == Forbidden().reason:
@@ -251,7 +253,7 @@ def _stated(answer: httpx2.Response) -> ServerAnswer:
         reason = _NO_JSON.format(answer.status_code, answer.reason_phrase)
     hint = answer.headers.get(HINT, "")
     if answer.status_code == httpx2.codes.NOT_FOUND and reason in ("Not Found", _NO_JSON.format(404, "Not Found")):
-        # Of an object that is not there the gateway says which; this is about the path.
+        # For a missing object the gateway's text names the object. This text is about the path, so it is no gateway's.
         reason, hint = (
             f"{answer.url} is no path of an EWMS gateway (404)",
             "the server's address has no path after its port",

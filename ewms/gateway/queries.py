@@ -1,4 +1,4 @@
-"""Ask the gateway for one workflow, or for many objects at once, page by page."""
+"""Get one workflow from the gateway, or all objects that a query finds, page by page."""
 
 from typing import Any, TypeVar
 
@@ -13,7 +13,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 async def query_all(gateway: Gateway, noun: str, key: str, model: type[Model], query: dict[str, Any]) -> list[Model]:
-    """Return every object that `query` finds, page by page, oldest first."""
+    """Return every object that the MongoDB filter `query` finds, the oldest first.
+
+    `noun` ends the route `/query/<noun>`; `key` names the list in its answer, and `model` is the type of its elements.
+    """
     found: list[Model] = []
     body: dict[str, Any] = {"query": query}
     while True:
@@ -25,13 +28,13 @@ async def query_all(gateway: Gateway, noun: str, key: str, model: type[Model], q
 
 
 async def read_workflow(gateway: Gateway, workflow: WorkflowId) -> tuple[Workflow, Stall | None]:
-    """Return `workflow` as the server has it, and why its work waits in vain (None: it does not).
+    """Return `workflow` as the server has it, and why it is stalled (None: it is not).
 
     Raises:
-        NotThere: there is no such workflow, or it is somebody else's.
+        NotThere: there is no such workflow, or it belongs to another user.
     """
     seen = await gateway.get(f"/workflows/{workflow}?include=health")
-    # A server of before knows no stalls.
+    # An older server does not report stalls.
     stall = (seen.get("health") or {}).get("stalled")
     found = Workflow.model_validate(seen, extra="ignore")
     return found, None if stall is None else Stall.model_validate(stall, extra="ignore")

@@ -1,4 +1,4 @@
-"""How HTTP reaches an address: by the proxy that the environment names, or straight, on this machine's own loopback."""
+"""Choose how HTTP reaches an address: by the environment's proxy, or directly if it is this machine's loopback."""
 
 import ipaddress
 from typing import Any
@@ -10,7 +10,7 @@ from schemas.errors import Rejected
 
 
 def is_loopback(address: str) -> bool:
-    """Return whether the URL `address` is on this machine's own loopback, which no proxy elsewhere can reach."""
+    """Return whether the URL `address` is on this machine's own loopback, where a proxy elsewhere cannot reach."""
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -27,7 +27,7 @@ def http_client(address: str, **options: Any) -> httpx2.AsyncClient:
     try:
         return httpx2.AsyncClient(trust_env=not is_loopback(address), **options)
     except (ValueError, ImportError, httpx2.InvalidURL) as error:
-        # The library's text may quote the address, and with it a password.
+        # Do not show the library's text: it may quote the proxy's address, and a password in it.
         why = "SOCKS needs the package socksio" if isinstance(error, ImportError) else "its address is none"
         raise Rejected(
             f"the proxy that the environment names cannot be used ({why})",

@@ -1,4 +1,4 @@
-"""Who is logged in where: one file a gateway, readable by its owner alone, written by `ewms login`.
+"""Save and load logins: one file for each gateway, written by `ewms login`, readable by its owner alone.
 
 $EWMS_STATE_DIR or $XDG_STATE_HOME/ewms or ~/.local/state/ewms       directories 0700
   login/<gateway>.json                                               0600: tokens, and where to renew them
@@ -15,13 +15,13 @@ from typing import Any
 
 from ewms.state_directory import state_directory
 
-#: Longer than any file of ours.
+#: We read no more than this of a file; ours are all shorter.
 _MAX_CHARACTERS = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What `ewms login` keeps for one gateway. Without `token_endpoint` the token cannot be renewed."""
+    """What `ewms login` saves for one gateway. Without a `token_endpoint` the token cannot be renewed."""
 
     gateway: str
     access_token: str = field(repr=False)
@@ -31,19 +31,19 @@ class Login:
 
 
 def login_file(gateway: str, environment: Mapping[str, str]) -> Path:
-    """Return where the login at `gateway` is kept."""
+    """Return the path of the file for the login at `gateway`."""
     name = hashlib.blake2b(gateway.encode(errors="surrogatepass"), digest_size=16).hexdigest()
     return _directory(environment) / f"{name}.json"
 
 
 def load_login(gateway: str, environment: Mapping[str, str]) -> Login | None:
-    """Return the login at `gateway`; None if there is none that can be read."""
+    """Return the saved login at `gateway`; None if there is none, or its file cannot be read."""
     login = _read(login_file(gateway, environment))
     return login if login is not None and login.gateway == gateway else None
 
 
 def newest_login(environment: Mapping[str, str]) -> Login | None:
-    """Return the login that was made or renewed last, at whichever gateway; None if there is none."""
+    """Return the login that was saved last, at any gateway; None if there is none."""
     dated: list[tuple[float, Path]] = []
     with suppress(OSError):
         dated = [(path.stat().st_mtime, path) for path in _directory(environment).glob("*.json")]
@@ -54,10 +54,10 @@ def newest_login(environment: Mapping[str, str]) -> Login | None:
 
 
 def save_login(login: Login, environment: Mapping[str, str]) -> Path:
-    """Keep `login`, and return where. Nobody but its owner can read the file at any moment.
+    """Save `login`, and return the file's path. At no moment can anybody but its owner read the file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     path = login_file(login.gateway, environment)
     path.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,7 +89,7 @@ def _directory(environment: Mapping[str, str]) -> Path:
 
 def _read(path: Path) -> Login | None:
     try:
-        # Another user's file could send us, and our token, elsewhere.
+        # Do not trust another user's file: it could make us send our token to another server.
         if path.stat().st_uid != os.getuid():
             return None
         with path.open() as file:

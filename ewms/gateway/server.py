@@ -1,12 +1,13 @@
-"""Where the server is and who the user is: arguments first, then the environment, then `.ewms/endpoints.json`.
+"""Find the server and the user's token: in arguments, then the environment, then `.ewms/endpoints.json`.
 
-EWMS_GATEWAY            http://host:port
+EWMS_GATEWAY            the gateway's address: http://host:port
 EWMS_TOKEN              the token itself
-EWMS_TOKEN_FILE         a file that holds it, read again whenever it is used, so that it may be rewritten
-EWMS_CLUSTER            where tasks run that name no cluster
-EWMS_ISSUER             where `ewms login` logs in
+EWMS_TOKEN_FILE         a file that holds the token; the client reads it again at each use, so it may be rewritten
+EWMS_CLUSTER            the place for tasks that name none
+EWMS_ISSUER             the OpenID issuer for `ewms login`
 login/<gateway>.json    written by `ewms login`, see `ewms.gateway.saved_logins`
-.ewms/endpoints.json    written by `ewms up`, which renews its token; looked for in the current directory and above
+.ewms/endpoints.json    written by `ewms up`, which also renews the token in it; looked for in the current directory
+                        and its parents
 """
 
 import json
@@ -24,21 +25,21 @@ from schemas.errors import Rejected
 
 _ENDPOINTS = Path(".ewms") / "endpoints.json"
 
-#: Longer than any token, and than any endpoints file.
+#: We read no more than this of a token file or an endpoints file; real ones are shorter.
 _MAX_FILE_CHARACTERS = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A gateway and the means to be known there."""
+    """A gateway's address, and the token or login that we show there."""
 
     gateway: str
     clusters: tuple[str, ...] = ()
     _token: str = field(default="", repr=False)
     _token_file: Path | None = None
-    #: The endpoints file that the token came from, which is read again: `ewms up` writes a new token before it expires.
+    #: The endpoints file that the token came from. We read it again: `ewms up` writes a new token before one expires.
     _endpoints_file: Path | None = None
-    #: What `ewms login` keeps for this gateway.
+    #: What `ewms login` saved for this gateway.
     login: Login | None = None
     #: Where the token comes from, in words.
     token_source: str = ""
@@ -49,15 +50,17 @@ class Server:
         return is_loopback(self.gateway)
 
     def token(self) -> str:
-        """Return the token to show now; "" where none is given to a gateway of this machine, which may need none.
+        """Return the token to send now.
+
+        Without a token, return "" for a gateway on this machine's loopback: it may need none.
 
         Raises:
-            NotSignedIn: there is none.
+            NotSignedIn: there is no token, or it cannot be read or sent.
         """
         token = self._token or (self.login.access_token if self.login else "")
         if self._endpoints_file is not None:
             renewed = _read_endpoints(self._endpoints_file)
-            # Another launch may have its file there by now.
+            # By now the file may belong to another launch, with another gateway.
             if str(renewed.get("gateway", "")).rstrip("/") == self.gateway:
                 token = str(renewed.get("token", ""))
         if self._token_file is not None:
@@ -71,7 +74,7 @@ class Server:
             return ""
         if not token:
             raise NotSignedIn("no token is given")
-        # A header with a line end or a letter beyond ASCII cannot be sent, and the library's error would quote it.
+        # A header cannot hold a line end or a letter beyond ASCII, and the library's error would quote the token.
         if not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):
             raise NotSignedIn("the token holds characters that no token has")
         return token
@@ -86,12 +89,13 @@ def find_server(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
 ) -> Server:
-    """Return the server that the arguments, the environment and the endpoints file name together.
+    """Find the server by the arguments, the environment, and the endpoints file in `directory` or above it.
 
-    The endpoints file's token is shown only to the endpoints file's gateway.
+    `environment` is `os.environ`, `directory` the current one, unless given. We send the endpoints file's token only to
+    the gateway in the same file.
 
     Raises:
-        Rejected: no gateway is named, or its address is none.
+        Rejected: no gateway is named, or its address is malformed.
     """
     env = os.environ if environment is None else environment
     endpoints_file, endpoints = _endpoints(Path.cwd() if directory is None else directory)
@@ -163,9 +167,9 @@ def _endpoints(directory: Path) -> tuple[Path | None, dict[str, Any]]:
 
 
 def _read_endpoints(path: Path) -> dict[str, Any]:
-    """Return what is in an endpoints file of ours; nothing if there is none."""
+    """Return the content of an endpoints file that this user owns; {} if there is none."""
     try:
-        # Another user's file, in a folder above that all may write, could send us and our events elsewhere.
+        # Do not trust another user's file: in a parent directory that all may write, it could name a false server.
         if path.stat().st_uid != os.getuid():
             return {}
         content = json.loads(_bounded_text(path))

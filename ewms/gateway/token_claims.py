@@ -1,4 +1,7 @@
-"""What a token says of itself: how long it lives, how events lie in its queue. Only its server can verify it."""
+"""Read what a token says about itself: when it expires, which format its queue's events have.
+
+We do not verify the token; only its server can.
+"""
 
 import base64
 import json
@@ -9,9 +12,9 @@ from schemas.payloads.legacy_wire import WIRE_CLAIM, Wire
 
 
 def renew_at(token: str, *, now_s: float) -> float | None:
-    """Return when (epoch seconds) to ask for a successor of `token`: before half of its life; None if it tells no end.
+    """Return when (epoch seconds) to renew `token`: after 45 % of its life; None if it names no end.
 
-    A token that does not say when it was issued is taken to be new.
+    If a token does not say when it was issued, we take it to be new.
     """
     claims = token_claims(token)
     expires = claims.get("exp")
@@ -19,12 +22,12 @@ def renew_at(token: str, *, now_s: float) -> float | None:
         return None
     issued = claims.get("iat")
     begin = float(issued) if isinstance(issued, int | float) and issued < expires else now_s
-    # A little before the half: whoever counts on "renewed by half-time" may do so.
+    # A little before half of its life, so that "renewed by half-time" holds.
     return begin + (expires - begin) * 0.45
 
 
 def unaccepted(token: str, *, now_s: float) -> NotSignedIn | None:
-    """Return why a server refuses `token`, as far as that shows in it; None if it does not."""
+    """Return why a server refuses `token`, if the token itself shows it; None if it does not."""
     if not token:
         return NotSignedIn("no token is given")
     claims = token_claims(token)
@@ -38,18 +41,18 @@ def unaccepted(token: str, *, now_s: float) -> NotSignedIn | None:
 
 
 def expires_within(token: str, seconds: float, *, now_s: float) -> bool:
-    """Say whether `token` has expired, or will within `seconds`. One that tells no end does not."""
+    """Return whether `token` has expired or will within `seconds`. A token that names no end never does."""
     expires = token_claims(token).get("exp")
     return isinstance(expires, int | float) and expires <= now_s + seconds
 
 
 def wire_of(token: str) -> Wire:
-    """Return the format in which the queue that `token` opens wants its events."""
+    """Return the format that events must have in the queue that `token` opens."""
     return Wire.LEGACY if token_claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
 
 
 def token_claims(token: str) -> dict[str, object]:
-    """Return what `token` says of itself; nothing if it is no JSON Web Token."""
+    """Return the claims of `token`, unverified; {} if it is no JSON Web Token."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}

@@ -1,1 +1,1 @@
-"""Events into and out of public queues."""
+"""Publish events onto public queues, and consume events from them."""

@@ -9,7 +9,7 @@ from runtime.amqp import Delivery
 from schemas.api import Use
 from schemas.ids import WorkflowId
 
-#: When no further event has come for so long, there are no more.
+#: When no further event has come for so long (seconds), we take it that there are no more.
 _QUIET_S = 1.0
 
 
@@ -18,8 +18,8 @@ async def peek_events(
 ) -> list[Event]:
     """Return up to `n` events that wait in the queue; all of them stay there.
 
-    They are on loan for a moment, and the broker does not count that as an attempt. Other consumers do not get them
-    meanwhile, and may get them in another order.
+    We take the events for a moment, and give them back; the broker does not count that as an attempt. Other consumers
+    do not get them meanwhile, and may get them in another order afterwards.
     """
     access = await QueueAccess.open(gateway, workflow, alias, Use.CONSUME, active_timeout_s)
     seen: list[Delivery] = []
@@ -38,7 +38,7 @@ async def peek_events(
                     await arrival.wait()
             except TimeoutError:
                 break
-        # Or the broker would lend again what is given back.
+        # Without the pause the broker would send us again what we give back.
         await consumer.pause()
         for delivery in seen:
             await delivery.release()
@@ -48,7 +48,7 @@ async def peek_events(
 
 
 async def purge_events(gateway: Gateway, workflow: WorkflowId, alias: str, *, active_timeout_s: float | None) -> int:
-    """Throw away every event that waits in the queue, and return how many. What consumers have on loan stays theirs."""
+    """Throw away every event that waits in the queue, and return how many. Events in consumers' hands stay."""
     access = await QueueAccess.open(gateway, workflow, alias, Use.CONSUME, active_timeout_s)
     try:
         async with access.connection.channel() as channel:

@@ -1,6 +1,6 @@
-"""What a consumer remembers of a queue: its own last events, and in a file those that other programs dealt with.
+"""Remember which events of a queue were dealt with: by this program in memory, by others of this account in a file.
 
-Without a file, or when the file fails, it remembers in memory alone: an event may then come twice, none is lost.
+Without a file, or when the file fails, the memory alone counts: an event may then come twice, but none is lost.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Whether and where a consumer remembers across programs: in the default directory, not at all, or in this directory.
+#: Whether and where a consumer remembers across programs. True: in the default directory; False: not; or a directory.
 Remember = bool | str | Path
 
-#: How long the file's word on an event holds. Another consumer may deal with a copy of it meanwhile.
+#: How long (seconds) the file's answer about an event holds. Another consumer may deal with a copy meanwhile.
 _FRESH_S = 0.1
 
-#: How many events are remembered in memory: without a file, 40 MB of them; with one, those that may come in a moment.
+#: How many events we remember in memory. Without a file: 40 MB of them. With one: those that may come again soon.
 _ALONE = 200_000
 _BESIDE_A_FILE = 10_000
 
@@ -34,29 +34,32 @@ T = TypeVar("T")
 
 
 def directory_of(remember: Remember) -> Path | None:
-    """Return where `remember` says that received events are kept; None is nowhere."""
+    """Return the directory for files of received events that `remember` asks for; None means no file."""
     if isinstance(remember, bool):
         return state_directory(os.environ) / "received" if remember else None
     return Path(remember)
 
 
 class Memory:
-    """The events that were dealt with. Build it with `Memory.open`; all but `holds` and `add` is for the loop."""
+    """The events that were dealt with. Build it with `Memory.open`.
+
+    Any thread may call `holds` and `add`; call everything else on the loop.
+    """
 
     def __init__(self) -> None:
         self._recent = Recent(_ALONE)
         self._file: ReceivedFile | None = None
-        # One thread, because a file system may be slow and the loop must not wait for it.
+        # A thread for the file, because a file system may be slow and the loop must not wait for it.
         self._thread: ThreadPoolExecutor | None = None
         self._where = ""
-        #: Of which events the file was asked, and until when its word holds.
+        #: The events that the file was last asked about, and until when (monotonic seconds) its answer holds.
         self._asked: tuple[frozenset[str], float] = (frozenset(), 0.0)
 
     @classmethod
     async def open(cls, directory: Path | None, *, gateway: str, queue: str, before: "Memory") -> Self:
-        """Return the memory for `queue` (an mqid) of `gateway`, with a file in `directory`; None is without one.
+        """Return the memory for `queue` (an mqid) of `gateway`, with a file in `directory`; None means no file.
 
-        It holds what `before` held in memory.
+        The new memory takes over what `before` held in memory.
         """
         self = cls()
         self._recent = before._recent
@@ -68,7 +71,7 @@ class Memory:
         return self
 
     def holds(self, event: str) -> bool | None:
-        """Say whether `event` was dealt with; None if that is to be looked up first."""
+        """Return whether `event` was dealt with; None if the caller must `look_up` the event first."""
         if not event:
             return False  # an event without an id cannot be told from others
         if event in self._recent:
@@ -79,11 +82,11 @@ class Memory:
         return None
 
     def add(self, event: str) -> None:
-        """Remember in memory that `event` was dealt with. Call `record` before it is acknowledged."""
+        """Remember in memory that `event` was dealt with. Call `record` before you acknowledge the event."""
         self._recent.add(event)
 
     async def look_up(self, events: Iterable[str]) -> None:
-        """Ask the file for `events`; afterwards `holds` knows them for a moment."""
+        """Ask the file about `events`. For 0.1 s afterwards `holds` answers True or False for each of them."""
         wanted = [event for event in dict.fromkeys(events) if event and event not in self._recent]
         if (file := self._file) is not None and wanted:
             for event in await self._tried(lambda: file.known(wanted, now_s=time.time())) or ():
@@ -91,7 +94,7 @@ class Memory:
             self._asked = frozenset(wanted), time.monotonic() + _FRESH_S
 
     async def record(self, events: Sequence[str]) -> None:
-        """Write into the file that `events` were dealt with, and return when it is there."""
+        """Write into the file that `events` were dealt with, and return when that is written."""
         ids = [event for event in events if event]
         if (file := self._file) is not None and ids:
             await self._tried(lambda: file.record(ids, now_s=time.time()))
@@ -105,7 +108,7 @@ class Memory:
             self._thread.shutdown(wait=False)
 
     async def _tried(self, do: Callable[[], T]) -> T | None:
-        """Return what `do` returns; if it fails, say so and go on without the file."""
+        """Run `do` in the file's thread and return its result; if it fails, warn, and go on without the file."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, do)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, the events matter more

@@ -1,11 +1,11 @@
-"""What a user sends and gets, to and from the bytes of an event. (core)
+"""Encode what a user sends as the bytes of an event, and decode what a user gets. (core)
 
 str    <-> text/plain, UTF-8            a task's infile holds it as it is
 bytes  <-> application/octet-stream     likewise
 other  <-> application/json             the infile is JSON; EWMS_PILOT_INFILE_EXT should be .json
 
-Events of existing message clients are read as well, and written onto queues that are set to them: what they carry is
-JSON. Bytes do not fit in there and are sent as above.
+We also read the events of existing message clients, and write their format onto queues that are set to it. That
+format carries JSON only, so bytes are sent as above on those queues too.
 """
 
 import json
@@ -20,10 +20,10 @@ from schemas.payloads.data_events import BINARY, JSON, TEXT, DataEvent, Header
 from schemas.payloads.json_text import load_json
 from schemas.payloads.legacy_wire import Wire
 
-#: Ids of keyed events live in a namespace of their own, so that they meet no other kind of uuid5.
+#: The namespace (of uuid5) for the ids of keyed events, so that they differ from every other kind of uuid5.
 _KEYS = uuid.UUID("6a0d1a52-9f0e-5d0b-8f57-2d1f6f0c9e11")
 
-#: Of a longer key an event carries the beginning.
+#: How many characters of its key an event carries at most; a longer key is cut.
 MAX_KEY_TEXT = 200
 
 
@@ -31,9 +31,10 @@ def encode(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS
     """Return the body and content type ("" for none) of an event that carries `payload` onto a queue set to `wire`.
 
     Raises:
-        TypeError: it is nothing that JSON can hold.
-        ValueError: it holds NaN or an infinity, which JSON readers refuse, or `content_type` says JSON and it is none.
-        Unwritable: it is too large for existing message clients.
+        TypeError: JSON cannot hold the payload.
+        ValueError: the payload holds NaN or an infinity, which JSON readers refuse; or `content_type` says JSON, and
+            the payload is not JSON.
+        Unwritable: the payload is too large for existing message clients.
     """
     if isinstance(payload, bytes | bytearray | memoryview):
         return _checked(bytes(payload), content_type or BINARY)
@@ -45,10 +46,10 @@ def encode(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS
 
 
 def decode(body: bytes, content_type: str) -> Any:
-    """Return what `body` carries; bytes that are not what `content_type` says come back as they are.
+    """Return the payload in `body`. Return the bytes themselves if they are not what `content_type` says.
 
     Raises:
-        CodecMissing: it is an existing client's event, and this installation lacks the library that unpacks it.
+        CodecMissing: the event is an existing client's, and this installation lacks the library that unpacks it.
     """
     if legacy_wire.is_legacy(body, content_type):
         try:
@@ -71,7 +72,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _checked(body: bytes, content_type: str) -> tuple[bytes, str]:
-    # A task would refuse every one of these events, each as a dead letter.
+    # Check here: a task would refuse every one of these events, and each would become a dead letter.
     if _is_json(content_type):
         load_json(body)
     return body, content_type
@@ -82,21 +83,21 @@ def _written(payload: Any) -> bytes:
         text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode()
     except UnicodeEncodeError:
-        # Half of a surrogate pair has no bytes in UTF-8; JSON can spell it: "\ud800".
+        # UTF-8 has no bytes for half of a surrogate pair, but JSON can spell it in ASCII: "\ud800".
         return json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
 def event_id(queue: str, key: object | None, drawn: uuid.UUID) -> EventId:
-    """Return a new event's id: for a `key` always the same in the same queue, without one `drawn` at random."""
+    """Return the id of a new event: always the same for one `key` in one `queue`; without a key it is `drawn`."""
     if key is None:
         return EventId(str(drawn))
     return EventId(str(uuid.uuid5(_KEYS, f"{queue}/{key!r}")))
 
 
 def key_text(key: object) -> str:
-    """Return what a log, or a list of failed events, calls an event that was published under `key`."""
+    """Return `key` as text for logs and lists of failed events, cut to `MAX_KEY_TEXT` characters."""
     text = key if isinstance(key, str) else repr(key)
     return text[:MAX_KEY_TEXT].encode(errors="backslashreplace").decode()
 
@@ -133,10 +134,10 @@ class Event:
 
 
 class Recent:
-    """The ids of the last events that were dealt with; older ones are forgotten, so memory stays bounded."""
+    """The ids of the last `capacity` events that were dealt with. Older ones are forgotten, so memory is bounded."""
 
     def __init__(self, capacity: int = 200_000) -> None:
-        #: How many ids are remembered; may be changed.
+        #: How many ids are remembered at most. It may be changed at any time.
         self.capacity = capacity
         self._ids: OrderedDict[str, None] = OrderedDict()
 
@@ -147,7 +148,7 @@ class Recent:
         return event in self._ids
 
     def add(self, event: str) -> None:
-        """Remember `event`; an event without an id cannot be told from others and is not remembered."""
+        """Remember `event`. Without an id an event cannot be told from others, so it is not remembered."""
         if not event:
             return
         self._ids[event] = None

@@ -1,4 +1,4 @@
-"""Events onto a public queue: many on their way at once, a bounded number unconfirmed, each one accounted for."""
+"""Publish events onto a public queue: many at once, a bounded number of them unconfirmed, each one accounted for."""
 
 import asyncio
 import uuid
@@ -18,11 +18,12 @@ from schemas.payloads.data_events import Header
 from schemas.payloads.legacy_wire import Wire
 from schemas.topology import MAX_EVENT_BYTES, event_exchange
 
+#: How many events may be unconfirmed before `send` waits.
 DEFAULT_WINDOW = 256
 
 
 class Prepared(NamedTuple):
-    """An event that can be sent."""
+    """An event that is encoded and ready to be sent."""
 
     id: EventId
     body: bytes
@@ -31,10 +32,10 @@ class Prepared(NamedTuple):
 
 
 class AsyncPublisher:
-    """An open way onto a queue: `async with run.queue("photons").publisher() as publisher`.
+    """A publisher for one queue: `async with run.queue("photons").publisher() as publisher`.
 
-    `send` returns once the event is on its way; leaving the block waits for every confirm and raises `PublishFailed`
-    if an event was not accepted. Beyond `window` unconfirmed events `send` waits.
+    `send` returns once the event is on its way; it waits while `window` events are unconfirmed. Leaving the block waits
+    for every confirm, and raises `PublishFailed` if the broker did not accept an event.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class AsyncPublisher:
         timeout_s: float = 60.0,
         close_inputs: bool = False,
     ) -> None:
-        """With `close_inputs` leaving the block without an error closes the inputs of the workflow, all of them."""
+        """With `close_inputs`, leaving the block without an error closes all inputs of the workflow."""
         self._gateway = gateway
         self._workflow = workflow
         self._alias = alias
@@ -62,7 +63,7 @@ class AsyncPublisher:
         self._access: QueueAccess | None = None
         #: How many events the broker has confirmed.
         self.n_confirmed = 0
-        #: Called with a sentence when the broker takes no events for now, and when it does again.
+        #: What to call with a sentence when the broker stops or resumes taking events. By default nothing is called.
         self.notify: Callable[[str], None] = lambda _: None
 
     async def __aenter__(self) -> Self:
@@ -75,7 +76,7 @@ class AsyncPublisher:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            # After an error in the block, what was sent is still confirmed, but the block's own error is what counts.
+            # After an error in the block we still wait for the confirms, but raise only the block's own error.
             await (self.flush() if kind is None else self._settled())
         finally:
             if self._access is not None:
@@ -84,15 +85,17 @@ class AsyncPublisher:
             await close_inputs(self._gateway, self._workflow)
 
     async def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
-        """Send `payload`; return its event's id.
+        """Send `payload`, and return the id of its event.
 
-        A `key` makes the id. Of two events with one key both are delivered, and the task runs for both; their outputs
-        have the same ids, so `results` and whoever else goes by ids takes the first and leaves the second out.
+        Bytes are sent as they are, a str as UTF-8 text, anything else as JSON; an event has at most 4 MiB. `key`
+        identifies the event, for example `photon["id"]`: the same key gives the same id. Of two events with one key the
+        broker delivers both, and the task runs for both. Their outputs have the same ids, so `results` lets the first
+        through and leaves the second out. `content_type` replaces the payload's own.
 
         Raises:
             TypeError, ValueError: the payload cannot be sent, see `payloads.encode`.
-            TooLarge: it is over the limit for one event.
-            PublishFailed: earlier events were not accepted.
+            TooLarge: it has more than 4 MiB.
+            PublishFailed: the broker did not accept earlier events.
         """
         self.raise_failures()
         prepared = self.prepare(payload, key=key, content_type=content_type)
@@ -113,7 +116,7 @@ class AsyncPublisher:
         return Prepared(event_id(access.mqid, key, uuid.uuid4()), body, content_type, headers)
 
     def start(self, event: Prepared, done: Callable[[], None]) -> None:
-        """Put `event` on its way; `done` is called when it is confirmed or has failed."""
+        """Put `event` on its way. Call `done` once it is confirmed or has failed, after the timeout at the latest."""
         loop, publisher, mqid = asyncio.get_running_loop(), self._publisher, self._opened.mqid
         properties = event_properties(event.id, event.content_type, dict(event.headers))
         sending = publisher.begin(event_exchange(mqid), mqid, event.body, properties)
@@ -122,7 +125,7 @@ class AsyncPublisher:
 
         def settle(error: BaseException | None) -> None:
             if settled.done():
-                return  # it was too late, and has been told
+                return  # the confirm came too late: the event is noted as failed already
             settled.set_result(None)
             late.cancel()
             self._pending.discard(settled)
@@ -134,10 +137,10 @@ class AsyncPublisher:
         sending.work.add_done_callback(lambda work: settle(_error_of(work)))
 
     async def flush(self) -> None:
-        """Return when everything sent so far is confirmed.
+        """Wait until the broker has confirmed everything that was sent so far.
 
         Raises:
-            PublishFailed: some of it was not accepted.
+            PublishFailed: the broker did not accept some of it.
         """
         await self._settled()
         self.raise_failures()
@@ -158,6 +161,7 @@ class AsyncPublisher:
         return self._access
 
     def raise_failures(self) -> None:
+        """Raise `PublishFailed` with the events that have failed since the last call; return if there are none."""
         if self._failures:
             failures, self._failures = self._failures, []
             raise PublishFailed(failures)
@@ -168,12 +172,12 @@ class AsyncPublisher:
             case None:
                 self.n_confirmed += 1
             case Unroutable():
-                # Its way in is closed, which has no other reason.
+                # The exchange leads to no queue. The only reason: the inputs are closed, or the workflow is over.
                 self._failures.append((id_, _closed(self._workflow, self._alias, error)))
             case EWMSError():
                 self._failures.append((id_, error))
             case _:
-                # Such as a property that AMQP cannot hold.
+                # For example a property that AMQP cannot hold.
                 self._failures.append((id_, Broken(f"the event cannot be written: {error!r}")))
 
 

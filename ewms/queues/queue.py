@@ -15,12 +15,12 @@ from schemas.objects import MQProfile
 
 
 async def queue_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
-    """Return how much lies in each of the workflow's queues, and how much is dead."""
+    """Return how many events each queue of the workflow holds, and how many dead letters there are."""
     return QueueDepths.model_validate(await gateway.get(f"/workflows/{workflow}/queues"), extra="ignore")
 
 
 class AsyncQueue:
-    """The queue `alias` of a workflow. Making one asks the server nothing."""
+    """One queue of a workflow. Creating this object asks the server nothing."""
 
     def __init__(self, gateway: Gateway, workflow: WorkflowId, alias: str) -> None:
         self._gateway = gateway
@@ -28,25 +28,41 @@ class AsyncQueue:
         self.alias = alias
 
     async def profile(self, use: Use | None = None) -> MQProfile:
-        """Return what the server tells of it; with token and broker address once it is active.
+        """Return the queue's alias, id and state; once it is active, its token and the broker's address too.
+
+        With `use` ("publish" or "consume") the server refuses a queue that is not for that.
 
         Raises:
-            Refused: it is not for `use`, or no longer.
+            Refused: the queue is not for `use`, or no longer.
+            NotThere: the workflow has no such public queue.
         """
         return await public_profile(self._gateway, self._workflow, self.alias, use)
 
     async def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
-        """Return up to `n` events that wait in it, and leave them there. See `peek_events`."""
+        """Return up to `n` waiting events, and leave them in the queue.
+
+        Other consumers do not get these events meanwhile, and may get them in another order afterwards.
+        `active_timeout` is how long to wait for the queue to become active: None for ever, 0 not at all.
+        """
         timeout_s = None if active_timeout is None else seconds(active_timeout)
         return await peek_events(self._gateway, self._workflow, self.alias, n=n, active_timeout_s=timeout_s)
 
     async def purge(self, *, active_timeout: Duration | None = None) -> int:
-        """Throw away every event that waits in it, and return how many. See `purge_events`."""
+        """Throw away every event that waits in the queue, and return how many.
+
+        Events that a consumer has in hand stay. `active_timeout` as for `peek`.
+        """
         timeout_s = None if active_timeout is None else seconds(active_timeout)
         return await purge_events(self._gateway, self._workflow, self.alias, active_timeout_s=timeout_s)
 
     async def depth(self) -> QueueDepth:
-        """Return how many events wait in it, are being worked on, and who takes them. Private queues, too."""
+        """Return how many events of the queue wait or are being worked on, and how many consumers take them.
+
+        This works for private queues, too.
+
+        Raises:
+            NotThere: the workflow has no such queue.
+        """
         depths = await queue_depths(self._gateway, self._workflow)
         for depth in depths.queues:
             if depth.alias == self.alias:
@@ -62,9 +78,12 @@ class AsyncQueue:
         timeout: Duration = 60,
         close_inputs: bool = False,
     ) -> AsyncPublisher:
-        """Return a publisher; entering its block waits, up to `active_timeout`, for the queue to be active.
+        """Return a publisher for this queue; entering its `with` block opens it.
 
-        With `close_inputs` leaving the block without an error closes the workflow's inputs (`AsyncRun.close_inputs`).
+        `window` (256): `send` waits while so many events are unconfirmed. `active_timeout`: how long entering the block
+        waits for the queue to become active; None is for ever. `timeout` (60 s): an event that the broker has not
+        confirmed within it has failed. `close_inputs`: leaving the block without an error closes all inputs of the
+        workflow, see `AsyncRun.close_inputs`; leave it out where others still publish.
         """
         return AsyncPublisher(
             self._gateway,
@@ -86,7 +105,16 @@ class AsyncQueue:
         remember: Remember = True,
         away_timeout: Duration | None = DEFAULT_AWAY_S,
     ) -> AsyncResults:
-        """Return its events to iterate over. See `AsyncResults`."""
+        """Return the events of this queue, to iterate over.
+
+        `n`: end after so many events.
+        `idle_timeout`: end when no event has come for so long ("30s"; None: never). With `n` that is `TimedOut`.
+        `prefetch` (100): how many events the broker may send ahead of their acknowledgement.
+        `active_timeout`: how long to wait for the queue to become active; None is for ever.
+        `remember`: leave out events that this account has dealt with within seven days. False does so for this loop
+        only; a path names the directory of the files.
+        `away_timeout` (120 s): give up with `Unreachable` when the broker is away for longer; None never gives up.
+        """
         return AsyncResults(
             self._gateway,
             self._workflow,

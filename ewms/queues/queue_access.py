@@ -1,4 +1,4 @@
-"""A way to one public queue: its profile from the gateway, a connection opened with its token, the token's renewal."""
+"""Open one public queue: get its profile from the gateway, connect to the broker with its token, renew the token."""
 
 import asyncio
 import logging
@@ -18,19 +18,22 @@ from schemas.payloads.legacy_wire import Wire
 
 log = logging.getLogger(__name__)
 
-#: Between looks at something that is about to happen: at first often, then once a second.
+#: The pauses (seconds) between two questions to the gateway: short at first, then one second.
 _FIRST_LOOK_S = 0.02
 _LAST_LOOK_S = 1.0
 
-#: How soon a renewal that failed is tried again; the token has more than half of its life left.
+#: How long (seconds) after a failed renewal we try again; the token has more than half of its life left then.
 _RENEWAL_RETRY_S = 15.0
 
-#: How long a broker that is just coming up is waited for.
+#: How long (seconds) we wait for a broker that is just coming up.
 _BROKER_WAIT_S = 10.0
 
 
 class Looks:
-    """The pauses between looks at what the gateway does not push; they end with the time given."""
+    """The pauses of a loop that polls the gateway; they end when the timeout is over.
+
+    The first is 20 ms, each further one 1.5 times as long, up to 1 s. `timeout_s` None polls for ever.
+    """
 
     def __init__(self, timeout_s: float | None, waiting_for: str) -> None:
         loop = asyncio.get_running_loop()
@@ -40,10 +43,10 @@ class Looks:
         self._pause_s = _FIRST_LOOK_S
 
     async def pause(self) -> None:
-        """Wait until the next look.
+        """Wait until it is time to ask again.
 
         Raises:
-            TimedOut: there will be none.
+            TimedOut: the timeout is over.
         """
         left = float("inf") if self._deadline is None else self._deadline - asyncio.get_running_loop().time()
         if left <= 0:
@@ -53,17 +56,17 @@ class Looks:
 
 
 async def public_profiles(gateway: Gateway, workflow: WorkflowId) -> list[MQProfile]:
-    """Return the workflow's public queues, with tokens as soon as they are active."""
+    """Return the profiles of the workflow's public queues; active ones have tokens."""
     answer = await gateway.get(f"/mqs/workflows/{workflow}/mq-profiles/public")
     return ProfilesAnswerBody.model_validate(answer, extra="ignore").mqprofiles
 
 
 async def public_profile(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use | None = None) -> MQProfile:
-    """Return the public queue `alias`.
+    """Return the profile of the public queue `alias`. With `use` the gateway checks that the queue is for that.
 
     Raises:
         NotThere: the workflow has no such public queue.
-        Refused: it is not for `use`, or no longer.
+        Refused: the queue is not for `use`, or no longer.
     """
     profiles = await public_profiles(gateway, workflow) if use is None else await _wished(gateway, workflow, alias, use)
     for profile in profiles:
@@ -82,12 +85,12 @@ async def _wished(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use) 
 async def active_profile(
     gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None
 ) -> MQProfile:
-    """Return the public queue `alias` once it is active.
+    """Wait until the public queue `alias` is active, and return its profile. `timeout_s` None waits for ever.
 
     Raises:
         NotThere: the workflow has no such public queue.
-        Refused: it is not for `use`, or no longer.
-        TimedOut: it is not active in time.
+        Refused: the queue is not for `use`, or no longer.
+        TimedOut: the queue is not active in time.
     """
     looks = Looks(timeout_s, f"queue {alias!r} of {workflow} is not active")
     while True:
@@ -98,7 +101,7 @@ async def active_profile(
 
 
 async def explain_refusal(gateway: Gateway, workflow: WorkflowId, alias: str, refusal: EWMSError) -> EWMSError:
-    """Return why the broker refuses to let anybody consume from `alias`: what the gateway says, or `refusal` itself."""
+    """Return why the broker refuses consumers of `alias`: the gateway's reason if it has one, else `refusal`."""
     if not isinstance(refusal, Unreachable):
         try:
             await public_profile(gateway, workflow, alias, Use.CONSUME)
@@ -122,7 +125,7 @@ class QueueAccess:
 
     @classmethod
     async def open(cls, gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None) -> Self:
-        """Return the access to public queue `alias`, once it is active.
+        """Wait until the public queue `alias` is active, connect, and return the access.
 
         Raises:
             NotThere, Refused, TimedOut: see `active_profile`.
@@ -156,11 +159,11 @@ class QueueAccess:
 
     @property
     def wire(self) -> Wire:
-        """Return the format in which the queue wants its events."""
+        """Return the format that the queue's events must have; its token says so."""
         return wire_of(self._token)
 
     async def close(self) -> None:
-        """Close the connection; what is on its way is sent first."""
+        """Send what is on its way, then close the connection."""
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.gather(self._renewal, return_exceptions=True)
@@ -179,15 +182,16 @@ class QueueAccess:
                     await self.connection.renew(profile.auth_token)
                     continue
             except (EWMSError, ValueError):
-                # No answer, or none of a gateway's. The old token still has half of its life; if the queue is gone, the
-                # connection will say so.
+                # No answer, or not a gateway's. The old token still has half of its life. If the queue is gone, the
+                # connection will tell.
                 pass
             except Exception:
                 log.exception("the token of a queue was not renewed")
             await asyncio.sleep(_RENEWAL_RETRY_S)
 
     async def _until(self, due: float | None) -> None:
-        # The loop's clock stands still while a laptop sleeps; a lost connection is the moment to look at the wall's.
+        # The loop's clock stands still while a laptop sleeps. A lost connection ends the wait early, so that the caller
+        # looks at the wall clock.
         self._nudged.clear()
         try:
             async with asyncio.timeout(None if due is None else max(0.0, due - time.time())):
@@ -197,5 +201,5 @@ class QueueAccess:
 
 
 def _host(address: str) -> str:
-    # What stands before the @ names an account.
+    # Leave out what stands before the @: it names an account.
     return address.rpartition("@")[2].partition("/")[0]

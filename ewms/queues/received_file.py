@@ -1,13 +1,13 @@
-"""The file that remembers which events of one queue were dealt with, so that another program does not get them again.
+"""The file that holds which events of one queue were dealt with, so that another program does not get them again.
 
 $EWMS_STATE_DIR or $XDG_STATE_HOME/ewms or ~/.local/state/ewms       directories 0700
   received/<gateway and queue>.v1.sqlite3                            0600, 60 bytes an event
 
-Events count as received for seven days, of one queue the last million. Files that nobody has written for seven days
-go, and the oldest of those beyond one GiB.
+A file keeps the last million events of its queue, each for seven days. Files that no program has written for seven days
+are removed; beyond 1 GiB in all, the oldest are removed too.
 
-Home directories are often shared by machines (NFS), where SQLite's write-ahead log does not work: the file has the
-plain rollback journal. Source: SQLite documentation, "Write-Ahead Logging", section 1.
+Machines often share home directories (NFS), and SQLite's write-ahead log does not work there. So the file has the plain
+rollback journal. Source: SQLite documentation, "Write-Ahead Logging", section 1.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-#: How long an event counts as received. Source: guarantee G2.
+#: How long (seconds) an event counts as received. Source: guarantee G2.
 LIFE_S = 7 * 24 * 3600.0
 
 MAX_EVENTS = 1_000_000
@@ -28,10 +28,10 @@ MAX_BYTES = 1 << 30
 _SUFFIX = ".v1.sqlite3"
 _JOURNAL = "-journal"
 
-#: How long another process may keep the file locked before this one goes on without it.
+#: How long (seconds) another process may keep the file locked before this one goes on without the file.
 _LOCK_PATIENCE_S = 5.0
 
-#: SQLite takes at most 999 values in one statement where it is old.
+#: How many values we put into one statement; an old SQLite takes at most 999.
 _MOST_VALUES = 900
 
 _SCHEMA = """
@@ -66,7 +66,7 @@ def file_name(gateway: str, queue: str) -> str:
 
 
 def outdated(files: Iterable[KeptFile], *, now_s: float, max_bytes: int = MAX_BYTES) -> list[Path]:
-    """Return which of `files` are to go: those too old to matter, and the oldest beyond `max_bytes` in all."""
+    """Return which of `files` to remove: those of more than seven days, and the oldest beyond `max_bytes` in all."""
     gone, n_bytes = [], 0
     for file in sorted(files, key=lambda file: file.written_at, reverse=True):
         n_bytes += file.n_bytes
@@ -78,7 +78,7 @@ def outdated(files: Iterable[KeptFile], *, now_s: float, max_bytes: int = MAX_BY
 class ReceivedFile:
     """An open file of received events. Build it with `ReceivedFile.open`; use it from one thread at a time.
 
-    Several processes may have one file open. What fails raises `OSError` or `sqlite3.Error`.
+    Several processes may have one file open. Every method raises `OSError` or `sqlite3.Error` if it fails.
     """
 
     def __init__(self, path: Path, *, max_events: int) -> None:
@@ -88,9 +88,9 @@ class ReceivedFile:
 
     @classmethod
     def open(cls, path: Path, *, now_s: float, max_events: int = MAX_EVENTS) -> Self:
-        """Return the file at `path`, made if it is not there; other files beside it that are outdated are removed.
+        """Open the file at `path`, or make it; and remove outdated files beside it.
 
-        A file that is no database (a torn disk) is replaced by an empty one.
+        A file that is no database (it was damaged) is replaced by an empty one.
         """
         _make_directory(path.parent)
         for old in outdated(_kept_files(path.parent, but=path), now_s=now_s):
@@ -111,17 +111,17 @@ class ReceivedFile:
         with self._replaced_if_torn():
             for start in range(0, len(digests), _MOST_VALUES):
                 some = digests[start : start + _MOST_VALUES]
-                # Only question marks are put into the statement.
+                # We format only question marks into the statement.
                 query = f"SELECT id FROM received WHERE at > ? AND id IN ({','.join('?' * len(some))})"  # noqa: S608
                 found.update(by_digest[row[0]] for row in self._database.execute(query, (now_s - LIFE_S, *some)))
         return found
 
     def record(self, ids: Sequence[str], *, now_s: float) -> None:
-        """Record that `ids` were dealt with, all or none, and drop some of what is too old."""
+        """Record that `ids` were dealt with, all or none; and delete some of the events beyond the limits."""
         until = now_s - LIFE_S
         with self._replaced_if_torn(), _transaction(self._database):
             self._database.executemany(_ADD, [(_digest(id_), now_s, until) for id_ in ids])
-            # Twice as many as came, so that dropping keeps up.
+            # Delete up to twice as many as came, so that deleting keeps up.
             self._database.execute(_DROP_OLDEST, (2 * len(ids) + 100, until, self._max_events))
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class ReceivedFile:
             yield
         except sqlite3.DatabaseError as error:
             if _is_torn(error):
-                # Whoever opens it next begins anew.
+                # The next program that opens it starts with an empty file.
                 _remove(self._path)
             raise
 
@@ -144,7 +144,7 @@ def _digest(text: str) -> bytes:
 
 
 def _is_torn(error: sqlite3.DatabaseError) -> bool:
-    # Its subclasses are other matters: a lock, a full disk, a file that may not be read.
+    # Its subclasses mean something else: a lock, a full disk, a file that may not be read.
     return type(error) is sqlite3.DatabaseError
 
 
@@ -152,20 +152,20 @@ def _make_directory(directory: Path) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory.mkdir(exist_ok=True, mode=0o700)
     if directory.stat().st_uid != os.getuid():
-        # Its owner could put another file in place of ours, and have events left out.
+        # Its owner could replace our file, and so make us leave events out.
         raise PermissionError(f"{directory} belongs to another user")
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    # SQLite would make the file as the umask has it; its journal gets the file's own mode. One that exists is not
-    # touched: to close it here would end the locks that this process may hold on it.
+    # SQLite would give a new file the umask's mode, and its journal gets the file's mode; so we make the file.
+    # We do not open a file that exists: closing it here would end the locks that this process may hold on it.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(path, timeout=_LOCK_PATIENCE_S, isolation_level=None, check_same_thread=False)
     try:
-        # To keep the journal and cut it off costs less than to make and remove it each time.
+        # Keeping the journal and truncating it costs less than creating and removing it each time.
         database.execute("PRAGMA journal_mode = TRUNCATE")
-        # A crash of the machine may take the last seconds, and then events come twice. A killed process takes nothing.
+        # If the machine crashes, the last seconds may be lost, and events come twice. A killed process loses nothing.
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(_SCHEMA)
     except BaseException:
@@ -176,7 +176,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    # Locked from the start: two that begin by reading and go on to write would block each other.
+    # Lock for writing from the start: two transactions that read first and then write would block each other.
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -189,7 +189,7 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 def _kept_files(directory: Path, *, but: Path) -> Iterator[KeptFile]:
     for path in directory.glob(f"*{_SUFFIX}"):
-        # Another process may remove it meanwhile.
+        # Another process may remove the file meanwhile.
         with suppress(FileNotFoundError):
             status = path.stat()
             if path != but:

@@ -1,4 +1,7 @@
-"""Events from a public queue: pushed, deduplicated, and acknowledged only after the loop's body has dealt with them."""
+"""Consume events from a public queue: the broker pushes them, and we acknowledge each after the loop's body has ended.
+
+An event that was dealt with before is acknowledged and left out.
+"""
 
 import asyncio
 import logging
@@ -23,17 +26,18 @@ from schemas.ids import WorkflowId
 
 log = logging.getLogger(__name__)
 
+#: How many events the broker may send ahead of their acknowledgement.
 DEFAULT_PREFETCH = 100
 
-#: How long the broker may be away before a loop gives up.
+#: How long (seconds) the broker may be away before a loop gives up.
 DEFAULT_AWAY_S = 120.0
 
-#: So many refusals, each within so long of the one before, are a queue that is gone.
+#: After so many refusals, each within so many seconds of the one before, we take the queue to be gone.
 _MAX_REFUSALS = 5
 _REFUSALS_WITHIN_S = 60.0
 
 
-#: While no event comes, it is looked at whether there will be any more: often at first, then more seldom.
+#: While no event comes, we ask the server whether any more will come: after 1 s at first, then up to every 5 s.
 _FIRST_LOOK_S = 1.0
 _LONGEST_LOOK_S = 5.0
 
@@ -41,17 +45,23 @@ _LONGEST_LOOK_S = 5.0
 class AsyncResults:
     """The events of a queue, one after the other: `async for event in run.queue("results").results(n=500)`.
 
-    An event is acknowledged when the body of the loop has ended; a body that raises, or leaves by `break`, gives its
-    event back, and `ack` acknowledges it earlier. Events with an id that was dealt with before are left out, also if
-    that was in another program within seven days; `remember` False asks this loop only, a directory names the place
-    of the files (see `ewms.queues.received_file`).
-    The loop ends when the workflow has ended and every result is delivered: the queue is empty, and nobody has anything
-    of it in hand. It ends earlier after `n` events, or when none has come for `idle_timeout_s`. If fewer than `n` came,
-    that is `TimedOut`, or `OutcomeFailed` when the workflow has ended.
-    A broker that is away for longer than `away_timeout_s` ends it with `Unreachable`.
-    When an event was dealt with and its acknowledgement is lost (with the connection, say), `notify` says so: the event
-    comes again. This loop leaves it out, and so does another program if both `remember`.
-    It subscribes for as long as it runs; `async with run.queue("results").results() as events` decides that itself.
+    The loop acknowledges an event when its body has ended; `ack` does so earlier. If the body raises or leaves by
+    `break`, its event goes back to the queue.
+
+    Repeats: the loop leaves out an event whose id was dealt with before, also by another program of this account within
+    seven days. With `remember` False the loop remembers its own events only; a path names the directory of the files
+    (see `ewms.queues.received_file`).
+
+    The end: the loop ends when the workflow has ended and every result is delivered, that is, the queue is empty and
+    no consumer has an event of it in hand. It ends earlier after `n` events, or when none has come for
+    `idle_timeout_s`. If fewer than `n` came, it raises `TimedOut`, or `OutcomeFailed` when the workflow has ended.
+
+    Trouble: if the broker is away for longer than `away_timeout_s`, the loop raises `Unreachable`. If an
+    acknowledgement is lost (with the connection, for example), `notify` says so and the event comes again. This loop
+    leaves it out, and so does another program if both `remember`.
+
+    The loop subscribes to the queue when it starts and until it ends. To choose that yourself, write
+    `async with run.queue("results").results() as events`.
     """
 
     def __init__(
@@ -93,14 +103,14 @@ class AsyncResults:
         self._looking: asyncio.Task[None] | None = None
         self._has_all = False
         self._stalls = StallNotices(workflow)
-        #: Called with a sentence when the broker has gone, when it is back, when acknowledgements are lost, and when
-        #: the workflow is stalled or goes on. By default it is logged as a warning, which Python prints where no
-        #: logging is set up.
+        #: What to call with a sentence when the broker goes or is back, when acknowledgements are lost, and when the
+        #: workflow stalls or goes on. By default the sentence is logged as a warning; Python prints warnings where a
+        #: program has set up no logging.
         self.notify: Callable[[str], None] = log.warning
-        #: How a delivery is acknowledged; a loop in another thread has it sent to this one.
+        #: What acknowledges a delivery. A loop in another thread puts in a function that sends it to this thread.
         self.settle: Callable[[Delivery], None] = self.settle_here
-        #: How many events the loop has dealt with, how many repeats it was spared, and how many acknowledgements are
-        #: known to be lost, so that their events come again.
+        #: How many events the loop has dealt with, how many repeats it has left out, and how many acknowledgements are
+        #: known to be lost. The events of lost acknowledgements come again.
         self.n_taken = 0
         self.n_duplicates = 0
         self.n_unacknowledged = 0
@@ -124,7 +134,8 @@ class AsyncResults:
         self._looking = asyncio.create_task(self._look_for_the_end(), name=f"end of {self._alias}")
         self._access.connection.on_lost.append(self._on_lost)
         self._access.connection.on_connected.append(self._on_back)
-        # The body of a loop may raise: then its iterator lives until the traceback is dropped, longer than the client.
+        # If the body of a loop raises, the traceback keeps its iterator alive, perhaps longer than the client. So the
+        # gateway closes us with itself.
         self._gateway.opened.append(self)
         return self
 
@@ -139,11 +150,11 @@ class AsyncResults:
             await asyncio.gather(self._looking, return_exceptions=True)
         try:
             if self._consumer is not None:
-                # Or the broker would at once lend us again what we give back.
+                # Without the pause the broker would at once send us again what we give back.
                 await self._consumer.pause()
             if self._settling is not None:
                 await self._settling
-            # Given back rather than left to the closing channel: the broker does not count that as an attempt.
+            # We give events back rather than just close the channel: the broker does not count that as an attempt.
             on_loan, self._current = (self._current, *self._arrived), None
             for delivery in on_loan:
                 if delivery is not None and not delivery.settled:
@@ -169,9 +180,9 @@ class AsyncResults:
                     self.end()
 
     async def ack(self) -> bool:
-        """Acknowledge the loop's current event before the body ends.
+        """Acknowledge the current event now, before the loop's body ends.
 
-        False: the acknowledgement is lost, and the event comes again; this loop will leave it out.
+        Return False if the acknowledgement is lost: the event comes again, and this loop leaves it out.
         """
         if self._current is None or self._current.settled:
             return True
@@ -180,7 +191,7 @@ class AsyncResults:
         return await self._current.ack()
 
     async def arrival(self) -> bool:
-        """Return True once an event has arrived, False when the loop is over.
+        """Wait for the next event: return True once one has arrived, False when the loop is over.
 
         Raises:
             TimedOut, OutcomeFailed: fewer than the `n` expected events came.
@@ -214,11 +225,12 @@ class AsyncResults:
         return True
 
     def begin(self) -> Event | None:
-        """Return the next event for the loop's body; None when `arrival` is to be waited for."""
+        """Return the next event for the loop's body; None if the loop has to wait for `arrival` first."""
         # Arrived events stay on the list until their turn, so that leaving the loop gives all of them back.
         while self._arrived and not self._complete:
             is_known = self._memory.holds(self._arrived[0].id)
-            # After each look-up one event is taken however long that took, or a slow machine would ask for ever.
+            # Right after a look-up we take one event in any case. Otherwise a slow machine, on which the file's answer
+            # is out of date at once, would ask for ever.
             if is_known is None and not self._just_asked:
                 return None
             self._just_asked = False
@@ -234,20 +246,21 @@ class AsyncResults:
         return None
 
     def end(self) -> None:
-        """Say that the body has dealt with the current event."""
+        """Count the current event as dealt with, and have it acknowledged: the loop's body has ended."""
         delivery, self._current = self._current, None
         if delivery is None:
             return
         self.n_taken += 1
-        # Even if the lease was lost meanwhile: the event will come again, and must not be dealt with twice.
+        # We remember it even if the delivery was lost meanwhile: the event will come again, and the body must not run
+        # for it twice.
         self._memory.add(delivery.id)
         self.settle(delivery)
 
     def settle_here(self, delivery: Delivery) -> None:
-        """Record `delivery` as dealt with and then acknowledge it; called on the loop.
+        """Record `delivery` as dealt with, then acknowledge it. Call this on the loop.
 
-        In this order: a crash in between leaves an event that comes again and is known. What comes while others are
-        recorded waits and is recorded together.
+        The order matters: after a crash in between the event comes again, and is known. Deliveries that come while
+        others are being recorded wait, and are recorded in one batch.
         """
         if delivery.settled:
             return
@@ -261,18 +274,18 @@ class AsyncResults:
             await self._memory.record([delivery.id for delivery in batch])
             lost = [delivery for delivery in batch if not await delivery.ack() and not delivery.settled]
             if lost:
-                # Who acts on these events by other means than this loop must know.
+                # A user who keeps account of these events elsewhere must know that they come again.
                 self.n_unacknowledged += len(lost)
                 self.notify(print_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
 
     def leave(self) -> None:
-        """End the loop once its body is through with the current event; called on the loop."""
+        """End the loop after the current event. Call this on the loop."""
         self._is_left = True
         self._arrival.set()
 
     @property
     def is_open(self) -> bool:
-        """Whether events are being taken from the queue."""
+        """Whether the loop is subscribed to the queue."""
         return self._access is not None
 
     @property
@@ -294,7 +307,7 @@ class AsyncResults:
         self._arrival.set()
 
     async def _look_once(self) -> None:
-        # While the gateway is away nothing is known; the loop goes on with what the broker sends.
+        # While the gateway is away we know nothing new, and go on with what the broker sends.
         with suppress(EWMSError):
             self._has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
         with suppress(EWMSError):
@@ -331,7 +344,7 @@ class AsyncResults:
         self._arrival.set()
 
     def _on_refused(self, error: EWMSError) -> None:
-        # One refusal may be a broker that is just coming up; several in a row are a queue that is gone.
+        # A broker that is just coming up may refuse once. Several refusals in a row mean that the queue is gone.
         now_s = asyncio.get_running_loop().time()
         self._n_refusals = self._n_refusals + 1 if now_s - self._refused_at_s < _REFUSALS_WITHIN_S else 1
         self._refused_at_s = now_s

@@ -1,4 +1,4 @@
-"""What a loop says when events were dealt with and the broker does not know it. Ids in, a sentence out. (core)"""
+"""What to tell a user when acknowledgements are lost: events were dealt with, and the broker does not know. (core)"""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ _NAMED = 3
 def print_unacknowledged(events: Sequence[str], *, remembers: bool) -> str:
     """Return the sentence for `events` (ids) whose acknowledgement is lost.
 
-    `remembers`: other programs of this account leave them out, too.
+    `remembers` says whether other programs of this account leave these events out, too.
     """
     named = ", ".join(event or "one without an id" for event in events[:_NAMED])
     more = f" and {len(events) - _NAMED} more" if len(events) > _NAMED else ""

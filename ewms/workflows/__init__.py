@@ -1,1 +1,1 @@
-"""Workflows: request them, follow them, and see what failed."""
+"""Define, submit and follow workflows, and see what failed in them."""

@@ -1,4 +1,4 @@
-"""Check a request before it is sent: refuse what could never run, and mention what is only odd."""
+"""Check a request before it is sent: refuse one whose tasks could never run, and find what is merely odd."""
 
 import asyncio
 from collections.abc import Collection
@@ -12,15 +12,17 @@ from schemas.checks.unwritable import replace_unwritable
 from schemas.errors import EWMSError, Rejected
 from schemas.rules.complaints import Complaint
 
-#: A request with faults is not sent, and its answer does not wait for a server that is away.
+#: How long (seconds) we ask the server for its clusters, only to complete the list of a request's faults.
 _CLUSTERS_WITHIN_S = 3.0
 
 
 def find_complaints(body: Any, clusters: Collection[str] | None = None) -> list[Complaint]:
-    """Return what is wrong with a request, of every layer; `clusters` None: it is not known which there are.
+    """Return everything that is wrong or odd in the request `body`.
+
+    `clusters` are the names of all cluster locations; None if we do not know them, and then no name is checked.
 
     Raises:
-        Rejected: it cannot be written as JSON.
+        Rejected: the request cannot be written as JSON.
     """
     try:
         plain, unwritable = replace_unwritable(body)
@@ -43,18 +45,20 @@ def find_complaints(body: Any, clusters: Collection[str] | None = None) -> list[
 
 
 def refuse_what_cannot_run(body: Any, clusters: Collection[str] | None = None) -> None:
-    """Return if the tasks of `body` can run.
+    """Raise an error if a task of the request `body` could never run; otherwise return.
+
+    `clusters` as for `find_complaints`.
 
     Raises:
-        CannotRun: one of them never could.
-        Rejected: it cannot be written as JSON.
+        CannotRun: a task could never run; `complaints` lists all such faults.
+        Rejected: the request cannot be written as JSON.
     """
     if sure := [complaint for complaint in find_complaints(body, clusters) if complaint.is_sure]:
         raise CannotRun(sure)
 
 
 async def known_clusters(gateway: Gateway) -> list[str] | None:
-    """Return the names of all cluster locations; None: the server does not say, or not soon."""
+    """Return the names of all cluster locations; None if the server does not answer within 3 s."""
     try:
         async with asyncio.timeout(_CLUSTERS_WITHIN_S):
             answer = ClustersAnswer.model_validate(await gateway.get("/clusters"), extra="ignore")

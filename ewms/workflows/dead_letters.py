@@ -1,8 +1,8 @@
-"""A workflow's failures for its user: attempts that failed, and the dead letters with what can be done about them.
+"""A workflow's failures for its user: failed attempts, and dead letters to look at, replay, discard or export.
 
-run.failures.errors()            what went wrong, by task and error signature
-run.failures.dead_letters()      each dead letter
-run.failures.replay(signature=...)   back to their queues, once the bug is mended
+run.failures.errors()                what went wrong, by task and error signature
+run.failures.dead_letters()          each dead letter
+run.failures.replay(signature=...)   send these back to their queues, once the bug is fixed
 """
 
 import re
@@ -35,19 +35,22 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class Which(TypedDict, total=False):
-    """Which failures: those of one event, one task, one error signature, or all that match each that is given."""
+    """Which failures to take: those of one event, one task, one error signature. Several conditions must all hold."""
 
     event_id: str | None
     task_id: str | None
     signature: str | None
 
 
-#: Called with how many letters have been handled so far.
+#: What to call with the number of letters that have been handled so far.
 Progress = Callable[[int], None]
 
 
 class AsyncFailures:
-    """The failures of one workflow."""
+    """The failures of one workflow: failed attempts, errors and dead letters.
+
+    Most methods take `event_id=`, `task_id=` or `signature=` to narrow down which failures they work on.
+    """
 
     def __init__(self, gateway: Gateway, workflow: WorkflowId) -> None:
         self._gateway = gateway
@@ -58,7 +61,7 @@ class AsyncFailures:
         return (await self._get("errors", Errors)).errors
 
     async def attempts(self, *, n: int | None = None, **which: Unpack[Which]) -> list[Attempt]:
-        """Return failed attempts, the newest first: `n` at most."""
+        """Return failed attempts, the newest first: `n` of them at most, or all if `n` is None."""
         found: list[Attempt] = []
         query = _given(which)
         while True:
@@ -69,7 +72,7 @@ class AsyncFailures:
             query["before"] = page.next_before
 
     async def groups(self) -> DeadLetterGroups:
-        """Return the dead letters by task and error signature, the largest group first; and how many there are."""
+        """Count the dead letters by task and error signature, the largest group first, and in all."""
         return await self._get("dead-letters/groups", DeadLetterGroups)
 
     async def dead_letters(self, **which: Unpack[Which]) -> AsyncIterator[DeadLetter]:
@@ -78,12 +81,15 @@ class AsyncFailures:
             yield letter
 
     async def export(self, **which: Unpack[Which]) -> AsyncIterator[tuple[DeadLetter, bytes]]:
-        """Yield the dead letters with their headers and bodies, the oldest first. One page is in memory at a time."""
+        """Yield the dead letters with their headers and bodies, the oldest first.
+
+        Only one page of them is in memory at a time.
+        """
         async for letter in self._pages("dead-letters/whole", which):
             yield letter, letter.body if letter.body is not None else await self.body(letter.letter)
 
     async def show(self, letter: str) -> DeadLetterSeen:
-        """Return a dead letter with its headers and the failed attempts at its event.
+        """Return one dead letter with its headers and the failed attempts at its event.
 
         `letter` is the letter's name or its event's id.
 
@@ -93,22 +99,31 @@ class AsyncFailures:
         return await self._get(f"dead-letters/{await self._named(letter)}", DeadLetterSeen)
 
     async def body(self, letter: str) -> bytes:
-        """Return the event's bytes as they were published. `letter` as for `show`."""
+        """Return the bytes of a dead letter's event, as they were published.
+
+        `letter` is the letter's name or its event's id.
+        """
         content, _ = await self._gateway.get_bytes(f"{self._path}/dead-letters/{await self._named(letter)}/body")
         return content
 
     async def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
         """Send dead letters back to the queues that they came from, and return how many.
 
-        These `letters`; or those that match; or all. An event that dies again meanwhile is not sent twice.
+        Name the `letters` (or the ids of their events), or give `event_id=`, `task_id=` or `signature=`; without any,
+        all are sent. If an event dies again meanwhile, it is not sent twice. `progress` is called after each request
+        with the number of letters done so far.
 
         Raises:
-            AlreadyThere: the workflow is over, or a queue takes no more; the letters that are left stay.
+            AlreadyThere: the workflow is over, or a queue takes no more; the remaining letters stay.
+            Rejected: `letters` and conditions are given at once.
         """
         return await self._handle("replay", letters, which, progress)
 
     async def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
-        """Throw dead letters away, and return how many. Which: as for `replay`."""
+        """Throw dead letters away, and return how many. They cannot be had back.
+
+        The arguments are those of `replay`: without any, all dead letters are thrown away.
+        """
         return await self._handle("discard", letters, which, progress)
 
     async def orders(self) -> list[LetterAudit]:
@@ -116,7 +131,7 @@ class AsyncFailures:
         return (await self._get("dead-letters/orders", DeadLetterOrders)).orders
 
     async def _handle(self, action: str, letters: tuple[str, ...], which: Which, progress: Progress | None) -> int:
-        # By name: an event that dies again has another name, so a request can be repeated without harm.
+        # We name the letters: an event that dies again has another name, so repeating a request does no harm.
         names = [await self._named(letter) for letter in letters]
         if not letters:
             names = [letter.letter async for letter in self._pages("dead-letters", which)]
@@ -128,7 +143,7 @@ class AsyncFailures:
             portion = names[at : at + MAX_LETTERS_AT_ONCE]
             answer = await self._gateway.post(f"{self._path}/dead-letters/actions/{action}", {"letters": portion})
             handled = LettersHandled.model_validate(answer)
-            # What is missing was handled by somebody else, or by a request of ours whose answer was lost.
+            # A letter that is missing was handled by another user, or by a request of ours whose answer was lost.
             n_done += handled.n_done
             n_refused += handled.n_refused
             refused = refused or handled.refused
@@ -147,7 +162,7 @@ class AsyncFailures:
         return n_done
 
     async def _named(self, letter: str) -> str:
-        """Return the name of a letter that is given by its name or its event's id."""
+        """Return the name of the dead letter that `letter` means: a name already, or the id of its event."""
         if _LETTER.fullmatch(letter):
             return letter
         async for found in self._pages("dead-letters", {"event_id": letter}):
@@ -180,7 +195,10 @@ def _given(which: Which) -> dict[str, str]:
 
 
 class Failures:
-    """The failures of one workflow. See `AsyncFailures`."""
+    """The failures of one workflow: failed attempts, errors and dead letters.
+
+    Most methods take `event_id=`, `task_id=` or `signature=` to narrow down which failures they work on.
+    """
 
     def __init__(self, portal: Portal, failures: AsyncFailures) -> None:
         self._portal = portal
@@ -191,11 +209,11 @@ class Failures:
         return self._portal.call(self._failures.errors())
 
     def attempts(self, *, n: int | None = None, **which: Unpack[Which]) -> list[Attempt]:
-        """Return failed attempts, the newest first. See `AsyncFailures.attempts`."""
+        """Return failed attempts, the newest first: `n` of them at most, or all if `n` is None."""
         return self._portal.call(self._failures.attempts(n=n, **which))
 
     def groups(self) -> DeadLetterGroups:
-        """Return the dead letters by task and error signature, and how many there are."""
+        """Count the dead letters by task and error signature, the largest group first, and in all."""
         return self._portal.call(self._failures.groups())
 
     def dead_letters(self, **which: Unpack[Which]) -> Iterator[DeadLetter]:
@@ -203,23 +221,47 @@ class Failures:
         return self._portal.each(self._failures.dead_letters(**which))
 
     def export(self, **which: Unpack[Which]) -> Iterator[tuple[DeadLetter, bytes]]:
-        """Yield the dead letters with their headers and bodies, the oldest first."""
+        """Yield the dead letters with their headers and bodies, the oldest first.
+
+        Only one page of them is in memory at a time.
+        """
         return self._portal.each(self._failures.export(**which))
 
     def show(self, letter: str) -> DeadLetterSeen:
-        """Return a dead letter with its headers and the failed attempts at its event. See `AsyncFailures.show`."""
+        """Return one dead letter with its headers and the failed attempts at its event.
+
+        `letter` is the letter's name or its event's id.
+
+        Raises:
+            NotThere: there is no such dead letter.
+        """
         return self._portal.call(self._failures.show(letter))
 
     def body(self, letter: str) -> bytes:
-        """Return the event's bytes as they were published."""
+        """Return the bytes of a dead letter's event, as they were published.
+
+        `letter` is the letter's name or its event's id.
+        """
         return self._portal.call(self._failures.body(letter))
 
     def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
-        """Send dead letters back to the queues that they came from, and return how many. See `AsyncFailures.replay`."""
+        """Send dead letters back to the queues that they came from, and return how many.
+
+        Name the `letters` (or the ids of their events), or give `event_id=`, `task_id=` or `signature=`; without any,
+        all are sent. If an event dies again meanwhile, it is not sent twice. `progress` is called after each request
+        with the number of letters done so far.
+
+        Raises:
+            AlreadyThere: the workflow is over, or a queue takes no more; the remaining letters stay.
+            Rejected: `letters` and conditions are given at once.
+        """
         return self._portal.call(self._failures.replay(*letters, progress=progress, **which))
 
     def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
-        """Throw dead letters away, and return how many. See `AsyncFailures.discard`."""
+        """Throw dead letters away, and return how many. They cannot be had back.
+
+        The arguments are those of `replay`: without any, all dead letters are thrown away.
+        """
         return self._portal.call(self._failures.discard(*letters, progress=progress, **which))
 
     def orders(self) -> list[LetterAudit]:

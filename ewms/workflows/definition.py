@@ -1,10 +1,10 @@
-"""A workflow as a user writes it, and the request that it becomes. (core)
+"""A workflow as a user writes it in Python, and the request that is made from it. (core)
 
     Workflow(name="reco", public=["photons", "results"], tasks=[
         Task(image="...", args="reco {{INFILE}} {{OUTFILE}}", inputs=["photons"], outputs=["results"],
              n_workers=100, memory="2G", disk="1G", max_runtime="1h")])
 
-Queues that are not public join tasks to each other; a queue exists because a task names it.
+A queue exists because a task names it. Public queues are the user's ends; all others join tasks to each other.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,31 +18,45 @@ from ewms.durations import Duration, seconds
 class Task:
     """One kind of work: an image, a command line, the queues it reads and writes, and what its workers need."""
 
+    #: The container image, for example "docker://python:3.12", or a path that workers can read.
     image: str
+    #: The command line. The pilot puts the paths of the event and of the result in: "reco {{INFILE}} {{OUTFILE}}".
     args: str
+    #: Aliases of the queues that the task takes events from.
     inputs: Sequence[str]
+    #: Aliases of the queues that the task publishes results to.
     outputs: Sequence[str] = ()
-    #: Where it may run; one taskforce each. Empty: the server's usual place, as far as this machine knows it.
+    #: The places where the task may run (`Client.clusters` lists them); one taskforce each. Empty: the server's usual
+    #: place, if this machine knows it.
     clusters: Sequence[str] = ()
+    #: How many workers each taskforce gets; None: the place's own default.
     n_workers: int | None = None
+    #: Memory and disk of one worker: a number of bytes, or a text with a unit.
     memory: str | int = "512M"
     disk: str | int = "1G"
+    #: CPU cores of one worker.
     cores: int = 1
+    #: How long one worker may run: seconds, or a text such as "90m".
     max_runtime: Duration = "1h"
+    #: Environment variables of the task.
     env: Mapping[str, str] = field(default_factory=dict)
+    #: What a worker runs once, before its first event; "" runs nothing.
     init_image: str = ""
     init_args: str = ""
     init_env: Mapping[str, str] = field(default_factory=dict)
-    #: Variables of the pilot itself, such as EWMS_PILOT_INFILE_EXT.
+    #: Variables of the pilot itself: `{"EWMS_PILOT_INFILE_EXT": ".json"}` for events that are JSON.
     pilot: Mapping[str, str | int | list[str]] = field(default_factory=dict)
+    #: Paths of files that HTCondor brings to each worker.
     input_files: Sequence[str] = ()
+    #: A ClassAd expression that a worker's machine must fulfil, for example "HasSingularity".
     requirements: str = ""
-    #: The order among this user's own jobs in HTCondor; not the workflow's priority.
+    #: The order among this user's own jobs in HTCondor; higher runs first. It is not the workflow's priority.
     job_priority: int = 50
+    #: Whether the workers' stdout and stderr are kept, for `Client.logs`.
     keep_worker_logs: bool = False
 
     def request(self, default_clusters: Sequence[str]) -> dict[str, Any]:
-        """Return the task as the contract's request has it, right or wrong; `checking` finds what is wrong."""
+        """Return the task as the JSON of the contract's request. `ewms.workflows.checking` looks for faults in it."""
         pilot: dict[str, Any] = {}
         if self.pilot:
             pilot["environment"] = _mapped(self.pilot)
@@ -74,16 +88,18 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """Tasks joined by queues. `name` is the user's own word for it and stays on this side."""
+    """Tasks that are joined by queues."""
 
     tasks: Sequence[Task]
     #: Aliases of the queues that the user publishes to or consumes from.
     public: Sequence[str] = ()
+    #: The order among taskforces that wait for a start; the server caps it at 100.
     priority: int = 50
+    #: The user's own name for the workflow, for displays on this machine; the server never sees it.
     name: str = ""
 
     def request(self, default_clusters: Sequence[str] = ()) -> dict[str, Any]:
-        """Return the body of `POST /workflows`, right or wrong: `ewms.workflows.checking` says what is wrong."""
+        """Return the body of `POST /workflows`. `ewms.workflows.checking` looks for faults in it."""
         tasks = _listed(self.tasks)
         if isinstance(tasks, list):
             tasks = [task.request(default_clusters) if isinstance(task, Task) else task for task in tasks]
@@ -95,9 +111,9 @@ class Workflow:
 
 
 def with_defaults(request: Any, default_clusters: Sequence[str]) -> Any:
-    """Return the JSON value `request` with what a `Task` and a `Workflow` have where they are not told otherwise.
+    """Return the JSON value `request`, with the defaults of `Task` and `Workflow` in place of the missing fields.
 
-    What is there stays as it is, right or wrong; `ewms.workflows.checking` says what is wrong.
+    Fields that are there stay as they are, even wrong ones; `ewms.workflows.checking` looks for faults.
     """
     if not isinstance(request, Mapping):
         return request
@@ -122,7 +138,7 @@ def _task_with_defaults(task: Any, default_clusters: Sequence[str]) -> Any:
 
 
 def _listed(names: Any) -> Any:
-    """Return `names` as a list; what is none stays as it is: the check of the request names it."""
+    """Return `names` as a list. Return anything that is no list of names as it is: the request's check complains."""
     return list(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes | Mapping) else names
 
 
@@ -139,9 +155,9 @@ def _whole_seconds(duration: Any) -> Any:
 
 
 def with_settings(request: Any, settings: Mapping[str, Any]) -> Any:
-    """Return the JSON value `request` with each `settings` path changed: `tasks.0.n_workers` -> 8.
+    """Return the JSON value `request` with each path in `settings` set to its value: `{"tasks.0.n_workers": 8}`.
 
-    A path may add a key to an object, but not an element to a list.
+    `*` stands for every element of a list. A path may add a key to an object, but no element to a list.
 
     Raises:
         ValueError: a path leads nowhere.

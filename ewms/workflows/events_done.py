@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from schemas.progress import Done
 
-#: Rates are taken over this much of the past, or all of it if nothing was done within.
+#: Rates are averages over this many seconds; over the whole past if nothing was done within them.
 _RATE_WINDOW_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted at one moment, on any clock that only goes forward."""
+    """A count and when it was taken, in seconds of any clock that only goes forward."""
 
     at_s: float
     done: Done
@@ -31,7 +31,7 @@ def so_far(counted: Sequence[Counted], *, is_final: bool = False) -> Done | None
         return counted[-1].done
     n_all = max(one.done.n_all for one in counted)
     if counted[-1].done.is_whole:
-        # What was said to be expected may have been more before.
+        # Count wholes only: the user may have expected more results before.
         n_all = max((one.done.n_all for one in counted if one.done.is_whole), default=n_all)
     n_done = min(max(one.done.n_done for one in counted), n_all)
     # What is replayed has not failed: this number alone may go down.
@@ -39,7 +39,7 @@ def so_far(counted: Sequence[Counted], *, is_final: bool = False) -> Done | None
 
 
 def seconds_left(counted: Sequence[Counted]) -> float | None:
-    """Return how long the rest takes if it goes on as it did lately; None where that is no promise to be made."""
+    """Return how many seconds the rest takes at the recent rate; None if nothing is left, or nothing can be said."""
     latest = so_far(counted)
     if latest is None or not latest.is_whole or latest.n_done + latest.n_failed >= latest.n_all:
         return None

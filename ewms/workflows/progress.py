@@ -1,4 +1,4 @@
-"""What a watcher wants to know of a workflow, worked out from what was seen of it. (core)
+"""Work out a workflow's progress from observations of it, for whoever watches it. (core)
 
 facts, facts, facts ...  ->  rates, work left, an estimate of the end, problems with the next useful command
 """
@@ -14,15 +14,15 @@ from schemas.phases import Phase
 from schemas.progress import Done, count_done
 from schemas.statuses import JobStatus, PilotStatus
 
-#: Rates are taken over this much of the past: long enough to be steady, short enough to be now.
+#: Rates are averages over this many seconds: long enough to be steady, short enough to be current.
 RATE_WINDOW_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was seen at one moment; counters are None where the watcher has no part in the traffic."""
+    """One observation of a workflow. Counters are None if the watcher itself neither publishes nor consumes."""
 
-    #: Any clock that only goes forward.
+    #: When: seconds of any clock that only goes forward.
     at_s: float
     state: State
     depths: QueueDepths | None = None
@@ -35,7 +35,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that will not mend itself, and the command that helps next."""
+    """Something that needs a person, and the command to type next."""
 
     text: str
     command: str
@@ -43,18 +43,18 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """The jobs of one taskforce by what a watcher distinguishes."""
+    """How many workers are in each state that a watcher tells apart."""
 
     idle: int = 0
     running: int = 0
-    #: Of the running ones: those whose pilot is working on events.
+    #: How many of the running workers have a pilot that is working on events.
     tasking: int = 0
     held: int = 0
     gone: int = 0
 
     @classmethod
     def of(cls, statuses: dict[str, dict[str, int]]) -> "Workers":
-        """Return compound statuses in these few numbers."""
+        """Reduce compound statuses to these few numbers."""
         counts = dict.fromkeys(("idle", "running", "tasking", "held", "gone"), 0)
         for job, pilots in statuses.items():
             n = sum(pilots.values())
@@ -71,13 +71,13 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The latest facts, and what the ones before them say about where it goes."""
+    """The latest observation, and what those before it say about rates and the end."""
 
     facts: Facts
     elapsed_s: float
     sent_per_s: float | None
     received_per_s: float | None
-    #: queue alias -> change of its depth per second.
+    #: Queue alias -> change of its depth, in events per second.
     queue_per_s: dict[str, float]
     #: Events done, to be done, and failed; None where nothing tells. What is done never steps back.
     done: Done | None
@@ -86,7 +86,7 @@ class Progress:
 
     @property
     def phase(self) -> str:
-        """Return one word for how it stands."""
+        """Return how the workflow stands in a few words, such as "starting", "waiting for workers" or "stalled"."""
         state = self.facts.state
         ending = self.facts.ending
         completion = ending.completion if ending is not None else None
@@ -104,7 +104,7 @@ class Progress:
 
 
 def progress(history: Sequence[Facts]) -> Progress:
-    """Return the progress that `history`, oldest first, shows; it needs one entry at least."""
+    """Return the progress that `history` shows: observations, the oldest first, and one at least."""
     now = history[-1]
     past = next((facts for facts in history if now.at_s - facts.at_s <= RATE_WINDOW_S), now)
     counted = _counted(history)
@@ -123,7 +123,7 @@ def progress(history: Sequence[Facts]) -> Progress:
 
 
 def problems(facts: Facts) -> list[Problem]:
-    """Return what is wrong, the most hindering first."""
+    """Return what is wrong, what hinders most first."""
     state, workflow = facts.state, facts.state.workflow.workflow_id
     errors = f"ewms task errors {workflow}"
     logs = f"ewms task logs {workflow}"
@@ -149,7 +149,7 @@ def problems(facts: Facts) -> list[Problem]:
     if n_fatal:
         found.append(Problem(f"{n_fatal} pilot(s) ended with an error", logs))
     found += [
-        # No attempt at an event is reported where the image cannot be used: only the logs tell of it.
+        # If an image cannot be used, no attempt at an event is reported: only the logs show why.
         Problem(f"{n} worker(s): {error}", logs if error.startswith("ImageUnusable(") else errors)
         for error, n in list(state.task_errors.items())[:3]
     ]
@@ -157,7 +157,7 @@ def problems(facts: Facts) -> list[Problem]:
 
 
 def depth_of(queue: QueueDepth) -> int:
-    """Return how many events a queue holds, wherever they stand."""
+    """Return how many events a queue holds: ready, unacknowledged and delayed ones."""
     return queue.n_ready + queue.n_unacknowledged + queue.n_delayed
 
 

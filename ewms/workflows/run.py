@@ -25,16 +25,16 @@ from schemas.phases import Phase
 
 log = logging.getLogger("ewms")
 
-#: What `wait` can wait for: the public queues being active, all of it being over, or a phase of every taskforce.
+#: What `wait` can wait for: "active" public queues, the workflow being "over", or a phase of every taskforce.
 Until = Literal["active", "over"] | Phase
 
 
-#: A last look may end so long after the time given.
+#: `wait` may overrun its timeout by this much, for one last answer of the server.
 _LAST_LOOK_S = 2.0
 
 
 class AsyncRun:
-    """The workflow `id` on the server. Making one asks the server nothing."""
+    """One workflow on the server. Creating this object asks the server nothing."""
 
     def __init__(self, gateway: Gateway, workflow: WorkflowId, *, name: str = "") -> None:
         self._gateway = gateway
@@ -55,21 +55,27 @@ class AsyncRun:
         )
 
     async def stall(self) -> Stall | None:
-        """Return why the workflow's work waits in vain, with the next command; None: it does not."""
+        """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled.
+
+        Each of its `causes` has a `text` and the `command` to type next.
+        """
         return (await read_workflow(self._gateway, self.id))[1]
 
     async def statuses(self) -> dict[str, dict[str, int]]:
-        """Return workers by job status and pilot status, all taskforces together."""
+        """Count the workers of all taskforces by job status, then by pilot status.
+
+        For example `{"RUNNING": {"Tasking": 41, "null": 3}}`: three pilots have not reported yet.
+        """
         return (await self.show()).workers
 
     async def depths(self) -> QueueDepths:
-        """Return how much lies in each queue, and how much is dead."""
+        """Return how many events each queue holds, and how many dead letters there are."""
         return await queue_depths(self._gateway, self.id)
 
     async def look(
         self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None
     ) -> Facts:
-        """Return what `ewms.workflows.progress` works on: the state, the depths, and the caller's own counts."""
+        """Return one observation for `ewms.workflows.progress`: the state, the depths, and the caller's own counts."""
         state = await self.show()
         try:
             depths = await self.depths()
@@ -81,11 +87,11 @@ class AsyncRun:
 
     @property
     def failures(self) -> AsyncFailures:
-        """Return what failed: attempts, errors and dead letters, with what can be done about them."""
+        """Return the failures of this workflow: failed attempts, errors and dead letters."""
         return AsyncFailures(self._gateway, self.id)
 
     def queue(self, alias: str) -> AsyncQueue:
-        """Return the queue `alias`."""
+        """Return the queue `alias`. This asks the server nothing."""
         return AsyncQueue(self._gateway, self.id, alias)
 
     async def wait(
@@ -96,21 +102,23 @@ class AsyncRun:
         fail_if_stalled: bool = False,
         on_notice: Callable[[str], None] | None = None,
     ) -> Outcome:
-        """Return once `until` has come.
+        """Wait until the workflow has come to `until`, and return its outcome.
 
-        A stalled workflow (work waits, and nothing is on its way to do it) is waited for, since somebody may mend it.
-        `on_notice` gets a line when a stall begins, changes, and is over; by default that is a warning of the logger
-        `ewms`.
+        `until` is "over" (nothing of it runs any more), "active" (its public queues can be used), or a phase that every
+        taskforce has to reach, such as "condor-submit". `timeout` is None for ever, or a duration such as "5m".
+
+        A stall is no end: somebody may remove its cause. So `wait` goes on, and calls `on_notice` with one line when a
+        stall begins, changes or ends; by default the logger `ewms` gets it as a warning.
 
         Raises:
-            TimedOut: it has not, within `timeout`.
-            OutcomeFailed: it cannot come any more.
-            RunStalled: the workflow is stalled, and `fail_if_stalled`.
+            TimedOut: `timeout` has passed.
+            OutcomeFailed: the workflow cannot come to `until` any more.
+            RunStalled: the workflow is stalled, and `fail_if_stalled` is True.
         """
         timeout_s = None if timeout is None else seconds(timeout)
         looks = Looks(timeout_s, f"{self.id} is not {until}")
         try:
-            # A look at a gateway that is away may take longer than the caller wants to wait.
+            # A request to a gateway that is away may take longer than the caller wants to wait.
             async with asyncio.timeout(None if timeout_s is None else timeout_s + _LAST_LOOK_S):
                 return await self._look_until(
                     until, looks, _Listener(self.id, on_notice or log.warning, fail=fail_if_stalled)
@@ -135,25 +143,29 @@ class AsyncRun:
             await looks.pause()
 
     async def ending(self) -> Ending | None:
-        """Return whether and how it ends by itself; None from a server that knows of no such end."""
+        """Return whether and how the workflow ends by itself; None if the server cannot tell.
+
+        Servers before this feature cannot.
+        """
         return await ending_of(self._gateway, self.id)
 
     async def close_inputs(self) -> Ending:
-        """Say that no more events will come: it ends by itself once every event is settled.
+        """Close the inputs: the workflow ends by itself once every event is done or a dead letter.
 
-        Publishers that are open are refused from then on, and what was confirmed to them before is done. To close the
-        inputs again changes nothing.
+        From then on the broker refuses what open publishers send; what it has confirmed before is still worked on.
+        Closing the inputs again changes nothing.
 
         Raises:
-            Refused: its tasks form a cycle, or make events without taking any, so nothing tells that all is settled.
+            Refused: no one could tell that all is done: its tasks form a cycle, or make events without taking any.
             AlreadyThere: somebody has ended it.
         """
         return await close_inputs(self._gateway, self.id)
 
     async def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
-        """Have it end by itself once `n` events have arrived in its public output queues.
+        """Let the workflow end by itself once `n` events have arrived in its public output queues.
 
-        With `count_failures` a dead letter counts as one of them. Where it can, it finishes what is under way first.
+        With `count_failures` a dead letter counts as a result. Events that are under way are finished first, unless the
+        tasks form a cycle or make events without taking any.
 
         Raises:
             Refused: it has no public output queue.
@@ -164,7 +176,7 @@ class AsyncRun:
         return Ending.model_validate(answer, extra="ignore")
 
     async def finish(self) -> DeactivationAnswer:
-        """Say that all is done: workers stop, queues are retired.
+        """End the workflow and label it finished: its workers stop, and its queues are retired.
 
         Raises:
             AlreadyThere: it was ended before.
@@ -172,7 +184,7 @@ class AsyncRun:
         return await self._end("finished")
 
     async def abort(self) -> DeactivationAnswer:
-        """Stop it as it stands.
+        """End the workflow and label it aborted: its workers stop, and its queues are retired.
 
         Raises:
             AlreadyThere: it was ended before.
@@ -196,7 +208,7 @@ class AsyncRun:
     async def _active(self) -> bool:
         if profiles := await public_profiles(self._gateway, self.id):
             return all(profile.is_activated for profile in profiles)
-        # Private queues are shown to nobody; taskforces wait for them.
+        # The server shows private queues to nobody, but taskforces wait for them in this phase.
         return all(taskforce.phase is not Phase.PRE_MQ_ACTIVATION for taskforce in (await self.show()).taskforces)
 
     async def _workflow(self) -> Workflow:
@@ -219,7 +231,7 @@ def _known_phase(name: str) -> Phase:
 
 
 class _Listener:
-    """Tells of a workflow's stalls what is new, or fails at the first."""
+    """Report what is new about a workflow's stalls; or raise at the first stall."""
 
     def __init__(self, workflow: WorkflowId, on_notice: Callable[[str], None], *, fail: bool) -> None:
         self._workflow = workflow
@@ -228,10 +240,10 @@ class _Listener:
         self._notices = StallNotices(workflow)
 
     def hear(self, stall: Stall | None) -> None:
-        """Take in the latest that was seen.
+        """Report `stall`, the latest that was seen (None: not stalled), if it differs from the one before.
 
         Raises:
-            RunStalled: the workflow is stalled, and that is a failure.
+            RunStalled: the workflow is stalled, and the caller wants that as a failure.
         """
         if stall is not None and self._fail:
             raise stalled_error(self._workflow, stall)

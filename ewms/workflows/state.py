@@ -1,4 +1,4 @@
-"""A workflow as the server tells it at one moment, and what follows from that. (core)"""
+"""A workflow as the server reports it at one moment, and what follows: is it over, and how did it end? (core)"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import WANTED, Deactivated, Phase
 from schemas.statuses import JobStatus
 
-#: The order in which a taskforce that is wanted goes on.
+#: The phases of a wanted taskforce, in the order in which it goes through them.
 _ROAD = (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)
 
 
@@ -23,12 +23,12 @@ class State:
     workflow: Workflow
     task_directives: Sequence[TaskDirective]
     taskforces: Sequence[Taskforce]
-    #: Why its work waits in vain; None: it does not.
+    #: Why events wait and nothing is on its way to work on them; None if the workflow is not stalled.
     stall: Stall | None = None
 
     @property
     def over(self) -> bool:
-        """Whether nothing of it will run any more."""
+        """Whether the workflow has ended and nothing of it runs or will run any more."""
         return self.workflow.deactivated is not None and all(is_over(taskforce) for taskforce in self.taskforces)
 
     @property
@@ -39,7 +39,7 @@ class State:
 
     @property
     def workers(self) -> dict[str, dict[str, int]]:
-        """Return the compound statuses of all taskforces, added up."""
+        """Return the number of workers by job status and pilot status, added up over all taskforces."""
         return summed(taskforce.compound_statuses for taskforce in self.taskforces)
 
     @property
@@ -51,10 +51,10 @@ class State:
         return dict(counts.most_common())
 
     def reached(self, phase: Phase) -> bool:
-        """Say whether every taskforce is in `phase` or past it.
+        """Return whether every taskforce is in `phase` or past it.
 
         Raises:
-            OutcomeFailed: one has left the road to it and will not get there.
+            OutcomeFailed: a taskforce has ended before `phase` and will not get there.
         """
         if phase in _ROAD:
             lost = [t for t in self.taskforces if t.phase not in WANTED and not _passed(t, phase)]
@@ -65,7 +65,7 @@ class State:
         return all(t.phase == phase or is_over(t) for t in self.taskforces)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it in the words of the REST API: the body that `POST /workflows` answers with."""
+        """Return the state as JSON in the words of the REST API: the form of the answer to `POST /workflows`."""
         return {
             "workflow": self.workflow.model_dump(mode="json"),
             "task_directives": [task.model_dump(mode="json") for task in self.task_directives],
@@ -78,9 +78,9 @@ class Outcome:
     """How a workflow ended."""
 
     state: State
-    #: Events in the dead-letter queue; None where the queues are gone already.
+    #: The number of dead letters; None if the queues are gone already.
     n_dead: int | None = None
-    #: How it ended by itself; None where the server does not tell.
+    #: How the workflow ended by itself; None if the server cannot tell.
     ending: Ending | None = None
 
     @property
@@ -96,7 +96,7 @@ class Outcome:
 
     @property
     def _ended_with_failures(self) -> bool:
-        """Whether it ended so by itself; dead letters that are discarded later do not change it."""
+        """Whether the workflow ended by itself with dead letters. Discarding them later does not change this."""
         return self.ending is not None and self.ending.completion is Completion.DONE_WITH_FAILURES
 
     @property
@@ -126,17 +126,17 @@ class Outcome:
         if (short := self._shortage) is not None:
             found.append(short)
         if self.ending is not None and self.ending.completion is Completion.DONE:
-            # What failed on the way was tried again, and succeeded.
+            # Attempts that failed on the way were repeated, and succeeded.
             return found
         for error, n in self.state.task_errors.items():
             found.append(f"{n} worker(s): {error}")
         return found
 
     def raise_for_failures(self) -> "Outcome":
-        """Return self.
+        """Raise an error if anything went wrong; otherwise return this outcome.
 
         Raises:
-            Aborted: somebody stopped it.
+            Aborted: somebody has aborted the workflow.
             DoneWithFailures: some events are dead letters.
             OutcomeFailed: something else went wrong.
         """
@@ -153,14 +153,14 @@ class Outcome:
 
 
 def is_over(taskforce: Taskforce) -> bool:
-    """Say whether `taskforce` has left HTCondor, or never came there and is not wanted any more (ruling 9)."""
+    """Return whether `taskforce` has left HTCondor, or never came there and is not wanted any more (ruling 9)."""
     return taskforce.phase is Phase.CONDOR_COMPLETE or (
         taskforce.phase is Phase.PENDING_STOPPER and taskforce.cluster_id is None
     )
 
 
 def waiting(state: State) -> list[Taskforce]:
-    """Return the taskforces that wait for a TMS, or for a first slot: those that can be stuck."""
+    """Return the taskforces that wait for a TMS or for their first slot: only these can be stuck."""
     phases = (Phase.PENDING_STARTER, Phase.PENDING_STOPPER, Phase.CONDOR_RM)
     return [t for t in state.taskforces if (t.phase in phases and not is_over(t)) or _waits_for_a_slot(t)]
 
@@ -171,7 +171,7 @@ def _waits_for_a_slot(taskforce: Taskforce) -> bool:
 
 
 def post_to_submitted_s(state: State) -> float | None:
-    """Return the time from the accepted request to the last taskforce's jobs in its schedd; None: not yet."""
+    """Return the seconds from the accepted request until all taskforces' jobs were in their schedds; None: not yet."""
     times = []
     for taskforce in state.taskforces:
         moves = [c for c in taskforce.phase_change_log if c.target_phase is Phase.CONDOR_SUBMIT and c.was_successful]
@@ -182,7 +182,7 @@ def post_to_submitted_s(state: State) -> float | None:
 
 
 def summed(statuses: "Sequence[Mapping[str, Mapping[str, int]]] | Any") -> dict[str, dict[str, int]]:
-    """Return compound statuses added up."""
+    """Add up several compound statuses (number of jobs by job status and pilot status)."""
     total: dict[str, dict[str, int]] = {}
     for compound in statuses:
         for job, pilots in compound.items():

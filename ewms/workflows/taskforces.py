@@ -1,4 +1,4 @@
-"""Tasks and taskforces by their ids, apart from the workflow that they belong to."""
+"""Find tasks and taskforces by their ids alone, and give a task more workers."""
 
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
@@ -9,11 +9,11 @@ from schemas.objects import TaskDirective, Taskforce
 
 
 async def taskforces_of(gateway: Gateway, id_: str) -> list[Taskforce]:
-    """Return the taskforces of the workflow, the task directive or the taskforce `id_`.
+    """Return the taskforces of the workflow or the task `id_`; or the taskforce `id_` alone.
 
     Raises:
-        Rejected: it is no id of either.
-        NotThere: there is no such thing, or it is somebody else's.
+        Rejected: `id_` is no id of one of these.
+        NotThere: there is no such object, or it belongs to another user.
     """
     if TASKFORCE_UUID.fullmatch(id_):
         return [Taskforce.model_validate(await gateway.get(f"/taskforces/{id_}"), extra="ignore")]
@@ -30,10 +30,10 @@ async def taskforces_of(gateway: Gateway, id_: str) -> list[Taskforce]:
 
 
 async def health_of(gateway: Gateway, id_: str) -> TaskforceHealth:
-    """Return what the server knows of the taskforce `id_` beside its phase and statuses: why it is stuck, how it ended.
+    """Return why the taskforce `id_` is stuck or short of workers, and how its pilots exited.
 
     Raises:
-        NotThere: there is no such taskforce, or it is somebody else's.
+        NotThere: there is no such taskforce, or it belongs to another user.
     """
     seen = await gateway.get(f"/taskforces/{id_}?include=health")
     return TaskforceHealth.model_validate(seen["health"], extra="ignore")
@@ -43,8 +43,8 @@ async def task_of(gateway: Gateway, id_: str) -> TaskDirective:
     """Return the task directive `id_`.
 
     Raises:
-        Rejected: it is no id of one.
-        NotThere: there is no such thing, or it is somebody else's.
+        Rejected: `id_` is no id of a task.
+        NotThere: there is no such task, or it belongs to another user.
     """
     if not TASK_ID.fullmatch(id_):
         raise Rejected(
@@ -55,10 +55,12 @@ async def task_of(gateway: Gateway, id_: str) -> TaskDirective:
 
 
 async def add_workers(gateway: Gateway, id_: str, n_workers: int, cluster: str | None = None) -> Taskforce:
-    """Return the new taskforce of `n_workers` that task `id_` gets at `cluster`, by default where it runs already.
+    """Give the task `id_` a new taskforce of `n_workers` at `cluster`, and return it.
+
+    `cluster` None is the place where the task runs already, if there is only one.
 
     Raises:
-        Rejected: it runs at several places and none is named; or the server does not accept it.
+        Rejected: the task runs at several places and `cluster` is None; or the server does not accept it.
         NotThere: there is no such task, or its workflow is over.
     """
     task = await task_of(gateway, id_)

@@ -1,4 +1,4 @@
-"""A workflow's progress for the eye: one renderable for a terminal, one line for a log. Facts in, text out. (core)"""
+"""Show a workflow's progress: as one renderable for a terminal, or as one line for a log. (core)"""
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -19,7 +19,7 @@ _PHASE_STYLES = {
 
 
 def view(progress: Progress) -> RenderableType:
-    """Return everything worth knowing about a workflow at a glance."""
+    """Return the whole display for a terminal: headline, taskforces, queues, traffic, a bar, problems."""
     parts: list[RenderableType] = [_headline(progress), _taskforces(progress)]
     if progress.facts.depths is not None:
         parts.append(_queues(progress))
@@ -29,7 +29,7 @@ def view(progress: Progress) -> RenderableType:
 
 
 def line(progress: Progress) -> str:
-    """Return the same in one line, for where nobody watches."""
+    """Return the same facts as one line of text, for logs."""
     workers = Workers.of(progress.facts.state.workers)
     words = [
         f"[{clock(progress.elapsed_s)}]",
@@ -60,7 +60,7 @@ def line(progress: Progress) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a duration as people read it on a clock."""
+    """Return a duration as on a clock: "07:05", or "1:07:05" from an hour on."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
@@ -88,7 +88,7 @@ def _headline(progress: Progress) -> Text:
 
 def _taskforces(progress: Progress) -> Table:
     table = _table()
-    # Its task stands below the id, so that both fit on 80 columns with the phase and the workers.
+    # The task stands below the taskforce's id, so that a row with phase and workers fits on 80 columns.
     table.add_column("taskforce", overflow="fold", min_width=38)
     table.add_column("phase", no_wrap=True)
     table.add_column("workers", overflow="fold")
@@ -176,7 +176,7 @@ def _bar(progress: Progress) -> Table | None:
 
 
 def _so_far(done: Done) -> str:
-    # While more may come, what came is no whole.
+    # While more events may come, the number so far is not the total.
     return "" if done.is_whole else " so far"
 
 

@@ -1,4 +1,4 @@
-"""The workers' output, as their access point keeps it: which there is, and its bytes, a stretch at a time.
+"""The workers' output, as their access point keeps it: list the logs, and read the bytes of one, 1 MiB at a time.
 
 WF-... , TK-... , TF-...  ──►  taskforces  ──►  their workers  ──►  0.out  0.err  1.out ...
 """
@@ -17,7 +17,7 @@ from schemas.ids import TASKFORCE_UUID
 from schemas.logs import LogFile, Stream
 from schemas.objects import Taskforce
 
-#: What a listing may name. A name becomes a path here and there, so no other is let through.
+#: The only names that a listing may hold. A name becomes part of a URL and of a file's path, so we refuse others.
 _NAME = re.compile(r"([0-9]{1,7})\.(out|err)", re.ASCII)
 
 
@@ -28,7 +28,10 @@ class _Listing(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LogInfo:
-    """One log: of which worker (HTCondor's ProcId in the taskforce's cluster), which stream, how long, how old."""
+    """One log of one worker: stdout or stderr, its length, and when it was last written.
+
+    `worker` is HTCondor's ProcId in the taskforce's cluster, counted from 0.
+    """
 
     taskforce_uuid: str
     worker: int
@@ -38,17 +41,19 @@ class LogInfo:
 
     @property
     def name(self) -> str:
-        """Return the log's name within its taskforce, which is a file name, too."""
+        """Return the log's name within its taskforce, such as "0.out". It can serve as a file name."""
         return f"{self.worker}.{self.stream}"
 
 
 async def list_logs(
     gateway: Gateway, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
 ) -> list[LogInfo]:
-    """Return the logs of `id_`'s workers, or of those `workers`; by taskforce and worker.
+    """Return the logs of the workers of `id_` (WF-..., TK-... or TF-...), ordered by taskforce and worker.
+
+    `workers`, if there are any, names the only ones to list.
 
     Raises:
-        NotThere: there are no logs, or `id_` is not there; the hint says when there will be some.
+        NotThere: there are no logs, or no such `id_`; the hint says when there will be some logs.
         Rejected: `id_` is no id.
     """
     taskforces = await taskforces_of(gateway, id_)
@@ -66,7 +71,7 @@ async def list_logs(
 async def stretches(gateway: Gateway, log: LogInfo, *, tail: int | None = None) -> AsyncIterator[bytes]:
     """Yield the bytes of `log`, 1 MiB at a time; with `tail` only its last `tail` bytes, 1 MiB at most.
 
-    A log that grows meanwhile is followed as far as it then goes.
+    If the log grows meanwhile, the new bytes come too.
     """
     path = f"/taskforces/{log.taskforce_uuid}/logs/{log.name}"
     if tail is not None:
@@ -102,7 +107,7 @@ async def _of_taskforce(gateway: Gateway, uuid: str, workers: Collection[int]) -
                 raise ServerFailed(f"the listing of {uuid}'s logs names {file.name!r}, which is no log's name")
             if not workers or int(named[1]) in workers:
                 found.append(LogInfo(uuid, int(named[1]), Stream(named[2]), file.n_bytes, file.modified_at))
-        # A page that does not lead on would be asked for for ever.
+        # If `next_proc` does not advance, stop: we would ask for the same page for ever.
         onwards = page.next_proc if page.next_proc is not None and page.next_proc > first else None
         first = None if onwards is None or (workers and onwards > max(workers)) else onwards
     return found

@@ -1,4 +1,4 @@
-"""`ewms dlq`: dead letters, the events that were given up. Understand them, replay, discard or export them."""
+"""`ewms dlq`: list, show, replay, discard and export dead letters, the events that were given up."""
 
 import sys
 from pathlib import Path
@@ -192,7 +192,7 @@ def _which(task: str | None, signature: str | None, event: str | None) -> "Which
 
 
 def _chosen(letters: list[str] | None, which: "Which", *, all_: bool) -> "Which":
-    """Return `which`; refuse a command that names dead letters in no way, or in two."""
+    """Return `which`. Raise `Rejected` unless the user has named the dead letters in exactly one way."""
     from schemas.errors import Rejected
 
     if bool(letters) + bool(which) + all_ != 1:
@@ -204,10 +204,10 @@ def _chosen(letters: list[str] | None, which: "Which", *, all_: bool) -> "Which"
 
 
 def _check_some(n_handled: int, workflow: str, *, all_: bool) -> None:
-    """Check that the letters that the user chose are there; all of none is no mistake.
+    """Raise an error if the user chose certain dead letters and none was there. With --all, none is fine.
 
     Raises:
-        NotThere: none is.
+        NotThere: none was there.
     """
     from ewms.errors import NotThere
 
@@ -219,7 +219,7 @@ def _check_some(n_handled: int, workflow: str, *, all_: bool) -> None:
 
 
 def _one(run: "Run", letter: str | None, signature: str | None) -> str:
-    """Return the letter that is meant: by its name, or the first one with an error."""
+    """Return the dead letter that the user means: the one named, or the first one with the error `signature`."""
     from ewms.errors import NotThere
     from schemas.errors import Rejected
 
@@ -234,7 +234,7 @@ def _one(run: "Run", letter: str | None, signature: str | None) -> str:
 
 
 def _progress(given: Options) -> "Progress":
-    """Return what tells a person how far it is, from the second portion on."""
+    """Return a function that reports progress to the user, from the second request on."""
     n_told = 0
 
     def tell(n_done: int) -> None:

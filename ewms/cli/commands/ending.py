@@ -1,4 +1,4 @@
-"""`ewms workflow close-inputs` and `expect`: have a workflow end by itself."""
+"""`ewms workflow close-inputs` and `ewms workflow expect`: let a workflow end by itself."""
 
 from typing import Annotated
 

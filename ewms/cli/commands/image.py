@@ -1,4 +1,4 @@
-"""`ewms image`: make images for tasks. What makes them is no part of the client: an entry point names it."""
+"""`ewms image`: make images for tasks. An entry point names the program that does it; the client has none."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`ewms login`, `logout` and `whoami`: a token for the server, kept in a file that only you can read."""
+"""`ewms login`, `logout` and `whoami`: get, forget and show a token. Only its owner can read the file that holds it."""
 
 import os
 import time
@@ -79,10 +79,10 @@ def whoami(context: typer.Context) -> None:
     from ewms.gateway.token_claims import token_claims
 
     given: Options = context.obj
-    # Asked for a workflow that there is not, the gateway says so to those that it knows.
+    # We ask for a workflow that cannot exist: the gateway answers "not there" only to users whom it accepts.
     with given.client() as ews, suppress(NotThere):
         ews.run("WF-00000000-00000000").show()
-    # Anew: the token of a login may have been renewed.
+    # Find the server again: the call may have renewed the login's token.
     server = given.client().server
     claims = token_claims(server.token())
     expires = claims.get("exp")

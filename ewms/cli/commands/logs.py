@@ -69,7 +69,7 @@ def _show(given: Options, ews: "Client", found: "list[LogInfo]", tail: int | Non
             for text in harmless_stretches(stretches):
                 sys.stdout.write(text)
         else:
-            # A file or a program gets the bytes as they are.
+            # A file or a program gets the bytes unchanged.
             for stretch in stretches:
                 sys.stdout.buffer.write(stretch)
         sys.stdout.flush()
@@ -83,7 +83,7 @@ def _save(given: Options, ews: "Client", found: "list[LogInfo]", directory: Path
     n_bytes = 0
     written: list[dict[str, object]] = []
     for log in found:
-        # Both parts were checked against the forms of a taskforce's id and a log's name, so neither leads out.
+        # Both parts have the form of a taskforce's id and of a log's name, so the path stays within `directory`.
         path = directory / log.taskforce_uuid / log.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _save(given: Options, ews: "Client", found: "list[LogInfo]", directory: Path
 
 
 def _write(path: Path, stretches: Iterable[bytes]) -> int:
-    """Write `stretches` to `path`, which is there only once it is whole; return how many bytes."""
+    """Write `stretches` to `path`, and return the number of bytes. The file appears only when it is complete."""
     n_bytes = 0
     part = path.with_name(f"{path.name}.part")
     try:

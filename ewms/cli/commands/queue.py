@@ -1,4 +1,4 @@
-"""`ewms queue`: events into and out of a workflow's queues, and how full they are."""
+"""`ewms queue`: publish, consume, peek at, purge and measure the queues of a workflow."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +54,7 @@ def publish(
                     with sending(where):
                         publisher.send(payload, key=key_of(payload, key, where))
         except BaseException:
-            # Ctrl-C is one of them: what the broker has confirmed by then stays.
+            # This may be Ctrl-C. Tell how many events are published already: they stay.
             if publisher.n_confirmed:
                 given.say(f"{publisher.n_confirmed} event(s) were published to {alias}, then:")
             raise
@@ -100,12 +100,12 @@ def consume(
         with Outlet() as outlet:
             outlet.watch(results.leave)
             for event in results:
-                # Only what its reader has may leave the queue.
+                # An event may leave the queue only after its reader has it.
                 if not outlet.write(json_text(_shown(event, whole=whole)) + "\n"):
                     break
                 taken += 1
         if outlet.is_abandoned:
-            # The reader has all that it wanted.
+            # The reader has left because it has all that it wanted.
             return
         left_out = f", {results.n_duplicates} received before left out" if results.n_duplicates else ""
         given.say(f"{taken} event(s) taken from {alias}{left_out}")

@@ -1,4 +1,4 @@
-"""`ewms task`: a workflow's tasks, more workers for one, what goes wrong, and what its workers wrote."""
+"""`ewms task`: show a workflow's tasks and their errors and logs, and give a task more workers."""
 
 from typing import Annotated
 
@@ -32,7 +32,7 @@ def list_(context: typer.Context, workflow: Id) -> None:
         try:
             aliases = {queue.mqid: queue.alias for queue in run.depths().queues}
         except NotThere:
-            # The queues of an ended workflow are retired.
+            # The workflow has ended, and its queues are retired.
             aliases = {}
         given.console().print(task_table(tasks, aliases, wide=given.is_wide))
 

@@ -1,4 +1,4 @@
-"""`ewms task errors`: what goes wrong in a workflow's tasks while its workers live, and with which events."""
+"""`ewms task errors`: show what goes wrong in a workflow's tasks, and with which events, while workers still run."""
 
 from typing import TYPE_CHECKING, Annotated
 

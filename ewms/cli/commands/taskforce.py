@@ -1,4 +1,4 @@
-"""`ewms taskforce`: how the taskforces of a workflow or a task stand, and what their workers wrote."""
+"""`ewms taskforce`: show the taskforces of a workflow or a task, why workers are missing, and the workers' logs."""
 
 from typing import Annotated
 

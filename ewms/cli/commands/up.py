@@ -1,4 +1,4 @@
-"""`ewms up`: the whole system on this machine. Its launcher is no part of the client: an entry point names it."""
+"""`ewms up`: run the whole system on this machine. An entry point names its launcher; the client has none."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import typer
 
 from ewms.errors import Unreachable
 
-#: Each entry of the group is a callable: command-line words in, exit status out.
+#: The group of entry points. Each is a callable that takes command-line words and returns an exit status.
 GROUP = "ewms.launcher"
 
 
@@ -16,10 +16,10 @@ def up(context: typer.Context) -> None:
 
 
 def run_launcher(words: Sequence[str]) -> int:
-    """Run the launcher's command line `words`; return its exit status.
+    """Run the launcher with the command line `words`, and return its exit status.
 
     Raises:
-        Unreachable: there is no launcher here.
+        Unreachable: no launcher is installed here.
     """
     from importlib.metadata import entry_points
 

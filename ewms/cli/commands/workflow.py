@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Submit, follow and end workflows.", no_args_is_help=True)
 
-#: Of so many taskforces it is said why they are stuck; `ewms taskforce show` says it of any.
+#: For how many waiting taskforces `show` tells why they are stuck; `ewms taskforce show` tells it for any.
 _MOST_STUCK = 10
 
 Id = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's id: WF-...")]
@@ -48,7 +48,7 @@ def submit(
     try:
         client = given.client()
     except Rejected:
-        # What is wrong with the file is told also where no server is known.
+        # No server is known, but we can still tell what is wrong with the file.
         _check(given, with_defaults(request, given.clusters))
         if check:
             return
@@ -76,7 +76,7 @@ def submit(
 
 
 def _cluster_names(client: "Client") -> list[str] | None:
-    """Return the names of all cluster locations; None: the server does not say."""
+    """Return the names of all cluster locations; None if the server does not answer."""
     from schemas.errors import EWMSError
 
     try:
@@ -87,10 +87,10 @@ def _cluster_names(client: "Client") -> list[str] | None:
 
 
 def _check(given: Options, request: Any, clusters: list[str] | None = None) -> None:
-    """Say what is odd in `request`.
+    """Tell the user what is odd in `request`. Check the names of places only if `clusters` is not None.
 
     Raises:
-        CannotRun: it has faults.
+        CannotRun: the request has faults.
     """
     from ewms.workflows.checking import find_complaints, refuse_what_cannot_run
 

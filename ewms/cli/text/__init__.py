@@ -1,1 +1,1 @@
-"""What the command reads and prints: lines, tables, files, a terminal."""
+"""The text that the command reads and prints: lines, tables, files, terminal output."""

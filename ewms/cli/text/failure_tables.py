@@ -1,4 +1,4 @@
-"""Failures as tables and lines of the command. Objects in, renderables out. (core)"""
+"""Show failed attempts and dead letters as tables and lines of the command. (core)"""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _MAX_EXCERPT = 60
 
 
 def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
-    """Return one row a task and error: how many letters, since when, and the error."""
+    """Return a table with a row for each task and error: how many letters, since when, and the error."""
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
     table.add_column("letters", justify="right")
     table.add_column("signature", no_wrap=True)
@@ -36,7 +36,7 @@ def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
 
 
 def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
-    """Return one row a task and error: how many attempts and events failed with it, and the newest example."""
+    """Return a table with a row for each task and error: failed attempts, events, machines, and the newest example."""
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
     for column in ("attempts", "events", "machines"):
         table.add_column(column, justify="right")
@@ -59,7 +59,7 @@ def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
 
 
 def attempt_table(attempts: Sequence[Attempt], *, wide: bool = False) -> Table:
-    """Return one row a failed attempt: when, at which event, and why."""
+    """Return a table with a row for each failed attempt: when, at which event, and why."""
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
     table.add_column("failed (UTC)", no_wrap=True)
     table.add_column("try", justify="right")
@@ -87,7 +87,7 @@ def attempt_table(attempts: Sequence[Attempt], *, wide: bool = False) -> Table:
 
 
 def letter_table(letters: Sequence[DeadLetter], *, wide: bool = False) -> Table:
-    """Return one row a dead letter."""
+    """Return a table with a row for each dead letter."""
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
     table.add_column("letter", no_wrap=True)
     table.add_column("dead (UTC)", no_wrap=True)
@@ -115,7 +115,7 @@ def letter_table(letters: Sequence[DeadLetter], *, wide: bool = False) -> Table:
 
 
 def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
-    """Yield a dead letter's lines: what it is, its headers, its input, and every attempt at it."""
+    """Yield the lines that show a dead letter: what it is, its input, its headers, and every attempt at it."""
     letter = seen.dead_letter
     yield _line("letter", letter.letter)
     yield _line("event", f"{letter.event_id or '(no id)'}{f', key {letter.key}' if letter.key else ''}")
@@ -134,7 +134,7 @@ def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
 
 
 def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
-    """Return what a user does next with `letter` and the others of its error, as words and a command."""
+    """Return advice and a command: what to do next with `letter` and others of the same error."""
     same = f" --signature {letter.signature}" if letter.signature else ""
     if is_over:
         return (
@@ -194,7 +194,7 @@ def _ending_of(attempt: Attempt) -> tuple[object, ...]:
 
 
 def exit_words(exit_code: int | None) -> str:
-    """Return how a task ended: its exit code, and the signal that this means."""
+    """Return a task's exit code in words, with the signal's name if it is above 128: ", exit code 137 (SIGKILL)"."""
     if exit_code is None:
         return ""
     with suppress(ValueError):
@@ -217,7 +217,7 @@ def _line(name: str, value: str, *, style: str = "") -> Text:
 
 
 def _safe(text: str, *, style: str = "") -> Text:
-    """Return a stranger's text as something that no terminal obeys."""
+    """Return text from user code for a terminal, with escape sequences and line ends spelled out."""
     return Text(harmless(text).replace("\n", "\\n"), style=style)
 
 

@@ -1,4 +1,4 @@
-"""Dead letters as JSON lines, as their events alone, and as files with an index of what they are."""
+"""Export dead letters: as JSON lines, as their events alone, or as files with an index."""
 
 import json
 import re
@@ -17,15 +17,18 @@ from schemas.payloads.json_text import load_json
 if TYPE_CHECKING:
     from schemas.failures.dead_letters import DeadLetter
 
-#: A suffix that programs know, by content type.
+#: Content type -> the usual suffix of a file.
 _SUFFIXES = {"application/json": ".json", "text/plain": ".txt"}
 
-#: More bytes of events than this wait on the disk.
+#: How many bytes of events we hold in memory; more go to a temporary file.
 _MAX_IN_MEMORY = 16 * 1024 * 1024
 
 
 def json_line(letter: "DeadLetter", body: bytes | None, *, file: str | None = None) -> str:
-    """Return a letter as one line of JSON, with the name of its file or its body: as text if it is UTF-8, or base64."""
+    """Return a letter as one line of JSON, with the name of its `file`, or with its `body`: as text, or as base64.
+
+    A body that is UTF-8 is text in the field `body`; any other is in `body_base64`.
+    """
     plain = letter.model_dump(mode="json", exclude={"body", "excerpt"})
     if file is not None:
         plain["file"] = file
@@ -38,14 +41,14 @@ def json_line(letter: "DeadLetter", body: bytes | None, *, file: str | None = No
 
 
 def write_bodies(output: IO[bytes], letters: "Iterable[tuple[DeadLetter, bytes]]") -> int:
-    """Write the events of letters, one a line; return how many. All of them are JSON of one queue, or none is written.
+    """Write the events of `letters`, one a line, and return how many. If one does not fit, nothing is written.
 
     Raises:
         Rejected: an event is not JSON, or the letters come from several queues.
     """
     n = 0
     queue = None
-    # A reader like `queue publish` takes each line at once, so none may go out before all are known to be right.
+    # A reader such as `queue publish` takes each line at once, so we write none before we have checked all.
     with SpooledTemporaryFile(max_size=_MAX_IN_MEMORY) as lines:
         for letter, body in letters:
             queue = letter.queue if queue is None else queue
@@ -62,7 +65,11 @@ def write_bodies(output: IO[bytes], letters: "Iterable[tuple[DeadLetter, bytes]]
 
 
 def _body_line(letter: "DeadLetter", body: bytes) -> bytes:
-    """Return a JSON event as one line."""
+    """Return the letter's event as one line of JSON.
+
+    Raises:
+        Rejected: the event is not JSON.
+    """
     try:
         if letter.content_type != "application/json":
             raise ValueError(f"its content type is {letter.content_type!r}")
@@ -72,12 +79,12 @@ def _body_line(letter: "DeadLetter", body: bytes) -> bytes:
             f"--bodies: the event of dead letter {letter.letter} is not JSON: {error}",
             hint="write the events as files: --to DIRECTORY",
         ) from error
-    # Within JSON an end of line stands between tokens only, where a blank means the same.
+    # In JSON, line ends stand between tokens only, and a blank there means the same.
     return body.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def write_files(directory: Path, letters: "Iterable[tuple[DeadLetter, bytes]]") -> int:
-    """Write a file for each letter into `directory`, and index.jsonl with a line for each; return how many.
+    """Write a file for each letter into `directory`, and index.jsonl with a line for each. Return how many letters.
 
     Raises:
         Rejected: the directory cannot be written.
@@ -88,7 +95,7 @@ def write_files(directory: Path, letters: "Iterable[tuple[DeadLetter, bytes]]") 
         with (directory / "index.jsonl").open("w") as index:
             for letter, body in letters:
                 if not re.fullmatch(LETTER_ID, letter.letter):
-                    # It becomes the name of a file.
+                    # The name becomes the name of a file, so we accept no other form.
                     raise ServerFailed("the server answered with a dead letter of no name")
                 name = f"{letter.letter}{_SUFFIXES.get(letter.content_type, '.bin')}"
                 (directory / name).write_bytes(body)

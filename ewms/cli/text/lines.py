@@ -1,4 +1,4 @@
-"""Events from lines of text: what the lines of a file or of standard input are, and what is wrong with one."""
+"""Read events from the lines of a file or of standard input; an error names the line."""
 
 import json
 from collections.abc import Iterator
@@ -13,16 +13,19 @@ from schemas.topology import MAX_EVENT_BYTES
 
 _AS_TEXT = "write a text in quotes, or send lines as they are with --text"
 
-#: What a line may have: an event of JSON with every character spelled `\u00e4`, and some blanks. Nothing longer is read
-#: into memory.
+#: The longest line, in bytes: an event as JSON with every character spelled `\u00e4`, and some blanks. We never read a
+#: longer one into memory.
 MAX_LINE_BYTES = 6 * MAX_EVENT_BYTES + 64 * 1024
 
 
 def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
-    """Yield the payload of every line of `file`, with words for where it stood. Empty lines are none of JSON's.
+    """Yield (where, payload) for each line of `file`: `where` is such as "events.jsonl, line 7".
+
+    With `text` the payload is the line; otherwise the line is JSON, and empty lines are skipped.
 
     Raises:
-        Rejected: the file cannot be read, or a line is not what it should be.
+        Rejected: the file cannot be read, or a line is not UTF-8, or not JSON.
+        TooLarge: a line is too long.
     """
     number = 0
     try:
@@ -30,7 +33,7 @@ def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
             for number, line in enumerate(_bounded_lines(lines, file), 1):
                 where = f"{named(file)}, line {number}"
                 try:
-                    # The mark that some editors put before the first line is no part of it.
+                    # Drop the mark (BOM) that some editors put before the first line.
                     content = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 except UnicodeDecodeError as error:
                     raise Rejected(
@@ -49,7 +52,7 @@ def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
 
 
 def key_of(payload: Any, field: str | None, where: str) -> Any:
-    """Return the field `field` of `payload`, which identifies the event; None if none does.
+    """Return the value of `field` in `payload`: the key that identifies the event. `field` None returns None.
 
     Raises:
         Rejected: the payload has no such field.
@@ -68,7 +71,7 @@ def key_of(payload: Any, field: str | None, where: str) -> Any:
 
 @contextmanager
 def sending(where: str) -> Iterator[None]:
-    """Have an event that cannot be sent told with the line that it stood on."""
+    """Add the line (`where`) to the error if an event cannot be sent within the block."""
     try:
         yield
     except TooLarge as error:

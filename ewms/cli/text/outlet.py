@@ -1,10 +1,10 @@
 """Standard output as a place for events: an event counts as taken only once its reader has it.
 
-What is written into a pipe lies there until the reader reads it, and is gone if the reader leaves before. `head -1`
-reads one event and ends; a pipe holds hundreds. So one event is in the pipe at a time, and the next one waits until
-the reader has read it. Into a file, or onto a terminal, written is taken.
+A pipe holds what we write until the reader reads it, and loses it if the reader leaves before. `head -1` reads one
+event and ends, but a pipe can hold hundreds. So we put one event at a time into the pipe, and the next one waits until
+the reader has read it. With a file or a terminal, an event is taken as soon as it is written.
 
-A pipe of a single page is writable again only when it is empty, so `poll` tells when the reader has read all of it.
+A pipe of a single page becomes writable again only when it is empty, so `poll` tells when the reader has read it all.
 Source: Linux, fs/pipe.c, pipe_poll and pipe_full.
 """
 
@@ -19,11 +19,11 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Self
 
-#: Set and get the size of a pipe (Linux only). Source: fcntl(2).
+#: The fcntl commands that set and get the size of a pipe (Linux only). Source: fcntl(2).
 _SET_SIZE = getattr(fcntl, "F_SETPIPE_SZ", None)
 _GET_SIZE = getattr(fcntl, "F_GETPIPE_SZ", None)
 
-#: How often to ask how much is unread, where `poll` cannot tell.
+#: The pauses (milliseconds) between looks at how much is unread if `poll` cannot tell, and between looks at the reader.
 _ASK_EVERY_MS = 2
 _LOOK_EVERY_MS = 1000
 
@@ -31,14 +31,14 @@ _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 class Outlet:
-    """Standard output while events are written to it. Use it as a context manager."""
+    """Standard output, while a command writes events to it. Use it as a context manager."""
 
     def __init__(self) -> None:
         sys.stdout.flush()
         self._fd = sys.stdout.fileno()
         mode = os.fstat(self._fd).st_mode
         self._is_pipe = stat.S_ISFIFO(mode)
-        #: Whether somebody reads at the other end, who can leave.
+        #: Whether a reader, which can leave, is at the other end.
         self.has_reader = self._is_pipe or stat.S_ISSOCK(mode)
         #: Whether the reader has left.
         self.is_abandoned = False
@@ -51,7 +51,7 @@ class Outlet:
                 self._size_before = fcntl.fcntl(self._fd, _GET_SIZE)
                 self._is_one_page = fcntl.fcntl(self._fd, _SET_SIZE, 1) == os.sysconf("SC_PAGE_SIZE")
             except OSError:
-                # Another program has more in the pipe than a page holds.
+                # Another program has put more than a page into the pipe.
                 self._is_one_page = False
         return self
 
@@ -60,11 +60,11 @@ class Outlet:
             try:
                 fcntl.fcntl(self._fd, _SET_SIZE, self._size_before)
             except OSError:
-                # The programs after this one get a small pipe, which is slower and right.
+                # Later programs get a small pipe. That is slower, but correct.
                 return
 
     def write(self, line: str) -> bool:
-        """Write `line` and return True once its reader has it; False if the reader has left without it.
+        """Write `line`, and return True once its reader has it; False if the reader left before.
 
         Raises:
             OSError: the output cannot be written.
@@ -75,7 +75,7 @@ class Outlet:
                 try:
                     left = left[os.write(self._fd, left) :]
                 except BlockingIOError:
-                    # Another program has made the shared pipe one that does not block.
+                    # Another program has set the shared pipe to non-blocking.
                     self._poll(select.POLLOUT, _LOOK_EVERY_MS)
             if not self.has_reader or self._is_read():
                 return True
@@ -85,7 +85,7 @@ class Outlet:
         return False
 
     def watch(self, on_gone: Callable[[], None]) -> None:
-        """Call `on_gone`, in another thread, when the reader leaves: it must be noticed also while no event comes."""
+        """Call `on_gone`, in another thread, when the reader leaves; so we notice it even while no event comes."""
 
         def wait() -> None:
             while not self._poll(0, _LOOK_EVERY_MS) & _GONE:
@@ -98,7 +98,7 @@ class Outlet:
 
     def _is_read(self) -> bool:
         while True:
-            # Asked first: a reader that read all of it and then left has it.
+            # Look at the reader first, then at the pipe: a reader that read everything and then left has it.
             is_gone = bool(self._poll(0, 0) & _GONE)
             if self._n_unread() == 0:
                 return True
@@ -114,7 +114,7 @@ class Outlet:
         try:
             fcntl.ioctl(self._fd, termios.FIONREAD if self._is_pipe else termios.TIOCOUTQ, n_bytes)
         except OSError:
-            # A kind of output that cannot tell.
+            # This kind of output cannot tell; take everything as read.
             return 0
         return n_bytes[0]
 

@@ -1,4 +1,4 @@
-"""Standard input, output and error as a user's shell gives them: closed, full, in another encoding, without an end."""
+"""Use standard input, output and error as a shell gives them: they may be closed, full, endless, or not UTF-8."""
 
 import codecs
 import json
@@ -12,22 +12,22 @@ from typing import Any, BinaryIO
 
 from schemas.errors import Rejected
 
-#: What a request, or another small document, may have. A path such as /dev/zero has no end.
+#: The longest request, or other small document, that we read. A path such as /dev/zero has no end.
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 _SPELLED_OUT = {"→": "->", "…": "...", "·": ".", "─": "-"}
 
 
 def named(file: Path) -> str:
-    """Return what to call `file` in a message."""
+    """Return the name of `file` for a message; `-` is "standard input"."""
     return "standard input" if str(file) == "-" else str(file)
 
 
 def prepare_streams() -> None:
-    """Make the standard streams usable: each is there, and takes every character, spelled out if need be.
+    """Make stdout and stderr usable: each exists, and takes every character, spelled out if its encoding has none.
 
     Raises:
-        Rejected: standard output is closed, so no result could be seen.
+        Rejected: standard output is closed, so no result could be shown.
     """
     codecs.register_error("ewms-spell-out", _spell_out)
     if sys.stderr is None:
@@ -40,14 +40,14 @@ def prepare_streams() -> None:
 
 
 def tell(text: str) -> None:
-    """Write `text` to stderr. A stderr that takes nothing more is no reason to fail."""
+    """Write `text` to stderr. Ignore an error: the command should not fail because stderr takes nothing more."""
     with suppress(OSError):
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
 
 def abandon_output() -> None:
-    """Give up standard output: what it has not written yet is dropped, so that ending the process tries no more."""
+    """Drop what standard output has not written yet, so that the end of the process does not try to write it."""
     with suppress(OSError, ValueError):
         void = os.open(os.devnull, os.O_WRONLY)
         os.dup2(void, sys.stdout.fileno())
@@ -55,12 +55,12 @@ def abandon_output() -> None:
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
-    """Return `value` as JSON that standard output can carry and every JSON reader can read."""
+    """Return `value` as JSON that fits the encoding of standard output and that every JSON reader can read."""
     return spell_json(value, is_utf8=(sys.stdout.encoding or "").lower().replace("-", "") == "utf8", indent=indent)
 
 
 def spell_json(value: Any, *, is_utf8: bool, indent: int | None = None) -> str:
-    """Return `value` as JSON, in ASCII unless the output `is_utf8`. Half of a surrogate pair is always escaped."""
+    """Return `value` as JSON, in ASCII unless the output `is_utf8`. Half of a surrogate pair makes it ASCII, too."""
     text = json.dumps(value, ensure_ascii=not is_utf8, default=str, indent=indent)
     try:
         text.encode()
@@ -74,8 +74,8 @@ def open_input(file: Path) -> Iterator[BinaryIO]:
     """Open `file` for reading bytes; `-` is standard input.
 
     Raises:
-        Rejected: it is standard input, which is closed.
-        OSError: it cannot be opened.
+        Rejected: `file` is standard input, and that is closed.
+        OSError: the file cannot be opened.
     """
     if str(file) != "-":
         with file.open("rb") as opened:
@@ -90,8 +90,8 @@ def read_document(file: Path) -> bytes:
     """Return the bytes of `file`; `-` is standard input.
 
     Raises:
-        Rejected: it has more than a document may have.
-        OSError: it cannot be read.
+        Rejected: the file has more than 16 MiB.
+        OSError: the file cannot be read.
     """
     with open_input(file) as opened:
         content = opened.read(MAX_DOCUMENT_BYTES + 1)

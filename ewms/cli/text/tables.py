@@ -1,4 +1,4 @@
-"""Small tables of the command. Objects in, a renderable out. (core)"""
+"""Show workflows, tasks, taskforces, queues and logs as tables of the command. (core)"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def workflow_table(workflows: Sequence[WorkflowFound]) -> Table:
 
 
 def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
-    """Return one row a cluster location."""
+    """Return a table with a row for each cluster location."""
     table = _table()
     for column in ("cluster", "schedd"):
         table.add_column(column, overflow="fold")
@@ -38,7 +38,7 @@ def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
 
 
 def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> RenderableType:
-    """Return one row a taskforce: where it stands and its workers; and below them what went wrong."""
+    """Return a table with a row for each taskforce: its phase and its workers; and below the table what went wrong."""
     if wide:
         table = _table("taskforce", "task", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors")
         for one in taskforces:
@@ -108,7 +108,7 @@ def phase_table(taskforce: Taskforce) -> Table:
 
 
 def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wide: bool = False) -> Table:
-    """Return one row a task; `aliases` are the queues' by their ids."""
+    """Return a table with a row for each task; `aliases` maps the id of a queue to its alias."""
     table = _table()
     table.add_column("task", overflow="fold", min_width=29)
     for column in ("takes from", "publishes onto"):
@@ -129,7 +129,7 @@ def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wi
 
 
 def log_table(logs: "Sequence[LogInfo]") -> Table:
-    """Return one row a worker's log."""
+    """Return a table with a row for each log of a worker."""
     table = _table()
     table.add_column("taskforce", no_wrap=True)
     table.add_column("log", no_wrap=True)
@@ -141,7 +141,7 @@ def log_table(logs: "Sequence[LogInfo]") -> Table:
 
 
 def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
-    """Return one row a queue, and the dead letters."""
+    """Return a table with a row for each queue, and one for the dead letters."""
     table = _table()
     table.add_column("queue", overflow="fold")
     for column in ("waiting", "in work", "put off", "consumers"):

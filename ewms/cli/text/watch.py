@@ -1,4 +1,4 @@
-"""Look at a workflow again and again: a live view on a terminal, a line whenever something changed elsewhere."""
+"""Watch a workflow: a live view on a terminal; elsewhere a line of text whenever something has changed."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ _HISTORY = 600
 
 
 def ticks(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
-    """Yield at once, and then, if `forever`, once an interval."""
+    """Yield at once; and then, if `forever`, once every `interval_s`."""
     yield
     while forever:
         time.sleep(interval_s)
@@ -25,7 +25,7 @@ def ticks(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
 
 
 def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
-    """Show how `run` goes until it is over."""
+    """Show the progress of `run` until it is over."""
     history: deque[Facts] = deque(maxlen=_HISTORY)
     with display(quiet=quiet) as show:
         for _ in ticks(forever=True):
@@ -68,7 +68,10 @@ class display:  # noqa: N801 - used like a function
 
 
 def is_news(told: Progress, now: Progress) -> bool:
-    """Say whether `now` is worth a line after `told`: another phase or problem at once, other numbers now and then."""
+    """Return whether to write a line for `now` after the one for `told`.
+
+    Another phase or a new problem gets its line at once; other numbers do after `LINE_EVERY_S`.
+    """
     if (told.phase, told.facts.state.phases) != (now.phase, now.facts.state.phases):
         return True
     if len(now.problems) > len(told.problems):

@@ -1,17 +1,17 @@
-"""JSON values as YAML, for people. (core) Every text that YAML could take for something else stands in quotes."""
+"""Write JSON values as YAML, for people. Text that YAML could take for something else gets quotes. (core)"""
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-#: Words that no YAML reader takes for a number, a date, a truth value or punctuation.
+#: The form of words that no YAML reader takes for a number, a date or punctuation; `_WORDS` are the exceptions.
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.-]*")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
 def yaml_text(value: Any) -> str:
-    """Return `value`, made of what JSON has, as a YAML document that ends with a line end."""
+    """Return the JSON value `value` as a YAML document; it ends with a line end."""
     return "\n".join(_lines(value)) + "\n"
 
 
@@ -39,7 +39,8 @@ def _entry(key: str, value: Any) -> Iterator[str]:
 def _scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    # JSON's texts, numbers and empty brackets are YAML's as well, but for pairs of surrogates.
+    # Strings, numbers and empty brackets of JSON are also YAML; but YAML has no pairs of surrogates. So
+    # JSON's own escapes are off here, and we escape unprintable characters in YAML's way.
     text = json.dumps(value, default=str, ensure_ascii=False)
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
