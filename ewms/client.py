@@ -226,7 +226,10 @@ class Run:
         return Queue(self._portal, self._run.queue(alias))
 
     def stall(self) -> Stall | None:
-        """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled."""
+        """Return why events wait and nothing is on its way to work on them; None if the workflow is not stalled.
+
+        Each of its `causes` has a `text` and the `command` to type next.
+        """
         return self._portal.call(self._run.stall())
 
     def wait(
@@ -254,7 +257,10 @@ class Run:
         return self._portal.call(waiting)
 
     def ending(self) -> Ending | None:
-        """Return whether and how the workflow ends by itself; None if the server cannot tell."""
+        """Return whether and how the workflow ends by itself; None if the server cannot tell.
+
+        `completion` is "done" or "done with failures" once it has ended so. Older servers cannot tell.
+        """
         return self._portal.call(self._run.ending())
 
     def close_inputs(self) -> Ending:
@@ -394,7 +400,10 @@ class Queue:
 
 
 class Publisher:
-    """A publisher for one queue: `with run.queue("photons").publisher() as publisher`.
+    """A publisher for one queue. Open it by entering its block.
+
+    with run.queue("photons").publisher() as publisher:
+        publisher.send({"id": 7}, key=7)
 
     `send` does not wait for the confirm. Leaving the block waits for all of them, and raises `PublishFailed` if the
     broker did not accept an event. Internally `send` hands the event to the loop's thread; one wake-up there serves all
@@ -467,7 +476,10 @@ class Publisher:
 
 
 class Results:
-    """The events of a queue, one after the other: `for event in run.queue("results").results(n=500)`.
+    """The events of a queue, one after the other.
+
+    for event in run.queue("results").results(n=500):
+        save(event.body)
 
     The loop acknowledges an event when its body has ended. If the body raises or leaves by `break`, the event goes back
     to the queue. `AsyncResults` has the whole account: repeats, the end of the loop, a broker that is away.
@@ -489,7 +501,10 @@ class Results:
             self._portal.call(self._results.__aexit__())
 
     def leave(self) -> None:
-        """End the loop after the current event. Any thread may call this."""
+        """End the loop after the current event.
+
+        Any thread may call this.
+        """
         self._portal.post(self._results.leave)
 
     @property

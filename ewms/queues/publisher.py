@@ -32,7 +32,10 @@ class Prepared(NamedTuple):
 
 
 class AsyncPublisher:
-    """A publisher for one queue: `async with run.queue("photons").publisher() as publisher`.
+    """A publisher for one queue. Open it by entering its block.
+
+    async with run.queue("photons").publisher() as publisher:
+        await publisher.send({"id": 7}, key=7)
 
     `send` returns once the event is on its way; it waits while `window` events are unconfirmed. Leaving the block waits
     for every confirm, and raises `PublishFailed` if the broker did not accept an event.

@@ -43,7 +43,10 @@ _LONGEST_LOOK_S = 5.0
 
 
 class AsyncResults:
-    """The events of a queue, one after the other: `async for event in run.queue("results").results(n=500)`.
+    """The events of a queue, one after the other.
+
+    async for event in run.queue("results").results(n=500):
+        save(event.body)
 
     The loop acknowledges an event when its body has ended; `ack` does so earlier. If the body raises or leaves by
     `break`, its event goes back to the queue.
@@ -279,7 +282,10 @@ class AsyncResults:
                 self.notify(print_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
 
     def leave(self) -> None:
-        """End the loop after the current event. Call this on the loop."""
+        """End the loop after the current event.
+
+        Call this on the loop.
+        """
         self._is_left = True
         self._arrival.set()
 

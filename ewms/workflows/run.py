@@ -145,7 +145,7 @@ class AsyncRun:
     async def ending(self) -> Ending | None:
         """Return whether and how the workflow ends by itself; None if the server cannot tell.
 
-        Servers before this feature cannot.
+        `completion` is "done" or "done with failures" once it has ended so. Older servers cannot tell.
         """
         return await ending_of(self._gateway, self.id)
 
