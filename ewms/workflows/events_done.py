@@ -31,7 +31,7 @@ def so_far(counted: Sequence[Counted], *, is_final: bool = False) -> Done | None
         return counted[-1].done
     n_all = max(one.done.n_all for one in counted)
     if counted[-1].done.is_whole:
-        # Count wholes only: the user may have expected more results before.
+        # Compare final totals only. An earlier one may be larger: the user may have expected more results then.
         n_all = max((one.done.n_all for one in counted if one.done.is_whole), default=n_all)
     n_done = min(max(one.done.n_done for one in counted), n_all)
     # What is replayed has not failed: this number alone may go down.
