@@ -270,8 +270,8 @@ class Run:
         Closing the inputs again changes nothing.
 
         Raises:
-            Refused: no one could tell that all is done: its tasks form a cycle, or make events without taking any.
-            AlreadyThere: somebody has ended it.
+            Refused: the server could not see the end: its tasks form a cycle, or make events without taking any.
+            AlreadyThere: a user has ended it before.
         """
         return self._portal.call(self._run.close_inputs())
 
@@ -405,8 +405,10 @@ class Publisher:
     with run.queue("photons").publisher() as publisher:
         publisher.send({"id": 7}, key=7)
 
-    `send` does not wait for the confirm. Leaving the block waits for all of them, and raises `PublishFailed` if the
-    broker did not accept an event. Internally `send` hands the event to the loop's thread; one wake-up there serves all
+    `send` does not wait for the confirm of its event, but it waits while `window` events are unconfirmed. Leaving the
+    block waits for all confirms, and raises `PublishFailed` if the broker did not accept an event.
+
+    Internally `send` hands the event to the loop's thread; one wake-up there serves all
     events that were handed over since the last.
     """
 

@@ -156,8 +156,8 @@ class AsyncRun:
         Closing the inputs again changes nothing.
 
         Raises:
-            Refused: no one could tell that all is done: its tasks form a cycle, or make events without taking any.
-            AlreadyThere: somebody has ended it.
+            Refused: the server could not see the end: its tasks form a cycle, or make events without taking any.
+            AlreadyThere: a user has ended it before.
         """
         return await close_inputs(self._gateway, self.id)
 

@@ -136,7 +136,7 @@ class Outcome:
         """Raise an error if anything went wrong; otherwise return this outcome.
 
         Raises:
-            Aborted: somebody has aborted the workflow.
+            Aborted: a user has aborted the workflow.
             DoneWithFailures: some events are dead letters.
             OutcomeFailed: something else went wrong.
         """
