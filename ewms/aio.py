@@ -70,12 +70,12 @@ class AsyncClient:
     async def submit(self, workflow: Workflow | Mapping[str, Any]) -> AsyncRun:
         """Post `workflow` and return its run on the server.
 
-        `workflow` is a `Workflow`, or the request's JSON object as a mapping. A request whose tasks could never run is
-        not sent.
+        `workflow` is a `Workflow`, or the request's JSON object as a mapping. A wrong request, or one whose tasks
+        could never run, is not sent.
 
         Raises:
             CannotRun: the request has faults; the error names all of them.
-            Refused: the server does not accept it; the reason names the field.
+            Refused: the server does not accept it, for example an unknown place; the reason names the field.
             Rejected: `workflow` is no request.
         """
         if not isinstance(workflow, Workflow | Mapping):
@@ -112,7 +112,11 @@ class AsyncClient:
         return AsyncRun(self._open, WorkflowId(workflow_id))
 
     async def workflows(self, query: Mapping[str, Any] | None = None) -> list[WorkflowFound]:
-        """Return the workflows that `query` finds, oldest first, each with its `outcome`."""
+        """Return the workflows that match `query` and that you may see, oldest first, each with its `outcome`.
+
+        `query` is a MongoDB filter: `{"deactivated": None}` finds the workflows that were not ended, None finds all.
+        docs/api.md lists the operators that the server accepts.
+        """
         return await query_all(self._open, "workflows?include=outcome", "workflows", WorkflowFound, dict(query or {}))
 
     async def clusters(self) -> list[ClusterLocation]:

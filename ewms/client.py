@@ -108,12 +108,12 @@ class Client:
     def submit(self, workflow: Workflow | Mapping[str, Any]) -> "Run":
         """Post `workflow` and return its run on the server.
 
-        `workflow` is a `Workflow`, or the request's JSON object as a mapping. A request whose tasks could never run is
-        not sent.
+        `workflow` is a `Workflow`, or the request's JSON object as a mapping. A wrong request, or one whose tasks
+        could never run, is not sent.
 
         Raises:
             CannotRun: the request has faults; the error names all of them.
-            Refused: the server does not accept it; the reason names the field.
+            Refused: the server does not accept it, for example an unknown place; the reason names the field.
             Rejected: `workflow` is no request.
         """
         return Run(self._open, self._open.call(self._client.submit(workflow)))
@@ -127,7 +127,11 @@ class Client:
         return Run(self._open, self._client.run(workflow_id))
 
     def workflows(self, query: Mapping[str, Any] | None = None) -> list[WorkflowFound]:
-        """Return the workflows that `query` finds, oldest first."""
+        """Return the workflows that match `query` and that you may see, oldest first, each with its `outcome`.
+
+        `query` is a MongoDB filter: `{"deactivated": None}` finds the workflows that were not ended, None finds all.
+        docs/api.md lists the operators that the server accepts.
+        """
         return self._open.call(self._client.workflows(query))
 
     def clusters(self) -> list[ClusterLocation]:
@@ -259,7 +263,8 @@ class Run:
     def ending(self) -> Ending | None:
         """Return whether and how the workflow ends by itself; None if the server cannot tell.
 
-        `completion` is "done" or "done with failures" once it has ended so. Older servers cannot tell.
+        `completion` is "done" or "done with failures" once it has ended so; `reason` says why it is
+        not simply done, such as "27 of 30 expected results". Older servers cannot tell.
         """
         return self._portal.call(self._run.ending())
 

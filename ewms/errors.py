@@ -85,7 +85,7 @@ class RunStalled(OutcomeFailed):
 
 
 class DoneWithFailures(OutcomeFailed):
-    """The workflow has ended, and some of its events are dead letters."""
+    """The workflow has ended with dead letters, or with fewer results than were expected."""
 
 
 class Aborted(OutcomeFailed):
@@ -104,7 +104,10 @@ _KINDS: dict[int, type[ServerAnswer]] = {
 
 
 class CannotRun(errors.Rejected):
-    """Tasks of this request could never run, so it was not sent. `complaints` has a field, a rule and a remedy each."""
+    """A request is wrong, or its tasks could never run, so it was not sent. `complaints` has every fault.
+
+    Each complaint has its field, the rule and the remedy.
+    """
 
     def __init__(self, complaints: Sequence[Complaint]) -> None:
         super().__init__("; ".join(map(str, complaints)))

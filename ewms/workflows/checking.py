@@ -28,7 +28,7 @@ def find_complaints(body: Any, clusters: Collection[str] | None = None) -> list[
         plain, unwritable = replace_unwritable(body)
         if not unwritable:
             return check_request(plain, clusters=clusters)
-        # What stands in their place is ours, so it is nothing to complain about.
+        # We have put values of our own in those places, so complaints about them mean nothing to the user.
         places = {complaint.where for complaint in unwritable}
         rest = check_request(plain, clusters=clusters)
         return [*unwritable, *(complaint for complaint in rest if complaint.where not in places)]

@@ -1,6 +1,6 @@
-"""How a run's progress is told over time: it never steps back, and the rest is estimated from the rate. (core)
+"""Follow the number of done events over time: it never goes back, and the recent rate gives the time left. (core)
 
-`schemas.progress` counts what is done at one moment.
+`schemas.progress` counts the done events of one moment.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ class Counted:
 
 
 def so_far(counted: Sequence[Counted], *, is_final: bool = False) -> Done | None:
-    """Return the latest of `counted`, oldest first, no less than what was counted before; None: nothing was.
+    """Return the latest of `counted` (the oldest first), but never less than an earlier one; None if there is none.
 
-    A count that is final is exact, so nothing before it matters.
+    A final count is exact, so with `is_final` the earlier ones do not matter.
     """
     if not counted:
         return None
@@ -34,7 +34,7 @@ def so_far(counted: Sequence[Counted], *, is_final: bool = False) -> Done | None
         # Compare final totals only. An earlier one may be larger: the user may have expected more results then.
         n_all = max((one.done.n_all for one in counted if one.done.is_whole), default=n_all)
     n_done = min(max(one.done.n_done for one in counted), n_all)
-    # What is replayed has not failed: this number alone may go down.
+    # The number of failed events may go down: a replayed event has not failed any more.
     return Done(n_done, n_all, counted[-1].done.is_whole, n_failed=counted[-1].done.n_failed)
 
 

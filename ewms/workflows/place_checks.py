@@ -1,4 +1,4 @@
-"""The hops behind the gateway, as far as a user's token reaches: the broker, and each place where tasks run."""
+"""Check what lies behind the gateway, as far as a user's token allows: the broker, and each place where tasks run."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
@@ -14,32 +14,32 @@ from schemas.ids import WorkflowId
 from schemas.objects import MQProfile, Taskforce
 from schemas.phases import Phase
 
-#: How long a broker may take to let somebody in.
+#: How long (seconds) we wait for the broker to accept a connection.
 _BROKER_WAIT_S = 5.0
 
-#: Of so many workflows, the newest, a queue is looked for that opens.
+#: In how many of the newest workflows we look for a queue that the user can open.
 _N_WORKFLOWS = 5
 
-#: Why workers of a taskforce are missing that tell of their place and not of their task.
+#: The causes of missing workers that lie with the place and not with the task.
 _CAUSES_OF_PLACE = ("tms-silent", "start-failed", "no-slot")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, how it is, and the remedy if it is not well."""
+    """What was checked, whether it is well, what the check showed, and the remedy if it is not well."""
 
     what: str
     is_well: bool
     told: str
     remedy: str = ""
-    #: Whether anything could be looked at.
+    #: Whether the check was possible at all.
     is_tried: bool = True
 
 
 async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Finding:
-    """Return whether the broker that the gateway names lets us in, with the token of a queue of ours.
+    """Connect to the broker with the token of one of the user's queues, and return a finding on whether that works.
 
-    `workflows` are those that have not ended, oldest first.
+    `workflows` are the user's workflows that have not ended, the oldest first.
     """
     profile = None
     for workflow in list(reversed(workflows))[:_N_WORKFLOWS]:
@@ -53,7 +53,7 @@ async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Fin
         told = "the gateway names it with an open public queue, and no workflow of yours has one"
         return Finding("broker", True, told, "submit one, wait with `--for active`, and ask again", is_tried=False)
     address, token = profile.broker_address or "", profile.auth_token or ""
-    # What stands before the @ names an account.
+    # Leave out what stands before the @: it names an account.
     place = address.rpartition("@")[2].partition("/")[0]
     tried = f"AMQP to {place} with the token of queue {profile.alias!r} of {profile.workflow_id}"
     try:
@@ -66,7 +66,7 @@ async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Fin
 
 
 async def check_clusters(gateway: Gateway) -> AsyncIterator[Finding]:
-    """Yield how each place is where tasks run, as our own taskforces there show it."""
+    """Yield a finding for each place where tasks run. The user's own newest taskforce there shows how the place is."""
     try:
         clusters = ClustersAnswer.model_validate(await gateway.get("/clusters"), extra="ignore").clusters
         wish = {"phase": {"$in": [Phase.PENDING_STARTER.value, Phase.CONDOR_SUBMIT.value]}}
@@ -96,7 +96,7 @@ async def _check_cluster(gateway: Gateway, what: str, there: Collection[Taskforc
 
 
 def describe_place(what: str, uuid: str, health: TaskforceHealth) -> Finding:
-    """Return what the health of the taskforce `uuid` tells of the place where it runs."""
+    """Return a finding on a place, from the health of the taskforce `uuid` that runs there."""
     place = next((missing for missing in health.missing if missing.cause in _CAUSES_OF_PLACE), None)
     if place is not None:
         return Finding(what, False, f"{uuid}: {place.n_workers} worker(s) {place.text}", place.command)

@@ -79,7 +79,7 @@ class Progress:
     received_per_s: float | None
     #: Queue alias -> change of its depth, in events per second.
     queue_per_s: dict[str, float]
-    #: Events done, to be done, and failed; None where nothing tells. What is done never steps back.
+    #: How many events are done and failed, of how many; None if the queues do not tell. The done ones never go back.
     done: Done | None
     eta_s: float | None
     problems: tuple[Problem, ...]
@@ -112,7 +112,7 @@ def progress(history: Sequence[Facts]) -> Progress:
     return Progress(
         facts=now,
         elapsed_s=now.at_s - history[0].at_s,
-        # What is over has no rate: its last consumers and its deleted queues would look like one.
+        # A workflow that is over has no rates: its last consumers and its deleted queues would look like some.
         sent_per_s=None if is_over else _rate(past.at_s, past.n_sent, now.at_s, now.n_sent),
         received_per_s=_rate(past.at_s, past.n_received, now.at_s, now.n_received),
         queue_per_s={} if is_over else _queue_rates(past, now),

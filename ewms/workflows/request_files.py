@@ -1,4 +1,4 @@
-"""A request's JSON text becomes a value, or what is wrong with the text in plain words. (core)"""
+"""Parse the JSON text of a request; an error says in plain words what is wrong with the text. (core)"""
 
 import codecs
 import json
@@ -10,7 +10,7 @@ from schemas.payloads.json_text import load_json
 
 _COPY = "docs/examples/words/workflow.json is a request to copy from"
 
-#: What Python's reader says, as it begins, and what that means.
+#: The beginning of a message of Python's JSON reader -> what it means, in plain words.
 _MEANINGS: Mapping[str, str] = {
     "Expecting value": "a value is missing, or is none of JSON: texts in double quotes, true, false, null",
     "Expecting property name": "a field's name must stand in double quotes, and no ',' before the closing '}'",
@@ -25,17 +25,17 @@ _MEANINGS: Mapping[str, str] = {
 
 
 def parse_request(content: bytes, name: str) -> Any:
-    """Return the JSON value that `content` spells, the content of the file called `name`.
+    """Return the JSON value in `content`, the bytes of a file that messages call `name`.
 
     Raises:
-        Rejected: it is not JSON in UTF-8, or has a field twice in one object.
+        Rejected: `content` is not JSON in UTF-8, or an object in it has one field twice.
     """
     if not content.strip():
         raise Rejected(f"{name} is empty", hint=_COPY)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Rejected(f"{name} is UTF-16, and a request is UTF-8", hint=_converted("utf16"))
     try:
-        # The mark that some editors put first is no part of it.
+        # Drop the mark (BOM) that some editors put first.
         return load_json(content.decode("utf-8-sig"), unique_names=True)
     except UnicodeDecodeError as error:
         raise Rejected(
@@ -47,7 +47,7 @@ def parse_request(content: bytes, name: str) -> Any:
             f"{name} is not JSON at line {error.lineno}, column {error.colno}: {meaning}", hint=_COPY
         ) from error
     except ValueError as error:
-        # Python's own words about a number of over 4300 digits name a function.
+        # Python's message about a number of more than 4300 digits names a Python function.
         reason = "it has a number that is too long" if "digits" in str(error) else str(error)
         raise Rejected(f"{name} is not JSON in UTF-8: {reason}", hint=_COPY) from error
 

@@ -145,7 +145,8 @@ class AsyncRun:
     async def ending(self) -> Ending | None:
         """Return whether and how the workflow ends by itself; None if the server cannot tell.
 
-        `completion` is "done" or "done with failures" once it has ended so. Older servers cannot tell.
+        `completion` is "done" or "done with failures" once it has ended so; `reason` says why it is
+        not simply done, such as "27 of 30 expected results". Older servers cannot tell.
         """
         return await ending_of(self._gateway, self.id)
 
@@ -195,7 +196,7 @@ class AsyncRun:
         try:
             answer = await self._gateway.post(f"/workflows/{self.id}/actions/{action}", {})
         except NotThere as error:
-            # One that was ended has the same answer as one that there is not.
+            # The server answers the same for a workflow that was ended and for one that does not exist.
             if (deactivated := (await self._workflow()).deactivated) is None:
                 raise
             ended = await self.ending()

@@ -85,13 +85,13 @@ class Outcome:
 
     @property
     def word(self) -> str:
-        """Return one word, or a few, for how it ended."""
+        """Return how the workflow ended: "done", "done with failures", "finished", "aborted" or "over"."""
         completion = self.ending.completion if self.ending is not None else None
         return outcome_words(self.state.workflow.deactivated, completion) or "over"
 
     @property
     def reason(self) -> str:
-        """Return what kept it from being simply done, as `27 of 30 expected results`; empty: nothing."""
+        """Return why the workflow is not simply done, such as "27 of 30 expected results"; "" if it is."""
         return self.ending.reason if self.ending is not None else ""
 
     @property
@@ -101,7 +101,7 @@ class Outcome:
 
     @property
     def _shortage(self) -> str | None:
-        """Return how many of the expected results have arrived; None: all, or nobody expected a number."""
+        """Return a sentence on too few results; None if all have arrived, or no number was expected."""
         if self.ending is None or not self._ended_with_failures:
             return None
         n, n_expected = self.ending.n_results, self.ending.expected_results
@@ -137,7 +137,7 @@ class Outcome:
 
         Raises:
             Aborted: a user has aborted the workflow.
-            DoneWithFailures: some events are dead letters.
+            DoneWithFailures: some events are dead letters, or expected results are missing.
             OutcomeFailed: something else went wrong.
         """
         if not (problems := self.problems()):

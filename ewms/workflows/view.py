@@ -125,7 +125,7 @@ def _queues(progress: Progress) -> Table:
     table = _table("queue")
     for column in ("waiting", "in work", "put off", "consumers"):
         table.add_column(column, justify="right")
-    # One look, and what is over, has no rates.
+    # After one look, and when the workflow is over, there are no rates.
     has_rates = bool(progress.queue_per_s)
     if has_rates:
         table.add_column("change/s", justify="right")

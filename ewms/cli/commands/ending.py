@@ -16,7 +16,7 @@ def close_inputs(context: typer.Context, workflow: Id) -> None:
     given: Options = context.obj
     with given.client() as ews:
         run = ews.run(workflow)
-        # The route answers a repeated wish as it did the first, also after the end.
+        # The server accepts a repeated request even after the end, so look whether the workflow has ended.
         deactivated = run.show().workflow.deactivated
         if deactivated is not None:
             ended = run.ending()

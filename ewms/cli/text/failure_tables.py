@@ -147,7 +147,7 @@ def next_command(workflow: str, letter: DeadLetter, *, is_over: bool) -> str:
 
 
 def fold_attempts(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
-    """Return `attempts`, oldest first, in runs that ended the same way: same error, last lines and exit code."""
+    """Split `attempts` (the oldest first) into runs that ended the same way: same error, last lines and exit code."""
     runs: list[list[Attempt]] = []
     for attempt in attempts:
         if runs and _ending_of(runs[-1][0]) == _ending_of(attempt):
@@ -158,7 +158,7 @@ def fold_attempts(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
 
 
 def attempt_lines(first: Attempt, *others: Attempt) -> Iterator[Text]:
-    """Yield the lines of a failed attempt, or of several that ended the same way: when, where, how, the last lines."""
+    """Yield the lines that show a failed attempt, or several that ended the same way: when, where, how, last output."""
     if not others:
         yield _safe(_heading(first), style="bold")
     else:
@@ -189,7 +189,7 @@ def _after_replay(attempt: Attempt) -> str:
 
 
 def _ending_of(attempt: Attempt) -> tuple[object, ...]:
-    """Return what has to be the same for attempts to be told as one."""
+    """Return what must be equal for attempts to be shown as one."""
     return attempt.error, attempt.last_lines, attempt.exit_code, attempt.n_replays
 
 

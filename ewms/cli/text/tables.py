@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def workflow_table(workflows: Sequence[WorkflowFound]) -> Table:
-    """Return one row a workflow; its outcome in the words of `ewms workflow show`."""
+    """Return a table with a row for each workflow; its outcome is in the words of `ewms workflow show`."""
     table = _table("workflow", "made (UTC)", "priority", "outcome")
     for workflow in workflows:
         outcome = workflow.outcome or outcome_words(workflow.deactivated, None)
@@ -80,7 +80,7 @@ def health_lines(health: TaskforceHealth) -> list[Text]:
 
 
 def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
-    """Return how many workers of a taskforce are at work, and a line for each reason why others are not."""
+    """Return a line on how many workers of a taskforce are at work, and one for each reason why others are not."""
     if health.ended:
         return [Text(f"{uuid}: {health.ended}")]
     lines = [Text(f"{uuid}: {health.n_at_work} of {health.n_wanted} worker(s) take events")]
@@ -93,7 +93,7 @@ def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
 
 
 def phase_table(taskforce: Taskforce) -> Table:
-    """Return one row for each move that the taskforce made, or tried."""
+    """Return a table with a row for each change of phase that the taskforce made or tried."""
     table = _table()
     table.add_column("at (UTC)", no_wrap=True)
     table.add_column("to", no_wrap=True)
