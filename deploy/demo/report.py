@@ -13,7 +13,7 @@ TaskName = str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What happened, as the demonstration saw it through the client."""
+    """The results of the demonstration, as the client saw them."""
 
     n_sent: int
     #: The bodies of the returned events, each event once.

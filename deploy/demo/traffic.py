@@ -22,7 +22,7 @@ _LOOK_EVERY_S = 1.0
 
 @dataclass(slots=True)
 class Traffic:
-    """What went in and came out so far."""
+    """The events published and the results received so far."""
 
     n_events: int
     n_sent: int = 0
@@ -50,7 +50,7 @@ class Traffic:
 async def run_workflow(
     ews: AsyncClient, workflow: Workflow, events: Sequence[dict[str, Any]], show: Callable[[Progress], None]
 ) -> Traffic:
-    """Return what became of `events` in `workflow`, which ends by itself; it is aborted if this fails."""
+    """Run `events` through `workflow` and return the traffic. The workflow ends by itself; abort it on failure."""
     run = await ews.submit(workflow)
     traffic = Traffic(len(events))
     try:

@@ -58,7 +58,7 @@ def main(words: Sequence[str] | None = None) -> int:
     raise_on_signals()
     try:
         if arguments.verb == "containers":
-            # Whoever calls a container program wants to read what that has to say.
+            # The caller ran a container program and wants to see only that program's output.
             installed = installation(Console(quiet=True), os.environ, (packages.CONTAINERS,), allow_fallback=True)
             write_tree(installed.containers, arguments.known)
             return 0

@@ -48,7 +48,7 @@ _MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
 class DataDirectory:
-    """A data directory that this launcher has for itself; made by `data_directory` or `throwaway_data`."""
+    """A data directory that this launcher alone uses; made by `data_directory` or `throwaway_data`."""
 
     def __init__(self, root: Path, facts: KeptFacts, *, is_kept: bool) -> None:
         self.root = root
@@ -57,7 +57,7 @@ class DataDirectory:
         self.is_kept = is_kept
 
     def place(self, *names: str) -> Path:
-        """Return the sub-directory `names`, which only its owner can look into; it is made if it is not there."""
+        """Return the sub-directory `names`, readable by its owner only. Make it if it does not exist."""
         path = self.root
         for name in names:
             path = path / name
@@ -66,7 +66,7 @@ class DataDirectory:
 
     @property
     def secrets(self) -> Path:
-        """Where passwords and keys lie."""
+        """The directory of passwords and keys."""
         return self.place("secrets")
 
     def remember(self, facts: KeptFacts) -> None:
@@ -94,7 +94,7 @@ def default_directory(folder: Path, environment: Mapping[str, str]) -> Path:
 
 @contextlib.contextmanager
 def data_directory(root: Path, *, folder: Path) -> Iterator[DataDirectory]:
-    """Have the data directory `root`, which is made if it is not there, for the block and for this launcher alone.
+    """Lock the data directory `root` for this launcher during the block. Make it if it does not exist.
 
     `folder` is where the launch was started.
 
@@ -159,7 +159,7 @@ def delete_data(data: DataDirectory) -> None:
 
 
 def check_disk(data: DataDirectory) -> list[str]:
-    """Return a sentence for what the user should know of the disk that the directory lies on.
+    """Return the sentences that warn the user about the disk that holds the directory.
 
     Raises:
         LaunchError: it has no room.
@@ -209,7 +209,7 @@ def _check_owner(root: Path) -> None:
 
 
 def _facts(root: Path) -> KeptFacts | None:
-    """Return what the directory says of itself; `None` if it is empty."""
+    """Return the facts stored in the directory; `None` if it is empty."""
     marker = root / MARKER
     try:
         return KeptFacts.from_bytes(marker.read_bytes())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class LaunchError(Exception):
-    """Something on this machine keeps the services from running; the reader can mend it."""
+    """Something on this machine keeps the services from running; the user can fix it."""
 
     def __init__(self, what: str, remedy: str, *, log: Path | None = None) -> None:
         self.what = what

@@ -46,7 +46,7 @@ _OURS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the caller wants otherwise than by default; made by `asked`."""
+    """The options that differ from the defaults; made by `asked`."""
 
     gateway_port: int | None
     amqp_port: int | None
@@ -113,7 +113,7 @@ def asked(environment: Mapping[str, str]) -> Asked:
 
 
 def is_switched_on(environment: Mapping[str, str], name: str) -> bool:
-    """Say whether the variable `name` says yes."""
+    """Return whether the variable `name` is switched on."""
     return environment.get(name, "").lower() in _YES
 
 

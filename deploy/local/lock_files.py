@@ -7,7 +7,7 @@ from typing import IO
 
 
 def open_lock(path: Path) -> IO[str]:
-    """Open the lock file `path`, which is made if it is not there. Only its owner can read it, and so lock it.
+    """Open the lock file `path`; make it if it does not exist. Only its owner can read it, and so lock it.
 
     Raises:
         OSError: it cannot be written.

@@ -48,7 +48,7 @@ class Ports:
         return dict(self._current)
 
     def take(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the ports `names`, all of them free just now.
+        """Return the ports `names`. All of them are free at this moment.
 
         Raises:
             LaunchError: another process listens on one that must not change; names it.
@@ -108,7 +108,7 @@ def check_free(ports: Mapping[str, int]) -> None:
 
 
 def holder(port: int) -> str:
-    """Return which process listens on `port` of this machine, as far as we may know."""
+    """Return which process listens on `port` of this machine, as far as we have the rights to see it."""
     inodes = _listening(port)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

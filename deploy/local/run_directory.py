@@ -33,7 +33,7 @@ _SHORT_BASE = Path("/tmp")  # noqa: S108 - mkdtemp makes a private directory in 
 
 @contextlib.contextmanager
 def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[Path]:
-    """Have a fresh, short run directory for the block.
+    """Make a fresh run directory with a short path for the block.
 
     Removed at the end, except for its logs when the block fails or `keep_logs()` says so then.
     """

@@ -41,7 +41,7 @@ def make_key_pair(directory: Path, name: str) -> KeyFiles:
 
 
 def kept_key_pair(directory: Path, name: str) -> KeyFiles:
-    """Return the pair `name` of `directory`, which is made if it is not there whole."""
+    """Return the pair `name` of `directory`. Make the pair if a part of it is missing."""
     files = KeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
     # The public half is written last.
     if not files.public.exists():

@@ -1,10 +1,10 @@
 """The whole system on this machine: the servers, the token issuer, and EWMS's own processes as children.
 
     mongod  RabbitMQ  HTCondor          deploy.local.services
-    issuer  mqs  wms  tms               each `python -m …`, told everything by its environment
+    issuer  mqs  wms  tms               each `python -m …`, set up by its environment alone
 
-Each is started once what it needs answers, and stopped in reverse with SIGTERM, which drains it. Tests kill and
-restart single processes by name.
+Each starts once the parts that it needs answer. They stop in reverse order with SIGTERM, which drains them. Tests kill
+and restart single processes by name.
 """
 
 import contextlib
@@ -92,7 +92,7 @@ class Stack:
         await_ready(child, partial(self.is_ready, name), timeout_s=_START_TIMEOUT_S)
 
     def is_ready(self, name: str) -> bool:
-        """Say whether process `name` has what it needs."""
+        """Return whether process `name` is ready: it has what it needs."""
         return _answers(self._specs[name].ready_url)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
@@ -199,14 +199,14 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
 
-    `servers` runs broker and store in another way than unpacked from the cache. The system goes on with `data` as a
-    launch before has left them; without any it is new, and everything goes with `run`.
+    `servers` starts broker and store in another way than unpacked from the cache. The system continues with `data` as
+    an earlier launch left them. Without `data` the system is new, and everything is deleted with `run`.
 
-    `said` hears what is being started. Where tasks have accounts of their own, these find the directories `shared`.
-    Where they are an ordinary user, they do not see into the directories `hidden`.
+    The launcher calls `said` with a line for each start. Tasks with accounts of their own can use the directories
+    `shared`. Tasks that run as an ordinary user cannot see into the directories `hidden`.
 
     Raises:
-        LaunchError: something did not come up; what did is stopped, and the log is named.
+        LaunchError: a part did not start. The other parts are stopped, and the error names the log.
     """
     wanted = asked(environment)
     _check_ports(wanted)
@@ -333,7 +333,7 @@ def _stack(
 
 
 def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> list[str]:
-    """Return the words that hide from a pilot of the local pool what is ours; none: it has an account, or cannot be."""
+    """Return the command prefix that hides our files from a local pilot; empty: it has an account, or hiding fails."""
     if (covered := services.covered) is None:
         return []
     # The stand-ins for container programs note there where the first call has put these.
@@ -362,7 +362,7 @@ def _apptainer(installed: Installed, data: DataDirectory, environment: Mapping[s
 
 
 def _check_ports(wanted: Asked) -> None:
-    """Raise if a port that the caller named cannot be had."""
+    """Raise if a port that the caller chose is not free."""
     for name, port in (("EWMS_GATEWAY_PORT", wanted.gateway_port), ("EWMS_AMQP_PORT", wanted.amqp_port)):
         if port is not None and (reason := await_free(port)):
             raise LaunchError(

@@ -50,9 +50,9 @@ def up(
 ) -> int:
     """Run the system until SIGINT, SIGTERM or SIGHUP; return the exit status.
 
-    It goes on with what the directory `data` (None: the one of this folder) holds; `is_fresh` deletes that first.
-    `pool` None takes the kind of pool that the data know, else HTCondor, and where that cannot run plain child
-    processes for the pilots, with a notice.
+    The system continues with the contents of the directory `data` (None: the one of this folder); `is_fresh` deletes
+    them first. `pool` None takes the kind of pool that the data were used with, else HTCondor. Where HTCondor cannot
+    run, pilots are plain child processes, and a notice says so.
     """
     console = Console(stderr=True)
     raise_on_signals()
@@ -123,7 +123,7 @@ def say_notices(console: Console, environment: Mapping[str, str]) -> None:
     """Print what `environment` opens to every account of this machine.
 
     Raises:
-        LaunchError: a variable has a value that cannot be; it is named.
+        LaunchError: a variable has an invalid value; the error names the variable.
     """
     for sentence in asked(environment).notices:
         _notice(console, sentence)
@@ -152,7 +152,7 @@ def installation(
     *,
     allow_fallback: bool = False,
 ) -> Installed:
-    """Return the unpacked servers, downloading what the cache lacks of those that are `wanted`.
+    """Return the unpacked servers. Download those of `wanted` that the cache lacks.
 
     Raises:
         LaunchError: this machine cannot have them, or run them.
@@ -205,10 +205,10 @@ def count_taskforces(tms: Path) -> int:
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
-    """Have `folder` for this launch alone: two would write over each other's endpoints.
+    """Lock `folder` for this launch: two launches would overwrite each other's endpoints.
 
     Raises:
-        LaunchError: another has it, or it cannot be written.
+        LaunchError: another launch holds the folder, or it cannot be written.
     """
     try:
         folder.mkdir(exist_ok=True)

@@ -34,7 +34,7 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wires:
-    """Where everything is that the processes are to meet at."""
+    """The addresses and paths through which the processes reach each other."""
 
     #: By service, with its own account.
     mongo_urls: Mapping[str, str]

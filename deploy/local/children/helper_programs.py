@@ -12,7 +12,7 @@ _File = int | IO[str] | None
 
 
 class Helpers(Lifetimes["subprocess.Popen[str]"]):
-    """The helper programs that run just now; those that are left at the end of the block are killed."""
+    """The running helper programs. Those still running at the end of the block are killed."""
 
     def start(
         self,

@@ -11,11 +11,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Interrupted(KeyboardInterrupt):
-    """Somebody asked the launcher to end."""
+    """A signal asked the launcher to end."""
 
 
 def raise_on_signals() -> None:
-    """Have the main thread raise `Interrupted` at the first SIGINT, SIGTERM or SIGHUP.
+    """Make the main thread raise `Interrupted` at the first SIGINT, SIGTERM or SIGHUP.
 
     A second one is ignored, so that the orderly end it asks for is not cut off; a third ends this process on the spot,
     and the kernel its children. The end of a `make` that runs this counts as SIGTERM: a script that kills `make up`

@@ -66,7 +66,7 @@ def _reaped() -> dict[int, int]:
 
 
 def _end_all() -> None:
-    """Kill every descendant; those that one look misses are adopted here and found by the next."""
+    """Kill every descendant. This process adopts those that one look misses, and the next look finds them."""
     while descendants := _descendants(os.getpid()):
         for pid in descendants:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class Over(Exception):
-    """The block has ended: nothing starts in it any more."""
+    """The block has ended; nothing can start in it any more."""
 
 
 class Lifetimes(ABC, Generic[T]):
-    """What runs of one block. Whatever is left at its end is killed, the newest first, and nothing starts after it."""
+    """The things that run within one block. At its end the rest is killed, newest first, and nothing starts later."""
 
     def __init__(self) -> None:
         self._running: list[T] = []
@@ -31,7 +31,7 @@ class Lifetimes(ABC, Generic[T]):
         self.kill()
 
     def kill(self) -> None:
-        """End all that runs: a thread that waits for one sees it fail, and starts no other."""
+        """Kill all that runs. A thread that waits for one sees it fail, and starts no other."""
         with self._lock:
             self._is_over = True
             running = list(self._running)
@@ -43,7 +43,7 @@ class Lifetimes(ABC, Generic[T]):
         """End `one` at once."""
 
     def _begin(self, start: Callable[[], T]) -> T:
-        """Return what `start` has started, which lives from now on no longer than the block.
+        """Return what `start` started. It now lives no longer than the block.
 
         Raises:
             Over: the block has ended.

@@ -10,7 +10,7 @@ _MANY = 16_384
 
 
 def allow_many_files() -> None:
-    """Raise the soft limit on open files as far as the hard one lets, and as is of use."""
+    """Raise the soft limit on open files as far as is useful and the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MANY if hard == resource.RLIM_INFINITY else min(_MANY, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -18,6 +18,6 @@ def allow_many_files() -> None:
 
 
 def forbid_core_dumps() -> None:
-    """Have no crash write memory, and with it passwords, to a file. A task that wants its own may raise the limit."""
+    """Keep crashes from writing memory, which holds passwords, to a file. A task may raise the limit for itself."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

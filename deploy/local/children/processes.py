@@ -31,7 +31,7 @@ _TAKEN = ("address already in use", "eaddrinuse", "address in use")
 
 
 class As(Enum):
-    """Which user a child sees itself as inside of its namespace; outside it is always the launcher's."""
+    """The user that a child has inside its namespace; outside it always has the launcher's."""
 
     ITSELF = "itself"
     #: HTCondor refuses to run jobs as root, and a pool of one uid needs no other user than this.
@@ -123,7 +123,7 @@ class Child:
 
 
 class Children(Lifetimes[Child]):
-    """The children of one launch; at its end none is left, however it ends."""
+    """The children of one launch. None outlives the launch, however it ends."""
 
     def launch(
         self,
@@ -177,7 +177,7 @@ class Children(Lifetimes[Child]):
                 raise LaunchError(f"{name} is not started any more: the launch is over", "start again") from None
 
     def forget(self, child: Child) -> None:
-        """Let go of a child that has ended."""
+        """Forget a child that has ended."""
         self._forget(child)
 
     def _end(self, one: Child) -> None:
@@ -185,7 +185,7 @@ class Children(Lifetimes[Child]):
 
 
 def await_ready(child: Child, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
-    """Wait until `is_ready()` says so, at most `timeout_s`; a child that does not get there is ended.
+    """Wait until `is_ready()` is true, at most `timeout_s`; a child that is not ready by then is ended.
 
     Raises:
         LaunchError: the child ended, or was not ready in time; names its log.
@@ -229,7 +229,7 @@ def first_end(children: Iterable[Child], *, timeout_s: float | None) -> Child | 
 
 
 def last_words(log: Path) -> str:
-    """Return the last line of `log` that says something."""
+    """Return the last line of `log` that is not empty."""
     return tail(log).splitlines()[-1].strip()
 
 
@@ -259,7 +259,7 @@ def _keeper() -> list[str]:
 
 @contextlib.contextmanager
 def _followed(pid: int | None) -> Iterator[Callable[[], None]]:
-    """Have a function that waits until process `pid`, which is no child of ours, is gone."""
+    """Yield a function that waits until process `pid`, which is not our child, is gone."""
     try:
         descriptor = None if pid is None else os.pidfd_open(pid)
     except ProcessLookupError:

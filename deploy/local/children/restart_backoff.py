@@ -7,7 +7,7 @@ _LONGEST_S = 30.0
 
 
 def count_short_lives(n_before: int, *, lived_s: float) -> int:
-    """Return how many lives in a row were short, the one of `lived_s` that has just ended counted as one of them."""
+    """Return how many lives in a row were short, including the one of `lived_s` that has just ended."""
     return 1 if lived_s >= HEALTHY_S else n_before + 1
 
 

@@ -33,7 +33,7 @@ _PACKAGES = ("schemas", "runtime", "tms", "pilot", "ewms", "deploy")
 
 @dataclass(frozen=True, slots=True)
 class Secluded:
-    """The accounts of a launch, and what all of them see."""
+    """The accounts of a launch, and the files that all of them see."""
 
     accounts: Accounts
     #: Holds the accounts' own `passwd` and `group`.
@@ -80,7 +80,7 @@ class Secluded:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What an ordinary user's tasks do not see: they run as that user, and the files of the launch are the user's."""
+    """The files hidden from an ordinary user's tasks: they run as the user who owns the launch's files."""
 
     directories: tuple[Path, ...]
     readable: tuple[Path, ...] = ()
@@ -133,7 +133,7 @@ def is_covering(command: Sequence[str], directory: Path) -> bool:
 
 
 def has_accounts(environment: Mapping[str, str]) -> bool:
-    """Say whether tasks get accounts of their own: where root launches, unless it wants them to be root."""
+    """Return whether tasks get accounts of their own: they do if root launches, unless root wants them to be root."""
     return os.getuid() == 0 and not is_switched_on(environment, AS_ROOT)
 
 
@@ -164,7 +164,7 @@ def choose_accounts(
 
 
 def _first_id(files: Path) -> int:
-    """Return the first id: the one that what is kept belongs to, or a new one."""
+    """Return the first id: the owner of the kept files, or a new one."""
     known = files / "first_id"
     if known.exists():
         return int(known.read_text())

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class SideBySide:
-    """Starts that go on in threads of their own; the end of the block waits for all of them.
+    """Starts that run in threads of their own. The end of the block waits for all of them.
 
     The first failure is raised there, once all of `children` are dead: so is an interruption of this thread.
     """

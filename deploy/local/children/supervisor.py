@@ -20,16 +20,16 @@ _LONGEST_WORDS = 200
 
 
 class Supervised(Protocol):
-    """What runs as a child and can be started again in place."""
+    """A server or process that runs as a child and can be started again in place."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name for people."""
         ...
 
     @property
     def child(self) -> Child:
-        """Its process, or the last that it had."""
+        """Its current process, or its last one."""
         ...
 
     @property
@@ -47,7 +47,7 @@ class Supervised(Protocol):
 
 
 class _Watched:
-    """One that is supervised: since when it runs, or when it is to be started again."""
+    """A supervised process: when it started, or when it is due to start again."""
 
     def __init__(self, one: Supervised, now: float) -> None:
         self.one = one
@@ -74,7 +74,7 @@ class Supervisor:
         self._now = clock
 
     def run(self) -> NoReturn:
-        """Start again what ends, for ever; ends by an exception that is raised in this thread, as Ctrl-C does."""
+        """Restart whatever ends, for ever. Only an exception in this thread, as from Ctrl-C, ends the loop."""
         while True:
             self.step()
 

@@ -39,7 +39,7 @@ _RECIPE = "3"
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """Where the unpacked software lies; paths exist. A tree that nobody asked for raises `KeyError`."""
+    """The paths of the unpacked software; they exist. A tree that was not requested raises `KeyError`."""
 
     mongod: Path
     #: By the name of their package set.

@@ -31,7 +31,7 @@ def disk_full(directory: Path) -> LaunchError:
 
 
 def explained(error: Exception, cache: Path, *, free_mb: int) -> Exception:
-    """Return what to tell of an `error` that ended a fill: that the disk is full, if it is, or else the error."""
+    """Return the error to report for an `error` that ended a fill: that the disk is full, if it is, else `error`."""
     if free_mb < _FULL_MB or (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}):
         return disk_full(cache)
     if isinstance(error, OSError):

@@ -52,7 +52,7 @@ def _adopt(directory: Path, console: Console) -> None:
 
 
 def _own(program: Path) -> None:
-    """See that `program` is no hard link to the one at the old place: that is to stay as it is."""
+    """Make `program` a file of its own, not a hard link to the one at the old place, which must stay unchanged."""
     if program.stat().st_nlink > 1:
         partial = program.with_name(f"{program.name}.own")
         shutil.copy2(program, partial)

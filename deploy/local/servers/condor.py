@@ -112,7 +112,7 @@ class Condor:
         return {"condor": self._plan.port}
 
     def start(self) -> "Condor":
-        """Start the pool; ready when its schedd and its slot can be asked for.
+        """Start the pool and wait until its schedd and its slot can be queried.
 
         Raises:
             LaunchError: it did not come up; the log is named.
@@ -156,14 +156,14 @@ class Condor:
         return []
 
     def _holder(self, plan: PoolPlan) -> tuple[str, ...]:
-        """Return the words that show a job nothing of ours but its own; none: it has an account, or cannot be."""
+        """Return the command prefix that hides our files from a job; empty: it has an account, or hiding fails."""
         if self._covered is None:
             return ()
         words = self._covered.command_of_a_job(writable=self._shared_with_jobs, files=[CHIRP_VARIABLE])
         return tuple(words) if is_covering(words, plan.work) else ()
 
     def is_ready(self) -> bool:
-        """Say whether its schedd and its slot can be asked for."""
+        """Return whether its schedd and its slot can be queried."""
         return _answers(self._plan.port, self._plan.schedd)
 
     def stop(self) -> None:

@@ -52,7 +52,7 @@ def new_accounts() -> dict[str, MongoAccount]:
 
 
 def choose_commands(accounts: Iterable[MongoAccount], known: Iterable[str]) -> list[dict[str, Any]]:
-    """Return what makes the accounts be as given on a server that has those named `known` already."""
+    """Return the commands that create or update `accounts` on a server that already has those named `known`."""
     there = frozenset(known)
     return [account.definition("updateUser" if account.name in there else "createUser") for account in accounts]
 

@@ -30,7 +30,7 @@ _PLUGINS = ("rabbitmq_management", "rabbitmq_auth_backend_oauth2")
 
 @dataclass(frozen=True, slots=True)
 class BrokerPlan:
-    """What a broker is to be, wherever it runs."""
+    """The settings of a broker, wherever it runs."""
 
     #: Those that get a user each.
     schedds: tuple[str, ...]
