@@ -72,8 +72,9 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
             workflow = await store.find_one(
                 Collection.WORKFLOWS, {"_id": document["workflow_id"]}, projection=_END_FIELDS
             )
-            if workflow is not None and (ended := end_sentence(workflow)):
-                found["health"] |= {"ended": ended, "missing": []}
+            found["health"]["ended"] = end_sentence(workflow) if workflow is not None else ""
+            if found["health"]["ended"]:
+                found["health"]["missing"] = []
         else:
             found["health"]["stalled"] = stalled(document)
     return found
