@@ -1,5 +1,5 @@
-"""The pilot: on a worker, takes events, runs the task's container on each, and answers.
+"""The pilot runs on a worker: it takes events, runs the task's container on each, and publishes the output.
 
-It travels: aio-pika is its only library (htchirp where HTCondor listens), and of EWMS it needs `schemas` and
-`runtime.amqp`. Read `__main__` -> `app` -> `run` -> `lifecycle`.
+It is copied to workers, so it needs little: aio-pika as its only library (htchirp under HTCondor), and of EWMS only
+`schemas` and `runtime.amqp`. Read `__main__` -> `app` -> `run` -> `lifecycle`.
 """

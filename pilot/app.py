@@ -67,9 +67,9 @@ def main() -> int:
 
 
 def gathered(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
-    """Return the pilot's variables: those of the task file that TMS wrote, and over them the real ones.
+    """Return the pilot's variables: those of TMS's task file, overridden by the environment's.
 
-    Raises: SettingsInvalid: the file is there and is not what TMS writes.
+    Raises: SettingsInvalid: the file exists and cannot be read as a task file.
     """
     try:
         content = json.loads(task_file.read_bytes())
@@ -84,13 +84,13 @@ def gathered(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
 
 
 def scrub(environment: MutableMapping[str, str]) -> None:
-    """Remove the pilot's own variables, tokens among them, so that nothing started from here can inherit them."""
+    """Remove the pilot's own variables, tokens among them. No child process can inherit them then."""
     for name in [name for name in environment if name.startswith(("EWMS_PILOT_", "_EWMS_PILOT_"))]:
         del environment[name]
 
 
 async def live(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> int:
-    """Build everything, run the pilot, take everything down; return the exit status."""
+    """Build everything, run the pilot, close everything. Return the exit status."""
     loop = asyncio.get_running_loop()
     chirper = Chirper(voice(told.chirp, proxy), told.chirp.interval_s)
     chirper.start()
@@ -113,7 +113,7 @@ async def live(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy
         log.critical("%s", error.reason)
         chirper.status(PilotStatus.FATAL_ERROR, f"{type(error).__name__}({error.reason!r})")
     except Exception as error:
-        # A full disk, or a defect: whoever watches the workers is told before this one is gone.
+        # A full disk, or a defect. Report it before this worker is gone.
         log.critical("the pilot cannot go on", exc_info=True)
         chirper.status(PilotStatus.FATAL_ERROR, repr(error))
     finally:
@@ -130,7 +130,10 @@ def leave(pilot: Pilot, copy: LogCopy | None) -> None:
 
 
 def begin_log_copy(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> LogCopy | None:
-    """Copy this pilot's log to the access point from now on, where a job of HTCondor keeps its output there."""
+    """Begin to copy this pilot's log to the access point; None where the job keeps no output there.
+
+    Only a job of HTCondor whose log is a file can be copied.
+    """
     where = _whereabouts(environment)
     if not told.log_directory or proxy is None or where.cluster is None or where.worker is None:
         return None
@@ -144,10 +147,10 @@ def begin_log_copy(told: Settings, environment: Mapping[str, str], proxy: ChirpP
 
 
 async def wait_until_built(building: "asyncio.Task[Pilot]", runtime_s: float | None) -> Pilot:
-    """Return the pilot once it is built.
+    """Wait until the pilot is built, and return it.
 
     Raises:
-        StartOutlivedWorker: the worker's runtime left no time for it.
+        StartOutlivedWorker: the worker's runtime ended first.
     """
     limit = asyncio.timeout_at(end_of_work_s(began_s(), runtime_s))
     try:
@@ -190,7 +193,7 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
         connecting.cancel()
         await asyncio.gather(connecting, return_exceptions=True)
         raise
-    # A bare task starts where its files are, not where the pilot's own lie.
+    # A bare task starts in the current directory: that must hold the task's files, not the pilot's own.
     os.chdir(work.path)
     return Pilot(
         told,
@@ -208,7 +211,7 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
 
 
 def _whereabouts(environment: Mapping[str, str]) -> Whereabouts:
-    """Return where this pilot is, as HTCondor's ads and the machine itself tell."""
+    """Return where this pilot is, from HTCondor's ads and the machine's own name."""
     machine_ad, job_ad = (_read_ad(environment, name) for name in (MACHINE_AD, JOB_AD))
     return find_whereabouts(environment, machine_ad=machine_ad, job_ad=job_ad, node=platform.node())
 
@@ -218,7 +221,7 @@ def _read_ad(environment: Mapping[str, str], name: str) -> str:
 
 
 def _external(told: Settings, kept: Places) -> tuple[tuple[Mount, ...], tuple[Pin, ...]]:
-    """Return the mounts of the external directories, which may lie on slow file systems, and pins on them."""
+    """Return the mounts of the external directories, and pins on them. They may lie on slow file systems."""
     seen = {path: at for path in told.external_directories if (at := look_at(path, inside=False)) is not None}
     mounts = external_mounts(told.external_directories, {path: looked for path, (looked, _) in seen.items()}, kept)
     return mounts, tuple(pin for _, pin in seen.values())

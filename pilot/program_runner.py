@@ -1,4 +1,4 @@
-"""All that a pilot runs: the init container, and the task in the mode that was chosen."""
+"""Everything that a pilot runs: the init container, and the task in the chosen mode."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,11 @@ from schemas.pilot.names import TaskMode
 
 
 class Containers:
-    """The containers of one pilot. `on_end` is told of every run of the task, the others of what their names say."""
+    """The containers of one pilot.
+
+    `on_end` is called after every run of the task, `on_init_end` after the init container's, and `on_cold` after the
+    last warm container has ended.
+    """
 
     def __init__(
         self,
@@ -68,17 +72,17 @@ class Containers:
             )
 
     def run_init(self) -> None:
-        """Run the init container; there is one."""
+        """Run the init container. The caller knows that there is one."""
         assert self._init is not None
         self._init.start()
 
     def warm_up(self) -> None:
-        """Start the containers that are kept alive."""
+        """Start the warm containers, if the task has any."""
         if self._warm is not None:
             self._warm.warm_up()
 
     def cool_down(self) -> None:
-        """Let those end by themselves."""
+        """Let the warm containers end by themselves."""
         if self._warm is not None:
             self._warm.cool_down()
 
@@ -89,9 +93,9 @@ class Containers:
             self._init.kill()
 
     async def gone(self) -> None:
-        """End everything, and return when it has ended (or will not)."""
+        """End everything, and return once it has ended, or after a time limit."""
         await self._children.kill_all()
 
     async def removed(self) -> None:
-        """Return when what ended runs left is removed."""
+        """Wait until the files of ended runs are removed."""
         await self._leftovers.removed()

@@ -1,6 +1,6 @@
-"""Carry out what the lifecycle says, and tell it what happened: the pilot's shell. It decides nothing.
+"""The pilot's shell: tell the lifecycle what happened, and carry out its instructions. It decides nothing.
 
-Everything happens on one event loop by callbacks; a stimulus that comes up while another is carried out waits for it.
+Everything runs as callbacks on one event loop. A stimulus that arrives while another is handled waits in a queue.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class Pilot:
         whereabouts: Whereabouts,
         charges_events: bool,
     ) -> None:
-        """`born_s` is when this process began, on the event loop's clock: from then on the worker's runtime counts."""
+        """`born_s` is when this process began, on the event loop's clock. The worker's runtime counts from there."""
         self._settings = settings
         self._born_s = born_s
         self._whereabouts = whereabouts
@@ -112,7 +112,7 @@ class Pilot:
         self._next_key = 1
         self._deliveries: dict[int, tuple[Queue, Delivery]] = {}
         self._runs: dict[int, Run] = {}
-        #: What goes on beside: some is waited for at the end, the rest is let go.
+        #: Background work. At the end the pilot waits for the settlements and cancels the others.
         self._settlements: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -122,7 +122,7 @@ class Pilot:
         queues.on_gone = self._on_gone
 
     async def run(self) -> int:
-        """Live, and return the exit status."""
+        """Run the pilot until it leaves. Return the exit status."""
         self._state, instructions = lifecycle.begin(self._policy(), self._loop.time())
         self._memory.start()
         self._carry_out(instructions)
@@ -153,7 +153,7 @@ class Pilot:
         self.feed(StopAsked(self._loop.time()))
 
     def feed(self, stimulus: Stimulus) -> None:
-        """Tell the lifecycle what happened, and do what it says."""
+        """Tell the lifecycle what happened, and carry out its instructions."""
         self._stimuli.append(stimulus)
         if self._busy or self._state is None:
             return
@@ -174,7 +174,10 @@ class Pilot:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        """See to it that a tick comes when it is due; one that comes early does no harm, and costs less than this."""
+        """Set the timer so that a tick comes when it is due.
+
+        An early tick does no harm. It costs less than setting the timer anew for every event.
+        """
         assert self._state is not None
         due_s = lifecycle.wake_at(self._state)
         if due_s is None or (self._timer is not None and self._timer.when() <= due_s):
@@ -230,7 +233,7 @@ class Pilot:
                     self._exit.set_result(status)
 
     def _log_failure(self, failure: Failure, held: Held) -> None:
-        """Tell which event failed and why. The input's beginning is its owner's, as the log is."""
+        """Log which event failed, why, and how its input begins. The log belongs to the owner of the input."""
         entry = self._deliveries.get(held.key)
         event = entry[1].event if entry else None
         lines = [f"{name_event(event, attempt=held.attempt, queue=held.queue)} failed: {failure}"]
@@ -320,7 +323,7 @@ class Pilot:
     # Events out.
 
     def _report(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
-        """Report a failed attempt, if it is one. An event that is given up at once has no run; its time is now."""
+        """Report the attempt if it failed. An event that is given up without a run is reported with the time now."""
         entry = self._deliveries.get(key)
         if failure is None or entry is None:
             return

@@ -1,7 +1,7 @@
 """Where a pilot is: site, machine, slot, and its number among the taskforce's workers. (core)
 
-HTCondor writes the slot's and the job's ads beside the job and names the files in its environment. The local pool marks
-its jobs with `<cluster>.<proc>.<pid>`.
+HTCondor writes the slot's ad and the job's ad into files, and names these files in the job's environment. The local
+pool marks its jobs with `<cluster>.<proc>.<pid>`.
 Source: HTCondor manual, "Services for Running Jobs": `_CONDOR_MACHINE_AD`, `_CONDOR_JOB_AD`.
 """
 
@@ -15,7 +15,7 @@ MACHINE_AD = "_CONDOR_MACHINE_AD"
 JOB_AD = "_CONDOR_JOB_AD"
 LOCAL_JOB = "_EWMS_LOCAL_JOB"
 
-#: What sites call themselves, the most telling first: in the slot's ad, then in the environment.
+#: Where a site's name may stand, the best first: attributes of the slot's ad, then variables.
 _SITE_ATTRIBUTES = ("GLIDEIN_ResourceName", "GLIDEIN_Site", "SiteName", "Site")
 _SITE_VARIABLES = ("OSG_SITE_NAME", "GLIDEIN_Site")
 
@@ -25,7 +25,7 @@ _MAX_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where a pilot is; what nobody says is empty."""
+    """Where a pilot is. An unknown field is empty or None."""
 
     site: str = ""
     machine: str = ""
@@ -51,12 +51,12 @@ def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad:
 
 
 def read_charges(environment: Mapping[str, str], job_ad: str) -> bool:
-    """Return whether TMS has said that the task fails on every worker: then each failure counts at once."""
+    """Return whether TMS marked the task as failing on every worker. Each failure counts at once then."""
     return bool(environment.get(LOCAL_CHARGES)) or _attributes(job_ad).get(JOB_CHARGES.lower()) == "true"
 
 
 def _attributes(ad: str) -> dict[str, str]:
-    """Return the texts and numbers of an ad, by their names in lower case: ClassAds do not tell cases apart."""
+    """Return the texts and numbers of an ad, keyed by lower-case name: ClassAds ignore case."""
     matches = (_LINE.match(line) for line in ad.splitlines())
     return {match[1].lower(): match[2] if match[2] is not None else match[3] for match in matches if match}
 

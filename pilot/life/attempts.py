@@ -1,7 +1,8 @@
 """What a failed attempt means for its event: another try, or the dead letters. (core)
 
-A failing task *rejects with requeue*: the queue's policy delays the next attempt and counts it (ruling 5). At the
-fifth the pilot publishes the event's own bytes, with the reasons, to the workflow's dead letters and acknowledges.
+When a task fails, the pilot *rejects with requeue*: the queue's policy delays the next attempt and counts it
+(ruling 5). At the fifth failure the pilot publishes the event's own bytes, with the reasons, to the workflow's dead
+letters. Then it acknowledges the event.
 """
 
 import hashlib
@@ -15,14 +16,14 @@ from schemas.failures.attempts import MAX_EXCERPT_BYTES, FailedAttempt
 from schemas.payloads.data_events import DataEvent, Header, HeaderValue
 from schemas.topology import MAX_ATTEMPTS
 
-#: AMQP frames carry headers whole; the texts in them stay far below the smallest frame.
+#: One AMQP frame carries all headers. This limit keeps their texts far below the smallest frame.
 _MAX_TEXT = 2000
 
 _BROKERS = frozenset({Header.DELIVERY_COUNT, Header.ACQUIRED_COUNT})
 
 
 def gives_up(failure: Failure, attempt: int) -> bool:
-    """Return whether the `attempt`-th delivery (from 1) of an event was its last, given how it failed."""
+    """Return whether the event is given up after this `failure` of its `attempt`-th delivery (from 1)."""
     return failure.final or attempt >= MAX_ATTEMPTS
 
 
@@ -36,7 +37,7 @@ def dead_letter_headers(
     worker: str,
     now: datetime,
 ) -> dict[str, HeaderValue]:
-    """Return the headers of a dead letter: what the sender wrote, and why this event was given up, where, by whom."""
+    """Return the headers of a dead letter: the sender's own, and why, where and by whom the event was given up."""
     return {
         **{key: value for key, value in headers if not _is_brokers(key)},
         Header.DEAD_REASON: failure.reason.value,
@@ -94,5 +95,5 @@ def failed_attempt(
 
 
 def _is_brokers(header: str) -> bool:
-    """Return whether the broker adds `header` on delivery; repeated on a new event it would lie."""
+    """Return whether the broker adds `header` on delivery. It would be wrong on a new event."""
     return header in _BROKERS or header.startswith(("x-death", "x-first-death", "x-last-death"))

@@ -1,4 +1,4 @@
-"""What a pilot can be told to do: the instructions that its lifecycle gives, to be carried out in order. (core)"""
+"""The instructions that the lifecycle gives to the pilot's shell, which carries them out in order. (core)"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,12 +15,12 @@ class RunInit:
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """Start the containers that are kept alive."""
+    """Start the warm containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class CoolDown:
-    """Let the containers that were kept alive end by themselves, and say `Cooled`."""
+    """Let the warm containers end by themselves, and answer `Cooled` after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class PublishOutput:
-    """Publish the run's outputs, after a pause, and say `Confirmed` or `Refused`."""
+    """Publish the run's outputs after `after_s` seconds, and answer `Confirmed` or `Refused`."""
 
     key: int
     after_s: float = 0.0
@@ -52,7 +52,7 @@ class PublishOutput:
 
 @dataclass(frozen=True, slots=True)
 class PublishDeadLetter:
-    """Publish the event to the workflow's dead letters, and say `Confirmed` or `Refused`."""
+    """Publish the event to the workflow's dead letters after `after_s` seconds, and answer `Confirmed` or `Refused`."""
 
     key: int
     failure: Failure
@@ -64,13 +64,13 @@ class How(StrEnum):
     """What becomes of a delivery."""
 
     ACK = "ack"
-    #: Failed: it comes again after a while, and the attempt counts.
+    #: Failed: the event comes again after a while, and the attempt counts.
     REJECT = "reject"
-    #: Failed for good, and our own dead letter found no way: the broker makes one, without our reasons.
+    #: Failed for good, and the broker refused our dead letter: the broker makes its own, without our reasons.
     DISCARD = "discard"
-    #: Not tried: it comes again at once, and nothing is counted.
+    #: Not tried, or not charged: the event comes again at once, and no attempt counts.
     RETURN = "return"
-    #: Its delivery is lost: there is nothing to tell the broker.
+    #: The delivery is lost: there is nothing to tell the broker.
     FORGET = "forget"
 
 
@@ -78,7 +78,7 @@ class How(StrEnum):
 class Settle:
     """Tell the broker what becomes of the delivery, and drop the event.
 
-    With a `failure` this was a failed attempt, to be reported; two that differ in it alone settle alike.
+    A `failure` means that the attempt failed and is reported. It makes no difference to equality.
     """
 
     key: int
@@ -88,7 +88,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """The run of `key`, whose delivery was lost, answers the new delivery `other` of the same event."""
+    """Let the run of `key` answer the new delivery `other` of the same event: its own delivery was lost."""
 
     key: int
     other: int
@@ -101,7 +101,7 @@ class KillAll:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Chirp a status, with the error that goes with it; and, if that speaks against the worker, its machine."""
+    """Chirp a status and its error. If the worker `is_bad`, chirp its machine too."""
 
     status: PilotStatus
     error: str = ""
@@ -111,10 +111,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Chirp the counters; and, if a run failed, its error, which the log tells with the event's name.
-
-    `held` is the event, from which the run had its input.
-    """
+    """Chirp the counters. If a run failed, chirp its error too, and log it with the name of the event `held`."""
 
     n_failed: int
     n_success: int

@@ -1,4 +1,4 @@
-"""How a pilot leaves: it takes nothing more, what is in hand ends or goes back, then it says its last word. (core)"""
+"""How a pilot leaves: it takes no more events, finishes or returns those in hand, and reports its end. (core)"""
 
 from dataclasses import replace
 
@@ -7,12 +7,12 @@ from pilot.life.state import Stage, State
 from pilot.life.steps import Step, reported, settled
 from schemas.statuses import PilotStatus
 
-#: What was finished before a stop gets this much longer than the grace to reach the broker.
+#: After the grace of a stop, results that are finished get this much longer to reach the broker.
 SETTLE_GRACE_S = 5.0
 
 
 def stop(state: State, now_s: float) -> Step:
-    """Take no more; what runs has the grace to end."""
+    """Take no more events. What runs has the grace time to end."""
     if state.stage is Stage.QUARANTINED:
         return exited(state, state.exit_status, [])
     deadline_s = now_s + state.policy.drain_grace_s
@@ -27,10 +27,10 @@ def stop(state: State, now_s: float) -> Step:
 
 
 def drained(state: State) -> Step:
-    """Take nothing more, give back what was not started, go on with what runs."""
+    """Take no more events, return those that were not started, go on with those that run."""
     instructions: list[Instruction] = [StopListening()] if state.listening else []
     instructions += [settled(held, How.RETURN) for held in state.waiting]
-    # Not charged, and told all the same.
+    # These failures count no attempt, but they are reported.
     instructions += [settled(it.held, How.RETURN, it.failure) for it in state.open.values()]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, listening=False, full_since_s=None)
     if not state.empty:
@@ -39,11 +39,11 @@ def drained(state: State) -> Step:
 
 
 def abandoned(state: State, now_s: float) -> Step:
-    """Let go of everything: time is up. Whatever is not confirmed goes back to its queue."""
+    """Drop everything, because time is up. Events that are not confirmed go back to their queues."""
     settling = (item.held for item in state.settling.values())
     held = (*state.waiting, *(it.held for it in state.open.values()), *state.running.values(), *settling)
     instructions: list[Instruction] = [KillAll()] if state.running or state.init_runs or state.warm else []
-    # A quarantine may follow, and a broker that is back by then would lend what is given back, without end.
+    # A quarantine may follow. A subscription that stands would deliver the returned events here again, without end.
     instructions += [StopListening()] if state.listening else []
     instructions += [settled(item, How.RETURN) for item in held]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, running={}, settling={}, init_runs=False)
@@ -52,7 +52,7 @@ def abandoned(state: State, now_s: float) -> Step:
 
 
 def finished(state: State, now_s: float, instructions: list[Instruction]) -> Step:
-    """End the pilot once its hands are empty."""
+    """End the pilot once no event is in hand."""
     if not state.empty:
         return state, instructions
     if state.warm:
@@ -71,10 +71,10 @@ def finished(state: State, now_s: float, instructions: list[Instruction]) -> Ste
 
 
 def _is_to_keep_its_slot(state: State) -> bool:
-    """Return whether the pilot stays a while so that its worker takes no next job at once.
+    """Return whether the pilot enters quarantine: it stays a while, so that its worker takes no next job at once.
 
-    One that tells bad events from bad workers and has found its worker good has no reason to: it leaves because it is
-    idle, or because no time is left for another event.
+    A pilot that judges its worker and found it good has no reason to stay. It leaves because it is idle, or because
+    no time is left for another event.
     """
     if not state.policy.quarantine_s or state.asked_to_stop or state.is_closed or state.time_up:
         return False
@@ -82,7 +82,7 @@ def _is_to_keep_its_slot(state: State) -> bool:
 
 
 def _cooled_down(state: State, now_s: float, instructions: list[Instruction]) -> Step:
-    """Let the containers end that were kept alive; a stop that was asked for gives them what is left of its grace."""
+    """Let the warm containers end. After a requested stop they have what is left of its grace time."""
     if state.cooling:
         return state, instructions
     until_s = now_s + state.policy.drain_grace_s if state.until_s is None else state.until_s

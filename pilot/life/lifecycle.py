@@ -2,10 +2,16 @@
 
     [init] -> listening -> draining -> [quarantined] -> over
 
-An event in the pilot's hands is *waiting* for a slot, *running*, or *settling*: its task has ended, its output (or its
-dead letter) is on the way to the broker, and the slot is free again. It is acknowledged when the broker has confirmed
-that, never before. A delivery is *live* until its queue's subscription is lost; from then on the broker gives the
-event to somebody else, so a dead delivery is never settled, though its run goes on and its output is published.
+An event in the pilot's hands is in one of three states:
+
+    waiting    for a slot
+    running    in a slot
+    settling   its task has ended, its output or dead letter is on the way to the broker, its slot is free again
+
+The pilot acknowledges the event when the broker has confirmed the output or dead letter, never before.
+
+A delivery is *live* until its queue's subscription is lost. The broker then gives the event to another pilot. So a
+dead delivery is never settled, but its run goes on and its output is published.
 """
 
 from dataclasses import replace
@@ -37,12 +43,12 @@ from pilot.life.verdicts import charge_events, verdict_due_at
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
 
-#: While a subscription is down, how often to look whether it is back.
+#: While a subscription is down, the pilot checks it at this interval.
 _AWAY_CHECK_S = 0.25
 
 
 def begin(policy: Policy, now_s: float) -> Step:
-    """Return the first state of a pilot, and what it does first."""
+    """Return a pilot's first state and its first instructions."""
     state = State(policy, Stage.INIT, quiet_since_s=now_s, ticked_s=now_s)
     if policy.has_init:
         return reported(replace(state, init_runs=True), PilotStatus.RUNNING_INIT_COMMAND, [RunInit()])
@@ -50,7 +56,7 @@ def begin(policy: Policy, now_s: float) -> Step:
 
 
 def advance(state: State, stimulus: Stimulus) -> Step:
-    """Return `state` after `stimulus`, and what to do now."""
+    """Return `state` after `stimulus`, and the instructions to carry out now."""
     if state.stage is Stage.OVER:
         late = isinstance(stimulus, Arrived)
         return state, [Settle(stimulus.held.key, How.RETURN)] if late else []  # type: ignore[union-attr] # `late` says so
@@ -101,7 +107,7 @@ def wake_at(state: State) -> float | None:
 
 
 def _waits_in_vain(state: State) -> bool:
-    """Return whether events wait here because all slots are busy, and not because the user wants them to."""
+    """Return whether events wait here because all slots are busy, and the user has set no prefetch."""
     return bool(state.waiting) and state.full_since_s is not None and state.policy.prefetch is None
 
 
@@ -111,7 +117,7 @@ def _idle_at(state: State) -> float:
 
 
 def _listen(state: State, now_s: float) -> Step:
-    """Begin to take events; a source has none to take and runs its task once."""
+    """Begin to take events. A source has no events: it runs its task once."""
     if state.policy.source:
         run = Held(key=0, event_id=EventId(""), attempt=1, queue="", live=False)
         state = replace(state, stage=Stage.DRAINING, running={0: run}, ready_s=now_s)
@@ -145,10 +151,10 @@ def _init_ended(state: State, stimulus: InitEnded) -> Step:
 
 
 def _lost(state: State, stimulus: Lost) -> Step:
-    """Mark every delivery of the queue dead; forget those for which nothing was done yet."""
+    """Mark every delivery of the queue dead. Forget events that wait, have an open verdict, or become dead letters."""
     queue, now_s = stimulus.queue, stimulus.now_s
     forgotten = [held.key for held in state.waiting if held.queue == queue]
-    # A dead letter would be written a second time when its event comes again.
+    # These events come again. A dead letter that is published now would be written twice.
     forgotten += [k for k, v in state.settling.items() if v.failure is not None and v.held.queue == queue]
     forgotten += [key for key, it in state.open.items() if it.held.queue == queue]
     state = replace(
@@ -200,7 +206,7 @@ def _tick(state: State, stimulus: Tick) -> Step:
             state, instructions = drained(state)
             return finished(state, now_s, instructions)
         if _waits_in_vain(state) and state.full_since_s is not None and _due(state.full_since_s + 2 * LONG_S, now_s):
-            # What waits behind a long task is kept from workers that are free.
+            # An event that waits behind a long task could run on a free worker.
             returned: list[Instruction] = [settled(held, How.RETURN) for held in state.waiting]
             state = replace(state, waiting=(), listening=False, pace=long(state.pace))
             return state, [StopListening(), *returned]

@@ -1,22 +1,22 @@
-"""How many events to hold beyond those that run, from how long the task takes. (core)
+"""How many events to hold beyond those that run: it depends on how long the task takes. (core)
 
-With short tasks the way to the broker and back would be most of the time, so a few events wait here. With long ones
-an event that waits here is kept from workers that are free, so none does. Source: docs/reference/goals.md#pilot.
+If tasks are short, the round trip to the broker would take most of the time, so a few events wait here. If tasks are
+long, no event waits here: a free worker could run it. Source: docs/reference/goals.md#pilot.
 """
 
 from dataclasses import dataclass, replace
 
-#: Tasks are short once their mean falls below the first, and are not any more above the second.
+#: Tasks count as short once their mean time falls below the first, and as long once it exceeds the second.
 SHORT_S, LONG_S = 0.25, 0.5
 
-#: Runs before the first judgement, and how slowly the mean follows after that.
+#: Tasks may count as short from this many runs on. The weight of each new run in the moving mean.
 _JUDGED_AFTER = 3
 _WEIGHT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The task's time so far: a moving mean, whether it counts as short, and the longest."""
+    """The task's times so far: their moving mean, whether that counts as short, and the longest."""
 
     n: int = 0
     mean_s: float = 0.0
@@ -33,12 +33,12 @@ def paced(pace: Pace, took_s: float) -> Pace:
 
 
 def long(pace: Pace) -> Pace:
-    """Return `pace` after a run that already takes too long to let events wait for it."""
+    """Return `pace` while a run takes so long that no event should wait for it."""
     return replace(pace, mean_s=max(pace.mean_s, 2 * LONG_S), short=False)
 
 
 def prefetch(pace: Pace, concurrency: int, fixed: int | None) -> int:
-    """Return how many events a queue may lend; `fixed` is the user's word, and at least one a slot is needed."""
+    """Return how many events each queue may deliver ahead: at least one a slot. `fixed` is the user's setting."""
     if fixed is not None:
         return max(fixed, concurrency)
     return 2 * concurrency + 2 if pace.short else concurrency

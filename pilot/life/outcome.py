@@ -15,10 +15,10 @@ from pilot.life.stimuli import Confirmed, Ended, Held, Refused
 from pilot.life.taking import onward
 from pilot.life.verdicts import charge_events, condemn_worker, is_open, is_worker_bad, row_after
 
-#: What a full queue refuses is offered again after these seconds, the last one for ever.
+#: An event that a full queue refuses is published again after these seconds. The last one repeats for ever.
 _OFFER_AGAIN_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
-#: Distinct errors that the last word of a pilot repeats.
+#: How many different errors a pilot repeats in its last status.
 _MAX_ERRORS = 3
 
 
@@ -52,7 +52,7 @@ def _succeeded(state: State, held: Held) -> Step:
 
 
 def _failed(state: State, held: Held, failure: Failure, now_s: float) -> Step:
-    """Count the failure, decide about its event, and stop if that is the policy."""
+    """Count the failure, decide what becomes of its event, and stop if the policy says so."""
     policy = state.policy
     text = failure.signature
     errors = state.errors if text in state.errors else (*state.errors, text)[:_MAX_ERRORS]

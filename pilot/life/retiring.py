@@ -1,12 +1,12 @@
-"""A pilot retires before its worker's runtime is over, and tells a task that is too long from one begun late. (core)
+"""A pilot retires before its worker's runtime ends. It tells a task that is too long from one that began late. (core)
 
     born ......... ready ............................ retires ............ ends ....... worker's end
-          image, init    takes events                    takes no more         kills       settles, says its last word
+          image, init    takes events                    takes no more         kills       settles, reports its end
 
 The worker's runtime (`max_worker_runtime`) ends whatever runs. A pilot keeps some seconds of it for itself. It takes an
-event only while a task like the longest so far would still end in time. What runs at the end is killed. An event whose
-task had nearly all the time that a worker has to give is charged with a failed attempt, since no worker would do
-better; an event that was begun late goes back uncounted.
+event only while a task as long as the longest so far would still end in time. It kills what still runs at the end. If
+that task had nearly all the time that a worker can give, its event is charged with a failed attempt: no worker would
+do better. If the task began late, its event goes back uncounted.
 """
 
 from dataclasses import replace
@@ -17,22 +17,21 @@ from pilot.life.leaving import SETTLE_GRACE_S, drained, exited, finished
 from pilot.life.state import Stage, State
 from pilot.life.steps import Step
 
-#: What a pilot keeps of its worker's runtime to settle and to say its last word: this part of it, at most so many
-#: seconds.
+#: A pilot keeps this part of its worker's runtime, at most so many seconds, to settle events and to report its end.
 _KEPT, _MAX_KEPT_S = 0.1, 15.0
 
-#: A task had a worker's whole life if it ran for this part of the time from the pilot's readiness to its end, and for
-#: this part of the runtime: a long start of the worker is no fault of the event.
+#: A task had a worker's whole life if it ran for the first part of the time from the pilot's readiness to its end, and
+#: for the second part of the worker's runtime. The second protects events from a worker that started slowly.
 _NEARLY_ALL, _MOST = 0.9, 0.5
 
 
 def end_of_work_s(born_s: float, runtime_s: float | None) -> float | None:
-    """Return when a pilot that was born at `born_s` must be done with its tasks; None: never."""
+    """Return when a pilot that began at `born_s` must be done with its tasks; None: there is no limit."""
     return None if runtime_s is None else born_s + runtime_s - min(_MAX_KEPT_S, _KEPT * runtime_s)
 
 
 def retires_at(state: State) -> float | None:
-    """Return when `state` is to take no more events: a task as long as the longest so far would not end in time."""
+    """Return when the pilot takes no more events: from then on a task as long as the longest would end too late."""
     ends_s = state.policy.ends_s
     return None if ends_s is None else ends_s - state.pace.longest_s
 
@@ -44,13 +43,13 @@ def has_to_retire(state: State, now_s: float) -> bool:
 
 
 def retired(state: State, now_s: float, instructions: list[Instruction]) -> Step:
-    """Take nothing more, since another task would not end in time; what runs goes on."""
+    """Take no more events, since another task would not end in time. What runs goes on."""
     state, more = drained(state)
     return finished(state, now_s, [*instructions, *more])
 
 
 def is_time_up(state: State, now_s: float) -> bool:
-    """Return whether what runs has to be killed now, and was not yet."""
+    """Return whether the pilot's working time has just ended, so that it must kill what runs."""
     ends_s = state.policy.ends_s
     return ends_s is not None and now_s >= ends_s and not state.time_up and state.stage is not Stage.OVER
 
@@ -74,7 +73,7 @@ def end_work(state: State, now_s: float) -> Step:
 
 
 def overrun(state: State, took_s: float) -> Failure | None:
-    """Return the failure of a task that was killed after `took_s` because time was up; None: it was begun late."""
+    """Return the failure of a task that was killed after `took_s` because time was up; None: it began late."""
     ends_s = state.policy.ends_s
     if not state.time_up or ends_s is None:
         return None
@@ -83,5 +82,5 @@ def overrun(state: State, took_s: float) -> Failure | None:
 
 
 def cut_off(state: State) -> Failure | None:
-    """Return what the event's history tells of a task that was begun late and killed because time was up."""
+    """Return the failure to report of a task that began late and was killed because time was up; None: it was not."""
     return task_cut_off(state.policy.runtime_s) if state.time_up else None

@@ -1,4 +1,4 @@
-"""What a pilot's decisions look at: the policy, and the state that they turn into the next. (core)
+"""What a pilot's decisions read: the policy, which is fixed, and the state, which each decision replaces. (core)
 
 Times are seconds of a monotonic clock.
 """
@@ -29,9 +29,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that decide. `source`: there is no input queue, and the task runs once.
+    """The settings that decisions depend on.
 
-    `warm`: containers are kept alive from the first event's time on until there are no more.
+    `source`: there is no input queue, and the task runs once. `warm`: containers stay alive from one event to the next.
     """
 
     concurrency: int
@@ -47,7 +47,7 @@ class Policy:
     has_init: bool = False
     source: bool = False
     warm: bool = False
-    #: Whether the task fails everywhere, so that a failure is the event's before the pilot's first success too.
+    #: Whether the task fails on every worker. Failures before the pilot's first success are then the events' fault too.
     charges_events: bool = False
     #: How long the worker lives, and when the pilot must be done with its tasks; None: no limit.
     runtime_s: float = 0.0
@@ -55,12 +55,12 @@ class Policy:
 
     @property
     def judges_worker(self) -> bool:
-        """Whether the pilot tells a bad event from a bad worker; else it leaves at the first error, or never."""
+        """Whether the pilot tells a bad event from a bad worker. Otherwise it leaves at the first error, or never."""
         return not self.stop_on_error and self.max_failures_in_a_row > 0
 
 
 def policy(settings: Settings, *, ends_s: float | None = None, charges_events: bool = False) -> Policy:
-    """Return what the lifecycle needs of the settings, for a pilot that must be done with its tasks at `ends_s`."""
+    """Return the policy that the settings give to a pilot that must be done with its tasks at `ends_s`."""
     return Policy(
         concurrency=settings.concurrency,
         first_timeout_s=settings.first_timeout_s,
@@ -83,7 +83,7 @@ def policy(settings: Settings, *, ends_s: float | None = None, charges_events: b
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """An event whose output, or (`failure` set) whose dead letter, is on the way to the broker."""
+    """An event whose output is on the way to the broker, or its dead letter if `failure` is set."""
 
     held: Held
     failure: Failure | None = None
@@ -92,7 +92,7 @@ class Settling:
 
 @dataclass(frozen=True, slots=True)
 class OpenVerdict:
-    """A failed event in hand: it or the worker is at fault."""
+    """A failed event that the pilot keeps: either the event or the worker is at fault."""
 
     held: Held
     failure: Failure
@@ -100,26 +100,26 @@ class OpenVerdict:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything a decision needs. Build the first with `begin`."""
+    """Everything that a decision needs beside the stimulus. `begin` builds the first."""
 
     policy: Policy
     stage: Stage
-    #: Since when nothing was in hand and nothing kept events away.
+    #: Since when no event was in hand, although nothing kept events away.
     quiet_since_s: float
     init_runs: bool = False
-    #: Whether containers are kept alive, and whether they have been told that there is nothing more for them.
+    #: Whether containers are warm, and whether they are ending because no more events come.
     warm: bool = False
     cooling: bool = False
     waiting: tuple[Held, ...] = ()
     running: Mapping[int, Held] = field(default_factory=dict)
     settling: Mapping[int, Settling] = field(default_factory=dict)
-    #: Failed events of which it cannot be told yet whether they or this worker are at fault.
+    #: Failed events whose verdict is open: the event or this worker may be at fault.
     open: Mapping[int, OpenVerdict] = field(default_factory=dict)
-    #: Whether the subscriptions are meant to stand, and how many events each may lend.
+    #: Whether the pilot wants its subscriptions, and how many events each may deliver ahead.
     listening: bool = False
     prefetch: int = 0
     pace: Pace = field(default_factory=Pace)
-    #: Since when all slots are busy; since when a subscription is missing, and what the broker said of it.
+    #: Since when all slots are busy. Since when a subscription is missing, and the broker's last error.
     full_since_s: float | None = None
     away_since_s: float | None = None
     away_why: str = ""
@@ -128,21 +128,21 @@ class State:
     n_failed: int = 0
     n_success: int = 0
     failed_in_a_row: tuple[EventId, ...] = ()
-    #: The highest attempt that was charged before the first success, and until when that event is left to others.
+    #: The highest attempt that was charged since the last success, and until when this pilot leaves events to others.
     charged: int = 0
     aside_until_s: float | None = None
     errors: tuple[str, ...] = ()
     traceback: str = ""
-    #: Why the pilot itself cannot go on, and whether that speaks against its worker.
+    #: Why the pilot itself cannot go on, and whether its worker is bad.
     fatal: str = ""
     is_bad: bool = False
-    #: Whether the queues are gone, so that no pilot is needed any more.
+    #: Whether a queue is gone, so that no pilot is needed any more.
     is_closed: bool = False
     asked_to_stop: bool = False
     #: When the grace of a stop, or the quarantine, ends.
     until_s: float | None = None
     killed: bool = False
-    #: When events, or a source's only run, could begin; whether the worker's runtime ended what ran.
+    #: When the pilot was ready for its first event or a source's only run. Whether its working time is over.
     ready_s: float = 0.0
     time_up: bool = False
     reported: PilotStatus = PilotStatus.STARTED

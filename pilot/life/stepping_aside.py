@@ -1,11 +1,11 @@
-"""A pilot that may be on a bad worker leaves an event that it has charged to others. (core)
+"""A pilot steps aside: it leaves an event that failed here to other workers, in case its own worker is bad. (core)
 
-At the end of a run a bad worker may be the only one that is free. Too few different events fail there to find it bad,
-so a last event would come back to it each time, five times, and be a dead letter. So a pilot that has charged an event
-and never had a success takes nothing for longer than the event needs to come back, once its hands are empty. If others
-are there, they get the event. If none is, this pilot takes it again, and the event ends all the same.
+At the end of a run a bad worker may be the only free one. Too few different events fail there to prove it bad, so the
+last event would come back to it five times and become a dead letter. Therefore a pilot that has charged an event, and
+never had a success, pauses once no event is in hand. The pause is longer than the event needs to come back. If there
+are other pilots, one of them gets the event. If there is none, this pilot takes it again after the pause.
 
-Where the task fails on every worker nobody steps aside.
+No pilot steps aside if the task fails on every worker.
 """
 
 from dataclasses import replace
@@ -15,8 +15,8 @@ from pilot.life.state import Stage, State
 from pilot.life.steps import Step
 from pilot.life.stimuli import Held
 
-#: The n-th attempt of an event waits n seconds in its queue, unless the operator says otherwise (EWMS_EVENT_RETRY_S).
-#: This is longer by enough for another worker to take it, and too short to look like a stall.
+#: After its n-th attempt an event waits n seconds in its queue, unless the operator sets EWMS_EVENT_RETRY_S.
+#: This pause is long enough for another worker to take the event, and too short to look like a stall.
 _LEAST_S, _PER_ATTEMPT_S = 3.0, 2.0
 
 
@@ -28,17 +28,17 @@ def note_charged(state: State, held: Held) -> State:
 
 
 def has_to_step_aside(state: State) -> bool:
-    """Return whether nothing is in hand, and what this pilot has charged should go to another."""
+    """Return whether no event is in hand, and one that this pilot has charged should go to another."""
     return bool(state.charged) and state.stage is Stage.LISTENING and state.empty
 
 
 def step_aside(state: State, now_s: float, instructions: list[Instruction]) -> Step:
-    """Take nothing for a while."""
+    """Take no events for a while."""
     until_s = now_s + _LEAST_S + _PER_ATTEMPT_S * state.charged
     more: list[Instruction] = [StopListening()] if state.listening else []
     return replace(state, aside_until_s=until_s, charged=0, listening=False), [*instructions, *more]
 
 
 def come_back(state: State, now_s: float) -> State:
-    """Return `state` when the time aside is over."""
+    """Return `state` after the pause."""
     return replace(state, aside_until_s=None, quiet_since_s=now_s)

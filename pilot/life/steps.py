@@ -1,4 +1,4 @@
-"""What every decision gives back: the state after it, and what to do; with two that most of them make. (core)"""
+"""A step is what every decision returns: the new state and the instructions. Two steps that most share. (core)"""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ def settled(held: Held, how: How, failure: Failure | None = None) -> Settle:
 
 
 def reported(state: State, status: PilotStatus, instructions: list[Instruction]) -> Step:
-    """Add a report, unless it was the last one already."""
+    """Add a report of `status`, unless it was the last one reported."""
     if state.reported is status:
         return state, instructions
     return replace(state, reported=status), [*instructions, Report(status)]

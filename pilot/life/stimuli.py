@@ -11,14 +11,17 @@ from schemas.ids import EventId
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An event in the pilot's hands. `key` is the pilot's own number for it; a source run has no delivery."""
+    """An event in the pilot's hands. `key` is the pilot's own number for it.
+
+    `live`: its delivery can still be settled. A source's only run has no delivery.
+    """
 
     key: int
     event_id: EventId
     attempt: int
     queue: str
     live: bool = True
-    #: How often a pilot gave it back uncounted.
+    #: How often pilots gave the event back uncounted.
     n_returned: int = 0
 
 
@@ -32,7 +35,7 @@ class InitEnded:
 
 @dataclass(frozen=True, slots=True)
 class Cooled:
-    """The last container that was kept alive has ended."""
+    """The last warm container has ended."""
 
     now_s: float
 
@@ -47,7 +50,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run has ended: well (`has_output` or not), with `failure`, or because the pilot killed it for its own sake."""
+    """A run has ended: well (`has_output` or not), with `failure`, or `interrupted` because the pilot killed it."""
 
     now_s: float
     key: int
@@ -67,7 +70,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The broker will not take what was published for the event; `passing` if it may a little later."""
+    """The broker refused what was published for the event. `passing`: it may take it a little later."""
 
     now_s: float
     key: int
@@ -77,7 +80,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The subscription to `queue` is gone, and with it every delivery from it."""
+    """The subscription to `queue` is gone, and every delivery from it is lost."""
 
     now_s: float
     queue: str
@@ -85,7 +88,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed. `listening`: all subscriptions stand; otherwise `why` is what the broker said last."""
+    """Time has passed. `listening`: all subscriptions stand. Otherwise `why` is the broker's last error."""
 
     now_s: float
     listening: bool = True
@@ -94,14 +97,14 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """Somebody wants the pilot gone (SIGTERM)."""
+    """The pilot was asked to stop (SIGTERM)."""
 
     now_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Broke:
-    """Something of the pilot's own cannot go on: no broker, no right to a queue, or no such queue (`gone`)."""
+    """The pilot cannot go on: it has no broker, no right to a queue, or its queue does not exist (`gone`)."""
 
     now_s: float
     error: str

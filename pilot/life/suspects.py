@@ -1,14 +1,15 @@
 """Events that may kill their pilot. (core)
 
-The broker counts an attempt when a pilot says that it failed, and also when the pilot ends with the event in hand. The
-fifth failure makes a dead letter, so an event that comes for a sixth time has ended at least one worker. Nobody says
-why: the kernel, for memory, or the task itself. Without a bound such an event ends one worker after the other.
+The broker counts an attempt when a pilot rejects the event, and also when the pilot ends with the event in hand. The
+fifth rejection makes a dead letter. So an event that comes for a sixth time has ended at least one worker. The cause
+is unknown: the kernel, for lack of memory, or the task itself. Without a limit such an event would end one worker
+after the other.
 
     from its fifth attempt on   a suspect: it runs alone, after all others, so that no other event ends with it
     from its seventh on         a dead letter, with the reason `killed-workers`
 
-Events that were in hand together come together again. One order would take an innocent event down with the guilty one
-each time, so the order turns round with each attempt: after two of them every innocent event has run before it.
+Events that were in hand together come again together. In a fixed order an innocent event behind the guilty one would
+be lost with it each time. So the order reverses with each attempt: after two attempts every innocent event has run.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,13 +19,13 @@ from pilot.life.stimuli import Held
 from schemas.payloads.data_events import DeadReason
 from schemas.topology import MAX_ATTEMPTS
 
-#: A suspect comes for this attempt at least, and is given up from this one on: at least two workers have ended.
+#: An event is a suspect from the first attempt on. From the second on it is given up: it has ended two workers or more.
 SUSPECT_FROM = MAX_ATTEMPTS
 GIVEN_UP_FROM = MAX_ATTEMPTS + 2
 
 
 def explain_kills(held: Held) -> Failure | None:
-    """Return why an event is given up without another run; None: it is run."""
+    """Return why the event is given up without another run; None: it may run."""
     if held.attempt < GIVEN_UP_FROM:
         return None
     return Failure(

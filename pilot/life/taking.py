@@ -33,7 +33,7 @@ def arrived(state: State, stimulus: Arrived) -> Step:
         return give_up(replace(state, quiet_since_s=stimulus.now_s), held, failure)
     state = replace(state, waiting=(*state.waiting, held))
     if is_suspect(held) and state.prefetch > 1:
-        # No other event comes into hand until it has run.
+        # Take no other event until the suspect has run.
         return filled(replace(state, listening=False), stimulus.now_s, [StopListening()])
     return filled(state, stimulus.now_s, [])
 
@@ -51,7 +51,7 @@ def give_up(state: State, held: Held, failure: Failure) -> Step:
 
 
 def filled(state: State, now_s: float, instructions: list[Instruction]) -> Step:
-    """Fill the free slots from what waits."""
+    """Fill the free slots with waiting events."""
     if has_to_retire(state, now_s):
         return retired(state, now_s, instructions)
     chosen = choose_next(state.waiting, state.running.values(), state.policy.concurrency - len(state.running))
@@ -66,7 +66,7 @@ def filled(state: State, now_s: float, instructions: list[Instruction]) -> Step:
 
 
 def onward(state: State, now_s: float, instructions: list[Instruction]) -> Step:
-    """Go on after an event left a slot or the pilot."""
+    """Go on after an event has left a slot or the pilot: end, retire, step aside, or take more events."""
     if state.stage is Stage.DRAINING:
         return finished(state, now_s, instructions)
     if state.stage is not Stage.LISTENING:
@@ -77,7 +77,7 @@ def onward(state: State, now_s: float, instructions: list[Instruction]) -> Step:
         return state, instructions
     if has_to_step_aside(state):
         return step_aside(state, now_s, instructions)
-    # What is kept until its verdict falls must not keep the next event away.
+    # Events with an open verdict stay unsettled. They must not use up the prefetch.
     n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch) + len(state.open)
     is_wanted = not state.listening or n != state.prefetch
     in_hand = (*state.waiting, *state.running.values())

@@ -1,22 +1,22 @@
 """Who is at fault when a task fails: the event, or this worker? (core)
 
-A pilot that has done an event knows that its worker is good: what fails now is the event's fault, and counts. Before
-its first success it knows nothing, so the verdict on a failed event stays *open*: the pilot keeps the delivery and
-tries another event. The same holds at any time for a failure of the container runtime itself.
+A pilot that has had a success knows that its worker is good. From then on a failure is the event's fault, and counts.
+Before its first success the pilot knows nothing. So the verdict on a failed event stays *open*: the pilot keeps the
+delivery and tries another event. A failure of the container runtime itself leaves the verdict open at any time.
 
-    another event succeeds              the failed ones are at fault: each failure counts as an attempt
-    enough different events fail        the worker is bad: all go back uncounted, and the pilot keeps its slot for the
-                                        quarantine without taking events, so that it does not eat the queue
-    no other event comes for a while    it counts: nothing better can be found out
+    another event succeeds              the failed events are at fault: each failure counts as an attempt
+    enough different events fail        the worker is bad: all events go back uncounted; the pilot keeps its slot for
+                                        the quarantine and takes no events, so that it does not drain the queue
+    no other event comes for a while    the failure counts: the pilot can find out nothing better
 
-An event that has been charged before, or that two pilots gave back, is *known to fail*: its failure counts at once, and
-says nothing of this worker. Else a task that fails on everything would go round for ever.
+An event that was charged before, or that two pilots gave back, is *known to fail*. Its failure counts at once, and is
+no evidence against this worker. Otherwise a task that always fails would send its events round for ever.
 
-Where the task fails on every worker, TMS says so in the job. Then each failure counts at once, and no worker is bad,
-until this pilot has a success of its own.
+If the task fails on every worker, TMS marks the job. Each failure then counts at once, and no worker is bad, until
+this pilot has a success of its own.
 
-A worker may also go bad later. Then so many fresh events fail in a row as the task's own rate of failures does not
-explain.
+A worker may also go bad later. The pilot notices it when more fresh events fail in a row than the task's own failure
+rate explains.
 """
 
 from dataclasses import replace
@@ -32,26 +32,26 @@ from pilot.life.stimuli import Held
 from schemas.ids import EventId
 from schemas.payloads.data_events import DeadReason
 
-#: An event that was given back so often counts as one that fails: by then two workers found nothing better out.
+#: An event that was given back this often is known to fail: two workers could not find out more.
 KNOWN_AFTER = 2
 
-#: Failures that say by themselves what the event needs: no worker of this task would do better.
+#: Failures that show what the event needs. No worker of this task would do better.
 _EVENTS_OWN = frozenset({DeadReason.TASK_OUTLIVED_WORKER, DeadReason.OUT_OF_MEMORY})
 
 #: How long a verdict stays open while no other event comes.
 OPEN_S = 10.0
 
-#: A row of failures is a worker's fault if chance alone makes one so rarely.
+#: A row of failures is the worker's fault if its probability by chance alone is below this.
 _BY_CHANCE = 1e-4
 
 
 def is_known_to_fail(held: Held) -> bool:
-    """Return whether others have found out that the event fails."""
+    """Return whether earlier attempts have shown that the event fails."""
     return held.attempt > 1 or held.n_returned >= KNOWN_AFTER
 
 
 def is_open(state: State, held: Held, failure: Failure) -> bool:
-    """Return whether it cannot be told yet who is at fault."""
+    """Return whether it is still unknown who is at fault: the event or the worker."""
     policy = state.policy
     return (
         policy.judges_worker
@@ -65,7 +65,7 @@ def is_open(state: State, held: Held, failure: Failure) -> bool:
 
 
 def row_after(state: State, held: Held, failure: Failure) -> tuple[EventId, ...]:
-    """Return the different events that failed one after the other, with `held` if its failure speaks of this worker."""
+    """Return the different events that failed in a row, with `held` if its failure is evidence against this worker."""
     event = held.event_id or EventId(str(held.key))
     row = state.failed_in_a_row
     is_events_own = failure.reason in _EVENTS_OWN or failure.final or is_known_to_fail(held)
@@ -75,7 +75,7 @@ def row_after(state: State, held: Held, failure: Failure) -> tuple[EventId, ...]
 
 
 def is_worker_bad(state: State) -> bool:
-    """Return whether the events that failed one after the other speak against this worker."""
+    """Return whether so many events failed in a row that this worker must be bad."""
     least = state.policy.max_failures_in_a_row
     if least <= 0 or state.blames_events:
         return False
@@ -87,7 +87,7 @@ def is_worker_bad(state: State) -> bool:
 
 
 def condemn_worker(state: State) -> Step:
-    """Give back the events whose verdict is open, and leave: the worker is bad."""
+    """Declare the worker bad: give back the events whose verdict is open, and begin to leave."""
     n = len(state.failed_in_a_row)
     what = f"{n} different events failed here one after the other" + ("" if state.n_success else ", and none succeeded")
     last = f": {state.errors[-1]}" if state.errors else ""
@@ -104,6 +104,6 @@ def charge_events(state: State) -> Step:
 
 
 def verdict_due_at(state: State) -> float | None:
-    """Return when the open verdicts fall because no other event came."""
+    """Return when the open verdicts are decided because no other event came; None: not by time."""
     is_waiting = bool(state.open) and not (state.running or state.waiting or state.settling)
     return state.quiet_since_s + OPEN_S if is_waiting and state.stage is Stage.LISTENING else None
