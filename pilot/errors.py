@@ -1,6 +1,6 @@
-"""What can go wrong with a task, by the names that users know, and what stops a pilot. (core)
+"""The failures of a task, by the names that users know, and the errors that stop a pilot. (core)
 
-The names of the task errors are the contract's: `EWMS_PILOT_OKAY_ERRORS` lists them.
+The contract fixes the names of the task failures: users list them in `EWMS_PILOT_OKAY_ERRORS`.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from schemas.errors import Rejected, Unavailable
 from schemas.payloads.data_events import DeadReason
 from schemas.rules.sizes import print_size
 
-#: The exit code of what SIGKILL has ended.
+#: The exit code of a program that SIGKILL has ended.
 _KILLED = 128 + 9
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one run of a task came to nothing.
+    """Why one run of a task failed.
 
-    `type` and `aka` are the names that `EWMS_PILOT_OKAY_ERRORS` may use; `reason` is what a dead letter says;
-    `final` failures would repeat for ever, so the event is given up at once.
+    `type` and `aka` are the names that `EWMS_PILOT_OKAY_ERRORS` may use. `reason` goes into a dead letter. A `final`
+    failure would repeat for ever, so the event is given up at once.
     """
 
     type: str
@@ -30,7 +30,7 @@ class Failure:
     final: bool = False
     aka: str = ""
     traceback: str = ""
-    #: 128 + n where signal n ended the task; None where there was no exit.
+    #: 128 + n if signal n ended the task; None if the task did not exit.
     exit_code: int | None = None
     #: Whether the container runtime failed, and not the task in it.
     by_runtime: bool = False
@@ -40,18 +40,18 @@ class Failure:
 
     @property
     def signature(self) -> str:
-        """Return what to count this failure under: the same for all events that fail alike."""
+        """Return the key under which to count this failure: events that fail alike have the same."""
         return without_names(str(self))
 
 
-#: How an init container is called in errors, and a task's. Source: contract, 8.3.
+#: What error texts call an init container and a task's container. Source: contract, 8.3.
 INIT, TASK = "init-container", "task"
 
 
 def container_failed(
     alias: str, exit_code: int, text: str, traceback: str = "", *, memory_bytes: int | None = None
 ) -> Failure:
-    """Return the failure of a container that ended with a non-zero `exit_code`, after it had said `text`."""
+    """Return the failure of a container that ended with a non-zero `exit_code`. `text` is what it printed last."""
     said = _with_explanation(exit_code, text, memory_bytes)
     return Failure(
         "ContainerRunError",
@@ -67,7 +67,7 @@ def _with_explanation(exit_code: int, text: str, memory_bytes: int | None) -> st
         return text
     if text in ("", NOTHING):
         return why
-    # What a shell says of a command that it cannot run needs no more words; a signal says nothing for itself.
+    # A shell explains well enough why it cannot run a command. A signal explains nothing.
     return f"{why}; it said last: {text}" if why.startswith("killed") else text
 
 
@@ -82,7 +82,7 @@ def container_timed_out(alias: str, timeout_s: float) -> Failure:
 
 
 def task_outlived(runtime_s: float) -> Failure:
-    """Return the failure of a task that was killed because its worker's runtime was over, though it had all of it."""
+    """Return the failure of a task that had its worker's whole runtime and was killed when that was over."""
     return Failure(
         "TaskOutlivedWorker",
         f"the task ran longer than its worker lives ({runtime_s:g} s): "
@@ -93,7 +93,7 @@ def task_outlived(runtime_s: float) -> Failure:
 
 
 def task_cut_off(runtime_s: float) -> Failure:
-    """Return what to report of a task that was begun late in its worker's life and cut off. It counts no attempt."""
+    """Return the failure of a task that began late in its worker's life and was cut off. It counts no attempt."""
     return Failure(
         "TaskCutOff",
         f"the worker's runtime ({runtime_s:g} s) was over before the task, which was begun late; "
@@ -125,7 +125,7 @@ def worker_memory_exceeded(n_bytes: int, limit_bytes: int) -> Failure:
 
 
 def kernel_out_of_memory(limit_bytes: int) -> Failure:
-    """Return the failure of a container of which the kernel has ended a process for lack of memory."""
+    """Return the failure of a container in which the kernel killed a process for lack of memory."""
     limit = f"worker_memory is {print_size(limit_bytes)}: raise it" if limit_bytes else "give the worker more memory"
     return Failure(
         "WorkerMemoryExceeded",
@@ -147,7 +147,7 @@ def invalid_infile(why: str) -> Failure:
 
 
 def codec_missing(why: str) -> Failure:
-    """Return the failure of an event that this worker cannot read and another one may."""
+    """Return the failure of an event that this worker cannot read. Another worker may be able to."""
     return Failure("CodecMissing", why, reason=DeadReason.UNREADABLE)
 
 
@@ -173,7 +173,7 @@ def output_refused(why: str) -> Failure:
 
 
 def task_said(text: str, traceback: str = "") -> Failure:
-    """Return the failure that a warm task told of itself."""
+    """Return the failure that a warm task itself has reported."""
     return Failure("ContainerRunError", f"task failed: {text}", traceback=traceback)
 
 
@@ -200,9 +200,12 @@ def answer_too_long(limit_bytes: int) -> Failure:
 def container_ended(
     exit_code: int, text: str, traceback: str = "", *, mute: bool = False, memory_bytes: int | None = None
 ) -> Failure:
-    """Return the failure of a warm container that ended, or closed its ears or its mouth (`mute`), within an event."""
+    """Return the failure of a warm container that ended during an event.
+
+    `mute`: the container had only closed its standard input or output, and the pilot killed it.
+    """
     what = "closed its standard input or output" if mute else f"ended (exit code {exit_code})"
-    # A container that only closed its streams was killed by us.
+    # We killed a container that only closed its streams, so its exit code explains nothing.
     said = text if mute else _with_explanation(exit_code, text, memory_bytes)
     return Failure(
         "ContainerRunError",
@@ -214,12 +217,12 @@ def container_ended(
 
 
 def os_text(error: OSError | ValueError) -> str:
-    """Return what the operating system, or Python for it, says of a call that failed."""
+    """Return the operating system's text about a failed call, or Python's if there is none."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 class SettingsInvalid(Rejected):
-    """The pilot's variables do not make sense; `problems` has one line for each."""
+    """The pilot's variables are wrong. `problems` has one line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))

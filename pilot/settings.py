@@ -1,4 +1,4 @@
-"""Everything a pilot is told, read once from a mapping of its variables. (core)
+"""The pilot's settings, read once from a mapping of its variables. (core)
 
 The contract's variables (8.2) keep their names and meanings; ours are marked. All problems are reported together.
 """
@@ -39,13 +39,13 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A message queue and how to reach it. `token` is empty where the token file holds it; `wire` is for outputs."""
+    """A message queue and how to reach it. An empty `token` means: see the token file. `wire` is for outputs."""
 
     mqid: Mqid
     address: str
     token: str = field(default="", repr=False)
     wire: Wire = Wire.EWMS
-    #: What users call it; empty: not known here.
+    #: Its name for users; empty: unknown here.
     alias: str = ""
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Chirp:
-    """Whether and how the pilot says what it does; `fd` (ours) is a pipe that it inherited."""
+    """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe that takes the place of HTCondor's chirp."""
 
     wanted: bool
     dest: ChirpDest
@@ -64,7 +64,7 @@ class Chirp:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a pilot is told. A limit of `None` is none; `prefetch` of `None` follows the task's time."""
+    """The settings of one pilot. A limit of `None` means no limit. A `prefetch` of `None` follows the task's time."""
 
     task: Program
     init: Program | None
@@ -74,9 +74,9 @@ class Settings:
     task_id: TaskId
     taskforce_uuid: TaskforceUuid
     token_file: str
-    #: Where the workers' output is kept on the access point; empty: nowhere.
+    #: The directory of the access point that keeps the workers' output; empty: there is none.
     log_directory: str
-    #: Where TMS renews the token, on the access point; empty: nowhere.
+    #: The file of the access point in which TMS renews the token; empty: there is none.
     token_source: str
     data_dir_parent: str
     infile_ext: str
@@ -85,7 +85,8 @@ class Settings:
     first_timeout_s: float
     idle_timeout_s: float
     external_directories: tuple[str, ...]
-    #: What the operator says of the worker: directories that tasks may see, where images lie, what no task may touch.
+    #: The operator's rules for this worker: below which directories tasks may see files, below which ones images lie,
+    #: and which ones no task may touch.
     external_roots: tuple[str, ...]
     image_roots: tuple[str, ...]
     protected_directories: tuple[str, ...]
@@ -94,10 +95,10 @@ class Settings:
     chirp: Chirp
     init_timeout_s: float | None
     task_timeout_s: float | None
-    #: How long the worker lives, by TMS; None: no limit.
+    #: How long TMS lets the worker live; None: no limit.
     worker_runtime_s: float | None
     task_mode: TaskMode
-    #: What the first event of a warm container has beyond its timeout, while that starts.
+    #: How much longer than its timeout a warm container's first event may take, because the container starts.
     task_start_s: float
     stop_on_error: bool
     okay_errors: frozenset[str]
@@ -113,17 +114,17 @@ class Settings:
     apptainer: str
     apptainer_build_dir: str
     apptainer_directory_only: bool
-    #: What the worker was asked for, which explains a task that is killed.
+    #: How much memory was requested for the worker. Error texts name it when a task is killed.
     worker_memory_bytes: int | None
     docker_shm_size: str
-    #: Names that begin with `EWMS_PILOT_` and that nothing reads: most likely typing errors.
+    #: Variables that begin with `EWMS_PILOT_` and that nothing reads: most likely typing errors.
     unknown: tuple[str, ...]
 
 
 def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
-    """Return the settings that `environment` spells; relative paths start from `directory`.
+    """Return the settings that `environment` holds. Relative paths start from `directory`.
 
-    Raises: SettingsInvalid, with all the problems there are.
+    Raises: SettingsInvalid, with all problems that were found.
     """
     v = Variables(environment)
     stop_on_error = v.flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
@@ -194,7 +195,7 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
 
 
 def chirp(environment: Mapping[str, str]) -> Chirp:
-    """Return how to chirp, whatever is wrong with other variables: somebody has to be told of that."""
+    """Return how to chirp, even if other variables are wrong: the pilot must be able to report those."""
     return _chirp(Variables(environment))
 
 
@@ -212,7 +213,7 @@ def _program(v: Variables, kind: str) -> Program:
 
 
 def _queues(v: Variables, name: str) -> tuple[Queue, ...]:
-    """Return the queues that `;` joins; a single address, type or token serves them all."""
+    """Return the queues of a list joined by `;`. A single address, type or token applies to all of them."""
     mqids = v.words(name, ";")
     columns = []
     for part in ("BROKER_ADDRESS", "AUTH_TOKEN", "BROKER_TYPE", "WIRE", "ALIAS"):
@@ -247,7 +248,7 @@ def _absolute(path: str, directory: str) -> str:
 
 
 def _check_together(v: Variables, s: Settings) -> None:
-    """Note what no variable has wrong by itself."""
+    """Note the problems of variables that are wrong only together."""
     if not s.task.image and s.platform is not Platform.NONE:
         v.wrong("TASK_IMAGE", "must name the task's image", "set it, or set the platform to none for a bare process")
     for name, program in (("TASK_IMAGE", s.task), ("INIT_IMAGE", s.init)):
@@ -263,7 +264,7 @@ def _check_together(v: Variables, s: Settings) -> None:
 
 
 def _check_stream(v: Variables, s: Settings) -> None:
-    """Note what a warm task cannot have."""
+    """Note the settings that a warm task cannot have."""
     if not s.inputs and s.outputs:
         v.wrong("TASK_MODE", "stream needs an input queue", "a source has no events to be fed: unset it")
     if any(placeholder in argument for argument in s.task.args for placeholder in FILE_PLACEHOLDERS):

@@ -1,9 +1,12 @@
-"""What a pilot says of itself, and when: attributes, rate limit, backlog, spelling. (core)
+"""What a pilot chirps, and when: attributes, rate limit, backlog, spelling. (core)
 
-A status goes at once; counters wait for the interval, and so does a task error that was said before. An error that is
-news goes within two seconds, so that it is seen while its worker lives. A worker whose errors are all news waits twice
-as long from one to the next, at most the interval: whoever counts them has a bounded number to read. What could not be
-sent stays in the backlog until a newer value takes its place. Source: contract, 8.1.
+    status                    at once
+    counters, repeated error  after the interval
+    new error, first success  within two seconds, so that users see it while the worker lives
+
+If every error of a worker is new, the wait doubles from one to the next, up to the interval. This bounds the number of
+errors that a reader must count. A value that could not be sent stays in the backlog until a newer value replaces it.
+Source: contract, 8.1.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,10 +17,10 @@ from schemas.statuses import ChirpAttribute, PilotStatus
 
 Value = str | int
 
-#: How long the first error that is news may wait for others.
+#: How long the first new error may wait, so that others can go with it.
 NEWS_S = 2.0
 
-#: A line with its name stays below a pipe's atomic write (4096) and chirp's own limit (5120, its escapes included).
+#: With this limit a line, its name included, fits a pipe's atomic write (4096) and chirp's limit (5120 with escapes).
 _MAX_BYTES = 2400
 
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"})
@@ -25,18 +28,18 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is to be sent: attribute -> value, the newest only. `urgent` does not wait for the interval."""
+    """The values to send: the newest one of each attribute. If `urgent`, they do not wait for the interval."""
 
     interval_s: float
     values: Mapping[ChirpAttribute, Value] = field(default_factory=dict)
     urgent: bool = False
     sent_at_s: float | None = None
-    #: The error that was sent last, and whether the one that waits is another.
+    #: The error that was sent last, and whether something new waits: another error, or the first success.
     said_error: Value = ""
     has_news: bool = False
-    #: Whether there was a success. The first is news: it tells that the task does not fail everywhere.
+    #: Whether there was a success. The first success is news: it shows that the task does not fail everywhere.
     has_success: bool = False
-    #: How long the next news waits, and when the last were sent.
+    #: How long the next news waits, and when the last news was sent.
     news_wait_s: float = NEWS_S
     news_at_s: float = float("-inf")
 
@@ -44,7 +47,7 @@ class Backlog:
 def with_status(
     backlog: Backlog, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = ""
 ) -> Backlog:
-    """Return `backlog` with a new status and, where there is one, the error behind it."""
+    """Return `backlog` with a new status, and its error if there is one."""
     said = {
         ChirpAttribute.STATUS: status.value,
         ChirpAttribute.ERROR: error,
@@ -76,7 +79,7 @@ def with_counters(backlog: Backlog, *, n_failed: int, n_success: int, error: str
 
 
 def due_at(backlog: Backlog) -> float | None:
-    """Return when the backlog is to be sent; `None` if it is empty, the past if at once."""
+    """Return when to send the backlog: `None` if it is empty, minus infinity for at once."""
     if not backlog.values:
         return None
     if backlog.urgent or backlog.sent_at_s is None:
@@ -86,7 +89,7 @@ def due_at(backlog: Backlog) -> float | None:
 
 
 def taken(backlog: Backlog, now_s: float) -> tuple[Backlog, dict[ChirpAttribute, Value]]:
-    """Return the backlog without its values, and the values."""
+    """Return the backlog after its values are taken out to be sent, and these values."""
     sent = replace(
         backlog,
         values={},
@@ -101,13 +104,13 @@ def taken(backlog: Backlog, now_s: float) -> tuple[Backlog, dict[ChirpAttribute,
 
 
 def _news_wait_s(backlog: Backlog) -> float:
-    """Return how long news wait: after a whole interval without any, as shortly as the first."""
+    """Return how long news waits. After a whole interval without news the wait is short again."""
     was_quiet = backlog.sent_at_s is None or backlog.sent_at_s - backlog.news_at_s >= backlog.interval_s
     return NEWS_S if was_quiet else min(backlog.news_wait_s, backlog.interval_s)
 
 
 def put_back(backlog: Backlog, unsent: Mapping[ChirpAttribute, Value]) -> Backlog:
-    """Return `backlog` with what could not be sent, except where there is a newer value. It does not wait again."""
+    """Return `backlog` with the `unsent` values, except where it has newer ones. They do not wait for the interval."""
     return replace(backlog, values={**unsent, **backlog.values}, urgent=True)
 
 
@@ -120,12 +123,12 @@ def quoted(text: str) -> str:
     """Return `text` as a ClassAd string literal of bounded length. Source: HTCondor manual, "ClassAd Strings"."""
     literal = text.translate(_ESCAPES)
     while len(literal.encode()) > _MAX_BYTES:
-        # Of a long traceback its end says most.
+        # The end of a long traceback says most, so cut out the middle.
         text = shorten_middle(text, len(text) * 4 // 5)
         literal = text.translate(_ESCAPES)
     return f'"{literal}"'
 
 
 def expression(value: Value) -> str:
-    """Return `value` as a job attribute's expression: numbers bare, texts quoted."""
+    """Return `value` as a ClassAd expression: a number as it is, a text in quotes."""
     return str(value) if isinstance(value, int) else quoted(value)

@@ -1,8 +1,8 @@
 """Copy the end of the pilot's own log to the access point while the pilot works.
 
-HTCondor brings a job's standard error home when the job ends by itself, and never when the job is removed, as `finish`
-and `abort` do. So a pilot that has warned of something puts the last of its log where HTCondor would put it, by its
-job's chirp proxy. HTCondor replaces the copy by the whole log if the job ends by itself.
+HTCondor transfers a job's standard error when the job ends by itself, but not when the job is removed, as `finish` and
+`abort` do. So after a warning a pilot copies the end of its log to where HTCondor would put it, through the job's
+chirp proxy. If the job ends by itself, HTCondor replaces the copy by the whole log.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from pilot.chirp.proxy import ChirpProxy
 
 log = logging.getLogger(__name__)
 
-#: How much of the log is copied.
+#: How much of the log's end is copied.
 MAX_BYTES = 64 * 1024
-#: The first copy waits for what else is said at the same moment, each further one twice as long, so that ten thousand
-#: workers whose tasks all fail write a megabyte a second.
+#: The first copy waits for further lines of the same moment. Each further copy waits twice as long, so that ten
+#: thousand workers whose tasks all fail write a megabyte a second.
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 600.0
 _TIMEOUT_S = 10.0
@@ -42,10 +42,10 @@ def open_own_log() -> int | None:
 
 
 class LogCopy(logging.Handler):
-    """Copies the log whenever a warning was written into it: add this to the root logger."""
+    """Copies the log after each warning. Add this handler to the root logger."""
 
     def __init__(self, destination: str, proxy: ChirpProxy, source: int) -> None:
-        """`destination` is a file of the access point, `source` a descriptor that reads the log."""
+        """`destination` is a path on the access point. `source` is a descriptor that reads the log."""
         super().__init__(logging.WARNING)
         self._destination = destination
         self._proxy = proxy
@@ -60,7 +60,7 @@ class LogCopy(logging.Handler):
         self._task = self._loop.create_task(self._run(), name="log copy")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note that there is something to copy. Any thread may log."""
+        """Note that there is something to copy. Any thread may call this."""
         if record.name != log.name:
             self._loop.call_soon_threadsafe(self._has_news.set)
 
@@ -70,7 +70,7 @@ class LogCopy(logging.Handler):
         self._has_news.set()
 
     async def close_copy(self) -> None:
-        """Copy what was said last, and end."""
+        """Copy the last lines, and end the copying."""
         if self._task is None:
             return
         self._task.cancel()

@@ -1,8 +1,8 @@
 """HTCondor's chirp proxy: take it for the pilot alone, before any task runs.
 
-HTCondor writes the proxy's address and its secret into a file of the job. Whoever reads that file uses the proxy, by
-which the access point reads and writes any file of TMS's account, and changes any attribute of the job. A task without
-a container has the pilot's account, and could read the file. So the pilot reads it first, and removes it.
+HTCondor writes the proxy's address and its secret into a file of the job. Every reader of that file can use the proxy.
+Through it the access point reads and writes any file of TMS's account, and changes any attribute of the job. A task
+without a container has the pilot's account and could read the file. So the pilot reads it first, and removes it.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-#: Names the file; HTCondor before 24 has it in the job's directory and sets no variable.
+#: This variable names the file. HTCondor before 24 sets no variable and puts the file into the job's directory.
 CHIRP_VARIABLE = "_CONDOR_CHIRP_CONFIG"
 _FILE = ".chirp.config"
 
@@ -29,7 +29,7 @@ class ChirpProxy:
 
     @contextmanager
     def opened(self) -> Iterator[Any]:
-        """Give an open connection to the proxy; it blocks.
+        """Open a connection to the proxy, and close it at the end. Its calls block.
 
         Raises:
             OSError: the proxy does not answer, or refuses.
@@ -44,7 +44,7 @@ class ChirpProxy:
 
 
 def take_proxy(environment: Mapping[str, str], directory: str) -> ChirpProxy | None:
-    """Return the proxy of the job in `directory`, and remove the file that names it; None: the job has none."""
+    """Return the chirp proxy of the job in `directory`, and remove the file that names it; None: there is none."""
     file = Path(environment.get(CHIRP_VARIABLE) or Path(directory, _FILE))
     try:
         host, port, cookie = file.read_text().split()
@@ -57,7 +57,7 @@ def take_proxy(environment: Mapping[str, str], directory: str) -> ChirpProxy | N
     try:
         file.unlink()
     except OSError as error:
-        # A file that stays, but empty, opens nothing either.
+        # An empty file reveals nothing either.
         with suppress(OSError):
             file.write_text("")
             return proxy

@@ -1,6 +1,6 @@
-"""Send what the pilot says of itself: to HTCondor by htchirp, or down an inherited pipe.
+"""Send the pilot's chirps: to HTCondor by htchirp, or into an inherited pipe.
 
-Nothing waits for a chirp: it goes out beside the work, and one that fails is tried again.
+The pilot never waits for a chirp: a background task sends it. A chirp that fails is tried again.
 """
 
 import asyncio
@@ -23,22 +23,22 @@ from schemas.statuses import ChirpAttribute, PilotStatus
 
 log = logging.getLogger(__name__)
 
-#: A voice that fails is tried again after these seconds, the last one for ever.
+#: A chirp that failed is tried again after these seconds. The last one repeats for ever.
 _AGAIN_S = (0.5, 2.0, 10.0, 60.0)
 
-#: How long the last words may take.
+#: How long the last chirps may take.
 FLUSH_S = 10.0
 
 
 class Voice(Protocol):
-    """A way to be heard."""
+    """A way to send chirps."""
 
     async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
         """Send all of `values`. Raises: OSError."""
 
 
 class Pipe:
-    """The launcher of a local pool listens at the other end, one line a chirp."""
+    """A pipe to the launcher of a local pool. Each attribute is one line."""
 
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)
@@ -52,7 +52,7 @@ class Pipe:
 
 
 class Condor:
-    """HTCondor's chirp proxy. Its library blocks, so it has a thread of its own."""
+    """HTCondor's chirp proxy. Its library blocks, so this has a thread of its own."""
 
     def __init__(self, dest: ChirpDest, proxy: ChirpProxy | None) -> None:
         self._dest = dest
@@ -75,16 +75,16 @@ class Condor:
 
 
 class Silent:
-    """Nobody listens."""
+    """Drops all chirps: nobody listens."""
 
     async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
         return
 
 
 def voice(settings: Chirp, proxy: ChirpProxy | None) -> Voice:
-    """Return the way that the settings name; `proxy` is HTCondor's.
+    """Return the way of chirping that the settings choose. `proxy` is HTCondor's chirp proxy.
 
-    A pipe that was promised and is not there is as good as none.
+    If the settings name a pipe that is not open, drop all chirps.
     """
     if not settings.wanted:
         return Silent()
@@ -110,7 +110,7 @@ class Chirper:
         self._n_failed = 0
 
     def start(self) -> None:
-        """Begin to speak."""
+        """Begin to chirp: the start time, and the status STARTED."""
         self._backlog = replace(
             self._backlog, values={ChirpAttribute.STARTED_AT: int(time.time()), **self._backlog.values}
         )
@@ -118,13 +118,13 @@ class Chirper:
         self._task = asyncio.create_task(self._speak(), name="chirps")
 
     def status(self, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = "") -> None:
-        """Say a status at once, and which machine is bad, if one is."""
+        """Chirp a status at once, and the name of a bad machine if there is one."""
         bad = f"{int(time.time())} {bad_machine}" if bad_machine else ""
         self._backlog = attributes.with_status(self._backlog, status, error, traceback, bad_machine=bad)
         self._changed.set()
 
     def counters(self, *, n_failed: int, n_success: int, failure: Failure | None = None) -> None:
-        """Say the counters when it is their turn."""
+        """Chirp the counters when they are due."""
         self._backlog = attributes.with_counters(
             self._backlog,
             n_failed=n_failed,
@@ -135,7 +135,7 @@ class Chirper:
         self._changed.set()
 
     async def close(self) -> None:
-        """Say everything that is left, for a bounded time."""
+        """Chirp everything that is left, for at most `FLUSH_S` seconds, and end."""
         if self._task is None:
             return
         self._backlog = replace(self._backlog, urgent=bool(self._backlog.values))
@@ -174,7 +174,7 @@ class Chirper:
                 if self._closing.is_set():
                     await asyncio.sleep(_AGAIN_S[0])
                     continue
-                # The last words do not wait for the end of a long pause: they have less time than that.
+                # Closing ends a long pause: the last chirps have less time than that.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause_s):
                         await self._closing.wait()

@@ -1,11 +1,11 @@
-"""What of a worker a task may use, once links are followed: its image, and the directories that it asks to see. (core)
+"""Decide which paths of the worker a task may use: its image, and the external directories that it names. (core)
 
     image      an image file, or a directory that looks like a root file system made to be one
     directory  below a root that the operator has opened (`EWMS_PILOT_EXTERNAL_ROOTS`); by default there is none
 
-Neither may be, hold, or lie in what is EWMS's own: a pilot's directory has its token, TMS's has those of all. A name
-that only becomes bad when its links are followed is as bad as the place it leads to. The shell (`held_paths.py`)
-follows links and looks into directories; this module decides.
+Neither may be, contain, or lie in a directory of EWMS itself: a pilot's directory holds its token, TMS's holds the
+tokens of all. The rules apply to the real path, after all links. The shell (`held_paths.py`) follows links and looks
+into directories; this module decides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,26 +16,26 @@ from pilot.containers.mounts import Mount, check
 from pilot.errors import ImageUnusable, MountRefused
 from schemas.rules.worker_paths import PILOT_DATA, directory_problem, image_problem, is_within
 
-#: The worker's system: no image, unless the operator says that images lie there.
+#: The worker's system directories. Images may lie there only if the operator names such a root.
 SYSTEM = (
     *("/bin", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr"),
     *("/var/cache", "/var/log", "/var/spool"),
 )
 
-#: What a directory must have to look like a root file system; programs are in one of the last two.
+#: A root file system has all of the first, and one of the second, which hold the programs.
 _ROOT_HAS = ("etc", "proc", "dev")
 _PROGRAMS = ("bin", "usr")
-#: Apptainer's own mark of one.
+#: Apptainer marks its root file systems by this entry.
 _APPTAINERS = ".singularity.d"
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What is whose on this worker. All paths are the kernel's, with links followed."""
+    """Which directories of this worker belong to whom. All paths are real paths: the kernel has followed the links."""
 
-    #: The pilot's own directory, in which its token lies.
+    #: The pilot's own directory. It holds the pilot's token.
     own: str
-    #: The directory in which those of all jobs of the worker lie; empty: unknown.
+    #: The directory that contains the directories of all jobs of the worker; empty: unknown.
     shared: str = ""
     protected: tuple[str, ...] = ()
     external_roots: tuple[str, ...] = ()
@@ -45,21 +45,21 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a path of the worker is: where it really lies, and, of a directory, the names at its top."""
+    """What was found at a path of the worker: its real path, and the names at the top of a directory."""
 
     real: str
     is_directory: bool
-    #: Whether it is the directory that the worker itself has for `/`, under whatever name.
+    #: Whether it is the worker's own root directory `/`, under any name.
     is_root: bool = False
     names: frozenset[str] = frozenset()
-    #: Of a file: whether its first bytes are those of an image that apptainer mounts.
+    #: Whether it is a file whose first bytes are those of an image that apptainer mounts.
     is_image_file: bool = False
 
 
 def external_mounts(directories: Iterable[str], looked: Mapping[str, Looked], places: Places) -> tuple[Mount, ...]:
     """Return the read-only mounts of `EWMS_PILOT_EXTERNAL_DIRECTORIES`, each at its own path.
 
-    `looked` has what is known of each path that is there.
+    `looked` maps each existing path to what was found there.
 
     Raises: MountRefused, naming the directory, the rule and the remedy.
     """
@@ -81,7 +81,7 @@ def external_mounts(directories: Iterable[str], looked: Mapping[str, Looked], pl
 
 
 def check_image(name: str, looked: Looked, places: Places) -> None:
-    """Raise ImageUnusable, naming the image, the rule and the remedy, if no task may run in what lies under `name`."""
+    """Raise ImageUnusable if no task may run in the image `name`. The error names the image, the rule, the remedy."""
     if problem := image_problem(name) or _image_problem(looked, places):
         raise ImageUnusable(_refusal("the image", name, problem))
 
@@ -126,7 +126,7 @@ def looks_like_an_image(names: Iterable[str]) -> bool:
 
 
 def _reserved_problem(looked: Looked, places: Places) -> str:
-    """Return why nobody's task may see this place, whatever the operator opens; empty if there is no such reason."""
+    """Return why no task may ever see this path, even if the operator opens it; empty if there is no such reason."""
     real = looked.real
     if looked.is_root:
         return "is the worker's own file system; name a directory that was made for tasks"
@@ -137,7 +137,7 @@ def _reserved_problem(looked: Looked, places: Places) -> str:
     if is_within(places.own, (real,)):
         return "holds the pilot's own files; name a directory further down"
     if is_within(real, (places.own,)):
-        # What came with the job, as an input file does.
+        # It came with the job, as an input file does.
         return ""
     for place in places.protected:
         if is_within(real, (place,)) or is_within(place, (real,)):

@@ -1,4 +1,4 @@
-"""A program and an event's files become a command: argv, environment, mounts. Never a shell. (core)
+"""Turn a program and an event's files into a command: argv, environment, mounts. Never a shell. (core)
 
     cp {{INFILE}} {{OUTFILE}}   ->   cp /ewms-pilot-data/task-io/infile-<uuid>.in /ewms-pilot-data/task-io/outfile-...
 
@@ -25,7 +25,7 @@ _INFILE, _OUTFILE = FILE_PLACEHOLDERS[:2], FILE_PLACEHOLDERS[2:]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one run of a program finds its files on the worker. Without an infile it is a source or an init run."""
+    """Where one run of a program finds its files on the worker. A source or an init run has no infile."""
 
     task_io: str = ""
     infile: str = ""
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to spawn. `environment` is the whole of it; `kill_argv` ends what a signal does not reach."""
+    """What to spawn. Nothing is added to `environment`. `kill_argv` ends a container that no signal reaches."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
@@ -48,11 +48,11 @@ class Runtime(Protocol):
 
     @property
     def on_host(self) -> bool:
-        """Whether paths in arguments are the worker's own (a bare process) rather than the container's."""
+        """Whether arguments name paths of the worker (a bare process), not of a container."""
 
     @property
     def has_home(self) -> bool:
-        """Whether the image has a home directory that can be written, and the variable that names it."""
+        """Whether the image brings a writable home directory, and the variable that names it."""
 
     def command(
         self,
@@ -65,7 +65,7 @@ class Runtime(Protocol):
     ) -> Command:
         """Return the command that runs `arguments` in the image; `name` is unique to this run.
 
-        `listens`: it is to get the standard input of whoever runs the command.
+        `listens`: the container reads the command's standard input.
         """
 
 

@@ -51,7 +51,7 @@ class PerEvent:
         self._runs: dict[int, _Run] = {}
 
     def start(self, key: int, event: DataEvent | None, attempt: int) -> None:
-        """Run a container on an event; which attempt it is makes no difference to it."""
+        """Run a container on an event. The number of the attempt makes no difference."""
         run = self._runs[key] = _Run()
         body = infile(event, self._settings.infile_ext) if event else None
         if isinstance(body, Failure):
@@ -113,7 +113,7 @@ class PerEvent:
                 output, content_type = body, named
         wrote = _last_lines(run.files) if failure is not None and run.files is not None else ""
         self._on_end(key, Outcome(output, content_type, failure, run.interrupted, wrote))
-        # The slot has its next event by now; the rest is housekeeping.
+        # By now the slot has its next event, so the rest delays nobody.
         if run.files is not None:
             self._leftovers.put_away(run.files, failed=failure is not None and not run.interrupted)
 

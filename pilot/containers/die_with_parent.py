@@ -1,8 +1,8 @@
-"""A command that does not outlive the pilot: when that is gone, however it went, all that the command started is ended.
+"""Make a command end with the pilot: once the pilot is gone, for any reason, everything that the command started ends.
 
-A task that works on one event ends by itself if its pilot is killed; one that waits for the next line may have nothing
-to notice it by. So a small process stands between the two: the kernel tells it when the pilot has died, and what its
-descendants leave behind becomes its child, as in the pilot itself. It costs 15 ms and a few MB a container. (core)
+A task that works on one event ends by itself if its pilot is killed. A task that waits for the next line may not
+notice. So a small process stands between the pilot and the command. The kernel signals it when the pilot dies, and
+hands it the orphans among its descendants, as it does to the pilot. It costs 15 ms and a few MB a container. (core)
 """
 
 import sys
@@ -64,7 +64,7 @@ end()
 
 
 def tethered(command: Command, program: str, pid: int) -> Command:
-    """Return `command`, whose program's file is `program`, as one that ends with its parent `pid`."""
+    """Return a command that runs `command` and ends with its parent `pid`. `program` is the file of its program."""
     locale = "1" if "LC_CTYPE" in command.environment else ""
     argv = (sys.executable, "-I", "-S", "-c", _TETHER, str(pid), locale, program, *command.argv)
     return replace(command, argv=argv)

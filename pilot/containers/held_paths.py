@@ -1,7 +1,8 @@
-"""Hold on to what was checked: open a path of the worker, ask the kernel where it lies, notice if it is exchanged.
+"""Check a path of the worker, and notice if somebody exchanges the file or directory afterwards.
 
-A path is a name: an account that may write one of its directories can make it lead elsewhere after the check. So the
-pilot opens a path first and then asks where it lies. Before each container it must still lead to the same file.
+A path is only a name: an account that may write one of its directories can make it lead elsewhere after the check. So
+the pilot first opens the path, and then asks the kernel where it lies. Before each container starts, the path must
+still lead to the same file.
 """
 
 import errno
@@ -17,14 +18,14 @@ from pilot.containers.command import Command, Runtime
 from pilot.containers.mounts import Mount
 from pilot.settings import Settings
 
-#: The first bytes of what apptainer mounts as it is: where, and which. Source: SIF and squashfs formats.
+#: Image files that apptainer mounts have these bytes at these offsets. Source: SIF and squashfs formats.
 _MAGIC = ((32, b"SIF_MAGIC"), (0, b"hsqs"))
 _HEAD_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A file or directory of the worker: where it lay when it was checked, and which it was."""
+    """A checked file or directory of the worker: its real path at the check, and its device and inode."""
 
     path: str
     device: int
@@ -63,16 +64,16 @@ class Pinned:
         *,
         listens: bool = False,
     ) -> Command:
-        """Return the runtime's command. Raises: OSError if something it names was exchanged."""
+        """Return the runtime's command. Raises: OSError if a pinned path leads elsewhere by now."""
         for pin in self.pins:
             pin.check()
         return self.runtime.command(arguments, environment, mounts, name, listens=listens)
 
 
 def look_at(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
-    """Return what lies at `path`, and a pin on it; None if nothing does. It may be on a slow file system.
+    """Return what lies at `path`, and a pin on it; None if nothing does. A slow file system may delay this.
 
-    `inside`: look into it, too, as an image needs.
+    `inside`: also read what an image must show: a directory's names, or a file's first bytes.
     """
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -98,7 +99,7 @@ def look_at(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
 
 
 def find_places(told: Settings, scratch: str) -> Places:
-    """Return what is whose on this worker; `scratch` is what HTCondor says is the job's directory, or empty."""
+    """Return which directories of this worker belong to whom. `scratch` is HTCondor's directory of the job, or ''."""
     own = os.path.realpath(Path.cwd())
     # HTCondor gives each job a directory of its own beside those of the others, and runs many as the same user.
     shared = str(Path(scratch).resolve().parent) if scratch else ""

@@ -14,7 +14,7 @@ from pilot.settings import Settings
 
 
 class InitRun:
-    """The init container's only run; `on_end` is told how it ended."""
+    """The init container's only run. `on_end` is called with its failure, or None."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class InitRun:
         self._timed_out = False
 
     def start(self) -> None:
-        """Run it."""
+        """Start the init container."""
         assert self._settings.init is not None
         try:
             files = self._work.begin_outputs("init")
@@ -56,7 +56,7 @@ class InitRun:
             self._timer = loop.call_later(self._settings.init_timeout_s, self._time_out)
 
     def kill(self) -> None:
-        """End it, if it runs."""
+        """End the init container if it runs."""
         if self._child is not None:
             self._children.kill(self._child)
 

@@ -1,4 +1,4 @@
-"""What a run leaves: its output printed where that is wanted, its files kept where that is wanted, else removed."""
+"""Put away what a run leaves: print its output if wanted, then keep its files if wanted, or remove them."""
 
 import asyncio
 import logging
@@ -11,19 +11,19 @@ from pilot.settings import Settings
 
 log = logging.getLogger(__name__)
 
-#: What is printed of a stream: its end.
+#: At most so many bytes of a stream are printed, from its end.
 DUMPED_BYTES = 16 * 1024
 
 
 class Leftovers:
-    """Puts away what runs leave."""
+    """Puts away the output and the files of runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._removals: set[asyncio.Task[None]] = set()
 
     def put_away(self, files: RunFiles, *, failed: bool) -> None:
-        """Print what a run said, if it `failed` or if that is wanted, and remove its files."""
+        """Print a run's output if it `failed` or the settings want it. Remove its files unless they are to be kept."""
         if failed or self._settings.dump_output:
             for name, path in (("stdout", files.stdout), ("stderr", files.stderr)):
                 text = read_tail(path, DUMPED_BYTES)
@@ -32,25 +32,25 @@ class Leftovers:
             self.remove(files)
 
     def remove(self, files: RunFiles) -> None:
-        """Remove the files of a run, in a thread if it left many."""
+        """Remove the files of a run. Many files are removed in a thread."""
         if not remove_run(files):
             removal = asyncio.get_running_loop().create_task(asyncio.to_thread(remove_tree, files.directory))
             self._removals.add(removal)
             removal.add_done_callback(self._removals.discard)
 
     async def removed(self) -> None:
-        """Return when everything that was to be removed is."""
+        """Wait until all removals are done."""
         await asyncio.gather(*self._removals, return_exceptions=True)
 
 
 class Printer:
-    """Prints what runs said, within the pilot's budget; there is one of these."""
+    """Prints the output of runs, within the pilot's budget. A pilot has one printer."""
 
     def __init__(self) -> None:
         self._budget = OutputBudget()
 
     def may_print(self, n_bytes: int) -> bool:
-        """Return whether there is room for an output of `n_bytes`, which counts as printed then."""
+        """Return whether the budget allows an output of `n_bytes`. If so, count it as printed."""
         n_left_out = self._budget.n_left_out
         self._budget, may = spend(self._budget, n_bytes, time.monotonic())
         if not may and not n_left_out:
@@ -60,7 +60,7 @@ class Printer:
         return may
 
     def print_output(self, name: str, run: str, text: str, *, always: bool = False) -> None:
-        """Print what a run said on the stream `name`; `always` is for users who ask for all output."""
+        """Print a run's output on the stream `name`. `always` ignores the budget, for users who want all output."""
         if text and (always or self.may_print(len(text))):
             print(f"--- {name} of {run}\n{text}\n---", file=sys.stderr)  # noqa: T201 - it is the output
 

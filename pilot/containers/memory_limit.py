@@ -1,7 +1,7 @@
-"""Is a worker over its memory, and which of its containers has to go? (core)
+"""Decide whether a worker uses too much memory, and which of its containers must end. (core)
 
-`worker_memory` is what one worker may use: the pilot, and all that it has started. The kernel, or HTCondor, would end
-whatever is largest, or the whole worker with all events that it has in hand. So the pilot looks first, and ends the
+`worker_memory` limits what one worker may use: the pilot and everything that it has started. The kernel or HTCondor
+would end the largest process, or the whole worker with all events in hand. So the pilot checks first, and ends the
 container that uses the most.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of the worker: who started it, and what it uses."""
+    """A process of the worker: its parent's pid, and the memory that it uses."""
 
     parent: int
     n_bytes: int
@@ -19,16 +19,16 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A worker that used `n_bytes`, more than its limit, and the process of the container that has to go."""
+    """A worker uses `n_bytes`, more than its limit. `pid` is the process of the container that must end."""
 
     pid: int
     n_bytes: int
 
 
 def find_excess(processes: Mapping[int, Process], containers: Collection[int], limit_bytes: int) -> Excess | None:
-    """Return what is over `limit_bytes`; None: nothing is, or no container runs that could go.
+    """Return the excess over `limit_bytes`; None: there is none, or it would not help to end a container.
 
-    `containers` are the processes that the pilot has started; what these have started counts to them.
+    `containers` are the processes that the pilot has started. Each counts with all of its descendants.
     """
     n_bytes = sum(process.n_bytes for process in processes.values())
     used = dict.fromkeys(containers, 0)
@@ -38,14 +38,14 @@ def find_excess(processes: Mapping[int, Process], containers: Collection[int], l
         if (container := _container_of(pid, processes, used)) is not None:
             used[container] += process.n_bytes
     largest = max(used, key=lambda pid: used[pid])
-    # A pilot that is too large by itself gets no smaller by the end of a container that uses nothing.
+    # If the pilot itself is too large, it does not help to end a container that uses nothing.
     return Excess(largest, n_bytes) if used[largest] else None
 
 
 def _container_of(pid: int, processes: Mapping[int, Process], containers: Mapping[int, int]) -> int | None:
     seen: set[int] = set()
     while pid not in containers:
-        # Read one after the other, processes may have changed their parents meanwhile.
+        # The processes were read one after the other: some may have changed their parents meanwhile.
         if pid in seen or pid not in processes:
             return None
         seen.add(pid)

@@ -1,7 +1,8 @@
-"""Watches what the worker's processes use, and ends the container that uses most once they use too much together.
+"""Watch the memory of the worker's processes. Once they use too much together, end the container that uses most.
 
-Counted is what a process has for itself and its share of what it has with others (PSS). That is slow to read, so it is
-read only where the simpler sum, which counts what is shared to each of them, is over the limit.
+The exact measure is PSS: a process's own memory, and its share of the memory that it shares with others. PSS is slow
+to read. So the watch first sums the resident memory, which counts shared memory for each process, and reads PSS only
+if that sum exceeds the limit.
 """
 
 import asyncio
@@ -17,13 +18,13 @@ from pilot.errors import kernel_out_of_memory, worker_memory_exceeded
 log = logging.getLogger(__name__)
 
 _INTERVAL_S = 0.5
-#: Failures of the look that come in a row are logged once in so many.
+#: If the watch fails many times in a row, it logs the first failure and then one in so many.
 _LOG_EVERY = 100
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryWatch:
-    """The loop that watches, for as long as containers run. A `limit_bytes` of 0 watches nothing."""
+    """The loop that watches while containers run. With a `limit_bytes` of 0 it watches nothing."""
 
     def __init__(self, children: Children, limit_bytes: int, *, interval_s: float = _INTERVAL_S) -> None:
         self._children = children
@@ -63,7 +64,7 @@ class MemoryWatch:
         self._n_failures = 0
 
     def _log_failure(self, text: str) -> None:
-        """Log the exception at hand: the first of a row, and then every hundredth."""
+        """Log the current exception if it is the first of a row, or one in `_LOG_EVERY`."""
         if self._n_failures % _LOG_EVERY == 0:
             log.exception("%s", text)
         self._n_failures += 1
@@ -84,7 +85,7 @@ class MemoryWatch:
         self._children.kill(child)
 
     def _explain(self, child: Child) -> None:
-        """Note on a container that SIGKILL has ended whether the kernel did that for lack of memory."""
+        """Note whether the kernel killed this container for lack of memory. SIGKILL has ended it."""
         n_kills = count_kernel_kills()
         if n_kills > self._n_kernel_kills and child.failure is None:
             child.failure = kernel_out_of_memory(self._limit_bytes)
@@ -93,16 +94,16 @@ class MemoryWatch:
 
 
 def count_kernel_kills(proc: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
-    """Return how many processes of this worker's control group the kernel has ended for lack of memory."""
+    """Return how many processes of this worker's control group the kernel has killed for lack of memory."""
     return max((_kills_in(path) for path in _counters(_text(proc), root)), default=0)
 
 
 def _counters(groups: str, root: str) -> Iterator[str]:
-    """Yield the files that count, by the lines of /proc/PID/cgroup: `0::/path` or `4:memory:/path`."""
+    """Yield the files that count kernel kills, from the lines of /proc/PID/cgroup: `0::/path` or `4:memory:/path`."""
     for line in groups.splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        # In a container the path may be the machine's, of which only the root is to be seen.
+        # In a container the path may be the machine's. Only its root is visible then.
         for place in (path.rstrip("/"), ""):
             if not controllers:
                 yield f"{root}{place}/memory.events"
@@ -141,7 +142,7 @@ def _proportional_bytes(pid: int) -> int:
     for line in _text(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
-    # Of a process that has changed its rights nobody may read more.
+    # If a process has changed its rights, the kernel lets nobody read its PSS.
     return _resident_bytes(pid)
 
 

@@ -1,7 +1,7 @@
-"""Which directories of the worker a task container may see, and how. (core)
+"""Decide which directories of the worker a task container may see, and how. (core)
 
-Source: contract, 8.3. The rules are applied to a path as it is written and to what it really is once its links are
-followed, so a link into a forbidden place is as forbidden as the place.
+Source: contract, 8.3. The rules apply to a path as it is written, and to its real path after all links. So a link into
+a forbidden place is as forbidden as the place.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from pilot.errors import MountRefused
 from schemas.rules.worker_paths import directory_problem, is_within, path_problem
 
-#: In the container: where a task finds its files.
+#: Paths in the container at which a task finds its files.
 TASK_IO = "/ewms-pilot-data/task-io"
 DATA_HUB = "/ewms-pilot-data/data-hub"
-#: In the container: the home directory of one run, or of one warm container.
+#: Path in the container of the home directory of one run, or of one warm container.
 TASK_HOME = "/ewms-pilot-data/home"
 
 READ_ONLY = ("/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/root", "/var/log", "/var/cache", "/var/spool")
@@ -49,7 +49,7 @@ def check(mount: Mount) -> None:
 
 
 def check_together(mounts: Sequence[Mount]) -> None:
-    """Raise MountRefused if two of `mounts` want the same place in the container."""
+    """Raise MountRefused if two of `mounts` have the same path in the container."""
     targets = [str(PurePosixPath(mount.target)) for mount in mounts]
     for target in targets:
         if targets.count(target) > 1:

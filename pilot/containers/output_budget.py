@@ -1,6 +1,6 @@
-"""How much of its tasks' output a pilot prints: some megabytes at once, then a kilobyte a second. (core)
+"""Limit how much of its tasks' output a pilot prints: some megabytes at once, then a kilobyte a second. (core)
 
-What a pilot prints is kept on the access point. A task that fails on every event must not fill the disk there.
+The access point keeps what a pilot prints. A task that fails on every event must not fill the disk there.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ class OutputBudget:
 
     n_left: float = BURST_BYTES
     as_of_s: float = 0.0
-    #: How many outputs were left out since the last one that was printed.
+    #: How many outputs were left out since the last printed one.
     n_left_out: int = 0
 
 

@@ -1,8 +1,8 @@
 """Run commands as children that can be ended with everything they started.
 
-A command gets a session of its own by `posix_spawn`, no shell and no descriptor but its three; its end is told by a
-pidfd on the event loop. The pilot is a subreaper: what a task leaves behind, even in another session, becomes the
-pilot's child and is found there.
+`posix_spawn` starts a command in a session of its own, without a shell, with only its three standard descriptors. A
+pidfd on the event loop reports its end. The pilot is a subreaper: if a task leaves processes behind, even in another
+session, these become the pilot's children, and it finds and kills them.
 """
 
 import asyncio
@@ -27,28 +27,29 @@ _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 #: Python ignores these; a program expects their default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
 
-#: The exit code of what SIGKILL has ended, and of a container in which it has.
+#: The exit code of a program that SIGKILL has ended, and of a container in which SIGKILL ended the task.
 _KILLED = 128 + signal.SIGKILL
 
-#: A tree that forks while it is killed is walked again, so often at most.
+#: A process tree may fork while it is killed. It is walked again at most so many times.
 _MAX_WALKS = 20
 
 
-#: A container engine that does not end its container within this time is left to itself.
+#: If a container engine does not end its container within this time, the pilot waits no longer.
 _ENGINE_S = 10.0
 
 
 class Child:
     """One running command. `on_end` is called once, with its exit code (128 + n if a signal ended it).
 
-    A command whose container is somebody else's child (docker's) has ended when the engine has removed that, too.
+    A docker container is not the command's child. Such a command has ended once the engine has removed its container
+    too.
     """
 
     def __init__(self, pid: int, command: Command, on_end: Callable[[int], None]) -> None:
         self.pid = pid
         self.command = command
         self.killer: Child | None = None
-        #: Why it was ended, if that was not its own doing; `on_failure` is called before it is.
+        #: Why the pilot or the kernel ended it. `on_failure` is called with it, before the end of the command.
         self.failure: Failure | None = None
         self.on_failure: Callable[[Failure], None] = lambda _: None
         self.was_killed = False
@@ -61,17 +62,17 @@ class Child:
         return self._code is not None
 
     def note_exit(self, code: int) -> None:
-        """Note that the command has ended, with which code."""
+        """Note that the command has ended with `code`."""
         self._code = code
 
     def note_end(self) -> None:
-        """Tell of the end once the command, and its killer if it has one, have ended."""
+        """Call `on_end` once the command has ended, and its killer too if it has one."""
         if self._code is not None and (self.killer is None or self.killer.ended):
             self._on_end(self._code)
 
 
 class Pipes(NamedTuple):
-    """The pilot's ends of a command's standard streams, not blocking; who has them closes them."""
+    """The pilot's ends of a command's standard streams. They do not block. The caller closes them."""
 
     stdin: int
     stdout: int
@@ -79,15 +80,15 @@ class Pipes(NamedTuple):
 
 
 class Children:
-    """All children of this process; there is one of these."""
+    """All children of this process. A pilot has one of these."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._running: dict[int, Child] = {}
         self._none_left = asyncio.Event()
-        #: Called with a child that SIGKILL has ended, which was not ours.
+        #: Called with a child that SIGKILL has ended, if the pilot did not send it.
         self.on_killed: Callable[[Child], None] = lambda _: None
-        # Orphans are given to the main thread, from which everything is spawned, too.
+        # The kernel gives orphans to the main thread. That thread also spawns everything.
         self._list = f"/proc/self/task/{threading.main_thread().native_id}/children"
 
     @property
@@ -96,7 +97,7 @@ class Children:
         return tuple(self._running.values())
 
     def spawn(self, command: Command, *, stdout: str, stderr: str, on_end: Callable[[int], None]) -> Child:
-        """Start `command` with its output going to files. Raises: OSError if it cannot be started."""
+        """Start `command` and write its output to files. Raises: OSError if it cannot be started."""
         write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         return self._spawned(
             command,
@@ -160,7 +161,7 @@ class Children:
             kill_tree(killer.pid)
 
     async def kill_all(self) -> None:
-        """End everything, and return when it has ended (or will not)."""
+        """End everything, and return once it has ended, or after a time limit."""
         killers = {child.killer for child in self._running.values()}
         for child in list(self._running.values()):
             if child not in killers:
@@ -172,7 +173,7 @@ class Children:
                     await self._none_left.wait()
 
     def sweep(self) -> None:
-        """Kill what ended commands have left behind, and reap it."""
+        """Kill and reap the processes that ended commands have left behind."""
         try:
             with open(self._list, "rb") as file:
                 pids = [int(pid) for pid in file.read().split()]
@@ -217,20 +218,20 @@ class Children:
         return child
 
     def _belongs_to_a_running_one(self, pid: int) -> bool:
-        """Return whether a stray carries the mark of a run that goes on: paths that no other run has."""
+        """Return whether a stray process belongs to a run that goes on: its environment has the name of that run."""
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 mine = file.read()
         except OSError:
-            return True  # not ours to look at: left alone until nothing runs
+            return True  # we may not read it: leave it alone until nothing runs
         marks = (child.command.environment.get(ENV_RUN, "") for child in self._running.values())
         return any(f"{ENV_RUN}={mark}".encode() in mine for mark in marks if mark)
 
 
 def prepare_process(directory: str) -> None:
-    """Make this process one that finds its children's orphans, and whose memory and modules they cannot reach.
+    """Prepare this process: it gets its children's orphans, and children can reach neither its memory nor its modules.
 
-    Tasks without a container can write into `directory`, the pilot's own.
+    Tasks without a container can write into the pilot's own `directory`, so Python must not look for modules there.
     """
     sys.path[:] = drop_directory(sys.path, directory)
     for fd in os.listdir("/proc/self/fd"):
@@ -243,7 +244,7 @@ def prepare_process(directory: str) -> None:
 
 
 def began_s() -> float:
-    """Return when this process began, in seconds of the monotonic clock: before its interpreter had started."""
+    """Return when this process began, in seconds of the monotonic clock. That is before its interpreter started."""
     status = _status(os.getpid())
     ticks = int(status[19]) if status else 0
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
@@ -251,10 +252,7 @@ def began_s() -> float:
 
 
 def drop_directory(module_path: Sequence[str], directory: str) -> list[str]:
-    """Return `module_path`, in which Python looks for modules, without `directory`.
-
-    A directory that EWMS itself lies in stays.
-    """
+    """Return Python's `module_path` without `directory`. The directory that contains EWMS itself stays."""
     ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     left_out = os.path.realpath(directory)
     if left_out == ours:
@@ -263,7 +261,7 @@ def drop_directory(module_path: Sequence[str], directory: str) -> list[str]:
 
 
 def found_program(command: Command) -> str:
-    """Return the file of the command's program, looked for where the command itself would. Raises: OSError."""
+    """Return the file of the command's program, by the PATH of the command's own environment. Raises: OSError."""
     name = command.argv[0]
     if "/" in name:
         return name
@@ -287,7 +285,7 @@ def kill_tree(pid: int) -> None:
 
 
 def _descendants(pid: int) -> list[int]:
-    """Return the living processes below `pid`, from one look at all processes."""
+    """Return the living descendants of `pid`, from one pass over all processes."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit() and (status := _status(int(name))) is not None and status[0] not in "ZX":
@@ -301,7 +299,7 @@ def _descendants(pid: int) -> list[int]:
 
 
 def _status(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat from the state on: state, ppid, pgrp, session."""
+    """Return the fields of /proc/PID/stat after the name: state, ppid, pgrp, session, and so on. None: no process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b") ")[2].decode().split()

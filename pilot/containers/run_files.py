@@ -9,9 +9,9 @@
                              warm-<hex>/outputs/stderrfile
                              data-hub/
 
-A task may leave anything where its outfile should be, so that is opened without following links, must be a regular
-file, and is never read beyond the limit. These few calls are a good part of what an event costs: `os` takes half of
-pathlib's time.
+A task may leave anything where its outfile should be. So the pilot opens it without following links, accepts only a
+regular file, and never reads beyond the limit. These few calls are a good part of an event's cost, so this module uses
+`os`, which takes half of pathlib's time.
 """
 
 import os
@@ -46,17 +46,17 @@ class RunFiles:
 
     @property
     def stdout(self) -> str:
-        """Return the path of what the run writes to its standard output."""
+        """Return the path of the file that takes the run's standard output."""
         return f"{self.outputs}/stdoutfile"
 
     @property
     def stderr(self) -> str:
-        """Return the path of what the run writes to its standard error."""
+        """Return the path of the file that takes the run's standard error."""
         return f"{self.outputs}/stderrfile"
 
 
 class WorkDirectory:
-    """All of a pilot's files. `shared` lets users of a container other than the pilot's write (docker)."""
+    """All of a pilot's files. `shared`: a container may run as another user, and that user may write (docker)."""
 
     def __init__(self, parent: str, *, infile_ext: str, outfile_ext: str, shared: bool = False) -> None:
         self.path = f"{os.path.realpath(parent)}/{_DIRECTORY}"
@@ -66,7 +66,7 @@ class WorkDirectory:
         self._shared = shared
 
     def make(self) -> None:
-        """Make the directories that outlive a run; nobody else on the worker can look into them."""
+        """Make the directories that outlive a run. No other account of the worker can look into them."""
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         os.chmod(self.path, 0o700)
         os.makedirs(self.data_hub, exist_ok=True)
@@ -112,7 +112,7 @@ class WorkDirectory:
 
 
 def remove_run(files: RunFiles) -> bool:
-    """Remove a run's files; False if it left more than a few calls remove, see `remove_tree`."""
+    """Remove a run's files by a few fast calls. False: files of other kinds remain, use `remove_tree`."""
     try:
         if files.task_io:
             for name in os.listdir(files.task_io):
@@ -129,7 +129,7 @@ def remove_run(files: RunFiles) -> bool:
 
 
 def remove_tree(directory: str) -> None:
-    """Remove a directory with everything in it, also what its owner was not allowed to list."""
+    """Remove a directory with everything in it, even directories without the right to list or write them."""
     for parent, names, _ in os.walk(directory):
         for name in names:
             with suppress(OSError):
@@ -142,7 +142,7 @@ def read_outfile(files: RunFiles) -> bytes | Failure | None:
     """Return the outfile's bytes; `None` if the task wrote none."""
     path = f"{files.task_io}/{files.outfile}"
     try:
-        # O_NONBLOCK: a FIFO in its place must not hold the pilot.
+        # O_NONBLOCK: the pilot must not hang if the task has left a FIFO here.
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None

@@ -1,4 +1,4 @@
-"""What the pilot asks of the ways to run its task, and what they answer. (core)"""
+"""The interface of the two ways to run a task: a container per event, or warm containers. (core)"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,21 +9,21 @@ from schemas.payloads.data_events import DataEvent
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: well (an `output` of `None` is none), with `failure`, or killed for the pilot's own sake."""
+    """How a run ended: well, with `failure`, or `interrupted` because the pilot killed it. `output` None: no output."""
 
     output: bytes | None = None
     output_type: str = ""
     failure: Failure | None = None
     interrupted: bool = False
-    #: The last lines of what a failed task wrote.
+    #: The last lines that a failed task wrote.
     last_lines: str = ""
 
 
 class Tasks(Protocol):
-    """A way to run the task on events. Each start is answered by one outcome, maybe before it has returned."""
+    """A way to run the task on events. Each start leads to one outcome, maybe before `start` has returned."""
 
     def start(self, key: int, event: DataEvent | None, attempt: int) -> None:
-        """Run the task on an event, for the `attempt`-th time (from 1); a source's only run has none."""
+        """Run the task on an event, for the `attempt`-th time (from 1). A source's only run has no event."""
 
     def kill_all(self) -> None:
-        """End what runs, at once; its outcomes are interrupted."""
+        """End all runs at once. Their outcomes are `interrupted`."""

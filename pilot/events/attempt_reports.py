@@ -1,7 +1,7 @@
 """Report failed attempts to MQS while the pilot works, so that users see them at once.
 
-A report is a courtesy: it is dropped when there are too many, when the broker is slow, or when it refuses. It never
-holds up an event, and never costs a result.
+A report is optional. The pilot drops it if there are too many, or if the broker is slow or refuses it. A report never
+delays an event, and never costs a result.
 """
 
 import asyncio
@@ -39,12 +39,12 @@ class Reports:
         self._whereabouts = whereabouts
         self._pilot = uuid.uuid4().hex
         self._allowance = Allowance()
-        #: Whether the broker has refused a report: an older MQS has no queue for them.
+        #: Whether the broker has refused a report. An older MQS has no queue for reports.
         self._refused = False
         self._under_way: set[asyncio.Task[None]] = set()
 
     def report(self, queue: Queue, delivery: Delivery, run: Run, *, failure: Failure, gave_up: bool) -> None:
-        """Send a report of a failed attempt on its way, if there is room for one."""
+        """Begin to send a report of a failed attempt, if the allowance permits one."""
         loop = asyncio.get_running_loop()
         if self._refused or not self._settings.workflow_id:
             return
@@ -70,7 +70,7 @@ class Reports:
         task.add_done_callback(self._under_way.discard)
 
     async def finish(self) -> None:
-        """Give the last reports a moment, and let go of those that do not make it."""
+        """Wait a moment for the last reports, and cancel those that are not sent by then."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=_LAST_WAIT_S)
         for task in tuple(self._under_way):

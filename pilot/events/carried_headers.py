@@ -1,6 +1,7 @@
-"""Which headers of an event go on to what is made of it: those that AMQP can hold again, and a whole trace. (core)
+"""Choose the headers that go from an event to its outputs and dead letter. (core)
 
-They are of use to people and to tracing, and never worth a result: what cannot go on is left out, and the log names it.
+A dead letter keeps each header that AMQP can carry again; an output keeps a valid trace. Headers help people and
+tracing, but a result is worth more: a header that cannot be carried is left out, and the log names it.
 """
 
 import re
@@ -9,29 +10,29 @@ from typing import Any
 
 from schemas.payloads.data_events import Header, HeaderValue
 
-#: Source: W3C Trace Context, "traceparent Header Field Values"; an id of zeros alone is none.
+#: Source: W3C Trace Context, "traceparent Header Field Values". An id of zeros alone is invalid.
 _TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
-#: AMQP sends all headers in one frame of at most 128 KiB, our own among them.
+#: AMQP sends all headers, our own included, in one frame of at most 128 KiB.
 MAX_HEADERS_BYTES = 64 * 1024
 _MAX_INTEGER = 2**63
 
 
 def read_trace(headers: Mapping[str, Any]) -> str:
-    """Return the trace that an event belongs to, empty if it has none that can be used."""
+    """Return the trace that an event belongs to, empty if it has no valid one."""
     trace = headers.get(Header.TRACE)
     return trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else ""
 
 
 def has_bad_trace(headers: Mapping[str, Any]) -> bool:
-    """Return whether an event says that it belongs to a trace, and names none."""
+    """Return whether an event has a trace header that is not valid."""
     return Header.TRACE in headers and not read_trace(headers)
 
 
 def split_headers(headers: Iterable[tuple[str, Any]]) -> tuple[dict[str, HeaderValue], list[str]]:
     """Return the headers that can be sent again, and the names of the others.
 
-    The client's library reads tables, times and bytes that are no text, and cannot write all of them.
+    The AMQP library can read tables, times and bytes that are no text, but cannot write all of them.
     """
     kept: dict[str, HeaderValue] = {}
     dropped: list[str] = []
@@ -47,7 +48,7 @@ def split_headers(headers: Iterable[tuple[str, Any]]) -> tuple[dict[str, HeaderV
 
 
 def _size_of(value: Any) -> int | None:
-    """Return about how many bytes `value` takes as a header, None if it cannot be one."""
+    """Return about how many bytes `value` takes as a header, None if AMQP cannot carry it."""
     match value:
         case bool() | float():
             return 8

@@ -1,13 +1,14 @@
-"""Is a queue of the pilot gone for good, and what its user is to know then. (core)"""
+"""Decide whether a queue of the pilot is gone for good, and describe that for its user. (core)"""
 
 from dataclasses import dataclass, replace
 
 from pilot.settings import Queue
 
-#: A broker that is just coming up may miss a queue for a moment; so many looks in a row, over so long, are no moment.
+#: A broker that has just started may miss a queue for a moment. The queue is gone after so many refusals in a row, over
+#: so long.
 _N_LOOKS = 3
 _FOR_S = 3.0
-#: Looks further apart than this have nothing to do with each other.
+#: Refusals further apart than this do not count as one row.
 _APART_S = 60.0
 
 
@@ -34,7 +35,7 @@ class Refusals:
 
 
 def describe_gone(direction: str, queue: Queue, workflow_id: str) -> str:
-    """Return that the `input` or `output` queue is gone, why that may be, and what to do."""
+    """Return a text: the `input` or `output` queue is gone, the possible reasons, and the remedy."""
     workflow = workflow_id or "WORKFLOW"
     return (
         f"the {direction} queue {queue} does not exist any more: the workflow is over, or somebody deleted the queue; "

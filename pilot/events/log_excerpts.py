@@ -1,4 +1,4 @@
-"""How the log names an event: its id, its key, which attempt it was, and how its input begins. (core)
+"""How the log names an event: its id, its key, the number of the attempt, and how its input begins. (core)
 
 event 5f0e... (key 'pixel-7', attempt 2, of queue a31c...)
 input, 34 bytes of application/json: {"pixel": 7, "run": 12}
@@ -13,7 +13,7 @@ MAX_EXCERPT = 200
 
 
 def name_event(event: DataEvent | None, *, attempt: int, queue: str) -> str:
-    """Return how to call `event`; None is the one run of a task that takes no events."""
+    """Return the name of `event` in the log. None means the only run of a task that takes no events."""
     if event is None:
         return "the task's run"
     said = [f"attempt {attempt}", f"of queue {queue}"]
@@ -25,7 +25,7 @@ def name_event(event: DataEvent | None, *, attempt: int, queue: str) -> str:
 
 
 def read_key(event: DataEvent) -> str:
-    """Return the key under which `event` was published, empty if it had none."""
+    """Return the key that the sender gave to `event`, empty if it has none."""
     key = event.headers.get(Header.KEY, "")
     return _plain(key, MAX_EXCERPT) if isinstance(key, str) else ""
 
@@ -41,7 +41,7 @@ def excerpt_input(event: DataEvent) -> str:
             return f"{len(body)} bytes of {kind}, unreadable"
         begins = repr(data) if not isinstance(data, str) else data
     else:
-        # Four bytes are the most that a character has in UTF-8.
+        # A character has at most four bytes in UTF-8.
         begins = body[: 4 * MAX_EXCERPT].decode(errors="replace")
         if begins.count("�") > len(begins) // 10:
             return f"{len(body)} bytes of {_plain(kind, 100)}: {body[:40].hex(' ', -8)}"
@@ -49,6 +49,6 @@ def excerpt_input(event: DataEvent) -> str:
 
 
 def _plain(text: str, limit: int) -> str:
-    """Return `text` as part of a log line: printable, no line of its own, of bounded length."""
+    """Return `text` as part of a log line: printable, without line breaks, at most `limit` characters."""
     text = "".join(char if char.isprintable() else " " for char in text[: 4 * limit])
     return shorten_middle(" ".join(text.split()), limit)

@@ -1,11 +1,11 @@
-"""What an event's bytes are as an infile, and an outfile's bytes as an event. (core)
+"""Turn an event's bytes into an infile, and an outfile's bytes into an event. (core)
 
 event -> infile    the payload's bytes as they are
 outfile -> event   `.json`: checked, application/json; else text/plain if it is UTF-8, application/octet-stream if not
 
-Events of existing message clients are taken from every queue, and written onto a queue that is set to them. What they
-carry is JSON. A text becomes the infile as it is, whatever the extension; any other value needs a `.json` infile.
-JSON means RFC 8259 in both directions and both task modes: see `schemas.payloads.json_text`.
+Every queue may also hold events of existing message clients. The pilot writes such events only onto a queue whose wire
+is set to them. They carry JSON. A JSON text becomes the infile as it is, with any extension; any other value needs a
+`.json` infile. JSON means RFC 8259 in both directions and both task modes: see `schemas.payloads.json_text`.
 """
 
 import json
@@ -19,7 +19,7 @@ from schemas.topology import MAX_EVENT_BYTES
 
 
 def infile(event: DataEvent, extension: str) -> bytes | Failure:
-    """Return the bytes of the infile for `event`; a `.json` infile is one that a JSON parser will take."""
+    """Return the bytes of the infile for `event`. If it is of type JSON and the infile is `.json`, check its JSON."""
     if len(event.body) > MAX_EVENT_BYTES:
         return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
     if legacy_wire.is_legacy(event.body, event.content_type):
@@ -33,7 +33,7 @@ def infile(event: DataEvent, extension: str) -> bytes | Failure:
 
 
 def output_type(body: bytes, extension: str) -> str | Failure:
-    """Return the content type under which the outfile's `body` is sent; the bytes go as they are."""
+    """Return the content type of the outfile's `body`. The bytes themselves are sent unchanged."""
     if extension == "json":
         try:
             load_json(body)
@@ -50,8 +50,8 @@ def output_type(body: bytes, extension: str) -> str | Failure:
 def legacy_output(body: bytes, content_type: str, headers: Mapping[str, HeaderValue]) -> bytes | None:
     """Return the outfile's `body` as existing message clients read it; `None` if their format cannot hold it.
 
-    What it cannot hold, bytes that are no text above all, is sent as it is: pilots and our client read that as well,
-    and an existing client could never have got it.
+    The caller sends such a body unchanged (mostly bytes that are no text). Pilots and our client can read it; an
+    existing client could never have received it.
 
     Raises: CodecMissing.
     """

@@ -1,4 +1,4 @@
-"""Events out: a run's outputs, each to every output queue once, and dead letters with their reasons."""
+"""Publish a run's output, once to every output queue, and dead letters with their reasons."""
 
 import asyncio
 import logging
@@ -30,21 +30,21 @@ class Run:
 
     event: DataEvent | None
     started_s: float = 0.0
-    #: When the task ended; what becomes of a failed event may be decided some time later.
+    #: When the task ended. The decision about a failed event may come some time later.
     ended_s: float = 0.0
     output: bytes = b""
     output_type: str = ""
-    #: The last lines of what a failed task wrote.
+    #: The last lines that a failed task wrote.
     last_lines: str = ""
-    #: Output queues whose broker holds the output already.
+    #: Indexes of the output queues that have the output already: their broker has confirmed it.
     confirmed: set[int] = field(default_factory=set)
 
 
 class Publishing:
     """Publishes for one pilot.
 
-    `on_end` is told of each key's publication, unless it is dropped before: with a failure if the broker refused it,
-    and whether it may take it a little later.
+    `on_end` is called after each publication that is not dropped: with its key, the failure if the broker refused it,
+    and whether the broker may take it a little later.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Publishing:
         return self._under_way.values()
 
     def output(self, key: int, run: Run, after_s: float) -> None:
-        """Publish a run's outputs to the queues that have none of it yet, after a pause."""
+        """Publish a run's output after `after_s` seconds, to the output queues that do not have it yet."""
         self._begin(key, self._publish_output(run, after_s))
 
     def dead_letter(
         self, key: int, queue: Queue, delivery: Delivery, *, failure: Failure, attempt: int, after_s: float
     ) -> None:
-        """Publish the event of a delivery to the workflow's dead letters, after a pause."""
+        """Publish the event of a delivery to the workflow's dead letters after `after_s` seconds."""
         self._begin(key, self._publish_dead_letter(queue, delivery, failure, attempt, after_s))
 
     def drop(self, key: int) -> None:

@@ -1,4 +1,4 @@
-"""The pilot's queues: where events come from and outputs go, over one connection for each broker and token."""
+"""The pilot's input and output queues, over one connection for each broker and token, or more for many inputs."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _Key = tuple[str, str]
 
-#: What a connection needs beside a channel for each input: one to publish over, and one to spare.
+#: A connection needs one channel for each input, and so many others: one to publish, and one in reserve.
 _OTHER_CHANNELS = 2
 
 
@@ -36,17 +36,17 @@ class Queues:
         self._token_file = TokenFile(settings.token_file)
         self._token_source = TokenSource(settings, proxy)
         self._token = ""
-        #: The first of each list publishes; the inputs are spread over all of it (`_spread`).
+        #: The first connection of each list publishes. The inputs are spread over the whole list (`_spread`).
         self._connections: dict[_Key, list[Connection]] = {}
         self._of_input: dict[Mqid, Connection] = {}
         self._consumers: dict[Mqid, Consumer] = {}
         self._wanted = False
         self._subscribing = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
-        #: Told of every event, and of every queue whose deliveries are void.
+        #: Called with every event, and with every queue whose deliveries are lost.
         self.on_delivery: Callable[[Queue, Delivery], None] = lambda _queue, _delivery: None
         self.on_lost: Callable[[Queue], None] = lambda _queue: None
-        #: Told when a queue turns out to be deleted.
+        #: Called when a queue is found to be deleted.
         self.on_gone: Callable[[QueueGone], None] = lambda _error: None
         self._refusals: dict[Mqid, Refusals] = {}
         self._refused: dict[Mqid, str] = {}
@@ -71,7 +71,7 @@ class Queues:
             self._renewing = asyncio.create_task(self._renew(), name="token renewal")
 
     async def _spread(self, key: _Key, connections: list[Connection]) -> None:
-        """Choose a connection for each input: each takes a channel, and a broker allows a connection a few only."""
+        """Choose a connection for each input. An input takes a channel, and a broker limits channels per connection."""
         inputs = [queue.mqid for queue in self._settings.inputs if _key(queue) == key]
         each = inputs_a_connection(connections[0].max_channels)
         for start in range(0, len(inputs), each):
@@ -84,9 +84,9 @@ class Queues:
         return [connection for connections in self._connections.values() for connection in connections]
 
     async def _read_token(self) -> None:
-        """Read the token; wait for TMS to renew one that has expired.
+        """Read the token. If it has expired, wait until TMS renews it.
 
-        A pool that was stopped for long starts its jobs again with the files they had, before TMS has renewed those.
+        After a long stop a pool restarts its jobs with their old files, before TMS has renewed the tokens.
         """
         self._token = self._token_file.read()
         until = self._clock() + self._settings.reconnect_timeout_s
@@ -106,21 +106,21 @@ class Queues:
         )
 
     def _current_token(self) -> str:
-        """Return the newest token there is, for a reconnect; the last good one if the file is unusable by now."""
+        """Return the newest token, for a reconnect. If the file has become unusable, return the last good one."""
         with suppress(EWMSError):
             self._token = self._token_file.read()
         return self._token
 
     @property
     def standing(self) -> bool:
-        """Whether everything that is wanted of the brokers is there."""
+        """Whether all connections stand, and all subscriptions that the pilot wants."""
         if not all(connection.connected for connection in self._all_connections):
             return False
         return not self._wanted or all(consumer.active for consumer in self._consumers.values())
 
     @property
     def complaint(self) -> str:
-        """Return what a broker said last, if it is away or refuses a queue."""
+        """Return a broker's last error if it is away or refuses a queue, else an empty text."""
         reasons = [connection.error.reason for connection in self._all_connections if connection.error]
         for queue in self._settings.inputs:
             consumer = self._consumers.get(queue.mqid)
@@ -169,7 +169,7 @@ class Queues:
                 raise BrokerAway(f"the input queue {queue} cannot be used: {error.reason}") from error
 
     def _on_refused(self, queue: Queue, error: EWMSError) -> None:
-        """Note that a queue that was there cannot be used any more; tell of one that is gone for good."""
+        """Note that a queue cannot be used any more. Call `on_gone` if it is gone for good."""
         is_missing = isinstance(error, Missing)
         self._refused[queue.mqid] = error.reason
         seen = self._refusals.get(queue.mqid, Refusals()).add(self._clock(), is_missing=is_missing)
@@ -178,9 +178,9 @@ class Queues:
             self.on_gone(QueueGone(describe_gone("input", queue, self._settings.workflow_id)))
 
     async def publish(self, queue: Queue, event: DataEvent) -> None:
-        """Publish an output event and return when the broker holds it, however long the broker is away or blocked.
+        """Publish an output event and return once the broker holds it, even if the broker is away or blocked for long.
 
-        Raises: what `Publisher.publish` does, `ConnectionLost` apart.
+        Raises: what `Publisher.publish` raises, except `ConnectionLost`.
         """
         try:
             await self._published(queue, event_exchange(queue.mqid), queue.mqid, event)
@@ -207,19 +207,19 @@ class Queues:
             message_id=event.id,
             content_type=event.content_type,
             headers=event.headers,
-            # A second copy of an output costs a run of every task behind it.
+            # Never give up and publish again: a second copy costs a run of every task behind this one.
             timeout_s=None,
         )
 
     async def close(self) -> None:
-        """Say what is left to say to the brokers, and leave them."""
+        """Stop renewing the token, and close all connections."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
         await asyncio.gather(*(connection.close() for connection in self._all_connections))
 
     async def _fetch(self) -> None:
-        """Look for a renewed token where TMS keeps it, once half of this one's life is over."""
+        """Fetch the renewed token from TMS's file, once half of the current token's life is over."""
         half_at = half_life_at(self._token)
         if half_at is None or self._clock() < half_at:
             return
@@ -234,7 +234,7 @@ class Queues:
         return [connection for (_, own_token), connections in by_token if not own_token for connection in connections]
 
     async def _renew(self) -> None:
-        """Give a rewritten token to the open connections."""
+        """Watch the token file, and give a new token to the open connections."""
         while True:
             await asyncio.sleep(look_again_in_s(self._token, self._clock()))
             try:
@@ -255,17 +255,17 @@ class Queues:
                 await connection.renew(token)
                 log.info("the token was renewed")
             except EWMSError as error:
-                # The other connections need it all the same.
+                # Go on: the other connections need the new token too.
                 log.warning("the broker did not take the renewed token: %s", error.reason)
 
 
 def inputs_a_connection(max_channels: int) -> int:
-    """Return how many inputs one connection can serve that has `max_channels` channels."""
+    """Return how many inputs one connection with `max_channels` channels can serve."""
     return max(1, max_channels - _OTHER_CHANNELS)
 
 
 def output_event_id(parent: EventId, task: TaskId, index: int) -> EventId:
-    """Return the id of an output: derived from its input's, or drawn where that has none that one could derive from."""
+    """Return the id of an output: derived from its input's id, or a random one if the input has no usable id."""
     return (output_id(parent, task, index) if parent else None) or EventId(str(uuid.uuid4()))
 
 

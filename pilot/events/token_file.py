@@ -1,7 +1,7 @@
 """The broker token, from a file that only its owner can read, and when to look for a new one.
 
-TMS rewrites the file; the pilot looks at half of the token's life, and from then on at intervals. A token is opaque
-here but for its times, which are read without checking its signature: the broker does that.
+TMS rewrites the file. The pilot reads it again at half of the token's life, and then at intervals. It reads only the
+times from a token and does not check the signature: the broker does that.
 """
 
 import base64
@@ -12,22 +12,22 @@ from dataclasses import dataclass
 
 from pilot.errors import TokenUnusable
 
-#: Look for a new token at least and at most this often.
+#: The shortest and the longest wait between two looks at the file.
 _SOONEST_S, _LATEST_S = 1.0, 60.0
-#: And at least this often once half of its life is over.
+#: The longest wait once half of the token's life is over.
 _LATE_S = 5.0
 
 _MAX_BYTES = 64 * 1024
 
 
 def half_life_at(token: str) -> float | None:
-    """Return the time (Unix) at which half of the token's life is over; `None` if it does not say. (core)"""
+    """Return the time (Unix) at which half of the token's life is over; `None` if the token has no times. (core)"""
     life = _life(token)
     return None if life is None else sum(life) / 2
 
 
 def is_expired(token: str, now: float) -> bool:
-    """Say whether the token's life is over; no if it does not say when. (core)"""
+    """Return whether the token has expired; False if the token has no times. (core)"""
     life = _life(token)
     return life is not None and life[1] <= now
 
@@ -46,7 +46,7 @@ def _life(token: str) -> tuple[float, float] | None:
 def look_again_in_s(token: str, now: float) -> float:
     """Return how long to wait before the next look at the file. (core)
 
-    Before half of the life is over a rewritten file is not urgent; after that it is what keeps the pilot alive.
+    In the first half of the token's life a new one is not urgent. In the second half the pilot depends on it.
     """
     life = _life(token)
     if life is None:
@@ -55,21 +55,21 @@ def look_again_in_s(token: str, now: float) -> float:
     half_at = (issued + expires) / 2
     if now < half_at:
         return max(_SOONEST_S, min(_LATEST_S, half_at - now))
-    # TMS asks for the next one at half of the life too, so the first look may come too soon. Of a short life enough is
-    # left for more than one other.
+    # TMS also asks for the next token at half of the life, so the first look may come too soon. A quarter of the rest
+    # leaves time for several looks, even if the life is short.
     return max(_SOONEST_S, min(_LATE_S, (expires - half_at) / 4))
 
 
 @dataclass(frozen=True, slots=True)
 class TokenFile:
-    """A file with a token in it. Reading it again sees what was renamed into its place."""
+    """A file that holds a token. TMS renames a new file into its place; the next read sees that."""
 
     path: str
 
     def read(self) -> str:
         """Return the token.
 
-        Raises: TokenUnusable: no file, open to others, another owner's, or empty.
+        Raises: TokenUnusable: there is no file, others can read it, another account owns it, or it is empty.
         """
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -1,8 +1,9 @@
 """Fetch the renewed token from where TMS keeps it, into the token file beside the pilot.
 
-HTCondor carries input files only when a job starts, so a running pilot has to ask. It asks through the job's own chirp
-proxy: the shadow reads the access point's file as the job's owner. No address has to be reachable that is not already,
-and no further credential exists that could be stolen. In the local pool the file can simply be read.
+HTCondor transfers input files only when a job starts, so a running pilot must ask for the new token. It asks through
+the job's own chirp proxy: the shadow reads the access point's file as the job's owner. This needs no further address
+that workers must reach, and no further credential that could be stolen. In the local pool the pilot reads the file
+itself.
 """
 
 import asyncio
@@ -14,12 +15,12 @@ from pilot.chirp.proxy import ChirpProxy
 from pilot.settings import Settings
 
 _MAX_BYTES = 64 * 1024
-#: The shadow answers at once, or does not.
+#: The shadow answers at once, or not at all.
 _TIMEOUT_S = 30.0
 
 
 class TokenSource:
-    """The file on the access point that TMS renews; nothing is fetched where the pilot was told of none."""
+    """The file on the access point in which TMS renews the token. If the settings name none, nothing is fetched."""
 
     def __init__(self, settings: Settings, proxy: ChirpProxy | None) -> None:
         self._source = settings.token_source
@@ -28,9 +29,9 @@ class TokenSource:
         self._proxy = proxy
 
     async def fetch(self) -> None:
-        """Bring the token file up to date.
+        """Replace the token file by the renewed token.
 
-        Raises: OSError: it could not be fetched, and the old one stands.
+        Raises: OSError: the token could not be fetched. The old file stays.
         """
         if not self._source:
             return
@@ -51,7 +52,7 @@ class TokenSource:
 
 
 def _replace(file: Path, token: bytes) -> None:
-    """Put `token` into the place of `file`, whole, and never readable by others."""
+    """Replace `file` by one that holds `token`. It is never incomplete, and others can never read it."""
     partial = file.with_name(f".{file.name}.new")
     with suppress(FileNotFoundError):
         partial.unlink()

@@ -1,8 +1,7 @@
-"""What a failing container said last, as one line for people and one text for those who look closer. (core)
+"""Reduce a failed container's output to one line, and to a longer text for a closer look. (core)
 
-The line says why, whatever language the program was written in. It is short, printable and one line. `without_names`
-takes out of it what differs from run to run, so that the same failure of a thousand events is one key of
-`top_task_errors`.
+The line says why the program failed, for programs of many languages. It is short and printable. `without_names` removes
+everything that differs from run to run, so that the same failure of a thousand events is one key of `top_task_errors`.
 """
 
 import re
@@ -23,16 +22,16 @@ _NAMES = (
     (re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b0x[0-9a-f]{5,16}\b", re.IGNORECASE), "0x..."),
 )
-#: With these statuses apptainer, and docker or podman, say that they failed themselves.
+#: Apptainer uses the first exit status, and docker and podman the second, if they failed themselves.
 _APPTAINERS_OWN, _ENGINES_OWN = 255, 125
 
 
 def last_words(stderr: str) -> tuple[str, str]:
-    """Return the line that says best why a container failed, and its traceback (empty if it left none).
+    """Return the line that best explains why a container failed, and its traceback (empty if there is none).
 
-    The exception of the last Python traceback; else why the container runtime gave up; else what another language's
-    report says; else the last line that is not the container runtime's; else the runtime's own complaint; else
-    `<no stderr logs>`.
+    The line is the first of these that exists: the exception of the last Python traceback; the container runtime's
+    reason for giving up; the report of another language; the last line that is not the container runtime's; the
+    runtime's own complaint; `<no stderr logs>`.
     """
     lines = [_printable(line) for line in stderr.splitlines()]
     if (traceback := find_traceback(lines)) is not None:
@@ -41,7 +40,7 @@ def last_words(stderr: str) -> tuple[str, str]:
     spoken = [(n, line.strip()) for n, line in enumerate(lines) if line.strip()]
     theirs = [(n, line) for n, line in spoken if not RUNTIME_LINE.match(line)]
     report = find_fatal(lines) or find_report(lines)
-    # A report that was not the program's last word tells of something that it had overcome.
+    # If the program printed more after a report, it had recovered from that error.
     if report is not None and not any(n >= report.end and not TRAILER.match(line) for n, line in theirs):
         own = [line for line in lines[report.first : report.end] if line.strip()]
         return _short(report.said), shorten_middle("\n".join(own), MAX_TRACEBACK) if len(own) > 1 else ""
@@ -55,7 +54,7 @@ def last_words(stderr: str) -> tuple[str, str]:
 
 
 def is_runtimes_own(exit_code: int, stderr: str) -> bool:
-    """Return whether the container runtime says that it failed, and not the task in it.
+    """Return whether the container runtime itself failed, not the task in it.
 
     Apptainer ends with 255 after a line of its own; docker and podman with 125. Source: their manuals.
     """
@@ -66,7 +65,7 @@ def is_runtimes_own(exit_code: int, stderr: str) -> bool:
 
 
 def last_lines(output: str) -> str:
-    """Return the last lines of what a task wrote, printable, without the empty ones at the end."""
+    """Return the last lines of a task's output, printable, without empty ones at the end."""
     lines = [_printable(line) for line in output.splitlines()]
     while lines and not lines[-1]:
         lines.pop()
@@ -74,7 +73,7 @@ def last_lines(output: str) -> str:
 
 
 def one_line(text: str) -> tuple[str, str]:
-    """Return what a program said of a failure as one line, and the traceback in it (empty if it has none)."""
+    """Return a program's text about a failure as one line, and the traceback in it (empty if there is none)."""
     lines = [_printable(line) for line in text.splitlines()]
     if (traceback := find_traceback(lines)) is not None:
         said, own = traceback
@@ -83,7 +82,7 @@ def one_line(text: str) -> tuple[str, str]:
 
 
 def without_names(text: str) -> str:
-    """Return `text` without what differs between runs that fail alike: ids, names of a run's files, addresses."""
+    """Return `text` without the parts that differ between equal failures: ids, names of a run's files, addresses."""
     for pattern, instead in _NAMES:
         text = pattern.sub(instead, text)
     return text

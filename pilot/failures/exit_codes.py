@@ -1,4 +1,4 @@
-"""What a container's exit code says by itself: the signal that killed it, or that there was no such program. (core)"""
+"""Explain a container's exit code: the signal that killed it, or a program that could not be run. (core)"""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ MIB = 1024 * 1024
 
 _SIGKILL = 9
 
-#: Source: signal(7). The other signals do not end a program by themselves, or mean nothing that can be said shortly.
+#: Source: signal(7). The other signals do not end a program by default, or have no short explanation.
 _SIGNALS: Mapping[int, tuple[str, str]] = {
     1: ("SIGHUP", ""),
     2: ("SIGINT", "it was interrupted"),
@@ -34,9 +34,9 @@ _SHELLS: Mapping[int, str] = {
 
 
 def explain_exit(exit_code: int, *, memory_bytes: int | None = None) -> str:
-    """Return what `exit_code` says of how a program ended; empty where it says nothing beyond its number.
+    """Return the meaning of `exit_code`; empty if it has none beyond its number.
 
-    A shell, and our way to count, make 128 + n of the signal n. `memory_bytes` is what the worker was asked for.
+    128 + n stands for signal n, in shells and here. `memory_bytes` is the memory that was requested for the worker.
     """
     known = _SIGNALS.get(exit_code - 128)
     if known is None:
@@ -48,7 +48,7 @@ def explain_exit(exit_code: int, *, memory_bytes: int | None = None) -> str:
 
 
 def round_bytes(n_bytes: int) -> int:
-    """Return a size rounded up to two digits of its MB: texts with it stay the same from one event to the next."""
+    """Return a size rounded up to two digits of its MB, so that error texts are the same from one event to the next."""
     n_mib = max(1, round(n_bytes / MIB))
     step = int("1".ljust(len(str(n_mib)) - 1, "0"))
     return -(-n_mib // step) * step * MIB

@@ -1,11 +1,11 @@
-"""How programs of other languages say why they end: which of their last lines says it. (core)
+"""Find the line in which a program of another language says why it ended. (core)
 
 Java, C#, JavaScript   the last `Caused by:` of a chain, or the line before the frames
 R                      `Error in f(x) : ...` before `Execution halted`
 Rust                   the two lines of a panic; the causes of an error as one line
 Go                     `panic: ...` before `goroutine 1 [running]:`
 C++, Fortran, Julia    `what():`, `Fortran runtime error:`, `ERROR:` before a stack trace
-apptainer              everything from `FATAL:` on, for nothing comes after it
+apptainer              everything from `FATAL:` on: apptainer ends with it
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Found(NamedTuple):
-    """What a report says in one line, and the lines of the report: from `first` to before `end`."""
+    """A report's message in one line, and where the report stands: from line `first` to before `end`."""
 
     said: str
     first: int
@@ -22,12 +22,12 @@ class Found(NamedTuple):
 
 
 #: The container runtime's own lines. Source: apptainer's sylog, `LEVEL: text` padded to nine columns, or, where it
-#: debugs, `LEVEL   [U=0,P=1]   function()   text`. A task's own `ERROR: text` is padded to nothing.
+#: debugs, `LEVEL   [U=0,P=1]   function()   text`. A task's own `ERROR: text` has no such padding.
 RUNTIME_LINE = re.compile(r"(DEBUG:   |VERBOSE: |INFO:    |WARNING: |ERROR:   |FATAL:   |[A-Z]{4,7}\s+\[U=.*?\]\s+)\S")
 RUNTIME_FAILED = re.compile(r"(ERROR|FATAL)\b")
 _RUNTIME_FATAL = re.compile(r"FATAL(:   |\s+\[U=.*?\]\s+)\S")
 
-#: A line that closes what was said, and says nothing where something else was said.
+#: A closing line. It explains nothing, so any other line is better.
 TRAILER = re.compile(
     r"[\W_]*$|Aborted( \(core dumped\))?$|Execution halted$|Node\.js v[\d.]+$|: ?exit status \d+$|exit status \d+$"
     r"|note: .*RUST_BACKTRACE|make(\[\d+\])?: \*\*\* "
@@ -47,7 +47,7 @@ _CPP = re.compile(r"terminate called after throwing an instance of '(.*)'$")
 
 
 def find_fatal(lines: Sequence[str]) -> Found | None:
-    """Return the last words of the container runtime, in as many lines as they have; it ends with them."""
+    """Return the container runtime's fatal message with all of its lines. The runtime prints nothing after it."""
     for start, line in enumerate(lines):
         if _RUNTIME_FATAL.match(line):
             more = (each.strip() for each in lines[start + 1 :] if each.strip() and not _is_chatter(each))
@@ -60,13 +60,13 @@ def _is_chatter(line: str) -> bool:
 
 
 def find_report(lines: Sequence[str]) -> Found | None:
-    """Return what the last report says of those that are in one of the languages above."""
+    """Return the last report in one of the languages above, None if there is none."""
     found = [report for find in _DIALECTS if (report := find(lines)) is not None]
     return max(found, key=lambda report: report.end, default=None)
 
 
 def _find_frames(lines: Sequence[str]) -> Found | None:
-    """Java, Scala, C#, JavaScript and Ruby: a head, and frames below it; of a chain the last is the cause."""
+    """Java, Scala, C#, JavaScript and Ruby: a head with frames below it. In a chain the last head is the cause."""
     last = _last_index(lines, _FRAME.match)
     if last is None:
         return None
@@ -80,7 +80,10 @@ def _find_frames(lines: Sequence[str]) -> Found | None:
 
 
 def _find_head(lines: Sequence[str], frame: int) -> int | None:
-    """Return the line that the frames up to `frame` belong to: of a text with several lines the one with its type."""
+    """Return the index of the head above the frames up to `frame`: the line with the exception's type, if there is one.
+
+    A message may have several lines between the type and the frames.
+    """
     at = frame
     while at >= 0 and _FRAME.match(lines[at]):
         at -= 1
@@ -139,7 +142,7 @@ def _find_cpp(lines: Sequence[str]) -> Found | None:
 
 
 def _find_traced(lines: Sequence[str]) -> Found | None:
-    """Fortran and Julia: a line of their own, and then a stack that says less."""
+    """Fortran and Julia: a line of a fixed form, and below it a stack that says less."""
     at = _last_index(lines, re.compile(r"Fortran runtime error: ").match)
     if at is None:
         stack = _last_index(lines, re.compile(r"Stacktrace:$").match)
@@ -158,7 +161,7 @@ _DIALECTS: tuple[Callable[[Sequence[str]], Found | None], ...] = (
 
 
 def _with_next(lines: Sequence[str], at: int) -> str:
-    """Return the line at `at`; where that ends in the middle, with the next one."""
+    """Return the line at `at`, together with the next one if it ends with a colon."""
     line = lines[at].strip()
     if line.endswith(":") and at + 1 < len(lines):
         return f"{line} {lines[at + 1].strip()}"

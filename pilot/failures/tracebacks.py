@@ -1,4 +1,4 @@
-"""Python's tracebacks in a text: chained ones, trees of exception groups, those that say nothing of the end. (core)
+"""Find Python's tracebacks in a text: chains, trees of exception groups, and those that did not end the program. (core)
 
     Traceback (most recent call last):            + Exception Group Traceback (most recent call last):
       File "reco.py", line 3, in <module>         |   File "reco.py", line 9, in <module>
@@ -9,7 +9,7 @@
     Traceback (most recent call last):              | ValueError: bad pixel
       ...                                           +------------------------------------
 
-Of chained exceptions the last one is the one that ended the program. Of a group, its last exception says what happened.
+The last exception of a chain ended the program. The last exception of a group says what happened.
 Source: CPython, `traceback.TracebackException.format`.
 """
 
@@ -18,24 +18,24 @@ from collections.abc import Sequence
 
 _HEAD = "Traceback (most recent call last):"
 _GROUP_HEAD = f"+ Exception Group {_HEAD}"
-#: What stands between two exceptions of one chain.
+#: One of these lines stands between two exceptions of a chain.
 _CHAINED = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
 )
-#: What stands before a traceback that did not end the program. Source: CPython, `sys.unraisablehook`; asyncio.
+#: One of these stands before a traceback that did not end the program. Source: CPython, `sys.unraisablehook`; asyncio.
 _ASIDE = ("Exception ignored", "Task exception was never retrieved", "Future exception was never retrieved")
 #: A line of a group's tree, and one that begins or ends a branch of it.
 _BRANCH = re.compile(r"\s*[|+]")
 _RULE = re.compile(r"\s*\+(-\+)?-{10,}( (\d+|\.\.\.) )?-*$")
-#: Further lines of an exception's own text that the traceback keeps.
+#: The traceback keeps at most so many further lines of an exception's own text.
 _MAX_MORE = 20
 
 
 def find_traceback(lines: Sequence[str]) -> tuple[str, list[str]] | None:
-    """Return the exception's line of the last traceback in `lines`, and its lines with those it is chained to.
+    """Return the exception's line of the last traceback in `lines`, and the lines of its whole chain.
 
-    Tracebacks that did not end the program count only where there is no other.
+    A traceback that did not end the program counts only if there is no other.
     """
     heads = [n for n, line in enumerate(lines) if line.strip() in (_HEAD, _GROUP_HEAD)]
     ending = [n for n in heads if not _is_aside(lines, n)]
@@ -52,7 +52,7 @@ def _is_aside(lines: Sequence[str], head: int) -> bool:
 
 
 def _find_beginning(lines: Sequence[str], heads: Sequence[int], head: int) -> int:
-    """Return where the first traceback begins of those that are chained to the one at `head`."""
+    """Return the line where the chain of the traceback at `head` begins."""
     beginning = head
     for before in reversed(heads[: heads.index(head)]):
         between = [line.strip() for line in lines[before:beginning] if line.strip()]
@@ -63,7 +63,7 @@ def _find_beginning(lines: Sequence[str], heads: Sequence[int], head: int) -> in
 
 
 def _find_end(lines: Sequence[str], head: int) -> tuple[int, str]:
-    """Return the line after the traceback at `head`, and its exception's line: the first that is not indented."""
+    """Return the index after the traceback at `head`, and its exception's line: the first that is not indented."""
     indent = lines[head].find(_HEAD)
     for n in range(head + 1, len(lines)):
         text = _without_margin(lines[n], indent)
@@ -73,26 +73,26 @@ def _find_end(lines: Sequence[str], head: int) -> tuple[int, str]:
 
 
 def _join_text(lines: Sequence[str], n: int, indent: int) -> tuple[int, str]:
-    """Return the exception's line at `n`; where that ends in the middle (`Error:`), with the one below."""
+    """Return the index after the exception's line at `n`, and that line. If it ends with a colon, add the next text."""
     said = _without_margin(lines[n], indent)
     end = n + 1
     while end < len(lines) and end - n <= _MAX_MORE and lines[end].strip() and lines[end].strip() != _HEAD:
         end += 1
     if not said.endswith(":"):
-        # What follows may be more of the exception's text, or something that was printed later: nobody can tell.
+        # The next lines may belong to the exception's text, or may have been printed later. We cannot tell.
         return n + 1, said
     more = next((line.strip() for line in lines[n + 1 : end] if line.strip()), "")
     return (end if more else n + 1), f"{said} {more}".strip()
 
 
 def _find_group_end(lines: Sequence[str], head: int) -> tuple[int, str]:
-    """Return the line after the tree at `head`, and the line of the last exception in it."""
+    """Return the index after the tree at `head`, and the line of the last exception in it."""
     end = head + 1
     while end < len(lines) and _BRANCH.match(lines[end]):
         end += 1
     said = ""
     texts: list[str] = []
-    # The last branch that holds an exception of its own; behind `... and 5 more exceptions` there is none.
+    # Take the last branch that holds an exception of its own. A branch `... and 5 more exceptions` holds none.
     for line in (*lines[head:end], "+----------"):
         if not _RULE.fullmatch(line):
             texts.append(line.replace("+ Exception", "| Exception", 1).partition("|")[2].removeprefix(" "))
@@ -103,7 +103,7 @@ def _find_group_end(lines: Sequence[str], head: int) -> tuple[int, str]:
 
 
 def _find_exception(texts: Sequence[str]) -> str:
-    """Return the exception's line of one branch of a tree; one that was never raised has no traceback before it."""
+    """Return the exception's line of one branch of a tree. An exception that was never raised has no traceback."""
     heads = [n for n, text in enumerate(texts) if text.strip().endswith(_HEAD)]
     for text in texts[heads[-1] + 1 :] if heads else texts:
         if text.strip() and not text[0].isspace() and not text.startswith("and ") and "more exception" not in text:

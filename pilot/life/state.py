@@ -128,7 +128,7 @@ class State:
     n_failed: int = 0
     n_success: int = 0
     failed_in_a_row: tuple[EventId, ...] = ()
-    #: The highest attempt that was charged since the last success, and until when this pilot leaves events to others.
+    #: The highest attempt that was charged before the first success, and until when this pilot leaves events to others.
     charged: int = 0
     aside_until_s: float | None = None
     errors: tuple[str, ...] = ()

@@ -1,9 +1,9 @@
 """Events that may kill their pilot. (core)
 
-The broker counts an attempt when a pilot rejects the event, and also when the pilot ends with the event in hand. The
-fifth rejection makes a dead letter. So an event that comes for a sixth time has ended at least one worker. The cause
-is unknown: the kernel, for lack of memory, or the task itself. Without a limit such an event would end one worker
-after the other.
+The broker counts an attempt when a pilot reports a failure, and also when the pilot ends with the event in hand. The
+fifth failure makes a dead letter. So an event that comes for a sixth time has ended at least one worker. The cause is
+unknown: the kernel, for lack of memory, or the task itself. Without a limit such an event would end one worker after
+the other.
 
     from its fifth attempt on   a suspect: it runs alone, after all others, so that no other event ends with it
     from its seventh on         a dead letter, with the reason `killed-workers`
@@ -19,7 +19,8 @@ from pilot.life.stimuli import Held
 from schemas.payloads.data_events import DeadReason
 from schemas.topology import MAX_ATTEMPTS
 
-#: An event is a suspect from the first attempt on. From the second on it is given up: it has ended two workers or more.
+#: From attempt SUSPECT_FROM on an event is a suspect. From GIVEN_UP_FROM on it is given up: at least two workers have
+#: ended with it in hand.
 SUSPECT_FROM = MAX_ATTEMPTS
 GIVEN_UP_FROM = MAX_ATTEMPTS + 2
 

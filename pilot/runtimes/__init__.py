@@ -1,4 +1,4 @@
-"""The ways to run a task container: one module each turns arguments into that program's argv. (core, but `choice`)
+"""The ways to run a task container. Each module turns arguments into the argv of one program. (core, except `choice`)
 
-`choice` looks at the worker and chooses; the others only write commands.
+`choice` looks at the worker and chooses a runtime. The others only build commands.
 """

@@ -1,7 +1,7 @@
 """Run a task with apptainer, unprivileged: on a sandbox directory or a .sif file. (core)
 
-The task's environment goes in by `APPTAINERENV_` variables, which nobody sees in a process list and in which no comma
-splits a value. `--containall` keeps the pilot's own environment, home, processes and temporary files out.
+The task's environment is passed in `APPTAINERENV_` variables: a process list does not show them, and a comma does not
+split a value. `--containall` keeps the pilot's own environment, home, processes and temporary files out.
 """
 
 import re
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pilot.containers.command import Command
 from pilot.containers.mounts import TASK_HOME, Mount
 
-#: What apptainer itself needs of the pilot's environment: where to find its helpers, where to put its caches.
+#: Variables of the pilot's environment that apptainer itself needs: where to find its helpers and put its caches.
 KEPT = ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "HOME", "USER", "XDG_RUNTIME_DIR")
 
-#: What the run script of an image that defines none says, successfully.
+#: The run script of an image that defines none prints this, and succeeds.
 _NO_RUNSCRIPT = "There is no runscript defined for this container"
 
 #: Where the run script of an image lies in it.
@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"(docker|oras|library|shub)://[A-Za-z0-9][A-Za-z0-9._:/@-
 
 @dataclass(frozen=True, slots=True)
 class Apptainer:
-    """`image` is an existing directory or .sif; `as_run` uses the entry point that the image brings."""
+    """`image` is an existing directory or .sif. `as_run`: use the image's own entry point."""
 
     binary: str
     image: str
@@ -46,7 +46,7 @@ class Apptainer:
     ) -> Command:
         """Return `apptainer exec|run ... IMAGE ARGS`."""
         inner = {f"APPTAINERENV_{key}": value for key, value in environment.items() if key != "HOME"}
-        # Apptainer takes this variable by an option only, which splits its value at a colon.
+        # Apptainer takes HOME only by an option, and that option splits its value at a colon.
         home = environment.get("HOME", "")
         home = home if home.startswith("/") and ":" not in home else TASK_HOME
         binds = [f"{m.source}:{m.target}{':ro' if m.read_only else ''}" for m in mounts]
@@ -56,7 +56,7 @@ class Apptainer:
             "run" if self.as_run else "exec",
             "--userns",
             "--containall",
-            # Together: nothing is mounted, and the variable is this.
+            # These two together mount no home directory, and set HOME.
             "--no-home",
             "--home",
             home,
@@ -78,8 +78,8 @@ def build_argv(binary: str, image: str, sandbox: str) -> tuple[str, ...]:
 def is_address(name: str) -> bool:
     """Return whether `name` is an image at a registry.
 
-    Nothing else may be built from: apptainer would run the `%setup` of a definition file on the worker, and read any
-    archive of it.
+    A sandbox may be built from no other kind of name: apptainer would run the `%setup` of a definition file on the
+    worker, and read any archive of the worker.
     """
     return _ADDRESS.fullmatch(name) is not None
 
@@ -87,8 +87,8 @@ def is_address(name: str) -> bool:
 def has_entry_point(runscript: str | None) -> bool:
     """Return whether an image's run script brings an entry point of its own, rather than apptainer's default one.
 
-    Source: apptainer 1.4: the run script that `build` writes for OCI images sets `OCI_ENTRYPOINT`; the one for an
-    image without any only says so and succeeds, so that running it would pass for a task without output.
+    Source: apptainer 1.4. For an OCI image `build` writes a run script that sets `OCI_ENTRYPOINT`. For an image without
+    an entry point it writes one that only says so and succeeds. That would look like a task without output.
     """
     if runscript is None or _NO_RUNSCRIPT in runscript:
         return False

@@ -1,6 +1,6 @@
-"""Run a task as a bare process of the worker, where its placeholders are the worker's own paths. (core)
+"""Run a task as a bare process of the worker. Its placeholders are paths of the worker. (core)
 
-It is separated from the pilot by its environment only; which programs may run so is for the site to allow.
+Only its environment separates it from the pilot. The site decides which programs may run like this.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """`environment` is what every task gets; a task's own variables override it."""
+    """Every task gets `environment`; its own variables override that."""
 
     environment: Mapping[str, str]
     on_host: bool = True
@@ -29,5 +29,5 @@ class Bare:
         *,
         listens: bool = False,
     ) -> Command:
-        """Return the task's own command; mounts mean nothing to it."""
+        """Return the task's own command. Mounts are ignored."""
         return Command(tuple(arguments), {**self.environment, **environment})

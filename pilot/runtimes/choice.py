@@ -1,4 +1,4 @@
-"""Look at this worker and choose how its task containers run; fetch or build the image where that is wanted."""
+"""Look at this worker and choose how its task containers run. Fetch or build the image if the settings want that."""
 
 import asyncio
 import hashlib
@@ -28,13 +28,13 @@ from schemas.pilot.names import Platform
 
 log = logging.getLogger(__name__)
 
-#: More of a run script is not looked at.
+#: At most so many characters of a run script are read.
 _MAX_RUNSCRIPT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an image's name stands for on this worker. `path` is empty where nothing of that name lies here."""
+    """An image's name, and what it names on this worker. `path` is empty if there is no such file or directory."""
 
     name: str
     path: str = ""
@@ -47,14 +47,14 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A runtime for an image, and what must not be exchanged while it is used."""
+    """A runtime for an image, and pins on the files that nobody may exchange while it is used."""
 
     runtime: Runtime
     pins: tuple[Pin, ...] = ()
 
 
 def looked_up(name: str) -> Image:
-    """Return what lies on this worker under an image's `name`. It may be on a slow file system: use a thread."""
+    """Return what an image's `name` names on this worker. A slow file system may delay this: call it in a thread."""
     seen = look_at(str(Path(name).absolute()), inside=True) if name else None
     if seen is None:
         return Image(name)
@@ -79,7 +79,7 @@ def _link(path: Path) -> str:
 
 
 def _head(script: Path) -> str | None:
-    """Return the beginning of a run script, if there is one."""
+    """Return the beginning of a run script, None if there is none."""
     try:
         with script.open(errors="replace") as file:
             return file.read(_MAX_RUNSCRIPT) if script.is_file() else None
@@ -88,7 +88,10 @@ def _head(script: Path) -> str | None:
 
 
 def chosen_platform(settings: Settings, image: Image) -> Platform:
-    """Return the platform: the one that is set, else apptainer for what lies on this worker, else docker. (core)"""
+    """Return the platform: the configured one, else apptainer for an image on this worker, else docker. (core)
+
+    A configured apptainer program also chooses apptainer.
+    """
     return settings.platform or (Platform.APPTAINER if image.path or settings.apptainer else Platform.DOCKER)
 
 
@@ -125,7 +128,7 @@ async def found(
                 image = await _sandbox(settings, image, children, binary, outer)
             script = image.runscript
             if not image.is_directory:
-                # By a program of the image that is shut in as the task will be; `inspect` has no such options.
+                # A program of the image reads the script, confined like the task: `inspect` has no such options.
                 reader = Apptainer(binary, image.path, outer).command(("cat", RUNSCRIPT), {}, (), "")
                 said = await _run(children, reader.argv, reader.environment)
                 script = said.stdout if said.code == 0 else None
@@ -156,7 +159,7 @@ def _pins(image: Image) -> tuple[Pin, ...]:
 async def _sandbox(
     settings: Settings, image: Image, children: Children, binary: str, outer: Mapping[str, str]
 ) -> Image:
-    """Return `image` as a sandbox directory, built unless an earlier pilot of this user has built it."""
+    """Return a sandbox directory of `image`. Build it unless an earlier pilot of this user has built it."""
     if settings.apptainer_directory_only:
         raise ImageUnusable(
             f"the image {image.name!r} is neither a sandbox directory nor a .sif file of this worker; give the path of "
@@ -170,7 +173,7 @@ async def _sandbox(
     digest = hashlib.sha256((image.path or image.name).encode()).hexdigest()[:16]
     sandbox = f"{settings.apptainer_build_dir}/ewms-sandbox-{os.geteuid()}-{digest}"
     if not await asyncio.to_thread(_is_own_directory, sandbox):
-        # Built beside its place and renamed into it: another pilot of this worker never sees half of one.
+        # Build it beside its place, then rename it: another pilot of this worker never sees an incomplete one.
         partial = f"{sandbox}.{os.getpid()}"
         try:
             said = await _run(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
@@ -178,13 +181,13 @@ async def _sandbox(
                 why = f"apptainer cannot build a sandbox from the image {image.name!r}: {said.last_words}"
                 raise ImageUnusable(why)
         finally:
-            # Nobody would ever find it again: its name holds this process's number.
+            # Its name holds this process's number, so nobody would find it again.
             shutil.rmtree(partial, ignore_errors=True)
     return await asyncio.to_thread(looked_up, sandbox)
 
 
 def _is_own_directory(path: str) -> bool:
-    """Return whether an earlier build is there; in a directory that others may write, it must be ours."""
+    """Return whether an earlier build exists and is ours. Others may be able to write into its parent."""
     try:
         return Path(path).is_dir() and Path(path).lstat().st_uid == os.geteuid()
     except OSError:
@@ -206,14 +209,14 @@ def _binary(name: str, given: str, environment: Mapping[str, str], remedy: str) 
 
 
 def _outer(binary: str, environment: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
-    """Return the environment of the program that runs containers; nothing else of the pilot's goes into it."""
+    """Return the environment of the program that runs containers: PATH, and the `kept` variables of the pilot."""
     path = f"{Path(binary).parent}:{DEFAULT_PATH}"
     return {"PATH": path, **{name: environment[name] for name in kept if name in environment}}
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """How a command of the container program's own ended."""
+    """How a command of the container program ended."""
 
     code: int
     stdout: str
@@ -221,11 +224,11 @@ class _Said:
 
 
 async def _run(children: Children, argv: Sequence[str], environment: Mapping[str, str]) -> _Said:
-    """Run a command of the container program's own to its end."""
+    """Run a command of the container program, and wait for its end."""
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def told(code: int) -> None:
-        # Who stopped waiting has cancelled the future, and the command ends all the same.
+        # If the caller has stopped waiting, the future is cancelled. The command ends all the same.
         if not ended.done():
             ended.set_result(code)
 

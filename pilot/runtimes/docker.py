@@ -1,6 +1,6 @@
 """Run a task with docker or podman, which take the same arguments. (core)
 
-The client only waits for the container, so ending it needs a second command by the container's name.
+The client process only waits for the container. To end the container, a second command names it.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pilot.containers.command import Command
 from pilot.containers.mounts import Mount
 
-#: What the client itself needs of the pilot's environment: which daemon to speak to, where its storage is.
+#: Variables of the pilot's environment that the client itself needs: its daemon and its storage.
 KEPT = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "CONTAINERS_CONF", "HOME", "XDG_RUNTIME_DIR", "TMPDIR")
 
 #: Source: the grammar of references of the distribution project, which docker and podman share.
@@ -23,7 +23,7 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Docker:
-    """`binary` is docker's or podman's; `image` is a reference that is there already."""
+    """`binary` is the client of docker or podman. `image` is a reference to an image that is on this worker."""
 
     binary: str
     image: str
@@ -62,12 +62,12 @@ class Docker:
 
 
 def is_reference(name: str) -> bool:
-    """Return whether `name` is an image's name at a registry or in the engine's store: never a path, nor an archive."""
+    """Return whether `name` names an image at a registry or in the engine's store. Paths and archives never do."""
     return _REFERENCE.fullmatch(name) is not None
 
 
 def inspect_argv(binary: str, image: str) -> tuple[str, ...]:
-    """Return the command that succeeds where the image is on this worker already."""
+    """Return the command that succeeds if the image is on this worker already."""
     return (binary, "image", "inspect", image)
 
 

@@ -1,4 +1,4 @@
-"""One slot of warm tasks at work: does what its core says, and tells it what happened."""
+"""The shell of one slot of warm tasks: tell the core what happened, and carry out its instructions."""
 
 import asyncio
 import logging
@@ -62,7 +62,7 @@ class WarmSlot:
         self._talk: Talk | None = None
         self._silence = Silence("", has_read=self._has_read)
         self._timer: asyncio.TimerHandle | None = None
-        #: How much the container had written to its standard error when it got its event.
+        #: How many bytes the container had written to its standard error when it got its event.
         self._mark = 0
 
     @property
@@ -72,7 +72,7 @@ class WarmSlot:
 
     @property
     def free(self) -> bool:
-        """Whether there is no event here."""
+        """Whether this slot has no event."""
         return self._slot.key is None
 
     def warm_up(self) -> None:
@@ -80,12 +80,12 @@ class WarmSlot:
         self.feed(slot.WarmedUp(self._loop.time()))
 
     def give(self, key: int, event_id: str, line: bytes) -> None:
-        """Work on an event; the slot is free."""
+        """Take an event and send its `line` to the container. The slot must be free."""
         self._event_id, self._line = event_id, line
         self.feed(slot.Given(self._loop.time(), key))
 
     def feed(self, stimulus: slot.Stimulus) -> None:
-        """Tell the core what happened, and do what it says."""
+        """Tell the core what happened, and carry out its instructions."""
         self._stimuli.append(stimulus)
         if self._busy:
             return
@@ -101,7 +101,7 @@ class WarmSlot:
     def _do(self, instruction: slot.Instruction) -> None:
         match instruction:
             case slot.Send(_, due_s):
-                if self._talk is None:  # it could not be started, and the core is about to hear of it
+                if self._talk is None:  # it could not be started; that stimulus is in the queue
                     return
                 self._mark = self._talk.stderr.total
                 self._set_timer(due_s)
@@ -169,7 +169,7 @@ class WarmSlot:
 
     def _spoke_unasked(self) -> None:
         failure = unasked()
-        if self.phase is Phase.WARM:  # last words of one that leaves disturb nobody
+        if self.phase is Phase.WARM:  # a container that is ending may write anything
             log.warning("a warm container is replaced: %s", failure)
         self.feed(slot.Misbehaved(failure))
 
@@ -196,7 +196,7 @@ class WarmSlot:
             printer.print_output("stderr", self._name, text, always=self._settings.dump_output)
 
     def _keep(self, talk: Talk) -> None:
-        """Keep the end of what the container wrote to its standard error, if files are to be kept."""
+        """Write the end of the container's standard error into a file, if files are to be kept."""
         if not self._settings.keep_files or self._files is None:
             return
         try:
@@ -205,7 +205,7 @@ class WarmSlot:
             log.warning("the standard error of a warm container cannot be kept: %s", os_text(error))
 
     def _put_away(self) -> None:
-        """Remove what the container leaves, unless files are to be kept."""
+        """Remove the container's files, unless files are to be kept."""
         if self._files is not None and not self._settings.keep_files:
             self._leftovers.remove(self._files)
         self._files = None

@@ -1,13 +1,14 @@
-"""The words of a warm task: an event becomes a line of its standard input, a line of its output an answer. (core)
+"""The lines of a warm task: each event becomes a line of its standard input, each line of its output an answer. (core)
 
     {"id":"9f1c...","attempt":1,"data":<the event's JSON>}    in
     {"id":"9f1c...","data":<any JSON>}                        out: done, with an output
     {"id":"9f1c..."}                                          out: done, without one
     {"id":"9f1c...","error":"text"}                           out: failed; the container stays
 
-All is UTF-8. The event's JSON goes as it is written, its line breaks as blanks: no number loses a digit on the way in.
-An output is written anew, its numbers as Python has them: integers as they are, all others as doubles. NaN and the
-infinities are refused both ways (`schemas.payloads.json_text`), as is a number in an answer that no double can hold.
+All is UTF-8. The event's JSON is sent as it is written, with blanks for line breaks, so no number loses a digit on the
+way in. The output's JSON is written anew with Python's numbers: integers stay exact, all others become doubles. NaN and
+the infinities are refused both ways (`schemas.payloads.json_text`), and so is a number in an answer that is too large
+for a double.
 """
 
 import json
@@ -21,7 +22,7 @@ from schemas.payloads.data_events import JSON, DataEvent
 from schemas.payloads.json_text import load_json
 from schemas.topology import MAX_EVENT_BYTES
 
-#: What an answer may have: the output that an event may carry, an id and some braces around it.
+#: The longest answer: the largest body of an event, with an id and some braces around it.
 MAX_LINE_BYTES = MAX_EVENT_BYTES + 4096
 
 _COMPACT = (",", ":")
@@ -29,7 +30,7 @@ _NO_LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 
 
 def request(event: DataEvent, attempt: int) -> bytes | Failure:
-    """Return the line for the `attempt`-th attempt (from 1) at `event`; an event that is not JSON is none."""
+    """Return the line for the `attempt`-th attempt (from 1) at `event`; a failure if the event is not JSON."""
     if len(event.body) > MAX_EVENT_BYTES:
         return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
     if legacy_wire.is_legacy(event.body, event.content_type):
@@ -44,13 +45,13 @@ def request(event: DataEvent, attempt: int) -> bytes | Failure:
                 f"the event is not JSON ({str(error)[:200]}), and a warm task takes nothing else: "
                 "send JSON, or unset EWMS_PILOT_TASK_MODE"
             )
-        # In JSON a line break is blank space only: texts write theirs as \n.
+        # In JSON a raw line break is only blank space: inside texts it is written as \n.
         data = event.body.translate(_NO_LINE_BREAKS)
     return b'{"id":%b,"attempt":%d,"data":%b}\n' % (json.dumps(event.id).encode(), attempt, data)
 
 
 def answer(line: bytes, event_id: str) -> Outcome | Failure:
-    """Return how a warm task says that the event went; a failure is a rule of these lines that it has broken."""
+    """Return the outcome that a warm task's answer states; a failure if the answer breaks the rules of these lines."""
     if len(line) > MAX_LINE_BYTES:
         return answer_too_long(MAX_LINE_BYTES)
     try:
@@ -77,18 +78,18 @@ def answer(line: bytes, event_id: str) -> Outcome | Failure:
 
 
 def unasked() -> Failure:
-    """Return the rule that a task broke which wrote something between two events."""
+    """Return the failure of a task that wrote something between two events."""
     return invalid_answer("came unasked", "write to standard output only in answer to a line, and one line only")
 
 
 class NotFinite(ValueError):
-    """A number that JSON cannot spell."""
+    """A number that JSON cannot represent."""
 
 
 def _json(value: Any, *, ensure_ascii: bool = False) -> bytes:
     try:
         return json.dumps(value, separators=_COMPACT, ensure_ascii=ensure_ascii, allow_nan=False).encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only spell
+    except UnicodeEncodeError:  # half of a surrogate pair: JSON can write it only as an escape
         return _json(value, ensure_ascii=True)
     except ValueError as error:  # 1e400 was read as infinity
         raise NotFinite(str(error)) from error

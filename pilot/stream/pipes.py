@@ -1,4 +1,4 @@
-"""The pipes of a warm container: lines in, lines out, and the last of what it says on the side. All bounded."""
+"""The pipes of a warm container: lines in, lines out, and the end of its standard error. All are bounded."""
 
 import array
 import asyncio
@@ -12,12 +12,12 @@ from pilot.containers.processes import Pipes
 from pilot.stream.lines import MAX_LINE_BYTES
 
 _CHUNK_BYTES = 64 * 1024
-#: What is kept of standard error.
+#: How much of standard error's end is kept.
 TAIL_BYTES = 64 * 1024
 
 
 class Tail:
-    """The end of a stream, and how long the stream has been."""
+    """The end of a stream. `total` counts all of the stream's bytes."""
 
     def __init__(self, limit: int = TAIL_BYTES) -> None:
         self._limit = limit
@@ -25,23 +25,24 @@ class Tail:
         self.total = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Add what came next."""
+        """Add the next bytes of the stream."""
         self._kept += chunk
         self.total += len(chunk)
         if len(self._kept) > 2 * self._limit:
             del self._kept[: -self._limit]
 
     def text(self, since: int = 0, limit: int = TAIL_BYTES) -> str:
-        """Return what came after the first `since` bytes of the stream, its last `limit` bytes at most."""
+        """Return the text after the first `since` bytes of the stream, at most its last `limit` bytes."""
         wanted = min(self.total - since, limit, self._limit, len(self._kept))
         return self._kept[len(self._kept) - wanted :].decode(errors="replace")
 
 
 class Talk:
-    """The talk with one container: one line goes in, one comes out.
+    """The exchange with one container: one line goes in, one comes out.
 
-    `on_line` gets a line and whether more than blank space came behind it; `on_unasked` is told of anything that comes
-    in no line's answer, and `on_closed` that the container has closed its standard input or output.
+    `on_line` is called with an answer, and whether more than blank space came behind it. `on_unasked` is called if the
+    container writes while no line waits for an answer. `on_closed` is called once the container closes its standard
+    input or output.
     """
 
     def __init__(
@@ -61,14 +62,14 @@ class Talk:
         self._line_bytes = 0
         self._waits = False
         self._hushed = False
-        #: Whether the container has said something that it must not: what comes after that means nothing.
+        #: Whether the container has written something that it must not. Its further output is ignored.
         self._heard_enough = False
         self.stderr = Tail()
         self._loop.add_reader(pipes.stdout, self._hear)
         self._loop.add_reader(pipes.stderr, self._overhear)
 
     def send(self, line: bytes) -> None:
-        """Give the container a line; what the pipe does not hold yet follows when it does."""
+        """Send a line to the container. If the pipe is full, the rest follows once there is room."""
         self._asked = True
         self._unsent, self._line_bytes = memoryview(line), len(line)
         self._write()
@@ -89,13 +90,13 @@ class Talk:
             os.close(self._pipes.stdin)
 
     def hear_out(self) -> None:
-        """Take in what a container has left that has ended."""
+        """Read the rest of the output. The container has ended."""
         if not self._heard_enough:
             self._hear(last=True)
         self._overhear()
 
     def close(self) -> None:
-        """Close everything."""
+        """Close all three pipes."""
         self.hush()
         for fd in (self._pipes.stdout, self._pipes.stderr):
             self._loop.remove_reader(fd)
@@ -109,7 +110,7 @@ class Talk:
             self._waits = True
             self._loop.add_writer(self._pipes.stdin, self._write)
             return
-        except OSError:  # it has closed its end
+        except OSError:  # the container has closed its end
             self._on_closed()
         if self._waits:
             self._waits = False
@@ -124,7 +125,7 @@ class Talk:
             self._on_closed()
 
     def _taken(self, chunk: bytes) -> bool:
-        """Take in a piece of standard output; False once nothing more is to be heard from this container."""
+        """Take in a piece of standard output. Return False once this container's further output is ignored."""
         if not self._asked:
             if not chunk.strip():  # a blank line too many says nothing
                 return True
@@ -157,7 +158,7 @@ class Talk:
             self._loop.remove_reader(self._pipes.stderr)
 
     def _read(self, fd: int) -> bytes | None:
-        """Return what is there to read, `b""` at the end, `None` if there is nothing now."""
+        """Return the bytes that are ready, `b""` at the end of the stream, `None` if nothing is ready."""
         with suppress(BlockingIOError):
             return os.read(fd, _CHUNK_BYTES)
         return None

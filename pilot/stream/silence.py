@@ -1,6 +1,7 @@
-"""A warm task that has its event and says nothing: it is at work, or its answer waits in a buffer of its own.
+"""Warn if a warm task has its event and does not answer for long.
 
-The pilot cannot tell these apart, so it warns once for each container, and says what to look at.
+The task may still be working, or its answer may wait in the task's own output buffer. The pilot cannot tell which. So
+it warns once for each container, and says what to check.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ log = logging.getLogger(__name__)
 
 SILENT_S = 60.0
 
-#: By this variable Python writes each line at once; a task that sets it itself has its own way.
+#: This variable makes Python write each line at once. A task's own value overrides it.
 UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 
 
@@ -32,7 +33,7 @@ class Silence:
             self._timer = asyncio.get_running_loop().call_later(self._after_s, self._tell, event_id)
 
     def end(self) -> None:
-        """Note that it has answered, or has ended."""
+        """Note that the container has answered or ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -2,9 +2,10 @@
 
     COLD -> WARM -> ENDING -> COLD | WARM
 
-A container is started ahead, so that the first event finds it warm, and again when it has ended although it was good
-for something. One that ended without a single answer is started again for the next event only: what dies at once uses
-up attempts like any failing task, and nothing spins. An event's end is told when the container that spoilt it has gone.
+The pilot starts a container ahead, so that the first event finds it warm. A container that has answered an event is
+started again when it ends. A container that ended without a single answer is started again only for the next event. So
+a container that dies at once uses up attempts like any failing task, and restarts do not loop. If a container spoils an
+event, the slot reports the end of that event once the container has ended.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from pilot.errors import TASK, Failure, container_ended, container_timed_out
 from pilot.failures.error_text import NOTHING
 from schemas.payloads.data_events import DeadReason
 
-#: How long a container that has closed a pipe has to end by itself, so that its own exit code can be told.
+#: A container that has closed a pipe may end by itself within this time. Then the failure can name its exit code.
 LAST_WORDS_S = 1.0
 
 
@@ -29,9 +30,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long an event may take (`None`: for ever), and how long the start of a container before its first one.
+    """How long an event may take (`None`: for ever), and how long a container may take to start before its first event.
 
-    `memory_bytes` is what the worker was asked for, if that is known.
+    `memory_bytes` is the memory that was requested for the worker, if that is known.
     """
 
     timeout_s: float | None
@@ -41,20 +42,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Everything a decision needs."""
+    """Everything that a decision needs beside the stimulus."""
 
     limits: Limits
     phase: Phase = Phase.COLD
     started_s: float = 0.0
     #: Events that this container has answered.
     n_answers: int = 0
-    #: The event in this slot, whether this container has been given it, and how it ends if that is settled.
+    #: The event in this slot, whether its line was sent to this container, and its outcome if that is decided.
     key: int | None = None
     given: bool = False
     verdict: Outcome | None = None
-    #: Whether it had closed a pipe and had to be killed.
+    #: Whether the container closed a pipe, did not end by itself, and was killed.
     mute: bool = False
-    #: Nothing is to be started any more.
+    #: Whether no more containers are started.
     closing: bool = False
 
 
@@ -75,7 +76,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The container has answered its event; `more`: and has not stopped there."""
+    """The container has answered its event. `more`: it wrote something behind the answer."""
 
     outcome: Outcome
     more: bool = False
@@ -97,12 +98,12 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The time that was set is over."""
+    """The time that `Send` or `Await` has set is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The container has ended, and its process tree. `unread`: of the event that it was given it has read nothing."""
+    """The container and its process tree have ended. `unread`: it has read nothing of the line that it was sent."""
 
     now_s: float
     code: int
@@ -138,7 +139,7 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Give the container the event's line; `Due` is wanted at `due_s`, if it has not answered by then."""
+    """Send the event's line to the container. Answer `Due` at `due_s` if it has not answered by then."""
 
     key: int
     due_s: float | None
@@ -146,14 +147,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Say `Due` at `due_s`, if the container has not ended by then."""
+    """Answer `Due` at `due_s` if the container has not ended by then."""
 
     due_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Hush:
-    """Close the container's standard input: it has nothing to wait for any more."""
+    """Close the container's standard input: no more events come, so the container may end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Tell how the event went; the slot is free."""
+    """Report the outcome of the event. The slot is free."""
 
     key: int
     outcome: Outcome
@@ -174,7 +175,7 @@ Step = tuple[Slot, list[Instruction]]
 
 
 def advance(slot: Slot, stimulus: Stimulus) -> Step:
-    """Return `slot` after `stimulus`, and what to do now. What comes too late changes nothing."""
+    """Return `slot` after `stimulus`, and the instructions. A stimulus that comes too late changes nothing."""
     match stimulus:
         case WarmedUp(now_s) if slot.phase is Phase.COLD and not slot.closing:
             return _begun(slot, now_s)
@@ -213,7 +214,7 @@ def _at_work(slot: Slot) -> bool:
 
 
 def _begun(slot: Slot, now_s: float) -> Step:
-    """Start a container, for the event that waits here if there is one."""
+    """Start a container, and send it the event that waits in this slot, if there is one."""
     slot = Slot(slot.limits, Phase.WARM, started_s=now_s, key=slot.key)
     if slot.key is None:
         return slot, [Spawn()]
@@ -235,14 +236,14 @@ def _given(slot: Slot, now_s: float, key: int) -> Step:
 
 
 def _sent(slot: Slot, now_s: float, key: int) -> Step:
-    """Give the container its event. The time that a start takes is no event's: the first one has it in addition."""
+    """Send the event to the container. A container's first event has the time of the start in addition."""
     from_s = now_s if slot.n_answers else max(now_s, slot.started_s + slot.limits.start_s)
     due_s = None if slot.limits.timeout_s is None else from_s + slot.limits.timeout_s
     return replace(slot, key=key, given=True), [Send(key, due_s)]
 
 
 def _ending(slot: Slot, verdict: Outcome | None, instructions: list[Instruction]) -> Step:
-    """See the container off; the event in it, if there is one, ends with the first `verdict` that was found."""
+    """Begin to end the container. If it has an event, the first `verdict` becomes the outcome of that event."""
     if slot.key is not None:
         slot = replace(slot, verdict=slot.verdict or verdict)
     return replace(slot, phase=Phase.ENDING), instructions
@@ -253,7 +254,8 @@ def _gone(slot: Slot, gone: Gone) -> Step:
     useful = slot.n_answers > 0
     verdict = slot.verdict
     if slot.key is not None and verdict is None:
-        # Between two events nothing is lost. A container that never answered is no witness: it might never read.
+        # The event was not sent, or not read: another container gets it. But a container that has never answered may
+        # never read at all, so its event fails.
         if not slot.given or (gone.unread and useful):
             return _begun(replace(cold, key=slot.key), gone.now_s)
         memory_bytes = slot.limits.memory_bytes
@@ -271,7 +273,7 @@ def _gone(slot: Slot, gone: Gone) -> Step:
 
 
 def _with_words(failure: Failure, gone: Gone) -> Failure:
-    # A timeout says it all, and its text stays the same from event to event.
+    # A timeout or a lack of memory needs no more words, and its text stays the same from event to event.
     if gone.words == NOTHING or failure.reason in (DeadReason.TASK_TIMED_OUT, DeadReason.OUT_OF_MEMORY):
         return failure
     return replace(failure, text=f"{failure.text}; standard error: {gone.words}", traceback=gone.traceback)

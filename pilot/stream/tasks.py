@@ -1,4 +1,4 @@
-"""Run the task as one warm container for each slot, fed an event a line."""
+"""Run the task in one warm container for each slot. A container gets one event a line."""
 
 from collections.abc import Callable
 
@@ -16,12 +16,13 @@ from pilot.stream.lines import request
 from pilot.stream.slot import Phase
 from schemas.payloads.data_events import DataEvent
 
-#: Which slot is the best for the next event: one whose container runs, then one that starts a new one anyway.
+#: The next event goes to a slot whose container is warm, else to one that starts a container, else to one whose old
+#: container is still ending.
 _BEST = (Phase.WARM, Phase.COLD, Phase.ENDING)
 
 
 class Stream:
-    """All warm containers of a pilot. `on_cold` is told when the last one has ended after `cool_down`."""
+    """All warm containers of a pilot. `on_cold` is called when the last one has ended after `cool_down`."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class Stream:
             each.warm_up()
 
     def start(self, key: int, event: DataEvent | None, attempt: int) -> None:
-        """Give an event to a slot that is free."""
+        """Give an event to a free slot. An event that is not JSON fails at once."""
         assert event is not None, "a source has no stream mode"
         line = request(event, attempt)
         if isinstance(line, Failure):
@@ -72,7 +73,7 @@ class Stream:
             each.feed(slot.Killed())
 
     def cool_down(self) -> None:
-        """Let all containers end by themselves: there is nothing more for them."""
+        """Let all containers end by themselves: no more events come."""
         self._cooling = True
         for each in self._slots:
             each.feed(slot.Dismissed())
