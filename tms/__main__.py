@@ -1,4 +1,4 @@
-"""`python -m tms`: the task management service of one schedd, readable from the environment alone."""
+"""`python -m tms`: the task management service of one schedd. It takes all settings from the environment."""
 
 from runtime.process import run
 from tms.app import tms

@@ -1,4 +1,4 @@
-"""TMS, put together: built once, by hand, in the order in which things need each other, and stopped in reverse."""
+"""Build TMS once, by hand. Each part starts after the parts that it needs; all stop in reverse order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -37,7 +37,7 @@ from tms.worker_logs.file_retention import Keeper
 
 @dataclass(frozen=True, slots=True)
 class Tms:
-    """The running parts, as far as anybody outside asks for them."""
+    """The running parts that callers outside of this module use."""
 
     pool: Pool
     watch: Watch
@@ -46,9 +46,9 @@ class Tms:
 
 @asynccontextmanager
 async def tms(settings: Settings) -> AsyncIterator[Tms]:
-    """Run TMS for the block. It begins when no other TMS works for the schedd, and the pool and the broker answer."""
+    """Run TMS for the block. The block begins once no other TMS serves the schedd and pool and broker answer."""
     async with AsyncExitStack() as stack:
-        # Served from the beginning: a TMS that waits for another is alive and not ready.
+        # Serve health checks from the beginning: a TMS that waits for another one is alive and not ready.
         checks: dict[str, Check] = {"lock": _another_tms_works}
         await stack.enter_async_context(serve(health_routes(checks), host=settings.http_host, port=settings.http_port))
         home = Home(settings.tms_dir)
@@ -151,7 +151,7 @@ async def _until_available(start: Callable[[], Awaitable[None]]) -> None:
 async def _running(
     loop: Coroutine[Any, Any, None], name: str, *, stop: Callable[[], None] | None = None
 ) -> AsyncIterator[None]:
-    """Run `loop` for the block; then have it `stop`, or cancel it."""
+    """Run `loop` for the block. Afterwards call `stop` and wait for the loop; without `stop`, cancel it."""
     task = asyncio.create_task(loop, name=name)
     try:
         yield

@@ -1,22 +1,22 @@
-"""What can go wrong between TMS and a pool, by who must act. (core)"""
+"""What can go wrong between TMS and a pool. Each class has the family of whoever must act. (core)"""
 
 from schemas.errors import Conflict, Rejected, Unavailable
 
 
 class PoolUnavailable(Unavailable):
-    """The schedd (or the local pool) does not answer; the same call works once it is back."""
+    """The schedd or the local pool does not answer. The same call works once it is back."""
 
 
 class SubmitRefused(Rejected):
-    """The pool looked at the submit description and said no."""
+    """The pool refused the submit description."""
 
 
 class ReleaseRefused(Rejected):
-    """The pool would not release the cluster."""
+    """The pool refused to release the cluster."""
 
 
 class RemoveRefused(Rejected):
-    """The pool would not remove the cluster."""
+    """The pool refused to remove the cluster."""
 
 
 class ClusterGone(Conflict):
@@ -28,4 +28,4 @@ class ClusterGone(Conflict):
 
 
 class Unsubmittable(Rejected):
-    """The taskforce asks for something that no submit description of ours will contain."""
+    """The taskforce asks for something that TMS never writes into a submit description."""

@@ -1,13 +1,13 @@
 """The files of one TMS, all under its own directory.
 
-lock   epoch                       who works here; how often somebody began to
+lock   epoch                       the running TMS holds the lock; the epoch counts the starts
 taskforces/<uuid>/        0700
-    submission.json                what was submitted, for telling it again
+    submission.json                what was submitted, to report it again
     ewms_pilot_task.json           travels with each job
-    ewms_pilot_token      0600     likewise; gone when the cluster is
-    inputs/                        the users' input files, copied; likewise
-    job.log   checkpoint           HTCondor's account, and how far we have read it
-    cluster-<id>/<proc>.out|.err   the workers' own output, where it was asked for
+    ewms_pilot_token      0600     travels with each job; removed when the cluster leaves
+    inputs/                        copies of the user's input files; removed when the cluster leaves
+    job.log   checkpoint           HTCondor's job event log, and how far TMS has read it
+    cluster-<id>/<proc>.out|.err   the workers' output, where the task asked for it
 """
 
 import fcntl
@@ -33,12 +33,12 @@ class TaskforceFiles:
 
     @property
     def log(self) -> Path:
-        """Return the job event log; HTCondor writes it."""
+        """Return the job event log, which HTCondor writes."""
         return self.directory / "job.log"
 
     @property
     def packed_log(self) -> Path:
-        """Return what the log becomes when nobody writes it any more."""
+        """Return the compressed log, which replaces the log after a quiet time."""
         return self.directory / "job.log.gz"
 
     @property
@@ -71,11 +71,11 @@ class TaskforceFiles:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def remember(self, submission: dict[str, Any]) -> None:
-        """Keep what `TaskforceSubmitted` says."""
+        """Write `submission`: what `TaskforceSubmitted` reports, and what renews the token."""
         write_private(self._submission, json.dumps(submission, indent=1).encode() + b"\n")
 
     def remembered(self) -> dict[str, Any]:
-        """Return what was kept; empty if nothing was."""
+        """Return what `remember` wrote; empty if it wrote nothing."""
         try:
             kept = json.loads(self._submission.read_bytes())
         except (FileNotFoundError, ValueError):
@@ -83,7 +83,7 @@ class TaskforceFiles:
         return kept if isinstance(kept, dict) else {}
 
     def remove_inputs(self) -> None:
-        """Remove what only jobs need, once there will be no more jobs: the token, and what users sent along."""
+        """Remove what only jobs need: the token and the user's input files. Call it when no more jobs can start."""
         self.token.unlink(missing_ok=True)
         shutil.rmtree(self.inputs, ignore_errors=True)
 
@@ -96,7 +96,11 @@ class Home:
         self._lock_fd: int | None = None
 
     def taskforce(self, uuid: TaskforceUuid) -> TaskforceFiles:
-        """Return the files of `uuid`, which need not exist. The id becomes a path, so its form is checked."""
+        """Return the files of `uuid`, which need not exist.
+
+        Raises:
+            ValueError: `uuid` is not the id of a taskforce. It becomes a path, so its form matters.
+        """
         if not TASKFORCE_UUID.fullmatch(uuid):
             raise ValueError(f"not the id of a taskforce: {uuid!r}")
         return TaskforceFiles(self.root / "taskforces" / uuid)
@@ -113,13 +117,13 @@ class Home:
         return directory.with_name(f"{directory.name}.tar.gz")
 
     def packed_taskforces(self) -> Iterator[Path]:
-        """Yield the archives that there are."""
+        """Yield the archives that exist."""
         yield from (self.root / "taskforces").glob("TF-*.tar.gz")
 
     async def acquire(self) -> int:
-        """Wait until no other TMS works here, and return the new epoch: one more than any before.
+        """Wait until no other TMS works here. Return the new epoch, which is higher than all earlier ones.
 
-        The lock is the kernel's and ends with the process, however it ends.
+        The kernel holds the lock and releases it with the process, however the process ends.
         """
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock_fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -130,7 +134,7 @@ class Home:
         return self.next_epoch()
 
     def next_epoch(self) -> int:
-        """Return a number that is greater than any that was returned here before."""
+        """Return a number that is higher than all numbers it returned before, also across restarts."""
         file = self.root / "epoch"
         try:
             epoch = int(file.read_text()) + 1
@@ -147,10 +151,10 @@ class Home:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace `path` by a file with `data` that only its owner can read: either the old or the new, whole."""
+    """Write `data` to `path`, readable by its owner only. After a crash the file is the old one or the new, whole."""
     partial = path.with_name(f".{path.name}.new")
     partial.unlink(missing_ok=True)
-    # The mode is there from the first moment: a chmod would come after somebody could have opened it.
+    # Create the file with its mode: before a later chmod, another user could have opened it.
     fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
@@ -165,7 +169,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 async def _flock(fd: int) -> None:
-    """Wait for the lock. In a thread of its own, which no shutdown waits for: a second TMS may wait for days."""
+    """Wait for the lock in a thread of its own. No shutdown waits for that thread: a second TMS may wait for days."""
     loop = get_running_loop()
     locked: Future[None] = loop.create_future()
 

@@ -1,4 +1,4 @@
-"""Say things to WMS: a payload in its envelope, confirmed by the broker."""
+"""Send payloads to WMS, each in its envelope. The broker confirms every one."""
 
 import uuid
 from collections.abc import Callable
@@ -9,22 +9,22 @@ from runtime.bus.service_bus import Bus
 from schemas.events import Payload, envelope
 from schemas.ids import EventId
 
-#: Tells the time: aware, in UTC.
+#: Returns the present time, aware, in UTC.
 Clock = Callable[[], datetime]
 
 
 class Voice:
-    """Speaks for one TMS on its bus."""
+    """Sends the reports of one TMS over its bus."""
 
     def __init__(self, bus: Bus, *, clock: Clock) -> None:
         self._bus = bus
         self.now = clock
 
     async def say(self, payload: Payload) -> None:
-        """Return when the broker holds `payload` for WMS.
+        """Send `payload` to WMS. Return once the broker holds it.
 
         Raises:
-            Unavailable: the broker, or WMS's inbox, is away.
+            Unavailable: the broker or WMS's inbox is away.
         """
         await self._bus.publish(
             envelope(

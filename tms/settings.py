@@ -1,4 +1,4 @@
-"""What TMS is told by its environment. Lists and mappings are JSON."""
+"""The settings of TMS, read from the environment. Lists and mappings are JSON."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -22,7 +22,7 @@ class PoolKind(StrEnum):
 
 
 class Platform(StrEnum):
-    """What may run a task on a worker; `NONE` is a bare process."""
+    """What runs a task on a worker; `NONE` is a bare process."""
 
     APPTAINER = "apptainer"
     DOCKER = "docker"
@@ -32,7 +32,11 @@ class Platform(StrEnum):
 
 
 def _sayable(path: Path) -> Path:
-    """Return a path that a submit description can contain."""
+    """Return `path` if a submit description can contain it.
+
+    Raises:
+        ValueError: it cannot.
+    """
     try:
         checked_path(str(path))
     except Unsubmittable as error:
@@ -46,10 +50,10 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 def _assigned(words: str) -> dict[str, str]:
-    """Return the variables that `words` assign.
+    """Return the variables that `words` assign (`NAME=value NAME=value`).
 
     Raises:
-        ValueError: a word is no assignment to one of the pilot's variables.
+        ValueError: a word does not assign one of the pilot's variables.
     """
     assigned = {}
     for word in words.split():
@@ -63,19 +67,20 @@ def _assigned(words: str) -> dict[str, str]:
 class Settings(ServiceSettings):
     """Settings of TMS. Units are in the names."""
 
-    #: The name under which WMS knows this TMS's work; also the schedd's own, unless `condor_schedd` says another.
+    #: The schedd's name at WMS. HTCondor knows it by the same name, unless `condor_schedd` gives another.
     schedd: Annotated[str, Field(min_length=1, max_length=255)]
     pool: PoolKind = PoolKind.CONDOR
-    #: Job event logs, checkpoints and token files; one directory for each TMS, on the access point's own disk.
+    #: Holds job event logs, checkpoints and token files. Each TMS needs its own, on the access point's own disk.
     tms_dir: Annotated[SayablePath, Field(validation_alias=AliasChoices("EWMS_TMS_DIR", "JOB_EVENT_LOG_DIR"))]
 
     #: The schedd's name at the collector (empty: the only one there), and the collector (empty: as HTCondor is set up).
     condor_schedd: str | None = None
     collector: str = ""
     condor_timeout_s: Annotated[float, Field(gt=0)] = 30
-    #: What every job of the pool must find, as a ClassAd expression. None: of a pool of containers what runs them.
+    #: What every job requires of its slot, as a ClassAd expression. None: a pool of containers requires a runtime for
+    #: them (`CONTAINER_REQUIREMENTS`), any other pool nothing.
     pool_requirements: str | None = None
-    #: The pilot's image without its tag: makes this a pool of containers.
+    #: The pilot's image without its tag. With an image, this is a pool of containers.
     container_image: str = Field("", validation_alias=AliasChoices("EWMS_CONTAINER_IMAGE", "CVMFS_PILOT_PATH"))
     excluded_glidein_sites: tuple[str, ...] = ()
     excluded_osg_sites: tuple[str, ...] = ()
@@ -83,42 +88,45 @@ class Settings(ServiceSettings):
     max_cluster_age_s: Count = 14 * 86_400
     max_held_s: Count = 3600
     job_lease_s: Count = 300
-    #: The site's accounting group for all jobs; each EWMS user is a separate submitter within it.
+    #: The site's accounting group for all jobs. Within it, each EWMS user is a submitter of their own.
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
 
-    #: How a worker starts a pilot, and what HTCondor must carry there for it.
+    #: The command that starts a pilot on a worker, and the files that HTCondor must transfer for it.
     pilot_command: tuple[str, ...] = ()
     pilot_files: tuple[SayablePath, ...] = ()
     worker_path: str = "/usr/bin:/bin"
-    #: Container platforms that tasks may ask for, and the one of those that do not ask.
+    #: The container platforms that tasks may ask for, and the platform of tasks that ask for none.
     allowed_platforms: frozenset[Platform] = frozenset({Platform.APPTAINER})
     pilot_platform: Platform | None = None
-    #: The apptainer on the workers, where it is not in their PATH.
+    #: The path of apptainer on the workers, where it is not in their PATH.
     apptainer: str = ""
-    #: Where the directories of the workers lie that tasks may ask to see; none named: they may see none.
+    #: Tasks may ask to see directories of a worker below these. Empty: they may see none.
     external_roots: tuple[SayablePath, ...] = ()
-    #: Where images that are files or directories of a worker must lie; none named: anywhere but in its system.
+    #: An image that is a file or directory of a worker must lie below these. Empty: anywhere outside of its system.
     image_roots: tuple[SayablePath, ...] = ()
-    #: Directories that no task may see and no user may send files from, whatever the roots say. Ours is always one.
+    #: No task may see these directories and no user may send files from them, whatever the roots allow. `tms_dir` is
+    #: always among them.
     protected_directories: tuple[SayablePath, ...] = ()
-    #: More variables for all pilots.
+    #: Further variables for all pilots.
     pilot_environment: dict[str, str] = Field(default_factory=dict)
-    #: The same as the existing TMS has it: `NAME=value NAME=value`. Ours go before these.
+    #: The same in the existing TMS's form: `NAME=value NAME=value`. `pilot_environment` overrides these.
     pilot_environment_words: Annotated[str, Field(validation_alias="TMS_ENV_VARS_AND_VALS_ADD_TO_PILOT")] = ""
-    #: Where files may lie that users send to workers.
+    #: Users may send files to workers from below these directories.
     input_roots: tuple[SayablePath, ...] = ()
-    #: Of one taskforce together; the copies are on the access point as long as it is in the queue.
+    #: How large the input files of one taskforce may be together. The access point keeps copies of them as long as the
+    #: taskforce is in the queue.
     input_max_bytes: Count = 1024**3
 
-    #: Cores of this machine that the local pool may use at once.
+    #: How many cores of this machine the local pool uses at once.
     local_slots: Count = 8
-    #: The user id of the local pool's first slot; the others' follow it. For a TMS that is root among accounts made for
-    #: it, as `make up` starts it for root. None: pilots run as TMS does.
+    #: The user id of the local pool's first slot; the other slots have the ids after it. Needs a TMS that runs as root
+    #: and accounts made for it, as `make up` provides for root. None: pilots run under TMS's own account.
     local_first_account: Annotated[int, Field(ge=1)] | None = None
-    #: Words that the local pool puts before a pilot's command, as `make up` of an ordinary user does: they hide TMS's
-    #: files from it, but for the directory where it starts. None: it sees what TMS sees.
+    #: Words that the local pool puts before a pilot's command, as `make up` does for an ordinary user. They hide TMS's
+    #: files from the pilot, except for the directory where it starts. Empty: the pilot sees what TMS sees.
     local_holder: tuple[str, ...] = ()
-    #: How long logs stay as they are (of taskforces that are over; of others that are in no queue), and compressed.
+    #: How long a quiet log stays as it is, of a taskforce that is over and of any other that is in no queue, and how
+    #: long the compressed log stays.
     log_quiet_s: Seconds = Field(
         86_400, validation_alias=AliasChoices("EWMS_LOG_QUIET_S", "JOB_EVENT_LOG_MODIFICATION_EXPIRY_SHORT")
     )
@@ -129,19 +137,20 @@ class Settings(ServiceSettings):
     packed_log_keep_s: Seconds = Field(
         7 * 86_400, validation_alias=AliasChoices("EWMS_PACKED_LOG_KEEP_S", "JOB_EVENT_LOG_ARCHIVE_DELETE_EXPIRY")
     )
-    #: How long the files of a taskforce that is over stay as they are, and then packed; how often one looks.
+    #: How long a taskforce's quiet files stay as they are, and then how long the archive stays.
     files_quiet_s: Seconds = Field(
         5 * 86_400, validation_alias=AliasChoices("EWMS_FILES_QUIET_S", "TASKFORCE_DIRS_EXPIRY")
     )
     packed_files_keep_s: Seconds = Field(
         5 * 86_400, validation_alias=AliasChoices("EWMS_PACKED_FILES_KEEP_S", "TASKFORCE_DIRS_TAR_EXPIRY")
     )
-    #: How much of the disk workers' logs and archives may take; 0 is no limit.
+    #: How much of the disk the workers' logs and the archives may take together; 0: no limit.
     worker_logs_max_bytes: int = Field(20 * 1024**3, ge=0, validation_alias="EWMS_WORKER_LOGS_MAX_BYTES")
+    #: How often TMS looks for files to compress, pack or remove.
     tidy_interval_s: Seconds = Field(
         3600, validation_alias=AliasChoices("EWMS_TIDY_INTERVAL_S", "TMS_FILE_MANAGER_INTERVAL")
     )
-    #: The existing TMS's switch. Here it would be a promise that nothing keeps.
+    #: The existing TMS's switch. This TMS has no dry run, so it refuses to start with it.
     dry_run: bool = Field(False, validation_alias="DRYRUN")
 
     @model_validator(mode="after")
@@ -155,7 +164,7 @@ class Settings(ServiceSettings):
 
     @property
     def pool_profile(self) -> PoolProfile:
-        """What submit descriptions say of the pool."""
+        """Return what submit descriptions need to know of the pool."""
         container = ContainerPool(
             image=self.container_image,
             excluded_glidein_sites=self.excluded_glidein_sites,
@@ -182,12 +191,12 @@ class Settings(ServiceSettings):
 
     @property
     def kept_directories(self) -> tuple[Path, ...]:
-        """Where tokens and keys are: nothing for users."""
+        """Return the directories with tokens and keys, which are closed to users."""
         return (self.tms_dir, *self.protected_directories)
 
     @property
     def pilot_profile(self) -> PilotProfile:
-        """What pilots are told by the operator."""
+        """Return what the operator sets for pilots."""
         return PilotProfile(
             allowed_platforms=frozenset(map(str, self.allowed_platforms)),
             platform=self.pilot_platform or "",
@@ -200,7 +209,7 @@ class Settings(ServiceSettings):
 
     @property
     def ages(self) -> Ages:
-        """How long files are kept."""
+        """Return how long files are kept."""
         return Ages(
             log=timedelta(seconds=self.log_quiet_s),
             unfinished_log=timedelta(seconds=self.unfinished_log_quiet_s),

@@ -1,1 +1,1 @@
-"""Clusters in a pool: start and stop them, renew their tokens, repeat what a lost message left undone."""
+"""Clusters in a pool: start and stop them, renew their tokens, and repair what a lost message left undone."""

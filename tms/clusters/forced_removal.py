@@ -1,7 +1,7 @@
-"""Remove for good what a removal has not removed: a job whose machine is dead keeps its cluster in the queue.
+"""Force the removal of jobs on dead machines. Such a job would keep its cluster in the queue.
 
-HTCondor removes a running job by telling its machine, and asks a dead one until the job's lease is over. Nothing is
-lost by not waiting for that: the events of a dead pilot have gone back to their queues.
+To remove a running job, HTCondor tells the job's machine. It keeps asking a dead machine until the job's lease is over.
+TMS does not wait for that, and loses nothing: the events of a dead pilot have gone back to their queues.
 """
 
 import asyncio
@@ -11,20 +11,20 @@ from schemas.errors import Unavailable
 from tms.log.watch import Watch
 from tms.pools.interface import Pool
 
-#: How long a removal may take by itself. A pilot has 20 s to end what it runs.
+#: After this time a removal is forced. A pilot has 20 s to end what it runs.
 GRACE_S = 60
 _LOOK_S = 15.0
 
 
 class Forcer:
-    """The loop that forces removals."""
+    """The loop that forces overdue removals."""
 
     def __init__(self, *, pool: Pool, watch: Watch) -> None:
         self._pool = pool
         self._watch = watch
 
     async def run(self) -> None:
-        """Look every few seconds, while there are clusters at all."""
+        """Look every few seconds, as long as TMS follows any cluster."""
         while True:
             await asyncio.sleep(_LOOK_S)
             if not self._watch.followed():

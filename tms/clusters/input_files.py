@@ -1,8 +1,8 @@
-"""Files of the access point that a user sends to workers: copied under the operator's roots, from nowhere else.
+"""Copy the files that a user sends to workers. They must lie below the operator's roots on the access point.
 
-TMS can read more than its users may, and a user may change what a name leads to at any time, even after it was looked
-at. So a file is opened first and then asked where it lies: what was checked is what is copied. The jobs get the copies,
-and those that late materialization makes days later get the same as the first.
+TMS can read more files than its users may. A user can also change a link at any time, even after TMS has checked it. So
+TMS opens a file first, then asks the kernel where the open file lies, and copies exactly that. Jobs get the copies, so
+a job that late materialization makes days later gets the same files as the first one.
 """
 
 import os
@@ -18,10 +18,10 @@ _PIECE_BYTES = 4 * 1024 * 1024
 
 
 class InputFiles:
-    """Where users' files may lie, and how much of them a taskforce may have."""
+    """Copies users' files from allowed directories, up to `max_bytes` for one taskforce."""
 
     def __init__(self, roots: Sequence[Path], *, forbidden: Sequence[Path], max_bytes: int) -> None:
-        #: `forbidden` is where tokens and keys are, whatever the roots say.
+        #: No file may come from `forbidden`, where tokens and keys are, even if a root contains it.
         self._roots = roots
         self._forbidden = forbidden
         self._max_bytes = max_bytes
@@ -30,7 +30,8 @@ class InputFiles:
         """Copy the files and directories `names` into the new directory `into`, and return the copies' paths.
 
         Raises:
-            Unsubmittable: one is not there, lies elsewhere, is or contains something else, or they are too large.
+            Unsubmittable: one does not exist, lies outside of the roots, or is or contains something that is neither
+                a file nor a directory; or together they are too large.
         """
         shutil.rmtree(into, ignore_errors=True)
         if not names:
@@ -45,7 +46,7 @@ class InputFiles:
         return copies
 
     def _copied(self, name: str, copy: Path, n_left: int) -> int:
-        """Copy one of `names`; return how many bytes it has."""
+        """Copy the file or directory `name` to `copy`, and return its size in bytes."""
         if not self._roots or not name.startswith("/") or any(ord(c) < 32 for c in name):
             raise self._refused(name)
         if Path(name).name in ("", "..") or copy.exists():
@@ -56,7 +57,7 @@ class InputFiles:
             raise self._refused(name) from error
         try:
             place = _place(fd)
-            # A link of another name would reach the worker under the name of what it leads to, or hide that.
+            # A link whose target has another name would arrive under one of the two names and hide the other.
             if place.name != copy.name or not self._is_allowed(place):
                 raise self._refused(name)
             return self._copied_from(fd, name, copy, n_left)
@@ -74,7 +75,7 @@ class InputFiles:
         copy.mkdir(mode=0o700)
         n_bytes = 0
         for entry in sorted(os.listdir(fd)):
-            # Within a directory nothing is followed: each entry is opened by its name in the open directory.
+            # Within a directory, follow no links: open each entry by its name in the open directory.
             entry_fd = os.open(entry, _FILE | os.O_NOFOLLOW, dir_fd=fd)
             try:
                 n_bytes += self._copied_from(entry_fd, name, copy / entry, n_left - n_bytes)
@@ -97,7 +98,7 @@ class InputFiles:
 
 
 def _place(fd: int) -> Path:
-    """Return where an open file lies: the kernel's word, links followed."""
+    """Return the path of an open file. The kernel tells it, with all links resolved."""
     return Path(f"/proc/self/fd/{fd}").readlink()
 
 

@@ -1,4 +1,7 @@
-"""Let what workers have found out hold for their whole taskforce: bad machines, or a task that fails on all of them."""
+"""Turn the findings of single workers into rulings for their whole taskforce.
+
+A ruling names machines that the taskforce avoids, or states that its task fails on every machine.
+"""
 
 import asyncio
 import time
@@ -17,18 +20,18 @@ _all_bad = gauge("taskforces_all_bad", "Taskforces whose task fails on every wor
 
 
 class Judge:
-    """The loop that rules on every taskforce in which a worker was found bad."""
+    """The loop that rules on each taskforce with bad workers."""
 
     def __init__(self, pool: Pool, watch: Watch) -> None:
         self._pool = pool
         self._watch = watch
-        #: The rulings in force, as far as this process knows them. The pool keeps them over a restart of TMS.
+        #: The rulings in force that this process knows. Across a restart of TMS the pool keeps them.
         self._rulings: dict[TaskforceUuid, Ruling] = {}
-        #: How many jobs had been made when the ruling was applied last: those that are made later have none.
+        #: How many jobs existed when the ruling was last applied. Later jobs do not have it yet.
         self._n_made: dict[TaskforceUuid, int] = {}
 
     async def run(self) -> None:
-        """Look now, and then every few seconds."""
+        """Rule now, and then every few seconds."""
         while True:
             try:
                 await self.look()
@@ -39,9 +42,9 @@ class Judge:
             await asyncio.sleep(INTERVAL_S)
 
     async def look(self) -> None:
-        """Rule once on each."""
+        """Rule once on each taskforce with bad workers, and note which tasks fail everywhere."""
         tallies = self._watch.tallies()
-        # The pool forgets what has left it.
+        # The pool drops a ruling together with its cluster.
         for uuid in self._rulings.keys() - tallies.keys():
             del self._rulings[uuid]
             self._n_made.pop(uuid, None)
@@ -55,7 +58,7 @@ class Judge:
     async def _rule(self, uuid: TaskforceUuid, tally: Tally) -> None:
         before = self._rulings.get(uuid)
         if before is None:
-            # The one that an earlier TMS has seen to, as far as it matters.
+            # An earlier TMS may have ruled. Of its ruling only this part matters.
             before = self._rulings[uuid] = Ruling(charges_events=await self._pool.charges_events(uuid))
         is_behind = before != Ruling() and self._n_made.get(uuid) != len(tally.jobs)
         if not is_behind and not needs_ruling(tally.trials, before, time.time()):

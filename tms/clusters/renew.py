@@ -1,9 +1,9 @@
-"""Keep the pilots' tokens fresh, as long as their cluster is in the queue.
+"""Renew the pilots' tokens as long as their cluster is in the queue.
 
-A token lives for an hour, a taskforce for days. At half of each token's life MQS is asked for the next, which takes the
-old one's place in its file: HTCondor sends it to jobs that start later, running pilots fetch it
-(`pilot/events/token_renewal.py`). A taskforce that was stopped, or whose workflow is over, gets no more: its pilots'
-rights end with the last token.
+A token lives for an hour, a taskforce for days. When half of a token's life is over, TMS asks MQS for the next one and
+replaces the token file. HTCondor sends the new file to jobs that start later; running pilots fetch it
+(`pilot/events/token_renewal.py`). A taskforce that was stopped, or whose workflow is over, gets no further token: its
+pilots' rights end with the last one.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from tms.jobs.pilot_files import renewal_at, token_file
 from tms.log.watch import Watch
 from tms.reporter import Clock
 
-#: How long to wait after MQS, or the disk, has failed.
+#: How long to wait after MQS or the disk has failed.
 _AGAIN_S = 5.0
 
 _renewed = counter("pilot_tokens_renewed_total", "Tokens of taskforces that were renewed.")
 
 
 class Renewal:
-    """The renewing loop; `Starter` tells it of every cluster that it reports."""
+    """The renewing loop. `Starter` adds every cluster that it reports."""
 
     def __init__(self, *, home: Home, bus: Bus, watch: Watch, turns: Turns, ended: Ended, clock: Clock) -> None:
         self._home = home
@@ -44,12 +44,12 @@ class Renewal:
         self._changed = asyncio.Event()
 
     async def load(self) -> None:
-        """Take up the taskforces that are followed."""
+        """Renew the tokens of all taskforces that the watch follows."""
         for uuid in self._watch.followed():
             await self.follow(uuid)
 
     async def follow(self, uuid: TaskforceUuid) -> None:
-        """Renew the token of `uuid` from now on, if it has one."""
+        """Renew the token of `uuid` from now on, if it has a token."""
         if uuid in self._due:
             return
         kept = await asyncio.to_thread(self._home.taskforce(uuid).remembered)
@@ -62,7 +62,7 @@ class Renewal:
         self._changed.set()
 
     async def run(self) -> None:
-        """Renew what is due, until cancelled."""
+        """Renew tokens as they become due, until cancelled."""
         while True:
             try:
                 pause_s = await self._pass()
@@ -75,13 +75,13 @@ class Renewal:
                     await self._changed.wait()
 
     async def _pass(self) -> float | None:
-        """Renew what is due; return after how many seconds the next is."""
+        """Renew the due tokens. Return in how many seconds the next one is due; None: no token is left."""
         now = self._now()
         for uuid in [uuid for uuid, due_at in self._due.items() if due_at <= now]:
             try:
                 await self._renew(uuid)
             except (Unavailable, OSError) as error:
-                # Only this one waits: a taskforce that keeps failing must not hold up the tokens of the others.
+                # Put off this taskforce alone: one that keeps failing must not hold up the tokens of the others.
                 log.warning("token cannot be renewed yet", taskforce_uuid=uuid, reason=str(error))
                 self._due[uuid] = now + timedelta(seconds=_AGAIN_S)
             except EWMSError as error:
@@ -111,7 +111,7 @@ class Renewal:
                 raise Broken(f"asked for a grant, MQS answered {grant.kind}")
             kept |= {"token_granted_at": granted_at.isoformat(), "token_expires_at": grant.expires_at.isoformat()}
             await asyncio.to_thread(_write, files, kept, token_file(grant))
-            # The watch may have ended the taskforce, and its token, while MQS was asked.
+            # While MQS answered, the watch may have ended the taskforce and removed its token.
             if uuid not in self._watch.followed():
                 await asyncio.to_thread(files.token.unlink, missing_ok=True)
                 del self._due[uuid]
@@ -122,6 +122,6 @@ class Renewal:
 
 
 def _write(files: TaskforceFiles, kept: dict[str, object], token: bytes) -> None:
-    # The token first: if only that was written, it is renewed once more than needed.
+    # Write the token first: after a crash between the two, the token is merely renewed once more than needed.
     write_private(files.token, token)
     files.remember(kept)

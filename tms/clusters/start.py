@@ -1,8 +1,8 @@
-"""Submit the cluster of a taskforce, once, and say so; release it when WMS has recorded it.
+"""Submit the cluster of a taskforce once and report it. Release it when WMS has recorded it.
 
-The schedd is asked first: a cluster that carries the taskforce's uuid is said again instead of being submitted twice.
-So is one that has come and gone, of which only the log tells. A crash at any place leads back here: the event that
-asked for the start is acknowledged last.
+TMS asks the schedd first. If a cluster with the taskforce's uuid is in the queue, TMS reports that cluster again and
+submits no second one. It does the same for a cluster that has left the queue and exists in the log only. After a crash
+at any point the start runs again, because TMS acknowledges its event last.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Starter:
         self._ended = ended
 
     async def start(self, order: TaskforceStart) -> None:
-        """Make sure that the taskforce has one cluster in the queue, and that WMS knows of it."""
+        """Make sure that the taskforce has one cluster in the queue and that WMS knows of it."""
         uuid = order.taskforce_uuid
         async with self._turns.of(uuid):
             if uuid in self._ended:
@@ -92,14 +92,18 @@ class Starter:
             failpoint("tms.start.reported")
 
     async def release(self, order: TaskforceRelease) -> None:
-        """Let the jobs of a recorded cluster run. A release that is repeated does nothing."""
+        """Let the jobs of a recorded cluster run. A second release does nothing.
+
+        Raises:
+            ClusterGone: the cluster has left the queue, and its log does not say so yet.
+        """
         async with self._turns.of(order.taskforce_uuid):
             try:
                 if await self._pool.release(order.taskforce_uuid, order.cluster_id):
                     log.info("cluster released", cluster_id=order.cluster_id)
             except ClusterGone:
                 if order.taskforce_uuid in self._watch.followed():
-                    # Its log will say so, or the sweep.
+                    # The log or the sweep will tell that the cluster has left.
                     raise
                 completed = TaskforceCompleted(
                     taskforce_uuid=order.taskforce_uuid, cluster_id=order.cluster_id, completed_at=self._voice.now()
@@ -107,7 +111,7 @@ class Starter:
                 await self._voice.say(completed)
 
     async def report(self, cluster: Cluster) -> None:
-        """Say that `cluster` is in the queue, and follow its log from then on."""
+        """Report to WMS that `cluster` is in the queue, and follow its log from then on."""
         files = self._home.taskforce(cluster.taskforce_uuid)
         kept = await asyncio.to_thread(files.remembered)
         await self._voice.say(
@@ -129,7 +133,7 @@ class Starter:
                 await self._renewal.follow(cluster.taskforce_uuid)
 
     async def _say_again(self, uuid: TaskforceUuid) -> bool:
-        """Report what there is of `uuid`: clusters in the queue, or one whose log says that it was there."""
+        """Report the clusters of `uuid` in the queue, or else the cluster in its log. Return whether there was one."""
         clusters = await self._pool.find(uuid)
         for cluster in clusters:
             await self.report(cluster)
@@ -154,7 +158,7 @@ class Starter:
         files = self._home.taskforce(order.taskforce_uuid)
         await asyncio.to_thread(files.create)
         input_files = await asyncio.to_thread(self._input_files.copied, order.pilot_config.input_files, files.inputs)
-        # Everything that can be wrong with the order is found out before a token exists for it.
+        # Find everything that can be wrong with the order before a token for it exists.
         cluster = submission(
             order,
             self._pool_profile,
@@ -169,7 +173,7 @@ class Starter:
         kept: dict[str, Any] = {
             "n_workers": order.n_workers,
             "submit_dict": commands,
-            # What to ask MQS for again when the token comes to its end.
+            # To ask MQS for the next token.
             "grant": _grant_query(order).model_dump(),
             "token_granted_at": granted_at.isoformat(),
             "token_expires_at": grant.expires_at.isoformat(),

@@ -1,4 +1,4 @@
-"""Remove the clusters of a taskforce, or one that nobody wants, and say so."""
+"""Remove all clusters of a taskforce and report it, or remove one unwanted cluster."""
 
 from runtime.failpoints import failpoint
 from runtime.telemetry import log
@@ -28,7 +28,7 @@ class Stopper:
         self._ended = ended
 
     async def stop(self, order: TaskforceStop) -> None:
-        """Remove whatever carries the taskforce's uuid, and see to it that nothing of it comes later."""
+        """Remove all clusters with the taskforce's uuid, report it, and keep later starts of it from running."""
         uuid = order.taskforce_uuid
         async with self._turns.of(uuid):
             self._ended.add(uuid)
@@ -43,7 +43,7 @@ class Stopper:
             known = order.cluster_id if order.cluster_id is not None else next(iter(removed), None)
             tally = None if removed else await self._watch.tally(uuid)
             if tally is not None:
-                # It had left before, perhaps long ago: what its log says is said (again).
+                # The cluster left earlier, perhaps long ago: report again what its log says.
                 known = tally.cluster_id if known is None else known
                 await self._watch.follow(uuid, say_again=True)
                 self._watch.vanished(uuid)
@@ -53,7 +53,7 @@ class Stopper:
                 await self._voice.say(completed)
 
     async def remove(self, order: TaskforceRemove) -> None:
-        """Remove one cluster; the taskforce may have another, which stays. Nobody waits for an answer."""
+        """Remove one cluster and report nothing: nobody waits for an answer. Other clusters of the taskforce stay."""
         async with self._turns.of(order.taskforce_uuid):
             removed = await self._pool.remove(order.taskforce_uuid, order.cluster_id)
             log.info("unwanted cluster removed", cluster_ids=removed)

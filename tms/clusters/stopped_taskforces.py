@@ -1,6 +1,6 @@
-"""The taskforces that were stopped while this TMS ran: a start of one that arrives late is not to be obeyed.
+"""The taskforces that were stopped while this TMS ran. TMS must not obey a start of one of these that arrives late.
 
-Needed only for events that overtake each other, so it is not kept over a restart, and the oldest are forgotten.
+Only events that overtake each other need this. So TMS does not keep it over a restart, and forgets the oldest.
 """
 
 from schemas.ids import TaskforceUuid

@@ -1,11 +1,15 @@
-"""Compare the schedd with what was said of it, every minute: whatever a lost message or a crash left is said again.
+"""Every minute, compare the schedd's clusters with those that TMS follows, and repair what is amiss.
 
-paused and unanswered      said again; WMS releases or removes it
-of a stopped taskforce     removed
-not followed               its log is followed
-followed, not in queue     has left, though its log does not say so
-all of them, now and then  said again, so that WMS can have removed what it does not (any longer) want
-files of old taskforces    compressed, packed, removed (`file_retention.py`)
+A lost message or a crash can leave any of these:
+
+a cluster that is                  TMS
+paused, and WMS has not answered   reports it again; WMS then releases or removes it
+of a stopped taskforce             removes it
+not followed                       reports it and follows its log
+followed, and not in the queue     reports that it has left, although its log does not say so
+any, every fourth sweep            reports it again, so that WMS can order the removal of clusters it does not want
+
+Files of old taskforces are compressed, packed and removed on the way (`file_retention.py`).
 """
 
 import asyncio
@@ -24,7 +28,7 @@ from tms.pools.interface import Cluster, Pool
 from tms.worker_logs.file_retention import Keeper
 
 INTERVAL_S = 60.0
-#: Every so many sweeps all clusters are said again: an orphan is gone within five minutes (G6).
+#: Every fourth sweep reports all clusters again: so an orphan is gone within five minutes (G6).
 SAY_ALL_EVERY = 4
 
 _clusters = gauge("clusters", "Clusters of taskforces in the queue.")
@@ -56,7 +60,7 @@ class Sweep:
         self._n_sweeps = 0
 
     async def run(self) -> None:
-        """Sweep now, and then every minute."""
+        """Sweep now and then every minute."""
         while True:
             try:
                 await self.sweep()
@@ -67,7 +71,7 @@ class Sweep:
             await asyncio.sleep(INTERVAL_S)
 
     async def sweep(self) -> None:
-        """Compare once."""
+        """Compare the pool's clusters with the followed ones once, and tidy old files when that is due."""
         followed = self._watch.followed()
         clusters = await self._pool.clusters()
         _clusters.set(len(clusters))
@@ -93,7 +97,7 @@ class Sweep:
     def _notice_missing(self, followed: dict[TaskforceUuid, int | None], clusters: list[Cluster]) -> None:
         present = {cluster.cluster_id for cluster in clusters}
         missing = {uuid for uuid, cluster_id in followed.items() if cluster_id and cluster_id not in present}
-        # The log's last word usually comes a moment after the cluster has left the queue: wait for the next sweep.
+        # HTCondor usually writes the log's last record just after the cluster has left: wait for the next sweep.
         for uuid in missing & self._missing:
             log.warning("cluster has left without a word in its log", taskforce_uuid=uuid, cluster_id=followed[uuid])
             self._watch.vanished(uuid)

@@ -1,4 +1,4 @@
-"""Work on one taskforce is done one piece after another, in the order asked for; different ones do not wait."""
+"""Do one thing after another for each taskforce, in the order asked for. Different taskforces need not wait."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,14 +8,14 @@ from schemas.ids import TaskforceUuid
 
 
 class Turns:
-    """A lock for each taskforce that somebody works on, and none for the others."""
+    """Locks by taskforce. A taskforce has one only while some caller holds it or waits for it."""
 
     def __init__(self) -> None:
         self._locks: dict[TaskforceUuid, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
     async def of(self, taskforce: TaskforceUuid) -> AsyncIterator[None]:
-        """Hold `taskforce` for the length of the block."""
+        """Hold the lock of `taskforce` for the block."""
         lock, n_users = self._locks.get(taskforce, (asyncio.Lock(), 0))
         self._locks[taskforce] = (lock, n_users + 1)
         try:

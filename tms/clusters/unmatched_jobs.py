@@ -1,4 +1,4 @@
-"""Find, every ten seconds, the taskforces whose jobs no slot can take, so that their users hear why nothing starts."""
+"""Every ten seconds, find the taskforces whose jobs no slot can take. Their users then learn why nothing starts."""
 
 import asyncio
 
@@ -13,14 +13,14 @@ _unmatched = gauge("taskforces_unmatched", "Taskforces whose waiting jobs no slo
 
 
 class Matching:
-    """The loop that asks the pool about every taskforce whose jobs wait while none of them runs."""
+    """The loop that asks the pool about each taskforce with waiting jobs and no running one."""
 
     def __init__(self, pool: Pool, watch: Watch) -> None:
         self._pool = pool
         self._watch = watch
 
     async def run(self) -> None:
-        """Look now, and then every ten seconds."""
+        """Ask the pool now and then every ten seconds."""
         while True:
             try:
                 await self.look()
@@ -31,7 +31,7 @@ class Matching:
             await asyncio.sleep(INTERVAL_S)
 
     async def look(self) -> None:
-        """Compare once."""
+        """Ask the pool once, and note why no slot can take the jobs."""
         waiting = self._watch.waiting()
         unmatched = await self._pool.unmatched(waiting) if waiting else {}
         _unmatched.set(len(unmatched))

@@ -1,4 +1,4 @@
-"""What WMS asks of this TMS, to the one who does it."""
+"""Hand each event from WMS to the object that handles it."""
 
 from runtime.bus.dispatch import DispatchTable
 from schemas.events import Event, TaskforceRelease, TaskforceRemove, TaskforceStart, TaskforceStop
@@ -7,7 +7,7 @@ from tms.clusters.stop import Stopper
 
 
 class Orders:
-    """Takes the events of the inbox. Those of different taskforces are handled at the same time."""
+    """The handlers of TMS's inbox. They handle events of different taskforces at the same time."""
 
     def __init__(self, starter: Starter, stopper: Stopper) -> None:
         self._starter = starter

@@ -1,1 +1,1 @@
-"""What a job is: its submit description, the files that travel with it, and when it starts again."""
+"""Jobs: their submit description, the files that travel with them, and when they start again."""

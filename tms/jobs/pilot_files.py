@@ -1,10 +1,10 @@
-"""The two files that travel with each job: what the pilot is to do, and the token that lets it. (core)
+"""The two files that travel with each job: the pilot's task, and the token for its queues. (core)
 
     ewms_pilot_task.json   {"environment": {"EWMS_PILOT_TASK_IMAGE": "…", …}}   nothing secret
     ewms_pilot_token       one token for all queues of the taskforce            0600, nowhere else
 
-A submit description, an environment and a command line can be read by everybody on the pool, and HTCondor expands what
-it finds in them; a file is carried as it is. Source: contract 7.2 and 8.2, docs/reference/rights.md.
+Everybody on the pool can read a submit description, an environment and a command line, and HTCondor expands macros in
+them. It carries a file as it is. Source: contract 7.2 and 8.2, docs/reference/rights.md.
 """
 
 import json
@@ -36,31 +36,31 @@ _PROTECTED = f"{PREFIX}PROTECTED_DIRECTORIES"
 
 _OPERATORS_ONLY = frozenset(map(full_name, OF_OPERATORS))
 
-#: How the pilot splits the variables for which a list may be given; the rest are split at `;`.
+#: The separators at which the pilot splits a list. It splits all other lists at `;`.
 _SEPARATORS: Mapping[str, str] = {EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " "}
 
-#: Who sets one of these has said what a pilot does after an error.
+#: A user or operator who sets one of these has decided what a pilot does after an error.
 _STOPPING = ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME", "OKAY_ERRORS")
 
-#: A worker on which that many different events fail in a row is bad; a bad event fails alone (ruling 7).
+#: If so many different events fail in a row on a worker, the worker is bad. A bad event fails alone (ruling 7).
 MAX_FAILURES_IN_A_ROW = 3
-#: How long it keeps its slot without taking events: one that leaves at once is the first to be free again.
+#: How long a bad worker keeps its slot without taking events. If it left at once, the next job would get the bad slot.
 QUARANTINE_S = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PilotProfile:
-    """What the operator says of pilots: the container platforms a task may ask for, and variables for all of them."""
+    """The operator's settings for pilots: what tasks may ask for, and variables for all pilots."""
 
     allowed_platforms: frozenset[str]
-    #: The platform of tasks that ask for none; empty: the pilot chooses.
+    #: The platform of tasks that ask for none. Empty: the pilot chooses.
     platform: str = ""
     apptainer: str = ""
-    #: Where the directories of the worker must lie that a task may ask to see; none named: it may see none.
+    #: A task may ask to see directories of the worker below these. Empty: it may see none.
     external_roots: tuple[str, ...] = ()
-    #: Where images must lie that are files or directories; none named: anywhere but in the worker's system.
+    #: An image that is a file or directory must lie below these. Empty: anywhere outside of the worker's system.
     image_roots: tuple[str, ...] = ()
-    #: Directories of EWMS itself: no image, no task's directory and nothing that holds them.
+    #: EWMS's own directories. Neither an image nor a directory that a task asks for may lie in one or contain one.
     protected_directories: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,13 +68,14 @@ class PilotProfile:
 def pilot_environment(
     order: TaskforceStart, grant: GrantAnswer, profile: PilotProfile, *, token_source: str
 ) -> dict[str, str]:
-    """Return the variables of the pilots of `order`; running ones find a renewed token in the file `token_source`.
+    """Return the variables of the pilots of `order`. Running pilots find a renewed token in the file `token_source`.
 
-    The user's go before the operator's, those before our defaults; what EWMS itself must say nobody overrides.
+    The user's variables override the operator's, and those override the defaults. Nobody overrides what EWMS itself
+    must set.
 
     Raises:
-        Unsubmittable: the task asks for a container platform or a directory that is not allowed here, sets what only
-            an operator sets, or has NUL in a variable.
+        Unsubmittable: the task asks for a platform, an image or a directory that is not allowed here, sets what only
+            an operator may set, or has NUL in a variable.
     """
     users = {name: _text(name, value) for name, value in order.pilot_config.environment.items()}
     asked = asked_platform(order.task.task_image, users)
@@ -108,12 +109,12 @@ def token_file(grant: GrantAnswer) -> bytes:
 
 
 def renewal_at(granted_at: datetime, expires_at: datetime) -> datetime:
-    """Return when to ask for the next token: when half of this one's life is over."""
+    """Return when to ask for the next token: after half of this token's life."""
     return granted_at + (expires_at - granted_at) / 2
 
 
 def _check_directories(asked: str, profile: PilotProfile) -> None:
-    """Refuse what the pilot would refuse for its name alone; what a name leads to only the worker knows."""
+    """Refuse directories that the pilot would refuse by name. Only the worker knows what a name leads to."""
     for path in split_directories(asked):
         problem = directory_problem(path)
         if not problem and not is_within(path, profile.external_roots):
@@ -126,7 +127,7 @@ def _check_directories(asked: str, profile: PilotProfile) -> None:
 
 
 def _check_images(order: TaskforceStart, platform: str, profile: PilotProfile) -> None:
-    """Refuse an image for its name alone. A bare process has none, whatever the field says."""
+    """Refuse images by name. A bare process has no image, whatever the field says."""
     if platform == "none":
         return
     for field_name, image in (("task_image", order.task.task_image), ("init_image", order.task.init_image)):
@@ -139,22 +140,23 @@ def _check_images(order: TaskforceStart, platform: str, profile: PilotProfile) -
 
 
 def _defaults(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str]:
-    """Return what we say where neither the user nor the operator has `chosen`."""
+    """Return the defaults of variables that neither the user nor the operator has `chosen`."""
     runtime_s = str(order.worker_config.max_worker_runtime)
     defaults = {
         f"{PREFIX}HTCHIRP": "True",
         f"{PREFIX}HTCHIRP_DEST": "JOB_EVENT_LOG",
-        # A pilot leaves when it is told to, or when its worker's time is over: idle ones keep their place.
+        # An idle pilot keeps its place: it leaves when EWMS asks it to, or when its worker's time is over.
         f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": runtime_s,
         f"{PREFIX}TIMEOUT_QUEUE_INCOMING": runtime_s,
     }
-    # A quarantine only makes sense for a pilot that stops at an error; who sets one, or says what is okay, has chosen.
+    # A quarantine only makes sense for a pilot that stops at an error. A user or operator who sets one of these
+    # variables has chosen, so there is no default then.
     if not any(f"{PREFIX}{name}" in chosen for name in _STOPPING):
         defaults[f"{PREFIX}STOP_LISTENING_ON_TASK_ERROR"] = "False"
         defaults[f"{PREFIX}MAX_FAILURES_IN_A_ROW"] = str(MAX_FAILURES_IN_A_ROW)
         if chosen.get(f"{PREFIX}MAX_FAILURES_IN_A_ROW", "").strip() != "0":
             defaults[f"{PREFIX}QUARANTINE_TIME"] = str(QUARANTINE_S)
-    # The first message is not to be waited for longer, or shorter, than a user who names the idle time expects.
+    # A user who sets the idle time expects it to hold for the first message, too.
     if f"{PREFIX}TIMEOUT_QUEUE_INCOMING" in chosen:
         del defaults[f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE"]
     return defaults
@@ -183,11 +185,11 @@ def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[
         f"{PREFIX}INIT_ARGS": task.init_args,
         f"{PREFIX}TOKEN_FILE": TOKEN_FILE,
         f"{PREFIX}TOKEN_SOURCE": token_source,
-        # Beside the token is where the workers' output is kept.
+        # The workers' output lies beside the token.
         f"{PREFIX}LOG_DIRECTORY": str(PurePosixPath(token_source).parent)
         if order.worker_config.do_transfer_worker_stdouterr
         else "",
-        # From the start of its process on a pilot counts by itself: a job may start several times.
+        # A pilot counts its runtime from the start of its own process, since a job may start several times.
         f"{PREFIX}MAX_WORKER_RUNTIME": str(order.worker_config.max_worker_runtime),
         f"{PREFIX}WORKER_MEMORY": str(parse_bytes(order.worker_config.worker_memory)),
     }
@@ -201,11 +203,11 @@ def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[
             f"{PREFIX}QUEUE_{direction}": ";".join(mqids),
             f"{PREFIX}QUEUE_{direction}_BROKER_TYPE": ";".join([grant.broker_type] * len(mqids)),
             f"{PREFIX}QUEUE_{direction}_BROKER_ADDRESS": ";".join([grant.broker_address] * len(mqids)),
-            # The token is in its file, and only there.
+            # The token is in its file and nowhere else.
             f"{PREFIX}QUEUE_{direction}_AUTH_TOKEN": "",
         }
         aliases = [grant.aliases.get(mqid, "") for mqid in mqids]
-        # The pilot splits them at `;`; without them it names its queues by their ids alone.
+        # The pilot splits the aliases at `;`. Without them it names its queues by their ids.
         if all(alias and ";" not in alias for alias in aliases):
             ours[f"{PREFIX}QUEUE_{direction}_ALIAS"] = ";".join(aliases)
     return ours

@@ -1,6 +1,6 @@
-"""When a job whose pilot has ended starts again, and after which pause. (core)
+"""Whether a job starts again when its pilot has ended, and after which pause. (core)
 
-A taskforce has the workers that its user asked for until it is stopped, so nearly every job starts again:
+A taskforce keeps the workers that its user asked for until somebody stops it. So nearly every job starts again:
 
     exit status                          the job
     CLOSED, UNUSABLE                     is over
@@ -8,11 +8,12 @@ A taskforce has the workers that its user asked for until it is stopped, so near
     BAD_WORKER                           starts again after a pause, on another machine if it can
     DONE, FAILED, a signal, any other    starts again: at once after a steady life, else after a pause
 
-A pause is the gap between the last two starts, doubled: a pilot that fails at every start costs one start in ten
-minutes at last. A pilot that a signal has ended did not fail to start. Most often its event killed it, and the event
-has an end. So its pause is the first one each time, until the job has started often. The table has two readers.
-HTCondor evaluates `exit_commands`, where a pause is a hold whose subcode is its length; the local pool calls
-`decide_restart`.
+A pause is twice the gap between the last two starts, within bounds: in the end, a pilot that fails at every start costs
+one start in ten minutes. A pilot that a signal ended did not fail to start. Most often its event killed it, and an
+event has only so many attempts. So its pause stays at the first length until the job has started often.
+
+Two readers use the table. HTCondor evaluates `exit_commands`: there a pause is a hold, and the hold's subcode is the
+length of the pause. The local pool calls `decide_restart`.
 """
 
 from dataclasses import dataclass
@@ -20,35 +21,35 @@ from dataclasses import dataclass
 from schemas.pilot.charges import JOB_CHARGES
 from schemas.pilot.exits import PilotExit
 
-#: The first pause, and the longest: of a pilot that failed, and of one that merely found nothing to do.
+#: The first pause, the longest pause after a failure, and the longest after a pilot that merely found nothing to do.
 FIRST_PAUSE_S = 15
 MAX_PAUSE_S = 600
 MAX_IDLE_PAUSE_S = 120
-#: A life that is long enough to say nothing bad of the worker; half of the job's runtime if that is shorter.
+#: After a life of this length the job starts again at once; of half of the job's runtime, if that is shorter.
 STEADY_LIFE_S = 120
-#: How often a source is started at most.
+#: How often a source starts at most.
 MAX_SOURCE_STARTS = 5
-#: The pauses after a signal begin to grow when a job has started so often.
+#: After so many starts of a job, its pauses after a signal begin to grow.
 KILLED_STARTS = 10
-#: Shells and container runtimes make this much and its number of a signal.
+#: Shells and container runtimes report a signal as this value plus its number.
 _SIGNAL_BASE = 128
 
-#: HTCondor's hold code for the job's own policy. The subcode of a pause is its length in seconds, and this much more
-#: after a bad worker.
+#: HTCondor's hold code for the job's own policy. The subcode of a pause is its length in seconds; after a bad worker,
+#: `BAD_MARK` is added to it.
 PAUSE_CODE = 3
 BAD_MARK = 100_000
-#: How many of a job's last machines it avoids after a bad worker. The machine may be well again by and by, or the only
-#: one: so long after the bad worker's start none is avoided.
+#: After a bad worker, a job avoids this many of its last machines. It avoids them no longer than `AVOIDED_S` seconds
+#: after the bad worker's start: a machine may recover, or be the only one.
 N_AVOIDED = 3
 AVOIDED_S = 900
-#: The hold codes that may be the machine's fault, after which a job tries another one: the program cannot be started,
-#: files cannot be opened or transferred, no directory, too little memory, the image or the runtime is broken there.
+#: The hold codes that may be the machine's fault. The job tries another machine after one of these: the program cannot
+#: start, files cannot be opened or transferred, there is no directory, too little memory, a broken image or runtime.
 #: Source: HTCondor manual, "Hold Reason Codes".
 MACHINE_CODES = (6, 7, 8, 9, 10, 11, 12, 13, 14, 18, 19, 34, 35, 45)
 MACHINE_PAUSE_S = 300
 
-#: The attributes of a job that TMS sets when workers were found bad: its events are charged, machines are avoided
-#: at all, which ones, and until when.
+#: The attributes of a job that TMS sets after bad workers: whether failures are charged to their events, whether the
+#: job avoids machines at all, which ones, and until when.
 CHARGES, AVOIDS = JOB_CHARGES, "EWMSAvoidsMachines"
 MACHINES, AVOIDED_UNTIL = "EWMSAvoidedMachines", "EWMSAvoidedUntil"
 
@@ -62,7 +63,7 @@ class Over:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The job starts again after `pause_s`; 0: at once."""
+    """The job starts again after `pause_s` seconds; 0: at once."""
 
     pause_s: int
 
@@ -77,9 +78,9 @@ def decide_restart(
     is_source: bool,
     max_runtime_s: float,
 ) -> Over | Again:
-    """Return what becomes of a job whose pilot has ended with `exit_code`, or minus the number of a signal.
+    """Return what becomes of a job whose pilot has ended with `exit_code` (minus the number of a signal).
 
-    `last_started_s`: when the job was started the time before; None: never.
+    `last_started_s` is the start before this one; None: this was the first.
     """
     if exit_code in _OVER or (is_source and (exit_code == PilotExit.DONE or n_starts >= MAX_SOURCE_STARTS)):
         return Over()
@@ -89,7 +90,7 @@ def decide_restart(
         return Again(FIRST_PAUSE_S)
     longest_s = MAX_IDLE_PAUSE_S if exit_code == PilotExit.DONE else MAX_PAUSE_S
     gap_s = None if last_started_s is None else started_s - last_started_s
-    # After a longer gap than any pause the pilot before had a steady life, or the pool was full.
+    # If the gap is longer than any pause, the earlier pilot had a steady life or the pool was full.
     if gap_s is None or gap_s > MAX_PAUSE_S + STEADY_LIFE_S:
         return Again(FIRST_PAUSE_S)
     return Again(int(min(longest_s, max(FIRST_PAUSE_S, 2 * gap_s))))
@@ -100,14 +101,15 @@ def _is_by_signal(exit_code: int) -> bool:
 
 
 def steady_life_s(max_runtime_s: float) -> int:
-    """Return how long a pilot must have lived to start again at once."""
+    """Return how long a pilot must have lived for its job to start again at once."""
     return int(min(STEADY_LIFE_S, max_runtime_s / 2))
 
 
 def exit_commands(*, is_source: bool, max_runtime_s: int) -> dict[str, str]:
-    """Return the submit commands by which HTCondor decides as `decide_restart` does.
+    """Return the submit commands that make HTCondor decide as `decide_restart` does.
 
-    It evaluates `on_exit_hold` first, and `on_exit_remove` if that is false. Source: HTCondor manual, "condor_submit".
+    HTCondor evaluates `on_exit_hold` first, and `on_exit_remove` if that is false.
+    Source: HTCondor manual, "condor_submit".
     """
     exited = "ExitBySignal =?= false && ExitCode =?= "
     over = " || ".join(f"({exited}{int(code)})" for code in _OVER)
@@ -138,18 +140,18 @@ def exit_commands(*, is_source: bool, max_runtime_s: int) -> dict[str, str]:
 
 
 def avoid_commands() -> dict[str, str | int]:
-    """Return the submit commands by which HTCondor remembers on which machines a job has run."""
+    """Return the submit commands that make HTCondor record the machines on which a job has run."""
     return {"job_machine_attrs": "Machine", "job_machine_attrs_history_length": N_AVOIDED + 1}
 
 
 def avoid_requirement() -> str:
-    """Return the requirement by which a job keeps away from machines where workers were bad.
+    """Return the requirement that keeps a job away from machines with bad workers.
 
-    Those are its own last machines, for a while after a bad worker, and those that TMS names for the whole taskforce.
-    None is avoided where TMS says so: no other machine is there, or the task fails on all.
+    These are the job's own last machines, for a while after a bad worker, and the machines that TMS names for the whole
+    taskforce. TMS can switch this off: when the pool has no other machine, or when the task fails on all machines.
 
-    HTCondor writes the machine of the last run to the places 0 and 1. A job that was never started has none of the
-    attributes that are compared, so all of them stay one kind for the negotiator. Source: tried with HTCondor 25.14.
+    HTCondor writes the machine of the last run to the places 0 and 1. A job that never started has none of the compared
+    attributes, so the negotiator sees all such jobs as one kind. Source: tried with HTCondor 25.14.
     """
     was_bad = f"LastHoldReasonCode =?= {PAUSE_CODE} && LastHoldReasonSubCode >= {BAD_MARK}"
     is_over = f"time() - JobCurrentStartDate > {AVOIDED_S}"
@@ -160,7 +162,7 @@ def avoid_requirement() -> str:
 
 
 def vacate_command(max_runtime_s: int) -> dict[str, str]:
-    """Return the submit command by which a job that has run for its whole time leaves its worker and starts again."""
-    # Until the next run executes, its job's ad says when the one before did.
+    """Return the submit command that takes a job off its worker after its whole runtime. The job then starts again."""
+    # Between a start and its execution, the job's ad still has the execution time of the run before.
     executes = "JobCurrentStartExecutingDate >= JobCurrentStartDate"
     return {"periodic_vacate": f"{executes} && time() - JobCurrentStartExecutingDate > {max_runtime_s}"}

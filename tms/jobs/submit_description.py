@@ -1,12 +1,12 @@
-"""A taskforce becomes a submit description: typed fields first, submit commands only from those. (core)
+"""Turn a taskforce into a submit description: first typed fields, then submit commands from those alone. (core)
 
-What a user wrote reaches a submit command in three places, each checked for it: the requirements
+User texts reach a submit command in three places, and each is checked: the requirements
 (`schemas.rules.requirements`), the names of input files, and the pilot's tag. Images, arguments, environments and
-tokens travel in files instead (`pilot_files.py`). Every other value is a number, an id of a known form, or the
-operator's setting.
+tokens travel in files instead (`pilot_files.py`). Every other value is a number, an id of a known form, or a setting
+of the operator.
 
-The cluster is a paused factory: HTCondor takes it in one transaction, however many workers it has, and makes no job of
-it before the release. Source: HTCondor manual, "condor_submit", late materialization; contract 7.3.
+The cluster is a paused factory: HTCondor takes it in one transaction, whatever its number of workers, and makes no job
+before the release. Source: HTCondor manual, "condor_submit", late materialization; contract 7.3.
 """
 
 import re
@@ -26,13 +26,13 @@ from tms.jobs.restarts import avoid_commands, avoid_requirement, exit_commands, 
 
 MIB = 1024 * 1024
 
-#: What no value of a submit description may contain: `$` starts an expansion, a line end another command.
+#: No value of a submit description may contain these: `$` starts an expansion, a line end starts another command.
 _ENDS_A_LINE = frozenset("\r\n\0")
 _FORBIDDEN = _ENDS_A_LINE | {"$"}
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-#: What a worker of a container pool must have, unless the operator says otherwise. Contract 7.3.
+#: What a job of a container pool requires of its worker, unless the operator sets something else. Contract 7.3.
 CONTAINER_REQUIREMENTS = (
     "ifThenElse(!isUndefined(HAS_SINGULARITY), HAS_SINGULARITY, HasSingularity)"
     " && HAS_CVMFS_icecube_opensciencegrid_org && (HasUserNamespaces =?= true)"
@@ -50,27 +50,27 @@ class ContainerPool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolProfile:
-    """What the operator says of the pool. `container` None: the pilot is a command that every worker has."""
+    """The operator's settings for the pool. `container` None: the pilot is a command that every worker has."""
 
     pilot_command: tuple[str, ...]
     pilot_files: tuple[str, ...] = ()
     worker_path: str = "/usr/bin:/bin"
     requirements: str = ""
     container: ContainerPool | None = None
-    #: Idle jobs that HTCondor keeps ready of one cluster. Without the command a submit is no factory.
+    #: How many idle jobs of one cluster HTCondor keeps ready. Without this command a cluster is no factory.
     max_idle: int = 1000
-    #: A cluster that nobody removes ends by itself (G6): its age, and how long the pool may hold a job of it.
+    #: A cluster that nobody removes ends by itself (G6): at this age. A job of it ends after this time on hold.
     max_age_s: int = 14 * 24 * 3600
     max_held_s: int = 3600
-    #: How long HTCondor looks for a job whose machine does not answer before it starts the job elsewhere.
+    #: If a job's machine does not answer for this time, HTCondor starts the job elsewhere.
     lease_s: int = 300
-    #: HTCondor's accounting group for all jobs; empty: none. Within it each user is a separate submitter.
+    #: HTCondor's accounting group for all jobs; empty: none. Within it, each user is a submitter of their own.
     accounting_group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A cluster to be: what HTCondor, or the local pool, must know of it."""
+    """A cluster before its submit: all that HTCondor or the local pool must know."""
 
     taskforce_uuid: TaskforceUuid
     n_workers: int
@@ -78,7 +78,7 @@ class Submission:
     container_image: str
     environment: Mapping[str, str]
     input_files: tuple[str, ...]
-    #: Where the workers' stdout and stderr go; empty: nowhere. `<directory>/cluster-<id>/<proc>.out`
+    #: The directory for the workers' stdout and stderr: `<directory>/cluster-<id>/<proc>.out`. Empty: they are dropped.
     output_directory: str
     job_event_log: str
     requirements: str
@@ -91,9 +91,9 @@ class Submission:
     max_age_s: int
     max_held_s: int
     lease_s: int = 300
-    #: Whether its task has no input queue, and so runs once.
+    #: Whether the task has no input queue, so that it runs once.
     is_source: bool = False
-    #: The submitter at HTCondor, which compares priorities of one submitter's jobs only. Empty: the account of TMS.
+    #: HTCondor's submitter. HTCondor compares priorities only among one submitter's jobs. Empty: the account of TMS.
     submitter: str = ""
     accounting_group: str = ""
 
@@ -101,12 +101,12 @@ class Submission:
 def submission(
     order: TaskforceStart, pool: PoolProfile, *, directory: str, pilot_files: Sequence[str], input_files: Sequence[str]
 ) -> Submission:
-    """Return the cluster of `order`, whose files are in `directory`.
+    """Return the cluster that `order` asks for. Its files are in `directory`.
 
-    `input_files` are the user's, already resolved and found under an allowed root.
+    `input_files` are the checked copies of the user's files.
 
     Raises:
-        Unsubmittable: it asks for something that cannot be stated safely.
+        Unsubmittable: `order` asks for something that no submit description can state safely.
     """
     if not TASKFORCE_UUID.fullmatch(order.taskforce_uuid):
         raise Unsubmittable("taskforce_uuid: not an id of a taskforce")
@@ -146,16 +146,15 @@ def submission(
 
 
 def submit_commands(cluster: Submission) -> dict[str, str | int]:
-    """Return `cluster` as the commands of a submit description, which stand for themselves: no macro is left open but
-    HTCondor's own `$(ProcId)` and `$(ClusterId)`.
+    """Return `cluster` as submit commands. Their only macros are HTCondor's own `$(ProcId)` and `$(ClusterId)`.
 
     Raises:
-        Unsubmittable: a value contains what would be more than a value.
+        Unsubmittable: a value contains a `$` or a line end.
     """
     plain: dict[str, str | int] = {
         "log": cluster.job_event_log,
         "transfer_input_files": ",".join(map(checked_path, cluster.input_files)),
-        # The token, wherever the pool's own settings leave file transfer in clear.
+        # Encrypts the token's transfer even where the pool's settings leave file transfer in clear.
         "encrypt_input_files": f"*{TOKEN_FILE}",
         "should_transfer_files": "YES",
         "request_cpus": cluster.n_cores,
@@ -203,9 +202,9 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
     if not _ENDS_A_LINE.isdisjoint(cluster.requirements):
         raise Unsubmittable("requirements: must be one line")
     requirements = f"{cluster.requirements} && " if cluster.requirements else ""
-    # So HTCondor writes a `$` that starts nothing. Source: HTCondor manual, "Submit File Macros".
+    # HTCondor turns `$(DOLLAR)` into a `$` that starts no macro. Source: HTCondor manual, "Submit File Macros".
     plain["requirements"] = requirements.replace("$", "$(DOLLAR)") + f"({avoid_requirement()})"
-    # The values in which HTCondor is to replace something, added when the others have been looked at.
+    # HTCondor must replace macros in these values, so they come after the check of the others.
     plain["priority"] = priority_ramp(cluster.priority, cluster.n_workers)
     if cluster.output_directory:
         stem = f"{checked_path(cluster.output_directory)}/cluster-$(ClusterId)/$(ProcId)"
@@ -214,9 +213,9 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
 
 
 def priority_ramp(priority: int, n_workers: int) -> str:
-    """Return the job priority, which falls from `priority` to its half over the jobs of the cluster.
+    """Return the job priority as an expression. Over the jobs of the cluster it falls from `priority` to its half.
 
-    So several taskforces share a pool instead of the first having it to itself. Contract 7.3.
+    So several taskforces share a pool, and the first one does not take all of it. Contract 7.3.
     """
     if n_workers <= 1 or priority <= 1:
         return str(priority)
@@ -224,7 +223,7 @@ def priority_ramp(priority: int, n_workers: int) -> str:
 
 
 def quoted_words(words: Iterable[str]) -> str:
-    """Return `words` in HTCondor's new syntax, in which each comes out as it went in."""
+    """Return `words` quoted in HTCondor's new syntax, which keeps every word unchanged."""
     return '"' + " ".join("'" + w.replace("'", "''").replace('"', '""') + "'" for w in words) + '"'
 
 

@@ -1,13 +1,13 @@
-"""Whether a taskforce's task fails everywhere, and which machines its jobs avoid. (core)
+"""Decide whether a taskforce's task fails everywhere, and which machines its jobs avoid. (core)
 
-A pilot that finds its worker bad says on which machine. That alone does not tell a bad machine from a task that fails
-on everything. All workers of a taskforce together tell more:
+A pilot that finds its worker bad reports the machine. One report does not tell a bad machine from a task that fails
+everywhere. All workers of a taskforce together tell more:
 
-    one of them has succeeded            machines are bad: the jobs of the taskforce avoid these for a while
-    none has, each that tried failed,    the task fails everywhere: each failure counts against its event at once,
-    on all machines there are, or two    so that the run ends
+    a worker has succeeded               the machines are bad: the taskforce's jobs avoid them for a while
+    none has, and each that tried has    the task fails everywhere: each failure counts against its event at once,
+    failed, on two machines or on all    so that the run ends
 
-A success anywhere takes that back. Where the pool has no other machine, none is avoided.
+A success on any worker revokes the second ruling. Where the pool has no other machine, jobs avoid none.
 """
 
 from collections.abc import Mapping
@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 from schemas.statuses import CompoundStatuses, JobStatus, PilotStatus
 from tms.jobs.restarts import AVOIDED_S
 
-#: How many machines are avoided at most: the latest.
+#: How many machines a taskforce avoids at most. The latest ones count.
 MAX_AVOIDED = 50
-#: So many machines on which everything failed speak against the task.
+#: If everything failed on so many machines, the task is to blame.
 _ENOUGH_MACHINES = 2
-#: Workers that start together judge within this time of each other.
+#: Workers that start together reach their verdicts within this time of each other.
 SETTLED_S = 8
-#: Of so many workers the trial is kept, so that a taskforce of any size costs little.
+#: TMS keeps the findings of so many workers, so that a taskforce of any size costs little.
 MAX_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Condemned:
-    """The machine of a worker that its pilot found bad, and when, in seconds since 1970."""
+    """The machine of a bad worker, and when the pilot found it bad, in seconds since 1970."""
 
     machine: str
     at_s: int
@@ -36,13 +36,13 @@ class Condemned:
 
 @dataclass(slots=True)
 class Trials:
-    """What the workers of one taskforce have found out: the bad ones by ProcId, and the first that succeeded."""
+    """The findings of one taskforce's workers, by ProcId: the first that were bad, and the first that succeeded."""
 
     condemned: dict[int, Condemned] = field(default_factory=dict)
     succeeded: set[int] = field(default_factory=set)
 
     def condemn(self, proc: int, said: str) -> None:
-        """Note what the pilot in `proc` said of its worker: `<seconds since 1970> <machine>`."""
+        """Note that the pilot in `proc` found its worker bad. `said` is its chirp: `<seconds since 1970> <machine>`."""
         at, _, machine = said.partition(" ")
         if not (at.isascii() and at.isdecimal() and machine) or len(said) > MAX_KEPT:
             return
@@ -57,20 +57,20 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What follows for the jobs of a taskforce. Without anything that was found out, nothing does.
+    """What holds for the jobs of a taskforce. The default is the ruling without any findings.
 
-    `avoids`: whether a job keeps away from machines at all; `machines`: from which, besides those where it failed.
+    `avoids`: whether jobs avoid machines at all. `machines`: which ones, besides those where a job itself failed.
     """
 
     charges_events: bool = False
     avoids: bool = True
     machines: tuple[str, ...] = ()
-    #: Until when, in seconds since 1970.
+    #: When jobs stop avoiding `machines`, in seconds since 1970.
     until_s: int = 0
 
 
 def needs_ruling(trials: Trials, before: Ruling, now_s: float) -> bool:
-    """Return whether the ruling may be another one than `before` by now."""
+    """Return whether the ruling may have changed since `before`."""
     if before.charges_events:
         return bool(trials.succeeded)
     return before != Ruling() or bool(_find_recent(trials, now_s))
@@ -79,10 +79,9 @@ def needs_ruling(trials: Trials, before: Ruling, now_s: float) -> bool:
 def decide_ruling(
     trials: Trials, statuses: CompoundStatuses, *, before: Ruling, has_other_machine: bool, now_s: float
 ) -> Ruling:
-    """Return what follows from `trials` for a taskforce whose jobs stand as `statuses` say.
+    """Return the ruling that follows from `trials` and from the jobs' `statuses`.
 
-    `before` is the ruling in force; `has_other_machine`: whether the pool has a machine that can take the jobs and is
-    none of the condemned.
+    `before` is the ruling in force. `has_other_machine`: whether a machine that is not condemned can take the jobs.
     """
     recent = _find_recent(trials, now_s)
     fails_everywhere = _has_failed_everywhere(trials, statuses, has_other_machine, now_s)
@@ -102,7 +101,7 @@ def _find_recent(trials: Trials, now_s: float) -> set[Condemned]:
 
 
 def _has_failed_everywhere(trials: Trials, statuses: CompoundStatuses, has_other_machine: bool, now_s: float) -> bool:
-    """Return whether every worker that has judged found itself bad, on machines enough, and none is still trying."""
+    """Return whether every worker with a verdict is bad, on enough machines, while no worker is still trying."""
     if not trials.condemned or now_s - max(one.at_s for one in trials.condemned.values()) < SETTLED_S:
         return False
     n_machines = len({one.machine for one in trials.condemned.values()})
