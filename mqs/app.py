@@ -1,4 +1,4 @@
-"""MQS, put together: built once, by hand, in the order in which things need each other, and stopped in reverse."""
+"""Build MQS: make every part once, by hand, each after what it needs. Stop the parts in reverse order."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,7 +35,7 @@ SOURCE = "ewms/mqs"
 
 @dataclass(frozen=True, slots=True)
 class Mqs:
-    """The running parts, as far as anybody outside asks for them."""
+    """The running parts that callers need."""
 
     store: Store
     broker: Broker
@@ -47,7 +47,7 @@ class Mqs:
 
 @asynccontextmanager
 async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
-    """Run MQS for the block: it takes events when the block begins, and has finished what it took when it ends."""
+    """Run MQS during the block. It takes events from the start of the block, and finishes those it took at the end."""
     async with AsyncExitStack() as stack:
         store = await Store.connect(
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
@@ -64,7 +64,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         lives = timedelta(seconds=settings.user_token_life_s), timedelta(seconds=settings.pilot_token_life_s)
         files = KeyFiles(settings.broker_key_file, settings.broker_public_key_file)
         issuer = Issuer(files, store, issuer=settings.issuer, audience=settings.audience, longest_life=max(lives))
-        # A key that cannot sign is to be heard of now, not with the first workflow.
+        # Fail now if the key cannot sign, not with the first workflow.
         await issuer.jwks()
 
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.MQS.value, source=SOURCE)

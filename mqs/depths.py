@@ -1,4 +1,4 @@
-"""How many events lie in queues: of one workflow when it is asked, of the whole broker as gauges."""
+"""Count the events in queues: of one workflow on request, of the whole broker for gauges."""
 
 import asyncio
 from collections import Counter
@@ -39,9 +39,9 @@ _NOTHING = Count(0)
 async def depths(
     store: Store, broker: Broker, book: TrafficBook, workflow_id: WorkflowId, *, max_age_s: float
 ) -> DepthsAnswer:
-    """Return what lies in the queues of a workflow, in reservation order; a queue that does not exist is empty.
+    """Return how many events each queue of a workflow holds, in reservation order; a missing queue is empty.
 
-    `max_age_s` is how old a queue's own report may be.
+    A queue's own report may be up to `max_age_s` old.
 
     Raises:
         NotFound: there is no such workflow.
@@ -50,7 +50,7 @@ async def depths(
     if found.group is None:
         raise NotFound("no queues of such a workflow")
     live = [profile.mqid for profile in found.profiles if profile.is_activated and profile.retired_at is None]
-    # Before what lies in the queues is counted, see `n_arrived`.
+    # Read the traffic before counting what lies in the queues; `n_arrived` says why.
     traffic = await book.look([profile.mqid for profile in found.profiles]) if found.group.activated_at else {}
     counts = await broker.counts([*live, dead_queue(workflow_id)]) if found.group.activated_at else {}
     n_dead = counts.get(dead_queue(workflow_id), _NOTHING).n_events
@@ -61,7 +61,7 @@ async def depths(
     arrived = book.most_arrived(arrived, found.group.replayed)
     seen = progress.queues_seen(found.group, found.profiles, arrived)
     gone = {
-        # Of what is drained nothing is left.
+        # A drained group has nothing left, so all that arrived has gone.
         mqid: n
         if found.group.drained_at is not None
         else book.count_gone(
@@ -97,7 +97,9 @@ async def depths(
 
 
 async def backlogs(broker: Broker, mqids: Sequence[Mqid]) -> BacklogsAnswer:
-    """Return what lies in each of `mqids` that exists. One passive declaration each, and one look for all of them.
+    """Return how many events each existing queue of `mqids` holds.
+
+    Costs one passive declaration for each queue, and one look for all of them.
 
     Raises:
         Unavailable: the broker is away.
@@ -130,7 +132,7 @@ class Sampler:
         self._wants_load = any(
             limit is not None for limit in (budget.max_bytes, budget.max_connections, budget.max_owner_bytes)
         )
-        #: Whose queues are full; None: an earlier process may have left some so.
+        #: Owners whose queues are full. None at the start: an earlier process may have left some full.
         self._over: frozenset[str] | None = None
         self._interval_s = interval_s
         self._loop: asyncio.Task[None] | None = None
@@ -172,7 +174,7 @@ class Sampler:
         _waiting.set(len(await repository.waiting(self._store)))
 
     async def _share(self, bytes_of: Mapping[str, int], max_bytes: int) -> None:
-        """Make the queues of owners full that are over their share, and those of the others not."""
+        """Make the queues of owners over their share full, and those of all others not."""
         before = frozenset() if self._over is None else self._over
         held: Mapping[str, Held] = {}
         if before or sum(bytes_of.values()) >= max_bytes:
@@ -193,7 +195,7 @@ class Sampler:
                 await self.sample()
             except EWMSError as error:
                 log.warning("queues not counted", reason=error.reason)
-            except Exception:  # noqa: BLE001 - admission leans on this loop: no defect may end it unseen
+            except Exception:  # noqa: BLE001 - admission relies on this loop: no defect may end it unseen
                 log.exception("queues not counted")
             await asyncio.sleep(self._interval_s)
 

@@ -1,7 +1,6 @@
-"""Looks at the queues of workflows that are to end by themselves, and tells WMS when it is time.
+"""Watch the queues of workflows that are to end by themselves, and tell WMS when it is time.
 
-What it sees stays in memory: a process that starts anew looks anew. What is decided stands in `mqs.quiescence` and
-`mqs.groups.endings`.
+The looks so far stay in memory, so a new process begins them anew. `mqs.quiescence` and `mqs.groups.endings` decide.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ _N_AT_ONCE = 4
 #: A broker counts what went through a queue at an interval of its own, by default 5 s.
 _COUNTED_WITHIN_S = 6.0
 
-#: A workflow with work left is looked at more and more seldom, up to this.
+#: While a workflow has work left, the pause between looks grows up to this.
 _LONGEST_PAUSE_S = 10.0
 
 
@@ -43,10 +42,10 @@ class _Seen:
     """What is known of one group between looks."""
 
     watch: Watch
-    #: When it is looked at next, on the loop's clock, and the pause that led to it.
+    #: When the next look is due, on the loop's clock, and the pause before it.
     look_at_s: float = 0.0
     pause_s: float = field(default=0.0)
-    #: Since when, on the same clock, every level has been empty for good; None: it is not so yet.
+    #: Since when, on the same clock, every level has been empty for good; None if it is not so yet.
     settled_at_s: float | None = None
 
 
@@ -64,9 +63,9 @@ class Closer:
         settle_s: float,
         look_s: float,
     ) -> None:
-        """`settle_s` is how old a queue's report may be; `look_s` is how often is looked at least.
+        """`settle_s` is how old a queue's report may be; `look_s` is the shortest pause between two looks.
 
-        `confirm_replays` returns once the broker has read every replay that was sent.
+        `confirm_replays` returns once the broker has read every replay sent before.
         """
         self._confirm_sent = confirm_replays
         self._store = store
@@ -89,7 +88,7 @@ class Closer:
             await asyncio.gather(self._loop, return_exceptions=True)
 
     async def look(self) -> None:
-        """Look once at every group whose time has come.
+        """Look once at every group whose next look is due.
 
         Raises:
             Unavailable: the database is away.
@@ -125,7 +124,7 @@ class Closer:
             elif endings.is_closing(group):
                 await self._look_at_levels(found, group, seen)
         except EWMSError as error:
-            # What was seen before may be of another broker's life.
+            # Earlier looks may date from before a restart of the broker.
             seen.watch = Watch(group.rev)
             log.info("not seen whether a workflow is done", workflow_id=group.workflow_id, reason=error.reason)
         is_near = seen.watch.level > before.level or seen.watch.seen_at_s is not None
@@ -154,10 +153,10 @@ class Closer:
         await self._drain(found, group, seen)
 
     async def _confirm_replays(self, group: MQGroupDocument) -> None:
-        """Clear the mark of unconfirmed replays, once the broker has read all that was sent before.
+        """Clear the mark of unconfirmed replays, once the broker has read everything sent before.
 
-        It reads a connection in order. So once it confirms an event that is sent now, the replays lie in their queues
-        or were lost with an earlier connection; and the levels are looked at anew.
+        The broker reads a connection in order. So once it confirms an event sent now, every replay lies in its queue or
+        was lost with an earlier connection. After that the levels are looked at anew.
 
         Raises:
             Unavailable: the broker is away, or takes nothing for now.
@@ -181,7 +180,7 @@ class Closer:
             seen.settled_at_s = seen.settled_at_s or _now_s()
             is_short = n_results + (n_dead if group.counts_dead else 0) < group.n_expected
             if is_short and _now_s() < seen.settled_at_s + self._settle_s + _COUNTED_WITHIN_S:
-                # The broker's counts come late, and a shortage once told is told for good.
+                # The broker's counts come late, and a shortage once reported cannot be taken back.
                 return
         rev = seen.watch.rev
         outcome = await self._record(group, lambda stored: endings.drained(stored, rev, n_dead, n_results, now=_now()))
@@ -201,11 +200,11 @@ class Closer:
         )
 
     async def _arrived(self, found: Found) -> dict[Mqid, int]:
-        """Return how many events each public output queue has ever got."""
+        """Return how many events each public output queue has ever received."""
         mqids = [profile.mqid for profile in found.profiles if profile.is_public and profile.is_output]
         began_s = _now_s()
         traffic = await self._book.look(mqids)
-        # After the traffic, and the dead letters with them.
+        # Count ready events after reading the traffic; the callers count dead letters after that, too.
         counts = await self._broker.counts(mqids)
         arrived = {mqid: n_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
         await self._book.keep({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)

@@ -1,4 +1,4 @@
-"""What reaches MQS over the bus: events of workflows, and questions that want an answer at once."""
+"""Handle what reaches MQS over the bus: events about workflows, and questions to be answered at once."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -61,7 +61,7 @@ from schemas.requests import (
 
 BROKER_TYPE = "rabbitmq"
 
-#: What another site's WMS hears of what does not exist or is not its own, in the contract's words.
+#: The contract's texts for another site's WMS: the thing does not exist, or it belongs to another site.
 _NO_GROUP = "MQGroup not found"
 _NO_PROFILES = "No MQProfiles found for workflow id"
 _NO_PROFILE = "MQProfile not found"
@@ -119,7 +119,7 @@ class Handlers:
         await self._groups.end(event.id, ending)
 
     async def on_request(self, request: Question, caller: Caller) -> Answer:
-        """Answer one request of `caller`, whom the broker has checked."""
+        """Answer one request. The broker has checked who `caller` is."""
         if isinstance(request, GrantQuery):
             return await self._grant(request, caller)
         check_gateway(caller)
@@ -200,12 +200,13 @@ class Handlers:
         check_site((await repository.find(self._store, profile.workflow_id)).group, query.site, missing=_NO_PROFILE)
         group = (await self._groups.used(profile.workflow_id)).group
         if group is not None and group.state is GroupState.RETIRING:
-            # It is on its way out: a token would open what goes in a moment.
+            # The group is retiring: a token would open queues that are about to be deleted.
             return ProfilesAnswer(profiles=[_plain(profile)])
         return ProfilesAnswer(profiles=[await self._opened(profile, service_grant(profile), "service")])
 
     async def _opened(self, profile: MQProfileDocument, grant: Grant, kind: str) -> MQProfile:
-        """Return the contract's profile of a queue, with a token for `grant` while the queue can be opened."""
+        """Return the contract's profile of a queue. While the queue is active, it carries a token for `grant`.
+        """
         if profile.is_activated:
             grant = self._widened(grant, (profile.mqid,), shut=profile.shut_at is not None)
             return self._bearing(await self._token(grant, kind), profile)
@@ -215,7 +216,7 @@ class Handlers:
         return for_existing_clients(grant, mqids, shut=shut) if self._legacy_clients else grant
 
     async def _token(self, grant: Grant, kind: str) -> str:
-        # All of these go to somebody who cannot renew them as our own pilots do: a user's life for each.
+        # The holders of these tokens cannot renew them as our own pilots do, so each lives as long as a user's token.
         token = await self._issuer.token(grant, life=self._user_life)
         _minted.labels(kind).inc()
         return token.value.get_secret_value()
@@ -235,7 +236,7 @@ class Handlers:
             expires_at=token.expires_at,
             broker_type=BROKER_TYPE,
             broker_address=self._broker_address,
-            # Of every queue: an existing pilot may take from a private one what ours has put there.
+            # For every queue: an existing pilot may take from a private queue what one of our pilots put there.
             wire=Wire.LEGACY if self._legacy_clients else Wire.EWMS,
             aliases={
                 profile.mqid: profile.alias

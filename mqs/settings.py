@@ -1,4 +1,4 @@
-"""What MQS is told by its environment. The existing service's names are accepted beside ours."""
+"""MQS's settings, read from the environment. The existing service's names are accepted beside ours."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ def _named(name: str, contract: str) -> AliasChoices:
 
 
 class Settings(StoreSettings):
-    """Settings of MQS. Units are in the names; a limit of 0 is none."""
+    """Settings of MQS. Units are in the names; a limit of 0 means no limit."""
 
     mongo_database: str = "MQS_DB"
 
@@ -41,12 +41,12 @@ class Settings(StoreSettings):
     broker_public_key_file: Path = Field(
         validation_alias=_named("EWMS_BROKER_PUBLIC_KEY_FILE", "BROKER_QUEUE_AUTH_PUBLIC_KEY_FILE")
     )
-    #: Where this service is seen from outside; the tokens' issuer is below it.
+    #: This service's URL as seen from outside; the tokens' issuer is below it.
     mqs_url: str = Field("http://127.0.0.1", validation_alias=_named("EWMS_MQS_URL", "HERE_URL"))
     user_token_life_s: Seconds = Field(
         86_400, validation_alias=_named("EWMS_USER_TOKEN_LIFE_S", "BROKER_QUEUE_AUTH_TOKEN_EXP")
     )
-    #: What the broker is called as an OAuth resource server; the type is the id unless it is given.
+    #: The broker's id as an OAuth resource server; the type is the same unless it is given.
     broker_resource_server: str = Field(
         "", validation_alias=_named("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
     )
@@ -55,7 +55,8 @@ class Settings(StoreSettings):
     )
     #: Serve existing message clients, whose tokens are wider: see docs/queues.md.
     legacy_clients: bool = False
-    #: Renewed by TMS at half of it. Longer only where running pilots cannot fetch a renewed one (decision 0007).
+    #: TMS renews it at half of its life. Set it longer only where running pilots cannot fetch a renewed one (decision
+    #: 0007).
     pilot_token_life_s: Seconds = 3_600
 
     budget_queues: Limit = 10_000
@@ -65,7 +66,7 @@ class Settings(StoreSettings):
     user_connections: Limit = 100
     #: How much of the budget of queues one owner, a user or another site, may hold.
     owner_queues: Limit = MAX_WORKFLOW_QUEUES + 1
-    #: How many bytes of events one owner may have on the broker: beyond it all its queues are full.
+    #: How many bytes of events one owner may have on the broker; above it all its queues are full.
     owner_bytes: Limit = 16 * 1024**3
     aging_s: Seconds = 60
     patience_s: Seconds = 600
@@ -87,9 +88,9 @@ class Settings(StoreSettings):
     retire_retention_s: Seconds = 7 * 86_400
     #: How many dead letters a second are replayed at most.
     replay_per_s: Seconds = 500
-    #: Between the two looks at queues that give way to a workflow which waits.
+    #: Time between the two looks at queues that give way to a waiting workflow.
     retire_settle_s: Seconds = 6
-    #: How many failed attempts are kept of one workflow, the newest; they go after the retention time, too.
+    #: How many failed attempts of one workflow are kept, the newest. They go after the retention time, too.
     max_failed_attempts: Annotated[int, Field(ge=1)] = 10_000
     remind_s: Seconds = 3600
     sample_s: Seconds = 15
@@ -98,7 +99,7 @@ class Settings(StoreSettings):
 
     @property
     def profile_address(self) -> str:
-        """What queue profiles print: `user@host:port/vhost`."""
+        """The address that queue profiles print: `user@host:port/vhost`."""
         return self.broker_address if "@" in self.broker_address else f"{self.broker_user}@{self.broker_address}"
 
     @property
@@ -108,7 +109,7 @@ class Settings(StoreSettings):
 
     @property
     def audience(self) -> Audience:
-        """Whom broker tokens are for."""
+        """The audience of broker tokens."""
         server = self.broker_resource_server or RESOURCE_SERVER
         return Audience(server, self.broker_resource_type or server)
 
@@ -136,13 +137,13 @@ class Settings(StoreSettings):
             retention=timedelta(seconds=self.retire_retention_s),
             settle=timedelta(seconds=self.retire_settle_s),
             remind=timedelta(seconds=self.remind_s),
-            # Uses are noted once a look.
+            # A use is noted at most once per look.
             abandoned=timedelta(seconds=max(self.retire_retention_s, self.user_token_life_s + self.retire_look_s)),
         )
 
     @property
     def settle_s(self) -> float:
-        """How old a queue's report can be: the time between two, and a second for a busy broker."""
+        """How old a queue's report can be: the time between two reports, and a second for a busy broker."""
         return self.broker_tick_s + 1.0
 
     @property
@@ -152,7 +153,7 @@ class Settings(StoreSettings):
 
     @property
     def limits(self) -> QueueLimits:
-        """What the policy says of each queue."""
+        """The limits that the policy sets for each queue."""
         return QueueLimits(
             max_events=self.queue_max_events,
             max_bytes=self.queue_max_bytes,

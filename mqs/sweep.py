@@ -1,4 +1,4 @@
-"""The slow loop that heals what no event heals: lost indexes, queues without a workflow, limits that nobody needs."""
+"""Repair at intervals what no event repairs: lost indexes, queues without a workflow, limits that nobody needs."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -33,14 +33,15 @@ class Sweeper:
         self._broker = broker
         self._limits = limits
         self._pilot_life = pilot_life
-        #: Of workflows that are over and whose pilots have a limit: since when this process knows it.
+        #: Workflows that are over and whose pilots have a limit, and since when this process has known that they are
+        #: over.
         self._over_since: dict[WorkflowId, datetime] = {}
         self._patience = patience
         self._interval_s = interval_s
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to sweep; the first time after one interval, since a start does the same itself."""
+        """Begin to sweep, the first time after one interval: MQS has just done the same at its start."""
         self._loop = asyncio.create_task(self._run(), name="sweep")
 
     async def stop(self) -> None:
@@ -64,11 +65,11 @@ class Sweeper:
         over = await repository.groups_over(self._store, limited) if limited else set()
         now = datetime.now(UTC)
         self._over_since = {workflow_id: self._over_since.get(workflow_id, now) for workflow_id in over}
-        # Until its end the last token opens connections, if nothing else.
+        # The last token can open connections until it expires, if nothing else.
         await self._limits.forget_pilots([one for one, at in self._over_since.items() if now - at > self._pilot_life])
 
     async def _orphans(self) -> None:
-        # The broker first: a queue is only ever created after its document.
+        # Ask the broker first: MQS creates a queue only after its document.
         counts = await self._broker.all_counts()
         known = await repository.queues_known(self._store)
         seen = await repository.orphans_seen(self._store)
@@ -78,7 +79,7 @@ class Sweeper:
         if changes := repository.remembered(sweep, now):
             await self._store.transact(lambda _: _decided(changes))
         if sweep.delete:
-            # Those figures were some seconds old.
+            # Those counts were some seconds old, so count again.
             exact = await self._broker.counts(sweep.delete)
             n_events = {queue: count.n_events for queue, count in exact.items()}
             gone = swept(n_events, known, seen, now=now, patience=self._patience).delete
@@ -93,7 +94,7 @@ class Sweeper:
                 await self.sweep()
             except EWMSError as error:
                 log.warning("not swept", reason=error.reason)
-            except Exception:  # noqa: BLE001 - nobody else would heal what this loop heals
+            except Exception:  # noqa: BLE001 - nothing else would repair what this loop repairs
                 log.exception("not swept")
 
 

@@ -1,9 +1,9 @@
-"""May this group of queues be activated now? (core)
+"""Decide which groups of queues may be activated now. (core)
 
-Groups that ask are taken by priority, then age; waiting raises the priority, so that nobody waits for ever behind a
-stream of more important ones. A group that does not fit waits and smaller ones may pass it, but not without end:
-after `patience` it is served before everything behind it, and what is released is kept for it. An owner that has as
-many queues as one owner may have waits until some of its own go; nothing is kept for it.
+Groups are served by priority, then age. Waiting raises the priority, so that no group waits for ever behind a stream of
+more important ones. Smaller groups may pass a group that does not fit, but only until it has waited for `patience`.
+After that, released room is kept for it. An owner at the limit for one owner waits until some of its own queues go; no
+room is kept for it.
 """
 
 from collections import defaultdict
@@ -16,14 +16,14 @@ from schemas.ids import WorkflowId
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the broker is allowed to carry. None: no limit. A limit that is reached holds back every new group."""
+    """What the broker may carry. None means no limit. A limit that is reached holds back every new group."""
 
     max_queues: int | None = None
     max_bytes: int | None = None
     max_connections: int | None = None
     #: Queues of one owner: a user, or another site.
     max_owner_queues: int | None = None
-    #: Bytes of events of one owner; over it its queues are full (`mqs.broker.owner_shares`).
+    #: Bytes of events of one owner; above it the owner's queues count as full (`mqs.broker.owner_shares`).
     max_owner_bytes: int | None = None
     #: How long a group waits for one more point of priority.
     aging: timedelta = timedelta(minutes=1)
@@ -33,12 +33,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the broker carries: queues by our own books, the others as it counted them last."""
+    """What the broker carries: queues by our own ledger, bytes and connections by the broker's last count."""
 
     n_queues: int = 0
     n_bytes: int = 0
     n_connections: int = 0
-    #: Queues by owner, at least of those that ask.
+    #: Queues by owner, at least of the owners that apply.
     n_queues_of: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -60,7 +60,7 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """So many queues have to go before a group that waits finds room: of `owner`, None: of anybody."""
+    """How many queues have to go before a waiting group finds room: queues of `owner`, or of anybody (None)."""
 
     n_queues: int
     owner: str | None = None
@@ -68,7 +68,7 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The group has to wait, and why. Without a `shortage` no queue that goes would help."""
+    """The group has to wait, for `reason`. Without a `shortage`, deleting queues would not help."""
 
     reason: str
     shortage: Shortage | None = None
@@ -79,13 +79,13 @@ Verdict = Admitted | Deferred
 
 @dataclass(slots=True)
 class _Missing:
-    """Adds up what those that wait lack together, so that no room is counted for two of them."""
+    """Adds up what waiting groups lack together, so that no room is counted twice."""
 
     n_wanted: int = 0
     n_missing: int = 0
 
     def add(self, n_queues: int, n_free: int) -> int:
-        """Return how many more have to go where a further group wants `n_queues` and `n_free` are free."""
+        """Add a group that wants `n_queues` while `n_free` are free. Return how many more queues have to go."""
         self.n_wanted += n_queues
         n_more = max(0, self.n_wanted - n_free) - self.n_missing
         self.n_missing += max(0, n_more)
@@ -93,13 +93,13 @@ class _Missing:
 
 
 def rank(applicant: Applicant, *, aging: timedelta, now: datetime) -> tuple[float, datetime, WorkflowId]:
-    """Return the sort key of `applicant`: smallest first served."""
+    """Return the sort key of `applicant`; the smallest is served first."""
     waited = max(now - applicant.asked_at, timedelta())
     return (-(applicant.priority + waited // aging), applicant.asked_at, applicant.workflow_id)
 
 
 def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now: datetime) -> dict[WorkflowId, Verdict]:
-    """Return what is decided for each of `applicants` if all are looked at together, in the order of service."""
+    """Judge all `applicants` together. Return the verdict for each, in the order of service."""
     decided: dict[WorkflowId, Verdict] = {}
     pressure = _pressure(usage, budget)
     n_queues = usage.n_queues
@@ -112,7 +112,7 @@ def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now:
         if pressure:
             verdict = Deferred(pressure)
         elif budget.max_queues is not None and applicant.n_queues > budget.max_queues:
-            # It holds nobody up: no release could ever make room for it.
+            # It blocks no other group: no release could ever make room for it.
             verdict = Deferred(
                 f"it needs {applicant.n_queues} queues, and the broker's budget is {budget.max_queues} in all"
             )

@@ -1,7 +1,7 @@
-"""What a group of queues needs done on the broker, told from its stored state alone. (core)
+"""Decide from a group's stored state what to do next on the broker. (core)
 
-The intent is written down first (`admitted_at`, `over_at`), the broker is changed after that, and the result is
-recorded last: a crash anywhere in between is healed by asking again.
+MQS records the intent first (`admitted_at`, `over_at`), then changes the broker, then records the result. After a crash
+in between, the stored state asks for the same step again.
 """
 
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ from schemas.ids import Mqid
 class Rules:
     """How long things wait."""
 
-    #: A step on the broker that brought no result is tried again after this.
+    #: A step on the broker that brought no result is repeated after this.
     retry: timedelta = timedelta(seconds=5)
-    #: A deferred group is looked at again after this, if nothing was released before.
+    #: A deferred group is judged again after this, or sooner if queues are released.
     defer: timedelta = timedelta(seconds=30)
-    #: How often queues that outlive their workflow are looked at, how long they must be empty and unused, and when
-    #: they go in any case (ruling 8).
+    #: For queues that outlive their workflow: how often MQS checks them, how long they must be empty and unused before
+    #: they go, and when they go in any case (ruling 8).
     look: timedelta = timedelta(minutes=1)
     unused: timedelta = timedelta(minutes=10)
     retention: timedelta = timedelta(days=7)
-    #: Between the two looks at queues that give way to a workflow which waits: longer than the broker's figures of
-    #: what is unacknowledged are old.
+    #: Time between the two looks at queues that give way to a waiting workflow. It must be longer than the age of the
+    #: broker's counts of unacknowledged events.
     settle: timedelta = timedelta(seconds=6)
-    #: How often WMS is told again of queues that are active: the answer, if the workflow is over, is that it is.
+    #: How often MQS reminds WMS of active queues. If the workflow is over, WMS answers that it is.
     remind: timedelta = timedelta(hours=1)
-    #: How long what another WMS has reserved must be unused to be taken for abandoned: at least as long as a token
-    #: lives, so that nobody can come back with one. It is looked at as often as WMS is reminded.
+    #: How long a group of another WMS must be unused to count as abandoned. At least as long as a token lives, so that
+    #: nobody can come back with one. MQS checks it as often as it reminds WMS.
     abandoned: timedelta = timedelta(days=7)
 
 
@@ -42,7 +42,7 @@ class Declare:
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """Let nothing more into these queues: nobody takes events from them any more, and publishers shall know."""
+    """Let no more events into these queues: nobody takes events from them any more, and publishers must notice."""
 
     mqids: tuple[Mqid, ...]
 
@@ -57,7 +57,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """See whether any of these queues, or the dead letters, is in use."""
+    """Check whether any of these queues, or the dead queue, is in use."""
 
     mqids: tuple[Mqid, ...]
 
@@ -69,7 +69,7 @@ class Remind:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Nothing: of these queues there are only the names, and nobody wants them."""
+    """Do nothing on the broker: these queues were named but never created."""
 
 
 Task = Declare | Shut | Remove | Look | Remind | Forget
@@ -78,7 +78,7 @@ Task = Declare | Shut | Remove | Look | Remind | Forget
 def next_step(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules
 ) -> Task | None:
-    """Return what `group` needs done on the broker at `now`; None: nothing, or nothing yet."""
+    """Return the next step on the broker for `group` at `now`; None if there is none, or none yet."""
     match group.state:
         case GroupState.RESERVED:
             if group.unasked:
@@ -88,7 +88,8 @@ def next_step(
             due = group.wake_at is None or now >= group.wake_at
             return Look(tuple(profile.mqid for profile in profiles)) if due else None
         case GroupState.ACTIVE:
-            # What tasks publish onto keeps its way in until nothing more can come from them; see `mqs.groups.endings`.
+            # A queue that tasks publish onto stays open until no more events can come from them; see
+            # `mqs.groups.endings`.
             if group.closed_at is not None and (
                 inputs := tuple(p.mqid for p in profiles if p.is_public and not p.is_output and p.shut_at is None)
             ):
@@ -99,10 +100,10 @@ def next_step(
         case GroupState.RETIRING:
             left = [profile for profile in profiles if profile.retired_at is None]
             everything = Remove(tuple(profile.mqid for profile in left), with_dead_letters=True)
-            # Nobody had a token for queues that never became active: nothing can be in them.
+            # Nobody had a token for queues that never became active, so they are empty.
             if group.activated_at is None or now >= over_at(group) + rules.retention:
                 return everything
-            # What lies in them may still be taken, and what users consume from stays as it is.
+            # Tasks may still take what lies in the public inputs, and queues that users consume from stay as they are.
             if inputs := tuple(p.mqid for p in left if p.is_public and p.is_input and p.shut_at is None):
                 return Shut(inputs)
             if private := tuple(profile.mqid for profile in left if not profile.is_public):
@@ -111,13 +112,13 @@ def next_step(
 
 
 def last_used_at(group: MQGroupDocument) -> datetime:
-    """Return when the queues of `group` were last known to be of use to anybody; at the earliest when made."""
+    """Return when the queues of `group` were last known to be in use; at the earliest when the group was made."""
     used_at = group.last_used_at or group.over_at or datetime.fromtimestamp(group.timestamp, UTC)
     # Nobody could use them while the group waited for them.
     return max(used_at, group.activated_at or used_at)
 
 
 def over_at(group: MQGroupDocument) -> datetime:
-    """Return since when the workflow of a retiring `group` is over."""
+    """Return the time since when the workflow of a retiring `group` is over."""
     assert group.over_at is not None, "a retiring group knows since when"
     return group.over_at

@@ -1,4 +1,4 @@
-"""A group of queues whose workflow is to end by itself. (core)
+"""Decide how a workflow ends by itself: close its inputs, count its results, drain its queues. (core)
 
 WMS's wish ──► the way into public inputs is closed ──► `mqs.quiescence`: level after level is empty ──► drained
           └──► `mqs.broker.traffic`: as many results as expected have arrived ──► told
@@ -15,9 +15,9 @@ from schemas.ids import Mqid
 
 
 def wished(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> Outcome:
-    """Return the group with what WMS says of the workflow's end. A repetition is answered again, and changes nothing.
+    """Record in the group how WMS wants the workflow to end. A repeated order is answered again and changes nothing.
 
-    A wish that overtakes the request for queues is lost; WMS repeats it.
+    An order that overtakes the request for queues is lost; WMS repeats it.
     """
     if group is None or group.state not in (GroupState.RESERVED, GroupState.ACTIVE):
         return UNCHANGED
@@ -37,16 +37,17 @@ def wished(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetim
 
 
 def inputs_to_shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], level: int) -> tuple[Mqid, ...]:
-    """Return the public inputs on `level` whose way in is to be closed, now that all levels before are empty for good.
+    """Return the public inputs on `level` to shut, now that all levels before it are empty for good.
 
-    Those that tasks publish onto have the same way in for tasks as for users, so they keep it until their turn comes.
+    Tasks and users publish to a queue in the same way. So an input that tasks publish onto stays open until its level's
+    turn comes.
     """
     here = set(group.levels[level])
     return tuple(p.mqid for p in profiles if p.mqid in here and p.is_public and p.shut_at is None)
 
 
 def count_results(arrived: Mapping[Mqid, int], profiles: Sequence[MQProfileDocument]) -> int:
-    """Return how many results have arrived, where `arrived` is how many events each queue has ever got."""
+    """Return how many results have arrived. `arrived` holds how many events each queue has ever received."""
     return sum(arrived.get(profile.mqid, 0) for profile in profiles if profile.is_public and profile.is_output)
 
 
@@ -58,7 +59,10 @@ def results_arrived(
     *,
     now: datetime,
 ) -> Outcome:
-    """Return what follows from `arrived`, how many events each queue has ever got: nothing while some are missing."""
+    """Record that the expected results have arrived, and tell WMS. Change nothing while some are missing.
+
+    `arrived` holds how many events each queue has ever received.
+    """
     n_results = count_results(arrived, profiles)
     n = n_results + (n_dead if group.counts_dead else 0)
     if is_replaying(group, now) or not expects_results(group) or n < (group.n_expected or 0):
@@ -79,7 +83,7 @@ def results_arrived(
 def drained(group: MQGroupDocument, rev: int, n_dead: int, n_results: int | None = None, *, now: datetime) -> Outcome:
     """Return the group as drained, if nothing has happened to it since the watch began at `rev`.
 
-    `n_results` is how many results have arrived, where a number is expected.
+    `n_results` is how many results have arrived, if WMS expects a number.
     """
     if group.rev != rev or not is_closing(group) or is_replaying(group, now):
         return UNCHANGED

@@ -1,9 +1,9 @@
-"""Queues that another WMS wants over REST: named first, created when it asks. (core)
+"""Decide about queues that another WMS requests over REST: it names them first and activates them later. (core)
 
-Our own WMS names its queues itself and asks for both at once (`mqs.groups.lifecycle`). What another reserves belongs to
-nobody here: only that WMS knows its users. Nor does it ever say that a workflow is over. Its queues go when they are
-abandoned: for the whole of `Rules.abandoned` nothing lay in them and nobody was connected to take from them, at any
-look, and nobody asked for a token. Since no token lives longer than that, nobody is left who could use them.
+Our own WMS names its queues and asks for them in one step (`mqs.groups.lifecycle`). The queues of another WMS have no
+owner here: only that WMS knows its users. It never says that a workflow is over, so MQS deletes its queues when they
+are abandoned. They are abandoned if, for the whole of `Rules.abandoned`, every look found them empty and without a
+consumer, and nobody asked for a token. No token lives longer than that, so nobody is left who could use them.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from mqs.groups.retirement import gone, retired
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, Mqid, WorkflowId
 
-#: What an activation without criteria has.
+#: The priority of an activation without criteria.
 DEFAULT_PRIORITY = 50
 
 
@@ -31,9 +31,9 @@ def reserved(
     now: datetime,
     rules: Rules,
 ) -> Outcome:
-    """Return the group that names `queues` for `site`; a repetition leaves the one that there is.
+    """Return a new group that names `queues` for `site`. A repetition changes nothing.
 
-    One that was abandoned is reserved again, under the names that it had.
+    An abandoned group is reserved again, under its old names.
     """
     if group is not None:
         return _again(group, profiles, now, rules)
@@ -57,7 +57,7 @@ def reserved(
                 is_public=alias in public,
                 is_activated=False,
                 position=position,
-                # Which way its events will go is not said.
+                # The other WMS does not say which way events will go.
                 is_input=True,
                 is_output=True,
             )
@@ -67,7 +67,7 @@ def reserved(
 
 
 def asked(group: MQGroupDocument, priority: int | None, verdict: Verdict, *, now: datetime, rules: Rules) -> Outcome:
-    """Return the group once its queues are asked for. One that waits already takes the new verdict."""
+    """Apply a request for activation and its verdict. A group that already waits takes the new verdict."""
     if group.state is not GroupState.RESERVED or group.admitted_at is not None:
         return UNCHANGED
     admitted = isinstance(verdict, Admitted)
@@ -85,7 +85,7 @@ def asked(group: MQGroupDocument, priority: int | None, verdict: Verdict, *, now
 
 
 def used(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> Outcome:
-    """Return what a question for a token makes of a group: it is of use. Noted once a minute at most."""
+    """Note that somebody asked for a token, so the group is in use. Write this at most once per `Rules.look`."""
     if group is None or group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     if group.last_used_at is not None and now < group.last_used_at + rules.look:
@@ -94,7 +94,7 @@ def used(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> Outco
 
 
 def after_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Rules) -> Outcome:
-    """Return what follows from a look at the queues of an active group: it is abandoned, or looked at again later."""
+    """Decide after a look at an active group's queues: it is abandoned, or it is looked at again later."""
     if group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     used_at = now if in_use else last_used_at(group)
@@ -106,14 +106,14 @@ def after_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Ru
 
 
 def forgotten(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules) -> Outcome:
-    """Return the group whose queues were named and never asked for, without them."""
+    """Retire a group whose queues were named but never asked for."""
     if not group.unasked or group.state is not GroupState.RESERVED or now < last_used_at(group) + rules.abandoned:
         return UNCHANGED
     return Outcome(retired(group, now), gone(profiles, now))
 
 
 def _again(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules) -> Outcome:
-    # One of our own workflows', or the trace of one that ended before it began, stays what it is.
+    # A group of our own users, or the trace of a workflow that ended before its request came, stays as it is.
     if group.owner or group.state is not GroupState.RETIRED or not profiles:
         return UNCHANGED
     anew = {

@@ -1,4 +1,4 @@
-"""A group of queues and a stimulus become the group's next state and events to send. (core)
+"""Decide a group's next state, and the events to send, from the group and a stimulus. (core)
 
              requested                        activated
     (none) ────────────► reserved ────────────────────────────► active
@@ -7,8 +7,8 @@
                             │        (admitted: queues may exist) retiring
                             └──────────────► retired ◄────────────┘ the last queue is gone
 
-`mqs.groups.broker_steps` says what each state needs done on the broker, `mqs.groups.retirement` is the way out.
-Whatever comes late or twice changes nothing.
+`mqs.groups.broker_steps` says what each state needs done on the broker; `mqs.groups.retirement` is the way out. A
+stimulus that comes late or twice changes nothing.
 """
 
 from collections.abc import Sequence
@@ -30,15 +30,15 @@ from schemas.events import (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a stimulus makes of a group. Nothing at all is the outcome of what comes late or twice."""
+    """What follows from a stimulus. For a stimulus that comes late or twice, it is empty."""
 
-    #: The group as it becomes; None: as it is.
+    #: The changed group; None if it stays as it is.
     group: MQGroupDocument | None = None
     #: The profiles that are new or changed.
     profiles: tuple[MQProfileDocument, ...] = ()
     #: Orders to WMS.
     events: tuple[Payload, ...] = ()
-    #: What has happened, for whoever listens.
+    #: Facts about what has happened, for any service that listens.
     facts: tuple[Fact, ...] = ()
 
     @property
@@ -53,9 +53,9 @@ UNCHANGED = Outcome()
 def requested(
     group: MQGroupDocument | None, event: WorkflowRequested, verdict: Verdict, *, now: datetime, rules: Rules
 ) -> Outcome:
-    """Return what a workflow's wish for queues leads to.
+    """Return what follows from a workflow's request for queues.
 
-    A repetition is answered again, and changes nothing but the list of schedds: workers added later may bring one.
+    A repeated request is answered again. It changes only the list of schedds: workers added later may bring a new one.
     """
     if group is None:
         return _reserved(event, verdict, now, rules)
@@ -71,7 +71,7 @@ def requested(
 
 
 def reconsidered(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rules: Rules) -> Outcome:
-    """Return what a new verdict makes of a group that waits. WMS hears of the end of the wait by the activation."""
+    """Apply a new verdict to a waiting group. WMS learns from the activation that the wait is over."""
     if group.state is not GroupState.RESERVED or group.admitted_at is not None:
         return UNCHANGED
     match verdict:
@@ -82,7 +82,10 @@ def reconsidered(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rul
 
 
 def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules) -> Outcome:
-    """Return the group once its queues exist. If the workflow was over in the meantime, nothing: they go again."""
+    """Return the group as active, now that its queues exist.
+
+    If the workflow ended meanwhile, change nothing: the queues are deleted again.
+    """
     if group.state is not GroupState.RESERVED or group.admitted_at is None:
         return UNCHANGED
     return Outcome(
@@ -101,7 +104,7 @@ def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, 
 
 
 def reminded(group: MQGroupDocument, *, now: datetime, rules: Rules) -> Outcome:
-    """Return what tells WMS again of an active group, in case that the end of its workflow was lost on the way."""
+    """Tell WMS again that an active group exists, in case WMS's message that the workflow is over was lost."""
     if group.state is not GroupState.ACTIVE:
         return UNCHANGED
     return Outcome(

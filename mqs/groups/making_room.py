@@ -1,7 +1,7 @@
-"""Makes room for workflows that wait: idle queues of workflows that are over go at once, as many as are needed.
+"""Make room for waiting workflows: delete as many idle queues of ended workflows as are needed.
 
-A queue is idle if two looks, `Rules.settle` apart, find nothing in it and nobody at it: the broker's figures of what is
-unacknowledged are some seconds old.
+A queue is idle if two looks, `Rules.settle` apart, find it empty and unused. Two looks, because the broker's counts of
+unacknowledged events are some seconds old.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from schemas.ids import WorkflowId
 
 _gave_way = counter("mqs_queues_gave_way_total", "Idle queues of ended workflows deleted because a workflow waited.")
 
-#: How many groups one round looks at; the next round begins with those that ended first, again.
+#: How many groups one round looks at; the next round begins again with those that ended first.
 _N_LOOKED_AT = 200
 
 
@@ -40,13 +40,13 @@ class Room:
         self._loop = asyncio.create_task(self._run(), name="room")
 
     async def stop(self) -> None:
-        """Stop; a round that is under way is left where it is."""
+        """Stop. A round that is under way is cut off."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
 
     async def make(self) -> int:
-        """Delete idle queues for those that wait; return how many.
+        """Delete idle queues for waiting groups. Return how many.
 
         Raises:
             Unavailable: the broker or the database is away.
@@ -86,7 +86,7 @@ class Room:
                 await self.make()
             except EWMSError as error:
                 log.warning("no room was made", reason=error.reason)
-            except Exception:  # noqa: BLE001 - whoever waits leans on this loop: no defect may end it unseen
+            except Exception:  # noqa: BLE001 - waiting groups rely on this loop: no defect may end it unseen
                 log.exception("no room was made")
 
 

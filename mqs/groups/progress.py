@@ -1,9 +1,10 @@
-"""What a group of queues tells of its workflow's progress: arrivals, replays and failures. Nothing here performs I/O.
+"""Count a workflow's arrivals, replays and failures by its group of queues. Nothing here performs I/O.
 
     a dead letter ──► replayed: counted at its queue of origin, to be taken out of what arrived there
                  └──► discarded: counted among the failures, for it is in the dead queue no more
 
-Both are counted before they are done and corrected after, so that a look in between never finds an event twice.
+MQS counts both before it does them and corrects the count afterwards, so that a look in between never finds an event
+twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from schemas.ids import Mqid
 
 
 def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[str, int]) -> Outcome:
-    """Return the group once `n_of` more dead letters, by queue of origin, are replayed or discarded; fewer: below 0."""
+    """Add `n_of` dead letters, by queue of origin, to those replayed or discarded; negative numbers take some back.
+    """
     if action is LetterAction.DISCARD:
         n_discarded = max(0, group.n_discarded + sum(n_of.values()))
         return Outcome(group.model_copy(update={"n_discarded": n_discarded}))
@@ -26,9 +28,9 @@ def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[st
 
 
 def count_failed(group: MQGroupDocument, n_dead: int) -> int:
-    """Return how many events of the workflow failed, where `n_dead` lie among the dead letters.
+    """Return how many events of the workflow failed; `n_dead` lie in its dead queue.
 
-    Of a workflow that ended by itself they are those of its end, whatever has become of its dead letters since.
+    For a workflow that ended by itself this is the number at its end, whatever happened to its dead letters since.
     """
     return group.n_failed_at_end if group.drained_at is not None else n_dead + group.n_discarded
 
@@ -36,9 +38,9 @@ def count_failed(group: MQGroupDocument, n_dead: int) -> int:
 def queues_seen(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], arrived: Mapping[str, int]
 ) -> dict[Mqid, int | None]:
-    """Return how many events each queue has got; None where nothing tells what has become of them.
+    """Return how many events each queue has received; None if nobody knows what became of them.
 
-    A queue of a workflow that somebody ended is deleted with whatever was in it.
+    If somebody ended the workflow, its queues were deleted with whatever was in them.
     """
     return {
         profile.mqid: None

@@ -1,7 +1,7 @@
-"""Does on the broker what a group's stored state asks for, and records that it is done.
+"""Do on the broker what a group's stored state asks for, and record that it is done.
 
-Each workflow's turn is one at a time. Everything done here is safe to repeat, so a step that fails or is cut off is
-simply taken again: by the next event of the workflow, by its `wake_at`, or at the next start.
+One task at a time works on a group. Every step is safe to repeat. So a step that fails or is cut off is simply done
+again: at the workflow's next event, at its `wake_at`, or at the next start.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ _activated = counter("mqs_groups_activated_total", "Groups of queues activated."
 _retired = counter("mqs_groups_retired_total", "Groups of queues retired.")
 _declare_s = histogram("mqs_declare_seconds", "Time to create the queues of a group.")
 
-#: What is to become of a group and its profiles as they are now.
+#: Decides about a group and its profiles in their current state.
 Decide = Callable[[MQGroupDocument, Sequence[MQProfileDocument]], Outcome]
 
 
 class Carrier:
-    """MQS's hands: carries groups from one state to the next."""
+    """Carries groups from one state to the next."""
 
     def __init__(self, store: Store, broker: Broker, *, rules: Rules, ledger_turn: asyncio.Lock) -> None:
         self._store = store
@@ -44,14 +44,14 @@ class Carrier:
         self._turns: WeakValueDictionary[WorkflowId, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, workflow_id: WorkflowId) -> asyncio.Lock:
-        """Return what to hold while the group of `workflow_id` is worked on."""
+        """Return the lock to hold while working on the group of `workflow_id`."""
         return self._turns.setdefault(workflow_id, asyncio.Lock())
 
     async def advance(self, workflow_id: WorkflowId) -> bool:
-        """Do what the group's stored state asks for, until it asks for nothing more; say whether queues were released.
+        """Do what the group's stored state asks for, until it asks for nothing more; return whether queues went.
 
         Raises:
-            Unavailable: the broker or the database is away; asking again goes on from there.
+            Unavailable: the broker or the database is away; a repeated call goes on from there.
         """
         released = False
         async with self.turn(workflow_id):
@@ -85,7 +85,7 @@ class Carrier:
                         return released
 
     async def shut(self, workflow_id: WorkflowId, what: Shut) -> None:
-        """Let nothing more into the queues that `what` names.
+        """Let no more events into the queues that `what` names.
 
         Raises:
             Unavailable: the broker or the database is away.
@@ -94,7 +94,7 @@ class Carrier:
             await self._shut(workflow_id, what)
 
     async def find_idle(self, workflow_id: WorkflowId) -> tuple[str, ...]:
-        """Return the queues of an ended workflow that are empty and that nobody uses.
+        """Return the queues of an ended workflow that are empty and unused.
 
         Raises:
             Unavailable: the broker or the database is away.
@@ -102,7 +102,7 @@ class Carrier:
         return await self._idle(await repository.find(self._store, workflow_id))
 
     async def remove_idle(self, workflow_id: WorkflowId, idle_before: Collection[str]) -> int:
-        """Delete those queues that were idle before and still are; return how many.
+        """Delete the queues that were idle before and still are. Return how many.
 
         Raises:
             Unavailable: the broker or the database is away.
@@ -129,8 +129,8 @@ class Carrier:
         with _declare_s.time():
             await self._broker.declare(workflow_id, mqids)
             failpoint("mqs.declared")
-            # Whoever hears of the activation may publish at once, and what is confirmed then must survive. A seal is
-            # about queues, so bindings are made beside it.
+            # A publisher may start as soon as it learns of the activation, and every confirmed event must survive. The
+            # seal concerns queues only, so the bindings are made at the same time.
             await asyncio.gather(self._broker.bind(workflow_id, mqids), self._broker.seal())
         failpoint("mqs.sealed")
         after = await self._record(
@@ -142,7 +142,8 @@ class Carrier:
             _activated.inc()
             log.info("queues activated", workflow_id=workflow_id, n_queues=len(mqids))
         elif after is None or after.state is GroupState.RETIRED:
-            # Another process has retired it meanwhile: nobody else knows of what was just declared.
+            # Another process has retired the group meanwhile. Nobody else knows of the queues just declared, so delete
+            # them.
             await self._broker.remove(doomed(workflow_id, mqids, with_dead_letters=True))
 
     async def _shut(self, workflow_id: WorkflowId, what: Shut) -> None:
@@ -168,7 +169,10 @@ class Carrier:
             _retired.inc()
 
     async def _look(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> bool:
-        """See whether queues of which nobody has said how long they are wanted are in use; True if some are deleted."""
+        """Check whether anybody uses these queues. Delete those of an ended workflow that were unused for long enough.
+
+        Return whether any were deleted.
+        """
         counts = await self._broker.counts([*mqids, dead_queue(workflow_id)])
         in_use = any(count.in_use for count in counts.values())
         unused: Remove | None = None
@@ -189,9 +193,10 @@ class Carrier:
     async def _record(
         self, workflow_id: WorkflowId, decide: Decide, *, known: Found | None = None
     ) -> MQGroupDocument | None:
-        """Make true what `decide` says of the group as it is now; return it as it is afterwards.
+        """Record what `decide` returns for the current group. Return the group after that.
 
-        What is `known` of the group is believed at first: a change that is made for an older state is not written.
+        The first attempt uses the group in `known`, if there is one. The store rejects a change made for an older
+        state, and the next attempt reads the group again.
         """
         after: MQGroupDocument | None = None
 

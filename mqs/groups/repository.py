@@ -1,4 +1,4 @@
-"""MQS's documents: groups with their profiles, and the ledger of what of the broker's budget is given away.
+"""Read and write MQS's documents: groups with their profiles, and the ledger of the broker's budget in use.
 
 MQGroupColl    {_id: <workflow id>, rev, wake_at, state, ...}     the root: every change counts `rev` up
 MQProfileColl  {_id: <mqid>, workflow_id, position, ...}
@@ -45,22 +45,22 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     ],
     Collection.LETTER_ORDERS: [Index(("workflow_id", "at")), Index(("at",), expire_after=timedelta(days=365))],
     Collection.MQ_TRAFFIC: [Index(("seen_at",), expire_after=timedelta(days=30))],
-    # A key goes once no token of it can be good any more.
+    # A key is deleted once no token that it signed can be valid any more.
     Collection.MQ_KEYS: [Index(("expires_at",), expire_after=timedelta())],
 }
 
 _LEDGER_ID = "queues"
 _DEAD = dead_queue(WorkflowId(""))
 
-#: Stands before the name of a site among owners. No subject of a token begins with a line end.
+#: Prefix of a site's name among owners. No token's subject begins with a line end.
 _SITE = "\nsite "
 
-#: Documents that one transaction writes, where there is a choice.
+#: How many documents one transaction writes at most, where the number is ours to choose.
 _MOST_AT_ONCE = 500
 
 
 class Reader(Protocol):
-    """What documents are read through: the store, or a transaction of it."""
+    """What reads documents: the store, or one of its transactions."""
 
     async def find_one(self, collection: str, query: dict[str, Any], /) -> Document | None: ...
 
@@ -77,7 +77,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A workflow's group with its profiles in reservation order; no group: MQS does not know the workflow."""
+    """A workflow's group, with its profiles in reservation order. Without a group, MQS does not know the workflow."""
 
     group: MQGroupDocument | None
     profiles: tuple[MQProfileDocument, ...] = ()
@@ -99,14 +99,14 @@ async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
 
 
 async def groups_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[WorkflowId]:
-    """Return those of `workflow_ids` whose queues are gone, or were never asked for."""
+    """Return those of `workflow_ids` whose queues are gone or were never requested."""
     asked = set(workflow_ids)
     there = {"_id": {"$in": sorted(asked)}, "state": {"$ne": GroupState.RETIRED.value}}
     return asked - {WorkflowId(one["_id"]) for one in await reader.find(Collection.MQ_GROUPS, there)}
 
 
 async def waiting(reader: Reader) -> list[MQGroupDocument]:
-    """Return the groups that want their queues and that no budget has admitted yet."""
+    """Return the groups that wait for the budget to admit them."""
     documents = await reader.find(
         Collection.MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
     )
@@ -114,7 +114,7 @@ async def waiting(reader: Reader) -> list[MQGroupDocument]:
 
 
 async def ending(reader: Reader) -> list[MQGroupDocument]:
-    """Return the groups whose queues are looked at until their workflow ends by itself."""
+    """Return the groups whose queues MQS watches until their workflow ends by itself."""
     documents = await reader.find(Collection.MQ_GROUPS, {"is_ending": True, "state": GroupState.ACTIVE.value})
     return [MQGroupDocument.model_validate(document) for document in documents]
 
@@ -128,7 +128,7 @@ async def retiring(reader: Reader) -> dict[WorkflowId, MQGroupDocument]:
 async def unfinished(reader: Reader) -> list[WorkflowId]:
     """Return the workflows whose groups are under way from one state to the next."""
     states = [GroupState.RESERVED.value, GroupState.RETIRING.value]
-    # An active one always has somebody to look at it, unless an earlier version of ours has written it.
+    # An active group always has a time to look at it, unless an earlier version of ours wrote it.
     unwatched = {"state": GroupState.ACTIVE.value, "wake_at": None}
     documents = await reader.find(Collection.MQ_GROUPS, {"$or": [{"state": {"$in": states}}, unwatched]})
     return [WorkflowId(document["_id"]) for document in documents]
@@ -155,7 +155,7 @@ async def n_queues_held_by(reader: Reader, owners: Iterable[str]) -> dict[str, i
             "state": {"$ne": GroupState.RETIRED.value},
             "admitted_at": {"$ne": None},
         },
-        # An owner may have thousands of groups, and this is asked with each request.
+        # An owner may have thousands of groups, and every request makes this query.
         projection={"owner": 1, "site": 1, "n_queues": 1},
     )
     for group in documents:
@@ -190,7 +190,7 @@ async def held_by_owners(store: Store, bytes_of: Mapping[str, int]) -> dict[str,
 
 
 def owner_of(group: MQGroupDocument) -> str:
-    """Return against whose share the queues of `group` count: a user's, or a site's."""
+    """Return the owner whose share the queues of `group` count against: a user or a site."""
     return _owner(group.owner, group.site)
 
 
@@ -199,7 +199,7 @@ def _owner(owner: str, site: str) -> str:
 
 
 async def ledger(reader: Reader) -> LedgerDocument | None:
-    """Return the ledger; None: nothing was ever given away."""
+    """Return the ledger; None if no queue was ever admitted."""
     document = await reader.find_one(Collection.MQ_LEDGER, {"_id": _LEDGER_ID})
     return None if document is None else LedgerDocument.model_validate(document)
 
@@ -212,7 +212,7 @@ async def queues_known(store: Store) -> set[str]:
 
 
 async def orphans_seen(reader: Reader) -> dict[str, datetime]:
-    """Return the queues that belong to no workflow, and since when that is known."""
+    """Return the queues that belong to no workflow, and when MQS found that out."""
     return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(Collection.MQ_ORPHANS, {})}
 
 
@@ -240,7 +240,8 @@ async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -
 
 
 def remembered(sweep: Sweep, now: datetime) -> tuple[Change, ...]:
-    """Return what writes down the orphans of `sweep`; of very many some are left to the next one."""
+    """Return the changes that record the orphans of `sweep`; if there are very many, some wait for the next sweep.
+    """
     return (
         *(Insert(Collection.MQ_ORPHANS, {"_id": name, "seen_at": now}) for name in sweep.remember[:_MOST_AT_ONCE]),
         *(Delete(Collection.MQ_ORPHANS, name) for name in sweep.forget[:_MOST_AT_ONCE]),
@@ -248,7 +249,7 @@ def remembered(sweep: Sweep, now: datetime) -> tuple[Change, ...]:
 
 
 def changes(before: Found, outcome: Outcome) -> tuple[Change, ...]:
-    """Return what writes `outcome` for the group and the profiles as they were found."""
+    """Return the changes that write `outcome` over the group and the profiles in `before`."""
     made: list[Change] = []
     after = outcome.group
     if after is not None and before.group is None:
@@ -267,14 +268,14 @@ def changes(before: Found, outcome: Outcome) -> tuple[Change, ...]:
 
 
 def booked(book: LedgerDocument | None, n_more: int) -> tuple[Change, ...]:
-    """Return what counts `n_more` queues in the ledger. Nothing to count writes nothing."""
+    """Return the changes that add `n_more` queues to the ledger; none for 0."""
     if not n_more:
         return ()
     return (_ledger_set(book, (book.n_queues if book else 0) + n_more),)
 
 
 def balanced(book: LedgerDocument | None, n_queues: int) -> Decision:
-    """Return what makes the ledger say `n_queues`."""
+    """Return the decision that sets the ledger to `n_queues`."""
     if (book.n_queues if book else 0) == n_queues:
         return Decision()
     return Decision((_ledger_set(book, n_queues),))
@@ -286,7 +287,7 @@ def n_more_held(pairs: Iterable[tuple[MQGroupDocument | None, Outcome]]) -> int:
 
 
 def _ledger_set(book: LedgerDocument | None, n_queues: int) -> Change:
-    # A database emptied under us must not leave a debt.
+    # If somebody empties the database under us, the count must not fall below 0.
     n_queues = max(n_queues, 0)
     if book is None:
         return Insert(Collection.MQ_LEDGER, {"_id": _LEDGER_ID, "rev": 0, "n_queues": n_queues})

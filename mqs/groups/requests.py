@@ -1,6 +1,6 @@
-"""Takes in what workflows and other WMSs want of queues: what is decided and admitted is recorded, then carried out.
+"""Take requests for queues from workflows and other WMSs: decide, record the decision, then carry it out.
 
-The ledger's turn is one at a time: nothing is admitted that another is being admitted for.
+One task at a time holds the ledger, so that no room is given to two groups.
 """
 
 import asyncio
@@ -44,9 +44,9 @@ class Groups:
         self._rules = rules
         self._ledger_turn = asyncio.Lock()
         self.carrier = Carrier(store, broker, rules=rules, ledger_turn=self._ledger_turn)
-        #: What the broker carries beside queues, as sampled last; see `mqs.depths`.
+        #: Bytes and connections on the broker at the last sample; see `mqs.depths`.
         self.load = Load(n_bytes=0, n_connections=0)
-        #: Called when a group waits for room that queues of ended workflows may have; see `mqs.groups.making_room`.
+        #: Called when a group waits for room that ended workflows' queues may take up; see `mqs.groups.making_room`.
         self.on_shortage: Callable[[], None] = lambda: None
 
     async def requested(self, event_id: EventId, event: WorkflowRequested) -> None:
@@ -69,10 +69,10 @@ class Groups:
         await self._try(self.advance(event.workflow_id))
 
     async def reserve(self, query: ReserveQuery) -> Found:
-        """Name the queues of another WMS's workflow, once; return the group.
+        """Name the queues of another WMS's workflow, once. Return the group.
 
         Raises:
-            NotFound: the workflow is another site's, or one of our own users'.
+            NotFound: the workflow belongs to another site, or to one of our own users.
         """
 
         async def name(tx: Transaction) -> Decision:
@@ -97,7 +97,7 @@ class Groups:
             return await repository.find(self._store, query.workflow_id)
 
     async def activate(self, query: ActivateQuery) -> Found:
-        """Create the queues that another WMS has reserved, and return the group as it is then.
+        """Create the queues that another WMS has reserved. Return the group after that.
 
         Raises:
             Unavailable: the broker is away.
@@ -121,7 +121,7 @@ class Groups:
         return await self.used(query.workflow_id)
 
     async def used(self, workflow_id: WorkflowId) -> Found:
-        """Note that somebody asks for tokens of what another WMS has reserved; return the group as it is then."""
+        """Note that somebody asked for a token of a group of another WMS. Return the group after that."""
 
         async def note(tx: Transaction) -> Decision:
             found = await repository.find(tx, workflow_id)
@@ -132,7 +132,7 @@ class Groups:
         return await repository.find(self._store, workflow_id)
 
     async def over(self, event_id: EventId, event: WorkflowOver) -> None:
-        """Begin to take the queues of a workflow away."""
+        """Begin to delete a workflow's queues."""
 
         async def retire(tx: Transaction) -> Decision:
             found = await repository.find(tx, event.workflow_id)
@@ -144,7 +144,7 @@ class Groups:
         await self._try(self.advance(event.workflow_id))
 
     async def end(self, event_id: EventId, event: WorkflowEnding) -> None:
-        """Take in how a workflow wants to end by itself."""
+        """Record how WMS wants the workflow to end by itself."""
 
         async def note(tx: Transaction) -> Decision:
             found = await repository.find(tx, event.workflow_id)
@@ -156,7 +156,7 @@ class Groups:
         await self._try(self.advance(event.workflow_id))
 
     async def shut(self, workflow_id: WorkflowId, mqids: tuple[Mqid, ...]) -> None:
-        """Let nothing more into these queues.
+        """Let no more events into these queues.
 
         Raises:
             Unavailable: the broker or the database is away.
@@ -164,16 +164,16 @@ class Groups:
         await self.carrier.shut(workflow_id, Shut(mqids))
 
     async def advance(self, workflow_id: WorkflowId) -> None:
-        """Do on the broker what the group's stored state asks for, until it asks for nothing more.
+        """Do what the group's stored state asks for, until it asks for nothing more.
 
         Raises:
-            Unavailable: the broker or the database is away; asking again goes on from there.
+            Unavailable: the broker or the database is away; a repeated call goes on from there.
         """
         if await self.carrier.advance(workflow_id):
             await self._try(self.reconsider())
 
     async def reconsider(self) -> None:
-        """Look again at every group that waits, and activate those that the budget now allows."""
+        """Judge every waiting group again, and activate those that the budget now allows."""
         if not await repository.waiting(self._store):
             return
         admitted: list[WorkflowId] = []
@@ -202,14 +202,14 @@ class Groups:
         await self._each(admitted)
 
     async def shortages(self) -> tuple[Shortage, ...]:
-        """Return what the groups that wait are short of now."""
+        """Return how much room the waiting groups lack now."""
         applicants = list(map(_applicant, await repository.waiting(self._store)))
         book = await repository.ledger(self._store)
         usage = await self._usage(self._store, applicants, book.n_queues if book else 0)
         return shortages(verdicts(applicants, usage, self._budget, datetime.now(UTC)).values())
 
     async def wake(self, workflow_id: WorkflowId) -> None:
-        """Take up a group whose time has come.
+        """Work on a group whose `wake_at` has come.
 
         Raises:
             Unavailable: the database or the broker is away; the group will be woken again.
@@ -218,11 +218,11 @@ class Groups:
         if group is None or group.state is not GroupState.RESERVED or group.admitted_at or group.unasked:
             await self.advance(workflow_id)
         elif group.wake_at is not None and group.wake_at <= datetime.now(UTC):
-            # One look decides for all that wait, so the next of them are no longer due.
+            # One look decides for all waiting groups, so the next ones are no longer due.
             await self.reconsider()
 
     async def resume(self) -> None:
-        """Take up what an earlier process left: balance the ledger, then go on with every group under way."""
+        """Take over from an earlier process: balance the ledger, then go on with every unfinished group."""
 
         async def balance(tx: Transaction) -> Decision:
             return repository.balanced(await repository.ledger(tx), await repository.n_queues_held(tx))
@@ -240,7 +240,8 @@ class Groups:
         *,
         inbox_id: str | None = None,
     ) -> Decision | Repeated:
-        """Record what `decide` makes of a group and of what the budget says to it beside all that wait."""
+        """Record what `decide` returns for a group and its verdict. The budget judges it beside all waiting groups.
+        """
 
         short: list[Shortage] = []
 
@@ -276,7 +277,7 @@ class Groups:
         await asyncio.gather(*map(one, workflow_ids))
 
     async def _try(self, work: Awaitable[None]) -> None:
-        # What is to be done is recorded, and the timers see to it: the event that led here is handled all the same.
+        # The work is recorded and the timers will retry it, so the event that led here counts as handled.
         try:
             await work
         except EWMSError as error:

@@ -1,4 +1,4 @@
-"""A group of queues whose workflow is over, on its way out (ruling 8). (core)
+"""Retire a group of queues whose workflow is over (ruling 8). (core)
 
 over ──► shut: nothing more gets in ──► private queues go ──► looked at until unused ──► the others go
 """
@@ -15,10 +15,10 @@ from schemas.ids import WorkflowId
 def over(
     group: MQGroupDocument | None, workflow_id: WorkflowId, profiles: Sequence[MQProfileDocument], *, now: datetime
 ) -> Outcome:
-    """Return what the end of a workflow makes of its group.
+    """Return the group after the end of its workflow.
 
-    An end that overtakes the request leaves a group that is retired already: the request that still comes would
-    create queues that nobody takes away.
+    An end that overtakes the request makes a group that is retired already. Otherwise the late request would create
+    queues that nobody deletes.
     """
     if group is None:
         return Outcome(
@@ -44,18 +44,18 @@ def over(
 
 
 def shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Shut, *, now: datetime) -> Outcome:
-    """Return the group once the broker lets nothing more into the queues that `done` names."""
+    """Return the group after the broker has shut the queues in `done`."""
     if group.state not in (GroupState.ACTIVE, GroupState.RETIRING):
         return UNCHANGED
     changed = (profile.model_copy(update={"shut_at": now}) for profile in profiles if profile.mqid in done.mqids)
-    # The root counts the change, too.
+    # Write the group as well: its `rev` counts every change.
     return Outcome(group.model_copy(), tuple(changed))
 
 
 def removed(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Remove, *, now: datetime, rules: Rules
 ) -> Outcome:
-    """Return the group once the broker has deleted what `done` names."""
+    """Return the group after the broker has deleted the queues in `done`."""
     if group.state is not GroupState.RETIRING:
         return UNCHANGED
     deleted = set(done.mqids)
@@ -70,7 +70,7 @@ def removed(
 def after_look(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, in_use: bool, now: datetime, rules: Rules
 ) -> Outcome | Remove:
-    """Return what follows from a look at the queues of a retiring group: remove them all, or look again later."""
+    """Decide after a look at a retiring group's queues: remove them all, or look again later."""
     if group.state is not GroupState.RETIRING:
         return UNCHANGED
     used_at = now if in_use else last_used_at(group)
@@ -81,7 +81,7 @@ def after_look(
 
 
 def retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
-    """Return `group` with nothing of it left on the broker."""
+    """Return `group` as retired: nothing of it is left on the broker."""
     return group.model_copy(
         update={
             "state": GroupState.RETIRED,
@@ -95,7 +95,7 @@ def retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
 
 
 def gone(profiles: Iterable[MQProfileDocument], now: datetime) -> tuple[MQProfileDocument, ...]:
-    """Return those of `profiles` that were still there, as they are without a queue."""
+    """Return the profiles that still had a queue, marked as retired."""
     return tuple(
         profile.model_copy(update={"is_activated": False, "retired_at": now})
         for profile in profiles

@@ -1,8 +1,8 @@
-"""Which queues of ended workflows give way to a workflow that waits for room (ruling 8). (core)
+"""Choose the queues of ended workflows that give way to a waiting workflow (ruling 8). (core)
 
-A queue whose workflow is over gets no more events. Once it is empty, and nobody is connected to take from it, it stays
-for `Rules.unused` so that its user finds it empty rather than gone. While another waits for room it goes at once: then
-its user hears that the workflow is over and its queue was empty.
+A queue whose workflow is over gets no more events. Once it is empty and has no consumer, it stays for `Rules.unused`,
+so that its user finds it empty rather than gone. While another workflow waits for room, it goes at once; then its user
+learns that the workflow is over and the queue was empty.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from schemas.topology import dead_queue
 
 
 def shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
-    """Return what the groups that wait are short of: the queues of anybody together, those of each owner together."""
+    """Add up the shortages in `verdicts`: one of anybody's queues, and one for each owner."""
     total: dict[str | None, int] = {}
     for verdict in verdicts:
         if isinstance(verdict, Deferred) and (shortage := verdict.shortage) is not None:
@@ -27,7 +27,7 @@ def shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
 def candidates(
     groups: Mapping[WorkflowId, MQGroupDocument], owners: Mapping[WorkflowId, str], shortage: Shortage
 ) -> list[WorkflowId]:
-    """Return the workflows whose queues may give way, those that ended first before the others."""
+    """Return the workflows whose queues may give way, the earliest ended first."""
     may_go = [
         group
         for name, group in groups.items()
@@ -39,9 +39,9 @@ def candidates(
 def idle_queues(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], in_use: Collection[str]
 ) -> tuple[str, ...]:
-    """Return the queues of a retiring group that nobody would miss, given those on the broker that are `in_use`.
+    """Return the idle queues of a retiring group; `in_use` names the queues that hold events or have a consumer.
 
-    A public queue that still lets events in is none of them.
+    A public queue that still lets events in is not idle.
     """
     if group.state is not GroupState.RETIRING:
         return ()
@@ -52,14 +52,14 @@ def idle_queues(
         if profile.mqid not in in_use and (profile.shut_at is not None or not (profile.is_public and profile.is_input))
     ]
     dead = dead_queue(group.workflow_id)
-    # The group's last queue is the one for dead letters: others may still add to it.
+    # The dead queue goes last: the other queues may still add to it.
     return (*names, dead) if dead not in in_use and len(names) == len(left) else tuple(names)
 
 
 def removal(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], idle: Sequence[Collection[str]]
 ) -> Remove | None:
-    """Return what is to be deleted of a group: the queues that were idle at every one of the looks `idle`."""
+    """Return what to delete of a group: the queues that were idle at every look in `idle`."""
     if group.state is not GroupState.RETIRING or not idle:
         return None
     always = set(idle[0]).intersection(*idle[1:])
