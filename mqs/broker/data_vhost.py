@@ -1,7 +1,7 @@
-"""The data vhost: declares and deletes what `mqs.broker.topology` says, sets the policies, counts what lies in queues.
+"""Work on the data vhost: declare and delete what `mqs.broker.topology` says, set policies, count events in queues.
 
-Declaring goes over AMQP, several queues at a time, since each one costs the broker some milliseconds; whatever is
-there already stays. The policies, and what is unacknowledged or delayed, are known to the management API only.
+MQS declares queues over AMQP, several at a time, since each costs the broker some milliseconds; whatever is there
+already stays. Only the management API knows the policies, and how many events are unacknowledged or delayed.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ from schemas.topology import is_dead_queue
 #: Channels at a time. Tried on RabbitMQ 4.3.6 and two cores: 24 queues in 212, 110, 77 ms over 1, 4, 8 channels.
 _N_LANES = 8
 
-#: How long a new queue is at risk where it cannot be sealed. RabbitMQ writes it down after 3 s at the latest.
+#: How long a new queue is at risk if the broker refuses a seal. RabbitMQ writes the queue down after 3 s at the latest.
 #: Source: Erlang/OTP, dets_utils.erl, DEFAULT_CACHE.
 _SETTLE_S = 4.0
 
@@ -61,7 +61,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What lies in a queue. Ready events and consumers are exact, the others up to some seconds old."""
+    """How many events and consumers a queue has. Ready events and consumers are exact, the others some seconds old."""
 
     n_ready: int
     n_unacknowledged: int = 0
@@ -71,17 +71,17 @@ class Count:
 
     @property
     def n_events(self) -> int:
-        """How many events are in it, wherever they stand."""
+        """How many events are in it, in whatever state."""
         return self.n_ready + self.n_unacknowledged + self.n_delayed
 
     @property
     def in_use(self) -> bool:
-        """Whether anything is in it or anybody waits at it."""
+        """Whether it holds events or has consumers."""
         return bool(self.n_events or self.n_consumers)
 
 
 class Broker:
-    """MQS's hands on the data vhost. Build it with `Broker.connect`."""
+    """MQS's access to the data vhost. Build it with `Broker.connect`."""
 
     def __init__(self, connection: Connection, api: Management, *, settle_s: float) -> None:
         self._connection = connection
@@ -91,7 +91,7 @@ class Broker:
         self._settle_s = settle_s
         #: Returns how many dead letters of a queue MQS has on loan. Only MQS takes any.
         self.n_held: Callable[[str], int] = lambda _: 0
-        # Of the whole connection: a broker may allow no more than 16 channels on one.
+        # Shared by the whole connection: a broker may allow no more than 16 channels on one.
         self._lanes = asyncio.Semaphore(_N_LANES)
         self._seals = Sharing(self._seal)
         self._deletions: set[asyncio.Task[None]] = set()
@@ -100,12 +100,12 @@ class Broker:
 
     @classmethod
     async def connect(cls, data_url: str, api_url: str, *, wait_s: float = 30.0, settle_s: float = _SETTLE_S) -> Self:
-        """Return the broker whose data vhost is at `data_url`; it is waited for up to `wait_s`.
+        """Connect to the data vhost at `data_url`. Wait up to `wait_s` for the broker.
 
-        Where new queues cannot be sealed, they are left alone for `settle_s`.
+        If the broker refuses to seal new queues, they are left alone for `settle_s`.
 
         Raises:
-            Unavailable: it did not come.
+            Unavailable: the broker did not come up in time.
             AccessRefused: it refuses the credentials.
         """
         connection = await Connection.connect(data_url, name="ewms mqs", wait_s=wait_s, backoff_cap_s=5.0)
@@ -133,7 +133,7 @@ class Broker:
         await self._on_lanes(stages(workflow_id, mqids)[0], _declare)
 
     async def bind(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
-        """Bind the exchanges and queues of a workflow, which exist; what is bound stays so."""
+        """Bind the exchanges and queues of a workflow, which must exist. Existing bindings stay."""
         await self._on_lanes(stages(workflow_id, mqids)[1], _declare)
 
     async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
@@ -155,26 +155,26 @@ class Broker:
         return self._connection.on_connected
 
     async def seal(self) -> None:
-        """Return when every queue that was declared before survives a crash of the broker.
+        """Return when every queue declared before this call survives a crash of the broker.
 
-        Groups that are created at the same time share a seal. Where the broker refuses one (the rights of `mqs`, a
-        limit of queues), this waits until the broker has written the queues down by itself.
+        Groups created at the same time share a seal. If the broker refuses one (the rights of `mqs`, a limit of
+        queues), this waits until the broker has written the queues down by itself.
         """
         with _seal_s.time():
             await self._seals.ask()
 
     async def shut(self, mqids: Sequence[Mqid]) -> None:
-        """Let nothing more into queues: who publishes gets the event back. What is shut or gone already is fine."""
+        """Let no more events into queues; publishers get their events back. Queues already shut or gone are fine."""
         await self._on_lanes(map(way_in, mqids), _unbind, missing_ok=True)
 
     async def remove(self, doomed: Doomed) -> None:
         """Delete queues and exchanges with whatever is in them; what is gone already is fine."""
-        # Exchanges first: from then on nothing can be published that would be deleted unseen.
+        # Exchanges first, so that nobody publishes an event that would be deleted unseen.
         await self._on_lanes(doomed.exchanges, _delete_exchange)
         await self._on_lanes(doomed.queues, _delete_queue)
 
     async def counts(self, queues: Sequence[str]) -> dict[str, Count]:
-        """Return what lies in each of `queues` that exists. What is ready is counted last."""
+        """Count the events in each existing queue of `queues`. Ready events are counted last."""
         totals = await self._api.totals(queues)
         ready: dict[str, tuple[int, int]] = {}
 
@@ -192,24 +192,25 @@ class Broker:
         }
 
     async def counts_of_one_life(self, queues: Sequence[str]) -> tuple[int, dict[str, Count]]:
-        """Return what lies in `queues`, and a number that changes when the broker may have restarted meanwhile.
+        """Return a number that changes when the broker may have restarted meanwhile, and the counts of `queues`.
 
         Raises:
-            ConnectionLost: it may have restarted while it was asked.
+            ConnectionLost: the broker may have restarted during the count.
         """
         before = self._n_reconnects
         counts = await self.counts(queues)
-        # What is ready came last, over the connection: that it was the same one tells that the rest came in its time.
+        # Ready events were counted last, over this connection. If it is still the same, the other counts are of its
+        # time.
         if self._n_reconnects != before or not self._connection.connected:
             raise ConnectionLost("the broker went away while queues were counted")
         return before, counts
 
     async def counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
-        """Return what the broker has counted at `queues`, or at all, since it started."""
+        """Return what the broker has counted at `queues`, or at all queues (None), since it started."""
         return await self._api.counters(queues)
 
     async def all_counts(self) -> dict[str, Count]:
-        """Return what lies in every queue of the vhost, all of it some seconds old and without consumers."""
+        """Count the events in every queue of the vhost. The numbers are some seconds old and leave out consumers."""
         totals = await self._api.totals()
         return {queue: _count(figures, n_ready=figures.n_ready) for queue, figures in totals.items()}
 
@@ -237,14 +238,14 @@ class Broker:
             await self._api.set_policy(name, document)
 
     async def load(self, *, connections: bool) -> Load:
-        """Return what the broker carries in all: to be asked only where a budget names bytes or connections."""
+        """Return what the broker carries in all. Ask only if a budget limits bytes or connections."""
         return await self._api.load(connections=connections)
 
     async def ping(self) -> None:
         """Return if the data vhost can be reached.
 
         Raises:
-            Unavailable: it cannot.
+            Unavailable: it cannot be reached.
         """
         await self._connection.ready(0.1)
 
@@ -261,7 +262,7 @@ class Broker:
         try:
             name = new_seal(Service.MQS)
             await self._on_lanes([name], declare_seal)
-            # Nobody has to wait for the seal's end, and one that stays expires.
+            # Nobody has to wait until the seal is deleted, and a seal that stays expires.
             deletion = asyncio.create_task(self._on_lanes([name], _delete_queue), name=f"delete {name}")
             self._deletions.add(deletion)
             deletion.add_done_callback(self._forget)
@@ -347,5 +348,5 @@ async def _delete_exchange(channel: Channel, exchange: str) -> None:
 
 
 async def _delete_queue(channel: Channel, queue: str) -> None:
-    # A quorum queue knows neither `if_unused` nor `if_empty`, and the whole connection would be closed.
+    # Quorum queues support neither `if_unused` nor `if_empty`: the broker would close the whole connection.
     await channel.queue_delete(queue)

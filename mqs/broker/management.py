@@ -1,6 +1,6 @@
-"""The broker's management API: the policy of a vhost, and what AMQP does not tell of its queues.
+"""Call the broker's management API: for policies, and for counts of queues that AMQP does not give.
 
-What it says of queues is some seconds old: a quorum queue reports its figures at a tick (`quorum_tick_interval`, 5 s).
+Its counts are some seconds old: a quorum queue reports them at a tick (`quorum_tick_interval`, 5 s).
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from schemas.errors import Broken, Rejected, Unavailable
 
 _TIMEOUT_S = 10.0
 
-#: Asks for the figures that the queues report themselves instead of those that the API keeps a history of.
+#: Ask for the counts that queues report themselves, not for those that the API keeps a history of.
 _TOTALS = {"disable_stats": "true", "enable_queue_totals": "true"}
 
-#: The columns that say what was counted at a queue; with its name, since without one a queue without figures is `[]`.
+#: The columns with a queue's counters. The name is among them, since a queue without counters is `[]` otherwise.
 _COUNTERS = "name,message_stats.publish,message_stats.ack"
 
 
@@ -49,15 +49,15 @@ class Management:
     """The management API as user `mqs`, for one vhost."""
 
     def __init__(self, url: str, *, vhost: str) -> None:
-        # The broker is a neighbour: a proxy of the environment does not reach it, and must not see MQS's password.
+        # Use no proxy from the environment: it does not reach the broker, and must not see MQS's password.
         self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
         self._vhost = quote(vhost, safe="")
 
     async def version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:
-        """Return the broker's version; the API, which comes up some moments after AMQP, is waited for.
+        """Return the broker's version. Wait for the API, which comes up some moments after AMQP.
 
         Raises:
-            Unavailable: it did not come.
+            Unavailable: the API did not come up in time.
         """
         deadline = asyncio.get_running_loop().time() + wait_s
         attempt = 0
@@ -73,9 +73,9 @@ class Management:
         return tuple(int(part) for part in text.split("-", maxsplit=1)[0].split(".") if part.isdigit())
 
     async def set_policy(self, name: str, wanted: Mapping[str, Any]) -> None:
-        """Make `wanted` the policy `name` and see that it is.
+        """Set the policy `name` to `wanted`, and check that the broker keeps it.
 
-        One that is right already is left alone: to set it would make the broker visit every queue.
+        A policy that is right already is left alone: setting it would make the broker visit every queue.
 
         Raises:
             Broken: the broker keeps something else.
@@ -102,7 +102,7 @@ class Management:
         return found
 
     async def load(self, *, connections: bool) -> Load:
-        """Return what the vhost carries, its connections only where asked. Costs the broker a look at every queue."""
+        """Return what the vhost carries, with its connections if asked. Costs the broker a look at every queue."""
         columns = {"columns": f"{_COUNTERS},message_bytes"}
         queues = await self._get(f"/api/queues/{self._vhost}", columns)
         path = f"/api/vhosts/{self._vhost}/connections"
@@ -142,7 +142,7 @@ class Management:
         try:
             return answer.json()
         except ValueError as error:
-            # Something in between answered in the API's place.
+            # Something between MQS and the API answered in its place.
             raise Unavailable("the broker's management API did not answer with JSON") from error
 
     async def _call(self, method: str, path: str, *, missing_ok: bool = False, **what: Any) -> httpx2.Response:
@@ -159,7 +159,7 @@ class Management:
 
 def _totals(queue: Mapping[str, Any]) -> Totals:
     n_ready, n_unacknowledged = queue.get("messages_ready", 0), queue.get("messages_unacknowledged", 0)
-    # Delayed events are in the sum and have no figure of their own here.
+    # Delayed events are in the sum and have no count of their own here.
     n_delayed = max(0, queue.get("messages", 0) - n_ready - n_unacknowledged)
     return Totals(n_ready, n_unacknowledged, n_delayed)
 

@@ -1,8 +1,9 @@
-"""Which queues on the broker belong to no workflow any more, and when they go. (core)
+"""Decide which queues on the broker belong to no workflow, and when to delete them. (core)
 
-A queue of ours has a profile that is not retired, from before it is created until after it is deleted. One without has
-lost it (somebody has emptied the database), or was created by an existing message client, which declares its queue
-whenever it opens a channel, after its workflow was over. Neither can be reached by a new token.
+Each of our queues has a profile that is not retired, from before the queue is created until after it is deleted. A
+queue can be without one for two reasons. Somebody emptied the database. Or an existing message client, which declares
+its queue whenever it opens a channel, created the queue again after its workflow was over. No new token can reach
+either.
 """
 
 import re
@@ -20,7 +21,7 @@ _DEAD = dead_queue(WorkflowId(""))
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a queue without a profile is left alone, after it was first seen like that."""
+    """How long MQS leaves a queue without a profile alone, after it first saw it so."""
 
     #: When nothing is in it.
     empty: timedelta = timedelta(hours=1)
@@ -30,7 +31,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What follows from a look at the broker: what to delete, whom to remember and whom to forget."""
+    """What to do after a look at the broker: queues to delete, orphans to remember and orphans to forget."""
 
     delete: tuple[str, ...] = ()
     remember: tuple[str, ...] = ()
@@ -42,7 +43,7 @@ def swept(
 ) -> Sweep:
     """Return what to do about the queues on the broker, given how many events each holds.
 
-    `known` are those that belong to a workflow; `seen` are the orphans remembered, and since when.
+    `known` queues belong to a workflow; `seen` are the remembered orphans, and when each was first seen.
     """
     orphans = {queue: n for queue, n in n_events.items() if is_ours(queue) and queue not in known}
     delete = tuple(
@@ -55,12 +56,12 @@ def swept(
 
 
 def is_ours(queue: str) -> bool:
-    """Whether `queue` has a name that only MQS gives: others' queues on the vhost are theirs."""
+    """Return whether only MQS gives names such as `queue`. All other queues on the vhost belong to somebody else."""
     return bool(_EVENTS.fullmatch(queue)) or queue.startswith(_DEAD)
 
 
 def doomed_orphans(queues: tuple[str, ...]) -> Doomed:
-    """Return what to delete for orphans `queues`: them, and the exchanges that lead to them."""
+    """Return what to delete for orphans: the `queues`, and the exchanges that lead to them."""
     return Doomed(queues, tuple(map(_exchange, queues)))
 
 

@@ -1,8 +1,8 @@
-"""How many bytes of events each owner has on the broker, and whose queues are full for it. (core)
+"""Limit the bytes of events that each owner has on the broker. (core)
 
-A queue has its own limit of bytes, and an owner may have thousands of queues. An owner who is over its share in all
-has full queues: the broker refuses what is published, as it does for any full queue, and keeps what it has. They take
-events again once the owner is below nine tenths of its share.
+A queue has its own limit of bytes, but an owner may have thousands of queues. When an owner exceeds its share in all,
+MQS makes its queues full: the broker refuses new events, as it does for any full queue, and keeps those it has. The
+queues take events again once the owner is below nine tenths of its share.
 """
 
 import hashlib
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from schemas.ids import Mqid
 
-#: An owner is let in again below this part of its share.
+#: An owner's queues take events again below this part of its share.
 _LET_IN = 0.9
 
 #: How long a pattern of names may be. Tried on RabbitMQ 4.3.6: 883 characters are taken, 1043 are "too long".
 MOST_PATTERN = 880
 
-#: Stands before the names of the policies of full queues.
+#: Prefix of the names of policies for full queues.
 FULL_POLICY = "ewms-full."
 
 
@@ -39,13 +39,13 @@ def owners_over(held: Mapping[str, Held], before: Collection[str], *, max_bytes:
 
 
 def full_patterns(mqids: Iterable[Mqid]) -> dict[str, str]:
-    """Return the policies that name `mqids`: pattern by name. The same queues give the same names."""
+    """Return the patterns that match `mqids`, by the name of their policy. The same queues give the same names."""
     patterns = (name_pattern(handful) for handful in handfuls(sorted(mqids)))
     return {f"{FULL_POLICY}{hashlib.sha256(each.encode()).hexdigest()[:16]}": each for each in patterns}
 
 
 def name_pattern(names: Iterable[str]) -> str:
-    """Return the regular expression of just `names`, which hold nothing that it would read otherwise but dots."""
+    """Return the regular expression that matches exactly `names`. Dots are the only special characters in them."""
     return f"^({'|'.join(names)})$"
 
 

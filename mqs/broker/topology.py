@@ -1,11 +1,11 @@
-"""A workflow's exchanges, queues and bindings, and the policies of the vhost, as data. (core)
+"""Describe a workflow's exchanges, queues and bindings, and the policies of the vhost, as data. (core)
 
     x.<mqid> (direct) ──<mqid>──► <mqid> (quorum) ··dead letters··► dead (headers) ──x-first-death-queue──┐
     x.dead.<workflow> (direct) ──<workflow>──────────────────────────────────────────► dead.<workflow> ◄──┘
                                ──attempts──────────────────────────────────────────► mqs.attempts (of all workflows)
 
-Who may publish is decided at an exchange, since AMQP checks nothing else on a publish: an exchange with one queue
-behind it is what makes a token good for one queue. The names are those of `schemas.topology`.
+On a publish the broker checks nothing but the exchange. So each queue has an exchange of its own, and a token can be
+good for one queue. The names are those of `schemas.topology`.
 """
 
 import re
@@ -29,12 +29,12 @@ from schemas.topology import (
     event_exchange,
 )
 
-#: The arguments of a queue of events are exactly these, because existing message clients declare a queue again
-#: with exactly these and are refused if others are in force. Everything else is the policy's.
+#: A queue of events has exactly these arguments. Existing message clients declare it again with exactly these, and the
+#: broker refuses them if others are in force. The policy sets everything else.
 EVENT_QUEUE_ARGUMENTS: Mapping[str, Any] = {"x-queue-type": "quorum"}
 
-#: The policy leaves dead letters alone, and without a limit of its own the broker would drop a dead letter that was
-#: looked at and put back twenty times. Source: RabbitMQ 4.0 release notes, "Quorum queues: default delivery limit".
+#: The policy does not apply to dead letters. Without a limit of its own, the broker would drop a dead letter that was
+#: read and put back twenty times. Source: RabbitMQ 4.0 release notes, "Quorum queues: default delivery limit".
 NO_DELIVERY_LIMIT = -1
 DEAD_QUEUE_ARGUMENTS: Mapping[str, Any] = {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": NO_DELIVERY_LIMIT}
 
@@ -65,23 +65,25 @@ class Binding:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: What has to be declared one after the other; chains of different queues need no order among them.
+#: What to declare one after the other. Chains need no order among them.
 Chain = tuple[Exchange | Queue | Binding, ...]
 
-#: Where the pilots of all workflows report failed attempts. MQS takes them at once; while it is away the newest stay.
+#: The queue for the failed attempts that the pilots of all workflows report. MQS takes reports at once; while MQS is
+#: away, the newest stay.
 ATTEMPTS = Queue(
     ATTEMPTS_QUEUE,
     {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": -1, "x-max-length": 100_000, "x-overflow": "drop-head"},
 )
 
-#: The vhost's own exchange, which every workflow's dead letters pass, and MQS's own queue.
+#: The exchange that every workflow's dead letters pass through, and MQS's own queue.
 VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"), ATTEMPTS)
 
 
 def stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
-    """Return what makes the queues of a workflow: exchanges and queues, then bindings; in a stage nothing has an order.
+    """Return what to declare for a workflow, in two stages: exchanges and queues, then bindings.
 
-    Each is a chain of its own: what comes over several channels at once the broker writes together.
+    Within a stage there is no order. Each link is a chain of its own: the broker writes together what comes over
+    several channels at once.
     """
     links = [link for chain in (dead_letter_chain(workflow_id), *map(queue_chain, mqids)) for link in chain]
     return (
@@ -105,7 +107,7 @@ def dead_letter_chain(workflow_id: WorkflowId) -> Chain:
 
 
 def attempts_binding(workflow_id: WorkflowId) -> Binding:
-    """Return the way that reports of failed attempts take from the pilots of a workflow to MQS."""
+    """Return the binding that carries reports of failed attempts from a workflow's pilots to MQS."""
     return Binding(dead_exchange(workflow_id), ATTEMPTS_QUEUE, key=ATTEMPTS_KEY)
 
 
@@ -116,15 +118,15 @@ def queue_chain(mqid: Mqid) -> Chain:
 
 
 def way_in(mqid: Mqid) -> Binding:
-    """Return the only way into queue `mqid`. Without it the broker gives back what is published for the queue."""
+    """Return the only binding into queue `mqid`. Without it the broker gives back what is published for the queue."""
     return Binding(event_exchange(mqid), mqid, key=mqid)
 
 
 def dead_letter_binding(workflow_id: WorkflowId, mqid: Mqid) -> Binding:
-    """Return the way that what dies in `mqid` takes to the dead letters of its workflow.
+    """Return the binding that carries dead events of `mqid` to the dead letters of its workflow.
 
-    By the header that the broker itself writes when an event dies, not by routing key: a publisher's CC header adds
-    routing keys, and a key of another workflow among them would carry the event over there.
+    It matches the header that the broker itself writes when an event dies, not the routing key: a publisher's CC header
+    adds routing keys, and a key of another workflow among them would carry the event there.
     """
     return Binding(
         DEAD_EXCHANGE, dead_queue(workflow_id), arguments={"x-match": "all-with-x", DEAD_BINDING_HEADER: mqid}
@@ -173,10 +175,10 @@ def is_for_results(mqid: Mqid) -> bool:
 
 
 def policy(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = False) -> dict[str, Any]:
-    """Return the definition of the policy that governs the queues of events, or those `for_results`.
+    """Return the definition of the policy for queues of events, or for queues of results (`for_results`).
 
-    Results have no limit of deliveries: a user's program that lost its connection sixteen times has done nothing to
-    the events that it had on loan. Nor do they wait after such a loss.
+    Queues of results have no delivery limit: a user's program that lost its connection sixteen times did no harm to the
+    events it had on loan. Nor are those events delayed.
 
     `delayed_retry` is for brokers from 4.3.1 on; an older one refuses a policy with keys that it does not know.
     Source: RabbitMQ documentation, "Quorum Queues": at-least-once dead-lettering needs `reject-publish`.
@@ -213,7 +215,7 @@ def policy_documents(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, d
 def full_policy_document(
     limits: QueueLimits, pattern: str, *, delayed_retry: bool, for_results: bool
 ) -> dict[str, Any]:
-    """Return the policy under which the queues of `pattern` take nothing more; else it is as before."""
+    """Return the policy that makes the queues of `pattern` refuse new events; otherwise it is as before."""
     definition = policy(limits, delayed_retry=delayed_retry, for_results=for_results) | {"max-length-bytes": 1}
     return _document(pattern, 2, definition)
 

@@ -1,7 +1,7 @@
-"""Keeps what has gone through queues across restarts of the broker; `mqs.broker.traffic` decides about it.
+"""Keep the traffic of queues across restarts of the broker; `mqs.broker.traffic` decides about it.
 
-Counts that are lower than before mean that the broker has restarted. An answer that was overtaken by a later one is
-lower, too, and must not be taken for that: it is left out.
+Lower counts than before mean that the broker has restarted. An answer that a later one overtook has lower counts, too.
+It must not be mistaken for a restart, so it is left out.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ _MOST_AT_ONCE = 500
 
 
 class TrafficBook:
-    """What has gone through each queue, as far as it was looked at."""
+    """The traffic of each queue, as far as we looked."""
 
     def __init__(self, store: Store, broker: Broker) -> None:
         self._store = store
         self._broker = broker
-        #: As it lies in the database.
+        #: As stored in the database.
         self._kept: dict[str, Traffic] = {}
-        #: Until when, on the loop's clock, what is kept of a queue may have been counted.
+        #: By queue: the latest time, on the loop's clock, at which its kept counts may have been taken.
         self._counted_until_s: dict[str, float] = {}
-        #: How many events came into each queue without replays, as far as it was ever told.
+        #: By queue: how many events came in without replays, by the highest number ever returned.
         self._most_arrived: dict[str, int] = {}
-        #: What was last seen of each queue, and since when.
+        #: By queue: what was last seen of it, and since when.
         self._sights: dict[str, Sight] = {}
         self._turn = asyncio.Lock()
 
     async def look(self, queues: Sequence[str]) -> dict[str, Traffic]:
-        """Return what has gone through `queues`.
+        """Return the traffic of `queues`.
 
         Raises:
             Unavailable: the broker or the database is away.
@@ -45,14 +45,14 @@ class TrafficBook:
         began_s = _now_s()
         counters = await self._broker.counters(queues)
         await self._load(queues)
-        # The broker says nothing of a queue that has had no event in this life of the broker.
+        # The broker reports nothing about a queue that has had no event since the broker started.
         return {
             queue: after_count(kept, counters[queue]) if queue in counters and self._is_news(queue, began_s) else kept
             for queue, kept in ((queue, self._kept.get(queue, Traffic())) for queue in queues)
         }
 
     async def keep(self, counters: Mapping[str, Counters], *, began_s: float) -> None:
-        """Write down what the broker has counted, by queue; other queues than those of events are left out.
+        """Store what the broker has counted, by queue. Only queues of events are kept.
 
         `began_s` is when the broker was asked, on the loop's clock.
 
@@ -75,9 +75,9 @@ class TrafficBook:
             await self._write({queue: moved[queue] for queue in some})
 
     def most_arrived(self, arrived: Mapping[str, int], replayed: Mapping[Mqid, int]) -> dict[str, int]:
-        """Return how many events each queue has got, replays included: no fewer without them than returned before.
+        """Return how many events each queue has received, replays included. Without replays the numbers never fall.
 
-        A replay is counted before it is sent, and what the broker has counted comes late.
+        A replay is counted before it is sent, but the broker's own counts come late.
         """
         for queue, n in arrived.items():
             n_once = n - replayed.get(Mqid(queue), 0)
@@ -87,7 +87,7 @@ class TrafficBook:
     def count_gone(
         self, queue: str, traffic: Traffic, *, n_arrived: int, n_ready: int, n_held: int, settle_s: float
     ) -> int:
-        """Return how many events have left `queue` for sure. See `mqs.broker.traffic.n_gone`."""
+        """Return how many events have certainly left `queue`. See `mqs.broker.traffic.n_gone`."""
         at_s = _now_s()
         sight = after_sight(self._sights.get(queue), n_arrived=n_arrived, n_ready=n_ready, at_s=at_s)
         self._sights[queue] = sight
@@ -102,7 +102,7 @@ class TrafficBook:
         self._sights = {queue: sight for queue, sight in self._sights.items() if queue in here}
 
     def _is_news(self, queue: str, began_s: float) -> bool:
-        """Return whether an answer to a question of `began_s` cannot be older than what is kept."""
+        """Return whether an answer asked for at `began_s` cannot be older than the kept counts."""
         return began_s >= self._counted_until_s.get(queue, began_s)
 
     async def _load(self, queues: Iterable[str]) -> None:

@@ -21,10 +21,10 @@ from schemas.ids import WorkflowId
 _PREFETCH = 400
 _BATCH = 200
 
-#: After a failure of the database.
+#: Pause after a failure of the database or the broker.
 _RETRY_S = 2.0
 
-#: What is above the bound is deleted after so many new reports of a workflow, and once at its first.
+#: Reports above the bound are deleted after this many new ones of a workflow, and once at its first.
 _TRIM_EVERY = 200
 
 _MAX_KNOWN = 10_000
@@ -49,10 +49,10 @@ class AttemptsIntake:
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to take reports, and see to it that the pilots of older workflows can send them, too."""
+        """Begin to take reports, and bind older workflows so that their pilots can send reports, too."""
         self._consumer = await self._broker.consume_attempts(self._waiting.put_nowait, prefetch=_PREFETCH)
         self._bind_again.set()
-        # A broker that comes back may have lost what it had.
+        # A broker that comes back may have lost its bindings.
         self._broker.on_connected.append(self._bind_again.set)
         self._loops = [
             asyncio.create_task(self._store_reports(), name="failed attempts"),
@@ -73,7 +73,7 @@ class AttemptsIntake:
             batch = [await self._waiting.get()]
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            # What is given back with its channel comes again by itself.
+            # Deliveries whose channel was lost come again by themselves.
             while batch := [delivery for delivery in batch if not (delivery.lost or delivery.settled)]:
                 try:
                     await self._store_all(batch)
@@ -88,7 +88,7 @@ class AttemptsIntake:
         try:
             await self._store_batch(batch)
         except Rejected:
-            # One of them is nothing that a database can hold; it must not keep the others.
+            # The database cannot hold one of them. It must not hold up the others.
             await self._store_each(batch)
 
     async def _store_each(self, batch: Sequence[Delivery]) -> None:
@@ -124,7 +124,7 @@ class AttemptsIntake:
         return {"_id": document_id(workflow_id, attempt), **document.model_dump()}
 
     async def _trim(self, workflow_id: WorkflowId, n_more: int) -> None:
-        """Delete the oldest attempts of a workflow over its bound, now and then."""
+        """Now and then delete a workflow's oldest attempts over its bound."""
         self._n_untrimmed[workflow_id] += n_more
         if workflow_id in self._known and self._n_untrimmed[workflow_id] < _TRIM_EVERY:
             return

@@ -1,8 +1,8 @@
-"""Answers questions about dead letters, and carries out what is ordered: replay to the queue of origin, or discard.
+"""Answer questions about dead letters, and carry out orders: replay to the queue of origin, or discard.
 
-A replay is published, confirmed, and only then taken off the dead queue: a crash in between leaves the letter, which is
-replayed again with the same event id. Nothing is replayed into a workflow that is over, and no workflow ends while a
-replay may be on its way: `mqs.closing` finds out about those that the broker did not confirm.
+MQS publishes a replay, waits for the confirm, and only then takes the letter off the dead queue. A crash in between
+leaves the letter, and the next replay has the same event id. Nothing is replayed into a workflow that is over, and no
+workflow ends while a replay may be under way: `mqs.end_watch` finds out about replays that the broker did not confirm.
 """
 
 import asyncio
@@ -54,14 +54,14 @@ from schemas.ids import WorkflowId
 #: Letters on their way at once.
 _N_AT_ONCE = 20
 
-#: How long a group is marked as one into which letters go back: longer than one order takes.
+#: How long a group stays marked as replaying: longer than one order takes.
 _REPLAYING = timedelta(seconds=60)
 
-#: A queue that nobody declares, and how long the broker may take to give an event for it back.
+#: A queue that nobody declares, and how long the broker may take to give back an event for it.
 _NO_QUEUE = "ewms.nobody"
 _CONFIRM_WITHIN_S = 5.0
 
-#: How long one order may take; who asked for it waits.
+#: How long one order may take; its caller waits.
 _LONGEST_S = 15.0
 
 _MAX_AUDIT = 200
@@ -72,7 +72,7 @@ _NO_WORKFLOW = "no queues of such a workflow"
 
 
 class DeadLetters:
-    """MQS's hands on the dead letters of workflows."""
+    """MQS's access to the dead letters of workflows."""
 
     def __init__(self, store: Store, connection: Connection, readers: DeadReaders, *, per_s: float) -> None:
         """`per_s` is how many letters a second are replayed at most, all workflows together."""
@@ -123,7 +123,8 @@ class DeadLetters:
     async def confirm_replays(self) -> None:
         """Return once the broker has read every replay that was sent from here.
 
-        It reads a connection in order, and gives back what finds no queue once it has read that.
+        The broker reads a connection in order. So it gives back an event without a queue only after it has read the
+        replays before it.
 
         Raises:
             Unavailable: the broker is away, or takes nothing for now.
@@ -179,9 +180,9 @@ class DeadLetters:
     async def _handle(
         self, reader: DeadReader, order: LettersOrder, handle: Callable[[Letter], Awaitable[None]]
     ) -> LettersDone:
-        """Handle the letters that are meant, some at a time, past those that cannot be handled.
+        """Handle the chosen letters, some at a time. Go on past those that cannot be handled.
 
-        It ends when enough are done, when time is up, or when the broker takes no more.
+        Stop when enough are done, when time is up, or when the broker takes no more.
         """
         if order.letters is not None:
             names = list(dict.fromkeys(order.letters))
@@ -207,7 +208,7 @@ class DeadLetters:
                     n_done += 1
                     continue
                 if not (order.action is LetterAction.REPLAY and isinstance(result, ConnectionLost)):
-                    # Of a lost connection it is not known whether the broker has the event.
+                    # After a lost connection nobody knows whether the broker has the event, so it stays counted.
                     undone[letter.queue] -= 1
                 if isinstance(result, Unavailable):
                     stopped = _stop_reason(result)
@@ -225,7 +226,7 @@ class DeadLetters:
         )
 
     async def _count(self, order: LettersOrder, n_of: Counter[str]) -> None:
-        """Count so many more letters, by queue of origin, as replayed or discarded."""
+        """Add `n_of` letters, by queue of origin, to those replayed or discarded."""
         if not n_of:
             return
 
@@ -248,7 +249,7 @@ class DeadLetters:
         if letter.queue not in queues:
             raise Conflict(f"the queue of origin of letter {letter.letter} is not there any more")
         body = await reader.body(letter.letter)
-        # By MQS's own right over the default exchange: a public input may be closed for everybody else.
+        # MQS publishes over the default exchange, by a right of its own: a public input may be shut for everybody else.
         await self._connection.publish(
             "",
             letter.queue,
@@ -261,7 +262,7 @@ class DeadLetters:
         await reader.drop(letter.letter)
 
     async def _begin_replay(self, workflow_id: WorkflowId) -> frozenset[str]:
-        """Mark the workflow as replaying, so that its run does not end meanwhile; return its queues.
+        """Mark the workflow as replaying, so that its run does not end meanwhile. Return its input queues.
 
         Raises:
             NotFound, Conflict: there is no such workflow, or it is over.
@@ -280,7 +281,7 @@ class DeadLetters:
         return queues
 
     async def _end_replay(self, workflow_id: WorkflowId, *, is_settled: bool) -> None:
-        """Take the mark away; where not all is settled, the one that some replays are not confirmed stays."""
+        """Remove the mark of replaying. Unless all is settled, keep the mark of unconfirmed replays."""
 
         async def step(tx: Transaction) -> Decision:
             group = (await repository.find(tx, workflow_id)).group
@@ -320,7 +321,7 @@ class DeadLetters:
         return group.activated_at is not None and group.state is not GroupState.RETIRED
 
     async def _note(self, order: LettersOrder, n_done: int) -> None:
-        """Keep who ordered what, for the workflow's owner and the operators."""
+        """Record who ordered what, for the workflow's owner and the operators."""
         which = in_words(order.letters, order.which)
         log.info(
             f"dead letters: {order.action.value}",
@@ -368,7 +369,7 @@ def _stop_reason(error: Unavailable) -> str:
 
 
 def _refusal(letter: Letter, error: BaseException) -> str:
-    """Return why this one letter cannot be handled. A defect of ours must not keep the others."""
+    """Return why this one letter cannot be handled. A defect of ours must not hold up the others."""
     if isinstance(error, EWMSError):
         return error.reason
     if not isinstance(error, Exception):

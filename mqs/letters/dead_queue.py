@@ -1,8 +1,8 @@
-"""Reads dead queues: lends all letters of a workflow to MQS while somebody looks at them, and gives them back after.
+"""Read dead queues: take all letters of a workflow on loan while somebody looks at them, and give them back after.
 
 A queue has no index. So one reader at a time takes everything on loan, remembers what each letter says, and keeps only
-small bodies. It fetches another body by giving that letter back: the broker delivers it again at once. Nothing leaves
-the queue but what is acknowledged. A reader that is idle ends, and all letters are back in their queue.
+small bodies. It fetches another body by giving that letter back: the broker delivers it again at once. Only
+acknowledged letters leave the queue. An idle reader ends, and all letters are back in their queue.
 """
 
 import asyncio
@@ -22,7 +22,8 @@ from schemas.errors import NotFound, Unavailable
 from schemas.ids import WorkflowId
 from schemas.topology import dead_queue
 
-#: One reader holds so many letters, and remembers so much of them; what lies behind comes once these are dealt with.
+#: One reader holds at most this many letters, and remembers at most this much of them. Letters behind them come once
+#: these are dealt with.
 MAX_LETTERS = 20_000
 _MAX_REMEMBERED_BYTES = 64 * 1024 * 1024
 _MAX_KEPT_BODY_BYTES = 8 * 1024
@@ -30,7 +31,7 @@ _MAX_KEPT_BYTES = 32 * 1024 * 1024
 
 _MAX_READERS = 6
 _LINGER_S = 10.0
-#: How long the broker may take for the next letter before the queue is taken for read.
+#: How long the broker may take for the next letter before the reader regards the queue as read.
 _PATIENCE_S = 5.0
 _CALL_S = 10.0
 
@@ -38,7 +39,7 @@ _CALL_S = 10.0
 @dataclass(slots=True)
 class _Entry:
     letter: Letter
-    #: What is remembered of it, about.
+    #: About how much memory it takes.
     n_bytes: int
     #: One tag for each copy: an event may have died twice in the same way.
     tags: list[int] = field(default_factory=list)
@@ -59,7 +60,7 @@ class DeadReader:
         self._n_received = 0
         self._arrived = asyncio.Event()
         self._fetches: dict[str, asyncio.Future[bytes]] = {}
-        #: The last body that was fetched: a long one is asked for in stretches.
+        #: The last body that was fetched: callers ask for a long one in stretches.
         self._last: tuple[str, bytes] = ("", b"")
 
     @property
@@ -95,7 +96,8 @@ class DeadReader:
                 self._tag = str(subscribed.consumer_tag)
                 declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
             if (declared.consumer_count or 0) > (1 if self._tag else 0):
-                # Each would see a part of the letters. A quorum queue lets in others beside an exclusive consumer, too.
+                # Each would see only some of the letters. A quorum queue admits others even beside an exclusive
+                # consumer.
                 raise Unavailable("another process reads these dead letters", hint="try again in a minute")
         except (*LIBRARY_ERRORS, TimeoutError) as error:
             found = translated(error)
@@ -177,7 +179,7 @@ class DeadReader:
         """Give all letters back."""
         if self._channel is None or self._channel.is_closed:
             return
-        # To cancel first sees to it that what was dropped is applied; see `runtime.amqp.consumer`.
+        # Cancel first, so that the broker applies what was dropped; see `runtime.amqp.consumer`.
         with suppress(*LIBRARY_ERRORS, TimeoutError):
             await self._channel.basic_cancel(self._tag, timeout=_CALL_S)
         await asyncio.gather(self._channel.close(timeout=_CALL_S), return_exceptions=True)
@@ -225,7 +227,7 @@ class DeadReader:
 
 
 class DeadReaders:
-    """The readers that are open, one for each workflow. They end when nobody has asked for some seconds."""
+    """The open readers, one for each workflow. A reader ends after some seconds without use."""
 
     def __init__(self, connection: Connection, *, linger_s: float = _LINGER_S) -> None:
         self._connection = connection
@@ -242,7 +244,7 @@ class DeadReaders:
 
     @asynccontextmanager
     async def reading(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
-        """Give the block all letters of a workflow; another block about the same workflow waits.
+        """Lend the block a reader with all letters of a workflow. Another block for the same workflow waits.
 
         Raises:
             NotFound: the workflow has no dead queue.
@@ -263,14 +265,14 @@ class DeadReaders:
 
     async def _opened(self, workflow_id: WorkflowId) -> DeadReader:
         if self._closing:
-            # A reader that is just giving its letters back is of no use, and is a consumer still.
+            # A reader that is giving its letters back cannot be used, and is still a consumer.
             await asyncio.wait(self._closing)
         reader = self._readers.get(workflow_id)
         if reader is not None and not reader.is_lost:
             return reader
         if reader is None:
             await self._make_room()
-        # What a reader remembers whose loan is over is of no use: the broker has everything back.
+        # A reader that has lost its loan remembers nothing of use: the broker has everything back.
         reader = self._readers[workflow_id] = DeadReader(self._connection, workflow_id)
         try:
             await reader.open()

@@ -1,4 +1,4 @@
-"""Answers what failed: the stored attempts of a workflow, one by one or grouped by task and error signature."""
+"""Answer what failed: the stored attempts of a workflow, one by one or grouped by task and error signature."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from schemas.failures.history import (
     ErrorGroupsQuery,
 )
 
-#: What one answer has in bytes at most; the broker takes no message of 4 MiB.
+#: The most bytes in one answer; the broker takes no message of 4 MiB.
 _MAX_BYTES = 1024 * 1024
 _MAX_EXAMPLE = 500
 

@@ -1,7 +1,7 @@
-"""Dead letters as data: what a letter says, which of them are meant, and how one goes back. (core)
+"""Dead letters as data: read what a letter says, choose letters, and prepare one to go back. (core)
 
-A pilot's letter says in `x-ewms-dead-*` why it was given up; the broker's own (delivery limit, expired, rejected) in
-`x-first-death-*` and `x-death`.
+A pilot states in `x-ewms-dead-*` why it gave up an event. The broker states its own reasons (delivery limit, expired,
+rejected) in `x-first-death-*` and `x-death`.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from schemas.failures.dead_letters import DeadLetter, LetterFilter, LetterGroup
 from schemas.failures.signatures import signature_id, signature_text
 from schemas.payloads.data_events import Header
 
-#: Of an error in a listing; `show` has all of it.
+#: How much of an error a listing shows; `show` has all of it.
 MAX_ERROR = 500
 EXCERPT_BYTES = 200
 _MAX_NAME = 256
@@ -23,13 +23,13 @@ _MAX_HEADER = 4000
 
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
-#: What the broker writes into an event's headers, and what a pilot writes into a dead letter's. Neither goes on.
+#: Headers that the broker adds to an event, and that a pilot adds to a dead letter. A replay carries none of them.
 _BROKERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-ewms-dead-")
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is remembered of a dead letter: all but its body."""
+    """A dead letter without its body."""
 
     letter: str
     event_id: str
@@ -87,7 +87,7 @@ def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[st
 
 
 def shown(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> DeadLetter:
-    """Return a letter as users see it; `whole`: with its headers and all of its error."""
+    """Return a letter as users see it; `whole` adds its headers and all of its error."""
     error = letter.error
     if not whole and len(error) > MAX_ERROR:
         error = f"{error[: MAX_ERROR - 1]}…"
@@ -113,7 +113,7 @@ def shown(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> 
 
 
 def matches(letter: Letter, which: LetterFilter) -> bool:
-    """Return whether a letter is among those that are meant."""
+    """Return whether a letter passes the filter `which`."""
     return (
         (which.task_id is None or letter.task_id == which.task_id)
         and (which.signature is None or letter.signature == which.signature)
@@ -122,7 +122,7 @@ def matches(letter: Letter, which: LetterFilter) -> bool:
 
 
 def in_order(letters: Iterable[Letter], which: LetterFilter, *, after: str | None = None) -> list[Letter]:
-    """Return the letters that are meant, the oldest first, those behind the place `after`."""
+    """Return the letters that pass the filter, the oldest first, from behind the place `after`."""
     wanted = sorted((letter for letter in letters if matches(letter, which)), key=lambda letter: letter.place)
     if after is None:
         return wanted
@@ -145,9 +145,9 @@ def grouped(letters: Iterable[Letter]) -> list[LetterGroup]:
 
 
 def replay_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headers with which an event goes back: the sender's own, and how often it was replayed.
+    """Return the headers of an event that goes back: the sender's own, and how often it was replayed.
 
-    What the client's library can read and cannot write is left out: no header is worth an event.
+    Headers that the client library can read but not write are left out: no header is worth an event.
     """
     own = {name: value for name, value in headers.items() if not name.startswith(_BROKERS) and _can_be_sent(value)}
     return {**own, Header.REPLAYS.value: n_replays(headers) + 1}
@@ -160,7 +160,7 @@ def n_replays(headers: Mapping[str, Any]) -> int:
 
 
 def in_words(letters: Sequence[str] | None, which: LetterFilter) -> str:
-    """Return in words which letters were meant, for the audit."""
+    """Describe in words which letters were chosen, for the audit."""
     if letters is not None:
         return f"letters {', '.join(letters[:5])}{' ...' if len(letters) > 5 else ''}"
     said = [f"{name} {value}" for name, value in which.model_dump(exclude_none=True).items()]

@@ -1,6 +1,6 @@
-"""A report of a failed attempt becomes a document. (core)
+"""Turn a report of a failed attempt into a document. (core)
 
-What a pilot writes is a stranger's text: the workflow comes from the exchange, never from the report.
+The text of a report is a stranger's, so the workflow comes from the exchange, never from the report.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from schemas.topology import dead_exchange
 
 _PREFIX = dead_exchange(WorkflowId(""))
 
-#: A worker's clock may be wrong; a report from further away is dated by our own.
+#: A worker's clock may be wrong. A report dated further from now than this gets our own time.
 _CLOCK_TRUST = timedelta(days=1)
 
 
 def workflow_of_exchange(exchange: str) -> WorkflowId | None:
-    """Return the workflow whose pilots alone may write on `exchange`; None: it is no workflow's dead exchange."""
+    """Return the workflow whose pilots alone may write on `exchange`; None if it is no workflow's dead exchange."""
     workflow = exchange.removeprefix(_PREFIX)
     return WorkflowId(workflow) if exchange.startswith(_PREFIX) and WORKFLOW_ID.fullmatch(workflow) else None
 

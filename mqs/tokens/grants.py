@@ -1,8 +1,8 @@
-"""Who may read or write which queue, as the claims of a broker token. (core)
+"""Decide who may read or write which queue, and state it as the claims of a broker token. (core)
 
-A token names exchanges to write and queues to read, and nothing else: never `configure`, never the default exchange,
-over which every queue of the vhost can be reached; unless the deployment serves existing message clients, which need
-both. Each right is said twice, as a plain scope, which every version of the broker reads, and as an
+A token names exchanges to write to and queues to read from. It never allows `configure`, nor the default exchange,
+which reaches every queue of the vhost. One exception: a deployment that serves existing message clients, which need
+both. Each right is stated twice: as a plain scope, which every version of the broker reads, and as an
 `authorization_details` entry (RFC 9396), which existing tooling expects.
 """
 
@@ -29,7 +29,7 @@ from schemas.topology import (
     tms_service,
 )
 
-#: Set back so that a broker whose clock is behind takes the token.
+#: `nbf` is set back by this, so that a broker whose clock is behind takes the token.
 CLOCK_SKEW = timedelta(seconds=60)
 
 #: The subjects of pilots.
@@ -58,18 +58,18 @@ class Grant:
 
     subject: str
     reads: tuple[Mqid, ...] = ()
-    #: Exchanges.
+    #: Exchanges to publish to.
     writes: tuple[str, ...] = ()
-    #: Queues that its bearer uses as existing message clients do: declares, reads, and publishes by name.
+    #: Queues that the bearer uses as existing message clients do: it declares, reads, and publishes by name.
     by_name: tuple[Mqid, ...] = ()
-    #: Whether it may publish by name. That reaches a queue which nothing else can get into any more.
+    #: Whether it may publish by name. That reaches even a queue that is shut for everybody else.
     publishes_by_name: bool = True
-    #: What the management API lets the bearer do beside this, as the broker's tags.
+    #: The broker's tags, which say what the bearer may do in the management API.
     tags: tuple[str, ...] = ()
 
     @property
     def rights(self) -> tuple[tuple[str, str, str], ...]:
-        """Every right: what may be done, to what kind of thing, of which name."""
+        """Every right as (action, kind of thing, name)."""
         published = self.by_name if self.publishes_by_name else ()
         every = (
             *((_CONFIGURE, _QUEUE, mqid) for mqid in self.by_name),
@@ -105,7 +105,7 @@ def count_pilot_connections(query: GrantQuery) -> int:
 
 
 def limits_grant() -> Grant:
-    """Return what MQS's own token allows with which it limits users: to administer the broker, on no vhost."""
+    """Return the grant of MQS's own token for limiting users: it may administer the broker, but enter no vhost."""
     return Grant(subject="mqs/limits", tags=("administrator",))
 
 
@@ -115,8 +115,8 @@ def pilot_grant(
     """Return what the pilots of a taskforce may do: take its inputs, publish its outputs, set events aside as dead.
 
     Raises:
-        Forbidden: `caller` is no TMS of this workflow, or it asks for what is not this workflow's. Which of these is
-            not said: the answer to a stranger does not depend on what exists.
+        Forbidden: `caller` is no TMS of this workflow, or it asks for what belongs to another workflow. The error does
+            not say which: the answer to a stranger does not depend on what exists.
         Unavailable: the queues are not active yet.
         Conflict: the workflow is over.
     """
@@ -128,7 +128,7 @@ def pilot_grant(
 def task_grant(
     group: MQGroupDocument | None, profiles: Sequence[MQProfileDocument], query: GrantQuery | TaskProfilesQuery
 ) -> Grant:
-    """Return the same as `pilot_grant`, for who need not be checked: WMS, asking for a TMS that it serves itself.
+    """Return the same as `pilot_grant` without checking the caller: WMS asks, for a TMS that it serves itself.
 
     Raises:
         Forbidden, Unavailable, Conflict: as `pilot_grant`.
@@ -160,18 +160,18 @@ def task_grant(
 
 
 def service_grant(profile: MQProfileDocument) -> Grant:
-    """Return what a token for one queue allows that another WMS is given, to hand on to its pilots and users."""
+    """Return the grant for one queue of another WMS, which hands the token on to its pilots and users."""
     return Grant(subject=f"wf/{profile.workflow_id}", reads=(profile.mqid,), writes=(event_exchange(profile.mqid),))
 
 
 def for_existing_clients(grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
     """Return `grant`, widened to what existing message clients do with the queues `mqids`.
 
-    If nothing more is to get into them (`shut`) it may not publish: the broker then refuses what it would otherwise
-    confirm, and nobody would take.
+    For queues that are `shut` the grant may not publish: otherwise the broker would confirm events that nobody takes.
 
-    They declare a queue whenever they open a channel, and publish over the default exchange: the bearer can publish
-    onto every queue of the vhost whose name it knows, and can take and delete these. Source: contract, 5.1 and 6.
+    Existing clients declare a queue whenever they open a channel, and publish over the default exchange. So the bearer
+    can publish onto every queue of the vhost whose name it knows, and can take and delete the queues `mqids`. Source:
+    contract, 5.1 and 6.
     """
     return replace(grant, by_name=tuple(dict.fromkeys(mqids)), publishes_by_name=not shut)
 
@@ -219,7 +219,7 @@ def claims(
     }
     if grant.by_name:
         said[WIRE_CLAIM] = Wire.LEGACY.value
-    # Rights are said twice where both fit: either way is enough for the broker, and scopes are the shorter one.
+    # State the rights twice if both fit. Either way is enough for the broker, and scopes are shorter.
     details = _details(rights, audience)
     if len(said["scope"]) + len(json.dumps(details)) <= rights_bytes(audience.server):
         said["authorization_details"] = details
@@ -227,7 +227,7 @@ def claims(
 
 
 def _details(rights: Iterable[tuple[str, str, str]], audience: Audience) -> list[dict[str, Any]]:
-    """Return `rights` with the names together to which the same may be done."""
+    """Return `rights` as entries of RFC 9396; names with the same actions share an entry."""
     actions: dict[tuple[str, str], list[str]] = {}
     for action, kind, name in rights:
         actions.setdefault((kind, name), []).append(action)

@@ -1,4 +1,4 @@
-"""The public keys over HTTP, for the broker and for whoever checks a token. No version prefix, no login."""
+"""Serve the public keys over HTTP, for the broker and anyone who checks a token. No version prefix, no login."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,7 +9,7 @@ from schemas.errors import EWMSError
 
 PATH = "/mqbroker-issuer/.well-known/jwks.json"
 
-#: How long a reader may keep it: shorter than anybody waits between a new key's first token and its use.
+#: How long a reader may cache the keys: shorter than the time between a new key's first token and its use.
 _MAX_AGE_S = 30
 
 

@@ -1,6 +1,6 @@
-"""Which public keys stay listed when the signing key changes. (core)
+"""Decide which public keys stay listed when the signing key changes. (core)
 
-A token outlives the key that signed it: the broker has to find the old key until the last such token has expired.
+A token may outlive its signing key, so the broker must find the old key until its last token has expired.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ def recorded(documents: list[dict[str, Any]]) -> Recorded:
 
 
 def signs_now(keys: Recorded, kid: str) -> bool:
-    """Whether `kid` is recorded as the key that signs."""
+    """Return whether `kid` is recorded as the key that signs."""
     return kid in keys and keys[kid].expires_at is None
 
 
 def rotated(keys: Recorded, kid: str, jwk: Mapping[str, str], *, now: datetime, life: timedelta) -> Decision:
-    """Return what makes `kid` the key that signs; each former one stays for the `life` of the tokens it signed last."""
+    """Return the decision that makes `kid` the signing key. Former keys stay for the `life` of their last tokens."""
     changes: list[Change] = [
         Update(Collection.MQ_KEYS, former, set={"expires_at": now + life})
         for former, key in keys.items()
@@ -38,5 +38,5 @@ def rotated(keys: Recorded, kid: str, jwk: Mapping[str, str], *, now: datetime, 
 
 
 def jwks(keys: Recorded, now: datetime) -> dict[str, list[dict[str, str]]]:
-    """Return the JWKS document: every key that can have signed a token which is still good."""
+    """Return the JWKS document: every key that may have signed a token that is still valid."""
     return {"keys": [key.jwk for key in keys.values() if key.expires_at is None or key.expires_at > now]}

@@ -1,7 +1,7 @@
-"""The key files that sign broker tokens, and the keys' record that JWKS is served from.
+"""Sign broker tokens with the key files, and record the keys that JWKS lists.
 
-The files are looked at on every use, so that replacing them is all that a rotation takes. A new key is recorded
-before it signs anything: whoever gets a token of it can find it in JWKS.
+MQS looks at the files on every use, so replacing them is all that a rotation takes. It records a new key before the key
+signs anything, so whoever gets a token can find its key in JWKS.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class KeyFiles:
         self._key: SigningKey | None = None
 
     def current(self) -> SigningKey:
-        """Return the key in the files. While they are being replaced, and do not fit, it is still the former one.
+        """Return the key in the files. While they are being replaced and do not match, return the former key.
 
         Raises:
             Broken: they hold no usable key pair, and there is no former one.
@@ -96,7 +96,7 @@ class Issuer:
         """Return a token for `grant` that lives for `life`, at most the longest life that the issuer was built with.
 
         Raises:
-            Unprocessable: it names more queues than the login takes.
+            Unprocessable: the token names more queues than fit into the broker's login.
         """
         key = await self._current()
         now = datetime.now(UTC)
@@ -118,7 +118,7 @@ class Issuer:
         return Token(SecretStr(value), datetime.fromtimestamp(said["exp"], UTC))
 
     async def jwks(self) -> dict[str, Any]:
-        """Return every public key that can have signed a token which is still good."""
+        """Return every public key that may have signed a token that is still valid."""
         await self._current()
         return key_rotation.jwks(await self._load(), datetime.now(UTC))
 
@@ -138,7 +138,7 @@ class Issuer:
     async def _load(self) -> key_rotation.Recorded:
         keys = key_rotation.recorded(await self._store.find(Collection.MQ_KEYS, {}))
         if not key_rotation.signs_now(keys, self._recorded_kid):
-            # Somebody has emptied the database: what signs must be listed all the same.
+            # Somebody has emptied the database. The key that signs must be listed all the same.
             self._recorded_kid = ""
             await self._current()
             keys = key_rotation.recorded(await self._store.find(Collection.MQ_KEYS, {}))

@@ -1,12 +1,12 @@
-"""How many connections a user, or the pilots of a taskforce, may have to the broker. The broker itself counts.
+"""Limit the broker connections of a user, or of a taskforce's pilots. The broker itself counts.
 
 RabbitMQ keeps such limits with its internal users, and counts connections by the subject of a token. So each user gets
-an internal user of that name, which carries the limit and nothing else: it has no password and no right anywhere.
-Tried on RabbitMQ 4.3.6. Names begin with `user/` or, those of a taskforce's pilots, with `wf/`, which none of our
-services' do. The latter are removed when their workflow's queues are gone.
+an internal user of that name. It carries the limit and nothing else: it has no password and no rights. Tried on
+RabbitMQ 4.3.6. The names begin with `user/`, or with `wf/` for a taskforce's pilots; no name of our services does. MQS
+removes those of pilots when their workflow's queues are gone.
 
-Only an administrator of the broker may do this, and the user `mqs` is none. MQS signs the tokens that the broker
-believes, so it signs one for itself, good for a minute.
+Only an administrator of the broker may do this, and the user `mqs` is not one. MQS signs the tokens that the broker
+trusts, so it signs one for itself, good for a minute.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from schemas.errors import EWMSError, Unavailable
 from schemas.ids import WorkflowId
 
 _TOKEN_LIFE = timedelta(seconds=60)
-#: How long a user's token may wait for a slow management API, the turns of other users included.
+#: How long a user's token may wait for a slow management API, including the turns of other users.
 _PATIENCE_S = 2.0
 _MAX_REMEMBERED = 10_000
 
@@ -45,7 +45,7 @@ class UserLimits:
         self._issuer = issuer
         self._max_connections = max_connections
         self._done: OrderedDict[str, None] = OrderedDict()
-        #: Subjects of pilots that have a limit, by workflow; None: the broker was not asked yet.
+        #: Subjects of pilots that have a limit, by workflow; None until the broker was asked.
         self._pilots: dict[WorkflowId, set[str]] | None = None
         self._turn = asyncio.Lock()
 
@@ -55,7 +55,7 @@ class UserLimits:
             await self._apply(subject, self._max_connections)
 
     async def apply_to_pilots(self, subject: str, max_connections: int) -> None:
-        """Limit the connections of a taskforce's pilots, unless users have no limit either. As `apply` otherwise."""
+        """Limit the connections of a taskforce's pilots, unless users have no limit either. Otherwise as `apply`."""
         if self._max_connections and max_connections and await self._apply(subject, max_connections):
             _note(self._pilots, subject)
 
@@ -91,11 +91,12 @@ class UserLimits:
         await self._http.aclose()
 
     async def _apply(self, subject: str, max_connections: int) -> bool:
-        """Return whether this was new, and done."""
+        """Limit the connections of `subject`. Return whether this was new, and done."""
         if subject in self._done:
             return False
         try:
-            # Around the turn: behind a management API that hangs, each waiter would wait for all those before it.
+            # The time limit covers the turn, too: if the management API hangs, each caller would wait for all before
+            # it.
             async with asyncio.timeout(_PATIENCE_S), self._turn:
                 if subject not in self._done:
                     await self._set(subject, max_connections)
