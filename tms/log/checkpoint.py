@@ -1,10 +1,10 @@
-r"""How far a job event log was read and what it had told, as the bytes of a file. (core)
+r"""How far a job event log was read and what it contained so far, as the bytes of a file. (core)
 
     EWMS-CHECKPOINT 1\n
     {"inode": …, "offset": …, "head": [n, digest of the log's first n bytes], "crc": …, …}\n
-    two bytes a proc: all job statuses, then all pilots' words
+    two bytes a proc: first all job statuses, then all pilots' words
 
-A checkpoint that cannot be read is the same as none: the log is read from its first byte.
+An unreadable checkpoint counts as none: TMS then reads the log from its first byte.
 """
 
 import json
@@ -21,9 +21,9 @@ _MAGIC = b"EWMS-CHECKPOINT 1\n"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A place in a log (its inode, an offset in bytes, the digest of its beginning) and the tally up to there.
+    """A place in a log, and the tally up to there. The place is an inode, a byte offset and a digest of the log's head.
 
-    `is_over`: the broker has confirmed the event that says the cluster has left.
+    `is_over`: the broker has confirmed the event that reports that the cluster has left.
     """
 
     inode: int
@@ -63,7 +63,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def from_bytes(data: bytes) -> Checkpoint | None:
-    """Return the checkpoint that `data` holds, or `None` for what is not whole or not of this version."""
+    """Return the checkpoint in `data`; `None` if it is damaged or of another version."""
     head, newline, body = data.removeprefix(_MAGIC).partition(b"\n")
     if not data.startswith(_MAGIC) or not newline:
         return None
@@ -82,7 +82,7 @@ def from_bytes(data: bytes) -> Checkpoint | None:
             exits=dict(header["exits"]),
             cluster_id=header["cluster_id"],
             removed=removed and ClusterRemoved(removed["cluster_id"], _instant(removed["at"])),
-            # A checkpoint of an older TMS has none.
+            # A checkpoint of an older TMS lacks these.
             trials=Trials(
                 {proc: Condemned(machine, at_s) for proc, machine, at_s in header.get("condemned", [])},
                 set(header.get("succeeded", [])),

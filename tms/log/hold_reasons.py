@@ -1,7 +1,7 @@
-"""Why HTCondor holds a job, in words: the reason behind `HELD: `. (core)
+"""Why HTCondor holds a job, in words: the reason after `HELD: `. (core)
 
-The text that HTCondor logs with a hold names files, hosts and limits, and so is different for each job; a code and its
-subcode are few, so jobs count together. Source: HTCondor manual, "Hold Reason Codes".
+HTCondor's own text names files, hosts and limits, so it differs from job to job. There are few codes and subcodes, so
+jobs with the same ones count together. Source: HTCondor manual, "Hold Reason Codes".
 """
 
 import errno
@@ -47,19 +47,19 @@ _REASONS: Mapping[int, str] = {
     47: "The job's allowed execution time was exceeded",
     48: "A prepare-job hook of the shadow failed",
 }
-#: Where the subcode changes what the code says.
+#: Pairs of code and subcode that mean something else than the code alone.
 _SUBREASONS: Mapping[tuple[int, int], str] = {
     (26, 102): "Memory usage exceeds a memory limit",
     (26, 104): "Disk usage exceeds a disk limit",
     (34, 104): "Disk usage exceeds a disk limit",
 }
-#: The codes whose subcode is an errno; 12 and 13 carry it in their upper bytes.
+#: The codes whose subcode is an errno. Codes 12 and 13 carry it in the upper bytes of the subcode.
 _ERRNO_CODES = frozenset({6, 7, 8, 9, 10, 14})
 _TRANSFER_CODES = frozenset({12, 13})
 
 
 def hold_reason(code: int, subcode: int) -> str:
-    """Return the reason of a hold in words; for a code that is not known, the numbers."""
+    """Return the reason of a hold in words; for an unknown code, its numbers."""
     if (reason := _SUBREASONS.get((code, subcode))) is not None:
         return reason
     if (reason := _REASONS.get(code)) is None:

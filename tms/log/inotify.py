@@ -1,4 +1,4 @@
-"""Wait for files to change, by the kernel's word (inotify). Where it has none (network filesystems), nothing comes."""
+"""Learn of changed files from the kernel (inotify). On network filesystems it does not see changes made elsewhere."""
 
 import ctypes
 import errno
@@ -15,7 +15,7 @@ _HEADER = struct.Struct("iIII")
 
 
 class DirectoryWatch:
-    """Calls `changed` with the directories in which a file called `name` was written to, made or moved in."""
+    """Calls `changed` with the directories whose file `name` was written, created or moved in."""
 
     def __init__(self, name: str, changed: Callable[[set[Path]], None]) -> None:
         self._name = name.encode()
@@ -28,7 +28,7 @@ class DirectoryWatch:
             get_running_loop().add_reader(self._fd, self._read)
 
     def add(self, directory: Path) -> bool:
-        """Watch `directory`; False if the kernel will not (its limit is reached), and then nothing comes of it."""
+        """Watch `directory`. Return False if the kernel refuses, as at its limit; no changes are reported then."""
         watch = self._libc.inotify_add_watch(self._fd, os.fsencode(directory), _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE)
         if watch < 0:
             return False
@@ -36,13 +36,13 @@ class DirectoryWatch:
         return True
 
     def remove(self, directory: Path) -> None:
-        """Watch `directory` no longer."""
+        """Stop watching `directory`."""
         if (watch := self._watches.pop(directory, None)) is not None:
             self._directories.pop(watch, None)
             self._libc.inotify_rm_watch(self._fd, watch)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         if self._fd >= 0:
             get_running_loop().remove_reader(self._fd)
             os.close(self._fd)

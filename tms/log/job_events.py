@@ -1,12 +1,12 @@
-r"""What we take from a job event log: bytes in, the events of one cluster out. (core)
+r"""Parse a job event log: bytes in, the events of one cluster out. (core)
 
-    005 (1234.017.000) 2026-11-21 01:29:46 Job terminated.      type (cluster.proc.subproc) when text
-    \t(1) Normal termination (return value 0)                   a body that we mostly skip
+    005 (1234.017.000) 2026-11-21 01:29:46 Job terminated.      type (cluster.proc.subproc) time text
+    \t(1) Normal termination (return value 0)                   a body, mostly skipped
     ...                                                         the end of the record
 
-`htcondor2.JobEventLog` stops without a word at a corrupt record, and is five times too slow for a busy pool; this
-reader goes on at the next record end, and counts what it lost. It keeps no state: what it did not consume is the
-beginning of what it is given next. Source: HTCondor manual, "Job Event Log Codes".
+`htcondor2.JobEventLog` stops silently at a corrupt record, and is five times too slow for a busy pool. This parser goes
+on at the next record end and counts what it lost. It keeps no state: the caller passes unconsumed bytes again, at the
+beginning of the next call. Source: HTCondor manual, "Job Event Log Codes".
 """
 
 import re
@@ -21,7 +21,7 @@ _MINUS = ord("-")
 
 
 class EventType(IntEnum):
-    """The events that place a job or a cluster."""
+    """The types of events that TMS reads."""
 
     SUBMIT = 0
     EXECUTE = 1
@@ -39,12 +39,12 @@ class EventType(IntEnum):
     CLUSTER_REMOVE = 36
 
 
-# Nobody changes an event, but to freeze the class would make each three times as dear, and there are millions.
+# Nobody changes an event. But a frozen class would cost three times as much per event, and there are millions.
 
 
 @dataclass(slots=True)
 class JobMoved:
-    """The job `proc` went where its event's type says."""
+    """The job `proc` moved to the status that the event type implies."""
 
     proc: int
     type: EventType
@@ -52,7 +52,7 @@ class JobMoved:
 
 @dataclass(slots=True)
 class JobHeld:
-    """The job `proc` was put on hold, for HTCondor's reason `code` and `subcode`."""
+    """HTCondor put the job `proc` on hold, for the reason `code` and `subcode`."""
 
     proc: int
     code: int
@@ -61,7 +61,7 @@ class JobHeld:
 
 @dataclass(slots=True)
 class JobEnded:
-    """The job `proc` ended by itself: `exit_code`, or minus the number of the signal that killed it."""
+    """The job `proc` ended by itself. `exit_code` is minus the number of a signal that killed it."""
 
     proc: int
     exit_code: int
@@ -69,7 +69,7 @@ class JobEnded:
 
 @dataclass(slots=True)
 class PilotChirped:
-    """The pilot in `proc` said `value` (unquoted) of the attribute `attribute`, which lacks its common prefix."""
+    """The pilot in `proc` set `attribute` (without the common prefix) to `value` (without quotes)."""
 
     proc: int
     attribute: str
@@ -87,7 +87,7 @@ class ClusterSubmitted:
 class ClusterRemoved:
     """The cluster left the queue; no event of it follows.
 
-    `at` is as logged: without a zone it is in the access point's; `None` where the log's format has no year.
+    `at` is as logged: without a zone, it is in the access point's. `None`: the log's format has no year.
     """
 
     cluster_id: int
@@ -99,7 +99,7 @@ JobEvent = JobMoved | JobHeld | JobEnded | PilotChirped | ClusterSubmitted | Clu
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The events of a stretch of log, how many of its bytes they took, and how many records were unreadable."""
+    """The events in a stretch of log, the number of consumed bytes, and the number of unreadable records."""
 
     events: list[JobEvent]
     n_bytes: int
@@ -107,7 +107,7 @@ class Parsed:
 
 
 _WANTED = {b"%03d" % event_type: event_type for event_type in EventType}
-#: Those of which the type alone tells everything.
+#: The events whose type alone tells everything.
 _MOVES = frozenset(EventType) - {
     EventType.GENERIC,
     EventType.JOB_HELD,
@@ -126,24 +126,24 @@ _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 def parse(data: bytes, *, cluster_id: int | None = None) -> Parsed:
-    """Return the events in the complete records of `data`, which starts at the beginning of a record.
+    """Return the events in the complete records of `data`, which must start at the beginning of a record.
 
-    Records of other clusters than `cluster_id` are skipped (`None`: of none). What follows the last record end is not
-    consumed: it may be half written. Linear in the length of `data`.
+    Records of other clusters than `cluster_id` are skipped; `None` takes all clusters. Bytes after the last record end
+    are not consumed, since they may be half a record. The cost is linear in the length of `data`.
     """
     end = data.rfind(_RECORD_END)
     if end < 0:
-        # A log that begins with a bare record end would otherwise never be consumed.
+        # Otherwise a log that begins with a bare record end would never be consumed.
         return Parsed([], 4, 0) if data.startswith(b"...\n") else Parsed([], 0, 0)
     events: list[JobEvent] = []
     n_corrupt = 0
-    # A busy pool writes thousands of records a second, and this is the loop over them: names are looked up once, the
-    # commonest events are made right here.
+    # A busy pool writes thousands of records a second, and this loop takes each. So it looks names up once and makes
+    # the commonest events itself.
     wanted, head_of, add = _WANTED.get, _HEAD.match, events.append
     for record in data[:end].split(_RECORD_END):
         event_type = wanted(record[:3])
-        # "\n0" begins no line of a body (those begin with a tab or a letter), so it costs one search to see that a
-        # writer died in this record and another one went on.
+        # Lines of a body begin with a tab or a letter. So one search for "\n0" shows that a writer died within this
+        # record and another writer went on.
         if b"\n0" in record or event_type is None:
             *torn, record = _TORN.split(record)
             n_corrupt += len(torn)
@@ -213,7 +213,7 @@ def _said(text: bytes) -> tuple[str, str] | None:
     return name, _unquoted(value.decode("utf-8", "replace").strip())
 
 
-#: Pilots say the same few words over and over; a long text is most likely said once.
+#: Pilots repeat the same few short chirps, so these are cached. A long text most likely comes once.
 _SHORT = 100
 _said_before = lru_cache(maxsize=4096)(_said)
 
@@ -227,7 +227,7 @@ def _instant(record: bytes) -> datetime | None:
 
 
 def _unquoted(text: str) -> str:
-    """Return the value of a ClassAd string literal; anything else (a number) as it stands."""
+    """Return the value of a ClassAd string literal. Return anything else, such as a number, unchanged."""
     if len(text) < 2 or not (text[0] == text[-1] == '"'):
         return text
     return _ESCAPE.sub(lambda m: _UNESCAPED.get(m[1], m[1]), text[1:-1])

@@ -1,6 +1,6 @@
-"""Follow one job event log from a checkpoint: read what is new, fold it, keep the place.
+"""Follow one job event log from a checkpoint: read what is new, fold it into the tally, keep the place.
 
-All of it blocks on a disk, so callers run it in a thread; one log is read by one thread at a time.
+Every method blocks on the disk, so callers run it in a thread. Only one thread may read a log at a time.
 """
 
 import hashlib
@@ -11,16 +11,16 @@ from tms.log.checkpoint import Checkpoint, from_bytes, to_bytes
 from tms.log.job_events import parse
 from tms.log.statuses import Tally
 
-#: One read: large enough to be cheap, small enough that a hot log does not keep the others waiting.
+#: The size of one read: large enough to be cheap, and small enough that a busy log does not delay the others.
 SLICE_BYTES = 4 * 1024 * 1024
-#: A record longer than that is none: the log is damaged, and reading goes on behind the next line.
+#: Without a record end in so many bytes, the log is damaged: reading skips them.
 MAX_RECORD_BYTES = 64 * 1024 * 1024
-#: So many bytes at the beginning of a log tell it from one that took its place (the inode may be the same).
+#: The first bytes of a log tell it from a log that replaced it, since the inode may be the same.
 _HEAD_BYTES = 1024
 
 
 class JobLog:
-    """One job event log: the tally of what was read, and where the reading stands."""
+    """One job event log: the place up to which it was read, and the tally up to there."""
 
     def __init__(self, files: TaskforceFiles, *, n_workers: int, cluster_id: int | None) -> None:
         self._files = files
@@ -37,7 +37,7 @@ class JobLog:
         self._saved: tuple[int, int, bool] | None = None
 
     def restore(self) -> bool:
-        """Take up the checkpoint, if there is one that reads; say so."""
+        """Continue from the checkpoint. Return whether there was a readable one."""
         try:
             checkpoint = from_bytes(self._files.checkpoint.read_bytes())
         except FileNotFoundError:
@@ -52,12 +52,12 @@ class JobLog:
         return True
 
     def expect(self, *, n_workers: int, cluster_id: int) -> None:
-        """Take in what the submit has said: events of other clusters are not ours."""
+        """Set what the submit returned. From here on, only events of `cluster_id` count."""
         self._n_workers = self.tally.n_workers = n_workers
         self._cluster_id = self.tally.cluster_id = cluster_id
 
     def lag_bytes(self) -> int:
-        """Return how much of the log has not been read; negative if it is shorter than it was."""
+        """Return how many bytes of the log are unread; negative if the log was replaced or has become shorter."""
         try:
             status = self._files.log.stat()
         except FileNotFoundError:
@@ -65,7 +65,7 @@ class JobLog:
         return status.st_size - self.offset if status.st_ino == self._inode or not self._inode else -1
 
     def read(self) -> bool:
-        """Read at most a slice; say whether the log had been replaced, so that the tally began anew."""
+        """Read one slice at most. Return whether the log had been replaced, so that the tally began anew."""
         try:
             fd = os.open(self._files.log, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -84,7 +84,7 @@ class JobLog:
             os.close(fd)
 
     def save(self) -> None:
-        """Write the checkpoint, if there is anything new in it."""
+        """Write the checkpoint if anything in it is new."""
         place = (self._inode, self.offset, self.is_over)
         if place == self._saved:
             return

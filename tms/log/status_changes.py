@@ -1,8 +1,8 @@
-"""What changed since the last report that the broker confirmed. (core)
+"""Find what changed since the last report that the broker confirmed. (core)
 
-A snapshot is whole, so only the newest matters: a taskforce that changed a thousand times since the last report is
-reported once, and a report that was lost is made up for by the next. `(epoch, seq)` orders them across restarts. One
-that did not change is repeated now and then: its `as_of` tells who reads it that it is still true (G7).
+A snapshot is whole, so only the newest one matters. A taskforce that changed a thousand times is reported once, and the
+next report makes up for a lost one. `(epoch, seq)` orders snapshots across restarts. An unchanged snapshot is repeated
+now and then: its new `as_of` shows readers that it is still true (G7).
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -16,15 +16,15 @@ from schemas.ids import TaskforceUuid
 from schemas.statuses import CompoundStatuses, TopTaskErrors
 from tms.log.statuses import Tally
 
-#: Snapshots in one event: a snapshot with ten long errors has some 10 kB, an event may have 4 MiB.
+#: How many snapshots one event carries. A snapshot with ten long errors has some 10 kB, an event may have 4 MiB.
 MAX_SNAPSHOTS = 100
-#: How old the last word on a taskforce may be.
+#: After this time an unchanged taskforce is reported again.
 REPEAT_AFTER = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
 class Reporting:
-    """The reports of one TMS: what was said last of each taskforce, and the number of the next snapshot."""
+    """The reports of one TMS: the last confirmed snapshot of each taskforce, and the number of the next one."""
 
     schedd: str
     epoch: int
@@ -39,12 +39,12 @@ class Reporting:
         *,
         as_of: datetime,
     ) -> list[TaskforceStatuses]:
-        """Return the reports of those of `tallies` that differ from what was last confirmed, or were so long ago.
+        """Return reports of those `tallies` that differ from the last confirmed report, or whose report is old.
 
-        `unmatched` says why no slot can take the waiting jobs of a taskforce; `all_bad` are those whose task fails on
-        every worker.
+        `unmatched` gives the reason why no slot can take a taskforce's waiting jobs. `all_bad` are the taskforces whose
+        task fails on every worker.
 
-        Asking again without `confirmed` gives the same again, with higher numbers.
+        Without `confirmed` in between, a second call returns the same reports with higher numbers.
         """
         snapshots = []
         for uuid, tally in tallies.items():
@@ -65,12 +65,12 @@ class Reporting:
         ]
 
     def confirmed(self, report: TaskforceStatuses) -> None:
-        """Note that the broker has `report`."""
+        """Note that the broker has confirmed `report`."""
         for snapshot in report.snapshots:
             self._said[snapshot.taskforce_uuid] = snapshot
 
     def forget(self, taskforces: Iterable[TaskforceUuid]) -> None:
-        """Drop what was said of `taskforces`, which are over or are to be reported anew."""
+        """Forget the last reports of `taskforces`, because they are over or must be reported again."""
         for uuid in taskforces:
             self._said.pop(uuid, None)
 
@@ -90,7 +90,7 @@ class Reporting:
 
 
 class _Counted(NamedTuple):
-    """What a snapshot says."""
+    """The content of a snapshot."""
 
     statuses: CompoundStatuses
     errors: TopTaskErrors

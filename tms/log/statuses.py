@@ -1,11 +1,11 @@
-"""Fold a cluster's job events into compound statuses, counted as they change. (core)
+"""Fold a cluster's job events into compound statuses. (core)
 
-Two voices share one job event log: HTCondor says where a job stands, and the pilot inside it chirps what it is doing.
+Two writers share one job event log: HTCondor logs where a job stands, and the pilot inside it chirps what it is doing.
 
     {"RUNNING": {"Tasking": 41, "null": 3}, "HELD: Memory usage exceeds a memory limit": {"Tasking": 1}}
 
-A job is two bytes, the index of its status and that of its pilot's word, and the counts move with each event: a
-snapshot of 100 000 jobs costs its few statuses.
+A job takes two bytes: the index of its status, and the index of its pilot's last word. The counts move with each event,
+so a snapshot of 100 000 jobs costs no more than its few statuses.
 """
 
 from collections import Counter
@@ -27,8 +27,9 @@ from tms.log.job_events import (
     PilotChirped,
 )
 
-#: The status a job has after an event. A job whose shadow died, or that could not be reached again, goes back to the
-#: queue as an evicted one does; an unsuspended one goes on running. Source: HTCondor manual, "Job Event Log Codes".
+#: The status of a job after an event. A job goes back to the queue when it was evicted, when its shadow died, and when
+#: HTCondor could not reach it again. An unsuspended job goes on running.
+#: Source: HTCondor manual, "Job Event Log Codes".
 STATUS_AFTER: Mapping[EventType, JobStatus] = {
     EventType.SUBMIT: JobStatus.IDLE,
     EventType.EXECUTE: JobStatus.RUNNING,
@@ -41,9 +42,9 @@ STATUS_AFTER: Mapping[EventType, JobStatus] = {
     EventType.JOB_RELEASED: JobStatus.IDLE,
 }
 
-#: What an access point can hold, and more than any taskforce has; a ProcId above it is a broken record.
+#: As many jobs as an access point can hold, and more than any taskforce has. A ProcId above it is a broken record.
 MAX_PROCS = 1_000_000
-#: Texts a pilot may add to the table of a taskforce, and their length: a task's error text is a user's.
+#: How many texts pilots may add to a taskforce's tables, and how long an error may be: user code writes these texts.
 MAX_WORDS = 100
 MAX_ERRORS = 1000
 MAX_ERROR_LENGTH = 1000
@@ -52,33 +53,33 @@ MAX_HOLD_REASONS = 100
 TOP_ERRORS = 10
 OTHER = "(other)"
 
-#: The mark of a job that no event has named. Indexes into `Tally.statuses` and `Tally.words` follow it.
+#: Marks a job that no event has named yet. Indexes into `Tally.statuses` and `Tally.words` come after it.
 _UNSEEN = 0
-#: A job that left its worker shows no pilot; but HTCondor logs the eviction just before the hold or the removal that
-#: caused it, and there the pilot's last word belongs. So the word stays in its byte, marked as silenced.
+#: A job that has left its worker shows no pilot. But HTCondor logs an eviction just before the hold or removal that
+#: caused it, and a held or removed job does show its pilot's last word. So an eviction keeps the word and marks it.
 _SILENCED = 0x80
 
 
 @dataclass(slots=True)
 class Tally:
-    """The jobs of one cluster as far as its log has told, and how many stand where.
+    """The jobs of one cluster according to its log, and how many have each status.
 
-    Folding a log again from its first byte gives the same tally, however it is cut into batches.
+    Folding a log again from its first byte gives the same tally, however the log is cut into batches.
     """
 
     n_workers: int
-    #: By ProcId: an index into `statuses`, and one into `words`.
+    #: By ProcId: `jobs` has indexes into `statuses`, `pilots` has indexes into `words`.
     jobs: bytearray = field(default_factory=bytearray)
     pilots: bytearray = field(default_factory=bytearray)
     statuses: list[str] = field(default_factory=lambda: ["", *map(str, JobStatus)])
     words: list[str] = field(default_factory=lambda: [SILENT, *map(str, PilotStatus)])
-    #: ProcId -> its last error.
+    #: ProcId -> the job's last error.
     errors: dict[int, str] = field(default_factory=dict)
     #: Exit code (minus a signal's number) -> how many jobs ended so.
     exits: Counter[int] = field(default_factory=Counter)
     cluster_id: int | None = None
     removed: ClusterRemoved | None = None
-    #: Which workers were found bad, and whether one has succeeded.
+    #: Which workers are bad, and which have succeeded.
     trials: Trials = field(default_factory=Trials)
     _counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     _n_errors: Counter[str] = field(default_factory=Counter)
@@ -99,7 +100,7 @@ class Tally:
         removed: ClusterRemoved | None,
         trials: Trials,
     ) -> Self:
-        """Return the tally whose parts were kept in a checkpoint; the counts are made anew."""
+        """Return the tally with the parts from a checkpoint. Its counts are made anew."""
         tally = cls(
             n_workers,
             bytearray(jobs),
@@ -120,8 +121,8 @@ class Tally:
         return tally
 
     def fold(self, events: Iterable[JobEvent]) -> None:
-        """Take `events` in log order."""
-        # By class rather than by `match`, whose patterns are tried one after another: this runs once an event.
+        """Fold `events`, which come in log order."""
+        # This runs once an event. `isinstance` is cheaper than `match`, which tries its patterns one after another.
         for event in events:
             if isinstance(event, PilotChirped):
                 if event.attribute == "Status":
@@ -154,10 +155,10 @@ class Tally:
                 self.removed = event
 
     def compound(self) -> CompoundStatuses:
-        """Count the jobs by status, then by the pilot's word; those that were never made count too.
+        """Count the jobs by status, then by the pilot's word. Jobs that do not exist yet count too.
 
-        Late materialization makes procs as they are needed: until then they wait like idle ones, and when the cluster
-        leaves first they are removed with it.
+        Late materialization makes jobs as HTCondor needs them. Until then they count as idle; if the cluster leaves
+        first, they count as removed.
         """
         statuses: CompoundStatuses = {}
         for (job, pilot), n_jobs in self._counts.items():
@@ -169,11 +170,11 @@ class Tally:
         return statuses
 
     def where(self) -> Iterator[tuple[int, str]]:
-        """Yield the jobs that an event has named, by ProcId, with the status of each."""
+        """Yield ProcId and status of each job that an event has named, in the order of ProcIds."""
         return ((proc, self.statuses[job]) for proc, job in enumerate(self.jobs) if job != _UNSEEN)
 
     def top_errors(self) -> TopTaskErrors:
-        """Return the errors that most jobs said last, at most ten, the commonest first."""
+        """Return the commonest last errors of jobs with their counts: ten at most, the commonest first."""
         return dict(self._n_errors.most_common(TOP_ERRORS))
 
     def _has_ended(self, proc: int) -> bool:
@@ -183,7 +184,7 @@ class Tally:
         if not self._make_room(proc):
             return
         if status in _AFTER_NO_END and self._has_ended(proc):
-            # A job ends once: what was logged twice, or by whom came too late to stop it, is no second end.
+            # A job ends once. A repeated record, or one of a removal that came too late, is no second end.
             return
         before, pilot = self.jobs[proc], self.pilots[proc]
         if status == _IDLE:
@@ -198,8 +199,8 @@ class Tally:
         if not self._make_room(proc):
             return
         pilot = _index(self.words, word, limit=MAX_WORDS, other=OTHER)
-        # Only a running job can chirp, so a chirp places even a job whose earlier events were lost to a torn write;
-        # a chirp that was logged after its job had stopped moves nothing.
+        # Only a running job can chirp. So a chirp shows that a job runs even if its earlier events were lost to a torn
+        # write. A chirp that was logged after its job had stopped does not move the job.
         status = self.jobs[proc] if self.jobs[proc] != _UNSEEN else _RUNNING
         self._place(proc, status, pilot | _SILENCED if status == _IDLE else pilot)
 
@@ -239,13 +240,13 @@ class Tally:
         self._counts[status, 0 if pilot & _SILENCED else pilot] += 1
 
 
-#: Where `Tally.statuses` begins: the unseen mark, then HTCondor's own.
+#: The first entries of `Tally.statuses`: the mark for unseen jobs, then HTCondor's statuses.
 _INDEX: Mapping[JobStatus, int] = {status: n for n, status in enumerate(JobStatus, start=1)}
 _INDEX_AFTER: Mapping[EventType, int] = {event: _INDEX[status] for event, status in STATUS_AFTER.items()}
 _IDLE, _RUNNING, _SUSPENDED = _INDEX[JobStatus.IDLE], _INDEX[JobStatus.RUNNING], _INDEX[JobStatus.SUSPENDED]
 _ON_A_WORKER = (_RUNNING, _SUSPENDED)
 _ENDS = (_INDEX[JobStatus.COMPLETED], _INDEX[JobStatus.REMOVED])
-#: Where a job that has ended does not go: it only runs again, or is held for how it ended.
+#: A job that has ended does not move to these. It can only run again, or be held because of its end.
 _AFTER_NO_END = (_IDLE, *_ENDS)
 
 
@@ -254,7 +255,7 @@ def _shown(pilot: int) -> int:
 
 
 def _index(table: list[str], word: str, *, limit: int, other: str) -> int:
-    """Return the place of `word` in `table`, which it is added to unless the table is full of words already."""
+    """Return the index of `word` in `table`. Add the word if it is new; in a full table, use `other` for it."""
     try:
         return table.index(word)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Follow the job event logs of all taskforces; say what changed, and when a cluster has left.
+"""Follow the job event logs of all taskforces. Report what changed, and when a cluster has left.
 
-A taskforce is over when the broker has confirmed the event that says so, and only then does its checkpoint say it:
-after a crash in between it is said again.
+A taskforce is over when the broker has confirmed the event that reports it. Only then does the checkpoint record the
+end, so after a crash in between TMS reports it again.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from tms.log.status_changes import REPEAT_AFTER, Reporting
 from tms.log.statuses import Tally
 from tms.reporter import Voice
 
-#: A taskforce that changes is reported at most that often; the first change after a quiet time at once.
+#: A changing taskforce is reported once in this time at most. The first change after a quiet time is reported at once.
 REPORT_INTERVAL_S = 1.0
-#: How often the sizes of logs are looked at, for filesystems (NFS) on which the kernel tells no changes.
+#: How often TMS looks at the sizes of logs, for filesystems (NFS) on which the kernel reports no changes.
 LOOK_INTERVAL_S = 2.0
-#: Checkpoints save re-reading after a restart, nothing else, so a busy log's may be a little old.
+#: A checkpoint only saves reading after a restart, so the checkpoint of a busy log may be this old.
 SAVE_INTERVAL_S = 5.0
 
 _bytes_read = counter("job_event_log_bytes_total", "Bytes of job event logs that were read.")
@@ -38,7 +38,7 @@ _lag = gauge("job_event_log_lag_bytes", "Bytes of job event logs that were writt
 
 
 class Watch:
-    """The followed logs by taskforce. `run` is the loop; the other methods may be called beside it."""
+    """The followed logs by taskforce. `run` is the loop; other methods may be called while it runs."""
 
     def __init__(self, home: Home, voice: Voice, *, schedd: str, epoch: int) -> None:
         self._home = home
@@ -48,10 +48,10 @@ class Watch:
         self._changed: set[TaskforceUuid] = set()
         #: Taskforces whose clusters the schedd no longer has, though no log says so.
         self._vanished: set[TaskforceUuid] = set()
-        #: The one whose end is being said, and those whose end somebody wants to hear once more meanwhile.
+        #: The taskforce whose end is being reported, and those whose end must then be reported once more.
         self._completing: TaskforceUuid | None = None
         self._again: set[TaskforceUuid] = set()
-        #: Why no slot can take the jobs that wait, by taskforce.
+        #: Why no slot can take the waiting jobs, by taskforce.
         self._unmatched: Mapping[TaskforceUuid, str] = {}
         #: The taskforces whose task fails on every worker.
         self._all_bad: Set[TaskforceUuid] = frozenset()
@@ -62,24 +62,24 @@ class Watch:
         self._directories = DirectoryWatch("job.log", self._on_changed)
 
     def followed(self) -> dict[TaskforceUuid, int | None]:
-        """Return the taskforces that are not over, with their clusters as far as they are known."""
+        """Return the taskforces that are not over with their cluster ids; None: the id is not known yet."""
         return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
 
     def waiting(self) -> list[TaskforceUuid]:
-        """Return the taskforces whose jobs wait for a slot while none of them runs."""
+        """Return the taskforces that have jobs waiting for a slot and no running job."""
         return [uuid for uuid, joblog in self._logs.items() if _only_waits(joblog.tally)]
 
     def note_unmatched(self, unmatched: Mapping[TaskforceUuid, str]) -> None:
-        """Report from now on why no slot can take the jobs of just these taskforces."""
+        """From now on, report for exactly these taskforces why no slot can take their jobs."""
         before, self._unmatched = self._unmatched, unmatched
         self._touch({u for u in before.keys() | unmatched.keys() if before.get(u) != unmatched.get(u)})
 
     def tallies(self) -> dict[TaskforceUuid, Tally]:
-        """Return what the followed logs have told, by taskforce."""
+        """Return the tallies of the followed logs, by taskforce."""
         return {uuid: joblog.tally for uuid, joblog in self._logs.items()}
 
     def note_all_bad(self, all_bad: Set[TaskforceUuid]) -> None:
-        """Report from now on that the task of just these taskforces fails on every worker."""
+        """From now on, report for exactly these taskforces that their task fails on every worker."""
         before, self._all_bad = self._all_bad, all_bad
         self._touch(set(before ^ all_bad))
 
@@ -90,7 +90,7 @@ class Watch:
                 await self.follow(uuid)
 
     async def tally(self, uuid: TaskforceUuid) -> Tally | None:
-        """Return what the log of `uuid` tells; `None` if there is no log, or no cluster in it."""
+        """Return the tally of the log of `uuid`; `None` if there is no log, or no cluster in it."""
         joblog = self._logs.get(uuid)
         if joblog is None:
             joblog = await asyncio.to_thread(self._opened, uuid)
@@ -106,7 +106,7 @@ class Watch:
     ) -> None:
         """Follow the log of `uuid`, unless the taskforce is over.
 
-        `say_again`: even if it is over, say once more that it is.
+        `say_again`: if the taskforce is over, report its end once more.
         """
         joblog = self._logs.get(uuid)
         if say_again and uuid == self._completing:
@@ -115,10 +115,10 @@ class Watch:
             joblog = await asyncio.to_thread(self._opened, uuid)
             if joblog.is_over and not say_again:
                 return
-            # A cluster may be in the queue whose files are lost: HTCondor goes on writing its log if it finds a place.
+            # The cluster may be in the queue while its files are lost: with a directory HTCondor can go on writing.
             await asyncio.to_thread(self._home.taskforce(uuid).create)
             joblog.is_over = False
-            # Two may have opened it at once; the first stays.
+            # Two callers may have opened the log at once; the first one counts.
             joblog = self._logs.setdefault(uuid, joblog)
             _followed.set(len(self._logs))
             if not self._directories.add(self._home.taskforce(uuid).directory):
@@ -128,12 +128,12 @@ class Watch:
         self._touch({uuid})
 
     def vanished(self, uuid: TaskforceUuid) -> None:
-        """Take the schedd's word that the cluster of `uuid` has left, which its log does not say."""
+        """Note that the schedd no longer has the cluster of `uuid`, although the log does not say so."""
         self._vanished.add(uuid)
         self._touch({uuid})
 
     async def run(self) -> None:
-        """Read, report and save, until `stop`."""
+        """Read, report and save until `stop` is called."""
         loop = asyncio.get_running_loop()
         n_failures = 0
         while not self._stopping.is_set():
@@ -143,7 +143,7 @@ class Watch:
                 await self._pass()
                 n_failures = 0
             except Unavailable as error:
-                # What could not be said stays marked as changed; the newest state is said once the broker is back.
+                # Unreported taskforces stay marked as changed: their newest state is reported once the broker is back.
                 n_failures += 1
                 log.warning("statuses cannot be reported", reason=error.reason)
             except Exception:  # noqa: BLE001 - a full disk, or a defect met in one log, must not end the watch of all
@@ -156,7 +156,7 @@ class Watch:
         await asyncio.to_thread(self._save, list(self._logs.values()))
 
     def stop(self) -> None:
-        """Let `run` say the last, keep its places and return. To cancel it would leave a thread reading."""
+        """Let `run` report once more, save its places and return. Cancelling it would leave a thread reading."""
         self._stopping.set()
         self._wake.set()
         self._directories.close()
@@ -197,7 +197,7 @@ class Watch:
             removed = joblog.tally.removed
             if removed is None and uuid not in self._vanished:
                 continue
-            # A time without a zone is that of this machine, which is the access point.
+            # A time without a zone is this machine's local time, since this is the access point.
             completed_at = removed.at.astimezone(UTC) if removed and removed.at else self._voice.now()
             completed = TaskforceCompleted(
                 taskforce_uuid=uuid, cluster_id=joblog.tally.cluster_id, completed_at=completed_at
@@ -209,7 +209,7 @@ class Watch:
                 self._completing = None
 
     async def _end(self, completed: TaskforceCompleted, joblog: JobLog) -> None:
-        """Say that a cluster has left, keep that it was said, and follow its log no longer."""
+        """Report that a cluster has left, record that in the checkpoint, and stop following the log."""
         uuid = completed.taskforce_uuid
         await self._voice.say(completed)
         failpoint("tms.watch.completed")
@@ -239,7 +239,7 @@ class Watch:
         return joblog
 
     def _read(self, changed: Iterable[TaskforceUuid]) -> set[TaskforceUuid]:
-        """Read the changed logs in turns, a slice each, for one interval at most; return those not at their end."""
+        """Read the changed logs in turns, a slice each, for one interval at most. Return those with more to read."""
         behind = {uuid for uuid in changed if uuid in self._logs}
         until = monotonic() + REPORT_INTERVAL_S
         while behind and monotonic() < until:
@@ -249,7 +249,7 @@ class Watch:
                 try:
                     is_another = joblog.read()
                 except OSError as error:
-                    # The others are to be read all the same; this one is looked at again in the next pass.
+                    # Go on with the others. The next pass tries this one again.
                     log.error("job event log cannot be read", taskforce_uuid=uuid, error=str(error))
                     behind.discard(uuid)
                     continue
@@ -279,7 +279,7 @@ class Watch:
             try:
                 joblog.save()
             except OSError as error:
-                # The older one is still there: after a restart more would be read again, and nothing lost.
+                # The older checkpoint is still there: after a restart TMS reads more again and loses nothing.
                 log.error("checkpoint cannot be written", error=str(error))
 
     def _close(self, uuid: TaskforceUuid, joblog: JobLog) -> None:

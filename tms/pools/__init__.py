@@ -1,1 +1,1 @@
-"""Where clusters live: a schedd, or child processes on this machine. Both implement `interface`."""
+"""The two pools that run clusters: a schedd, and child processes on this machine. Both implement `interface`."""

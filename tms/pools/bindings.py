@@ -1,9 +1,9 @@
-"""The process in which HTCondor's bindings run: one JSON line in, one out. `python -m tms.pools.bindings`
+"""Run HTCondor's bindings in a process of their own: one JSON line in, one out. `python -m tms.pools.bindings`
 
-The bindings hold Python's global lock while they wait for a schedd (tried with 25.14: eight seconds without a schedd
-were eight seconds without an event loop), so that a thread of their own would not keep TMS alive. A process can also
-be ended when the schedd never answers. Its environment holds none of TMS's secrets, which a submit description could
-name. Would be a thread again if the bindings released the lock.
+The bindings hold Python's global lock while they wait for a schedd. A thread of their own would therefore stop TMS's
+event loop (tried with 25.14: eight seconds without a schedd were eight seconds without an event loop). TMS can also end
+a process when the schedd never answers. And the process's environment holds none of TMS's secrets, which a submit
+description could otherwise name. If the bindings released the lock, a thread would do.
 
     {"call": "query", "constraint": "…", "projection": […]}    {"result": [{…}, …]}
     {"call": "submit", "commands": {…}, "count": 40}           {"result": {"cluster_id": 7, "n_jobs": 40}}
@@ -30,24 +30,24 @@ import htcondor2
 
 from tms.pools.slot_matching import Room, conjuncts, explain_requirements, explain_size, without_avoidance
 
-#: What is looked at of a job, and of a slot: the sizes that are free by those of the whole.
+#: The attributes that a comparison needs of a job, and for each free size of a slot its total.
 _NEEDED = ["EWMSTaskforceUUID", "Requirements", "RequestCpus", "RequestMemory", "RequestDisk"]
 _TOTALS = {"Cpus": "TotalSlotCpus", "Memory": "TotalSlotMemory", "Disk": "TotalSlotDisk"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: Comparing many kinds of jobs with a large pool ends after so long, since other calls wait. The order is random, so
-#: each kind has its turn in one of the looks.
+#: A comparison of many kinds of jobs with a large pool stops after this time, since other calls wait. It takes the
+#: kinds in random order, so each one has its turn in one of the comparisons.
 _PATIENCE_S = 5.0
 
-#: `prctl` option: the signal that this process gets when its parent has died.
+#: `prctl` option: the signal that the kernel sends to this process when its parent has died.
 _PR_SET_PDEATHSIG = 1
 
 
 class Refused(Exception):
-    """HTCondor said no to this call; another call may go well."""
+    """HTCondor refused this call. Another call may succeed."""
 
 
 class Bindings:
-    """The schedd `schedd` (empty: the only one) of the collector `collector` (empty: the configured one)."""
+    """Calls `schedd` (empty: the only one) at `collector` (empty: the configured one)."""
 
     def __init__(self, *, collector: str, schedd: str) -> None:
         self._collector = collector
@@ -55,7 +55,7 @@ class Bindings:
         self._schedd: htcondor2.Schedd | None = None
 
     def serve(self, requests: TextIO, answers: TextIO) -> None:
-        """Answer each line of `requests` with a line of `answers`, until there are no more."""
+        """Answer each line of `requests` with a line in `answers`, until `requests` ends."""
         for line in requests:
             answers.write(json.dumps(self._answer(json.loads(line))) + "\n")
             answers.flush()
@@ -79,7 +79,7 @@ class Bindings:
         except Refused as error:
             return {"error": str(error), "kind": "refused"}
         except (htcondor2.HTCondorException, classad2.ClassAdException, KeyError, RuntimeError) as error:
-            # The address may be that of a schedd that was restarted.
+            # The schedd may have restarted at another address: look it up again.
             self._schedd = None
             return {"error": f"{type(error).__name__}: {error}", "kind": "unavailable"}
         return {"error": f"unknown call {request['call']!r}", "kind": "refused"}
@@ -87,7 +87,7 @@ class Bindings:
     def _located(self) -> htcondor2.Schedd:
         if self._schedd is None:
             collector = htcondor2.Collector(self._collector or None)
-            # `locate` without a name looks for a local daemon's address file, which a client has not.
+            # `locate` without a name looks for the address file of a local daemon, and a client has none.
             ads = collector.locateAll(htcondor2.DaemonType.Schedd)
             ads = [ad for ad in ads if ad["Name"] == self._name] if self._name else ads
             if len(ads) != 1:
@@ -96,7 +96,7 @@ class Bindings:
         return self._schedd
 
     def _query(self, schedd: htcondor2.Schedd, constraint: str, projection: list[str]) -> list[dict[str, Any]]:
-        # A paused factory has no ad but its cluster's, which must be asked for.
+        # A paused factory has only its cluster's ad, and a query returns that on request only.
         ads = schedd.query(constraint, projection, opts=htcondor2.QueryOpts.IncludeClusterAd)
         return [{name: ad[name] for name in projection if name in ad} for ad in ads]
 
@@ -108,7 +108,7 @@ class Bindings:
         try:
             result = schedd.submit(htcondor2.Submit(commands), count=count)
         except (htcondor2.HTCondorException, ValueError, TypeError) as error:
-            # The bindings have one exception for everything: a schedd that still answers has refused.
+            # The bindings raise one exception for everything. If the schedd still answers, it has refused the submit.
             schedd.query("false", ["ClusterId"])
             raise Refused(" ".join(str(error).split())) from error
         return {"cluster_id": result.cluster(), "n_jobs": result.num_procs()}
@@ -134,12 +134,12 @@ class Bindings:
         return unmatched
 
     def _empty_slots(self, clusters: Sequence[classad2.ClassAd], where: str = "true") -> list[classad2.ClassAd]:
-        """Return the pool's slots as they are when nothing runs in them, with what the jobs of `clusters` look at."""
+        """Return the pool's slots as if nothing ran in them, with the attributes that `clusters`' jobs refer to."""
         referred = {name for ad in clusters for name in ad.externalRefs(ad.lookup("Requirements"))}
         names = {name.rpartition(".")[2] for name in referred}
         slots = htcondor2.Collector(self._collector or None).query(
             htcondor2.AdType.Startd,
-            # A dynamic slot is a part of a partitionable one, which says what the whole of it has.
+            # A dynamic slot is a part of a partitionable one, and that one has the totals.
             constraint=f'SlotType =!= "Dynamic" && ({where})',
             projection=sorted({*_TOTALS.values(), *(name for name in names if _NAME.fullmatch(name))}),
         )
@@ -156,19 +156,19 @@ class Bindings:
         return False
 
     def _edit(self, schedd: htcondor2.Schedd, constraint: str, values: dict[str, str]) -> int:
-        # The bindings edit the jobs that a constraint finds, and cannot name the ad of a cluster.
+        # The bindings edit the jobs that match a constraint. They cannot edit the ad of a cluster.
         for name, value in values.items():
             schedd.edit(constraint, name, value)
         return len(values)
 
     def _act(self, schedd: htcondor2.Schedd, action: str, constraint: str, reason: str) -> dict[str, int]:
-        # As a plain text the reason is lost; with a code it is kept.
+        # HTCondor drops a reason that is plain text, and keeps one that comes with a code.
         result = schedd.act(htcondor2.JobAction[action], constraint, reason=(reason, 0))
         return {name: int(result[name]) for name in ("TotalSuccess", "TotalError", "TotalPermissionDenied")}
 
 
 def _emptied(slot: classad2.ClassAd) -> classad2.ClassAd:
-    """Return a slot's ad with all that it has when nothing runs in it."""
+    """Return a slot's ad with the sizes that it has when nothing runs in it."""
     for name, total in _TOTALS.items():
         if total in slot:
             slot[name] = slot[total]
@@ -190,8 +190,8 @@ def _number(ad: classad2.ClassAd, name: str) -> float:
 
 
 def _find_met(job: classad2.ClassAd, slot: classad2.ClassAd, clauses: Sequence[str]) -> list[bool]:
-    """Return which of `clauses`, parts of the job's requirements, a slot meets."""
-    # A name without a scope is the job's, or else the slot's; the bindings do not look there by themselves.
+    """Return for each of `clauses`, parts of the job's requirements, whether the slot meets it."""
+    # A name without a scope means the job's attribute, or else the slot's. The bindings do not look there themselves.
     scope = classad2.ClassAd()
     scope.update(slot)
     scope.update(job)
@@ -199,10 +199,10 @@ def _find_met(job: classad2.ClassAd, slot: classad2.ClassAd, clauses: Sequence[s
 
 
 def main() -> None:
-    """Serve standard input until it closes; die with the parent even in the middle of a call."""
+    """Serve standard input until it closes. The process dies with its parent, even during a call."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # HTCondor's library may print to stdout, which belongs to the answers.
+    # HTCondor's library may print to stdout, so the answers get a copy of it and stdout becomes stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     collector, schedd = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""HTCondor: the schedd, through the process that holds its bindings."""
+"""The pool with HTCondor: it calls the schedd through the bindings' process."""
 
 import asyncio
 import json
@@ -27,19 +27,19 @@ _PROJECTION = [
     "Out",
     "UserLog",
 ]
-#: Clusters rather than jobs: only a cluster's ad has no ProcId. And ours: the existing TMS names its taskforces by the
-#: same attribute but submits no factories, and what is its must not be taken for an orphan of ours.
+#: Finds our clusters. Only a cluster's ad lacks a ProcId. The existing TMS uses the same attribute for its taskforces
+#: but submits no factories; so its clusters are not mistaken for orphans of ours.
 _A_CLUSTER = "ProcId =?= undefined && JobMaterializePaused =!= undefined"
-#: A job of one of our clusters that was removed and is still in the queue.
+#: Finds removed jobs of our clusters that are still in the queue.
 _IS_REMOVED = "ProcId =!= undefined && JobMaterializePaused =!= undefined && JobStatus == 3"
-#: What the bindings' process needs of our environment; the rest stays out of its reach.
+#: The variables that the bindings' process needs. It gets no others.
 _ENVIRONMENT = ("CONDOR_CONFIG", "HOME", "LANG", "PATH", "TZ", "USER", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
 _MACHINE = re.compile(r"[A-Za-z0-9._:@-]{1,255}")
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 
 class CondorPool:
-    """One schedd. Calls are made one at a time; one that takes longer than `timeout_s` ends the process."""
+    """One schedd. It makes one call at a time. A call that takes longer than `timeout_s` ends the bindings' process."""
 
     def __init__(self, *, schedd: str, collector: str = "", timeout_s: float = 30.0) -> None:
         self._schedd = schedd
@@ -49,7 +49,7 @@ class CondorPool:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start the bindings' process and look for the schedd, so that the first submit need not.
+        """Start the bindings' process and find the schedd, so that the first submit need not.
 
         Raises:
             PoolUnavailable: the schedd does not answer (yet).
@@ -74,19 +74,19 @@ class CondorPool:
         return await self._query(f"{_of(taskforce)} && {_A_CLUSTER}")
 
     async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
-        """Compare what the jobs of `taskforces` ask for with the slots that the collector knows."""
+        """Compare the needs of the jobs of `taskforces` with the slots that the collector knows."""
         wanted = ",".join(sorted(uuid for uuid in taskforces if TASKFORCE_UUID.fullmatch(uuid)))
         constraint = f'stringListMember(EWMSTaskforceUUID, "{wanted}") && {_A_CLUSTER}'
         found: dict[str, str] = await self._call("unmatched", constraint=constraint)
         return {TaskforceUuid(uuid): why for uuid, why in found.items() if uuid in taskforces}
 
     async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
-        """Compare what the jobs of `taskforce` ask for with the machines that are none of `machines`."""
+        """Compare the needs of the jobs of `taskforce` with all machines except `machines`."""
         constraint = f"{_of(taskforce)} && {_A_CLUSTER}"
         return bool(await self._call("others", constraint=constraint, machines=sorted(machines)))
 
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
-        """Return what the jobs' ads say."""
+        """Return whether a job's ad says so."""
         return bool(await self._ads(f"{_of(taskforce)} && {CHARGES} =?= true"))
 
     async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
@@ -126,9 +126,9 @@ class CondorPool:
         if cluster_id not in ads:
             raise ClusterGone(cluster_id)
         if not _cluster(ads[cluster_id]).awaits_release:
-            # A second release would also undo a hold of a user or an operator.
+            # A second release would also undo a hold by a user or an operator.
             return False
-        # Here rather than behind the submit, where a kill would leave the cluster without it: no job runs before.
+        # Make it here, before any job runs. After the submit, a kill could leave the cluster without it.
         await asyncio.to_thread(_make_output_directory, ads[cluster_id])
         constraint = f"{_of(taskforce)} && ClusterId == {cluster_id}"
         result = await self._call("act", action="Release", constraint=constraint, reason=REASON)
@@ -147,7 +147,7 @@ class CondorPool:
         return ids
 
     async def force_removals(self, grace_s: int) -> int:
-        """Remove for good the jobs whose machine does not answer; see `Pool.force_removals`."""
+        """Force the removal of jobs whose machine does not answer; see `Pool.force_removals`."""
         stuck = f"EWMSTaskforceUUID =!= undefined && {_IS_REMOVED} && time() - EnteredCurrentStatus > {int(grace_s)}"
         if not await self._call("query", constraint=stuck, projection=["ClusterId"]):
             return 0
@@ -170,7 +170,7 @@ class CondorPool:
                 await self._end()
                 raise PoolUnavailable(f"the schedd does not answer: {error or 'timed out'}") from error
             except asyncio.CancelledError:
-                # An answer that nobody reads would be taken for the next call's.
+                # The next call would read the answer of this one.
                 await self._end()
                 raise
         if "result" in answer:
@@ -225,14 +225,14 @@ def _cluster(ad: dict[str, Any]) -> Cluster:
 
 
 def classad_list(words: Iterable[str]) -> str:
-    """Return `words` as a list of ClassAd strings. What is no name of a machine is left out."""
+    """Return `words` as a ClassAd list of strings, without words that are not names of machines."""
     return "{" + ", ".join(f'"{word}"' for word in words if _MACHINE.fullmatch(word)) + "}"
 
 
 def _make_output_directory(ad: dict[str, Any]) -> None:
-    """Make the directory of the workers' output, if they have one.
+    """Make the directory for the workers' output, if the cluster has one.
 
-    HTCondor 25 would make it, others hold a job whose output finds no place.
+    HTCondor 25 makes it itself. Other versions hold a job when the directory is missing.
     """
     directory = Path(ad.get("Out", "")).parent
     if directory.name == f"cluster-{ad['ClusterId']}":

@@ -1,4 +1,4 @@
-"""Where clusters live: a schedd, or child processes on this machine. Both speak HTCondor's words and write its log."""
+"""What a pool can do: a schedd, or child processes on this machine. Both write HTCondor's job event log."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tms.jobs.trials import Ruling
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """A cluster in the queue. `awaits_release`: no job of it was ever made, nor will be before the release."""
+    """A cluster in the queue. `awaits_release`: it has no job yet, and will get none before its release."""
 
     cluster_id: int
     taskforce_uuid: TaskforceUuid
@@ -21,13 +21,13 @@ class Cluster:
 
 
 class Pool(Protocol):
-    """What TMS asks of a pool. Every method raises `PoolUnavailable` while the pool does not answer."""
+    """A pool of workers. Every method raises `PoolUnavailable` while the pool does not answer."""
 
     async def start(self) -> None:
-        """Take up what an earlier TMS left."""
+        """Connect to the pool, and take over the clusters of an earlier TMS."""
 
     async def stop(self) -> None:
-        """Let go of the pool; clusters stay in it."""
+        """Disconnect from the pool. Its clusters stay."""
 
     async def ping(self) -> None:
         """Return if the pool answers."""
@@ -39,41 +39,41 @@ class Pool(Protocol):
         """Return the clusters of `taskforce`, paused and empty ones included, in the order of their ids."""
 
     async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
-        """Return why no slot can take the jobs of those of `taskforces` that no slot can, even an empty one."""
+        """Return those `taskforces` whose jobs no slot can take, even an empty one, each with the reason."""
 
     async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
-        """Return whether a machine that is none of `machines` can take the jobs of `taskforce` when it is empty."""
+        """Return whether any machine except `machines` can take the jobs of `taskforce` when nothing runs there."""
 
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
-        """Return whether the pilots of `taskforce` that start now charge each failure against its event."""
+        """Return whether pilots of `taskforce` that start now charge each failure against its event."""
 
     async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
-        """Let `ruling` hold for the jobs of `taskforce` that were made so far; it may be gone.
+        """Apply `ruling` to all present jobs of `taskforce`. If the taskforce has left, do nothing.
 
-        Where it changes whether failures are charged, the running jobs that have not `succeeded`, by ProcId, start
-        again, and so do those that pause: a pilot learns of it when it starts.
+        A pilot learns only at its start whether failures are charged. So if the ruling changes that, pausing jobs and
+        running jobs start again, except for the running jobs in `succeeded` (ProcIds).
         """
 
     async def submit(self, cluster: Submission) -> Cluster:
-        """Put `cluster` into the queue, paused: nothing of it runs.
+        """Put `cluster` into the queue, paused: none of its jobs run yet.
 
         Raises:
-            SubmitRefused: the pool will not have it.
+            SubmitRefused: the pool refuses it.
         """
 
     async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
-        """Let the jobs of a cluster run. False: it had been released before, and nothing was done.
+        """Let the jobs of a cluster run. Return False, and do nothing, if it was released before.
 
         Raises:
-            ClusterGone: it is not in the queue.
+            ClusterGone: the cluster is not in the queue.
         """
 
     async def remove(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
-        """Remove one cluster of `taskforce`, or all, and return their ids; none is fine.
+        """Remove one cluster of `taskforce`, or all (None). Return the ids of the removed clusters; there may be none.
 
         Raises:
-            RemoveRefused: the pool will not.
+            RemoveRefused: the pool refuses to.
         """
 
     async def force_removals(self, grace_s: int) -> int:
-        """Remove for good the jobs whose removal has taken longer than `grace_s`, and return how many there were."""
+        """Force the removals that have taken longer than `grace_s`. Return the number of jobs."""

@@ -1,6 +1,6 @@
-"""Why no slot of a pool can ever take a job, in words for the user who waits for it. (core)
+"""Tell a waiting user why no slot of a pool can ever take a job. (core)
 
-A slot counts with all that it has when nothing runs in it: a job that waits for others to end is not unmatched.
+Every slot counts as if nothing ran in it: a job that merely waits for others to end is not unmatched.
 
     no slot offers 999 GB of memory; the largest has 16 GB; ask for worker_memory=16G or less
     no slot offers 4 cores with 30 GB of memory together
@@ -20,21 +20,21 @@ _MAX_SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a job asks for, or a whole slot has."""
+    """The resources that a job asks for, or that a whole slot has."""
 
     cores: float
     memory_bytes: float
     disk_bytes: float
 
     def holds(self, need: "Room") -> bool:
-        """Return whether a job that asks for `need` finds room here."""
+        """Return whether a job that needs `need` fits."""
         return (
             self.cores >= need.cores and self.memory_bytes >= need.memory_bytes and self.disk_bytes >= need.disk_bytes
         )
 
 
 def explain_size(need: Room, slots: Sequence[Room], *, slot: str = "slot") -> str:
-    """Return which size no one of `slots` offers, with the largest there is; empty if one of them holds `need`."""
+    """Return which size none of `slots` offers, and the largest offer. Empty if one of them holds `need`."""
     if not slots:
         return "the pool has no slots now"
     if any(room.holds(need) for room in slots):
@@ -55,7 +55,10 @@ def explain_size(need: Room, slots: Sequence[Room], *, slot: str = "slot") -> st
 
 
 def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) -> str:
-    """Return which of `clauses` no slot meets; empty if one slot meets all. `met` has a row for each slot."""
+    """Return which of `clauses` no slot meets; empty if one slot meets all.
+
+    `met` has a row for each slot, and in it a value for each clause.
+    """
     if any(all(row) for row in met):
         return ""
     for n, clause in enumerate(clauses):
@@ -65,12 +68,12 @@ def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) 
 
 
 def without_avoidance(clauses: Sequence[str]) -> list[str]:
-    """Return `clauses` without the one that keeps jobs from machines for a while: it says nothing of what they need."""
+    """Return `clauses` without the one that avoids machines for a while: it is not a need of the job."""
     return [clause for clause in clauses if AVOIDS not in clause]
 
 
 def conjuncts(expression: str) -> list[str]:
-    """Return the parts that `&&` joins at the top of a ClassAd expression, without the brackets around each."""
+    """Return the parts that `&&` joins at the top level of a ClassAd expression, without outer brackets."""
     parts, begin, expected = [], 0, [""]
     is_quoted, position = "", 0
     while position < len(expression):
@@ -87,7 +90,7 @@ def conjuncts(expression: str) -> list[str]:
         elif char == expected[-1]:
             expected.pop()
         elif len(expected) == 1 and (char in "?:" or expression.startswith("||", position)):
-            # Weaker than `&&`: the whole is one part.
+            # These operators bind weaker than `&&`, so the whole is one part.
             if expression[position - 1 : position] != "=" and expression[position + 1 : position + 2] != "=":
                 return [_bare(expression)]
         elif len(expected) == 1 and expression.startswith("&&", position):
@@ -103,7 +106,7 @@ def conjuncts(expression: str) -> list[str]:
 
 
 def _bare(part: str) -> str:
-    """Return `part` without one pair of brackets that holds all of it."""
+    """Return `part` without the pair of brackets around the whole of it, if there is one."""
     part = part.strip()
     if not part.startswith("("):
         return part

@@ -1,1 +1,1 @@
-"""What workers wrote: read it, keep it while the disk has room, pack it away."""
+"""The workers' stdout and stderr: read them, keep them while the disk has room, and pack them."""

@@ -1,4 +1,4 @@
-"""Answers for this TMS on the bus: only WMS may ask, which has checked on whose behalf."""
+"""Answer questions about workers' logs over the bus. Only WMS may ask, and it has checked the user's rights."""
 
 import asyncio
 
@@ -12,13 +12,18 @@ from tms.worker_logs import reading
 
 
 class Answers:
-    """Handles requests."""
+    """Answers the questions of WMS."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
 
     async def answer(self, request: Question, caller: Caller) -> Answer:
-        """Answer one request of `caller`, whom the broker has checked."""
+        """Answer one question of `caller`. The broker has checked who the caller is.
+
+        Raises:
+            Forbidden: the caller is not WMS.
+            Rejected: a TMS does not answer this question.
+        """
         if str(caller) != Service.WMS:
             raise Forbidden
         match request:

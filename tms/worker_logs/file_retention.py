@@ -1,4 +1,4 @@
-"""What becomes of the files of taskforces that are over: compressed, then packed, then removed. Contract 7.5.
+"""Compress, then pack, then remove the files of taskforces that are over. Contract 7.5.
 
 job.log       quiet for a day and over (or for a week)  -> job.log.gz
 job.log.gz    a week old                                -> removed
@@ -6,8 +6,8 @@ job.log.gz    a week old                                -> removed
 <uuid>.tar.gz five days old                             -> removed
 workers' logs and archives beyond their share           -> the oldest are removed (`log_space.py`)
 
-A directory's age is that of the last word of HTCondor or a pilot in it. What is still in the queue, or followed, is
-left alone however old it is: HTCondor may write there tomorrow.
+A directory's age counts from the last write of HTCondor or a pilot in it. TMS leaves the files of taskforces alone that
+are in the queue or followed, however old the files are: HTCondor may still write there.
 """
 
 import gzip
@@ -40,16 +40,16 @@ class Ages:
 
 
 class Keeper:
-    """Tidies one TMS's directory. All of it blocks on a disk."""
+    """Tidies one TMS's directory. Its methods block on the disk."""
 
     def __init__(self, home: Home, ages: Ages, *, max_log_bytes: int | None = None) -> None:
-        """`max_log_bytes` is what the workers' logs may have in all; None is no limit."""
+        """`max_log_bytes` limits the size of all workers' logs and archives together; None: no limit."""
         self._home = home
         self._ages = ages
         self._max_log_bytes = max_log_bytes
 
     def tidy(self, busy: Container[TaskforceUuid], *, now: datetime) -> None:
-        """Do what is due by `now` for all taskforces but the `busy` ones."""
+        """Compress, pack and remove what is due by `now`, for all taskforces except the `busy` ones."""
         for uuid, files in list(self._home.taskforces()):
             if uuid not in busy:
                 _carefully(self._tidied, files, now)
@@ -76,7 +76,7 @@ class Keeper:
 
 
 def _carefully(work: Callable[..., None], *arguments: object) -> None:
-    """Do `work`; what is wrong with one taskforce's files must not keep those of the others for ever."""
+    """Do `work`, and log its failure: a fault in one taskforce's files must not stop the tidying of the others."""
     try:
         work(*arguments)
     except OSError as error:
@@ -103,7 +103,7 @@ def _pack_directory(directory: Path) -> None:
     packed = directory.with_name(f"{directory.name}.tar.gz")
     partial = packed.with_name(f".{packed.name}.new")
     with _private(partial).open("wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
-        # A token has no business in an archive; it is gone already, unless somebody put it back.
+        # Keep the token out of the archive. It should be gone already, unless somebody has put it back.
         tar.add(directory, arcname=directory.name, filter=_without_token)
     _put(partial, packed)
     shutil.rmtree(directory)
@@ -120,14 +120,14 @@ def _private(path: Path) -> Path:
 
 
 def _put(partial: Path, path: Path) -> None:
-    """Give the whole file its name; after a crash there is either the old one or both."""
+    """Rename the complete file to its final name. After a crash, the old file is there, with or without the new."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
     partial.rename(path)
 
 
 def _last_change(files: TaskforceFiles) -> datetime:
-    """Return when the newest file was changed; what we pack, and the directories' own times, tell of our tidying."""
+    """Return when HTCondor or a pilot last changed a file. Tidying changes the packed log and directories' times."""
     theirs = (p for p in files.directory.rglob("*") if not p.is_dir() and p != files.packed_log)
     return max(map(_changed_at, theirs), default=_changed_at(files.directory))
 

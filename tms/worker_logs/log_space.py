@@ -1,6 +1,6 @@
-"""How much of the disk the workers' logs may take: beyond it the oldest go, those of taskforces that are over.
+"""Keep workers' logs within their share of the disk: remove the oldest logs of taskforces that are over.
 
-Archives of old taskforces count with them, since logs are most of what is in one.
+Archives of old taskforces count as logs, since they contain little else.
 """
 
 import shutil
@@ -15,7 +15,7 @@ from tms.files import Home
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A directory of logs, or an archive, and when it was last written. `is_busy`: it must stay."""
+    """A directory of logs or an archive, with its size and last write. `is_busy`: it must stay."""
 
     path: Path
     n_bytes: int
@@ -24,7 +24,7 @@ class Kept:
 
 
 def choose_to_remove(kept: Iterable[Kept], *, max_bytes: int) -> list[Kept]:
-    """Return which of `kept` are to go, the oldest first, so that the others have `max_bytes` at most."""
+    """Return which of `kept` to remove, the oldest first, so that the rest has `max_bytes` at most."""
     kept = list(kept)
     excess = sum(one.n_bytes for one in kept) - max_bytes
     gone = []
@@ -38,7 +38,7 @@ def choose_to_remove(kept: Iterable[Kept], *, max_bytes: int) -> list[Kept]:
 
 
 def bound_logs(home: Home, busy: Container[TaskforceUuid], *, max_bytes: int) -> None:
-    """Remove logs until those that are left have `max_bytes` at most; those of `busy` taskforces stay. It blocks."""
+    """Remove old logs until the rest has `max_bytes` at most. Logs of `busy` taskforces stay. It blocks on the disk."""
     for one in choose_to_remove(_find_kept(home, busy), max_bytes=max_bytes):
         log.warning("workers' logs removed: they had more than their share of the disk", path=str(one.path))
         if one.path.is_dir():

@@ -1,8 +1,8 @@
-"""The workers' stdout and stderr in the archive that the files of an old taskforce become.
+"""Read the workers' stdout and stderr from the archive of an old taskforce.
 
     taskforces/<uuid>.tar.gz   with   <uuid>/cluster-<id>/<proc>.out | .err
 
-To find anything in it the archive is unpacked from its beginning, so one is read at a time.
+Every read unpacks the archive from its beginning. So TMS reads one archive at a time.
 """
 
 import re
@@ -37,7 +37,7 @@ class PackedLog:
 
 
 def list_packed(home: Home, uuid: TaskforceUuid) -> list[PackedLog]:
-    """Return the logs of the newest cluster in the archive of `uuid`; none where there is no archive."""
+    """Return the logs of the newest cluster in the archive of `uuid`; none if there is no archive."""
     with _archive(home, uuid) as tar:
         found = list(_logs(tar, uuid)) if tar is not None else []
     newest = max((cluster for cluster, _, _ in found), default=0)
@@ -47,7 +47,7 @@ def list_packed(home: Home, uuid: TaskforceUuid) -> list[PackedLog]:
 def read_packed(
     home: Home, uuid: TaskforceUuid, *, proc: int, stream: Stream, offset: int, max_bytes: int
 ) -> tuple[bytes, int, int] | None:
-    """Return a stretch of a log in the archive of `uuid`, where it begins, and the log's size; None: no such log.
+    """Return a part of a log in the archive of `uuid`, its offset, and the log's size; None if there is no such log.
 
     A negative `offset` counts from the end.
     """
@@ -79,7 +79,7 @@ def _archive(home: Home, uuid: TaskforceUuid) -> Iterator[tarfile.TarFile | None
 
 
 def _logs(tar: tarfile.TarFile, uuid: TaskforceUuid) -> Iterator[tuple[int, PackedLog, tarfile.TarInfo]]:
-    """Yield cluster, log and member of what is a log by its name and a regular file."""
+    """Yield cluster id, log and member of each regular file with the name of a log."""
     for member in tar:
         named = _LOG.fullmatch(member.name.removeprefix(f"{uuid}/"))
         if named is not None and member.isreg():

@@ -1,9 +1,9 @@
-"""List the workers' logs (stdout and stderr), and read a stretch of one. WMS has checked the caller's rights.
+"""List the workers' logs (stdout and stderr), and read a part of one. WMS has checked the caller's rights.
 
     taskforces/<uuid>/cluster-<id>/<proc>.out | .err      at first
     taskforces/<uuid>.tar.gz                              later, see `tms.worker_logs.file_retention`
 
-Names are made from numbers here, never taken from a request; nothing that is a link, or no file, is opened.
+TMS makes the names from numbers and never takes one from a request. It reads regular files only and follows no links.
 """
 
 import os
@@ -22,7 +22,7 @@ _NAMES = {f".{stream}" for stream in Stream}
 
 
 def listed(home: Home, query: LogsQuery, *, limit: int = MAX_LOG_FILES) -> LogsAnswer:
-    """Return the logs of a taskforce; none is fine."""
+    """Return the logs of a taskforce, which may be none: at most `limit` from the job `first_proc` on."""
     uuid = query.taskforce_uuid
     directories = _directories(home, uuid)
     logs = (
@@ -32,12 +32,12 @@ def listed(home: Home, query: LogsQuery, *, limit: int = MAX_LOG_FILES) -> LogsA
         ((proc, file) for proc, file in logs if proc >= query.first_proc), key=lambda log: (log[0], log[1].name)
     )
     next_proc = logs[limit][0] if len(logs) > limit else None
-    # A job's two logs stay together.
+    # Keep the two logs of a job on one page.
     return LogsAnswer(files=[file for proc, file in logs[:limit] if proc != next_proc], next_proc=next_proc)
 
 
 def read(home: Home, query: LogQuery) -> LogAnswer:
-    """Return a stretch of one log.
+    """Return a part of one log.
 
     Raises:
         NotFound: there is no such log.
@@ -96,7 +96,7 @@ def _found(directories: Iterable[Path]) -> Iterator[tuple[int, LogFile]]:
 
 
 def _directories(home: Home, uuid: TaskforceUuid) -> list[Path]:
-    """Return where the logs of `uuid` may be; the newest cluster first, should there ever have been two."""
+    """Return the log directory of the newest cluster of `uuid`; empty if there is none."""
     try:
         files = home.taskforce(uuid)
     except ValueError as error:

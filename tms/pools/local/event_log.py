@@ -1,6 +1,6 @@
-"""Records of a job event log, as HTCondor writes them, for the pool that writes its own. (core)
+"""Write records of a job event log as HTCondor does. The local pool needs them, for it writes its own log. (core)
 
-Each function returns one record, its end included. `at` is the machine's local time, as HTCondor's is.
+Each function returns one record with its end line. `at` is the machine's local time, as in HTCondor's log.
 """
 
 from datetime import datetime
@@ -28,32 +28,32 @@ def submitted(cluster_id: int, proc: int, at: datetime) -> str:
 
 
 def executing(cluster_id: int, proc: int, at: datetime) -> str:
-    """Return the record of a job that has begun to run."""
+    """Return the record of a job that starts to run."""
     return _record(1, cluster_id, proc, at, "Job executing on host: <local>")
 
 
 def evicted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
-    """Return the record of a job that has stopped before its end."""
+    """Return the record of a job that was stopped before its end."""
     return _record(4, cluster_id, proc, at, "Job was evicted.", "(0) Job was not checkpointed.", f"Reason: {reason}")
 
 
 def terminated(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
-    """Return the record of a job that has ended by itself; a negative code is a signal's number."""
+    """Return the record of a job that ended by itself. A negative `exit_code` is minus a signal's number."""
     return _record(5, cluster_id, proc, at, "Job terminated.", _how(exit_code))
 
 
 def requeued(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
-    """Return the record of a job that has ended by itself and starts again at once."""
+    """Return the record of a job that ended by itself and starts again at once."""
     return _record(4, cluster_id, proc, at, "Job was evicted.", "(0) Job terminated and was requeued", _how(exit_code))
 
 
 def name_end(exit_code: int) -> str:
-    """Say how a process has ended; a negative code is a signal's number."""
+    """Return in words how a process ended. A negative `exit_code` is minus a signal's number."""
     return f"ended with exit status {exit_code}" if exit_code >= 0 else f"was killed by signal {-exit_code}"
 
 
 def said(cluster_id: int, proc: int, at: datetime, text: str) -> str:
-    """Return the record of what a job said by chirp."""
+    """Return the record of a job's chirp."""
     return _record(8, cluster_id, proc, at, "".join(c if c.isprintable() else " " for c in text))
 
 

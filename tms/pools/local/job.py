@@ -1,8 +1,8 @@
-"""One job of the local pool: a pilot as a child process, its directory, its chirps, and the end of all it started.
+"""Run one job of the local pool: a pilot as a child process, its directory, its chirps, and the end of all it started.
 
-The pilot dies with TMS (`setpriv --pdeathsig`), so that no pilot is left that nobody knows of. Where TMS has accounts
-to give, the pilot runs as one of those; where it has words that give a pilot a view of its own, in that. In both the
-pilot finds a renewed token in its directory: it cannot read TMS's files.
+The pilot dies with TMS (`setpriv --pdeathsig`), so no unknown pilot is ever left. If TMS has accounts for jobs, the
+pilot runs as one of these. If TMS has `holder` words, the pilot runs within its own view of the files. In both cases it
+cannot read TMS's files, so TMS puts renewed tokens into the pilot's directory.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from schemas.pilot.variables import PREFIX
 from tms.jobs.pilot_files import TOKEN_FILE
 from tms.pools.local.token_delivery import keep_token_new
 
-#: The pilot finds the pipe for its chirps by this variable.
+#: This variable has the file descriptor of the pipe for the pilot's chirps.
 CHIRP_FD = "EWMS_PILOT_HTCHIRP_FD"
-#: By this variable a process is known as a job's, even when its parents have died. HTCondor does the same.
+#: This variable marks a process as a job's, even when its parents have died. HTCondor does the same.
 _MARK = "_EWMS_LOCAL_JOB"
 _MAX_CHIRP_BYTES = 64 * 1024
-#: How long chirps are read after the pilot has ended: something that it left behind may hold the pipe open.
+#: How long TMS reads chirps after the pilot's end: a process that the pilot left behind may hold the pipe open.
 _LAST_CHIRPS_S = 1.0
-#: By this variable a pilot would be led to TMS's own file of the token.
+#: This variable would lead a pilot to TMS's own token file.
 _TOKEN_SOURCE = f"{PREFIX}TOKEN_SOURCE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to run. `output` None: what the pilot prints is dropped."""
+    """What to run. `output` None: the pilot's output is dropped."""
 
     name: str
     command: tuple[str, ...]
@@ -44,38 +44,38 @@ class Job:
     output: Path | None
     max_runtime_s: float
     grace_s: float
-    #: The user and group that the pilot runs as; `None`: as TMS does.
+    #: The user and group that the pilot runs as; `None`: TMS's own.
     account: int | None = None
     #: Whether the pilot charges each failure against its event.
     charges_events: bool = False
-    #: Words before the command: with any, the pilot sees of TMS's files its own directory alone.
+    #: Words before the command. With any, the pilot sees its own directory and no other file of TMS.
     holder: tuple[str, ...] = ()
 
     @property
     def sees_tms(self) -> bool:
-        """Whether the pilot can read TMS's files."""
+        """Return whether the pilot can read TMS's files."""
         return self.account is None and not self.holder
 
 
 class MaxRuntimeReached(Exception):
-    """The job ran longer than it may, and was ended."""
+    """The job reached its maximum runtime and was ended."""
 
 
 async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str], None]) -> int:
-    """Run `job`; return its exit code, or minus the number of the signal that ended it.
+    """Run `job`. Return its exit code, or minus the number of the signal that ended it.
 
-    Cancelled, it ends the pilot: SIGTERM, and SIGKILL to the whole tree after the grace time. Whatever happens, nothing
-    that the pilot started is alive afterwards, and its directory is gone.
+    A cancellation ends the pilot: SIGTERM, and after the grace time SIGKILL to the whole tree. In any case, no process
+    that the pilot started is alive afterwards, and the job's directory is gone.
 
     Raises:
         OSError: the command cannot be started.
-        MaxRuntimeReached: its time was over.
+        MaxRuntimeReached: the job reached its maximum runtime.
     """
     try:
         await asyncio.to_thread(_prepare, job)
         process, chirps = await _spawn(job, chirped)
         try:
-            # In here, so that the pilot does not outlive what fails in it.
+            # Call it within this block, so that the pilot ends if it fails.
             started()
             async with _keep_token_new(job), asyncio.timeout(job.max_runtime_s):
                 return await process.wait()
@@ -89,14 +89,14 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
 
 def _prepare(job: Job) -> None:
     if shutil.which(job.command[0], path=job.environment.get("PATH")) is None:
-        # `setpriv` would start, and fail in its own words.
+        # Otherwise `setpriv` would start, and fail with an error of its own.
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), job.command[0])
     job.directory.mkdir(mode=0o700, parents=True)
     for file in map(Path, job.input_files):
         if file.is_dir():
             shutil.copytree(file, job.directory / file.name)
         else:
-            # With its mode: the token is its owner's only, here too.
+            # Copy the mode, too: only the owner may read the token.
             shutil.copy2(file, job.directory / file.name)
     if job.account is not None:
         for path in (job.directory, *job.directory.rglob("*")):
@@ -140,7 +140,7 @@ async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subp
 
 
 def _holder(account: int | None) -> list[str]:
-    """Return the words before the pilot's command: it dies with TMS, and runs as `account`."""
+    """Return the words before the pilot's command that make it die with TMS and run as `account`."""
     setpriv = shutil.which("setpriv")
     if account is None:
         return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
@@ -180,7 +180,7 @@ async def _listen(read_fd: int, chirped: Callable[[str], None]) -> None:
 
 
 async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Yield the lines that are not empty. A line over the reader's limit is no chirp and is left out, all of it."""
+    """Yield the lines that are not empty. Skip the whole of a line that is longer than the reader's limit."""
     is_rest = False
     is_open = True
     while is_open:
@@ -214,7 +214,7 @@ async def _until_none_is_left(process: asyncio.subprocess.Process, job: Job) -> 
         for pid in members:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        # The kernel tells nobody when a process that is not our child is gone.
+        # The kernel does not report the end of a process that is not our child.
         await asyncio.sleep(0.01)
 
 
@@ -227,13 +227,13 @@ async def _finished(chirps: "asyncio.Task[None]") -> None:
 
 
 def _members(leader: int, name: str, account: int | None) -> set[int]:
-    """Return the living processes of the job: its account, its session, its descendants, and who carries its mark."""
+    """Return the living processes of the job: those with its account, session or mark, and their descendants."""
     parents: dict[int, int] = {}
     members: set[int] = set()
     mark = f"{_MARK}={name}".encode()
     for pid in _pids():
         try:
-            # The name of the command, in brackets, may contain anything.
+            # The command's name stands in brackets and may contain anything, so split after the last bracket.
             state, ppid, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
             if state in "ZX":
                 continue

@@ -1,6 +1,6 @@
-"""When the local pool starts its jobs, and starts them again. It keeps the times that HTCondor keeps in a job's ad.
+"""Keep the local pool's start times and pauses of jobs. HTCondor keeps the same times in a job's ad.
 
-The times are this process's own: after a restart of TMS every job begins with its first start.
+The times live in this process only: after a restart of TMS, the next start of a job counts as its first.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class _Starts:
 
 
 class Restarts:
-    """The starts of the jobs, and the pauses of those that wait for their next; `resume` ends a pause."""
+    """The start times of jobs, and the timers of pausing jobs. At the end of a pause it calls `resume`."""
 
     def __init__(self, resume: Callable[[QueuedCluster, int], None]) -> None:
         self._resume = resume
@@ -35,7 +35,7 @@ class Restarts:
         self._starts[key] = _Starts(before.n + 1 if before else 1, now_s, before.at_s if before else None)
 
     def decide(self, queued: QueuedCluster, proc: int, exit_code: int) -> Over | Again:
-        """Return what becomes of a job whose pilot has ended now."""
+        """Return what becomes of a job whose pilot ends now."""
         starts = self._starts[queued.cluster_id, proc]
         return decide_restart(
             exit_code,
@@ -48,7 +48,7 @@ class Restarts:
         )
 
     def pause(self, queued: QueuedCluster, proc: int, pause_s: float) -> None:
-        """Resume a held job after `pause_s`."""
+        """Resume a held job after `pause_s` seconds."""
         timer = asyncio.get_running_loop().call_later(pause_s, self._end_pause, queued, proc)
         self._pauses[queued.cluster_id, proc] = timer
 
@@ -59,13 +59,13 @@ class Restarts:
             self._pauses.pop(key).cancel()
 
     def stop(self) -> None:
-        """End all timers; the jobs stay held, and a next pool resumes them."""
+        """Cancel all timers. The jobs stay held, and the next TMS resumes them."""
         for timer in self._pauses.values():
             timer.cancel()
         self._pauses.clear()
 
     def end_pause(self, queued: QueuedCluster, proc: int) -> None:
-        """Resume a held job now, if it pauses."""
+        """Resume a held job now, if it is pausing."""
         if (timer := self._pauses.pop((queued.cluster_id, proc), None)) is not None:
             timer.cancel()
             self._resume(queued, proc)

@@ -1,14 +1,15 @@
-"""The pool without HTCondor: pilots as child processes on this machine, through the same interface.
+"""The pool without HTCondor. It runs pilots as child processes on this machine, with the interface of all pools.
 
-    <root>/cluster-<id>.json    a cluster that has not left, as it was submitted, and whether it was released
+    <root>/cluster-<id>.json    a cluster in the queue, as it was submitted, and whether it was released
     <root>/next                 the id of the next cluster
 
-A cluster's jobs are where its log says they are, as in HTCondor. Pilots do not outlive TMS: those that ran when it
-ended are logged as evicted by the next TMS, and run again from their beginning. Lost are what they had printed since
-and the events they had in hand, which the broker gives to other pilots.
+The log tells where a cluster's jobs stand, as in HTCondor. Pilots do not outlive TMS. The next TMS logs the pilots that
+ran then as evicted and runs them again from their beginning. They lose their output and the events in hand, and the
+broker gives these events to other pilots.
 
-With `first_account` TMS is root among accounts that were made for it, and each job that runs has one to itself. With
-`holder`, words that give a command a view of its own, a pilot sees of TMS's files its own directory alone.
+With `first_account`, TMS runs as root, with accounts made for it, and each running job has an account to itself.
+`holder` are words that give a command its own view of the files: with them, a pilot sees its own directory and no other
+file of TMS.
 """
 
 import asyncio
@@ -42,9 +43,9 @@ _CANNOT_START = 6
 
 
 class LocalPool:
-    """A queue of clusters and `n_slots` cores on which their jobs run.
+    """A queue of clusters, and `n_slots` cores that run their jobs.
 
-    A job may ask for what `machine` has at most: with None, the memory of this machine and the disk below `root`.
+    A job may ask for the resources of `machine` at most. None: this machine's memory, and the disk that holds `root`.
     """
 
     def __init__(
@@ -70,8 +71,8 @@ class LocalPool:
         self._restarts = Restarts(self._resume)
 
     async def start(self) -> None:
-        """Take up the clusters of an earlier TMS."""
-        # The accounts of jobs must find their own directories, and may see no other's.
+        """Take over the clusters of an earlier TMS."""
+        # The accounts of jobs must reach their own directories, and must not list those of others.
         mode = 0o700 if self._first_account is None else 0o711
         self._root.mkdir(mode=mode, parents=True, exist_ok=True)
         await asyncio.to_thread(shutil.rmtree, self._root / "jobs", ignore_errors=True)
@@ -83,20 +84,20 @@ class LocalPool:
         self._schedule()
 
     async def stop(self) -> None:
-        """End the pilots, in grace; their clusters stay in the queue."""
+        """End the pilots, with their grace time. Their clusters stay in the queue."""
         self._is_stopping = True
         self._restarts.stop()
         _cancel(task for queued in self._queue.values() for task in queued.running.values())
-        # Until the records are written, which is a step after the tasks' end.
+        # Wait until the records are written, which happens one step of the loop after the tasks' end.
         while any(queued.running for queued in self._queue.values()):
             await asyncio.wait([task for queued in self._queue.values() for task in queued.running.values()])
             await asyncio.sleep(0)
 
     async def ping(self) -> None:
-        """Return: this pool is always there."""
+        """Return at once: this pool always answers."""
 
     async def clusters(self) -> list[Cluster]:
-        """Return all clusters; those that are too old are removed first, as HTCondor would do by itself."""
+        """Return all clusters, after removing those that are too old, as HTCondor does by itself."""
         now = _now()
         for queued in list(self._queue.values()):
             if queued.unwritten:
@@ -113,7 +114,7 @@ class LocalPool:
         return [q.as_cluster() for _, q in sorted(self._queue.items()) if q.spec.taskforce_uuid == taskforce]
 
     async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
-        """Compare what the jobs of `taskforces` ask for with this machine."""
+        """Compare the needs of the jobs of `taskforces` with this machine."""
         machine = self._room()
         found = {q.spec.taskforce_uuid: explain_size(_need(q), [machine], slot="machine") for q in self._queue.values()}
         return {uuid: found[uuid] for uuid in taskforces if found.get(uuid)}
@@ -123,11 +124,11 @@ class LocalPool:
         return False
 
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
-        """Return what was last applied to the taskforce's clusters."""
+        """Return whether the last ruling on the taskforce charges failures."""
         return any(q.charges_events for q in self._queue.values() if q.spec.taskforce_uuid == taskforce)
 
     async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
-        """Let the pilots that start from now on charge failures, or not; see `Pool.apply`."""
+        """Make pilots that start from now on charge failures, or not; see `Pool.apply`."""
         for queued in self._queue.values():
             if queued.spec.taskforce_uuid != taskforce or queued.charges_events == ruling.charges_events:
                 continue
@@ -174,16 +175,16 @@ class LocalPool:
         return [queued.cluster_id for queued in found]
 
     async def force_removals(self, grace_s: int) -> int:
-        """Return 0: a pilot that does not end is killed after its grace."""
+        """Return 0: the pool itself kills a pilot after its grace time."""
         return 0
 
     async def _remove(self, queued: QueuedCluster, reason: str) -> None:
         queued.is_removed = True
-        # What was promised to be removed must not run again because TMS was killed in the middle of it.
+        # Record the removal first: if TMS is killed during it, the cluster must not run again.
         self._keep(queued)
         self._abort_waiting(queued, reason)
         _cancel(queued.running.values())
-        # The pilots take their time to end; the order to do so has been given, which is what a removal is.
+        # A removal orders the pilots to end, and does not wait for their end.
         if not queued.running:
             self._leave(queued)
 
@@ -194,7 +195,7 @@ class LocalPool:
         queued.held.clear()
 
     def _schedule(self) -> None:
-        """Make jobs as they are needed, and start them while there are free cores."""
+        """Make the jobs that are needed, and start jobs as long as cores are free."""
         if self._is_stopping:
             return
         waiting = [queued for queued in self._queue.values() if queued.is_released and not queued.is_removed]
@@ -216,14 +217,14 @@ class LocalPool:
             self._log(queued, "".join(event_log.submitted(queued.cluster_id, proc, _now()) for proc in made))
 
     def _room(self) -> Room:
-        """Return what this machine has for a job when nothing else runs on it."""
+        """Return the resources of this machine when nothing else runs on it."""
         if self._machine is None:
             memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
             self._machine = Room(self._n_slots, memory_bytes, shutil.disk_usage(self._root).total)
         return self._machine
 
     async def _run(self, queued: QueuedCluster, proc: int) -> str:
-        """Run a job; return the record of how it ended."""
+        """Run a job, and return the record of its end."""
         cluster_id = queued.cluster_id
         has_started = False
 
@@ -258,7 +259,7 @@ class LocalPool:
         return self._restart(queued, proc, exit_code)
 
     def _restart(self, queued: QueuedCluster, proc: int, exit_code: int) -> str:
-        """Put a job whose pilot has ended where it belongs; return the record."""
+        """End, requeue or pause a job whose pilot has ended, and return the record of that."""
         cluster_id = queued.cluster_id
         match self._restarts.decide(queued, proc, exit_code):
             case Over():
@@ -282,7 +283,7 @@ class LocalPool:
         self._schedule()
 
     def _take_account(self) -> int | None:
-        """Return an account that no running job has; there is one for each slot."""
+        """Return an account that no running job has. There is one for each slot."""
         if self._first_account is None:
             return None
         account = self._first_account
@@ -292,7 +293,7 @@ class LocalPool:
         return account
 
     def _ended(self, queued: QueuedCluster, proc: int, task: "asyncio.Task[str]") -> None:
-        # A task that was cancelled before its first step has not even begun `_run`.
+        # A task that was cancelled before its first step never entered `_run`, so it has no record.
         record = ""
         if not task.cancelled() and (defect := task.exception()):
             log.error("a job failed for a defect of ours", cluster_id=queued.cluster_id, proc=proc, exc_info=defect)
@@ -342,14 +343,14 @@ class LocalPool:
                 queued.cluster_id, _now(), n_made=queued.n_made, is_complete=not queued.is_removed
             )
             self._log(queued, record)
-        # Who asks for it must find it in the queue or its last word in the log.
+        # A caller must find the cluster in the queue, or its last record in the log.
         if not queued.unwritten:
             self._restarts.forget(queued.cluster_id)
             self._queue.pop(queued.cluster_id, None)
             self._file(queued.cluster_id).unlink(missing_ok=True)
 
     def _place(self, queued: QueuedCluster) -> None:
-        """Put the jobs of a cluster of an earlier TMS where its log says, the interrupted ones back into the queue."""
+        """Sort an earlier TMS's jobs as the cluster's log says. Interrupted jobs go back into the queue."""
         tally = Tally(queued.spec.n_workers)
         with suppress(FileNotFoundError):
             tally.fold(parse(Path(queued.spec.job_event_log).read_bytes(), cluster_id=queued.cluster_id).events)
@@ -380,13 +381,13 @@ class LocalPool:
         return self._root / f"cluster-{cluster_id}.json"
 
     def _log(self, queued: QueuedCluster, records: str) -> None:
-        """Add `records` to the log of a cluster. What a full disk refuses comes before the next, or with the sweep."""
+        """Append `records` to the log of a cluster. If the disk is full, they are kept for the next call or sweep."""
         queued.unwritten += records.encode()
         try:
             fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                # Whole records in one write, so that a reader nearly never sees half of one. A disk that fills up, or a
-                # crash, leaves a torn tail; the first is made whole before anything else is added.
+                # Write whole records at once, so that a reader hardly ever sees half of one. A full disk or a crash
+                # leaves a torn tail. After a full disk, the tail is completed before anything else is added.
                 while queued.unwritten:
                     queued.unwritten = queued.unwritten[os.write(fd, queued.unwritten) :]
             finally:
@@ -397,7 +398,7 @@ class LocalPool:
 
 def _cancel(tasks: Iterable["asyncio.Task[str]"]) -> None:
     for task in tasks:
-        # A second cancellation would break off the end that the first has begun.
+        # A second cancellation would interrupt the end that the first one has begun.
         if not task.cancelling():
             task.cancel()
 

@@ -1,9 +1,9 @@
-"""A cluster in the local pool's queue: its jobs by where they stand, and its file. (no processes here)
+"""A cluster in the local pool's queue: its jobs by their state, and its file. (no processes here)
 
     cluster-<id>.json    {"cluster_id": 7, "submitted_at": "…", "is_released": true, "is_removed": false,
                           "spec": {…}}
 
-Where the jobs stand is not kept: the log tells it, as in HTCondor.
+The file does not hold the jobs' states: the log tells them, as in HTCondor.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tms.pools.interface import Cluster
 
 @dataclass(slots=True)
 class QueuedCluster:
-    """A cluster in the queue, and its jobs by where they stand."""
+    """A cluster in the queue, and its jobs (ProcIds) by their state."""
 
     cluster_id: int
     spec: Submission
@@ -33,16 +33,17 @@ class QueuedCluster:
     held: set[int] = field(default_factory=set)
     running: dict[int, "asyncio.Task[str]"] = field(default_factory=dict)
     is_removed: bool = False
-    #: Whether pilots that start now charge each failure against its event; jobs that are ended to start again.
+    #: Whether pilots that start now charge each failure against its event, and the running jobs that were ended so that
+    #: they start again.
     charges_events: bool = False
     sent_away: set[int] = field(default_factory=set)
-    #: Whether its last record was made; and what of its records the disk has refused so far.
+    #: Whether the cluster's last record was made, and the records that the disk has refused so far.
     has_left: bool = False
     unwritten: bytes = b""
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Return the cluster that `to_bytes` wrote, its jobs not placed yet."""
+        """Return the cluster that `to_bytes` wrote, with no jobs in it yet."""
         kept = json.loads(data)
         spec: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in kept["spec"].items()
@@ -54,12 +55,12 @@ class QueuedCluster:
             submitted_at,
             kept["is_released"],
             is_removed=kept["is_removed"],
-            # A file of an older TMS has none.
+            # A file of an older TMS lacks this.
             charges_events=kept.get("charges_events", False),
         )
 
     def to_bytes(self) -> bytes:
-        """Return what is kept of the cluster."""
+        """Return the content of the cluster's file."""
         kept = {
             "cluster_id": self.cluster_id,
             "submitted_at": self.submitted_at.isoformat(),
@@ -71,7 +72,7 @@ class QueuedCluster:
         return json.dumps(kept, indent=1).encode()
 
     def place(self, tally: Tally) -> list[int]:
-        """Put the jobs where the log says; those that it says run come back to the queue, and are returned."""
+        """Sort the jobs by the states in the log. Jobs that ran become idle; return these."""
         self.n_made = len(tally.jobs)
         interrupted = []
         for proc, status in tally.where():
@@ -84,7 +85,7 @@ class QueuedCluster:
         return interrupted
 
     def materialize(self) -> range:
-        """Make as many jobs as may wait at once, and return them."""
+        """Make jobs until `max_idle` are waiting, and return the new ones."""
         until = min(self.spec.n_workers, self.n_made + self.spec.max_idle - len(self.idle))
         made = range(self.n_made, max(until, self.n_made))
         self.idle.extend(made)
@@ -93,17 +94,17 @@ class QueuedCluster:
 
     @property
     def is_done(self) -> bool:
-        """Whether every job was made and has left."""
+        """Return whether every job was made and has left."""
         return self.n_made >= self.spec.n_workers and not (self.idle or self.held or self.running)
 
     def priority(self, proc: int) -> float:
-        """Return what `submit_description.priority_ramp` says."""
+        """Return the priority of a job, as `submit_description.priority_ramp` defines it."""
         if self.spec.n_workers <= 1 or self.spec.priority <= 1:
             return self.spec.priority
         return self.spec.priority - proc * (self.spec.priority // 2) / (self.spec.n_workers - 1)
 
     def as_cluster(self) -> Cluster:
-        """Return it as TMS knows clusters."""
+        """Return the cluster in the form that all pools share."""
         return Cluster(
             cluster_id=self.cluster_id,
             taskforce_uuid=self.spec.taskforce_uuid,
@@ -114,10 +115,10 @@ class QueuedCluster:
 
 
 def next_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster]) -> QueuedCluster:
-    """Return whose job starts next: one of `ready`, none empty, given all clusters of the `queue`.
+    """Return the cluster of `ready` whose job starts next. Each has an idle job; `queue` has all clusters.
 
-    As in HTCondor, the submitter with the fewest busy cores comes first, whatever the priorities of others' jobs say;
-    among a submitter's own jobs the highest priority, then the oldest cluster.
+    As in HTCondor, the submitter with the fewest busy cores comes first, whatever priorities others' jobs have. Among
+    the jobs of one submitter, the highest priority comes first, then the oldest cluster.
     """
     busy: Counter[str] = Counter()
     for queued in queue:

@@ -1,4 +1,4 @@
-"""Bring the renewed token to a pilot that cannot read TMS's files. Its own are not trusted."""
+"""Bring the renewed token to a pilot that cannot read TMS's files. TMS does not trust the pilot's directory."""
 
 import asyncio
 import os
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from runtime.telemetry import log
 
-#: How often TMS looks whether the token was renewed: often enough for a life of some seconds.
+#: How often TMS looks for a renewed token: often enough for tokens that live for some seconds.
 _LOOK_S = 1.0
 
 
 @asynccontextmanager
 async def keep_token_new(source: Path, directory: Path, account: int | None) -> AsyncIterator[None]:
-    """For the block, put what is in `source` into `directory` under the same name, for `account`; `None`: for us."""
+    """During the block, keep a current copy of `source` in `directory`, owned by `account`; `None`: by TMS's own."""
     bringing = asyncio.create_task(_bring(source, directory, account))
     try:
         yield
@@ -26,7 +26,7 @@ async def keep_token_new(source: Path, directory: Path, account: int | None) -> 
 async def _bring(source: Path, directory: Path, account: int | None) -> None:
     brought = b""
     while True:
-        # The token is removed when its taskforce ends; a disk may be full, and is not for ever.
+        # Either the taskforce has ended and its token is gone, or the disk is full, which passes.
         try:
             token = await asyncio.to_thread(source.read_bytes)
             if token != brought:
@@ -40,7 +40,7 @@ async def _bring(source: Path, directory: Path, account: int | None) -> None:
 
 
 def replace_token(directory: Path, name: str, token: bytes, account: int | None) -> None:
-    """Put `token` into the place of `name`, whole. The directory is another account's: links in it lead nowhere."""
+    """Replace the file `name` by `token`, whole. The directory is another account's, so follow no links in it."""
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         partial = f".{name}.{os.urandom(8).hex()}"
@@ -52,7 +52,7 @@ def replace_token(directory: Path, name: str, token: bytes, account: int | None)
                     os.fchown(file.fileno(), account, account)
             os.rename(partial, name, src_dir_fd=opened, dst_dir_fd=opened)
         except OSError:
-            # A task may have made a directory of that name: each further try would leave one more file.
+            # A task may have made a directory of that name. Without this, each try would leave one more file.
             with suppress(OSError):
                 os.unlink(partial, dir_fd=opened)
             raise
