@@ -1,5 +1,5 @@
-"""The words all EWMS processes share: ids, phases, statuses, events, documents, API bodies, broker topology.
+"""The words that all EWMS processes share: ids, phases, statuses, events, documents, API bodies, broker topology.
 
 Nothing here performs I/O, reads a clock or knows a process. `ids`, `phases`, `statuses`, `topology`, `payloads`
-and `errors` are plain dataclasses and enums, so that the pilot can travel without pydantic.
+and `errors` contain only plain dataclasses and enums, so that the pilot can travel without pydantic.
 """

@@ -1,4 +1,4 @@
-"""Bodies of the REST routes that are not objects themselves. Source: contract, sections 1.1 to 1.5."""
+"""The bodies of REST routes, except for the objects of `schemas.objects`. Source: contract, sections 1.1 to 1.5."""
 
 import json
 from collections.abc import Callable
@@ -32,14 +32,14 @@ from schemas.rules.limits import MAX_ALIASES, MAX_TASKS
 Item = TypeVar("Item")
 
 DEFAULT_PRIORITY = 50
-#: Only EWMS itself goes above.
+#: Only EWMS itself uses higher priorities.
 MAX_USER_PRIORITY = 100
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 def _sometimes(*names: str) -> Callable[[dict[str, Any]], None]:
-    """Return what takes keys that an answer need not have from those that its schema requires."""
+    """Return a function that makes the keys `names` optional in the JSON schema of an answer."""
 
     def change(schema: dict[str, Any]) -> None:
         schema["required"] = [name for name in schema.get("required", []) if name not in names]
@@ -52,7 +52,7 @@ def _canonical(item: Any) -> str:
 
 
 def _unique(items: list[Item]) -> list[Item]:
-    # By their texts: to compare each with each would keep the gateway busy for seconds with a thousand tasks.
+    # Compare texts in a set: comparing a thousand tasks pair by pair would keep the gateway busy for seconds.
     if len({_canonical(item) for item in items}) < len(items):
         raise ValueError("has non-unique elements")
     return items
@@ -183,7 +183,7 @@ class StallCause(Object):
     ]
     text: str
     command: str
-    #: Empty: it concerns the whole workflow.
+    #: Empty: the cause concerns the whole workflow.
     task_id: str = ""
     n_events: int = 0
 
@@ -202,7 +202,7 @@ class MissingWorkers(Object):
     n_workers: int
     text: str
     command: str
-    #: They will be there without anybody's doing.
+    #: Whether they will come without anybody's help.
     is_coming: bool
 
 
@@ -225,11 +225,11 @@ class TaskforceHealth(Object):
     retry_at: datetime | None
     ended_at: datetime | None
     status_as_of: datetime | None
-    #: Why no slot of the pool can take the workers that wait; empty: some can.
+    #: Why no slot of the pool can take the waiting workers; empty: some can.
     unmatched: str = ""
     exit_codes: dict[str, int]
     stale: bool
-    #: How many workers it should have, and how many take events; why the others do not.
+    #: How many workers the taskforce should have, how many of them take events, and why the others do not.
     n_wanted: int = 0
     n_at_work: int = 0
     missing: list[MissingWorkers] = Field(default_factory=list)
@@ -253,7 +253,7 @@ class WorkflowSeen(Workflow):
     model_config = ConfigDict(json_schema_extra=_sometimes("health", "progress"))
 
     health: WorkflowHealth | None = None
-    #: Null: the queues do not tell.
+    #: Null: the queues do not allow a count.
     progress: WorkflowProgress | None = None
 
 
@@ -314,7 +314,7 @@ class QueueDepth(Object):
     is_public: bool
     n_ready: int
     n_unacknowledged: int
-    #: Failed, and waiting for their next attempt.
+    #: Events that failed and wait for their next attempt.
     n_delayed: int = 0
     n_consumers: int
     n_arrived: Annotated[
@@ -336,7 +336,7 @@ class QueueDepths(Object):
     max_age_s: Annotated[float, Field(description="How old the figures of events in hand or put off may be.")] = 6.0
 
 
-#: The name of a submit command, or of an attribute. No document's key can hold a NUL.
+#: The name of a submit command or of an attribute. MongoDB allows no NUL in a document's key.
 Command = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]+$")]
 
 

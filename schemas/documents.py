@@ -1,12 +1,12 @@
-"""What MongoDB keeps: the contract's objects with what we need beside them.
+"""The documents in MongoDB: the contract's objects with the fields that services need in addition.
 
     WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
     MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   MQTrafficColl
              FailedAttemptColl   LetterOrderColl
 
-Every document's `_id` is its own id. `rev` counts the changes of an aggregate (a workflow with its taskforces; a
-group with its profiles) and stands on the aggregate's root. `wake_at` asks the timer loop to look again. `cursor`
-(24 hex digits, ascending in time) is the order in which queries page.
+Every document's `_id` is its own id. `rev` stands on the root of an aggregate (a workflow with its taskforces; a group
+with its profiles) and counts the aggregate's changes. `wake_at` is when the timer loop looks at the document again.
+Queries page in the order of `cursor` (24 hex digits, ascending in time).
 """
 
 from datetime import datetime
@@ -22,7 +22,7 @@ from schemas.stored_enum import StoredEnum
 
 
 class Collection(StrEnum):
-    """The collections' names; those of the contract."""
+    """The names of the collections, which are the contract's."""
 
     WORKFLOWS = "WorkflowColl"
     TASK_DIRECTIVES = "TaskDirectiveColl"
@@ -38,14 +38,15 @@ class Collection(StrEnum):
 
 
 class QueuePlan(BaseModel):
-    """One queue of a workflow, named by WMS before it exists."""
+    """One queue of a workflow. WMS names it before it exists."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     mqid: Mqid
     alias: Alias
     is_public: bool
-    #: Whether any task consumes from it, and whether any publishes to it (ruling 15: what a public token may do).
+    #: Whether any task consumes from the queue, and whether any publishes to it. A public token's rights depend on this
+    #: (ruling 15).
     is_input: bool = False
     is_output: bool = False
 
@@ -57,34 +58,34 @@ class WorkflowDocument(Workflow):
 
     rev: int = 0
     wake_at: datetime | None = None
-    #: The subject who posted it and the projects (groups) whose members share it.
+    #: The subject of the user who posted the workflow, and the projects (groups) whose members share it.
     owner: str = ""
     projects: list[str] = Field(default_factory=list)
     cursor: str = ""
     queues: list[QueuePlan] = Field(default_factory=list)
-    #: When MQS was last asked for the queues, and how often; why it had them wait; when they were ready.
+    #: When WMS last asked MQS for the queues, and how often; why MQS deferred them; when they were ready.
     queues_asked_at: datetime | None = None
     n_queues_asked: int = 0
     queues_deferred: str = ""
     queues_active_at: datetime | None = None
-    #: When the last taskforce was over; MQS then retires the queues.
+    #: When the last taskforce was over. MQS then retires the queues.
     over_at: datetime | None = None
-    #: Why its work waits in vain, as the watch over stalled workflows last saw it; None: it does not. Written outside
-    #: of the kernel, as statuses are; no decision reads it.
+    #: Why the workflow's work waits in vain, as the stall watch last saw it; None: it does not wait in vain. It is
+    #: written outside of the kernel, as statuses are, and no decision reads it.
     stalled: dict[str, Any] | None = None
-    #: When the inputs were closed: from here on the workflow ends by itself.
+    #: When the inputs were closed. From then on the workflow ends by itself.
     inputs_closed_at: datetime | None = None
-    #: How many results end it, and whether dead letters count as results.
+    #: How many results end the workflow, and whether dead letters count as results.
     expected_results: int | None = None
     counts_dead: bool = False
-    #: Counts what was said of the end; when MQS was last told it, and how often.
+    #: The number of the latest `WorkflowEnding`; when WMS last sent it to MQS, and how often.
     ending_number: int = 0
     ending_told_at: datetime | None = None
     n_ending_told: int = 0
-    #: How it ended by itself, and with how many dead letters; None: it has not.
+    #: How the workflow ended by itself, and with how many dead letters; None: it has not.
     completion: Completion | None = None
     n_dead: int | None = None
-    #: How many results had arrived then; None: nobody expected a number. Why it is no plain success.
+    #: How many results had arrived then; None: no number was expected. And why the end is no plain success.
     n_results: int | None = None
     completion_reason: str = ""
 
@@ -107,32 +108,32 @@ class TaskforceDocument(Taskforce):
     owner: str = ""
     projects: list[str] = Field(default_factory=list)
     cursor: str = ""
-    #: What an `n_workers` of null means: the default of the location it was asked for at.
+    #: The number of workers if `n_workers` is null: the default of the taskforce's location.
     default_n_workers: int | None = None
-    #: The place of its task in the request; None: stored before this was kept.
+    #: The place of the taskforce's task in the request; None: an older version stored it without.
     task_index: int | None = None
-    #: When its TMS was last asked to start or stop it and has not answered; None: nothing is being asked.
+    #: When WMS last asked the TMS to start or stop it, while no answer has come; None: no request is open.
     asked_at: datetime | None = None
-    #: How often it was asked without an answer: the pauses between grow with it.
+    #: How often WMS has asked without an answer. The pauses between requests grow with it.
     n_asked: int = 0
-    #: Its place among those that wait for a start, ascending.
+    #: The taskforce's rank among those that wait for a start, ascending.
     launch_rank: float = 0.0
-    #: Not to be asked again before this (back-off after a failure).
+    #: WMS asks the TMS again at this time at the earliest (back-off after a failure).
     retry_at: datetime | None = None
     n_submit_failures: int = 0
     n_remove_failures: int = 0
-    #: Why nothing more will be tried.
+    #: Why WMS tries nothing more; empty: it goes on.
     stuck: str = ""
-    #: Over without ever having had a cluster (ruling 9).
+    #: When the taskforce was over without ever having had a cluster (ruling 9).
     ended_at: datetime | None = None
-    #: The order of status snapshots: the newest (epoch, seq) wins.
+    #: Orders status snapshots: the newest (epoch, seq) wins.
     status_epoch: int = -1
     status_seq: int = -1
     status_as_of: datetime | None = None
     exit_codes: dict[str, int] = Field(default_factory=dict)
-    #: Why no slot of the pool can take the jobs that wait, as the TMS last said.
+    #: Why no slot of the pool can take the waiting jobs, as the TMS last reported.
     unmatched: str = ""
-    #: Whether the task fails on every worker, as the TMS last said.
+    #: Whether the task fails on every worker, as the TMS last reported.
     all_bad: bool = False
 
 
@@ -156,63 +157,64 @@ class MQGroupDocument(MQGroup):
     priority: int = 50
     owner: str = ""
     projects: list[str] = Field(default_factory=list)
-    #: The schedds whose TMS may ask for this workflow's pilots' tokens.
+    #: The schedds whose TMS may ask for tokens for this workflow's pilots.
     schedds: list[str] = Field(default_factory=list)
-    #: How many queues it asks for, dead letters included; from `admitted_at` on, how many it may have on the broker.
+    #: How many queues the group asks for, the one for dead letters included. From `admitted_at` on, the group may have
+    #: so many on the broker.
     n_queues: int = 0
-    #: When the budget let it in: from here on its queues may exist, whatever a crash leaves out.
+    #: When the budget admitted the group. From then on its queues may exist, although a crash may have left some out.
     admitted_at: datetime | None = None
     activated_at: datetime | None = None
-    #: Reserved by another WMS, which has not asked for the queues themselves yet.
+    #: Whether another WMS has reserved the queues and not yet asked to activate them.
     unasked: bool = False
-    #: The site whose WMS reserved the queues; empty: our own WMS did, for `owner`.
+    #: The site whose WMS reserved the queues; empty: our own WMS reserved them for `owner`.
     site: str = ""
-    #: Why it waits; empty once it is admitted.
+    #: Why the group waits for its admission; empty once it is admitted.
     deferred: str = ""
     over_at: datetime | None = None
-    #: Until when dead letters may be on their way back into the queues; nothing is judged empty before.
+    #: Until then, dead letters may be on their way back into the queues, so no queue counts as empty.
     replaying_until: datetime | None = None
-    #: When the queues that outlive the workflow were last seen in use.
+    #: When MQS last saw the queues in use that outlive the workflow.
     last_used_at: datetime | None = None
-    #: How the workflow wants to end by itself; see `schemas.events.WorkflowEnding`. `closed_at`: its inputs are closed.
+    #: How the workflow will end by itself; see `schemas.events.WorkflowEnding`. `closed_at`: when its inputs were closed.
     ending_number: int = 0
-    #: Whether its queues are looked at until it ends.
+    #: Whether MQS watches the queues until the workflow ends.
     is_ending: bool = False
     closed_at: datetime | None = None
     levels: list[list[Mqid]] = Field(default_factory=list)
     n_expected: int | None = None
     counts_dead: bool = False
-    #: When WMS was told that the results had arrived, and that the queues were drained. What is drained stays so.
+    #: When MQS told WMS that the results had arrived, and that the queues were drained. Drained queues stay drained.
     results_arrived_at: datetime | None = None
     drained_at: datetime | None = None
-    #: What WMS was told with either.
+    #: The numbers that MQS told WMS with these.
     n_results: int | None = None
     n_dead: int = 0
-    #: How many dead letters were sent back into each queue, and how many were thrown away.
+    #: How many dead letters were replayed into each queue, and how many were discarded.
     replayed: dict[Mqid, int] = Field(default_factory=dict)
     n_discarded: int = 0
-    #: How many had failed when the queues were drained, the discarded ones among them.
+    #: How many events had failed when the queues were drained, discarded ones included.
     n_failed_at_end: int = 0
-    #: Whether replays may be on their way that the broker has not confirmed.
+    #: Whether there may be replays that the broker has not confirmed.
     has_unconfirmed_replays: bool = False
 
 
 class MQProfileDocument(MQProfile):
-    """A queue as stored; tokens are minted when asked for and never stored."""
+    """A queue as stored, without a token: MQS mints tokens on request and never stores them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    #: Its place in the reservation.
+    #: The queue's place in the reservation.
     position: int = 0
     is_input: bool = False
     is_output: bool = False
-    #: When the way into it was taken away: nobody takes what is published any more.
+    #: When MQS closed the way into the queue. From then on the broker drops what users publish to it.
     shut_at: datetime | None = None
     retired_at: datetime | None = None
 
 
 class LedgerDocument(BaseModel):
-    """What of the broker's budget is given away: changed in the same transaction as the groups that hold it."""
+    """The used part of the broker's budget. It changes in the same transaction as the groups that hold it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -223,15 +225,15 @@ class LedgerDocument(BaseModel):
 class FailedAttemptDocument(BaseModel):
     """A failed attempt as stored.
 
-    `_id` is derived from workflow, event, pilot and attempt, so a repeated report is stored once.
+    `_id` comes from workflow, event, pilot and attempt, so a repeated report is stored once.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     workflow_id: WorkflowId
-    #: Its place in time: 24 hex digits.
+    #: The order in time: 24 hex digits.
     cursor: str
-    #: When it goes.
+    #: When MongoDB deletes it.
     expires_at: datetime
     event_id: str
     key: str
@@ -262,7 +264,7 @@ class FailedAttemptDocument(BaseModel):
 
 
 class LetterOrderDocument(BaseModel):
-    """Who has replayed or discarded dead letters, and which: kept for the audit."""
+    """A replay or discard of dead letters: who ordered it, and which letters. The audit shows it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -275,10 +277,10 @@ class LetterOrderDocument(BaseModel):
 
 
 class KeyDocument(BaseModel):
-    """A public key that can have signed a token which still lives. `_id` is its `kid`."""
+    """A public key whose tokens may still be valid. `_id` is its `kid`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     jwk: dict[str, str]
-    #: None: the key that signs now.
+    #: None: this key signs now.
     expires_at: datetime | None = None

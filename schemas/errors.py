@@ -1,4 +1,4 @@
-"""The error families: one for each thing that somebody must do next.
+"""The error families, one for each reaction to an error.
 
 family        REST   event taken from a queue      who acts
 Rejected      4xx    reject to the dead letters    the sender fixes it
@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class EWMSError(Exception):
-    """Any error that EWMS states on purpose: `reason` for the person, `hint` for the remedy."""
+    """Any error that EWMS raises on purpose. `reason` says what is wrong, `hint` gives the remedy."""
 
     code: ClassVar[int] = 500
 
@@ -28,7 +28,7 @@ class Rejected(EWMSError):
 
 
 class Unauthenticated(Rejected):
-    """No token, or one that proves nothing. The contract answers 403, never 401."""
+    """No token, or an invalid one. The contract answers 403, never 401."""
 
     code = 403
 
@@ -37,7 +37,7 @@ class Unauthenticated(Rejected):
 
 
 class Forbidden(Rejected):
-    """A good token whose roles do not allow this."""
+    """The token is valid, but its roles do not allow this."""
 
     code = 403
 
@@ -46,19 +46,19 @@ class Forbidden(Rejected):
 
 
 class NotFound(Rejected):
-    """The named object does not exist, or is not the caller's to know of."""
+    """The object does not exist, or the caller may not know of it."""
 
     code = 404
 
 
 class TooLarge(Rejected):
-    """The body is over the stated limit."""
+    """The body is larger than the limit."""
 
     code = 413
 
 
 class Unprocessable(Rejected):
-    """The request is well formed, but the object's state forbids it for good."""
+    """The request is well formed, but the object's state rules it out for good."""
 
     code = 422
 
@@ -70,7 +70,7 @@ class TooMany(Rejected):
 
 
 class OverQuota(TooMany):
-    """The sender is over its share, and may come again after `retry_after_s`."""
+    """The sender is over its share, and may try again after `retry_after_s` seconds."""
 
     def __init__(self, reason: str, *, hint: str, retry_after_s: int) -> None:
         super().__init__(reason, hint=hint)
@@ -78,13 +78,13 @@ class OverQuota(TooMany):
 
 
 class Conflict(EWMSError):
-    """The state has moved on; there is nothing left to do."""
+    """The state has moved on, so there is nothing left to do."""
 
     code = 409
 
 
 class Unavailable(EWMSError):
-    """A dependency is away; the same call works once it is back."""
+    """A dependency is away. The same call works once it is back."""
 
     code = 503
 
@@ -95,7 +95,7 @@ class Broken(EWMSError):
     code = 500
 
 
-#: A status code that crossed the wire, back to the family that the receiver raises.
+#: Status code on the wire -> the family that the receiver raises.
 _FAMILIES: dict[int, type[EWMSError]] = {
     400: Rejected,
     403: Forbidden,
@@ -110,7 +110,7 @@ _FAMILIES: dict[int, type[EWMSError]] = {
 
 
 def family(code: int) -> type[EWMSError]:
-    """Return the error class for a status `code`; an unlisted one falls to its hundred."""
+    """Return the error class for a status `code`. An unknown 4xx is `Rejected`, any other unknown code `Broken`."""
     if code in _FAMILIES:
         return _FAMILIES[code]
     return Rejected if 400 <= code < 500 else Broken

@@ -2,7 +2,7 @@
 
     Workflow 1 - n TaskDirective 1 - n Taskforce        MQGroup 1 - n MQProfile
 
-What we keep beside them is in `documents`; it never leaves a service.
+`documents` adds the fields that only services use. These never leave a service.
 """
 
 from enum import StrEnum
@@ -22,12 +22,12 @@ def _without_controls(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    # A line end starts a new submit command; in an expression it is a blank like any other.
+    # A line end would start a new submit command. Within an expression it means the same as a blank.
     return _without_controls(" ".join(text.splitlines()))
 
 
 def _without_nul(text: str) -> str:
-    # No process can be given it in its environment.
+    # The environment of a process cannot contain NUL.
     if "\0" in text:
         raise ValueError("must not contain NUL")
     return text
@@ -45,10 +45,10 @@ EnvironmentValue = Annotated[str, StringConstraints(max_length=131_072), AfterVa
 Environment = dict[EnvironmentName, EnvironmentValue]
 Size = Annotated[str | int, AfterValidator(_size)]
 Requirements = Annotated[str, StringConstraints(max_length=8192), AfterValidator(_one_line)]
-#: An integer as the contract has them, within what every JSON reader keeps exact. MongoDB takes none beyond 64 bits.
+#: An integer as the contract defines it, small enough that every JSON reader keeps it exact. MongoDB's have 64 bits.
 ExactInt = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]
 
-#: What a pilot's extra environment may hold: no booleans, as the contract says.
+#: The values in a pilot's extra environment. The contract allows no booleans.
 PilotValue = Annotated[
     EnvironmentValue | ExactInt | Annotated[list[EnvironmentValue], Field(min_length=1)],
     Field(union_mode="left_to_right"),
@@ -171,7 +171,7 @@ class MQProfile(Object):
     broker_address: str | None = None
 
 
-#: n_workers as a request may state it; null is the location's default.
+#: `n_workers` in a request; null means the location's default.
 NWorkers = Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None
-#: A priority as a request may state it; the stored one is capped at 100.
+#: A priority in a request. The stored one is capped at 100.
 Priority = ExactInt

@@ -1,12 +1,12 @@
-"""The services on the control vhost as data: one `ServiceSpec` each, from which everything else about it is made.
+"""The services on the control vhost as data: one `ServiceSpec` each, and everything else is made from that.
 
     ServiceSpec ──► its inbox and its queue of requests      `runtime.bus.inbox`, `runtime.bus.questions`
                 ──► its rights on the broker                 `schemas.topology.control_rights`
                 ──► its broker user, tags and permissions    `deploy.local.servers.broker_definitions`
                 ──► its MongoDB account                      `deploy.local.servers.mongo_accounts`
 
-To add a service, add one spec to `SERVICES`. A service of which several run apart from each other, such as one TMS for
-each schedd, has one spec and one name on the broker for each: `tms.<encoded schedd>`.
+To add a service, add one spec to `SERVICES`. A service may have several instances, such as one TMS for each schedd. It
+has one spec, and each instance has its own name on the broker: `tms.<encoded schedd>`.
 """
 
 from collections.abc import Iterable
@@ -25,11 +25,11 @@ class Service(StrEnum):
 
 
 class AnswersBy(StrEnum):
-    """The way on which a service's answers reach whoever asked."""
+    """How a service's answers reach the asker."""
 
-    #: RabbitMQ's direct reply-to. It takes the right to write on the default exchange, which reaches every inbox.
+    #: By RabbitMQ's direct reply-to. It needs the right to write on the default exchange, which reaches every inbox.
     DIRECT_REPLY = "direct-reply"
-    #: The exchange of requests, into a queue that the asker declares.
+    #: Over the exchange of requests, into a queue that the asker declares.
     EXCHANGE = "exchange"
 
 
@@ -37,24 +37,24 @@ class AnswersBy(StrEnum):
 class ServiceSpec:
     """What a service is on the broker and in the database."""
 
-    #: The first word of all its names on the broker.
+    #: The first word of all names of the service on the broker.
     name: str
-    #: Whether it runs once for each of something, as a TMS for each schedd: `<name>.<instance>`.
+    #: Whether it has several instances, such as one TMS for each schedd: `<name>.<instance>`.
     is_instanced: bool = False
-    #: Whether it may declare the exchanges that all services share. Others wait until one that may has done so.
+    #: Whether it may declare the exchanges that all services share. Other services wait until these exist.
     declares_shared: bool = False
-    #: Whether one process alone takes from the inbox, however many are connected.
+    #: Whether only one process at a time takes events from the inbox, even if several are connected.
     is_single_active: bool = False
     #: The services to whose inboxes it may send; None: to all.
     may_address: frozenset[str] | None = frozenset()
     answers_by: AnswersBy = AnswersBy.EXCHANGE
-    #: Whether it may do everything on the data vhost, where events lie; everybody else needs a token there.
+    #: Whether it may do everything on the data vhost, where the events are. Everybody else needs a token there.
     owns_data_vhost: bool = False
-    #: The facts that its inbox gets: routing keys, or patterns of them (`fact.workflow.*`).
+    #: The facts that its inbox receives: routing keys, or patterns of them (`fact.workflow.*`).
     hears: tuple[str, ...] = ()
-    #: What it may ask of the broker's management API.
+    #: The user tags that open the broker's management API to it.
     management_tags: tuple[str, ...] = ()
-    #: The MongoDB database that it alone writes; None: it keeps its state elsewhere.
+    #: The MongoDB database that only this service writes; None: it keeps its state elsewhere.
     database: str | None = None
 
 
@@ -74,7 +74,7 @@ SERVICES: dict[str, ServiceSpec] = {
             may_address=None,
             answers_by=AnswersBy.DIRECT_REPLY,
             owns_data_vhost=True,
-            # It sets the vhost's policy; it reads the depths of its queues, and how many connections others have.
+            # MQS sets the vhost's policy, and reads the depths of its queues and the number of connections.
             management_tags=("policymaker", "monitoring"),
             database="MQS_DB",
         ),
@@ -89,7 +89,7 @@ SERVICES: dict[str, ServiceSpec] = {
 
 
 def spec_of(service: str) -> ServiceSpec:
-    """Return the spec of `service`, which is named as on the broker: `wms`, `mqs`, `tms.<encoded schedd>`.
+    """Return the spec of `service`, given by its name on the broker: `wms`, `mqs`, `tms.<encoded schedd>`.
 
     Raises:
         Broken: no spec has that name.
@@ -109,7 +109,7 @@ def is_of_service(user: str, name: str) -> bool:
 
 
 def list_service_users(instances: Iterable[str]) -> list[str]:
-    """Return the broker users of all services; `instances` are the full names of those that run several times."""
+    """Return the broker users of all services. `instances` are the full names of all instances."""
     by_service = list(instances)
     users: list[str] = []
     for spec in SERVICES.values():
