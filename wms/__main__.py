@@ -1,4 +1,4 @@
-"""`python -m wms`: workflow management with its gateway, readable from the environment alone."""
+"""`python -m wms`: run workflow management with its gateway. All settings come from the environment."""
 
 from runtime.process import run
 from wms.app import wms

@@ -1,4 +1,4 @@
-"""WMS, put together: built once, by hand, in the order in which things need each other, and stopped in reverse."""
+"""Build WMS once, by hand: each part after the parts that it needs. Stop them in reverse order."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -37,17 +37,17 @@ SOURCE = "ewms/wms"
 
 @dataclass(frozen=True, slots=True)
 class Wms:
-    """The running parts, as far as anybody outside asks for them."""
+    """The running parts that code outside this module uses."""
 
     store: Store
     fleet: Fleet
-    #: Where the gateway listens, the port chosen if it was 0.
+    #: Where the gateway listens. If the port in the settings is 0, this has the chosen port.
     gateway_url: str
 
 
 @asynccontextmanager
 async def wms(settings: Settings) -> AsyncIterator[Wms]:
-    """Run WMS for the block: it serves when the block begins, and has finished what it took when it ends."""
+    """Run WMS during the block. It serves from the start of the block, and finishes accepted work at its end."""
     clusters = ClusterMap(settings.clusters)
     async with AsyncExitStack() as stack:
         store = await Store.connect(
@@ -82,7 +82,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
 
         async def wake(workflow_id: WorkflowId) -> None:
             await fleet.wake(workflow_id)
-            # A pause after a failure may be over: that is no change that the launcher would hear of.
+            # A pause after a failure may be over. That changes no document, so nothing else tells the launcher.
             launcher.nudge()
 
         timers = Timers(store, Collection.WORKFLOWS, wake)
@@ -96,7 +96,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         stack.push_async_callback(bus.drain)
         await bus.consume(Handlers(fleet, snapshots).build_table())
 
-        # MQS is a neighbour, which no proxy of the environment reaches.
+        # MQS runs next to us, so ignore the proxies of the environment.
         http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
         await stack.enter_async_context(http)
         routes = catalogue.routes(

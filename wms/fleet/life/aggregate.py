@@ -1,9 +1,9 @@
-"""A workflow with its taskforces: what one decision sees and changes, and the bookkeeping common to all. (core)
+"""A workflow with its taskforces: what one decision reads and changes, and the bookkeeping all decisions share. (core)
 
-A decision takes an `Aggregate`, edits a `Draft` of it and settles it into an `Outcome`. Settling notes when the
-last taskforce is over, tells MQS so once, and works out when somebody must look again (`wake_at`).
+A decision takes an `Aggregate`, edits a `Draft` of it and settles the draft into an `Outcome`. Settling notes when
+the last taskforce is over, tells MQS so once, and computes when somebody must look again (`wake_at`).
 
-An aggregate need not hold all taskforces: those that a stimulus cannot touch may stay in the database, if it is
+An aggregate need not hold all taskforces. Those that a stimulus cannot touch may stay in the database, if it is
 known whether any of them is still open.
 """
 
@@ -19,13 +19,13 @@ from schemas.ids import TaskforceUuid, TaskId
 from schemas.objects import PhaseChange
 from schemas.phases import Phase, may_move
 
-#: How long an unanswered request to MQS or a TMS rests before it is repeated; doubled each time.
+#: The pause before an unanswered request to MQS or a TMS is repeated. It doubles each time, up to the longest one.
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(minutes=10)
 
-#: How long a failed start or removal rests, after the first failure, the second, and so on.
+#: The pause after a failed start or removal: after the first failure, the second, and so on.
 _FAILURE_PAUSES = tuple(timedelta(seconds=s) for s in (10, 30, 90, 270, 600))
-#: After so many failures nothing more is logged, and a start is not tried again, unless the operator says otherwise.
+#: After this many failures, log nothing more and do not try a start again. The operator can set another number.
 MAX_FAILURES = 3
 
 _MAX_CONTEXT = 4096
@@ -33,43 +33,43 @@ _MAX_CONTEXT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """What a decision sees. `tasks` are those that a start may have to describe."""
+    """What a decision sees. `tasks` holds the tasks that a start order may have to describe."""
 
     workflow: WorkflowDocument
     taskforces: Mapping[TaskforceUuid, TaskforceDocument]
     tasks: Mapping[TaskId, TaskDirectiveDocument] = field(default_factory=dict)
-    #: Of the taskforces that are not here: whether any is open. None: all are here.
+    #: Whether any taskforce that was not loaded is open. None: all were loaded.
     others_open: bool | None = None
-    #: The schedds whose TMS asks for its work over REST: it is told nothing, so nothing is awaited of it.
+    #: The schedds whose TMS polls for its work over REST. Such a TMS gets no orders, so WMS waits for no answers.
     by_rest: frozenset[str] = frozenset()
-    #: How often a start or a removal may fail before that is told as its end.
+    #: How often a start or a removal may fail before the taskforce counts as stuck.
     max_failures: int = MAX_FAILURES
 
     def asks_itself(self, taskforce: TaskforceDocument) -> bool:
-        """Say whether the TMS of `taskforce` asks for its work over REST."""
+        """Return whether the TMS of `taskforce` polls for its work over REST."""
         return taskforce.schedd in self.by_rest
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The aggregate after a decision, what is to be sent, and what the caller is told."""
+    """The aggregate after a decision, the events to send, and the answer to the caller."""
 
     after: Aggregate
     #: Orders to other services.
     events: tuple[Payload, ...] = ()
     answer: Any = None
-    #: What has happened, for whoever listens.
+    #: What has happened. Any service may listen.
     facts: tuple[Fact, ...] = ()
 
 
 def is_over(taskforce: TaskforceDocument) -> bool:
-    """Say whether nothing of `taskforce` runs or ever will (ruling 9)."""
+    """Return whether nothing of `taskforce` runs, now or ever again (ruling 9)."""
     return taskforce.phase is Phase.CONDOR_COMPLETE or taskforce.ended_at is not None
 
 
 def ask_again_at(asked_at: datetime, n_asked: int) -> datetime:
-    """Return when a request that was made `n_asked` times, last at `asked_at`, is due to be repeated."""
-    # The exponent is bounded first: a timedelta overflows long before an integer does.
+    """Return when to repeat a request that was made `n_asked` times, the last time at `asked_at`."""
+    # Bound the exponent first: a timedelta overflows long before an integer does.
     return asked_at + min(_FIRST_PAUSE * (1 << min(max(n_asked, 1) - 1, 10)), _LONGEST_PAUSE)
 
 
@@ -79,7 +79,7 @@ def failure_pause(n_failures: int) -> timedelta:
 
 
 class Draft:
-    """An aggregate being changed. Illegal moves do not pass here, whatever a decision tries."""
+    """An aggregate while a decision changes it. It refuses illegal moves, whatever a decision tries."""
 
     def __init__(self, aggregate: Aggregate, now: datetime) -> None:
         self.before = aggregate
@@ -94,11 +94,11 @@ class Draft:
         return iter(list(self.taskforces.values()))
 
     def send(self, payload: Payload) -> None:
-        """Have `payload` sent with the commit."""
+        """Add `payload` to the events that the commit sends."""
         self.events.append(payload)
 
     def state(self, fact: Fact) -> None:
-        """Have `fact` stated with the commit."""
+        """Add `fact` to the facts that the commit states."""
         self.facts.append(fact)
 
     def change_workflow(self, **fields: Any) -> None:
@@ -106,7 +106,7 @@ class Draft:
         self.workflow = self.workflow.model_copy(update=fields)
 
     def change(self, taskforce: TaskforceDocument, **fields: Any) -> TaskforceDocument:
-        """Set fields of `taskforce`, except its phase; return it as it is now."""
+        """Set fields of `taskforce`, except its phase. Return the changed taskforce."""
         changed = self.taskforces[taskforce.taskforce_uuid].model_copy(update=fields)
         self.taskforces[taskforce.taskforce_uuid] = changed
         return changed
@@ -120,10 +120,10 @@ class Draft:
         context: str = "",
         source_event_time: float | None = None,
     ) -> TaskforceDocument:
-        """Move `taskforce` to `target`, with a line in its log.
+        """Move `taskforce` to `target`, and append a line to its log.
 
         Raises:
-            Broken: the move is not legal; the decision should have known.
+            Broken: the move is illegal; the decision should have checked.
         """
         if not may_move(taskforce.phase, target):
             raise Broken(f"no move from {taskforce.phase} to {target}")
@@ -142,7 +142,7 @@ class Draft:
         was_successful: bool = False,
         source_event_time: float | None = None,
     ) -> TaskforceDocument:
-        """Append a line to the log of `taskforce`, whose phase stays."""
+        """Append a line to the log of `taskforce`. Its phase stays."""
         line = PhaseChange(
             target_phase=target,
             timestamp=self.now.timestamp(),
@@ -154,7 +154,7 @@ class Draft:
         return self.change(taskforce, phase_change_log=[*taskforce.phase_change_log, line])
 
     def settle(self, answer: Any = None) -> Outcome:
-        """Return the outcome: the draft with its end noted and its next waking worked out."""
+        """Return the outcome: the draft, with `over_at` set if the workflow is over, and `wake_at` computed again."""
         if (
             self.workflow.deactivated is not None
             and self.workflow.over_at is None
@@ -181,12 +181,12 @@ class Draft:
         dues = [due for taskforce in self if (due := self._due(taskforce)) is not None]
         dues += [due for due in (queues_due(self.workflow), ending_due(self.workflow)) if due is not None]
         if self.before.others_open is not None and self.before.workflow.wake_at is not None:
-            # What the absent ones need is in the old time. Waking too early costs one look.
+            # The old time covers the taskforces that were not loaded. Waking too early costs one look.
             dues.append(self.before.workflow.wake_at)
         return min(dues, default=None)
 
     def _due(self, taskforce: TaskforceDocument) -> datetime | None:
-        """Return when `taskforce` needs somebody to look, if nothing is heard of it."""
+        """Return when somebody must look at `taskforce` if no report about it comes; None: never."""
         if taskforce.ended_at is not None:
             return None
         match taskforce.phase:
@@ -197,7 +197,7 @@ class Draft:
             ):
                 return None
             case Phase.PENDING_STARTER if taskforce.asked_at is None:
-                # Once the pause is over the launcher finds it by itself: waking is only to tell the launcher.
+                # After the pause the launcher finds it by itself. Waking only makes the launcher look.
                 return taskforce.retry_at if taskforce.retry_at is not None and taskforce.retry_at > self.now else None
             case Phase.PENDING_STOPPER if taskforce.asked_at is None:
                 return taskforce.retry_at or self.now
@@ -208,14 +208,14 @@ class Draft:
 
 
 def queues_due(workflow: WorkflowDocument) -> datetime | None:
-    """Return when MQS is due to be asked again for the queues; None: nothing is wanted of it."""
+    """Return when to ask MQS again for the queues; None: there is nothing to ask."""
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_asked_at is None:
         return None
     return ask_again_at(workflow.queues_asked_at, workflow.n_queues_asked)
 
 
 def ending_due(workflow: WorkflowDocument) -> datetime | None:
-    """Return when MQS is due to be told again how `workflow` wants to end; None: it need not be."""
+    """Return when to tell MQS again how `workflow` wants to end; None: there is nothing to tell."""
     if workflow.deactivated is not None or workflow.ending_told_at is None:
         return None
     return ask_again_at(workflow.ending_told_at, workflow.n_ending_told)

@@ -1,13 +1,14 @@
-"""A workflow ends by itself: its inputs are closed and all that came in is settled, or it has its results. (core)
+"""How a workflow ends by itself: its inputs are closed and every event is settled, or it has its results. (core)
 
     CloseInputs ────────────────► WorkflowEnding ──► MQS closes the way in, and looks at the queues, level by level
     ExpectResults ──────────────►       │                     │ drained                  │ results arrived
                                         │                     ▼                          ▼
     (repeated until the end) ◄──────────┘             done, or done with failures   inputs closed; or done, see below
 
-A queue's *level* is the length of the longest way to it through tasks: what lies in a queue goes on into queues of
-later levels only. Where tasks form a cycle there are no levels, and no empty queue tells that nothing more will come.
-The same holds for a task that makes events without taking any. Such a workflow cannot be closed; it can expect results.
+A queue's *level* is the length of the longest path to it through tasks, so events move on to queues of later levels
+only. If tasks form a cycle there are no levels, and an empty queue does not show that no more events will come. The
+same holds for a task that makes events without taking any. The inputs of such a workflow cannot be closed, but the
+workflow can expect results.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -31,7 +32,7 @@ _OTHER_ENDS = "end it with `ewms workflow finish`, or say how many results you e
 
 
 def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, str]) -> list[list[Mqid]]:
-    """Return the queues that `tasks` take events from, level by level; `names` are the queues' aliases.
+    """Return the queues that `tasks` take events from, level by level. `names` has the queues' aliases.
 
     Raises:
         Unprocessable: the tasks form a cycle, or one of them takes events from no queue.
@@ -57,8 +58,8 @@ def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, st
 
 
 def _circle(tasks: Collection[TaskDirectiveDocument], within: Collection[str]) -> list[str]:
-    """Return queues that lead back to the first of them, which is named again at the end."""
-    # Each queue that is left is fed from one that is left, so going back meets one twice.
+    """Return a cycle of queues. The first queue stands at the end again."""
+    # Each queue of `within` is fed from another one of `within`, so a walk backwards meets one of them twice.
     road = [next(iter(within))]
     while True:
         before = next(
@@ -70,11 +71,11 @@ def _circle(tasks: Collection[TaskDirectiveDocument], within: Collection[str]) -
 
 
 def close_inputs(aggregate: Aggregate, now: datetime) -> Outcome:
-    """Return what closing its inputs makes of a workflow. To close them again changes nothing.
+    """Return the workflow with its inputs closed. Closing them again changes nothing.
 
     Raises:
-        Conflict: a user has ended it before.
-        Unprocessable: nothing could tell that it is done.
+        Conflict: the workflow has ended.
+        Unprocessable: empty queues could not show that the workflow is done.
     """
     workflow = aggregate.workflow
     if workflow.inputs_closed_at is not None:
@@ -88,11 +89,11 @@ def close_inputs(aggregate: Aggregate, now: datetime) -> Outcome:
 
 
 def expect_results(aggregate: Aggregate, stimulus: ExpectResults, now: datetime) -> Outcome:
-    """Return the workflow with the number of results that ends it.
+    """Return the workflow with the number of results after which it ends.
 
     Raises:
-        Conflict: it has ended.
-        Unprocessable: it has no public queue for results.
+        Conflict: the workflow has ended.
+        Unprocessable: the workflow has no public queue for results.
     """
     workflow = aggregate.workflow
     wish = {"expected_results": stimulus.n, "counts_dead": stimulus.counts_dead}
@@ -111,7 +112,7 @@ def expect_results(aggregate: Aggregate, stimulus: ExpectResults, now: datetime)
 
 
 def drained(aggregate: Aggregate, event: QueuesDrained, now: datetime) -> Outcome:
-    """Return the workflow as it ends because all that came in is settled."""
+    """Return the workflow, ended because its inputs are closed and every event is settled."""
     workflow = aggregate.workflow
     if workflow.deactivated is not None or workflow.inputs_closed_at is None:
         return Outcome(aggregate)
@@ -121,17 +122,17 @@ def drained(aggregate: Aggregate, event: QueuesDrained, now: datetime) -> Outcom
 
 
 def results_arrived(aggregate: Aggregate, event: ResultsArrived, now: datetime) -> Outcome:
-    """Return what the arrival of the last expected result leads to.
+    """Return the workflow after its last expected result has arrived.
 
-    Where empty queues can tell, the inputs are closed and what is under way is done first, for a result may have come
-    twice.
+    If empty queues can show that the workflow is done, only close its inputs: a result may have come twice, so the
+    events under way are finished first. Otherwise end the workflow now.
     """
     workflow = aggregate.workflow
     n = event.n_results + (event.n_dead if workflow.counts_dead else 0)
     if workflow.deactivated is not None or workflow.expected_results is None or n < workflow.expected_results:
         return Outcome(aggregate)
     try:
-        # MQS has no use for the answer that a user gets.
+        # The answer is for users; MQS has no use for it.
         return replace(close_inputs(aggregate, now), answer=None)
     except Unprocessable:
         why = f"{event.n_results} results have arrived"
@@ -139,14 +140,14 @@ def results_arrived(aggregate: Aggregate, event: ResultsArrived, now: datetime) 
 
 
 def ask_again(draft: Draft) -> None:
-    """Tell MQS again how the workflow wants to end, if it is time."""
+    """Tell MQS again how the workflow wants to end, if that is due."""
     due = ending_due(draft.workflow)
     if due is not None and due <= draft.now:
         _tell(draft, is_news=False)
 
 
 def repeat_wish(draft: Draft) -> None:
-    """Tell MQS again how the workflow wants to end, if it does: MQS did not know its queues when it was told first."""
+    """Tell MQS again how the workflow wants to end, if WMS has told it before: MQS did not know the queues then."""
     if draft.workflow.ending_told_at is not None:
         _tell(draft, is_news=False)
 
@@ -162,14 +163,14 @@ def ending_of(workflow: WorkflowDocument) -> Ending:
         n_dead=workflow.n_dead,
         n_results=workflow.n_results,
         reason=workflow.completion_reason,
-        # Where all is settled no pilot has anything in hand; else the pilots have to be gone.
+        # If every event is settled, no pilot holds one. Otherwise the pilots must be gone.
         has_all_results=workflow.over_at is not None
         or (workflow.completion is not None and workflow.inputs_closed_at is not None),
     )
 
 
 def failure_reason(workflow: WorkflowDocument, n_dead: int, n_results: int | None) -> str:
-    """Return what keeps a workflow from being simply done; empty if nothing does.
+    """Return why a workflow is done with failures; empty if it has none.
 
     `n_results` is how many results have arrived; None: nobody has counted them.
     """

@@ -1,4 +1,4 @@
-"""A workflow is ended, by whomever: its taskforces stop. (core)"""
+"""End a workflow, whoever wants it, and stop its taskforces. (core)"""
 
 from schemas.phases import WANTED, Deactivated, Phase
 from wms.fleet.life.aggregate import Draft
@@ -6,7 +6,7 @@ from wms.fleet.life.tms_requests import ask_to_stop
 
 
 def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> int:
-    """Deactivate the workflow of `draft` and stop its taskforces; return how many were told to stop."""
+    """Deactivate the workflow of `draft` and stop its taskforces. Return how many it stopped."""
     draft.change_workflow(deactivated=label, deactivated_ts=draft.now.timestamp(), ending_told_at=None)
     n_stopped = 0
     for taskforce in draft:
@@ -17,7 +17,7 @@ def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> 
         n_stopped += 1
         stopped = draft.move(taskforce, Phase.PENDING_STOPPER, by=by, context=context)
         if taskforce.phase in (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH):
-            # No TMS has ever heard of it.
+            # No TMS knows of it, so nothing needs to be removed.
             draft.change(stopped, ended_at=draft.now)
         else:
             ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0, n_remove_failures=0))

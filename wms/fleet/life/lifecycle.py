@@ -1,12 +1,12 @@
-"""A workflow's aggregate and a stimulus become moves, log lines and events to send. (core)
+"""Turn a workflow's aggregate and a stimulus into moves, log lines and events to send. (core)
 
     user    Deactivate  AddWorkers  CloseInputs  ExpectResults      the last two -> `completion`
     MQS     QueuesActivated  QueuesDeferred  QueuesDrained  ResultsArrived      the last two -> `completion`
     WMS     Launch (the launcher's choice)  Woken (a timer: repeat what was not answered)
     TMS     TaskforceSubmitted  -SubmitFailed  -Removed  -RemoveFailed  -Completed     -> `tms_reports`
 
-Whatever comes twice, late or out of turn changes nothing, not even the log (ruling 9): the outcome is then the
-aggregate that came in. Contexts and source entities are the contract's (section 4).
+A stimulus that comes twice, late or out of turn changes nothing, not even the log (ruling 9): the outcome is then
+the aggregate that came in. Contexts and source entities are the contract's (section 4).
 """
 
 from datetime import datetime, timedelta
@@ -31,21 +31,21 @@ USER = "User"
 AUTO_ADVANCED = "Auto-advanced because workflow has already been mq-activated."
 ADDED = "Created when adding more workers for this task directive."
 
-#: What add-workers' taskforces have above their workflow; it does not climb with repetition.
+#: How much higher the priority of an added taskforce is than its workflow's. Adding more does not raise it further.
 ADDED_PRIORITY = 100
 
-#: Why queues wait of which MQS has said nothing.
+#: Shown while MQS has not answered about a workflow's queues.
 MQS_SILENT = "MQS does not answer; it is asked again and again"
 
-#: An activation this long after the end did not just cross it on the way.
+#: An activation that arrives within this time after the end may have been on its way already. A later one was not.
 _CROSSING = timedelta(minutes=1)
 
 
 def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
-    """Return what `stimulus` makes of `aggregate`.
+    """Return the outcome of `stimulus` on `aggregate`.
 
     Raises:
-        NotFound, Unprocessable, Conflict: a user wants what is no longer possible.
+        NotFound, Unprocessable, Conflict: a user wants something that is no longer possible.
     """
     match stimulus:
         case Deactivate():
@@ -136,13 +136,13 @@ def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetim
     draft.taskforces[added.taskforce_uuid] = added
     schedds = {t.schedd for t in aggregate.taskforces.values()}
     if added.schedd not in schedds:
-        # MQS grants pilots' tokens only to the TMSs that it was told of.
+        # MQS grants pilots' tokens only to TMSs at the schedds that WMS names to it.
         draft.send(queues_wanted(workflow, schedds | {added.schedd}))
     return draft.settle(answer=added)
 
 
 def orphaned(stimulus: Stimulus) -> tuple[Payload, ...]:
-    """Return what is to be said of a workflow that no document knows: its queues must not live on."""
+    """Return what to send about a workflow that has no document: its queues must not live on."""
     match stimulus:
         case QueuesActivated() | QueuesDeferred() | QueuesDrained() | ResultsArrived():
             return (WorkflowOver(workflow_id=stimulus.workflow_id),)
@@ -153,7 +153,7 @@ def orphaned(stimulus: Stimulus) -> tuple[Payload, ...]:
 def _activated(aggregate: Aggregate, now: datetime) -> Outcome:
     workflow = aggregate.workflow
     if workflow.over_at is not None and now - workflow.over_at >= _CROSSING:
-        # MQS repeats what it holds for active: it has not heard of the end.
+        # MQS still reports the queues as active, so it has not heard of the end.
         return Outcome(aggregate, (WorkflowOver(workflow_id=workflow.workflow_id),))
     if workflow.deactivated is not None or workflow.queues_active_at is not None:
         return Outcome(aggregate)
@@ -173,10 +173,10 @@ def _deferred(aggregate: Aggregate, stimulus: QueuesDeferred, now: datetime) -> 
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
     if workflow.queues_deferred in ("", MQS_SILENT):
-        # One line a wait: its reason may change with every number in it, and the log is one array.
+        # Write one line a wait. The reason changes with every number in it, and the log is a single array.
         for taskforce in draft:
             draft.note(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=reason)
-    # MQS will try by itself; asking again, seldom, is for the case that it has forgotten.
+    # MQS tries again by itself. WMS asks again, rarely, in case MQS has forgotten.
     draft.change_workflow(queues_deferred=reason, queues_asked_at=now, n_queues_asked=max(workflow.n_queues_asked, 10))
     return draft.settle()
 
@@ -193,7 +193,7 @@ def _launched(aggregate: Aggregate, stimulus: Launch, now: datetime) -> Outcome:
 
 
 def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
-    """Say whether `taskforce` waits for nothing but its turn."""
+    """Return whether `taskforce` waits only for its turn."""
     if taskforce.phase is Phase.PRE_LAUNCH:
         return True
     return (
@@ -205,7 +205,7 @@ def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
 
 
 def _silent(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
-    """Note, where users can see it, that the TMS of `taskforce` does not answer; its answer takes the note away."""
+    """Note in `stuck`, which users see, that the TMS of `taskforce` does not answer. An answer clears the note."""
     is_patient = taskforce.asked_at is None or taskforce.n_asked < start_order.PATIENCE
     if is_patient or taskforce.stuck or draft.before.asks_itself(taskforce):
         return taskforce
@@ -237,7 +237,7 @@ def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
                 if unanswered or (taskforce.asked_at is None and not paused):
                     ask_to_stop(draft, _silent(draft, taskforce))
             case Phase.CONDOR_RM if unanswered:
-                # Removed, and yet nobody has told that it left the queue: the TMS looks, and says.
+                # The cluster was removed, but no report says that it left the queue. The TMS will look and report.
                 ask_to_stop(draft, _silent(draft, taskforce))
             case _:
                 pass

@@ -1,11 +1,11 @@
-"""Which taskforce is started next. (core)
+"""Which taskforce starts next. (core)
 
-At each schedd at most `WINDOW` starts are unanswered; so what waits, waits here, where it can be put in order.
+Each schedd has at most `WINDOW` unanswered starts. All other taskforces wait here, where WMS can put them in order.
 
-Between users starts are shared: the next one belongs to the user who has the fewest under way, and of several such to
-the one who has waited longest for a turn. Priority counts among the taskforces of one user only: higher priority first,
-then fewer failures, then older. A point of priority is worth a minute of waiting, so that nothing starves, and a
-failure costs less than a point. All of that ages alike: the order is one fixed number.
+Users share the starts. The next start goes to the user with the fewest under way; among several such users, to the one
+who has waited longest for a turn. Priority counts only among the taskforces of one user: higher priority first, then
+fewer failures, then older. A point of priority is worth a minute of waiting, so nothing starves, and a failure costs
+less than a point. All taskforces age alike, so the order is one fixed number for each.
 """
 
 from collections import Counter
@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 #: enough that the schedd never waits for us.
 WINDOW = 4
 
-#: Asked more often than this without an answer, a start no longer holds its place in the window: something is wrong
-#: with it alone, and the others must not wait for that.
+#: After more unanswered requests than this, a start gives up its place in the window: something is wrong with this
+#: one alone, and the others must not wait for it.
 PATIENCE = 3
 
 _SECONDS_A_POINT = 60.0
@@ -29,10 +29,10 @@ def rank(*, priority: int, n_failures: int, timestamp: float) -> float:
 
 
 def turns(owners: Iterable[str], under_way: Mapping[str, int], last_turn: Mapping[str, int], n: int) -> list[str]:
-    """Return whose taskforces are started next, `n` of them, in order.
+    """Return the owners of the next `n` starts, in order.
 
-    `owners` have something waiting, `under_way` counts their unanswered starts, and `last_turn` says when each had a
-    turn before: a larger number is later, an owner who is not in it has had none.
+    `owners` have something waiting, `under_way` counts their unanswered starts, and `last_turn` has the number of each
+    owner's last turn: a larger number is later, and an owner without a number has had no turn.
     """
     counts = Counter({owner: under_way.get(owner, 0) for owner in owners})
     turn_of = {owner: last_turn.get(owner, -1) for owner in counts}
@@ -48,5 +48,5 @@ def turns(owners: Iterable[str], under_way: Mapping[str, int], last_turn: Mappin
 
 
 def n_free(asked: Iterable[int]) -> int:
-    """Return how many starts may be sent to a schedd, given how often each of its unanswered ones was asked."""
+    """Return how many starts may go to a schedd. `asked` says how often WMS has asked for each unanswered one."""
     return max(0, WINDOW - sum(1 for n_asked in asked if n_asked <= PATIENCE))

@@ -1,4 +1,4 @@
-"""What can happen to a workflow: what users and WMS itself want of it, beside the events of MQS and TMS. (core)"""
+"""What can happen to a workflow: the wishes of users and of WMS itself, and the events of MQS and TMS. (core)"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class AddWorkers:
 
 @dataclass(frozen=True, slots=True)
 class CloseInputs:
-    """The user says that no more events will come: the workflow ends by itself when those that came are settled."""
+    """The user says that no more events will come. The workflow ends by itself once every event is settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +55,24 @@ class ExpectResults:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """It is this taskforce's turn."""
+    """It is this taskforce's turn to start."""
 
     taskforce_uuid: TaskforceUuid
-    #: What an `n_workers` of null means at each schedd; 1 at others.
+    #: By schedd: how many workers an `n_workers` of null means; 1 at schedds that are not listed.
     default_n_workers: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Woken:
-    """The time that was set has come, or somebody wants to look earlier."""
+    """The workflow's `wake_at` has come, or something asks for an earlier look."""
 
     default_n_workers: Mapping[str, int] = field(default_factory=dict)
 
 
-#: What a TMS says of one taskforce.
+#: What a TMS reports about one taskforce.
 Report = TaskforceSubmitted | TaskforceSubmitFailed | TaskforceRemoved | TaskforceRemoveFailed | TaskforceCompleted
 
-#: What MQS says of a workflow's queues.
+#: What MQS reports about a workflow's queues.
 QueueReport = QueuesActivated | QueuesDeferred | QueuesDrained | ResultsArrived
 
 Stimulus = Deactivate | AddWorkers | CloseInputs | ExpectResults | Launch | Woken | QueueReport | Report

@@ -1,11 +1,11 @@
-"""What a TMS reports of a taskforce becomes moves, log lines and orders. (core)
+"""Turn a TMS's report about a taskforce into moves, log lines and orders. (core)
 
-The hand-shake (rulings 2 and 9, G5): the first cluster that is reported is recorded and released; any other, and
-any that nobody wants (any more), is ordered removed. A report that is repeated is answered again, for the answer
-may be what was lost, but it changes nothing.
+The handshake (rulings 2 and 9, G5): WMS records and releases the first cluster that a TMS reports. It orders the
+removal of any other cluster, and of any cluster that nobody wants (any more). A repeated report changes nothing, but
+WMS answers it again, because the first answer may have been lost.
 
-A TMS that asks for its work over REST submits before anybody can object. Its confirmation is accepted or not (the
-outcome's answer); a cluster that nobody wants any more is noted all the same, so that the TMS is given it to remove.
+A TMS that polls over REST submits before WMS can object. WMS accepts the TMS's confirmation or refuses it (the
+outcome's answer). It records even a cluster that nobody wants any more, so that the TMS gets it to remove.
 """
 
 from datetime import datetime
@@ -38,7 +38,7 @@ _LEFT = (JobStatus.REMOVED, JobStatus.COMPLETED)
 
 
 def decide(aggregate: Aggregate, report: Report, now: datetime) -> Outcome:
-    """Return what `report` makes of `aggregate`, which holds the taskforce it is about, if that exists."""
+    """Return the outcome of `report` on `aggregate`, which holds the report's taskforce if there is one."""
     taskforce = aggregate.taskforces.get(report.taskforce_uuid)
     if taskforce is None:
         return Outcome(aggregate, orphaned(report))
@@ -56,14 +56,14 @@ def decide(aggregate: Aggregate, report: Report, now: datetime) -> Outcome:
 
 
 def orphaned(report: Report) -> tuple[Payload, ...]:
-    """Return what is to be sent for a taskforce that no document knows: its cluster must not live on (G6)."""
+    """Return what to send about a taskforce that has no document: its cluster must not live on (G6)."""
     return (_remove(report),) if isinstance(report, TaskforceSubmitted) else ()
 
 
 def unowned(schedd: str, snapshot: Snapshot) -> tuple[Payload, ...]:
-    """Return what is to be sent when statuses come of a taskforce that no document knows: its workers end (G6).
+    """Return what to send when statuses come for a taskforce that has no document: an order to end its workers (G6).
 
-    Of one whose jobs have all left nothing is to be ended; and a stop would have its end said again, and again.
+    If all its jobs have left there is nothing to end, and a stop would make the TMS report the end again and again.
     """
     if all(job in _LEFT for job in snapshot.compound_statuses):
         return ()
@@ -121,7 +121,7 @@ def _submit_failed(
     if taskforce.phase is not Phase.PENDING_STARTER:
         return Outcome(aggregate, answer=False)
     if taskforce.stuck if asks_itself else taskforce.asked_at is None:
-        # An answer to a question that is settled, or that was repeated and answered already.
+        # This answers a request that is settled, or one that was repeated and answered already.
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
     n_failures = taskforce.n_submit_failures + 1
@@ -133,7 +133,7 @@ def _submit_failed(
         n_asked=0,
         n_submit_failures=n_failures,
         launch_rank=start_order.rank(priority=taskforce.priority, n_failures=n_failures, timestamp=taskforce.timestamp),
-        # A TMS that asks by itself also pauses by itself.
+        # A TMS that polls also pauses by itself.
         retry_at=None if hopeless or asks_itself else now + failure_pause(n_failures),
         stuck=f"could not be submitted, {n_failures} times: {report.error}"[:1024] if hopeless else "",
     )
@@ -144,7 +144,7 @@ def _removed(aggregate: Aggregate, taskforce: TaskforceDocument, report: Taskfor
     recorded = taskforce.cluster_id
     answered = {"asked_at": None, "n_asked": 0, "retry_at": None, "stuck": ""}
     if recorded is None:
-        # Whatever the TMS has removed was never released, so nothing of this taskforce has run (ruling 9).
+        # WMS never released the cluster that the TMS removed, so nothing of this taskforce has run (ruling 9).
         if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None:
             return Outcome(aggregate)
         draft = Draft(aggregate, now)
@@ -152,7 +152,7 @@ def _removed(aggregate: Aggregate, taskforce: TaskforceDocument, report: Taskfor
         return draft.settle()
     gone = report.cluster_id is None
     if not gone and report.cluster_id != recorded:
-        # An unwanted cluster of this taskforce: its removal was ordered apart.
+        # This is an unwanted cluster of the taskforce. WMS ordered its removal separately.
         return Outcome(aggregate)
     draft = Draft(aggregate, now)
     match taskforce.phase:
@@ -161,10 +161,10 @@ def _removed(aggregate: Aggregate, taskforce: TaskforceDocument, report: Taskfor
             if aggregate.asks_itself(taskforce):
                 draft.change(moved, **answered)
                 return draft.settle()
-            # Asked as of now: if nobody tells that the cluster has left the queue, the TMS is asked again.
+            # Count this as a request made now: if no report says that the cluster left the queue, ask the TMS again.
             draft.change(moved, **{**answered, "asked_at": now, "n_asked": 1})
         case Phase.CONDOR_RM if gone:
-            # It has left the queue, and the line of the job event log that says so was lost.
+            # The cluster has left the queue, but the line of the job event log that says so was lost.
             draft.change(draft.move(taskforce, Phase.CONDOR_COMPLETE, by=TMS), **answered)
         case _:
             return Outcome(aggregate)
@@ -192,8 +192,8 @@ def _remove_failed(
         hopeless = n_failures >= aggregate.max_failures
         draft.change(
             taskforce,
-            # Tried for ever, ever more seldom: what runs must not be forgotten (G6). A TMS that asks by itself is
-            # given it again at once, until it has failed too often (contract, 1.2).
+            # Try for ever, less and less often: WMS must not forget what runs (G6). A TMS that polls gets the taskforce
+            # again at once, until its removal has failed too often (contract, 1.2).
             retry_at=None if asks_itself and not hopeless else now + failure_pause(n_failures),
             stuck=f"could not be removed, {n_failures} times: {report.error}"[:1024] if hopeless else "",
         )

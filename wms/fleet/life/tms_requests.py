@@ -1,4 +1,4 @@
-"""What is asked of a TMS, and noted as asked, so that it is asked again if no answer comes. (core)"""
+"""Requests to a TMS. Each request is noted, so that WMS repeats it if no answer comes. (core)"""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ from wms.fleet.life.aggregate import Aggregate, Draft
 
 
 def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
-    """Have the TMS of `taskforce` submit it; `default_n_workers` is by schedd, for those that were stored without."""
+    """Ask the TMS of `taskforce` to submit it. `default_n_workers`, by schedd, is for taskforces stored without one."""
     if draft.before.asks_itself(taskforce):
-        # Whatever was told of the silence of a TMS that took events is over with those.
+        # This TMS polls over REST now, so forget how often we reminded it by events.
         draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="")
         return
     task = _task(draft.before, taskforce.task_id)
@@ -49,9 +49,9 @@ def _task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
 
 
 def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
-    """Have the TMS of `taskforce` remove whatever clusters it has."""
+    """Ask the TMS of `taskforce` to remove all its clusters."""
     if draft.before.asks_itself(taskforce):
-        # Without a cluster there is nothing that it could be given to remove, so nobody will say that it is gone.
+        # Without a cluster the TMS gets nothing to remove, so no report of its end will come.
         ended_at = draft.now if taskforce.cluster_id is None else None
         draft.change(
             taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="", ended_at=taskforce.ended_at or ended_at

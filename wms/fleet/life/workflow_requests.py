@@ -1,4 +1,4 @@
-"""A request becomes a workflow, its task directives and its taskforces. (core)
+"""Turn a request into a workflow, its task directives and its taskforces. (core)
 
 WorkflowRequest --+--> WorkflowDocument         with its queues, named before they exist (ruling 1)
                   +--> TaskDirectiveDocument    one a task
@@ -51,10 +51,11 @@ def new_workflow(
     now: datetime,
     max_queues: int = MAX_TASK_QUEUES,
 ) -> NewWorkflow:
-    """Return what `request` asks for; `tags` are the pilot's as of today, and no task has more than `max_queues`.
+    """Return what `request` asks for. `tags` are the pilot's tags today; a task may have at most `max_queues` queues.
 
     Raises:
-        Rejected: it names an unknown cluster or tag, sets what it must not, or its queues make no sense.
+        Rejected: the request names an unknown cluster or tag, sets a field that it must not, or its queues make no
+            sense.
     """
     placed = _checked(request, clusters, max_queues)
     timestamp = now.timestamp()
@@ -159,7 +160,7 @@ def queue_plan(request: WorkflowRequest, mint: Mint) -> list[QueuePlan]:
 
 
 class RequestRefused(Rejected):
-    """The request has faults: `complaints`, in the contract's phrases where it has some."""
+    """The request has faults. `complaints` lists them, in the contract's phrases where it has any."""
 
     def __init__(self, complaints: Sequence[Complaint]) -> None:
         super().__init__("; ".join(complaint.answer for complaint in complaints))
@@ -167,14 +168,18 @@ class RequestRefused(Rejected):
 
 
 def _checked(request: WorkflowRequest, clusters: ClusterMap, max_queues: int) -> list[list[Cluster]]:
-    """Return the clusters of each task, or say everything that is wrong at once."""
+    """Return the clusters of each task.
+
+    Raises:
+        RequestRefused: the request has faults; the error lists all of them.
+    """
     if found := find_refusals(request, clusters=list(clusters), max_queues=max_queues):
         raise RequestRefused(found)
     return [[clusters.find(location) for location in task.cluster_locations] for task in request.tasks]
 
 
 def configuration_bytes(task: TaskRequest | TaskforceDocument) -> int:
-    """Return how many bytes a taskforce has of configurations."""
+    """Return how many bytes the two configurations of `task` have."""
     return count_configuration_bytes(task.worker_config, task.pilot_config)
 
 
