@@ -1,4 +1,4 @@
-"""What WMS is told by its environment. Lists and mappings are JSON; the existing service's names are accepted too."""
+"""The settings of WMS, from its environment. Lists and mappings are JSON. The existing service's names work too."""
 
 import ipaddress
 from functools import cached_property
@@ -38,7 +38,7 @@ class Settings(StoreSettings):
 
     mongo_database: str = "WMS_DB"
 
-    #: How often missing indexes are created again.
+    #: How often to look for missing indexes and create them again.
     index_look_s: Annotated[float, Field(gt=0)] = 30.0
 
     #: Where the gateway listens.
@@ -51,18 +51,18 @@ class Settings(StoreSettings):
     auth: Literal["on", "off"] = "on"
     auth_issuer: str = Field("", validation_alias=_named("EWMS_AUTH_ISSUER", "AUTH_OPENID_URL"))
     auth_audience: str = Field("", validation_alias=_named("EWMS_AUTH_AUDIENCE", "AUTH_AUDIENCE"))
-    #: How long a key that the issuer withdraws may go on being believed.
+    #: How long WMS may go on trusting a key after the issuer withdraws it.
     auth_keys_life_s: Annotated[float, Field(ge=1)] = 300.0
     auth_roles: tuple[RoleRule, ...] = DEFAULT_RULES
-    #: Groups that fully match share what any of their members makes.
+    #: The members of a group share what any of them makes, if the group's whole name matches this.
     auth_projects: Pattern = DEFAULT_PROJECTS
 
     #: Location -> cluster, or the name of another location.
     clusters: dict[str, Cluster | str] = Field(default_factory=lambda: dict(_CLUSTERS))
-    #: The same as a file, which then is the whole truth.
+    #: The same as a JSON file. It replaces `clusters`.
     clusters_file: Path | None = None
 
-    #: Where pilot images lie, as entries `<pilot_image>:<tag>`; without it `pilot_tag` is what `latest` means.
+    #: The directory of pilot images, with entries `<pilot_image>:<tag>`. Without it, `latest` means `pilot_tag`.
     image_dir: Path | None = Field(
         None, validation_alias=_named("EWMS_IMAGE_DIR", "CVMFS_PILOT_SINGULARITY_IMAGES_DIR")
     )
@@ -76,24 +76,24 @@ class Settings(StoreSettings):
     #: Where MQS serves its keys.
     mqs_url: str = Field("http://127.0.0.1:8081", validation_alias=_named("EWMS_MQS_URL", "MQS_ADDRESS"))
 
-    #: How often a start that failed is tried again, and a removal at once rather than ever more seldom.
+    #: How often to try a failed start again. Also how often to try a failed removal before trying it less often.
     tms_action_retries: Annotated[int, Field(ge=0, le=100)] = Field(
         2, validation_alias=_named("EWMS_TMS_ACTION_RETRIES", "TMS_ACTION_RETRIES")
     )
 
-    #: As MQS has it: tokens for existing message clients say more of each queue, so that a task can have fewer.
+    #: Must be as in MQS. Tokens for existing message clients say more about each queue, so a task can have fewer queues.
     legacy_clients: bool = False
-    #: As MQS has it: each right that a token says names it.
+    #: Must be as in MQS. Each right in a token names it.
     broker_resource_server: str = Field(
         RESOURCE_SERVER, validation_alias=_named("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
     )
 
-    #: How many connections the gateway keeps, in all and of one address.
+    #: How many connections the gateway keeps, in all and from one address.
     gateway_connections: Count = 1000
     gateway_connections_per_address: Count = 500
-    #: Addresses of reverse proxies, joined by commas: of these `X-Forwarded-For` is believed.
+    #: Addresses of reverse proxies, joined by commas. The gateway trusts the `X-Forwarded-For` of these.
     trusted_proxies: str = ""
-    #: How many requests one caller may have under way, and send a second and in a row (a rate of 0: any).
+    #: How many requests one caller may have under way, send per second (0: any number), and send in a row.
     caller_at_once: Count = 24
     caller_per_s: Annotated[float, Field(ge=0)] = 200.0
     caller_burst: Count = 2000
@@ -118,7 +118,7 @@ class Settings(StoreSettings):
     @model_validator(mode="after")
     def _clusters_are_known(self) -> Self:
         if self.clusters_file is not None:
-            # Frozen for everybody else; here it is still being made.
+            # The model is frozen. Here it is still being made, so it may change.
             object.__setattr__(self, "clusters", _read("EWMS_CLUSTERS_FILE", self.clusters_file, _LOCATIONS))
         try:
             ClusterMap(self.clusters)
@@ -145,7 +145,7 @@ class Settings(StoreSettings):
 
     @property
     def connection_limits(self) -> ConnectionLimits:
-        """What peers may hold of the gateway."""
+        """How many connections peers may hold."""
         return ConnectionLimits(
             max_connections=self.gateway_connections,
             max_per_address=self.gateway_connections_per_address,
@@ -173,15 +173,19 @@ _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 def _document(variable: str, path: Path | None) -> bytes | None:
-    """Return the JSON object of the file that `variable` names. Raises: ValueError: it holds none."""
+    """Return the JSON object in the file that `variable` names.
+
+    Raises:
+        ValueError: the file holds no JSON object.
+    """
     return None if path is None else to_json(_read(variable, path, _OBJECT))
 
 
 def _read(variable: str, path: Path, kind: TypeAdapter[Value]) -> Value:
-    """Return what the file holds that `variable` names.
+    """Return the content of the file that `variable` names.
 
     Raises:
-        ValueError: nothing of that kind.
+        ValueError: the file cannot be read, or holds nothing of that `kind`.
     """
     try:
         return kind.validate_json(path.read_bytes())

@@ -1,7 +1,7 @@
-"""Events in: each is one call of the fleet, and takes effect once, by its id.
+"""Handle incoming events. Each event is one call of the fleet, and its id makes it take effect only once.
 
-Each service may say only what is its own to say: a TMS what becomes of the taskforces at its schedd, MQS what becomes
-of queues. Whatever else they say goes to the dead letters.
+Each service may report only on what it owns: a TMS on the taskforces at its schedd, MQS on queues. Any other report
+goes to the dead letters.
 """
 
 from runtime.bus.dispatch import DispatchTable
@@ -50,7 +50,7 @@ class Handlers:
 
     async def _offer_statuses(self, statuses: TaskforceStatuses, event: Event) -> None:
         _check_sender(event, tms_service(statuses.schedd))
-        # Newest wins by itself: no inbox row, and nothing lost if we die before it is written.
+        # The newest snapshot wins, so this needs no inbox row. If we die before we write it, nothing is lost.
         self._snapshots.offer(statuses)
 
     async def _record_queues_answer(self, answer: QueueReport, event: Event) -> None:

@@ -4,8 +4,8 @@
     events   -> queues_answered  reported
     launcher -> launch              timers -> wake
 
-Each call is one transaction of the kernel. What was committed is sent by the relay, and whoever watches the store's
-commits (launcher, timers) hears of it.
+Each call is one transaction of the kernel. The relay sends what was committed, and the store tells those that watch its
+commits (launcher, timers).
 """
 
 import os
@@ -49,25 +49,26 @@ from wms.fleet.turns import Turns
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A stimulus with an identity: it takes effect the first time only. `digest` tells a mistaken reuse of the id."""
+    """The identity of a stimulus, which takes effect the first time only. `digest` reveals a mistaken reuse of the id."""
 
     inbox_id: str
     digest: str | None = None
 
 
 def _now() -> datetime:
-    # MongoDB keeps milliseconds; what we answer before the document is read back must say the same.
+    # MongoDB keeps milliseconds. An answer that we give before we read the document back must show the same instant.
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many workflows one user may have; 0 is any number."""
+    """How many workflows one user may have; 0 means any number."""
 
-    #: Not over yet.
+    #: How many that are not over.
     max_workflows: int = 0
-    #: Waiting for their queues: MQS creates these in the order of the requests, so one user's many delay the others'.
+    #: How many that wait for their queues. MQS creates queues in the order of the requests, so one user's many
+    #: workflows delay those of others.
     max_waiting: int = 0
 
 
@@ -85,7 +86,7 @@ class Fleet:
         quota: Quota | None = None,
     ) -> None:
         """Without a `quota` a user may have any number of workflows."""
-        #: After so many failures a taskforce's start is given up, and its removal is tried more seldom.
+        #: After this many failures, give up the start of a taskforce, and try its removal less often.
         self.max_failures = max_failures
         self._store = store
         self._clusters = clusters
@@ -126,7 +127,7 @@ class Fleet:
         decision = repository.creation(new)
 
         async def step(_: Transaction) -> Decision:
-            # Here, since a repetition gets its first answer whatever has come since.
+            # Check the quota here, not earlier: a repeated request gets its first answer, whatever has come since.
             await self._check_quota(owner)
             return decision
 
@@ -134,7 +135,7 @@ class Fleet:
         return answer
 
     async def _check_quota(self, owner: Owner) -> None:
-        # Outside of the transaction: two that come at once may both be the last.
+        # These counts are outside the transaction: of two requests at once, both may pass as the last one allowed.
         mine = {"owner": owner.subject}
         n_waiting, n_all = self._quota.max_waiting, self._quota.max_workflows
         if n_waiting and await self._store.count(Collection.WORKFLOWS, {**mine, **repository.WAITING}) >= n_waiting:
@@ -153,10 +154,10 @@ class Fleet:
     async def deactivate(
         self, workflow_id: WorkflowId, label: Deactivated, caller: Access, once: Once | None = None
     ) -> int:
-        """End a workflow; return how many taskforces were told to stop.
+        """End a workflow; return how many taskforces this stops.
 
         Raises:
-            NotFound: it is unknown, not the caller's, or deactivated already.
+            NotFound: the workflow is unknown, not the caller's, or deactivated already.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -213,11 +214,11 @@ class Fleet:
     async def change_ending(
         self, workflow_id: WorkflowId, wish: CloseInputs | ExpectResults, caller: Access, once: Once | None = None
     ) -> Document:
-        """Have a workflow end by itself as `wish` says; return its `Ending`.
+        """Let a workflow end by itself as `wish` says; return its `Ending`.
 
         Raises:
-            NotFound: it is unknown, or not the caller's.
-            Conflict, Unprocessable: it cannot end so.
+            NotFound: the workflow is unknown, or not the caller's.
+            Conflict, Unprocessable: it cannot end in this way.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -232,16 +233,16 @@ class Fleet:
             return ending
 
     async def queues_answered(self, answer: QueueReport, once: Once) -> None:
-        """Take in what MQS says of a workflow's queues."""
+        """Record what MQS reports about a workflow's queues."""
         await self._apply(
             answer.workflow_id, answer, once, with_tasks=isinstance(answer, QueuesActivated | ResultsArrived)
         )
 
     async def reported(self, report: Report, sender: str, once: Once) -> None:
-        """Take in what a TMS, the `sender`, says of a taskforce.
+        """Record what a TMS, the `sender`, reports about a taskforce.
 
         Raises:
-            Rejected: the taskforce is at a schedd of which another TMS speaks.
+            Rejected: the taskforce is at a schedd for which another TMS speaks.
         """
         uuid = report.taskforce_uuid
 
@@ -271,10 +272,12 @@ class Fleet:
         schedds: frozenset[str] | None,
         once: Once | None = None,
     ) -> bool:
-        """Take in what a TMS says over REST of a taskforce at one of `schedds` (None: any); False: it must not.
+        """Record what a TMS reports over REST about a taskforce at one of `schedds` (None: any).
+
+        Return False if WMS does not accept the report, since the taskforce is not in the phase for it.
 
         Raises:
-            NotFound: there is no such taskforce, or its TMS is served by events.
+            NotFound: there is no such taskforce, or events serve its TMS.
         """
 
         async def step(tx: Transaction) -> Decision:
@@ -292,7 +295,7 @@ class Fleet:
             return accepted
 
     async def launch(self, uuid: TaskforceUuid) -> bool:
-        """Have a taskforce started, if it still waits for nothing but its turn; say whether it did."""
+        """Start a taskforce if it still waits only for its turn. Return whether it did."""
 
         async def step(tx: Transaction) -> Decision:
             before = await self._load_for(tx, uuid, with_task=True)
@@ -305,7 +308,7 @@ class Fleet:
         return isinstance(decision, Decision) and bool(decision.changes)
 
     async def take_over(self) -> None:
-        """Have the removals ordered that wait for a TMS which asked for its work, and is served by events by now."""
+        """Order the removals that still wait for a TMS to poll for them, although events serve that TMS by now."""
         waiting = await self._store.find(
             Collection.TASKFORCES,
             {
@@ -321,7 +324,7 @@ class Fleet:
             await self.wake(WorkflowId(workflow_id))
 
     async def wake(self, workflow_id: WorkflowId) -> None:
-        """Look at a workflow whose time has come."""
+        """Do what is due for a workflow now."""
         await self._apply(workflow_id, Woken(self._clusters.default_n_workers), None, with_tasks=True)
 
     async def _apply(
@@ -358,7 +361,7 @@ class Fleet:
         )
 
     def _audible(self, events: tuple[Payload, ...]) -> tuple[Payload, ...]:
-        """Leave out what would be told to a TMS that takes no events; it asks for its work by REST."""
+        """Return `events` without the orders to TMSs that take no events: those poll for their work over REST."""
         return tuple(
             event for event in events if not isinstance(event, OrderToTms) or self._clusters.hears_events(event.schedd)
         )
@@ -372,13 +375,13 @@ class Fleet:
 
 
 def _schedds(aggregate: Aggregate | None, report: Report) -> list[str]:
-    """Return where the taskforce of `report` is: by its document if there is one, and by its own word."""
+    """Return the schedds of the taskforce of `report`: the one in its document, and the one that the report names."""
     known = [aggregate.taskforces[report.taskforce_uuid].schedd] if aggregate is not None else []
     return [*known, report.schedd] if isinstance(report, TaskforceSubmitted) else known
 
 
 def no_such_taskforce(uuid: str, *, hint: str = "") -> NotFound:
-    """Return the error for a taskforce that is unknown, or not the caller's."""
+    """Return the error about a taskforce that is unknown, or not the caller's."""
     return NotFound(f"no taskforce found with uuid: {uuid}", hint=hint)
 
 
@@ -386,5 +389,5 @@ def _workflow_of(child: TaskforceUuid | TaskId) -> str:
     try:
         return workflow_of(child)
     except ValueError:
-        # Not one of our ids; then it is no workflow's either, and any key will do.
+        # This is not one of our ids, so it belongs to no workflow, and any key will do.
         return child

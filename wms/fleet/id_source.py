@@ -1,4 +1,4 @@
-"""Names for what a request makes: ids, and the cursors by which queries page. (core)
+"""Make names for what a request creates: ids, and the cursors by which queries page. (core)
 
 Randomness comes in as one seed, so that a decision stays a function of its arguments.
 """
@@ -37,10 +37,10 @@ class Mint:
         return ids.taskforce_uuid(task, self._draw(4))
 
     def mqid(self, *, for_results: bool) -> Mqid:
-        """Return a new queue's id; `for_results`: of one from which users take events, and no task does."""
+        """Return a new queue's id. `for_results` means that users take events from the queue, and no task does."""
         return ids.mqid(self._draw(10), for_results=for_results)
 
     def cursor(self) -> str:
-        """Return 24 hex digits that ascend with the instant (milliseconds), then with the calls to this."""
+        """Return 24 hex digits that ascend with the instant (milliseconds), then with each call."""
         self._n_cursors += 1
         return f"{int(self._now * 1000):012x}{self._n_cursors:04x}{self._draw(4):08x}"

@@ -1,4 +1,4 @@
-"""Starts what waits for its turn, whenever something has changed. Decides nothing: the order is `start_order`'s."""
+"""Start the taskforces that wait for their turn, whenever something has changed. `start_order` decides the order."""
 
 import asyncio
 from collections import Counter
@@ -17,55 +17,55 @@ from wms.fleet.fleet import Fleet
 from wms.fleet.life import start_order
 from wms.fleet.locations import ClusterMap
 
-#: How long a taskforce is passed over whose launch failed by a defect of ours: the others must not wait for it.
+#: How long to pass over a taskforce after a defect of ours made its launch fail. The others must not wait for it.
 _PASS_OVER = timedelta(minutes=5)
 
 _LAUNCH_CAP_S = 5.0
 
-#: How many a schedd gets at a time that asks for its work itself: there nothing can be unanswered.
+#: How many starts at a time a schedd gets if its TMS polls. Such a schedd has no unanswered starts.
 _UNWINDOWED = 50
 
-#: Of so many users the launcher remembers when they had a turn last.
+#: For how many pairs of schedd and owner the launcher remembers the last turn.
 _MAX_REMEMBERED = 10_000
 
 
 class Launcher:
-    """One loop. It sleeps until it is nudged."""
+    """One loop. It sleeps until something nudges it."""
 
     def __init__(self, store: Store, fleet: Fleet, clusters: ClusterMap) -> None:
         self._store = store
         self._fleet = fleet
         self._clusters = clusters
         self._nudged = asyncio.Event()
-        #: Where something may wait; None: not looked yet.
+        #: The schedds where something may wait. None: the launcher has not looked yet.
         self._schedds: frozenset[str] | None = None
         self._passed_over: dict[TaskforceUuid, datetime] = {}
-        #: By schedd and owner: the number of the last start, the latest last.
+        #: (schedd, owner) -> number of the last turn. The latest turn is the last entry.
         self._last_turn: dict[tuple[str, str], int] = {}
         self._n_turns = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin, with a look at what an earlier process left."""
+        """Begin by looking at what an earlier process left."""
         self._store.on_commit.append(self._committed)
         self.nudge()
         self._task = asyncio.create_task(self._launch())
 
     async def stop(self) -> None:
-        """End; a launch that is under way is either committed or not."""
+        """Stop. A launch under way is then either committed, or not made at all."""
         self._store.on_commit.remove(self._committed)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def nudge(self) -> None:
-        """Have a look soon."""
+        """Make the loop look soon."""
         self._nudged.set()
 
     async def _left_out(self) -> frozenset[str]:
-        """Return the schedds that are at no location any more, and yet have something to be started.
+        """Return the schedds that no location names any more, but where taskforces still wait for their start.
 
-        Nothing new comes to them; what has come before has its turn as long as their TMS is there.
+        They get no new taskforces. The old ones still get their turn, as long as the TMS is there.
         """
         waiting = await self._store.find(
             Collection.TASKFORCES,
@@ -108,7 +108,7 @@ class Launcher:
                 await asyncio.sleep(full_jitter(n_failures, cap_s=_LAUNCH_CAP_S))
 
     async def _launch_at(self, schedd: str) -> bool:
-        """Launch as many as the schedd's window takes; say whether there may be more."""
+        """Launch as many taskforces as the schedd's window allows. Return whether there may be more."""
         waiting = self._waiting(schedd, datetime.now(UTC))
         unanswered, owners = await asyncio.gather(
             self._unanswered(schedd), self._store.distinct(Collection.TASKFORCES, "owner", waiting)
@@ -124,7 +124,7 @@ class Launcher:
         for owner in turns:
             self._note_turn(schedd, owner)
         launched = await asyncio.gather(*(self._launch_one(uuid) for uuid in first))
-        # Who has fewer waiting than turns leaves the rest to others, and so does one that something else has changed.
+        # An owner with fewer taskforces than turns leaves turns to others. So does a taskforce that changed meanwhile.
         return any(launched)
 
     async def _first_of(self, owner: str, n: int, waiting: Document) -> list[TaskforceUuid]:
@@ -155,7 +155,7 @@ class Launcher:
             return False
 
     async def _unanswered(self, schedd: str) -> list[Document]:
-        """Return the starts at `schedd` that are unanswered, as far as the window goes."""
+        """Return the unanswered starts at `schedd`, at most as many as the window holds."""
         if not self._clusters.hears_events(schedd):
             return []
         return await self._store.find(
@@ -180,7 +180,7 @@ class Launcher:
             "stuck": "",
             "retry_at": {"$not": {"$gt": now}},
         }
-        # A TMS that asks by itself finds what is to be started again.
+        # A TMS that polls finds by itself which starts to try again.
         hears = self._clusters.hears_events(schedd)
         ready: Document = {"schedd": schedd, "$or": [pre_launch, again] if hears else [pre_launch]}
         if self._passed_over:
@@ -189,7 +189,7 @@ class Launcher:
 
 
 def _matters(change: Any) -> bool:
-    """Whether `change` may have made a taskforce ready, or a place in a window free."""
+    """Return whether `change` may have made a taskforce ready, or freed a place in a window."""
     if not isinstance(change, Insert | Update) or change.collection != Collection.TASKFORCES:
         return False
     if isinstance(change, Insert):

@@ -17,7 +17,7 @@ from schemas.errors import Broken, Rejected
 
 
 class ServedBy(StrEnum):
-    """How the TMS of a schedd hears of its work; never both ways."""
+    """How the TMS of a schedd gets its work: in one of the two ways, never both."""
 
     EVENTS = "events"
     REST = "rest"
@@ -30,11 +30,11 @@ class Cluster(BaseModel):
 
     schedd: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     served_by: ServedBy = ServedBy.EVENTS
-    #: How many workers a taskforce gets whose `n_workers` is null.
+    #: How many workers a taskforce gets if its `n_workers` is null.
     n_workers: Annotated[int, Field(ge=1)] = 1
 
 
-#: The error about an unknown location names so many others at most.
+#: How many known locations the error about an unknown one names at most.
 _MOST_NAMED = 20
 
 
@@ -49,7 +49,7 @@ class UnknownCluster(Rejected):
 
 
 class ClusterMap:
-    """The known locations, their aliases resolved."""
+    """The known locations, with aliases resolved."""
 
     def __init__(self, locations: Mapping[str, Cluster | str]) -> None:
         self._clusters: dict[str, Cluster] = {}
@@ -80,7 +80,7 @@ class ClusterMap:
     def default_n_workers(self) -> Mapping[str, int]:
         """Return how many workers an `n_workers` of null means, by schedd: the fewest of its locations' defaults.
 
-        Taskforces carry their own location's default; this is for those that were stored before they did.
+        Taskforces carry the default of their own location. This is for taskforces stored before they did.
         """
         defaults: dict[str, int] = {}
         for cluster in self._clusters.values():
@@ -94,9 +94,9 @@ class ClusterMap:
 
     @property
     def by_rest(self) -> frozenset[str]:
-        """Return the schedds whose TMS asks for its work over REST."""
+        """Return the schedds whose TMS polls for its work over REST."""
         return frozenset(c.schedd for c in self._clusters.values() if c.served_by is ServedBy.REST)
 
     def hears_events(self, schedd: str) -> bool:
-        """Say whether the TMS of `schedd` takes events. One that is configured no more still does: it has clusters."""
+        """Return whether the TMS of `schedd` takes events. It does if no location names it any more: it has clusters."""
         return all(c.served_by is ServedBy.EVENTS for c in self._clusters.values() if c.schedd == schedd)

@@ -1,4 +1,4 @@
-"""Whose things are whose: who makes an object, and who may know of it. (core)"""
+"""Who owns an object, and who may know of it. (core)"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """On whose behalf something is made: a subject, and the projects whose members share it."""
+    """The owner of an object: a subject, and the projects whose members share the object."""
 
     subject: str
     projects: tuple[str, ...] = ()
@@ -18,29 +18,29 @@ class Access:
 
     subject: str
     projects: frozenset[str] = frozenset()
-    #: Sees everybody's.
+    #: Whether the caller sees everybody's objects.
     everything: bool = False
-    #: Of taskforces, only those at these schedds; None: anywhere.
+    #: The schedds whose taskforces the caller may touch. None: all schedds.
     schedds: frozenset[str] | None = None
     #: How the log names the caller who adds workers.
     role_name: str = "USER"
 
     def may_see(self, owner: str, projects: list[str]) -> bool:
-        """Say whether an object of `owner`, shared with `projects`, is the caller's to know of."""
+        """Return whether the caller may know of an object that belongs to `owner` and is shared with `projects`."""
         return self.everything or owner == self.subject or not self.projects.isdisjoint(projects)
 
     def may_see_at(self, schedd: str | None) -> bool:
-        """Say whether a taskforce at `schedd` is within the caller's reach; what has no schedd is."""
+        """Return whether a taskforce at `schedd` is within the caller's reach. An object without a schedd always is."""
         return self.schedds is None or schedd is None or schedd in self.schedds
 
     @property
     def schedd_clause(self) -> dict[str, Any]:
-        """Return the MongoDB filter that finds just the taskforces within the caller's reach."""
+        """Return the MongoDB filter for the taskforces within the caller's reach."""
         return {} if self.schedds is None else {"schedd": {"$in": sorted(self.schedds)}}
 
     @property
     def clause(self) -> dict[str, Any]:
-        """Return the MongoDB filter that finds just the objects that the caller may see."""
+        """Return the MongoDB filter for the objects that the caller may see."""
         if self.everything:
             return {}
         mine: list[dict[str, Any]] = [{"owner": self.subject}]

@@ -1,4 +1,4 @@
-"""Looks into the directory of pilot images, at every request: an image that was just put there counts."""
+"""Read the directory of pilot images at every request, so that a new image counts at once."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from wms.fleet.pilot_tags import Tags, tags_of
 
 
 class FixedTag:
-    """No directory: `latest` is what the settings say, and any other tag is believed."""
+    """Pilot images without a directory: the settings say what `latest` means, and any other tag is accepted."""
 
     def __init__(self, tag: str) -> None:
         self._tags = Tags(latest=tag)
@@ -30,7 +30,7 @@ class ImageDirectory:
         """Return the tags of the images that are there now.
 
         Raises:
-            Unavailable: the directory cannot be read; it may be a network's, and come back.
+            Unavailable: the directory cannot be read. It may be on a network file system, and come back.
         """
         try:
             entries = await asyncio.to_thread(os.listdir, self._directory)

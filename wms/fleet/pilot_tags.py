@@ -1,4 +1,4 @@
-"""What a pilot's tag means: `latest` is the highest version that there is, and one that is not there is refused. (core)
+"""What a pilot's tag means: `latest` is the highest version there is, and an unknown tag is refused. (core)
 
 ewms-pilot:1.2.0   ewms-pilot:1.10.3   ewms-pilot:fix-eviction-4f2a1b
                    ^ latest
@@ -24,7 +24,7 @@ class TagNotFound(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """The tags that there are; `known` None: nobody can tell, and any is taken."""
+    """The tags of the pilot's images. `known` None: there is no list, so any tag is accepted."""
 
     #: What `latest` means; None: nothing.
     latest: str | None

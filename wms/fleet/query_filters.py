@@ -1,9 +1,9 @@
-"""A user's query becomes a checked MongoDB filter. (core)
+"""Turn a user's query into a checked MongoDB filter. (core)
 
     {"phase": {"$in": ["pre-launch", "condor-submit"]}, "worker_config.n_cores": {"$gt": 1}}
 
-Nothing reaches the database but operators and fields of the lists below: no JavaScript, no aggregation, none of the
-fields that users do not see. Deep, long and unrepresentable queries are refused here, by name.
+Only the operators listed below and fields that users see reach the database: no JavaScript, no aggregation. This module
+refuses queries that are too deep or too long, and values that MongoDB cannot store; the error names the place.
 """
 
 import math
@@ -34,7 +34,7 @@ class BadQuery(Rejected):
 
 
 class _Checker:
-    """Walks one query, counting what it costs."""
+    """Walk through one query, and count its terms and values."""
 
     def __init__(self, fields: frozenset[str]) -> None:
         self._fields = fields
@@ -42,7 +42,7 @@ class _Checker:
         self._n_values = 0
 
     def query(self, query: Any, path: str, depth: int, *, relative: bool = False) -> Filter:
-        """Return `query` checked; `relative` names are those of a list's members, not of the document."""
+        """Return `query` checked. With `relative`, its names are fields of a list's members, not of the document."""
         if not isinstance(query, Mapping):
             raise BadQuery(f"'{path}': is not of type 'object'")
         self._deep(path, depth)
@@ -126,7 +126,7 @@ class _Checker:
         return self.query(operand, path, depth, relative=True)
 
     def _value(self, value: Any, path: str, depth: int) -> Any:
-        """Return a literal, if MongoDB can hold it as it is meant."""
+        """Return a literal, if MongoDB can store it without changing it."""
         self._n_values += 1
         if self._n_values > MAX_VALUES:
             raise BadQuery(f"'query': must have at most {MAX_VALUES} values")
@@ -189,7 +189,7 @@ _OPERANDS: Mapping[str, Callable[[_Checker, Any, str, int], Any]] = {
 
 
 def _said(name: str) -> str:
-    """Return a name of the user's choosing as it may stand in an error: short and printable."""
+    """Return a name that a user chose in a form that fits into an error: short and printable."""
     return "".join(c for c in name[:64] if c.isprintable())
 
 
@@ -197,21 +197,21 @@ def checked(query: Mapping[str, Any], fields: Iterable[str]) -> Filter:
     """Return `query` as a filter over documents whose public fields are `fields`.
 
     Raises:
-        BadQuery: it has what is not allowed.
+        BadQuery: the query has something that is not allowed.
     """
     return _Checker(frozenset(fields)).query(query, "query", 0)
 
 
 def within(query: Filter, clause: Filter, *, after: str | None) -> Filter:
-    """Return `query` restricted by the owner's `clause` and to what comes behind the cursor `after`."""
+    """Return `query` restricted by the caller's `clause` and to objects after the cursor `after`."""
     parts = [part for part in (clause, query, {"cursor": {"$gt": after}} if after else {}) if part]
     return {"$and": parts} if parts else {}
 
 
 def projection(names: Iterable[str] | None, fields: Iterable[str]) -> dict[str, int]:
-    """Return what to fetch for a wish of `names`: public fields only, always with the cursor, never the `_id`.
+    """Return the MongoDB projection for the fields `names`: public fields only, always the cursor, never the `_id`.
 
-    Unknown names fetch nothing. `_id` alone means everything, as it always has.
+    Unknown names fetch nothing. No names, or `_id` alone, fetch all public fields, as they always have.
     """
     known = set(fields)
     wished = [name for name in (names or ()) if name != "_id"]
@@ -223,6 +223,6 @@ def projection(names: Iterable[str] | None, fields: Iterable[str]) -> dict[str, 
         if name.split(".")[0] in known and all(part and not part.startswith("$") for part in name.split("."))
         if "\0" not in name
     }
-    # MongoDB refuses a field together with a part of it; the field holds the part.
+    # MongoDB refuses a field together with a part of it. The field includes the part, so the field is enough.
     outer = {name for name in wanted if not any(name.startswith(f"{other}.") for other in wanted)}
     return {"_id": 0, "cursor": 1, **dict.fromkeys(sorted(outer), 1)}

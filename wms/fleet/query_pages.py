@@ -1,4 +1,4 @@
-"""Pages of a query, cut by bytes, objects and time, never losing an object."""
+"""Read a query's result page by page. Bytes, objects and time limit a page, and no object is lost between two pages."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ from wms.fleet.repository import PUBLIC
 
 #: How many documents are fetched at a time; the next batch only if the page has room.
 _BATCH = 200
-#: How long a page may take, and how many objects it may have, since a projection can leave two bytes of each. What is
-#: left is the next page.
+#: How long a page may take, and how many objects it may have: a projection can shorten each to two bytes. The rest
+#: comes with the next page.
 _MAX_TIME_S = 2.0
 MAX_OBJECTS = 10_000
-#: With less than this left no further batch is begun.
+#: Begin no further batch if less time than this is left.
 _LEAST_TIME_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Objects as JSON texts, and the cursor of the last of them if there are more."""
+    """Objects as JSON texts, and the cursor of the last one if more objects follow."""
 
     objects: Sequence[bytes]
     next_after: str | None
@@ -43,13 +43,13 @@ async def page(
     max_bytes: int,
     with_outcome: bool = False,
 ) -> Page:
-    """Return the first objects that match, in the order of their making, up to `max_bytes` but at least one.
+    """Return the first objects that match, in the order of their creation, up to `max_bytes` but at least one.
 
     `max_bytes` counts the objects and the commas between them. `with_outcome` adds to each workflow how it ended.
 
     Raises:
-        BadQuery: the query has what is not allowed.
-        Unavailable: it took too long.
+        BadQuery: the query has something that is not allowed.
+        Unavailable: the query took too long.
     """
     fields = PUBLIC[collection]
     wanted = query_filters.checked(query.query, fields)
@@ -70,7 +70,7 @@ async def page(
         try:
             batch = await _batch(store, collection, within, projection, max_time_ms=int(left_s * 1000))
         except Unavailable:
-            # It may also be that the store is away, which is no end of a page.
+            # Only a page that has used up its time ends here. With time left, the store itself is away.
             if objects and deadline - loop.time() <= _LEAST_TIME_S:
                 break
             raise
@@ -100,5 +100,5 @@ async def _batch(
     except EWMSError as error:
         if error.code != 500:
             raise
-        # What the checker cannot know, such as a regular expression that does not compile, the database says.
+        # The database finds what our checker cannot, such as a regular expression that does not compile.
         raise Rejected("'query': is not a valid query") from error

@@ -1,4 +1,4 @@
-"""The fleet's documents in MongoDB: how they are found, indexed and written, and what of them users see."""
+"""The fleet's documents in MongoDB: how to load, index and write them, and which of their fields users see."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -18,9 +18,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 #: The filter of workflows that are under way: their taskforces or queues are still there.
 UNFINISHED: Mapping[str, Any] = {"over_at": {"$type": "null"}}
-#: The same of those that no user has ended.
+#: The filter of unfinished workflows that have not been ended.
 LIVE: Mapping[str, Any] = {**UNFINISHED, "deactivated": None}
-#: The same of those that wait for their queues.
+#: The filter of live workflows that wait for their queues.
 WAITING: Mapping[str, Any] = {**LIVE, "queues_active_at": None}
 
 INDEXES: Mapping[str, tuple[Index, ...]] = {
@@ -28,10 +28,10 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
         Index(("workflow_id",), unique=True),
         Index(("cursor",)),
         Index(("owner", "cursor")),
-        # What a user's quota counts.
+        # For counting a user's quota.
         Index(("owner", "queues_active_at"), partial=UNFINISHED),
         Index(("projects", "cursor")),
-        # What the watch over stalled workflows goes through.
+        # For the watch over stalled workflows.
         Index(("deactivated",), partial=UNFINISHED),
         Index(("wake_at",), partial={"wake_at": {"$type": "date"}}),
     ),
@@ -54,7 +54,7 @@ INDEXES: Mapping[str, tuple[Index, ...]] = {
     ),
 }
 
-#: What a user sees of each document; whatever else it holds stays in.
+#: The fields of each document that users see. All others stay inside.
 PUBLIC: Mapping[Collection, tuple[str, ...]] = {
     Collection.WORKFLOWS: tuple(Workflow.model_fields),
     Collection.TASK_DIRECTIVES: tuple(TaskDirective.model_fields),
@@ -67,19 +67,19 @@ _ID_OF: Mapping[type[BaseModel], tuple[Collection, str]] = {
     TaskforceDocument: (Collection.TASKFORCES, "taskforce_uuid"),
 }
 
-#: What no decision reads, and what grows. The log is only ever appended to.
+#: Fields that may be large and that no decision reads. Decisions only append to the log.
 _UNREAD = {"phase_change_log": 0, "compound_statuses": 0, "top_task_errors": 0, "exit_codes": 0, "submit_dict": 0}
 
 _OPEN = {"phase": {"$ne": Phase.CONDOR_COMPLETE}, "ended_at": None}
 
 
 def public(collection: Collection, document: Document) -> Document:
-    """Return what a user sees of a stored `document`. We wrote it, so it is not checked again."""
+    """Return what a user sees of a stored `document`. We wrote the document, so there is no second check."""
     return {name: document[name] for name in PUBLIC[collection] if name in document}
 
 
 def stored(model: BaseModel) -> Document:
-    """Return `model` as it lies in MongoDB."""
+    """Return `model` as a document for MongoDB."""
     _, name = _ID_OF[type(model)]
     document = model.model_dump()
     return {"_id": document[name], **document}
@@ -91,9 +91,9 @@ def inserts(models: Iterable[BaseModel]) -> tuple[Insert, ...]:
 
 
 def changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
-    """Return what leads from one state of an aggregate to another; nothing if they are the same.
+    """Return the changes that lead from `before` to `after`; none if they are the same.
 
-    The workflow's `rev` is compared and counted whenever anything changes: the aggregate changes as a whole.
+    Any change also compares and increments the workflow's `rev`: the aggregate changes as a whole.
     """
     taskforces = tuple(
         change
@@ -147,7 +147,7 @@ async def load(tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = F
 
 
 async def load_for(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
-    """Return the aggregate as far as the one taskforce `uuid` is concerned, or None if that does not exist."""
+    """Return the aggregate with the taskforce `uuid` alone, or None if there is no such taskforce."""
     raw = await tx.find_one(Collection.TASKFORCES, {"_id": uuid}, projection=_UNREAD)
     if raw is None:
         return None
@@ -171,7 +171,7 @@ async def load_for(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = Fa
 
 
 def creation(new: NewWorkflow) -> Decision:
-    """Return what puts `new` into the database, with the contract's answer."""
+    """Return the decision that stores `new`, with the contract's answer."""
     answer = {
         "workflow": public(Collection.WORKFLOWS, new.workflow.model_dump(mode="json")),
         "task_directives": [public(Collection.TASK_DIRECTIVES, task.model_dump(mode="json")) for task in new.tasks],

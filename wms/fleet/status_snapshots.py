@@ -1,8 +1,8 @@
-"""Writes the status snapshots of taskforces. Outside of the kernel: the newest (epoch, seq) wins, nothing is logged.
+"""Write the status snapshots of taskforces. This is outside the kernel: the newest (epoch, seq) wins, without a log.
 
-A snapshot is whole, so one that is lost or overtaken does not matter. All that arrive within a second are written
-together, the newest of each taskforce. What is told of a taskforce that no document knows is dropped, and its workers
-are ordered to end: they would keep others waiting for their slots.
+A snapshot is whole, so a lost or overtaken one does not matter. Of the snapshots that arrive within a second, the
+newest of each taskforce is written, all in one batch. WMS drops a snapshot of a taskforce that has no document, and
+orders its workers to end: they would keep others waiting for their slots.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ _TICK_S = 1.0
 
 _N_ERRORS = 10
 _MAX_KEY = 1024
-#: Of one field. More than any TMS has; no report must bring a document to the 16 MB at which MongoDB refuses it.
+#: The size limit of one field, more than any TMS needs. No report may bring a document to the 16 MB that MongoDB refuses.
 _MAX_FIELD_BYTES = 1024 * 1024
 
 _RETRY_CAP_S = 10.0
 
 
 class SnapshotWriter:
-    """One loop over what has been offered. It sleeps until something is."""
+    """One loop that writes offered snapshots. It sleeps until something offers one."""
 
     def __init__(self, store: Store, clusters: ClusterMap) -> None:
         self._store = store
@@ -49,7 +49,7 @@ class SnapshotWriter:
         self._task = asyncio.create_task(self._write())
 
     async def stop(self) -> None:
-        """End, with what is pending written if the store is there."""
+        """Stop. Write what is pending first, if the store is there."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -59,7 +59,7 @@ class SnapshotWriter:
             log.warning("snapshots not written", n_snapshots=len(self._pending), reason=error.reason)
 
     def offer(self, statuses: TaskforceStatuses) -> None:
-        """Have the snapshots written soon, except those that are older than what waits already."""
+        """Write the snapshots soon, except those that are older than one that waits already."""
         for snapshot in statuses.snapshots:
             waiting = self._pending.get(snapshot.taskforce_uuid)
             if waiting is None or _order(waiting[1]) < _order(snapshot):
@@ -80,7 +80,7 @@ class SnapshotWriter:
                 n_failures += 1
                 self._offered.set()
                 await asyncio.sleep(full_jitter(n_failures, cap_s=_RETRY_CAP_S))
-            # Not a poll: what comes meanwhile is written together.
+            # This is no poll: snapshots that come meanwhile are written together.
             await asyncio.sleep(_TICK_S)
 
     async def _flush(self) -> None:
@@ -91,14 +91,14 @@ class SnapshotWriter:
                 Collection.TASKFORCES, [update(schedd, snapshot) for schedd, snapshot in batch.values()]
             )
         except BaseException:
-            # Newer ones may have come meanwhile; they stay.
+            # Newer snapshots may have come meanwhile. Keep those.
             self._pending = {**batch, **self._pending}
             raise
         if n_written < len(batch):
             await self._notice_unknown(batch)
 
     async def _notice_unknown(self, batch: Mapping[TaskforceUuid, tuple[str, Snapshot]]) -> None:
-        # What is not written is nearly always older than what lies there.
+        # A snapshot that was not written is nearly always just older than the stored one.
         known = await self._store.find(Collection.TASKFORCES, {"_id": {"$in": list(batch)}}, projection={"_id": 1})
         for uuid in batch.keys() - {document["_id"] for document in known}:
             schedd, snapshot = batch[uuid]
@@ -115,9 +115,9 @@ class SnapshotWriter:
 
 
 def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the filter and the update that write `snapshot`, unless something newer lies there.
+    """Return the filter and the update that write `snapshot`, unless a newer one is stored.
 
-    `schedd` is who says it: nobody speaks for another's taskforces.
+    `schedd` is the sender's. The filter finds only taskforces there: no TMS speaks for another's taskforces.
     """
     older = [
         {"status_epoch": {"$lt": snapshot.epoch}},
@@ -143,9 +143,9 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
 def replacement(
     *, compound_statuses: CompoundStatuses | None, top_task_errors: TopTaskErrors | None, now: datetime
 ) -> dict[str, Any]:
-    """Return the update that writes what a TMS says over REST: whole fields, whatever they were; None leaves one.
+    """Return the update that writes the statuses of a TMS over REST. It replaces whole fields; None leaves one alone.
 
-    All of it is kept that a document has room for.
+    It keeps as much as a document has room for.
     """
     fields: dict[str, Any] = {"status_as_of": now}
     if compound_statuses is not None:
@@ -160,7 +160,7 @@ def _order(snapshot: Snapshot) -> tuple[int, int]:
 
 
 def _compound(statuses: CompoundStatuses) -> CompoundStatuses:
-    """Return `statuses` as they are kept: from the first on, as many as there is room for."""
+    """Return as many of `statuses` as a field has room for, from the first on."""
     kept: dict[str, dict[str, int]] = {}
     room = _MAX_FIELD_BYTES
     for job, pilots in statuses.items():
@@ -173,7 +173,7 @@ def _compound(statuses: CompoundStatuses) -> CompoundStatuses:
 
 
 def _errors(errors: TopTaskErrors) -> TopTaskErrors:
-    """Return `errors` as they are kept: the most frequent first, as many as there is room for."""
+    """Return as many of `errors` as a field has room for, the most frequent first."""
     kept: dict[str, int] = {}
     room = _MAX_FIELD_BYTES
     for text, n in sorted(_keyed(errors).items(), key=lambda item: -item[1]):
@@ -185,18 +185,18 @@ def _errors(errors: TopTaskErrors) -> TopTaskErrors:
 
 
 def _bytes(key: str) -> int:
-    """Return about how many bytes a document has of `key` with its count."""
+    """Return about how many bytes `key` and its count take in a document."""
     return len(key.encode()) + 16
 
 
 def _keyed(counts: Mapping[str, int]) -> dict[str, int]:
     keyed: dict[str, int] = {}
     for text, n in counts.items():
-        # Two long texts may differ only behind the cut: their counts belong together then.
+        # Two long texts may differ only after the cut. Then add up their counts.
         keyed[_key(text)] = keyed.get(_key(text), 0) + n
     return keyed
 
 
 def _key(text: str) -> str:
-    """Return `text` as a document's key: dots and dollars are kept by MongoDB >= 5 below the top, a NUL by none."""
+    """Return `text` as a document's key. Below the top, MongoDB >= 5 keeps dots and dollars; no version keeps a NUL."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()[:_MAX_KEY]

@@ -1,4 +1,4 @@
-"""Take turns per key: what concerns one workflow is handled one at a time, in the order of arrival."""
+"""Take turns per key: WMS handles what concerns one workflow one at a time, in the order of arrival."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 class Turns:
     """Locks by key that exist only while somebody holds or awaits them.
 
-    The compare-and-set on `rev` keeps an aggregate right without this. Turns keep the order in which a TMS said
-    things, and spare the transactions that would lose the compare-and-set.
+    The compare-and-set on `rev` keeps an aggregate right without this. Turns keep the order of a TMS's reports, and
+    avoid transactions that would lose the compare-and-set.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, key: str) -> AsyncIterator[None]:
-        """Run the block when every earlier one of `key` has ended."""
+        """Run the block once every earlier block of `key` has ended."""
         lock, n_users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, n_users + 1)
         try:

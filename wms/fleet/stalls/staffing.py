@@ -1,4 +1,4 @@
-"""How many of a taskforce's workers are missing, why, and what to type about it. (core)
+"""How many of a taskforce's workers are missing, why, and which command helps. (core)
 
 A worker is *at work* while its pilot takes events. Every other wanted worker is missing for one reason. A reason either
 passes by itself (the worker *is coming*), or it does not: then somebody has to do something.
@@ -17,11 +17,11 @@ from schemas.phases import WANTED, Phase
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus
 from schemas.unmatched import complain_of_unmatched
 
-#: A TMS that has an order answers in a second or two; after so long without an answer it counts as silent.
+#: A TMS answers an order in a second or two. After this long without an answer it counts as silent.
 ANSWER_WITHIN = timedelta(seconds=14)
-#: A TMS repeats statuses that did not change every 30 s.
+#: A TMS repeats unchanged statuses every 30 s. After this long without statuses it counts as silent.
 HEARD_WITHIN = timedelta(seconds=40)
-#: A TMS that asks for its work over REST does so about once a minute.
+#: A TMS that polls over REST does so about once a minute. If it leaves a taskforce for this long it counts as silent.
 ASKED_WITHIN = timedelta(minutes=3)
 
 #: Pilots that take events, and pilots that soon will.
@@ -30,7 +30,7 @@ _PREPARING = frozenset({SILENT, PilotStatus.STARTED, PilotStatus.RUNNING_INIT_CO
 
 
 class Lack(StrEnum):
-    """Why a worker is missing, the reasons that hinder most first."""
+    """Why a worker is missing. The order counts: the first reason hinders most."""
 
     TMS_SILENT = "tms-silent"
     START_FAILED = "start-failed"
@@ -39,7 +39,7 @@ class Lack(StrEnum):
     GONE = "gone"
     SUSPENDED = "suspended"
     ENDED = "ended"
-    #: From here on it passes by itself; a pause may take minutes.
+    #: From here on the reasons pass by themselves; a pause may take minutes.
     PAUSED = "paused"
     PILOT_FAILED = "pilot-failed"
     START_AGAIN = "start-again"
@@ -51,31 +51,31 @@ class Lack(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Return how much it hinders, 0 most."""
+        """Return how much this reason hinders; 0 hinders most."""
         return list(Lack).index(self)
 
 
 #: How a pilot's error begins when the pilot has found its worker bad.
 _BAD_WORKER = "BadWorker("
 
-#: How TMS spells the hold in which a job waits for its next start after its pilot has ended early.
+#: The text of the hold in which TMS lets a job wait for its next start after the pilot ended early.
 PAUSE = "starts again after a pause"
 
-#: What passes by itself, but only after a pause of seconds or minutes; what passes as soon as the pool lets it.
+#: Reasons that pass by themselves: after a pause of seconds or minutes, or as soon as the pool allows it.
 _LATER = frozenset({Lack.PAUSED, Lack.PILOT_FAILED})
 _SOON = frozenset({Lack.START_AGAIN, Lack.STARTING, Lack.ALL_BAD, Lack.SLOT_AWAITED, Lack.PREPARING, Lack.LEAVING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """What is known of one taskforce's workers. `asks_itself`: its TMS asks for work over REST."""
+    """What WMS knows about one taskforce's workers. `asks_itself`: its TMS polls for work over REST."""
 
     taskforce_uuid: TaskforceUuid
     task_id: str
     schedd: str
     phase: Phase
     n_wanted: int
-    #: When it came to its phase.
+    #: When the taskforce entered its phase.
     since: datetime
     statuses: CompoundStatuses
     as_of: datetime | None = None
@@ -87,7 +87,7 @@ class Crew:
     #: The place of its task in the request; None: unknown.
     task_index: int | None = None
     exit_codes: Mapping[str, int]
-    #: What the jobs said last, and how many of them said it.
+    #: The last errors of the jobs, and how many jobs had each of them.
     errors: Mapping[str, int] = field(default_factory=dict)
     #: Whether its TMS says that the task fails on every worker. Then workers take events, and each failure counts.
     all_bad: bool = False
@@ -112,7 +112,7 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Some workers that do not take events, for one reason; the command that helps, or shows more."""
+    """Workers that take no events for one reason, and the command that helps or shows more."""
 
     lack: Lack
     n_workers: int
@@ -121,17 +121,17 @@ class Missing:
 
     @property
     def is_coming(self) -> bool:
-        """Whether these workers will be there without anybody's doing."""
+        """Whether these workers will come without anybody's help."""
         return self.lack in _SOON | _LATER
 
     @property
     def is_soon(self) -> bool:
-        """Whether they will be there as soon as the pool lets them."""
+        """Whether these workers will come as soon as the pool allows it."""
         return self.lack in _SOON
 
 
 def crew_of(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
-    """Return what a stored `taskforce` says of its workers; of its log only the last line is needed."""
+    """Return what a stored `taskforce` says about its workers. The last line of its log is enough."""
     log = taskforce.get("phase_change_log") or []
     since = log[-1]["timestamp"] if log else taskforce.get("timestamp", 0.0)
     n_wanted = taskforce.get("n_workers")
@@ -178,7 +178,7 @@ def _in_phase(crew: Crew, now: datetime) -> list[Missing]:
         lack = Lack.TMS_SILENT if crew.asked_at is not None else Lack.START_FAILED
         return [Missing(lack, n, f"not started: {crew.stuck}", _elsewhere(lack, crew))]
     if crew.asked_at is not None:
-        # A repetition sets the time anew: from the second on there was no answer for half a minute at least.
+        # Each repetition sets the time again. Before a second request, no answer came for at least half a minute.
         if crew.n_asked > 1 or now - crew.asked_at > ANSWER_WITHIN:
             return [
                 Missing(Lack.TMS_SILENT, n, f"not started: {place} does not answer", _elsewhere(Lack.TMS_SILENT, crew))
@@ -202,7 +202,7 @@ def _in_phase(crew: Crew, now: datetime) -> list[Missing]:
 def _in_pool(crew: Crew, now: datetime) -> list[Missing]:
     """Return why jobs of a taskforce do not take events."""
     heard_at = crew.as_of or crew.since
-    # One that is served by REST repeats nothing.
+    # A TMS that polls over REST does not repeat statuses.
     if not crew.asks_itself and now - heard_at > HEARD_WITHIN:
         text = f"lost from sight: the TMS of {crew.schedd} has told nothing of them since {_at(heard_at)}"
         return [Missing(Lack.TMS_SILENT, crew.n_wanted, text, _elsewhere(Lack.TMS_SILENT, crew))]
@@ -217,7 +217,7 @@ def _in_pool(crew: Crew, now: datetime) -> list[Missing]:
 
 
 def _lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
-    """Return why jobs that stand so take no events; None if they do."""
+    """Return why jobs with the status `job` and the pilot status `pilot` take no events; None if they do."""
     if job.startswith(JobStatus.HELD) and PAUSE in job:
         return Lack.PAUSED, "ended early, and start again by themselves after a pause"
     if job.startswith(JobStatus.HELD):
@@ -276,7 +276,7 @@ def _add_workers(crew: Crew) -> str:
 
 
 def _elsewhere(lack: Lack, crew: Crew) -> str:
-    """Return how to find another place for the workers; what failed is looked at first."""
+    """Return the command that finds another place for the workers; after a failed start, the one that shows it."""
     return _show(crew) if lack is Lack.START_FAILED else "ewms cluster list"
 
 

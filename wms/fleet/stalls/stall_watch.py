@@ -1,8 +1,8 @@
-"""Watches over live workflows for work that waits in vain, and notes what it finds where users read it.
+"""Watch live workflows for work that waits in vain, and write the findings where users read them.
 
-One look reads the live workflows and their taskforces, and asks MQS what lies in the input queues: of the suspects
-first, of the others in turn, so many queues at most. The judgement is `stalling`'s. What users see is written when it
-changes, outside of the kernel: no decision reads it.
+One look reads the live workflows and their taskforces. Then it asks MQS what lies in the input queues, up to a number
+of queues: first those of suspects, then those of the others in turn. `stalling` judges. What users see is written when
+it changes, outside the kernel, since no decision reads it.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from wms.fleet.locations import ClusterMap
 from wms.fleet.stalls.staffing import crew_of
 from wms.fleet.stalls.stalling import Backlog, Doubts, Kind, Obstacle, Seen, find_obstacles, is_suspect, judge
 
-#: The pause between two looks. One that takes long makes the pause longer: some seconds, or a stall is told late.
+#: The pause between two looks. A long look makes the pause longer, but only by seconds, or users learn of a stall late.
 LOOK_INTERVAL_S = 4.0
 _LONGEST_PAUSE_S = 10.0
 _TIMES_THE_LOOK = 5
 
-#: So many workflows are read at a time, so that no look holds the gateway up.
+#: How many workflows to read at a time, so that no look holds up the gateway.
 _PAGE = 500
 
 _WORKFLOW = ("timestamp", "queues", "queues_deferred", "queues_active_at", "stalled")
@@ -46,7 +46,7 @@ _watched = gauge("wms_workflows_watched", "Live workflows that the last look for
 
 
 class Asks(Protocol):
-    """What of the bus is needed here."""
+    """The part of the bus that this module needs."""
 
     async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
         """Return MQS's answer."""
@@ -54,7 +54,7 @@ class Asks(Protocol):
 
 
 class StallWatch:
-    """One loop. What it remembers between two looks may be lost: a stall is then told some seconds later."""
+    """One loop. If it loses what it remembers between two looks, users learn of a stall some seconds later."""
 
     def __init__(
         self,
@@ -69,9 +69,9 @@ class StallWatch:
         self._clusters = clusters
         self._clock = clock
         self._doubts: Doubts = {}
-        #: The input queues of the tasks of each live workflow: they never change.
+        #: Live workflow -> task -> its input queues, which never change.
         self._inputs: dict[str, dict[str, list[str]]] = {}
-        #: When the queues of each workflow were asked about last.
+        #: Workflow -> when MQS was last asked about its queues.
         self._asked_s: dict[str, float] = {}
         self._causes: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -156,7 +156,7 @@ class StallWatch:
             self._inputs.setdefault(task["workflow_id"], {})[task["task_id"]] = task["input_queues"]
 
     def _choose(self, seen: Iterable[Seen], now: datetime) -> list[Mqid]:
-        """Return the queues to ask about: of suspects first, then of those that were asked about longest ago."""
+        """Return the queues to ask about: first those of suspects, then those not asked about for the longest time."""
         live = [one for one in seen if one.has_queues and any(one.inputs.values())]
         live.sort(key=lambda one: (not is_suspect(one, now), self._asked_s.get(one.workflow_id, 0.0)))
         chosen: list[Mqid] = []
@@ -169,7 +169,7 @@ class StallWatch:
         return list(dict.fromkeys(chosen))
 
     async def _ask(self, mqids: Sequence[Mqid]) -> tuple[Mapping[str, Backlog], str]:
-        """Return what lies in the queues that exist, or why nobody can see it."""
+        """Return what lies in each queue (nothing if it does not exist), or why nobody can see it."""
         if not mqids:
             return {}, ""
         try:
@@ -214,7 +214,7 @@ class StallWatch:
         return since.replace(microsecond=since.microsecond // 1000 * 1000)
 
     def _forget(self, live: Iterable[str]) -> None:
-        """Drop what is remembered of workflows that live no more."""
+        """Forget all workflows that are not in `live`."""
         kept = set(live)
         self._doubts = {key: since for key, since in self._doubts.items() if key[0] in kept}
         memories: tuple[MutableMapping[str, Any], ...] = (self._inputs, self._asked_s)
@@ -224,13 +224,13 @@ class StallWatch:
 
 
 def _was_seen(one: Seen, backlogs: Mapping[str, Backlog]) -> bool:
-    """Return whether this look can judge a workflow: it knows the queues of it, or there are none to know."""
+    """Return whether this look can judge a workflow: it saw some of its input queues, or there are none."""
     mqids = [mqid for mqids in one.inputs.values() for mqid in mqids]
     return not mqids or any(mqid in backlogs for mqid in mqids)
 
 
 def note(before: Document | None, obstacles: Sequence[Obstacle], since: datetime) -> Document | None:
-    """Return what is stored of a stalled workflow; None without obstacles. An older `since` of the same stall stays."""
+    """Return what to store about a stalled workflow; None without obstacles. An earlier `since` of the stall stays."""
     if not obstacles:
         return None
     return {
@@ -250,9 +250,9 @@ def note(before: Document | None, obstacles: Sequence[Obstacle], since: datetime
 
 
 def remembered(told: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
-    """Return since when the obstacles that are stored as `told` have been seen, where that is longer than `doubts` say.
+    """Return since when the stored obstacles in `told` have lasted, where that is longer than `doubts` say.
 
-    So a restart, or another WMS that watches too, does not take back what was told.
+    So a restart, or another WMS that watches too, does not take back what users were shown.
     """
     older: dict[tuple[str, str, Kind], datetime] = {}
     stalls = ((workflow_id, stall) for workflow_id, stall in told.items() if stall)
@@ -260,7 +260,7 @@ def remembered(told: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
         for cause in stall["causes"]:
             kind = Kind(cause["kind"])
             if not kind.is_known:
-                # A newer version stored it. Nothing of ours finds such an obstacle again.
+                # A newer version stored it. This version does not find such obstacles.
                 continue
             key = (workflow_id, cause["task_id"], kind)
             if stall["since"] < doubts.get(key, datetime.max.replace(tzinfo=UTC)):

@@ -2,9 +2,9 @@
 
     what is seen (queues, workers, time)  ->  obstacles  ->  those that last  ->  the stall that users see
 
-An obstacle is told only when it has lasted: counts and statuses are some seconds old, and do not fit together for a
-moment whenever something changes. `PATIENCE` with the pauses between two looks stays below 30 s, but for workers that
-are there and take nothing: a full half minute is needed to see that.
+Users see an obstacle only if it has lasted: counts and statuses are some seconds old, and after each change they
+disagree for a moment. `PATIENCE` plus the pause between two looks stays below 30 s. The exception is workers that are
+there and take nothing: it takes a full half minute to see that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,16 +16,16 @@ from schemas.phases import WANTED
 from schemas.stored_enum import StoredEnum
 from wms.fleet.stalls.staffing import Crew, Lack, Missing, missing_workers
 
-#: How long a new workflow may wait for its queues, or for a word of MQS, before that is an obstacle.
+#: How long a new workflow may wait for its queues, or for an answer from MQS, before that is an obstacle.
 QUEUES_WITHIN = timedelta(seconds=10)
 
 
-#: How much of a task's error a cause repeats.
+#: How many characters of a task's error a cause quotes.
 _MAX_QUOTED = 200
 
 
 class Kind(StoredEnum):
-    """What kind of obstacle it is."""
+    """The kinds of obstacles."""
 
     #: The workflow's queues are not there: the broker has no room for them, or MQS does not answer.
     QUEUES_AWAITED = "queues-awaited"
@@ -33,17 +33,17 @@ class Kind(StoredEnum):
     BROKER_AWAY = "broker-away"
     #: The task fails on every worker. Its workers may take events, whose failures count until the events are given up.
     ALL_BAD = "all-bad"
-    #: Events wait for a task that has no worker, and none is coming; or a source has none.
+    #: Events wait for a task that has no worker, and none is coming. Or a task that takes no events has no worker.
     NO_WORKERS = "no-workers"
-    #: Events wait for a task all of whose workers ended early and pause, for seconds or minutes, before the next start.
+    #: Events wait for a task, and all its workers ended early. They pause for seconds or minutes before the next start.
     PAUSED = "paused"
-    #: Events wait for a task whose workers are said to run, but nobody takes events from its queues.
+    #: Events wait for a task. Its workers run, say their statuses, but nobody takes events from its queues.
     NO_TAKERS = "no-takers"
     #: Events wait, workers are connected, and take nothing.
     TAKES_NOTHING = "takes-nothing"
 
 
-#: How long an obstacle must last before it is told.
+#: How long an obstacle must last before users see it.
 PATIENCE: Mapping[Kind, timedelta] = {
     Kind.QUEUES_AWAITED: timedelta(0),
     Kind.BROKER_AWAY: timedelta(seconds=10),
@@ -75,10 +75,10 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A live workflow as it was seen: its tasks' input queues and crews, and what lies in these queues.
+    """What one look saw of a live workflow: its tasks' input queues and crews, and what lies in these queues.
 
-    `backlogs` has the queues that were looked at; a task is judged only when all of its queues were. `unseen` is why
-    nothing could be looked at.
+    `backlogs` has the queues that the look saw. It judges a task only if it saw all of the task's queues. `unseen` says
+    why it could see no queue at all.
     """
 
     workflow_id: str
@@ -103,12 +103,12 @@ class Obstacle:
     n_events: int = 0
 
 
-#: Since when each obstacle of each workflow has been seen without a break: (workflow, task, kind) -> instant.
+#: (workflow, task, kind) -> since when every look has seen this obstacle.
 Doubts = Mapping[tuple[str, str, Kind], datetime]
 
 
 def find_obstacles(seen: Seen, now: datetime) -> list[Obstacle]:
-    """Return what stands in the way of the work that waits, as far as this one look tells."""
+    """Return what hinders the work that waits, as far as this one look shows."""
     if not seen.has_queues:
         return _without_queues(seen, now)
     if seen.unseen:
@@ -160,12 +160,12 @@ def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetim
         return None
     if backlog.n_consumers:
         if not backlog.n_ready:
-            return None  # in a moment their next attempt is due
+            return None  # all are delayed, and their next attempt is due in a moment
         kind = Kind.TAKES_NOTHING
         text = f"{n_waiting} event(s) wait, and the {backlog.n_consumers} consumer(s) of the queue take nothing"
     elif (n_at_work := sum(crew.n_at_work for crew in crews)) > 0:
         if not backlog.n_ready:
-            return None  # the same, and a worker that may be bad steps aside meanwhile
+            return None  # the same; meanwhile a worker that may be bad steps aside
         kind = Kind.NO_TAKERS
         silent = "; ".join(one.text for one in _merged(crews, now) if not one.is_coming)
         text = f"{n_waiting} event(s) wait, and {n_at_work} worker(s) that should take them are not connected"
@@ -186,14 +186,14 @@ def _of_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obstacle:
 
 
 def _quote_error(crews: Sequence[Crew]) -> str:
-    """Return the error that most workers said last."""
+    """Return the error that most workers reported last, cut to `_MAX_QUOTED` characters."""
     errors = [(n, error) for crew in crews for error, n in crew.errors.items()]
     text = max(errors)[1] if errors else "nobody said why"
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
 
 
 def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
-    """Return what keeps a task from its runs that takes no events; its workers that have ended are done."""
+    """Return why a task that takes no events cannot run. Its workers that have ended are done, so they do not count."""
     missing = [
         one for one in _merged(crews, now) if one.lack not in (Lack.GONE, Lack.ENDED, Lack.PAUSED, Lack.PILOT_FAILED)
     ]
@@ -204,7 +204,7 @@ def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle |
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
-    """Return whether a worker takes events, or comes soon; where every worker fails on all of them, that is no hope."""
+    """Return whether a worker takes events or comes soon. A crew whose workers all fail on every event does not count."""
     return any(
         crew.n_at_work or any(m.is_soon for m in missing_workers(crew, now)) for crew in crews if not crew.is_all_bad
     )
@@ -222,7 +222,7 @@ def _nobody_comes(task_id: str, n_waiting: int, missing: Sequence[Missing]) -> O
 
 
 def _merged(crews: Iterable[Crew], now: datetime) -> list[Missing]:
-    """Return the missing workers of several taskforces, those of one reason together."""
+    """Return the missing workers of several taskforces, grouped by reason."""
     merged: dict[tuple[str, str], Missing] = {}
     for crew in crews:
         for one in missing_workers(crew, now):
@@ -235,9 +235,9 @@ def _merged(crews: Iterable[Crew], now: datetime) -> list[Missing]:
 def judge(
     doubts: Doubts, found: Mapping[str, Sequence[Obstacle]], now: datetime
 ) -> tuple[Doubts, dict[str, list[Obstacle]]]:
-    """Return the doubts after a look that `found` obstacles, by workflow, and of these obstacles the ones that last.
+    """Return the doubts after a look that `found` obstacles, and those of the obstacles that have lasted, by workflow.
 
-    A workflow that was not looked at is not in `found`, and its doubts stay.
+    A workflow that the look did not judge is not in `found`, and its doubts stay.
     """
     after = {key: since for key, since in doubts.items() if key[0] not in found}
     lasting: dict[str, list[Obstacle]] = {}
