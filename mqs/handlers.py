@@ -205,8 +205,7 @@ class Handlers:
         return ProfilesAnswer(profiles=[await self._opened(profile, service_grant(profile), "service")])
 
     async def _opened(self, profile: MQProfileDocument, grant: Grant, kind: str) -> MQProfile:
-        """Return the contract's profile of a queue. While the queue is active, it carries a token for `grant`.
-        """
+        """Return the contract's profile of a queue. While the queue is active, it carries a token for `grant`."""
         if profile.is_activated:
             grant = self._widened(grant, (profile.mqid,), shut=profile.shut_at is not None)
             return self._bearing(await self._token(grant, kind), profile)

@@ -81,7 +81,7 @@ class Settings(StoreSettings):
         2, validation_alias=_named("EWMS_TMS_ACTION_RETRIES", "TMS_ACTION_RETRIES")
     )
 
-    #: Must be as in MQS. Tokens for existing message clients say more about each queue, so a task can have fewer queues.
+    #: Must be as in MQS. Tokens for existing message clients say more about each queue, so a task has fewer queues.
     legacy_clients: bool = False
     #: Must be as in MQS. Each right in a token names it.
     broker_resource_server: str = Field(

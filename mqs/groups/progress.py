@@ -16,8 +16,7 @@ from schemas.ids import Mqid
 
 
 def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[str, int]) -> Outcome:
-    """Add `n_of` dead letters, by queue of origin, to those replayed or discarded; negative numbers take some back.
-    """
+    """Add `n_of` dead letters, by queue of origin, to those replayed or discarded; negative numbers take some back."""
     if action is LetterAction.DISCARD:
         n_discarded = max(0, group.n_discarded + sum(n_of.values()))
         return Outcome(group.model_copy(update={"n_discarded": n_discarded}))

@@ -240,8 +240,7 @@ async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -
 
 
 def remembered(sweep: Sweep, now: datetime) -> tuple[Change, ...]:
-    """Return the changes that record the orphans of `sweep`; if there are very many, some wait for the next sweep.
-    """
+    """Return the changes that record the orphans of `sweep`; if there are very many, some wait for the next sweep."""
     return (
         *(Insert(Collection.MQ_ORPHANS, {"_id": name, "seen_at": now}) for name in sweep.remember[:_MOST_AT_ONCE]),
         *(Delete(Collection.MQ_ORPHANS, name) for name in sweep.forget[:_MOST_AT_ONCE]),

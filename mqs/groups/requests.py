@@ -240,8 +240,7 @@ class Groups:
         *,
         inbox_id: str | None = None,
     ) -> Decision | Repeated:
-        """Record what `decide` returns for a group and its verdict. The budget judges it beside all waiting groups.
-        """
+        """Record what `decide` returns for a group and its verdict. The budget judges it beside all waiting groups."""
 
         short: list[Shortage] = []
 

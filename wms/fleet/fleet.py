@@ -49,7 +49,7 @@ from wms.fleet.turns import Turns
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """The identity of a stimulus, which takes effect the first time only. `digest` reveals a mistaken reuse of the id."""
+    """The identity of a stimulus, which takes effect only once. `digest` reveals a mistaken reuse of the id."""
 
     inbox_id: str
     digest: str | None = None

@@ -98,5 +98,5 @@ class ClusterMap:
         return frozenset(c.schedd for c in self._clusters.values() if c.served_by is ServedBy.REST)
 
     def hears_events(self, schedd: str) -> bool:
-        """Return whether the TMS of `schedd` takes events. It does if no location names it any more: it has clusters."""
+        """Return whether the TMS of `schedd` takes events. It does if no location names it now: it has clusters."""
         return all(c.served_by is ServedBy.EVENTS for c in self._clusters.values() if c.schedd == schedd)

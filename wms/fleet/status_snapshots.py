@@ -28,7 +28,7 @@ _TICK_S = 1.0
 
 _N_ERRORS = 10
 _MAX_KEY = 1024
-#: The size limit of one field, more than any TMS needs. No report may bring a document to the 16 MB that MongoDB refuses.
+#: Size limit of one field, more than any TMS needs. No report may bring a document to the 16 MB that MongoDB refuses.
 _MAX_FIELD_BYTES = 1024 * 1024
 
 _RETRY_CAP_S = 10.0

@@ -204,7 +204,7 @@ def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle |
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
-    """Return whether a worker takes events or comes soon. A crew whose workers all fail on every event does not count."""
+    """Return whether a worker takes events or comes soon. A crew whose workers fail on every event does not count."""
     return any(
         crew.n_at_work or any(m.is_soon for m in missing_workers(crew, now)) for crew in crews if not crew.is_all_bad
     )
