@@ -176,7 +176,7 @@ class MQGroupDocument(MQGroup):
     replaying_until: datetime | None = None
     #: When MQS last saw the queues in use that outlive the workflow.
     last_used_at: datetime | None = None
-    #: How the workflow will end by itself; see `schemas.events.WorkflowEnding`. `closed_at`: when the inputs were closed.
+    #: How the workflow will end by itself; see `schemas.events.WorkflowEnding`. `closed_at`: when inputs were closed.
     ending_number: int = 0
     #: Whether MQS watches the queues until the workflow ends.
     is_ending: bool = False
