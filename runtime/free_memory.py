@@ -1,9 +1,8 @@
 """Give memory back to the machine as soon as it is free.
 
-glibc maps large blocks each by themselves and unmaps them when they are free. But each one that is freed raises the
-size from which it does so, up to 32 MiB. After some large answers it takes blocks of megabytes from the heap, where
-small ones that live longer hold them fast: a service stays as large as it once was.
-Source: mallopt(3), M_MMAP_THRESHOLD.
+glibc maps each large block by itself and unmaps it when it is free. But each freed block raises the size from which
+glibc does so, up to 32 MiB. After some large answers glibc takes blocks of megabytes from the heap, where small blocks
+that live longer hold them fast. So a service stays as large as it once was. Source: mallopt(3), M_MMAP_THRESHOLD.
 """
 
 import ctypes
@@ -13,7 +12,7 @@ _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
 _THRESHOLD_BYTES = 128 * 1024
-#: Threads get a heap each otherwise, up to eight for each core.
+#: Otherwise each thread gets a heap, up to eight for each core.
 _N_ARENAS = 2
 
 

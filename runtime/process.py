@@ -3,8 +3,8 @@
     0    stopped as told            2    the environment is wrong
     1    a defect                   75   a dependency did not answer at the start, or the drain ran out of time
 
-SIGTERM and SIGINT ask to stop: what was built is taken down in reverse, which finishes what was begun. A second
-signal does not wait.
+SIGTERM and SIGINT stop the process: it takes down what it built in reverse, and finishes what it began. At a second
+signal it exits at once.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ async def _life(context: AbstractAsyncContextManager[object]) -> int:
         async with context:
             started = True
             await stop.wait()
-            # The drain is bounded from outside of it: a dependency that hangs must not keep the process.
+            # The limit stands outside of the drain: a dependency that hangs must not keep the process.
             loop.call_later(GRACE_S, _give_up)
     except asyncio.CancelledError:
         if not stop.is_set():

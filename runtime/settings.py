@@ -1,4 +1,4 @@
-"""What every process is told by its environment: read once, in `__main__`, and passed down by argument.
+"""The settings that every process reads from its environment: once, in `__main__`, then passed down by argument.
 
 A service's own settings derive from `ServiceSettings`, or from `StoreSettings` where it keeps state. Our names begin
 with `EWMS_`; the names of the existing services are accepted beside them. Lists and mappings are JSON.
@@ -69,7 +69,7 @@ class StoreSettings(ServiceSettings):
         if self.mongodb_auth_user:
             password = quote(self.mongodb_auth_pass.get_secret_value(), safe="")
             login = f"{quote(self.mongodb_auth_user, safe='')}:{password}@"
-        # Frozen for everybody else; here it is still being made.
+        # The model is frozen for everybody else; here it is still being made.
         object.__setattr__(self, "mongo_url", SecretStr(f"mongodb://{login}{self.mongodb_host}:{self.mongodb_port}/"))
         return self
 

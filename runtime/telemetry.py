@@ -1,7 +1,7 @@
-"""Logs as structured lines, the ids of what is being handled on each of them, and the process's counters.
+"""Structured log lines that bear the ids of what is being handled, and the process's metrics.
 
-A line is a name and fields. `workflow_id`, `taskforce_uuid` and `event_id` are bound from the event's envelope, so
-that everything said while handling it can be found by them. Metrics bear the prefix `ewms_`.
+A line is a name and fields. `workflow_id`, `taskforce_uuid` and `event_id` are bound from the event's envelope, so that
+all lines about its handling can be found by them. Metrics bear the prefix `ewms_`.
 """
 
 import logging
@@ -60,7 +60,7 @@ def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # They announce every failed connection attempt at ERROR; `runtime.amqp` says it once, as what it is.
+    # They log every failed connection attempt at ERROR; `runtime.amqp` logs it once, at its proper level.
     for chatty in ("aiormq", "aio_pika"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     for chatty in ("pymongo", "httpx2", "httpcore2", "asyncio"):

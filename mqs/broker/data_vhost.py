@@ -215,7 +215,7 @@ class Broker:
         return {queue: _count(figures, n_ready=figures.n_ready) for queue, figures in totals.items()}
 
     async def fill(self, mqids: Iterable[Mqid]) -> None:
-        """Let just these queues take nothing more, until they are not among them any more: who publishes is refused.
+        """Make exactly these queues refuse new events. Queues that an earlier call named take events again.
 
         Raises:
             Unavailable: the management API is away.

@@ -90,7 +90,7 @@ class Management:
         log.info("policy set", policy=name, definition=wanted["definition"])
 
     async def totals(self, queues: Sequence[str] | None = None) -> dict[str, Totals]:
-        """Return what lies in `queues`, or in every queue of the vhost; those that have not reported are empty."""
+        """Count the events in `queues`, or in every queue of the vhost; a queue that has not reported is empty."""
         path = f"/api/queues/{self._vhost}"
         if queues is None:
             return {queue["name"]: _totals(queue) for queue in await self._get(path, _TOTALS)}
@@ -111,7 +111,7 @@ class Management:
         return Load(sum(bytes_of.values()), len(open_ones), bytes_of, _counters(queues))
 
     async def counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
-        """Return what the broker counted at `queues`, or at every queue of the vhost; those without events are out."""
+        """Return the broker's counters of `queues`, or of every queue of the vhost; those without events are out."""
         path = f"/api/queues/{self._vhost}"
         if queues is None:
             return _counters(await self._get(path, {"columns": _COUNTERS}))

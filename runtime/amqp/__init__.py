@@ -1,8 +1,8 @@
 """RabbitMQ: connect and stay connected, renew the token, publish with confirms, consume by push.
 
-Used by every process, the pilot and the user's client included, so it imports aio-pika and the plain half of
-`schemas`, nothing else. What lies under it: aio-pika opens connections and declares topology; events themselves go
-over aio-pika's own lower layer (aiormq channels), which costs half the time an event.
+Every process uses it, the pilot and the user's client included, so it imports aio-pika and the plain half of `schemas`,
+nothing else. aio-pika opens the connections. Topology and events go over aio-pika's own lower layer (aiormq channels),
+which costs half the time an event.
 """
 
 from runtime.amqp.address import broker_url

@@ -1,4 +1,4 @@
-"""A broker's address, as people and profiles write it, to the URL that the library takes.
+"""Turn a broker's address, as people and profiles write it, into the URL that the library takes.
 
 user@host:5672/ewms     amqp://user:pass@127.0.0.1:5672/ewms-control     host
 """
@@ -17,7 +17,7 @@ def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15,
     """Return the URL of `address`, `[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`; `token` takes the password's place.
 
     Raises:
-        Rejected: `address` is none.
+        Rejected: `address` is not a broker's address.
     """
     text = address if "://" in address else f"amqp://{address}"
     try:

@@ -1,4 +1,4 @@
-"""Whether the broker reads what a connection sends. While it is low on memory or disk it does not, and says so.
+"""Follow whether the broker reads what a connection sends. While low on memory or disk it does not, and says so.
 
 RabbitMQ stops reading a connection with the first event published during such an alarm, sends `connection.blocked`
 with the reason, and goes on reading when the alarm is over. What was sent meanwhile waits in the socket.
@@ -12,8 +12,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-#: aiormq 7.2 only logs the two notifications. They can be heard by taking the place of its private handlers, which
-#: may go once the library calls somebody back.
+#: aiormq 7.2 only logs the two notifications. To hear them, we take the place of its private handlers. This can go once
+#: the library calls somebody back.
 _ON_BLOCKED = "_Connection__handle_connection_blocked"
 _ON_UNBLOCKED = "_Connection__handle_connection_unblocked"
 

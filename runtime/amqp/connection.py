@@ -82,12 +82,12 @@ class Connection(Link):
             on_refused=on_refused,
         )
         await consumer.start()
-        # A connection lives longer than its consumers: those that their owner has closed are not kept.
+        # A connection lives longer than its consumers, so those that their owner has closed are dropped.
         self._consumers = [*(earlier for earlier in self._consumers if not earlier.is_closed), consumer]
         return consumer
 
     async def close(self) -> None:
-        """Unsubscribe, see to it that what was settled is applied, send what is queued for sending, and close."""
+        """Unsubscribe, wait until settlements are applied, send what is queued for sending, and close."""
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
         await asyncio.gather(*(publisher.close() for publisher in self._publishers))
         await super().close()

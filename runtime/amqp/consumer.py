@@ -1,10 +1,10 @@
-"""A push consumer: deliveries come to a callback, and the subscription comes back by itself until it is closed.
+"""Consume by push: deliveries go to a callback, and the subscription comes back by itself until it is closed.
 
-Closing waits until the broker has applied what was settled, which it does not do by itself. A channel of RabbitMQ has
-at most 32 commands of its own under way to a quorum queue; what is settled beyond is held back in the channel's
-memory, and thrown away when the channel closes: of 100 acknowledgements in one burst 33 were applied. Cancelling the
-subscription first sends what was held back and waits for the queue.
-Source: rabbit_fifo_client.erl, SOFT_LIMIT, settle/3 and cancel_checkout/3.
+Closing waits until the broker has applied all settlements, which the broker does not do by itself. A channel of
+RabbitMQ has at most 32 commands of its own under way to a quorum queue. It holds further settlements back in its
+memory, and throws them away when it closes: of 100 acknowledgements in one burst 33 were applied. Cancelling the
+subscription first sends what was held back and waits for the queue. Source: rabbit_fifo_client.erl, SOFT_LIMIT,
+settle/3 and cancel_checkout/3.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 #: A subscription that held this long was a good one: the next loss starts the back-off afresh.
 _GOOD_AFTER_S = 10.0
 
-#: So many settlements are applied without further ado: half of what a channel has under way before it holds back.
+#: This many settlements are always applied: half of what a channel has under way before it holds any back.
 _NEVER_HELD_BACK = 16
 
 _CANCEL_TIMEOUT_S = 10.0
@@ -90,11 +90,11 @@ class Consumer:
 
     @property
     def channel(self) -> Channel | None:
-        """Return the channel that deliveries come over: what a direct reply must be asked on."""
+        """Return the channel that deliveries come over. A direct reply must be asked for on it."""
         return self._channel
 
     async def start(self) -> None:
-        """Subscribe for the first time; what fails here is raised, later failures are retried."""
+        """Subscribe for the first time. An error here is raised; later failures are retried."""
         await self._subscribe()
         self._keeper = asyncio.create_task(self._stay_subscribed(), name=f"consumer of {self.queue}")
 
@@ -112,7 +112,7 @@ class Consumer:
     async def set_prefetch(self, prefetch: int) -> None:
         """Change how many unsettled events the broker lends at once; those on loan stay on loan.
 
-        The broker fixes the number when a subscription begins, so this one is ended and another begun.
+        The broker fixes the number when a subscription begins, so this ends the subscription and begins another.
         """
         async with self._subscribing:
             if prefetch == self._prefetch:
@@ -122,11 +122,11 @@ class Consumer:
         self._changed.set()
 
     async def close(self) -> None:
-        """End the subscription once what was settled is applied; unsettled events go back to the queue."""
+        """Wait until settlements are applied, then end the subscription. Unsettled events go back to the queue."""
         if self._closed:
             return
         self._closed = True
-        # Subscribing that is cut short would take the channel with it, and what is held back there.
+        # Do not cut a subscribe short: that would close the channel and lose the settlements it holds back.
         async with self._subscribing:
             if self._keeper is not None:
                 self._keeper.cancel()
@@ -134,7 +134,7 @@ class Consumer:
             if self._channel is None or self._channel.is_closed:
                 return
             if self._link.blockade.reason:
-                return  # the broker reads what was settled once it reads on, and answers nothing until then
+                return  # it applies settlements once it reads on, and answers nothing until then
             if not self._tag and self._n_unapplied > _NEVER_HELD_BACK:
                 await self._subscribe_to_cancel(self._channel)
             await self._cancel()
@@ -144,7 +144,7 @@ class Consumer:
         """Subscribe once more after a pause: of what a consumer may ask, only this waits for the queue."""
         tag = f"ewms.{uuid.uuid4().hex}"
         try:
-            # With as few events lent for it as can be.
+            # With as few events on loan as possible.
             await channel.basic_qos(prefetch_count=1, timeout=_CANCEL_TIMEOUT_S)
             await channel.basic_consume(self.queue, self._take, consumer_tag=tag, timeout=_CANCEL_TIMEOUT_S)
         except (*LIBRARY_ERRORS, TimeoutError, asyncio.CancelledError) as error:
@@ -157,7 +157,7 @@ class Consumer:
     async def _cancel(self) -> None:
         tag, self._tag = self._tag, ""
         if tag and self._channel is not None and not self._channel.is_closed:
-            # What is settled while the answer is on its way may be behind the question.
+            # Settlements sent while the answer is on its way may come after the cancel, so count them from here.
             self._n_unapplied = 0
             try:
                 await self._channel.basic_cancel(tag, timeout=_CANCEL_TIMEOUT_S)
@@ -196,8 +196,8 @@ class Consumer:
     async def _take(self, message: DeliveredMessage) -> None:
         delivery = Delivery(message, on_settled=self._count_settled)
         if self._closed:
-            # Nobody waits for it any more; left to the closing channel it would come back as a failed attempt. Without
-            # acknowledgements there is nothing to give back.
+            # Nobody waits for the event any more. If the closing channel gave it back, it would count as a failed
+            # attempt. Without acknowledgements there is nothing to give back.
             if not self._no_ack:
                 await delivery.release()
         else:
@@ -242,7 +242,7 @@ class Consumer:
                 self._fallen = False
                 if loop.time() - since > _GOOD_AFTER_S:
                     attempt = 0
-                else:  # lost as soon as it was there, perhaps by what it delivered: do not spin
+                else:  # lost right after it began, perhaps by an event that it delivered: do not spin
                     await asyncio.sleep(full_jitter(attempt))
                     attempt += 1
             try:

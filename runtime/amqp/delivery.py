@@ -1,7 +1,7 @@
-"""One event on loan from the broker: what it says, and the one word that settles it.
+"""One event on loan from the broker: what it says, and the call that settles it.
 
-The broker lends an event to a channel. When the channel goes (connection lost, consumer timeout, token expired) the
-event goes to somebody else, whatever is still being done with it here: settling then answers False.
+The broker lends an event to a channel. When the channel closes (connection lost, consumer timeout, token expired) the
+broker gives the event to somebody else, even if we still work on it. Settling it then returns False.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Delivery:
     __slots__ = ("_message", "_on_settled", "_properties", "settled")
 
     def __init__(self, message: DeliveredMessage, *, on_settled: Callable[[], None]) -> None:
-        """`on_settled` is called when the word is on its way."""
+        """`on_settled` is called once the settlement is sent."""
         self._message = message
         self._on_settled = on_settled
         self._properties = message.header.properties
@@ -59,8 +59,8 @@ class Delivery:
     def n_released(self) -> int:
         """Return how often the event was given back as if it had never been taken; 0 where the broker cannot say.
 
-        RabbitMQ counts a delivery as an attempt when it is rejected and when its consumer ends, and as acquired always.
-        Source: tried with RabbitMQ 4.3.6.
+        RabbitMQ counts every delivery as acquired. It counts one as an attempt when it is rejected and when its
+        consumer ends. Source: tried with RabbitMQ 4.3.6.
         """
         acquired = self.headers.get(Header.ACQUIRED_COUNT, 0)
         return max(0, acquired - self.attempt + 1) if isinstance(acquired, int) else 0
@@ -72,7 +72,7 @@ class Delivery:
 
     @property
     def routing_key(self) -> str:
-        """Return the key that it was published with."""
+        """Return the routing key that it was published with."""
         return self._message.routing_key or ""
 
     @property
@@ -101,11 +101,11 @@ class Delivery:
         return self._message.channel.is_closed
 
     async def ack(self) -> bool:
-        """Say that the event is done; False if the lease was lost, and the event will come again."""
+        """Report the event as done. Return False if the lease was lost: the event will come again."""
         return await self._settle(partial(self._message.channel.basic_ack, self._tag, wait=False))
 
     async def reject(self, *, requeue: bool = True) -> bool:
-        """Say that the event failed; it counts as an attempt. Without `requeue` it is a dead letter at once."""
+        """Report the event as failed, which counts as an attempt. Without `requeue` it is a dead letter at once."""
         return await self._settle(partial(self._message.channel.basic_reject, self._tag, requeue=requeue, wait=False))
 
     async def release(self) -> bool:

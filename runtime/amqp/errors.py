@@ -1,4 +1,4 @@
-"""What the broker can answer, as the error families: who has to act next.
+"""Turn the broker's answers into the error families, which say who has to act next.
 
 Source of the reply codes: AMQP 0-9-1 specification, "Reply code listing".
 """
@@ -19,8 +19,8 @@ from aiormq.exceptions import (
 
 from schemas.errors import EWMSError, Rejected, Unavailable
 
-#: Whatever a call to the broker can raise when the broker or the way to it is at fault. aiormq says RuntimeError
-#: (`ChannelInvalidStateError`) of a channel that has just closed.
+#: Whatever a call to the broker can raise when the broker or the way to it is at fault. aiormq raises RuntimeError
+#: (`ChannelInvalidStateError`) for a channel that has just closed.
 LIBRARY_ERRORS = (AMQPError, ConnectionError, OSError, RuntimeError)
 
 

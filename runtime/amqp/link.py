@@ -1,8 +1,8 @@
-"""One connection to the broker that stays: it reconnects with jitter, and its token can be renewed while it is open.
+"""One connection to the broker that lasts: it reconnects with jitter, and its token can be renewed while it is open.
 
-aio-pika's own robust connection waits a fixed time between attempts, keeps the token it began with, and silently
-does not restore a consumer whose queue it was not allowed to look at. So the plain connection is used, and what has
-to come back on it sees to that itself: consumers subscribe by queue name alone, publishers open a channel at need.
+aio-pika's own robust connection waits a fixed time between attempts, keeps the token it began with, and silently does
+not restore a consumer whose queue it was not allowed to look at. So we use the plain connection, and its users restore
+themselves: consumers subscribe by queue name alone, publishers open a channel when they need one.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 #: A connection that lived this long was a good one: the next outage starts the back-off afresh.
 _GOOD_AFTER_S = 10.0
 
-#: What fits into a channel's number.
+#: The most channels that a channel's number has room for.
 _MAX_CHANNELS = 65_535
 
-#: So many channels wait for their next borrower; a broker may allow a connection no more than 16 in all.
+#: How many idle channels are kept for the next borrower; a broker may allow a connection no more than 16 in all.
 _MAX_IDLE = 8
 _CLOSE_TIMEOUT_S = 5.0
 _BLOCKED_CLOSE_TIMEOUT_S = 0.5
@@ -59,13 +59,13 @@ class Link:
         self._closed = False
         self._since = 0.0
         self._keeper: asyncio.Task[None] | None = None
-        #: Channels that were lent out and came back in order.
+        #: Channels that were lent out and came back in good order.
         self._idle: list[Channel] = []
-        #: Called with the reason whenever the connection has gone; it comes back by itself.
+        #: Called with the reason whenever the connection is lost; it comes back by itself.
         self.on_lost: list[Callable[[EWMSError], None]] = []
         #: Called whenever the connection is there (again), before any consumer has subscribed.
         self.on_connected: list[Callable[[], None]] = []
-        #: Why the connection is down, as far as the last attempt has told; None while it is up.
+        #: Why the connection is down, by the last attempt; None while it is up.
         self.error: EWMSError | None = None
         #: Whether the broker reads what is sent to it.
         self.blockade = Blockade()
@@ -84,8 +84,8 @@ class Link:
     ) -> Self:
         """Return an open connection to `address` (`[SCHEME://][USER[:PASS]@]HOST[:PORT][/VHOST]`).
 
-        `token` is the password; a callable is asked again at every reconnect (a token file that is rewritten).
-        A broker that is not there yet is waited for up to `wait_s`; refused credentials are not.
+        `token` is the password; a callable is asked again at every reconnect (a token file that is rewritten). This
+        waits up to `wait_s` for a broker that is not there yet, but does not retry refused credentials.
 
         Raises:
             AccessRefused: credentials, token or vhost are refused.
@@ -147,7 +147,7 @@ class Link:
         if not self._up.is_set() or transport is None:
             self._keep_token(token)
             return
-        # The library waits for the answer on a future that the end of the connection does not touch.
+        # The library waits for the answer on a future that goes on when the connection ends.
         renewal = asyncio.ensure_future(transport.update_secret(token, reason="renewal", timeout=timeout_s))
         lost = asyncio.ensure_future(self._lost.wait())
         try:
@@ -158,7 +158,7 @@ class Link:
         (outcome,) = await asyncio.gather(renewal, return_exceptions=True)
         if isinstance(outcome, BaseException) and isinstance(refusal := translated(outcome), AccessRefused):
             raise refusal
-        # If the connection was lost meanwhile, nobody knows whether the broker took it; the newer is the better one.
+        # If the connection was lost meanwhile, nobody knows whether the broker took the new token. Keep the newer one.
         self._keep_token(token)
 
     def _keep_token(self, token: str) -> None:
@@ -172,9 +172,10 @@ class Link:
 
         The channel stays open for the next borrower, unless the block raised: then nobody knows its state.
 
-        It is one of aiormq's. aio-pika 10.2 leaves a callback on the connection for every channel that it opens, and
-        with the callback the channel, some 4 KB, until the connection ends: its `UnderlayChannel.close` removes the
-        callback from another future than it was added to, since aiormq 7.2 makes a new one at each `closing`.
+        It is one of aiormq's, because aio-pika 10.2 leaks. For every channel that it opens it leaves a callback on the
+        connection, and with the callback the channel, some 4 KB, until the connection ends. Its `UnderlayChannel.close`
+        removes the callback from another future than the one it was added to, since aiormq 7.2 makes a new future at
+        each `closing`.
         """
         await self.ready(self._timeout_s)
         try:
@@ -211,11 +212,11 @@ class Link:
                 # The abstract class leaves out `wait` of publish and `timeout` of close.
                 return cast(Channel, channel)
         except (*LIBRARY_ERRORS, TimeoutError) as error:
-            # Opening a channel needs no right, so whatever ends it is about the connection.
+            # Opening a channel needs no right, so any failure is the connection's.
             raise ConnectionLost(translated(error).reason) from error
 
     async def close(self) -> None:
-        """Close for good. What the library still had to send is not sent: channels are to be closed before."""
+        """Close for good. Close channels before: what the library still had to send is not sent."""
         if self._closed:
             return
         self._closed = True
@@ -275,7 +276,7 @@ class Link:
             self._call(callback)
 
     def _call(self, callback: Callable[..., object], *arguments: object) -> None:
-        """Call one who wants to hear of the connection; a defect of theirs must not keep it from coming back."""
+        """Call a listener. A defect in it must not keep the connection from coming back."""
         try:
             callback(*arguments)
         except Exception:

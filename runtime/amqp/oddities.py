@@ -1,9 +1,9 @@
 """Read events whose properties are not what they should be: a text that is no UTF-8, a time beyond the year 9999.
 
-AMQP lets a publisher write any bytes there, and brokers look at none of it. The library raises, and the connection ends
-with all that was lent on it. It ends again with every delivery of such an event, and so do the events beside it.
-Source: pamqp 4.0, module `decode`: texts and names of headers raise UnicodeDecodeError; times in microseconds raise
-ValueError, OverflowError or OSError.
+AMQP lets a publisher write any bytes there, and brokers check none of them. The library then raises, and the connection
+ends with all events lent on it. This happens again with every delivery of such an event. Source: pamqp 4.0, module
+`decode`: texts and names of headers raise UnicodeDecodeError; times in microseconds raise ValueError, OverflowError or
+OSError.
 """
 
 from datetime import datetime

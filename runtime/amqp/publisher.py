@@ -22,7 +22,8 @@ from schemas.errors import EWMSError, TooLarge
 
 log = logging.getLogger(__name__)
 
-#: Bodies from here on wait for the socket to take them: a window full of them would otherwise pile up in memory.
+#: From this size on, a publish waits until the socket has taken the body: a window full of large bodies would otherwise
+#: pile up in memory.
 _DRAIN_FROM_BYTES = 32 * 1024
 
 _TOO_LARGE = re.compile(r"message size (\d+)")
@@ -38,7 +39,7 @@ class Sending:
     body: bytes
     work: asyncio.Task[None] = field(init=False)
     n_waiting: int = 0
-    #: Whether a living channel has it: the broker may have it too, or will once it reads on.
+    #: Whether an open channel has it: the broker may have it too, or will once it reads on.
     is_handed_over: bool = False
 
 
@@ -64,16 +65,16 @@ class Publisher:
         user_id: str = "",
         timeout_s: float | None = 30.0,
     ) -> None:
-        """Publish one persistent event and return when the broker has it safe. A `content_type` of "" is none.
+        """Publish one persistent event and return when the broker holds it. A `content_type` of "" is left out.
 
-        The broker refuses a `user_id` that is not the connection's own, so whoever gets the event can believe it.
+        The broker refuses a `user_id` that is not the connection's own, so the receiver of the event can trust it.
 
-        While the broker is away, or takes nothing because it is low on memory or disk, this waits for it, up to
-        `timeout_s` in all; None: as long as it takes. Call it from many tasks at once: that is what fills the window,
-        and beyond the window callers wait.
+        While the broker is away, or takes nothing because it is low on memory or disk, this waits, up to `timeout_s` in
+        all; None waits as long as it takes. Call it from many tasks at once to fill the window; beyond the window
+        callers wait.
 
-        An event is sent again only after its channel was lost. Publish it once more after a timeout, under the same
-        id, and you wait for the confirm of the first.
+        An event is sent again only after its channel was lost. If you publish it once more after a timeout, under the
+        same id, you wait for the confirm of the first.
 
         Raises:
             Unroutable: no queue is bound for it; the broker gave it back.
@@ -81,7 +82,7 @@ class Publisher:
             Missing: the exchange does not exist.
             AccessRefused: the rights do not allow it.
             TooLarge: it is over the broker's limit for a message.
-            ConnectionLost: the broker was away, or took nothing, for too long; whether it has the event is not known.
+            ConnectionLost: the broker was away, or took nothing, for too long. Nobody knows whether it has the event.
         """
         properties = event_properties(message_id, content_type, headers, user_id)
         await self.send(exchange, routing_key, body, properties, timeout_s=timeout_s)
@@ -106,9 +107,9 @@ class Publisher:
             self.leave(sending)
 
     def begin(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> Sending:
-        """Put an event on its way without waiting. Whoever calls this calls `leave` when it waits no longer.
+        """Begin to send an event, without waiting. The caller must call `leave` when it waits no longer.
 
-        The same event under an id that is on its way already is sent once.
+        If the same event is on its way already, under the same id, it is sent once.
         """
         message_id = properties.message_id or ""
         earlier = self._in_flight.get(message_id)
@@ -127,7 +128,7 @@ class Publisher:
         return sending
 
     def leave(self, sending: Sending) -> None:
-        """Wait no longer for `sending`. When nobody does, it is recalled, unless the broker may have it already."""
+        """Stop waiting for `sending`. When nobody waits, recall the event, unless the broker may have it already."""
         sending.n_waiting -= 1
         if not sending.n_waiting and not sending.is_handed_over:
             sending.work.cancel()
@@ -144,11 +145,11 @@ class Publisher:
         if self._in_flight.get(sending.message_id) is sending:
             del self._in_flight[sending.message_id]
         if sending.work.done() and not sending.work.cancelled():
-            sending.work.exception()  # those who waited have it; nobody may be left
+            sending.work.exception()  # the callers that waited have it; there may be none left
 
     async def _carry(self, sending: Sending, properties: Basic.Properties, earlier: Sending | None) -> None:
         if earlier is not None:
-            # The library finds a returned event by its id, so one id is in flight once.
+            # The library finds a returned event by its id, so an id may be in flight only once.
             await asyncio.wait({earlier.work})
         async with self._window:
             attempt = 0
@@ -163,7 +164,7 @@ class Publisher:
                 attempt += 1
 
     async def _sent(self, sending: Sending, properties: Basic.Properties) -> BaseException | None:
-        """Return None once the broker has confirmed, or else how the channel was lost before it did."""
+        """Return None once the broker has confirmed, or the error by which the channel was lost before that."""
         try:
             await self._link.blockade.over()
             channel = self._channel
@@ -228,19 +229,19 @@ def event_properties(
 
 
 def _verdict(error: BaseException, exchange: str, body: bytes) -> EWMSError | None:
-    """Return what this event did to the channel; None if it only shared the channel with the culprit.
+    """Return the error if this event closed the channel; None if it only shared the channel with the event that did.
 
     A refused publish closes the channel under every other event in flight there. The broker's text names the exchange
     or the size that it objected to.
     """
     if not isinstance(error, AMQPChannelError):
-        return None  # the connection's end is nobody's in particular
+        return None  # no event in particular ended the connection
     text = str(error)
     if isinstance(error, ChannelPreconditionFailed):
         match = _TOO_LARGE.search(text)
         return TooLarge(text[:500]) if match and int(match[1]) == len(body) else None
     meaning = translated(error)
-    # The broker calls the nameless exchange so.
+    # The broker calls the nameless exchange `amq.default`.
     named = f"'{exchange or 'amq.default'}'"
     if named in text or (isinstance(meaning, AccessRefused) and "exchange" not in text):
         return meaning

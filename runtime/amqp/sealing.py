@@ -3,10 +3,11 @@
 RabbitMQ finds a queue's events again by a directory on each node's disk: queue -> log. It keeps a new entry in memory
 for up to 3 s. A broker that is killed within that time forgets where the events lie, confirmed ones too.
 
-Declaring one more quorum queue writes every entry that still waits: the broker first looks its name up, and a look
-behind the entries in memory puts them into the file. So the *seal* is a quorum queue that is declared after all the
-others, with a member on every node, and deleted again. `docs/decisions/0010-sealed-queues.md` has the measurements.
-Source: Erlang/OTP, dets.erl, update_cache; Ra 3.1, ra_directory.erl, register_name; tried on RabbitMQ 4.3.6.
+Declaring one more quorum queue writes every entry that still waits: the broker first looks up the queue's name, and a
+look-up of a name that is not among the entries in memory puts them into the file. So the *seal* is a quorum queue that
+is declared after all the others, with a member on every node, and deleted again. `docs/decisions/0010-sealed-queues.md`
+has the measurements. Source: Erlang/OTP, dets.erl, update_cache; Ra 3.1, ra_directory.erl, register_name; tried on
+RabbitMQ 4.3.6.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from schemas import topology
 #: More nodes than a cluster has, so that each of them has a member: every node has a directory of its own.
 _EVERY_NODE = 64
 
-#: The broker deletes a seal that a crash of ours has left behind after this time.
+#: After this time the broker deletes a seal that a crash of ours has left behind.
 _EXPIRES_MS = 60_000
 
 _ARGUMENTS: dict[str, Any] = {
@@ -48,14 +49,14 @@ def new_seal(owner: str) -> str:
 
 
 async def declare_seal(channel: Channel, name: str) -> None:
-    """Declare the seal `name`, which is left to be deleted; otherwise as `seal`."""
+    """Declare the seal `name` and leave it; the caller deletes it. Otherwise as `seal`."""
     await channel.queue_declare(name, durable=True, arguments=_ARGUMENTS)
 
 
 class Sharing:
     """Calls `act` on request. Requests that come while a call is under way share the next one.
 
-    A request gets a call that begins after it: the one under way may have looked already.
+    A request gets a call that begins after it, since the one under way may have looked already.
     """
 
     def __init__(self, act: Callable[[], Awaitable[None]]) -> None:
@@ -64,14 +65,14 @@ class Sharing:
         self._next: asyncio.Task[None] | None = None
 
     async def ask(self) -> None:
-        """Return when a call that began after this question has returned.
+        """Return when a call that began after this request has returned.
 
         Raises:
-            Exception: what the call raised; everybody who shares the call gets it.
+            Exception: what the call raised; all requests that share the call get it.
         """
         if self._next is None:
             self._next = asyncio.create_task(self._call_after(self._running))
-        # One who gives up must not take the call from the others.
+        # A caller that gives up must not take the call from the others.
         await asyncio.shield(self._next)
 
     async def _call_after(self, running: asyncio.Task[None] | None) -> None:

@@ -1,9 +1,9 @@
-"""What goes out on a connection: all frames of one turn of the loop in one write, none of a channel behind its close.
+"""Send frames on a connection: all frames of one turn of the loop in one write, and none on a closed channel.
 
-The library writes each frame by itself. And where the broker closes a channel, because it refused one event, the
-library goes on sending the others that waited for their turn: behind its acknowledgement of the close they are frames
-of no channel, for which the broker ends the whole connection ("expected 'channel.open'"). Here they are refused, and
-their publisher sends them again on the next channel.
+The library writes each frame by itself. And when the broker closes a channel, because it refused one event, the library
+goes on sending the other events that waited. After the acknowledgement of the close those frames belong to no channel,
+and the broker ends the whole connection for them ("expected 'channel.open'"). This queue refuses them, and their
+publisher sends them again on the next channel.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _CHANNEL_CLOSE_OK = b"\x00\x14\x00\x29"
 
 
 class SendQueue(asyncio.Queue[ChannelFrame]):
-    """Stands before the library's send queue `onward`, and in its place for everybody who puts something there."""
+    """Takes the place of the library's send queue, and hands frames on to it (`onward`)."""
 
     def __init__(self, onward: asyncio.Queue[ChannelFrame]) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
         """Send `item`. Raises as `put`."""
         self._admit(item.payload)
         if item.drain_future is not None or item.should_close:
-            # The library takes care of its future, or ends with it; so what was there before has to go first.
+            # The library handles this frame's future, or ends after it. So the frames before it have to go first.
             self._flush()
             self._hand_on(item)
             return
@@ -91,6 +91,6 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
 
     async def _hand_on_the_waiting(self) -> None:
         while self._waiting:
-            # It stays first in the line until it is through, so that nothing overtakes it.
+            # The frame stays first in line until it is through, so that nothing overtakes it.
             await self._onward.put(self._waiting[0])
             self._waiting.popleft()

@@ -1,13 +1,13 @@
-"""Which handlers take which events of an inbox.
+"""Say which handlers take which events of an inbox.
 
     table = DispatchTable()
     table.add(TaskforceStart, starter.start)
     table.add(TaskforceStop, stopper.stop)
     await bus.consume(table)
 
-An event that has no handler here is parked. Several handlers may share a type, as two parts of a service that both want
-to hear of the same fact: each of them gets the event, and each needs an inbox id of its own. The event is acknowledged
-when all of them have returned; if one asks for another attempt, all of them run again.
+An event that has no handler here is parked. Several handlers may share a type, for example two parts of a service that
+need the same fact. Each of them gets the event, and each needs an inbox id of its own. The event is acknowledged when
+all of them have returned; if one asks for another attempt, all of them run again.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ from schemas.events import Event, Payload, UnknownType
 
 P = TypeVar("P", bound=Payload)
 
-#: Takes a payload and the event that brought it. What its errors mean is the table in `runtime.bus.intake`.
+#: Takes a payload and the event that brought it. The table in `runtime.bus.intake` says what its errors mean.
 PayloadHandler = Callable[[P, Event], Awaitable[None]]
 
 #: Takes every event of an inbox, whatever it says.
@@ -45,17 +45,17 @@ class DispatchTable:
         self._by_type.setdefault(payload, []).append(handler)
 
     def has_handler(self, event: Event) -> bool:
-        """Return whether anybody here takes `event`."""
+        """Return whether `event` has a handler here."""
         return bool(self._of_every_type) or type(event.data) in self._by_type
 
     async def handle(self, event: Event) -> None:
         """Call every handler of `event`, one after the other.
 
         Raises:
-            UnknownType: it has none.
-            Rejected: a handler has rejected it; the others have had it all the same.
+            UnknownType: the event has no handler.
+            Rejected: a handler has rejected the event; the others have handled it all the same.
             Conflict: nothing was left to do for any of them.
-            Exception: whatever else a handler raises, at once: the event is to come again.
+            Exception: whatever else a handler raises, at once; the event must come again.
         """
         if not self.has_handler(event):
             raise UnknownType(f"nobody here takes events of type {event.type!r}")

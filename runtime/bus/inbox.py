@@ -1,4 +1,4 @@
-"""The queues of one service on the control vhost, and taking parked events back when a new version knows them."""
+"""Declare one service's queues on the control vhost, set events aside, and take parked ones back for a new version."""
 
 import asyncio
 import uuid
@@ -24,11 +24,11 @@ BACK = "back"
 
 _QUORUM: FieldTable = {
     "x-queue-type": "quorum",
-    # Nothing of a control queue is ever dropped: a full one refuses, and dead letters move with confirms.
+    # A control queue never drops an event: a full one refuses, and dead letters move with confirms.
     "x-overflow": "reject-publish",
 }
 
-#: How many parked events are looked at in one start; the rest waits for the next.
+#: How many parked events one start looks at; the rest waits for the next.
 _TAKE_BACK = 5000
 
 
@@ -36,7 +36,7 @@ async def declare(channel: Channel, service: str) -> None:
     """Declare what `service` needs to take events; repeating it changes nothing.
 
     Raises:
-        Missing: the service may not declare the shared exchanges, and none that may has done so yet.
+        Missing: the service may not declare the shared exchanges, and no service that may has done so yet.
     """
     spec = spec_of(service)
     if spec.declares_shared:
@@ -46,7 +46,7 @@ async def declare(channel: Channel, service: str) -> None:
     aside = topology.aside_exchange(service)
     await channel.exchange_declare(aside, exchange_type="direct", durable=True)
     for name, key in ((topology.dead_inbox(service), Aside.DEAD), (topology.parked_inbox(service), Aside.PARKED)):
-        # Without -1 a quorum queue drops what was returned to it 20 times, and these are looked at and returned.
+        # Without -1 a quorum queue drops an event that was returned 20 times, and these are looked at and returned.
         await channel.queue_declare(name, durable=True, arguments={**_QUORUM, "x-delivery-limit": -1})
         await channel.queue_bind(name, aside, routing_key=key)
     arguments: FieldTable = {
@@ -60,7 +60,7 @@ async def declare(channel: Channel, service: str) -> None:
         arguments["x-single-active-consumer"] = True
     inbox = topology.inbox(service)
     await channel.queue_declare(inbox, durable=True, arguments=arguments)
-    # Before the binding: what nobody can reach yet cannot be lost.
+    # Seal before the binding: while nobody can reach the queue, no event can be lost in it.
     await seal(channel, service)
     await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
     for fact in spec.hears:
@@ -69,7 +69,7 @@ async def declare(channel: Channel, service: str) -> None:
 
 
 def sender_of(delivery: Delivery, user: str) -> str:
-    """Return the broker's user who sent `delivery`, "" if none is named. Of our own copies the first sender is told.
+    """Return the broker's user that sent `delivery`, "" if none is named. For our own copies, return the first sender.
 
     The broker has checked `user_id`, and only the service itself (`user`) may write onto its aside exchange.
     """
@@ -112,7 +112,7 @@ async def take_back(connection: Connection, publisher: Publisher, service: str, 
     consumer = await connection.consume(parked, taken.put_nowait, prefetch=wanted)
     n_moved = 0
     try:
-        # Another replica may be at it as well; then fewer come than were counted.
+        # Another replica may take some at the same time; then fewer come than were counted.
         with suppress(TimeoutError):
             for _ in range(wanted):
                 async with asyncio.timeout(2.0):
@@ -144,5 +144,5 @@ def _is_wanted(body: bytes, table: DispatchTable) -> bool:
     except UnknownType:
         return False
     except EWMSError:
-        # Known and wrong: the inbox sends it on to the dead letters.
+        # A known type with a fault: the inbox sends it on to the dead letters.
         return True

@@ -1,4 +1,4 @@
-"""What becomes of an event taken from an inbox: handled and acknowledged, or one of the error table's rows.
+"""Handle an event taken from an inbox, then acknowledge it or do what the table of errors says.
 
 handler returns      acknowledge, last of all
 Rejected             a copy with the reason to <inbox>.dead, then acknowledge
@@ -116,7 +116,7 @@ class Intake:
         return "rejected"
 
     async def _hold(self, delivery: Delivery, error: Unavailable, n_holds: int) -> bool:
-        """Wait before the next attempt; False if there is to be none here."""
+        """Wait before the next attempt. Return False if there must be none here."""
         if not self._held:
             log.warning("inbox paused", reason=error.reason)
         self._held.add(delivery)
@@ -142,7 +142,7 @@ class Intake:
 
 
 def _check_owner(event: Event) -> None:
-    # The broker lets only its owner state a fact on the exchange of facts, but there are other ways into an inbox.
+    # On the exchange of facts the broker lets only the owner state a fact, but there are other ways into an inbox.
     if isinstance(event.data, Fact) and not is_of_service(event.sender, event.data.BY):
         raise Rejected(f"{event.sender or 'a nameless sender'} may not state what is for {event.data.BY} to state")
 
@@ -153,5 +153,5 @@ def _decoded(body: bytes) -> Event:
     except Rejected:
         raise
     except Exception as error:
-        # Bytes from outside must not be able to fail any other way, whatever a decoder makes of them.
+        # Bytes from outside may fail in this way only, whatever a decoder makes of them.
         raise Rejected(f"not an event: {type(error).__name__}") from error

@@ -1,8 +1,8 @@
-"""Ask another service and get its answer. Nothing of it is kept anywhere.
+"""Ask another service and get its answer. Nobody stores either.
 
 A service answers by direct reply-to, or over the exchange of requests into a queue that the asker declares; its
-`ServiceSpec` says which. Direct replies take the right to write on the default exchange, over which every inbox can be
-reached, so few services have it.
+`ServiceSpec` says which. Direct replies need the right to write on the default exchange, which reaches every inbox, so
+few services have it.
 
 The broker checks `user_id` against the connection's user, so the answering side knows who asks.
 Source: RabbitMQ documentation, "Direct Reply-to" and "Validated User-ID".
@@ -48,9 +48,9 @@ class Asker:
         self._connection = connection
         self._user = user
         self._answers = answers_queue(service, uuid.uuid4().hex)
-        #: By the id of the question: who was asked, and what is to become of the answer.
+        #: By the question's id: who was asked, and the future of the answer.
         self._waiting: dict[str, tuple[str, asyncio.Future[Answer]]] = {}
-        #: By the address to which the answers go.
+        #: By the address that answers go to.
         self._consumers: dict[str, Consumer] = {}
         self._starting = asyncio.Lock()
 
@@ -187,7 +187,7 @@ class Answerer:
             answer = Refusal(code=Broken.code, error="internal error")
         direct = (delivery.reply_to or "").startswith(DIRECT_REPLY_TO)
         try:
-            # Anywhere else an answer, which can hold a token, would be a message to somebody who did not ask.
+            # An answer can hold a token, so it goes only to an address that belongs to the asker.
             if delivery.reply_to and (direct or is_answers_queue(delivery.reply_to, delivery.user_id)):
                 await self._publisher.send(
                     "" if direct else REQUESTS_EXCHANGE,
@@ -213,6 +213,6 @@ class Answerer:
 
 
 async def _declare(channel: Channel, name: str, *, key: str) -> None:
-    # It goes with its last consumer: then asking fails at once rather than at the timeout.
+    # The queue goes with its last consumer, so that asking fails at once rather than at the timeout.
     await channel.queue_declare(name, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"})
     await channel.queue_bind(name, REQUESTS_EXCHANGE, routing_key=key)

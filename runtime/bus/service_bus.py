@@ -22,12 +22,12 @@ from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 __all__ = ["AnswerHandler", "Bus", "Caller", "DispatchTable"]
 
-#: How long a publish waits for the broker to come back. What it cannot send stays in the outbox, or is said again.
+#: How long a publish waits for the broker to come back. What it cannot send stays in the outbox, or is sent again.
 _PUBLISH_TIMEOUT_S = 10.0
 
 
 class Bus:
-    """A service's place on the control vhost. Build it with `Bus.connect`."""
+    """A service's connection to the control vhost. Build it with `Bus.connect`."""
 
     def __init__(self, connection: Connection, *, service: str, source: str, user: str) -> None:
         self.service = service
@@ -35,7 +35,8 @@ class Bus:
         self._connection = connection
         self._user = user
         self._publisher = connection.publisher(window=200)
-        # On a channel of its own: a broker that refuses a fact closes the channel under all that is on its way there.
+        # On a channel of its own: when the broker refuses a fact, it closes the channel under all that is on its way
+        # there.
         self._fact_publisher = connection.publisher(window=200)
         self._asker = Asker(connection, service=service, user=user)
         self._intakes: list[Intake] = []
@@ -47,10 +48,10 @@ class Bus:
     ) -> Self:
         """Return the bus of `service` (`wms`, `mqs`, `tms.<encoded schedd>`), with its inbox declared.
 
-        The broker, and for a TMS the exchanges that others declare, are waited for up to `wait_s`.
+        This waits up to `wait_s` for the broker and, for a TMS, for the exchanges that others declare.
 
         Raises:
-            Unavailable: they did not come.
+            Unavailable: they did not come up in time.
             AccessRefused: the broker refuses the credentials.
         """
         connection = await Connection.connect(url, name=f"ewms {service}", wait_s=wait_s, backoff_cap_s=backoff_cap_s)
@@ -106,12 +107,12 @@ class Bus:
         )
 
     async def state(self, event_id: EventId, routing_key: str, body: bytes) -> None:
-        """State a fact that is serialised already: return when every service that has bound it has it.
+        """State a fact that is serialised already. Return when every service that has bound it has it.
 
-        A fact that nobody has bound is gone, which is no error.
+        The broker drops a fact that nobody has bound, which is no error.
 
         Raises:
-            AccessRefused: it is another service's to state, or the broker's definitions are older than the fact.
+            AccessRefused: only another service may state it, or the broker's definitions are older than the fact.
             Missing: the broker's definitions are older than facts, and no service has declared their exchange.
             Unavailable: the broker is away.
         """
@@ -129,8 +130,8 @@ class Bus:
     async def consume(self, handlers: DispatchTable | EventHandler, *, prefetch: int = 16) -> None:
         """Give the events of the inbox to their handlers, up to `prefetch` at a time; return once subscribed.
 
-        A handler alone, without a table, takes every event. Parked events that have a handler by now come back into
-        the inbox first. What an error of a handler means is the table in `runtime.bus.intake`.
+        A handler alone, without a table, takes every event. Parked events that have a handler now come back into the
+        inbox first. The table in `runtime.bus.intake` says what a handler's errors mean.
         """
         table = handlers if isinstance(handlers, DispatchTable) else DispatchTable.of_one(handlers)
         await inbox.take_back(self._connection, self._publisher, self.service, self._user, table)
@@ -153,7 +154,7 @@ class Bus:
         return await self._asker.ask(request, timeout_s, to=to or request.TO)
 
     async def answer(self, handler: AnswerHandler) -> None:
-        """Answer requests with `handler`, which is told who asks; its `EWMSError`s become refusals."""
+        """Answer requests with `handler`, which gets the caller's name, too. Its `EWMSError`s become refusals."""
         answerer = Answerer(self._connection, self._publisher, handler, service=self.service, user=self._user)
         self._answerers.append(answerer)
         await answerer.start()

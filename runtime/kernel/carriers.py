@@ -1,4 +1,4 @@
-"""Who carries out an effect from the outbox: one carrier for each kind. The relay calls them until they succeed.
+"""Carry out effects from the outbox: one carrier for each kind. The relay calls a carrier until it succeeds.
 
 tell      an order to one service       exchange `ewms.control`, and it is an error if no inbox takes it
 state     a fact for whoever listens    exchange `ewms.facts`, and it is fine if nobody does
@@ -26,7 +26,7 @@ class DataCarrier:
         self._timeout_s = timeout_s
 
     async def __call__(self, row: OutboxRow) -> None:
-        """Publish the event of `row`, whose id it has."""
+        """Publish the event of `row` under the row's id."""
         await self._publisher.publish(
             event_exchange(Mqid(row.routing_key)),
             row.routing_key,
@@ -39,7 +39,7 @@ class DataCarrier:
 
 
 def bus_carriers(bus: Bus) -> Mapping[EffectKind, Carrier]:
-    """Return the carriers of what goes over `bus`."""
+    """Return the carriers of effects that go over `bus`."""
 
     async def tell(row: OutboxRow) -> None:
         await bus.send(row.id, row.routing_key, row.body)

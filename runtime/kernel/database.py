@@ -1,6 +1,6 @@
-"""MongoDB as documents: a client whose promises are set, and reads and writes, inside of a transaction and outside.
+"""Read and write MongoDB's documents, inside and outside of a transaction, by a client with fixed promises.
 
-The only module that builds the driver's client. Whatever the driver raises leaves here as one of the error families.
+Only this module builds the driver's client. The driver's errors leave here as one of the error families.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from runtime.kernel.mongo import Index, index_model, translated
 Client: TypeAlias = "AsyncIOMotorClient[Document]"
 Session: TypeAlias = AsyncIOMotorClientSession
 
-#: Building an index on what a long life has gathered takes its time.
+#: Building an index over the documents of many years takes its time.
 _INDEX_PATIENCE_S = 600.0
 
 
 def client_of(url: str, *, appname: str) -> Client:
-    """Return a client whose writes are on the majority's disks before they count."""
+    """Return a client whose writes count once they are on the disks of a majority."""
     return AsyncIOMotorClient(
         url,
         appname=appname,
@@ -122,7 +122,7 @@ class Database:
             return n
 
     async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
-        """Return what a pipeline of our own making gives."""
+        """Run a pipeline of our own making. Return its documents."""
         with translated():
             documents: list[Document] = await self._database[collection].aggregate(list(pipeline)).to_list(None)
             return documents
@@ -183,5 +183,5 @@ class Database:
 
     async def close(self) -> None:
         """Close the connections."""
-        # The driver tells the server which sessions end, and waits for the answer: not on the loop.
+        # Not on the loop: the driver tells the server which sessions end, and waits for the answer.
         await asyncio.to_thread(self._client.close)

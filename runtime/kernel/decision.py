@@ -18,14 +18,14 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """A new document, which has an `_id`. One that exists already is a `Conflict`."""
+    """A new document, which has an `_id`. If it exists already, that is a `Conflict`."""
 
     collection: str
     document: Mapping[str, Any]
 
     @property
     def wake_at(self) -> datetime | None:
-        """Return when the document wants to be looked at again."""
+        """Return when to look at the document again."""
         return self.document.get("wake_at")
 
 
@@ -33,8 +33,8 @@ class Insert:
 class Update:
     """Fields of a document to `set`, `push` to and `unset`; names may be dotted.
 
-    With `rev` the document is changed only if its `rev` is still that one, and `rev` is counted up; otherwise the
-    whole step is run again on what is there now. A list or tuple in `push` appends each of its members.
+    With `rev` the document is changed only if its `rev` is still that one, and `rev` is counted up. Otherwise the whole
+    step runs again on the current documents. A list or tuple in `push` appends each of its members.
     """
 
     collection: str
@@ -46,7 +46,7 @@ class Update:
 
     @property
     def wake_at(self) -> datetime | None:
-        """Return when the document wants to be looked at again, if this changes it."""
+        """Return when to look at the document again, if this changes it."""
         return self.set.get("wake_at")
 
 
@@ -65,7 +65,7 @@ Change = Insert | Update | Delete
 
 @dataclass(frozen=True, slots=True)
 class DataEvent:
-    """An event to publish onto the queue `mqid` of a workflow. Sent again after a crash it keeps its id."""
+    """An event to publish onto the queue `mqid` of a workflow. If it is sent again after a crash, it keeps its id."""
 
     mqid: Mqid
     body: bytes
@@ -84,7 +84,7 @@ class Decision:
 
     changes: tuple[Change, ...] = ()
     events: tuple[Effect, ...] = ()
-    #: What the caller is told; kept with the request's id, so that a repetition gets the same. BSON values.
+    #: The answer to the caller, in BSON values. It is kept with the request's id, so that a repetition gets the same.
     answer: Any = None
 
 

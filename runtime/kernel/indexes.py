@@ -1,4 +1,4 @@
-"""Keeps a database's indexes: who empties it, as test suites do, must not leave us without them."""
+"""Keep a database's indexes, even if somebody empties the database, as test suites do."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from schemas.errors import EWMSError
 
 
 class IndexKeeper:
-    """Creates now and then what is missing; asking for what is there costs MongoDB nothing."""
+    """Creates missing indexes at intervals. Asking for existing ones costs MongoDB nothing."""
 
     def __init__(self, store: Store, indexes: Mapping[str, Sequence[Index]], *, interval_s: float = 30.0) -> None:
         self._store = store
@@ -18,7 +18,7 @@ class IndexKeeper:
         self._loop: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Create what is missing, and go on looking.
+        """Create missing indexes, and go on looking.
 
         Raises:
             Unavailable: there is no database.
@@ -27,7 +27,7 @@ class IndexKeeper:
         self._loop = asyncio.create_task(self._keep(), name="indexes")
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The driver's vocabulary in ours: indexes, and which of its errors means what. `database` does the work."""
+"""Translate the driver's words into ours: indexes, and what its errors mean. `database` does the work."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,8 +24,8 @@ _DUPLICATE_KEY = 11000
 #: Somebody is emptying the database under us. Source: MongoDB's error codes, DatabaseDropPending and QueryPlanKilled.
 _BEING_EMPTIED = frozenset({215, 175})
 
-#: What an operator mends. The server's own words repeat the whole command, documents included.
-#: Source: MongoDB's error codes, Unauthorized and AuthenticationFailed.
+#: Errors that an operator has to mend. The server's own text repeats the whole command, documents included. Source:
+#: MongoDB's error codes, Unauthorized and AuthenticationFailed.
 _REFUSED: Mapping[int | None, str] = {
     13: "the database's account lacks a right",
     18: "the database refused the login",
@@ -60,9 +60,9 @@ def index_model(index: Index) -> IndexModel:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the transaction left nothing behind and its next attempt may well succeed at once."""
+    """Return whether the transaction left nothing behind and its next attempt may well succeed at once."""
     if not isinstance(error, PyMongoError) or error.timeout:
-        # One that has waited out a timeout would wait out the next.
+        # After one timeout the next attempt would time out, too.
         return False
     return error.has_error_label("TransientTransactionError") or not _BEING_EMPTIED.isdisjoint(_codes(error))
 
@@ -73,20 +73,20 @@ def _codes(error: PyMongoError) -> set[Any]:
 
 
 def may_commit_again(error: PyMongoError) -> bool:
-    """Whether nobody knows if the commit took place, and asking again is worth while."""
+    """Return whether nobody knows if the commit took place, and committing again is worth while."""
     return error.has_error_label("UnknownTransactionCommitResult") and not error.timeout
 
 
 def is_duplicate(error: BulkWriteError) -> bool:
-    """Whether a unique index refused the write."""
+    """Return whether a unique index refused the write."""
     return any(failed.get("code") == _DUPLICATE_KEY for failed in (error.details or {}).get("writeErrors", ()))
 
 
 @contextmanager
 def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Bound what the driver does in the block by `patience_s`, and turn its errors into the families.
+    """Limit the driver's calls in the block to `patience_s`, and turn its errors into the families.
 
-    `within` a transaction neither: its own deadline holds, and the errors' labels tell it whether to try again.
+    Do neither `within` a transaction: its own deadline holds, and the errors' labels tell it whether to try again.
     """
     if within is not None:
         yield
@@ -97,8 +97,8 @@ def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iter
     except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
         raise Unavailable(f"the database is away: {type(error).__name__}") from error
     except (InvalidDocument, OverflowError, UnicodeEncodeError) as error:
-        # What no document can hold: an integer beyond 64 bits, NUL in a key, half a surrogate pair. The driver
-        # raises the encoder's errors as they are; the same again would fail again.
+        # No document can hold this: an integer beyond 64 bits, NUL in a key, half a surrogate pair. The driver raises
+        # the encoder's errors as they are; a repetition would fail again.
         raise Rejected(f"the database cannot hold this: {type(error).__name__}") from error
     except PyMongoError as error:
         if isinstance(error, OperationFailure) and error.code in _REFUSED:

@@ -1,8 +1,7 @@
-"""Carry out what was recorded: outbox rows go to the broker, each by the carrier of its kind, and are deleted once it
-has confirmed them.
+"""Send outbox rows to the broker, each by the carrier of its kind, and delete them once the broker has confirmed them.
 
-A row just committed is sent at once, from memory. A row that a crash, or an outage of the broker, left behind is
-found by a sweep; a claim keeps replicas from doing the same work, and if two send one all the same, the receiver's
+The relay sends a row at once after its commit, from memory. A sweep finds rows that a crash, or an outage of the
+broker, left behind. A claim keeps replicas from doing the same work; if two send a row all the same, the receiver's
 inbox drops the second. A row that finds no queue waits its own back-off and holds up no other.
 """
 
@@ -25,11 +24,11 @@ _sent = counter("outbox_sent_total", "Events sent from the outbox, by who found 
 _failed = counter("outbox_failures_total", "Attempts to send an outbox row that failed.")
 _backlog = gauge("outbox_sending", "Outbox rows of this process that are being sent.")
 
-#: How often rows left behind are looked for.
+#: How often the sweep looks for rows left behind.
 _SWEEP_S = 3.0
 _BATCH = 100
 
-#: A claimed row is another's again after this time: its claimant has crashed.
+#: After this time another process may claim the row: its claimant has crashed.
 _CLAIM = timedelta(seconds=30)
 
 #: The longest wait between two attempts at an event that finds no queue, in seconds.
@@ -50,9 +49,9 @@ class Relay:
         carriers: Mapping[EffectKind, Carrier] | None = None,
         sweep_s: float = _SWEEP_S,
     ) -> None:
-        """Rows that another process left behind are looked for every `sweep_s`.
+        """Every `sweep_s` the relay looks for rows that another process left behind.
 
-        `carriers` are those of effects that do not go over `bus`.
+        `carriers` carry out the effects that do not go over `bus`.
         """
         self._carriers = {**bus_carriers(bus), **(carriers or {})}
         self._store = store
@@ -66,7 +65,7 @@ class Relay:
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin: with what a former life left behind, then with every commit."""
+        """Begin with the rows that an earlier process left behind, then go on with every commit."""
         self._store.on_commit.append(self._on_commit)
         self._bus.on_connected.append(self._sweep_now.set)
         self._sweep_now.set()
@@ -76,7 +75,7 @@ class Relay:
         ]
 
     async def stop(self, *, grace_s: float = 5.0) -> None:
-        """Finish what is being sent, as far as `grace_s` allows; the rest lies in the outbox."""
+        """Finish what is being sent, as far as `grace_s` allows; the rest stays in the outbox."""
         self._store.on_commit.remove(self._on_commit)
         self._bus.on_connected.remove(self._sweep_now.set)
         sweep, delete = self._loops
@@ -90,7 +89,7 @@ class Relay:
         try:
             await self._store.bulk_delete(OUTBOX, self._confirmed)
         except EWMSError as error:
-            # They will be sent once more, which receivers are made for.
+            # They will be sent once more, and the receivers drop the repetition.
             log.info("sent events stay in the outbox", n_events=len(self._confirmed), reason=error.reason)
 
     def _on_commit(self, committed: Committed) -> None:
@@ -204,7 +203,7 @@ class Relay:
             await asyncio.wait(waiting)
 
     async def _claimed(self) -> list[OutboxRow]:
-        """Return rows that are due, claimed for this process."""
+        """Claim rows that are due for this process, and return them."""
         now = datetime.now(UTC)
         due: Document = {"next_at": {"$lte": now}}
         found = await self._store.find(

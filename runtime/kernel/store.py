@@ -1,11 +1,11 @@
-"""The one unit of work: what a stimulus changes, and what is to be said about it, is made true together.
+"""The unit of work: what a stimulus changes, and the events about it, are committed together.
 
     inbox     {_id: "<consumer>:<event id>", at, digest, answer}        a second delivery stops here
     outbox    {_id: <event id>, kind, key, body, at, next_at, n_failures, content_type, headers}
                                                                         committed with the state, sent by the relay
 
-`Store.transact` is the kernel's third step: inbox row, changed documents and outgoing events in one majority,
-journaled transaction. Whatever the driver raises leaves here as one of the error families.
+`Store.transact` is the kernel's third step: inbox row, changed documents and outgoing events in one majority, journaled
+transaction. The driver's errors leave here as one of the error families.
 """
 
 import uuid
@@ -63,19 +63,19 @@ __all__ = [
 INBOX = "inbox"
 OUTBOX = "outbox"
 
-#: How long an inbox row is kept: longer than any message can be away (G3, G11).
+#: How long an inbox row is kept: longer than any event can be away (G3, G11).
 INBOX_TTL = timedelta(days=14)
 
-#: How old an outbox row is before somebody else than its writer sends it.
+#: How old an outbox row is before another process than its writer sends it.
 OUTBOX_GRACE = timedelta(seconds=5)
 
-#: After this time no further attempt of a contended transaction is begun. Longer than the open transaction of a
-#: process that was killed keeps its documents, where MongoDB is told to give it four seconds.
+#: After this time no further attempt of a contended transaction begins. The time is longer than a killed process's open
+#: transaction keeps its documents: MongoDB is told to end such a transaction after four seconds.
 _RETRY_FOR_S = 8.0
 
 
 class EffectKind(StrEnum):
-    """What kind of effect an outbox row is, and so who carries it out."""
+    """What kind of effect an outbox row is, and so which carrier carries it out."""
 
     TELL = "tell"
     STATE = "state"
@@ -97,7 +97,7 @@ class OutboxRow:
 
 
 def row_of(document: Document) -> OutboxRow:
-    """Return the outbox row that is stored as `document`. One of an older version has no kind: it tells a service."""
+    """Return the outbox row stored as `document`. A row of an older version has no kind: it tells a service."""
     return OutboxRow(
         EventId(document["_id"]),
         EffectKind(document.get("kind", EffectKind.TELL)),
@@ -115,7 +115,7 @@ def _is_data(row: OutboxRow) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a transaction has made true."""
+    """What a transaction has committed."""
 
     changes: tuple[Change, ...]
     outbox: tuple[OutboxRow, ...]
@@ -147,7 +147,8 @@ class Store(Database):
     async def connect(cls, url: str, *, database: str, source: str, outbox_grace: timedelta = OUTBOX_GRACE) -> Self:
         """Return the store in `database`; `source` is the CloudEvents source of the events it records.
 
-        What it records is its own relay's to send for `outbox_grace`; then another's, for it may have been killed.
+        For `outbox_grace` only this process's relay sends what it records. After that another may: this process may
+        have been killed.
 
         Raises:
             Unavailable: there is no MongoDB at `url`.
@@ -161,7 +162,7 @@ class Store(Database):
     async def transact(
         self, step: Step, *, inbox_id: str | None = None, digest: str | None = None
     ) -> Decision | Repeated:
-        """Run `step` and make its decision true, in one transaction; return it.
+        """Run `step` and commit its decision in one transaction. Return the decision.
 
         With `inbox_id` a stimulus is handled once: a repetition returns `Repeated` with the first answer. Transient
         errors and lost compare-and-sets run the step again, for some seconds.
@@ -305,7 +306,7 @@ class Store(Database):
             try:
                 await session.commit_transaction()
             except PyMongoError as error:
-                # Nobody knows whether it was committed; committing again is safe and tells.
+                # Nobody knows whether it was committed. Committing again is safe, and its answer tells.
                 if n_left and may_commit_again(error):
                     continue
                 if is_transient(error):

@@ -1,8 +1,8 @@
 """Wake what is due: one loop that sleeps until the next `wake_at` of a collection.
 
-A document with `wake_at` asks to be looked at then: a retry, a deadline, a question that may have been lost. `wake`
-decides about it as about any stimulus, and moves or removes `wake_at` with the same transaction. So whatever a crash
-or a lost message has left undone is taken up again here. Replicas may wake the same document; the compare-and-set
+A document's `wake_at` says when to look at it again: for a retry, a deadline, a question that may have been lost.
+`wake` decides about it as about any stimulus, and moves or removes `wake_at` in the same transaction. So this loop
+takes up whatever a crash or a lost message has left undone. Replicas may wake the same document; the compare-and-set
 lets one of them win.
 """
 
@@ -37,16 +37,16 @@ class Timers:
         self._earlier = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._waking: asyncio.Future[Any] | None = None
-        #: Documents that could not be woken: how often, and not before when. Only of those that are due.
+        #: Due documents that were woken already: how often, and when to try again at the earliest.
         self._put_off: dict[Any, tuple[int, datetime]] = {}
 
     def start(self) -> None:
-        """Begin to wake, with what came due while nobody was there."""
+        """Begin to wake, first what came due while no process was there."""
         self._store.on_commit.append(self._on_commit)
         self._loop = asyncio.create_task(self._run(), name=f"timers of {self._collection}")
 
     async def stop(self) -> None:
-        """Stop waking; what is being decided is decided to its end."""
+        """Stop waking. Decisions under way are finished."""
         self._store.on_commit.remove(self._on_commit)
         if self._loop is not None:
             self._loop.cancel()
@@ -128,7 +128,7 @@ class Timers:
         self._put_off[key] = (n_times + 1, until)
 
     async def _find_next(self, now: datetime) -> None:
-        """Note when to wake next; forget what is no longer due, so that its next time begins afresh."""
+        """Note when to wake next. Forget what is no longer due, so that its back-off begins afresh."""
         # From here on every nudge counts: what it announces may be committed after the queries have looked.
         self._next_at = None
         first = await self._store.find(

@@ -1,4 +1,4 @@
-"""(core) Which HTTP connections a server keeps, and which it closes so that others have room.
+"""(core) Decide which HTTP connections a server keeps, and which it closes so that others have room.
 
 A peer costs memory in two ways: by being connected, and by not reading its answers. The table counts both for every
 peer. A full table closes the connection that has been idle longest, of the address with the most connections. When
@@ -25,7 +25,7 @@ class ConnectionLimits:
     head_s: float = 20.0
     #: How long a connection may be idle.
     idle_s: int = 75
-    #: How long a peer waits for the answer that it sent no HTTP: who comes again at once would keep the process busy.
+    #: How long a peer that sent no HTTP waits for its answer: one that comes again at once would keep the process busy.
     refusal_pause_s: float = 1.0
     #: How slowly a peer may read: an answer has `read_grace_s`, and a second for each `read_bytes_per_s` of it.
     read_grace_s: float = 20.0

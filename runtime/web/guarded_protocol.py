@@ -1,8 +1,8 @@
-"""What uvicorn's HTTP/1.1 protocol lacks towards peers that mean harm. Alone here, since it leans on uvicorn's inside.
+"""Guard uvicorn's HTTP/1.1 protocol against hostile peers. A module of its own, since it leans on uvicorn's inside.
 
 uvicorn waits for ever for a head that never ends and for a peer that does not read its answer, and starts the next
-pipelined request meanwhile. Here both have an end, the number of connections and of unread bytes is bounded
-(`runtime.web.connections`), and requests whose length two servers could read in two ways are refused.
+pipelined request meanwhile. Here both waits have an end. The numbers of connections and of unread bytes are bounded
+(`runtime.web.connections`). A request is refused if two servers could read its length in two ways.
 
 Tested against the pinned uvicorn and h11, on raw sockets.
 """
@@ -19,14 +19,14 @@ from runtime.web.connections import ConnectionLimits, ConnectionTable
 
 _MAX_HEAD_BYTES = 16 * 1024
 
-#: A body may come in so many chunks of any size; after that its chunks must have `_MIN_CHUNK_BYTES` on average. Each
-#: chunk costs the event loop 15 us, so a body of one-byte chunks would stop everybody else.
+#: The first chunks of a body, up to this number, may have any size. After them the chunks must have `_MIN_CHUNK_BYTES`
+#: on average. Each chunk costs the event loop 15 us, so a body of one-byte chunks would stop everybody else.
 _FREE_CHUNKS = 100
 _MIN_CHUNK_BYTES = 64
 
 _VERSIONS = (b"1.0", b"1.1")
 
-#: The key in a request's state under which the application names who calls.
+#: The key in a request's state under which the application names the caller.
 CALLER = "ewms_caller"
 
 
@@ -39,7 +39,7 @@ class GuardedConfig(uvicorn.Config):
 
 
 class GuardedConnection(h11.Connection):
-    """Refuses what h11 takes and should not: it raises `RemoteProtocolError`, as h11 does."""
+    """Refuses requests that h11 should not take: it raises `RemoteProtocolError`, as h11 does."""
 
     _n_chunks = 0
     _n_bytes = 0
@@ -69,9 +69,9 @@ class GuardedConnection(h11.Connection):
 
 
 def _fault(request: h11.Request) -> str:
-    """Return the rule that a request breaks and h11 does not know; empty if there is none."""
+    """Return the rule, unknown to h11, that a request breaks; empty if there is none."""
     names = {name for name, _ in request.headers}
-    # A server in front may believe the other one of the two. Source: RFC 9112, 6.1 and 6.3.
+    # A server in front may go by the other of the two headers. Source: RFC 9112, 6.1 and 6.3.
     if b"transfer-encoding" in names and (b"content-length" in names or request.http_version == b"1.0"):
         return "Transfer-Encoding must not stand beside Content-Length, nor in HTTP/1.0"
     return "" if request.http_version in _VERSIONS else "the HTTP version must be 1.0 or 1.1"
@@ -91,7 +91,7 @@ def _on_path(request: h11.Request) -> h11.Request:
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 for peers that are slow, silent or many; what is no HTTP at all is answered as JSON."""
+    """uvicorn's HTTP/1.1 for peers that are slow, silent or many. Bytes that are no HTTP get a JSON answer."""
 
     _head_timeout: asyncio.TimerHandle | None = None
     _read_timeout: asyncio.TimerHandle | None = None
@@ -114,15 +114,15 @@ class GuardedProtocol(H11Protocol):
         return GuardedConnection(h11.SERVER, max_head_bytes)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        """Take the connection, or close another one or this one for it; begin to wait for the first request."""
+        """Take the connection, or close another one or this one to make room. Begin to wait for the first request."""
         super().connection_made(transport)
-        # The protocol hears of every byte that the peer leaves unread.
+        # So the protocol learns of every byte that the peer leaves unread.
         transport.set_write_buffer_limits(high=0)
         self._await_head()
         self._end(self._table.open(self, self.client[0] if self.client else ""))
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; wait no longer than so for the rest of an unfinished head."""
+        """Take bytes. Limit the wait for the rest of an unfinished head."""
         if self._is_refused:
             return
         super().data_received(data)
@@ -154,7 +154,7 @@ class GuardedProtocol(H11Protocol):
         self._end(self._table.hold(self, self._caller(), n_bytes))
 
     def resume_writing(self) -> None:
-        """Go on, the peer has read everything."""
+        """Go on: the peer has read everything."""
         super().resume_writing()
         self._read_ended()
         if self._is_next_held:

@@ -1,4 +1,4 @@
-"""What operators ask a process: does it live, is it ready, what has it counted.
+"""Answer what operators ask a process: does it live, is it ready, what has it counted.
 
 GET /healthz   200 while the process answers at all
 GET /readyz    200 when every dependency answers, else 503; the body names each: {"mongodb": "ok", "control": "…"}
@@ -21,7 +21,7 @@ from schemas.errors import EWMSError
 #: Returns when the dependency answers; raises an `EWMSError` when it does not.
 Check = Callable[[], Awaitable[object]]
 
-#: A dependency that is silent for so long is as good as away.
+#: A dependency that is silent for this long counts as away.
 _PATIENCE_S = 4.0
 
 
@@ -50,7 +50,7 @@ def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
 
 
 async def _look(checks: Mapping[str, Check]) -> dict[str, str]:
-    # As they are now: a process that is starting changes them.
+    # A copy of the checks as they are now: a process that is starting changes them.
     named = dict(checks)
     words = await asyncio.gather(*(_word(check) for check in named.values()))
     return dict(zip(named, words, strict=True))
@@ -68,7 +68,7 @@ async def _word(check: Check) -> str:
 
 
 def serve(routes: Sequence[BaseRoute], *, host: str, port: int) -> AbstractAsyncContextManager[str]:
-    """Serve `routes` for the block, in a process that has no other HTTP; the block is given the URL.
+    """Serve `routes` during the block, which gets the URL. For a process that has no other HTTP.
 
     Raises:
         Unavailable: the address is in use, or not ours.

@@ -1,7 +1,7 @@
-"""Tokens that held, and which of them still do: not after they expire, nor after their key is withdrawn. (core)
+"""Remember tokens that held, until they expire or their key is withdrawn. (core)
 
-A key is withdrawn by leaving the issuer's set, or by giving its `kid` to another. The set is looked at again while
-tokens are in use, in the background as long as the last look is not too old:
+A key is withdrawn when it leaves the issuer's set, or when its `kid` goes to another key. The set is looked at again
+while tokens are in use, in the background as long as the last look is not too old:
 
     last look    < life        < 2 * life                   older, or never
     standing     FRESH         DUE: believe, look meanwhile OVERDUE: look first
@@ -17,7 +17,7 @@ Claims = Mapping[str, Any]
 
 
 class Standing(StrEnum):
-    """How far the issuer's keys, as we know them, are to be trusted."""
+    """How far to trust the issuer's keys that we know."""
 
     FRESH = "fresh"
     DUE = "due"
@@ -25,14 +25,14 @@ class Standing(StrEnum):
 
 
 def standing(*, now: float, fetched_at: float, tried_at: float, life_s: float, pause_s: float) -> Standing:
-    """Return how keys stand that were last fetched and last asked for at these times, of one clock, in seconds.
+    """Return the standing of keys that were last fetched and last asked for at these times, of one clock, in seconds.
 
-    An issuer that failed to answer is left alone for `pause_s`: what it signed goes on being believed meanwhile.
+    An issuer that failed to answer is left alone for `pause_s`; meanwhile the tokens that it signed hold on.
     """
     age = now - fetched_at
     if age < life_s or now - tried_at < pause_s:
         return Standing.FRESH
-    # Who failed to answer a moment ago is asked again behind the callers' backs: they would all wait for the timeout.
+    # An issuer that has just failed to answer is asked again in the background: all callers would wait for the timeout.
     return Standing.OVERDUE if now - max(fetched_at, tried_at) >= 2 * life_s else Standing.DUE
 
 
@@ -44,7 +44,7 @@ class _Held:
 
 
 class Remembered:
-    """The claims of at most `limit` tokens, the newest."""
+    """The claims of the newest tokens, at most `limit` of them."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -70,7 +70,7 @@ class Remembered:
             self._held.popitem(last=False)
 
     def keep(self, keys: Mapping[str, object], *, issuer: str) -> int:
-        """Forget what was not signed with one of `keys`, by `kid`, for `issuer`; return how many those were."""
+        """Forget tokens that were not signed with one of `keys`, by `kid`, for `issuer`. Return how many."""
         gone = [
             token
             for token, held in self._held.items()

@@ -1,4 +1,4 @@
-"""Serve an ASGI application by uvicorn, inside a process that has more to do."""
+"""Serve an ASGI application by uvicorn, inside of a process that has more to do."""
 
 import asyncio
 import resource
@@ -36,7 +36,7 @@ async def serving(
     protocol: type[GuardedProtocol] = GuardedProtocol,
     limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[str]:
-    """Serve `app` for the block, which is given the URL; then take no more and let open requests end.
+    """Serve `app` during the block, which gets the URL. Then take no more requests and let open ones end.
 
     `protocol` speaks HTTP/1.1; port 0 takes any free one.
 
@@ -53,7 +53,7 @@ async def serving(
         log_config=None,
         access_log=False,
         server_header=False,
-        # A forwarding header is believed of a trusted proxy alone.
+        # Only a trusted proxy's forwarding header is believed.
         proxy_headers=bool(limits.trusted_proxies),
         forwarded_allow_ips=sorted(limits.trusted_proxies),
         timeout_graceful_shutdown=_DRAIN_S,
@@ -80,7 +80,7 @@ def _affordable(limits: ConnectionLimits) -> ConnectionLimits:
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, or asyncio does not know it for TCP and leaves Nagle's algorithm on: 40 ms an answer.
+    # Name the protocol: otherwise asyncio does not take it for TCP and leaves Nagle's algorithm on, 40 ms an answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -88,6 +88,6 @@ def _listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    # From here on connections are taken, and wait for the server; nobody has to ask whether it is up yet.
+    # From here on connections are accepted and wait for the server, so nobody has to ask whether it is up yet.
     listener.listen(_BACKLOG)
     return listener

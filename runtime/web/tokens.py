@@ -1,8 +1,8 @@
-"""Check bearer tokens: who signed them, for whom, and until when. Nothing of a token is believed before that.
+"""Check bearer tokens: who signed them, for whom, and until when. Until then nothing of a token is believed.
 
-The issuer's keys are found by OpenID discovery and looked up by `kid` alone; a token cannot bring a key, name a
-place for one, or choose its algorithm beyond the three that we accept. A token that held is remembered until it
-expires or its key is withdrawn (`runtime.web.remembered_tokens`): verifying costs 0.15 ms, remembering 1 us.
+We find the issuer's keys by OpenID discovery and look them up by `kid` alone. A token cannot bring a key, name a place
+for one, or choose an algorithm beyond the three that we accept. We remember a token that held until it expires or its
+key is withdrawn (`runtime.web.remembered_tokens`): verifying costs 0.15 ms, remembering 1 us.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from runtime.telemetry import counter, log
 from runtime.web.remembered_tokens import Remembered, Standing, standing
 from schemas.errors import Unauthenticated, Unavailable
 
-#: What a key of each type may have signed with; nothing else is accepted, whatever a token says.
+#: The algorithms that we accept for each type of key, whatever a token says.
 ALGORITHMS = {"RSA": ["RS256", "RS512"], "EC": ["ES256"]}
 _ACCEPTED = frozenset(name for names in ALGORITHMS.values() for name in names)
 
-#: Clocks of issuers and ours may differ by so much.
+#: The clocks of issuers and ours may differ by this much.
 LEEWAY_S = 60
 _REQUIRED = ["exp", "iat", "iss", "sub"]
 
@@ -33,14 +33,15 @@ _MIN_RSA_BITS = 2048
 _MAX_TOKEN_CHARS = 16_384
 _MAX_REMEMBERED = 10_000
 
-#: Whatever the reason (a `kid` that nobody knows, an issuer that is away), it is asked at most so often.
+#: How long to wait between two requests to the issuer, whatever the reason (a `kid` that nobody knows, an issuer that
+#: is away).
 _PAUSE_S = 5.0
 _FETCH_TIMEOUT_S = 5.0
 
-#: What the library raises of text that is no good token, however it was made: deep nesting and odd numbers included.
+#: What the library raises for text that is not a good token, deep nesting and odd numbers included.
 _NO_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
-#: What an answer that is no good raises, its `jwks_uri` and its nesting included.
+#: What a bad answer of the issuer raises, its `jwks_uri` and its nesting included.
 _NO_KEYS = (
     *(httpx2.HTTPError, httpx2.InvalidURL, jwt.PyJWTError),
     *(ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
@@ -60,9 +61,9 @@ class Verifier:
         keys_life_s: float = 300.0,
         http: httpx2.AsyncClient | None = None,
     ) -> None:
-        """`audience` "" checks none, as the contract has it; `http` is closed with this.
+        """With `audience` "" the audience is not checked, as the contract has it; `close` closes `http`, too.
 
-        A withdrawn key is believed for `keys_life_s` and the time of one answer, longer only while the issuer is away.
+        A withdrawn key is trusted for `keys_life_s` and the time of one answer, longer only while the issuer is away.
         """
         self._keys_life_s = keys_life_s
         self._pause_s = min(_PAUSE_S, keys_life_s)
@@ -89,8 +90,8 @@ class Verifier:
         """Return the claims of `token`.
 
         Raises:
-            Unauthenticated: it proves nothing. Why is for the log, not for the caller.
-            Unavailable: the issuer's keys are needed and cannot be had.
+            Unauthenticated: the token proves nothing. The reason is for the log, not for the caller.
+            Unavailable: the issuer's keys are needed and cannot be fetched.
         """
         await self._look_again()
         if (claims := self._remembered.claims(token, now=time.time() - LEEWAY_S)) is not None:
@@ -130,7 +131,7 @@ class Verifier:
         kid = header.get("kid")
         if header.get("alg") not in _ACCEPTED or not isinstance(kid, str) or header.get("crit"):
             raise jwt.InvalidTokenError("algorithm, kid or crit")
-        # Asked before the lock: who bears a known key does not wait while somebody's invented one is looked for.
+        # Check before the lock: a token of a known key does not wait while we look for an invented one.
         if kid not in self._keys and self._may_ask():
             await self._refresh(lambda: kid not in self._keys)
         if kid not in self._keys:
@@ -140,7 +141,7 @@ class Verifier:
         return kid, self._keys[kid]
 
     async def _look_again(self) -> None:
-        """Fetch the keys if it is time to: what was remembered with one that is gone is forgotten."""
+        """Fetch the keys if they are due. Tokens of a key that is gone are then forgotten."""
         match self._standing():
             case Standing.DUE if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._refresh(self._is_old), name="issuer's keys")
@@ -167,13 +168,13 @@ class Verifier:
             # Somebody else may have asked while this waited for the lock.
             if not self._may_ask() or not needed():
                 return
-            # Until there is an answer, also if nobody waits for it any more.
+            # It has failed until there is an answer, even if nobody waits for it any more.
             self._failed = True
             try:
                 await self._fetch()
                 self._failed = False
             except _NO_KEYS as error:
-                # What was good a moment ago still signs: an issuer's outage does not lock everybody out.
+                # Keep the former keys: an issuer's outage must not lock everybody out.
                 log.warning("issuer's keys not refreshed", reason=type(error).__name__)
             finally:
                 self._tried_at = time.monotonic()
