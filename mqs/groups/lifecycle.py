@@ -104,7 +104,7 @@ def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, 
 
 
 def reminded(group: MQGroupDocument, *, now: datetime, rules: Rules) -> Outcome:
-    """Tell WMS again that an active group exists, in case WMS's message that the workflow is over was lost."""
+    """Tell WMS again that an active group exists, in case the event that its workflow is over was lost."""
     if group.state is not GroupState.ACTIVE:
         return UNCHANGED
     return Outcome(

@@ -141,7 +141,7 @@ class Consumer:
             await asyncio.gather(self._channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
 
     async def _subscribe_to_cancel(self, channel: Channel) -> None:
-        """Subscribe once more after a pause: of what a consumer may ask, only this waits for the queue."""
+        """Subscribe once more after a pause, to have something to cancel: only cancelling waits for the queue."""
         tag = f"ewms.{uuid.uuid4().hex}"
         try:
             # With as few events on loan as possible.

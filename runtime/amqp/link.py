@@ -41,7 +41,7 @@ Token = str | Callable[[], str] | None
 
 
 class Link:
-    """A connection that is restored until it is closed, and nothing on it. Build it with `Link.connect`."""
+    """A connection that is restored until it is closed, and nothing else. Build it with `Link.connect`."""
 
     def __init__(
         self, address: str, *, token: Token, name: str, heartbeat_s: int, timeout_s: float, backoff_cap_s: float

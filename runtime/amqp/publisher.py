@@ -31,7 +31,7 @@ _TOO_LARGE = re.compile(r"message size (\d+)")
 
 @dataclass(slots=True)
 class Sending:
-    """One event on its way: `work` is done when the broker has it. It also counts who waits for that."""
+    """One event on its way. `work` is done when the broker has it; `n_waiting` counts who waits for that."""
 
     message_id: str
     exchange: str

@@ -1,4 +1,4 @@
-"""Read and write MongoDB's documents, inside and outside of a transaction, by a client with fixed promises.
+"""Read and write MongoDB's documents, in a transaction or outside, through a client with fixed guarantees.
 
 Only this module builds the driver's client. The driver's errors leave here as one of the error families.
 """
@@ -18,7 +18,7 @@ from runtime.kernel.mongo import Index, index_model, translated
 Client: TypeAlias = "AsyncIOMotorClient[Document]"
 Session: TypeAlias = AsyncIOMotorClientSession
 
-#: Building an index over the documents of many years takes its time.
+#: Building an index over many old documents takes its time.
 _INDEX_PATIENCE_S = 600.0
 
 

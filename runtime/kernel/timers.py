@@ -2,8 +2,8 @@
 
 A document's `wake_at` says when to look at it again: for a retry, a deadline, a question that may have been lost.
 `wake` decides about it as about any stimulus, and moves or removes `wake_at` in the same transaction. So this loop
-takes up whatever a crash or a lost message has left undone. Replicas may wake the same document; the compare-and-set
-lets one of them win.
+takes up whatever a crash or a lost event has left undone. Replicas may wake the same document; the compare-and-set lets
+one of them win.
 """
 
 import asyncio

@@ -43,7 +43,7 @@ class _Unread:
 
 
 class ConnectionTable:
-    """The connections of one server. Any hashable value is one. Callers close the one that a method returns."""
+    """The connections of one server; any hashable value can be one. Callers close the one that a method returns."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits

@@ -1,4 +1,4 @@
-"""Check bearer tokens: who signed them, for whom, and until when. Until then nothing of a token is believed.
+"""Check bearer tokens: who signed them, for whom, and until when. Before the check nothing in a token is believed.
 
 We find the issuer's keys by OpenID discovery and look them up by `kid` alone. A token cannot bring a key, name a place
 for one, or choose an algorithm beyond the three that we accept. We remember a token that held until it expires or its
@@ -194,7 +194,7 @@ class Verifier:
 
 
 def _usable(keys: Any) -> dict[str, PyJWK]:
-    """Return the keys that tokens may be signed with, by `kid`; one that we do not take must not lock out the rest."""
+    """Return the keys that may sign tokens, by `kid`. A key that we do not take must not lock out the rest."""
     usable: dict[str, PyJWK] = {}
     for raw in keys:
         if not isinstance(raw, dict) or raw.get("use", "sig") != "sig" or not isinstance(raw.get("kid"), str):
