@@ -3,10 +3,11 @@
     request id, trace -> load -> admission -> caller's share -> body -> turn -> handler -> answer
                           \\________\\______________\\___________\\__________\\-> problem
 
-Nothing is done for a request, not even its token looked at or its body read, while as many as the limit are under way.
-One caller has a share of that limit (`caller_limits`): the subject of its token, or its address until that is known.
+While as many requests as the limit are under way, the gateway does nothing for another one: it does not even look at
+the token or read the body. One caller has a share of that limit (`caller_limits`). A caller is the subject of a token,
+or an address until the subject is known.
 
-A route has its roles in `auth.ROLES` or the application is not built. Both prefixes lead to the same handlers.
+`auth.ROLES` must have the roles of every route, or `build` fails. Both prefixes lead to the same handlers.
 """
 
 import asyncio
@@ -38,12 +39,11 @@ from wms.gateway.etags import tagged
 from wms.gateway.problems import answer, answer_code
 from wms.gateway.route import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
 
-#: The contract's two versions, which differ in their prefix, and in what environments may hold. The first is the one
-#: that we describe.
+#: The contract's two versions. They differ in their prefix and in what environments may hold. We describe the first.
 OLD_PREFIX = "/v0"
 PREFIXES = ("/v1", OLD_PREFIX)
 
-#: Of the interface, whose major version is in its paths; the program has its own.
+#: The version of the interface. Its major part is in the paths. The program has its own version.
 API_VERSION = "1.4.0"
 
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -51,39 +51,39 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _seconds = histogram("http_request_seconds", "Time to answer, by route and status.", ["method", "path", "code"])
 
-#: More requests than this under way at once would only make each other late. At most half of them may wait for their
-#: bodies, so that slow senders never keep out who has none to send; each of them waits `bodies.PATIENCE_S` at most. A
-#: body that came with its head, as nearly all do, takes that place for no time.
+#: More requests than this at once would only delay each other. At most half of them may wait for their bodies, so that
+#: slow senders never keep out requests without a body. Each waits at most `bodies.PATIENCE_S`. A body that comes with
+#: its head, as nearly all do, takes such a place for no time.
 MAX_AT_ONCE = 200
 
 _CALLER_LIMITS = CallerLimits()
 
-#: So many callers may have all their heavy requests run at once.
+#: How many callers may run all their heavy requests at once.
 _MAX_HEAVY_FACTOR = 4
 
 _LONGEST_REST_S = 2.0
 
-#: A caller over its share waits for so long for its refusal, without a place: who comes again at once, from hundreds of
-#: connections, would otherwise keep the process busy with refusals alone.
+#: A caller over its share waits this long for its refusal, and takes no place meanwhile. Otherwise a caller that tries
+#: again at once, over hundreds of connections, would keep the process busy with refusals alone.
 _REFUSAL_PAUSE_S = 2.0
 
 _SERVICES = frozenset({Role.SYSTEM_TMS, Role.SYSTEM_WMS})
 
-#: A longer body is read in a thread, so that nobody else waits for it.
+#: A thread parses a longer body, so that nobody else waits for it.
 _MAX_PARSED_HERE_BYTES = 1024 * 1024
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Overloaded(Unavailable):
-    """More is asked at once than is good for anybody."""
+    """Too many requests are under way at once."""
 
 
 class _Turns:
-    """Lets few requests run at once, of one caller and of all. The others wait, each caller in its own line.
+    """Limit how many requests run at once, of one caller and of all. The others wait, each caller in its own line.
 
-    With `rests` a place stays empty after a request for as long as that ran, 2 s at most: who asks for one large page
-    after the other then has half of the process at most, and who asks now and then notices nothing.
+    With `rests`, a place stays empty after a request for as long as the request ran, at most 2 s. So a caller that asks
+    for one large page after another gets at most half of the process. A caller that asks now and then notices nothing.
     """
 
     def __init__(self, max_of_caller: int, max_of_all: int, *, rests: bool = False) -> None:
@@ -95,7 +95,7 @@ class _Turns:
 
     @asynccontextmanager
     async def turn(self, caller: str) -> AsyncIterator[None]:
-        """Wait for the caller's turn, and have it for the block."""
+        """Wait for the caller's turn, and keep it during the block."""
         line, n_users = self._lines.get(caller, (asyncio.Semaphore(self._max_of_caller), 0))
         self._lines[caller] = line, n_users + 1
         try:
@@ -110,7 +110,7 @@ class _Turns:
                 began_at = loop.time()
                 yield
         finally:
-            # One that gave up before its turn has cost nothing.
+            # A request that gave up before its turn has cost nothing.
             ran_s = 0.0 if began_at is None else loop.time() - began_at
             rest_s = min(ran_s, _LONGEST_REST_S) if self._rests else 0.0
             if rest_s:
@@ -131,7 +131,7 @@ class _Turns:
 
 
 class _Load:
-    """How many more may come in."""
+    """Count the requests inside, and refuse one over the limit with `Overloaded`."""
 
     def __init__(self, limit: int) -> None:
         self._n_left = limit
@@ -187,7 +187,7 @@ def build(
         refusal_pause_s=refusal_pause_s,
     )
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    # Routes are added as Starlette's: bodies are read, checked and answered here, once, in the contract's words.
+    # Add the routes as Starlette's: the gateway itself reads, checks and answers bodies, once, in the contract's words.
     for route in described:
         if isinstance(route, OpenRoute):
             roles = allowed(route.method, route.path)
@@ -231,7 +231,7 @@ def _own_routes(ours: bytes, *, wms: bytes, mqs: bytes) -> list[AnyRoute]:
 
 @dataclass(frozen=True, slots=True)
 class _Door:
-    """What every request passes before its handler."""
+    """What every request passes on its way to its handler."""
 
     gatekeeper: Gatekeeper
     #: All requests under way, and those of them whose bodies are arriving.
@@ -241,7 +241,7 @@ class _Door:
     users: Callers
     services: Callers
     strangers: Callers
-    #: Which of these run.
+    #: Which of these requests run.
     turns: _Turns
     service_turns: _Turns
     heavy_turns: _Turns
@@ -258,7 +258,7 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         with door.load, ExitStack() as shares:
-            # Who calls is known before a byte of the body is read.
+            # Find out who calls before a byte of the body is read.
             with _share(door.strangers, _address(request)):
                 caller = await door.gatekeeper.admit(request, roles)
             request.scope.setdefault("state", {})[CALLER] = f"subject {caller.subject}"
@@ -293,7 +293,7 @@ def _open(route: OpenRoute, door: _Door) -> Endpoint:
 
 
 def _patient(endpoint: Endpoint, door: _Door) -> Endpoint:
-    """Return `endpoint`, with a pause before a caller hears that it is over its share."""
+    """Return `endpoint`, with a pause before it refuses a caller that is over its share."""
 
     async def patient(request: Request) -> Response:
         try:
@@ -307,10 +307,10 @@ def _patient(endpoint: Endpoint, door: _Door) -> Endpoint:
 
 @contextmanager
 def _share(callers: Callers, caller: str) -> Iterator[None]:
-    """Count a request of `caller` for the block.
+    """Count a request of `caller` during the block.
 
     Raises:
-        OverLimit: it is over its share.
+        OverLimit: the caller is over its share.
     """
     callers.enter(caller, time.monotonic())
     try:
@@ -324,7 +324,7 @@ def _address(request: Request) -> str:
 
 
 def _met(path: str, endpoint: Endpoint) -> Endpoint:
-    """Return `endpoint` with a request id, the caller's trace, errors as answers, and its time counted."""
+    """Return `endpoint` with a request id, the caller's trace, errors turned into answers, and its time measured."""
 
     async def met(request: Request) -> Response:
         began_at = time.perf_counter()
@@ -351,7 +351,7 @@ async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Re
             )
         response = answer(error)
         if isinstance(error, TooLarge | OverLimit | Overloaded | bodies.Late):
-            # The rest of the body is still on its way, and is not wanted.
+            # The rest of the body is still on its way. Closing the connection stops it.
             response.headers["Connection"] = "close"
         return response
     except Exception as error:  # noqa: BLE001 - whatever a defect raises, the caller gets JSON and no traceback
@@ -360,10 +360,10 @@ async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Re
 
 
 def _unguarded(route: BaseRoute) -> BaseRoute:
-    """Return `route`, if everybody may have it.
+    """Return `route`, if everybody may call it.
 
     Raises:
-        Broken: it is not in the table as public.
+        Broken: `ROLES` does not list the route as public.
     """
     if not isinstance(route, StarletteRoute) or allowed("GET", route.path):
         raise Broken(f"{getattr(route, 'path', route)} is not public")
@@ -371,7 +371,7 @@ def _unguarded(route: BaseRoute) -> BaseRoute:
 
 
 async def _unrouted(request: Request, error: Any) -> Response:
-    """Answer what no route takes: 404 or 405, as JSON like everything else."""
+    """Answer a request that no route takes: 404 or 405, as JSON like every other answer."""
     response = answer_code(error.status_code, str(error.detail), error.headers)
     response.headers[REQUEST_ID_HEADER] = _request_id(request)
     return response

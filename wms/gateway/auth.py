@@ -1,7 +1,7 @@
-"""Who may call what. Every route stands in `ROLES`; the gateway does not start with one that does not.
+"""Who may call what. `ROLES` lists every route; the gateway does not start with a route that is not in it.
 
-Roles come from a token's claims by rules, which are settings. A user sees what is his own or his projects'; for
-everything else the answer is the same as if it did not exist.
+Rules, which are settings, turn a token's claims into roles. Users see their own objects and those of their projects.
+For all other objects the answer is the same as if they did not exist.
 """
 
 import re
@@ -18,7 +18,7 @@ from wms.fleet.ownership import Access, Owner
 
 
 class Role(StrEnum):
-    """What somebody is allowed to be."""
+    """The roles that a caller can have."""
 
     USER = "user"
     PROJECT_ADMIN = "project-admin"
@@ -36,7 +36,7 @@ def _pattern(text: str) -> str:
     return text
 
 
-#: A regular expression that claims are matched with, from the first character to the last.
+#: A regular expression that must match a claim from its first character to its last.
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -65,10 +65,10 @@ DEFAULT_RULES: tuple[RoleRule, ...] = (
 #: Groups whose members share what any of them makes.
 DEFAULT_PROJECTS = "/projects/.+"
 
-#: Nobody needs a token for it.
+#: For routes that need no token.
 PUBLIC: frozenset[Role] = frozenset()
 
-#: The claim that binds a TMS's token to its schedd, or several; without it the token is good for any.
+#: The claim that binds a TMS's token to one or several schedds. Without it the token is good for any schedd.
 SCHEDD_CLAIM = "ewms_schedd"
 
 _USERS = frozenset({Role.USER, Role.PROJECT_ADMIN})
@@ -77,7 +77,7 @@ _ACTORS = _USERS | {Role.OPS}
 _TMS = frozenset({Role.SYSTEM_TMS})
 _WMS = frozenset({Role.SYSTEM_WMS})
 
-#: (method, path without the version) -> who may. Source: contract, section 1; docs/reference/rights.md.
+#: (method, path without the version) -> who may call it. Source: contract, section 1; docs/reference/rights.md.
 ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/"): _READERS,
     ("GET", "/schema/openapi"): _READERS | _TMS,
@@ -135,13 +135,13 @@ ROLES: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/metrics"): PUBLIC,
 }
 
-#: Those that see everybody's objects, though no tokens of theirs.
+#: The roles that see everybody's objects, but not the queue tokens of others.
 _SEE_ALL = frozenset({Role.AUDITOR, Role.OPS, Role.SYSTEM_TMS})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, in which role, and whose objects that opens."""
+    """Who calls, in which role, and whose objects the caller may see."""
 
     subject: str
     role: Role
@@ -151,7 +151,7 @@ class Caller:
 
     @property
     def owner(self) -> Owner:
-        """Return whom the caller's new objects will belong to."""
+        """Return the owner of the caller's new objects."""
         return Owner(self.subject, self.projects)
 
     @property
@@ -167,17 +167,21 @@ class Caller:
 
 
 class Verifier(Protocol):
-    """What checks a token."""
+    """The part of a token checker that this module needs."""
 
     async def claims(self, token: str) -> Mapping[str, Any]:
-        """Return the claims of a token that holds; raises `Unauthenticated`."""
+        """Return the claims of a valid token.
+
+        Raises:
+            Unauthenticated: the token is not valid.
+        """
         ...
 
 
 class Gatekeeper:
-    """Tells who a request comes from, and whether that may do what it asks.
+    """Find out who sends a request, and whether the sender may do what it asks.
 
-    Without a verifier everybody is the same developer: a switch that the settings allow on loopback only.
+    Without a verifier every caller is the same developer. The settings allow that on loopback only.
     """
 
     def __init__(
@@ -191,8 +195,8 @@ class Gatekeeper:
         """Return who calls, in the first of the `allowed` roles that the token gives.
 
         Raises:
-            Unauthenticated: no token, or one that proves nothing.
-            Forbidden: none of the roles.
+            Unauthenticated: the request has no token, or one that is not valid.
+            Forbidden: the token gives none of these roles.
         """
         if self._verifier is None:
             return Caller("developer", next(role for role in Role if role in allowed))
@@ -223,10 +227,10 @@ class Gatekeeper:
 
 
 def allowed(method: str, path: str) -> frozenset[Role]:
-    """Return who may call `path`.
+    """Return the roles that may call a route; none if it needs no token.
 
     Raises:
-        Broken: nobody has thought about that.
+        Broken: `ROLES` does not list the route.
     """
     try:
         return ROLES[method, path]

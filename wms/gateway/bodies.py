@@ -1,4 +1,4 @@
-"""Reads a request's JSON body: bounded, strict JSON, checked once against its model."""
+"""Read a request's JSON body: of limited size, strict JSON, checked once against its model."""
 
 import asyncio
 import json
@@ -16,9 +16,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_DEPTH = 64
 
-#: How long a body may take from its head to its last byte, however steadily it drips: 1 MiB over a line of
-#: 300 kbit/s, a TMS's statuses of 16 MiB over one of 4.5 Mbit/s. Whoever sends more slowly holds for nothing what
-#: others could use.
+#: How long a body may take from its head to its last byte, however steadily it comes. That is enough for 1 MiB over a
+#: line of 300 kbit/s, or a TMS's statuses of 16 MiB over one of 4.5 Mbit/s. A slower sender would only hold a place
+#: that others could use.
 PATIENCE_S = 30.0
 
 
@@ -30,9 +30,9 @@ async def read(request: Request, *, max_bytes: int, patience_s: float = PATIENCE
     """Return the bytes of the body.
 
     Raises:
-        TooLarge: there are more than `max_bytes`, whatever the headers say.
-        Late: it is not there within `patience_s`.
-        BadBody: it ends early.
+        TooLarge: the body has more than `max_bytes`, whatever the headers say.
+        Late: the body does not arrive within `patience_s`.
+        BadBody: the body ends early.
     """
     too_large = TooLarge(f"the body must have at most {max_bytes} bytes")
     stated = request.headers.get("content-length", "")
@@ -60,10 +60,11 @@ Explain = Callable[[Sequence[ErrorDetails], Any], Rejected]
 def parsed(
     body: bytes, content_type: str, model: type[Model], *, optional: bool = False, explain: Explain = bad_body
 ) -> Model:
-    """Return `body` as a `model`. With `optional` no body is `{}`, whatever its content type.
+    """Return `body` as a `model`. With `optional`, an empty body counts as `{}`, whatever its content type.
 
     Raises:
-        BadBody: it is not JSON, or is not called so; or what `explain` makes of a body that does not fit.
+        BadBody: the body or its content type is not JSON.
+        Rejected: the body does not fit `model`; `explain` makes this error.
     """
     if optional and not body.strip():
         body, content_type = b"{}", "application/json"
@@ -75,14 +76,14 @@ def parsed(
         raise BadBody("the charset must be utf-8")
     plain = _json(body)
     try:
-        # From the bytes, not from `plain`: in JSON mode strictness knows that an enum arrives as a string.
+        # Validate the bytes, not `plain`: in JSON mode, strict validation takes a string for an enum.
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise explain(error.errors(include_url=False, include_input=False), plain) from error
 
 
 def _json(body: bytes) -> Any:
-    """Return what `body` says, where that is beyond doubt: no NaN, no key twice, no endless nesting."""
+    """Return the value of `body`, which must be unambiguous: no NaN, no key twice, no nesting beyond `_MAX_DEPTH`."""
     try:
         plain = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except BadBody:
@@ -94,7 +95,7 @@ def _json(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise BadBody(f"the body is not JSON (line {error.lineno}, column {error.colno})") from error
     except ValueError as error:
-        # An integer of more digits than Python converts.
+        # The body has an integer with more digits than Python converts.
         raise BadBody("the body has a number that is too long") from error
     _check_depth(plain, 0)
     return plain

@@ -1,8 +1,8 @@
 """(core) How much of the gateway one caller may use, so that others have room.
 
-A caller may have some requests under way, of which fewer run, and may send some in a row: a bucket of requests that
-fills again at `per_s`. The answer to a request beyond that says when to come again. The table has room for
-`MAX_REMEMBERED` callers and forgets the one that was away longest: its bucket is full again anyway.
+A caller may have `max_at_once` requests under way, and fewer of them run. It may send `burst` requests in a row: they
+come out of a bucket that fills again at `per_s`. The answer to a request beyond that says when to come again. The table
+has room for `MAX_REMEMBERED` callers. It forgets the one that was away longest, whose bucket is full again anyway.
 """
 
 import math
@@ -16,12 +16,12 @@ MAX_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CallerLimits:
-    """What one caller may do. A rate of 0 is none."""
+    """What one caller may do. A `per_s` of 0 means any rate."""
 
     max_at_once: int = 24
-    #: So many of them run; the others wait for their turn, in the caller's own line.
+    #: How many of them run at once. The others wait for their turn, in the caller's own line.
     max_running: int = 6
-    #: The same of requests that cost much memory or many questions to the broker.
+    #: The same for requests that cost much memory or many questions to the broker.
     max_heavy: int = 2
     per_s: float = 200.0
     burst: int = 2000
@@ -38,17 +38,17 @@ class OverLimit(OverQuota):
 
 
 class Callers:
-    """Counts what each caller has under way. A caller is the subject of a token, or an address before that."""
+    """Count what each caller has under way. A caller is the subject of a token, or an address until that is known."""
 
     def __init__(self, limits: CallerLimits) -> None:
         self._limits = limits
         self._n_under_way: Counter[str] = Counter()
-        #: The one that was used last is last.
+        #: In the order of their last use.
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     @property
     def n_remembered(self) -> int:
-        """How many callers there are records of."""
+        """How many callers the table has records of."""
         return len(self._buckets.keys() | self._n_under_way.keys())
 
     def enter(self, caller: str, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Every route of the gateway, in the order in which the OpenAPI document tells them."""
+"""Every route of the gateway, in the order of the OpenAPI document."""
 
 from collections.abc import Iterable
 from importlib.metadata import version

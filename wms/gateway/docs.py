@@ -1,6 +1,6 @@
-"""Swagger UI at /docs, from assets that come with a library: nothing is fetched from outside.
+"""Serve Swagger UI at /docs, from assets of an installed library: the page fetches nothing from outside.
 
-The page is no secret and needs no token; what it tries out does.
+The page is public and needs no token. The requests that users try out on it do need one.
 """
 
 from importlib import resources
@@ -39,7 +39,7 @@ _START = f"""SwaggerUIBundle({{
 }});
 """.encode()
 
-#: Scripts and styles from here only. Swagger UI draws its icons from data URLs.
+#: Allow scripts and styles from here only. Swagger UI draws its icons from data URLs.
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -52,7 +52,7 @@ _HEADERS = {
 
 
 def routes() -> list[OpenRoute]:
-    """Return the routes of the page and of what it loads; `app` adds the one of the document."""
+    """Return the routes of the page and of what it loads. `app` adds the route of the document."""
     assets = resources.files("fastapi_offline") / "static"
     css, script = ((assets / name).read_bytes() for name in ("swagger-ui.css", "swagger-ui-bundle.js"))
     return [

@@ -1,17 +1,17 @@
-"""An answer's Etag, and no answer at all for who has it already. Source: RFC 9110, 8.8.3 and 13.1.2."""
+"""Give an answer its Etag, and reply 304 to a client that has it already. Source: RFC 9110, 8.8.3 and 13.1.2."""
 
 import hashlib
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
-#: What of an answer's headers a 304 repeats.
+#: The headers of an answer that a 304 repeats.
 _KEPT = ("Cache-Control", "X-Request-ID", "X-EWMS-Hint")
 
 
 def tagged(response: Response, if_none_match: str) -> Response:
-    """Return `response` with its Etag, or 304 if `if_none_match` names that."""
-    # As the existing services do it; a name for these bytes, not for safety.
+    """Return `response` with its Etag, or 304 if `if_none_match` names that Etag."""
+    # The existing services use SHA-1 too. It only names these bytes and protects nothing.
     etag = f'"{hashlib.sha1(bytes(response.body), usedforsecurity=False).hexdigest()}"'
     response.headers["Etag"] = etag
     if not _names(if_none_match, etag):

@@ -13,12 +13,12 @@ from wms.gateway.route import AnyRoute, OpenRoute, Route
 
 _REF = "#/components/schemas/{model}"
 
-#: What a part of a path looks like, unless it is an id.
+#: The schemas of the parts of a path that are no ids.
 _PATH_PARTS = {"name": {"type": "string", "pattern": r"^[0-9]{1,7}\.(out|err)$"}}
 _ID = {"type": "string", "pattern": r"^[\w-]+$"}
 
 _NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
-#: What a parameter in a query looks like, unless it is any text.
+#: The schemas of the query parameters that may not be any text.
 _PARAMETERS: Mapping[str, Any] = {
     "include": {"type": "string", "enum": ["health"]},
     "/query/workflows?include": {"type": "string", "enum": ["outcome"]},
@@ -47,7 +47,7 @@ _ERRORS = {
 
 
 def document(routes: Iterable[AnyRoute], *, version: str, prefix: str) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of `routes`, those with a version below `prefix`."""
+    """Return the OpenAPI 3.1 document of `routes`. Routes with a version get the `prefix`."""
     routes = [route for route in routes if not route.path.startswith("/docs")]
     own = [route for route in routes if isinstance(route, Route)]
     going_in = {route.body for route in own if route.body}
@@ -96,7 +96,7 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
         {"name": name, "in": "query", "required": required, "schema": _parameter(route.path, name)}
         for name, required in route.query.items()
     ]
-    # A path whose id is no id leads nowhere.
+    # A path with an id in it may lead nowhere: 404.
     errors = {400, 403, 429, 500, 503, *route.errors, *({404} if "{" in route.path else ())}
     good = _content(schemas[route.answer, "serialization"] if route.answer else None, route.media_type)
     bad = _content(schemas[ErrorBody, "serialization"])

@@ -1,7 +1,7 @@
-"""An error becomes an answer: `{"code": ..., "error": ...}`, the same text as reason phrase, the rest as headers.
+"""Turn an error into an answer: `{"code": ..., "error": ...}`, the same text as reason phrase, the rest as headers.
 
-A body that does not fit its model is told as existing clients know it: `'<dotted.path>': <reason>`, joined by `; `.
-Values are never repeated back.
+An error about a body that does not fit its model has the form that existing clients know: `'<dotted.path>': <reason>`,
+joined by `; `. It never repeats values.
 """
 
 import http
@@ -42,8 +42,8 @@ class BadBody(Rejected):
 
 
 def answer(error: EWMSError) -> Response:
-    """Return the answer that tells `error`."""
-    # A defect of ours, or what a dependency said to us, is for the log.
+    """Return the answer to a request that failed with `error`."""
+    # A defect of ours, or what a dependency told us, belongs in the log only.
     text = http.HTTPStatus(500).phrase if error.code == 500 else error.reason
     headers = {}
     if error.hint and error.code != 500:
@@ -56,7 +56,7 @@ def answer(error: EWMSError) -> Response:
 
 
 def answer_code(code: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer that tells `text` under the status `code`."""
+    """Return the answer with the status `code` and the error `text`."""
     return Response(
         to_json({"code": code, "error": text}),
         status_code=code,
@@ -66,7 +66,7 @@ def answer_code(code: int, text: str, headers: Mapping[str, str] | None = None) 
 
 
 def bad_body(errors: Sequence[ErrorDetails], body: Any, *, more: Sequence[str] = (), hint: str = "") -> BadBody:
-    """Return the error that says what `errors` found wrong with `body`, and `more` behind it."""
+    """Return the error that lists what is wrong with `body`: first `errors`, then `more`."""
     said: dict[str, None] = {}
     for location, reason in _located(errors, body):
         said[f"'{_dotted(location)}': {reason}" if location else reason] = None
@@ -120,17 +120,17 @@ def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
         case "enum" | "literal_error":
             return f"must be one of {context['expected']}"
         case "json_invalid":
-            # It was JSON to Python: what is left are halves of surrogate pairs.
+            # Python could read it as JSON. The only fault left is half of a surrogate pair.
             return "the body has text that is not Unicode"
         case "value_error":
-            # Of our own validators, which do not repeat values.
+            # This comes from our own validators, which do not repeat values.
             return str(context["error"])
         case _:
             return "is not valid"
 
 
 def _counted(context: Mapping[str, Any]) -> str:
-    # pydantic checks a length that stands behind another validator apart, and then calls a string a value.
+    # If a length follows another validator, pydantic checks it separately, and then calls a string a value.
     return "characters" if context.get("field_type") == "Value" else "items"
 
 

@@ -1,10 +1,10 @@
-"""What uvicorn's HTTP/1.1 protocol lacks: reason phrases of our own.
+"""Give uvicorn's HTTP/1.1 protocol what it lacks: reason phrases of our own.
 
-Alone here, since it leans on uvicorn's inside.
+This is a module of its own, since it depends on uvicorn's internals.
 
 Existing clients show the reason phrase of a response, so the contract has the error's text there. ASGI has no field
 for it: the application sets the private header `x-ewms-reason-phrase`, and this protocol moves it to the status line.
-Tested against the pinned uvicorn; under another server the header is merely there as well.
+Tests cover the pinned uvicorn. Under another server the header simply stays in the response.
 """
 
 import h11
@@ -20,7 +20,7 @@ MAX_REASON = 1024
 
 def reason_phrase(text: str) -> str:
     """Return `text` as a reason phrase: one line of latin-1, at most 1 KiB; what does not fit becomes `?`."""
-    # A header that begins or ends with a space is none: the connection would end without an answer.
+    # A reason phrase must not begin or end with a space, or the connection would end without an answer.
     line = "".join(c if c.isprintable() or c == " " else " " for c in text).strip()
     if len(line) > MAX_REASON:
         line = f"{line[: MAX_REASON - 3]}..."
@@ -28,7 +28,7 @@ def reason_phrase(text: str) -> str:
 
 
 class _Connection(GuardedConnection):
-    """Moves the private header of a response to its status line."""
+    """Move the private header of a response to its status line."""
 
     def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
         if isinstance(event, h11.Response):
@@ -47,7 +47,7 @@ class ReasonedProtocol(GuardedProtocol):
     """The guarded HTTP/1.1 of every service, with our reason phrases."""
 
     def make_connection(self, max_head_bytes: int) -> GuardedConnection:
-        """Return what reads requests and writes answers."""
+        """Return the connection that reads requests and writes answers."""
         return _Connection(h11.SERVER, max_head_bytes)
 
     def reason_of(self, text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What a route is, and what its handler is given: the caller and the checked body."""
+"""What a route is, and what its handler gets: the caller and the checked body."""
 
 import hashlib
 import http
@@ -37,7 +37,7 @@ class Call:
         """Return a part of the path.
 
         Raises:
-            NotFound: it is nothing that anything could be called.
+            NotFound: no id or file name could look like this.
         """
         value: str = self.request.path_params[name]
         if not _PATH_PART.fullmatch(value):
@@ -46,17 +46,17 @@ class Call:
 
     @property
     def once(self) -> Once | None:
-        """Return what the `Idempotency-Key` asks for; None without one.
+        """Return the identity that the `Idempotency-Key` gives to the request; None without a key.
 
         Raises:
-            Rejected: the key is no key.
+            Rejected: the key is empty, too long or not printable.
         """
         key = self.request.headers.get("idempotency-key")
         if key is None:
             return None
         if not 0 < len(key) <= _MAX_KEY or not key.isprintable():
             raise Rejected(f"Idempotency-Key must have 1 to {_MAX_KEY} printable characters")
-        # The version in the path is left out: both are the same route.
+        # Leave out the version in the path: both versions are the same route.
         what = f"{self.request.method} {self.request.url.path.split('/', 2)[-1]}\n".encode() + self.raw_body
         # A colon in a subject would let one caller spell another's key.
         subject = self.caller.subject.replace("%", "%25").replace(":", "%3A")
@@ -69,32 +69,32 @@ OpenHandler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method and a path, with what goes in and comes out. Who may call it stands in `auth.ROLES`."""
+    """A method and a path, with what goes in and comes out. `auth.ROLES` says who may call it."""
 
     method: str
     path: str
     handler: Handler
     summary: str
     body: type[BaseModel] | None = None
-    #: The same, where clients of v0 may write more than those of v1.
+    #: The body for clients of v0, if they may write more than those of v1.
     old_body: type[BaseModel] | None = None
-    #: Makes the answer to a body that does not fit.
+    #: Makes the error about a body that does not fit.
     explain: Explain = bad_body
-    #: No body at all is as good as `{}`.
+    #: Whether an empty body counts as `{}`.
     body_optional: bool = False
-    #: How large a body it takes, if that is more than others do.
+    #: How large its body may be, if larger than on other routes.
     max_body_bytes: int = 0
-    #: It costs much memory or many questions to the broker: a caller has few of these at once.
+    #: Whether it costs much memory or many questions to the broker. A caller may run only few such requests at once.
     is_heavy: bool = False
     #: What the answer holds, for the OpenAPI document.
     answer: type[BaseModel] | None = None
-    #: What kind of thing it answers with when it is not JSON.
+    #: The media type of the answer, if it is not JSON.
     media_type: str = ""
     #: The codes of its errors beside 400, 403 and 503.
     errors: tuple[int, ...] = ()
     #: The codes with which it succeeds.
     codes: tuple[int, ...] = (200,)
-    #: The parameters in the query that it knows, and whether it needs them.
+    #: The query parameters that it knows -> whether it needs them.
     query: Mapping[str, bool] = field(default_factory=dict)
 
 

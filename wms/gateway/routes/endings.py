@@ -1,4 +1,4 @@
-"""The routes of a workflow's end by itself: close its inputs, say how many results end it, see how it ended."""
+"""The routes for workflows that end by themselves: close the inputs, set how many results end it, see how it ended."""
 
 from starlette.responses import Response
 

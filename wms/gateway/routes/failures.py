@@ -1,6 +1,6 @@
-"""The routes of what failed: attempts, errors grouped, and dead letters to look at, replay, discard and take away.
+"""The routes of what failed: attempts, errors in groups, and dead letters to look at, replay, discard and export.
 
-MQS keeps the attempts and reads the dead queues; the gateway asks it, once it has seen whose workflow it is.
+MQS keeps the attempts and reads the queues of dead letters. The gateway checks whose workflow it is, then asks MQS.
 """
 
 from collections.abc import Callable
@@ -189,7 +189,7 @@ class Failures:
             bytes(body),
             media_type="application/octet-stream",
             headers={
-                # An event is a stranger's bytes: no browser is to see a page in them.
+                # The bytes come from user code: no browser may show them as a page.
                 "X-Content-Type-Options": "nosniff",
                 "Content-Disposition": f'attachment; filename="{query.letter}"',
             },
@@ -227,7 +227,12 @@ class Failures:
         return _expected(await self._mqs.ask(query, timeout_s=_READ_S), kind)
 
     async def _workflow(self, call: Call, *, is_to_run: bool = False) -> WorkflowId:
-        """Return the workflow in the path, if it is the caller's; `is_to_run`: and not ended."""
+        """Return the id of the workflow in the path.
+
+        Raises:
+            NotFound: it is unknown, or not the caller's.
+            Conflict: it has ended, although `is_to_run`.
+        """
         workflow_id = call.path("workflow_id")
         document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
         if document is None or not owned(document, call.caller.access):

@@ -18,13 +18,13 @@ from wms.fleet.ownership import Access
 from wms.fleet.stalls.staffing import crew_of, missing_workers
 from wms.gateway.route import Call, Handler, answered_raw
 
-#: How old statuses may be: a TMS repeats those that did not change well within it.
+#: Older statuses count as stale. A TMS repeats unchanged ones well within this time.
 _FRESH = timedelta(seconds=60)
 
-#: After so long a taskforce that a TMS could ask for is told of as one that none asks for.
+#: A taskforce offered over REST for longer than this is reported as unclaimed.
 _LONG = timedelta(minutes=10)
 
-#: What `?include=health` adds: what we know beside the contract's fields, by their names in the documents.
+#: The fields that `?include=health` adds to the contract's, by their names in the documents.
 _HEALTH: Mapping[Collection, tuple[str, ...]] = {
     Collection.WORKFLOWS: ("queues_deferred", "queues_active_at", "over_at"),
     Collection.TASKFORCES: (
@@ -38,7 +38,7 @@ _HEALTH: Mapping[Collection, tuple[str, ...]] = {
 }
 
 
-#: What tells how a workflow ended.
+#: The fields that tell how a workflow ended.
 _END_FIELDS = {"deactivated": 1, "deactivated_ts": 1, "completion": 1, "completion_reason": 1}
 
 #: What `include` may name.
@@ -52,7 +52,7 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
     """Return the object with the id `key` as users see it; None if it does not exist or is not the caller's.
 
     Raises:
-        Rejected: `include` asks for what there is not.
+        Rejected: `include` names something that such an object does not have.
     """
     includes = wanted_parts(call, collection)
     document = await store.find_one(collection, {"_id": key})
@@ -81,10 +81,10 @@ async def one(store: Store, collection: Collection, key: str, call: Call) -> Doc
 
 
 def wanted_parts(call: Call, collection: Collection) -> frozenset[str]:
-    """Return what `include` asks for beside the object itself, as names between commas.
+    """Return the names, joined by commas in `include`, of what the caller wants beside the object itself.
 
     Raises:
-        Rejected: it asks for what there is not.
+        Rejected: `include` names something that such an object does not have.
     """
     asked = call.request.query_params.get("include")
     parts = frozenset(() if asked is None else asked.split(","))
@@ -96,7 +96,7 @@ def wanted_parts(call: Call, collection: Collection) -> frozenset[str]:
 def stuck(taskforce: Document, now: datetime) -> str:
     """Return why a stored `taskforce` does not go on; empty if it may be on its way.
 
-    Of a TMS that asks for its work nothing is awaited, so its silence is no event that could be noted: it shows here.
+    WMS waits for no answer from a TMS that polls, so nothing notes its silence. This function finds it by the time.
     """
     if reason := taskforce.get("stuck", ""):
         return str(reason)
@@ -151,13 +151,13 @@ def staffed(taskforce: Document, now: datetime) -> Document:
 
 
 def stale(taskforce: Document, now: datetime) -> bool:
-    """Say whether the statuses of a stored `taskforce` may be true no more. Those of a gone cluster stay so."""
+    """Return whether the statuses of a stored `taskforce` may be out of date. Those of a gone cluster never are."""
     as_of: datetime | None = taskforce.get("status_as_of")
     return as_of is not None and taskforce["phase"] != Phase.CONDOR_COMPLETE and now - as_of > _FRESH
 
 
 def owned(document: Document, access: Access) -> bool:
-    """Say whether a stored document is one that a caller may know of."""
+    """Return whether a caller with `access` may know of a stored document."""
     return access.may_see(document.get("owner", ""), document.get("projects", [])) and access.may_see_at(
         document.get("schedd")
     )
@@ -178,7 +178,7 @@ def querying(store: Store, collection: Collection, plural: str, *, max_bytes: in
             max_bytes=max_bytes,
             with_outcome=include is not None,
         )
-        # The objects are JSON already; to parse them again only to wrap them would double the work.
+        # The objects are JSON already. Parsing them again only to wrap them would double the work.
         objects = b",".join(page.objects)
         return answered_raw(b'{"%s":[%s],"next_after":%s}' % (plural.encode(), objects, to_json(page.next_after)))
 

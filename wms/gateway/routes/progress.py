@@ -14,7 +14,7 @@ from wms.fleet.life.completion import ending_of
 
 
 class Asks(Protocol):
-    """What of the bus is needed here."""
+    """The part of the bus that this module needs."""
 
     async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
         """Return MQS's answer."""
@@ -34,7 +34,7 @@ async def depths_of(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
 
 
 async def progress_of(store: Store, mqs: Asks, workflow_id: WorkflowId) -> dict[str, Any] | None:
-    """Return how many events of a workflow are done; None: its queues do not tell."""
+    """Return how many events of a workflow are done; None if its queues do not show it."""
     document = await store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
     depths = await depths_of(mqs, workflow_id)
     if document is None or depths is None:

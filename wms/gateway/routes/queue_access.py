@@ -1,8 +1,8 @@
-"""What somebody wants a public queue for, and whether that can be: publishing or consuming. (core)
+"""What a caller wants a public queue for, publishing or consuming, and whether that is possible. (core)
 
-Which way a queue goes is its tasks' doing: they take events from inputs, so users publish onto those; they publish
-onto outputs, so users consume from those (ruling 15). A token says no more than that, and the broker only says that
-access is refused: here it is said why, and what to do.
+The tasks decide the direction of a queue. They take events from inputs, so users publish onto inputs. They publish onto
+outputs, so users consume from outputs (ruling 15). A token says no more than that, and the broker only says that it
+refuses access. The errors of this module say why, and what to do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,23 @@ from schemas.errors import NotFound, Rejected, Unprocessable
 from schemas.objects import MQProfile
 from schemas.rules.complaints import alias_problem
 
-#: As in a request for a workflow.
+#: The same as in a request for a workflow.
 _MAX_ALIAS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The queue that is asked for by its alias, None: all of them; and what for, None: it is not said."""
+    """What a caller asks for: one alias or all (None), for a stated use or any (None)."""
 
     alias: str | None = None
     use: Use | None = None
 
 
 def wish(parameters: Mapping[str, str]) -> Wish:
-    """Return what a request's query asks for.
+    """Return what the query `parameters` of a request ask for.
 
     Raises:
-        Rejected: it makes no sense.
+        Rejected: they make no sense.
     """
     alias, use = parameters.get("alias"), parameters.get("to")
     if alias is not None and (not 0 < len(alias) <= _MAX_ALIAS or alias_problem(alias)):
@@ -45,7 +45,7 @@ def wish(parameters: Mapping[str, str]) -> Wish:
 
 
 def check(workflow: WorkflowDocument, wished: Wish) -> None:
-    """Return if what is `wished` of a public queue of `workflow` can be.
+    """Check that a public queue of `workflow` can be used as `wished`.
 
     Raises:
         NotFound: the workflow has no such queue.
@@ -88,10 +88,10 @@ def check(workflow: WorkflowDocument, wished: Wish) -> None:
 
 
 def check_there(workflow: WorkflowDocument, wished: Wish, profiles: Sequence[MQProfile]) -> None:
-    """Return unless the queue that is `wished` to consume from is gone for good, as its one of `profiles` tells.
+    """Check that the queue to consume from is not gone for good. Its profile in `profiles` shows that.
 
     Raises:
-        Unprocessable: it is gone, or never came up, and the workflow is over.
+        Unprocessable: the workflow has ended, and its queue is gone or was never created.
     """
     if wished.use is not Use.CONSUME or workflow.deactivated is None:
         return
@@ -105,7 +105,7 @@ def check_there(workflow: WorkflowDocument, wished: Wish, profiles: Sequence[MQP
 
 
 def no_such_queue(workflow_id: str, alias: str, *, hint: str = "") -> NotFound:
-    """Return the error for a public queue that there is not."""
+    """Return the error about a public queue that does not exist."""
     return NotFound(f"no public queue '{alias}' found of workflow with id: {workflow_id}", hint=hint)
 
 

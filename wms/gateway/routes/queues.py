@@ -24,7 +24,7 @@ JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
 
 
 class Queues:
-    """Handlers of what MQS knows."""
+    """Handlers of the routes of queues."""
 
     def __init__(self, store: Store, mqs: Asks, http: httpx2.AsyncClient) -> None:
         self._store = store
@@ -75,9 +75,9 @@ class Queues:
         return answered(ProfilesAnswerBody(mqprofiles=profiles))
 
     async def _of_nobody(self, call: Call) -> list[MQProfile]:
-        """Return the queues of a workflow that is not ours: those that another WMS has reserved, else none.
+        """Return the queues that another WMS has reserved for a workflow that is not ours; none if there are none.
 
-        No queues is the contract's answer for an unknown workflow; it does not tell whether there is one.
+        An empty list is the contract's answer for an unknown workflow. It does not reveal whether the workflow exists.
         """
         workflow_id = WorkflowId(call.path("workflow_id"))
         if await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id}, projection={"_id": 1}) is not None:
@@ -93,7 +93,7 @@ class Queues:
                 case other:
                     raise Broken(f"MQS answered {other.kind} to {query.kind}")
         except NotFound:
-            # MQS has not, or no longer, what WMS remembers.
+            # MQS does not have the queues that WMS remembers, or no longer.
             return None
 
     async def depths(self, call: Call) -> Response:

@@ -1,6 +1,6 @@
-"""The routes of another site's WMS whose queues are here: it names them, has them created, and hands their tokens on.
+"""The routes for another site's WMS with queues here: it names them, has them created, and passes their tokens on.
 
-A site reaches only what its own WMS has reserved: other sites' groups, and those of our own users, are 404.
+A site reaches only the groups that its own WMS has reserved. Groups of other sites, and of our own users, are 404.
 """
 
 from starlette.responses import Response
@@ -27,7 +27,7 @@ _MAX_ID = 128
 
 
 class Reservations:
-    """Handlers of /mqs that are not users'."""
+    """Handlers of the /mqs routes, except the one for users."""
 
     def __init__(self, mqs: Asks) -> None:
         self._mqs = mqs
@@ -104,7 +104,11 @@ def _site(call: Call) -> str:
 
 
 def _workflow_id(call: Call) -> WorkflowId:
-    """Return whose queues these are. It will be part of names on the broker, so it is as an id must be."""
+    """Return the id of the workflow that owns the queues. It becomes part of names on the broker.
+
+    Raises:
+        NotFound: it has a dot or is too long, so it is no id.
+    """
     workflow_id = call.path("workflow_id")
     if "." in workflow_id or len(workflow_id) > _MAX_ID:
         raise NotFound("MQGroup not found")

@@ -1,7 +1,7 @@
-"""The routes by which a TMS asks for its work: what to start and what to stop. `tms_confirmations` takes the answers.
+"""The routes by which a TMS polls for its work: what to start and what to stop. `tms_confirmations` takes the answers.
 
-A schedd is served by one of two ways only, events or these (`served_by` in the cluster map), and of the others'
-taskforces nothing is known here. Asking claims nothing: what was asked for and never confirmed is simply there again.
+Either events or these routes serve a schedd (`served_by` in the cluster map). These routes do not show taskforces of
+schedds that events serve. Polling claims nothing: a taskforce that nobody confirmed simply comes again.
 """
 
 from collections.abc import AsyncIterator
@@ -25,17 +25,17 @@ from wms.fleet.locations import ClusterMap
 from wms.gateway.route import Call, Route, answered
 from wms.gateway.routes.progress import Asks
 
-#: How many taskforces are read at a time: those whose queues cannot be opened are passed over, and hide nobody.
+#: How many taskforces to read at a time. One whose queues cannot be opened is passed over, and does not hide others.
 _AT_ONCE = 20
-#: How many questions MQS may leave open before it is said to be away; a single one may be about that workflow.
+#: After this many unanswered requests, treat MQS as down. One alone may concern a single workflow.
 _PATIENCE = 3
 
-#: Whose jobs a taskforce's are, as HTCondor's `accounting_group_user`.
+#: The header that names the user of a taskforce's jobs, as HTCondor's `accounting_group_user`.
 SUBMITTER_HEADER = "EWMS-Submitter"
 
 
 class Tms:
-    """Handlers of /tms that hand something out."""
+    """Handlers of the /tms routes that hand out work."""
 
     def __init__(self, fleet: Fleet, store: Store, mqs: Asks, clusters: ClusterMap) -> None:
         self._fleet = fleet
@@ -90,7 +90,7 @@ class Tms:
                     "mqprofiles": profiles,
                 }
             )
-            # The contract's objects have no place for it: a TMS that looks can account the jobs to their user.
+            # The contract's objects have no field for it. A TMS that reads this header can account jobs to their user.
             answer.headers[SUBMITTER_HEADER] = submitter_name(taskforce.get("owner", ""))
             return answer
         if n_open:
@@ -98,7 +98,7 @@ class Tms:
         return answered({})
 
     async def _waiting(self, schedd: str) -> AsyncIterator[Document]:
-        """Go through what is to be started at `schedd`, in the contract's order."""
+        """Give the taskforces to start at `schedd`, in the contract's order."""
         seen: list[str] = []
         while True:
             some = await self._store.find(
@@ -120,7 +120,7 @@ class Tms:
             seen += [taskforce["_id"] for taskforce in some]
 
     async def _profiles(self, taskforce: Document, task: Document) -> list[MQProfile] | None:
-        """Return the queues of a task with its pilots' token; None: there are none, and the next has its turn."""
+        """Return the queues of a task with its pilots' token; None if MQS refuses them, so the next has its turn."""
         query = TaskProfilesQuery(
             workflow_id=taskforce["workflow_id"],
             taskforce_uuid=taskforce["taskforce_uuid"],
@@ -148,7 +148,7 @@ class Tms:
                 "schedd": schedd,
                 "phase": Phase.PENDING_STOPPER,
                 "cluster_id": {"$ne": None},
-                # After the third failure it is shown ever more seldom, but shown: what runs must not be forgotten.
+                # After the third failure show it less and less often, but show it: WMS must not forget what runs.
                 "retry_at": {"$not": {"$gt": now}},
             },
             sort=[("timestamp", 1), ("cursor", 1)],
@@ -157,10 +157,10 @@ class Tms:
         return answered(repository.public(Collection.TASKFORCES, waiting[0]) if waiting else {})
 
     def _schedd(self, call: Call) -> str | None:
-        """Return whose work is asked for; None if nobody has any for it here.
+        """Return the schedd that the caller polls for; None if these routes have no work for it.
 
         Raises:
-            Rejected: it is not said.
+            Rejected: the query names no schedd.
         """
         schedd = call.request.query_params.get("schedd")
         if not schedd:

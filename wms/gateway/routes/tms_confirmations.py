@@ -1,7 +1,7 @@
-"""What a TMS that asks for its work says of it: what became of what it was given.
+"""The routes by which a TMS that polls reports what became of its work.
 
-They do the same as the events of a TMS that is told its work, through the same decisions. A confirmation that repeats
-or comes too late gets its 200 and changes nothing, where the contract has no 404 for it.
+They lead to the same decisions as the events of a TMS that takes events. A confirmation that repeats or comes too late
+changes nothing. It gets a 200, unless the contract has a 404 for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,13 +37,13 @@ from wms.fleet.locations import ClusterMap
 from wms.fleet.status_snapshots import replacement
 from wms.gateway.route import Call, Route, answered
 
-#: An existing TMS sends those of all its taskforces at once, each with up to ten tracebacks at their full length. What
-#: is kept of them is short.
+#: An existing TMS sends the statuses of all its taskforces at once, each with up to ten tracebacks at their full
+#: length. WMS keeps only a part of each traceback.
 _MAX_STATUSES_BYTES = 16 * 1024 * 1024
 
 
 class Confirmations:
-    """Handlers of /tms that take something in."""
+    """Handlers of the /tms routes that take reports."""
 
     def __init__(self, fleet: Fleet, store: Store, clusters: ClusterMap) -> None:
         self._fleet = fleet
@@ -135,7 +135,7 @@ class Confirmations:
         completed_at = datetime.fromtimestamp(body.condor_complete_ts, UTC)
 
         def report(taskforce: TaskforceDocument) -> Report:
-            # A taskforce without a cluster has none that could complete: no cluster has the number -1.
+            # A taskforce without a cluster has nothing to complete: no cluster has the number -1.
             cluster_id = -1 if taskforce.cluster_id is None else taskforce.cluster_id
             return TaskforceCompleted(
                 taskforce_uuid=taskforce.taskforce_uuid, cluster_id=cluster_id, completed_at=completed_at

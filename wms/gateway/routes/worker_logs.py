@@ -1,4 +1,4 @@
-"""The routes of workers' logs, which lie on the access point: its TMS is asked for them, once the owner is checked."""
+"""The routes of workers' logs. The logs lie on the access point: check the owner, then ask the TMS there for them."""
 
 from typing import Any, Protocol
 
@@ -30,7 +30,7 @@ class WorkerLogs(BaseModel):
 
 
 class Asks(Protocol):
-    """What of the bus is needed here."""
+    """The part of the bus that this module needs."""
 
     async def ask(self, request: Question, *, to: str, timeout_s: float = 5.0) -> Answer:
         """Return the answer of the service `to`."""
@@ -99,7 +99,7 @@ class Logs:
                     data,
                     media_type="text/plain; charset=utf-8",
                     headers={
-                        # A worker's output is a stranger's text: no browser is to see a page in it.
+                        # The text comes from user code: no browser may show it as a page.
                         "X-Content-Type-Options": "nosniff",
                         "X-EWMS-Log-Offset": str(start),
                         "X-EWMS-Log-Bytes": str(n_bytes),
@@ -109,7 +109,11 @@ class Logs:
                 raise Broken(f"the TMS answered {other.kind}")
 
     async def _place(self, call: Call) -> tuple[TaskforceUuid, str]:
-        """Return the taskforce, if it is the caller's, and the TMS that has its logs."""
+        """Return the id of the taskforce, and the TMS that has its logs.
+
+        Raises:
+            NotFound: the taskforce does not exist, or is not the caller's.
+        """
         uuid = call.path("taskforce_uuid")
         found: dict[str, Any] | None = await one(self._store, Collection.TASKFORCES, uuid, call)
         if found is None:

@@ -81,15 +81,15 @@ class Workflows:
         except RequestRefused as error:
             error.hint = join_complaints([*error.complaints, *found], MAX_REASON)
             raise
-        # The contract takes these requests; who reads the header hears that they will not do what they say.
+        # The contract accepts these requests. The header says why they will not do what they say.
         if found:
             answer.headers[HINT_HEADER] = reason_phrase(join_complaints(found, MAX_REASON))
         return answer
 
     def _explain(self, errors: Sequence[ErrorDetails], body: Any) -> BadBody:
-        """Return what is wrong with a request of the wrong shape, from all layers: the plain words are in the hint."""
+        """Return everything that is wrong with a request of the wrong shape. The hint says it in plain words."""
         found = check_faulty(body, errors, clusters=self._fleet.cluster_names, max_queues=self._fleet.max_queues)
-        # The first ones are those of `errors`, which the answer has in the contract's phrases.
+        # The first ones repeat `errors`, which the answer already has in the contract's phrases.
         rest = found[len(explain_faults(errors, body)) :]
         more = [complaint.answer for complaint in rest if complaint.is_refused]
         return bad_body(errors, body, more=more, hint=join_complaints(found, MAX_REASON))
