@@ -208,7 +208,7 @@ class MQProfileDocument(MQProfile):
     position: int = 0
     is_input: bool = False
     is_output: bool = False
-    #: When MQS closed the way into the queue. From then on the broker drops what users publish to it.
+    #: When MQS closed the way into the queue. From then on nobody takes what is published to it.
     shut_at: datetime | None = None
     retired_at: datetime | None = None
 

@@ -1,4 +1,4 @@
-"""How a workflow ends by itself: the words, and the bodies of the REST routes that speak of it."""
+"""How a workflow ends by itself: the words for it, and the bodies of its REST routes."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,7 @@ class Completion(StoredEnum):
 def outcome_words(deactivated: str | None, completion: str | None) -> str:
     """Return how a workflow ended: `done`, `done with failures`, `finished` or `aborted`; empty: it has not ended.
 
-    The first two it did by itself, the others a user did.
+    The first two are ends by itself. The others are a user's doing.
     """
     return str(completion or deactivated or "").lower()
 
@@ -38,13 +38,13 @@ class Ending(Object):
     inputs_closed_at: datetime | None
     expected_results: int | None
     count_failures: bool
-    #: How it ended by itself; null: it has not, or a user has ended it.
+    #: How the workflow ended by itself; null: it has not, or a user has ended it.
     completion: Completion | None
     #: How many dead letters it had then.
     n_dead: int | None
     #: How many results had arrived then; null: no number was expected.
     n_results: int | None = None
-    #: What kept it from being simply done, as `27 of 30 expected results`; empty: nothing.
+    #: Why it is not simply done, such as `27 of 30 expected results`; empty: it is.
     reason: str = ""
-    #: Whether every result that there will be has arrived in the public queues.
+    #: Whether all results have arrived in the public queues, so that no further one will come.
     has_all_results: bool

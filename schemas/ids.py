@@ -1,11 +1,11 @@
-"""What names a thing. Ids are hierarchical: a taskforce's id contains its task's, that its workflow's.
+"""The ids of things. They are hierarchical: a taskforce's id contains its task's id, and that its workflow's.
 
     WF-6b00e09f-926a610b                        workflow
     TK-6b00e09f-926a610b-485d2fc0               task directive
     TF-6b00e09f-926a610b-485d2fc0-57c5a8e4      taskforce
     a72475165e05b4f83a948                       message queue (`a` and 20 hex digits)
 
-Randomness is an argument: a caller in the shell draws it.
+Randomness comes as an argument. A caller in the shell draws it.
 """
 
 import re
@@ -25,7 +25,7 @@ MQID = re.compile(r"a[0-9a-f]{20}")
 
 
 def workflow_id(epoch_s: int, entropy: int) -> WorkflowId:
-    """Return the id of a workflow made at `epoch_s`; 32 bits of `entropy` tell it from its contemporaries."""
+    """Return the id of a workflow made at `epoch_s`. 32 bits of `entropy` tell it from others of the same second."""
     return WorkflowId(f"WF-{epoch_s:x}-{entropy & 0xFFFFFFFF:08x}")
 
 
@@ -39,14 +39,14 @@ def taskforce_uuid(task: TaskId, entropy: int) -> TaskforceUuid:
     return TaskforceUuid(f"TF-{task.removeprefix('TK-')}-{entropy & 0xFFFFFFFF:08x}")
 
 
-#: How the ids of queues end from which users take events, and only users. The broker's policies tell them by it.
+#: The last byte in the ids of queues from which only users take events. The broker's policies find these queues by it.
 RESULTS_MARK = 0xC0
 
 
 def mqid(entropy: int, *, for_results: bool = False) -> Mqid:
-    """Return a queue id from 80 bits of `entropy`. It holds no character that a broker scope would expand.
+    """Return a queue id from 80 bits of `entropy`. It contains no character that a broker scope would expand.
 
-    `for_results`: of a queue from which users take events, and no task does.
+    `for_results`: only users take events from the queue, and no task does.
     """
     entropy &= (1 << 80) - 1
     if for_results:
@@ -57,6 +57,6 @@ def mqid(entropy: int, *, for_results: bool = False) -> Mqid:
 
 
 def workflow_of(child: TaskId | TaskforceUuid) -> WorkflowId:
-    """Return the id of the workflow that `child`'s id says it belongs to."""
+    """Return the id of `child`'s workflow, which is part of `child`."""
     _, epoch, entropy, *_ = child.split("-")
     return WorkflowId(f"WF-{epoch}-{entropy}")

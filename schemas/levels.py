@@ -1,6 +1,6 @@
-"""The levels of a workflow's queues: what lies in one of them goes on into queues of later levels only. (core)
+"""The levels of a workflow's queues. Events of one level go on into queues of later levels only. (core)
 
-The client counts progress by them, and WMS tells by them that a run is done.
+The client counts progress by levels, and WMS uses them to tell that a run is done.
 """
 
 from collections.abc import Collection, Iterable
@@ -8,23 +8,23 @@ from typing import Protocol
 
 
 class JoinsQueues(Protocol):
-    """A task, by the queues that it takes events from and publishes onto."""
+    """A task as the queues that it takes events from and publishes to."""
 
     @property
     def input_queues(self) -> Collection[str]:
-        """Where its events come from."""
+        """Return the queues that the task takes events from."""
         ...
 
     @property
     def output_queues(self) -> Collection[str]:
-        """Where its outputs go."""
+        """Return the queues that the task publishes to."""
         ...
 
 
 def split_levels(tasks: Iterable[JoinsQueues]) -> tuple[list[list[str]], list[str]]:
-    """Return the queues that `tasks` take events from, level by level, and those that have no level.
+    """Return the queues that `tasks` take events from, level by level, and the queues without a level.
 
-    The latter form cycles, or are fed from one.
+    Queues without a level form cycles, or a cycle feeds them.
     """
     tasks = list(tasks)
     left = dict.fromkeys(mqid for task in tasks for mqid in task.input_queues)

@@ -1,4 +1,4 @@
-"""The workers' output, as one asks a TMS for it: a listing, and a stretch of one file."""
+"""Questions to a TMS about workers' output: a listing of the logs, and a part of one."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.ids import TaskforceUuid
 from schemas.questions import Answer, TmsQuestion
 
-#: What one answer holds at most.
+#: The limits of one answer.
 MAX_LOG_BYTES = 1024 * 1024
 MAX_LOG_FILES = 1000
 
@@ -23,7 +23,7 @@ class Stream(StrEnum):
 
 
 class LogsQuery(TmsQuestion):
-    """The gateway wants to know which logs of a taskforce there are, of the jobs from `first_proc` on."""
+    """The gateway wants a list of a taskforce's logs, from the job `first_proc` on."""
 
     kind: Literal["logs"] = "logs"
     taskforce_uuid: TaskforceUuid
@@ -31,7 +31,7 @@ class LogsQuery(TmsQuestion):
 
 
 class LogQuery(TmsQuestion):
-    """The gateway wants a stretch of one log: from `offset`, a negative one counted from the end."""
+    """The gateway wants a part of one log from `offset` on. A negative offset counts from the end."""
 
     kind: Literal["log"] = "log"
     taskforce_uuid: TaskforceUuid
@@ -52,7 +52,7 @@ class LogFile(BaseModel):
 
 
 class LogsAnswer(Answer):
-    """Logs by ProcId; `next_proc` is where to go on, `None` at the end."""
+    """Logs in the order of ProcIds. The next question starts at `next_proc`; `None` at the end."""
 
     kind: Literal["logs"] = "logs"
     files: list[LogFile]
@@ -60,7 +60,7 @@ class LogsAnswer(Answer):
 
 
 class LogAnswer(Answer):
-    """The bytes from `offset` of a log of `n_bytes`."""
+    """Bytes of a log from `offset` on. The whole log has `n_bytes`."""
 
     kind: Literal["log"] = "log"
     data: bytes

@@ -34,14 +34,14 @@ LEGAL_MOVES: Mapping[Phase, frozenset[Phase]] = {
     Phase.CONDOR_COMPLETE: frozenset(),
 }
 
-#: The phases in which nobody has asked the taskforce to end.
+#: The phases of a taskforce that nobody has asked to end.
 WANTED: frozenset[Phase] = frozenset(
     {Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT}
 )
 
 
 def may_move(source: Phase, target: Phase) -> bool:
-    """Say whether a taskforce in `source` may go to `target` in one move."""
+    """Return whether a taskforce in `source` may go to `target` in one move."""
     return target in LEGAL_MOVES.get(source, frozenset())
 
 

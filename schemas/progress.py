@@ -1,13 +1,13 @@
-"""How many of a run's events are done, of how many: counted at the queues, never guessed. (core)
+"""Count how many of a run's events are done, and of how many. The counts come from the queues; none is guessed. (core)
 
-An event that a user publishes is done when nothing that came of it has a task before it any more, and it has not
-failed. Of N that users published into the run's first queues, the part that each level of tasks has let go of is known:
+A user's event is done when no task has to process anything that came of it any more, and it has not failed. Users
+published N events into the run's first queues. For each level of tasks, the queues tell which part has left it:
 
     done = N · (gone from level 0 / come into level 0) · (gone from level 1 / come into level 1) · ... - failed
 
-That is exact where each event makes one event for the next task, and in proportion elsewhere. Once every queue is
-empty it is N less those that failed. A dead letter that a replay sends back came once: MQS counts replays, and they
-are left out here.
+That is exact where each event makes one event for the next task, and proportional elsewhere. Once every queue is empty,
+it is N minus the failed events. A replayed dead letter counts as one arrival: MQS counts replays, and this module
+subtracts them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,11 +21,11 @@ from schemas.levels import JoinsQueues, split_levels
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How many events are done, of how many, and how many failed."""
+    """How many events are done, of how many in all, and how many failed."""
 
     n_done: int
     n_all: int
-    #: Whether no more can come: only then does a percentage mean anything.
+    #: Whether no more events can come. Only then a percentage means anything.
     is_whole: bool
     n_failed: int = 0
 
@@ -33,7 +33,7 @@ class Done:
 def count_done(
     tasks: Collection[JoinsQueues], depths: QueueDepths | None, ending: Ending | None, *, is_ended: bool
 ) -> Done | None:
-    """Return how many events are done at one moment; None where the queues do not tell."""
+    """Return how many events are done at this moment; None if the queues do not tell."""
     levels = task_levels(tasks)
     if depths is None:
         return None
@@ -50,19 +50,19 @@ def count_done(
     n_widest = max(n_come for n_come, _ in known)
     left = Fraction(n_all)
     for n_come, n_gone in known:
-        # Where nothing has come nothing waits.
+        # If nothing has come into a level, nothing waits there.
         left *= Fraction(n_gone, n_come) if n_come else 1
-    # Where each event makes many, a dead letter is one of the many.
+    # If each event makes many, a dead letter is only one of the many.
     left -= depths.n_failed * min(Fraction(1), Fraction(n_all, n_widest or 1))
     is_closed = ending is not None and ending.inputs_closed_at is not None
     return Done(max(0, int(left)), n_all, is_whole=is_closed or is_ended, n_failed=depths.n_failed)
 
 
 def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
-    """Return the queues that tasks take events from, each behind all that can feed it; none if that tells nothing.
+    """Return the queues that tasks take events from, level by level; empty if no progress can be told from them.
 
-    Queues of a cycle are one level, for nothing tells how often an event goes round. Where a task makes events by
-    itself, no number is the whole.
+    A queue comes after all queues that can feed it. All queues of cycles are one level, for nobody knows how often an
+    event goes round. If a task makes events by itself, no number is the whole.
     """
     if not all(task.input_queues for task in tasks):
         return []
@@ -73,7 +73,7 @@ def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
 
 
 def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: Ending, n_expected: int) -> Done:
-    """Return how many of the expected results have arrived. What failed is none of them."""
+    """Return how many of the expected results have arrived. Failed events are not among them."""
     made = {mqid for task in tasks for mqid in task.output_queues}
     n_results = ending.n_results
     if n_results is None:
@@ -82,7 +82,7 @@ def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: 
 
 
 def _count_level(queues: Mapping[str, QueueDepth], level: frozenset[str]) -> tuple[int, int] | None:
-    """Return how many events have come into a level, and how many are gone from it; None: it is not known."""
+    """Return how many events have come into a level and how many have left it; None: unknown."""
     here: Sequence[QueueDepth] = [queues[mqid] for mqid in level if mqid in queues]
     n_come = n_gone = 0
     for queue in here:
@@ -92,7 +92,7 @@ def _count_level(queues: Mapping[str, QueueDepth], level: frozenset[str]) -> tup
         n_come += n_once
         n_out = queue.n_gone
         if n_out is None:
-            # An MQS of before. The broker tells late what is in hand.
+            # An older MQS does not send it. The broker's number of unacknowledged events comes late.
             n_out = queue.n_arrived - queue.n_ready - queue.n_unacknowledged - queue.n_delayed
         n_gone += min(n_once, max(0, n_out - queue.n_replayed))
     return n_come, n_gone

@@ -1,9 +1,9 @@
-"""Questions that want an answer at once, and their answers: the classes that they are made from.
+"""The base classes of questions between services, and of their answers.
 
-Nothing of this is persisted: a question whose answer was lost is asked again. Who asks is the AMQP user that the
-broker has checked (`user_id`), not something that the question claims.
+A question wants an answer at once. Nobody stores either: if the answer is lost, the asker asks again. The asker is the
+AMQP user that the broker has checked (`user_id`), not a claim within the question.
 
-A question's `kind`, and an answer's, is the default of its field; a class registers itself by it where it is defined.
+Each class has its `kind` as the default of that field, and registers itself by it where it is defined.
 Questions are in `schemas.requests`, `schemas.failures.history`, `schemas.failures.dead_letters` and `schemas.logs`.
 """
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.registry import register_class
 from schemas.services import Service
 
-#: Every class that is defined in this process, by its `kind`.
+#: Every class defined in this process, by its `kind`.
 QUESTIONS: "dict[str, type[Question]]" = {}
 ANSWERS: "dict[str, type[Answer]]" = {}
 
@@ -24,7 +24,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    #: The service that answers it; of a service that runs several times the asker names the instance.
+    #: The service that answers. If it has several instances, the asker names one.
     TO: ClassVar[str]
 
     kind: str
@@ -59,13 +59,13 @@ class MqsQuestion(Question):
 
 
 class TmsQuestion(Question):
-    """A question that a TMS answers; its asker says which."""
+    """A question that a TMS answers. The asker names the TMS."""
 
     TO: ClassVar = Service.TMS
 
 
 class Refusal(Answer):
-    """The question cannot be answered: `code` names the error family."""
+    """The service cannot answer the question. `code` names the error family."""
 
     kind: Literal["refusal"] = "refusal"
     code: int

@@ -1,4 +1,4 @@
-"""Registries of words on the wire: a class stands in one as soon as it is defined, by the name that it has there."""
+"""Registries of classes by their names on the wire. A class enters its registry when it is defined."""
 
 from typing import TypeVar
 
@@ -6,7 +6,7 @@ Word = TypeVar("Word", bound=type)
 
 
 def register_class(registry: dict[str, Word], name: str, defined: Word) -> None:
-    """Put `defined` into `registry` as `name`. A class whose module is loaded again is the same class.
+    """Put `defined` into `registry` as `name`. A class counts as the same one when its module is loaded again.
 
     Raises:
         TypeError: another class has that name.

@@ -1,4 +1,4 @@
-"""Questions to MQS about queues, and their answers. Tokens ride here, nowhere else on the bus."""
+"""Questions to MQS about queues, and their answers. Only these messages of the bus carry tokens."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ class ProfilesQuery(MqsQuestion):
     kind: Literal["profiles"] = "profiles"
     workflow_id: WorkflowId
     subject: str
-    #: Only of a workflow that belongs to nobody here: one whose queues another WMS has reserved.
+    #: Answer only for a workflow without an owner here, that is, one whose queues another WMS has reserved.
     unowned: bool = False
 
 
@@ -28,23 +28,23 @@ class GrantQuery(MqsQuestion):
     taskforce_uuid: TaskforceUuid
     inputs: list[Mqid]
     outputs: list[Mqid]
-    #: How many pilots there are at once; MQS limits their connections by it. 0: not said, and no limit.
+    #: How many pilots run at once. MQS limits their connections by it. 0: unknown, and no limit.
     n_workers: int = Field(default=0, ge=0)
 
 
 class DepthsQuery(MqsQuestion):
-    """The gateway wants to know how many events lie in the queues of a workflow."""
+    """The gateway wants to know how many events are in the queues of a workflow."""
 
     kind: Literal["depths"] = "depths"
     workflow_id: WorkflowId
 
 
-#: In one question: so many cost the broker some tens of milliseconds.
+#: How many queues one question may name. So many cost the broker some tens of milliseconds.
 MAX_BACKLOGS = 200
 
 
 class BacklogsQuery(MqsQuestion):
-    """WMS wants to know what lies in queues, of whatever workflows: whether work waits in vain."""
+    """WMS wants to know how many events are in queues of any workflows, to see whether work waits in vain."""
 
     kind: Literal["backlogs"] = "backlogs"
     mqids: Annotated[list[Mqid], Field(max_length=MAX_BACKLOGS)]
@@ -64,7 +64,7 @@ class ReserveQuery(MqsQuestion):
     """Another WMS wants names for a workflow's queues."""
 
     kind: Literal["reserve"] = "reserve"
-    #: Whose queues they are: the subject of the token with which that WMS called the gateway.
+    #: The site that owns the queues: the subject of the token with which that WMS called the gateway.
     site: str = ""
     workflow_id: WorkflowId
     queue_aliases: list[Alias]
@@ -72,7 +72,7 @@ class ReserveQuery(MqsQuestion):
 
 
 class ActivateQuery(MqsQuestion):
-    """Another WMS wants the queues that it has reserved; `priority` None: it does not say."""
+    """Another WMS wants the queues that it has reserved. `priority` None: it stated none."""
 
     kind: Literal["activate"] = "activate"
     site: str = ""
@@ -97,7 +97,7 @@ class ProfileQuery(MqsQuestion):
 
 
 class ProfilesAnswer(Answer):
-    """The public profiles in reservation order, tokens included."""
+    """The public profiles in the order of the reservation, with their tokens."""
 
     kind: Literal["profiles"] = "profiles"
     profiles: list[MQProfile]
@@ -111,14 +111,14 @@ class GrantAnswer(Answer):
     expires_at: AwareDatetime
     broker_type: str
     broker_address: str
-    #: How the outputs are to lie in their queues.
+    #: The format that outputs must have in their queues.
     wire: Wire = Wire.EWMS
-    #: What users call the queues, by mqid.
+    #: The queues' aliases, by mqid.
     aliases: dict[str, str] = Field(default_factory=dict)
 
 
 class Depth(BaseModel):
-    """One queue as the broker counts it."""
+    """The broker's counts for one queue."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -127,31 +127,31 @@ class Depth(BaseModel):
     is_public: bool
     n_ready: int
     n_unacknowledged: int
-    #: Failed, and waiting for their next attempt.
+    #: Events that failed and wait for their next attempt.
     n_delayed: int = 0
     n_consumers: int
-    #: How many events have ever come into it; None: that is not known (any more).
+    #: How many events have ever come into the queue; None: unknown (now).
     n_arrived: int | None = None
-    #: How many of these were dead letters that a replay sent back.
+    #: How many of the arrived events were dead letters that a replay sent back.
     n_replayed: int = 0
-    #: How many have left it for sure: acknowledged, or missing from a report that is not too old.
+    #: How many events have certainly left the queue: acknowledged, or missing from a report that is recent enough.
     n_gone: int | None = None
 
 
 class DepthsAnswer(Answer):
-    """The depth of each queue of a workflow, in reservation order, and of its dead letters."""
+    """The depth of each queue of a workflow, in the order of the reservation, and the number of dead letters."""
 
     kind: Literal["depths"] = "depths"
     queues: list[Depth]
     n_dead: int
-    #: How many events were given up for good so far: dead letters, and those that were thrown away.
+    #: How many events pilots or the broker gave up so far: the dead letters, and the discarded ones.
     n_failed: int = 0
-    #: How old the figures of unacknowledged and delayed events may be.
+    #: How old the numbers of unacknowledged and delayed events may be.
     max_age_s: float = 6.0
 
 
 class QueueBacklog(BaseModel):
-    """One queue as the broker counts it."""
+    """The broker's counts for one queue, without its history."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -162,14 +162,14 @@ class QueueBacklog(BaseModel):
 
 
 class BacklogsAnswer(Answer):
-    """What lies in the queues that were asked for, by their ids; those that do not exist are left out."""
+    """The backlogs of the queues in the question, by id. Queues that do not exist are left out."""
 
     kind: Literal["backlogs"] = "backlogs"
     queues: dict[Mqid, QueueBacklog]
 
 
 class GroupAnswer(Answer):
-    """A workflow's queues as a group, and each of them in reservation order, with tokens where they were asked for."""
+    """A workflow's group of queues, and each queue in the order of the reservation; with tokens if asked for."""
 
     kind: Literal["group"] = "group"
     group: MQGroup

@@ -2,15 +2,15 @@
 
     {"RUNNING": {"Tasking": 41, "null": 3}, "HELD: Memory usage exceeds a memory limit": {"Tasking": 2}}
 
-The keys on the wire are the contract's (3.7): HTCondor's name of a job status, with the reason behind `HELD`, and
-the pilot's own word, `"null"` while it has not spoken.
+The keys on the wire are the contract's (3.7): HTCondor's name of a job status, with the reason after `HELD`, and the
+last status that the pilot chirped, or `"null"` if it has not chirped yet.
 """
 
 from enum import StrEnum
 
 
 class JobStatus(StrEnum):
-    """Where HTCondor says a job stands. `IDLE` includes procs that late materialization has not made yet."""
+    """A job's status at HTCondor. `IDLE` includes jobs that late materialization has not made yet."""
 
     IDLE = "IDLE"
     RUNNING = "RUNNING"
@@ -21,7 +21,7 @@ class JobStatus(StrEnum):
 
 
 class PilotStatus(StrEnum):
-    """What a pilot last chirped of itself. Source: contract, 8.1."""
+    """A pilot's status, as it last chirped it. Source: contract, 8.1."""
 
     STARTED = "Started"
     RUNNING_INIT_COMMAND = "RunningInitCommand"
@@ -32,18 +32,18 @@ class PilotStatus(StrEnum):
     DONE = "Done"
 
 
-#: The wire's word for a pilot, or a job, that has not spoken.
+#: The wire's word for a pilot or a job without any status yet.
 SILENT = "null"
 
 #: job status -> pilot status -> number of jobs.
 CompoundStatuses = dict[str, dict[str, int]]
 
-#: error text -> number of jobs whose last word it was.
+#: error text -> number of jobs with this as their last error.
 TopTaskErrors = dict[str, int]
 
 
 class ChirpAttribute(StrEnum):
-    """What a pilot chirps. Source: contract, 8.1."""
+    """The attributes that a pilot chirps. Source: contract, 8.1."""
 
     LAST_UPDATED = "HTChirpEWMSPilotLastUpdatedTimestamp"
     STARTED_AT = "HTChirpEWMSPilotStartedTimestamp"

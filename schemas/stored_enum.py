@@ -1,8 +1,8 @@
-"""Closed sets of words that are stored or sent, and that a newer version may have extended.
+"""Closed sets of stored or sent words that a newer version may have extended.
 
-After a downgrade the database still holds words of the newer version. A reader that raises on one of them would stop
-for all documents, so such a word becomes a member of its own that is equal to no member this version knows. Code that
-decides by these words does nothing for it; code that grants something must refuse it.
+After a downgrade the database still holds words of the newer version. If a reader raised on one of them, it would stop
+for all documents. So such a word becomes a member of its own, which equals no member that this version knows. Code that
+decides by these words does nothing for it. Code that grants something must refuse it.
 """
 
 from enum import StrEnum
@@ -12,7 +12,7 @@ _MAX_LENGTH = 64
 
 
 class StoredEnum(StrEnum):
-    """An enumeration that reads words it does not know. `is_known` tells them apart; iterating leaves them out."""
+    """An enumeration that accepts unknown words. `is_known` tells them apart, and iterating leaves them out."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -25,5 +25,5 @@ class StoredEnum(StrEnum):
 
     @property
     def is_known(self) -> bool:
-        """Whether this version knows the word."""
+        """Return whether this version knows the word."""
         return self._value_ in type(self)._value2member_map_

@@ -20,34 +20,35 @@ CONTROL_VHOST = "ewms-control"
 DATA_VHOST = "ewms"
 CONTROL_EXCHANGE = "ewms.control"
 
-#: Where services state what has happened, by keys `fact.<noun>.<verb>`; whoever wants to know binds its inbox here.
+#: Services state facts on this exchange, by keys `fact.<noun>.<verb>`. Whoever wants a fact binds its inbox here.
 FACTS_EXCHANGE = "ewms.facts"
 
-#: Where the broker's own dead letters of all queues go; bound per queue by the header that the broker itself sets,
-#: which no publisher can forge: `all-with-x` looks at `x-` headers, and the broker overwrites this one.
+#: The exchange for the broker's own dead letters of all queues. Each queue has a binding on the header that the broker
+#: sets. No publisher can forge that header: `all-with-x` compares `x-` headers, and the broker overwrites this one.
 DEAD_EXCHANGE = "dead"
 DEAD_BINDING_HEADER = "x-first-death-queue"
 
-#: The policy of the data vhost, and the queues it governs. Queues from which only users take events have another, which
-#: goes before it: no lost connection of a user's program counts against an event. See `schemas.ids.RESULTS_MARK`.
+#: The policy of the data vhost, and the pattern of its queues. Queues from which only users take events have another
+#: policy of higher priority: there, a lost connection of a user's program does not count against an event. See
+#: `schemas.ids.RESULTS_MARK`.
 POLICY_NAME = "ewms-events"
 POLICY_PATTERN = r"^a[0-9a-f]{20}$"
 RESULTS_POLICY_NAME = "ewms-results"
 RESULTS_POLICY_PATTERN = rf"^a[0-9a-f]{{18}}{RESULTS_MARK:02x}$"
 
-#: Limits that every hop keeps (rulings 5 and 14). Sizes in bytes.
+#: The limits for every hop (rulings 5 and 14). Sizes in bytes.
 MAX_ATTEMPTS = 5
 DELIVERY_LIMIT = 15
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 INBOX_DELIVERY_LIMIT = 20
 
-#: Where services take requests: direct exchange -> `<service>.requests`, by the service's name. An exchange of their
-#: own, since `mqs.requests` as a key on the topic exchange would match the inbox too. A service answers by direct
-#: reply-to, or over the same exchange into a queue of the asker's: `ServiceSpec.answers_by`.
+#: The direct exchange for requests: it routes by the service's name to `<service>.requests`. It is separate because
+#: `mqs.requests` as a key on the topic exchange would match the inbox, too. A service answers by direct reply-to, or
+#: over the same exchange into a queue of the asker: `ServiceSpec.answers_by`.
 REQUESTS_EXCHANGE = "ewms.requests"
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
-#: The exchange by which every queue of a vhost can be reached by its name, as rights call it.
+#: The name that rights use for the default exchange, which reaches every queue of a vhost by the queue's name.
 DEFAULT_EXCHANGE = "amq.default"
 
 #: The OAuth resource server, which is also the tokens' audience.
@@ -55,7 +56,7 @@ RESOURCE_SERVER = "ewms"
 
 
 class Aside(StrEnum):
-    """Why an event was taken off an inbox without being handled: the key on the service's aside exchange."""
+    """Why a service set an event aside unhandled: the routing key on the service's aside exchange."""
 
     DEAD = "dead"
     PARKED = "parked"
@@ -65,15 +66,15 @@ _UNSAFE_IN_A_KEY = re.compile(rb"[^A-Za-z0-9_-]")
 
 
 def encode_schedd(schedd: str) -> str:
-    """Return `schedd` as one word of a routing key: other bytes become `+XX`, so no dot splits the key.
+    """Return `schedd` as one word of a routing key. Other bytes become `+XX`, so no dot splits the key.
 
-    Not the usual `%`: aio-pika refuses it in names, and it is a character that OAuth scopes expand.
+    It uses `+` and not the usual `%`: aio-pika refuses `%` in names, and OAuth scopes expand it.
     """
     return _UNSAFE_IN_A_KEY.sub(lambda m: b"+%02X" % m[0][0], schedd.encode()).decode()
 
 
 def tms_service(schedd: str) -> str:
-    """Return the name under which the TMS of `schedd` stands on the bus: user, inbox and key prefix."""
+    """Return the name of `schedd`'s TMS on the bus, which is its user, and the prefix of its inbox and its keys."""
     return f"{Service.TMS}.{encode_schedd(schedd)}"
 
 
@@ -88,7 +89,7 @@ def requests_queue(service: str) -> str:
 
 
 def answers_queue(service: str, name: str) -> str:
-    """Return a queue of `service`'s for answers; nobody can guess it, so `name` is random."""
+    """Return the name of a queue for answers to `service`. `name` is random, so that nobody can guess it."""
     return f"{service}.answers.{name}"
 
 
@@ -103,7 +104,7 @@ def dead_inbox(service: str) -> str:
 
 
 def parked_inbox(service: str) -> str:
-    """Return the queue that holds events of types that this version of `service` does not know."""
+    """Return the queue for events of types that this version of `service` does not know."""
     return f"{inbox(service)}.parked"
 
 
@@ -113,9 +114,9 @@ def aside_exchange(service: str) -> str:
 
 
 def seal_queue(owner: str, name: str) -> str:
-    """Return a queue that holds nothing: declaring it has the broker write down those before it.
+    """Return the name of an empty queue. Declaring it makes the broker write earlier declarations to its disk.
 
-    `owner` is the service that declares it: on the control vhost a service may declare no other names than its own.
+    `owner` is the service that declares it. On the control vhost, a service may only declare names of its own.
     """
     return f"{owner}.seal.{name}"
 
@@ -127,19 +128,19 @@ def inbox_pattern(service: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a user may do in a vhost, as the broker's regular expressions over names of queues and exchanges."""
+    """A user's rights in a vhost: the broker's regular expressions for names of queues and exchanges."""
 
     configure: str
     write: str
     read: str
-    #: Which routing keys it may write on the topic exchange `ewms.control`.
+    #: The routing keys that the user may publish with on the topic exchange `ewms.control`.
     topic_write: str
 
 
 def control_rights(service: str) -> Rights:
     """Return the rights on the control vhost of the broker user `service` (`wms`, `mqs`, `tms.<encoded schedd>`).
 
-    A service owns the names under its own prefix. Its `ServiceSpec` says the rest: whether it declares the shared
+    A service owns the names with its own prefix. Its `ServiceSpec` decides the rest: whether it declares the shared
     exchanges, to whose inboxes it may send, and whether it answers over the default exchange.
     """
     spec = spec_of(service)
@@ -171,12 +172,12 @@ def dead_queue(workflow_id: WorkflowId) -> str:
 
 
 def is_dead_queue(queue: str) -> bool:
-    """Say whether `queue` is one of dead letters."""
+    """Return whether `queue` is a queue of dead letters."""
     return queue.startswith(dead_queue(WorkflowId("")))
 
 
 def dead_exchange(workflow_id: WorkflowId) -> str:
-    """Return the exchange to which the workflow's pilots publish events that they give up."""
+    """Return the exchange on which the workflow's pilots publish the events that they give up."""
     return f"x.dead.{workflow_id}"
 
 

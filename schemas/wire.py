@@ -1,4 +1,4 @@
-"""An event, a request or an answer to bytes and back. Whatever is wrong with the bytes is said as `Rejected`."""
+"""Turn an event, a request or an answer into bytes and back. Bad bytes raise `Rejected`."""
 
 import json
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ Kind = TypeVar("Kind", Question, Answer)
 
 def event_to_bytes(event: Event) -> bytes:
     """Return `event` as JSON (UTF-8)."""
-    # A null in the payload is said (it means something); an absent trace context is left out, as CloudEvents has it.
+    # A null in the payload means something, so it stays. CloudEvents leaves an absent trace context out.
     return event.model_dump_json(exclude=None if event.traceparent else {"traceparent"}).encode()
 
 
 def event_from_bytes(body: bytes) -> Event:
-    """Return the event that `body` holds.
+    """Return the event in `body`.
 
     Raises:
-        UnknownType: a well-formed event of a type or a major version that is not known here.
-        Rejected: anything else that is wrong with it.
+        UnknownType: the event is well formed, but this process does not know its type or major version.
+        Rejected: `body` is no event.
     """
     try:
         return Event.model_validate(json.loads(body))
@@ -41,10 +41,10 @@ def request_to_bytes(request: Question) -> bytes:
 
 
 def request_from_bytes(body: bytes) -> Question:
-    """Return the request that `body` holds.
+    """Return the request in `body`.
 
     Raises:
-        Rejected: it holds none.
+        Rejected: `body` is no request.
     """
     try:
         return _of_its_kind(body, QUESTIONS)
@@ -53,7 +53,7 @@ def request_from_bytes(body: bytes) -> Question:
 
 
 def answer_to_bytes(answer: Answer) -> bytes:
-    """Return `answer` as JSON. The only place where a granted token is written in clear."""
+    """Return `answer` as JSON. Only this function writes a granted token in clear."""
     raw = answer.model_dump(mode="json")
     match answer:
         case GrantAnswer(token=SecretStr() as token):
@@ -62,10 +62,10 @@ def answer_to_bytes(answer: Answer) -> bytes:
 
 
 def answer_from_bytes(body: bytes) -> Answer:
-    """Return the answer that `body` holds.
+    """Return the answer in `body`.
 
     Raises:
-        Rejected: it holds none.
+        Rejected: `body` is no answer.
     """
     try:
         return _of_its_kind(body, ANSWERS)
@@ -85,7 +85,7 @@ class _Kinded(BaseModel):
 
 
 def _brief(error: Exception) -> str:
-    # The values themselves stay out: a body may hold what no log should.
+    # Leave the values out: a body may contain secrets, and logs must not.
     if isinstance(error, ValidationError):
         problems = (f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in error.errors()[:5])
         return "; ".join(problems)

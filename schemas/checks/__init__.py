@@ -1,1 +1,1 @@
-"""What is wrong with a request: every rule at once, each fault with its remedy. Every module here is a core."""
+"""Find all faults of a request at once, each with its remedy. Every module here is a core."""

@@ -1,7 +1,7 @@
-"""What a request breaks of its schema, in plain words: the field, what it is, what it must be, an example. (core)
+"""Explain in plain words where a request breaks its schema: the field, its value's kind, the rule, an example. (core)
 
-The gateway answers in the contract's phrases and puts these into its hint; the client and the command show these.
-Texts of a user's choosing are not repeated, for some are secret; names of queues and clusters are.
+The gateway answers with the contract's phrases and puts these texts into its hint. The client and the command show
+these texts. They never repeat a text of the user, for some are secret. They do repeat names of queues and clusters.
 """
 
 import json
@@ -23,7 +23,7 @@ _DURATION = re.compile(r"\s*(\d{1,6}\s*[smhd]\s*){1,4}", re.IGNORECASE | re.ASCI
 
 
 def explain_faults(errors: Sequence[ErrorDetails], body: Any) -> list[Complaint]:
-    """Return what pydantic's `errors` say of `body`, each place once. The gateway refuses all of it."""
+    """Return a complaint for each place in `body` that pydantic's `errors` name. The gateway refuses all of these."""
     found: dict[str, Complaint] = {}
     for error in errors:
         location, branch = locate(error["loc"], body)
@@ -37,7 +37,7 @@ def explain_faults(errors: Sequence[ErrorDetails], body: Any) -> list[Complaint]
 
 
 def locate(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return the part of `location` that lies in `body`, and the rest: pydantic's names of a union's branches."""
+    """Split `location` into the part that exists in `body` and the rest: pydantic's names for branches of a union."""
     at = body
     for n, step in enumerate(location):
         inside = (isinstance(at, dict) and step in at) or (
@@ -50,17 +50,17 @@ def locate(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[A
 
 
 def printable(name: Any) -> str:
-    """Return a name of the user's choosing as it may stand in an answer: short and printable."""
+    """Return a user's name shortened and without unprintable characters, fit for an answer."""
     return "".join(c for c in str(name)[:_MAX_SHOWN] if c.isprintable())
 
 
 def split_names(text: str) -> list[str]:
-    """Return the names that somebody meant who wrote a text for a list of names."""
+    """Return the names in `text`, which somebody wrote in place of a list of names."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def describe_kind(value: Any) -> str:
-    """Return what kind of JSON value `value` is; numbers, true, false and null are named."""
+    """Return in words which kind of JSON value `value` is. Numbers, true, false and null appear as they are."""
     match value:
         case None | bool() | int() | float():
             try:
@@ -193,7 +193,7 @@ def _of_value(rule: str, field: str, value: Any, example: str) -> tuple[str, str
 
 
 def _counted(kind: str, context: dict[str, Any]) -> str:
-    # pydantic checks a length that stands behind another validator apart, and then calls a string a value.
+    # If a length check follows another validator, pydantic runs it separately and calls a string a value.
     is_text = kind.startswith("string") or context.get("field_type") in _CHARACTERS
     n = context.get("min_length", context.get("max_length"))
     return ("character" if is_text else "element") + ("" if n == 1 else "s")
@@ -212,7 +212,7 @@ def _write(example: str) -> str:
 
 
 def _field(location: Sequence[Any]) -> tuple[str, bool]:
-    """Return the field of a request that `location` is or lies in, and whether it is an element of that."""
+    """Return the request's field at or around `location`, and whether `location` is an element of that field."""
     names = [(n, step) for n, step in enumerate(location) if isinstance(step, str)]
     for n, step in names:
         if step in (*ENVIRONMENTS, *NAMES, "input_files"):

@@ -1,7 +1,7 @@
-"""What the gateway refuses in a request that has the right shape: limits, names of images and directories. (core)
+"""Find what the gateway refuses in a well-formed request: exceeded limits, bad names of images and directories. (core)
 
-The client and the command ask the same before they send anything. Only the gateway knows its clusters: who asks gives
-their names, or nothing where they are unknown.
+The client and the command make the same checks before they send anything. Only the gateway knows its clusters, so the
+caller passes their names, or None where it does not know them.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -23,16 +23,16 @@ from schemas.rules.requirements import BadRequirements, checked_requirements
 from schemas.rules.spelling import nearest
 from schemas.rules.worker_paths import EXTERNAL_DIRECTORIES, directory_problem, image_problem, split_directories
 
-#: What a task's own fields say must not be said a second time in the pilot's environment: the variable, the field.
+#: Variable -> field of the task. The pilot's environment must not set a variable that has a field of its own.
 RESERVED_ENVIRONMENT = {full_name(name): name.lower().removesuffix("_json") for name in OF_FIELDS}
 
 
 def find_refusals(
     request: WorkflowRequest, *, clusters: Collection[str] | None, max_queues: int = MAX_TASK_QUEUES
 ) -> list[Complaint]:
-    """Return everything for which the gateway refuses `request`, task by task.
+    """Return all reasons why the gateway refuses `request`, task by task.
 
-    `clusters` are the names of all locations; None: nobody knows them here. No task has more than `max_queues`.
+    `clusters` are the names of all locations; None: unknown. No task may have more than `max_queues` queues.
     """
     found: list[Complaint] = []
     for n, task in enumerate(request.tasks):
@@ -47,14 +47,14 @@ def find_refusals(
 
 
 def count_configuration_bytes(worker: WorkerConfig, pilot: PilotConfig) -> int:
-    """Return how many bytes a taskforce has of configurations."""
+    """Return how many bytes a taskforce's two configurations have."""
     return len(worker.model_dump_json().encode()) + len(pilot.model_dump_json().encode())
 
 
 def _of_reserved(n: int, task: TaskRequest) -> Iterator[Complaint]:
     for name, field in RESERVED_ENVIRONMENT.items():
         if name in task.pilot_config.environment:
-            # A dead sentence of the contract's, index and all.
+            # The contract fixes this sentence, the form of the index included.
             phrase = (
                 f"tasks[{n}].pilot_config.environment cannot include the attribute '{name}'. "
                 "Use the top-level equivalent attribute instead."
@@ -65,7 +65,7 @@ def _of_reserved(n: int, task: TaskRequest) -> Iterator[Complaint]:
 
 
 def _of_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
-    """Yield what the names of images and of a worker's directories show to be refused at any pool."""
+    """Yield the names of images and of a worker's directories that every pool would refuse."""
     environment = task.pilot_config.environment
     named: list[tuple[str, str, Callable[[str], str]]] = []
     if asked_platform(task.task_image, environment) != Platform.NONE:
@@ -78,7 +78,7 @@ def _of_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
 
 
 def _of_limits(where: str, task: TaskRequest) -> Iterator[Complaint]:
-    """Yield what does not fit into what comes behind the request."""
+    """Yield what is too long for a queue's address or for a process's arguments and environment."""
     for field in ("input_queue_aliases", "output_queue_aliases"):
         if any(len(alias.encode()) > MAX_ALIAS_BYTES for alias in getattr(task, field)):
             rule = f"must have at most {MAX_ALIAS_BYTES} bytes in each alias"
@@ -108,7 +108,7 @@ def _of_queues(where: str, task: TaskRequest, max_queues: int) -> Iterator[Compl
 
 def _of_requirements(where: str, task: TaskRequest) -> Iterator[Complaint]:
     try:
-        # Not in the model: that also reads what is stored, which must stay readable when the rules become stricter.
+        # The model does not check this, since it also reads stored objects: these must stay readable under new rules.
         checked_requirements(task.worker_config.condor_requirements)
     except BadRequirements as error:
         where = f"{where}.worker_config.condor_requirements"
@@ -133,7 +133,7 @@ def _of_clusters(where: str, task: TaskRequest, clusters: Collection[str] | None
 
 
 def _of_all(request: WorkflowRequest) -> Iterator[Complaint]:
-    """Yield what is too much of all tasks together."""
+    """Yield the limits that all tasks together exceed."""
     n_taskforces = sum(len(task.cluster_locations) for task in request.tasks)
     if n_taskforces > MAX_TASKFORCES:
         rule = f"must have at most {MAX_TASKFORCES} tasks times cluster locations, and has {n_taskforces}"

@@ -1,9 +1,9 @@
-"""Everything that is wrong with a request, from every layer at once. (core)
+"""Find all faults of a request, of every layer at once. (core)
 
-    JSON ──► schema (plainfaults) ──► limits, images, clusters (refusals) ──► what can never run (runnable)
+    JSON ──► schema (plain_faults) ──► limits, images, clusters (refusals) ──► what can never run (runnable)
 
-A fault of one layer does not hide those of the next: each faulty field is replaced by one that nothing is wrong with,
-and the rest is checked. The complaints about a replaced field are left out, for they are about our value.
+A fault of one layer does not hide those of the next. The check mends each faulty field, that is, it puts in a correct
+value, and goes on with the rest. It leaves out complaints about a mended field, for they would be about that value.
 """
 
 import json
@@ -21,14 +21,14 @@ from schemas.checks.runnable import complaints
 from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES, MAX_TASKS
 
-#: With more faults than this only those of the schema are told: to mend each takes time, and nobody reads the rest.
+#: With more faults than this, only those of the schema are reported: mending takes time, and nobody reads the rest.
 _MAX_MENDED = 200
-#: A field that is mended can show another fault, in another field, that hid behind the first.
+#: How often the check mends and parses again: one fault can hide another, in another field.
 _MAX_ROUNDS = 4
 
 Place = tuple[Any, ...]
 
-#: Values that nothing is wrong with, whatever stands beside them.
+#: Correct values, whatever the other fields contain.
 _WORKER: Mapping[str, Any] = {
     "do_transfer_worker_stdouterr": False,
     "max_worker_runtime": 60 * 60 * 24 * 365,
@@ -58,7 +58,7 @@ _REQUEST: Mapping[str, Any] = {"public_queue_aliases": [], "priority": 50}
 
 
 class _Mended(OldWorkflowRequest):
-    """A request whose faulty parts were replaced: two tasks may have become the same."""
+    """A mended request. Two of its tasks may have become equal."""
 
     tasks: Annotated[list[OldTaskRequest], Field(min_length=1, max_length=MAX_TASKS)]
 
@@ -66,10 +66,10 @@ class _Mended(OldWorkflowRequest):
 def check_request(
     body: Any, *, clusters: Collection[str] | None = None, max_queues: int = MAX_TASK_QUEUES
 ) -> list[Complaint]:
-    """Return everything that is wrong with the JSON value `body`; see `find_refusals` for the rest.
+    """Return all complaints about the JSON value `body`. See `find_refusals` for the other arguments.
 
     Raises:
-        ValueError, TypeError, RecursionError: `body` is nothing that JSON can hold.
+        ValueError, TypeError, RecursionError: JSON cannot hold `body`.
     """
     text = json.dumps(body, allow_nan=False)
     # As the gateway reads it: a tuple is a list, and the key 1 is the text "1".
@@ -88,7 +88,7 @@ def check_faulty(
     clusters: Collection[str] | None = None,
     max_queues: int = MAX_TASK_QUEUES,
 ) -> list[Complaint]:
-    """Return what pydantic's `errors` say of `body`, and what is wrong with the rest of it."""
+    """Return complaints about the faults of `body` in pydantic's `errors`, and about the rest of `body`."""
     found = explain_faults(errors, body)
     mended: set[str] = set()
     hidden: set[str] = set()
@@ -103,7 +103,7 @@ def check_faulty(
             errors = error_.errors(include_url=False)
             found += [c for c in explain_faults(errors, body) if not _is_within(c.where, mended)]
             continue
-        # Which queue ends nowhere is senseless to ask while the names of one side are unknown.
+        # While some names of queues are unknown, nobody can tell whether a queue is a dead end.
         rest = [
             *find_refusals(request, clusters=clusters, max_queues=max_queues),
             *complaints(request, has_all_queues=not hidden),
@@ -113,7 +113,7 @@ def check_faulty(
 
 
 def _is_mendable(body: Any, errors: Sequence[ErrorDetails]) -> bool:
-    """Return whether anything is left to be checked: there is an object with a list of tasks, not too long."""
+    """Return whether there is more to check: `body` is an object with a list of tasks of a valid length."""
     if not isinstance(body, dict) or not isinstance(body.get("tasks"), list):
         return False
     return not any(tuple(error["loc"]) == ("tasks",) and error["type"] in ("too_short", "too_long") for error in errors)
@@ -124,14 +124,14 @@ def _is_within(where: str, places: Collection[str]) -> bool:
 
 
 def _mend(body: Any, error: ErrorDetails, mended: set[str], hidden: set[str]) -> Any:
-    """Return `body` with the place of `error` right; note in `mended` which it was, in `hidden` unknown queues."""
+    """Return `body` with the place of `error` mended. Add the place to `mended`, and unknown queues to `hidden`."""
     place = locate(error["loc"], body)[0]
     if error["type"] == "extra_forbidden":
         return _changed(body, place, remove=True)
     if error["type"] == "missing":
         place = tuple(error["loc"])
     if place == ("tasks",):
-        # Two tasks are the same: nothing keeps the rest from being checked.
+        # Two tasks are equal, which does not disturb the check of the rest.
         return body
     field = next((n for n, step in enumerate(place) if step in (*NAMES, "input_files")), None)
     if field is not None:
@@ -157,15 +157,15 @@ def _mend(body: Any, error: ErrorDetails, mended: set[str], hidden: set[str]) ->
 
 
 def _mend_names(body: Any, place: Place, mended: set[str], hidden: set[str]) -> Any:
-    """Return `body` with a right list of names at `place`: of what is there, as far as it can be known."""
+    """Return `body` with a correct list of names at `place`, made from what is there as far as possible."""
     names = _at(body, place)
     if isinstance(names, str) and names.isprintable() and (meant := split_names(names)[:100]):
-        # As the remedy says. Over the limit of a name, it would be a fault that the user has not made.
+        # Do what the remedy says. Cut the names, for a name over the limit would be a fault that the user did not make.
         return _changed(body, place, list(dict.fromkeys(name[:256] for name in meant)))
     known: list[Any] = []
     if isinstance(names, list):
         known = [name for name in names if isinstance(name, str) and 0 < len(name) <= 256 and name.isprintable()]
-    # A name that stands there twice is known, one that is no text or too long is not.
+    # A name that occurs twice is known. A name that is too long, or no text, is unknown.
     if not isinstance(names, list) or not known or len(known) < len(names) or len(set(known)) > 100:
         mended.add(".".join(map(str, place)))
         if place[-1] != "input_files":

@@ -1,4 +1,4 @@
-"""The fields of a request for people: what each holds, an example, and what else it may be called. (core)"""
+"""The fields of a request, for messages to people: what each holds, an example, and its other names. (core)"""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from schemas.api import TaskRequest, WorkflowRequest
 from schemas.objects import PilotConfig, WorkerConfig
 from schemas.rules.spelling import nearest
 
-#: What the field must be, and an example as JSON. A name means the same wherever it stands in a request.
+#: Field -> what it must be, and an example as JSON. A name means the same everywhere in a request.
 EXAMPLES: Mapping[str, tuple[str, str]] = {
     "tasks": ("a list of tasks", '[{"task_image": ..., "task_args": ...}]'),
     "public_queue_aliases": ("a list of names", '["photons", "results"]'),
@@ -37,12 +37,12 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "input_files": ("a list of paths", '["/data/geometry.json"]'),
 }
 
-#: The fields that hold names which a message may repeat. Others can hold secrets.
+#: The fields with names that a message may repeat. Other fields can hold secrets.
 NAMES = ("public_queue_aliases", "cluster_locations", "input_queue_aliases", "output_queue_aliases")
-#: Any names: what stands in them is the user's.
+#: The fields whose members have names that the user chooses.
 ENVIRONMENTS = ("task_env", "init_env", "environment")
 
-#: What the Python client calls a field.
+#: The Python client's name of a field -> the field.
 _OF_PYTHON: Mapping[str, str] = {
     "image": "task_image",
     "args": "task_args",
@@ -61,7 +61,7 @@ _OF_PYTHON: Mapping[str, str] = {
     "keep_worker_logs": "do_transfer_worker_stdouterr",
 }
 
-#: An object of a request, and how a message calls it.
+#: The objects of a request, each with its name in messages.
 _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("the request itself", WorkflowRequest),
     ("the task", TaskRequest),
@@ -71,7 +71,7 @@ _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
 
 
 def explain_unknown(name: str, location: tuple[object, ...]) -> str:
-    """Return what somebody meant who wrote the field `name` into the object at `location`, as a remedy."""
+    """Return the remedy for an unknown field `name` in the object at `location`: the field that was probably meant."""
     here = _place(location)
     own = here[1].model_fields
     if name == "env" and "environment" in own:

@@ -1,7 +1,7 @@
-"""What shows already in a request that its tasks can never run, or never do what it says. (core)
+"""Find tasks in a request that can never run, or never do what the request says. (core)
 
-One checker for all doors. The command and the Python client refuse what is wrong for sure, before they send it. The
-gateway must take what the contract takes, so it tells the same in the hint header of its answer.
+All entrances use this one checker. The command and the Python client refuse sure faults before they send a request. The
+gateway must accept what the contract accepts, so it reports the faults in the hint header of its answer.
 """
 
 import re
@@ -26,10 +26,10 @@ from schemas.rules.worker_paths import input_file_problem
 
 _PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN)
 
-#: Below this, a number without a unit was meant as mega- or gigabytes: no container starts with so little.
+#: A smaller number without a unit was meant as mega- or gigabytes: no container starts with so little.
 MIN_WORKER_BYTES = 1024 * 1024
 
-#: So many words in braces are looked at: a request may have any number, and to look takes time.
+#: How many words in braces the check looks at. A request may have any number, and each takes time.
 _MAX_BRACES = 100
 #: One piece of a command line, read as `shlex.split` reads it; `shlex` itself is too slow for a megabyte. The pattern
 #: has no possessive quantifiers, because Python 3.11.2, which Debian 12 ships, matches them wrongly.
@@ -38,9 +38,9 @@ _BRACES = re.compile(r"\{\{?\s*([A-Za-z][\w -]{0,40}?)\s*\}?\}")
 
 
 def complaints(request: WorkflowRequest, *, has_all_queues: bool = True) -> list[Complaint]:
-    """Return everything that is wrong with `request`, task by task, then its queues.
+    """Return all complaints about `request`: task by task, then about its queues.
 
-    Without `has_all_queues` some names of queues are unknown, so nothing is said of how queues join tasks.
+    Without `has_all_queues`, some names of queues are unknown. Then the check leaves out how queues join tasks.
     """
     found = [complaint for n, task in enumerate(request.tasks) for complaint in _of_task(f"tasks.{n}", task)]
     if not has_all_queues:
@@ -122,7 +122,7 @@ def _of_arguments(where: str, arguments: str, known: tuple[str, ...]) -> Iterato
         meant = nearest(match[1], known)
         in_one = not match[0].startswith("{{") or not match[0].endswith("}}")
         if not meant or (in_one and meant != "{{" + match[1] + "}}"):
-            continue  # somebody else's template
+            continue  # another program's template
         yield Complaint(where, f"{match[0]} is left as it is, for it is no placeholder", f"did you mean {meant}?")
 
 
@@ -165,7 +165,7 @@ def _of_times(where: str, task: TaskRequest, environment: Mapping[str, str]) -> 
 
 
 def _plain_number(size: str | int) -> int | None:
-    """Return a size that is written without a unit; None: it has one."""
+    """Return a size that has no unit; None: it has one."""
     text = str(size).strip()
     return int(text) if text.isascii() and text.isdecimal() else None
 

@@ -1,19 +1,21 @@
-"""What a Python program puts into a request and JSON cannot hold: found by its place. (core)"""
+"""Find values in a Python program's request that JSON cannot hold, each with its place. (core)"""
 
 import math
 from typing import Any
 
 from schemas.rules.complaints import Complaint
 
-#: Python writes no integer of more than 4300 digits, and no field takes one of more than 16.
+#: Python prints no integer with more than 4300 digits, and no field takes one with more than 16.
 _MAX_BITS = 4096
 
 
 def replace_unwritable(value: Any) -> tuple[Any, list[Complaint]]:
-    """Return `value` with null for what JSON cannot hold, and a complaint about each. A tuple is a list to JSON.
+    """Return `value` with null in place of what JSON cannot hold, and a complaint about each such part.
+
+    A tuple counts as a list.
 
     Raises:
-        RecursionError: it is nested too deeply, or holds itself.
+        RecursionError: `value` is nested too deeply, or contains itself.
     """
     found: list[Complaint] = []
     return _replaced(value, "", found), found

@@ -1,6 +1,6 @@
-"""Every message between processes: one module for what each service says, and `cloudevents` for what all of them share.
+"""All control events between processes: a module for each sending service, and `cloudevents` for what they share.
 
-Cores build payloads; the kernel puts them in envelopes, which need an id and a clock.
+Cores build payloads. The kernel puts them into envelopes, which need an id and a clock.
 """
 
 from schemas.events.cloudevents import (

@@ -1,12 +1,12 @@
-"""The envelope of every message between processes, and the classes that payloads are made from.
+"""The envelope of all control events between processes, and the base classes of payloads.
 
     {"specversion": "1.0", "id": "<uuid>", "source": "ewms/wms", "type": "ewms.taskforce.start",
      "subject": "TF-…", "time": "2026-11-21T08:00:00Z", "datacontenttype": "application/json",
      "dataschema": "ewms:taskforce.start:1", "traceparent": "00-…", "data": {…the payload…}}
 
-A payload class registers itself where it is defined: whoever imports it can read it off the wire. Unknown fields of a
-payload are ignored, so that the next version may add some. An unknown type or major version is `UnknownType`, which the
-bus parks. Source: CloudEvents 1.0 core and JSON format.
+A payload class registers itself where it is defined, so a process that imports it can parse it. Readers ignore unknown
+fields of a payload, so that the next version may add some. An unknown type or major version raises `UnknownType`, and
+the bus parks the event. Source: CloudEvents 1.0 core and JSON format.
 """
 
 from abc import abstractmethod
@@ -21,16 +21,16 @@ from schemas.registry import register_class
 
 PREFIX = "ewms."
 
-#: Every payload class that is defined in this process, by the `type` of its events.
+#: Every payload class defined in this process, by the `type` of its events.
 PAYLOADS: "dict[str, type[Payload]]" = {}
 
 
 class UnknownType(Rejected):
-    """An event of a type or a major version that this process does not know (yet)."""
+    """The event has a type or a major version that this process does not know (yet)."""
 
 
 class Payload(BaseModel):
-    """What an event says. A class with a `TYPE` of its own is registered in `PAYLOADS`."""
+    """The content of an event. A class with a `TYPE` of its own is registered in `PAYLOADS`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -39,7 +39,7 @@ class Payload(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Register the class, unless it is only there for others to be made from."""
+        """Register the class, unless it is only a base class."""
         super().__pydantic_init_subclass__(**kwargs)
         if "TYPE" in cls.__dict__:
             register_class(PAYLOADS, f"{PREFIX}{cls.TYPE}", cls)
@@ -52,11 +52,11 @@ class Payload(BaseModel):
     @property
     @abstractmethod
     def routing_key(self) -> str:
-        """Return the key by which the broker leads the event to the queues that want it."""
+        """Return the key by which the broker routes the event to the queues that want it."""
 
 
 class Order(Payload):
-    """What one service tells one other: it goes into the inbox of `TO`. Its `TYPE` is `<noun>.<verb>`."""
+    """A message from one service to one other. It goes into the inbox of `TO`. Its `TYPE` is `<noun>.<verb>`."""
 
     TO: ClassVar[str]
 
@@ -67,16 +67,17 @@ class Order(Payload):
 
 
 class Fact(Payload):
-    """What has happened, for any service that wants to know. Its `TYPE` is `fact.<noun>.<verb>`, and the routing key.
+    """A statement that something has happened, for any service that wants to know.
 
-    Only the service `BY` can state it: the broker gives nobody else the right to. A fact that nobody has bound is gone.
+    Its `TYPE` is `fact.<noun>.<verb>`, which is also the routing key. Only the service `BY` can state it, since the
+    broker gives that right to nobody else. If no service has bound a fact, the broker drops it.
     """
 
     BY: ClassVar[str]
 
     @property
     def routing_key(self) -> str:
-        """Return the key by which services bind it."""
+        """Return the key by which services bind the fact."""
         return self.TYPE
 
 
@@ -118,7 +119,7 @@ class Event(BaseModel):
     traceparent: str | None = None
     data: SerializeAsAny[Payload]
 
-    #: Not on the wire: the broker's user who sent it, which the broker has checked; `source` is only what he says.
+    #: The broker user who sent the event. It is not on the wire: the broker has checked it, and nobody checks `source`.
     _sender: str = PrivateAttr("")
 
     @model_validator(mode="before")
@@ -135,23 +136,23 @@ class Event(BaseModel):
 
     @property
     def routing_key(self) -> str:
-        """Return the key that leads the event to its inbox."""
+        """Return the key that routes the event to its inbox."""
         return self.data.routing_key
 
     @property
     def sender(self) -> str:
-        """Return the broker's user who sent the event, "" if he did not name himself."""
+        """Return the broker user who sent the event; "" if the sender did not name itself."""
         return self._sender
 
     def sent_by(self, sender: str) -> Self:
-        """Return the event as `sender`'s."""
+        """Return a copy of the event with `sender` as its sender."""
         copy = self.model_copy()
         copy._sender = sender
         return copy
 
 
 def list_fact_keys(service: str) -> list[str]:
-    """Return the routing keys of the facts that `service` states, as far as their classes are defined here."""
+    """Return the routing keys of the facts that `service` states and whose classes are defined in this process."""
     facts = (payload for payload in PAYLOADS.values() if issubclass(payload, Fact))
     return sorted(fact.TYPE for fact in facts if service == fact.BY)
 

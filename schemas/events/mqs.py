@@ -1,4 +1,4 @@
-"""What MQS says to WMS: how the queues of a workflow stand; and its facts."""
+"""The control events of MQS: it tells WMS how the queues of a workflow stand, and states facts."""
 
 from typing import ClassVar
 
@@ -9,18 +9,18 @@ from schemas.services import Service
 
 
 class QueuesDrained(AboutWorkflow, Order):
-    """The inputs are closed, and no task has an event before it any more, nor will it get one."""
+    """The inputs are closed, no task has an event left to process, and none will get another."""
 
     TYPE: ClassVar = "queues.drained"
     TO: ClassVar = Service.WMS
 
     n_dead: int
-    #: How many events have arrived in the public output queues; None: no number was expected, so nobody has counted.
+    #: How many events have arrived in the public output queues; None: no number was expected, so nobody counted.
     n_results: int | None = None
 
 
 class ResultsArrived(AboutWorkflow, Order):
-    """As many events as were expected have arrived in the workflow's public output queues."""
+    """The expected number of events has arrived in the workflow's public output queues."""
 
     TYPE: ClassVar = "queues.results-arrived"
     TO: ClassVar = Service.WMS
@@ -37,7 +37,7 @@ class QueuesActivated(AboutWorkflow, Order):
 
 
 class QueuesDeferred(AboutWorkflow, Order):
-    """The broker's budget does not allow the workflow's queues yet; MQS tries again by itself."""
+    """The broker's budget does not allow the workflow's queues yet. MQS tries again by itself."""
 
     TYPE: ClassVar = "queues.deferred"
     TO: ClassVar = Service.WMS
@@ -46,7 +46,7 @@ class QueuesDeferred(AboutWorkflow, Order):
 
 
 class QueuesActivatedFact(AboutWorkflow, Fact):
-    """The workflow's queues exist. Of a workflow of another site's WMS too."""
+    """The workflow's queues exist. MQS states it for workflows of another site's WMS, too."""
 
     TYPE: ClassVar = "fact.queues.activated"
     BY: ClassVar = Service.MQS

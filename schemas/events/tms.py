@@ -1,4 +1,4 @@
-"""What a TMS says to WMS: what became of its orders, and how its taskforces stand."""
+"""The control events of a TMS: it tells WMS what became of orders, and how its taskforces stand."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from schemas.services import Service
 
 
 class TaskforceSubmitted(AboutTaskforce, Order):
-    """A cluster of the taskforce lies in the schedd, paused. Also said again of one found after a restart."""
+    """A cluster of the taskforce is in the schedd, paused. The TMS repeats it for one that it finds after a restart."""
 
     TYPE: ClassVar = "taskforce.submitted"
     TO: ClassVar = Service.WMS
@@ -32,7 +32,7 @@ class TaskforceSubmitFailed(AboutTaskforce, Order):
 
 
 class TaskforceRemoved(AboutTaskforce, Order):
-    """HTCondor took the removal; `cluster_id` None: there was no cluster, and none will come."""
+    """HTCondor accepted the removal. `cluster_id` None: there was no cluster, and none will come."""
 
     TYPE: ClassVar = "taskforce.removed"
     TO: ClassVar = Service.WMS
@@ -41,7 +41,7 @@ class TaskforceRemoved(AboutTaskforce, Order):
 
 
 class TaskforceRemoveFailed(AboutTaskforce, Order):
-    """HTCondor did not take the removal."""
+    """HTCondor refused the removal."""
 
     TYPE: ClassVar = "taskforce.remove-failed"
     TO: ClassVar = Service.WMS
@@ -60,7 +60,7 @@ class TaskforceCompleted(AboutTaskforce, Order):
 
 
 class Snapshot(BaseModel):
-    """A taskforce's counts as of one instant, whole: the newest (epoch, seq) wins, and a lost one does not matter."""
+    """All counts of a taskforce at one instant. The newest (epoch, seq) wins, so a lost snapshot does not matter."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -70,16 +70,16 @@ class Snapshot(BaseModel):
     as_of: AwareDatetime
     compound_statuses: dict[str, dict[str, int]]
     top_task_errors: dict[str, int]
-    #: Exit code of a pilot (minus a signal's number), as text -> how many jobs ended so.
+    #: A pilot's exit code (or minus a signal's number) as text -> how many jobs ended with it.
     exit_codes: dict[str, int] = Field(default_factory=dict)
-    #: Why no slot of the pool can take the jobs that wait; empty: some can, or the TMS has not looked yet.
+    #: Why no slot of the pool can take the waiting jobs; empty: some can, or the TMS has not looked yet.
     unmatched: str = ""
     #: Whether the task fails on every worker, so that each failure counts against its event at once.
     all_bad: bool = False
 
 
 class TaskforceStatuses(Order):
-    """The snapshots of the taskforces that changed, of one schedd."""
+    """The snapshots of one schedd's taskforces, as far as they changed or are due again."""
 
     TYPE: ClassVar = "taskforce.statuses"
     TO: ClassVar = Service.WMS

@@ -1,4 +1,4 @@
-"""What WMS says: to MQS what queues a workflow needs, to a TMS what is to become of a taskforce; and its facts."""
+"""The control events of WMS: it asks MQS for a workflow's queues, tells a TMS what to do, and states facts."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from schemas.topology import encode_schedd
 
 
 class WorkflowRequested(AboutWorkflow, Order):
-    """A workflow wants its queues. Repeated while MQS has not answered."""
+    """A workflow needs its queues. WMS repeats this until MQS answers."""
 
     TYPE: ClassVar = "workflow.requested"
     TO: ClassVar = Service.MQS
@@ -30,26 +30,26 @@ class WorkflowRequested(AboutWorkflow, Order):
 
 
 class WorkflowOver(AboutWorkflow, Order):
-    """No taskforce of the workflow will run any more: its queues may be retired."""
+    """No taskforce of the workflow will run any more, so MQS may retire the queues."""
 
     TYPE: ClassVar = "workflow.over"
     TO: ClassVar = Service.MQS
 
 
 class WorkflowEnding(AboutWorkflow, Order):
-    """How the workflow wants to end by itself. Repeated until it has ended; the highest `number` wins."""
+    """How the workflow will end by itself. WMS repeats this until the end. The highest `number` wins."""
 
     TYPE: ClassVar = "workflow.ending"
     TO: ClassVar = Service.MQS
 
     number: int
-    #: Whether its inputs are closed: nothing more comes from outside.
+    #: Whether the inputs are closed, so that nothing more comes from outside.
     is_closed: bool
-    #: The queues that tasks take events from: what is in one goes on into those of later levels only.
+    #: The queues that tasks take events from, by level. Events of one level go on into queues of later levels only.
     levels: list[list[Mqid]]
-    #: How many events are to arrive in the public output queues; None: nobody has said.
+    #: How many events are expected in the public output queues; None: no number is expected.
     n_expected: int | None = None
-    #: Whether a dead letter counts as one of them.
+    #: Whether a dead letter counts as an expected event.
     counts_dead: bool = False
 
 
@@ -67,7 +67,7 @@ class OrderToTms(AboutTaskforce, Order):
 
 
 class TaskOrder(BaseModel):
-    """What a pilot is to run, as its task directive says."""
+    """The program that pilots run, from the task directive."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -83,12 +83,12 @@ class TaskOrder(BaseModel):
 
 
 class TaskforceStart(OrderToTms):
-    """Submit a cluster, paused, unless one of this taskforce exists. Repeated while unanswered."""
+    """Submit a paused cluster, unless the taskforce has one. WMS repeats this until the TMS answers."""
 
     TYPE: ClassVar = "taskforce.start"
 
     workflow_id: WorkflowId
-    #: Whose workflow it is, as the gateway found in the caller's token; "" from a WMS that does not say.
+    #: The workflow's owner, from the caller's token; "" from a WMS that does not send it.
     owner: str = ""
     priority: int
     n_workers: int
@@ -98,7 +98,7 @@ class TaskforceStart(OrderToTms):
 
 
 class TaskforceRelease(OrderToTms):
-    """The cluster is recorded: let its jobs run."""
+    """WMS has recorded the cluster: let its jobs run."""
 
     TYPE: ClassVar = "taskforce.release"
 
@@ -106,7 +106,7 @@ class TaskforceRelease(OrderToTms):
 
 
 class TaskforceRemove(OrderToTms):
-    """Remove this one cluster, which nobody wants (any more). Changes nothing else of the taskforce."""
+    """Remove this one unwanted cluster. It changes nothing else about the taskforce."""
 
     TYPE: ClassVar = "taskforce.remove"
 
@@ -114,7 +114,7 @@ class TaskforceRemove(OrderToTms):
 
 
 class TaskforceStop(OrderToTms):
-    """Remove whatever clusters the taskforce has; none is fine. Repeated while unanswered."""
+    """Remove all clusters of the taskforce, if there are any. WMS repeats this until the TMS answers."""
 
     TYPE: ClassVar = "taskforce.stop"
 
@@ -127,9 +127,9 @@ class WorkflowOverFact(AboutWorkflow, Fact):
     TYPE: ClassVar = "fact.workflow.over"
     BY: ClassVar = Service.WMS
 
-    #: How it ended: FINISHED or ABORTED; None: nobody has said.
+    #: How a user ended the workflow: FINISHED or ABORTED; None: no user did.
     deactivated: Deactivated | None
-    #: How it ended by itself; None: somebody ended it.
+    #: How the workflow ended by itself; None: a user ended it.
     completion: Completion | None = None
     over_at: AwareDatetime
 

@@ -1,1 +1,1 @@
-"""What failed, as data: attempts, errors and dead letters."""
+"""Failures as data: attempts, errors and dead letters."""

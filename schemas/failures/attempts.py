@@ -1,9 +1,10 @@
-"""What a pilot publishes about an attempt that failed, and MQS stores. It travels as JSON through the data vhost.
+"""The report of a failed attempt. A pilot publishes it as JSON through the data vhost, and MQS stores it.
 
     x.dead.<workflow> ──attempts──► mqs.attempts ──► MQS ──► FailedAttemptColl
 
-The workflow is no field: it is the exchange that the pilot's token may write on, so no pilot can speak for another
-workflow. All texts are bounded, whoever wrote them. The pilot imports this module, so there is no pydantic here.
+The report has no field for the workflow: the exchange gives it. A pilot's token opens the exchange of its own workflow
+only, so no pilot can report for another one. All texts are bounded, whoever wrote them. The pilot imports this module,
+so it uses no pydantic.
 """
 
 import base64
@@ -14,7 +15,7 @@ from typing import Any
 
 from schemas.errors import Rejected
 
-#: MQS's own queue on the data vhost, and the routing key that leads to it from every workflow's dead exchange.
+#: MQS's own queue on the data vhost, and the routing key to it on every workflow's dead exchange.
 ATTEMPTS_QUEUE = "mqs.attempts"
 ATTEMPTS_KEY = "attempts"
 
@@ -23,7 +24,7 @@ MAX_NAME = 256
 MAX_ERROR = 2000
 MAX_LAST_LINES = 4000
 MAX_EXCERPT_BYTES = 512
-#: What a whole report may have in bytes: every text at its bound, with all of its characters escaped, has less.
+#: The largest report in bytes. A report with all texts at their bounds and all characters escaped is smaller.
 MAX_REPORT_BYTES = 128 * 1024
 
 
@@ -31,33 +32,33 @@ MAX_REPORT_BYTES = 128 * 1024
 class FailedAttempt:
     """One failed attempt at one event."""
 
-    #: Empty for events of clients that set no id; `digest` names the event then.
+    #: Empty for events of clients that set no id. Then `digest` identifies the event.
     event_id: str
     attempt: int
-    #: The pilot's own id, drawn when it started: with event and attempt it makes a report unique.
+    #: The pilot's own id, drawn at its start. Together with event and attempt it makes a report unique.
     pilot: str
     reason: str
     error: str
-    #: The key that the publisher gave, if there was one.
+    #: The key that the publisher gave; empty: none.
     key: str = ""
     queue: str = ""
     task_id: str = ""
     taskforce_uuid: str = ""
-    #: The end of what the task wrote, to its standard error or else to its standard output.
+    #: The end of the task's standard error, or else of its standard output.
     last_lines: str = ""
-    #: 128 + n where signal n ended the task; None where there was no exit.
+    #: 128 + n if signal n ended the task; None if there was no exit.
     exit_code: int | None = None
     site: str = ""
     machine: str = ""
-    #: The slot on the machine, and the worker's number in its taskforce (HTCondor's ProcId), by which its logs go.
+    #: The slot on the machine, and the worker's number in its taskforce (HTCondor's ProcId), which names its logs.
     slot: str = ""
     worker: int | None = None
-    #: When the attempt ended, ISO 8601 in UTC; how long it ran.
+    #: When the attempt ended (ISO 8601 in UTC), and how long it took.
     failed_at: str = ""
     took_s: float = 0.0
-    #: How often the event had been replayed before: its attempts are counted from 1 again then.
+    #: How often the event had been replayed before. After a replay, attempts count from 1 again.
     n_replays: int = 0
-    #: Whether the pilot gave the event up with this attempt: it is a dead letter.
+    #: Whether the pilot gave the event up after this attempt, so that it is a dead letter.
     gave_up: bool = False
     #: The event's size, content type, SHA-256 and first bytes.
     n_bytes: int = 0
@@ -81,7 +82,7 @@ _MAX_NUMBER = 2**53
 
 
 def bounded(attempt: FailedAttempt) -> FailedAttempt:
-    """Return `attempt` with every text within its bound. Of the last lines the end stays, of all else the beginning."""
+    """Return `attempt` with every text cut to its bound. `last_lines` keeps its end, other texts their beginning."""
     texts = {
         field.name: getattr(attempt, field.name)[: _BOUNDS.get(field.name, MAX_NAME)]
         for field in fields(attempt)
@@ -101,10 +102,10 @@ def attempt_to_bytes(attempt: FailedAttempt) -> bytes:
 
 
 def attempt_from_bytes(body: bytes) -> FailedAttempt:
-    """Return the attempt that `body` holds, within its bounds. Unknown members are ignored.
+    """Return the attempt in `body`, within its bounds. Unknown members are ignored.
 
     Raises:
-        Rejected: it holds none.
+        Rejected: `body` is no report of an attempt.
     """
     if len(body) > MAX_REPORT_BYTES:
         raise Rejected(f"a failed attempt has {len(body)} bytes and may have {MAX_REPORT_BYTES}")
@@ -122,7 +123,7 @@ def attempt_from_bytes(body: bytes) -> FailedAttempt:
         if isinstance(value, int | float) and not -_MAX_NUMBER <= value <= _MAX_NUMBER:
             raise Rejected(f"a failed attempt's {name} is out of range")
         if isinstance(value, str):
-            # Half of a surrogate pair has no bytes in UTF-8, and no database takes it.
+            # UTF-8 cannot encode half of a surrogate pair, and no database takes it.
             known[name] = value.encode("utf-8", "replace").decode()
     try:
         known["excerpt"] = base64.b64decode(known.get("excerpt", ""), validate=True)

@@ -1,4 +1,4 @@
-"""The REST bodies of what failed: attempts, errors and dead letters."""
+"""The REST bodies for failures: attempts, errors and dead letters."""
 
 from typing import Annotated
 

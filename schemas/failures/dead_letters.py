@@ -1,7 +1,7 @@
-"""Dead letters as one asks for them: what lies in a workflow's dead queue, and what is to become of it.
+"""Questions to MQS about dead letters: list and read them, and order a replay or a discard.
 
-The queue on the broker is the truth. A letter is named by a digest of its event and its death, so an event that dies
-again is another letter.
+Only the queue on the broker decides which letters exist. A letter's name is a digest of its event and its death, so an
+event that dies again is another letter.
 """
 
 from enum import StrEnum
@@ -13,10 +13,10 @@ from schemas.failures.history import Attempt
 from schemas.ids import WorkflowId
 from schemas.questions import Answer, MqsQuestion
 
-#: What one answer holds at most: letters, and bytes of their bodies together.
+#: The limits of one answer: the number of letters, and the size of their bodies together.
 MAX_LETTERS_PER_PAGE = 500
 MAX_PAGE_BYTES = 512 * 1024
-#: A longer body comes in stretches.
+#: A longer body comes in parts.
 MAX_STRETCH_BYTES = 1024 * 1024
 #: How many letters one request replays or discards at most.
 MAX_LETTERS_AT_ONCE = 200
@@ -86,7 +86,7 @@ class LetterFilter(_Closed):
 
 
 class LettersQuery(LetterFilter, MqsQuestion):
-    """The gateway wants dead letters, the oldest first, those behind `after`."""
+    """The gateway wants the dead letters that come after `after`, the oldest first."""
 
     kind: Literal["dead-letters"] = "dead-letters"
     workflow_id: WorkflowId
@@ -111,7 +111,7 @@ class LetterQuery(MqsQuestion):
 
 
 class LetterBodyQuery(MqsQuestion):
-    """The gateway wants a stretch of the bytes of one dead letter."""
+    """The gateway wants a part of the body of one dead letter."""
 
     kind: Literal["dead-letter-body"] = "dead-letter-body"
     workflow_id: WorkflowId
@@ -127,19 +127,19 @@ class LettersOrder(MqsQuestion):
     action: LetterAction
     letters: list[str] | None = None
     which: LetterFilter = LetterFilter()
-    #: For the audit: who ordered it.
+    #: The user who ordered it, for the audit.
     subject: str
 
 
 class LetterAuditQuery(MqsQuestion):
-    """The gateway wants to know who has replayed and discarded a workflow's dead letters, the newest first."""
+    """The gateway wants the list of replays and discards of a workflow's dead letters, the newest first."""
 
     kind: Literal["dead-letter-audit"] = "dead-letter-audit"
     workflow_id: WorkflowId
 
 
 class LettersAnswer(Answer):
-    """Dead letters; `next_after` is where to go on, None at the end."""
+    """A page of dead letters. `next_after` is the `after` of the next page; None at the end."""
 
     kind: Literal["dead-letters"] = "dead-letters"
     letters: list[DeadLetter]
@@ -148,7 +148,7 @@ class LettersAnswer(Answer):
 
 
 class LetterGroupsAnswer(Answer):
-    """Groups of dead letters, and how many letters there are in all."""
+    """Groups of dead letters, and the number of letters in all."""
 
     kind: Literal["dead-letter-groups"] = "dead-letter-groups"
     groups: list[LetterGroup]
@@ -164,7 +164,7 @@ class LetterAnswer(Answer):
 
 
 class LetterBodyAnswer(Answer):
-    """The bytes from `offset` of an event of `n_bytes`."""
+    """Bytes of an event from `offset` on. The whole event has `n_bytes`."""
 
     kind: Literal["dead-letter-body"] = "dead-letter-body"
     data: bytes
@@ -174,13 +174,13 @@ class LetterBodyAnswer(Answer):
 
 
 class LettersDone(Answer):
-    """What has become of dead letters. `n_left` more match; `stopped` says why not all were tried."""
+    """What has become of the letters of an order. `n_left` more match. `stopped`: why MQS did not try all."""
 
     kind: Literal["dead-letters-done"] = "dead-letters-done"
     n_done: int
     n_missing: int
     n_left: int
-    #: Letters that cannot be handled, and why the first of them cannot.
+    #: How many letters cannot be handled, and why the first of them cannot.
     n_refused: int = 0
     refused: str = ""
     stopped: str = ""

@@ -1,6 +1,6 @@
-"""The failed attempts that MQS has stored, as one asks for them: one by one, or grouped by task and error signature.
+"""Questions to MQS about stored failed attempts: one by one, or grouped by task and error signature.
 
-A report travels from the pilot in the words of `schemas.failures.attempts`; this is how it comes back.
+A pilot sends its reports in the form of `schemas.failures.attempts`. MQS answers in the form of this module.
 """
 
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.ids import WorkflowId
 from schemas.questions import Answer, MqsQuestion
 
-#: What one answer holds at most.
+#: The limits of one answer.
 MAX_ATTEMPTS_PER_PAGE = 200
 MAX_ERROR_GROUPS = 200
 
@@ -65,7 +65,7 @@ class ErrorGroup(BaseModel):
 
 
 class AttemptsQuery(MqsQuestion):
-    """The gateway wants failed attempts, the newest first: those before `before`, of one event, task or signature."""
+    """The gateway wants the failed attempts before `before`, the newest first; of one event, task or signature."""
 
     kind: Literal["attempts"] = "attempts"
     workflow_id: WorkflowId
@@ -77,14 +77,14 @@ class AttemptsQuery(MqsQuestion):
 
 
 class ErrorGroupsQuery(MqsQuestion):
-    """The gateway wants a workflow's errors, grouped; the most frequent first."""
+    """The gateway wants a workflow's errors in groups, the most frequent first."""
 
     kind: Literal["error-groups"] = "error-groups"
     workflow_id: WorkflowId
 
 
 class AttemptsAnswer(Answer):
-    """Failed attempts; `next_before` is where to go on, None at the end."""
+    """A page of failed attempts. `next_before` is the `before` of the next page; None at the end."""
 
     kind: Literal["attempts"] = "attempts"
     attempts: list[Attempt]
@@ -92,7 +92,7 @@ class AttemptsAnswer(Answer):
 
 
 class ErrorGroupsAnswer(Answer):
-    """A workflow's errors."""
+    """A workflow's errors in groups."""
 
     kind: Literal["error-groups"] = "error-groups"
     groups: list[ErrorGroup]

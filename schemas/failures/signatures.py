@@ -1,10 +1,10 @@
-"""Equal bugs have equal signatures: an error's text without what differs from event to event, and a short id of it.
+"""Make signatures of errors: the error's text without what differs from event to event, and a short id of that text.
 
     ContainerRunError('task failed (exit code 1): ValueError: bad energy -3.2 in event 9f8c2e11')
     -> ContainerRunError('task failed (exit code 1): ValueError: bad energy # in event #')      id 5c0e2d1a94
 
-Ids, numbers, hex, paths, addresses, dates and quoted values become `#`. Exit codes and signal names stay: they say what
-kind of end it was.
+So equal bugs have equal signatures. Ids, numbers, hex, paths, addresses, dates and quoted values become `#`. Exit codes
+and signal names stay, since they tell the kind of the end.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ N_ID_DIGITS = 10
 
 _ANY = "#"
 
-#: Kept as it is.
+#: What a signature keeps unchanged.
 _KEPT = re.compile(r"exit code \d+|signal \d+|\bErrno \d+|\b(?:UTF|utf)-?(?:8|16|32)\b|\bHTTP/\d(?:\.\d)?\b")
 
-#: What differs from run to run, the longer kinds first: a path holds ids, a date holds numbers.
+#: What differs from run to run. The longer kinds come first, for a path contains ids and a date contains numbers.
 _VARYING = re.compile(
     r"""
       \b[a-z][a-z0-9+.-]*://[^\s'"<>)\]]+                                      # an address
@@ -58,5 +58,5 @@ def signature_text(error: str) -> str:
 
 
 def signature_id(error: str) -> str:
-    """Return the id of the signature of `error`: the same for equal bugs."""
+    """Return the id of the signature of `error`, which is the same for equal bugs."""
     return hashlib.sha256(signature_text(error).encode("utf-8", "replace")).hexdigest()[:N_ID_DIGITS]

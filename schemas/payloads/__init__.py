@@ -1,1 +1,1 @@
-"""Events on message queues, to and from bytes: ours, and those of existing message clients."""
+"""Convert events on message queues to bytes and back: our own events, and those of existing message clients."""

@@ -1,8 +1,8 @@
-"""An event on a message queue: the payload is the body, everything else rides in AMQP properties.
+"""An event on a message queue. The payload is the body; everything else is in AMQP properties.
 
-body            the payload's bytes, untouched
+body            the payload's bytes, unchanged
 content_type    what the bytes are: application/json, text/plain, application/octet-stream; existing message clients
-                set none, and pack the payload in their own way: see `schemas.payloads.legacy_wire`
+                set none and pack the payload in their own way: see `schemas.payloads.legacy_wire`
 message_id      the event's id; a repeated event keeps it
 headers         `x-ewms-parent` (the input that led to it), `traceparent`; on dead letters also `x-ewms-dead-*`
 """
@@ -26,15 +26,15 @@ class Header(StrEnum):
 
     PARENT = "x-ewms-parent"
     TRACE = "traceparent"
-    #: Set by a publisher that was given a key: what the event is called where it comes from.
+    #: Set by a publisher that has a key for the event: the event's name where it comes from.
     KEY = "x-ewms-key"
     #: Set by MQS on a dead letter that goes back to its queue: how often it was replayed.
     REPLAYS = "x-ewms-replays"
-    #: Set by the broker: how often a quorum queue has delivered the event before; absent the first time.
+    #: Set by the broker: how often a quorum queue has delivered the event before; absent at the first delivery.
     DELIVERY_COUNT = "x-delivery-count"
     #: Set by the broker: how often a quorum queue has delivered the event before, whatever became of it.
     ACQUIRED_COUNT = "x-acquired-count"
-    #: Set by the broker on its own dead letters: why, and from which queue.
+    #: Set by the broker on its own dead letters: the reason, and the queue.
     FIRST_DEATH_REASON = "x-first-death-reason"
     FIRST_DEATH_QUEUE = "x-first-death-queue"
     #: Set by a pilot on the events that it gives up.
@@ -46,16 +46,16 @@ class Header(StrEnum):
     DEAD_TASKFORCE = "x-ewms-dead-taskforce"
     DEAD_WORKER = "x-ewms-dead-worker"
     DEAD_AT = "x-ewms-dead-at"
-    #: Set by a service on the control event that it lays aside: the broker's user who had sent it.
+    #: Set by a service on a control event that it sets aside: the broker user who sent the event.
     SENDER = "x-ewms-sender"
 
 
 class DeadReason(StrEnum):
-    """Why an event was given up."""
+    """Why a pilot gave an event up."""
 
     TASK_FAILED = "task-failed"
     TASK_TIMED_OUT = "task-timed-out"
-    #: It had a worker's whole runtime, and that was too short.
+    #: The event had a worker's whole runtime, and that was too short.
     TASK_OUTLIVED_WORKER = "task-outlived-worker"
     #: The worker used more memory than `worker_memory`.
     OUT_OF_MEMORY = "task-out-of-memory"
@@ -68,7 +68,7 @@ class DeadReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DataEvent:
-    """One event as it lies in a queue. `id` is empty only for events of clients that set no message id."""
+    """One event in a queue. `id` is empty only for events of clients that set no message id."""
 
     body: bytes
     id: EventId
@@ -77,15 +77,15 @@ class DataEvent:
 
     @property
     def attempt(self) -> int:
-        """Return the number of this delivery, counted from 1 by the broker."""
+        """Return the number of this delivery. The broker counts from 1."""
         count = self.headers.get(Header.DELIVERY_COUNT, 0)
         return (count if isinstance(count, int) else 0) + 1
 
 
 def output_id(parent: EventId, task: TaskId, index: int) -> EventId | None:
-    """Return the id of a task's `index`-th output for the input `parent`: the same however often it is run.
+    """Return the id of a task's `index`-th output for the input `parent`. It is the same in every run.
 
-    `None` where the input's id is not a UUID: then no stable id exists, and the caller draws one.
+    `None`: the input's id is no UUID. Then no stable id exists, and the caller draws one.
     """
     try:
         namespace = uuid.UUID(parent)

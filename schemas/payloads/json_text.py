@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 defines it: the one meaning that "JSON" has in every task mode, publisher and consumer. (core)
+"""Read JSON as RFC 8259 defines it. "JSON" means this in every task mode, publisher and consumer. (core)
 
-Python's own reader takes more: NaN and the infinities, a byte order mark, UTF-16 and UTF-32. Other readers refuse
-those, so an event that holds them works in one task and fails in the next.
+Python's own reader accepts more: NaN and the infinities, a byte order mark, UTF-16 and UTF-32. Other readers refuse
+these, so an event with them would work in one task and fail in the next.
 """
 
 import codecs
@@ -13,10 +13,11 @@ _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def load_json(text: bytes | str, *, unique_names: bool = False) -> Any:
-    """Return the value that the JSON `text` spells.
+    """Return the value of the JSON `text`.
 
     Raises:
-        ValueError: it is not JSON in UTF-8; the message says why. With `unique_names`, or an object has a name twice.
+        ValueError: `text` is not JSON in UTF-8, or, with `unique_names`, an object in it has a name twice. The message
+            says why.
     """
     if isinstance(text, bytes | bytearray):
         if text.startswith(_MARKS):

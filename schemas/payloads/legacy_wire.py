@@ -1,10 +1,9 @@
-"""Events as existing message clients write and read them, to and from bytes. (core)
+"""Convert events to bytes and back in the format of existing message clients. (core)
 
     zstd level 3 of UTF-8 JSON {"headers": {...}, "data": <any JSON>}      no AMQP properties at all
 
-Such an event is told from ours by what it lacks: it has no content type, and begins like a zstd frame. What a
-stranger's frame unpacks to is bounded before and while it is unpacked: a gigabyte fits into 32 KiB of it.
-Source: contract, section 6.
+Such an event has no content type and begins like a zstd frame; that tells it from ours. The unpacked size is checked
+before and during unpacking, because a frame of 32 KiB can unpack to a gigabyte. Source: contract, section 6.
 """
 
 import json
@@ -16,37 +15,37 @@ from typing import Any
 from schemas.errors import Rejected, TooLarge, Unavailable
 from schemas.topology import MAX_EVENT_BYTES
 
-#: How a zstd frame begins. Source: RFC 8878, 3.1.1.
+#: The first bytes of a zstd frame. Source: RFC 8878, 3.1.1.
 MAGIC = b"\x28\xb5\x2f\xfd"
 
-#: What one event may unpack to (ruling 14).
+#: The size that one event may unpack to (ruling 14).
 MAX_UNPACKED_BYTES = 16 * 1024 * 1024
 
-#: How many times its size an event may unpack to, beyond what would have fitted into an event unpacked: a row of zeros
-#: is an honest event.
+#: An event may unpack to this many times its size. Up to the size of an unpacked event the ratio does not matter, since
+#: a row of zeros is an honest event.
 MAX_RATIO = 200
 
-#: The claim in a queue's token that names the queue's format. A profile has the contract's keys and no room for it.
+#: The claim in a queue's token that names the queue's format. A profile has only the contract's keys, and none for it.
 WIRE_CLAIM = "ewms_wire"
 
 _LEVEL = 3
 
 
 class Wire(StrEnum):
-    """How events lie in a queue."""
+    """The format of the events in a queue."""
 
-    #: The payload as it is, everything else in AMQP properties: see `schemas.payloads.data_events`.
+    #: The unchanged payload, with everything else in AMQP properties: see `schemas.payloads.data_events`.
     EWMS = "ewms"
-    #: As existing message clients have it.
+    #: The format of existing message clients.
     LEGACY = "legacy"
 
 
 class Undecodable(Rejected):
-    """The bytes begin like an existing client's event and are none."""
+    """The bytes begin like an existing client's event, but are none."""
 
 
 class Unwritable(TooLarge):
-    """The data cannot be written so that an existing client, or we, could read it."""
+    """The data cannot be written in a form that an existing client or EWMS could read."""
 
 
 class CodecMissing(Unavailable):
@@ -55,23 +54,23 @@ class CodecMissing(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class LegacyEvent:
-    """What an existing client's event carries: any JSON, and headers (a trace link, mostly none)."""
+    """The content of an existing client's event: any JSON, and headers (a trace link; mostly none)."""
 
     data: Any
     headers: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_legacy(body: bytes, content_type: str) -> bool:
-    """Return whether an event with this body and content type ("" for none) is of an existing client's making."""
+    """Return whether an existing client made the event with this body and content type ("": none)."""
     return not content_type and body.startswith(MAGIC)
 
 
 def decode(body: bytes) -> LegacyEvent:
-    """Return what the event `body` carries.
+    """Return the content of the event `body`.
 
     Raises:
-        Undecodable: it is not an existing client's event, or unpacks to more than an event may.
-        CodecMissing: it cannot be read here.
+        Undecodable: `body` is no event of an existing client, or unpacks to more than an event may.
+        CodecMissing: the library for these events is not installed.
     """
     text = _unpacked(body)
     try:
@@ -85,14 +84,14 @@ def decode(body: bytes) -> LegacyEvent:
 
 
 def encode(data: Any, headers: Mapping[str, Any] | None = None, *, allow_nan: bool = True) -> bytes:
-    """Return the body of an event that carries `data`, such that `decode` takes it.
+    """Return the body of an event with `data`, in the form that `decode` reads.
 
-    NaN and the infinities are no JSON; existing clients, all in Python, write and read them nevertheless.
+    NaN and the infinities are no JSON. But existing clients are all in Python, and write and read them.
 
     Raises:
-        Unwritable: it is more than an event may be.
-        TypeError, ValueError: it is nothing that JSON can hold.
-        CodecMissing: it cannot be written here.
+        Unwritable: the event is larger than an event may be.
+        TypeError, ValueError: JSON cannot hold `data`.
+        CodecMissing: the library for these events is not installed.
     """
     text = json.dumps({"headers": dict(headers or {}), "data": data}, allow_nan=allow_nan).encode()
     body: bytes = _zstandard().ZstdCompressor(level=_LEVEL).compress(text)
@@ -102,10 +101,10 @@ def encode(data: Any, headers: Mapping[str, Any] | None = None, *, allow_nan: bo
 
 
 def check_codec() -> None:
-    """Return if these events can be read and written here.
+    """Check that these events can be read and written here.
 
     Raises:
-        CodecMissing: they cannot.
+        CodecMissing: the library for these events is not installed.
     """
     _zstandard()
 
@@ -117,7 +116,7 @@ def _unpacked(body: bytes) -> bytes:
         stated = zstandard.get_frame_parameters(body).content_size
         if stated != zstandard.CONTENTSIZE_UNKNOWN and stated > most:
             raise Undecodable(f"the event says that it unpacks to {stated} bytes and may have {most}")
-        # The window bounds what the library itself allocates; a frame in one segment has it as large as its content.
+        # The window bounds the library's own memory. In a frame of one segment, it is as large as the content.
         unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_UNPACKED_BYTES)
         with unpacker.stream_reader(body) as reader:
             text: bytes = reader.read(most + 1)
@@ -133,7 +132,7 @@ def _most(n_packed: int) -> int:
 
 
 def _zstandard() -> Any:
-    # Here, since who only passes words on needs no such library: TMS and WMS import this module for `Wire`.
+    # Import it here: TMS and WMS import this module for `Wire` only, and do not need the library.
     try:
         import zstandard  # noqa: PLC0415
     except ImportError as error:

@@ -1,1 +1,1 @@
-"""The pilot's variables and exit statuses, as every process knows them."""
+"""The pilot's variables and exit statuses, which all processes share."""

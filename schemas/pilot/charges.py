@@ -1,11 +1,11 @@
-"""Where a pilot finds, when it starts, that each failure counts against its event at once: its task fails everywhere.
+"""Names by which a starting pilot learns that its task fails everywhere: each failure counts against its event at once.
 
-TMS writes it, into the ad of HTCondor's job or into the environment of the local pool's.
+TMS writes it into the ad of HTCondor's job, or into the environment of the local pool's job.
 """
 
 from typing import Final
 
-#: The job's attribute; `true`: failures count.
+#: The attribute of HTCondor's job. `true`: failures count at once.
 JOB_CHARGES: Final = "EWMSChargesEvents"
-#: The variable of a job of the local pool; set: failures count.
+#: The variable of the local pool's job. If it is set, failures count at once.
 LOCAL_CHARGES: Final = "_EWMS_LOCAL_CHARGES"

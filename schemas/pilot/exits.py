@@ -1,4 +1,4 @@
-"""The exit statuses of a pilot, by which HTCondor and the local pool know whether it starts again."""
+"""The exit statuses of a pilot. By these, HTCondor and the local pool decide whether its job starts again."""
 
 from enum import IntEnum
 
@@ -6,13 +6,13 @@ from enum import IntEnum
 class PilotExit(IntEnum):
     """Why a pilot left. A signal's number, or any other status, is a crash."""
 
-    #: It was asked to leave, or had nothing to do for its idle time; a source has run its task.
+    #: Somebody asked the pilot to leave, or it had nothing to do for its idle time. A source has run its task.
     DONE = 0
-    #: It failed: tasks did, or a broker stayed away.
+    #: Tasks failed, or a broker stayed away.
     FAILED = 1
-    #: Its variables do not make sense, and will not the next time.
+    #: The pilot's variables make no sense, and will make none the next time.
     UNUSABLE = 2
-    #: Its queues are gone: there is nothing to do for it any more.
+    #: The pilot's queues are gone, so there is nothing left to do.
     CLOSED = 3
-    #: It found its worker bad: the init container failed, or different events one after the other.
+    #: The worker is bad: the init container failed, or different events failed one after the other.
     BAD_WORKER = 4

@@ -1,6 +1,6 @@
-"""Every name that begins with `EWMS_PILOT_`: who sets it, and what it holds. (core)
+"""Every variable whose name begins with `EWMS_PILOT_`: who sets it, and what it holds. (core)
 
-`pilot.settings` reads them all; `problems` checks what a user sets by the same readers, before there is a pilot.
+`pilot.settings` reads them all. `problems` uses the same readers to check a user's variables before any pilot starts.
 """
 
 import re
@@ -13,7 +13,7 @@ from schemas.rules.spelling import nearest
 
 
 class Platform(StrEnum):
-    """What runs the task container; `NONE` is a bare process on the worker."""
+    """What runs the task's container; `NONE` is a bare process on the worker."""
 
     APPTAINER = "apptainer"
     DOCKER = "docker"
@@ -23,14 +23,14 @@ class Platform(StrEnum):
 
 
 class TaskMode(StrEnum):
-    """How the task's container meets its events: one each, or `STREAM`: one for each slot, an event a line."""
+    """How containers take events: a container for each event, or `STREAM`: one for each slot, with an event a line."""
 
     EVENT = "event"
     STREAM = "stream"
 
 
 class ChirpDest(StrEnum):
-    """Where chirps go in HTCondor."""
+    """Where HTCondor writes chirps."""
 
     JOB_EVENT_LOG = "JOB_EVENT_LOG"
     JOB_ATTR = "JOB_ATTR"
@@ -65,7 +65,7 @@ def read_level(v: Variables, name: str, default: str = "INFO") -> str:
 
 
 def read_shm_size(v: Variables, name: str = "_EWMS_PILOT_DOCKER_SHM_SIZE") -> str:
-    """Return a size as docker knows it, or an empty text."""
+    """Return a size in docker's form, or an empty text."""
     size = v.text(name)
     if size and not _SIZE.fullmatch(size):
         v.wrong(name, "must be a size as docker knows it", "write it like 512m or 2g")
@@ -85,7 +85,7 @@ def _anything(v: Variables, name: str) -> object:
     return v.text(name)
 
 
-#: What users may set, and how the pilot reads it.
+#: The variables that users may set -> how the pilot reads them.
 OF_USERS: Mapping[str, _Reader] = {
     "CL_LOG": read_level,
     "CL_LOG_THIRD_PARTY": read_level,
@@ -118,8 +118,8 @@ OF_USERS: Mapping[str, _Reader] = {
     "_EWMS_PILOT_DOCKER_SHM_SIZE": read_shm_size,
 }
 
-#: What only an operator sets: programs that run outside of the container with the pilot's rights, where the pilot
-#: itself writes, and what a task may see of the worker.
+#: The variables that only an operator sets: programs that run outside of the container with the pilot's rights, the
+#: directories where the pilot itself writes, and what a task may see of the worker.
 OF_OPERATORS = (
     "APPTAINER",
     "DATA_DIR_PARENT_PATH_ON_HOST",
@@ -130,7 +130,7 @@ OF_OPERATORS = (
     "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR",
 )
 
-#: What a task's own fields say; a request must not say it a second time.
+#: The variables that have a field of their own in the task. A request must not set them a second time.
 OF_FIELDS = ("TASK_IMAGE", "TASK_ARGS", "TASK_ENV_JSON", "INIT_IMAGE", "INIT_ARGS", "INIT_ENV_JSON")
 
 _QUEUES = tuple(
@@ -138,7 +138,7 @@ _QUEUES = tuple(
     for way in ("INCOMING", "OUTGOING")
     for part in ("", "_ALIAS", "_AUTH_TOKEN", "_BROKER_ADDRESS", "_BROKER_TYPE", "_WIRE")
 )
-#: What EWMS says to each pilot, whatever else a request says.
+#: The variables that EWMS sets for each pilot. It overrides a request's values.
 OF_EWMS = (
     *_QUEUES,
     "LOG_DIRECTORY",
@@ -151,10 +151,10 @@ OF_EWMS = (
     "WORKFLOW_ID",
 )
 
-#: Of so many unknown names it is said what is meant: to look takes time, and a request may have any number.
+#: For so many unknown names, messages guess what was meant. A request may have any number, and each guess takes time.
 _MAX_GUESSES = 20
 
-#: Every name there is, in full.
+#: All known names, in full.
 KNOWN = frozenset(full_name(name) for name in (*OF_USERS, *OF_OPERATORS, *OF_FIELDS, *OF_EWMS))
 
 _BY_FULL_NAME = {full_name(name): (name, read) for name, read in OF_USERS.items()}
@@ -164,7 +164,7 @@ _FIELDS = frozenset(map(full_name, OF_FIELDS))
 
 
 def problems(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what is wrong with the variables that a user sets for the pilot, by name: the rule and the remedy."""
+    """Return the faults of the variables that a user sets for the pilot: name -> rule and remedy."""
     found: dict[str, str] = {}
     n_unknown = 0
     v = Variables(environment)
@@ -187,12 +187,12 @@ def problems(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def waits_in_vain(environment: Mapping[str, str]) -> bool:
-    """Return whether a pilot is to wait after an error that it is not to stop at."""
+    """Return whether the variables contradict each other: wait after an error, but do not stop at errors."""
     v = Variables(environment)
     return bool(v.seconds("QUARANTINE_TIME", 0)) and not v.flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
 
 
 def asked_platform(image: str, environment: Mapping[str, object]) -> str:
-    """Return the platform that a task asks for, in lower case; empty: any. An image called `none` asks for none."""
+    """Return the platform that a task asks for, in lower case; empty: any. An image named `none` asks for `none`."""
     asked = str(environment.get(PLATFORM, "")).strip().lower()
     return Platform.NONE.value if not asked and image.strip().lower() == Platform.NONE else asked

@@ -1,6 +1,6 @@
-"""The pilot's variables: read one by one, with everything gathered that is wrong with them. (core)
+"""Read the pilot's variables one by one, and collect everything that is wrong with them. (core)
 
-The pilot reads its own by these rules, and whoever takes a request checks a user's by the same.
+The pilot reads its own variables by these rules. WMS and the client check a user's variables by the same rules.
 """
 
 import json
@@ -15,17 +15,17 @@ PREFIX = "EWMS_PILOT_"
 
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
-#: What scripts write into a variable when they mean to leave it unset.
+#: What scripts write into a variable that they mean to leave unset.
 _UNSET = frozenset({"", "None"})
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Variables:
-    """A mapping of variables, by their names without `EWMS_PILOT_`.
+    """Reads variables by their names without `EWMS_PILOT_`.
 
-    A wrong value yields the default and a line in `problems`: the variable, the rule, the remedy. Values are never
-    repeated there, for some are secret.
+    For a wrong value it returns the default and adds a line to `problems`: the variable, the rule, the remedy. The line
+    never repeats the value, for some values are secret.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -45,7 +45,7 @@ class Variables:
         return default if value is None else value
 
     def limit_s(self, name: str) -> float | None:
-        """Return a time limit; unset or 0 is none."""
+        """Return a time limit in seconds; None if it is unset or 0."""
         return self._number(name, "a number of seconds above 0, or unset for no limit") or None
 
     def integer(self, name: str) -> int | None:
@@ -58,7 +58,7 @@ class Variables:
             return None
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """Return True or False from the usual ways to write them."""
+        """Return True or False; the usual spellings of both are allowed."""
         text = self.text(name, str(default)).lower()
         if text not in _TRUE | _FALSE:
             self.wrong(name, "must be True or False", "set one of them, or unset it")
@@ -66,7 +66,7 @@ class Variables:
         return text in _TRUE
 
     def choice(self, name: str, choices: Iterable[_Choice], default: _Choice | None) -> _Choice | None:
-        """Return one of `choices`, written in any case."""
+        """Return one of `choices`. The case of the value does not matter."""
         text = self.text(name)
         by_name = {choice.value.lower(): choice for choice in choices}
         if text and text.lower() not in by_name:
@@ -74,7 +74,7 @@ class Variables:
         return by_name.get(text.lower(), default)
 
     def arguments(self, name: str) -> tuple[str, ...]:
-        """Return a command's arguments, split as a shell would, with nothing expanded."""
+        """Return a command's arguments, split as a shell splits them, without any expansion."""
         try:
             arguments = tuple(shlex.split(self.text(name)))
         except ValueError:
@@ -85,7 +85,7 @@ class Variables:
         return arguments
 
     def environment(self, name: str) -> dict[str, str]:
-        """Return the environment that a JSON object spells."""
+        """Return the environment in a JSON object of texts."""
         try:
             value = json.loads(self.text(name, "{}"))
         except ValueError:
@@ -104,15 +104,15 @@ class Variables:
         return result
 
     def words(self, name: str, separator: str | None) -> tuple[str, ...]:
-        """Return the non-empty parts of a list; `None` splits at blanks."""
+        """Return the non-empty parts of a list; the separator `None` splits at blanks."""
         return tuple(word.strip() for word in self.text(name).split(separator) if word.strip())
 
     def unread(self) -> tuple[str, ...]:
-        """Return the names that begin with `EWMS_PILOT_` and that were not read so far."""
+        """Return the names that begin with `EWMS_PILOT_` and have not been read so far."""
         return tuple(sorted(n for n in self._environment if n.startswith(PREFIX) and n not in self._read))
 
     def wrong(self, name: str, rule: str, remedy: str) -> None:
-        """Note that the variable `name` breaks `rule`, and what would mend it."""
+        """Add to `problems` that the variable `name` breaks `rule`, and the remedy."""
         self.problems.append(f"{full_name(name)} {rule}; {remedy}")
 
     def _number(self, name: str, rule: str) -> float | None:
@@ -130,5 +130,5 @@ class Variables:
 
 
 def full_name(name: str) -> str:
-    """Return the variable's whole name; those that begin with `_` have their own."""
+    """Return the variable's full name. A name that begins with `_` is full already."""
     return name if name.startswith("_") else PREFIX + name

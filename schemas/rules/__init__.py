@@ -1,1 +1,1 @@
-"""What a request may contain: names, sizes and limits, each checked by pure functions."""
+"""The rules for the content of a request: names, sizes and limits. Pure functions check each."""

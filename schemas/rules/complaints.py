@@ -1,21 +1,21 @@
-"""What is wrong with a request, one thing at a time: the field, the rule, the remedy. (core)"""
+"""A complaint about a request: the field, the rule and the remedy. (core)"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from schemas.rules.spelling import nearest
 
-#: A list of names in a message has so many at most.
+#: How many names a list in a message has at most.
 _MAX_NAMES = 20
 _MAX_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """One thing that is wrong: the field, the rule, the remedy. `is_sure`: it cannot be meant.
+    """One fault of a request: the field, the rule, the remedy. `is_sure`: nobody can have meant it so.
 
-    `is_refused`: the gateway refuses the request for it; without, the contract makes it take the request. `phrase` is
-    how the contract words a refusal, where it does.
+    `is_refused`: the gateway refuses the request for this fault. Otherwise the contract makes it accept the request.
+    `phrase` is the contract's own text of the refusal, if it has one.
     """
 
     where: str
@@ -30,12 +30,12 @@ class Complaint:
 
     @property
     def answer(self) -> str:
-        """Return it as the gateway's answer has it."""
+        """Return the text for the gateway's answer."""
         return self.phrase or str(self)
 
 
 def join_complaints(found: Sequence[Complaint], max_characters: int) -> str:
-    """Return the texts of `found`, `; ` between them: each once, whole ones only, and how many more there are."""
+    """Return the texts of `found`, joined by `; `: each once, as many whole ones as fit, and how many are left out."""
     texts = list(dict.fromkeys(map(str, found)))
     n_used, n_left = 0, 0
     for n, text in enumerate(texts):
@@ -48,7 +48,7 @@ def join_complaints(found: Sequence[Complaint], max_characters: int) -> str:
 
 
 def unused_public(unused: Iterable[str], used: Iterable[str]) -> Complaint:
-    """Return what to say of public aliases that no task names: a publisher would wait for ever for such a queue."""
+    """Return the complaint about public aliases that no task uses. A publisher would wait for such a queue for ever."""
     unused, used = [str(alias) for alias in unused], sorted(map(str, used))
     rule = f"no task uses the public queue(s) {list_names(unused)}"
     guesses = dict.fromkeys(_shown(guess) for alias in unused if (guess := nearest(alias, used)))
@@ -57,13 +57,13 @@ def unused_public(unused: Iterable[str], used: Iterable[str]) -> Complaint:
 
 
 def _shown(name: str) -> str:
-    """Return a name as it may stand in a message: short, with what cannot be printed written out."""
+    """Return a name in a form fit for a message: short, with unprintable characters escaped."""
     text = str(name) if str(name).isprintable() else repr(str(name))[1:-1]
     return text if len(text) <= _MAX_NAME else f"{text[:_MAX_NAME]}…"
 
 
 def list_names(names: Sequence[str]) -> str:
-    """Return `names` with commas between them; of many the first only."""
+    """Return `names` joined by commas; of many, only the first ones."""
     if not names:
         return "none"
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
@@ -71,7 +71,7 @@ def list_names(names: Sequence[str]) -> str:
 
 
 def alias_problem(alias: str) -> tuple[str, str] | None:
-    """Return the rule that an alias breaks wherever its queue is asked for, and the remedy; None: it breaks none."""
+    """Return the rule that `alias` breaks, and the remedy; None: it breaks none."""
     if alias.isprintable():
         return None
     return f"the alias {alias!r} has characters that cannot be printed", "use letters, digits, '-' and '_'"

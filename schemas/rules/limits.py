@@ -1,4 +1,4 @@
-"""How much one request may ask for. Whatever passes here also fits through everything behind it. (core)
+"""How much one request may ask for. A request within these limits fits through all later steps. (core)
 
     request ──► documents of MongoDB ──► events of RabbitMQ ──► token ──► channels ──► argv and environment of a process
 
@@ -16,33 +16,32 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_TASKS = 1000
 #: A workflow with its taskforces is one aggregate, changed in one transaction.
 MAX_TASKFORCES = 1000
-#: What all taskforces together have of configurations, each its own copy: one transaction writes them.
+#: The size of all taskforces' configurations. Each taskforce has its own copy, and one transaction writes them all.
 MAX_CONFIGURATION_BYTES = 8 * 1024 * 1024
-#: As many as one owner may have on the broker by default, with the queue for the dead letters. The event that asks for
-#: them names each.
+#: With the queue for dead letters, as many as one owner may have on the broker by default. One event names all of them.
 MAX_WORKFLOW_QUEUES = 4999
 MAX_ALIASES = 100
 MAX_ALIAS_BYTES = 256
-#: How many queues a task can have: its pilot has one token, which names them all and must fit into the login's frame.
+#: How many queues a task can have. Its pilot's one token names them all and must fit into the frame of the login.
 MAX_TASK_QUEUES = token_sizes.max_queues()
 
-#: The arguments, which may be one, or one variable with its name. Linux takes 131 072 bytes (MAX_ARG_STRLEN); a runtime
-#: of containers puts `APPTAINERENV_` or `--env` in front.
+#: The size of all arguments, which may be one string, or of one variable with its name. Linux takes 131 072 bytes of
+#: one string (MAX_ARG_STRLEN), and a container runtime puts `APPTAINERENV_` or `--env` in front.
 MAX_STRING_BYTES = 131_000
 #: All arguments and variables of a program. Linux takes a quarter of the stack's limit, 2 MiB as a rule.
 MAX_PROGRAM_BYTES = 1_000_000
-#: What each string costs there beside its own bytes: a pointer, its end, and what a runtime puts in front.
+#: What each string costs in addition to its bytes: a pointer, its end, and what a container runtime puts in front.
 STRING_OVERHEAD_BYTES = 32
-#: A file's name has 255 bytes at most; a pilot's begin with `outfile-` and an id.
+#: A file's name has 255 bytes at most, and a pilot's file names begin with `outfile-` and an id.
 MAX_EXTENSION_BYTES = 64
-#: What a placeholder may become.
+#: How long the path may be that replaces a placeholder.
 _PATH_BYTES = 512
 MAX_INPUT_FILES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One line of the table: what is limited, how far, and what it has to fit into."""
+    """One line of the table: what is limited, the limit, and what it has to fit into."""
 
     what: str
     limit: str
@@ -99,8 +98,8 @@ def table_text() -> str:
 
 
 def program_problems(arguments: str, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what no process could be started with: `args` or the variable's name, and the rule with its remedy."""
-    # As if all were one argument: to split them takes a second of a megabyte.
+    """Yield what is too large to start a process with: `args` or the variable's name, and the rule with its remedy."""
+    # Count them as one argument: splitting a megabyte takes a second.
     sizes = [_filled_bytes(arguments)]
     if sizes[0] > MAX_STRING_BYTES:
         rule = f"must have at most {MAX_STRING_BYTES} bytes, {_PATH_BYTES} for each placeholder, and has {sizes[0]}"
@@ -120,6 +119,6 @@ _REMEDY = "put the data into a file that tasks can reach, and give its name"
 
 
 def _filled_bytes(arguments: str) -> int:
-    """Return how many bytes `arguments` can have once their placeholders are paths."""
+    """Return how many bytes `arguments` can have after paths have replaced their placeholders."""
     n_placeholders = sum(arguments.count(placeholder) for placeholder in (*FILE_PLACEHOLDERS, *HUB_PLACEHOLDERS))
     return len(arguments.encode()) + n_placeholders * _PATH_BYTES

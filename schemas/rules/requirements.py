@@ -1,9 +1,9 @@
-"""A user's `condor_requirements`: checked word by word before they stand in a submit description. (core)
+"""Check a user's `condor_requirements` word by word, before they go into a submit description. (core)
 
-Submit descriptions have no quoting: `$ENV(X)` in any value is replaced by TMS's own environment, a line end starts
-another command. And some ClassAd functions look at the access point or the worker. So this is an allow-list: literals,
-attribute names, operators, and functions of their arguments alone. WMS asks before it takes a request, so that whoever
-wrote it hears of it; TMS asks again before it writes one down.
+Submit descriptions have no quoting: HTCondor replaces `$ENV(X)` in any value from TMS's own environment, and a line end
+starts another command. Some ClassAd functions look at the access point or the worker. So this is an allow-list:
+literals, attribute names, operators, and functions that use nothing but their arguments. WMS checks before it accepts a
+request, so that the user learns of a fault. TMS checks again before it writes the submit description.
 """
 
 import re
@@ -25,14 +25,14 @@ _TOKEN = re.compile(
 )
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
-#: A `$` in a string, where a regular expression ends with it; in front of these HTCondor would see a macro begin.
+#: A `$` in a string may end a regular expression. Before one of these characters, HTCondor would see a macro.
 _MACRO = re.compile(r"\$[A-Za-z0-9_$(\[{]", re.ASCII)
-#: The two operators that are written as names. Names in ClassAds know no case.
+#: The two operators that look like names. ClassAds ignore the case of names.
 _NAMED_OPERATORS = frozenset({"is", "isnt"})
 
 _OPERANDS = ("name", "number", "string")
 
-#: Functions whose value depends on their arguments only (and `time`). Names in ClassAds know no case.
+#: Functions whose value depends on their arguments only, and `time`. ClassAds ignore the case of names.
 ALLOWED_FUNCTIONS = frozenset(
     {
         *("abs", "abstime", "allcompare", "anycompare", "avg", "bool", "ceiling", "daytime", "floor", "formattime"),
@@ -49,25 +49,24 @@ ALLOWED_FUNCTIONS = frozenset(
 
 
 class BadRequirements(ValueError):
-    """The requirements have something that is not allowed, or are no expression."""
+    """The requirements contain something that is not allowed, or are no expression."""
 
 
 def checked_requirements(text: str) -> str:
-    """Return `text` without the blanks around it, if nothing but what is allowed is in it.
+    """Return `text` without the blanks around it, if it contains only what is allowed.
 
-    Every bracket is closed, and there is an operator between any two operands.
-
-    Whether it means something is for HTCondor to say; here it is certain that it stays one expression.
+    Every bracket is closed, and there is an operator between any two operands. So `text` certainly stays one
+    expression. Whether the expression makes sense is for HTCondor to decide.
 
     Raises:
-        BadRequirements: it contains anything else.
+        BadRequirements: `text` contains anything else.
     """
     if len(text) > MAX_LENGTH:
         raise BadRequirements(f"is longer than {MAX_LENGTH} characters")
     if not text.replace("\t", " ").isprintable():
         raise BadRequirements("contains characters that cannot be seen")
     open_brackets: list[str] = []
-    #: The word before, and what it is; blanks do not count.
+    #: The word before this one, and its kind. Blanks do not count.
     before, kind = "", "operator"
     position = 0
     while position < len(text):

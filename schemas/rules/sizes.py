@@ -1,4 +1,7 @@
-"""Sizes of memory and disk, from text to bytes and back: `512M`, `1.5 GB`, `2GiB`, `536870912`, all binary. (core)"""
+"""Convert sizes of memory and disk from text to bytes and back: `512M`, `1.5 GB`, `2GiB`, `536870912`. (core)
+
+All units are binary.
+"""
 
 import re
 
@@ -12,10 +15,10 @@ _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB")
 
 
 def parse_bytes(size: str | int) -> int:
-    """Return `size` in bytes. An integer is bytes already; a unit counts in powers of 1024, as HTCondor's do.
+    """Return `size` in bytes. An integer already is bytes. Units are powers of 1024, as in HTCondor.
 
     Raises:
-        ValueError: `size` is not positive, too large, or no size.
+        ValueError: `size` is not positive, is too large, or is no size.
     """
     if isinstance(size, int):
         n_bytes = size
@@ -29,16 +32,16 @@ def parse_bytes(size: str | int) -> int:
 
 
 def print_size(n_bytes: float) -> str:
-    """Return a size as people read it, in powers of 1024 and three digits at most: 512 MB, 1.5 GB."""
+    """Return a size for people, in powers of 1024 and with three digits at most: 512 MB, 1.5 GB."""
     unit = 0
-    # From 999.5 on, three digits would be written as 1e+03.
+    # From 999.5 on, the format with three digits would print 1e+03.
     while n_bytes >= 999.5 and unit < len(_UNITS) - 1:
         n_bytes, unit = n_bytes / 1024, unit + 1
     return f"{n_bytes:.3g} {_UNITS[unit]}"
 
 
 def print_condor_size(n_bytes: int, smallest: str) -> str:
-    """Return a size as HTCondor reads it (`512 MB`, in powers of 1024), rounded up to the unit `smallest`."""
+    """Return a size for HTCondor (`512 MB`, in powers of 1024), rounded up to the unit `smallest`."""
     unit = _UNITS.index(smallest)
     amount = -(-n_bytes // 1024**unit)
     # HTCondor knows no unit above TB.
@@ -48,6 +51,6 @@ def print_condor_size(n_bytes: int, smallest: str) -> str:
 
 
 def print_setting(n_bytes: float) -> str:
-    """Return the largest size that a request can ask for within `n_bytes`, as `worker_memory` takes it: 16G, 512M."""
+    """Return the largest size within `n_bytes` that a request can ask for, in `worker_memory`'s form: 16G, 512M."""
     n_mb = int(n_bytes // 1024**2)
     return f"{n_mb // 1024}G" if n_mb >= 1024 and n_mb % 1024 == 0 else f"{n_mb}M"

@@ -1,17 +1,17 @@
-"""Which known word somebody has probably meant. (core)"""
+"""Guess which known word a misspelled one means. (core)"""
 
 import difflib
 import re
 from collections.abc import Iterable
 
-#: From here on two words count as one with a slip.
+#: From this similarity on, one word counts as a slip of the other.
 _ALIKE = 0.75
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the one of `known` that is most like `word`, whatever its case and separators; empty: none is.
+    """Return the word in `known` that is most like `word`, ignoring case and separators; empty: none is alike.
 
-    Of two that differ in no more than that the first is taken.
+    If two known words differ only in case and separators, the first one counts.
     """
     by_core: dict[str, str] = {}
     for name in known:

@@ -1,7 +1,7 @@
-"""What a task may name of a worker, as far as the name alone tells: images and directories. (core)
+"""Check the names of images and of a worker's directories that a task asks for. (core)
 
-The gateway checks names before it takes a request, and TMS before it submits: so users hear of a bad name at once.
-Only the worker knows what a name leads to: there the pilot follows links and checks again
+The gateway checks names before it accepts a request, and TMS before it submits, so users learn of a bad name at once.
+Only the worker knows what a name leads to. There the pilot follows links and checks again
 (`pilot/containers/allowed_paths.py`).
 """
 
@@ -9,15 +9,15 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-#: What a worker keeps for itself: processes, devices, sockets, the kernel.
+#: Directories that a worker keeps for itself: processes, devices, sockets, the kernel.
 HOSTS_OWN = ("/proc", "/dev", "/sys", "/run", "/boot")
 
-#: Where pilots keep the files of their runs; tasks write below it.
+#: The directory where pilots keep the files of their runs. Tasks write below it.
 PILOT_DATA = "ewms-pilot-data"
 
 EXTERNAL_DIRECTORIES = "EWMS_PILOT_EXTERNAL_DIRECTORIES"
 
-#: What a container runtime would read as part of its own `source:target,option` syntax, or a terminal as a command.
+#: Characters that belong to a container runtime's `source:target,option` syntax, or that control a terminal.
 _UNWRITABLE = re.compile(r"[:,\"\x00-\x1f\x7f]")
 
 
@@ -31,23 +31,23 @@ def path_problem(path: str) -> str:
 
 
 def directory_problem(path: str) -> str:
-    """Return the rule that `path` breaks as a directory which a container is to see, and the remedy; empty: none."""
+    """Return the rule that `path` breaks as a directory for a container to see, and the remedy; empty: none."""
     return path_problem(path) or _hosts_own(PurePosixPath(path))
 
 
-#: `$` starts an expansion in a submit description; the rest separates or quotes the names in a list.
+#: `$` starts an expansion in a submit description. The other characters separate or quote the names in a list.
 _NOT_IN_INPUT_FILES = re.compile(r"[$\"',;\\\x00-\x1f\x7f]")
 
 
 def input_file_problem(path: str) -> str:
-    """Return the rule that `path` breaks as a file which travels with each job, and the remedy; empty: none."""
+    """Return the rule that `path` breaks as a file that travels with each job, and the remedy; empty: none."""
     if path.startswith("/") and path == path.strip() and not _NOT_IN_INPUT_FILES.search(path):
         return ""
     return "a path must be absolute, without control characters or any of $ \" ' , ; \\; rename the file"
 
 
 def image_problem(name: str) -> str:
-    """Return the rule that an image's `name` breaks, and the remedy; empty: none that the name alone shows."""
+    """Return the rule that an image's `name` breaks, and the remedy; empty: the name breaks none."""
     if name.startswith("-"):
         return "begins with '-', which would be read as an option; give the image's name or path"
     if any(ord(char) < 32 or ord(char) == 127 for char in name):
@@ -63,19 +63,19 @@ def image_problem(name: str) -> str:
 
 
 def split_directories(value: str | int | Iterable[str]) -> list[str]:
-    """Return the directories that a variable names: a list of them, or one text in which `,` joins them."""
+    """Return the directories in a variable, which is a list of them or a text with `,` between them."""
     parts = str(value).split(",") if isinstance(value, str | int) else [w for v in value for w in v.split(",")]
     return [part.strip() for part in parts if part.strip()]
 
 
 def is_within(path: str, places: Iterable[str]) -> bool:
-    """Return whether `path` is one of `places` or lies below one."""
+    """Return whether `path` is one of `places` or lies below one of them."""
     pure = PurePosixPath(path)
     return any(pure.is_relative_to(place) for place in places)
 
 
 def _hosts_own(pure: PurePosixPath) -> str:
-    # `//` is a root of its own to POSIX, and to Linux the same.
+    # POSIX allows `//` to be another root, but Linux takes it as `/`.
     if str(pure).strip("/") == "":
         return "is /, the worker's own file system; name a directory below it"
     if is_within("/" + str(pure).lstrip("/"), HOSTS_OWN):
