@@ -13,22 +13,15 @@ The asynchronous client does the work, on an event loop in a background thread. 
 (`timeout`, `idle_timeout`, ...) it takes seconds, a text such as "45s" or "1h30m", or a `timedelta`.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any, Self
 
 from ewms.aio import AsyncClient
 from ewms.durations import Duration
 from ewms.gateway.server import Server
 from ewms.loop_thread import Portal
-from ewms.queues.memory import Remember
-from ewms.queues.payloads import Event
-from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher, Prepared
-from ewms.queues.queue import AsyncQueue
-from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
+from ewms.queue_client import Queue
 from ewms.workflows.dead_letters import Failures
 from ewms.workflows.definition import Workflow
 from ewms.workflows.place_checks import Finding
@@ -36,22 +29,17 @@ from ewms.workflows.progress import Facts
 from ewms.workflows.run import AsyncRun, Until
 from ewms.workflows.state import Outcome, State
 from ewms.workflows.worker_logs import LogInfo
-from runtime.amqp import Delivery
 from schemas import objects
 from schemas.api import (
     ClusterLocation,
     DeactivationAnswer,
-    QueueDepth,
     QueueDepths,
     Stall,
     TaskforceHealth,
-    Use,
     WorkflowFound,
 )
 from schemas.endings import Ending
-from schemas.ids import EventId
 from schemas.logs import Stream
-from schemas.objects import MQProfile
 
 
 class Client:
@@ -225,7 +213,7 @@ class Run:
         """Return the failures of this workflow: failed attempts, errors and dead letters."""
         return Failures(self._portal, self._run.failures)
 
-    def queue(self, alias: str) -> "Queue":
+    def queue(self, alias: str) -> Queue:
         """Return the queue `alias`. This asks the server nothing."""
         return Queue(self._portal, self._run.queue(alias))
 
@@ -307,247 +295,3 @@ class Run:
             AlreadyThere: it was ended before.
         """
         return self._portal.call(self._run.abort())
-
-
-class Queue:
-    """One queue of a workflow. Creating this object asks the server nothing."""
-
-    def __init__(self, portal: Portal, queue: AsyncQueue) -> None:
-        self._portal = portal
-        self._queue = queue
-        self.alias = queue.alias
-
-    def profile(self, use: Use | None = None) -> MQProfile:
-        """Return the queue's alias, id and state; once it is active, its token and the broker's address too.
-
-        With `use` ("publish" or "consume") the server refuses a queue that is not for that.
-
-        Raises:
-            Refused: the queue is not for `use`, or no longer.
-            NotThere: the workflow has no such public queue.
-        """
-        return self._portal.call(self._queue.profile(use))
-
-    def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
-        """Return up to `n` waiting events, and leave them in the queue.
-
-        Other consumers do not get these events meanwhile, and may get them in another order afterwards.
-        `active_timeout` is how long to wait for the queue to become active: None for ever, 0 not at all.
-        """
-        return self._portal.call(self._queue.peek(n, active_timeout=active_timeout))
-
-    def purge(self, *, active_timeout: Duration | None = None) -> int:
-        """Throw away every event that waits in the queue, and return how many.
-
-        Events that a consumer has in hand stay. `active_timeout` as for `peek`.
-        """
-        return self._portal.call(self._queue.purge(active_timeout=active_timeout))
-
-    def depth(self) -> QueueDepth:
-        """Return how many events of the queue wait or are being worked on, and how many consumers take them.
-
-        This works for private queues, too.
-
-        Raises:
-            NotThere: the workflow has no such queue.
-        """
-        return self._portal.call(self._queue.depth())
-
-    def publisher(
-        self,
-        *,
-        window: int = DEFAULT_WINDOW,
-        active_timeout: Duration | None = None,
-        timeout: Duration = 60,
-        close_inputs: bool = False,
-    ) -> "Publisher":
-        """Return a publisher for this queue; entering its `with` block opens it.
-
-        `window` (256): `send` waits while so many events are unconfirmed. `active_timeout`: how long entering the block
-        waits for the queue to become active; None is for ever. `timeout` (60 s): an event that the broker has not
-        confirmed within it has failed. `close_inputs`: leaving the block without an error closes all inputs of the
-        workflow, see `Run.close_inputs`; leave it out where others still publish.
-        """
-        publisher = self._queue.publisher(
-            window=window, active_timeout=active_timeout, timeout=timeout, close_inputs=close_inputs
-        )
-        return Publisher(self._portal, publisher, window)
-
-    def results(
-        self,
-        *,
-        n: int | None = None,
-        idle_timeout: Duration | None = None,
-        prefetch: int = DEFAULT_PREFETCH,
-        active_timeout: Duration | None = None,
-        remember: Remember = True,
-        away_timeout: Duration | None = DEFAULT_AWAY_S,
-    ) -> "Results":
-        """Return the events of this queue, to iterate over.
-
-        `n`: end after so many events.
-        `idle_timeout`: end when no event has come for so long ("30s"; None: never). With `n` that is `TimedOut`.
-        `prefetch` (100): how many events the broker may send ahead of their acknowledgement.
-        `active_timeout`: how long to wait for the queue to become active; None is for ever.
-        `remember`: leave out events that this account has dealt with within seven days. False does so for this loop
-        only; a path names the directory of the files.
-        `away_timeout` (120 s): give up with `Unreachable` when the broker is away for longer; None never gives up.
-        """
-        results = self._queue.results(
-            n=n,
-            idle_timeout=idle_timeout,
-            prefetch=prefetch,
-            active_timeout=active_timeout,
-            remember=remember,
-            away_timeout=away_timeout,
-        )
-        return Results(self._portal, results)
-
-
-class Publisher:
-    """A publisher for one queue. Open it by entering its block.
-
-    with run.queue("photons").publisher() as publisher:
-        publisher.send({"id": 7}, key=7)
-
-    `send` does not wait for the confirm of its event, but it waits while `window` events are unconfirmed. Leaving the
-    block waits for all confirms, and raises `PublishFailed` if the broker did not accept an event.
-
-    Internally `send` hands the event to the loop's thread; one wake-up there serves all
-    events that were handed over since the last.
-    """
-
-    def __init__(self, portal: Portal, publisher: AsyncPublisher, window: int) -> None:
-        self._portal = portal
-        self._publisher = publisher
-        self._slots = BoundedSemaphore(window)
-        self._handed: deque[Prepared] = deque()
-        self._scheduled = False
-
-    def __enter__(self) -> Self:
-        self._portal.call(self._publisher.__aenter__())
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._portal.call(self._publisher.__aexit__(kind, *rest))
-
-    @property
-    def n_confirmed(self) -> int:
-        """Return how many events the broker has confirmed."""
-        return self._publisher.n_confirmed
-
-    def send(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> EventId:
-        """Send `payload`, and return the id of its event.
-
-        Bytes are sent as they are, a str as UTF-8 text, anything else as JSON; an event has at most 4 MiB. `key`
-        identifies the event, for example `photon["id"]`: the same key gives the same id. The task runs for each event
-        with that id, and `results` lets the outputs through once. `content_type` replaces the payload's own.
-
-        Raises:
-            TypeError, ValueError: the payload cannot be sent.
-            TooLarge: it has more than 4 MiB.
-            PublishFailed: the broker did not accept earlier events.
-        """
-        self._publisher.raise_failures()
-        event = self._publisher.prepare(payload, key=key, content_type=content_type)
-        self._slots.acquire()
-        self._handed.append(event)
-        if not self._scheduled:
-            self._scheduled = True
-            self._portal.loop.call_soon_threadsafe(self._start_handed)
-        return event[0]
-
-    @property
-    def notify(self) -> Callable[[str], None]:
-        """What to call, on the client's thread, with a sentence when the broker stops or resumes taking events."""
-        return self._publisher.notify
-
-    @notify.setter
-    def notify(self, notify: Callable[[str], None]) -> None:
-        self._publisher.notify = notify
-
-    def flush(self) -> None:
-        """Wait until the broker has confirmed everything that was sent so far.
-
-        Raises:
-            PublishFailed: the broker did not accept some of it.
-        """
-        self._portal.call(self._publisher.flush())
-
-    def _start_handed(self) -> None:
-        # Reset before the first event is taken. An event that is handed over from here on is either taken below, or
-        # `send` schedules a new wake-up for it.
-        self._scheduled = False
-        while self._handed:
-            self._publisher.start(self._handed.popleft(), self._slots.release)
-
-
-class Results:
-    """The events of a queue, one after the other.
-
-    for event in run.queue("results").results(n=500):
-        save(event.body)
-
-    The loop acknowledges an event when its body has ended. If the body raises or leaves by `break`, the event goes back
-    to the queue. `AsyncResults` has the whole account: repeats, the end of the loop, a broker that is away.
-    """
-
-    def __init__(self, portal: Portal, results: AsyncResults) -> None:
-        self._portal = portal
-        self._results = results
-        # The loop's body runs in the user's thread; acknowledgements run in the connection's.
-        results.settle = self._settle
-
-    def __enter__(self) -> Self:
-        self._portal.call(self._results.__aenter__())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # If the body raised, its traceback keeps the loop's iterator alive, and the client has closed us already.
-        if self._results.is_open:
-            self._portal.call(self._results.__aexit__())
-
-    def leave(self) -> None:
-        """End the loop after the current event.
-
-        Any thread may call this.
-        """
-        self._portal.post(self._results.leave)
-
-    @property
-    def notify(self) -> Callable[[str], None]:
-        """What to call, on the client's thread, with a sentence. See `AsyncResults.notify`."""
-        return self._results.notify
-
-    @notify.setter
-    def notify(self, notify: Callable[[str], None]) -> None:
-        self._results.notify = notify
-
-    def __iter__(self) -> Iterator[Event]:
-        with ExitStack() as opened:
-            if not self._results.is_open:
-                opened.enter_context(self)
-            while self._portal.call(self._results.arrival()):
-                while (event := self._results.begin()) is not None:
-                    yield event
-                    self._results.end()
-
-    def _settle(self, delivery: Delivery) -> None:
-        self._portal.loop.call_soon_threadsafe(self._results.settle_here, delivery)
-
-    @property
-    def n_unacknowledged(self) -> int:
-        """Return how many acknowledgements are known to be lost. Their events come again; the loop leaves them out."""
-        return self._results.n_unacknowledged
-
-    @property
-    def n_duplicates(self) -> int:
-        """Return how many repeated events the loop has left out."""
-        return self._results.n_duplicates
-
-    def ack(self) -> bool:
-        """Acknowledge the current event now, before the loop's body ends.
-
-        Return False if the acknowledgement is lost: the event comes again, and this loop leaves it out.
-        """
-        return self._portal.call(self._results.ack())

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ewms import Client, OutcomeFailed
-from ewms.client import Queue
+from ewms.queue_client import Queue
 from tests.integration.ewms.conftest import ALIAS, WORKFLOW, FakeGateway, PublicQueue
 from tests.integration.ewms.test_command import DEPTHS, TASKFORCE, ewms, shows
 
