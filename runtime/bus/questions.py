@@ -11,7 +11,7 @@ Source: RabbitMQ documentation, "Direct Reply-to" and "Validated User-ID".
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import NewType
+from typing import NewType, Protocol
 
 from aiormq.channel import Channel
 from pamqp.commands import Basic
@@ -38,6 +38,16 @@ Caller = NewType("Caller", str)
 AnswerHandler = Callable[[Question, Caller], Awaitable[Answer]]
 
 _JSON = "application/json"
+
+
+class Asks(Protocol):
+    """The part of the bus that asks. Whoever only asks takes this, so that a test can stand in for it."""
+
+    async def ask(self, request: Question, *, to: str | None = None, timeout_s: float = 5.0) -> Answer:
+        """Return the answer to `request`; see `Bus.ask`."""
+        ...
+
+
 _N_AT_ONCE = 32
 
 

@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
+from runtime.bus.questions import Asks
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.telemetry import gauge, log
 from schemas.documents import Collection
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import Mqid
-from schemas.questions import Answer, Question
 from schemas.requests import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
 from wms.fleet import repository
 from wms.fleet.locations import ClusterMap
@@ -43,14 +43,6 @@ _TASKFORCE = (
 
 _stalled = gauge("wms_workflows_stalled", "Live workflows whose work waits in vain.", ["cause"])
 _watched = gauge("wms_workflows_watched", "Live workflows that the last look for stalled ones went through.")
-
-
-class Asks(Protocol):
-    """The part of the bus that this module needs."""
-
-    async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
-        """Return MQS's answer."""
-        ...
 
 
 class StallWatch:

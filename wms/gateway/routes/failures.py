@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from starlette.responses import Response
 
+from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
 from schemas.documents import Collection
 from schemas.errors import Broken, Conflict, NotFound, Rejected
@@ -50,7 +51,6 @@ from schemas.ids import WorkflowId
 from schemas.questions import Answer
 from wms.gateway.route import Call, Route, answered
 from wms.gateway.routes.objects import owned
-from wms.gateway.routes.progress import Asks
 
 #: Reading thousands of dead letters takes the broker some seconds.
 _READ_S = 30.0

@@ -1,24 +1,16 @@
 """What `?include=progress` adds to a workflow: how many of its events are done, of how many."""
 
-from typing import Any, Protocol
+from typing import Any
 
+from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
 from schemas.api import QueueDepths, WorkflowProgress
 from schemas.documents import Collection, TaskDirectiveDocument, WorkflowDocument
 from schemas.errors import Broken, NotFound
 from schemas.ids import WorkflowId
 from schemas.progress import count_done
-from schemas.questions import Answer, Question
 from schemas.requests import DepthsAnswer, DepthsQuery
 from wms.fleet.life.completion import ending_of
-
-
-class Asks(Protocol):
-    """The part of the bus that this module needs."""
-
-    async def ask(self, request: Question, *, timeout_s: float = 5.0) -> Answer:
-        """Return MQS's answer."""
-        ...
 
 
 async def depths_of(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:

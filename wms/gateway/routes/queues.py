@@ -7,6 +7,7 @@ import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
 from schemas.api import ProfilesAnswerBody, QueueDepths
 from schemas.documents import Collection, WorkflowDocument
@@ -17,7 +18,7 @@ from schemas.requests import ProfilesAnswer, ProfilesQuery
 from wms.fleet.ownership import Access
 from wms.gateway.route import Call, OpenRoute, Route, answered, answered_raw
 from wms.gateway.routes.objects import owned
-from wms.gateway.routes.progress import Asks, depths_of
+from wms.gateway.routes.progress import depths_of
 from wms.gateway.routes.queue_access import check, check_there, no_such_queue, wish
 
 JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"

@@ -5,6 +5,7 @@ A site reaches only the groups that its own WMS has reserved. Groups of other si
 
 from starlette.responses import Response
 
+from runtime.bus.questions import Asks
 from schemas.api import ActivationRequest, MQGroupAnswer, ReservationRequest
 from schemas.errors import Broken, NotFound
 from schemas.ids import Alias, Mqid, WorkflowId
@@ -18,7 +19,6 @@ from schemas.requests import (
     ReserveQuery,
 )
 from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.progress import Asks
 
 #: Creating a thousand queues takes a while.
 _ACTIVATION_S = 30.0

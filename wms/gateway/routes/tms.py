@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from runtime.bus.questions import Asks
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.telemetry import log
@@ -23,7 +24,6 @@ from wms.fleet import repository
 from wms.fleet.fleet import Fleet
 from wms.fleet.locations import ClusterMap
 from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.progress import Asks
 
 #: How many taskforces to read at a time. One whose queues cannot be opened is passed over, and does not hide others.
 _AT_ONCE = 20

@@ -1,16 +1,17 @@
 """The routes of workers' logs. The logs lie on the access point: check the owner, then ask the TMS there for them."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
 from schemas.documents import Collection
 from schemas.errors import Broken, NotFound, Rejected, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
-from schemas.questions import Answer, Question
+from schemas.questions import Answer
 from schemas.topology import tms_service
 from wms.gateway.route import Call, Route, answered
 from wms.gateway.routes.objects import one
@@ -27,14 +28,6 @@ class WorkerLogs(BaseModel):
     taskforce_uuid: str
     logs: list[LogFile]
     next_proc: int | None = Field(description="The `first_proc` with which to ask for more; null at the end.")
-
-
-class Asks(Protocol):
-    """The part of the bus that this module needs."""
-
-    async def ask(self, request: Question, *, to: str, timeout_s: float = 5.0) -> Answer:
-        """Return the answer of the service `to`."""
-        ...
 
 
 class Logs:

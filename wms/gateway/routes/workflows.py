@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
+from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
 from schemas.api import DeactivationAnswer, Empty, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest, WorkflowSeen
 from schemas.checks import runnable
@@ -22,7 +23,7 @@ from wms.gateway.problems import HINT_HEADER, BadBody, bad_body
 from wms.gateway.reason_phrases import MAX_REASON, reason_phrase
 from wms.gateway.route import Call, Route, answered
 from wms.gateway.routes.objects import one, wanted_parts
-from wms.gateway.routes.progress import Asks, progress_of
+from wms.gateway.routes.progress import progress_of
 
 
 class Workflows:
