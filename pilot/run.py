@@ -112,9 +112,12 @@ class Pilot:
         self._next_key = 1
         self._deliveries: dict[int, tuple[Queue, Delivery]] = {}
         self._runs: dict[int, Run] = {}
-        #: Background work. At the end the pilot waits for the settlements and cancels the others.
+        #: Background work. At the end the pilot waits for the settlements, and for the end of listening before them. It
+        #: cancels the others.
         self._settlements: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()
+        #: The last end of listening.
+        self._stopping: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._exit: asyncio.Future[int] = self._loop.create_future()
         queues.on_delivery = self._on_delivery
@@ -217,7 +220,7 @@ class Pilot:
             case Listen(prefetch):
                 self._spawn(self._listen(prefetch), self._others)
             case StopListening():
-                self._spawn(self._queues.stop_listening(), self._others)
+                self._stopping = self._spawn(self._queues.stop_listening(), self._settlements)
             case Adopt(key, other):
                 self._deliveries[key] = self._deliveries.pop(other)
             case RunInit():
@@ -243,10 +246,11 @@ class Pilot:
             lines.append(failure.traceback)
         log.warning("%s", "\n".join(lines))
 
-    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         among.add(task)
         task.add_done_callback(among.discard)
+        return task
 
     # Events in.
 
@@ -288,9 +292,19 @@ class Pilot:
             case How.DISCARD:
                 self._spawn(_settled(delivery.reject(requeue=False)), self._settlements)
             case How.RETURN:
-                self._spawn(_settled(delivery.release()), self._settlements)
+                self._spawn(_settled(self._give_back(delivery)), self._settlements)
             case How.FORGET:
                 log.info("the delivery of event %s was lost; the broker will deliver it again", delivery.id)
+
+    async def _give_back(self, delivery: Delivery) -> bool:
+        """Release `delivery` once this pilot has stopped listening, if it was told to.
+
+        Until then the broker would lend the event to this pilot again, and each time counts: an event that was given
+        back often passes for one that fails.
+        """
+        if self._stopping is not None:
+            await asyncio.wait((self._stopping,))
+        return await delivery.release()
 
     # Runs.
 

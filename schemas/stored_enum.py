@@ -23,6 +23,10 @@ class StoredEnum(StrEnum):
         member._value_ = value
         return member
 
+    def __reduce_ex__(self, proto: object) -> tuple[type[Self], tuple[str]]:
+        # To copy a member, Python 3.11.2, which Debian 12 ships, looks for its name, and an unknown word has none.
+        return type(self), (self._value_,)
+
     @property
     def is_known(self) -> bool:
         """Return whether this version knows the word."""

@@ -129,7 +129,7 @@ class Queues:
         return next(iter(reasons), "")
 
     async def listen(self, prefetch: int) -> None:
-        """Take events from all input queues, at most `prefetch` unsettled ones from each.
+        """Take events from all input queues, at most `prefetch` unsettled ones from each, beside those in hand.
 
         Raises: BrokerAway: a queue is missing or refused.
         """

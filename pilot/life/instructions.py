@@ -25,7 +25,7 @@ class CoolDown:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Take events from the input queues, at most `prefetch` at once from each."""
+    """Take events from the input queues, each by a new subscription that lends at most `prefetch` at once."""
 
     prefetch: int
 

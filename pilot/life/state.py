@@ -118,6 +118,8 @@ class State:
     #: Whether the pilot wants its subscriptions, and how many events each may deliver ahead.
     listening: bool = False
     prefetch: int = 0
+    #: How many verdicts were open when the present subscriptions began: those events do not use up their prefetch.
+    n_set_aside: int = 0
     pace: Pace = field(default_factory=Pace)
     #: Since when all slots are busy. Since when a subscription is missing, and the broker's last error.
     full_since_s: float | None = None

@@ -77,11 +77,12 @@ def onward(state: State, now_s: float, instructions: list[Instruction]) -> Step:
         return state, instructions
     if has_to_step_aside(state):
         return step_aside(state, now_s, instructions)
-    # Events with an open verdict stay unsettled. They must not use up the prefetch.
-    n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch) + len(state.open)
-    is_wanted = not state.listening or n != state.prefetch
+    n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch)
+    # Events with an open verdict stay unsettled and would use up the prefetch. A new subscription counts only what it
+    # lends itself.
+    is_wanted = not state.listening or (n, len(state.open)) != (state.prefetch, state.n_set_aside)
     in_hand = (*state.waiting, *state.running.values())
     if is_wanted and len(state.running) < state.policy.concurrency and not any(map(is_suspect, in_hand)):
-        state = replace(state, listening=True, prefetch=n)
+        state = replace(state, listening=True, prefetch=n, n_set_aside=len(state.open))
         instructions.append(Listen(n))
     return filled(state, now_s, instructions)

@@ -110,13 +110,11 @@ class Consumer:
         self._changed.set()
 
     async def set_prefetch(self, prefetch: int) -> None:
-        """Change how many unsettled events the broker lends at once; those on loan stay on loan.
+        """Begin a new subscription, by which the broker lends `prefetch` unsettled events at once.
 
-        The broker fixes the number when a subscription begins, so this ends the subscription and begins another.
+        Events on loan stay on loan, to the old subscription: they do not count against the new one.
         """
         async with self._subscribing:
-            if prefetch == self._prefetch:
-                return
             self._prefetch = prefetch
             await self._cancel()
         self._changed.set()

@@ -35,7 +35,7 @@ def succeed(key: int, now_s: float) -> list[Arrived | Ended]:
 
 def test_before_the_first_success_a_failure_is_kept_open_and_another_event_is_asked_for() -> None:
     state, instructions = lived(JUDGE, *fail(1, 1.0))
-    assert instructions == [Count(1, 0, FAILED, held(1)), Listen(2)]
+    assert instructions == [Count(1, 0, FAILED, held(1)), Listen(1)]
     assert list(state.open) == [1]
     assert not state.empty
 
