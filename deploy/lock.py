@@ -14,7 +14,7 @@ LOCK = ROOT / "requirements.lock"
 HEAD = "# Written by `make lock` from pyproject.toml: every dependency of every extra, with hashes.\n"
 
 
-def resolve(start_from: Path) -> str:
+def resolve_lock(start_from: Path) -> str:
     """Return the text of a lock for pyproject.toml; versions already in `start_from` are kept where they still fit.
 
     Raises:
@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the lock is not up to date")
     check: bool = parser.parse_args().check
     locked = LOCK.read_text() if LOCK.exists() else ""
-    wanted = resolve(LOCK)
+    wanted = resolve_lock(LOCK)
     if wanted == locked:
         return 0
     if check:

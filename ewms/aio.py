@@ -4,24 +4,24 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from ewms.checkup import checkup
-from ewms.durations import Duration, seconds
+from ewms.checkup import check_server
+from ewms.durations import Duration, parse_seconds
 from ewms.errors import CannotRun
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
 from ewms.gateway.server import find_server
-from ewms.workflows.checking import known_clusters, refuse_what_cannot_run
+from ewms.workflows.checking import fetch_cluster_names, refuse_what_cannot_run
 from ewms.workflows.definition import Workflow
 from ewms.workflows.place_checks import Finding
 from ewms.workflows.run import AsyncRun
-from ewms.workflows.taskforces import add_workers, health_of, task_of, taskforces_of
-from ewms.workflows.worker_logs import LogInfo, list_logs, stretches
+from ewms.workflows.taskforces import add_workers, fetch_health, fetch_task, fetch_taskforces
+from ewms.workflows.worker_logs import LogInfo, list_logs, read_stretches
 from schemas import objects
 from schemas.api import ClusterLocation, ClustersAnswer, TaskforceHealth, WorkflowAnswer, WorkflowFound
 from schemas.checks.plain_faults import describe_kind
 from schemas.errors import Rejected
 from schemas.ids import WORKFLOW_ID, WorkflowId
-from schemas.logs import Stream
+from schemas.logs import LogStream
 
 
 class AsyncClient:
@@ -51,7 +51,7 @@ class AsyncClient:
             Rejected: no server is named, or its address is malformed.
         """
         self.server = find_server(server, token=token, token_file=token_file, cluster=cluster)
-        self._timeout_s = seconds(timeout)
+        self._timeout_s = parse_seconds(timeout)
         self._gateway: Gateway | None = None
 
     async def __aenter__(self) -> Self:
@@ -92,10 +92,10 @@ class AsyncClient:
             refuse_what_cannot_run(body)
         except CannotRun:
             # The user should see wrong clusters in the same list, and only the server knows its clusters.
-            refuse_what_cannot_run(body, await known_clusters(self._open))
+            refuse_what_cannot_run(body, await fetch_cluster_names(self._opened_gateway))
             raise
-        answer = WorkflowAnswer.model_validate(await self._open.post("/workflows", body), extra="ignore")
-        return AsyncRun(self._open, answer.workflow.workflow_id, name=name)
+        answer = WorkflowAnswer.model_validate(await self._opened_gateway.post_json("/workflows", body), extra="ignore")
+        return AsyncRun(self._opened_gateway, answer.workflow.workflow_id, name=name)
 
     def run(self, workflow_id: str) -> AsyncRun:
         """Return the workflow `workflow_id` (WF-...), submitted earlier or elsewhere. This asks the server nothing.
@@ -109,7 +109,7 @@ class AsyncClient:
                 f"{workflow_id!r} is no id of a workflow",
                 hint="they look like WF-6b00e09f-926a610b; `ewms workflow list --all` shows yours",
             )
-        return AsyncRun(self._open, WorkflowId(workflow_id))
+        return AsyncRun(self._opened_gateway, WorkflowId(workflow_id))
 
     async def workflows(self, query: Mapping[str, Any] | None = None) -> list[WorkflowFound]:
         """Return the workflows that match `query` and that you may see, oldest first, each with its `outcome`.
@@ -117,27 +117,29 @@ class AsyncClient:
         `query` is a MongoDB filter: `{"deactivated": None}` finds the workflows that were not ended, None finds all.
         docs/api.md lists the operators that the server accepts.
         """
-        return await query_all(self._open, "workflows?include=outcome", "workflows", WorkflowFound, dict(query or {}))
+        return await query_all(
+            self._opened_gateway, "workflows?include=outcome", "workflows", WorkflowFound, dict(query or {})
+        )
 
     async def clusters(self) -> list[ClusterLocation]:
         """Return the places where tasks can run; `Task.clusters` takes their names."""
-        return ClustersAnswer.model_validate(await self._open.get("/clusters"), extra="ignore").clusters
+        return ClustersAnswer.model_validate(await self._opened_gateway.get_json("/clusters"), extra="ignore").clusters
 
     async def checkup(self) -> list[Finding]:
         """Check each step on the way to a working server, and return one finding a step."""
-        return [finding async for finding in checkup(self._open, self.server.gateway)]
+        return [finding async for finding in check_server(self._opened_gateway, self.server.gateway)]
 
     async def task(self, task_id: str) -> objects.TaskDirective:
         """Return the task directive `task_id` (TK-...)."""
-        return await task_of(self._open, task_id)
+        return await fetch_task(self._opened_gateway, task_id)
 
     async def taskforces(self, id_: str) -> list[objects.Taskforce]:
         """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...)."""
-        return await taskforces_of(self._open, id_)
+        return await fetch_taskforces(self._opened_gateway, id_)
 
     async def health(self, taskforce_uuid: str) -> TaskforceHealth:
         """Return why a taskforce is stuck or short of workers, and how its pilots exited."""
-        return await health_of(self._open, taskforce_uuid)
+        return await fetch_health(self._opened_gateway, taskforce_uuid)
 
     async def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
         """Give a running task `n_workers` more workers, and return the new taskforce that they form.
@@ -148,10 +150,10 @@ class AsyncClient:
             Rejected: the task runs at several places and `cluster` is missing; or the server does not accept it.
             NotThere: there is no such task, or its workflow is over.
         """
-        return await add_workers(self._open, task_id, n_workers, cluster)
+        return await add_workers(self._opened_gateway, task_id, n_workers, cluster)
 
     async def logs(
-        self, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
+        self, id_: str, *, workers: Collection[int] = (), streams: Collection[LogStream] = tuple(LogStream)
     ) -> list[LogInfo]:
         """List the logs of the workers of a workflow (WF-...), a task (TK-...) or a taskforce (TF-...).
 
@@ -161,14 +163,14 @@ class AsyncClient:
         Raises:
             NotThere: there are no logs (yet); the hint says when there will be some.
         """
-        return await list_logs(self._open, id_, workers=workers, streams=streams)
+        return await list_logs(self._opened_gateway, id_, workers=workers, streams=streams)
 
     def read_log(self, log: LogInfo, *, tail: int | None = None) -> AsyncIterator[bytes]:
         """Return the bytes of `log` in pieces of 1 MiB; with `tail` only its last `tail` bytes, 1 MiB at most."""
-        return stretches(self._open, log, tail=tail)
+        return read_stretches(self._opened_gateway, log, tail=tail)
 
     @property
-    def _open(self) -> Gateway:
+    def _opened_gateway(self) -> Gateway:
         if self._gateway is None:
             raise RuntimeError("use the client inside its `with` block")
         return self._gateway

@@ -13,17 +13,17 @@ from schemas.errors import EWMSError
 from schemas.objects import Workflow
 
 
-async def checkup(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
+async def check_server(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
     """Yield the findings about the server at `address`: gateway, versions, what the gateway needs, the user's token."""
     try:
-        _, answer = await gateway.get_open("/version")
+        _, answer = await gateway.get_without_token("/version")
     except EWMSError as error:
         yield Finding("gateway", False, error.reason, error.hint)
         return
     yield Finding("gateway", True, address)
     theirs = str(answer.get("version", "?"))
-    yield same_version(version("ewms"), theirs)
-    code, answer = await gateway.get_open("/readyz")
+    yield compare_versions(version("ewms"), theirs)
+    code, answer = await gateway.get_without_token("/readyz")
     for name, word in answer.items():
         yield Finding(
             f"gateway's {name}",
@@ -46,7 +46,7 @@ async def checkup(gateway: Gateway, address: str) -> AsyncIterator[Finding]:
         yield finding
 
 
-def same_version(ours: str, theirs: str) -> Finding:
+def compare_versions(ours: str, theirs: str) -> Finding:
     """Return a finding on whether client and server fit together. Before 1.0 they need the same minor version."""
     told = f"client {ours}, server {theirs}"
     is_well = ours.split(".")[:2] == theirs.split(".")[:2]

@@ -20,14 +20,14 @@ from typing import Any, Self
 from ewms.aio import AsyncClient
 from ewms.durations import Duration
 from ewms.gateway.server import Server
-from ewms.loop_thread import Portal
+from ewms.loop_thread import LoopThread
 from ewms.queue_client import Queue
 from ewms.workflows.dead_letters import Failures
 from ewms.workflows.definition import Workflow
 from ewms.workflows.place_checks import Finding
-from ewms.workflows.progress import Facts
+from ewms.workflows.progress import Observation
 from ewms.workflows.run import AsyncRun, Until
-from ewms.workflows.state import Outcome, State
+from ewms.workflows.state import WorkflowOutcome, WorkflowState
 from ewms.workflows.worker_logs import LogInfo
 from schemas import objects
 from schemas.api import (
@@ -39,7 +39,7 @@ from schemas.api import (
     WorkflowFound,
 )
 from schemas.endings import Ending
-from schemas.logs import Stream
+from schemas.logs import LogStream
 
 
 class Client:
@@ -68,7 +68,7 @@ class Client:
             Rejected: no server is named, or its address is malformed.
         """
         self._client = AsyncClient(server, token=token, token_file=token_file, cluster=cluster, timeout=timeout)
-        self._portal: Portal | None = None
+        self._portal: LoopThread | None = None
 
     @property
     def server(self) -> Server:
@@ -76,8 +76,8 @@ class Client:
         return self._client.server
 
     def __enter__(self) -> Self:
-        self._portal = Portal()
-        self._portal.call(self._client.__aenter__())
+        self._portal = LoopThread()
+        self._portal.run_coroutine(self._client.__aenter__())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +89,7 @@ class Client:
         Then end the background thread. Leaving the `with` block does the same.
         """
         if self._portal is not None:
-            self._portal.call(self._client.close())
+            self._portal.run_coroutine(self._client.close())
             self._portal.close()
             self._portal = None
 
@@ -104,7 +104,7 @@ class Client:
             Refused: the server does not accept it, for example an unknown place; the reason names the field.
             Rejected: `workflow` is no request.
         """
-        return Run(self._open, self._open.call(self._client.submit(workflow)))
+        return Run(self._running_loop, self._running_loop.run_coroutine(self._client.submit(workflow)))
 
     def run(self, workflow_id: str) -> "Run":
         """Return the workflow `workflow_id` (WF-...), submitted earlier or elsewhere. This asks the server nothing.
@@ -112,7 +112,7 @@ class Client:
         Raises:
             Rejected: it is no id of a workflow.
         """
-        return Run(self._open, self._client.run(workflow_id))
+        return Run(self._running_loop, self._client.run(workflow_id))
 
     def workflows(self, query: Mapping[str, Any] | None = None) -> list[WorkflowFound]:
         """Return the workflows that match `query` and that you may see, oldest first, each with its `outcome`.
@@ -120,27 +120,27 @@ class Client:
         `query` is a MongoDB filter: `{"deactivated": None}` finds the workflows that were not ended, None finds all.
         docs/api.md lists the operators that the server accepts.
         """
-        return self._open.call(self._client.workflows(query))
+        return self._running_loop.run_coroutine(self._client.workflows(query))
 
     def clusters(self) -> list[ClusterLocation]:
         """Return the places where tasks can run; `Task.clusters` takes their names."""
-        return self._open.call(self._client.clusters())
+        return self._running_loop.run_coroutine(self._client.clusters())
 
     def checkup(self) -> list[Finding]:
         """Check each step on the way to a working server, and return one finding a step."""
-        return self._open.call(self._client.checkup())
+        return self._running_loop.run_coroutine(self._client.checkup())
 
     def task(self, task_id: str) -> objects.TaskDirective:
         """Return the task directive `task_id` (TK-...)."""
-        return self._open.call(self._client.task(task_id))
+        return self._running_loop.run_coroutine(self._client.task(task_id))
 
     def taskforces(self, id_: str) -> list[objects.Taskforce]:
         """Return the taskforces of a workflow (WF-...) or a task (TK-...), oldest first; or the one `id_` (TF-...)."""
-        return self._open.call(self._client.taskforces(id_))
+        return self._running_loop.run_coroutine(self._client.taskforces(id_))
 
     def health(self, taskforce_uuid: str) -> TaskforceHealth:
         """Return why a taskforce is stuck or short of workers, and how its pilots exited."""
-        return self._open.call(self._client.health(taskforce_uuid))
+        return self._running_loop.run_coroutine(self._client.health(taskforce_uuid))
 
     def add_workers(self, task_id: str, n_workers: int, *, cluster: str | None = None) -> objects.Taskforce:
         """Give a running task `n_workers` more workers, and return the new taskforce that they form.
@@ -151,10 +151,10 @@ class Client:
             Rejected: the task runs at several places and `cluster` is missing; or the server does not accept it.
             NotThere: there is no such task, or its workflow is over.
         """
-        return self._open.call(self._client.add_workers(task_id, n_workers, cluster=cluster))
+        return self._running_loop.run_coroutine(self._client.add_workers(task_id, n_workers, cluster=cluster))
 
     def logs(
-        self, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
+        self, id_: str, *, workers: Collection[int] = (), streams: Collection[LogStream] = tuple(LogStream)
     ) -> list[LogInfo]:
         """List the logs of the workers of a workflow (WF-...), a task (TK-...) or a taskforce (TF-...).
 
@@ -164,14 +164,14 @@ class Client:
         Raises:
             NotThere: there are no logs (yet); the hint says when there will be some.
         """
-        return self._open.call(self._client.logs(id_, workers=workers, streams=streams))
+        return self._running_loop.run_coroutine(self._client.logs(id_, workers=workers, streams=streams))
 
     def read_log(self, log: LogInfo, *, tail: int | None = None) -> Iterator[bytes]:
         """Return the bytes of `log` in pieces of 1 MiB; with `tail` only its last `tail` bytes, 1 MiB at most."""
-        return self._open.each(self._client.read_log(log, tail=tail))
+        return self._running_loop.run_iterator(self._client.read_log(log, tail=tail))
 
     @property
-    def _open(self) -> Portal:
+    def _running_loop(self) -> LoopThread:
         if self._portal is None:
             raise RuntimeError("use the client inside its `with` block")
         return self._portal
@@ -180,7 +180,7 @@ class Client:
 class Run:
     """One workflow on the server. Creating this object asks the server nothing."""
 
-    def __init__(self, portal: Portal, run: AsyncRun) -> None:
+    def __init__(self, portal: LoopThread, run: AsyncRun) -> None:
         self._portal = portal
         self._run = run
         self.id = run.id
@@ -189,24 +189,26 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
 
-    def show(self) -> State:
+    def show(self) -> WorkflowState:
         """Return the workflow with its task directives and taskforces."""
-        return self._portal.call(self._run.show())
+        return self._portal.run_coroutine(self._run.show())
 
     def statuses(self) -> dict[str, dict[str, int]]:
         """Count the workers of all taskforces by job status, then by pilot status.
 
         For example `{"RUNNING": {"Tasking": 41, "null": 3}}`: three pilots have not reported yet.
         """
-        return self._portal.call(self._run.statuses())
+        return self._portal.run_coroutine(self._run.statuses())
 
     def depths(self) -> QueueDepths:
         """Return how many events each queue holds, and how many dead letters there are."""
-        return self._portal.call(self._run.depths())
+        return self._portal.run_coroutine(self._run.depths())
 
-    def look(self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None) -> Facts:
+    def look(
+        self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None
+    ) -> Observation:
         """Return one observation for `ewms.workflows.progress`: the state, the depths, and the caller's own counts."""
-        return self._portal.call(self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected))
+        return self._portal.run_coroutine(self._run.look(n_sent=n_sent, n_received=n_received, n_expected=n_expected))
 
     @property
     def failures(self) -> Failures:
@@ -222,7 +224,7 @@ class Run:
 
         Each of its `causes` has a `text` and the `command` to type next.
         """
-        return self._portal.call(self._run.stall())
+        return self._portal.run_coroutine(self._run.stall())
 
     def wait(
         self,
@@ -231,7 +233,7 @@ class Run:
         timeout: Duration | None = None,
         fail_if_stalled: bool = False,
         on_notice: Callable[[str], None] | None = None,
-    ) -> Outcome:
+    ) -> WorkflowOutcome:
         """Wait until the workflow has come to `until`, and return its outcome.
 
         `until` is "over" (nothing of it runs any more), "active" (its public queues can be used), or a phase that every
@@ -246,7 +248,7 @@ class Run:
             RunStalled: the workflow is stalled, and `fail_if_stalled` is True.
         """
         waiting = self._run.wait(until, timeout=timeout, fail_if_stalled=fail_if_stalled, on_notice=on_notice)
-        return self._portal.call(waiting)
+        return self._portal.run_coroutine(waiting)
 
     def ending(self) -> Ending | None:
         """Return whether and how the workflow ends by itself; None if the server cannot tell.
@@ -254,7 +256,7 @@ class Run:
         `completion` is "done" or "done with failures" once it has ended so; `reason` says why it is
         not simply done, such as "27 of 30 expected results". Older servers cannot tell.
         """
-        return self._portal.call(self._run.ending())
+        return self._portal.run_coroutine(self._run.ending())
 
     def close_inputs(self) -> Ending:
         """Close the inputs: the workflow ends by itself once every event is done or a dead letter.
@@ -266,7 +268,7 @@ class Run:
             Refused: the server could not see the end: its tasks form a cycle, or make events without taking any.
             AlreadyThere: a user has ended it before.
         """
-        return self._portal.call(self._run.close_inputs())
+        return self._portal.run_coroutine(self._run.close_inputs())
 
     def expect_results(self, n: int, *, count_failures: bool = False) -> Ending:
         """Let the workflow end by itself once `n` events have arrived in its public output queues.
@@ -278,7 +280,7 @@ class Run:
             Refused: it has no public output queue.
             AlreadyThere: it has ended.
         """
-        return self._portal.call(self._run.expect_results(n, count_failures=count_failures))
+        return self._portal.run_coroutine(self._run.expect_results(n, count_failures=count_failures))
 
     def finish(self) -> DeactivationAnswer:
         """End the workflow and label it finished: its workers stop, and its queues are retired.
@@ -286,7 +288,7 @@ class Run:
         Raises:
             AlreadyThere: it was ended before.
         """
-        return self._portal.call(self._run.finish())
+        return self._portal.run_coroutine(self._run.finish())
 
     def abort(self) -> DeactivationAnswer:
         """End the workflow and label it aborted: its workers stop, and its queues are retired.
@@ -294,4 +296,4 @@ class Run:
         Raises:
             AlreadyThere: it was ended before.
         """
-        return self._portal.call(self._run.abort())
+        return self._portal.run_coroutine(self._run.abort())

@@ -12,7 +12,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 Duration = float | str | timedelta
 
 
-def seconds(duration: Duration) -> float:
+def parse_seconds(duration: Duration) -> float:
     """Return `duration` in seconds; a bare number is seconds already.
 
     Raises:
@@ -21,7 +21,7 @@ def seconds(duration: Duration) -> float:
     if isinstance(duration, timedelta):
         value = duration.total_seconds()
     elif isinstance(duration, str):
-        value = _parsed(duration.strip())
+        value = _parse_text(duration.strip())
     else:
         value = float(duration)
     if not 0 <= value < float("inf"):
@@ -29,7 +29,7 @@ def seconds(duration: Duration) -> float:
     return value
 
 
-def _parsed(text: str) -> float:
+def _parse_text(text: str) -> float:
     try:
         return float(text)
     except ValueError:

@@ -9,17 +9,17 @@ from schemas.endings import Ending
 from schemas.ids import WorkflowId
 
 
-async def ending_of(gateway: Gateway, workflow: WorkflowId) -> Ending | None:
+async def fetch_ending(gateway: Gateway, workflow: WorkflowId) -> Ending | None:
     """Return whether and how `workflow` ends by itself; None if the server is too old to tell."""
     try:
-        return Ending.model_validate(await gateway.get(f"/workflows/{workflow}/ending"), extra="ignore")
+        return Ending.model_validate(await gateway.get_json(f"/workflows/{workflow}/ending"), extra="ignore")
     except NotThere:
         return None
 
 
 async def close_inputs(gateway: Gateway, workflow: WorkflowId) -> Ending:
     """Close the inputs of `workflow`. See `AsyncRun.close_inputs`."""
-    return Ending.model_validate(await gateway.post(f"/workflows/{workflow}/close-inputs", {}), extra="ignore")
+    return Ending.model_validate(await gateway.post_json(f"/workflows/{workflow}/close-inputs", {}), extra="ignore")
 
 
 async def has_delivered_all(gateway: Gateway, workflow: WorkflowId, alias: str) -> bool:
@@ -27,19 +27,19 @@ async def has_delivered_all(gateway: Gateway, workflow: WorkflowId, alias: str) 
 
     It asks twice, `max_age_s` (some seconds) apart, before it returns True.
     """
-    ending = await ending_of(gateway, workflow)
+    ending = await fetch_ending(gateway, workflow)
     if ending is None or not ending.has_all_results:
         return False
-    depths = await _depths(gateway, workflow)
+    depths = await _fetch_depths(gateway, workflow)
     if not _is_empty(depths, alias):
         return False
     # The number of events in hand is as old as the queue's last report. The next report covers this moment.
     await asyncio.sleep(depths.max_age_s)
-    return _is_empty(await _depths(gateway, workflow), alias)
+    return _is_empty(await _fetch_depths(gateway, workflow), alias)
 
 
-async def _depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
-    return QueueDepths.model_validate(await gateway.get(f"/workflows/{workflow}/queues"), extra="ignore")
+async def _fetch_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
+    return QueueDepths.model_validate(await gateway.get_json(f"/workflows/{workflow}/queues"), extra="ignore")
 
 
 def _is_empty(depths: QueueDepths, alias: str) -> bool:

@@ -114,7 +114,7 @@ class CannotRun(errors.Rejected):
         self.complaints = tuple(complaints)
 
 
-def from_answer(code: int, reason: str, *, hint: str = "", request_id: str = "") -> ServerAnswer:
+def error_from_answer(code: int, reason: str, *, hint: str = "", request_id: str = "") -> ServerAnswer:
     """Return the error for an answer with the HTTP status `code`."""
     kind = _KINDS.get(code) or (Refused if 400 <= code < 500 else ServerFailed)
     error = kind(reason, hint=hint)

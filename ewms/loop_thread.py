@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Portal:
+class LoopThread:
     """A running event loop. All coroutines of one client run on it, because its connections belong to one loop."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         # A daemon thread, so that a program that does not close its client can end all the same.
-        self._thread = threading.Thread(target=self._run, name="ewms client", daemon=True)
+        self._thread = threading.Thread(target=self._run_loop, name="ewms client", daemon=True)
         self._thread.start()
 
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
+    def run_coroutine(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop, wait for it, and return its result. An interrupt (Ctrl-C) here cancels `work` there.
 
         Raises:
@@ -36,13 +36,13 @@ class Portal:
             future.cancel()
             raise
 
-    def post(self, call: Callable[[], None]) -> None:
+    def call_soon(self, call: Callable[[], None]) -> None:
         """Schedule `call` on the loop, and return at once. After `close` this does nothing."""
         # A closed loop raises RuntimeError; it may be closed at any moment, so a check before would not help.
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(call)
 
-    def each(self, items: AsyncIterator[T]) -> Iterator[T]:
+    def run_iterator(self, items: AsyncIterator[T]) -> Iterator[T]:
         """Yield what `items` yields; each next item is fetched on the loop."""
 
         async def next_one() -> tuple[T, ...]:
@@ -52,7 +52,7 @@ class Portal:
             except StopAsyncIteration:
                 return ()
 
-        while got := self.call(next_one()):
+        while got := self.run_coroutine(next_one()):
             yield got[0]
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class Portal:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
 
-    def _run(self) -> None:
+    def _run_loop(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()

@@ -7,10 +7,10 @@ from threading import BoundedSemaphore
 from typing import Any, Self
 
 from ewms.durations import Duration
-from ewms.loop_thread import Portal
+from ewms.loop_thread import LoopThread
 from ewms.queues.memory import Remember
 from ewms.queues.payloads import Event
-from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher, Prepared
+from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher, PreparedEvent
 from ewms.queues.queue import AsyncQueue
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from runtime.amqp import Delivery
@@ -25,7 +25,7 @@ from schemas.objects import MQProfile
 class Queue:
     """One queue of a workflow. Creating this object asks the server nothing."""
 
-    def __init__(self, portal: Portal, queue: AsyncQueue) -> None:
+    def __init__(self, portal: LoopThread, queue: AsyncQueue) -> None:
         self._portal = portal
         self._queue = queue
         self.alias = queue.alias
@@ -39,7 +39,7 @@ class Queue:
             Refused: the queue is not for `use`, or no longer.
             NotThere: the workflow has no such public queue.
         """
-        return self._portal.call(self._queue.profile(use))
+        return self._portal.run_coroutine(self._queue.profile(use))
 
     def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
         """Return up to `n` waiting events, and leave them in the queue.
@@ -47,14 +47,14 @@ class Queue:
         Other consumers do not get these events meanwhile, and may get them in another order afterwards.
         `active_timeout` is how long to wait for the queue to become active: None for ever, 0 not at all.
         """
-        return self._portal.call(self._queue.peek(n, active_timeout=active_timeout))
+        return self._portal.run_coroutine(self._queue.peek(n, active_timeout=active_timeout))
 
     def purge(self, *, active_timeout: Duration | None = None) -> int:
         """Throw away every event that waits in the queue, and return how many.
 
         Events that a consumer has in hand stay. `active_timeout` as for `peek`.
         """
-        return self._portal.call(self._queue.purge(active_timeout=active_timeout))
+        return self._portal.run_coroutine(self._queue.purge(active_timeout=active_timeout))
 
     def depth(self) -> QueueDepth:
         """Return how many events of the queue wait or are being worked on, and how many consumers take them.
@@ -64,7 +64,7 @@ class Queue:
         Raises:
             NotThere: the workflow has no such queue.
         """
-        return self._portal.call(self._queue.depth())
+        return self._portal.run_coroutine(self._queue.depth())
 
     def publisher(
         self,
@@ -130,19 +130,19 @@ class Publisher:
     events that were handed over since the last.
     """
 
-    def __init__(self, portal: Portal, publisher: AsyncPublisher, window: int) -> None:
+    def __init__(self, portal: LoopThread, publisher: AsyncPublisher, window: int) -> None:
         self._portal = portal
         self._publisher = publisher
         self._slots = BoundedSemaphore(window)
-        self._handed: deque[Prepared] = deque()
+        self._handed: deque[PreparedEvent] = deque()
         self._scheduled = False
 
     def __enter__(self) -> Self:
-        self._portal.call(self._publisher.__aenter__())
+        self._portal.run_coroutine(self._publisher.__aenter__())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._portal.call(self._publisher.__aexit__(kind, *rest))
+        self._portal.run_coroutine(self._publisher.__aexit__(kind, *rest))
 
     @property
     def n_confirmed(self) -> int:
@@ -162,7 +162,7 @@ class Publisher:
             PublishFailed: the broker did not accept earlier events.
         """
         self._publisher.raise_failures()
-        event = self._publisher.prepare(payload, key=key, content_type=content_type)
+        event = self._publisher.prepare_event(payload, key=key, content_type=content_type)
         self._slots.acquire()
         self._handed.append(event)
         if not self._scheduled:
@@ -185,14 +185,14 @@ class Publisher:
         Raises:
             PublishFailed: the broker did not accept some of it.
         """
-        self._portal.call(self._publisher.flush())
+        self._portal.run_coroutine(self._publisher.flush())
 
     def _start_handed(self) -> None:
         # Reset before the first event is taken. An event that is handed over from here on is either taken below, or
         # `send` schedules a new wake-up for it.
         self._scheduled = False
         while self._handed:
-            self._publisher.start(self._handed.popleft(), self._slots.release)
+            self._publisher.start_sending(self._handed.popleft(), self._slots.release)
 
 
 class Results:
@@ -205,27 +205,27 @@ class Results:
     to the queue. `AsyncResults` has the whole account: repeats, the end of the loop, a broker that is away.
     """
 
-    def __init__(self, portal: Portal, results: AsyncResults) -> None:
+    def __init__(self, portal: LoopThread, results: AsyncResults) -> None:
         self._portal = portal
         self._results = results
         # The loop's body runs in the user's thread; acknowledgements run in the connection's.
-        results.settle = self._settle
+        results.settle = self._settle_delivery
 
     def __enter__(self) -> Self:
-        self._portal.call(self._results.__aenter__())
+        self._portal.run_coroutine(self._results.__aenter__())
         return self
 
     def __exit__(self, *_: object) -> None:
         # If the body raised, its traceback keeps the loop's iterator alive, and the client has closed us already.
         if self._results.is_open:
-            self._portal.call(self._results.__aexit__())
+            self._portal.run_coroutine(self._results.__aexit__())
 
     def leave(self) -> None:
         """End the loop after the current event.
 
         Any thread may call this.
         """
-        self._portal.post(self._results.leave)
+        self._portal.call_soon(self._results.leave)
 
     @property
     def notify(self) -> Callable[[str], None]:
@@ -240,12 +240,12 @@ class Results:
         with ExitStack() as opened:
             if not self._results.is_open:
                 opened.enter_context(self)
-            while self._portal.call(self._results.arrival()):
-                while (event := self._results.begin()) is not None:
+            while self._portal.run_coroutine(self._results.wait_for_arrival()):
+                while (event := self._results.begin_event()) is not None:
                     yield event
-                    self._results.end()
+                    self._results.end_event()
 
-    def _settle(self, delivery: Delivery) -> None:
+    def _settle_delivery(self, delivery: Delivery) -> None:
         self._portal.loop.call_soon_threadsafe(self._results.settle_here, delivery)
 
     @property
@@ -263,4 +263,4 @@ class Results:
 
         Return False if the acknowledgement is lost: the event comes again, and this loop leaves it out.
         """
-        return self._portal.call(self._results.ack())
+        return self._portal.run_coroutine(self._results.ack())

@@ -6,7 +6,7 @@ from ewms.errors import RunStalled
 from schemas.api import Stall
 
 
-def stalled_error(workflow: str, stall: Stall) -> RunStalled:
+def make_stall_error(workflow: str, stall: Stall) -> RunStalled:
     """Return the error for callers that take a stall of `workflow` as a failure."""
     problems = [f"{workflow} is stalled: {cause.text}" for cause in stall.causes]
     return RunStalled(problems, hint="; ".join(dict.fromkeys(cause.command for cause in stall.causes)))
@@ -19,7 +19,7 @@ class StallNotices:
         self._workflow = workflow
         self._told: Sequence[tuple[str, str]] = ()
 
-    def news(self, stall: Stall | None) -> str:
+    def next_notice(self, stall: Stall | None) -> str:
         """Return the notice for `stall`, the latest that was seen (None: not stalled); "" if nothing is new."""
         causes = [(cause.cause, cause.task_id) for cause in stall.causes] if stall is not None else []
         if list(self._told) == causes:

@@ -1,8 +1,8 @@
 """`python -m mqs`: the message queue service, readable from the environment alone."""
 
-from mqs.app import mqs
-from mqs.settings import Settings
-from runtime.process import run
+from mqs.app import run_mqs
+from mqs.settings import MqsSettings
+from runtime.process import run_process
 
 if __name__ == "__main__":
-    run(lambda: mqs(Settings()), service="mqs")
+    run_process(lambda: run_mqs(MqsSettings()), service="mqs")

@@ -5,28 +5,28 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mqs.broker.data_vhost import Broker
+from mqs.broker.data_vhost import DataVhost
 from mqs.broker.traffic_book import TrafficBook
 from mqs.depths import Sampler
-from mqs.end_watch import Closer
-from mqs.groups.making_room import Room
+from mqs.end_watch import EndWatcher
+from mqs.groups.making_room import RoomMaker
 from mqs.groups.repository import INDEXES
 from mqs.groups.requests import Groups
-from mqs.handlers import Handlers
+from mqs.handlers import MqsHandlers
 from mqs.letters.attempt_intake import AttemptsIntake
-from mqs.letters.dead_letters import DeadLetters
+from mqs.letters.dead_letters import DeadLetterDesk
 from mqs.letters.dead_queue import DeadReaders
-from mqs.settings import Settings
+from mqs.settings import MqsSettings
 from mqs.sweep import Sweeper
 from mqs.tokens.jwks import jwks_route
-from mqs.tokens.signing_keys import Issuer, KeyFiles
+from mqs.tokens.signing_keys import SigningKeyFiles, TokenIssuer
 from mqs.tokens.user_limits import UserLimits
 from runtime.amqp import Connection
 from runtime.bus.service_bus import Bus
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
-from runtime.web.health import health_routes, serve
+from runtime.web.health import health_routes, serve_routes
 from schemas.documents import Collection
 from schemas.services import Service
 
@@ -38,15 +38,15 @@ class Mqs:
     """The running parts that callers need."""
 
     store: Store
-    broker: Broker
+    broker: DataVhost
     groups: Groups
-    issuer: Issuer
+    issuer: TokenIssuer
     #: Where it serves health, metrics and JWKS.
     url: str
 
 
 @asynccontextmanager
-async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
+async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
     """Run MQS during the block. It takes events from the start of the block, and finishes those it took at the end."""
     async with AsyncExitStack() as stack:
         store = await Store.connect(
@@ -55,17 +55,17 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         stack.push_async_callback(store.close)
         await store.ensure_indexes(INDEXES)
 
-        broker = await Broker.connect(
+        broker = await DataVhost.connect(
             settings.data_amqp_url.get_secret_value(), settings.rabbitmq_api_url.get_secret_value()
         )
         stack.push_async_callback(broker.close)
-        await broker.prepare(settings.limits)
+        await broker.prepare_vhost(settings.limits)
 
         lives = timedelta(seconds=settings.user_token_life_s), timedelta(seconds=settings.pilot_token_life_s)
-        files = KeyFiles(settings.broker_key_file, settings.broker_public_key_file)
-        issuer = Issuer(files, store, issuer=settings.issuer, audience=settings.audience, longest_life=max(lives))
+        files = SigningKeyFiles(settings.broker_key_file, settings.broker_public_key_file)
+        issuer = TokenIssuer(files, store, issuer=settings.issuer, audience=settings.audience, longest_life=max(lives))
         # Fail now if the key cannot sign, not with the first workflow.
-        await issuer.jwks()
+        await issuer.jwks_document()
 
         bus = await Bus.connect(settings.control_amqp_url.get_secret_value(), service=Service.MQS.value, source=SOURCE)
         stack.push_async_callback(bus.close)
@@ -76,14 +76,14 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         groups = Groups(store, broker, budget=settings.budget, rules=settings.rules)
         book = TrafficBook(store, broker)
         sampler = Sampler(store, broker, groups, book, budget=settings.budget, interval_s=settings.sample_s)
-        await sampler.sample()
+        await sampler.sample_once()
         sampler.start()
         stack.push_async_callback(sampler.stop)
-        room = Room(store, groups, settle=settings.rules.settle)
+        room = RoomMaker(store, groups, settle=settings.rules.settle)
         room.start()
         stack.push_async_callback(room.stop)
-        await groups.resume()
-        timers = Timers(store, Collection.MQ_GROUPS, groups.wake)
+        await groups.resume_all()
+        timers = Timers(store, Collection.MQ_GROUPS, groups.wake_group)
         timers.start()
         stack.push_async_callback(timers.stop)
 
@@ -116,9 +116,9 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         stack.push_async_callback(reading.close)
         readers = DeadReaders(reading)
         stack.push_async_callback(readers.close)
-        broker.n_held = readers.n_held
-        dead_letters = DeadLetters(store, reading, readers, per_s=settings.replay_per_s)
-        closer = Closer(
+        broker.n_held = readers.count_held
+        dead_letters = DeadLetterDesk(store, reading, readers, per_s=settings.replay_per_s)
+        closer = EndWatcher(
             store,
             broker,
             groups,
@@ -129,7 +129,7 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
         )
         closer.start()
         stack.push_async_callback(closer.stop)
-        handlers = Handlers(
+        handlers = MqsHandlers(
             store,
             broker,
             groups,
@@ -144,11 +144,11 @@ async def mqs(settings: Settings) -> AsyncIterator[Mqs]:
             dead_letters=dead_letters,
         )
         stack.push_async_callback(bus.drain)
-        await bus.answer(handlers.on_request)
+        await bus.answer(handlers.answer_request)
         await bus.consume(handlers.build_table())
 
         checks = {"mongodb": store.ping, "control": bus.ping, "data": broker.ping}
         url = await stack.enter_async_context(
-            serve([*health_routes(checks), jwks_route(issuer)], host=settings.http_host, port=settings.http_port)
+            serve_routes([*health_routes(checks), jwks_route(issuer)], host=settings.http_host, port=settings.http_port)
         )
         yield Mqs(store, broker, groups, issuer, url)

@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mqs.broker.data_vhost import Broker, Count
-from mqs.broker.owner_shares import Held, owners_over
-from mqs.broker.traffic import Traffic, n_arrived
+from mqs.broker.data_vhost import DataVhost, QueueCount
+from mqs.broker.owner_shares import OwnerShare, find_owners_over
+from mqs.broker.traffic import QueueTraffic, count_arrived
 from mqs.broker.traffic_book import TrafficBook
 from mqs.groups import progress, repository
 from mqs.groups.admission import Budget
@@ -33,11 +33,11 @@ _broker_connections = gauge(
 
 _owners_over = gauge("mqs_owners_over_share", "Owners whose queues are full, for their bytes on the broker.")
 
-_NOTHING = Count(0)
+_NOTHING = QueueCount(0)
 
 
-async def depths(
-    store: Store, broker: Broker, book: TrafficBook, workflow_id: WorkflowId, *, max_age_s: float
+async def measure_depths(
+    store: Store, broker: DataVhost, book: TrafficBook, workflow_id: WorkflowId, *, max_age_s: float
 ) -> DepthsAnswer:
     """Return how many events each queue of a workflow holds, in reservation order; a missing queue is empty.
 
@@ -46,27 +46,29 @@ async def depths(
     Raises:
         NotFound: there is no such workflow.
     """
-    found = await repository.find(store, workflow_id)
+    found = await repository.find_group(store, workflow_id)
     if found.group is None:
         raise NotFound("no queues of such a workflow")
     live = [profile.mqid for profile in found.profiles if profile.is_activated and profile.retired_at is None]
     # Read the traffic before counting what lies in the queues; `n_arrived` says why.
-    traffic = await book.look([profile.mqid for profile in found.profiles]) if found.group.activated_at else {}
-    counts = await broker.counts([*live, dead_queue(workflow_id)]) if found.group.activated_at else {}
+    traffic = await book.read_traffic([profile.mqid for profile in found.profiles]) if found.group.activated_at else {}
+    counts = await broker.count_queues([*live, dead_queue(workflow_id)]) if found.group.activated_at else {}
     n_dead = counts.get(dead_queue(workflow_id), _NOTHING).n_events
     arrived: dict[str, int] = {
-        profile.mqid: n_arrived(traffic.get(profile.mqid, Traffic()), counts.get(profile.mqid, _NOTHING).n_ready)
+        profile.mqid: count_arrived(
+            traffic.get(profile.mqid, QueueTraffic()), counts.get(profile.mqid, _NOTHING).n_ready
+        )
         for profile in found.profiles
     }
-    arrived = book.most_arrived(arrived, found.group.replayed)
-    seen = progress.queues_seen(found.group, found.profiles, arrived)
+    arrived = book.count_arrived(arrived, found.group.replayed)
+    seen = progress.count_seen(found.group, found.profiles, arrived)
     gone = {
         # A drained group has nothing left, so all that arrived has gone.
         mqid: n
         if found.group.drained_at is not None
         else book.count_gone(
             mqid,
-            traffic.get(mqid, Traffic()),
+            traffic.get(mqid, QueueTraffic()),
             n_arrived=n,
             n_ready=counts.get(mqid, _NOTHING).n_ready,
             n_held=counts.get(mqid, _NOTHING).n_events,
@@ -96,7 +98,7 @@ async def depths(
     )
 
 
-async def backlogs(broker: Broker, mqids: Sequence[Mqid]) -> BacklogsAnswer:
+async def measure_backlogs(broker: DataVhost, mqids: Sequence[Mqid]) -> BacklogsAnswer:
     """Return how many events each existing queue of `mqids` holds.
 
     Costs one passive declaration for each queue, and one look for all of them.
@@ -104,7 +106,7 @@ async def backlogs(broker: Broker, mqids: Sequence[Mqid]) -> BacklogsAnswer:
     Raises:
         Unavailable: the broker is away.
     """
-    counts = await broker.counts(list(mqids))
+    counts = await broker.count_queues(list(mqids))
     return BacklogsAnswer(
         queues={
             Mqid(mqid): QueueBacklog(
@@ -122,7 +124,7 @@ class Sampler:
     """Counts everything at intervals: for the gauges, and for the budgets of bytes and connections."""
 
     def __init__(
-        self, store: Store, broker: Broker, groups: Groups, book: TrafficBook, *, budget: Budget, interval_s: float
+        self, store: Store, broker: DataVhost, groups: Groups, book: TrafficBook, *, budget: Budget, interval_s: float
     ) -> None:
         self._store = store
         self._book = book
@@ -139,7 +141,7 @@ class Sampler:
 
     def start(self) -> None:
         """Begin to count."""
-        self._loop = asyncio.create_task(self._run(), name="depth sampler")
+        self._loop = asyncio.create_task(self._sample_forever(), name="depth sampler")
 
     async def stop(self) -> None:
         """Stop counting."""
@@ -147,7 +149,7 @@ class Sampler:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
 
-    async def sample(self) -> None:
+    async def sample_once(self) -> None:
         """Count once.
 
         Raises:
@@ -156,32 +158,32 @@ class Sampler:
         began_s = asyncio.get_running_loop().time()
         if self._wants_load:
             # First, since admission waits for it.
-            self._groups.load = await self._broker.load(connections=self._budget.max_connections is not None)
+            self._groups.load = await self._broker.measure_load(connections=self._budget.max_connections is not None)
             _broker_bytes.set(self._groups.load.n_bytes)
             _broker_connections.set(self._groups.load.n_connections)
             if self._budget.max_owner_bytes is not None:
-                await self._share(self._groups.load.bytes_of, self._budget.max_owner_bytes)
-        counters = self._groups.load.counters_of if self._wants_load else await self._broker.counters()
-        await self._book.keep(counters, began_s=began_s)
-        counts = await self._broker.all_counts()
-        self._book.forget(counts)
+                await self._enforce_shares(self._groups.load.bytes_of, self._budget.max_owner_bytes)
+        counters = self._groups.load.counters_of if self._wants_load else await self._broker.read_counters()
+        await self._book.keep_counters(counters, began_s=began_s)
+        counts = await self._broker.count_all()
+        self._book.forget_others(counts)
         public = await self._store.find(
             Collection.MQ_PROFILES, {"retired_at": None, "is_public": True}, projection={"_id": 1}
         )
-        _publish(counts, {profile["_id"] for profile in public})
-        book = await repository.ledger(self._store)
+        _set_gauges(counts, {profile["_id"] for profile in public})
+        book = await repository.load_ledger(self._store)
         _ledger.set(book.n_queues if book else 0)
-        _waiting.set(len(await repository.waiting(self._store)))
+        _waiting.set(len(await repository.find_waiting(self._store)))
 
-    async def _share(self, bytes_of: Mapping[str, int], max_bytes: int) -> None:
+    async def _enforce_shares(self, bytes_of: Mapping[str, int], max_bytes: int) -> None:
         """Make the queues of owners over their share full, and those of all others not."""
         before = frozenset() if self._over is None else self._over
-        held: Mapping[str, Held] = {}
+        held: Mapping[str, OwnerShare] = {}
         if before or sum(bytes_of.values()) >= max_bytes:
-            held = await repository.held_by_owners(self._store, bytes_of)
-        over = owners_over(held, before, max_bytes=max_bytes)
+            held = await repository.find_owner_shares(self._store, bytes_of)
+        over = find_owners_over(held, before, max_bytes=max_bytes)
         if over or before or self._over is None:
-            await self._broker.fill(mqid for owner in over for mqid in held[owner].mqids)
+            await self._broker.fill_queues(mqid for owner in over for mqid in held[owner].mqids)
         for owner in over - before:
             log.warning("an owner has too many bytes of events, its queues are full", owner=owner)
         for owner in before - over:
@@ -189,10 +191,10 @@ class Sampler:
         self._over = over
         _owners_over.set(len(over))
 
-    async def _run(self) -> None:
+    async def _sample_forever(self) -> None:
         while True:
             try:
-                await self.sample()
+                await self.sample_once()
             except EWMSError as error:
                 log.warning("queues not counted", reason=error.reason)
             except Exception:  # noqa: BLE001 - admission relies on this loop: no defect may end it unseen
@@ -200,7 +202,7 @@ class Sampler:
             await asyncio.sleep(self._interval_s)
 
 
-def _publish(counts: Mapping[str, Count], public: set[str]) -> None:
+def _set_gauges(counts: Mapping[str, QueueCount], public: set[str]) -> None:
     n_queues: Counter[str] = Counter()
     n_ready: Counter[str] = Counter()
     n_unacknowledged: Counter[str] = Counter()

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mqs.broker.data_vhost import Broker
-from mqs.broker.traffic import n_arrived
+from mqs.broker.data_vhost import DataVhost
+from mqs.broker.traffic import count_arrived
 from mqs.broker.traffic_book import TrafficBook
 from mqs.groups import endings, repository
-from mqs.groups.lifecycle import UNCHANGED, Outcome
-from mqs.groups.repository import Found
+from mqs.groups.lifecycle import UNCHANGED, GroupDecision
+from mqs.groups.repository import StoredGroup
 from mqs.groups.requests import Groups
-from mqs.quiescence import Watch, after_look
+from mqs.quiescence import QuietWatch, add_look
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
@@ -38,10 +38,10 @@ _LONGEST_PAUSE_S = 10.0
 
 
 @dataclass(slots=True)
-class _Seen:
+class _LooksSoFar:
     """What is known of one group between looks."""
 
-    watch: Watch
+    watch: QuietWatch
     #: When the next look is due, on the loop's clock, and the pause before it.
     look_at_s: float = 0.0
     pause_s: float = field(default=0.0)
@@ -49,13 +49,13 @@ class _Seen:
     settled_at_s: float | None = None
 
 
-class Closer:
+class EndWatcher:
     """One loop over the groups that are to end."""
 
     def __init__(
         self,
         store: Store,
-        broker: Broker,
+        broker: DataVhost,
         groups: Groups,
         book: TrafficBook,
         *,
@@ -74,12 +74,12 @@ class Closer:
         self._book = book
         self._settle_s = settle_s
         self._look_s = look_s
-        self._seen: dict[WorkflowId, _Seen] = {}
+        self._seen: dict[WorkflowId, _LooksSoFar] = {}
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to look."""
-        self._loop = asyncio.create_task(self._run(), name="closer")
+        self._loop = asyncio.create_task(self._look_forever(), name="closer")
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -87,13 +87,13 @@ class Closer:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
 
-    async def look(self) -> None:
+    async def look_once(self) -> None:
         """Look once at every group whose next look is due.
 
         Raises:
             Unavailable: the database is away.
         """
-        groups = {group.workflow_id: group for group in await repository.ending(self._store)}
+        groups = {group.workflow_id: group for group in await repository.find_ending(self._store)}
         self._seen = {name: seen for name, seen in self._seen.items() if name in groups}
         slots = asyncio.Semaphore(_N_AT_ONCE)
 
@@ -107,40 +107,40 @@ class Closer:
         now_s = _now_s()
         seen = self._seen.get(group.workflow_id)
         if seen is None or seen.watch.rev != group.rev:
-            seen = self._seen[group.workflow_id] = _Seen(Watch(group.rev))
+            seen = self._seen[group.workflow_id] = _LooksSoFar(QuietWatch(group.rev))
         if now_s < seen.look_at_s:
             return
         before = seen.watch
         try:
-            found = await repository.find(self._store, group.workflow_id)
+            found = await repository.find_group(self._store, group.workflow_id)
             if found.group is None or found.group.rev != group.rev:
                 return
             if endings.expects_results(group):
                 await self._count_results(found, group)
-            if endings.is_replaying(group, _now()):
-                seen.watch = Watch(group.rev)
-                if not endings.is_sending_letters(group, _now()):
+            if endings.is_replaying(group, _utc_now()):
+                seen.watch = QuietWatch(group.rev)
+                if not endings.is_sending_letters(group, _utc_now()):
                     await self._confirm_replays(group)
             elif endings.is_closing(group):
                 await self._look_at_levels(found, group, seen)
         except EWMSError as error:
             # Earlier looks may date from before a restart of the broker.
-            seen.watch = Watch(group.rev)
+            seen.watch = QuietWatch(group.rev)
             log.info("not seen whether a workflow is done", workflow_id=group.workflow_id, reason=error.reason)
         is_near = seen.watch.level > before.level or seen.watch.seen_at_s is not None
         seen.pause_s = self._look_s if is_near else min(max(self._look_s, 1.25 * seen.pause_s), _LONGEST_PAUSE_S)
         seen.look_at_s = _now_s() + seen.pause_s
 
-    async def _look_at_levels(self, found: Found, group: MQGroupDocument, seen: _Seen) -> None:
+    async def _look_at_levels(self, found: StoredGroup, group: MQGroupDocument, seen: _LooksSoFar) -> None:
         while seen.watch.level < len(group.levels):
-            if inputs := endings.inputs_to_shut(group, found.profiles, seen.watch.level):
-                await self._groups.shut(group.workflow_id, inputs)
+            if inputs := endings.find_inputs_to_shut(group, found.profiles, seen.watch.level):
+                await self._groups.shut_queues(group.workflow_id, inputs)
                 # The group has changed, so the watch begins anew.
                 return
             began_at_s = _now_s()
-            epoch, counts = await self._broker.counts_of_one_life(group.levels[seen.watch.level])
+            epoch, counts = await self._broker.count_in_one_life(group.levels[seen.watch.level])
             before = seen.watch
-            seen.watch = after_look(
+            seen.watch = add_look(
                 before,
                 is_empty=not any(count.n_events for count in counts.values()),
                 epoch=epoch,
@@ -150,7 +150,7 @@ class Closer:
             )
             if seen.watch.level == before.level:
                 return
-        await self._drain(found, group, seen)
+        await self._mark_drained(found, group, seen)
 
     async def _confirm_replays(self, group: MQGroupDocument) -> None:
         """Clear the mark of unconfirmed replays, once the broker has read everything sent before.
@@ -163,19 +163,19 @@ class Closer:
         """
         await self._confirm_sent()
 
-        def clear(stored: MQGroupDocument) -> Outcome:
+        def clear(stored: MQGroupDocument) -> GroupDecision:
             if stored.rev != group.rev:
                 return UNCHANGED
-            return Outcome(stored.model_copy(update={"has_unconfirmed_replays": False, "replaying_until": None}))
+            return GroupDecision(stored.model_copy(update={"has_unconfirmed_replays": False, "replaying_until": None}))
 
-        await self._record(group, clear)
+        await self._record_decision(group, clear)
         log.info("every replay is settled", workflow_id=group.workflow_id)
 
-    async def _drain(self, found: Found, group: MQGroupDocument, seen: _Seen) -> None:
-        n_dead = await self._n_dead(group)
+    async def _mark_drained(self, found: StoredGroup, group: MQGroupDocument, seen: _LooksSoFar) -> None:
+        n_dead = await self._count_dead(group)
         n_results = None
         if group.n_expected is not None:
-            arrived = await self._arrived(found)
+            arrived = await self._count_arrived(found)
             n_results = endings.count_results(arrived, found.profiles)
             seen.settled_at_s = seen.settled_at_s or _now_s()
             is_short = n_results + (n_dead if group.counts_dead else 0) < group.n_expected
@@ -183,53 +183,59 @@ class Closer:
                 # The broker's counts come late, and a shortage once reported cannot be taken back.
                 return
         rev = seen.watch.rev
-        outcome = await self._record(group, lambda stored: endings.drained(stored, rev, n_dead, n_results, now=_now()))
+        outcome = await self._record_decision(
+            group, lambda stored: endings.mark_drained(stored, rev, n_dead, n_results, now=_utc_now())
+        )
         if outcome.group is not None:
             _drained.inc()
             log.info("every event is settled", workflow_id=group.workflow_id, n_dead=n_dead)
             failpoint("mqs.drained")
 
-    async def _count_results(self, found: Found, group: MQGroupDocument) -> None:
-        arrived = await self._arrived(found)
+    async def _count_results(self, found: StoredGroup, group: MQGroupDocument) -> None:
+        arrived = await self._count_arrived(found)
         n_dead = (
-            await self._n_dead(group) if group.counts_dead or sum(arrived.values()) >= (group.n_expected or 0) else 0
+            await self._count_dead(group)
+            if group.counts_dead or sum(arrived.values()) >= (group.n_expected or 0)
+            else 0
         )
-        await self._record(
+        await self._record_decision(
             group,
-            lambda stored: endings.results_arrived(stored, arrived, n_dead, found.profiles, now=_now()),
+            lambda stored: endings.mark_results_arrived(stored, arrived, n_dead, found.profiles, now=_utc_now()),
         )
 
-    async def _arrived(self, found: Found) -> dict[Mqid, int]:
+    async def _count_arrived(self, found: StoredGroup) -> dict[Mqid, int]:
         """Return how many events each public output queue has ever received."""
         mqids = [profile.mqid for profile in found.profiles if profile.is_public and profile.is_output]
         began_s = _now_s()
-        traffic = await self._book.look(mqids)
+        traffic = await self._book.read_traffic(mqids)
         # Count ready events after reading the traffic; the callers count dead letters after that, too.
-        counts = await self._broker.counts(mqids)
-        arrived = {mqid: n_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
-        await self._book.keep({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)
+        counts = await self._broker.count_queues(mqids)
+        arrived = {mqid: count_arrived(traffic[mqid], counts[mqid].n_ready if mqid in counts else 0) for mqid in mqids}
+        await self._book.keep_counters({mqid: traffic[mqid].now for mqid in mqids}, began_s=began_s)
         return arrived
 
-    async def _n_dead(self, group: MQGroupDocument) -> int:
-        counts = await self._broker.counts([dead_queue(group.workflow_id)])
+    async def _count_dead(self, group: MQGroupDocument) -> int:
+        counts = await self._broker.count_queues([dead_queue(group.workflow_id)])
         return sum(count.n_events for count in counts.values())
 
-    async def _record(self, group: MQGroupDocument, decide: Callable[[MQGroupDocument], Outcome]) -> Outcome:
+    async def _record_decision(
+        self, group: MQGroupDocument, decide: Callable[[MQGroupDocument], GroupDecision]
+    ) -> GroupDecision:
         outcome = UNCHANGED
 
         async def step(tx: Transaction) -> Decision:
             nonlocal outcome
-            found = await repository.find(tx, group.workflow_id)
+            found = await repository.find_group(tx, group.workflow_id)
             outcome = UNCHANGED if found.group is None else decide(found.group)
-            return Decision(repository.changes(found, outcome), outcome.effects)
+            return Decision(repository.group_changes(found, outcome), outcome.effects)
 
         await self._store.transact(step)
         return outcome
 
-    async def _run(self) -> None:
+    async def _look_forever(self) -> None:
         while True:
             try:
-                await self.look()
+                await self.look_once()
             except EWMSError as error:
                 log.warning("ends not looked at", reason=error.reason)
             except Exception:  # noqa: BLE001 - no workflow would end by itself without this loop
@@ -237,7 +243,7 @@ class Closer:
             await asyncio.sleep(self._look_s)
 
 
-def _now() -> datetime:
+def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 

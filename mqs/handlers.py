@@ -3,26 +3,26 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from mqs.broker.data_vhost import Broker
+from mqs.broker.data_vhost import DataVhost
 from mqs.broker.traffic_book import TrafficBook
-from mqs.depths import backlogs, depths
+from mqs.depths import measure_backlogs, measure_depths
 from mqs.groups import repository
-from mqs.groups.repository import Found
+from mqs.groups.repository import StoredGroup
 from mqs.groups.requests import Groups
-from mqs.letters.dead_letters import DeadLetters
-from mqs.letters.history import error_groups, failed_attempts
+from mqs.letters.dead_letters import DeadLetterDesk
+from mqs.letters.history import find_error_groups, find_failed_attempts
 from mqs.tokens.grants import (
     Grant,
     check_gateway,
     check_site,
     count_pilot_connections,
-    for_existing_clients,
     pilot_grant,
     service_grant,
     task_grant,
     user_grant,
+    widen_for_existing_clients,
 )
-from mqs.tokens.signing_keys import Issuer
+from mqs.tokens.signing_keys import TokenIssuer
 from mqs.tokens.user_limits import UserLimits
 from runtime.bus.dispatch import DispatchTable
 from runtime.bus.service_bus import Caller
@@ -30,7 +30,7 @@ from runtime.kernel.store import Store
 from runtime.telemetry import counter
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.errors import NotFound, Rejected, Unavailable
-from schemas.events import Event, WorkflowEnding, WorkflowOver, WorkflowRequested
+from schemas.events import ControlEvent, WorkflowEnding, WorkflowOver, WorkflowRequested
 from schemas.failures.dead_letters import (
     LetterAuditQuery,
     LetterBodyQuery,
@@ -69,15 +69,15 @@ _NO_PROFILE = "MQProfile not found"
 _minted = counter("mqs_tokens_minted_total", "Broker tokens minted.", ["kind"])
 
 
-class Handlers:
+class MqsHandlers:
     """Answers for MQS on the bus."""
 
     def __init__(
         self,
         store: Store,
-        broker: Broker,
+        broker: DataVhost,
         groups: Groups,
-        issuer: Issuer,
+        issuer: TokenIssuer,
         book: TrafficBook,
         *,
         settle_s: float,
@@ -86,7 +86,7 @@ class Handlers:
         pilot_life: timedelta,
         legacy_clients: bool,
         user_limits: UserLimits,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterDesk,
     ) -> None:
         self._store = store
         self._broker = broker
@@ -104,50 +104,50 @@ class Handlers:
     def build_table(self) -> DispatchTable:
         """Return the handler of each event that MQS takes."""
         table = DispatchTable()
-        table.add(WorkflowRequested, self._reserve)
-        table.add(WorkflowOver, self._retire)
-        table.add(WorkflowEnding, self._watch_end)
+        table.add_handler(WorkflowRequested, self._on_requested)
+        table.add_handler(WorkflowOver, self._on_over)
+        table.add_handler(WorkflowEnding, self._on_ending)
         return table
 
-    async def _reserve(self, requested: WorkflowRequested, event: Event) -> None:
-        await self._groups.requested(event.id, requested)
+    async def _on_requested(self, requested: WorkflowRequested, event: ControlEvent) -> None:
+        await self._groups.request_queues(event.id, requested)
 
-    async def _retire(self, over: WorkflowOver, event: Event) -> None:
-        await self._groups.over(event.id, over)
+    async def _on_over(self, over: WorkflowOver, event: ControlEvent) -> None:
+        await self._groups.retire_group(event.id, over)
 
-    async def _watch_end(self, ending: WorkflowEnding, event: Event) -> None:
-        await self._groups.end(event.id, ending)
+    async def _on_ending(self, ending: WorkflowEnding, event: ControlEvent) -> None:
+        await self._groups.note_ending(event.id, ending)
 
-    async def on_request(self, request: Question, caller: Caller) -> Answer:
+    async def answer_request(self, request: Question, caller: Caller) -> Answer:
         """Answer one request. The broker has checked who `caller` is."""
         if isinstance(request, GrantQuery):
-            return await self._grant(request, caller)
+            return await self._mint_pilot_token(request, caller)
         check_gateway(caller)
         match request:
             case ProfilesQuery():
-                return await self._profiles(request)
+                return await self._open_public_queues(request)
             case TaskProfilesQuery():
-                return await self._task_profiles(request)
+                return await self._open_task_queues(request)
             case DepthsQuery():
-                return await depths(
+                return await measure_depths(
                     self._store, self._broker, self._book, request.workflow_id, max_age_s=self._settle_s
                 )
             case BacklogsQuery():
-                return await backlogs(self._broker, request.mqids)
+                return await measure_backlogs(self._broker, request.mqids)
             case ReserveQuery():
-                return _group_answer(await self._groups.reserve(request))
+                return _answer_with_group(await self._groups.reserve_group(request))
             case ActivateQuery():
-                return await self._activated(request)
+                return await self._activate_group(request)
             case GroupQuery():
-                found = await repository.find(self._store, request.workflow_id)
+                found = await repository.find_group(self._store, request.workflow_id)
                 check_site(found.group, request.site, missing=_NO_GROUP)
-                return _group_answer(found)
+                return _answer_with_group(found)
             case ProfileQuery():
-                return await self._profile(request)
+                return await self._open_one_queue(request)
             case AttemptsQuery():
-                return await failed_attempts(self._store, request)
+                return await find_failed_attempts(self._store, request)
             case ErrorGroupsQuery():
-                return await error_groups(self._store, request)
+                return await find_error_groups(self._store, request)
             case (
                 LettersQuery()
                 | LetterGroupsQuery()
@@ -156,79 +156,81 @@ class Handlers:
                 | LettersOrder()
                 | LetterAuditQuery()
             ):
-                return await self._dead_letters.answer(request)
+                return await self._dead_letters.answer_query(request)
             case _:
                 raise Rejected(f"MQS has no answer to {request.kind}")
 
-    async def _profiles(self, query: ProfilesQuery) -> ProfilesAnswer:
-        found = await repository.find(self._store, query.workflow_id)
+    async def _open_public_queues(self, query: ProfilesQuery) -> ProfilesAnswer:
+        found = await repository.find_group(self._store, query.workflow_id)
         if query.unowned and found.group is not None:
             if found.group.owner:
                 return ProfilesAnswer(profiles=[])
-            found = await self._groups.used(query.workflow_id)
+            found = await self._groups.note_use(query.workflow_id)
         grants = [(profile, user_grant(profile, query.subject)) for profile in found.profiles if profile.is_public]
         if any(profile.is_activated for profile, _ in grants):
-            await self._user_limits.apply(grants[0][1].subject)
-        return ProfilesAnswer(profiles=[await self._opened(profile, grant, "user") for profile, grant in grants])
+            await self._user_limits.limit_user(grants[0][1].subject)
+        return ProfilesAnswer(profiles=[await self._open_profile(profile, grant, "user") for profile, grant in grants])
 
-    async def _task_profiles(self, query: TaskProfilesQuery) -> ProfilesAnswer:
-        found = await repository.find(self._store, query.workflow_id)
+    async def _open_task_queues(self, query: TaskProfilesQuery) -> ProfilesAnswer:
+        found = await repository.find_group(self._store, query.workflow_id)
         wanted = (*query.inputs, *query.outputs)
-        grant = self._widened(task_grant(found.group, found.profiles, query), wanted)
-        token = await self._token(grant, "pilot")
+        grant = self._widen_grant(task_grant(found.group, found.profiles, query), wanted)
+        token = await self._mint_token(grant, "pilot")
         # One token opens all of them; an existing TMS hands it on once for each queue.
         return ProfilesAnswer(
-            profiles=[self._bearing(token, profile) for profile in found.profiles if profile.mqid in wanted]
+            profiles=[self._profile_with_token(token, profile) for profile in found.profiles if profile.mqid in wanted]
         )
 
-    async def _activated(self, query: ActivateQuery) -> GroupAnswer:
+    async def _activate_group(self, query: ActivateQuery) -> GroupAnswer:
         # A group keeps its site for good, so one look before the change is enough.
-        before = await repository.find(self._store, query.workflow_id)
+        before = await repository.find_group(self._store, query.workflow_id)
         check_site(before.group, query.site, missing=_NO_PROFILES)
-        found = await self._groups.activate(query)
+        found = await self._groups.activate_group(query)
         if found.group is None or found.group.state in (GroupState.RETIRING, GroupState.RETIRED):
             raise NotFound(_NO_PROFILES)
         if found.group.state is not GroupState.ACTIVE:
             raise Unavailable(found.group.deferred or "the queues are being created")
-        profiles = [await self._opened(profile, service_grant(profile), "service") for profile in found.profiles]
+        profiles = [await self._open_profile(profile, service_grant(profile), "service") for profile in found.profiles]
         return GroupAnswer(group=_plain_group(found.group), profiles=profiles)
 
-    async def _profile(self, query: ProfileQuery) -> ProfilesAnswer:
+    async def _open_one_queue(self, query: ProfileQuery) -> ProfilesAnswer:
         profile = await repository.find_profile(self._store, query.mqid)
         if profile is None:
             raise NotFound(_NO_PROFILE)
-        check_site((await repository.find(self._store, profile.workflow_id)).group, query.site, missing=_NO_PROFILE)
-        group = (await self._groups.used(profile.workflow_id)).group
+        check_site(
+            (await repository.find_group(self._store, profile.workflow_id)).group, query.site, missing=_NO_PROFILE
+        )
+        group = (await self._groups.note_use(profile.workflow_id)).group
         if group is not None and group.state is GroupState.RETIRING:
             # The group is retiring: a token would open queues that are about to be deleted.
-            return ProfilesAnswer(profiles=[_plain(profile)])
-        return ProfilesAnswer(profiles=[await self._opened(profile, service_grant(profile), "service")])
+            return ProfilesAnswer(profiles=[_plain_profile(profile)])
+        return ProfilesAnswer(profiles=[await self._open_profile(profile, service_grant(profile), "service")])
 
-    async def _opened(self, profile: MQProfileDocument, grant: Grant, kind: str) -> MQProfile:
+    async def _open_profile(self, profile: MQProfileDocument, grant: Grant, kind: str) -> MQProfile:
         """Return the contract's profile of a queue. While the queue is active, it carries a token for `grant`."""
         if profile.is_activated:
-            grant = self._widened(grant, (profile.mqid,), shut=profile.shut_at is not None)
-            return self._bearing(await self._token(grant, kind), profile)
-        return _plain(profile)
+            grant = self._widen_grant(grant, (profile.mqid,), shut=profile.shut_at is not None)
+            return self._profile_with_token(await self._mint_token(grant, kind), profile)
+        return _plain_profile(profile)
 
-    def _widened(self, grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
-        return for_existing_clients(grant, mqids, shut=shut) if self._legacy_clients else grant
+    def _widen_grant(self, grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
+        return widen_for_existing_clients(grant, mqids, shut=shut) if self._legacy_clients else grant
 
-    async def _token(self, grant: Grant, kind: str) -> str:
+    async def _mint_token(self, grant: Grant, kind: str) -> str:
         # The holders of these tokens cannot renew them as our own pilots do, so each lives as long as a user's token.
-        token = await self._issuer.token(grant, life=self._user_life)
+        token = await self._issuer.mint_token(grant, life=self._user_life)
         _minted.labels(kind).inc()
         return token.value.get_secret_value()
 
-    def _bearing(self, token: str, profile: MQProfileDocument) -> MQProfile:
+    def _profile_with_token(self, token: str, profile: MQProfileDocument) -> MQProfile:
         opened = {"auth_token": token, "broker_type": BROKER_TYPE, "broker_address": self._broker_address}
-        return _plain(profile).model_copy(update=opened)
+        return _plain_profile(profile).model_copy(update=opened)
 
-    async def _grant(self, query: GrantQuery, caller: Caller) -> GrantAnswer:
-        found = await repository.find(self._store, WorkflowId(query.workflow_id))
+    async def _mint_pilot_token(self, query: GrantQuery, caller: Caller) -> GrantAnswer:
+        found = await repository.find_group(self._store, WorkflowId(query.workflow_id))
         grant = pilot_grant(found.group, found.profiles, query, caller=caller)
-        await self._user_limits.apply_to_pilots(grant.subject, count_pilot_connections(query))
-        token = await self._issuer.token(grant, life=self._pilot_life)
+        await self._user_limits.limit_pilots(grant.subject, count_pilot_connections(query))
+        token = await self._issuer.mint_token(grant, life=self._pilot_life)
         _minted.labels("pilot").inc()
         return GrantAnswer(
             token=token.value,
@@ -245,13 +247,15 @@ class Handlers:
         )
 
 
-def _group_answer(found: Found) -> GroupAnswer:
+def _answer_with_group(found: StoredGroup) -> GroupAnswer:
     if found.group is None:
         raise NotFound(_NO_GROUP)
-    return GroupAnswer(group=_plain_group(found.group), profiles=[_plain(profile) for profile in found.profiles])
+    return GroupAnswer(
+        group=_plain_group(found.group), profiles=[_plain_profile(profile) for profile in found.profiles]
+    )
 
 
-def _plain(profile: MQProfileDocument) -> MQProfile:
+def _plain_profile(profile: MQProfileDocument) -> MQProfile:
     return MQProfile.model_validate(profile.model_dump(include=set(MQProfile.model_fields)))
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class QuietWatch:
     """How far the watch over one group's queues has come."""
 
     #: The group's `rev` when the watch began.
@@ -31,7 +31,9 @@ class Watch:
     epoch: int = 0
 
 
-def after_look(watch: Watch, *, is_empty: bool, epoch: int, began_at_s: float, at_s: float, settle_s: float) -> Watch:
+def add_look(
+    watch: QuietWatch, *, is_empty: bool, epoch: int, began_at_s: float, at_s: float, settle_s: float
+) -> QuietWatch:
     """Return `watch` after a look at its level that took from `began_at_s` to `at_s`, on any monotonic clock.
 
     `epoch` is the connection that was open from the first question of the look to its last answer.

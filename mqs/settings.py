@@ -19,39 +19,41 @@ Seconds = Annotated[float, Field(gt=0)]
 Limit = Annotated[int, Field(ge=0)]
 
 
-def _named(name: str, contract: str) -> AliasChoices:
+def _either_name(name: str, contract: str) -> AliasChoices:
     return AliasChoices(name, contract)
 
 
-class Settings(StoreSettings):
+class MqsSettings(StoreSettings):
     """Settings of MQS. Units are in the names; a limit of 0 means no limit."""
 
     mongo_database: str = "MQS_DB"
 
-    http_host: str = Field("127.0.0.1", validation_alias=_named("EWMS_HTTP_HOST", "REST_HOST"))
-    http_port: Port = Field(0, validation_alias=_named("EWMS_HTTP_PORT", "REST_PORT"))
+    http_host: str = Field("127.0.0.1", validation_alias=_either_name("EWMS_HTTP_HOST", "REST_HOST"))
+    http_port: Port = Field(0, validation_alias=_either_name("EWMS_HTTP_PORT", "REST_PORT"))
 
     #: The data vhost, as user `mqs`, and the management API with the same user's credentials.
     data_amqp_url: SecretStr
     rabbitmq_api_url: SecretStr
     #: Where users and pilots find the data vhost: `[user@]host:port/vhost`. A token's bearer may call itself anything.
-    broker_address: str = Field(validation_alias=_named("EWMS_BROKER_ADDRESS", "BROKER_URL"))
-    broker_user: str = Field("user", validation_alias=_named("EWMS_BROKER_USER", "BROKER_QUEUE_USERNAME"))
-    broker_key_file: Path = Field(validation_alias=_named("EWMS_BROKER_KEY_FILE", "BROKER_QUEUE_AUTH_PRIVATE_KEY_FILE"))
+    broker_address: str = Field(validation_alias=_either_name("EWMS_BROKER_ADDRESS", "BROKER_URL"))
+    broker_user: str = Field("user", validation_alias=_either_name("EWMS_BROKER_USER", "BROKER_QUEUE_USERNAME"))
+    broker_key_file: Path = Field(
+        validation_alias=_either_name("EWMS_BROKER_KEY_FILE", "BROKER_QUEUE_AUTH_PRIVATE_KEY_FILE")
+    )
     broker_public_key_file: Path = Field(
-        validation_alias=_named("EWMS_BROKER_PUBLIC_KEY_FILE", "BROKER_QUEUE_AUTH_PUBLIC_KEY_FILE")
+        validation_alias=_either_name("EWMS_BROKER_PUBLIC_KEY_FILE", "BROKER_QUEUE_AUTH_PUBLIC_KEY_FILE")
     )
     #: This service's URL as seen from outside; the tokens' issuer is below it.
-    mqs_url: str = Field("http://127.0.0.1", validation_alias=_named("EWMS_MQS_URL", "HERE_URL"))
+    mqs_url: str = Field("http://127.0.0.1", validation_alias=_either_name("EWMS_MQS_URL", "HERE_URL"))
     user_token_life_s: Seconds = Field(
-        86_400, validation_alias=_named("EWMS_USER_TOKEN_LIFE_S", "BROKER_QUEUE_AUTH_TOKEN_EXP")
+        86_400, validation_alias=_either_name("EWMS_USER_TOKEN_LIFE_S", "BROKER_QUEUE_AUTH_TOKEN_EXP")
     )
     #: The broker's id as an OAuth resource server; the type is the same unless it is given.
     broker_resource_server: str = Field(
-        "", validation_alias=_named("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
+        "", validation_alias=_either_name("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
     )
     broker_resource_type: str = Field(
-        "", validation_alias=_named("EWMS_BROKER_RESOURCE_TYPE", "BROKER_RESOURCE_SERVER_TYPE")
+        "", validation_alias=_either_name("EWMS_BROKER_RESOURCE_TYPE", "BROKER_RESOURCE_SERVER_TYPE")
     )
     #: Serve existing message clients, whose tokens are wider: see docs/queues.md.
     legacy_clients: bool = False

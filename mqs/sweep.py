@@ -3,8 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from mqs.broker.data_vhost import Broker
-from mqs.broker.orphans import Patience, doomed_orphans, swept
+from mqs.broker.data_vhost import DataVhost
+from mqs.broker.orphans import Patience, orphan_deletion, plan_sweep
 from mqs.groups import repository
 from mqs.tokens.user_limits import UserLimits
 from runtime.kernel.decision import Change, Decision
@@ -22,7 +22,7 @@ class Sweeper:
     def __init__(
         self,
         store: Store,
-        broker: Broker,
+        broker: DataVhost,
         limits: UserLimits,
         *,
         patience: Patience,
@@ -42,7 +42,7 @@ class Sweeper:
 
     def start(self) -> None:
         """Begin to sweep, the first time after one interval: MQS has just done the same at its start."""
-        self._loop = asyncio.create_task(self._run(), name="sweep")
+        self._loop = asyncio.create_task(self._sweep_forever(), name="sweep")
 
     async def stop(self) -> None:
         """Stop sweeping."""
@@ -50,53 +50,53 @@ class Sweeper:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
 
-    async def sweep(self) -> None:
+    async def sweep_once(self) -> None:
         """Sweep once.
 
         Raises:
             Unavailable: the broker or the database is away.
         """
         await self._store.ensure_indexes(repository.INDEXES)
-        await self._orphans()
+        await self._sweep_orphans()
         await self._forget_pilots()
 
     async def _forget_pilots(self) -> None:
         limited = await self._limits.workflows_with_pilots()
-        over = await repository.groups_over(self._store, limited) if limited else set()
+        over = await repository.find_over(self._store, limited) if limited else set()
         now = datetime.now(UTC)
         self._over_since = {workflow_id: self._over_since.get(workflow_id, now) for workflow_id in over}
         # The last token can open connections until it expires, if nothing else.
         await self._limits.forget_pilots([one for one, at in self._over_since.items() if now - at > self._pilot_life])
 
-    async def _orphans(self) -> None:
+    async def _sweep_orphans(self) -> None:
         # Ask the broker first: MQS creates a queue only after its document.
-        counts = await self._broker.all_counts()
-        known = await repository.queues_known(self._store)
-        seen = await repository.orphans_seen(self._store)
+        counts = await self._broker.count_all()
+        known = await repository.find_known_queues(self._store)
+        seen = await repository.find_orphans(self._store)
         now = datetime.now(UTC)
         n_events = {queue: count.n_events for queue, count in counts.items()}
-        sweep = swept(n_events, known, seen, now=now, patience=self._patience)
-        if changes := repository.remembered(sweep, now):
-            await self._store.transact(lambda _: _decided(changes))
+        sweep = plan_sweep(n_events, known, seen, now=now, patience=self._patience)
+        if changes := repository.orphan_changes(sweep, now):
+            await self._store.transact(lambda _: _decide_changes(changes))
         if sweep.delete:
             # Those counts were some seconds old, so count again.
-            exact = await self._broker.counts(sweep.delete)
+            exact = await self._broker.count_queues(sweep.delete)
             n_events = {queue: count.n_events for queue, count in exact.items()}
-            gone = swept(n_events, known, seen, now=now, patience=self._patience).delete
-            await self._broker.remove(doomed_orphans(gone))
+            gone = plan_sweep(n_events, known, seen, now=now, patience=self._patience).delete
+            await self._broker.remove_queues(orphan_deletion(gone))
             _deleted.inc(len(gone))
             log.warning("queues deleted that belonged to no workflow", queues=gone)
 
-    async def _run(self) -> None:
+    async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
             try:
-                await self.sweep()
+                await self.sweep_once()
             except EWMSError as error:
                 log.warning("not swept", reason=error.reason)
             except Exception:  # noqa: BLE001 - nothing else would repair what this loop repairs
                 log.exception("not swept")
 
 
-async def _decided(changes: tuple[Change, ...]) -> Decision:
+async def _decide_changes(changes: tuple[Change, ...]) -> Decision:
     return Decision(changes)

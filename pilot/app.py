@@ -13,19 +13,19 @@ from pathlib import Path
 
 from pilot.chirp.log_copy import LogCopy, open_own_log
 from pilot.chirp.proxy import ChirpProxy, take_proxy
-from pilot.chirp.sender import Chirper, voice
-from pilot.containers.allowed_paths import Places, external_mounts
-from pilot.containers.held_paths import Pin, Pinned, find_places, look_at
-from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_together
-from pilot.containers.processes import Children, began_s, prepare_process
+from pilot.chirp.sender import Chirper, choose_channel
+from pilot.containers.allowed_paths import WorkerPlaces, external_mounts
+from pilot.containers.held_paths import Pin, PinnedRuntime, find_places, look_at
+from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_targets
+from pilot.containers.processes import TaskProcesses, prepare_process, process_began_s
 from pilot.containers.run_files import WorkDirectory, read_tail
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
-from pilot.events.queues import Queues
+from pilot.events.queues import PilotQueues
 from pilot.life.retiring import end_of_work_s
 from pilot.run import Pilot
-from pilot.runtimes.choice import found
+from pilot.runtimes.choice import choose_runtime
 from pilot.runtimes.docker import Docker
-from pilot.settings import TASK_FILE, Settings, chirp, settings
+from pilot.settings import TASK_FILE, PilotSettings, read_chirp, read_settings
 from pilot.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts, read_charges
 from schemas.errors import EWMSError
 from schemas.payloads.legacy_wire import Wire, check_codec
@@ -44,29 +44,29 @@ def main() -> int:
     directory = str(Path.cwd())
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        environment = gathered(os.environ, Path(directory, TASK_FILE))
+        environment = gather_variables(os.environ, Path(directory, TASK_FILE))
     except SettingsInvalid as error:
         log.critical("%s", error.reason)
         return EXIT_USAGE
-    scrub(os.environ)
+    scrub_variables(os.environ)
     prepare_process(directory)
     proxy = take_proxy(os.environ, directory)
     try:
-        told = settings(environment, directory=directory)
+        told = read_settings(environment, directory=directory)
     except SettingsInvalid as error:
         for problem in error.problems:
             log.critical("%s", problem)
-        asyncio.run(_complain(environment, error, proxy))
+        asyncio.run(_chirp_problems(environment, error, proxy))
         return EXIT_USAGE
     logging.getLogger().setLevel(told.log_level_third_party)
     for name in ("pilot", "runtime"):
         logging.getLogger(name).setLevel(told.log_level)
     for name in told.unknown:
         log.warning("%s is no variable of this pilot: nothing reads it", name)
-    return asyncio.run(live(told, os.environ, proxy))
+    return asyncio.run(run_pilot(told, os.environ, proxy))
 
 
-def gathered(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
+def gather_variables(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
     """Return the pilot's variables: those of TMS's task file, overridden by the environment's.
 
     Raises: SettingsInvalid: the file exists and cannot be read as a task file.
@@ -83,58 +83,58 @@ def gathered(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
     return {**told, **environment}
 
 
-def scrub(environment: MutableMapping[str, str]) -> None:
+def scrub_variables(environment: MutableMapping[str, str]) -> None:
     """Remove the pilot's own variables, tokens among them. No child process can inherit them then."""
     for name in [name for name in environment if name.startswith(("EWMS_PILOT_", "_EWMS_PILOT_"))]:
         del environment[name]
 
 
-async def live(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> int:
+async def run_pilot(told: PilotSettings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> int:
     """Build everything, run the pilot, close everything. Return the exit status."""
     loop = asyncio.get_running_loop()
-    chirper = Chirper(voice(told.chirp, proxy), told.chirp.interval_s)
-    chirper.start()
-    queues = Queues(told, clock=time.time, proxy=proxy)
+    chirper = Chirper(choose_channel(told.chirp, proxy), told.chirp.interval_s)
+    chirper.start_chirping()
+    queues = PilotQueues(told, clock=time.time, proxy=proxy)
     copy = begin_log_copy(told, environment, proxy)
-    building = loop.create_task(_built(told, environment, queues, chirper))
+    building = loop.create_task(_build_pilot(told, environment, queues, chirper))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, building.cancel)
     status = 1
     try:
         pilot = await wait_until_built(building, told.worker_runtime_s)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, leave, pilot, copy)
+            loop.add_signal_handler(number, ask_to_leave, pilot, copy)
         status = await pilot.run()
     except asyncio.CancelledError:
         log.info("stopped before the first event")
-        chirper.status(PilotStatus.DONE)
+        chirper.set_status(PilotStatus.DONE)
         status = 0
     except EWMSError as error:
         log.critical("%s", error.reason)
-        chirper.status(PilotStatus.FATAL_ERROR, f"{type(error).__name__}({error.reason!r})")
+        chirper.set_status(PilotStatus.FATAL_ERROR, f"{type(error).__name__}({error.reason!r})")
     except Exception as error:
         # A full disk, or a defect. Report it before this worker is gone.
         log.critical("the pilot cannot go on", exc_info=True)
-        chirper.status(PilotStatus.FATAL_ERROR, repr(error))
+        chirper.set_status(PilotStatus.FATAL_ERROR, repr(error))
     finally:
         ends = (queues.close(), chirper.close(), *((copy.close_copy(),) if copy else ()))
         await asyncio.gather(*ends, return_exceptions=True)
     return status
 
 
-def leave(pilot: Pilot, copy: LogCopy | None) -> None:
+def ask_to_leave(pilot: Pilot, copy: LogCopy | None) -> None:
     """Ask the pilot to leave. HTCondor may give it no time to copy its log at the end."""
     if copy is not None:
-        copy.hurry()
-    pilot.stop()
+        copy.copy_now()
+    pilot.ask_to_stop()
 
 
-def begin_log_copy(told: Settings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> LogCopy | None:
+def begin_log_copy(told: PilotSettings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> LogCopy | None:
     """Begin to copy this pilot's log to the access point; None where the job keeps no output there.
 
     Only a job of HTCondor whose log is a file can be copied.
     """
-    where = _whereabouts(environment)
+    where = _locate_pilot(environment)
     if not told.log_directory or proxy is None or where.cluster is None or where.worker is None:
         return None
     source = open_own_log()
@@ -142,7 +142,7 @@ def begin_log_copy(told: Settings, environment: Mapping[str, str], proxy: ChirpP
         return None
     copy = LogCopy(f"{told.log_directory}/cluster-{where.cluster}/{where.worker}.err", proxy, source)
     logging.getLogger().addHandler(copy)
-    copy.start()
+    copy.start_copying()
     return copy
 
 
@@ -152,7 +152,7 @@ async def wait_until_built(building: "asyncio.Task[Pilot]", runtime_s: float | N
     Raises:
         StartOutlivedWorker: the worker's runtime ended first.
     """
-    limit = asyncio.timeout_at(end_of_work_s(began_s(), runtime_s))
+    limit = asyncio.timeout_at(end_of_work_s(process_began_s(), runtime_s))
     try:
         async with limit:
             return await building
@@ -165,27 +165,29 @@ async def wait_until_built(building: "asyncio.Task[Pilot]", runtime_s: float | N
         ) from None
 
 
-async def _built(told: Settings, environment: Mapping[str, str], queues: Queues, chirper: Chirper) -> Pilot:
+async def _build_pilot(
+    told: PilotSettings, environment: Mapping[str, str], queues: PilotQueues, chirper: Chirper
+) -> Pilot:
     if any(queue.wire is Wire.LEGACY for queue in told.outputs):
         check_codec()
     kept = find_places(told, os.environ.get("_CONDOR_SCRATCH_DIR", ""))
-    external, pins = await asyncio.to_thread(_external, told, kept)
-    children = Children()
+    external, pins = await asyncio.to_thread(_resolve_external, told, kept)
+    children = TaskProcesses()
     work = WorkDirectory(told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext)
     connecting = asyncio.create_task(queues.connect())
     try:
-        task = await found(told, told.task.image, children, environment, places=kept)
+        task = await choose_runtime(told, told.task.image, children, environment, places=kept)
         init = None
         if told.init is not None:
-            init = await found(told, told.init.image, children, environment, places=kept)
+            init = await choose_runtime(told, told.init.image, children, environment, places=kept)
         if any(isinstance(one.runtime, Docker) for one in (task, init) if one):
             work = WorkDirectory(
                 told.data_dir_parent, infile_ext=told.infile_ext, outfile_ext=told.outfile_ext, shared=True
             )
-        work.make()
+        work.make_directories()
         if not task.runtime.on_host:
             check_path(work.path)
-            check_together(
+            check_targets(
                 (Mount(work.data_hub, DATA_HUB), Mount(work.path, TASK_IO), Mount(work.path, TASK_HOME), *external)
             )
         await connecting
@@ -201,16 +203,16 @@ async def _built(told: Settings, environment: Mapping[str, str], queues: Queues,
         children=children,
         work=work,
         chirper=chirper,
-        runtime=Pinned(task.runtime, (*task.pins, *pins)),
-        init_runtime=Pinned(init.runtime, (*init.pins, *pins)) if init else None,
+        runtime=PinnedRuntime(task.runtime, (*task.pins, *pins)),
+        init_runtime=PinnedRuntime(init.runtime, (*init.pins, *pins)) if init else None,
         external=external,
-        born_s=began_s(),
-        whereabouts=_whereabouts(environment),
+        born_s=process_began_s(),
+        whereabouts=_locate_pilot(environment),
         charges_events=read_charges(environment, _read_ad(environment, JOB_AD)),
     )
 
 
-def _whereabouts(environment: Mapping[str, str]) -> Whereabouts:
+def _locate_pilot(environment: Mapping[str, str]) -> Whereabouts:
     """Return where this pilot is, from HTCondor's ads and the machine's own name."""
     machine_ad, job_ad = (_read_ad(environment, name) for name in (MACHINE_AD, JOB_AD))
     return find_whereabouts(environment, machine_ad=machine_ad, job_ad=job_ad, node=platform.node())
@@ -220,17 +222,17 @@ def _read_ad(environment: Mapping[str, str], name: str) -> str:
     return read_tail(path, _MAX_AD_BYTES) if (path := environment.get(name)) else ""
 
 
-def _external(told: Settings, kept: Places) -> tuple[tuple[Mount, ...], tuple[Pin, ...]]:
+def _resolve_external(told: PilotSettings, kept: WorkerPlaces) -> tuple[tuple[Mount, ...], tuple[Pin, ...]]:
     """Return the mounts of the external directories, and pins on them. They may lie on slow file systems."""
     seen = {path: at for path in told.external_directories if (at := look_at(path, inside=False)) is not None}
     mounts = external_mounts(told.external_directories, {path: looked for path, (looked, _) in seen.items()}, kept)
     return mounts, tuple(pin for _, pin in seen.values())
 
 
-async def _complain(environment: Mapping[str, str], error: SettingsInvalid, proxy: ChirpProxy | None) -> None:
+async def _chirp_problems(environment: Mapping[str, str], error: SettingsInvalid, proxy: ChirpProxy | None) -> None:
     """Chirp what is wrong with the variables."""
-    told = chirp(environment)
-    chirper = Chirper(voice(told, proxy), told.interval_s)
-    chirper.start()
-    chirper.status(PilotStatus.FATAL_ERROR, f"SettingsInvalid({error.reason!r})")
+    told = read_chirp(environment)
+    chirper = Chirper(choose_channel(told, proxy), told.interval_s)
+    chirper.start_chirping()
+    chirper.set_status(PilotStatus.FATAL_ERROR, f"SettingsInvalid({error.reason!r})")
     await chirper.close()

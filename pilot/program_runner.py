@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 from pilot.containers.command import Runtime
-from pilot.containers.container_per_event import PerEvent
+from pilot.containers.container_per_event import ContainerPerEvent
 from pilot.containers.init_container import InitRun
 from pilot.containers.leftovers import Leftovers
 from pilot.containers.mounts import Mount
-from pilot.containers.processes import Children
+from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import WorkDirectory
-from pilot.containers.task_interface import Outcome, Tasks
+from pilot.containers.task_interface import RunOutcome, Tasks
 from pilot.errors import Failure
-from pilot.settings import Settings
-from pilot.stream.tasks import Stream
+from pilot.settings import PilotSettings
+from pilot.stream.tasks import WarmTasks
 from schemas.pilot.names import TaskMode
 
 
@@ -25,22 +25,22 @@ class Containers:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: PilotSettings,
         *,
-        children: Children,
+        children: TaskProcesses,
         work: WorkDirectory,
         runtime: Runtime,
         init_runtime: Runtime | None,
         external: tuple[Mount, ...],
-        on_end: Callable[[int, Outcome], None],
+        on_end: Callable[[int, RunOutcome], None],
         on_init_end: Callable[[Failure | None], None],
         on_cold: Callable[[], None],
     ) -> None:
         self._children = children
         self._leftovers = leftovers = Leftovers(settings)
-        self._warm: Stream | None = None
+        self._warm: WarmTasks | None = None
         if settings.task_mode is TaskMode.STREAM:
-            self._warm = Stream(
+            self._warm = WarmTasks(
                 settings,
                 children=children,
                 work=work,
@@ -50,7 +50,7 @@ class Containers:
                 on_end=on_end,
                 on_cold=on_cold,
             )
-        self.task: Tasks = self._warm or PerEvent(
+        self.task: Tasks = self._warm or ContainerPerEvent(
             settings,
             children=children,
             work=work,
@@ -74,7 +74,7 @@ class Containers:
     def run_init(self) -> None:
         """Run the init container. The caller knows that there is one."""
         assert self._init is not None
-        self._init.start()
+        self._init.start_init()
 
     def warm_up(self) -> None:
         """Start the warm containers, if the task has any."""
@@ -90,12 +90,12 @@ class Containers:
         """End everything that runs, at once."""
         self.task.kill_all()
         if self._init is not None:
-            self._init.kill()
+            self._init.kill_init()
 
-    async def gone(self) -> None:
+    async def end_all(self) -> None:
         """End everything, and return once it has ended, or after a time limit."""
         await self._children.kill_all()
 
-    async def removed(self) -> None:
+    async def wait_for_removals(self) -> None:
         """Wait until the files of ended runs are removed."""
-        await self._leftovers.removed()
+        await self._leftovers.wait_for_removals()

@@ -14,51 +14,51 @@ from pilot.containers.command import Runtime
 from pilot.containers.leftovers import printer
 from pilot.containers.memory_watch import MemoryWatch
 from pilot.containers.mounts import Mount
-from pilot.containers.processes import Children
+from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import WorkDirectory
-from pilot.containers.task_interface import Outcome
+from pilot.containers.task_interface import RunOutcome
 from pilot.errors import Failure, QueueGone
-from pilot.events.attempt_reports import Reports
+from pilot.events.attempt_reports import AttemptReports
 from pilot.events.log_excerpts import excerpt_input, name_event
-from pilot.events.publishing import Publishing, Run
-from pilot.events.queues import Queues
+from pilot.events.publishing import Publishing, TaskRun
+from pilot.events.queues import PilotQueues
 from pilot.life import lifecycle
 from pilot.life.instructions import (
-    Adopt,
+    ChirpCounters,
+    ChirpStatus,
     CoolDown,
-    Count,
-    Exit,
-    How,
     Instruction,
     KillAll,
+    LeaveProcess,
     Listen,
     PublishDeadLetter,
     PublishOutput,
-    Report,
     RunInit,
     Settle,
+    Settlement,
     Start,
     StopListening,
+    TakeOverDelivery,
     WarmUp,
 )
 from pilot.life.retiring import end_of_work_s
-from pilot.life.state import Policy, State, policy
+from pilot.life.state import PilotState, Policy, derive_policy
 from pilot.life.stimuli import (
-    Arrived,
-    Broke,
-    Confirmed,
-    Cooled,
-    Ended,
-    Held,
+    CooledDown,
+    EventArrived,
+    HeldEvent,
     InitEnded,
-    Lost,
-    Refused,
+    PilotBroken,
+    PublishConfirmed,
+    PublishRefused,
+    RunEnded,
     Stimulus,
     StopAsked,
+    SubscriptionLost,
     Tick,
 )
 from pilot.program_runner import Containers
-from pilot.settings import Queue, Settings
+from pilot.settings import PilotSettings, QueueEndpoint
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery
 from schemas.errors import EWMSError
@@ -71,10 +71,10 @@ class Pilot:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: PilotSettings,
         *,
-        queues: Queues,
-        children: Children,
+        queues: PilotQueues,
+        children: TaskProcesses,
         work: WorkDirectory,
         chirper: Chirper,
         runtime: Runtime,
@@ -91,8 +91,8 @@ class Pilot:
         self._charges_events = charges_events
         self._queues = queues
         self._chirper = chirper
-        self._reports = Reports(settings, queues, whereabouts)
-        self._publishing = Publishing(settings, queues, on_end=self._published)
+        self._reports = AttemptReports(settings, queues, whereabouts)
+        self._publishing = Publishing(settings, queues, on_end=self._on_published)
         self._containers = Containers(
             settings,
             children=children,
@@ -100,18 +100,18 @@ class Pilot:
             runtime=runtime,
             init_runtime=init_runtime,
             external=external,
-            on_end=self._ended,
-            on_init_end=lambda failure: self.feed(InitEnded(self._loop.time(), failure)),
-            on_cold=lambda: self.feed(Cooled(self._loop.time())),
+            on_end=self._on_run_end,
+            on_init_end=lambda failure: self.handle_stimulus(InitEnded(self._loop.time(), failure)),
+            on_cold=lambda: self.handle_stimulus(CooledDown(self._loop.time())),
         )
         self._memory = MemoryWatch(children, settings.worker_memory_bytes or 0)
         self._loop = asyncio.get_running_loop()
-        self._state: State | None = None
+        self._state: PilotState | None = None
         self._stimuli: deque[Stimulus] = deque()
         self._busy = False
         self._next_key = 1
-        self._deliveries: dict[int, tuple[Queue, Delivery]] = {}
-        self._runs: dict[int, Run] = {}
+        self._deliveries: dict[int, tuple[QueueEndpoint, Delivery]] = {}
+        self._runs: dict[int, TaskRun] = {}
         #: Background work. At the end the pilot waits for the settlements, and for the end of listening before them. It
         #: cancels the others.
         self._settlements: set[asyncio.Task[None]] = set()
@@ -126,14 +126,14 @@ class Pilot:
 
     async def run(self) -> int:
         """Run the pilot until it leaves. Return the exit status."""
-        self._state, instructions = lifecycle.begin(self._policy(), self._loop.time())
-        self._memory.start()
+        self._state, instructions = lifecycle.begin_life(self._build_policy(), self._loop.time())
+        self._memory.start_watching()
         self._carry_out(instructions)
         try:
             return await self._exit
         finally:
-            await self._memory.stop()
-            await self._containers.gone()
+            await self._memory.stop_watching()
+            await self._containers.end_all()
             if self._timer is not None:
                 self._timer.cancel()
             abandoned = (*self._publishing.under_way, *self._others)
@@ -142,20 +142,20 @@ class Pilot:
             await asyncio.gather(
                 *self._settlements,
                 *abandoned,
-                self._reports.finish(),
-                self._containers.removed(),
+                self._reports.finish_sending(),
+                self._containers.wait_for_removals(),
                 return_exceptions=True,
             )
 
-    def _policy(self) -> Policy:
+    def _build_policy(self) -> Policy:
         ends_s = end_of_work_s(self._born_s, self._settings.worker_runtime_s)
-        return policy(self._settings, ends_s=ends_s, charges_events=self._charges_events)
+        return derive_policy(self._settings, ends_s=ends_s, charges_events=self._charges_events)
 
-    def stop(self) -> None:
+    def ask_to_stop(self) -> None:
         """Ask the pilot to leave."""
-        self.feed(StopAsked(self._loop.time()))
+        self.handle_stimulus(StopAsked(self._loop.time()))
 
-    def feed(self, stimulus: Stimulus) -> None:
+    def handle_stimulus(self, stimulus: Stimulus) -> None:
         """Tell the lifecycle what happened, and carry out its instructions."""
         self._stimuli.append(stimulus)
         if self._busy or self._state is None:
@@ -167,11 +167,11 @@ class Pilot:
         self._busy = True
         try:
             for instruction in instructions:
-                self._do(instruction)
+                self._carry_out_one(instruction)
             while self._stimuli:
-                self._state, more = lifecycle.advance(self._state, self._stimuli.popleft())
+                self._state, more = lifecycle.advance_life(self._state, self._stimuli.popleft())
                 for instruction in more:
-                    self._do(instruction)
+                    self._carry_out_one(instruction)
         finally:
             self._busy = False
         self._set_timer()
@@ -187,41 +187,43 @@ class Pilot:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(due_s, self._tick)
+        self._timer = self._loop.call_at(due_s, self._on_tick)
 
-    def _tick(self) -> None:
+    def _on_tick(self) -> None:
         self._timer = None
-        self.feed(Tick(self._loop.time(), self._queues.standing, self._queues.complaint))
+        self.handle_stimulus(Tick(self._loop.time(), self._queues.is_standing, self._queues.complaint))
 
-    def _do(self, instruction: Instruction) -> None:
+    def _carry_out_one(self, instruction: Instruction) -> None:
         match instruction:
             case Start(key):
-                self._start(key)
+                self._start_run(key)
             case PublishOutput(key, after_s):
-                self._publishing.output(key, self._runs[key], after_s)
+                self._publishing.publish_output(key, self._runs[key], after_s)
             case Settle(key, how, failure):
-                self._report(key, failure, gave_up=False)
-                self._settle(key, how)
-            case Count(n_failed, n_success, failure, held):
-                self._chirper.counters(n_failed=n_failed, n_success=n_success, failure=failure)
+                self._report_attempt(key, failure, gave_up=False)
+                self._settle_delivery(key, how)
+            case ChirpCounters(n_failed, n_success, failure, held):
+                self._chirper.set_counters(n_failed=n_failed, n_success=n_success, failure=failure)
                 if failure is not None and held is not None:
                     self._log_failure(failure, held)
             case PublishDeadLetter(key, failure, attempt, after_s):
                 if not after_s:  # for the first time
-                    self._report(key, failure, gave_up=True)
-                self._publishing.dead_letter(
+                    self._report_attempt(key, failure, gave_up=True)
+                self._publishing.publish_dead_letter(
                     key, *self._deliveries[key], failure=failure, attempt=attempt, after_s=after_s
                 )
-            case Report(status, error, traceback, is_bad):
+            case ChirpStatus(status, error, traceback, is_bad):
                 log.log(logging.ERROR if error else logging.INFO, "%s%s", status, f": {error}" if error else "")
                 if traceback:
                     log.error("the last task's own words:\n%s", traceback)
-                self._chirper.status(status, error, traceback, bad_machine=self._whereabouts.machine if is_bad else "")
+                self._chirper.set_status(
+                    status, error, traceback, bad_machine=self._whereabouts.machine if is_bad else ""
+                )
             case Listen(prefetch):
-                self._spawn(self._listen(prefetch), self._others)
+                self._spawn_task(self._begin_listening(prefetch), self._others)
             case StopListening():
-                self._stopping = self._spawn(self._queues.stop_listening(), self._settlements)
-            case Adopt(key, other):
+                self._stopping = self._spawn_task(self._queues.stop_listening(), self._settlements)
+            case TakeOverDelivery(key, other):
                 self._deliveries[key] = self._deliveries.pop(other)
             case RunInit():
                 self._containers.run_init()
@@ -231,11 +233,11 @@ class Pilot:
                 self._containers.cool_down()
             case KillAll():
                 self._containers.kill_all()
-            case Exit(status):
+            case LeaveProcess(status):
                 if not self._exit.done():
                     self._exit.set_result(status)
 
-    def _log_failure(self, failure: Failure, held: Held) -> None:
+    def _log_failure(self, failure: Failure, held: HeldEvent) -> None:
         """Log which event failed, why, and how its input begins. The log belongs to the owner of the input."""
         entry = self._deliveries.get(held.key)
         event = entry[1].event if entry else None
@@ -246,7 +248,7 @@ class Pilot:
             lines.append(failure.traceback)
         log.warning("%s", "\n".join(lines))
 
-    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+    def _spawn_task(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         among.add(task)
         task.add_done_callback(among.discard)
@@ -254,46 +256,46 @@ class Pilot:
 
     # Events in.
 
-    async def _listen(self, prefetch: int) -> None:
+    async def _begin_listening(self, prefetch: int) -> None:
         try:
-            await self._queues.listen(prefetch)
+            await self._queues.start_listening(prefetch)
         except EWMSError as error:
             gone = isinstance(error, QueueGone)
-            self.feed(Broke(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone))
+            self.handle_stimulus(PilotBroken(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone))
         else:
-            self.feed(Tick(self._loop.time(), self._queues.standing))
+            self.handle_stimulus(Tick(self._loop.time(), self._queues.is_standing))
 
-    def _on_delivery(self, queue: Queue, delivery: Delivery) -> None:
+    def _on_delivery(self, queue: QueueEndpoint, delivery: Delivery) -> None:
         key, self._next_key = self._next_key, self._next_key + 1
         self._deliveries[key] = (queue, delivery)
-        held = Held(key, delivery.id, delivery.attempt, queue.mqid, n_returned=delivery.n_released)
-        self.feed(Arrived(self._loop.time(), held))
+        held = HeldEvent(key, delivery.id, delivery.attempt, queue.mqid, n_returned=delivery.n_released)
+        self.handle_stimulus(EventArrived(self._loop.time(), held))
 
     def _on_gone(self, error: QueueGone) -> None:
         log.critical("%s", error.reason)
-        self.feed(Broke(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone=True))
+        self.handle_stimulus(PilotBroken(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone=True))
 
-    def _on_lost(self, queue: Queue) -> None:
+    def _on_lost(self, queue: QueueEndpoint) -> None:
         log.warning("the subscription to queue %s was lost, and what it had lent", queue)
-        self.feed(Lost(self._loop.time(), queue.mqid))
+        self.handle_stimulus(SubscriptionLost(self._loop.time(), queue.mqid))
 
-    def _settle(self, key: int, how: How) -> None:
+    def _settle_delivery(self, key: int, how: Settlement) -> None:
         self._runs.pop(key, None)
-        self._publishing.drop(key)
+        self._publishing.drop_publication(key)
         entry = self._deliveries.pop(key, None)
         if entry is None:
             return
         _, delivery = entry
         match how:
-            case How.ACK:
-                self._spawn(_settled(delivery.ack()), self._settlements)
-            case How.REJECT:
-                self._spawn(_settled(delivery.reject()), self._settlements)
-            case How.DISCARD:
-                self._spawn(_settled(delivery.reject(requeue=False)), self._settlements)
-            case How.RETURN:
-                self._spawn(_settled(self._give_back(delivery)), self._settlements)
-            case How.FORGET:
+            case Settlement.ACK:
+                self._spawn_task(_await_settlement(delivery.ack()), self._settlements)
+            case Settlement.REJECT:
+                self._spawn_task(_await_settlement(delivery.reject()), self._settlements)
+            case Settlement.DISCARD:
+                self._spawn_task(_await_settlement(delivery.reject(requeue=False)), self._settlements)
+            case Settlement.RETURN:
+                self._spawn_task(_await_settlement(self._give_back(delivery)), self._settlements)
+            case Settlement.FORGET:
                 log.info("the delivery of event %s was lost; the broker will deliver it again", delivery.id)
 
     async def _give_back(self, delivery: Delivery) -> bool:
@@ -308,13 +310,13 @@ class Pilot:
 
     # Runs.
 
-    def _start(self, key: int) -> None:
+    def _start_run(self, key: int) -> None:
         entry = self._deliveries.get(key)
         event, attempt = (entry[1].event, entry[1].attempt) if entry else (None, 1)
-        self._runs[key] = Run(event, started_s=self._loop.time())
-        self._containers.task.start(key, event, attempt)
+        self._runs[key] = TaskRun(event, started_s=self._loop.time())
+        self._containers.task.start_run(key, event, attempt)
 
-    def _ended(self, key: int, outcome: Outcome) -> None:
+    def _on_run_end(self, key: int, outcome: RunOutcome) -> None:
         run = self._runs.get(key)
         if run is None:  # it was abandoned
             return
@@ -323,8 +325,8 @@ class Pilot:
             run.output, run.output_type = outcome.output, outcome.output_type
         now_s = self._loop.time()
         run.last_lines, run.ended_s = outcome.last_lines, now_s
-        self.feed(
-            Ended(
+        self.handle_stimulus(
+            RunEnded(
                 now_s,
                 key,
                 took_s=now_s - run.started_s,
@@ -336,20 +338,22 @@ class Pilot:
 
     # Events out.
 
-    def _report(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
+    def _report_attempt(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
         """Report the attempt if it failed. An event that is given up without a run is reported with the time now."""
         entry = self._deliveries.get(key)
         if failure is None or entry is None:
             return
         now_s = self._loop.time()
-        run = self._runs.get(key) or Run(entry[1].event, started_s=now_s, ended_s=now_s)
-        self._reports.report(*entry, run, failure=failure, gave_up=gave_up)
+        run = self._runs.get(key) or TaskRun(entry[1].event, started_s=now_s, ended_s=now_s)
+        self._reports.report_attempt(*entry, run, failure=failure, gave_up=gave_up)
 
-    def _published(self, key: int, refused: Failure | None, passing: bool) -> None:
+    def _on_published(self, key: int, refused: Failure | None, passing: bool) -> None:
         now_s = self._loop.time()
-        self.feed(Confirmed(now_s, key) if refused is None else Refused(now_s, key, refused, passing))
+        self.handle_stimulus(
+            PublishConfirmed(now_s, key) if refused is None else PublishRefused(now_s, key, refused, passing)
+        )
 
 
-async def _settled(settling: Coroutine[Any, Any, bool]) -> None:
+async def _await_settlement(settling: Coroutine[Any, Any, bool]) -> None:
     if not await settling:
         log.info("a delivery was lost before it could be settled; its event comes again")

@@ -38,7 +38,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueEndpoint:
     """A message queue and how to reach it. An empty `token` means: see the token file. `wire` is for outputs."""
 
     mqid: Mqid
@@ -63,13 +63,13 @@ class Chirp:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PilotSettings:
     """The settings of one pilot. A limit of `None` means no limit. A `prefetch` of `None` follows the task's time."""
 
     task: Program
     init: Program | None
-    inputs: tuple[Queue, ...]
-    outputs: tuple[Queue, ...]
+    inputs: tuple[QueueEndpoint, ...]
+    outputs: tuple[QueueEndpoint, ...]
     workflow_id: WorkflowId
     task_id: TaskId
     taskforce_uuid: TaskforceUuid
@@ -121,72 +121,72 @@ class Settings:
     unknown: tuple[str, ...]
 
 
-def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
+def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSettings:
     """Return the settings that `environment` holds. Relative paths start from `directory`.
 
     Raises: SettingsInvalid, with all problems that were found.
     """
     v = Variables(environment)
-    stop_on_error = v.flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
-    quarantine_s = v.seconds("QUARANTINE_TIME", 0)
-    in_a_row = max(0, v.integer("MAX_FAILURES_IN_A_ROW") or 0)
+    stop_on_error = v.read_flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
+    quarantine_s = v.read_seconds("QUARANTINE_TIME", 0)
+    in_a_row = max(0, v.read_integer("MAX_FAILURES_IN_A_ROW") or 0)
     if quarantine_s and not stop_on_error and not in_a_row:
-        v.wrong(
+        v.note_problem(
             "QUARANTINE_TIME",
             "is not allowed with STOP_LISTENING_ON_TASK_ERROR=False",
             "a pilot that goes on after errors has nothing to wait for: unset one, or set MAX_FAILURES_IN_A_ROW",
         )
-    idle_timeout_s = v.seconds("TIMEOUT_QUEUE_INCOMING", 1)
-    concurrency = max(1, v.integer("MAX_CONCURRENT_TASKS") or 1)
-    prefetch = v.integer("PREFETCH")
-    task_timeout_s, old_timeout_s = v.limit_s("TASK_TIMEOUT"), v.limit_s("SUBPROC_TIMEOUT")
-    init = _program(v, "INIT")
-    result = Settings(
-        task=_program(v, "TASK"),
+    idle_timeout_s = v.read_seconds("TIMEOUT_QUEUE_INCOMING", 1)
+    concurrency = max(1, v.read_integer("MAX_CONCURRENT_TASKS") or 1)
+    prefetch = v.read_integer("PREFETCH")
+    task_timeout_s, old_timeout_s = v.read_limit_s("TASK_TIMEOUT"), v.read_limit_s("SUBPROC_TIMEOUT")
+    init = _parse_program(v, "INIT")
+    result = PilotSettings(
+        task=_parse_program(v, "TASK"),
         init=init if init.image else None,
-        inputs=_queues(v, "QUEUE_INCOMING"),
-        outputs=_queues(v, "QUEUE_OUTGOING"),
-        workflow_id=WorkflowId(v.text("WORKFLOW_ID")),
-        task_id=TaskId(v.text("TASK_ID")),
-        taskforce_uuid=TaskforceUuid(v.text("TASKFORCE_UUID")),
-        token_file=_absolute(v.text("TOKEN_FILE", TOKEN_FILE), directory),
-        log_directory=v.text("LOG_DIRECTORY"),
-        token_source=v.text("TOKEN_SOURCE"),
-        data_dir_parent=_absolute(v.text("DATA_DIR_PARENT_PATH_ON_HOST", "."), directory),
+        inputs=_parse_queues(v, "QUEUE_INCOMING"),
+        outputs=_parse_queues(v, "QUEUE_OUTGOING"),
+        workflow_id=WorkflowId(v.read_string("WORKFLOW_ID")),
+        task_id=TaskId(v.read_string("TASK_ID")),
+        taskforce_uuid=TaskforceUuid(v.read_string("TASKFORCE_UUID")),
+        token_file=_make_absolute(v.read_string("TOKEN_FILE", TOKEN_FILE), directory),
+        log_directory=v.read_string("LOG_DIRECTORY"),
+        token_source=v.read_string("TOKEN_SOURCE"),
+        data_dir_parent=_make_absolute(v.read_string("DATA_DIR_PARENT_PATH_ON_HOST", "."), directory),
         infile_ext=read_extension(v, "INFILE_EXT", ".in"),
         outfile_ext=read_extension(v, "OUTFILE_EXT", ".out"),
         prefetch=None if prefetch is None else max(1, prefetch),
-        first_timeout_s=v.seconds("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", idle_timeout_s),
+        first_timeout_s=v.read_seconds("TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE", idle_timeout_s),
         idle_timeout_s=idle_timeout_s,
-        external_directories=v.words("EXTERNAL_DIRECTORIES", ","),
-        external_roots=v.words("EXTERNAL_ROOTS", ","),
-        image_roots=v.words("IMAGE_ROOTS", ","),
-        protected_directories=v.words("PROTECTED_DIRECTORIES", ","),
+        external_directories=v.read_words("EXTERNAL_DIRECTORIES", ","),
+        external_roots=v.read_words("EXTERNAL_ROOTS", ","),
+        image_roots=v.read_words("IMAGE_ROOTS", ","),
+        protected_directories=v.read_words("PROTECTED_DIRECTORIES", ","),
         log_level=read_level(v, "CL_LOG"),
         log_level_third_party=read_level(v, "CL_LOG_THIRD_PARTY", "WARNING"),
-        chirp=_chirp(v),
-        init_timeout_s=v.limit_s("INIT_TIMEOUT"),
+        chirp=_parse_chirp(v),
+        init_timeout_s=v.read_limit_s("INIT_TIMEOUT"),
         task_timeout_s=task_timeout_s or old_timeout_s,
-        worker_runtime_s=v.limit_s("MAX_WORKER_RUNTIME"),
-        task_mode=v.choice("TASK_MODE", TaskMode, TaskMode.EVENT) or TaskMode.EVENT,
-        task_start_s=v.seconds("TASK_START_TIMEOUT", 60),
+        worker_runtime_s=v.read_limit_s("MAX_WORKER_RUNTIME"),
+        task_mode=v.read_choice("TASK_MODE", TaskMode, TaskMode.EVENT) or TaskMode.EVENT,
+        task_start_s=v.read_seconds("TASK_START_TIMEOUT", 60),
         stop_on_error=stop_on_error,
-        okay_errors=frozenset(v.words("OKAY_ERRORS", None)),
+        okay_errors=frozenset(v.read_words("OKAY_ERRORS", None)),
         max_failures_in_a_row=in_a_row,
         concurrency=concurrency,
-        keep_files=v.flag("KEEP_ALL_TASK_FILES", default=False),
-        dump_output=v.flag("DUMP_TASK_OUTPUT", default=False),
+        keep_files=v.read_flag("KEEP_ALL_TASK_FILES", default=False),
+        dump_output=v.read_flag("DUMP_TASK_OUTPUT", default=False),
         quarantine_s=quarantine_s,
-        drain_grace_s=v.seconds("DRAIN_GRACE", 20),
-        reconnect_timeout_s=v.seconds("RECONNECT_TIMEOUT", 600),
-        platform=_platform(v),
-        container_debug=v.flag("CONTAINER_DEBUG", default=False),
-        apptainer=v.text("APPTAINER"),
-        apptainer_build_dir=v.text("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/var/tmp"),  # noqa: S108 - the contract's
-        apptainer_directory_only=v.flag("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", default=True),
+        drain_grace_s=v.read_seconds("DRAIN_GRACE", 20),
+        reconnect_timeout_s=v.read_seconds("RECONNECT_TIMEOUT", 600),
+        platform=_parse_platform(v),
+        container_debug=v.read_flag("CONTAINER_DEBUG", default=False),
+        apptainer=v.read_string("APPTAINER"),
+        apptainer_build_dir=v.read_string("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/var/tmp"),  # noqa: S108 - the contract's
+        apptainer_directory_only=v.read_flag("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", default=True),
         docker_shm_size=read_shm_size(v),
-        worker_memory_bytes=v.integer("WORKER_MEMORY"),
-        unknown=v.unread(),
+        worker_memory_bytes=v.read_integer("WORKER_MEMORY"),
+        unknown=v.list_unread(),
     )
     _check_together(v, result)
     if v.problems:
@@ -194,81 +194,89 @@ def settings(environment: Mapping[str, str], *, directory: str) -> Settings:
     return result
 
 
-def chirp(environment: Mapping[str, str]) -> Chirp:
+def read_chirp(environment: Mapping[str, str]) -> Chirp:
     """Return how to chirp, even if other variables are wrong: the pilot must be able to report those."""
-    return _chirp(Variables(environment))
+    return _parse_chirp(Variables(environment))
 
 
-def _chirp(v: Variables) -> Chirp:
+def _parse_chirp(v: Variables) -> Chirp:
     return Chirp(
-        wanted=v.flag("HTCHIRP", default=False),
-        dest=v.choice("HTCHIRP_DEST", ChirpDest, ChirpDest.JOB_ATTR) or ChirpDest.JOB_ATTR,
-        interval_s=v.seconds("HTCHIRP_RATELIMIT_INTERVAL", 60),
-        fd=v.integer("HTCHIRP_FD"),
+        wanted=v.read_flag("HTCHIRP", default=False),
+        dest=v.read_choice("HTCHIRP_DEST", ChirpDest, ChirpDest.JOB_ATTR) or ChirpDest.JOB_ATTR,
+        interval_s=v.read_seconds("HTCHIRP_RATELIMIT_INTERVAL", 60),
+        fd=v.read_integer("HTCHIRP_FD"),
     )
 
 
-def _program(v: Variables, kind: str) -> Program:
-    return Program(v.text(f"{kind}_IMAGE"), v.arguments(f"{kind}_ARGS"), v.environment(f"{kind}_ENV_JSON"))
+def _parse_program(v: Variables, kind: str) -> Program:
+    return Program(
+        v.read_string(f"{kind}_IMAGE"), v.read_arguments(f"{kind}_ARGS"), v.read_environment(f"{kind}_ENV_JSON")
+    )
 
 
-def _queues(v: Variables, name: str) -> tuple[Queue, ...]:
+def _parse_queues(v: Variables, name: str) -> tuple[QueueEndpoint, ...]:
     """Return the queues of a list joined by `;`. A single address, type or token applies to all of them."""
-    mqids = v.words(name, ";")
+    mqids = v.read_words(name, ";")
     columns = []
     for part in ("BROKER_ADDRESS", "AUTH_TOKEN", "BROKER_TYPE", "WIRE", "ALIAS"):
-        values = v.words(f"{name}_{part}", ";")
+        values = v.read_words(f"{name}_{part}", ";")
         if len(values) not in {0, 1, len(mqids)} and mqids:
-            v.wrong(f"{name}_{part}", f"must have one value, or one for each of the {len(mqids)} queues", "count them")
+            v.note_problem(
+                f"{name}_{part}", f"must have one value, or one for each of the {len(mqids)} queues", "count them"
+            )
         columns.append(values if len(values) == len(mqids) else (values[:1] or ("",)) * len(mqids))
     addresses, tokens, types, wires, aliases = columns
     if not {wire.lower() for wire in wires} <= {"", *Wire}:
-        v.wrong(f"{name}_WIRE", f"must be of {', '.join(Wire)}", "choose one, or unset it")
+        v.note_problem(f"{name}_WIRE", f"must be of {', '.join(Wire)}", "choose one, or unset it")
         wires = ("",) * len(mqids)
     if any(broker_type.lower() not in {"", "rabbitmq"} for broker_type in types):
-        v.wrong(f"{name}_BROKER_TYPE", "must be rabbitmq", "the only broker there is; or unset it")
+        v.note_problem(f"{name}_BROKER_TYPE", "must be rabbitmq", "the only broker there is; or unset it")
     if mqids and not all(addresses):
-        v.wrong(f"{name}_BROKER_ADDRESS", "must say where the queues are", "write user@host:port/vhost")
+        v.note_problem(f"{name}_BROKER_ADDRESS", "must say where the queues are", "write user@host:port/vhost")
     if len(set(mqids)) != len(mqids):
-        v.wrong(name, "must not name a queue twice", "remove the repetition")
+        v.note_problem(name, "must not name a queue twice", "remove the repetition")
     return tuple(
-        Queue(Mqid(mqid), address, token, Wire(wire.lower() or Wire.EWMS), alias)
+        QueueEndpoint(Mqid(mqid), address, token, Wire(wire.lower() or Wire.EWMS), alias)
         for mqid, address, token, wire, alias in zip(mqids, addresses, tokens, wires, aliases, strict=True)
     )
 
 
-def _platform(v: Variables) -> Platform | None:
-    platform = v.choice(PLATFORM, Platform, None)
-    image = v.text("TASK_IMAGE")
+def _parse_platform(v: Variables) -> Platform | None:
+    platform = v.read_choice(PLATFORM, Platform, None)
+    image = v.read_string("TASK_IMAGE")
     return Platform.NONE if platform is None and asked_platform(image, {}) == Platform.NONE else platform
 
 
-def _absolute(path: str, directory: str) -> str:
+def _make_absolute(path: str, directory: str) -> str:
     return str(PurePosixPath(directory) / path)
 
 
-def _check_together(v: Variables, s: Settings) -> None:
+def _check_together(v: Variables, s: PilotSettings) -> None:
     """Note the problems of variables that are wrong only together."""
     if not s.task.image and s.platform is not Platform.NONE:
-        v.wrong("TASK_IMAGE", "must name the task's image", "set it, or set the platform to none for a bare process")
+        v.note_problem(
+            "TASK_IMAGE", "must name the task's image", "set it, or set the platform to none for a bare process"
+        )
     for name, program in (("TASK_IMAGE", s.task), ("INIT_IMAGE", s.init)):
         if program is not None and s.platform is not Platform.NONE and (problem := image_problem(program.image)):
             rule, _, remedy = problem.partition("; ")
-            v.wrong(name, rule, remedy)
+            v.note_problem(name, rule, remedy)
     if s.platform is Platform.NONE and not s.task.args:
-        v.wrong("TASK_ARGS", "must be the command of a bare process", "set it")
+        v.note_problem("TASK_ARGS", "must be the command of a bare process", "set it")
     if not s.inputs and not s.outputs:
-        v.wrong("QUEUE_INCOMING", "or EWMS_PILOT_QUEUE_OUTGOING must name a queue", "a task needs one of them at least")
+        v.note_problem(
+            "QUEUE_INCOMING", "or EWMS_PILOT_QUEUE_OUTGOING must name a queue", "a task needs one of them at least"
+        )
     if s.task_mode is TaskMode.STREAM:
         _check_stream(v, s)
 
 
-def _check_stream(v: Variables, s: Settings) -> None:
+def _check_stream(v: Variables, s: PilotSettings) -> None:
     """Note the settings that a warm task cannot have."""
     if not s.inputs and s.outputs:
-        v.wrong("TASK_MODE", "stream needs an input queue", "a source has no events to be fed: unset it")
+        v.note_problem("TASK_MODE", "stream needs an input queue", "a source has no events to be fed: unset it")
     if any(placeholder in argument for argument in s.task.args for placeholder in FILE_PLACEHOLDERS):
-        v.wrong(
+        v.note_problem(
             "TASK_ARGS",
             f"must not name {', '.join(FILE_PLACEHOLDERS)} with EWMS_PILOT_TASK_MODE=stream",
             "a warm task reads events from standard input and answers on standard output: remove them, or the mode",

@@ -37,7 +37,7 @@ class Whereabouts:
 
 def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad: str, node: str) -> Whereabouts:
     """Return where the pilot is, from its environment, the texts of the two ads, and the machine's own name."""
-    slot, job = _attributes(machine_ad), _attributes(job_ad)
+    slot, job = _parse_attributes(machine_ad), _parse_attributes(job_ad)
     sites = [slot.get(name.lower(), "") for name in _SITE_ATTRIBUTES]
     sites += [environment.get(name, "") for name in _SITE_VARIABLES]
     _, _, local = environment.get(LOCAL_JOB, "").partition(".")
@@ -45,21 +45,21 @@ def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad:
         site=next((site for site in sites if site), ""),
         machine=slot.get("machine") or node,
         slot=slot.get("name", ""),
-        worker=_number(job.get("procid") or local.partition(".")[0]),
-        cluster=_number(job.get("clusterid", "")),
+        worker=_parse_number(job.get("procid") or local.partition(".")[0]),
+        cluster=_parse_number(job.get("clusterid", "")),
     )
 
 
 def read_charges(environment: Mapping[str, str], job_ad: str) -> bool:
     """Return whether TMS marked the task as failing on every worker. Each failure counts at once then."""
-    return bool(environment.get(LOCAL_CHARGES)) or _attributes(job_ad).get(JOB_CHARGES.lower()) == "true"
+    return bool(environment.get(LOCAL_CHARGES)) or _parse_attributes(job_ad).get(JOB_CHARGES.lower()) == "true"
 
 
-def _attributes(ad: str) -> dict[str, str]:
+def _parse_attributes(ad: str) -> dict[str, str]:
     """Return the texts and numbers of an ad, keyed by lower-case name: ClassAds ignore case."""
     matches = (_LINE.match(line) for line in ad.splitlines())
     return {match[1].lower(): match[2] if match[2] is not None else match[3] for match in matches if match}
 
 
-def _number(text: str) -> int | None:
+def _parse_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else None

@@ -23,7 +23,7 @@ class FailpointReached(Broken):
     """A test asked for this failure."""
 
 
-def _parse(text: str) -> _Armed | None:
+def _parse_failpoint(text: str) -> _Armed | None:
     if not text:
         return None
     name, action, *nth = text.split(":")
@@ -39,7 +39,7 @@ def failpoint(name: str) -> None:
     """Fail here if a test has asked for it. Costs a dictionary look-up otherwise."""
     if "armed" not in _state:
         # Read at the first pass rather than at import: importing a module reads nothing.
-        _state["armed"] = _parse(os.environ.get("EWMS_FAILPOINT", ""))
+        _state["armed"] = _parse_failpoint(os.environ.get("EWMS_FAILPOINT", ""))
     armed = _state["armed"]
     if armed is None or armed.name != name:
         return

@@ -17,7 +17,7 @@ from contextlib import AbstractAsyncContextManager
 from pydantic import ValidationError
 
 from runtime.free_memory import return_large_blocks
-from runtime.settings import LogSettings, explained
+from runtime.settings import LogSettings, explain_error
 from runtime.telemetry import configure_logging, log
 from schemas.errors import EWMSError, Rejected, Unavailable
 
@@ -27,7 +27,7 @@ GRACE_S = 30.0
 EXIT_BROKEN, EXIT_MISCONFIGURED, EXIT_UNAVAILABLE = 1, 2, 75
 
 
-def run(build: Callable[[], AbstractAsyncContextManager[object]], *, service: str) -> None:
+def run_process(build: Callable[[], AbstractAsyncContextManager[object]], *, service: str) -> None:
     """Run what `build` returns until a signal, and end the process with its exit code. Never returns."""
     return_large_blocks()
     try:
@@ -35,12 +35,12 @@ def run(build: Callable[[], AbstractAsyncContextManager[object]], *, service: st
         configure_logging(service=service, level=settings.log_level, format=settings.log_format)
         context = build()
     except ValidationError as error:
-        sys.stderr.write(f"{service} cannot start: {explained(error).reason}\n")
+        sys.stderr.write(f"{service} cannot start: {explain_error(error).reason}\n")
         sys.exit(EXIT_MISCONFIGURED)
-    sys.exit(asyncio.run(_life(context)))
+    sys.exit(asyncio.run(_run_until_told(context)))
 
 
-async def _life(context: AbstractAsyncContextManager[object]) -> int:
+async def _run_until_told(context: AbstractAsyncContextManager[object]) -> int:
     stop = asyncio.Event()
     body = asyncio.current_task()
     assert body is not None

@@ -74,7 +74,7 @@ class StoreSettings(ServiceSettings):
         return self
 
 
-def explained(error: ValidationError) -> Rejected:
+def explain_error(error: ValidationError) -> Rejected:
     """Return what is wrong with the environment: each variable with its rule, and never a value."""
     problems = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from runtime import tracing
 from runtime.redaction import redact
-from schemas.events import Event
+from schemas.events import ControlEvent
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ewms")
 
@@ -54,7 +54,7 @@ def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redacted, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_line, renderer],
         )
     )
     root = logging.getLogger()
@@ -67,7 +67,7 @@ def configure_logging(*, service: str, level: str = "INFO", format: LogFormat = 
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _redacted(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _redact_line(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     # In place: structlog's own keys (`_record`) are gone by now.
     for key, value in list(line.items()):
         line[key] = redact({key: value})[key] if isinstance(key, str) else redact(value)
@@ -75,13 +75,13 @@ def _redacted(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping
 
 
 @contextmanager
-def handling(event: Event) -> Iterator[None]:
+def bind_event(event: ControlEvent) -> Iterator[None]:
     """Bind the ids of `event`, and its trace, for the block."""
     ids = {name: getattr(event.data, name, None) for name in ("workflow_id", "taskforce_uuid")}
     bound = {name: value for name, value in ids.items() if value is not None}
     with (
         structlog.contextvars.bound_contextvars(event_id=event.id, event_type=event.type, **bound),
-        tracing.continued(event.traceparent),
+        tracing.continue_trace(event.traceparent),
     ):
         yield
 

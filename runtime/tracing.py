@@ -14,7 +14,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-def traceparent() -> str | None:
+def current_traceparent() -> str | None:
     """Return the current trace context as its header value; None outside of any trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
@@ -22,7 +22,7 @@ def traceparent() -> str | None:
 
 
 @contextmanager
-def continued(parent: str | None) -> Iterator[None]:
+def continue_trace(parent: str | None) -> Iterator[None]:
     """Run the block within the trace of `parent`; an absent or malformed one starts none."""
     carrier = {"traceparent": parent} if parent else {}
     token = context.attach(_PROPAGATOR.extract(carrier))

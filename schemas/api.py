@@ -38,7 +38,7 @@ MAX_USER_PRIORITY = 100
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
-def _sometimes(*names: str) -> Callable[[dict[str, Any]], None]:
+def _make_optional(*names: str) -> Callable[[dict[str, Any]], None]:
     """Return a function that makes the keys `names` optional in the JSON schema of an answer."""
 
     def change(schema: dict[str, Any]) -> None:
@@ -47,18 +47,18 @@ def _sometimes(*names: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def _canonical(item: Any) -> str:
+def _canonical_text(item: Any) -> str:
     return json.dumps(to_jsonable_python(item), sort_keys=True)
 
 
-def _unique(items: list[Item]) -> list[Item]:
+def _check_unique(items: list[Item]) -> list[Item]:
     # Compare texts in a set: comparing a thousand tasks pair by pair would keep the gateway busy for seconds.
-    if len({_canonical(item) for item in items}) < len(items):
+    if len({_canonical_text(item) for item in items}) < len(items):
         raise ValueError("has non-unique elements")
     return items
 
 
-Unique = AfterValidator(_unique)
+Unique = AfterValidator(_check_unique)
 _UNIQUE = {"uniqueItems": True}
 
 
@@ -142,7 +142,7 @@ Part = dict[str, Any]
 class WorkflowFound(Workflow):
     """A workflow that a query has found: with `?include=outcome` more."""
 
-    model_config = ConfigDict(json_schema_extra=_sometimes("outcome"))
+    model_config = ConfigDict(json_schema_extra=_make_optional("outcome"))
 
     outcome: Annotated[
         str | None,
@@ -250,7 +250,7 @@ class WorkflowProgress(Object):
 class WorkflowSeen(Workflow):
     """GET /workflows/{id}: with `?include=health`, `progress`, or both (`health,progress`) more."""
 
-    model_config = ConfigDict(json_schema_extra=_sometimes("health", "progress"))
+    model_config = ConfigDict(json_schema_extra=_make_optional("health", "progress"))
 
     health: WorkflowHealth | None = None
     #: Null: the queues do not allow a count.
@@ -260,7 +260,7 @@ class WorkflowSeen(Workflow):
 class TaskforceSeen(Taskforce):
     """GET /taskforces/{id}: with `?include=health` more."""
 
-    model_config = ConfigDict(json_schema_extra=_sometimes("health"))
+    model_config = ConfigDict(json_schema_extra=_make_optional("health"))
 
     health: TaskforceHealth | None = None
 
@@ -343,7 +343,7 @@ Command = Annotated[str, StringConstraints(min_length=1, max_length=1024, patter
 class PendingStart(Object):
     """GET /tms/pending-starter/taskforces: what a TMS needs to submit a taskforce. Empty if nothing waits."""
 
-    model_config = ConfigDict(json_schema_extra=_sometimes("taskforce", "task_directive", "mqprofiles"))
+    model_config = ConfigDict(json_schema_extra=_make_optional("taskforce", "task_directive", "mqprofiles"))
 
     taskforce: Taskforce | None = None
     task_directive: TaskDirective | None = None
@@ -406,7 +406,7 @@ class TaskforceStatusesRequest(Object):
 class StatusResult(Object):
     """What became of the statuses of one taskforce."""
 
-    model_config = ConfigDict(json_schema_extra=_sometimes("error"))
+    model_config = ConfigDict(json_schema_extra=_make_optional("error"))
 
     uuid: str
     status: Literal["updated", "failed"]

@@ -109,7 +109,7 @@ _FAMILIES: dict[int, type[EWMSError]] = {
 }
 
 
-def family(code: int) -> type[EWMSError]:
+def find_family(code: int) -> type[EWMSError]:
     """Return the error class for a status `code`. An unknown 4xx is `Rejected`, any other unknown code `Broken`."""
     if code in _FAMILIES:
         return _FAMILIES[code]

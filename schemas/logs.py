@@ -15,7 +15,7 @@ MAX_LOG_FILES = 1000
 Proc = Annotated[int, Field(ge=0, lt=10_000_000)]
 
 
-class Stream(StrEnum):
+class LogStream(StrEnum):
     """Which of a worker's outputs."""
 
     OUT = "out"
@@ -36,7 +36,7 @@ class LogQuery(TmsQuestion):
     kind: Literal["log"] = "log"
     taskforce_uuid: TaskforceUuid
     proc: Proc
-    stream: Stream
+    stream: LogStream
     offset: int = 0
     max_bytes: Annotated[int, Field(ge=1, le=MAX_LOG_BYTES)] = MAX_LOG_BYTES
 

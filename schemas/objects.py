@@ -33,7 +33,7 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def _size(size: str | int) -> str | int:
+def _check_size(size: str | int) -> str | int:
     parse_bytes(size)
     return size
 
@@ -43,7 +43,7 @@ Image = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_witho
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
 EnvironmentValue = Annotated[str, StringConstraints(max_length=131_072), AfterValidator(_without_nul)]
 Environment = dict[EnvironmentName, EnvironmentValue]
-Size = Annotated[str | int, AfterValidator(_size)]
+Size = Annotated[str | int, AfterValidator(_check_size)]
 Requirements = Annotated[str, StringConstraints(max_length=8192), AfterValidator(_one_line)]
 #: An integer as the contract defines it, small enough that every JSON reader keeps it exact. MongoDB's have 64 bits.
 ExactInt = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]

@@ -20,7 +20,7 @@ from schemas.levels import JoinsQueues, split_levels
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class EventsDone:
     """How many events are done, of how many in all, and how many failed."""
 
     n_done: int
@@ -32,7 +32,7 @@ class Done:
 
 def count_done(
     tasks: Collection[JoinsQueues], depths: QueueDepths | None, ending: Ending | None, *, is_ended: bool
-) -> Done | None:
+) -> EventsDone | None:
     """Return how many events are done at this moment; None if the queues do not tell."""
     levels = task_levels(tasks)
     if depths is None:
@@ -55,7 +55,7 @@ def count_done(
     # If each event makes many, a dead letter is only one of the many.
     left -= depths.n_failed * min(Fraction(1), Fraction(n_all, n_widest or 1))
     is_closed = ending is not None and ending.inputs_closed_at is not None
-    return Done(max(0, int(left)), n_all, is_whole=is_closed or is_ended, n_failed=depths.n_failed)
+    return EventsDone(max(0, int(left)), n_all, is_whole=is_closed or is_ended, n_failed=depths.n_failed)
 
 
 def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
@@ -72,13 +72,13 @@ def task_levels(tasks: Collection[JoinsQueues]) -> list[frozenset[str]]:
     return [frozenset(level) for level in (*levels, in_cycles) if level]
 
 
-def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: Ending, n_expected: int) -> Done:
+def _count_results(tasks: Collection[JoinsQueues], depths: QueueDepths, ending: Ending, n_expected: int) -> EventsDone:
     """Return how many of the expected results have arrived. Failed events are not among them."""
     made = {mqid for task in tasks for mqid in task.output_queues}
     n_results = ending.n_results
     if n_results is None:
         n_results = sum(queue.n_arrived or 0 for queue in depths.queues if queue.is_public and queue.mqid in made)
-    return Done(min(n_results, n_expected), n_expected, is_whole=True, n_failed=depths.n_failed)
+    return EventsDone(min(n_results, n_expected), n_expected, is_whole=True, n_failed=depths.n_failed)
 
 
 def _count_level(queues: Mapping[str, QueueDepth], level: frozenset[str]) -> tuple[int, int] | None:

@@ -78,7 +78,7 @@ def tms_service(schedd: str) -> str:
     return f"{Service.TMS}.{encode_schedd(schedd)}"
 
 
-def inbox(service: str) -> str:
+def inbox_queue(service: str) -> str:
     """Return the queue that `service` (`wms`, `mqs`, `tms.<encoded schedd>`) takes its events from."""
     return f"{service}.inbox"
 
@@ -100,12 +100,12 @@ def is_answers_queue(name: str, service: str) -> bool:
 
 def dead_inbox(service: str) -> str:
     """Return the queue that holds what `service` could not handle."""
-    return f"{inbox(service)}.dead"
+    return f"{inbox_queue(service)}.dead"
 
 
 def parked_inbox(service: str) -> str:
     """Return the queue for events of types that this version of `service` does not know."""
-    return f"{inbox(service)}.parked"
+    return f"{inbox_queue(service)}.parked"
 
 
 def aside_exchange(service: str) -> str:
@@ -181,6 +181,6 @@ def dead_exchange(workflow_id: WorkflowId) -> str:
     return f"x.dead.{workflow_id}"
 
 
-def scope(action: str, name: str, server: str = RESOURCE_SERVER) -> str:
+def oauth_scope(action: str, name: str, server: str = RESOURCE_SERVER) -> str:
     """Return the OAuth scope that lets a token do `action` (configure, read, write) on the queue or exchange `name`."""
     return f"{server}.{action}:{DATA_VHOST}/{name}"

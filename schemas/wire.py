@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from schemas.errors import Rejected
-from schemas.events import Event
+from schemas.events import ControlEvent
 from schemas.questions import ANSWERS, QUESTIONS, Answer, Question
 from schemas.requests import GrantAnswer
 
@@ -16,13 +16,13 @@ EVENT_CONTENT_TYPE = "application/cloudevents+json"
 Kind = TypeVar("Kind", Question, Answer)
 
 
-def event_to_bytes(event: Event) -> bytes:
+def event_to_bytes(event: ControlEvent) -> bytes:
     """Return `event` as JSON (UTF-8)."""
     # A null in the payload means something, so it stays. CloudEvents leaves an absent trace context out.
     return event.model_dump_json(exclude=None if event.traceparent else {"traceparent"}).encode()
 
 
-def event_from_bytes(body: bytes) -> Event:
+def event_from_bytes(body: bytes) -> ControlEvent:
     """Return the event in `body`.
 
     Raises:
@@ -30,9 +30,9 @@ def event_from_bytes(body: bytes) -> Event:
         Rejected: `body` is no event.
     """
     try:
-        return Event.model_validate(json.loads(body))
+        return ControlEvent.model_validate(json.loads(body))
     except (ValidationError, ValueError, RecursionError) as error:
-        raise Rejected(f"not an event: {_brief(error)}") from error
+        raise Rejected(f"not an event: {_describe_briefly(error)}") from error
 
 
 def request_to_bytes(request: Question) -> bytes:
@@ -47,9 +47,9 @@ def request_from_bytes(body: bytes) -> Question:
         Rejected: `body` is no request.
     """
     try:
-        return _of_its_kind(body, QUESTIONS)
+        return _parse_by_kind(body, QUESTIONS)
     except ValidationError as error:
-        raise Rejected(f"not a request: {_brief(error)}") from error
+        raise Rejected(f"not a request: {_describe_briefly(error)}") from error
 
 
 def answer_to_bytes(answer: Answer) -> bytes:
@@ -68,12 +68,12 @@ def answer_from_bytes(body: bytes) -> Answer:
         Rejected: `body` is no answer.
     """
     try:
-        return _of_its_kind(body, ANSWERS)
+        return _parse_by_kind(body, ANSWERS)
     except ValidationError as error:
-        raise Rejected(f"not an answer: {_brief(error)}") from error
+        raise Rejected(f"not an answer: {_describe_briefly(error)}") from error
 
 
-def _of_its_kind(body: bytes, kinds: Mapping[str, type[Kind]]) -> Kind:
+def _parse_by_kind(body: bytes, kinds: Mapping[str, type[Kind]]) -> Kind:
     kind = _Kinded.model_validate_json(body).kind
     if kind not in kinds:
         raise Rejected(f"the kind {kind[:100]!r} is not known here")
@@ -84,7 +84,7 @@ class _Kinded(BaseModel):
     kind: str
 
 
-def _brief(error: Exception) -> str:
+def _describe_briefly(error: Exception) -> str:
     # Leave the values out: a body may contain secrets, and logs must not.
     if isinstance(error, ValidationError):
         problems = (f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in error.errors()[:5])

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.local.children.processes import Children
+from deploy.local.children.processes import LaunchedProcesses
 from deploy.local.data_directory import throwaway_data
 from deploy.local.fetch.cache import Installed
 from deploy.local.ports import Ports
@@ -55,7 +55,7 @@ class AlarmingRabbitMQ(RabbitMQ):
 @contextlib.contextmanager
 def alarming_broker(installed: Installed, run: Path) -> Iterator[AlarmingRabbitMQ]:
     """Run such a broker below `run` for the block."""
-    with Children() as children:
+    with LaunchedProcesses() as children:
         data = throwaway_data(make_empty(run / "data"))
         broker = AlarmingRabbitMQ(
             children,
@@ -63,8 +63,8 @@ def alarming_broker(installed: Installed, run: Path) -> Iterator[AlarmingRabbitM
             make_empty(run / "rabbitmq"),
             run / "logs" / "rabbitmq.log",
             BrokerPlan(schedds=()),
-            ports=Ports().take(PORTS),
-            data=data.place("rabbitmq"),
+            ports=Ports().take_ports(PORTS),
+            data=data.make_place("rabbitmq"),
             secrets=data.secrets,
         )
         broker.start()

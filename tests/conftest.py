@@ -12,14 +12,14 @@ from pymongo import MongoClient
 from rich.console import Console
 from xdist.remote import Producer
 
-from deploy.local.fetch.cache import Installed, cache_directory, prepare
+from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
 from deploy.local.prerequisites import check_machine
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
-from deploy.local.servers.condor import use
+from deploy.local.servers.condor import use_config
 from deploy.local.servers.mongo_accounts import ADMIN, new_account
 from deploy.local.servers.rabbitmq import RabbitMQ
-from deploy.local.services import Servers, Services, running
+from deploy.local.services import Servers, Services, running_services
 from tests.examples import register_profiles
 from tests.limits import find_unlimited
 from tests.scheduling import LongestFirst, place_of
@@ -98,7 +98,9 @@ def installed(request: pytest.FixtureRequest) -> Installed:
     capture = request.config.pluginmanager.getplugin("capturemanager")
     # Filling the cache takes a minute; whoever waits is to see what for.
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-        return prepare(cache_directory(os.environ), Console(stderr=True), mirror=os.environ.get("EWMS_DEBIAN_MIRROR"))
+        return prepare_cache(
+            cache_directory(os.environ), Console(stderr=True), mirror=os.environ.get("EWMS_DEBIAN_MIRROR")
+        )
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +118,9 @@ def services(
     """MongoDB, RabbitMQ and HTCondor, running; their logs are kept when a test has failed."""
     with (
         run_directory(keep_logs=lambda: request.session.testsfailed > 0) as run,
-        running(installed, run, servers=servers, readable=[Path(__file__).parent], shared=[tests_directory]) as started,
+        running_services(
+            installed, run, servers=servers, readable=[Path(__file__).parent], shared=[tests_directory]
+        ) as started,
     ):
         yield started
 
@@ -138,7 +142,7 @@ def condor(services: Services) -> Path:
     """The pool's configuration file; `CONDOR_CONFIG` of this process points at it for the test."""
     assert services.condor is not None
     # The bindings know one pool at a time, and a test before may have used that of a whole system.
-    use(services.condor.config)
+    use_config(services.condor.config)
     return services.condor.config
 
 

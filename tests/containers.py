@@ -14,13 +14,13 @@ from docker.models.containers import Container  # type: ignore[import-untyped] #
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from deploy.local.children.processes import Child, Children
+from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses
 from deploy.local.errors import LaunchError
 from deploy.local.run_directory import make_empty
 from deploy.local.servers.broker import PORTS
 from deploy.local.servers.mongodb import KEY, MongoDB
 from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.services import Places
+from deploy.local.services import ServerPlaces
 
 RABBITMQ_IMAGE = "rabbitmq:4.3-management"
 MONGODB_IMAGE = "mongo:6.0"
@@ -41,7 +41,7 @@ def check_engine() -> None:
         ) from error
 
 
-class ContainerChild(Child):
+class ContainerChild(LaunchedProcess):
     """A container seen as a child: signals reach its first process, and it can be started again on its data."""
 
     def __init__(self, name: str, container: DockerContainer, log: Path) -> None:
@@ -77,12 +77,12 @@ class ContainerChild(Child):
                 f"see whether `docker run {self._container.image}` works here",
             ) from error
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send `number` to the first process; nothing happens if it is gone."""
         if self.is_running:
             self._wrapped().kill(signal=number.name)
 
-    def open_end(self) -> int | None:
+    def open_pidfd(self) -> int | None:
         """Nobody watches a container: the launcher of `make up` has none."""
         raise NotImplementedError
 
@@ -98,7 +98,7 @@ class ContainerChild(Child):
 
     def kill(self) -> None:
         """End the container at once; its data stays for another start."""
-        self.send(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         self.wait(10)
 
     def remove(self) -> None:
@@ -107,10 +107,10 @@ class ContainerChild(Child):
             self._keep_log()
             self._container.stop()
 
-    def failure(self, what: str) -> LaunchError:
+    def describe_failure(self, what: str) -> LaunchError:
         """Return an error that says `what` went wrong, with the container's last words."""
         self._keep_log()
-        return super().failure(what)
+        return super().describe_failure(what)
 
     def _keep_log(self) -> None:
         self.log.write_bytes(b"".join(self._container.get_logs()))
@@ -130,7 +130,7 @@ class ContainerChild(Child):
 class RabbitMQInContainer(RabbitMQ):
     """The broker's official image, with our settings mounted."""
 
-    def __init__(self, children: Children, home: Path, places: Places, plan: BrokerPlan) -> None:
+    def __init__(self, children: LaunchedProcesses, home: Path, places: ServerPlaces, plan: BrokerPlan) -> None:
         log = places.log("rabbitmq")
         super().__init__(
             children,
@@ -138,8 +138,8 @@ class RabbitMQInContainer(RabbitMQ):
             home,
             log,
             plan,
-            ports=places.ports.take(PORTS),
-            data=places.data.place("rabbitmq"),
+            ports=places.ports.take_ports(PORTS),
+            data=places.data.make_place("rabbitmq"),
             secrets=places.data.secrets,
         )
         self.container = ContainerChild(
@@ -162,7 +162,7 @@ class RabbitMQInContainer(RabbitMQ):
         for name in ("key.pub.pem", "definitions.json", "rabbitmq.conf", "advanced.config", "enabled_plugins"):
             (self._home / name).chmod(0o644)
 
-    def launched(self) -> Child:
+    def launch_server(self) -> LaunchedProcess:
         """Start the container."""
         self.container.start()
         return self.container
@@ -171,7 +171,7 @@ class RabbitMQInContainer(RabbitMQ):
 class MongoDBInContainer(MongoDB):
     """The server's official image; it keeps its data itself, and gets our key."""
 
-    def __init__(self, children: Children, home: Path, places: Places, *, auth: bool) -> None:
+    def __init__(self, children: LaunchedProcesses, home: Path, places: ServerPlaces, *, auth: bool) -> None:
         log, port = places.log("mongod"), places.ports.take_one("mongodb")
         super().__init__(children, Path(), home=home, data=home, log=log, port=port, auth=auth)
         # mongod takes only a key that is its own, and runs as the image's user. The image begins as root.
@@ -189,7 +189,7 @@ class MongoDBInContainer(MongoDB):
             log,
         )
 
-    def launched(self) -> Child:
+    def launch_server(self) -> LaunchedProcess:
         """Start the container."""
         self.container.start()
         return self.container
@@ -201,13 +201,13 @@ class Containers:
     def __init__(self) -> None:
         self._started: list[ContainerChild] = []
 
-    def mongodb(self, children: Children, places: Places, *, auth: bool) -> MongoDB:
+    def mongodb(self, children: LaunchedProcesses, places: ServerPlaces, *, auth: bool) -> MongoDB:
         """Start MongoDB; without `auth` everybody may do everything."""
         server = MongoDBInContainer(children, make_empty(places.run / "mongodb"), places, auth=auth)
         self._started.append(server.container)
         return server.start()
 
-    def rabbitmq(self, children: Children, places: Places, plan: BrokerPlan) -> RabbitMQ:
+    def rabbitmq(self, children: LaunchedProcesses, places: ServerPlaces, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ."""
         broker = RabbitMQInContainer(children, make_empty(places.run / "rabbitmq"), places, plan)
         self._started.append(broker.container)

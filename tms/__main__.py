@@ -1,8 +1,8 @@
 """`python -m tms`: the task management service of one schedd. It takes all settings from the environment."""
 
-from runtime.process import run
-from tms.app import tms
-from tms.settings import Settings
+from runtime.process import run_process
+from tms.app import run_tms
+from tms.settings import TmsSettings
 
 if __name__ == "__main__":
-    run(lambda: tms(Settings()), service="tms")
+    run_process(lambda: run_tms(TmsSettings()), service="tms")

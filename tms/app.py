@@ -10,29 +10,29 @@ from typing import Any
 from runtime.amqp import full_jitter
 from runtime.bus.service_bus import Bus
 from runtime.telemetry import log
-from runtime.web.health import Check, health_routes, serve
+from runtime.web.health import Check, health_routes, serve_routes
 from schemas.errors import Unavailable
 from schemas.topology import tms_service
-from tms.clusters.forced_removal import Forcer
+from tms.clusters.forced_removal import ForcedRemoval
 from tms.clusters.input_files import InputFiles
 from tms.clusters.judging import Judge
-from tms.clusters.renew import Renewal
+from tms.clusters.renew import TokenRenewal
 from tms.clusters.start import Starter
 from tms.clusters.stop import Stopper
-from tms.clusters.stopped_taskforces import Ended
-from tms.clusters.sweep import Sweep
+from tms.clusters.stopped_taskforces import StoppedTaskforces
+from tms.clusters.sweep import ClusterSweep
 from tms.clusters.turns import Turns
-from tms.clusters.unmatched_jobs import Matching
-from tms.clusters.wms_requests import Orders
-from tms.files import Home
-from tms.log.watch import Watch
+from tms.clusters.unmatched_jobs import UnmatchedWatch
+from tms.clusters.wms_requests import WmsRequests
+from tms.files import TmsDirectory
+from tms.log.watch import LogWatch
 from tms.pools.condor import CondorPool
 from tms.pools.interface import Pool
 from tms.pools.local.pool import LocalPool
-from tms.reporter import Voice
-from tms.settings import PoolKind, Settings
-from tms.worker_logs.answers import Answers
-from tms.worker_logs.file_retention import Keeper
+from tms.reporter import Reporter
+from tms.settings import PoolKind, TmsSettings
+from tms.worker_logs.answers import WorkerLogDesk
+from tms.worker_logs.file_retention import FileRetention
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,28 @@ class Tms:
     """The running parts that callers outside of this module use."""
 
     pool: Pool
-    watch: Watch
-    sweep: Sweep
+    watch: LogWatch
+    sweep: ClusterSweep
 
 
 @asynccontextmanager
-async def tms(settings: Settings) -> AsyncIterator[Tms]:
+async def run_tms(settings: TmsSettings) -> AsyncIterator[Tms]:
     """Run TMS for the block. The block begins once no other TMS serves the schedd and pool and broker answer."""
     async with AsyncExitStack() as stack:
         # Serve health checks from the beginning: a TMS that waits for another one is alive and not ready.
-        checks: dict[str, Check] = {"lock": _another_tms_works}
-        await stack.enter_async_context(serve(health_routes(checks), host=settings.http_host, port=settings.http_port))
-        home = Home(settings.tms_dir)
-        epoch = await home.acquire()
-        stack.callback(home.release)
+        checks: dict[str, Check] = {"lock": _refuse_while_locked}
+        await stack.enter_async_context(
+            serve_routes(health_routes(checks), host=settings.http_host, port=settings.http_port)
+        )
+        home = TmsDirectory(settings.tms_dir)
+        epoch = await home.acquire_lock()
+        stack.callback(home.release_lock)
 
-        checks["start"] = _starting
+        checks["start"] = _refuse_while_starting
         del checks["lock"]
-        pool = _pool(settings)
+        pool = _build_pool(settings)
         checks["pool"] = pool.ping
-        await _until_available(pool.start)
+        await _wait_until_available(pool.start)
         stack.push_async_callback(pool.stop)
 
         source = f"ewms/tms/{settings.schedd}"
@@ -68,14 +70,14 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         )
         stack.push_async_callback(bus.close)
 
-        voice = Voice(bus, clock=lambda: datetime.now(UTC))
-        watch = Watch(home, voice, schedd=settings.schedd, epoch=epoch)
-        await watch.load()
-        await stack.enter_async_context(_running(watch.run(), "watch", stop=watch.stop))
+        voice = Reporter(bus, clock=lambda: datetime.now(UTC))
+        watch = LogWatch(home, voice, schedd=settings.schedd, epoch=epoch)
+        await watch.follow_all()
+        await stack.enter_async_context(_run_beside(watch.run(), "watch", stop=watch.ask_to_stop))
 
-        turns, ended = Turns(), Ended()
-        renewal = Renewal(home=home, bus=bus, watch=watch, turns=turns, ended=ended, clock=voice.now)
-        await renewal.load()
+        turns, ended = Turns(), StoppedTaskforces()
+        renewal = TokenRenewal(home=home, bus=bus, watch=watch, turns=turns, ended=ended, clock=voice.now)
+        await renewal.take_up_followed()
         starter = Starter(
             schedd=settings.schedd,
             pool=pool,
@@ -93,23 +95,23 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
             ended=ended,
         )
         stopper = Stopper(pool=pool, voice=voice, watch=watch, turns=turns, ended=ended)
-        sweep = Sweep(
+        sweep = ClusterSweep(
             pool=pool,
             starter=starter,
             watch=watch,
             turns=turns,
             ended=ended,
-            keeper=Keeper(home, settings.ages, max_log_bytes=settings.worker_logs_max_bytes or None),
+            keeper=FileRetention(home, settings.ages, max_log_bytes=settings.worker_logs_max_bytes or None),
             tidy_interval_s=settings.tidy_interval_s,
         )
         stack.push_async_callback(bus.drain)
-        await bus.answer(Answers(home).answer)
-        await bus.consume(Orders(starter, stopper).build_table())
-        await stack.enter_async_context(_running(sweep.run(), "sweep"))
-        await stack.enter_async_context(_running(renewal.run(), "renewal"))
-        await stack.enter_async_context(_running(Matching(pool, watch).run(), "matching"))
-        await stack.enter_async_context(_running(Judge(pool, watch).run(), "bad workers"))
-        await stack.enter_async_context(_running(Forcer(pool=pool, watch=watch).run(), "forced removals"))
+        await bus.answer(WorkerLogDesk(home).answer_question)
+        await bus.consume(WmsRequests(starter, stopper).build_table())
+        await stack.enter_async_context(_run_beside(sweep.run(), "sweep"))
+        await stack.enter_async_context(_run_beside(renewal.run(), "renewal"))
+        await stack.enter_async_context(_run_beside(UnmatchedWatch(pool, watch).run(), "matching"))
+        await stack.enter_async_context(_run_beside(Judge(pool, watch).run(), "bad workers"))
+        await stack.enter_async_context(_run_beside(ForcedRemoval(pool=pool, watch=watch).run(), "forced removals"))
 
         checks["control"] = bus.ping
         del checks["start"]
@@ -117,11 +119,11 @@ async def tms(settings: Settings) -> AsyncIterator[Tms]:
         yield Tms(pool, watch, sweep)
 
 
-async def _another_tms_works() -> None:
+async def _refuse_while_locked() -> None:
     raise Unavailable("another TMS works in this directory")
 
 
-def _pool(settings: Settings) -> Pool:
+def _build_pool(settings: TmsSettings) -> Pool:
     match settings.pool:
         case PoolKind.LOCAL:
             return LocalPool(
@@ -135,7 +137,7 @@ def _pool(settings: Settings) -> Pool:
             return CondorPool(schedd=name, collector=settings.collector, timeout_s=settings.condor_timeout_s)
 
 
-async def _until_available(start: Callable[[], Awaitable[None]]) -> None:
+async def _wait_until_available(start: Callable[[], Awaitable[None]]) -> None:
     attempt = 0
     while True:
         try:
@@ -148,7 +150,7 @@ async def _until_available(start: Callable[[], Awaitable[None]]) -> None:
 
 
 @asynccontextmanager
-async def _running(
+async def _run_beside(
     loop: Coroutine[Any, Any, None], name: str, *, stop: Callable[[], None] | None = None
 ) -> AsyncIterator[None]:
     """Run `loop` for the block. Afterwards call `stop` and wait for the loop; without `stop`, cancel it."""
@@ -163,5 +165,5 @@ async def _running(
         await asyncio.wait([task])
 
 
-async def _starting() -> None:
+async def _refuse_while_starting() -> None:
     raise Unavailable("TMS is starting")

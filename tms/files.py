@@ -62,22 +62,22 @@ class TaskforceFiles:
         return self.directory / "inputs"
 
     @property
-    def _submission(self) -> Path:
+    def _submission_path(self) -> Path:
         return self.directory / "submission.json"
 
-    def create(self) -> None:
+    def create_directory(self) -> None:
         """Make the directory, readable by its owner only."""
         self.directory.parent.mkdir(mode=0o700, exist_ok=True)
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def remember(self, submission: dict[str, Any]) -> None:
+    def write_submission(self, submission: dict[str, Any]) -> None:
         """Write `submission`: what `TaskforceSubmitted` reports, and what renews the token."""
-        write_private(self._submission, json.dumps(submission, indent=1).encode() + b"\n")
+        write_private(self._submission_path, json.dumps(submission, indent=1).encode() + b"\n")
 
-    def remembered(self) -> dict[str, Any]:
-        """Return what `remember` wrote; empty if it wrote nothing."""
+    def read_submission(self) -> dict[str, Any]:
+        """Return what `write_submission` wrote; empty if it wrote nothing."""
         try:
-            kept = json.loads(self._submission.read_bytes())
+            kept = json.loads(self._submission_path.read_bytes())
         except (FileNotFoundError, ValueError):
             return {}
         return kept if isinstance(kept, dict) else {}
@@ -88,14 +88,14 @@ class TaskforceFiles:
         shutil.rmtree(self.inputs, ignore_errors=True)
 
 
-class Home:
+class TmsDirectory:
     """The directory of one TMS."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._lock_fd: int | None = None
 
-    def taskforce(self, uuid: TaskforceUuid) -> TaskforceFiles:
+    def taskforce_files(self, uuid: TaskforceUuid) -> TaskforceFiles:
         """Return the files of `uuid`, which need not exist.
 
         Raises:
@@ -105,22 +105,22 @@ class Home:
             raise ValueError(f"not the id of a taskforce: {uuid!r}")
         return TaskforceFiles(self.root / "taskforces" / uuid)
 
-    def taskforces(self) -> Iterator[tuple[TaskforceUuid, TaskforceFiles]]:
+    def list_taskforces(self) -> Iterator[tuple[TaskforceUuid, TaskforceFiles]]:
         """Yield the taskforces that have files."""
         for directory in sorted((self.root / "taskforces").glob("TF-*")):
             if TASKFORCE_UUID.fullmatch(directory.name):
                 yield TaskforceUuid(directory.name), TaskforceFiles(directory)
 
-    def packed_taskforce(self, uuid: TaskforceUuid) -> Path:
+    def archive_path(self, uuid: TaskforceUuid) -> Path:
         """Return the archive that the files of `uuid` become; it need not exist."""
-        directory = self.taskforce(uuid).directory
+        directory = self.taskforce_files(uuid).directory
         return directory.with_name(f"{directory.name}.tar.gz")
 
-    def packed_taskforces(self) -> Iterator[Path]:
+    def list_archives(self) -> Iterator[Path]:
         """Yield the archives that exist."""
         yield from (self.root / "taskforces").glob("TF-*.tar.gz")
 
-    async def acquire(self) -> int:
+    async def acquire_lock(self) -> int:
         """Wait until no other TMS works here. Return the new epoch, which is higher than all earlier ones.
 
         The kernel holds the lock and releases it with the process, however the process ends.
@@ -130,7 +130,7 @@ class Home:
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            await _flock(self._lock_fd)
+            await _wait_for_lock(self._lock_fd)
         return self.next_epoch()
 
     def next_epoch(self) -> int:
@@ -143,7 +143,7 @@ class Home:
         write_private(file, f"{epoch}\n".encode())
         return epoch
 
-    def release(self) -> None:
+    def release_lock(self) -> None:
         """Let another TMS work here."""
         if self._lock_fd is not None:
             os.close(self._lock_fd)
@@ -168,19 +168,19 @@ def write_private(path: Path, data: bytes) -> None:
         os.close(directory_fd)
 
 
-async def _flock(fd: int) -> None:
+async def _wait_for_lock(fd: int) -> None:
     """Wait for the lock in a thread of its own. No shutdown waits for that thread: a second TMS may wait for days."""
     loop = get_running_loop()
     locked: Future[None] = loop.create_future()
 
     def wait() -> None:
         fcntl.flock(fd, fcntl.LOCK_EX)
-        loop.call_soon_threadsafe(_settle, locked)
+        loop.call_soon_threadsafe(_settle_future, locked)
 
     threading.Thread(target=wait, name="tms-lock", daemon=True).start()
     await locked
 
 
-def _settle(future: Future[None]) -> None:
+def _settle_future(future: Future[None]) -> None:
     if not future.done():
         future.set_result(None)

@@ -6,32 +6,32 @@ from datetime import datetime
 
 from runtime import tracing
 from runtime.bus.service_bus import Bus
-from schemas.events import Payload, envelope
+from schemas.events import Payload, build_event
 from schemas.ids import EventId
 
 #: Returns the present time, aware, in UTC.
 Clock = Callable[[], datetime]
 
 
-class Voice:
+class Reporter:
     """Sends the reports of one TMS over its bus."""
 
     def __init__(self, bus: Bus, *, clock: Clock) -> None:
         self._bus = bus
         self.now = clock
 
-    async def say(self, payload: Payload) -> None:
+    async def report_to_wms(self, payload: Payload) -> None:
         """Send `payload` to WMS. Return once the broker holds it.
 
         Raises:
             Unavailable: the broker or WMS's inbox is away.
         """
         await self._bus.publish(
-            envelope(
+            build_event(
                 payload,
                 event_id=EventId(str(uuid.uuid4())),
                 source=self._bus.source,
                 time=self.now(),
-                traceparent=tracing.traceparent(),
+                traceparent=tracing.current_traceparent(),
             )
         )

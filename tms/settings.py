@@ -10,8 +10,8 @@ from pydantic import AfterValidator, AliasChoices, Field, model_validator
 from runtime.settings import ServiceSettings
 from tms.errors import Unsubmittable
 from tms.jobs.pilot_files import PilotProfile
-from tms.jobs.submit_description import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, checked_path
-from tms.worker_logs.file_retention import Ages
+from tms.jobs.submit_description import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, check_submit_path
+from tms.worker_logs.file_retention import RetentionAges
 
 
 class PoolKind(StrEnum):
@@ -31,25 +31,25 @@ class Platform(StrEnum):
     NONE = "none"
 
 
-def _sayable(path: Path) -> Path:
+def _check_submittable(path: Path) -> Path:
     """Return `path` if a submit description can contain it.
 
     Raises:
         ValueError: it cannot.
     """
     try:
-        checked_path(str(path))
+        check_submit_path(str(path))
     except Unsubmittable as error:
         raise ValueError(error.reason) from error
     return path
 
 
-SayablePath = Annotated[Path, AfterValidator(_sayable)]
+SayablePath = Annotated[Path, AfterValidator(_check_submittable)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-def _assigned(words: str) -> dict[str, str]:
+def _parse_assignments(words: str) -> dict[str, str]:
     """Return the variables that `words` assign (`NAME=value NAME=value`).
 
     Raises:
@@ -64,7 +64,7 @@ def _assigned(words: str) -> dict[str, str]:
     return assigned
 
 
-class Settings(ServiceSettings):
+class TmsSettings(ServiceSettings):
     """Settings of TMS. Units are in the names."""
 
     #: The schedd's name at WMS. HTCondor knows it by the same name, unless `condor_schedd` gives another.
@@ -155,7 +155,7 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _pilots_can_be_started(self) -> Self:
-        _assigned(self.pilot_environment_words)
+        _parse_assignments(self.pilot_environment_words)
         if self.dry_run:
             raise ValueError("DRYRUN is set, but this TMS submits what it is told to: unset it")
         if not self.pilot_command and not self.container_image:
@@ -174,7 +174,7 @@ class Settings(ServiceSettings):
             pilot_command=self.pilot_command,
             pilot_files=tuple(map(str, self.pilot_files)),
             worker_path=self.worker_path,
-            requirements=self._requirements,
+            requirements=self._choose_requirements,
             container=container if self.container_image else None,
             max_idle=self.max_idle,
             max_age_s=self.max_cluster_age_s,
@@ -184,7 +184,7 @@ class Settings(ServiceSettings):
         )
 
     @property
-    def _requirements(self) -> str:
+    def _choose_requirements(self) -> str:
         if self.pool_requirements is None:
             return CONTAINER_REQUIREMENTS if self.container_image else ""
         return self.pool_requirements
@@ -204,13 +204,13 @@ class Settings(ServiceSettings):
             external_roots=tuple(map(str, self.external_roots)),
             image_roots=tuple(map(str, self.image_roots)),
             protected_directories=tuple(map(str, self.kept_directories)),
-            environment=_assigned(self.pilot_environment_words) | self.pilot_environment,
+            environment=_parse_assignments(self.pilot_environment_words) | self.pilot_environment,
         )
 
     @property
-    def ages(self) -> Ages:
+    def ages(self) -> RetentionAges:
         """Return how long files are kept."""
-        return Ages(
+        return RetentionAges(
             log=timedelta(seconds=self.log_quiet_s),
             unfinished_log=timedelta(seconds=self.unfinished_log_quiet_s),
             packed_log=timedelta(seconds=self.packed_log_keep_s),

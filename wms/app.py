@@ -12,16 +12,16 @@ from runtime.kernel.relay import Relay
 from runtime.kernel.store import Store
 from runtime.kernel.timers import Timers
 from runtime.web.health import health_routes
-from runtime.web.serving import serving
-from runtime.web.tokens import Verifier
+from runtime.web.serving import serve_app
+from runtime.web.tokens import TokenVerifier
 from schemas.documents import Collection
 from schemas.ids import WorkflowId
 from schemas.rules.token_sizes import max_queues
 from schemas.services import Service
-from wms.fleet.event_handlers import Handlers
+from wms.fleet.event_handlers import FleetHandlers
 from wms.fleet.fleet import Fleet, Quota
 from wms.fleet.launcher import Launcher
-from wms.fleet.locations import ClusterMap
+from wms.fleet.locations import LocationMap
 from wms.fleet.pilot_images import FixedTag, ImageDirectory, PilotImages
 from wms.fleet.repository import INDEXES
 from wms.fleet.stalls.stall_watch import StallWatch
@@ -30,7 +30,7 @@ from wms.gateway import app as gateway
 from wms.gateway import catalogue
 from wms.gateway.auth import Gatekeeper
 from wms.gateway.reason_phrases import ReasonedProtocol
-from wms.settings import Settings
+from wms.settings import WmsSettings
 
 SOURCE = "ewms/wms"
 
@@ -46,9 +46,9 @@ class Wms:
 
 
 @asynccontextmanager
-async def wms(settings: Settings) -> AsyncIterator[Wms]:
+async def run_wms(settings: WmsSettings) -> AsyncIterator[Wms]:
     """Run WMS during the block. It serves from the start of the block, and finishes accepted work at its end."""
-    clusters = ClusterMap(settings.clusters)
+    clusters = LocationMap(settings.clusters)
     async with AsyncExitStack() as stack:
         store = await Store.connect(
             settings.mongo_url.get_secret_value(), database=settings.mongo_database, source=SOURCE
@@ -67,12 +67,12 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         fleet = Fleet(
             store,
             clusters=clusters,
-            images=_images(settings),
+            images=_make_images(settings),
             max_failures=settings.tms_action_retries + 1,
             quota=Quota(settings.caller_workflows, settings.caller_workflows_waiting),
             max_queues=max_queues(for_existing_clients=settings.legacy_clients, server=settings.broker_resource_server),
         )
-        await fleet.take_over()
+        await fleet.order_left_removals()
         snapshots = SnapshotWriter(store, clusters)
         await snapshots.start()
         stack.push_async_callback(snapshots.stop)
@@ -81,9 +81,9 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         stack.push_async_callback(launcher.stop)
 
         async def wake(workflow_id: WorkflowId) -> None:
-            await fleet.wake(workflow_id)
+            await fleet.wake_workflow(workflow_id)
             # A pause after a failure may be over. That changes no document, so nothing else tells the launcher.
-            launcher.nudge()
+            launcher.look_soon()
 
         timers = Timers(store, Collection.WORKFLOWS, wake)
         timers.start()
@@ -94,17 +94,19 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         stack.push_async_callback(stall_watch.stop)
 
         stack.push_async_callback(bus.drain)
-        await bus.consume(Handlers(fleet, snapshots).build_table())
+        await bus.consume(FleetHandlers(fleet, snapshots).build_table())
 
         # MQS runs next to us, so ignore the proxies of the environment.
         http = httpx2.AsyncClient(base_url=settings.mqs_url, timeout=5.0, trust_env=False)
         await stack.enter_async_context(http)
-        routes = catalogue.routes(
+        routes = catalogue.list_routes(
             fleet=fleet, store=store, bus=bus, http=http, clusters=clusters, query_max_bytes=settings.query_max_bytes
         )
-        asgi = gateway.build(
+        asgi = gateway.build_app(
             routes,
-            Gatekeeper(await _verifier(settings, stack), rules=settings.auth_roles, projects=settings.auth_projects),
+            Gatekeeper(
+                await _make_verifier(settings, stack), rules=settings.auth_roles, projects=settings.auth_projects
+            ),
             max_body_bytes=settings.max_body_bytes,
             caller_limits=settings.caller_limits,
             health=health_routes({"mongodb": store.ping, "control": bus.ping}),
@@ -112,7 +114,7 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
             mqs_openapi_text=settings.mqs_openapi_text,
         )
         url = await stack.enter_async_context(
-            serving(
+            serve_app(
                 asgi,
                 host=settings.gateway_host,
                 port=settings.gateway_port,
@@ -123,16 +125,16 @@ async def wms(settings: Settings) -> AsyncIterator[Wms]:
         yield Wms(store, fleet, url)
 
 
-def _images(settings: Settings) -> PilotImages:
+def _make_images(settings: WmsSettings) -> PilotImages:
     if settings.image_dir is None:
         return FixedTag(settings.pilot_tag)
     return ImageDirectory(settings.image_dir, settings.pilot_image)
 
 
-async def _verifier(settings: Settings, stack: AsyncExitStack) -> Verifier | None:
+async def _make_verifier(settings: WmsSettings, stack: AsyncExitStack) -> TokenVerifier | None:
     if settings.auth == "off":
         return None
-    verifier = Verifier(
+    verifier = TokenVerifier(
         issuer=settings.auth_issuer, audience=settings.auth_audience, keys_life_s=settings.auth_keys_life_s
     )
     stack.push_async_callback(verifier.close)

@@ -13,12 +13,12 @@ from runtime.web.connections import ConnectionLimits
 from schemas.errors import Broken
 from schemas.rules.limits import MAX_BODY_BYTES
 from schemas.topology import RESOURCE_SERVER
-from wms.fleet.locations import Cluster, ClusterMap
+from wms.fleet.locations import Location, LocationMap
 from wms.gateway.auth import DEFAULT_PROJECTS, DEFAULT_RULES, Pattern, RoleRule
 from wms.gateway.caller_limits import CallerLimits
 
 
-def _named(name: str, contract: str) -> AliasChoices:
+def _accept_names(name: str, contract: str) -> AliasChoices:
     return AliasChoices(name, contract)
 
 
@@ -26,14 +26,14 @@ Value = TypeVar("Value")
 Count = Annotated[int, Field(ge=1)]
 
 #: Source: contract, 3.6.
-_CLUSTERS: dict[str, Cluster | str] = {
-    "osg": Cluster(schedd="grid-submitter.icecube.wisc.edu"),
+_CLUSTERS: dict[str, Location | str] = {
+    "osg": Location(schedd="grid-submitter.icecube.wisc.edu"),
     "OSG": "osg",
     "sub-2": "osg",
 }
 
 
-class Settings(StoreSettings):
+class WmsSettings(StoreSettings):
     """Settings of WMS. Units are in the names."""
 
     mongo_database: str = "WMS_DB"
@@ -42,15 +42,15 @@ class Settings(StoreSettings):
     index_look_s: Annotated[float, Field(gt=0)] = 30.0
 
     #: Where the gateway listens.
-    gateway_host: str = Field("127.0.0.1", validation_alias=_named("EWMS_GATEWAY_HOST", "REST_HOST"))
+    gateway_host: str = Field("127.0.0.1", validation_alias=_accept_names("EWMS_GATEWAY_HOST", "REST_HOST"))
     gateway_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
-        8080, validation_alias=_named("EWMS_GATEWAY_PORT", "REST_PORT")
+        8080, validation_alias=_accept_names("EWMS_GATEWAY_PORT", "REST_PORT")
     )
 
     #: `off` makes every caller the same developer. Only on loopback.
     auth: Literal["on", "off"] = "on"
-    auth_issuer: str = Field("", validation_alias=_named("EWMS_AUTH_ISSUER", "AUTH_OPENID_URL"))
-    auth_audience: str = Field("", validation_alias=_named("EWMS_AUTH_AUDIENCE", "AUTH_AUDIENCE"))
+    auth_issuer: str = Field("", validation_alias=_accept_names("EWMS_AUTH_ISSUER", "AUTH_OPENID_URL"))
+    auth_audience: str = Field("", validation_alias=_accept_names("EWMS_AUTH_AUDIENCE", "AUTH_AUDIENCE"))
     #: How long WMS may go on trusting a key after the issuer withdraws it.
     auth_keys_life_s: Annotated[float, Field(ge=1)] = 300.0
     auth_roles: tuple[RoleRule, ...] = DEFAULT_RULES
@@ -58,13 +58,13 @@ class Settings(StoreSettings):
     auth_projects: Pattern = DEFAULT_PROJECTS
 
     #: Location -> cluster, or the name of another location.
-    clusters: dict[str, Cluster | str] = Field(default_factory=lambda: dict(_CLUSTERS))
+    clusters: dict[str, Location | str] = Field(default_factory=lambda: dict(_CLUSTERS))
     #: The same as a JSON file. It replaces `clusters`.
     clusters_file: Path | None = None
 
     #: The directory of pilot images, with entries `<pilot_image>:<tag>`. Without it, `latest` means `pilot_tag`.
     image_dir: Path | None = Field(
-        None, validation_alias=_named("EWMS_IMAGE_DIR", "CVMFS_PILOT_SINGULARITY_IMAGES_DIR")
+        None, validation_alias=_accept_names("EWMS_IMAGE_DIR", "CVMFS_PILOT_SINGULARITY_IMAGES_DIR")
     )
     pilot_image: str = "ewms-pilot"
     pilot_tag: str = "0.1.0"
@@ -74,18 +74,18 @@ class Settings(StoreSettings):
     mqs_openapi_file: Path | None = None
 
     #: Where MQS serves its keys.
-    mqs_url: str = Field("http://127.0.0.1:8081", validation_alias=_named("EWMS_MQS_URL", "MQS_ADDRESS"))
+    mqs_url: str = Field("http://127.0.0.1:8081", validation_alias=_accept_names("EWMS_MQS_URL", "MQS_ADDRESS"))
 
     #: How often to try a failed start again. Also how often to try a failed removal before trying it less often.
     tms_action_retries: Annotated[int, Field(ge=0, le=100)] = Field(
-        2, validation_alias=_named("EWMS_TMS_ACTION_RETRIES", "TMS_ACTION_RETRIES")
+        2, validation_alias=_accept_names("EWMS_TMS_ACTION_RETRIES", "TMS_ACTION_RETRIES")
     )
 
     #: Must be as in MQS. Tokens for existing message clients say more about each queue, so a task has fewer queues.
     legacy_clients: bool = False
     #: Must be as in MQS. Each right in a token names it.
     broker_resource_server: str = Field(
-        RESOURCE_SERVER, validation_alias=_named("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
+        RESOURCE_SERVER, validation_alias=_accept_names("EWMS_BROKER_RESOURCE_SERVER", "BROKER_RESOURCE_SERVER_ID")
     )
 
     #: How many connections the gateway keeps, in all and from one address.
@@ -103,7 +103,7 @@ class Settings(StoreSettings):
     caller_workflows_waiting: Annotated[int, Field(ge=0)] = 100
 
     query_max_bytes: Count = Field(
-        10 * 1024 * 1024, validation_alias=_named("EWMS_QUERY_MAX_BYTES", "USER_QUERY_MAX_BYTES")
+        10 * 1024 * 1024, validation_alias=_accept_names("EWMS_QUERY_MAX_BYTES", "USER_QUERY_MAX_BYTES")
     )
     max_body_bytes: Count = MAX_BODY_BYTES
 
@@ -119,9 +119,9 @@ class Settings(StoreSettings):
     def _clusters_are_known(self) -> Self:
         if self.clusters_file is not None:
             # The model is frozen. Here it is still being made, so it may change.
-            object.__setattr__(self, "clusters", _read("EWMS_CLUSTERS_FILE", self.clusters_file, _LOCATIONS))
+            object.__setattr__(self, "clusters", _read_file("EWMS_CLUSTERS_FILE", self.clusters_file, _LOCATIONS))
         try:
-            ClusterMap(self.clusters)
+            LocationMap(self.clusters)
         except Broken as error:
             raise ValueError(error.reason) from error
         return self
@@ -133,14 +133,14 @@ class Settings(StoreSettings):
 
     @model_validator(mode="after")
     def _proxies_are_addresses(self) -> Self:
-        for address in self._proxies():
+        for address in self._list_proxies():
             try:
                 ipaddress.ip_address(address)
             except ValueError:
                 raise ValueError("EWMS_TRUSTED_PROXIES must be IP addresses joined by commas") from None
         return self
 
-    def _proxies(self) -> list[str]:
+    def _list_proxies(self) -> list[str]:
         return [address.strip() for address in self.trusted_proxies.split(",") if address.strip()]
 
     @property
@@ -149,7 +149,7 @@ class Settings(StoreSettings):
         return ConnectionLimits(
             max_connections=self.gateway_connections,
             max_per_address=self.gateway_connections_per_address,
-            trusted_proxies=frozenset(self._proxies()),
+            trusted_proxies=frozenset(self._list_proxies()),
         )
 
     @property
@@ -160,28 +160,28 @@ class Settings(StoreSettings):
     @cached_property
     def openapi_text(self) -> bytes | None:
         """Return the document of `openapi_file`."""
-        return _document("EWMS_OPENAPI_FILE", self.openapi_file)
+        return _read_document("EWMS_OPENAPI_FILE", self.openapi_file)
 
     @cached_property
     def mqs_openapi_text(self) -> bytes | None:
         """Return the document of `mqs_openapi_file`."""
-        return _document("EWMS_MQS_OPENAPI_FILE", self.mqs_openapi_file)
+        return _read_document("EWMS_MQS_OPENAPI_FILE", self.mqs_openapi_file)
 
 
-_LOCATIONS: TypeAdapter[dict[str, Cluster | str]] = TypeAdapter(dict[str, Cluster | str])
+_LOCATIONS: TypeAdapter[dict[str, Location | str]] = TypeAdapter(dict[str, Location | str])
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
-def _document(variable: str, path: Path | None) -> bytes | None:
+def _read_document(variable: str, path: Path | None) -> bytes | None:
     """Return the JSON object in the file that `variable` names.
 
     Raises:
         ValueError: the file holds no JSON object.
     """
-    return None if path is None else to_json(_read(variable, path, _OBJECT))
+    return None if path is None else to_json(_read_file(variable, path, _OBJECT))
 
 
-def _read(variable: str, path: Path, kind: TypeAdapter[Value]) -> Value:
+def _read_file(variable: str, path: Path, kind: TypeAdapter[Value]) -> Value:
     """Return the content of the file that `variable` names.
 
     Raises:

@@ -19,21 +19,21 @@ from rich.console import Console
 
 from deploy.demo import report as reporting
 from deploy.demo.image import build_image
-from deploy.demo.tracks import N_FITTERS, N_REFINERS, events, workflow
-from deploy.demo.traffic import Traffic, run_workflow
+from deploy.demo.tracks import N_FITTERS, N_REFINERS, build_workflow, sample_events
+from deploy.demo.traffic import DemoTraffic, run_workflow
 from deploy.local.children.interruption import Interrupted, raise_on_signals
-from deploy.local.errors import LaunchError, PoolUnavailable
+from deploy.local.errors import LaunchError, PoolCannotStart
 from deploy.local.fetch import packages
 from deploy.local.launch_options import LOCATION
 from deploy.local.prerequisites import check_pool
 from deploy.local.run_directory import run_directory
 from deploy.local.services import images_directory
 from deploy.local.stack import Stack, running_stack
-from deploy.local.up import installation, say_notices
+from deploy.local.up import prepare_servers, say_notices
 from deploy.local.wiring import PoolName
 from ewms import AsyncClient, EWMSError
-from ewms.cli.text.watch import display
-from ewms.workflows.state import State
+from ewms.cli.text.watch import LiveDisplay
+from ewms.workflows.state import WorkflowState
 
 N_EVENTS = 500
 
@@ -41,7 +41,7 @@ N_EVENTS = 500
 class NotAllReturned(Exception):
     """The demonstration ran, and events are missing; the logs are kept."""
 
-    def __init__(self, traffic: Traffic, logs: Path) -> None:
+    def __init__(self, traffic: DemoTraffic, logs: Path) -> None:
         super().__init__(f"{len(traffic.results)} of {traffic.n_events} events returned; the logs are in {logs}")
         self.traffic = traffic
 
@@ -56,10 +56,10 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         return 2
     raise_on_signals()
     try:
-        versions, traffic = _demonstrate(cast(PoolName, pool), console, environment)
+        versions, traffic = run_demonstration(cast(PoolName, pool), console, environment)
     except LaunchError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
-        if isinstance(error, PoolUnavailable):
+        if isinstance(error, PoolCannotStart):
             console.print("Where HTCondor cannot run, `make demo POOL=local` runs pilots as plain processes.")
         return 1
     except EWMSError as error:
@@ -68,15 +68,17 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
     except Interrupted:
         console.print("interrupted; everything has been stopped")
         return 130
-    report = reporting.report(_facts(traffic, versions, pool, wall_s=time.monotonic() - begin))
+    report = reporting.build_report(_gather_result(traffic, versions, pool, wall_s=time.monotonic() - begin))
     if environment.get("REPORT"):
         Path(environment["REPORT"]).write_text(json.dumps(report, indent=2) + "\n")
-    console.print(reporting.table(report))
+    console.print(reporting.build_table(report))
     sys.stdout.write(reporting.last_line(report) + "\n")
-    return 0 if reporting.succeeded(report) else 1
+    return 0 if reporting.has_succeeded(report) else 1
 
 
-def _demonstrate(pool: PoolName, console: Console, environment: Mapping[str, str]) -> tuple[dict[str, str], Traffic]:
+def run_demonstration(
+    pool: PoolName, console: Console, environment: Mapping[str, str]
+) -> tuple[dict[str, str], DemoTraffic]:
     def said(what: str) -> None:
         console.print(f"{what} ...", style="dim", markup=False)
 
@@ -84,7 +86,7 @@ def _demonstrate(pool: PoolName, console: Console, environment: Mapping[str, str
     if pool == "condor":
         check_pool()
     wanted = packages.ALL if pool == "condor" else (packages.BROKER, packages.CONTAINERS, packages.PYTHON_IMAGE)
-    installed = installation(console, environment, wanted)
+    installed = prepare_servers(console, environment, wanted)
     versions = {**installed.versions, "ewms": version("ewms"), "python": platform.python_version()}
     try:
         with (
@@ -93,8 +95,8 @@ def _demonstrate(pool: PoolName, console: Console, environment: Mapping[str, str
         ):
             said("building the task image, simulating the tracks")
             image = build_image(installed, images_directory(run) / "tracks")
-            traffic = asyncio.run(_run(stack, image))
-            if not traffic.complete:
+            traffic = asyncio.run(_run_on_stack(stack, image))
+            if not traffic.is_complete:
                 # Raised, so that the run directory with its logs is kept.
                 raise NotAllReturned(traffic, stack.logs)
     except NotAllReturned as missing:
@@ -103,15 +105,17 @@ def _demonstrate(pool: PoolName, console: Console, environment: Mapping[str, str
     return versions, traffic
 
 
-async def _run(stack: Stack, image: Path) -> Traffic:
+async def _run_on_stack(stack: Stack, image: Path) -> DemoTraffic:
     async with AsyncClient(stack.gateway, token=stack.token) as ews:
-        with display() as show:
-            return await run_workflow(ews, workflow(image, LOCATION), events(N_EVENTS), show)
+        with LiveDisplay() as show:
+            return await run_workflow(ews, build_workflow(image, LOCATION), sample_events(N_EVENTS), show)
 
 
-def _facts(traffic: Traffic, versions: Mapping[str, str], pool: str, *, wall_s: float) -> reporting.Facts:
+def _gather_result(
+    traffic: DemoTraffic, versions: Mapping[str, str], pool: str, *, wall_s: float
+) -> reporting.DemoResult:
     state = traffic.final
-    return reporting.Facts(
+    return reporting.DemoResult(
         n_sent=traffic.n_sent,
         results=traffic.results,
         n_dead=traffic.n_dead,
@@ -120,14 +124,14 @@ def _facts(traffic: Traffic, versions: Mapping[str, str], pool: str, *, wall_s: 
         returning_s=traffic.last_back_s - traffic.first_back_s,
         wall_s=wall_s,
         workers={"linefit": N_FITTERS, "refine": N_REFINERS},
-        phases=_phases(state) if state else {},
+        phases=_list_phase_times(state) if state else {},
         pool=pool,
         versions=versions,
         workflow_id=state.workflow.workflow_id if state else "",
     )
 
 
-def _phases(state: State) -> dict[str, list[dict[str, Any]]]:
+def _list_phase_times(state: WorkflowState) -> dict[str, list[dict[str, Any]]]:
     """Return for each taskforce when it came into which phase, in ms after the request."""
     return {
         taskforce.taskforce_uuid: [

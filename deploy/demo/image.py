@@ -6,7 +6,7 @@ from pathlib import Path
 from deploy.demo.tracks import EXAMPLE, IN_IMAGE
 from deploy.local.errors import LaunchError
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import Apptainer
+from deploy.local.fetch.images import UnpackedApptainer
 
 # What the script imports, and what those import.
 _MODULES = ("collections.abc", "json", "math", "os", "time")
@@ -18,13 +18,13 @@ def build_image(installed: Installed, destination: Path) -> Path:
     Raises:
         LaunchError: apptainer could not.
     """
-    apptainer = Apptainer(installed.containers)
-    image = apptainer.build(installed.python_image, destination, files={EXAMPLE / "refine.py": IN_IMAGE})
-    _compile(apptainer, image)
+    apptainer = UnpackedApptainer(installed.containers)
+    image = apptainer.build_with_files(installed.python_image, destination, files={EXAMPLE / "refine.py": IN_IMAGE})
+    _precompile_modules(apptainer, image)
     return image
 
 
-def _compile(apptainer: Apptainer, image: Path) -> None:
+def _precompile_modules(apptainer: UnpackedApptainer, image: Path) -> None:
     # Debian compiles its modules when it is installed, which an unpacked image never was, and a container cannot keep
     # what it compiles: every start would cost 0.22 s instead of 0.10 s. Imported once with the image writable, they
     # are kept in it.

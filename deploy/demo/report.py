@@ -12,7 +12,7 @@ TaskName = str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class DemoResult:
     """The results of the demonstration, as the client saw them."""
 
     n_sent: int
@@ -31,7 +31,7 @@ class Facts:
     workflow_id: str = ""
 
 
-def report(facts: Facts) -> dict[str, Any]:
+def build_report(facts: DemoResult) -> dict[str, Any]:
     """Return the report: the keys that `make demo REPORT=file.json` promises, all of plain JSON types."""
     n_out = len({result["event"] for result in facts.results})
     return {
@@ -49,21 +49,21 @@ def report(facts: Facts) -> dict[str, Any]:
             "events_per_s": round(n_out / facts.events_s, 2) if facts.events_s > 0 else 0.0,
             "events_per_s_once_running": round((n_out - 1) / facts.returning_s, 2) if facts.returning_s > 0 else 0.0,
             "tasks": {
-                name: _task([result[name] for result in facts.results], n_workers, facts.events_s)
+                name: _report_task([result[name] for result in facts.results], n_workers, facts.events_s)
                 for name, n_workers in facts.workers.items()
             },
         },
     }
 
 
-def _task(scores: Sequence[Mapping[str, Any]], n_workers: int, wall_s: float) -> dict[str, Any]:
+def _report_task(scores: Sequence[Mapping[str, Any]], n_workers: int, wall_s: float) -> dict[str, Any]:
     errors = [float(score["error_deg"]) for score in scores]
     times = [float(score["seconds"]) for score in scores]
     return {
         "n_workers": n_workers,
-        "median_error_deg": _rounded(quantile(errors, 0.5)),
-        "error_90_deg": _rounded(quantile(errors, 0.9)),
-        "median_task_s": _rounded(quantile(times, 0.5)),
+        "median_error_deg": _round_value(quantile(errors, 0.5)),
+        "error_90_deg": _round_value(quantile(errors, 0.9)),
+        "median_task_s": _round_value(quantile(times, 0.5)),
         # The share of the workers' time in which a task was running, container start included.
         "worker_efficiency": round(min(1.0, sum(times) / (n_workers * wall_s)), 3) if wall_s > 0 else 0.0,
     }
@@ -80,7 +80,7 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
-def succeeded(report: Mapping[str, Any]) -> bool:
+def has_succeeded(report: Mapping[str, Any]) -> bool:
     """Say whether every event came back."""
     return report["events_in"] == report["events_out"] and not report["lost"] and not report["dead_lettered"]
 
@@ -94,7 +94,7 @@ def last_line(report: Mapping[str, Any]) -> str:
     )
 
 
-def table(report: Mapping[str, Any]) -> Table:
+def build_table(report: Mapping[str, Any]) -> Table:
     """Return the physics and the speed of both tasks side by side."""
     found = report["results"]
     made = Table(
@@ -111,17 +111,17 @@ def table(report: Mapping[str, Any]) -> Table:
         made.add_row(
             name,
             str(task["n_workers"]),
-            _shown(task["median_error_deg"], "{:.2f}°"),
-            _shown(task["error_90_deg"], "{:.2f}°"),
-            _shown(task["median_task_s"], "{:.3f} s"),
+            _format_value(task["median_error_deg"], "{:.2f}°"),
+            _format_value(task["error_90_deg"], "{:.2f}°"),
+            _format_value(task["median_task_s"], "{:.3f} s"),
             f"{100 * task['worker_efficiency']:.0f} %",
         )
     return made
 
 
-def _rounded(value: float | None) -> float | None:
+def _round_value(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _shown(value: float | None, pattern: str) -> str:
+def _format_value(value: float | None, pattern: str) -> str:
     return "-" if value is None else pattern.format(value)

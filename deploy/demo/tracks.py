@@ -28,13 +28,13 @@ N_REFINERS = 6
 _QUICK = ("-S", "-E")
 
 
-def events(n: int) -> list[dict[str, Any]]:
+def sample_events(n: int) -> list[dict[str, Any]]:
     """Return the sample's first `n` events; the same on every machine."""
     simulate = runpy.run_path(str(EXAMPLE / "simulate.py"))
     return list(simulate["events"](n, SEED))
 
 
-def workflow(image: Path, cluster: str) -> Workflow:
+def build_workflow(image: Path, cluster: str) -> Workflow:
     """Return the workflow: the first task runs as a bare process on the worker, the second in apptainer `image`."""
     common = {"clusters": [cluster], "memory": "128M", "disk": "256M", "max_runtime": "15m"}
     return Workflow(
@@ -43,33 +43,33 @@ def workflow(image: Path, cluster: str) -> Workflow:
         tasks=[
             Task(
                 image="none",
-                args=_command(sys.executable, EXAMPLE / "linefit.py"),
+                args=_shell_command(sys.executable, EXAMPLE / "linefit.py"),
                 inputs=[INPUT],
                 outputs=[BETWEEN],
                 n_workers=N_FITTERS,
-                pilot=_pilot("none"),
+                pilot=_pilot_options("none"),
                 **common,  # type: ignore[arg-type]  # a dictionary of several types
             ),
             Task(
                 image=str(image),
-                args=_command("python3", IN_IMAGE),
+                args=_shell_command("python3", IN_IMAGE),
                 inputs=[BETWEEN],
                 outputs=[OUTPUT],
                 n_workers=N_REFINERS,
-                pilot=_pilot("apptainer"),
+                pilot=_pilot_options("apptainer"),
                 **common,  # type: ignore[arg-type]  # likewise
             ),
         ],
     )
 
 
-def _command(python: str, script: "str | Path") -> str:
+def _shell_command(python: str, script: "str | Path") -> str:
     words: Sequence[str] = (python, *_QUICK, str(script), "{{INFILE}}", "{{OUTFILE}}")
     # In double quotes a blank in a path is part of a word, and the placeholders stay placeholders.
     return " ".join(json.dumps(word) if " " in word else word for word in words)
 
 
-def _pilot(platform: str) -> dict[str, str | int | list[str]]:
+def _pilot_options(platform: str) -> dict[str, str | int | list[str]]:
     return {
         "_EWMS_PILOT_CONTAINER_PLATFORM": platform,
         "EWMS_PILOT_INFILE_EXT": ".json",

@@ -13,13 +13,13 @@ from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.processes import await_end
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
-from deploy.local.fetch.on_demand import write_tree
-from deploy.local.launch_options import asked
+from deploy.local.fetch.on_demand import write_tree_path
+from deploy.local.launch_options import read_launch_options
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN, list_databases
-from deploy.local.services import Services, running
+from deploy.local.services import Services, running_services
 from deploy.local.task_image import build_image, say_how_to_use
-from deploy.local.up import installation, say_notices, up
+from deploy.local.up import prepare_servers, say_notices, up
 
 
 def launch(words: Sequence[str]) -> int:
@@ -59,8 +59,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         if arguments.verb == "containers":
             # The caller ran a container program and wants to see only that program's output.
-            installed = installation(Console(quiet=True), os.environ, (packages.CONTAINERS,), allow_fallback=True)
-            write_tree(installed.containers, arguments.known)
+            installed = prepare_servers(Console(quiet=True), os.environ, (packages.CONTAINERS,), allow_fallback=True)
+            write_tree_path(installed.containers, arguments.known)
             return 0
         if arguments.verb == "image":
             image = build_image(arguments.source, arguments.destination, console, os.environ)
@@ -69,12 +69,15 @@ def main(words: Sequence[str] | None = None) -> int:
         if arguments.verb == "services":
             say_notices(console, os.environ)
         wanted = (packages.BROKER, packages.POOL) if arguments.verb == "services" else packages.ALL
-        installed = installation(console, os.environ, wanted)
+        installed = prepare_servers(console, os.environ, wanted)
         if arguments.verb == "services":
-            with run_directory() as run, running(installed, run, mongo_auth=asked(os.environ).mongo_auth) as servers:
-                sys.stdout.write(json.dumps(_facts(servers), indent=1) + "\n")
+            with (
+                run_directory() as run,
+                running_services(installed, run, mongo_auth=read_launch_options(os.environ).mongo_auth) as servers,
+            ):
+                sys.stdout.write(json.dumps(_describe_services(servers), indent=1) + "\n")
                 sys.stdout.flush()
-                raise await_end(server.child for server in servers.servers).failure("has ended")
+                raise await_end(server.child for server in servers.servers).describe_failure("has ended")
     except Interrupted:
         return 0
     except LaunchError as error:
@@ -83,7 +86,7 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _facts(servers: Services) -> dict[str, object]:
+def _describe_services(servers: Services) -> dict[str, object]:
     broker = servers.rabbitmq
     return {
         "mongo": {account: servers.mongodb.url(account) for account in (*list_databases(), ADMIN)},

@@ -48,7 +48,7 @@ _MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
 class DataDirectory:
-    """A data directory that this launcher alone uses; made by `data_directory` or `throwaway_data`."""
+    """A data directory that this launcher alone uses; made by `claim_data_directory` or `throwaway_data`."""
 
     def __init__(self, root: Path, facts: KeptFacts, *, is_kept: bool) -> None:
         self.root = root
@@ -56,7 +56,7 @@ class DataDirectory:
         #: Whether it stays when the launch is over.
         self.is_kept = is_kept
 
-    def place(self, *names: str) -> Path:
+    def make_place(self, *names: str) -> Path:
         """Return the sub-directory `names`, readable by its owner only. Make it if it does not exist."""
         path = self.root
         for name in names:
@@ -67,9 +67,9 @@ class DataDirectory:
     @property
     def secrets(self) -> Path:
         """The directory of passwords and keys."""
-        return self.place("secrets")
+        return self.make_place("secrets")
 
-    def remember(self, facts: KeptFacts) -> None:
+    def save_facts(self, facts: KeptFacts) -> None:
         """Keep `facts` for the next launch."""
         self.facts = facts
         replace_secret(self.root / MARKER, facts.to_bytes())
@@ -93,7 +93,7 @@ def default_directory(folder: Path, environment: Mapping[str, str]) -> Path:
 
 
 @contextlib.contextmanager
-def data_directory(root: Path, *, folder: Path) -> Iterator[DataDirectory]:
+def claim_data_directory(root: Path, *, folder: Path) -> Iterator[DataDirectory]:
     """Lock the data directory `root` for this launcher during the block. Make it if it does not exist.
 
     `folder` is where the launch was started.
@@ -110,7 +110,7 @@ def data_directory(root: Path, *, folder: Path) -> Iterator[DataDirectory]:
         )
     with contextlib.ExitStack() as claimed:
         try:
-            data = claimed.enter_context(_claimed(root, folder))
+            data = claimed.enter_context(_claim_root(root, folder))
         except OSError as error:
             raise LaunchError(
                 f"the data directory {root} cannot be used: {error.filename or root}: {error.strerror}",
@@ -120,20 +120,20 @@ def data_directory(root: Path, *, folder: Path) -> Iterator[DataDirectory]:
 
 
 @contextlib.contextmanager
-def _claimed(root: Path, folder: Path) -> Iterator[DataDirectory]:
+def _claim_root(root: Path, folder: Path) -> Iterator[DataDirectory]:
     root.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         root.mkdir(mode=0o700)
     _check_owner(root)
-    _facts(root)
-    with _locked(root, folder):
+    _read_facts(root)
+    with _lock_root(root, folder):
         # Looked at again: another may have made it meanwhile.
-        facts = _facts(root)
+        facts = _read_facts(root)
         if stat.S_IMODE(root.stat().st_mode) not in _MODES:
             root.chmod(_MODES[0])
         data = DataDirectory(root, facts or KeptFacts(folder=str(folder)), is_kept=True)
         if facts is None:
-            data.remember(data.facts)
+            data.save_facts(data.facts)
         if (root / _EMPTYING).exists():
             delete_data(data)
         yield data
@@ -154,7 +154,7 @@ def delete_data(data: DataDirectory) -> None:
         elif path.exists():
             shutil.rmtree(path)
     # New servers get new ports: a client with an old address or token must not reach them by chance.
-    data.remember(replace(data.facts, pool=None, is_in_use=False, versions={}, ports={}))
+    data.save_facts(replace(data.facts, pool=None, is_in_use=False, versions={}, ports={}))
     (data.root / _EMPTYING).unlink()
 
 
@@ -170,7 +170,7 @@ def check_disk(data: DataDirectory) -> list[str]:
             f"the disk of {data.root} has {free_mb} MB left, and EWMS does not start with less than {_LEAST_FREE_MB}",
             f"make room there, or {_ELSEWHERE}",
         )
-    kind = file_system(data.root, Path("/proc/mounts").read_text())
+    kind = file_system_kind(data.root, Path("/proc/mounts").read_text())
     if kind in _NETWORK:
         slow = "slow for databases, which end when it hangs"
         return [f"{data.root} lies on a network file system ({kind}): {slow}; {_ELSEWHERE} on a disk of this machine"]
@@ -179,7 +179,7 @@ def check_disk(data: DataDirectory) -> list[str]:
     return []
 
 
-def file_system(path: Path, mounts: str) -> str:
+def file_system_kind(path: Path, mounts: str) -> str:
     """Return the kind of file system that holds `path`, by the contents of /proc/mounts; empty if none does."""
     found, kind = "", ""
     for line in mounts.splitlines():
@@ -208,7 +208,7 @@ def _check_owner(root: Path) -> None:
         )
 
 
-def _facts(root: Path) -> KeptFacts | None:
+def _read_facts(root: Path) -> KeptFacts | None:
     """Return the facts stored in the directory; `None` if it is empty."""
     marker = root / MARKER
     try:
@@ -228,7 +228,7 @@ def _facts(root: Path) -> KeptFacts | None:
 
 
 @contextlib.contextmanager
-def _locked(root: Path, folder: Path) -> Iterator[None]:
+def _lock_root(root: Path, folder: Path) -> Iterator[None]:
     lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:

@@ -20,7 +20,7 @@ RENEW_S = 600.0
 
 
 @contextmanager
-def published_endpoints(
+def publish_endpoints(
     facts: Callable[[], Mapping[str, Any]], file: Path = ENDPOINTS, *, renew_s: float = RENEW_S
 ) -> Iterator[Path]:
     """Keep `file` during the block: it holds what `facts` returns, and is written anew every `renew_s` seconds."""

@@ -24,5 +24,5 @@ class PortTaken(LaunchError):
     """Another process took a port between our choosing it and the server's binding it: try again."""
 
 
-class PoolUnavailable(LaunchError):
+class PoolCannotStart(LaunchError):
     """HTCondor cannot run here; pilots can still run as plain child processes."""

@@ -76,7 +76,7 @@ def check_versions(kept: Mapping[str, str], installed: Mapping[str, str], *, whe
     for key, name in _SERVERS.items():
         if key not in kept or key not in installed:
             continue
-        before, now = _parts(kept[key]), _parts(installed[key])
+        before, now = _version_parts(kept[key]), _version_parts(installed[key])
         if before > now:
             raise LaunchError(
                 f"{name} {kept[key]} wrote the data in {where}, and the {installed[key]} here cannot read them",
@@ -87,7 +87,7 @@ def check_versions(kept: Mapping[str, str], installed: Mapping[str, str], *, whe
     return sentences
 
 
-def _parts(version: str) -> tuple[int, ...]:
+def _version_parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 

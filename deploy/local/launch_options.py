@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.errors import LaunchError
-from deploy.local.secret_files import KeyFiles
+from deploy.local.secret_files import MadeKeyFiles
 
 #: The schedd of the pool on this machine; also the name under which the local pool's TMS stands on the bus.
 SCHEDD = "ewms@localhost"
@@ -45,12 +45,12 @@ _OURS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The options that differ from the defaults; made by `asked`."""
+class LaunchOptions:
+    """The options that differ from the defaults; made by `read_launch_options`."""
 
     gateway_port: int | None
     amqp_port: int | None
-    key_files: KeyFiles | None
+    key_files: MadeKeyFiles | None
     #: Whether MongoDB asks for a password.
     mongo_auth: bool
     #: Location -> cluster or alias, as WMS is told it.
@@ -75,7 +75,7 @@ class Asked:
     @property
     def schedds(self) -> list[str]:
         """The schedds whose TMS works by events, each of which needs a user on the broker; ours first."""
-        served = [one["schedd"] for one in self.clusters.values() if isinstance(one, Mapping) and _by_events(one)]
+        served = [one["schedd"] for one in self.clusters.values() if isinstance(one, Mapping) and _works_by_events(one)]
         return list(dict.fromkeys((SCHEDD, *served)))
 
     @property
@@ -94,18 +94,18 @@ class Asked:
         return opened
 
 
-def asked(environment: Mapping[str, str]) -> Asked:
+def read_launch_options(environment: Mapping[str, str]) -> LaunchOptions:
     """Return what `environment` asks for.
 
     Raises:
         LaunchError: a variable says something that cannot be; it is named.
     """
-    return Asked(
-        gateway_port=_port(environment, "EWMS_GATEWAY_PORT"),
-        amqp_port=_port(environment, "EWMS_AMQP_PORT"),
-        key_files=_key_files(environment),
-        mongo_auth=_switch(environment, "EWMS_MONGO_AUTH"),
-        clusters=_clusters(environment),
+    return LaunchOptions(
+        gateway_port=_read_port(environment, "EWMS_GATEWAY_PORT"),
+        amqp_port=_read_port(environment, "EWMS_AMQP_PORT"),
+        key_files=_read_key_files(environment),
+        mongo_auth=_read_switch(environment, "EWMS_MONGO_AUTH"),
+        clusters=_read_locations(environment),
         passed_on={
             name: value for name, value in environment.items() if name.startswith("EWMS_") and name not in _OURS
         },
@@ -117,21 +117,21 @@ def is_switched_on(environment: Mapping[str, str], name: str) -> bool:
     return environment.get(name, "").lower() in _YES
 
 
-def _port(environment: Mapping[str, str], name: str) -> int | None:
+def _read_port(environment: Mapping[str, str], name: str) -> int | None:
     given = environment.get(name, "")
     if given and not (given.isascii() and given.isdecimal() and 0 < int(given) < 65536):
         raise LaunchError(f"{name} is {given!r}, which is no port", f"set {name} to a number from 1024 to 65535")
     return int(given) if given else None
 
 
-def _switch(environment: Mapping[str, str], name: str) -> bool:
+def _read_switch(environment: Mapping[str, str], name: str) -> bool:
     given = environment.get(name) or "on"
     if given not in ("on", "off"):
         raise LaunchError(f"{name} is {given!r}, and may be on or off", f"set {name} to on or off, or leave it away")
     return given == "on"
 
 
-def _key_files(environment: Mapping[str, str]) -> KeyFiles | None:
+def _read_key_files(environment: Mapping[str, str]) -> MadeKeyFiles | None:
     names = ("EWMS_BROKER_KEY_FILE", "EWMS_BROKER_PUBLIC_KEY_FILE")
     given = [environment.get(name, "") for name in names]
     if not any(given):
@@ -139,21 +139,21 @@ def _key_files(environment: Mapping[str, str]) -> KeyFiles | None:
     for name, path in zip(names, given, strict=True):
         if not path:
             raise LaunchError(f"{name} is missing beside its other half", f"set both {names[0]} and {names[1]}")
-        _readable(name, path)
+        _read_file(name, path)
     private, public = (Path(path).absolute() for path in given)
-    return KeyFiles(private, public)
+    return MadeKeyFiles(private, public)
 
 
-def _clusters(environment: Mapping[str, str]) -> Mapping[str, Any]:
+def _read_locations(environment: Mapping[str, str]) -> Mapping[str, Any]:
     ours: dict[str, Any] = {LOCATION: {"schedd": SCHEDD}}
     if path := environment.get("EWMS_CLUSTERS_FILE"):
-        return ours | _locations("EWMS_CLUSTERS_FILE", _readable("EWMS_CLUSTERS_FILE", path))
+        return ours | _parse_locations("EWMS_CLUSTERS_FILE", _read_file("EWMS_CLUSTERS_FILE", path))
     if text := environment.get("EWMS_CLUSTERS"):
-        return ours | _locations("EWMS_CLUSTERS", text)
+        return ours | _parse_locations("EWMS_CLUSTERS", text)
     return ours | dict.fromkeys(_ALIASES, LOCATION)
 
 
-def _locations(name: str, text: str) -> dict[str, Any]:
+def _parse_locations(name: str, text: str) -> dict[str, Any]:
     """Return what the variable `name` says of locations; WMS checks the rest of each."""
     remedy = f'let {name} be like {{"osg": {{"schedd": "a.example.org", "served_by": "events"}}, "OSG": "osg"}}'
     try:
@@ -169,11 +169,11 @@ def _locations(name: str, text: str) -> dict[str, Any]:
     return locations
 
 
-def _by_events(cluster: Mapping[str, Any]) -> bool:
+def _works_by_events(cluster: Mapping[str, Any]) -> bool:
     return bool(cluster.get("served_by", "events") == "events")
 
 
-def _readable(name: str, path: str) -> str:
+def _read_file(name: str, path: str) -> str:
     try:
         return Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:

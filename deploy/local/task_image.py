@@ -16,8 +16,8 @@ from rich.console import Console
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import Apptainer
-from deploy.local.up import installation
+from deploy.local.fetch.images import UnpackedApptainer
+from deploy.local.up import prepare_servers
 
 #: Where a directory of programs lies in its image.
 IN_IMAGE = "opt/task"
@@ -57,11 +57,11 @@ def build_image(source: Path, destination: Path, console: Console, environment: 
     has_root = source.is_dir() and is_root(source)
     needs_python = source.is_dir() and not has_root
     wanted = (packages.CONTAINERS, packages.PYTHON_IMAGE) if needs_python else (packages.CONTAINERS,)
-    installed = installation(console, environment, wanted)
+    installed = prepare_servers(console, environment, wanted)
     destination = destination.absolute()
     if needs_python:
         return _build_with_python(installed, source, destination)
-    return Apptainer(installed.containers).build(source.absolute(), destination)
+    return UnpackedApptainer(installed.containers).build_with_files(source.absolute(), destination)
 
 
 def _build_with_python(installed: Installed, source: Path, destination: Path) -> Path:
@@ -70,7 +70,7 @@ def _build_with_python(installed: Installed, source: Path, destination: Path) ->
         root.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(installed.python_image, root, symlinks=True)
         shutil.copytree(source, root / IN_IMAGE, symlinks=True)
-        return Apptainer(installed.containers).build(root, destination)
+        return UnpackedApptainer(installed.containers).build_with_files(root, destination)
     except OSError as error:
         raise LaunchError(
             f"cannot build {destination}: {error.filename or destination}: {error.strerror}",

@@ -12,14 +12,14 @@ from rich.markup import escape
 
 from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.children.seclusion import has_accounts
-from deploy.local.data_directory import DataDirectory, check_disk, data_directory, default_directory, delete_data
-from deploy.local.endpoints import ENDPOINTS, published_endpoints
-from deploy.local.errors import LaunchError, PoolUnavailable
+from deploy.local.data_directory import DataDirectory, check_disk, claim_data_directory, default_directory, delete_data
+from deploy.local.endpoints import ENDPOINTS, publish_endpoints
+from deploy.local.errors import LaunchError, PoolCannotStart
 from deploy.local.fetch import packages
-from deploy.local.fetch.cache import Installed, cache_directory, prepare
+from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
 from deploy.local.fetch.packages import PackageSet
 from deploy.local.kept_facts import check_versions
-from deploy.local.launch_options import LOCATION, asked
+from deploy.local.launch_options import LOCATION, read_launch_options
 from deploy.local.lock_files import open_lock
 from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.run_directory import run_directory
@@ -59,31 +59,31 @@ def up(
     folder = Path.cwd()
     try:
         root = data or default_directory(folder, environment)
-        with _claimed(ENDPOINTS.parent), data_directory(root, folder=folder) as kept:
+        with _claim_folder(ENDPOINTS.parent), claim_data_directory(root, folder=folder) as kept:
             try:
                 if is_fresh:
-                    _say(console, f"deleting the workflows, events, jobs and keys in {kept.root} ...")
+                    _print_line(console, f"deleting the workflows, events, jobs and keys in {kept.root} ...")
                     delete_data(kept)
-                _run(pool or kept.facts.pool, kept, console, environment)
+                _run_system(pool or kept.facts.pool, kept, console, environment)
             except Interrupted:
-                _say(console, _how_to_go_on(kept))
+                _print_line(console, _how_to_go_on(kept))
     except Interrupted:
-        _say(console, "stopped.")
+        _print_line(console, "stopped.")
     except LaunchError as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 
 
-def _run(pool: PoolName | None, data: DataDirectory, console: Console, environment: Mapping[str, str]) -> None:
+def _run_system(pool: PoolName | None, data: DataDirectory, console: Console, environment: Mapping[str, str]) -> None:
     say_notices(console, environment)
     for sentence in check_disk(data):
-        _notice(console, sentence)
+        _print_notice(console, sentence)
     if pool != "local":
         # Known before anything is downloaded for it.
         try:
             check_pool()
-        except PoolUnavailable as error:
+        except PoolCannotStart as error:
             if pool is not None:
                 raise
             _say_no_pool(console, error)
@@ -92,18 +92,18 @@ def _run(pool: PoolName | None, data: DataDirectory, console: Console, environme
     if has_accounts(environment) and packages.CONTAINERS not in wanted:
         # The account of a task cannot fetch them into our cache when it needs them.
         wanted = (*wanted, packages.CONTAINERS)
-    installed = installation(console, environment, wanted, allow_fallback=True)
+    installed = prepare_servers(console, environment, wanted, allow_fallback=True)
     if installed.is_fallback:
         facts = ", ".join(f"{name} {version}" for name, version in sorted(installed.versions.items()))
-        _notice(console, f"these servers are older than those EWMS is tested with: {facts}")
+        _print_notice(console, f"these servers are older than those EWMS is tested with: {facts}")
         console.print("Pilots are plain child processes of this machine, and tasks have no containers.")
     for sentence in check_versions(data.facts.versions, installed.versions, where=str(data.root)):
-        _notice(console, sentence)
-    choices = _choices(pool, is_fallback=installed.is_fallback)
+        _print_notice(console, sentence)
+    choices = _pool_choices(pool, is_fallback=installed.is_fallback)
     for choice in choices:
         try:
-            _serve(installed, choice, data, console, environment)
-        except PoolUnavailable as error:
+            _serve_pool(installed, choice, data, console, environment)
+        except PoolCannotStart as error:
             if choice == choices[-1]:
                 raise
             _say_no_pool(console, error)
@@ -111,11 +111,11 @@ def _run(pool: PoolName | None, data: DataDirectory, console: Console, environme
             break
 
 
-def _say(console: Console, what: str) -> None:
+def _print_line(console: Console, what: str) -> None:
     console.print(what, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def _notice(console: Console, sentence: str) -> None:
+def _print_notice(console: Console, sentence: str) -> None:
     console.print(f"[yellow]Notice:[/yellow] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
@@ -125,12 +125,12 @@ def say_notices(console: Console, environment: Mapping[str, str]) -> None:
     Raises:
         LaunchError: a variable has an invalid value; the error names the variable.
     """
-    for sentence in asked(environment).notices:
-        _notice(console, sentence)
+    for sentence in read_launch_options(environment).notices:
+        _print_notice(console, sentence)
 
 
-def _say_no_pool(console: Console, error: PoolUnavailable) -> None:
-    _notice(console, f"HTCondor does not run here: {error.what}")
+def _say_no_pool(console: Console, error: PoolCannotStart) -> None:
+    _print_notice(console, f"HTCondor does not run here: {error.what}")
     console.print("Starting pilots as plain child processes of this machine instead.")
 
 
@@ -138,14 +138,14 @@ def _how_to_go_on(data: DataDirectory) -> str:
     return f"stopped. All of it stays in {data.root}: the same command goes on with it, FRESH=1 (--fresh) starts anew."
 
 
-def _choices(pool: PoolName | None, *, is_fallback: bool) -> tuple[PoolName, ...]:
+def _pool_choices(pool: PoolName | None, *, is_fallback: bool) -> tuple[PoolName, ...]:
     if pool is not None:
         return (pool,)
     # The older HTCondor does not know today's clients by the file system that both see.
     return ("local",) if is_fallback else ("condor", "local")
 
 
-def installation(
+def prepare_servers(
     console: Console,
     environment: Mapping[str, str],
     wanted: Collection[PackageSet] = packages.ALL,
@@ -159,18 +159,18 @@ def installation(
     """
     check_machine()
     mirror = environment.get("EWMS_DEBIAN_MIRROR")
-    return prepare(cache_directory(environment), console, wanted, mirror=mirror, allow_fallback=allow_fallback)
+    return prepare_cache(cache_directory(environment), console, wanted, mirror=mirror, allow_fallback=allow_fallback)
 
 
-def _serve(
+def _serve_pool(
     installed: Installed, pool: PoolName, data: DataDirectory, console: Console, environment: Mapping[str, str]
 ) -> None:
     def said(what: str) -> None:
-        _say(console, f"{what} ...")
+        _print_line(console, f"{what} ...")
 
     other: PoolName = "local" if pool == "condor" else "condor"
     if n_waiting := count_taskforces(data.root / "tms" / other):
-        _notice(
+        _print_notice(
             console,
             f"{n_waiting} taskforces have their workers at {_POOLS[other]}, which this start leaves out; they wait "
             f"there until a start with POOL={other}",
@@ -186,13 +186,13 @@ def _serve(
             data=data,
             hidden=[ENDPOINTS.parent.absolute()],
         ) as stack,
-        published_endpoints(stack.endpoints) as written,
+        publish_endpoints(stack.endpoints) as written,
     ):
         if stack.is_open_to_tasks:
-            _notice(console, _OPEN_TO_TASKS)
+            _print_notice(console, _OPEN_TO_TASKS)
         console.print(_how_to_use(stack, written), soft_wrap=True)
         try:
-            stack.watch(partial(_say, console))
+            stack.watch(partial(_print_line, console))
         finally:
             said("draining")
 
@@ -204,7 +204,7 @@ def count_taskforces(tms: Path) -> int:
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
+def _claim_folder(folder: Path) -> Iterator[None]:
     """Lock `folder` for this launch: two launches would overwrite each other's endpoints.
 
     Raises:

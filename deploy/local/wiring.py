@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from deploy.local.children.accounts import FIRST_SLOT
-from deploy.local.launch_options import SCHEDD, Asked
-from deploy.local.servers.broker import Broker
+from deploy.local.launch_options import SCHEDD, LaunchOptions
+from deploy.local.servers.broker import BrokerAccess
 from schemas.services import Service
 from schemas.topology import tms_service
 
@@ -23,7 +23,7 @@ _KEPT = ("HOME", "LANG", "TMPDIR", "TZ")
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class ProcessSpec:
     """One process: `python -m module arguments`."""
 
     module: str
@@ -33,12 +33,12 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wires:
+class Endpoints:
     """The addresses and paths through which the processes reach each other."""
 
     #: By service, with its own account.
     mongo_urls: Mapping[str, str]
-    broker: Broker
+    broker: BrokerAccess
     issuer_url: str
     issuer_config: Path
     audience: str
@@ -67,7 +67,7 @@ class Wires:
         return f"http://127.0.0.1:{self.broker.jwks_port}"
 
 
-def specs(wires: Wires, asked: Asked, environment: Mapping[str, str]) -> dict[str, Spec]:
+def process_specs(wires: Endpoints, asked: LaunchOptions, environment: Mapping[str, str]) -> dict[str, ProcessSpec]:
     """Return the processes by name, in the order of their start.
 
     What the caller asks to be passed on comes over what a process would be told.
@@ -78,16 +78,20 @@ def specs(wires: Wires, asked: Asked, environment: Mapping[str, str]) -> dict[st
         "EWMS_LOG_FORMAT": "json",
     }
     return {
-        "issuer": Spec(
+        "issuer": ProcessSpec(
             "deploy.local.servers.token_issuer", common, f"{wires.issuer_url}/jwks", (str(wires.issuer_config),)
         ),
-        "mqs": Spec("mqs", {**common, **_mqs(wires), **asked.passed_on}, f"{wires.mqs}/readyz"),
-        "wms": Spec("wms", {**common, **_wms(wires, asked), **asked.passed_on}, f"{wires.gateway}/readyz"),
-        "tms": Spec("tms", {**common, **_tms(wires), **asked.passed_on}, f"http://127.0.0.1:{wires.tms_port}/readyz"),
+        "mqs": ProcessSpec("mqs", {**common, **_mqs_environment(wires), **asked.passed_on}, f"{wires.mqs}/readyz"),
+        "wms": ProcessSpec(
+            "wms", {**common, **_wms_environment(wires, asked), **asked.passed_on}, f"{wires.gateway}/readyz"
+        ),
+        "tms": ProcessSpec(
+            "tms", {**common, **_tms_environment(wires), **asked.passed_on}, f"http://127.0.0.1:{wires.tms_port}/readyz"
+        ),
     }
 
 
-def _mqs(wires: Wires) -> dict[str, str]:
+def _mqs_environment(wires: Endpoints) -> dict[str, str]:
     broker = wires.broker
     return {
         "EWMS_MONGO_URL": wires.mongo_urls[Service.MQS],
@@ -103,7 +107,7 @@ def _mqs(wires: Wires) -> dict[str, str]:
     }
 
 
-def _wms(wires: Wires, asked: Asked) -> dict[str, str]:
+def _wms_environment(wires: Endpoints, asked: LaunchOptions) -> dict[str, str]:
     return {
         "EWMS_MONGO_URL": wires.mongo_urls[Service.WMS],
         "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(Service.WMS),
@@ -117,7 +121,7 @@ def _wms(wires: Wires, asked: Asked) -> dict[str, str]:
     }
 
 
-def _tms(wires: Wires) -> dict[str, str]:
+def _tms_environment(wires: Endpoints) -> dict[str, str]:
     told = {
         "EWMS_CONTROL_AMQP_URL": wires.broker.control_url(tms_service(SCHEDD)),
         "EWMS_SCHEDD": SCHEDD,

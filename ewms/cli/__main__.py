@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ewms.cli.arguments import globals_first, output_of
-from ewms.cli.exits import Exit, error_object, exit_of, is_output, message
-from ewms.cli.text.streams import abandon_output, prepare_streams, tell
+from ewms.cli.arguments import find_output_option, move_globals_first
+from ewms.cli.exits import ExitStatus, error_message, error_object, exit_status_of, is_output_error
+from ewms.cli.text.streams import abandon_output, prepare_streams, print_to_stderr
 from schemas.errors import EWMSError
 
 
@@ -17,12 +17,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         prepare_streams()
     except EWMSError as error:
-        tell(message(error))
-        return exit_of(error)
-    return _flush_output(_run(sys.argv[1:] if argv is None else argv))
+        print_to_stderr(error_message(error))
+        return exit_status_of(error)
+    return _flush_output(_run_command(sys.argv[1:] if argv is None else argv))
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run_command(argv: Sequence[str]) -> int:
     from typer import Abort
     from typer.main import get_command
 
@@ -32,30 +32,30 @@ def _run(argv: Sequence[str]) -> int:
         # Silence the libraries' log lines: the user gets our own message about the same thing.
         logging.disable()
     try:
-        outcome = get_command(app).main(args=globals_first(argv), prog_name="ewms", standalone_mode=False)
+        outcome = get_command(app).main(args=move_globals_first(argv), prog_name="ewms", standalone_mode=False)
     except (KeyboardInterrupt, Abort):
         # The parser raises Abort when the user answers "no", and at the end of the input.
-        outcome = Exit.INTERRUPTED
+        outcome = ExitStatus.INTERRUPTED
     except SystemExit as leaving:
         # The parser exits so when the reader of a pipe has gone (`ewms queue consume ... | head`). That is no failure.
         if isinstance(leaving.__context__, BrokenPipeError):
-            return Exit.OK
+            return ExitStatus.OK
         raise
     except Exception as error:
         # The last resort: a user gets a message, not a traceback.
         if os.environ.get("EWMS_DEBUG"):
             raise
-        if is_output(error):
+        if is_output_error(error):
             abandon_output()
-        if output_of(argv) in ("json", "yaml"):
-            tell(json.dumps(error_object(error)))
-        elif text := message(error):
-            tell(text)
-        return exit_of(error)
+        if find_output_option(argv) in ("json", "yaml"):
+            print_to_stderr(json.dumps(error_object(error)))
+        elif text := error_message(error):
+            print_to_stderr(text)
+        return exit_status_of(error)
     # After Ctrl-C the parser returns this status without a message.
-    if outcome == Exit.INTERRUPTED:
-        tell("ewms: interrupted")
-    return outcome if isinstance(outcome, int) else Exit.OK
+    if outcome == ExitStatus.INTERRUPTED:
+        print_to_stderr("ewms: interrupted")
+    return outcome if isinstance(outcome, int) else ExitStatus.OK
 
 
 def _flush_output(status: int) -> int:
@@ -67,8 +67,8 @@ def _flush_output(status: int) -> int:
         abandon_output()
     except OSError as error:
         abandon_output()
-        tell(message(error))
-        return exit_of(error)
+        print_to_stderr(error_message(error))
+        return exit_status_of(error)
     return status
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ewms.cli.commands import cluster, dlq, doctor, ending, image, login, queue, task, taskforce, up, workflow
-from ewms.cli.context import Options, Output
+from ewms.cli.context import GlobalOptions, OutputFormat
 
 app = typer.Typer(
     name="ewms",
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 workflow.app.command("close-inputs")(ending.close_inputs)
-workflow.app.command("expect")(ending.expect)
+workflow.app.command("expect")(ending.expect_results)
 app.add_typer(workflow.app, name="workflow")
 app.add_typer(task.app, name="task")
 app.add_typer(taskforce.app, name="taskforce")
@@ -26,30 +26,30 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(image.app, name="image")
-app.command("doctor")(doctor.doctor)
-app.command("login")(login.login)
-app.command("logout")(login.logout)
-app.command("whoami")(login.whoami)
-app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.up)
+app.command("doctor")(doctor.show_checkup)
+app.command("login")(login.log_in_user)
+app.command("logout")(login.log_out_user)
+app.command("whoami")(login.show_user)
+app.command("up", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.run_system)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ewms {_version()}")
+        typer.echo(f"ewms {_installed_version()}")
         raise typer.Exit
 
 
-def _version() -> str:
+def _installed_version() -> str:
     from importlib.metadata import version as version_of
 
     return version_of("ewms")
 
 
 @app.callback()
-def options(
+def store_options(
     context: typer.Context,
     *,
-    output: Annotated[Output, typer.Option("-o", "--output", help="How to write results.")] = Output.TABLE,
+    output: Annotated[OutputFormat, typer.Option("-o", "--output", help="How to write results.")] = OutputFormat.TABLE,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Write results and errors only.")] = False,
     server: Annotated[str | None, typer.Option(help="The gateway: http://host:port. [EWMS_GATEWAY]")] = None,
     token_file: Annotated[str | None, typer.Option(help="A file with the token. [EWMS_TOKEN_FILE]")] = None,
@@ -59,12 +59,12 @@ def options(
     ] = False,
 ) -> None:
     """Keep the global options for the command; they may stand before or after it."""
-    context.obj = Options(output, quiet, server, token_file, timeout)
+    context.obj = GlobalOptions(output, quiet, server, token_file, timeout)
 
 
 @app.command()
 def version(context: typer.Context) -> None:
     """Show the version of this client."""
-    found = _version()
-    if not context.obj.write({"version": found}, [found]):
+    found = _installed_version()
+    if not context.obj.write_result({"version": found}, [found]):
         typer.echo(f"ewms {found}")

@@ -14,10 +14,10 @@ GLOBALS = {
 }
 
 
-def output_of(argv: Sequence[str]) -> str:
+def find_output_option(argv: Sequence[str]) -> str:
     """Return the value of the last `-o` or `--output` in `argv`; "" if there is none."""
     chosen = ""
-    words = iter(globals_first(argv))
+    words = iter(move_globals_first(argv))
     for word in words:
         if word == "--":
             break
@@ -30,7 +30,7 @@ def output_of(argv: Sequence[str]) -> str:
     return chosen
 
 
-def globals_first(argv: Sequence[str]) -> list[str]:
+def move_globals_first(argv: Sequence[str]) -> list[str]:
     """Return `argv` with its global options in front, in their order. Words after `--` stay where they are."""
     front: list[str] = []
     rest: list[str] = []

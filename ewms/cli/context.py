@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ewms.cli.text.streams import json_text, tell
+from ewms.cli.text.streams import json_text, print_to_stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +21,7 @@ _PLAIN_WIDTH = 160
 _WIDE = 2000
 
 
-class Output(StrEnum):
+class OutputFormat(StrEnum):
     """How results are written."""
 
     TABLE = "table"
@@ -32,10 +32,10 @@ class Output(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class GlobalOptions:
     """The global options, as the user gave them."""
 
-    output: Output = Output.TABLE
+    output: OutputFormat = OutputFormat.TABLE
     quiet: bool = False
     server: str | None = None
     token_file: str | None = None
@@ -44,34 +44,34 @@ class Options:
     @property
     def is_wide(self) -> bool:
         """Whether the user wants tables with all columns, however wide."""
-        return self.output is Output.WIDE
+        return self.output is OutputFormat.WIDE
 
     @property
     def is_data(self) -> bool:
         """Whether results go to a program: JSON, YAML or names."""
-        return self.output in (Output.JSON, Output.YAML, Output.NAME)
+        return self.output in (OutputFormat.JSON, OutputFormat.YAML, OutputFormat.NAME)
 
-    def write(self, value: Any, names: Iterable[str] = ()) -> bool:
+    def write_result(self, value: Any, names: Iterable[str] = ()) -> bool:
         """Write a result as data, if the user wants data: `value` as JSON or YAML, or `names`, one a line.
 
         Otherwise write nothing and return False: the command then shows a table.
         """
         match self.output:
-            case Output.JSON:
+            case OutputFormat.JSON:
                 write_json(value)
-            case Output.YAML:
+            case OutputFormat.YAML:
                 from ewms.cli.text.yaml_text import yaml_text
 
                 sys.stdout.write(yaml_text(value))
                 sys.stdout.flush()
-            case Output.NAME:
+            case OutputFormat.NAME:
                 sys.stdout.write("".join(f"{name}\n" for name in names))
                 sys.stdout.flush()
             case _:
                 return False
         return True
 
-    def console(self) -> "Console":
+    def make_console(self) -> "Console":
         """Return the console for results. It uses colours on a terminal, unless NO_COLOR is set."""
         from rich.console import Console
 
@@ -79,38 +79,38 @@ class Options:
             return Console(width=_WIDE, highlight=False)
         return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH, highlight=False)
 
-    def client(self) -> "Client":
+    def make_client(self) -> "Client":
         """Return a client for the server that the options, the environment or the endpoints file name."""
         from ewms.client import Client
         from schemas.errors import Rejected
 
-        if not (timeout_s := duration("--timeout", self.timeout)):
+        if not (timeout_s := parse_option("--timeout", self.timeout)):
             raise Rejected("--timeout: no call is answered in no time", hint="the default is 30s")
         return Client(self.server, token_file=self.token_file, timeout=timeout_s)
 
     @property
-    def clusters(self) -> tuple[str, ...]:
+    def default_clusters(self) -> tuple[str, ...]:
         """Return the place for tasks that name none, if EWMS_CLUSTER is set: this needs no server."""
         chosen = os.environ.get("EWMS_CLUSTER")
         return (chosen,) if chosen else ()
 
-    def say(self, text: str) -> None:
+    def tell_user(self, text: str) -> None:
         """Write a message that is no result to stderr; with `-q` write nothing."""
         if not self.quiet:
-            tell(text)
+            print_to_stderr(text)
 
 
-def duration(option: str, written: str | None) -> float | None:
+def parse_option(option: str, written: str | None) -> float | None:
     """Return the seconds that the value `written` of `option` means; None if the option was not given.
 
     Raises:
         Rejected: `written` is no duration.
     """
-    from ewms.durations import seconds
+    from ewms.durations import parse_seconds
     from schemas.errors import Rejected
 
     try:
-        return None if written is None else seconds(written)
+        return None if written is None else parse_seconds(written)
     except ValueError as error:
         raise Rejected(f"{option}: {error}") from error
 
@@ -121,6 +121,6 @@ def write_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def may_ask() -> bool:
+def can_ask() -> bool:
     """Return whether a person can answer a question: there is a terminal, and CI is not set."""
     return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")

@@ -26,7 +26,7 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, 
 _COMPLAINTS = re.compile(r"; (?='|tasks\[|and \d+ more$)")
 
 
-class Exit(IntEnum):
+class ExitStatus(IntEnum):
     """The exit statuses, as documented in docs/cli.md."""
 
     OK = 0
@@ -42,41 +42,41 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def exit_of(error: BaseException) -> Exit:
+def exit_status_of(error: BaseException) -> ExitStatus:
     """Return the exit status of a command that `error` has ended."""
     match error:
         case KeyboardInterrupt():
-            return Exit.INTERRUPTED
+            return ExitStatus.INTERRUPTED
         case DoneWithFailures():
-            return Exit.DONE_WITH_FAILURES
+            return ExitStatus.DONE_WITH_FAILURES
         case Aborted():
-            return Exit.ABORTED
+            return ExitStatus.ABORTED
         case OutcomeFailed() | PublishFailed():
-            return Exit.FAILED
+            return ExitStatus.FAILED
         case TimedOut():
-            return Exit.TIMEOUT
+            return ExitStatus.TIMEOUT
         case Unauthenticated() | Forbidden():
-            return Exit.AUTH
+            return ExitStatus.AUTH
         case NotFound():
-            return Exit.NOT_FOUND
+            return ExitStatus.NOT_FOUND
         case Conflict():
-            return Exit.CONFLICT
+            return ExitStatus.CONFLICT
         case Unavailable():
-            return Exit.UNREACHABLE
+            return ExitStatus.UNREACHABLE
         case Rejected(code=403):
             # The broker has refused our token.
-            return Exit.AUTH
+            return ExitStatus.AUTH
         case Rejected():
-            return Exit.USAGE
+            return ExitStatus.USAGE
         case UnicodeEncodeError():
-            return Exit.USAGE
-        case _ if is_usage(error):
-            return Exit.USAGE
+            return ExitStatus.USAGE
+        case _ if is_usage_error(error):
+            return ExitStatus.USAGE
         case _:
-            return Exit.FAILED
+            return ExitStatus.FAILED
 
 
-def message(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
     """Return the message about `error` for the user; "" if the user has seen everything already."""
     if isinstance(error, EWMSError):
         lines = [f"ewms: {error.reason}"]
@@ -95,13 +95,13 @@ def message(error: BaseException) -> str:
         if isinstance(error, ServerAnswer) and error.request_id:
             lines.append(f"  request: {error.request_id}")
         return "\n".join(lines)
-    if is_usage(error):
+    if is_usage_error(error):
         if not _usage_text(error):
             return ""  # no words given: the parser has printed the help already
         context = getattr(error, "ctx", None)
         path = getattr(context, "command_path", "ewms")
         return f"ewms: {_usage_text(error)}\n  hint: see `{path} --help`"
-    if is_output(error):
+    if is_output_error(error):
         return (
             f"ewms: cannot write the output: {getattr(error, 'strerror', '')}\n"
             "  hint: write it elsewhere; `consume` takes no event from its queue that it has not written"
@@ -119,7 +119,7 @@ def error_object(error: BaseException) -> dict[str, Any]:
 
     `status` is the exit status; `code` is 0 if no server answered.
     """
-    reason, _, rest = message(error).removeprefix("ewms: ").partition("\n")
+    reason, _, rest = error_message(error).removeprefix("ewms: ").partition("\n")
     hint = next((line.strip() for line in rest.splitlines() if line.strip().startswith("hint: ")), "")
     request_id = error.request_id if isinstance(error, ServerAnswer) else ""
     return {
@@ -127,20 +127,20 @@ def error_object(error: BaseException) -> dict[str, Any]:
         "error": error.reason if isinstance(error, EWMSError) else reason,
         "hint": error.hint if isinstance(error, EWMSError) else hint.removeprefix("hint: "),
         "request_id": request_id,
-        "status": int(exit_of(error)),
+        "status": int(exit_status_of(error)),
     }
 
 
-def is_usage(error: BaseException) -> bool:
+def is_usage_error(error: BaseException) -> bool:
     """Return whether the parser raised `error`. We look at its attributes, because the parser's classes are private."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
 
 
-def is_output(error: BaseException) -> bool:
+def is_output_error(error: BaseException) -> bool:
     """Return whether `error` means that standard output takes no more: a full disk, a quota, a lost file system."""
     return isinstance(error, OSError) and error.errno in _UNWRITABLE
 
 
 def _usage_text(error: BaseException) -> str:
-    text = getattr(error, "format_message")()  # noqa: B009 - `is_usage` has seen that it is there; the type is the parser's
+    text = getattr(error, "format_message")()  # noqa: B009 - `is_usage_error` has seen that it is there; the type is the parser's
     return str(text).rstrip(".")

@@ -31,7 +31,7 @@ _LONGEST_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class LoginPrompt:
     """What the user has to do within `life_s`: open `url` and enter `code`; or open `whole_url`, which holds both.
 
     `whole_url` is "" if the issuer gives none.
@@ -43,7 +43,9 @@ class Prompt:
     life_s: float
 
 
-async def log_in(gateway: str, issuer: str, *, client_id: str, scope: str, show: Callable[[Prompt], None]) -> Login:
+async def log_in(
+    gateway: str, issuer: str, *, client_id: str, scope: str, show: Callable[[LoginPrompt], None]
+) -> Login:
     """Call `show` with what the user has to do, wait until it is done, and return a login at `gateway`.
 
     The login's tokens come from `issuer`.
@@ -55,8 +57,8 @@ async def log_in(gateway: str, issuer: str, *, client_id: str, scope: str, show:
         Unreachable, ServerDown: the issuer is down, or is no OpenID issuer.
     """
     _check_secure(issuer)
-    async with _client(issuer) as http:
-        found = await _ask(http, "GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    async with _make_client(issuer) as http:
+        found = await _call_issuer(http, "GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         token_endpoint = str(found.get("token_endpoint", ""))
         device_endpoint = str(found.get("device_authorization_endpoint", ""))
         if not token_endpoint or not device_endpoint:
@@ -66,17 +68,17 @@ async def log_in(gateway: str, issuer: str, *, client_id: str, scope: str, show:
             )
         _check_secure(token_endpoint)
         _check_secure(device_endpoint)
-        begun = await _ask(http, "POST", device_endpoint, {"client_id": client_id, "scope": scope})
+        begun = await _call_issuer(http, "POST", device_endpoint, {"client_id": client_id, "scope": scope})
         if "device_code" not in begun:
-            raise NotSignedIn(f"the issuer begins no login: {_said(begun)}", hint="is --client-id right?")
-        life_s = min(_number(begun.get("expires_in"), _LONGEST_S), _LONGEST_S)
+            raise NotSignedIn(f"the issuer begins no login: {_describe_refusal(begun)}", hint="is --client-id right?")
+        life_s = min(_read_number(begun.get("expires_in"), _LONGEST_S), _LONGEST_S)
         url = str(begun.get("verification_uri", ""))
-        show(Prompt(url, str(begun.get("user_code", "")), str(begun.get("verification_uri_complete", "")), life_s))
+        show(LoginPrompt(url, str(begun.get("user_code", "")), str(begun.get("verification_uri_complete", "")), life_s))
         form = {"grant_type": _DEVICE_GRANT, "device_code": str(begun["device_code"]), "client_id": client_id}
         try:
             async with asyncio.timeout(life_s):
-                interval_s = _number(begun.get("interval"), _DEFAULT_INTERVAL_S)
-                answer = await _token(http, token_endpoint, form, interval_s)
+                interval_s = _read_number(begun.get("interval"), _DEFAULT_INTERVAL_S)
+                answer = await _poll_token(http, token_endpoint, form, interval_s)
         except TimeoutError:
             raise TimedOut("the code has expired before it was entered", hint="log in again") from None
     return Login(gateway, str(answer["access_token"]), str(answer.get("refresh_token", "")), token_endpoint, client_id)
@@ -90,10 +92,10 @@ async def renew_login(login: Login) -> Login:
         Unreachable, ServerDown: the issuer is down.
     """
     form = {"grant_type": "refresh_token", "refresh_token": login.refresh_token, "client_id": login.client_id}
-    async with _client(login.token_endpoint) as http:
-        answer = await _ask(http, "POST", login.token_endpoint, form)
+    async with _make_client(login.token_endpoint) as http:
+        answer = await _call_issuer(http, "POST", login.token_endpoint, form)
     if "access_token" not in answer:
-        raise NotSignedIn(f"the login has ended: {_said(answer)}", hint="log in again: ewms login")
+        raise NotSignedIn(f"the login has ended: {_describe_refusal(answer)}", hint="log in again: ewms login")
     # If the issuer gives no new refresh token, the old one stays valid. Source: RFC 6749, section 6.
     refresh_token = str(answer.get("refresh_token") or login.refresh_token)
     return Login(login.gateway, str(answer["access_token"]), refresh_token, login.token_endpoint, login.client_id)
@@ -116,14 +118,16 @@ def next_interval_s(answer: Mapping[str, Any], interval_s: float) -> float:
         case "access_denied":
             raise NotSignedIn("the login was refused", hint="log in again, and allow it in the browser")
         case _:
-            raise NotSignedIn(f"the issuer gives no token: {_said(answer)}", hint="log in again")
+            raise NotSignedIn(f"the issuer gives no token: {_describe_refusal(answer)}", hint="log in again")
 
 
-async def _token(http: httpx2.AsyncClient, endpoint: str, form: Mapping[str, str], interval_s: float) -> dict[str, Any]:
+async def _poll_token(
+    http: httpx2.AsyncClient, endpoint: str, form: Mapping[str, str], interval_s: float
+) -> dict[str, Any]:
     while True:
         await asyncio.sleep(interval_s)
         try:
-            answer = await _ask(http, "POST", endpoint, form)
+            answer = await _call_issuer(http, "POST", endpoint, form)
         except Unreachable:
             # After a connection timeout, ask less often. Source: RFC 8628, 3.5.
             interval_s *= 2
@@ -133,7 +137,7 @@ async def _token(http: httpx2.AsyncClient, endpoint: str, form: Mapping[str, str
         interval_s = next_interval_s(answer, interval_s)
 
 
-async def _ask(
+async def _call_issuer(
     http: httpx2.AsyncClient, method: str, url: str, form: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return the JSON object that an OAuth endpoint answers, even if its status is an error's (4xx)."""
@@ -153,15 +157,15 @@ async def _ask(
     return content
 
 
-def _client(address: str) -> httpx2.AsyncClient:
+def _make_client(address: str) -> httpx2.AsyncClient:
     return http_client(address, timeout=_TIMEOUT_S, headers={"Accept": "application/json"})
 
 
-def _said(answer: Mapping[str, Any]) -> str:
+def _describe_refusal(answer: Mapping[str, Any]) -> str:
     return str(answer.get("error_description") or answer.get("error") or "no reason given")[:300]
 
 
-def _number(value: object, default: float) -> float:
+def _read_number(value: object, default: float) -> float:
     return float(value) if isinstance(value, int | float) and value >= 0 else default
 
 

@@ -17,13 +17,13 @@ from typing import Any, Self
 
 import httpx2
 
-from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, from_answer
+from ewms.errors import NotSignedIn, ServerAnswer, ServerDown, Unreachable, error_from_answer
 from ewms.gateway.device_login import renew_login
 from ewms.gateway.reach import http_client
-from ewms.gateway.retries import CAP_S, PASSING, pause_s
+from ewms.gateway.retries import CAP_S, PASSING, retry_pause_s
 from ewms.gateway.saved_logins import Login, load_login, save_login
 from ewms.gateway.server import Server
-from ewms.gateway.token_claims import expires_within, unaccepted
+from ewms.gateway.token_claims import expires_within, find_token_fault
 from schemas.errors import Forbidden, Rejected, Unauthenticated
 
 PREFIX = "/v1"
@@ -73,16 +73,16 @@ class Gateway:
         await asyncio.gather(*(one.__aexit__(None, None, None) for one in opened), return_exceptions=True)
         await self._client.aclose()
 
-    async def get(self, path: str) -> Any:
-        """Return the JSON at `path` (below `/v1`). See `_call`."""
-        return self._json(await self._call("GET", path, None))
+    async def get_json(self, path: str) -> Any:
+        """Return the JSON at `path` (below `/v1`). See `_call_with_retries`."""
+        return self._parse_json(await self._call_with_retries("GET", path, None))
 
     async def get_bytes(self, path: str) -> tuple[bytes, Mapping[str, str]]:
-        """Return the body of the answer from `path` (below `/v1`) as bytes, and its headers. See `_call`."""
-        answer = await self._call("GET", path, None)
+        """Return the body of the answer from `path` (below `/v1`), and its headers; see `_call_with_retries`."""
+        answer = await self._call_with_retries("GET", path, None)
         return answer.content, answer.headers
 
-    async def get_open(self, path: str) -> tuple[int, dict[str, Any]]:
+    async def get_without_token(self, path: str) -> tuple[int, dict[str, Any]]:
         """Return status and JSON object of a path outside of the API that needs no token, such as `/readyz`.
 
         This call is not repeated.
@@ -97,17 +97,17 @@ class Gateway:
         except TimeoutError as error:
             raise Unreachable(f"{self._server.gateway} did not answer within {self._timeout_s:g} s") from error
         except httpx2.HTTPError as error:
-            raise self._unreachable(error) from error
-        content = self._json(answer)
+            raise self._make_unreachable(error) from error
+        content = self._parse_json(answer)
         if not isinstance(content, dict):
             raise ServerDown(f"{answer.url} is no path of an EWMS gateway", hint="is this an EWMS gateway?")
         return answer.status_code, content
 
-    async def post(self, path: str, body: Any) -> Any:
-        """Post `body` as JSON to `path` (below `/v1`), and return the JSON answer. See `_call`."""
-        return self._json(await self._call("POST", path, body))
+    async def post_json(self, path: str, body: Any) -> Any:
+        """Post `body` as JSON to `path` (below `/v1`), and return the JSON answer. See `_call_with_retries`."""
+        return self._parse_json(await self._call_with_retries("POST", path, body))
 
-    async def _call(self, method: str, path: str, body: Any) -> httpx2.Response:
+    async def _call_with_retries(self, method: str, path: str, body: Any) -> httpx2.Response:
         """Call the gateway and return the answer; repeat the call while it may still succeed and time is left.
 
         Raises:
@@ -118,13 +118,13 @@ class Gateway:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
         headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
-        content = None if body is None else _written(body)
+        content = None if body is None else _encode_json(body)
         if content is not None:
             headers["Content-Type"] = "application/json"
         attempt = 0
         while True:
             # Get the token again for each attempt: it may have been renewed in its file meanwhile.
-            if token := await self._token():
+            if token := await self._fresh_token():
                 headers["Authorization"] = f"Bearer {token}"
             retry_after = ""
             failure: Unreachable | ServerAnswer
@@ -134,18 +134,18 @@ class Gateway:
             except TimeoutError as error:
                 raise Unreachable(f"{self._server.gateway} did not answer within {self._timeout_s:g} s") from error
             except httpx2.TransportError as error:
-                failure = self._unreachable(error)
+                failure = self._make_unreachable(error)
             except httpx2.HTTPError as error:
-                raise self._unreachable(error) from error
+                raise self._make_unreachable(error) from error
             else:
                 self._has_answered = True
                 if answer.is_success:
                     return answer
                 if answer.status_code not in PASSING:
-                    raise _told(_stated(answer), token)
-                failure = _stated(answer)
+                    raise _explain_refusal(_error_of_answer(answer), token)
+                failure = _error_of_answer(answer)
                 retry_after = answer.headers.get("Retry-After", "")
-            pause = pause_s(
+            pause = retry_pause_s(
                 attempt,
                 remaining_s=deadline - loop.time(),
                 chance=random.random(),  # noqa: S311 - spreads load, guards nothing
@@ -159,19 +159,19 @@ class Gateway:
             await asyncio.sleep(pause)
             attempt += 1
 
-    async def _token(self) -> str:
+    async def _fresh_token(self) -> str:
         """Return the token to send now. Renew the token of a login first if it expires soon."""
         if (ours := self._server.login) is None:
-            return self._server.token()
-        if _is_due(login := await _latest(ours)):
+            return self._server.read_token()
+        if _is_due(login := await _latest_login(ours)):
             # One call renews for all others: an issuer may accept a refresh token only once.
             async with self._renewing:
-                login = await _renewed(self._server.login or ours)
+                login = await _renew_if_due(self._server.login or ours)
                 self._server = replace(self._server, login=login)
         self._server = replace(self._server, login=login)
-        return self._server.token()
+        return self._server.read_token()
 
-    def _json(self, answer: httpx2.Response) -> Any:
+    def _parse_json(self, answer: httpx2.Response) -> Any:
         try:
             return answer.json()
         except ValueError as error:
@@ -179,13 +179,13 @@ class Gateway:
                 f"{self._server.gateway} answered {answer.status_code} without JSON", hint="is this an EWMS gateway?"
             ) from error
 
-    def _unreachable(self, error: httpx2.HTTPError) -> Unreachable:
+    def _make_unreachable(self, error: httpx2.HTTPError) -> Unreachable:
         return Unreachable(
             f"cannot reach {self._server.gateway}: {error or type(error).__name__}",
-            hint=self._way_there(error),
+            hint=self._hint_for(error),
         )
 
-    def _way_there(self, error: httpx2.HTTPError) -> str:
+    def _hint_for(self, error: httpx2.HTTPError) -> str:
         if "SSL" in str(error):
             return "a gateway without TLS has an address that begins with http://"
         if self._server.is_here:
@@ -197,21 +197,21 @@ def _is_due(login: Login) -> bool:
     return bool(login.refresh_token) and expires_within(login.access_token, _RENEW_BEFORE_S, now_s=time.time())
 
 
-async def _latest(ours: Login) -> Login:
+async def _latest_login(ours: Login) -> Login:
     """Return the saved login, because another program may have renewed it; or `ours` if only ours is still fresh."""
     kept = await asyncio.to_thread(load_login, ours.gateway, os.environ)
     return ours if kept is None or (_is_due(kept) and not _is_due(ours)) else kept
 
 
-async def _renewed(ours: Login) -> Login:
+async def _renew_if_due(ours: Login) -> Login:
     """Return a login that does not expire soon: the latest one; or else renew it, and save the new one."""
-    if not _is_due(login := await _latest(ours)):
+    if not _is_due(login := await _latest_login(ours)):
         return login
     try:
         login = await renew_login(login)
     except NotSignedIn:
         # Another program may have used the refresh token just now, and saved the new login.
-        if _is_due(latest := await _latest(ours)):
+        if _is_due(latest := await _latest_login(ours)):
             raise
         return latest
     # If the login cannot be saved, this program goes on with it all the same.
@@ -220,7 +220,7 @@ async def _renewed(ours: Login) -> Login:
     return login
 
 
-def _written(body: Any) -> bytes:
+def _encode_json(body: Any) -> bytes:
     try:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except UnicodeEncodeError as error:
@@ -232,20 +232,22 @@ def _written(body: Any) -> bytes:
         raise Rejected(f"the request cannot be written as JSON: {error}") from error
 
 
-def _told(refusal: ServerAnswer, token: str) -> ServerAnswer:
+def _explain_refusal(refusal: ServerAnswer, token: str) -> ServerAnswer:
     """Return `refusal`, or the fault that `token` itself shows: a server does not say why it rejects a token."""
     if not isinstance(refusal, NotSignedIn):
         return refusal
     if refusal.reason == Forbidden().reason:
         refusal.hint = "your token is good, but gives you no role that may do this: ask those who run the server"
         return refusal
-    found = unaccepted(token, now_s=time.time()) if refusal.reason == Unauthenticated().reason or not token else None
+    found = (
+        find_token_fault(token, now_s=time.time()) if refusal.reason == Unauthenticated().reason or not token else None
+    )
     if found is not None:
         found.request_id = refusal.request_id
     return found or refusal
 
 
-def _stated(answer: httpx2.Response) -> ServerAnswer:
+def _error_of_answer(answer: httpx2.Response) -> ServerAnswer:
     try:
         body = answer.json()
         reason = str(body["error"])
@@ -258,7 +260,7 @@ def _stated(answer: httpx2.Response) -> ServerAnswer:
             f"{answer.url} is no path of an EWMS gateway (404)",
             "the server's address has no path after its port",
         )
-    return from_answer(
+    return error_from_answer(
         answer.status_code,
         reason,
         hint=hint,

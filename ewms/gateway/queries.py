@@ -20,7 +20,7 @@ async def query_all(gateway: Gateway, noun: str, key: str, model: type[Model], q
     found: list[Model] = []
     body: dict[str, Any] = {"query": query}
     while True:
-        page = await gateway.post(f"/query/{noun}", body)
+        page = await gateway.post_json(f"/query/{noun}", body)
         found += [model.model_validate(item, extra="ignore") for item in page[key]]
         if not page.get("next_after"):
             return found
@@ -33,7 +33,7 @@ async def read_workflow(gateway: Gateway, workflow: WorkflowId) -> tuple[Workflo
     Raises:
         NotThere: there is no such workflow, or it belongs to another user.
     """
-    seen = await gateway.get(f"/workflows/{workflow}?include=health")
+    seen = await gateway.get_json(f"/workflows/{workflow}?include=health")
     # An older server does not report stalls.
     stall = (seen.get("health") or {}).get("stalled")
     found = Workflow.model_validate(seen, extra="ignore")

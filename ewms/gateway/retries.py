@@ -7,7 +7,7 @@ _BASE_S = 0.1
 CAP_S = 5.0
 
 
-def pause_s(
+def retry_pause_s(
     attempt: int, *, remaining_s: float, chance: float, retry_after: str = "", cap_s: float = CAP_S
 ) -> float | None:
     """Return how many seconds to wait before repetition number `attempt` (from 0) of a call; None: give up.

@@ -33,22 +33,22 @@ class Login:
 def login_file(gateway: str, environment: Mapping[str, str]) -> Path:
     """Return the path of the file for the login at `gateway`."""
     name = hashlib.blake2b(gateway.encode(errors="surrogatepass"), digest_size=16).hexdigest()
-    return _directory(environment) / f"{name}.json"
+    return _login_directory(environment) / f"{name}.json"
 
 
 def load_login(gateway: str, environment: Mapping[str, str]) -> Login | None:
     """Return the saved login at `gateway`; None if there is none, or its file cannot be read."""
-    login = _read(login_file(gateway, environment))
+    login = _read_login(login_file(gateway, environment))
     return login if login is not None and login.gateway == gateway else None
 
 
-def newest_login(environment: Mapping[str, str]) -> Login | None:
+def load_newest_login(environment: Mapping[str, str]) -> Login | None:
     """Return the login that was saved last, at any gateway; None if there is none."""
     dated: list[tuple[float, Path]] = []
     with suppress(OSError):
-        dated = [(path.stat().st_mtime, path) for path in _directory(environment).glob("*.json")]
+        dated = [(path.stat().st_mtime, path) for path in _login_directory(environment).glob("*.json")]
     for _, path in sorted(dated, reverse=True):
-        if (login := _read(path)) is not None:
+        if (login := _read_login(path)) is not None:
             return login
     return None
 
@@ -83,11 +83,11 @@ def forget_login(gateway: str, environment: Mapping[str, str]) -> bool:
     return True
 
 
-def _directory(environment: Mapping[str, str]) -> Path:
+def _login_directory(environment: Mapping[str, str]) -> Path:
     return state_directory(environment) / "login"
 
 
-def _read(path: Path) -> Login | None:
+def _read_login(path: Path) -> Login | None:
     try:
         # Do not trust another user's file: it could make us send our token to another server.
         if path.stat().st_uid != os.getuid():

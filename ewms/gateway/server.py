@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from ewms.errors import NotSignedIn
 from ewms.gateway.reach import is_loopback
-from ewms.gateway.saved_logins import Login, load_login, newest_login
+from ewms.gateway.saved_logins import Login, load_login, load_newest_login
 from schemas.errors import Rejected
 
 _ENDPOINTS = Path(".ewms") / "endpoints.json"
@@ -49,7 +49,7 @@ class Server:
         """Whether the gateway is on this machine's own loopback."""
         return is_loopback(self.gateway)
 
-    def token(self) -> str:
+    def read_token(self) -> str:
         """Return the token to send now.
 
         Without a token, return "" for a gateway on this machine's loopback: it may need none.
@@ -65,7 +65,7 @@ class Server:
                 token = str(renewed.get("token", ""))
         if self._token_file is not None:
             try:
-                token = _bounded_text(self._token_file).strip()
+                token = _read_bounded(self._token_file).strip()
             except OSError as error:
                 raise NotSignedIn(f"cannot read the token file {self._token_file}: {error.strerror}") from error
             except UnicodeDecodeError as error:
@@ -98,16 +98,16 @@ def find_server(
         Rejected: no gateway is named, or its address is malformed.
     """
     env = os.environ if environment is None else environment
-    endpoints_file, endpoints = _endpoints(Path.cwd() if directory is None else directory)
+    endpoints_file, endpoints = _find_endpoints(Path.cwd() if directory is None else directory)
     address = gateway or env.get("EWMS_GATEWAY") or str(endpoints.get("gateway", ""))
-    if not address and (newest := newest_login(env)) is not None:
+    if not address and (newest := load_newest_login(env)) is not None:
         address = newest.gateway
     if not address:
         raise Rejected(
             "no server is known", hint="start one here with `ewms up`, or name one: --server or EWMS_GATEWAY"
         )
-    address = _checked(address)
-    token, file, source = _credentials(token, token_file, env)
+    address = _check_address(address)
+    token, file, source = _find_credentials(token, token_file, env)
     login = load_login(address, env) if not source else None
     if login is not None:
         source = "ewms login"
@@ -120,14 +120,14 @@ def find_server(
     return Server(address, (chosen,) if chosen else (), token or "", file, endpoints_file, login, source)
 
 
-def known_issuer(environment: Mapping[str, str] | None = None, *, directory: Path | None = None) -> str:
+def find_issuer(environment: Mapping[str, str] | None = None, *, directory: Path | None = None) -> str:
     """Return the OpenID issuer that the environment or the endpoints file names, "" if none does."""
     env = os.environ if environment is None else environment
-    _, endpoints = _endpoints(Path.cwd() if directory is None else directory)
+    _, endpoints = _find_endpoints(Path.cwd() if directory is None else directory)
     return env.get("EWMS_ISSUER") or str(endpoints.get("issuer", ""))
 
 
-def _credentials(
+def _find_credentials(
     token: str | None, token_file: str | Path | None, env: Mapping[str, str]
 ) -> tuple[str | None, Path | None, str]:
     if token:
@@ -141,7 +141,7 @@ def _credentials(
     return None, None, ""
 
 
-def _checked(address: str) -> str:
+def _check_address(address: str) -> str:
     try:
         parts = urlsplit(address)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
@@ -152,13 +152,13 @@ def _checked(address: str) -> str:
     return address.rstrip("/")
 
 
-def _bounded_text(path: Path) -> str:
+def _read_bounded(path: Path) -> str:
     # /dev/zero has no end.
     with path.open() as file:
         return file.read(_MAX_FILE_CHARACTERS)
 
 
-def _endpoints(directory: Path) -> tuple[Path | None, dict[str, Any]]:
+def _find_endpoints(directory: Path) -> tuple[Path | None, dict[str, Any]]:
     for folder in (directory, *directory.parents):
         path = folder / _ENDPOINTS
         if content := _read_endpoints(path):
@@ -172,7 +172,7 @@ def _read_endpoints(path: Path) -> dict[str, Any]:
         # Do not trust another user's file: in a parent directory that all may write, it could name a false server.
         if path.stat().st_uid != os.getuid():
             return {}
-        content = json.loads(_bounded_text(path))
+        content = json.loads(_read_bounded(path))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

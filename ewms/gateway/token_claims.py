@@ -11,12 +11,12 @@ from ewms.errors import NotSignedIn
 from schemas.payloads.legacy_wire import WIRE_CLAIM, Wire
 
 
-def renew_at(token: str, *, now_s: float) -> float | None:
+def renewal_due_at(token: str, *, now_s: float) -> float | None:
     """Return when (epoch seconds) to renew `token`: after 45 % of its life; None if it names no end.
 
     If a token does not say when it was issued, we take it to be new.
     """
-    claims = token_claims(token)
+    claims = read_claims(token)
     expires = claims.get("exp")
     if not isinstance(expires, int | float):
         return None
@@ -26,11 +26,11 @@ def renew_at(token: str, *, now_s: float) -> float | None:
     return begin + (expires - begin) * 0.45
 
 
-def unaccepted(token: str, *, now_s: float) -> NotSignedIn | None:
+def find_token_fault(token: str, *, now_s: float) -> NotSignedIn | None:
     """Return why a server refuses `token`, if the token itself shows it; None if it does not."""
     if not token:
         return NotSignedIn("no token is given")
-    claims = token_claims(token)
+    claims = read_claims(token)
     if not claims:
         return NotSignedIn("the server does not accept the token, which is no JSON Web Token (three parts with dots)")
     expires = claims.get("exp")
@@ -42,16 +42,16 @@ def unaccepted(token: str, *, now_s: float) -> NotSignedIn | None:
 
 def expires_within(token: str, seconds: float, *, now_s: float) -> bool:
     """Return whether `token` has expired or will within `seconds`. A token that names no end never does."""
-    expires = token_claims(token).get("exp")
+    expires = read_claims(token).get("exp")
     return isinstance(expires, int | float) and expires <= now_s + seconds
 
 
-def wire_of(token: str) -> Wire:
+def read_wire(token: str) -> Wire:
     """Return the format that events must have in the queue that `token` opens."""
-    return Wire.LEGACY if token_claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
+    return Wire.LEGACY if read_claims(token).get(WIRE_CLAIM) == Wire.LEGACY else Wire.EWMS
 
 
-def token_claims(token: str) -> dict[str, object]:
+def read_claims(token: str) -> dict[str, object]:
     """Return the claims of `token`, unverified; {} if it is no JSON Web Token."""
     parts = token.split(".")
     if len(parts) != 3:

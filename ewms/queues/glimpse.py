@@ -21,7 +21,7 @@ async def peek_events(
     We take the events for a moment, and give them back; the broker does not count that as an attempt. Other consumers
     do not get them meanwhile, and may get them in another order afterwards.
     """
-    access = await QueueAccess.open(gateway, workflow, alias, Use.CONSUME, active_timeout_s)
+    access = await QueueAccess.open_queue(gateway, workflow, alias, Use.CONSUME, active_timeout_s)
     seen: list[Delivery] = []
     arrival = asyncio.Event()
 
@@ -49,9 +49,9 @@ async def peek_events(
 
 async def purge_events(gateway: Gateway, workflow: WorkflowId, alias: str, *, active_timeout_s: float | None) -> int:
     """Throw away every event that waits in the queue, and return how many. Events in consumers' hands stay."""
-    access = await QueueAccess.open(gateway, workflow, alias, Use.CONSUME, active_timeout_s)
+    access = await QueueAccess.open_queue(gateway, workflow, alias, Use.CONSUME, active_timeout_s)
     try:
-        async with access.connection.channel() as channel:
+        async with access.connection.lend_channel() as channel:
             purged = await channel.queue_purge(access.mqid)
             return purged.message_count or 0
     finally:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from ewms.queues.payloads import Recent
+from ewms.queues.payloads import RecentIds
 from ewms.state_directory import state_directory
 
 if TYPE_CHECKING:
@@ -33,21 +33,21 @@ _BESIDE_A_FILE = 10_000
 T = TypeVar("T")
 
 
-def directory_of(remember: Remember) -> Path | None:
+def received_directory(remember: Remember) -> Path | None:
     """Return the directory for files of received events that `remember` asks for; None means no file."""
     if isinstance(remember, bool):
         return state_directory(os.environ) / "received" if remember else None
     return Path(remember)
 
 
-class Memory:
+class EventMemory:
     """The events that were dealt with. Build it with `Memory.open`.
 
-    Any thread may call `holds` and `add`; call everything else on the loop.
+    Any thread may call `was_dealt_with` and `add_event`; call everything else on the loop.
     """
 
     def __init__(self) -> None:
-        self._recent = Recent(_ALONE)
+        self._recent = RecentIds(_ALONE)
         self._file: ReceivedFile | None = None
         # A thread for the file, because a file system may be slow and the loop must not wait for it.
         self._thread: ThreadPoolExecutor | None = None
@@ -56,7 +56,7 @@ class Memory:
         self._asked: tuple[frozenset[str], float] = (frozenset(), 0.0)
 
     @classmethod
-    async def open(cls, directory: Path | None, *, gateway: str, queue: str, before: "Memory") -> Self:
+    async def open_for_queue(cls, directory: Path | None, *, gateway: str, queue: str, before: "EventMemory") -> Self:
         """Return the memory for `queue` (an mqid) of `gateway`, with a file in `directory`; None means no file.
 
         The new memory takes over what `before` held in memory.
@@ -66,11 +66,11 @@ class Memory:
         if directory is not None:
             self._where = str(directory)
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="ewms received")
-            self._file = await self._tried(lambda: _open_file(directory, gateway, queue))
+            self._file = await self._run_on_file(lambda: _open_file(directory, gateway, queue))
         self._recent.capacity = _ALONE if self._file is None else _BESIDE_A_FILE
         return self
 
-    def holds(self, event: str) -> bool | None:
+    def was_dealt_with(self, event: str) -> bool | None:
         """Return whether `event` was dealt with; None if the caller must `look_up` the event first."""
         if not event:
             return False  # an event without an id cannot be told from others
@@ -81,33 +81,33 @@ class Memory:
             return False
         return None
 
-    def add(self, event: str) -> None:
-        """Remember in memory that `event` was dealt with. Call `record` before you acknowledge the event."""
-        self._recent.add(event)
+    def add_event(self, event: str) -> None:
+        """Remember in memory that `event` was dealt with. Call `record_events` before you acknowledge the event."""
+        self._recent.add_id(event)
 
     async def look_up(self, events: Iterable[str]) -> None:
-        """Ask the file about `events`. For 0.1 s afterwards `holds` answers True or False for each of them."""
+        """Ask the file about `events`. For 0.1 s afterwards `was_dealt_with` answers True or False for each of them."""
         wanted = [event for event in dict.fromkeys(events) if event and event not in self._recent]
         if (file := self._file) is not None and wanted:
-            for event in await self._tried(lambda: file.known(wanted, now_s=time.time())) or ():
-                self._recent.add(event)
+            for event in await self._run_on_file(lambda: file.find_known(wanted, now_s=time.time())) or ():
+                self._recent.add_id(event)
             self._asked = frozenset(wanted), time.monotonic() + _FRESH_S
 
-    async def record(self, events: Sequence[str]) -> None:
+    async def record_events(self, events: Sequence[str]) -> None:
         """Write into the file that `events` were dealt with, and return when that is written."""
         ids = [event for event in events if event]
         if (file := self._file) is not None and ids:
-            await self._tried(lambda: file.record(ids, now_s=time.time()))
+            await self._run_on_file(lambda: file.record_events(ids, now_s=time.time()))
 
     async def close(self) -> None:
         """Close the file."""
         if (file := self._file) is not None:
-            await self._tried(file.close)
+            await self._run_on_file(file.close)
         self._file = None
         if self._thread is not None:
             self._thread.shutdown(wait=False)
 
-    async def _tried(self, do: Callable[[], T]) -> T | None:
+    async def _run_on_file(self, do: Callable[[], T]) -> T | None:
         """Run `do` in the file's thread and return its result; if it fails, warn, and go on without the file."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, do)
@@ -126,4 +126,4 @@ class Memory:
 def _open_file(directory: Path, gateway: str, queue: str) -> "ReceivedFile":
     from ewms.queues.received_file import ReceivedFile, file_name  # noqa: PLC0415 - a Python may have been built without SQLite
 
-    return ReceivedFile.open(directory / file_name(gateway, queue), now_s=time.time())
+    return ReceivedFile.open_or_make(directory / file_name(gateway, queue), now_s=time.time())

@@ -27,7 +27,7 @@ _KEYS = uuid.UUID("6a0d1a52-9f0e-5d0b-8f57-2d1f6f0c9e11")
 MAX_KEY_TEXT = 200
 
 
-def encode(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS) -> tuple[bytes, str]:
+def encode_payload(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS) -> tuple[bytes, str]:
     """Return the body and content type ("" for none) of an event that carries `payload` onto a queue set to `wire`.
 
     Raises:
@@ -37,15 +37,15 @@ def encode(payload: Any, content_type: str | None = None, wire: Wire = Wire.EWMS
         Unwritable: the payload is too large for existing message clients.
     """
     if isinstance(payload, bytes | bytearray | memoryview):
-        return _checked(bytes(payload), content_type or BINARY)
+        return _check_json(bytes(payload), content_type or BINARY)
     if wire is Wire.LEGACY:
-        return legacy_wire.encode(payload, allow_nan=False), ""
+        return legacy_wire.encode_legacy(payload, allow_nan=False), ""
     if isinstance(payload, str):
-        return _checked(payload.encode(), content_type or TEXT)
-    return _written(payload), content_type or JSON
+        return _check_json(payload.encode(), content_type or TEXT)
+    return _write_json(payload), content_type or JSON
 
 
-def decode(body: bytes, content_type: str) -> Any:
+def decode_body(body: bytes, content_type: str) -> Any:
     """Return the payload in `body`. Return the bytes themselves if they are not what `content_type` says.
 
     Raises:
@@ -53,7 +53,7 @@ def decode(body: bytes, content_type: str) -> Any:
     """
     if legacy_wire.is_legacy(body, content_type):
         try:
-            return legacy_wire.decode(body).data
+            return legacy_wire.decode_legacy(body).data
         except legacy_wire.Undecodable:
             return body
     try:
@@ -71,14 +71,14 @@ def _is_json(content_type: str) -> bool:
     return kind == JSON or kind.endswith("+json")
 
 
-def _checked(body: bytes, content_type: str) -> tuple[bytes, str]:
+def _check_json(body: bytes, content_type: str) -> tuple[bytes, str]:
     # Check here: a task would refuse every one of these events, and each would become a dead letter.
     if _is_json(content_type):
         load_json(body)
     return body, content_type
 
 
-def _written(payload: Any) -> bytes:
+def _write_json(payload: Any) -> bytes:
     try:
         text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode()
@@ -125,7 +125,7 @@ class Event:
         """Return the data event `data` as a user gets it."""
         return cls(
             id=data.id,
-            body=decode(data.body, data.content_type),
+            body=decode_body(data.body, data.content_type),
             raw=data.body,
             content_type=data.content_type,
             headers=dict(data.headers),
@@ -133,7 +133,7 @@ class Event:
         )
 
 
-class Recent:
+class RecentIds:
     """The ids of the last `capacity` events that were dealt with. Older ones are forgotten, so memory is bounded."""
 
     def __init__(self, capacity: int = 200_000) -> None:
@@ -147,7 +147,7 @@ class Recent:
     def __contains__(self, event: str) -> bool:
         return event in self._ids
 
-    def add(self, event: str) -> None:
+    def add_id(self, event: str) -> None:
         """Remember `event`. Without an id an event cannot be told from others, so it is not remembered."""
         if not event:
             return

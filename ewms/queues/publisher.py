@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from ewms.ends import close_inputs
 from ewms.errors import PublishFailed
 from ewms.gateway.http import Gateway
-from ewms.queues.payloads import encode, event_id, key_text
+from ewms.queues.payloads import encode_payload, event_id, key_text
 from ewms.queues.queue_access import QueueAccess
 from runtime.amqp import ConnectionLost, Unroutable, event_properties
 from schemas.api import Use
@@ -22,7 +22,7 @@ from schemas.topology import MAX_EVENT_BYTES, event_exchange
 DEFAULT_WINDOW = 256
 
 
-class Prepared(NamedTuple):
+class PreparedEvent(NamedTuple):
     """An event that is encoded and ready to be sent."""
 
     id: EventId
@@ -70,17 +70,17 @@ class AsyncPublisher:
         self.notify: Callable[[str], None] = lambda _: None
 
     async def __aenter__(self) -> Self:
-        self._access = await QueueAccess.open(
+        self._access = await QueueAccess.open_queue(
             self._gateway, self._workflow, self._alias, Use.PUBLISH, self._active_timeout_s
         )
         self._access.connection.blockade.on_change.append(self._tell_blocked)
-        self._publisher = self._access.connection.publisher(window=self._window)
+        self._publisher = self._access.connection.open_publisher(window=self._window)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             # After an error in the block we still wait for the confirms, but raise only the block's own error.
-            await (self.flush() if kind is None else self._settled())
+            await (self.flush() if kind is None else self._wait_until_settled())
         finally:
             if self._access is not None:
                 await self._access.close()
@@ -101,28 +101,30 @@ class AsyncPublisher:
             PublishFailed: the broker did not accept earlier events.
         """
         self.raise_failures()
-        prepared = self.prepare(payload, key=key, content_type=content_type)
+        prepared = self.prepare_event(payload, key=key, content_type=content_type)
         await self._slots.acquire()
-        self.start(prepared, self._slots.release)
+        self.start_sending(prepared, self._slots.release)
         return prepared[0]
 
-    def prepare(self, payload: Any, *, key: object | None = None, content_type: str | None = None) -> Prepared:
+    def prepare_event(
+        self, payload: Any, *, key: object | None = None, content_type: str | None = None
+    ) -> PreparedEvent:
         """Return the event for `payload`, ready to be sent. See `send`."""
-        access = self._opened
-        body, content_type = encode(payload, content_type, access.wire)
+        access = self._opened_access
+        body, content_type = encode_payload(payload, content_type, access.wire)
         if len(body) > MAX_EVENT_BYTES:
             raise TooLarge(
                 f"the event has {len(body)} bytes; the limit is {MAX_EVENT_BYTES}",
                 hint="put the data into a file that tasks can reach, and send its name",
             )
         headers = {Header.KEY.value: key_text(key)} if key is not None and access.wire is Wire.EWMS else {}
-        return Prepared(event_id(access.mqid, key, uuid.uuid4()), body, content_type, headers)
+        return PreparedEvent(event_id(access.mqid, key, uuid.uuid4()), body, content_type, headers)
 
-    def start(self, event: Prepared, done: Callable[[], None]) -> None:
+    def start_sending(self, event: PreparedEvent, done: Callable[[], None]) -> None:
         """Put `event` on its way. Call `done` once it is confirmed or has failed, after the timeout at the latest."""
-        loop, publisher, mqid = asyncio.get_running_loop(), self._publisher, self._opened.mqid
+        loop, publisher, mqid = asyncio.get_running_loop(), self._publisher, self._opened_access.mqid
         properties = event_properties(event.id, event.content_type, dict(event.headers))
-        sending = publisher.begin(event_exchange(mqid), mqid, event.body, properties)
+        sending = publisher.begin_sending(event_exchange(mqid), mqid, event.body, properties)
         settled = loop.create_future()
         self._pending.add(settled)
 
@@ -132,11 +134,11 @@ class AsyncPublisher:
             settled.set_result(None)
             late.cancel()
             self._pending.discard(settled)
-            publisher.leave(sending)
-            self._note(event.id, error)
+            publisher.stop_waiting(sending)
+            self._note_result(event.id, error)
             done()
 
-        late = loop.call_later(self._timeout_s, lambda: settle(publisher.late()))
+        late = loop.call_later(self._timeout_s, lambda: settle(publisher.timeout_error()))
         sending.work.add_done_callback(lambda work: settle(_error_of(work)))
 
     async def flush(self) -> None:
@@ -145,10 +147,10 @@ class AsyncPublisher:
         Raises:
             PublishFailed: the broker did not accept some of it.
         """
-        await self._settled()
+        await self._wait_until_settled()
         self.raise_failures()
 
-    async def _settled(self) -> None:
+    async def _wait_until_settled(self) -> None:
         while self._pending:
             await asyncio.wait(tuple(self._pending))
 
@@ -158,7 +160,7 @@ class AsyncPublisher:
         )
 
     @property
-    def _opened(self) -> QueueAccess:
+    def _opened_access(self) -> QueueAccess:
         if self._access is None:
             raise RuntimeError("use the publisher inside its `with` block")
         return self._access
@@ -169,14 +171,14 @@ class AsyncPublisher:
             failures, self._failures = self._failures, []
             raise PublishFailed(failures)
 
-    def _note(self, id_: EventId, error: BaseException | None) -> None:
+    def _note_result(self, id_: EventId, error: BaseException | None) -> None:
         """Count the event `id_` as confirmed, or keep why it failed."""
         match error:
             case None:
                 self.n_confirmed += 1
             case Unroutable():
                 # The exchange leads to no queue. The only reason: the inputs are closed, or the workflow is over.
-                self._failures.append((id_, _closed(self._workflow, self._alias, error)))
+                self._failures.append((id_, _make_closed_error(self._workflow, self._alias, error)))
             case EWMSError():
                 self._failures.append((id_, error))
             case _:
@@ -188,7 +190,7 @@ def _error_of(work: asyncio.Task[None]) -> BaseException | None:
     return ConnectionLost("the connection was closed") if work.cancelled() else work.exception()
 
 
-def _closed(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:
+def _make_closed_error(workflow: WorkflowId, alias: str, error: Unroutable) -> Conflict:
     closed = Conflict(
         f"queue {alias!r} of {workflow} takes no more events: its inputs are closed, or the workflow is over",
         hint="request a new workflow for the events that are left",

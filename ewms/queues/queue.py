@@ -1,22 +1,22 @@
 """One queue of a workflow, as its user sees it."""
 
-from ewms.durations import Duration, seconds
+from ewms.durations import Duration, parse_seconds
 from ewms.errors import NotThere
 from ewms.gateway.http import Gateway
 from ewms.queues.glimpse import peek_events, purge_events
 from ewms.queues.memory import Remember
 from ewms.queues.payloads import Event
 from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher
-from ewms.queues.queue_access import public_profile
+from ewms.queues.queue_access import fetch_public_profile
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from schemas.api import QueueDepth, QueueDepths, Use
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
 
 
-async def queue_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
+async def fetch_depths(gateway: Gateway, workflow: WorkflowId) -> QueueDepths:
     """Return how many events each queue of the workflow holds, and how many dead letters there are."""
-    return QueueDepths.model_validate(await gateway.get(f"/workflows/{workflow}/queues"), extra="ignore")
+    return QueueDepths.model_validate(await gateway.get_json(f"/workflows/{workflow}/queues"), extra="ignore")
 
 
 class AsyncQueue:
@@ -36,7 +36,7 @@ class AsyncQueue:
             Refused: the queue is not for `use`, or no longer.
             NotThere: the workflow has no such public queue.
         """
-        return await public_profile(self._gateway, self._workflow, self.alias, use)
+        return await fetch_public_profile(self._gateway, self._workflow, self.alias, use)
 
     async def peek(self, n: int = 10, *, active_timeout: Duration | None = None) -> list[Event]:
         """Return up to `n` waiting events, and leave them in the queue.
@@ -44,7 +44,7 @@ class AsyncQueue:
         Other consumers do not get these events meanwhile, and may get them in another order afterwards.
         `active_timeout` is how long to wait for the queue to become active: None for ever, 0 not at all.
         """
-        timeout_s = None if active_timeout is None else seconds(active_timeout)
+        timeout_s = None if active_timeout is None else parse_seconds(active_timeout)
         return await peek_events(self._gateway, self._workflow, self.alias, n=n, active_timeout_s=timeout_s)
 
     async def purge(self, *, active_timeout: Duration | None = None) -> int:
@@ -52,7 +52,7 @@ class AsyncQueue:
 
         Events that a consumer has in hand stay. `active_timeout` as for `peek`.
         """
-        timeout_s = None if active_timeout is None else seconds(active_timeout)
+        timeout_s = None if active_timeout is None else parse_seconds(active_timeout)
         return await purge_events(self._gateway, self._workflow, self.alias, active_timeout_s=timeout_s)
 
     async def depth(self) -> QueueDepth:
@@ -63,7 +63,7 @@ class AsyncQueue:
         Raises:
             NotThere: the workflow has no such queue.
         """
-        depths = await queue_depths(self._gateway, self._workflow)
+        depths = await fetch_depths(self._gateway, self._workflow)
         for depth in depths.queues:
             if depth.alias == self.alias:
                 return depth
@@ -90,8 +90,8 @@ class AsyncQueue:
             self._workflow,
             self.alias,
             window=window,
-            active_timeout_s=None if active_timeout is None else seconds(active_timeout),
-            timeout_s=seconds(timeout),
+            active_timeout_s=None if active_timeout is None else parse_seconds(active_timeout),
+            timeout_s=parse_seconds(timeout),
             close_inputs=close_inputs,
         )
 
@@ -120,9 +120,9 @@ class AsyncQueue:
             self._workflow,
             self.alias,
             n=n,
-            idle_timeout_s=None if idle_timeout is None else seconds(idle_timeout),
+            idle_timeout_s=None if idle_timeout is None else parse_seconds(idle_timeout),
             prefetch=prefetch,
-            active_timeout_s=None if active_timeout is None else seconds(active_timeout),
+            active_timeout_s=None if active_timeout is None else parse_seconds(active_timeout),
             remember=remember,
-            away_timeout_s=None if away_timeout is None else seconds(away_timeout),
+            away_timeout_s=None if away_timeout is None else parse_seconds(away_timeout),
         )

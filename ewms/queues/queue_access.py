@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from ewms.errors import NotThere, Refused, TimedOut, Unreachable
 from ewms.gateway.http import Gateway
-from ewms.gateway.token_claims import renew_at, wire_of
+from ewms.gateway.token_claims import read_wire, renewal_due_at
 from runtime.amqp import AccessRefused, Connection, ConnectionLost
 from schemas.api import ProfilesAnswerBody, Use
 from schemas.errors import EWMSError
@@ -29,7 +29,7 @@ _RENEWAL_RETRY_S = 15.0
 _BROKER_WAIT_S = 10.0
 
 
-class Looks:
+class Polling:
     """The pauses of a loop that polls the gateway; they end when the timeout is over.
 
     The first is 20 ms, each further one 1.5 times as long, up to 1 s. `timeout_s` None polls for ever.
@@ -42,7 +42,7 @@ class Looks:
         self._waiting_for = waiting_for
         self._pause_s = _FIRST_LOOK_S
 
-    async def pause(self) -> None:
+    async def wait_for_next(self) -> None:
         """Wait until it is time to ask again.
 
         Raises:
@@ -55,20 +55,24 @@ class Looks:
         self._pause_s = min(self._pause_s * 1.5, _LAST_LOOK_S)
 
 
-async def public_profiles(gateway: Gateway, workflow: WorkflowId) -> list[MQProfile]:
+async def fetch_public_profiles(gateway: Gateway, workflow: WorkflowId) -> list[MQProfile]:
     """Return the profiles of the workflow's public queues; active ones have tokens."""
-    answer = await gateway.get(f"/mqs/workflows/{workflow}/mq-profiles/public")
+    answer = await gateway.get_json(f"/mqs/workflows/{workflow}/mq-profiles/public")
     return ProfilesAnswerBody.model_validate(answer, extra="ignore").mqprofiles
 
 
-async def public_profile(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use | None = None) -> MQProfile:
+async def fetch_public_profile(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use | None = None) -> MQProfile:
     """Return the profile of the public queue `alias`. With `use` the gateway checks that the queue is for that.
 
     Raises:
         NotThere: the workflow has no such public queue.
         Refused: the queue is not for `use`, or no longer.
     """
-    profiles = await public_profiles(gateway, workflow) if use is None else await _wished(gateway, workflow, alias, use)
+    profiles = (
+        await fetch_public_profiles(gateway, workflow)
+        if use is None
+        else await _fetch_for_use(gateway, workflow, alias, use)
+    )
     for profile in profiles:
         if profile.alias == alias:
             return profile
@@ -76,13 +80,13 @@ async def public_profile(gateway: Gateway, workflow: WorkflowId, alias: str, use
     raise NotThere(f"workflow {workflow} has no public queue {alias!r}", hint=f"its public queues: {names}")
 
 
-async def _wished(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use) -> list[MQProfile]:
+async def _fetch_for_use(gateway: Gateway, workflow: WorkflowId, alias: str, use: Use) -> list[MQProfile]:
     question = urlencode({"alias": alias, "to": use})
-    answer = await gateway.get(f"/mqs/workflows/{workflow}/mq-profiles/public?{question}")
+    answer = await gateway.get_json(f"/mqs/workflows/{workflow}/mq-profiles/public?{question}")
     return ProfilesAnswerBody.model_validate(answer, extra="ignore").mqprofiles
 
 
-async def active_profile(
+async def wait_until_active(
     gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None
 ) -> MQProfile:
     """Wait until the public queue `alias` is active, and return its profile. `timeout_s` None waits for ever.
@@ -92,19 +96,19 @@ async def active_profile(
         Refused: the queue is not for `use`, or no longer.
         TimedOut: the queue is not active in time.
     """
-    looks = Looks(timeout_s, f"queue {alias!r} of {workflow} is not active")
+    looks = Polling(timeout_s, f"queue {alias!r} of {workflow} is not active")
     while True:
-        profile = await public_profile(gateway, workflow, alias, use)
+        profile = await fetch_public_profile(gateway, workflow, alias, use)
         if profile.is_activated and profile.auth_token and profile.broker_address:
             return profile
-        await looks.pause()
+        await looks.wait_for_next()
 
 
 async def explain_refusal(gateway: Gateway, workflow: WorkflowId, alias: str, refusal: EWMSError) -> EWMSError:
     """Return why the broker refuses consumers of `alias`: the gateway's reason if it has one, else `refusal`."""
     if not isinstance(refusal, Unreachable):
         try:
-            await public_profile(gateway, workflow, alias, Use.CONSUME)
+            await fetch_public_profile(gateway, workflow, alias, Use.CONSUME)
         except Refused as error:
             return error
         except (EWMSError, ValueError):
@@ -124,14 +128,16 @@ class QueueAccess:
         self.connection: Connection
 
     @classmethod
-    async def open(cls, gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None) -> Self:
+    async def open_queue(
+        cls, gateway: Gateway, workflow: WorkflowId, alias: str, use: Use, timeout_s: float | None
+    ) -> Self:
         """Wait until the public queue `alias` is active, connect, and return the access.
 
         Raises:
-            NotThere, Refused, TimedOut: see `active_profile`.
+            NotThere, Refused, TimedOut: see `wait_until_active`.
             AccessRefused, Unreachable: the broker does not let us in, or is not there.
         """
-        profile = await active_profile(gateway, workflow, alias, use, timeout_s)
+        profile = await wait_until_active(gateway, workflow, alias, use, timeout_s)
         self = cls(gateway, profile, profile.auth_token or "")
         address = profile.broker_address or ""
         try:
@@ -140,16 +146,16 @@ class QueueAccess:
             )
         except ConnectionLost as error:
             raise Unreachable(
-                f"cannot reach the broker at {_host(address)}: {error.reason}",
+                f"cannot reach the broker at {_broker_host(address)}: {error.reason}",
                 hint="its address is another than the gateway's: is it running, and is there a way to it from here?",
             ) from error
         except AccessRefused as error:
             raise AccessRefused(
-                f"the broker at {_host(address)} refuses the token for queue {alias!r}: {error.reason}",
+                f"the broker at {_broker_host(address)} refuses the token for queue {alias!r}: {error.reason}",
                 hint="a new token comes with every attempt; refused again, it is a matter for those who run the server",
             ) from error
         self.connection.on_lost.append(lambda _: self._nudged.set())
-        self._renewal = asyncio.create_task(self._renew(), name=f"renewal for {alias}")
+        self._renewal = asyncio.create_task(self._renew_token(), name=f"renewal for {alias}")
         return self
 
     @property
@@ -160,7 +166,7 @@ class QueueAccess:
     @property
     def wire(self) -> Wire:
         """Return the format that the queue's events must have; its token says so."""
-        return wire_of(self._token)
+        return read_wire(self._token)
 
     async def close(self) -> None:
         """Send what is on its way, then close the connection."""
@@ -169,17 +175,17 @@ class QueueAccess:
             await asyncio.gather(self._renewal, return_exceptions=True)
         await self.connection.close()
 
-    async def _renew(self) -> None:
+    async def _renew_token(self) -> None:
         while True:
-            due = renew_at(self._token, now_s=time.time())
-            await self._until(due)
+            due = renewal_due_at(self._token, now_s=time.time())
+            await self._wait_until(due)
             if due is not None and time.time() < due:
                 continue
             try:
-                profile = await public_profile(self._gateway, self.profile.workflow_id, self.profile.alias)
+                profile = await fetch_public_profile(self._gateway, self.profile.workflow_id, self.profile.alias)
                 if profile.auth_token:
                     self._token = profile.auth_token
-                    await self.connection.renew(profile.auth_token)
+                    await self.connection.renew_token(profile.auth_token)
                     continue
             except (EWMSError, ValueError):
                 # No answer, or not a gateway's. The old token still has half of its life. If the queue is gone, the
@@ -189,7 +195,7 @@ class QueueAccess:
                 log.exception("the token of a queue was not renewed")
             await asyncio.sleep(_RENEWAL_RETRY_S)
 
-    async def _until(self, due: float | None) -> None:
+    async def _wait_until(self, due: float | None) -> None:
         # The loop's clock stands still while a laptop sleeps. A lost connection ends the wait early, so that the caller
         # looks at the wall clock.
         self._nudged.clear()
@@ -200,6 +206,6 @@ class QueueAccess:
             return
 
 
-def _host(address: str) -> str:
+def _broker_host(address: str) -> str:
     # Leave out what stands before the @: it names an account.
     return address.rpartition("@")[2].partition("/")[0]

@@ -62,10 +62,10 @@ class KeptFile:
 
 def file_name(gateway: str, queue: str) -> str:
     """Return the name of the file for `queue` (an mqid) of the server at `gateway`."""
-    return _digest(f"{gateway}\n{queue}").hex() + _SUFFIX
+    return _digest_text(f"{gateway}\n{queue}").hex() + _SUFFIX
 
 
-def outdated(files: Iterable[KeptFile], *, now_s: float, max_bytes: int = MAX_BYTES) -> list[Path]:
+def find_outdated(files: Iterable[KeptFile], *, now_s: float, max_bytes: int = MAX_BYTES) -> list[Path]:
     """Return which of `files` to remove: those of more than seven days, and the oldest beyond `max_bytes` in all."""
     gone, n_bytes = [], 0
     for file in sorted(files, key=lambda file: file.written_at, reverse=True):
@@ -83,32 +83,32 @@ class ReceivedFile:
 
     def __init__(self, path: Path, *, max_events: int) -> None:
         self._path = path
-        self._database = _opened(path)
+        self._database = _open_database(path)
         self._max_events = max_events
 
     @classmethod
-    def open(cls, path: Path, *, now_s: float, max_events: int = MAX_EVENTS) -> Self:
+    def open_or_make(cls, path: Path, *, now_s: float, max_events: int = MAX_EVENTS) -> Self:
         """Open the file at `path`, or make it; and remove outdated files beside it.
 
         A file that is no database (it was damaged) is replaced by an empty one.
         """
         _make_directory(path.parent)
-        for old in outdated(_kept_files(path.parent, but=path), now_s=now_s):
-            _remove(old)
+        for old in find_outdated(_kept_files(path.parent, but=path), now_s=now_s):
+            _remove_file(old)
         try:
             return cls(path, max_events=max_events)
         except sqlite3.DatabaseError as error:
             if not _is_torn(error):
                 raise
-            _remove(path)
+            _remove_file(path)
             return cls(path, max_events=max_events)
 
-    def known(self, ids: Sequence[str], *, now_s: float) -> set[str]:
+    def find_known(self, ids: Sequence[str], *, now_s: float) -> set[str]:
         """Return which of `ids` were recorded less than seven days before `now_s`."""
-        by_digest = {_digest(id_): id_ for id_ in ids}
+        by_digest = {_digest_text(id_): id_ for id_ in ids}
         digests = list(by_digest)
         found: set[str] = set()
-        with self._replaced_if_torn():
+        with self._replace_if_torn():
             for start in range(0, len(digests), _MOST_VALUES):
                 some = digests[start : start + _MOST_VALUES]
                 # We format only question marks into the statement.
@@ -116,11 +116,11 @@ class ReceivedFile:
                 found.update(by_digest[row[0]] for row in self._database.execute(query, (now_s - LIFE_S, *some)))
         return found
 
-    def record(self, ids: Sequence[str], *, now_s: float) -> None:
+    def record_events(self, ids: Sequence[str], *, now_s: float) -> None:
         """Record that `ids` were dealt with, all or none; and delete some of the events beyond the limits."""
         until = now_s - LIFE_S
-        with self._replaced_if_torn(), _transaction(self._database):
-            self._database.executemany(_ADD, [(_digest(id_), now_s, until) for id_ in ids])
+        with self._replace_if_torn(), _write_transaction(self._database):
+            self._database.executemany(_ADD, [(_digest_text(id_), now_s, until) for id_ in ids])
             # Delete up to twice as many as came, so that deleting keeps up.
             self._database.execute(_DROP_OLDEST, (2 * len(ids) + 100, until, self._max_events))
 
@@ -129,17 +129,17 @@ class ReceivedFile:
         self._database.close()
 
     @contextmanager
-    def _replaced_if_torn(self) -> Iterator[None]:
+    def _replace_if_torn(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.DatabaseError as error:
             if _is_torn(error):
                 # The next program that opens it starts with an empty file.
-                _remove(self._path)
+                _remove_file(self._path)
             raise
 
 
-def _digest(text: str) -> bytes:
+def _digest_text(text: str) -> bytes:
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
@@ -156,7 +156,7 @@ def _make_directory(directory: Path) -> None:
         raise PermissionError(f"{directory} belongs to another user")
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open_database(path: Path) -> sqlite3.Connection:
     # SQLite would give a new file the umask's mode, and its journal gets the file's mode; so we make the file.
     # We do not open a file that exists: closing it here would end the locks that this process may hold on it.
     with suppress(FileExistsError):
@@ -175,7 +175,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+def _write_transaction(database: sqlite3.Connection) -> Iterator[None]:
     # Lock for writing from the start: two transactions that read first and then write would block each other.
     database.execute("BEGIN IMMEDIATE")
     try:
@@ -196,6 +196,6 @@ def _kept_files(directory: Path, *, but: Path) -> Iterator[KeptFile]:
                 yield KeptFile(path, status.st_mtime, status.st_size)
 
 
-def _remove(path: Path) -> None:
+def _remove_file(path: Path) -> None:
     for each in (path, path.with_name(path.name + _JOURNAL)):
         each.unlink(missing_ok=True)

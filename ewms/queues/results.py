@@ -14,10 +14,10 @@ from ewms.ends import has_delivered_all
 from ewms.errors import OutcomeFailed, TimedOut, Unreachable
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import read_workflow
-from ewms.queues.memory import Memory, Remember, directory_of
+from ewms.queues.memory import EventMemory, Remember, received_directory
 from ewms.queues.payloads import Event
 from ewms.queues.queue_access import QueueAccess, explain_refusal
-from ewms.queues.unacknowledged import print_unacknowledged
+from ewms.queues.unacknowledged import describe_unacknowledged
 from ewms.stalls import StallNotices
 from runtime.amqp import Consumer, Delivery
 from schemas.api import Use
@@ -92,8 +92,8 @@ class AsyncResults:
         self._refusal: EWMSError | None = None
         self._n_refusals = 0
         self._refused_at_s = 0.0
-        self._directory = directory_of(remember)
-        self._memory = Memory()
+        self._directory = received_directory(remember)
+        self._memory = EventMemory()
         self._just_asked = False
         self._current: Delivery | None = None
         self._access: QueueAccess | None = None
@@ -119,11 +119,11 @@ class AsyncResults:
         self.n_unacknowledged = 0
 
     async def __aenter__(self) -> Self:
-        self._access = await QueueAccess.open(
+        self._access = await QueueAccess.open_queue(
             self._gateway, self._workflow, self._alias, Use.CONSUME, self._active_timeout_s
         )
         try:
-            self._memory = await Memory.open(
+            self._memory = await EventMemory.open_for_queue(
                 self._directory, gateway=self._gateway.address, queue=self._access.mqid, before=self._memory
             )
             self._consumer = await self._access.connection.consume(
@@ -177,10 +177,10 @@ class AsyncResults:
         async with AsyncExitStack() as opened:
             if not self.is_open:
                 await opened.enter_async_context(self)
-            while await self.arrival():
-                while (event := self.begin()) is not None:
+            while await self.wait_for_arrival():
+                while (event := self.begin_event()) is not None:
                     yield event
-                    self.end()
+                    self.end_event()
 
     async def ack(self) -> bool:
         """Acknowledge the current event now, before the loop's body ends.
@@ -189,19 +189,19 @@ class AsyncResults:
         """
         if self._current is None or self._current.settled:
             return True
-        self._memory.add(self._current.id)
-        await self._memory.record([self._current.id])
+        self._memory.add_event(self._current.id)
+        await self._memory.record_events([self._current.id])
         return await self._current.ack()
 
-    async def arrival(self) -> bool:
+    async def wait_for_arrival(self) -> bool:
         """Wait for the next event: return True once one has arrived, False when the loop is over.
 
         Raises:
             TimedOut, OutcomeFailed: fewer than the `n` expected events came.
             EWMSError: the queue cannot be read any more.
         """
-        while not self._arrived or self._complete:
-            if self._complete:
+        while not self._arrived or self._is_complete:
+            if self._is_complete:
                 return False
             if self._has_all:
                 if self._n is None:
@@ -227,18 +227,18 @@ class AsyncResults:
         self._just_asked = True
         return True
 
-    def begin(self) -> Event | None:
-        """Return the next event for the loop's body; None if the loop has to wait for `arrival` first."""
+    def begin_event(self) -> Event | None:
+        """Return the next event for the loop's body; None if the loop has to wait for `wait_for_arrival` first."""
         # Arrived events stay on the list until their turn, so that leaving the loop gives all of them back.
-        while self._arrived and not self._complete:
-            is_known = self._memory.holds(self._arrived[0].id)
+        while self._arrived and not self._is_complete:
+            is_known = self._memory.was_dealt_with(self._arrived[0].id)
             # Right after a look-up we take one event in any case. Otherwise a slow machine, on which the file's answer
             # is out of date at once, would ask for ever.
             if is_known is None and not self._just_asked:
                 return None
             self._just_asked = False
             delivery = self._arrived.popleft()
-            if delivery.lost:
+            if delivery.is_lost:
                 continue
             if is_known:
                 self.n_duplicates += 1
@@ -248,7 +248,7 @@ class AsyncResults:
             return Event.of(delivery.event)
         return None
 
-    def end(self) -> None:
+    def end_event(self) -> None:
         """Count the current event as dealt with, and have it acknowledged: the loop's body has ended."""
         delivery, self._current = self._current, None
         if delivery is None:
@@ -256,7 +256,7 @@ class AsyncResults:
         self.n_taken += 1
         # We remember it even if the delivery was lost meanwhile: the event will come again, and the body must not run
         # for it twice.
-        self._memory.add(delivery.id)
+        self._memory.add_event(delivery.id)
         self.settle(delivery)
 
     def settle_here(self, delivery: Delivery) -> None:
@@ -274,12 +274,12 @@ class AsyncResults:
     async def _settle_dealt_with(self) -> None:
         while self._dealt_with:
             batch, self._dealt_with = self._dealt_with, []
-            await self._memory.record([delivery.id for delivery in batch])
+            await self._memory.record_events([delivery.id for delivery in batch])
             lost = [delivery for delivery in batch if not await delivery.ack() and not delivery.settled]
             if lost:
                 # A user who keeps account of these events elsewhere must know that they come again.
                 self.n_unacknowledged += len(lost)
-                self.notify(print_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
+                self.notify(describe_unacknowledged([each.id for each in lost], remembers=self._directory is not None))
 
     def leave(self) -> None:
         """End the loop after the current event.
@@ -295,7 +295,7 @@ class AsyncResults:
         return self._access is not None
 
     @property
-    def _complete(self) -> bool:
+    def _is_complete(self) -> bool:
         return self._is_left or (self._n is not None and self.n_taken >= self._n)
 
     async def _look_for_the_end(self) -> None:
@@ -318,7 +318,7 @@ class AsyncResults:
             self._has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
         with suppress(EWMSError):
             _, stall = await read_workflow(self._gateway, self._workflow)
-            if news := self._stalls.news(stall):
+            if news := self._stalls.next_notice(stall):
                 self.notify(news)
 
     def _on_delivery(self, delivery: Delivery) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 _NAMED = 3
 
 
-def print_unacknowledged(events: Sequence[str], *, remembers: bool) -> str:
+def describe_unacknowledged(events: Sequence[str], *, remembers: bool) -> str:
     """Return the sentence for `events` (ids) whose acknowledgement is lost.
 
     `remembers` says whether other programs of this account leave these events out, too.

@@ -57,11 +57,11 @@ def refuse_what_cannot_run(body: Any, clusters: Collection[str] | None = None) -
         raise CannotRun(sure)
 
 
-async def known_clusters(gateway: Gateway) -> list[str] | None:
+async def fetch_cluster_names(gateway: Gateway) -> list[str] | None:
     """Return the names of all cluster locations; None if the server does not answer within 3 s."""
     try:
         async with asyncio.timeout(_CLUSTERS_WITHIN_S):
-            answer = ClustersAnswer.model_validate(await gateway.get("/clusters"), extra="ignore")
+            answer = ClustersAnswer.model_validate(await gateway.get_json("/clusters"), extra="ignore")
     except (EWMSError, TimeoutError, ValueError):
         return None
     return [cluster.name for cluster in answer.clusters]

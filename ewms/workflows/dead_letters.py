@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from ewms.errors import AlreadyThere, NotThere, ServerFailed
 from ewms.gateway.http import Gateway
-from ewms.loop_thread import Portal
+from ewms.loop_thread import LoopThread
 from schemas.errors import Rejected
 from schemas.failures.bodies import (
     Attempts,
@@ -34,7 +34,7 @@ _LETTER = re.compile(LETTER_ID)
 Body = TypeVar("Body", bound=BaseModel)
 
 
-class Which(TypedDict, total=False):
+class FailureFilter(TypedDict, total=False):
     """Which failures to take: those of one event, one task, one error signature. Several conditions must all hold."""
 
     event_id: str | None
@@ -58,14 +58,14 @@ class AsyncFailures:
 
     async def errors(self) -> list[ErrorGroup]:
         """Return what went wrong so far, by task and error signature, the most frequent first."""
-        return (await self._get("errors", Errors)).errors
+        return (await self._get_model("errors", Errors)).errors
 
-    async def attempts(self, *, n: int | None = None, **which: Unpack[Which]) -> list[Attempt]:
+    async def attempts(self, *, n: int | None = None, **which: Unpack[FailureFilter]) -> list[Attempt]:
         """Return failed attempts, the newest first: `n` of them at most, or all if `n` is None."""
         found: list[Attempt] = []
-        query = _given(which)
+        query = _build_query(which)
         while True:
-            page = await self._get("failed-attempts", Attempts, **query)
+            page = await self._get_model("failed-attempts", Attempts, **query)
             found += page.attempts
             if page.next_before is None or (n is not None and len(found) >= n):
                 return found[:n]
@@ -73,19 +73,19 @@ class AsyncFailures:
 
     async def groups(self) -> DeadLetterGroups:
         """Count the dead letters by task and error signature, the largest group first, and in all."""
-        return await self._get("dead-letters/groups", DeadLetterGroups)
+        return await self._get_model("dead-letters/groups", DeadLetterGroups)
 
-    async def dead_letters(self, **which: Unpack[Which]) -> AsyncIterator[DeadLetter]:
+    async def dead_letters(self, **which: Unpack[FailureFilter]) -> AsyncIterator[DeadLetter]:
         """Yield the dead letters, the oldest first, without their bodies."""
-        async for letter in self._pages("dead-letters", which):
+        async for letter in self._fetch_pages("dead-letters", which):
             yield letter
 
-    async def export(self, **which: Unpack[Which]) -> AsyncIterator[tuple[DeadLetter, bytes]]:
+    async def export(self, **which: Unpack[FailureFilter]) -> AsyncIterator[tuple[DeadLetter, bytes]]:
         """Yield the dead letters with their headers and bodies, the oldest first.
 
         Only one page of them is in memory at a time.
         """
-        async for letter in self._pages("dead-letters/whole", which):
+        async for letter in self._fetch_pages("dead-letters/whole", which):
             yield letter, letter.body if letter.body is not None else await self.body(letter.letter)
 
     async def show(self, letter: str) -> DeadLetterSeen:
@@ -96,17 +96,17 @@ class AsyncFailures:
         Raises:
             NotThere: there is no such dead letter.
         """
-        return await self._get(f"dead-letters/{await self._named(letter)}", DeadLetterSeen)
+        return await self._get_model(f"dead-letters/{await self._find_name(letter)}", DeadLetterSeen)
 
     async def body(self, letter: str) -> bytes:
         """Return the bytes of a dead letter's event, as they were published.
 
         `letter` is the letter's name or its event's id.
         """
-        content, _ = await self._gateway.get_bytes(f"{self._path}/dead-letters/{await self._named(letter)}/body")
+        content, _ = await self._gateway.get_bytes(f"{self._path}/dead-letters/{await self._find_name(letter)}/body")
         return content
 
-    async def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
+    async def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
         """Send dead letters back to the queues that they came from, and return how many.
 
         Name the `letters` (or the ids of their events), or give `event_id=`, `task_id=` or `signature=`; without any,
@@ -117,31 +117,33 @@ class AsyncFailures:
             AlreadyThere: the workflow is over, or a queue takes no more; the remaining letters stay.
             Rejected: `letters` and conditions are given at once.
         """
-        return await self._handle("replay", letters, which, progress)
+        return await self._handle_letters("replay", letters, which, progress)
 
-    async def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
+    async def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
         """Throw dead letters away, and return how many. They cannot be had back.
 
         The arguments are those of `replay`: without any, all dead letters are thrown away.
         """
-        return await self._handle("discard", letters, which, progress)
+        return await self._handle_letters("discard", letters, which, progress)
 
     async def orders(self) -> list[LetterAudit]:
         """Return the replays and discards of dead letters and who ordered them, the newest first."""
-        return (await self._get("dead-letters/orders", DeadLetterOrders)).orders
+        return (await self._get_model("dead-letters/orders", DeadLetterOrders)).orders
 
-    async def _handle(self, action: str, letters: tuple[str, ...], which: Which, progress: Progress | None) -> int:
+    async def _handle_letters(
+        self, action: str, letters: tuple[str, ...], which: FailureFilter, progress: Progress | None
+    ) -> int:
         # We name the letters: an event that dies again has another name, so repeating a request does no harm.
-        names = [await self._named(letter) for letter in letters]
+        names = [await self._find_name(letter) for letter in letters]
         if not letters:
-            names = [letter.letter async for letter in self._pages("dead-letters", which)]
+            names = [letter.letter async for letter in self._fetch_pages("dead-letters", which)]
         elif any(which.values()):
             raise Rejected("give dead letters by name, or say which ones by their event, task or signature: not both")
         n_done = n_refused = 0
         refused = ""
         for at in range(0, len(names), MAX_LETTERS_AT_ONCE):
             portion = names[at : at + MAX_LETTERS_AT_ONCE]
-            answer = await self._gateway.post(f"{self._path}/dead-letters/actions/{action}", {"letters": portion})
+            answer = await self._gateway.post_json(f"{self._path}/dead-letters/actions/{action}", {"letters": portion})
             handled = LettersHandled.model_validate(answer)
             # A letter that is missing was handled by another user, or by a request of ours whose answer was lost.
             n_done += handled.n_done
@@ -161,36 +163,36 @@ class AsyncFailures:
             )
         return n_done
 
-    async def _named(self, letter: str) -> str:
+    async def _find_name(self, letter: str) -> str:
         """Return the name of the dead letter that `letter` means: a name already, or the id of its event."""
         if _LETTER.fullmatch(letter):
             return letter
-        async for found in self._pages("dead-letters", {"event_id": letter}):
+        async for found in self._fetch_pages("dead-letters", {"event_id": letter}):
             return found.letter
         raise NotThere(
             f"{letter!r} is no dead letter of {self._path.rpartition('/')[2]}",
             hint="`ewms dlq list WORKFLOW --each` shows what there is",
         )
 
-    async def _pages(self, path: str, which: Which) -> AsyncIterator[DeadLetter]:
-        query = _given(which)
+    async def _fetch_pages(self, path: str, which: FailureFilter) -> AsyncIterator[DeadLetter]:
+        query = _build_query(which)
         while True:
-            page = await self._get(path, DeadLetters, **query)
+            page = await self._get_model(path, DeadLetters, **query)
             for letter in page.dead_letters:
                 yield letter
             if page.next_after is None:
                 return
             query["after"] = page.next_after
 
-    async def _get(self, path: str, kind: type[Body], **query: str) -> Body:
+    async def _get_model(self, path: str, kind: type[Body], **query: str) -> Body:
         asked = f"?{urlencode(query, quote_via=quote)}" if query else ""
         try:
-            return kind.model_validate(await self._gateway.get(f"{self._path}/{path}{asked}"))
+            return kind.model_validate(await self._gateway.get_json(f"{self._path}/{path}{asked}"))
         except ValueError as error:
             raise ServerFailed("the server answered something else than failures") from error
 
 
-def _given(which: Which) -> dict[str, str]:
+def _build_query(which: FailureFilter) -> dict[str, str]:
     return {name: str(value) for name, value in which.items() if value is not None}
 
 
@@ -200,32 +202,32 @@ class Failures:
     Most methods take `event_id=`, `task_id=` or `signature=` to narrow down which failures they work on.
     """
 
-    def __init__(self, portal: Portal, failures: AsyncFailures) -> None:
+    def __init__(self, portal: LoopThread, failures: AsyncFailures) -> None:
         self._portal = portal
         self._failures = failures
 
     def errors(self) -> list[ErrorGroup]:
         """Return what went wrong so far, by task and error signature, the most frequent first."""
-        return self._portal.call(self._failures.errors())
+        return self._portal.run_coroutine(self._failures.errors())
 
-    def attempts(self, *, n: int | None = None, **which: Unpack[Which]) -> list[Attempt]:
+    def attempts(self, *, n: int | None = None, **which: Unpack[FailureFilter]) -> list[Attempt]:
         """Return failed attempts, the newest first: `n` of them at most, or all if `n` is None."""
-        return self._portal.call(self._failures.attempts(n=n, **which))
+        return self._portal.run_coroutine(self._failures.attempts(n=n, **which))
 
     def groups(self) -> DeadLetterGroups:
         """Count the dead letters by task and error signature, the largest group first, and in all."""
-        return self._portal.call(self._failures.groups())
+        return self._portal.run_coroutine(self._failures.groups())
 
-    def dead_letters(self, **which: Unpack[Which]) -> Iterator[DeadLetter]:
+    def dead_letters(self, **which: Unpack[FailureFilter]) -> Iterator[DeadLetter]:
         """Yield the dead letters, the oldest first, without their bodies."""
-        return self._portal.each(self._failures.dead_letters(**which))
+        return self._portal.run_iterator(self._failures.dead_letters(**which))
 
-    def export(self, **which: Unpack[Which]) -> Iterator[tuple[DeadLetter, bytes]]:
+    def export(self, **which: Unpack[FailureFilter]) -> Iterator[tuple[DeadLetter, bytes]]:
         """Yield the dead letters with their headers and bodies, the oldest first.
 
         Only one page of them is in memory at a time.
         """
-        return self._portal.each(self._failures.export(**which))
+        return self._portal.run_iterator(self._failures.export(**which))
 
     def show(self, letter: str) -> DeadLetterSeen:
         """Return one dead letter with its headers and the failed attempts at its event.
@@ -235,16 +237,16 @@ class Failures:
         Raises:
             NotThere: there is no such dead letter.
         """
-        return self._portal.call(self._failures.show(letter))
+        return self._portal.run_coroutine(self._failures.show(letter))
 
     def body(self, letter: str) -> bytes:
         """Return the bytes of a dead letter's event, as they were published.
 
         `letter` is the letter's name or its event's id.
         """
-        return self._portal.call(self._failures.body(letter))
+        return self._portal.run_coroutine(self._failures.body(letter))
 
-    def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
+    def replay(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
         """Send dead letters back to the queues that they came from, and return how many.
 
         Name the `letters` (or the ids of their events), or give `event_id=`, `task_id=` or `signature=`; without any,
@@ -255,15 +257,15 @@ class Failures:
             AlreadyThere: the workflow is over, or a queue takes no more; the remaining letters stay.
             Rejected: `letters` and conditions are given at once.
         """
-        return self._portal.call(self._failures.replay(*letters, progress=progress, **which))
+        return self._portal.run_coroutine(self._failures.replay(*letters, progress=progress, **which))
 
-    def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[Which]) -> int:
+    def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
         """Throw dead letters away, and return how many. They cannot be had back.
 
         The arguments are those of `replay`: without any, all dead letters are thrown away.
         """
-        return self._portal.call(self._failures.discard(*letters, progress=progress, **which))
+        return self._portal.run_coroutine(self._failures.discard(*letters, progress=progress, **which))
 
     def orders(self) -> list[LetterAudit]:
         """Return the replays and discards of dead letters and who ordered them, the newest first."""
-        return self._portal.call(self._failures.orders())
+        return self._portal.run_coroutine(self._failures.orders())

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ewms.durations import Duration, seconds
+from ewms.durations import Duration, parse_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +59,19 @@ class Task:
         """Return the task as the JSON of the contract's request. `ewms.workflows.checking` looks for faults in it."""
         pilot: dict[str, Any] = {}
         if self.pilot:
-            pilot["environment"] = _mapped(self.pilot)
+            pilot["environment"] = _as_dict(self.pilot)
         if self.input_files:
-            pilot["input_files"] = _listed(self.input_files)
+            pilot["input_files"] = _as_list(self.input_files)
         return {
-            "cluster_locations": _listed(self.clusters or default_clusters),
+            "cluster_locations": _as_list(self.clusters or default_clusters),
             "task_image": self.image,
             "task_args": self.args,
-            "task_env": _mapped(self.env),
+            "task_env": _as_dict(self.env),
             "init_image": self.init_image,
             "init_args": self.init_args,
-            "init_env": _mapped(self.init_env),
-            "input_queue_aliases": _listed(self.inputs),
-            "output_queue_aliases": _listed(self.outputs),
+            "init_env": _as_dict(self.init_env),
+            "input_queue_aliases": _as_list(self.inputs),
+            "output_queue_aliases": _as_list(self.outputs),
             "n_workers": self.n_workers,
             "worker_config": {
                 "do_transfer_worker_stdouterr": self.keep_worker_logs,
@@ -100,17 +100,17 @@ class Workflow:
 
     def request(self, default_clusters: Sequence[str] = ()) -> dict[str, Any]:
         """Return the body of `POST /workflows`. `ewms.workflows.checking` looks for faults in it."""
-        tasks = _listed(self.tasks)
+        tasks = _as_list(self.tasks)
         if isinstance(tasks, list):
             tasks = [task.request(default_clusters) if isinstance(task, Task) else task for task in tasks]
         return {
-            "public_queue_aliases": _listed(self.public),
+            "public_queue_aliases": _as_list(self.public),
             "tasks": tasks,
             "priority": self.priority,
         }
 
 
-def with_defaults(request: Any, default_clusters: Sequence[str]) -> Any:
+def fill_defaults(request: Any, default_clusters: Sequence[str]) -> Any:
     """Return the JSON value `request`, with the defaults of `Task` and `Workflow` in place of the missing fields.
 
     Fields that are there stay as they are, even wrong ones; `ewms.workflows.checking` looks for faults.
@@ -137,24 +137,24 @@ def _task_with_defaults(task: Any, default_clusters: Sequence[str]) -> Any:
     return whole
 
 
-def _listed(names: Any) -> Any:
+def _as_list(names: Any) -> Any:
     """Return `names` as a list. Return anything that is no list of names as it is: the request's check complains."""
     return list(names) if isinstance(names, Iterable) and not isinstance(names, str | bytes | Mapping) else names
 
 
-def _mapped(values: Any) -> Any:
+def _as_dict(values: Any) -> Any:
     return dict(values) if isinstance(values, Mapping) else values
 
 
 def _whole_seconds(duration: Any) -> Any:
     """Return a duration in whole seconds; what is none stays as it is."""
     try:
-        return max(1, round(seconds(duration)))
+        return max(1, round(parse_seconds(duration)))
     except (TypeError, ValueError):
         return duration
 
 
-def with_settings(request: Any, settings: Mapping[str, Any]) -> Any:
+def apply_settings(request: Any, settings: Mapping[str, Any]) -> Any:
     """Return the JSON value `request` with each path in `settings` set to its value: `{"tasks.0.n_workers": 8}`.
 
     `*` stands for every element of a list. A path may add a key to an object, but no element to a list.
@@ -163,19 +163,19 @@ def with_settings(request: Any, settings: Mapping[str, Any]) -> Any:
         ValueError: a path leads nowhere.
     """
     for path, value in settings.items():
-        request = _with(request, path.split("."), value, path)
+        request = _replace_at(request, path.split("."), value, path)
     return request
 
 
-def _with(node: Any, keys: Sequence[str], value: Any, path: str) -> Any:
+def _replace_at(node: Any, keys: Sequence[str], value: Any, path: str) -> Any:
     if not keys:
         return value
     key, *rest = keys
     if isinstance(node, Mapping):
-        return {**node, key: _with(node.get(key, {}), rest, value, path)}
+        return {**node, key: _replace_at(node.get(key, {}), rest, value, path)}
     if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
         index = int(key)
-        return [*node[:index], _with(node[index], rest, value, path), *node[index + 1 :]]
+        return [*node[:index], _replace_at(node[index], rest, value, path), *node[index + 1 :]]
     if isinstance(node, list) and key == "*":
-        return [_with(child, rest, value, path) for child in node]
+        return [_replace_at(child, rest, value, path) for child in node]
     raise ValueError(f"--set {path}: there is no {key!r} here")

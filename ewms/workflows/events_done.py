@@ -6,21 +6,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.progress import Done
+from schemas.progress import EventsDone
 
 #: Rates are averages over this many seconds; over the whole past if nothing was done within them.
 _RATE_WINDOW_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class DatedCount:
     """A count and when it was taken, in seconds of any clock that only goes forward."""
 
     at_s: float
-    done: Done
+    done: EventsDone
 
 
-def so_far(counted: Sequence[Counted], *, is_final: bool = False) -> Done | None:
+def latest_done(counted: Sequence[DatedCount], *, is_final: bool = False) -> EventsDone | None:
     """Return the latest of `counted` (the oldest first), but never less than an earlier one; None if there is none.
 
     A final count is exact, so with `is_final` the earlier ones do not matter.
@@ -35,12 +35,12 @@ def so_far(counted: Sequence[Counted], *, is_final: bool = False) -> Done | None
         n_all = max((one.done.n_all for one in counted if one.done.is_whole), default=n_all)
     n_done = min(max(one.done.n_done for one in counted), n_all)
     # The number of failed events may go down: a replayed event has not failed any more.
-    return Done(n_done, n_all, counted[-1].done.is_whole, n_failed=counted[-1].done.n_failed)
+    return EventsDone(n_done, n_all, counted[-1].done.is_whole, n_failed=counted[-1].done.n_failed)
 
 
-def seconds_left(counted: Sequence[Counted]) -> float | None:
+def seconds_left(counted: Sequence[DatedCount]) -> float | None:
     """Return how many seconds the rest takes at the recent rate; None if nothing is left, or nothing can be said."""
-    latest = so_far(counted)
+    latest = latest_done(counted)
     if latest is None or not latest.is_whole or latest.n_done + latest.n_failed >= latest.n_all:
         return None
     now = counted[-1]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
-from ewms.queues.queue_access import public_profiles
-from ewms.workflows.taskforces import health_of
+from ewms.queues.queue_access import fetch_public_profiles
+from ewms.workflows.taskforces import fetch_health
 from runtime.amqp import Connection
 from schemas.api import ClustersAnswer, TaskforceHealth
 from schemas.errors import EWMSError
@@ -44,7 +44,7 @@ async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Fin
     profile = None
     for workflow in list(reversed(workflows))[:_N_WORKFLOWS]:
         try:
-            profile = _find_open(await public_profiles(gateway, workflow))
+            profile = _find_open(await fetch_public_profiles(gateway, workflow))
         except EWMSError as error:
             return Finding("broker", False, f"the gateway names none: {error.reason}", error.hint)
         if profile is not None:
@@ -68,7 +68,7 @@ async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Fin
 async def check_clusters(gateway: Gateway) -> AsyncIterator[Finding]:
     """Yield a finding for each place where tasks run. The user's own newest taskforce there shows how the place is."""
     try:
-        clusters = ClustersAnswer.model_validate(await gateway.get("/clusters"), extra="ignore").clusters
+        clusters = ClustersAnswer.model_validate(await gateway.get_json("/clusters"), extra="ignore").clusters
         wish = {"phase": {"$in": [Phase.PENDING_STARTER.value, Phase.CONDOR_SUBMIT.value]}}
         taskforces = await query_all(gateway, "taskforces", "taskforces", Taskforce, wish)
     except EWMSError as error:
@@ -90,7 +90,7 @@ async def _check_cluster(gateway: Gateway, what: str, there: Collection[Taskforc
         return Finding(what, True, told, remedy, is_tried=False)
     newest = max(there, key=lambda taskforce: taskforce.timestamp)
     try:
-        return describe_place(what, newest.taskforce_uuid, await health_of(gateway, newest.taskforce_uuid))
+        return describe_place(what, newest.taskforce_uuid, await fetch_health(gateway, newest.taskforce_uuid))
     except EWMSError as error:
         return Finding(what, False, error.reason, error.hint)
 

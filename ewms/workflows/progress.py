@@ -6,12 +6,12 @@ facts, facts, facts ...  ->  rates, work left, an estimate of the end, problems 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ewms.workflows.events_done import Counted, seconds_left, so_far
-from ewms.workflows.state import State
+from ewms.workflows.events_done import DatedCount, latest_done, seconds_left
+from ewms.workflows.state import WorkflowState
 from schemas.api import QueueDepth, QueueDepths
 from schemas.endings import Ending, outcome_words
 from schemas.phases import Phase
-from schemas.progress import Done, count_done
+from schemas.progress import EventsDone, count_done
 from schemas.statuses import JobStatus, PilotStatus
 
 #: Rates are averages over this many seconds: long enough to be steady, short enough to be current.
@@ -19,12 +19,12 @@ RATE_WINDOW_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Observation:
     """One observation of a workflow. Counters are None if the watcher itself neither publishes nor consumes."""
 
     #: When: seconds of any clock that only goes forward.
     at_s: float
-    state: State
+    state: WorkflowState
     depths: QueueDepths | None = None
     n_sent: int | None = None
     n_received: int | None = None
@@ -42,7 +42,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Workers:
+class WorkerCounts:
     """How many workers are in each state that a watcher tells apart."""
 
     idle: int = 0
@@ -53,7 +53,7 @@ class Workers:
     gone: int = 0
 
     @classmethod
-    def of(cls, statuses: dict[str, dict[str, int]]) -> "Workers":
+    def from_statuses(cls, statuses: dict[str, dict[str, int]]) -> "WorkerCounts":
         """Reduce compound statuses to these few numbers."""
         counts = dict.fromkeys(("idle", "running", "tasking", "held", "gone"), 0)
         for job, pilots in statuses.items():
@@ -73,14 +73,14 @@ class Workers:
 class Progress:
     """The latest observation, and what those before it say about rates and the end."""
 
-    facts: Facts
+    facts: Observation
     elapsed_s: float
     sent_per_s: float | None
     received_per_s: float | None
     #: Queue alias -> change of its depth, in events per second.
     queue_per_s: dict[str, float]
     #: How many events are done and failed, of how many; None if the queues do not tell. The done ones never go back.
-    done: Done | None
+    done: EventsDone | None
     eta_s: float | None
     problems: tuple[Problem, ...]
 
@@ -96,33 +96,33 @@ class Progress:
             return "ending"
         if state.stall is not None:
             return "stalled"
-        if Workers.of(state.workers).running:
+        if WorkerCounts.from_statuses(state.workers).running:
             return "running"
         if all(taskforce.phase is Phase.CONDOR_SUBMIT for taskforce in state.taskforces):
             return "waiting for workers"
         return "starting"
 
 
-def progress(history: Sequence[Facts]) -> Progress:
+def compute_progress(history: Sequence[Observation]) -> Progress:
     """Return the progress that `history` shows: observations, the oldest first, and one at least."""
     now = history[-1]
     past = next((facts for facts in history if now.at_s - facts.at_s <= RATE_WINDOW_S), now)
-    counted = _counted(history)
+    counted = _count_each(history)
     is_over = now.state.over
     return Progress(
         facts=now,
         elapsed_s=now.at_s - history[0].at_s,
         # A workflow that is over has no rates: its last consumers and its deleted queues would look like some.
-        sent_per_s=None if is_over else _rate(past.at_s, past.n_sent, now.at_s, now.n_sent),
-        received_per_s=_rate(past.at_s, past.n_received, now.at_s, now.n_received),
+        sent_per_s=None if is_over else _rate_per_s(past.at_s, past.n_sent, now.at_s, now.n_sent),
+        received_per_s=_rate_per_s(past.at_s, past.n_received, now.at_s, now.n_received),
         queue_per_s={} if is_over else _queue_rates(past, now),
-        done=so_far(counted, is_final=now.ending is not None and now.ending.completion is not None),
+        done=latest_done(counted, is_final=now.ending is not None and now.ending.completion is not None),
         eta_s=None if is_over else seconds_left(counted),
-        problems=tuple(problems(now)),
+        problems=tuple(find_problems(now)),
     )
 
 
-def problems(facts: Facts) -> list[Problem]:
+def find_problems(facts: Observation) -> list[Problem]:
     """Return what is wrong, what hinders most first."""
     state, workflow = facts.state, facts.state.workflow.workflow_id
     errors = f"ewms task errors {workflow}"
@@ -156,35 +156,35 @@ def problems(facts: Facts) -> list[Problem]:
     return found
 
 
-def depth_of(queue: QueueDepth) -> int:
+def count_events(queue: QueueDepth) -> int:
     """Return how many events a queue holds: ready, unacknowledged and delayed ones."""
     return queue.n_ready + queue.n_unacknowledged + queue.n_delayed
 
 
-def _counted(history: Sequence[Facts]) -> list[Counted]:
-    return [Counted(facts.at_s, done) for facts in history if (done := _done(facts)) is not None]
+def _count_each(history: Sequence[Observation]) -> list[DatedCount]:
+    return [DatedCount(facts.at_s, done) for facts in history if (done := _count_one(facts)) is not None]
 
 
-def _done(facts: Facts) -> Done | None:
+def _count_one(facts: Observation) -> EventsDone | None:
     if facts.n_received is not None and facts.n_expected:
         n_failed = facts.depths.n_failed if facts.depths is not None else 0
-        return Done(min(facts.n_received, facts.n_expected), facts.n_expected, is_whole=True, n_failed=n_failed)
+        return EventsDone(min(facts.n_received, facts.n_expected), facts.n_expected, is_whole=True, n_failed=n_failed)
     is_ended = facts.state.workflow.deactivated is not None
     return count_done(facts.state.task_directives, facts.depths, facts.ending, is_ended=is_ended)
 
 
-def _rate(then_s: float, then: int | None, now_s: float, now: int | None) -> float | None:
+def _rate_per_s(then_s: float, then: int | None, now_s: float, now: int | None) -> float | None:
     if then is None or now is None or now_s <= then_s:
         return None
     return (now - then) / (now_s - then_s)
 
 
-def _queue_rates(past: Facts, now: Facts) -> dict[str, float]:
+def _queue_rates(past: Observation, now: Observation) -> dict[str, float]:
     if past.depths is None or now.depths is None or now.at_s <= past.at_s:
         return {}
-    before = {queue.mqid: depth_of(queue) for queue in past.depths.queues}
+    before = {queue.mqid: count_events(queue) for queue in past.depths.queues}
     return {
-        queue.alias: (depth_of(queue) - before[queue.mqid]) / (now.at_s - past.at_s)
+        queue.alias: (count_events(queue) - before[queue.mqid]) / (now.at_s - past.at_s)
         for queue in now.depths.queues
         if queue.mqid in before
     }

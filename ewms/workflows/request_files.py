@@ -33,13 +33,13 @@ def parse_request(content: bytes, name: str) -> Any:
     if not content.strip():
         raise Rejected(f"{name} is empty", hint=_COPY)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise Rejected(f"{name} is UTF-16, and a request is UTF-8", hint=_converted("utf16"))
+        raise Rejected(f"{name} is UTF-16, and a request is UTF-8", hint=_conversion_hint("utf16"))
     try:
         # Drop the mark (BOM) that some editors put first.
         return load_json(content.decode("utf-8-sig"), unique_names=True)
     except UnicodeDecodeError as error:
         raise Rejected(
-            f"{name} is not JSON in UTF-8: byte {error.start + 1} is not UTF-8", hint=_converted("latin1")
+            f"{name} is not JSON in UTF-8: byte {error.start + 1} is not UTF-8", hint=_conversion_hint("latin1")
         ) from error
     except json.JSONDecodeError as error:
         meaning = next((m for words, m in _MEANINGS.items() if error.msg.startswith(words)), error.msg)
@@ -52,5 +52,5 @@ def parse_request(content: bytes, name: str) -> Any:
         raise Rejected(f"{name} is not JSON in UTF-8: {reason}", hint=_COPY) from error
 
 
-def _converted(encoding: str) -> str:
+def _conversion_hint(encoding: str) -> str:
     return f"convert the file, for example: iconv -f {encoding} -t utf8 FILE"

@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from ewms.durations import Duration, seconds
-from ewms.ends import close_inputs, ending_of
+from ewms.durations import Duration, parse_seconds
+from ewms.ends import close_inputs, fetch_ending
 from ewms.errors import AlreadyThere, NotThere, TimedOut
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import Model, query_all, read_workflow
-from ewms.queues.queue import AsyncQueue, queue_depths
-from ewms.queues.queue_access import Looks, public_profiles
-from ewms.stalls import StallNotices, stalled_error
+from ewms.queues.queue import AsyncQueue, fetch_depths
+from ewms.queues.queue_access import Polling, fetch_public_profiles
+from ewms.stalls import StallNotices, make_stall_error
 from ewms.workflows.dead_letters import AsyncFailures
-from ewms.workflows.progress import Facts
-from ewms.workflows.state import Outcome, State
+from ewms.workflows.progress import Observation
+from ewms.workflows.state import WorkflowOutcome, WorkflowState
 from schemas.api import DeactivationAnswer, QueueDepths, Stall
 from schemas.endings import Ending, outcome_words
 from schemas.ids import WorkflowId
@@ -44,13 +44,13 @@ class AsyncRun:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.id!r})"
 
-    async def show(self) -> State:
+    async def show(self) -> WorkflowState:
         """Return the workflow with its task directives and taskforces."""
         workflow, stall = await read_workflow(self._gateway, self.id)
-        return State(
+        return WorkflowState(
             workflow,
-            await self._all("task-directives", "task_directives", TaskDirective),
-            await self._all("taskforces", "taskforces", Taskforce),
+            await self._query_objects("task-directives", "task_directives", TaskDirective),
+            await self._query_objects("taskforces", "taskforces", Taskforce),
             stall,
         )
 
@@ -70,11 +70,11 @@ class AsyncRun:
 
     async def depths(self) -> QueueDepths:
         """Return how many events each queue holds, and how many dead letters there are."""
-        return await queue_depths(self._gateway, self.id)
+        return await fetch_depths(self._gateway, self.id)
 
     async def look(
         self, *, n_sent: int | None = None, n_received: int | None = None, n_expected: int | None = None
-    ) -> Facts:
+    ) -> Observation:
         """Return one observation for `ewms.workflows.progress`: the state, the depths, and the caller's own counts."""
         state = await self.show()
         try:
@@ -83,7 +83,9 @@ class AsyncRun:
             # The queues of an ended workflow are retired.
             depths = None
         ending = await self.ending()
-        return Facts(time.monotonic(), state, depths, n_sent, n_received, n_expected, title=self.name, ending=ending)
+        return Observation(
+            time.monotonic(), state, depths, n_sent, n_received, n_expected, title=self.name, ending=ending
+        )
 
     @property
     def failures(self) -> AsyncFailures:
@@ -101,7 +103,7 @@ class AsyncRun:
         timeout: Duration | None = None,
         fail_if_stalled: bool = False,
         on_notice: Callable[[str], None] | None = None,
-    ) -> Outcome:
+    ) -> WorkflowOutcome:
         """Wait until the workflow has come to `until`, and return its outcome.
 
         `until` is "over" (nothing of it runs any more), "active" (its public queues can be used), or a phase that every
@@ -115,32 +117,32 @@ class AsyncRun:
             OutcomeFailed: the workflow cannot come to `until` any more.
             RunStalled: the workflow is stalled, and `fail_if_stalled` is True.
         """
-        timeout_s = None if timeout is None else seconds(timeout)
-        looks = Looks(timeout_s, f"{self.id} is not {until}")
+        timeout_s = None if timeout is None else parse_seconds(timeout)
+        looks = Polling(timeout_s, f"{self.id} is not {until}")
         try:
             # A request to a gateway that is away may take longer than the caller wants to wait.
             async with asyncio.timeout(None if timeout_s is None else timeout_s + _LAST_LOOK_S):
-                return await self._look_until(
-                    until, looks, _Listener(self.id, on_notice or log.warning, fail=fail_if_stalled)
+                return await self._poll_until(
+                    until, looks, _StallListener(self.id, on_notice or log.warning, fail=fail_if_stalled)
                 )
         except TimeoutError:
             raise TimedOut(
                 f"{self.id} is not {until}: the server did not answer within {timeout_s:g} s", hint="see: ewms doctor"
             ) from None
 
-    async def _look_until(self, until: Until, looks: Looks, listener: "_Listener") -> Outcome:
+    async def _poll_until(self, until: Until, looks: Polling, listener: "_StallListener") -> WorkflowOutcome:
         if until == "active":
-            while not await self._active():
-                listener.hear(await self.stall())
-                await looks.pause()
-            return Outcome(await self.show())
-        phase = None if until == "over" else _known_phase(until)
+            while not await self._is_active():
+                listener.hear_stall(await self.stall())
+                await looks.wait_for_next()
+            return WorkflowOutcome(await self.show())
+        phase = None if until == "over" else _parse_phase(until)
         while True:
             state = await self.show()
-            if state.over if phase is None else state.reached(phase):
-                return Outcome(state, await self._n_dead(), await self.ending())
-            listener.hear(state.stall)
-            await looks.pause()
+            if state.over if phase is None else state.has_reached(phase):
+                return WorkflowOutcome(state, await self._count_dead(), await self.ending())
+            listener.hear_stall(state.stall)
+            await looks.wait_for_next()
 
     async def ending(self) -> Ending | None:
         """Return whether and how the workflow ends by itself; None if the server cannot tell.
@@ -148,7 +150,7 @@ class AsyncRun:
         `completion` is "done" or "done with failures" once it has ended so; `reason` says why it is
         not simply done, such as "27 of 30 expected results". Older servers cannot tell.
         """
-        return await ending_of(self._gateway, self.id)
+        return await fetch_ending(self._gateway, self.id)
 
     async def close_inputs(self) -> Ending:
         """Close the inputs: the workflow ends by itself once every event is done or a dead letter.
@@ -173,7 +175,7 @@ class AsyncRun:
             AlreadyThere: it has ended.
         """
         wish = {"n": n, "count_failures": count_failures}
-        answer = await self._gateway.post(f"/workflows/{self.id}/expected-results", wish)
+        answer = await self._gateway.post_json(f"/workflows/{self.id}/expected-results", wish)
         return Ending.model_validate(answer, extra="ignore")
 
     async def finish(self) -> DeactivationAnswer:
@@ -182,7 +184,7 @@ class AsyncRun:
         Raises:
             AlreadyThere: it was ended before.
         """
-        return await self._end("finished")
+        return await self._end_as("finished")
 
     async def abort(self) -> DeactivationAnswer:
         """End the workflow and label it aborted: its workers stop, and its queues are retired.
@@ -190,14 +192,14 @@ class AsyncRun:
         Raises:
             AlreadyThere: it was ended before.
         """
-        return await self._end("abort")
+        return await self._end_as("abort")
 
-    async def _end(self, action: str) -> DeactivationAnswer:
+    async def _end_as(self, action: str) -> DeactivationAnswer:
         try:
-            answer = await self._gateway.post(f"/workflows/{self.id}/actions/{action}", {})
+            answer = await self._gateway.post_json(f"/workflows/{self.id}/actions/{action}", {})
         except NotThere as error:
             # The server answers the same for a workflow that was ended and for one that does not exist.
-            if (deactivated := (await self._workflow()).deactivated) is None:
+            if (deactivated := (await self._fetch_workflow()).deactivated) is None:
                 raise
             ended = await self.ending()
             words = outcome_words(deactivated, ended.completion if ended is not None else None)
@@ -206,32 +208,32 @@ class AsyncRun:
             ) from error
         return DeactivationAnswer.model_validate(answer, extra="ignore")
 
-    async def _active(self) -> bool:
-        if profiles := await public_profiles(self._gateway, self.id):
+    async def _is_active(self) -> bool:
+        if profiles := await fetch_public_profiles(self._gateway, self.id):
             return all(profile.is_activated for profile in profiles)
         # The server shows private queues to nobody, but taskforces wait for them in this phase.
         return all(taskforce.phase is not Phase.PRE_MQ_ACTIVATION for taskforce in (await self.show()).taskforces)
 
-    async def _workflow(self) -> Workflow:
-        return Workflow.model_validate(await self._gateway.get(f"/workflows/{self.id}"), extra="ignore")
+    async def _fetch_workflow(self) -> Workflow:
+        return Workflow.model_validate(await self._gateway.get_json(f"/workflows/{self.id}"), extra="ignore")
 
-    async def _n_dead(self) -> int | None:
+    async def _count_dead(self) -> int | None:
         try:
             return (await self.depths()).n_dead
         except NotThere:
             return None
 
-    async def _all(self, noun: str, key: str, model: type[Model]) -> list[Model]:
+    async def _query_objects(self, noun: str, key: str, model: type[Model]) -> list[Model]:
         return await query_all(self._gateway, noun, key, model, {"workflow_id": self.id})
 
 
-def _known_phase(name: str) -> Phase:
+def _parse_phase(name: str) -> Phase:
     if not (phase := Phase(name)).is_known:
         raise ValueError(f"{name!r} is not a phase; phases are {', '.join(Phase)}, and there are 'active' and 'over'")
     return phase
 
 
-class _Listener:
+class _StallListener:
     """Report what is new about a workflow's stalls; or raise at the first stall."""
 
     def __init__(self, workflow: WorkflowId, on_notice: Callable[[str], None], *, fail: bool) -> None:
@@ -240,13 +242,13 @@ class _Listener:
         self._fail = fail
         self._notices = StallNotices(workflow)
 
-    def hear(self, stall: Stall | None) -> None:
+    def hear_stall(self, stall: Stall | None) -> None:
         """Report `stall`, the latest that was seen (None: not stalled), if it differs from the one before.
 
         Raises:
             RunStalled: the workflow is stalled, and the caller wants that as a failure.
         """
         if stall is not None and self._fail:
-            raise stalled_error(self._workflow, stall)
-        if news := self._notices.news(stall):
+            raise make_stall_error(self._workflow, stall)
+        if news := self._notices.next_notice(stall):
             self._on_notice(news)

@@ -17,7 +17,7 @@ _ROAD = (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH, Phase.PENDING_STARTER, Phase
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class WorkflowState:
     """A workflow with its task directives and taskforces."""
 
     workflow: Workflow
@@ -40,7 +40,7 @@ class State:
     @property
     def workers(self) -> dict[str, dict[str, int]]:
         """Return the number of workers by job status and pilot status, added up over all taskforces."""
-        return summed(taskforce.compound_statuses for taskforce in self.taskforces)
+        return sum_statuses(taskforce.compound_statuses for taskforce in self.taskforces)
 
     @property
     def task_errors(self) -> dict[str, int]:
@@ -50,14 +50,14 @@ class State:
             counts.update(taskforce.top_task_errors)
         return dict(counts.most_common())
 
-    def reached(self, phase: Phase) -> bool:
+    def has_reached(self, phase: Phase) -> bool:
         """Return whether every taskforce is in `phase` or past it.
 
         Raises:
             OutcomeFailed: a taskforce has ended before `phase` and will not get there.
         """
         if phase in _ROAD:
-            lost = [t for t in self.taskforces if t.phase not in WANTED and not _passed(t, phase)]
+            lost = [t for t in self.taskforces if t.phase not in WANTED and not _has_passed(t, phase)]
             if lost:
                 names = ", ".join(t.taskforce_uuid for t in lost)
                 raise OutcomeFailed([f"ended before {phase}: {names}"])
@@ -74,10 +74,10 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WorkflowOutcome:
     """How a workflow ended."""
 
-    state: State
+    state: WorkflowState
     #: The number of dead letters; None if the queues are gone already.
     n_dead: int | None = None
     #: How the workflow ended by itself; None if the server cannot tell.
@@ -100,7 +100,7 @@ class Outcome:
         return self.ending is not None and self.ending.completion is Completion.DONE_WITH_FAILURES
 
     @property
-    def _shortage(self) -> str | None:
+    def _describe_shortage(self) -> str | None:
         """Return a sentence on too few results; None if all have arrived, or no number was expected."""
         if self.ending is None or not self._ended_with_failures:
             return None
@@ -123,7 +123,7 @@ class Outcome:
             found.append(f"{self.n_dead} event(s) are dead letters")
         elif self._ended_with_failures and (n_then := self.ending.n_dead if self.ending is not None else None):
             found.append(f"{n_then} event(s) were dead letters when it ended")
-        if (short := self._shortage) is not None:
+        if (short := self._describe_shortage) is not None:
             found.append(short)
         if self.ending is not None and self.ending.completion is Completion.DONE:
             # Attempts that failed on the way were repeated, and succeeded.
@@ -132,7 +132,7 @@ class Outcome:
             found.append(f"{n} worker(s): {error}")
         return found
 
-    def raise_for_failures(self) -> "Outcome":
+    def raise_for_failures(self) -> "WorkflowOutcome":
         """Raise an error if anything went wrong; otherwise return this outcome.
 
         Raises:
@@ -159,7 +159,7 @@ def is_over(taskforce: Taskforce) -> bool:
     )
 
 
-def waiting(state: State) -> list[Taskforce]:
+def find_waiting(state: WorkflowState) -> list[Taskforce]:
     """Return the taskforces that wait for a TMS or for their first slot: only these can be stuck."""
     phases = (Phase.PENDING_STARTER, Phase.PENDING_STOPPER, Phase.CONDOR_RM)
     return [t for t in state.taskforces if (t.phase in phases and not is_over(t)) or _waits_for_a_slot(t)]
@@ -170,7 +170,7 @@ def _waits_for_a_slot(taskforce: Taskforce) -> bool:
     return taskforce.phase is Phase.CONDOR_SUBMIT and JobStatus.IDLE in statuses and JobStatus.RUNNING not in statuses
 
 
-def post_to_submitted_s(state: State) -> float | None:
+def post_to_submitted_s(state: WorkflowState) -> float | None:
     """Return the seconds from the accepted request until all taskforces' jobs were in their schedds; None: not yet."""
     times = []
     for taskforce in state.taskforces:
@@ -181,7 +181,7 @@ def post_to_submitted_s(state: State) -> float | None:
     return max(times) - state.workflow.timestamp if times else None
 
 
-def summed(statuses: "Sequence[Mapping[str, Mapping[str, int]]] | Any") -> dict[str, dict[str, int]]:
+def sum_statuses(statuses: "Sequence[Mapping[str, Mapping[str, int]]] | Any") -> dict[str, dict[str, int]]:
     """Add up several compound statuses (number of jobs by job status and pilot status)."""
     total: dict[str, dict[str, int]] = {}
     for compound in statuses:
@@ -192,5 +192,5 @@ def summed(statuses: "Sequence[Mapping[str, Mapping[str, int]]] | Any") -> dict[
     return total
 
 
-def _passed(taskforce: Taskforce, phase: Phase) -> bool:
+def _has_passed(taskforce: Taskforce, phase: Phase) -> bool:
     return any(c.target_phase is phase and c.was_successful for c in taskforce.phase_change_log)

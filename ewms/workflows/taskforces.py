@@ -8,7 +8,7 @@ from schemas.ids import TASK_ID, TASKFORCE_UUID, WORKFLOW_ID
 from schemas.objects import TaskDirective, Taskforce
 
 
-async def taskforces_of(gateway: Gateway, id_: str) -> list[Taskforce]:
+async def fetch_taskforces(gateway: Gateway, id_: str) -> list[Taskforce]:
     """Return the taskforces of the workflow or the task `id_`; or the taskforce `id_` alone.
 
     Raises:
@@ -16,12 +16,12 @@ async def taskforces_of(gateway: Gateway, id_: str) -> list[Taskforce]:
         NotThere: there is no such object, or it belongs to another user.
     """
     if TASKFORCE_UUID.fullmatch(id_):
-        return [Taskforce.model_validate(await gateway.get(f"/taskforces/{id_}"), extra="ignore")]
+        return [Taskforce.model_validate(await gateway.get_json(f"/taskforces/{id_}"), extra="ignore")]
     if TASK_ID.fullmatch(id_):
-        await gateway.get(f"/task-directives/{id_}")
+        await gateway.get_json(f"/task-directives/{id_}")
         return await query_all(gateway, "taskforces", "taskforces", Taskforce, {"task_id": id_})
     if WORKFLOW_ID.fullmatch(id_):
-        await gateway.get(f"/workflows/{id_}")
+        await gateway.get_json(f"/workflows/{id_}")
         return await query_all(gateway, "taskforces", "taskforces", Taskforce, {"workflow_id": id_})
     raise Rejected(
         f"{id_!r} is no id of a taskforce, a task or a workflow",
@@ -29,17 +29,17 @@ async def taskforces_of(gateway: Gateway, id_: str) -> list[Taskforce]:
     )
 
 
-async def health_of(gateway: Gateway, id_: str) -> TaskforceHealth:
+async def fetch_health(gateway: Gateway, id_: str) -> TaskforceHealth:
     """Return why the taskforce `id_` is stuck or short of workers, and how its pilots exited.
 
     Raises:
         NotThere: there is no such taskforce, or it belongs to another user.
     """
-    seen = await gateway.get(f"/taskforces/{id_}?include=health")
+    seen = await gateway.get_json(f"/taskforces/{id_}?include=health")
     return TaskforceHealth.model_validate(seen["health"], extra="ignore")
 
 
-async def task_of(gateway: Gateway, id_: str) -> TaskDirective:
+async def fetch_task(gateway: Gateway, id_: str) -> TaskDirective:
     """Return the task directive `id_`.
 
     Raises:
@@ -51,7 +51,7 @@ async def task_of(gateway: Gateway, id_: str) -> TaskDirective:
             f"{id_!r} is no id of a task",
             hint="they look like TK-6b00e09f-926a610b-485d2fc0; `ewms task list WORKFLOW` shows a workflow's",
         )
-    return TaskDirective.model_validate(await gateway.get(f"/task-directives/{id_}"), extra="ignore")
+    return TaskDirective.model_validate(await gateway.get_json(f"/task-directives/{id_}"), extra="ignore")
 
 
 async def add_workers(gateway: Gateway, id_: str, n_workers: int, cluster: str | None = None) -> Taskforce:
@@ -63,7 +63,7 @@ async def add_workers(gateway: Gateway, id_: str, n_workers: int, cluster: str |
         Rejected: the task runs at several places and `cluster` is None; or the server does not accept it.
         NotThere: there is no such task, or its workflow is over.
     """
-    task = await task_of(gateway, id_)
+    task = await fetch_task(gateway, id_)
     if cluster is None:
         if len(task.cluster_locations) != 1:
             raise Rejected(
@@ -72,5 +72,5 @@ async def add_workers(gateway: Gateway, id_: str, n_workers: int, cluster: str |
             )
         (cluster,) = task.cluster_locations
     body = {"cluster_location": cluster, "n_workers": n_workers}
-    answer = await gateway.post(f"/task-directives/{id_}/actions/add-workers", body)
+    answer = await gateway.post_json(f"/task-directives/{id_}/actions/add-workers", body)
     return Taskforce.model_validate(answer, extra="ignore")

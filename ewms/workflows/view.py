@@ -6,9 +6,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ewms.workflows.progress import Progress, Workers
+from ewms.workflows.progress import Progress, WorkerCounts
 from schemas.phases import Phase
-from schemas.progress import Done
+from schemas.progress import EventsDone
 
 _PHASE_STYLES = {
     Phase.CONDOR_SUBMIT: "green",
@@ -18,21 +18,21 @@ _PHASE_STYLES = {
 }
 
 
-def view(progress: Progress) -> RenderableType:
+def render_progress(progress: Progress) -> RenderableType:
     """Return the whole display for a terminal: headline, taskforces, queues, traffic, a bar, problems."""
-    parts: list[RenderableType] = [_headline(progress), _taskforces(progress)]
+    parts: list[RenderableType] = [_render_headline(progress), _taskforce_table(progress)]
     if progress.facts.depths is not None:
-        parts.append(_queues(progress))
-    parts += [part for part in (_traffic(progress), _bar(progress)) if part is not None]
-    parts += [_problem(problem.text, problem.command) for problem in progress.problems]
+        parts.append(_queue_table(progress))
+    parts += [part for part in (_describe_traffic(progress), _progress_bar(progress)) if part is not None]
+    parts += [_describe_problem(problem.text, problem.command) for problem in progress.problems]
     return Group(*parts)
 
 
-def line(progress: Progress) -> str:
+def format_progress(progress: Progress) -> str:
     """Return the same facts as one line of text, for logs."""
-    workers = Workers.of(progress.facts.state.workers)
+    workers = WorkerCounts.from_statuses(progress.facts.state.workers)
     words = [
-        f"[{clock(progress.elapsed_s)}]",
+        f"[{format_clock(progress.elapsed_s)}]",
         progress.phase + ":",
         " ".join(f"{phase}={n}" for phase, n in progress.facts.state.phases.items()),
         f"workers idle={workers.idle} running={workers.running} tasking={workers.tasking} held={workers.held}",
@@ -52,21 +52,21 @@ def line(progress: Progress) -> str:
         failed = f" failed={progress.done.n_failed}" if progress.done.n_failed else ""
         words.append(f"events done={progress.done.n_done}/{progress.done.n_all}{failed}{_so_far(progress.done)}")
     if progress.eta_s is not None:
-        words.append(f"about {clock(progress.eta_s)} left")
+        words.append(f"about {format_clock(progress.eta_s)} left")
     if progress.received_per_s is not None:
         words.append(f"{progress.received_per_s:.1f}/s")
     words += [f"! {problem.text} -> {problem.command}" for problem in progress.problems]
     return "  ".join(word for word in words if word)
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """Return a duration as on a clock: "07:05", or "1:07:05" from an hour on."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
-def _headline(progress: Progress) -> Text:
+def _render_headline(progress: Progress) -> Text:
     facts = progress.facts
     text = Text()
     if facts.title:
@@ -82,12 +82,12 @@ def _headline(progress: Progress) -> Text:
         elif facts.ending.expected_results is not None:
             text.append(f"  ends with {facts.ending.expected_results} result(s)", style="dim")
     if progress.elapsed_s:
-        text.append(f"  {clock(progress.elapsed_s)}", style="dim")
+        text.append(f"  {format_clock(progress.elapsed_s)}", style="dim")
     return text
 
 
-def _taskforces(progress: Progress) -> Table:
-    table = _table()
+def _taskforce_table(progress: Progress) -> Table:
+    table = _make_table()
     # The task stands below the taskforce's id, so that a row with phase and workers fits on 80 columns.
     table.add_column("taskforce", overflow="fold", min_width=38)
     table.add_column("phase", no_wrap=True)
@@ -105,12 +105,12 @@ def _taskforces(progress: Progress) -> Table:
         table.add_row(
             Text.assemble(taskforce.taskforce_uuid, "\n  ", (tasks.get(taskforce.task_id, ""), "dim")),
             Text(taskforce.phase, style=_PHASE_STYLES.get(taskforce.phase, "yellow")),
-            _workers(Workers.of(taskforce.compound_statuses)),
+            _describe_workers(WorkerCounts.from_statuses(taskforce.compound_statuses)),
         )
     return table
 
 
-def _workers(workers: Workers) -> Text:
+def _describe_workers(workers: WorkerCounts) -> Text:
     counts = (
         (workers.idle, "idle", ""),
         (workers.running, "running", ""),
@@ -121,8 +121,8 @@ def _workers(workers: Workers) -> Text:
     return Text(", ").join(Text(f"{n} {name}", style=style) for n, name, style in counts if n)
 
 
-def _queues(progress: Progress) -> Table:
-    table = _table("queue")
+def _queue_table(progress: Progress) -> Table:
+    table = _make_table("queue")
     for column in ("waiting", "in work", "put off", "consumers"):
         table.add_column(column, justify="right")
     # After one look, and when the workflow is over, there are no rates.
@@ -146,7 +146,7 @@ def _queues(progress: Progress) -> Table:
     return table
 
 
-def _traffic(progress: Progress) -> Text | None:
+def _describe_traffic(progress: Progress) -> Text | None:
     facts = progress.facts
     words = []
     for verb, n, rate in (
@@ -158,7 +158,7 @@ def _traffic(progress: Progress) -> Text | None:
     return Text("   ".join(words)) if words else None
 
 
-def _bar(progress: Progress) -> Table | None:
+def _progress_bar(progress: Progress) -> Table | None:
     if progress.done is None:
         return None
     done = progress.done
@@ -170,21 +170,21 @@ def _bar(progress: Progress) -> Table | None:
         + (f", {done.n_failed} failed" if done.n_failed else "")
         + _so_far(done),
         f"{100 * done.n_done // done.n_all} %" if done.is_whole and done.n_all else "",
-        "" if progress.eta_s is None else Text(f"about {clock(progress.eta_s)} left", style="dim"),
+        "" if progress.eta_s is None else Text(f"about {format_clock(progress.eta_s)} left", style="dim"),
     )
     return grid
 
 
-def _so_far(done: Done) -> str:
+def _so_far(done: EventsDone) -> str:
     # While more events may come, the number so far is not the total.
     return "" if done.is_whole else " so far"
 
 
-def _problem(text: str, command: str) -> Text:
+def _describe_problem(text: str, command: str) -> Text:
     return Text.assemble(("! ", "bold red"), (text, "red"), "  → ", (command, "bold cyan"))
 
 
-def _table(*columns: str) -> Table:
+def _make_table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, header_style="dim")
     for column in columns:
         table.add_column(column)

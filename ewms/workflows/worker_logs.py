@@ -12,9 +12,9 @@ from pydantic import BaseModel, ValidationError
 
 from ewms.errors import NotThere, ServerFailed
 from ewms.gateway.http import Gateway
-from ewms.workflows.taskforces import taskforces_of
+from ewms.workflows.taskforces import fetch_taskforces
 from schemas.ids import TASKFORCE_UUID
-from schemas.logs import LogFile, Stream
+from schemas.logs import LogFile, LogStream
 from schemas.objects import Taskforce
 
 #: The only names that a listing may hold. A name becomes part of a URL and of a file's path, so we refuse others.
@@ -35,7 +35,7 @@ class LogInfo:
 
     taskforce_uuid: str
     worker: int
-    stream: Stream
+    stream: LogStream
     n_bytes: int
     modified_at: datetime
 
@@ -46,7 +46,7 @@ class LogInfo:
 
 
 async def list_logs(
-    gateway: Gateway, id_: str, *, workers: Collection[int] = (), streams: Collection[Stream] = tuple(Stream)
+    gateway: Gateway, id_: str, *, workers: Collection[int] = (), streams: Collection[LogStream] = tuple(LogStream)
 ) -> list[LogInfo]:
     """Return the logs of the workers of `id_` (WF-..., TK-... or TF-...), ordered by taskforce and worker.
 
@@ -56,19 +56,19 @@ async def list_logs(
         NotThere: there are no logs, or no such `id_`; the hint says when there will be some logs.
         Rejected: `id_` is no id.
     """
-    taskforces = await taskforces_of(gateway, id_)
+    taskforces = await fetch_taskforces(gateway, id_)
     found = [
         info
         for taskforce in taskforces
-        for info in await _of_taskforce(gateway, taskforce.taskforce_uuid, workers)
+        for info in await _list_of_taskforce(gateway, taskforce.taskforce_uuid, workers)
         if info.stream in streams
     ]
     if not found:
-        raise NotThere(_none_of(id_, workers), hint=_when(taskforces))
+        raise NotThere(_describe_absence(id_, workers), hint=_hint_when(taskforces))
     return found
 
 
-async def stretches(gateway: Gateway, log: LogInfo, *, tail: int | None = None) -> AsyncIterator[bytes]:
+async def read_stretches(gateway: Gateway, log: LogInfo, *, tail: int | None = None) -> AsyncIterator[bytes]:
     """Yield the bytes of `log`, 1 MiB at a time; with `tail` only its last `tail` bytes, 1 MiB at most.
 
     If the log grows meanwhile, the new bytes come too.
@@ -89,14 +89,14 @@ async def stretches(gateway: Gateway, log: LogInfo, *, tail: int | None = None) 
             return
 
 
-async def _of_taskforce(gateway: Gateway, uuid: str, workers: Collection[int]) -> list[LogInfo]:
+async def _list_of_taskforce(gateway: Gateway, uuid: str, workers: Collection[int]) -> list[LogInfo]:
     if not TASKFORCE_UUID.fullmatch(uuid):
         raise ServerFailed(f"the server names a taskforce {uuid!r}, which is no id of one")
     found: list[LogInfo] = []
     first: int | None = min(workers, default=0)
     while first is not None:
         try:
-            page = _Listing.model_validate(await gateway.get(f"/taskforces/{uuid}/logs?first_proc={first}"))
+            page = _Listing.model_validate(await gateway.get_json(f"/taskforces/{uuid}/logs?first_proc={first}"))
         except ValidationError as error:
             raise ServerFailed(
                 f"the listing of {uuid}'s logs cannot be read", hint="is this an EWMS gateway?"
@@ -106,19 +106,19 @@ async def _of_taskforce(gateway: Gateway, uuid: str, workers: Collection[int]) -
             if named is None:
                 raise ServerFailed(f"the listing of {uuid}'s logs names {file.name!r}, which is no log's name")
             if not workers or int(named[1]) in workers:
-                found.append(LogInfo(uuid, int(named[1]), Stream(named[2]), file.n_bytes, file.modified_at))
+                found.append(LogInfo(uuid, int(named[1]), LogStream(named[2]), file.n_bytes, file.modified_at))
         # If `next_proc` does not advance, stop: we would ask for the same page for ever.
         onwards = page.next_proc if page.next_proc is not None and page.next_proc > first else None
         first = None if onwards is None or (workers and onwards > max(workers)) else onwards
     return found
 
 
-def _none_of(id_: str, workers: Collection[int]) -> str:
+def _describe_absence(id_: str, workers: Collection[int]) -> str:
     which = "" if not workers else " for worker " + ", ".join(str(worker) for worker in sorted(workers))
     return f"{id_} has no logs{which}"
 
 
-def _when(taskforces: list[Taskforce]) -> str:
+def _hint_when(taskforces: list[Taskforce]) -> str:
     if not any(taskforce.worker_config.do_transfer_worker_stdouterr for taskforce in taskforces):
         return (
             "its request does not keep them: set worker_config.do_transfer_worker_stdouterr to true "

@@ -21,21 +21,21 @@ from mqs.broker.topology import (
     VHOST_CHAIN,
     Binding,
     Chain,
-    Doomed,
+    Deletion,
     Exchange,
-    Queue,
+    QueueDeclaration,
     QueueLimits,
     attempts_binding,
+    declaration_stages,
     full_policy_document,
     is_for_results,
     policy_documents,
-    stages,
     way_in,
 )
 from mqs.broker.traffic import Counters
 from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer
 from runtime.amqp.consumer import OnDelivery
-from runtime.amqp.sealing import Sharing, declare_seal, new_seal
+from runtime.amqp.sealing import SharedCalls, declare_seal, new_seal_name
 from runtime.telemetry import counter, histogram, log
 from schemas.errors import Broken
 from schemas.failures.attempts import ATTEMPTS_QUEUE
@@ -60,7 +60,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class QueueCount:
     """How many events and consumers a queue has. Ready events and consumers are exact, the others some seconds old."""
 
     n_ready: int
@@ -75,12 +75,12 @@ class Count:
         return self.n_ready + self.n_unacknowledged + self.n_delayed
 
     @property
-    def in_use(self) -> bool:
+    def is_in_use(self) -> bool:
         """Whether it holds events or has consumers."""
         return bool(self.n_events or self.n_consumers)
 
 
-class Broker:
+class DataVhost:
     """MQS's access to the data vhost. Build it with `Broker.connect`."""
 
     def __init__(self, connection: Connection, api: Management, *, settle_s: float) -> None:
@@ -93,7 +93,7 @@ class Broker:
         self.n_held: Callable[[str], int] = lambda _: 0
         # Shared by the whole connection: a broker may allow no more than 16 channels on one.
         self._lanes = asyncio.Semaphore(_N_LANES)
-        self._seals = Sharing(self._seal)
+        self._seals = SharedCalls(self._seal_once)
         self._deletions: set[asyncio.Task[None]] = set()
         self._n_reconnects = 0
         connection.on_connected.append(self._count_reconnect)
@@ -112,15 +112,15 @@ class Broker:
         vhost = unquote(URL(data_url).raw_path.removeprefix("/")) or "/"
         return cls(connection, Management(api_url, vhost=vhost), settle_s=settle_s)
 
-    async def prepare(self, limits: QueueLimits, *, wait_s: float = 30.0) -> None:
+    async def prepare_vhost(self, limits: QueueLimits, *, wait_s: float = 30.0) -> None:
         """Make the vhost ready for workflows: the exchange of dead letters, and the policies.
 
         Raises:
             Broken: the broker does not keep a policy.
             Unavailable: it is away for longer than `wait_s`.
         """
-        await self._on_lanes([VHOST_CHAIN], _declare)
-        version = await self._api.version(wait_s=wait_s)
+        await self._on_lanes([VHOST_CHAIN], _declare_chain)
+        version = await self._api.read_version(wait_s=wait_s)
         delayed_retry = version >= _DELAYED_RETRY_SINCE
         if not delayed_retry:
             log.warning("this broker is too old to space the attempts at a failing event", version=version)
@@ -128,24 +128,26 @@ class Broker:
         for name, document in policy_documents(limits, delayed_retry=delayed_retry).items():
             await self._api.set_policy(name, document)
 
-    async def declare(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
+    async def declare_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Create the exchanges and queues of a workflow; what exists stays as it is."""
-        await self._on_lanes(stages(workflow_id, mqids)[0], _declare)
+        await self._on_lanes(declaration_stages(workflow_id, mqids)[0], _declare_chain)
 
-    async def bind(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
+    async def bind_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Bind the exchanges and queues of a workflow, which must exist. Existing bindings stay."""
-        await self._on_lanes(stages(workflow_id, mqids)[1], _declare)
+        await self._on_lanes(declaration_stages(workflow_id, mqids)[1], _declare_chain)
 
     async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
         """Let the pilots of workflows report failed attempts; a workflow without a dead exchange is left out."""
-        await self._on_lanes([(ATTEMPTS,)], _declare)
-        await self._on_lanes([(attempts_binding(workflow),) for workflow in workflow_ids], _declare, missing_ok=True)
+        await self._on_lanes([(ATTEMPTS,)], _declare_chain)
+        await self._on_lanes(
+            [(attempts_binding(workflow),) for workflow in workflow_ids], _declare_chain, missing_ok=True
+        )
 
     async def consume_attempts(self, on_delivery: OnDelivery, *, prefetch: int) -> Consumer:
         """Take the reports of failed attempts; `on_delivery` is called with each."""
 
         async def prepare(channel: Channel) -> None:
-            await _declare(channel, (ATTEMPTS,))
+            await _declare_chain(channel, (ATTEMPTS,))
 
         return await self._connection.consume(ATTEMPTS_QUEUE, on_delivery, prefetch=prefetch, prepare=prepare)
 
@@ -154,28 +156,28 @@ class Broker:
         """Return the callbacks that are called whenever the broker is back."""
         return self._connection.on_connected
 
-    async def seal(self) -> None:
+    async def seal_queues(self) -> None:
         """Return when every queue declared before this call survives a crash of the broker.
 
         Groups created at the same time share a seal. If the broker refuses one (the rights of `mqs`, a limit of
         queues), this waits until the broker has written the queues down by itself.
         """
         with _seal_s.time():
-            await self._seals.ask()
+            await self._seals.call_soon()
 
-    async def shut(self, mqids: Sequence[Mqid]) -> None:
+    async def shut_queues(self, mqids: Sequence[Mqid]) -> None:
         """Let no more events into queues; publishers get their events back. Queues already shut or gone are fine."""
-        await self._on_lanes(map(way_in, mqids), _unbind, missing_ok=True)
+        await self._on_lanes(map(way_in, mqids), _unbind_queue, missing_ok=True)
 
-    async def remove(self, doomed: Doomed) -> None:
+    async def remove_queues(self, doomed: Deletion) -> None:
         """Delete queues and exchanges with whatever is in them; what is gone already is fine."""
         # Exchanges first, so that nobody publishes an event that would be deleted unseen.
         await self._on_lanes(doomed.exchanges, _delete_exchange)
         await self._on_lanes(doomed.queues, _delete_queue)
 
-    async def counts(self, queues: Sequence[str]) -> dict[str, Count]:
+    async def count_queues(self, queues: Sequence[str]) -> dict[str, QueueCount]:
         """Count the events in each existing queue of `queues`. Ready events are counted last."""
-        totals = await self._api.totals(queues)
+        totals = await self._api.read_totals(queues)
         ready: dict[str, tuple[int, int]] = {}
 
         async def count(channel: Channel, queue: str) -> None:
@@ -185,36 +187,36 @@ class Broker:
         await self._on_lanes(queues, count, missing_ok=True)
         return {
             # Only MQS takes dead letters, so it knows how many are on loan without asking.
-            queue: Count(n_ready, self.n_held(queue))
+            queue: QueueCount(n_ready, self.n_held(queue))
             if is_dead_queue(queue)
-            else _count(totals.get(queue, Totals()), n_ready=n_ready, n_consumers=n_consumers)
+            else _count_of(totals.get(queue, Totals()), n_ready=n_ready, n_consumers=n_consumers)
             for queue, (n_ready, n_consumers) in ready.items()
         }
 
-    async def counts_of_one_life(self, queues: Sequence[str]) -> tuple[int, dict[str, Count]]:
+    async def count_in_one_life(self, queues: Sequence[str]) -> tuple[int, dict[str, QueueCount]]:
         """Return a number that changes when the broker may have restarted meanwhile, and the counts of `queues`.
 
         Raises:
             ConnectionLost: the broker may have restarted during the count.
         """
         before = self._n_reconnects
-        counts = await self.counts(queues)
+        counts = await self.count_queues(queues)
         # Ready events were counted last, over this connection. If it is still the same, the other counts are of its
         # time.
-        if self._n_reconnects != before or not self._connection.connected:
+        if self._n_reconnects != before or not self._connection.is_connected:
             raise ConnectionLost("the broker went away while queues were counted")
         return before, counts
 
-    async def counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
+    async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
         """Return what the broker has counted at `queues`, or at all queues (None), since it started."""
-        return await self._api.counters(queues)
+        return await self._api.read_counters(queues)
 
-    async def all_counts(self) -> dict[str, Count]:
+    async def count_all(self) -> dict[str, QueueCount]:
         """Count the events in every queue of the vhost. The numbers are some seconds old and leave out consumers."""
-        totals = await self._api.totals()
-        return {queue: _count(figures, n_ready=figures.n_ready) for queue, figures in totals.items()}
+        totals = await self._api.read_totals()
+        return {queue: _count_of(figures, n_ready=figures.n_ready) for queue, figures in totals.items()}
 
-    async def fill(self, mqids: Iterable[Mqid]) -> None:
+    async def fill_queues(self, mqids: Iterable[Mqid]) -> None:
         """Make exactly these queues refuse new events. Queues that an earlier call named take events again.
 
         Raises:
@@ -231,15 +233,15 @@ class Broker:
             for for_results, some in ((False, set(mqids) - results), (True, results))
             for name, pattern in full_patterns(some).items()
         }
-        for name in await self._api.policies():
+        for name in await self._api.read_policies():
             if name.startswith(FULL_POLICY) and name not in wanted:
                 await self._api.remove_policy(name)
         for name, document in wanted.items():
             await self._api.set_policy(name, document)
 
-    async def load(self, *, connections: bool) -> Load:
+    async def measure_load(self, *, connections: bool) -> Load:
         """Return what the broker carries in all. Ask only if a budget limits bytes or connections."""
-        return await self._api.load(connections=connections)
+        return await self._api.measure_load(connections=connections)
 
     async def ping(self) -> None:
         """Return if the data vhost can be reached.
@@ -247,7 +249,7 @@ class Broker:
         Raises:
             Unavailable: it cannot be reached.
         """
-        await self._connection.ready(0.1)
+        await self._connection.wait_until_ready(0.1)
 
     async def close(self) -> None:
         """Close both connections."""
@@ -258,32 +260,32 @@ class Broker:
     def _count_reconnect(self) -> None:
         self._n_reconnects += 1
 
-    async def _seal(self) -> None:
+    async def _seal_once(self) -> None:
         try:
-            name = new_seal(Service.MQS)
+            name = new_seal_name(Service.MQS)
             await self._on_lanes([name], declare_seal)
             # Nobody has to wait until the seal is deleted, and a seal that stays expires.
             deletion = asyncio.create_task(self._on_lanes([name], _delete_queue), name=f"delete {name}")
             self._deletions.add(deletion)
-            deletion.add_done_callback(self._forget)
+            deletion.add_done_callback(self._forget_deletion)
         except (AccessRefused, Broken) as error:
             _unsealed.inc()
             log.warning("the broker refuses to seal new queues, so activating them takes longer", reason=error.reason)
-            await self._settle()
+            await self._wait_until_written()
 
-    def _forget(self, deletion: asyncio.Task[None]) -> None:
+    def _forget_deletion(self, deletion: asyncio.Task[None]) -> None:
         self._deletions.discard(deletion)
         if not deletion.cancelled() and (error := deletion.exception()) is not None:
             log.debug("a seal is left to expire", reason=repr(error))
 
-    async def _settle(self) -> None:
+    async def _wait_until_written(self) -> None:
         came_back = asyncio.Event()
         self._connection.on_connected.append(came_back.set)
         try:
             await asyncio.sleep(self._settle_s)
         finally:
             self._connection.on_connected.remove(came_back.set)
-        if came_back.is_set() or not self._connection.connected:
+        if came_back.is_set() or not self._connection.is_connected:
             raise ConnectionLost("the broker went away while new queues settled")
 
     async def _on_lanes(
@@ -299,7 +301,7 @@ class Broker:
         async def lane() -> None:
             async with self._lanes:
                 while left:
-                    async with self._connection.channel() as channel:
+                    async with self._connection.lend_channel() as channel:
                         await run(channel)
 
         async def run(channel: Channel) -> None:
@@ -322,16 +324,16 @@ class Broker:
                 raise result
 
 
-def _count(totals: Totals, *, n_ready: int, n_consumers: int = 0) -> Count:
-    return Count(n_ready, totals.n_unacknowledged, totals.n_delayed, n_consumers)
+def _count_of(totals: Totals, *, n_ready: int, n_consumers: int = 0) -> QueueCount:
+    return QueueCount(n_ready, totals.n_unacknowledged, totals.n_delayed, n_consumers)
 
 
-async def _declare(channel: Channel, chain: Chain) -> None:
+async def _declare_chain(channel: Channel, chain: Chain) -> None:
     for link in chain:
         match link:
             case Exchange():
                 await channel.exchange_declare(exchange=link.name, exchange_type=link.kind, durable=True)
-            case Queue():
+            case QueueDeclaration():
                 await channel.queue_declare(link.name, durable=True, arguments=dict(link.arguments))
             case Binding():
                 await channel.queue_bind(
@@ -339,7 +341,7 @@ async def _declare(channel: Channel, chain: Chain) -> None:
                 )
 
 
-async def _unbind(channel: Channel, way: Binding) -> None:
+async def _unbind_queue(channel: Channel, way: Binding) -> None:
     await channel.queue_unbind(way.queue, way.exchange, routing_key=way.key)
 
 

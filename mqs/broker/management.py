@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from mqs.broker.owner_shares import handfuls, name_pattern
+from mqs.broker.owner_shares import name_pattern, split_names
 from mqs.broker.traffic import Counters
 from runtime.amqp import full_jitter
 from runtime.telemetry import log
@@ -53,7 +53,7 @@ class Management:
         self._client = httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
         self._vhost = quote(vhost, safe="")
 
-    async def version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:
+    async def read_version(self, *, wait_s: float = 0.0) -> tuple[int, ...]:
         """Return the broker's version. Wait for the API, which comes up some moments after AMQP.
 
         Raises:
@@ -63,7 +63,7 @@ class Management:
         attempt = 0
         while True:
             try:
-                text = (await self._get("/api/overview", {}))["rabbitmq_version"]
+                text = (await self._get_json("/api/overview", {}))["rabbitmq_version"]
                 break
             except Unavailable:
                 if asyncio.get_running_loop().time() >= deadline:
@@ -82,61 +82,61 @@ class Management:
             Rejected: it refuses the policy.
         """
         path = f"/api/policies/{self._vhost}/{name}"
-        if _says(await self._get(path, {}, missing_ok=True), wanted):
+        if _is_as_wanted(await self._get_json(path, {}, missing_ok=True), wanted):
             return
-        await self._call("PUT", path, json=wanted)
-        if not _says(await self._get(path, {}), wanted):
+        await self._call_api("PUT", path, json=wanted)
+        if not _is_as_wanted(await self._get_json(path, {}), wanted):
             raise Broken(f"the broker does not keep the policy {name}")
         log.info("policy set", policy=name, definition=wanted["definition"])
 
-    async def totals(self, queues: Sequence[str] | None = None) -> dict[str, Totals]:
+    async def read_totals(self, queues: Sequence[str] | None = None) -> dict[str, Totals]:
         """Count the events in `queues`, or in every queue of the vhost; a queue that has not reported is empty."""
         path = f"/api/queues/{self._vhost}"
         if queues is None:
-            return {queue["name"]: _totals(queue) for queue in await self._get(path, _TOTALS)}
+            return {queue["name"]: _parse_totals(queue) for queue in await self._get_json(path, _TOTALS)}
         found: dict[str, Totals] = {}
-        for names in handfuls(queues):
+        for names in split_names(queues):
             page = {"page": "1", "page_size": str(len(names)), "name": name_pattern(names), "use_regex": "true"}
-            answer = await self._get(path, {**_TOTALS, **page})
-            found |= {queue["name"]: _totals(queue) for queue in answer["items"]}
+            answer = await self._get_json(path, {**_TOTALS, **page})
+            found |= {queue["name"]: _parse_totals(queue) for queue in answer["items"]}
         return found
 
-    async def load(self, *, connections: bool) -> Load:
+    async def measure_load(self, *, connections: bool) -> Load:
         """Return what the vhost carries, with its connections if asked. Costs the broker a look at every queue."""
         columns = {"columns": f"{_COUNTERS},message_bytes"}
-        queues = await self._get(f"/api/queues/{self._vhost}", columns)
+        queues = await self._get_json(f"/api/queues/{self._vhost}", columns)
         path = f"/api/vhosts/{self._vhost}/connections"
-        open_ones = await self._get(path, {"columns": "name"}) if connections else []
+        open_ones = await self._get_json(path, {"columns": "name"}) if connections else []
         bytes_of = {queue["name"]: queue.get("message_bytes", 0) for queue in queues}
-        return Load(sum(bytes_of.values()), len(open_ones), bytes_of, _counters(queues))
+        return Load(sum(bytes_of.values()), len(open_ones), bytes_of, _parse_counters(queues))
 
-    async def counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
+    async def read_counters(self, queues: Sequence[str] | None = None) -> dict[str, Counters]:
         """Return the broker's counters of `queues`, or of every queue of the vhost; those without events are out."""
         path = f"/api/queues/{self._vhost}"
         if queues is None:
-            return _counters(await self._get(path, {"columns": _COUNTERS}))
+            return _parse_counters(await self._get_json(path, {"columns": _COUNTERS}))
         found: dict[str, Counters] = {}
-        for names in handfuls(queues):
+        for names in split_names(queues):
             page = {"page": "1", "page_size": str(len(names)), "name": name_pattern(names), "use_regex": "true"}
-            answer = await self._get(path, {"columns": _COUNTERS, **page})
-            found |= _counters(answer["items"])
+            answer = await self._get_json(path, {"columns": _COUNTERS, **page})
+            found |= _parse_counters(answer["items"])
         return found
 
-    async def policies(self) -> dict[str, Mapping[str, Any]]:
+    async def read_policies(self) -> dict[str, Mapping[str, Any]]:
         """Return the policies of the vhost by name."""
-        return {policy["name"]: policy for policy in await self._get(f"/api/policies/{self._vhost}", {})}
+        return {policy["name"]: policy for policy in await self._get_json(f"/api/policies/{self._vhost}", {})}
 
     async def remove_policy(self, name: str) -> None:
         """Delete a policy; one that is gone already is fine."""
-        await self._call("DELETE", f"/api/policies/{self._vhost}/{quote(name, safe='')}", missing_ok=True)
+        await self._call_api("DELETE", f"/api/policies/{self._vhost}/{quote(name, safe='')}", missing_ok=True)
         log.info("policy removed", policy=name)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _get(self, path: str, query: Mapping[str, str], *, missing_ok: bool = False) -> Any:
-        answer = await self._call("GET", path, params=query, missing_ok=missing_ok)
+    async def _get_json(self, path: str, query: Mapping[str, str], *, missing_ok: bool = False) -> Any:
+        answer = await self._call_api("GET", path, params=query, missing_ok=missing_ok)
         if answer.status_code == 404:
             return None
         try:
@@ -145,7 +145,7 @@ class Management:
             # Something between MQS and the API answered in its place.
             raise Unavailable("the broker's management API did not answer with JSON") from error
 
-    async def _call(self, method: str, path: str, *, missing_ok: bool = False, **what: Any) -> httpx2.Response:
+    async def _call_api(self, method: str, path: str, *, missing_ok: bool = False, **what: Any) -> httpx2.Response:
         try:
             answer = await self._client.request(method, path, **what)
         except httpx2.TransportError as error:
@@ -157,17 +157,17 @@ class Management:
         raise Rejected(f"the broker's management API refused {method} {path}: {answer.status_code}", hint=answer.text)
 
 
-def _totals(queue: Mapping[str, Any]) -> Totals:
+def _parse_totals(queue: Mapping[str, Any]) -> Totals:
     n_ready, n_unacknowledged = queue.get("messages_ready", 0), queue.get("messages_unacknowledged", 0)
     # Delayed events are in the sum and have no count of their own here.
     n_delayed = max(0, queue.get("messages", 0) - n_ready - n_unacknowledged)
     return Totals(n_ready, n_unacknowledged, n_delayed)
 
 
-def _counters(queues: Iterable[Mapping[str, Any]]) -> dict[str, Counters]:
+def _parse_counters(queues: Iterable[Mapping[str, Any]]) -> dict[str, Counters]:
     counted = ((queue["name"], queue.get("message_stats")) for queue in queues)
     return {name: Counters(stats.get("publish", 0), stats.get("ack", 0)) for name, stats in counted if stats}
 
 
-def _says(policy: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+def _is_as_wanted(policy: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
     return policy is not None and all(policy.get(name) == value for name, value in wanted.items())

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mqs.broker.topology import Doomed
+from mqs.broker.topology import Deletion
 from schemas.ids import Mqid, WorkflowId
 from schemas.topology import POLICY_PATTERN, dead_exchange, dead_queue, event_exchange
 
@@ -30,7 +30,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class OrphanPlan:
     """What to do after a look at the broker: queues to delete, orphans to remember and orphans to forget."""
 
     delete: tuple[str, ...] = ()
@@ -38,9 +38,9 @@ class Sweep:
     forget: tuple[str, ...] = ()
 
 
-def swept(
+def plan_sweep(
     n_events: Mapping[str, int], known: Set[str], seen: Mapping[str, datetime], *, now: datetime, patience: Patience
-) -> Sweep:
+) -> OrphanPlan:
     """Return what to do about the queues on the broker, given how many events each holds.
 
     `known` queues belong to a workflow; `seen` are the remembered orphans, and when each was first seen.
@@ -52,7 +52,7 @@ def swept(
         if queue in seen and now - seen[queue] >= (patience.full if n else patience.empty)
     )
     remember = tuple(queue for queue in orphans if queue not in seen)
-    return Sweep(delete, remember, tuple(queue for queue in seen if queue not in orphans))
+    return OrphanPlan(delete, remember, tuple(queue for queue in seen if queue not in orphans))
 
 
 def is_ours(queue: str) -> bool:
@@ -60,12 +60,12 @@ def is_ours(queue: str) -> bool:
     return bool(_EVENTS.fullmatch(queue)) or queue.startswith(_DEAD)
 
 
-def doomed_orphans(queues: tuple[str, ...]) -> Doomed:
+def orphan_deletion(queues: tuple[str, ...]) -> Deletion:
     """Return what to delete for orphans: the `queues`, and the exchanges that lead to them."""
-    return Doomed(queues, tuple(map(_exchange, queues)))
+    return Deletion(queues, tuple(map(_exchange_of, queues)))
 
 
-def _exchange(queue: str) -> str:
+def _exchange_of(queue: str) -> str:
     if queue.startswith(_DEAD):
         return dead_exchange(WorkflowId(queue.removeprefix(_DEAD)))
     return event_exchange(Mqid(queue))

@@ -22,14 +22,14 @@ FULL_POLICY = "ewms-full."
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OwnerShare:
     """What an owner has on the broker."""
 
     n_bytes: int
     mqids: tuple[Mqid, ...]
 
 
-def owners_over(held: Mapping[str, Held], before: Collection[str], *, max_bytes: int) -> frozenset[str]:
+def find_owners_over(held: Mapping[str, OwnerShare], before: Collection[str], *, max_bytes: int) -> frozenset[str]:
     """Return the owners whose queues are full now; `before` are those whose queues were full."""
     return frozenset(
         owner
@@ -40,7 +40,7 @@ def owners_over(held: Mapping[str, Held], before: Collection[str], *, max_bytes:
 
 def full_patterns(mqids: Iterable[Mqid]) -> dict[str, str]:
     """Return the patterns that match `mqids`, by the name of their policy. The same queues give the same names."""
-    patterns = (name_pattern(handful) for handful in handfuls(sorted(mqids)))
+    patterns = (name_pattern(handful) for handful in split_names(sorted(mqids)))
     return {f"{FULL_POLICY}{hashlib.sha256(each.encode()).hexdigest()[:16]}": each for each in patterns}
 
 
@@ -49,7 +49,7 @@ def name_pattern(names: Iterable[str]) -> str:
     return f"^({'|'.join(names)})$"
 
 
-def handfuls(names: Sequence[str]) -> Iterator[list[str]]:
+def split_names(names: Sequence[str]) -> Iterator[list[str]]:
     """Yield `names` in parts, each of which fits into one pattern."""
     handful: list[str] = []
     length = len(name_pattern([]))

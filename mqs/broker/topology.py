@@ -48,7 +48,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueDeclaration:
     """A durable queue."""
 
     name: str
@@ -66,11 +66,11 @@ class Binding:
 
 
 #: What to declare one after the other. Chains need no order among them.
-Chain = tuple[Exchange | Queue | Binding, ...]
+Chain = tuple[Exchange | QueueDeclaration | Binding, ...]
 
 #: The queue for the failed attempts that the pilots of all workflows report. MQS takes reports at once; while MQS is
 #: away, the newest stay.
-ATTEMPTS = Queue(
+ATTEMPTS = QueueDeclaration(
     ATTEMPTS_QUEUE,
     {**EVENT_QUEUE_ARGUMENTS, "x-delivery-limit": -1, "x-max-length": 100_000, "x-overflow": "drop-head"},
 )
@@ -79,7 +79,7 @@ ATTEMPTS = Queue(
 VHOST_CHAIN: Chain = (Exchange(DEAD_EXCHANGE, kind="headers"), ATTEMPTS)
 
 
-def stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
+def declaration_stages(workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> tuple[tuple[Chain, ...], tuple[Chain, ...]]:
     """Return what to declare for a workflow, in two stages: exchanges and queues, then bindings.
 
     Within a stage there is no order. Each link is a chain of its own: the broker writes together what comes over
@@ -100,7 +100,7 @@ def dead_letter_chain(workflow_id: WorkflowId) -> Chain:
     exchange, queue = dead_exchange(workflow_id), dead_queue(workflow_id)
     return (
         Exchange(exchange),
-        Queue(queue, DEAD_QUEUE_ARGUMENTS),
+        QueueDeclaration(queue, DEAD_QUEUE_ARGUMENTS),
         Binding(exchange, queue, key=workflow_id),
         attempts_binding(workflow_id),
     )
@@ -114,7 +114,7 @@ def attempts_binding(workflow_id: WorkflowId) -> Binding:
 def queue_chain(mqid: Mqid) -> Chain:
     """Return what makes queue `mqid`, and the only way into it."""
     exchange = event_exchange(mqid)
-    return (Exchange(exchange), Queue(mqid, EVENT_QUEUE_ARGUMENTS), way_in(mqid))
+    return (Exchange(exchange), QueueDeclaration(mqid, EVENT_QUEUE_ARGUMENTS), way_in(mqid))
 
 
 def way_in(mqid: Mqid) -> Binding:
@@ -134,14 +134,14 @@ def dead_letter_binding(workflow_id: WorkflowId, mqid: Mqid) -> Binding:
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
+class Deletion:
     """Names to delete from the broker. Bindings go with their queue."""
 
     queues: tuple[str, ...]
     exchanges: tuple[str, ...]
 
 
-def doomed(workflow_id: WorkflowId, mqids: Iterable[Mqid], *, with_dead_letters: bool) -> Doomed:
+def group_deletion(workflow_id: WorkflowId, mqids: Iterable[Mqid], *, with_dead_letters: bool) -> Deletion:
     """Return what to delete for queues `mqids`, and for the workflow's dead letters if they go too."""
     queues: list[str] = []
     exchanges: list[str] = []
@@ -151,7 +151,7 @@ def doomed(workflow_id: WorkflowId, mqids: Iterable[Mqid], *, with_dead_letters:
     if with_dead_letters:
         exchanges.append(dead_exchange(workflow_id))
         queues.append(dead_queue(workflow_id))
-    return Doomed(tuple(queues), tuple(exchanges))
+    return Deletion(tuple(queues), tuple(exchanges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def is_for_results(mqid: Mqid) -> bool:
     return _RESULTS.fullmatch(mqid) is not None
 
 
-def policy(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = False) -> dict[str, Any]:
+def policy_definition(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = False) -> dict[str, Any]:
     """Return the definition of the policy for queues of events, or for queues of results (`for_results`).
 
     Queues of results have no delivery limit: a user's program that lost its connection sixteen times did no harm to the
@@ -188,7 +188,7 @@ def policy(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = Fals
         "dead-letter-strategy": "at-least-once",
         "overflow": "reject-publish",
         "delivery-limit": NO_DELIVERY_LIMIT if for_results else DELIVERY_LIMIT,
-        "consumer-timeout": _milliseconds(limits.consumer_timeout),
+        "consumer-timeout": _as_milliseconds(limits.consumer_timeout),
         "max-length": limits.max_events,
         "max-length-bytes": limits.max_bytes,
     }
@@ -196,8 +196,8 @@ def policy(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = Fals
         # `failed` delays what was rejected; what was merely returned comes back at once.
         definition |= {
             "delayed-retry-type": "failed",
-            "delayed-retry-min": _milliseconds(limits.retry_step),
-            "delayed-retry-max": _milliseconds(limits.retry_max),
+            "delayed-retry-min": _as_milliseconds(limits.retry_step),
+            "delayed-retry-max": _as_milliseconds(limits.retry_max),
         }
     return definition
 
@@ -205,9 +205,9 @@ def policy(limits: QueueLimits, *, delayed_retry: bool, for_results: bool = Fals
 def policy_documents(limits: QueueLimits, *, delayed_retry: bool) -> dict[str, dict[str, Any]]:
     """Return the policies by name, as the management API takes and shows them."""
     return {
-        POLICY_NAME: _document(POLICY_PATTERN, 0, policy(limits, delayed_retry=delayed_retry)),
-        RESULTS_POLICY_NAME: _document(
-            RESULTS_POLICY_PATTERN, 1, policy(limits, delayed_retry=delayed_retry, for_results=True)
+        POLICY_NAME: _policy_document(POLICY_PATTERN, 0, policy_definition(limits, delayed_retry=delayed_retry)),
+        RESULTS_POLICY_NAME: _policy_document(
+            RESULTS_POLICY_PATTERN, 1, policy_definition(limits, delayed_retry=delayed_retry, for_results=True)
         ),
     }
 
@@ -216,13 +216,15 @@ def full_policy_document(
     limits: QueueLimits, pattern: str, *, delayed_retry: bool, for_results: bool
 ) -> dict[str, Any]:
     """Return the policy that makes the queues of `pattern` refuse new events; otherwise it is as before."""
-    definition = policy(limits, delayed_retry=delayed_retry, for_results=for_results) | {"max-length-bytes": 1}
-    return _document(pattern, 2, definition)
+    definition = policy_definition(limits, delayed_retry=delayed_retry, for_results=for_results) | {
+        "max-length-bytes": 1
+    }
+    return _policy_document(pattern, 2, definition)
 
 
-def _document(pattern: str, priority: int, definition: dict[str, Any]) -> dict[str, Any]:
+def _policy_document(pattern: str, priority: int, definition: dict[str, Any]) -> dict[str, Any]:
     return {"pattern": pattern, "apply-to": "quorum_queues", "priority": priority, "definition": definition}
 
 
-def _milliseconds(duration: timedelta) -> int:
+def _as_milliseconds(duration: timedelta) -> int:
     return int(duration / timedelta(milliseconds=1))

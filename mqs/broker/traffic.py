@@ -17,7 +17,7 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class QueueTraffic:
     """What has gone through a queue."""
 
     #: Until the broker's last restart.
@@ -31,19 +31,19 @@ class Traffic:
         return self.before.n_acknowledged + self.now.n_acknowledged
 
 
-def after_count(traffic: Traffic, counted: Counters) -> Traffic:
+def add_count(traffic: QueueTraffic, counted: Counters) -> QueueTraffic:
     """Return `traffic` with the broker's new counts. If they are lower than before, the broker has restarted."""
     if counted.n_published < traffic.now.n_published or counted.n_acknowledged < traffic.now.n_acknowledged:
         before = Counters(
             traffic.before.n_published + traffic.now.n_published,
             traffic.before.n_acknowledged + traffic.now.n_acknowledged,
         )
-        return Traffic(before, counted)
-    return Traffic(traffic.before, counted)
+        return QueueTraffic(before, counted)
+    return QueueTraffic(traffic.before, counted)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class QueueSight:
     """What we saw of a queue, and since when it has not changed."""
 
     n_arrived: int
@@ -51,14 +51,14 @@ class Sight:
     since_s: float
 
 
-def after_sight(before: Sight | None, *, n_arrived: int, n_ready: int, at_s: float) -> Sight:
+def add_sight(before: QueueSight | None, *, n_arrived: int, n_ready: int, at_s: float) -> QueueSight:
     """Return the sight of a queue after one more look, at `at_s` on any monotonic clock."""
     if before is not None and (before.n_arrived, before.n_ready) == (n_arrived, n_ready):
         return before
-    return Sight(n_arrived, n_ready, at_s)
+    return QueueSight(n_arrived, n_ready, at_s)
 
 
-def n_gone(traffic: Traffic, sight: Sight, n_held: int, *, at_s: float, settle_s: float) -> int:
+def count_gone(traffic: QueueTraffic, sight: QueueSight, n_held: int, *, at_s: float, settle_s: float) -> int:
     """Return how many events have certainly left a queue; `n_held` are in it by its last report.
 
     An event that a consumer has just taken is no longer ready and not yet in the report, which is up to `settle_s` old.
@@ -68,7 +68,7 @@ def n_gone(traffic: Traffic, sight: Sight, n_held: int, *, at_s: float, settle_s
     return by_report if at_s >= sight.since_s + settle_s else min(by_report, traffic.n_left)
 
 
-def n_arrived(traffic: Traffic, n_ready: int) -> int:
+def count_arrived(traffic: QueueTraffic, n_ready: int) -> int:
     """Return how many events a queue has ever received; `n_ready` wait in it.
 
     Count `n_ready` after reading the traffic. Otherwise an event could leave in between and count twice.

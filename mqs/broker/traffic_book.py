@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from mqs.broker.data_vhost import Broker
-from mqs.broker.traffic import Counters, Sight, Traffic, after_count, after_sight, n_gone
+from mqs.broker.data_vhost import DataVhost
+from mqs.broker.traffic import Counters, QueueSight, QueueTraffic, add_count, add_sight, count_gone
 from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
 from schemas.documents import Collection
@@ -23,35 +23,35 @@ _MOST_AT_ONCE = 500
 class TrafficBook:
     """The traffic of each queue, as far as we looked."""
 
-    def __init__(self, store: Store, broker: Broker) -> None:
+    def __init__(self, store: Store, broker: DataVhost) -> None:
         self._store = store
         self._broker = broker
         #: As stored in the database.
-        self._kept: dict[str, Traffic] = {}
+        self._kept: dict[str, QueueTraffic] = {}
         #: By queue: the latest time, on the loop's clock, at which its kept counts may have been taken.
         self._counted_until_s: dict[str, float] = {}
         #: By queue: how many events came in without replays, by the highest number ever returned.
         self._most_arrived: dict[str, int] = {}
         #: By queue: what was last seen of it, and since when.
-        self._sights: dict[str, Sight] = {}
+        self._sights: dict[str, QueueSight] = {}
         self._turn = asyncio.Lock()
 
-    async def look(self, queues: Sequence[str]) -> dict[str, Traffic]:
+    async def read_traffic(self, queues: Sequence[str]) -> dict[str, QueueTraffic]:
         """Return the traffic of `queues`.
 
         Raises:
             Unavailable: the broker or the database is away.
         """
         began_s = _now_s()
-        counters = await self._broker.counters(queues)
-        await self._load(queues)
+        counters = await self._broker.read_counters(queues)
+        await self._load_kept(queues)
         # The broker reports nothing about a queue that has had no event since the broker started.
         return {
-            queue: after_count(kept, counters[queue]) if queue in counters and self._is_news(queue, began_s) else kept
-            for queue, kept in ((queue, self._kept.get(queue, Traffic())) for queue in queues)
+            queue: add_count(kept, counters[queue]) if queue in counters and self._is_news(queue, began_s) else kept
+            for queue, kept in ((queue, self._kept.get(queue, QueueTraffic())) for queue in queues)
         }
 
-    async def keep(self, counters: Mapping[str, Counters], *, began_s: float) -> None:
+    async def keep_counters(self, counters: Mapping[str, Counters], *, began_s: float) -> None:
         """Store what the broker has counted, by queue. Only queues of events are kept.
 
         `began_s` is when the broker was asked, on the loop's clock.
@@ -61,20 +61,22 @@ class TrafficBook:
         """
         until_s = _now_s()
         async with self._turn:
-            await self._keep({q: c for q, c in counters.items() if MQID.fullmatch(q) and self._is_news(q, began_s)})
+            await self._keep_changed(
+                {q: c for q, c in counters.items() if MQID.fullmatch(q) and self._is_news(q, began_s)}
+            )
             self._counted_until_s |= dict.fromkeys(counters, until_s)
 
-    async def _keep(self, counters: Mapping[str, Counters]) -> None:
-        await self._load(counters)
+    async def _keep_changed(self, counters: Mapping[str, Counters]) -> None:
+        await self._load_kept(counters)
         moved = {
             queue: after
             for queue, counted in counters.items()
-            if (after := after_count(self._kept.get(queue, Traffic()), counted)) != self._kept.get(queue)
+            if (after := add_count(self._kept.get(queue, QueueTraffic()), counted)) != self._kept.get(queue)
         }
-        for some in _parts(list(moved)):
-            await self._write({queue: moved[queue] for queue in some})
+        for some in _split_queues(list(moved)):
+            await self._write_moved({queue: moved[queue] for queue in some})
 
-    def most_arrived(self, arrived: Mapping[str, int], replayed: Mapping[Mqid, int]) -> dict[str, int]:
+    def count_arrived(self, arrived: Mapping[str, int], replayed: Mapping[Mqid, int]) -> dict[str, int]:
         """Return how many events each queue has received, replays included. Without replays the numbers never fall.
 
         A replay is counted before it is sent, but the broker's own counts come late.
@@ -85,15 +87,15 @@ class TrafficBook:
         return {queue: self._most_arrived[queue] + replayed.get(Mqid(queue), 0) for queue in arrived}
 
     def count_gone(
-        self, queue: str, traffic: Traffic, *, n_arrived: int, n_ready: int, n_held: int, settle_s: float
+        self, queue: str, traffic: QueueTraffic, *, n_arrived: int, n_ready: int, n_held: int, settle_s: float
     ) -> int:
-        """Return how many events have certainly left `queue`. See `mqs.broker.traffic.n_gone`."""
+        """Return how many events have certainly left `queue`. See `mqs.broker.traffic.count_gone`."""
         at_s = _now_s()
-        sight = after_sight(self._sights.get(queue), n_arrived=n_arrived, n_ready=n_ready, at_s=at_s)
+        sight = add_sight(self._sights.get(queue), n_arrived=n_arrived, n_ready=n_ready, at_s=at_s)
         self._sights[queue] = sight
-        return n_gone(traffic, sight, n_held, at_s=at_s, settle_s=settle_s)
+        return count_gone(traffic, sight, n_held, at_s=at_s, settle_s=settle_s)
 
-    def forget(self, queues: Iterable[str]) -> None:
+    def forget_others(self, queues: Iterable[str]) -> None:
         """Keep in memory only what is known of `queues`; the documents go by their age."""
         here = set(queues)
         self._kept = {queue: traffic for queue, traffic in self._kept.items() if queue in here}
@@ -105,13 +107,13 @@ class TrafficBook:
         """Return whether an answer asked for at `began_s` cannot be older than the kept counts."""
         return began_s >= self._counted_until_s.get(queue, began_s)
 
-    async def _load(self, queues: Iterable[str]) -> None:
+    async def _load_kept(self, queues: Iterable[str]) -> None:
         unknown = [queue for queue in queues if queue not in self._kept]
-        for some in _parts(unknown):
+        for some in _split_queues(unknown):
             for document in await self._store.find(Collection.MQ_TRAFFIC, {"_id": {"$in": some}}):
-                self._kept[document["_id"]] = Traffic(Counters(**document["before"]), Counters(**document["now"]))
+                self._kept[document["_id"]] = QueueTraffic(Counters(**document["before"]), Counters(**document["now"]))
 
-    async def _write(self, moved: Mapping[str, Traffic]) -> None:
+    async def _write_moved(self, moved: Mapping[str, QueueTraffic]) -> None:
         async def step(tx: Transaction) -> Decision:
             now = datetime.now(UTC)
             known = await tx.find(Collection.MQ_TRAFFIC, {"_id": {"$in": list(moved)}}, projection={"_id": 1})
@@ -133,6 +135,6 @@ def _now_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _parts(queues: list[str]) -> Iterator[list[str]]:
+def _split_queues(queues: list[str]) -> Iterator[list[str]]:
     for start in range(0, len(queues), _MOST_AT_ONCE):
         yield queues[start : start + _MOST_AT_ONCE]

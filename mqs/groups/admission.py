@@ -78,13 +78,13 @@ Verdict = Admitted | Deferred
 
 
 @dataclass(slots=True)
-class _Missing:
+class _SharedShortage:
     """Adds up what waiting groups lack together, so that no room is counted twice."""
 
     n_wanted: int = 0
     n_missing: int = 0
 
-    def add(self, n_queues: int, n_free: int) -> int:
+    def add_group(self, n_queues: int, n_free: int) -> int:
         """Add a group that wants `n_queues` while `n_free` are free. Return how many more queues have to go."""
         self.n_wanted += n_queues
         n_more = max(0, self.n_wanted - n_free) - self.n_missing
@@ -92,21 +92,23 @@ class _Missing:
         return max(0, n_more)
 
 
-def rank(applicant: Applicant, *, aging: timedelta, now: datetime) -> tuple[float, datetime, WorkflowId]:
+def rank_applicant(applicant: Applicant, *, aging: timedelta, now: datetime) -> tuple[float, datetime, WorkflowId]:
     """Return the sort key of `applicant`; the smallest is served first."""
     waited = max(now - applicant.asked_at, timedelta())
     return (-(applicant.priority + waited // aging), applicant.asked_at, applicant.workflow_id)
 
 
-def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now: datetime) -> dict[WorkflowId, Verdict]:
+def judge_applicants(
+    applicants: Iterable[Applicant], usage: Usage, budget: Budget, now: datetime
+) -> dict[WorkflowId, Verdict]:
     """Judge all `applicants` together. Return the verdict for each, in the order of service."""
     decided: dict[WorkflowId, Verdict] = {}
-    pressure = _pressure(usage, budget)
+    pressure = _describe_pressure(usage, budget)
     n_queues = usage.n_queues
     of_owner = dict(usage.n_queues_of)
-    missing, missing_of = _Missing(), defaultdict[str, _Missing](_Missing)
+    missing, missing_of = _SharedShortage(), defaultdict[str, _SharedShortage](_SharedShortage)
     kept_for: Applicant | None = None
-    for applicant in sorted(applicants, key=lambda a: rank(a, aging=budget.aging, now=now)):
+    for applicant in sorted(applicants, key=lambda a: rank_applicant(a, aging=budget.aging, now=now)):
         verdict: Verdict
         n_free = (budget.max_queues or 0) - n_queues
         if pressure:
@@ -127,14 +129,14 @@ def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now:
             )
             n_more = 0
             if applicant.n_queues <= budget.max_owner_queues:
-                n_more = missing_of[applicant.owner].add(applicant.n_queues, budget.max_owner_queues - n_of_owner)
+                n_more = missing_of[applicant.owner].add_group(applicant.n_queues, budget.max_owner_queues - n_of_owner)
             verdict = Deferred(reason, Shortage(n_more, applicant.owner) if n_more else None)
         elif kept_for is not None:
-            n_more = missing.add(applicant.n_queues, n_free)
+            n_more = missing.add_group(applicant.n_queues, n_free)
             reason = f"room on the broker is kept for {kept_for.workflow_id}, which has waited longer"
             verdict = Deferred(reason, Shortage(n_more) if n_more else None)
         elif budget.max_queues is not None and n_queues + applicant.n_queues > budget.max_queues:
-            n_more = missing.add(applicant.n_queues, n_free)
+            n_more = missing.add_group(applicant.n_queues, n_free)
             reason = f"it needs {applicant.n_queues} queues, more than the broker's budget has left"
             verdict = Deferred(reason, Shortage(n_more) if n_more else None)
             if now - applicant.asked_at >= budget.patience:
@@ -147,7 +149,7 @@ def verdicts(applicants: Iterable[Applicant], usage: Usage, budget: Budget, now:
     return decided
 
 
-def _pressure(usage: Usage, budget: Budget) -> str:
+def _describe_pressure(usage: Usage, budget: Budget) -> str:
     if budget.max_bytes is not None and usage.n_bytes >= budget.max_bytes:
         return f"the broker holds {usage.n_bytes} bytes of events, and its budget is {budget.max_bytes}"
     if budget.max_connections is not None and usage.n_connections >= budget.max_connections:

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mqs.groups.lifecycle import UNCHANGED, Outcome
+from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.events import Payload, QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
 
 
-def wished(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> Outcome:
+def apply_ending(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetime) -> GroupDecision:
     """Record in the group how WMS wants the workflow to end. A repeated order is answered again and changes nothing.
 
     An order that overtakes the request for queues is lost; WMS repeats it.
@@ -22,7 +22,7 @@ def wished(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetim
     if group is None or group.state not in (GroupState.RESERVED, GroupState.ACTIVE):
         return UNCHANGED
     if event.number <= group.ending_number:
-        return Outcome(events=_told_already(group))
+        return GroupDecision(events=_repeat_answer(group))
     fields: dict[str, Any] = {
         "ending_number": event.number,
         "n_expected": event.n_expected,
@@ -33,10 +33,10 @@ def wished(group: MQGroupDocument | None, event: WorkflowEnding, *, now: datetim
         fields["results_arrived_at"] = None
     if event.is_closed:
         fields |= {"closed_at": group.closed_at or now, "levels": event.levels}
-    return Outcome(group.model_copy(update=fields))
+    return GroupDecision(group.model_copy(update=fields))
 
 
-def inputs_to_shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], level: int) -> tuple[Mqid, ...]:
+def find_inputs_to_shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], level: int) -> tuple[Mqid, ...]:
     """Return the public inputs on `level` to shut, now that all levels before it are empty for good.
 
     Tasks and users publish to a queue in the same way. So an input that tasks publish onto stays open until its level's
@@ -51,14 +51,14 @@ def count_results(arrived: Mapping[Mqid, int], profiles: Sequence[MQProfileDocum
     return sum(arrived.get(profile.mqid, 0) for profile in profiles if profile.is_public and profile.is_output)
 
 
-def results_arrived(
+def mark_results_arrived(
     group: MQGroupDocument,
     arrived: Mapping[Mqid, int],
     n_dead: int,
     profiles: Sequence[MQProfileDocument],
     *,
     now: datetime,
-) -> Outcome:
+) -> GroupDecision:
     """Record that the expected results have arrived, and tell WMS. Change nothing while some are missing.
 
     `arrived` holds how many events each queue has ever received.
@@ -77,10 +77,12 @@ def results_arrived(
             "is_ending": is_closing(group),
         }
     )
-    return Outcome(after, events=(event,))
+    return GroupDecision(after, events=(event,))
 
 
-def drained(group: MQGroupDocument, rev: int, n_dead: int, n_results: int | None = None, *, now: datetime) -> Outcome:
+def mark_drained(
+    group: MQGroupDocument, rev: int, n_dead: int, n_results: int | None = None, *, now: datetime
+) -> GroupDecision:
     """Return the group as drained, if nothing has happened to it since the watch began at `rev`.
 
     `n_results` is how many results have arrived, if WMS expects a number.
@@ -96,7 +98,7 @@ def drained(group: MQGroupDocument, rev: int, n_dead: int, n_results: int | None
             "is_ending": False,
         }
     )
-    return Outcome(after, events=(_drained_event(after),))
+    return GroupDecision(after, events=(_drained_event(after),))
 
 
 def is_replaying(group: MQGroupDocument, now: datetime) -> bool:
@@ -124,7 +126,7 @@ def expects_results(group: MQGroupDocument) -> bool:
     )
 
 
-def _told_already(group: MQGroupDocument) -> tuple[Payload, ...]:
+def _repeat_answer(group: MQGroupDocument) -> tuple[Payload, ...]:
     if group.drained_at is not None:
         return (_drained_event(group),)
     if group.results_arrived_at is not None:

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from mqs.groups.admission import Admitted, Verdict
 from mqs.groups.broker_steps import Rules, last_used_at
-from mqs.groups.lifecycle import UNCHANGED, Outcome
-from mqs.groups.retirement import gone, retired
+from mqs.groups.lifecycle import UNCHANGED, GroupDecision
+from mqs.groups.retirement import retire_group, retire_profiles
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, Mqid, WorkflowId
 
@@ -20,7 +20,7 @@ from schemas.ids import Alias, Mqid, WorkflowId
 DEFAULT_PRIORITY = 50
 
 
-def reserved(
+def reserve_group(
     group: MQGroupDocument | None,
     profiles: Sequence[MQProfileDocument],
     workflow_id: WorkflowId,
@@ -30,13 +30,13 @@ def reserved(
     site: str,
     now: datetime,
     rules: Rules,
-) -> Outcome:
+) -> GroupDecision:
     """Return a new group that names `queues` for `site`. A repetition changes nothing.
 
     An abandoned group is reserved again, under its old names.
     """
     if group is not None:
-        return _again(group, profiles, now, rules)
+        return _reserve_again(group, profiles, now, rules)
     made = MQGroupDocument(
         workflow_id=workflow_id,
         timestamp=now.timestamp(),
@@ -46,7 +46,7 @@ def reserved(
         priority=0,
         wake_at=now + rules.abandoned,
     )
-    return Outcome(
+    return GroupDecision(
         made,
         tuple(
             MQProfileDocument(
@@ -66,12 +66,14 @@ def reserved(
     )
 
 
-def asked(group: MQGroupDocument, priority: int | None, verdict: Verdict, *, now: datetime, rules: Rules) -> Outcome:
+def request_activation(
+    group: MQGroupDocument, priority: int | None, verdict: Verdict, *, now: datetime, rules: Rules
+) -> GroupDecision:
     """Apply a request for activation and its verdict. A group that already waits takes the new verdict."""
     if group.state is not GroupState.RESERVED or group.admitted_at is not None:
         return UNCHANGED
     admitted = isinstance(verdict, Admitted)
-    return Outcome(
+    return GroupDecision(
         group.model_copy(
             update={
                 "unasked": False,
@@ -84,35 +86,39 @@ def asked(group: MQGroupDocument, priority: int | None, verdict: Verdict, *, now
     )
 
 
-def used(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> Outcome:
+def note_use(group: MQGroupDocument | None, *, now: datetime, rules: Rules) -> GroupDecision:
     """Note that somebody asked for a token, so the group is in use. Write this at most once per `Rules.look`."""
     if group is None or group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     if group.last_used_at is not None and now < group.last_used_at + rules.look:
         return UNCHANGED
-    return Outcome(group.model_copy(update={"last_used_at": now}))
+    return GroupDecision(group.model_copy(update={"last_used_at": now}))
 
 
-def after_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Rules) -> Outcome:
+def apply_look(group: MQGroupDocument, *, in_use: bool, now: datetime, rules: Rules) -> GroupDecision:
     """Decide after a look at an active group's queues: it is abandoned, or it is looked at again later."""
     if group.owner or group.state is not GroupState.ACTIVE:
         return UNCHANGED
     used_at = now if in_use else last_used_at(group)
     if now >= used_at + rules.abandoned:
         ended = {"state": GroupState.RETIRING, "over_at": now, "last_used_at": used_at, "wake_at": now}
-        return Outcome(group.model_copy(update=ended))
+        return GroupDecision(group.model_copy(update=ended))
     wake_at = min(now + rules.remind, used_at + rules.abandoned)
-    return Outcome(group.model_copy(update={"last_used_at": used_at, "wake_at": wake_at}))
+    return GroupDecision(group.model_copy(update={"last_used_at": used_at, "wake_at": wake_at}))
 
 
-def forgotten(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules) -> Outcome:
+def forget_group(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules
+) -> GroupDecision:
     """Retire a group whose queues were named but never asked for."""
     if not group.unasked or group.state is not GroupState.RESERVED or now < last_used_at(group) + rules.abandoned:
         return UNCHANGED
-    return Outcome(retired(group, now), gone(profiles, now))
+    return GroupDecision(retire_group(group, now), retire_profiles(profiles, now))
 
 
-def _again(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules) -> Outcome:
+def _reserve_again(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: datetime, rules: Rules
+) -> GroupDecision:
     # A group of our own users, or the trace of a workflow that ended before its request came, stays as it is.
     if group.owner or group.state is not GroupState.RETIRED or not profiles:
         return UNCHANGED
@@ -128,4 +134,4 @@ def _again(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], now: d
         "wake_at": now + rules.abandoned,
     }
     back = (profile.model_copy(update={"retired_at": None, "shut_at": None}) for profile in profiles)
-    return Outcome(group.model_copy(update=anew), tuple(back))
+    return GroupDecision(group.model_copy(update=anew), tuple(back))

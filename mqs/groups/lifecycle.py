@@ -29,7 +29,7 @@ from schemas.events import (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GroupDecision:
     """What follows from a stimulus. For a stimulus that comes late or twice, it is empty."""
 
     #: The changed group; None if it stays as it is.
@@ -47,18 +47,18 @@ class Outcome:
         return (*self.events, *self.facts)
 
 
-UNCHANGED = Outcome()
+UNCHANGED = GroupDecision()
 
 
-def requested(
+def apply_request(
     group: MQGroupDocument | None, event: WorkflowRequested, verdict: Verdict, *, now: datetime, rules: Rules
-) -> Outcome:
+) -> GroupDecision:
     """Return what follows from a workflow's request for queues.
 
     A repeated request is answered again. It changes only the list of schedds: workers added later may bring a new one.
     """
     if group is None:
-        return _reserved(event, verdict, now, rules)
+        return _reserve_group(event, verdict, now, rules)
     events: tuple[Payload, ...] = ()
     if group.state is GroupState.ACTIVE:
         events = (QueuesActivated(workflow_id=group.workflow_id),)
@@ -66,29 +66,33 @@ def requested(
         events = (QueuesDeferred(workflow_id=group.workflow_id, reason=group.deferred),)
     new = [schedd for schedd in event.schedds if schedd not in group.schedds]
     if new and group.state in (GroupState.RESERVED, GroupState.ACTIVE):
-        return Outcome(group.model_copy(update={"schedds": [*group.schedds, *new]}), events=events)
-    return Outcome(events=events)
+        return GroupDecision(group.model_copy(update={"schedds": [*group.schedds, *new]}), events=events)
+    return GroupDecision(events=events)
 
 
-def reconsidered(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rules: Rules) -> Outcome:
+def apply_verdict(group: MQGroupDocument, verdict: Verdict, *, now: datetime, rules: Rules) -> GroupDecision:
     """Apply a new verdict to a waiting group. WMS learns from the activation that the wait is over."""
     if group.state is not GroupState.RESERVED or group.admitted_at is not None:
         return UNCHANGED
     match verdict:
         case Admitted():
-            return Outcome(group.model_copy(update={"admitted_at": now, "deferred": "", "wake_at": now + rules.retry}))
+            return GroupDecision(
+                group.model_copy(update={"admitted_at": now, "deferred": "", "wake_at": now + rules.retry})
+            )
         case Deferred(reason):
-            return Outcome(group.model_copy(update={"deferred": reason, "wake_at": now + rules.defer}))
+            return GroupDecision(group.model_copy(update={"deferred": reason, "wake_at": now + rules.defer}))
 
 
-def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules) -> Outcome:
+def mark_active(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, now: datetime, rules: Rules
+) -> GroupDecision:
     """Return the group as active, now that its queues exist.
 
     If the workflow ended meanwhile, change nothing: the queues are deleted again.
     """
     if group.state is not GroupState.RESERVED or group.admitted_at is None:
         return UNCHANGED
-    return Outcome(
+    return GroupDecision(
         group.model_copy(
             update={
                 "state": GroupState.ACTIVE,
@@ -103,29 +107,29 @@ def activated(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, 
     )
 
 
-def reminded(group: MQGroupDocument, *, now: datetime, rules: Rules) -> Outcome:
+def remind_wms(group: MQGroupDocument, *, now: datetime, rules: Rules) -> GroupDecision:
     """Tell WMS again that an active group exists, in case the event that its workflow is over was lost."""
     if group.state is not GroupState.ACTIVE:
         return UNCHANGED
-    return Outcome(
+    return GroupDecision(
         group.model_copy(update={"wake_at": now + rules.remind}),
         events=(QueuesActivated(workflow_id=group.workflow_id),),
     )
 
 
-def held(group: MQGroupDocument | None) -> int:
+def count_held(group: MQGroupDocument | None) -> int:
     """Return how many queues of the broker's budget `group` holds."""
     if group is None or group.admitted_at is None or group.state is GroupState.RETIRED:
         return 0
     return group.n_queues
 
 
-def n_queues_of(event: WorkflowRequested) -> int:
+def count_queues(event: WorkflowRequested) -> int:
     """Return how many queues a workflow asks for: its own, and the one for its dead letters."""
     return len(event.queues) + 1
 
 
-def _reserved(event: WorkflowRequested, verdict: Verdict, now: datetime, rules: Rules) -> Outcome:
+def _reserve_group(event: WorkflowRequested, verdict: Verdict, now: datetime, rules: Rules) -> GroupDecision:
     admitted = isinstance(verdict, Admitted)
     group = MQGroupDocument(
         workflow_id=event.workflow_id,
@@ -134,7 +138,7 @@ def _reserved(event: WorkflowRequested, verdict: Verdict, now: datetime, rules: 
         owner=event.owner,
         projects=event.projects,
         schedds=event.schedds,
-        n_queues=n_queues_of(event),
+        n_queues=count_queues(event),
         admitted_at=now if admitted else None,
         deferred="" if isinstance(verdict, Admitted) else verdict.reason,
         wake_at=now + (rules.retry if admitted else rules.defer),
@@ -154,4 +158,4 @@ def _reserved(event: WorkflowRequested, verdict: Verdict, now: datetime, rules: 
         for position, queue in enumerate(event.queues)
     )
     events = () if admitted else (QueuesDeferred(workflow_id=group.workflow_id, reason=group.deferred),)
-    return Outcome(group, profiles, events)
+    return GroupDecision(group, profiles, events)

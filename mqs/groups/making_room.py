@@ -12,7 +12,7 @@ from mqs.groups import repository
 from mqs.groups.admission import Shortage
 from mqs.groups.repository import owner_of
 from mqs.groups.requests import Groups
-from mqs.groups.yielding import candidates
+from mqs.groups.yielding import find_candidates
 from runtime.kernel.store import Store
 from runtime.telemetry import counter, log
 from schemas.errors import EWMSError
@@ -24,7 +24,7 @@ _gave_way = counter("mqs_queues_gave_way_total", "Idle queues of ended workflows
 _N_LOOKED_AT = 200
 
 
-class Room:
+class RoomMaker:
     """The loop that makes room. `Groups.on_shortage` wakes it."""
 
     def __init__(self, store: Store, groups: Groups, *, settle: timedelta) -> None:
@@ -37,7 +37,7 @@ class Room:
 
     def start(self) -> None:
         """Begin to make room whenever some is wanted."""
-        self._loop = asyncio.create_task(self._run(), name="room")
+        self._loop = asyncio.create_task(self._make_room_forever(), name="room")
 
     async def stop(self) -> None:
         """Stop. A round that is under way is cut off."""
@@ -45,27 +45,27 @@ class Room:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
 
-    async def make(self) -> int:
+    async def make_room(self) -> int:
         """Delete idle queues for waiting groups. Return how many.
 
         Raises:
             Unavailable: the broker or the database is away.
         """
         n_gone = 0
-        for shortage in await self._groups.shortages():
-            n_gone += await self._make(shortage)
+        for shortage in await self._groups.find_shortages():
+            n_gone += await self._relieve_shortage(shortage)
         if n_gone:
             _gave_way.inc(n_gone)
             log.info("idle queues of ended workflows gave way to one that waits", n_queues=n_gone)
-            await self._groups.reconsider()
+            await self._groups.reconsider_waiting()
         return n_gone
 
-    async def _make(self, shortage: Shortage) -> int:
+    async def _relieve_shortage(self, shortage: Shortage) -> int:
         carrier = self._groups.carrier
-        retiring = await repository.retiring(self._store)
+        retiring = await repository.find_retiring(self._store)
         owners = {name: owner_of(group) for name, group in retiring.items()}
         idle: dict[WorkflowId, Collection[str]] = {}
-        for name in candidates(retiring, owners, shortage)[:_N_LOOKED_AT]:
+        for name in find_candidates(retiring, owners, shortage)[:_N_LOOKED_AT]:
             if found := await carrier.find_idle(name):
                 idle[name] = found
             if _n_queues(idle) >= shortage.n_queues:
@@ -78,12 +78,12 @@ class Room:
             n_gone += await carrier.remove_idle(name, before)
         return n_gone
 
-    async def _run(self) -> None:
+    async def _make_room_forever(self) -> None:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                await self.make()
+                await self.make_room()
             except EWMSError as error:
                 log.warning("no room was made", reason=error.reason)
             except Exception:  # noqa: BLE001 - waiting groups rely on this loop: no defect may end it unseen

@@ -9,21 +9,21 @@ twice.
 
 from collections.abc import Mapping, Sequence
 
-from mqs.groups.lifecycle import Outcome
+from mqs.groups.lifecycle import GroupDecision
 from schemas.documents import MQGroupDocument, MQProfileDocument
 from schemas.failures.dead_letters import LetterAction
 from schemas.ids import Mqid
 
 
-def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[str, int]) -> Outcome:
+def count_letters(group: MQGroupDocument, action: LetterAction, n_of: Mapping[str, int]) -> GroupDecision:
     """Add `n_of` dead letters, by queue of origin, to those replayed or discarded; negative numbers take some back."""
     if action is LetterAction.DISCARD:
         n_discarded = max(0, group.n_discarded + sum(n_of.values()))
-        return Outcome(group.model_copy(update={"n_discarded": n_discarded}))
+        return GroupDecision(group.model_copy(update={"n_discarded": n_discarded}))
     replayed = dict(group.replayed)
     for queue, n in n_of.items():
         replayed[Mqid(queue)] = max(0, replayed.get(Mqid(queue), 0) + n)
-    return Outcome(group.model_copy(update={"replayed": replayed}))
+    return GroupDecision(group.model_copy(update={"replayed": replayed}))
 
 
 def count_failed(group: MQGroupDocument, n_dead: int) -> int:
@@ -34,7 +34,7 @@ def count_failed(group: MQGroupDocument, n_dead: int) -> int:
     return group.n_failed_at_end if group.drained_at is not None else n_dead + group.n_discarded
 
 
-def queues_seen(
+def count_seen(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], arrived: Mapping[str, int]
 ) -> dict[Mqid, int | None]:
     """Return how many events each queue has received; None if nobody knows what became of them.

@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
-from mqs.broker.data_vhost import Broker
-from mqs.broker.topology import doomed
+from mqs.broker.data_vhost import DataVhost
+from mqs.broker.topology import group_deletion
 from mqs.groups import foreign_groups, lifecycle, repository, retirement
 from mqs.groups.broker_steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
-from mqs.groups.lifecycle import Outcome
-from mqs.groups.repository import Found
-from mqs.groups.yielding import idle_queues, removal
+from mqs.groups.lifecycle import GroupDecision
+from mqs.groups.repository import StoredGroup
+from mqs.groups.yielding import choose_removal, find_idle_queues
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
@@ -29,13 +29,13 @@ _retired = counter("mqs_groups_retired_total", "Groups of queues retired.")
 _declare_s = histogram("mqs_declare_seconds", "Time to create the queues of a group.")
 
 #: Decides about a group and its profiles in their current state.
-Decide = Callable[[MQGroupDocument, Sequence[MQProfileDocument]], Outcome]
+Decide = Callable[[MQGroupDocument, Sequence[MQProfileDocument]], GroupDecision]
 
 
-class Carrier:
+class Reconciler:
     """Carries groups from one state to the next."""
 
-    def __init__(self, store: Store, broker: Broker, *, rules: Rules, ledger_turn: asyncio.Lock) -> None:
+    def __init__(self, store: Store, broker: DataVhost, *, rules: Rules, ledger_turn: asyncio.Lock) -> None:
         self._store = store
         self._broker = broker
         self._rules = rules
@@ -43,55 +43,55 @@ class Carrier:
         # A lock lives as long as somebody holds it or waits for it.
         self._turns: WeakValueDictionary[WorkflowId, asyncio.Lock] = WeakValueDictionary()
 
-    def turn(self, workflow_id: WorkflowId) -> asyncio.Lock:
+    def lock_of(self, workflow_id: WorkflowId) -> asyncio.Lock:
         """Return the lock to hold while working on the group of `workflow_id`."""
         return self._turns.setdefault(workflow_id, asyncio.Lock())
 
-    async def advance(self, workflow_id: WorkflowId) -> bool:
+    async def advance_group(self, workflow_id: WorkflowId) -> bool:
         """Do what the group's stored state asks for, until it asks for nothing more; return whether queues went.
 
         Raises:
             Unavailable: the broker or the database is away; a repeated call goes on from there.
         """
         released = False
-        async with self.turn(workflow_id):
+        async with self.lock_of(workflow_id):
             while True:
-                found = await repository.find(self._store, workflow_id)
+                found = await repository.find_group(self._store, workflow_id)
                 if found.group is None:
                     return released
                 match next_step(found.group, found.profiles, datetime.now(UTC), self._rules):
                     case Declare():
-                        await self._declare(workflow_id, found)
+                        await self._declare_queues(workflow_id, found)
                     case Shut() as what:
-                        await self._shut(workflow_id, what)
+                        await self._shut_queues(workflow_id, what)
                     case Remove() as what:
-                        await self._remove(workflow_id, what)
+                        await self._remove_queues(workflow_id, what)
                         released = True
                     case Look(mqids):
-                        released |= await self._look(workflow_id, mqids)
+                        released |= await self._look_for_use(workflow_id, mqids)
                     case Forget():
-                        await self._record(
+                        await self._record_decision(
                             workflow_id,
-                            lambda group, profiles: foreign_groups.forgotten(
+                            lambda group, profiles: foreign_groups.forget_group(
                                 group, profiles, now=datetime.now(UTC), rules=self._rules
                             ),
                         )
                     case Remind():
-                        await self._record(
+                        await self._record_decision(
                             workflow_id,
-                            lambda group, _: lifecycle.reminded(group, now=datetime.now(UTC), rules=self._rules),
+                            lambda group, _: lifecycle.remind_wms(group, now=datetime.now(UTC), rules=self._rules),
                         )
                     case None:
                         return released
 
-    async def shut(self, workflow_id: WorkflowId, what: Shut) -> None:
+    async def shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
         """Let no more events into the queues that `what` names.
 
         Raises:
             Unavailable: the broker or the database is away.
         """
-        async with self.turn(workflow_id):
-            await self._shut(workflow_id, what)
+        async with self.lock_of(workflow_id):
+            await self._shut_queues(workflow_id, what)
 
     async def find_idle(self, workflow_id: WorkflowId) -> tuple[str, ...]:
         """Return the queues of an ended workflow that are empty and unused.
@@ -99,7 +99,7 @@ class Carrier:
         Raises:
             Unavailable: the broker or the database is away.
         """
-        return await self._idle(await repository.find(self._store, workflow_id))
+        return await self._find_idle(await repository.find_group(self._store, workflow_id))
 
     async def remove_idle(self, workflow_id: WorkflowId, idle_before: Collection[str]) -> int:
         """Delete the queues that were idle before and still are. Return how many.
@@ -107,35 +107,37 @@ class Carrier:
         Raises:
             Unavailable: the broker or the database is away.
         """
-        async with self.turn(workflow_id):
-            found = await repository.find(self._store, workflow_id)
+        async with self.lock_of(workflow_id):
+            found = await repository.find_group(self._store, workflow_id)
             if found.group is None:
                 return 0
-            what = removal(found.group, found.profiles, [idle_before, await self._idle(found)])
+            what = choose_removal(found.group, found.profiles, [idle_before, await self._find_idle(found)])
             if what is None:
                 return 0
-            await self._remove(workflow_id, what)
+            await self._remove_queues(workflow_id, what)
             return len(what.mqids) + what.with_dead_letters
 
-    async def _idle(self, found: Found) -> tuple[str, ...]:
+    async def _find_idle(self, found: StoredGroup) -> tuple[str, ...]:
         if found.group is None:
             return ()
         mqids = [profile.mqid for profile in found.profiles if profile.retired_at is None]
-        counts = await self._broker.counts([*mqids, dead_queue(found.group.workflow_id)])
-        return idle_queues(found.group, found.profiles, {name for name, count in counts.items() if count.in_use})
+        counts = await self._broker.count_queues([*mqids, dead_queue(found.group.workflow_id)])
+        return find_idle_queues(
+            found.group, found.profiles, {name for name, count in counts.items() if count.is_in_use}
+        )
 
-    async def _declare(self, workflow_id: WorkflowId, found: Found) -> None:
+    async def _declare_queues(self, workflow_id: WorkflowId, found: StoredGroup) -> None:
         mqids = [profile.mqid for profile in found.profiles]
         with _declare_s.time():
-            await self._broker.declare(workflow_id, mqids)
+            await self._broker.declare_queues(workflow_id, mqids)
             failpoint("mqs.declared")
             # A publisher may start as soon as it learns of the activation, and every confirmed event must survive. The
             # seal concerns queues only, so the bindings are made at the same time.
-            await asyncio.gather(self._broker.bind(workflow_id, mqids), self._broker.seal())
+            await asyncio.gather(self._broker.bind_queues(workflow_id, mqids), self._broker.seal_queues())
         failpoint("mqs.sealed")
-        after = await self._record(
+        after = await self._record_decision(
             workflow_id,
-            lambda group, profiles: lifecycle.activated(group, profiles, now=datetime.now(UTC), rules=self._rules),
+            lambda group, profiles: lifecycle.mark_active(group, profiles, now=datetime.now(UTC), rules=self._rules),
             known=found,
         )
         if after is not None and after.state is GroupState.ACTIVE:
@@ -144,23 +146,25 @@ class Carrier:
         elif after is None or after.state is GroupState.RETIRED:
             # Another process has retired the group meanwhile. Nobody else knows of the queues just declared, so delete
             # them.
-            await self._broker.remove(doomed(workflow_id, mqids, with_dead_letters=True))
+            await self._broker.remove_queues(group_deletion(workflow_id, mqids, with_dead_letters=True))
 
-    async def _shut(self, workflow_id: WorkflowId, what: Shut) -> None:
-        await self._broker.shut(what.mqids)
+    async def _shut_queues(self, workflow_id: WorkflowId, what: Shut) -> None:
+        await self._broker.shut_queues(what.mqids)
         failpoint("mqs.shut")
-        await self._record(
-            workflow_id, lambda group, profiles: retirement.shut(group, profiles, what, now=datetime.now(UTC))
+        await self._record_decision(
+            workflow_id, lambda group, profiles: retirement.mark_shut(group, profiles, what, now=datetime.now(UTC))
         )
         log.info("queues shut", workflow_id=workflow_id, n_queues=len(what.mqids))
 
-    async def _remove(self, workflow_id: WorkflowId, what: Remove) -> None:
-        await self._broker.remove(doomed(workflow_id, what.mqids, with_dead_letters=what.with_dead_letters))
+    async def _remove_queues(self, workflow_id: WorkflowId, what: Remove) -> None:
+        await self._broker.remove_queues(
+            group_deletion(workflow_id, what.mqids, with_dead_letters=what.with_dead_letters)
+        )
         failpoint("mqs.removed")
         async with self._ledger_turn:
-            after = await self._record(
+            after = await self._record_decision(
                 workflow_id,
-                lambda group, profiles: retirement.removed(
+                lambda group, profiles: retirement.mark_removed(
                     group, profiles, what, now=datetime.now(UTC), rules=self._rules
                 ),
             )
@@ -168,30 +172,30 @@ class Carrier:
         if after is not None and after.state is GroupState.RETIRED:
             _retired.inc()
 
-    async def _look(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> bool:
+    async def _look_for_use(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> bool:
         """Check whether anybody uses these queues. Delete those of an ended workflow that were unused for long enough.
 
         Return whether any were deleted.
         """
-        counts = await self._broker.counts([*mqids, dead_queue(workflow_id)])
-        in_use = any(count.in_use for count in counts.values())
+        counts = await self._broker.count_queues([*mqids, dead_queue(workflow_id)])
+        in_use = any(count.is_in_use for count in counts.values())
         unused: Remove | None = None
 
-        def decide(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]) -> Outcome:
+        def decide(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]) -> GroupDecision:
             nonlocal unused
             if group.state is GroupState.ACTIVE:
-                return foreign_groups.after_look(group, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
-            after = retirement.after_look(group, profiles, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
+                return foreign_groups.apply_look(group, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
+            after = retirement.apply_look(group, profiles, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
             unused = after if isinstance(after, Remove) else None
             return lifecycle.UNCHANGED if isinstance(after, Remove) else after
 
-        await self._record(workflow_id, decide)
+        await self._record_decision(workflow_id, decide)
         if unused is not None:
-            await self._remove(workflow_id, unused)
+            await self._remove_queues(workflow_id, unused)
         return unused is not None
 
-    async def _record(
-        self, workflow_id: WorkflowId, decide: Decide, *, known: Found | None = None
+    async def _record_decision(
+        self, workflow_id: WorkflowId, decide: Decide, *, known: StoredGroup | None = None
     ) -> MQGroupDocument | None:
         """Record what `decide` returns for the current group. Return the group after that.
 
@@ -202,15 +206,17 @@ class Carrier:
 
         async def step(tx: Transaction) -> Decision:
             nonlocal after, known
-            found, known = known or await repository.find(tx, workflow_id), None
+            found, known = known or await repository.find_group(tx, workflow_id), None
             after = found.group
             if found.group is None:
                 return Decision()
             outcome = decide(found.group, found.profiles)
             after = outcome.group or found.group
-            n_more = repository.n_more_held([(found.group, outcome)])
-            book = await repository.ledger(tx) if n_more else None
-            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.effects)
+            n_more = repository.count_more_held([(found.group, outcome)])
+            book = await repository.load_ledger(tx) if n_more else None
+            return Decision(
+                (*repository.group_changes(found, outcome), *repository.ledger_changes(book, n_more)), outcome.effects
+            )
 
         await self._store.transact(step)
         return after

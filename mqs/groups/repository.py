@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from mqs.broker.orphans import Sweep
-from mqs.broker.owner_shares import Held
-from mqs.groups.lifecycle import Outcome, held
+from mqs.broker.orphans import OrphanPlan
+from mqs.broker.owner_shares import OwnerShare
+from mqs.groups.lifecycle import GroupDecision, count_held
 from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
 from runtime.kernel.store import Index, Store
 from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
@@ -76,20 +76,20 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredGroup:
     """A workflow's group, with its profiles in reservation order. Without a group, MQS does not know the workflow."""
 
     group: MQGroupDocument | None
     profiles: tuple[MQProfileDocument, ...] = ()
 
 
-async def find(reader: Reader, workflow_id: WorkflowId) -> Found:
+async def find_group(reader: Reader, workflow_id: WorkflowId) -> StoredGroup:
     """Return the group of `workflow_id`, and its profiles."""
     document = await reader.find_one(Collection.MQ_GROUPS, {"_id": workflow_id})
     if document is None:
-        return Found(None)
+        return StoredGroup(None)
     profiles = await reader.find(Collection.MQ_PROFILES, {"workflow_id": workflow_id}, sort=[("position", 1)])
-    return Found(MQGroupDocument.model_validate(document), tuple(map(MQProfileDocument.model_validate, profiles)))
+    return StoredGroup(MQGroupDocument.model_validate(document), tuple(map(MQProfileDocument.model_validate, profiles)))
 
 
 async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
@@ -98,14 +98,14 @@ async def find_profile(reader: Reader, mqid: Mqid) -> MQProfileDocument | None:
     return None if document is None else MQProfileDocument.model_validate(document)
 
 
-async def groups_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[WorkflowId]:
+async def find_over(reader: Reader, workflow_ids: Iterable[WorkflowId]) -> set[WorkflowId]:
     """Return those of `workflow_ids` whose queues are gone or were never requested."""
     asked = set(workflow_ids)
     there = {"_id": {"$in": sorted(asked)}, "state": {"$ne": GroupState.RETIRED.value}}
     return asked - {WorkflowId(one["_id"]) for one in await reader.find(Collection.MQ_GROUPS, there)}
 
 
-async def waiting(reader: Reader) -> list[MQGroupDocument]:
+async def find_waiting(reader: Reader) -> list[MQGroupDocument]:
     """Return the groups that wait for the budget to admit them."""
     documents = await reader.find(
         Collection.MQ_GROUPS, {"state": GroupState.RESERVED.value, "admitted_at": None, "unasked": {"$ne": True}}
@@ -113,19 +113,19 @@ async def waiting(reader: Reader) -> list[MQGroupDocument]:
     return [MQGroupDocument.model_validate(document) for document in documents]
 
 
-async def ending(reader: Reader) -> list[MQGroupDocument]:
+async def find_ending(reader: Reader) -> list[MQGroupDocument]:
     """Return the groups whose queues MQS watches until their workflow ends by itself."""
     documents = await reader.find(Collection.MQ_GROUPS, {"is_ending": True, "state": GroupState.ACTIVE.value})
     return [MQGroupDocument.model_validate(document) for document in documents]
 
 
-async def retiring(reader: Reader) -> dict[WorkflowId, MQGroupDocument]:
+async def find_retiring(reader: Reader) -> dict[WorkflowId, MQGroupDocument]:
     """Return the groups whose workflow is over and whose queues are still there."""
     documents = await reader.find(Collection.MQ_GROUPS, {"state": GroupState.RETIRING.value})
     return {WorkflowId(document["_id"]): MQGroupDocument.model_validate(document) for document in documents}
 
 
-async def unfinished(reader: Reader) -> list[WorkflowId]:
+async def find_unfinished(reader: Reader) -> list[WorkflowId]:
     """Return the workflows whose groups are under way from one state to the next."""
     states = [GroupState.RESERVED.value, GroupState.RETIRING.value]
     # An active group always has a time to look at it, unless an earlier version of ours wrote it.
@@ -134,15 +134,15 @@ async def unfinished(reader: Reader) -> list[WorkflowId]:
     return [WorkflowId(document["_id"]) for document in documents]
 
 
-async def n_queues_held(reader: Reader) -> int:
+async def count_queues_held(reader: Reader) -> int:
     """Return how many queues all groups hold, counted afresh."""
     documents = await reader.find(
         Collection.MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}, "admitted_at": {"$ne": None}}
     )
-    return sum(held(MQGroupDocument.model_validate(document)) for document in documents)
+    return sum(count_held(MQGroupDocument.model_validate(document)) for document in documents)
 
 
-async def n_queues_held_by(reader: Reader, owners: Iterable[str]) -> dict[str, int]:
+async def count_queues_of_owners(reader: Reader, owners: Iterable[str]) -> dict[str, int]:
     """Return how many queues each of `owners` holds, counted afresh. An owner is what `owner_of` returns."""
     n_queues = dict.fromkeys(owners, 0)
     sites = [owner.removeprefix(_SITE) for owner in n_queues if owner.startswith(_SITE)]
@@ -159,13 +159,13 @@ async def n_queues_held_by(reader: Reader, owners: Iterable[str]) -> dict[str, i
         projection={"owner": 1, "site": 1, "n_queues": 1},
     )
     for group in documents:
-        owner = _owner(group.get("owner", ""), group.get("site", ""))
+        owner = _owner_name(group.get("owner", ""), group.get("site", ""))
         if owner in n_queues:
             n_queues[owner] += group.get("n_queues", 0)
     return n_queues
 
 
-async def held_by_owners(store: Store, bytes_of: Mapping[str, int]) -> dict[str, Held]:
+async def find_owner_shares(store: Store, bytes_of: Mapping[str, int]) -> dict[str, OwnerShare]:
     """Return what each owner has on the broker, given the bytes in each queue. Owners without bytes are left out."""
     groups = await store.find(
         Collection.MQ_GROUPS,
@@ -186,37 +186,37 @@ async def held_by_owners(store: Store, bytes_of: Mapping[str, int]) -> dict[str,
             n_bytes[owner] += bytes_of.get(queue, 0)
             if not queue.startswith(_DEAD):
                 mqids.setdefault(owner, []).append(Mqid(queue))
-    return {owner: Held(n, tuple(mqids.get(owner, ()))) for owner, n in n_bytes.items() if n}
+    return {owner: OwnerShare(n, tuple(mqids.get(owner, ()))) for owner, n in n_bytes.items() if n}
 
 
 def owner_of(group: MQGroupDocument) -> str:
     """Return the owner whose share the queues of `group` count against: a user or a site."""
-    return _owner(group.owner, group.site)
+    return _owner_name(group.owner, group.site)
 
 
-def _owner(owner: str, site: str) -> str:
+def _owner_name(owner: str, site: str) -> str:
     return owner or f"{_SITE}{site}"
 
 
-async def ledger(reader: Reader) -> LedgerDocument | None:
+async def load_ledger(reader: Reader) -> LedgerDocument | None:
     """Return the ledger; None if no queue was ever admitted."""
     document = await reader.find_one(Collection.MQ_LEDGER, {"_id": _LEDGER_ID})
     return None if document is None else LedgerDocument.model_validate(document)
 
 
-async def queues_known(store: Store) -> set[str]:
+async def find_known_queues(store: Store) -> set[str]:
     """Return the queues that may be on the broker, dead letters included."""
     profiles = await store.find(Collection.MQ_PROFILES, {"retired_at": None}, projection={"_id": 1})
     groups = await store.find(Collection.MQ_GROUPS, {"state": {"$ne": GroupState.RETIRED.value}}, projection={"_id": 1})
     return {profile["_id"] for profile in profiles} | {dead_queue(WorkflowId(group["_id"])) for group in groups}
 
 
-async def orphans_seen(reader: Reader) -> dict[str, datetime]:
+async def find_orphans(reader: Reader) -> dict[str, datetime]:
     """Return the queues that belong to no workflow, and when MQS found that out."""
     return {orphan["_id"]: orphan["seen_at"] for orphan in await reader.find(Collection.MQ_ORPHANS, {})}
 
 
-async def workflows_with_queues(reader: Reader) -> list[WorkflowId]:
+async def find_workflows_with_queues(reader: Reader) -> list[WorkflowId]:
     """Return the workflows that have queues on the broker."""
     states = [GroupState.ACTIVE.value, GroupState.RETIRING.value]
     documents = await reader.find(Collection.MQ_GROUPS, {"state": {"$in": states}, "activated_at": {"$ne": None}})
@@ -239,7 +239,7 @@ async def trim_attempts(store: Store, workflow_id: WorkflowId, *, n_kept: int) -
     return await store.delete_matching(Collection.FAILED_ATTEMPTS, older)
 
 
-def remembered(sweep: Sweep, now: datetime) -> tuple[Change, ...]:
+def orphan_changes(sweep: OrphanPlan, now: datetime) -> tuple[Change, ...]:
     """Return the changes that record the orphans of `sweep`; if there are very many, some wait for the next sweep."""
     return (
         *(Insert(Collection.MQ_ORPHANS, {"_id": name, "seen_at": now}) for name in sweep.remember[:_MOST_AT_ONCE]),
@@ -247,7 +247,7 @@ def remembered(sweep: Sweep, now: datetime) -> tuple[Change, ...]:
     )
 
 
-def changes(before: Found, outcome: Outcome) -> tuple[Change, ...]:
+def group_changes(before: StoredGroup, outcome: GroupDecision) -> tuple[Change, ...]:
     """Return the changes that write `outcome` over the group and the profiles in `before`."""
     made: list[Change] = []
     after = outcome.group
@@ -255,37 +255,39 @@ def changes(before: Found, outcome: Outcome) -> tuple[Change, ...]:
         made.append(Insert(Collection.MQ_GROUPS, {"_id": after.workflow_id, **after.model_dump()}))
     elif after is not None and before.group is not None:
         made.append(
-            Update(Collection.MQ_GROUPS, after.workflow_id, set=_differences(before.group, after), rev=before.group.rev)
+            Update(
+                Collection.MQ_GROUPS, after.workflow_id, set=_changed_fields(before.group, after), rev=before.group.rev
+            )
         )
     known = {profile.mqid: profile for profile in before.profiles}
     for profile in outcome.profiles:
         if profile.mqid in known:
-            made.append(Update(Collection.MQ_PROFILES, profile.mqid, set=_differences(known[profile.mqid], profile)))
+            made.append(Update(Collection.MQ_PROFILES, profile.mqid, set=_changed_fields(known[profile.mqid], profile)))
         else:
             made.append(Insert(Collection.MQ_PROFILES, {"_id": profile.mqid, **profile.model_dump()}))
     return tuple(made)
 
 
-def booked(book: LedgerDocument | None, n_more: int) -> tuple[Change, ...]:
+def ledger_changes(book: LedgerDocument | None, n_more: int) -> tuple[Change, ...]:
     """Return the changes that add `n_more` queues to the ledger; none for 0."""
     if not n_more:
         return ()
-    return (_ledger_set(book, (book.n_queues if book else 0) + n_more),)
+    return (_set_ledger(book, (book.n_queues if book else 0) + n_more),)
 
 
-def balanced(book: LedgerDocument | None, n_queues: int) -> Decision:
+def balance_ledger(book: LedgerDocument | None, n_queues: int) -> Decision:
     """Return the decision that sets the ledger to `n_queues`."""
     if (book.n_queues if book else 0) == n_queues:
         return Decision()
-    return Decision((_ledger_set(book, n_queues),))
+    return Decision((_set_ledger(book, n_queues),))
 
 
-def n_more_held(pairs: Iterable[tuple[MQGroupDocument | None, Outcome]]) -> int:
+def count_more_held(pairs: Iterable[tuple[MQGroupDocument | None, GroupDecision]]) -> int:
     """Return by how many queues the outcomes change what their groups hold of the budget."""
-    return sum(held(outcome.group) - held(before) for before, outcome in pairs if outcome.group is not None)
+    return sum(count_held(outcome.group) - count_held(before) for before, outcome in pairs if outcome.group is not None)
 
 
-def _ledger_set(book: LedgerDocument | None, n_queues: int) -> Change:
+def _set_ledger(book: LedgerDocument | None, n_queues: int) -> Change:
     # If somebody empties the database under us, the count must not fall below 0.
     n_queues = max(n_queues, 0)
     if book is None:
@@ -293,6 +295,6 @@ def _ledger_set(book: LedgerDocument | None, n_queues: int) -> Change:
     return Update(Collection.MQ_LEDGER, _LEDGER_ID, set={"n_queues": n_queues}, rev=book.rev)
 
 
-def _differences(before: BaseModel, after: BaseModel) -> dict[str, Any]:
+def _changed_fields(before: BaseModel, after: BaseModel) -> dict[str, Any]:
     old, new = before.model_dump(), after.model_dump()
     return {name: value for name, value in new.items() if name != "rev" and value != old[name]}

@@ -8,15 +8,15 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
-from mqs.broker.data_vhost import Broker
+from mqs.broker.data_vhost import DataVhost
 from mqs.broker.management import Load
 from mqs.groups import endings, foreign_groups, lifecycle, repository, retirement
-from mqs.groups.admission import Admitted, Applicant, Budget, Shortage, Usage, Verdict, verdicts
+from mqs.groups.admission import Admitted, Applicant, Budget, Shortage, Usage, Verdict, judge_applicants
 from mqs.groups.broker_steps import Rules, Shut
-from mqs.groups.lifecycle import Outcome
-from mqs.groups.reconciler import Carrier
-from mqs.groups.repository import Found, Reader
-from mqs.groups.yielding import shortages
+from mqs.groups.lifecycle import GroupDecision
+from mqs.groups.reconciler import Reconciler
+from mqs.groups.repository import Reader, StoredGroup
+from mqs.groups.yielding import sum_shortages
 from mqs.tokens.grants import check_site
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision, Repeated
@@ -38,26 +38,28 @@ _N_AT_ONCE = 8
 class Groups:
     """The groups of queues of all workflows."""
 
-    def __init__(self, store: Store, broker: Broker, *, budget: Budget, rules: Rules) -> None:
+    def __init__(self, store: Store, broker: DataVhost, *, budget: Budget, rules: Rules) -> None:
         self._store = store
         self._budget = budget
         self._rules = rules
         self._ledger_turn = asyncio.Lock()
-        self.carrier = Carrier(store, broker, rules=rules, ledger_turn=self._ledger_turn)
+        self.carrier = Reconciler(store, broker, rules=rules, ledger_turn=self._ledger_turn)
         #: Bytes and connections on the broker at the last sample; see `mqs.depths`.
         self.load = Load(n_bytes=0, n_connections=0)
         #: Called when a group waits for room that ended workflows' queues may take up; see `mqs.groups.making_room`.
         self.on_shortage: Callable[[], None] = lambda: None
 
-    async def requested(self, event_id: EventId, event: WorkflowRequested) -> None:
+    async def request_queues(self, event_id: EventId, event: WorkflowRequested) -> None:
         """Reserve the queues of a workflow, and create them if the budget allows it."""
 
-        made = await self._judge(
+        made = await self._decide_with_budget(
             event.workflow_id,
             lambda found, now: Applicant(
-                event.workflow_id, lifecycle.n_queues_of(event), event.priority, now, event.owner
+                event.workflow_id, lifecycle.count_queues(event), event.priority, now, event.owner
             ),
-            lambda found, verdict, now: lifecycle.requested(found.group, event, verdict, now=now, rules=self._rules),
+            lambda found, verdict, now: lifecycle.apply_request(
+                found.group, event, verdict, now=now, rules=self._rules
+            ),
             inbox_id=f"{Service.MQS}:{event_id}",
         )
         if isinstance(made, Decision):
@@ -66,9 +68,9 @@ class Groups:
                 log.info("queues reserved", n_queues=len(event.queues), priority=event.priority, waits=waits)
                 _deferred.inc(waits)
         failpoint("mqs.reserved")
-        await self._try(self.advance(event.workflow_id))
+        await self._try_now(self.advance_group(event.workflow_id))
 
-    async def reserve(self, query: ReserveQuery) -> Found:
+    async def reserve_group(self, query: ReserveQuery) -> StoredGroup:
         """Name the queues of another WMS's workflow, once. Return the group.
 
         Raises:
@@ -76,11 +78,11 @@ class Groups:
         """
 
         async def name(tx: Transaction) -> Decision:
-            found = await repository.find(tx, query.workflow_id)
+            found = await repository.find_group(tx, query.workflow_id)
             if found.group is not None:
                 check_site(found.group, query.site, missing="MQGroup not found")
             queues = [(mqid(secrets.randbits(80)), alias) for alias in dict.fromkeys(query.queue_aliases)]
-            outcome = foreign_groups.reserved(
+            outcome = foreign_groups.reserve_group(
                 found.group,
                 found.profiles,
                 query.workflow_id,
@@ -90,19 +92,19 @@ class Groups:
                 now=datetime.now(UTC),
                 rules=self._rules,
             )
-            return Decision(repository.changes(found, outcome))
+            return Decision(repository.group_changes(found, outcome))
 
-        async with self.carrier.turn(query.workflow_id):
+        async with self.carrier.lock_of(query.workflow_id):
             await self._store.transact(name)
-            return await repository.find(self._store, query.workflow_id)
+            return await repository.find_group(self._store, query.workflow_id)
 
-    async def activate(self, query: ActivateQuery) -> Found:
+    async def activate_group(self, query: ActivateQuery) -> StoredGroup:
         """Create the queues that another WMS has reserved. Return the group after that.
 
         Raises:
             Unavailable: the broker is away.
         """
-        await self._judge(
+        await self._decide_with_budget(
             query.workflow_id,
             lambda found, now: Applicant(
                 query.workflow_id,
@@ -114,129 +116,131 @@ class Groups:
             lambda found, verdict, now: (
                 lifecycle.UNCHANGED
                 if found.group is None
-                else foreign_groups.asked(found.group, query.priority, verdict, now=now, rules=self._rules)
+                else foreign_groups.request_activation(found.group, query.priority, verdict, now=now, rules=self._rules)
             ),
         )
-        await self.advance(query.workflow_id)
-        return await self.used(query.workflow_id)
+        await self.advance_group(query.workflow_id)
+        return await self.note_use(query.workflow_id)
 
-    async def used(self, workflow_id: WorkflowId) -> Found:
+    async def note_use(self, workflow_id: WorkflowId) -> StoredGroup:
         """Note that somebody asked for a token of a group of another WMS. Return the group after that."""
 
         async def note(tx: Transaction) -> Decision:
-            found = await repository.find(tx, workflow_id)
-            outcome = foreign_groups.used(found.group, now=datetime.now(UTC), rules=self._rules)
-            return Decision(repository.changes(found, outcome))
+            found = await repository.find_group(tx, workflow_id)
+            outcome = foreign_groups.note_use(found.group, now=datetime.now(UTC), rules=self._rules)
+            return Decision(repository.group_changes(found, outcome))
 
         await self._store.transact(note)
-        return await repository.find(self._store, workflow_id)
+        return await repository.find_group(self._store, workflow_id)
 
-    async def over(self, event_id: EventId, event: WorkflowOver) -> None:
+    async def retire_group(self, event_id: EventId, event: WorkflowOver) -> None:
         """Begin to delete a workflow's queues."""
 
         async def retire(tx: Transaction) -> Decision:
-            found = await repository.find(tx, event.workflow_id)
-            outcome = retirement.over(found.group, event.workflow_id, found.profiles, now=datetime.now(UTC))
-            return Decision(repository.changes(found, outcome), outcome.effects)
+            found = await repository.find_group(tx, event.workflow_id)
+            outcome = retirement.apply_end(found.group, event.workflow_id, found.profiles, now=datetime.now(UTC))
+            return Decision(repository.group_changes(found, outcome), outcome.effects)
 
         await self._store.transact(retire, inbox_id=f"{Service.MQS}:{event_id}")
         failpoint("mqs.over")
-        await self._try(self.advance(event.workflow_id))
+        await self._try_now(self.advance_group(event.workflow_id))
 
-    async def end(self, event_id: EventId, event: WorkflowEnding) -> None:
+    async def note_ending(self, event_id: EventId, event: WorkflowEnding) -> None:
         """Record how WMS wants the workflow to end by itself."""
 
         async def note(tx: Transaction) -> Decision:
-            found = await repository.find(tx, event.workflow_id)
-            outcome = endings.wished(found.group, event, now=datetime.now(UTC))
-            return Decision(repository.changes(found, outcome), outcome.effects)
+            found = await repository.find_group(tx, event.workflow_id)
+            outcome = endings.apply_ending(found.group, event, now=datetime.now(UTC))
+            return Decision(repository.group_changes(found, outcome), outcome.effects)
 
         await self._store.transact(note, inbox_id=f"{Service.MQS}:{event_id}")
         failpoint("mqs.closed")
-        await self._try(self.advance(event.workflow_id))
+        await self._try_now(self.advance_group(event.workflow_id))
 
-    async def shut(self, workflow_id: WorkflowId, mqids: tuple[Mqid, ...]) -> None:
+    async def shut_queues(self, workflow_id: WorkflowId, mqids: tuple[Mqid, ...]) -> None:
         """Let no more events into these queues.
 
         Raises:
             Unavailable: the broker or the database is away.
         """
-        await self.carrier.shut(workflow_id, Shut(mqids))
+        await self.carrier.shut_queues(workflow_id, Shut(mqids))
 
-    async def advance(self, workflow_id: WorkflowId) -> None:
+    async def advance_group(self, workflow_id: WorkflowId) -> None:
         """Do what the group's stored state asks for, until it asks for nothing more.
 
         Raises:
             Unavailable: the broker or the database is away; a repeated call goes on from there.
         """
-        if await self.carrier.advance(workflow_id):
-            await self._try(self.reconsider())
+        if await self.carrier.advance_group(workflow_id):
+            await self._try_now(self.reconsider_waiting())
 
-    async def reconsider(self) -> None:
+    async def reconsider_waiting(self) -> None:
         """Judge every waiting group again, and activate those that the budget now allows."""
-        if not await repository.waiting(self._store):
+        if not await repository.find_waiting(self._store):
             return
         admitted: list[WorkflowId] = []
         short: list[Shortage] = []
 
         async def admit(tx: Transaction) -> Decision:
             now = datetime.now(UTC)
-            groups = await repository.waiting(tx)
-            book = await repository.ledger(tx)
-            applicants = list(map(_applicant, groups))
-            usage = await self._usage(tx, applicants, book.n_queues if book else 0)
-            decided = verdicts(applicants, usage, self._budget, now)
+            groups = await repository.find_waiting(tx)
+            book = await repository.load_ledger(tx)
+            applicants = list(map(_applicant_of, groups))
+            usage = await self._measure_usage(tx, applicants, book.n_queues if book else 0)
+            decided = judge_applicants(applicants, usage, self._budget, now)
             pairs = [
-                (group, lifecycle.reconsidered(group, decided[group.workflow_id], now=now, rules=self._rules))
+                (group, lifecycle.apply_verdict(group, decided[group.workflow_id], now=now, rules=self._rules))
                 for group in groups
             ]
-            short[:] = shortages(decided.values())
+            short[:] = sum_shortages(decided.values())
             admitted[:] = [name for name, verdict in decided.items() if isinstance(verdict, Admitted)]
-            changes = [change for group, outcome in pairs for change in repository.changes(Found(group), outcome)]
-            return Decision((*changes, *repository.booked(book, repository.n_more_held(pairs))))
+            changes = [
+                change for group, outcome in pairs for change in repository.group_changes(StoredGroup(group), outcome)
+            ]
+            return Decision((*changes, *repository.ledger_changes(book, repository.count_more_held(pairs))))
 
         async with self._ledger_turn:
             await self._store.transact(admit)
         failpoint("mqs.admitted")
-        self._tell_of(short)
-        await self._each(admitted)
+        self._report_shortage(short)
+        await self._advance_all(admitted)
 
-    async def shortages(self) -> tuple[Shortage, ...]:
+    async def find_shortages(self) -> tuple[Shortage, ...]:
         """Return how much room the waiting groups lack now."""
-        applicants = list(map(_applicant, await repository.waiting(self._store)))
-        book = await repository.ledger(self._store)
-        usage = await self._usage(self._store, applicants, book.n_queues if book else 0)
-        return shortages(verdicts(applicants, usage, self._budget, datetime.now(UTC)).values())
+        applicants = list(map(_applicant_of, await repository.find_waiting(self._store)))
+        book = await repository.load_ledger(self._store)
+        usage = await self._measure_usage(self._store, applicants, book.n_queues if book else 0)
+        return sum_shortages(judge_applicants(applicants, usage, self._budget, datetime.now(UTC)).values())
 
-    async def wake(self, workflow_id: WorkflowId) -> None:
+    async def wake_group(self, workflow_id: WorkflowId) -> None:
         """Work on a group whose `wake_at` has come.
 
         Raises:
             Unavailable: the database or the broker is away; the group will be woken again.
         """
-        group = (await repository.find(self._store, workflow_id)).group
+        group = (await repository.find_group(self._store, workflow_id)).group
         if group is None or group.state is not GroupState.RESERVED or group.admitted_at or group.unasked:
-            await self.advance(workflow_id)
+            await self.advance_group(workflow_id)
         elif group.wake_at is not None and group.wake_at <= datetime.now(UTC):
             # One look decides for all waiting groups, so the next ones are no longer due.
-            await self.reconsider()
+            await self.reconsider_waiting()
 
-    async def resume(self) -> None:
+    async def resume_all(self) -> None:
         """Take over from an earlier process: balance the ledger, then go on with every unfinished group."""
 
         async def balance(tx: Transaction) -> Decision:
-            return repository.balanced(await repository.ledger(tx), await repository.n_queues_held(tx))
+            return repository.balance_ledger(await repository.load_ledger(tx), await repository.count_queues_held(tx))
 
         async with self._ledger_turn:
             await self._store.transact(balance)
-        await self._each(await repository.unfinished(self._store))
-        await self._try(self.reconsider())
+        await self._advance_all(await repository.find_unfinished(self._store))
+        await self._try_now(self.reconsider_waiting())
 
-    async def _judge(
+    async def _decide_with_budget(
         self,
         workflow_id: WorkflowId,
-        applicant: Callable[[Found, datetime], Applicant],
-        decide: Callable[[Found, Verdict, datetime], Outcome],
+        applicant: Callable[[StoredGroup, datetime], Applicant],
+        decide: Callable[[StoredGroup, Verdict, datetime], GroupDecision],
         *,
         inbox_id: str | None = None,
     ) -> Decision | Repeated:
@@ -246,48 +250,52 @@ class Groups:
 
         async def step(tx: Transaction) -> Decision:
             now = datetime.now(UTC)
-            found = await repository.find(tx, workflow_id)
-            book = await repository.ledger(tx)
-            others = [_applicant(group) for group in await repository.waiting(tx) if group.workflow_id != workflow_id]
+            found = await repository.find_group(tx, workflow_id)
+            book = await repository.load_ledger(tx)
+            others = [
+                _applicant_of(group) for group in await repository.find_waiting(tx) if group.workflow_id != workflow_id
+            ]
             applicants = [*others, applicant(found, now)]
-            usage = await self._usage(tx, applicants, book.n_queues if book else 0)
-            verdict = verdicts(applicants, usage, self._budget, now)[workflow_id]
-            short[:] = shortages([verdict])
+            usage = await self._measure_usage(tx, applicants, book.n_queues if book else 0)
+            verdict = judge_applicants(applicants, usage, self._budget, now)[workflow_id]
+            short[:] = sum_shortages([verdict])
             outcome = decide(found, verdict, now)
-            n_more = repository.n_more_held([(found.group, outcome)])
-            return Decision((*repository.changes(found, outcome), *repository.booked(book, n_more)), outcome.effects)
+            n_more = repository.count_more_held([(found.group, outcome)])
+            return Decision(
+                (*repository.group_changes(found, outcome), *repository.ledger_changes(book, n_more)), outcome.effects
+            )
 
         async with self._ledger_turn:
             made = await self._store.transact(step, inbox_id=inbox_id)
-        self._tell_of(short)
+        self._report_shortage(short)
         return made
 
-    def _tell_of(self, short: Sequence[Shortage]) -> None:
+    def _report_shortage(self, short: Sequence[Shortage]) -> None:
         if short:
             self.on_shortage()
 
-    async def _each(self, workflow_ids: Sequence[WorkflowId]) -> None:
+    async def _advance_all(self, workflow_ids: Sequence[WorkflowId]) -> None:
         slots = asyncio.Semaphore(_N_AT_ONCE)
 
         async def one(workflow_id: WorkflowId) -> None:
             async with slots:
-                await self._try(self.advance(workflow_id))
+                await self._try_now(self.advance_group(workflow_id))
 
         await asyncio.gather(*map(one, workflow_ids))
 
-    async def _try(self, work: Awaitable[None]) -> None:
+    async def _try_now(self, work: Awaitable[None]) -> None:
         # The work is recorded and the timers will retry it, so the event that led here counts as handled.
         try:
             await work
         except EWMSError as error:
             log.warning("queues have to wait", reason=error.reason)
 
-    async def _usage(self, reader: Reader, applicants: Sequence[Applicant], n_queues: int) -> Usage:
+    async def _measure_usage(self, reader: Reader, applicants: Sequence[Applicant], n_queues: int) -> Usage:
         owners = {applicant.owner for applicant in applicants} if self._budget.max_owner_queues is not None else set()
-        of_owner = await repository.n_queues_held_by(reader, owners) if owners else {}
+        of_owner = await repository.count_queues_of_owners(reader, owners) if owners else {}
         return Usage(n_queues, self.load.n_bytes, self.load.n_connections, of_owner)
 
 
-def _applicant(group: MQGroupDocument) -> Applicant:
+def _applicant_of(group: MQGroupDocument) -> Applicant:
     asked_at = datetime.fromtimestamp(group.timestamp, UTC)
     return Applicant(group.workflow_id, group.n_queues, group.priority, asked_at, repository.owner_of(group))

@@ -7,28 +7,28 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from mqs.groups.broker_steps import Remove, Rules, Shut, last_used_at, over_at
-from mqs.groups.lifecycle import UNCHANGED, Outcome
+from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
 
 
-def over(
+def apply_end(
     group: MQGroupDocument | None, workflow_id: WorkflowId, profiles: Sequence[MQProfileDocument], *, now: datetime
-) -> Outcome:
+) -> GroupDecision:
     """Return the group after the end of its workflow.
 
     An end that overtakes the request makes a group that is retired already. Otherwise the late request would create
     queues that nobody deletes.
     """
     if group is None:
-        return Outcome(
+        return GroupDecision(
             MQGroupDocument(workflow_id=workflow_id, timestamp=now.timestamp(), state=GroupState.RETIRED, over_at=now)
         )
     match group.state:
         case GroupState.RESERVED if group.admitted_at is None:
-            return Outcome(retired(group, now), gone(profiles, now))
+            return GroupDecision(retire_group(group, now), retire_profiles(profiles, now))
         case GroupState.RESERVED | GroupState.ACTIVE:
-            return Outcome(
+            return GroupDecision(
                 group.model_copy(
                     update={
                         "state": GroupState.RETIRING,
@@ -43,33 +43,35 @@ def over(
             return UNCHANGED
 
 
-def shut(group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Shut, *, now: datetime) -> Outcome:
+def mark_shut(
+    group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Shut, *, now: datetime
+) -> GroupDecision:
     """Return the group after the broker has shut the queues in `done`."""
     if group.state not in (GroupState.ACTIVE, GroupState.RETIRING):
         return UNCHANGED
     changed = (profile.model_copy(update={"shut_at": now}) for profile in profiles if profile.mqid in done.mqids)
     # Write the group as well: its `rev` counts every change.
-    return Outcome(group.model_copy(), tuple(changed))
+    return GroupDecision(group.model_copy(), tuple(changed))
 
 
-def removed(
+def mark_removed(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], done: Remove, *, now: datetime, rules: Rules
-) -> Outcome:
+) -> GroupDecision:
     """Return the group after the broker has deleted the queues in `done`."""
     if group.state is not GroupState.RETIRING:
         return UNCHANGED
     deleted = set(done.mqids)
-    those = gone((profile for profile in profiles if profile.mqid in deleted), now)
+    those = retire_profiles((profile for profile in profiles if profile.mqid in deleted), now)
     n_left = sum(profile.retired_at is None and profile.mqid not in deleted for profile in profiles)
     if done.with_dead_letters and not n_left:
-        return Outcome(retired(group, now), those)
+        return GroupDecision(retire_group(group, now), those)
     n_queues = n_left + 1  # the dead letters
-    return Outcome(group.model_copy(update={"n_queues": n_queues, "wake_at": now + rules.look}), those)
+    return GroupDecision(group.model_copy(update={"n_queues": n_queues, "wake_at": now + rules.look}), those)
 
 
-def after_look(
+def apply_look(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], *, in_use: bool, now: datetime, rules: Rules
-) -> Outcome | Remove:
+) -> GroupDecision | Remove:
     """Decide after a look at a retiring group's queues: remove them all, or look again later."""
     if group.state is not GroupState.RETIRING:
         return UNCHANGED
@@ -77,10 +79,10 @@ def after_look(
     if not in_use and now >= used_at + rules.unused:
         return Remove(tuple(profile.mqid for profile in profiles if profile.retired_at is None), with_dead_letters=True)
     wake_at = min(now + rules.look, used_at + rules.unused, over_at(group) + rules.retention)
-    return Outcome(group.model_copy(update={"last_used_at": used_at, "wake_at": max(wake_at, now)}))
+    return GroupDecision(group.model_copy(update={"last_used_at": used_at, "wake_at": max(wake_at, now)}))
 
 
-def retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
+def retire_group(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
     """Return `group` as retired: nothing of it is left on the broker."""
     return group.model_copy(
         update={
@@ -94,7 +96,7 @@ def retired(group: MQGroupDocument, now: datetime) -> MQGroupDocument:
     )
 
 
-def gone(profiles: Iterable[MQProfileDocument], now: datetime) -> tuple[MQProfileDocument, ...]:
+def retire_profiles(profiles: Iterable[MQProfileDocument], now: datetime) -> tuple[MQProfileDocument, ...]:
     """Return the profiles that still had a queue, marked as retired."""
     return tuple(
         profile.model_copy(update={"is_activated": False, "retired_at": now})

@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mqs.groups.admission import Deferred, Shortage, Verdict
 from mqs.groups.broker_steps import Remove, over_at
-from mqs.groups.lifecycle import held
+from mqs.groups.lifecycle import count_held
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
 from schemas.topology import dead_queue
 
 
-def shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
+def sum_shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
     """Add up the shortages in `verdicts`: one of anybody's queues, and one for each owner."""
     total: dict[str | None, int] = {}
     for verdict in verdicts:
@@ -24,19 +24,19 @@ def shortages(verdicts: Iterable[Verdict]) -> tuple[Shortage, ...]:
     return tuple(Shortage(n_queues, owner) for owner, n_queues in total.items())
 
 
-def candidates(
+def find_candidates(
     groups: Mapping[WorkflowId, MQGroupDocument], owners: Mapping[WorkflowId, str], shortage: Shortage
 ) -> list[WorkflowId]:
     """Return the workflows whose queues may give way, the earliest ended first."""
     may_go = [
         group
         for name, group in groups.items()
-        if group.state is GroupState.RETIRING and held(group) and shortage.owner in (None, owners.get(name))
+        if group.state is GroupState.RETIRING and count_held(group) and shortage.owner in (None, owners.get(name))
     ]
     return [group.workflow_id for group in sorted(may_go, key=lambda group: (over_at(group), group.workflow_id))]
 
 
-def idle_queues(
+def find_idle_queues(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], in_use: Collection[str]
 ) -> tuple[str, ...]:
     """Return the idle queues of a retiring group; `in_use` names the queues that hold events or have a consumer.
@@ -56,7 +56,7 @@ def idle_queues(
     return (*names, dead) if dead not in in_use and len(names) == len(left) else tuple(names)
 
 
-def removal(
+def choose_removal(
     group: MQGroupDocument, profiles: Sequence[MQProfileDocument], idle: Sequence[Collection[str]]
 ) -> Remove | None:
     """Return what to delete of a group: the queues that were idle at every look in `idle`."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from mqs.broker.data_vhost import Broker
+from mqs.broker.data_vhost import DataVhost
 from mqs.groups import repository
 from mqs.letters.reported_attempts import document_id, document_of, workflow_of_exchange
 from runtime.amqp import Consumer, Delivery
@@ -36,7 +36,7 @@ _refused = counter("mqs_failed_attempts_refused_total", "Reports of failed attem
 class AttemptsIntake:
     """Takes the reports off their queue, batch by batch."""
 
-    def __init__(self, store: Store, broker: Broker, *, max_per_workflow: int, retention: timedelta) -> None:
+    def __init__(self, store: Store, broker: DataVhost, *, max_per_workflow: int, retention: timedelta) -> None:
         self._store = store
         self._broker = broker
         self._max_per_workflow = max_per_workflow
@@ -74,7 +74,7 @@ class AttemptsIntake:
             while len(batch) < _BATCH and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             # Deliveries whose channel was lost come again by themselves.
-            while batch := [delivery for delivery in batch if not (delivery.lost or delivery.settled)]:
+            while batch := [delivery for delivery in batch if not (delivery.is_lost or delivery.settled)]:
                 try:
                     await self._store_all(batch)
                     break
@@ -104,7 +104,7 @@ class AttemptsIntake:
         documents: list[Document] = []
         for delivery in batch:
             try:
-                documents.append(self._document(delivery))
+                documents.append(self._build_document(delivery))
             except Rejected as error:
                 _refused.inc()
                 log.warning("a report of a failed attempt is dropped", exchange=delivery.exchange, reason=error.reason)
@@ -113,9 +113,9 @@ class AttemptsIntake:
             await delivery.ack()
         _stored.inc(len(documents))
         for workflow_id, n in Counter(WorkflowId(document["workflow_id"]) for document in documents).items():
-            await self._trim(workflow_id, n)
+            await self._trim_attempts(workflow_id, n)
 
-    def _document(self, delivery: Delivery) -> Document:
+    def _build_document(self, delivery: Delivery) -> Document:
         if (workflow_id := workflow_of_exchange(delivery.exchange)) is None:
             raise Rejected("it came over no workflow's dead exchange")
         attempt = attempt_from_bytes(delivery.body)
@@ -123,7 +123,7 @@ class AttemptsIntake:
         document = document_of(workflow_id, attempt, now=now, entropy=secrets.randbits(48), retention=self._retention)
         return {"_id": document_id(workflow_id, attempt), **document.model_dump()}
 
-    async def _trim(self, workflow_id: WorkflowId, n_more: int) -> None:
+    async def _trim_attempts(self, workflow_id: WorkflowId, n_more: int) -> None:
         """Now and then delete a workflow's oldest attempts over its bound."""
         self._n_untrimmed[workflow_id] += n_more
         if workflow_id in self._known and self._n_untrimmed[workflow_id] < _TRIM_EVERY:
@@ -142,7 +142,7 @@ class AttemptsIntake:
             await self._bind_again.wait()
             self._bind_again.clear()
             try:
-                await self._broker.bind_attempts(await repository.workflows_with_queues(self._store))
+                await self._broker.bind_attempts(await repository.find_workflows_with_queues(self._store))
                 continue
             except EWMSError as error:
                 log.warning("failed attempts of older workflows are not heard of yet", reason=error.reason)

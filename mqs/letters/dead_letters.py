@@ -15,10 +15,10 @@ from typing import Any
 
 from mqs.groups import repository
 from mqs.groups.progress import count_letters
-from mqs.groups.repository import Found
+from mqs.groups.repository import StoredGroup
 from mqs.letters.dead_queue import DeadReader, DeadReaders
-from mqs.letters.history import failed_attempts
-from mqs.letters.letter import Letter, grouped, in_order, in_words, replay_headers, shown
+from mqs.letters.history import find_failed_attempts
+from mqs.letters.letter import Letter, describe_choice, group_letters, replay_headers, select_letters, show_letter
 from runtime.amqp import Connection, ConnectionLost, QueueFull, Unroutable
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Decision, Store, Transaction, Update
@@ -71,7 +71,7 @@ _handled = counter("mqs_dead_letters_handled_total", "Dead letters replayed or d
 _NO_WORKFLOW = "no queues of such a workflow"
 
 
-class DeadLetters:
+class DeadLetterDesk:
     """MQS's access to the dead letters of workflows."""
 
     def __init__(self, store: Store, connection: Connection, readers: DeadReaders, *, per_s: float) -> None:
@@ -82,7 +82,7 @@ class DeadLetters:
         self._per_s = per_s
         self._free_at_s = 0.0
 
-    async def answer(self, query: AnyLetterQuery) -> AnyLetterAnswer:
+    async def answer_query(self, query: AnyLetterQuery) -> AnyLetterAnswer:
         """Return the answer to a question, or carry out an order.
 
         Raises:
@@ -94,31 +94,33 @@ class DeadLetters:
             case LettersOrder():
                 return await self._carry_out(query)
             case LetterAuditQuery():
-                return await self._audit(query.workflow_id)
+                return await self._list_orders(query.workflow_id)
             case _:
                 pass
         if not await self._has_dead_queue(query.workflow_id):
-            return _nothing(query)
-        async with self._readers.reading(query.workflow_id) as reader:
+            return _empty_answer(query)
+        async with self._readers.lend_reader(query.workflow_id) as reader:
             match query:
                 case LettersQuery():
-                    return await self._page(reader, query)
+                    return await self._build_page(reader, query)
                 case LetterGroupsQuery():
-                    n_letters = reader.n_held + await reader.n_behind()
-                    return LetterGroupsAnswer(groups=grouped(reader.letters)[:MAX_LETTER_GROUPS], n_letters=n_letters)
+                    n_letters = reader.n_held + await reader.count_behind()
+                    return LetterGroupsAnswer(
+                        groups=group_letters(reader.letters)[:MAX_LETTER_GROUPS], n_letters=n_letters
+                    )
                 case LetterBodyQuery():
-                    letter = reader.find(query.letter)
-                    body = await reader.body(query.letter)
+                    letter = reader.find_letter(query.letter)
+                    body = await reader.fetch_body(query.letter)
                     data = body[query.offset : query.offset + MAX_STRETCH_BYTES]
                     return LetterBodyAnswer(
                         data=data, offset=query.offset, n_bytes=len(body), content_type=letter.content_type
                     )
                 case LetterQuery():
-                    letter = reader.find(query.letter)
-        history = await failed_attempts(
+                    letter = reader.find_letter(query.letter)
+        history = await find_failed_attempts(
             self._store, AttemptsQuery(workflow_id=query.workflow_id, event_id=letter.event_id, limit=50)
         )
-        return LetterAnswer(letter=shown(letter, whole=True), history=history.attempts if letter.event_id else [])
+        return LetterAnswer(letter=show_letter(letter, whole=True), history=history.attempts if letter.event_id else [])
 
     async def confirm_replays(self) -> None:
         """Return once the broker has read every replay that was sent from here.
@@ -134,8 +136,8 @@ class DeadLetters:
                 "", _NO_QUEUE, b"", message_id=str(uuid.uuid4()), timeout_s=_CONFIRM_WITHIN_S
             )
 
-    async def _page(self, reader: DeadReader, query: LettersQuery) -> LettersAnswer:
-        wanted = in_order(reader.letters, query, after=query.after)
+    async def _build_page(self, reader: DeadReader, query: LettersQuery) -> LettersAnswer:
+        wanted = select_letters(reader.letters, query, after=query.after)
         page: list[DeadLetter] = []
         n_bytes = 0
         for letter in wanted[: query.limit]:
@@ -143,8 +145,8 @@ class DeadLetters:
             if query.with_bodies and letter.n_bytes <= MAX_PAGE_BYTES // 2:
                 if page and n_bytes + letter.n_bytes > MAX_PAGE_BYTES:
                     break
-                body = await reader.body(letter.letter)
-            one = shown(letter, body=body, whole=query.with_bodies)
+                body = await reader.fetch_body(letter.letter)
+            one = show_letter(letter, body=body, whole=query.with_bodies)
             n_bytes += len(one.model_dump_json())
             if page and n_bytes > 2 * MAX_PAGE_BYTES:
                 break
@@ -153,31 +155,33 @@ class DeadLetters:
         return LettersAnswer(
             letters=page,
             next_after=wanted[len(page) - 1].cursor if has_more and page else None,
-            n_letters=reader.n_held + await reader.n_behind(),
+            n_letters=reader.n_held + await reader.count_behind(),
         )
 
     async def _carry_out(self, order: LettersOrder) -> LettersDone:
         if order.action is LetterAction.DISCARD:
             if not await self._has_dead_queue(order.workflow_id):
                 return LettersDone(n_done=0, n_missing=len(order.letters or ()), n_left=0)
-            async with self._readers.reading(order.workflow_id) as reader:
-                done = await self._handle(reader, order, lambda letter: reader.drop(letter.letter))
+            async with self._readers.lend_reader(order.workflow_id) as reader:
+                done = await self._handle_letters(reader, order, lambda letter: reader.drop_letter(letter.letter))
         else:
             await self._check_is_open(order.workflow_id)
-            async with self._readers.reading(order.workflow_id) as reader:
+            async with self._readers.lend_reader(order.workflow_id) as reader:
                 queues = await self._begin_replay(order.workflow_id)
                 failpoint("mqs.replaying")
                 is_settled = False
                 try:
-                    done = await self._handle(reader, order, lambda letter: self._replay(reader, letter, queues))
+                    done = await self._handle_letters(
+                        reader, order, lambda letter: self._replay_letter(reader, letter, queues)
+                    )
                     is_settled = not done.stopped
                 finally:
                     await self._end_replay(order.workflow_id, is_settled=is_settled)
         _handled.labels(order.action.value).inc(done.n_done)
-        await self._note(order, done.n_done)
+        await self._note_order(order, done.n_done)
         return done
 
-    async def _handle(
+    async def _handle_letters(
         self, reader: DeadReader, order: LettersOrder, handle: Callable[[Letter], Awaitable[None]]
     ) -> LettersDone:
         """Handle the chosen letters, some at a time. Go on past those that cannot be handled.
@@ -186,10 +190,10 @@ class DeadLetters:
         """
         if order.letters is not None:
             names = list(dict.fromkeys(order.letters))
-            meant = [reader.find(name) for name in names if reader.has(name)]
+            meant = [reader.find_letter(name) for name in names if reader.has_letter(name)]
             n_missing = len(names) - len(meant)
         else:
-            meant, n_missing = in_order(reader.letters, order.which), 0
+            meant, n_missing = select_letters(reader.letters, order.which), 0
         loop = asyncio.get_running_loop()
         until_s = loop.time() + _LONGEST_S
         n_done = n_refused = at = 0
@@ -198,8 +202,8 @@ class DeadLetters:
             batch = meant[at : at + min(_N_AT_ONCE, MAX_LETTERS_AT_ONCE - n_done)]
             at += len(batch)
             if order.action is LetterAction.REPLAY:
-                await self._pace(len(batch))
-            await self._count(order, Counter(letter.queue for letter in batch))
+                await self._wait_for_rate(len(batch))
+            await self._count_letters(order, Counter(letter.queue for letter in batch))
             undone: Counter[str] = Counter()
             for letter, result in zip(
                 batch, await asyncio.gather(*map(handle, batch), return_exceptions=True), strict=True
@@ -214,8 +218,8 @@ class DeadLetters:
                     stopped = _stop_reason(result)
                 else:
                     n_refused += 1
-                    refused = refused or _refusal(letter, result)
-            await self._count(order, undone)
+                    refused = refused or _describe_refusal(letter, result)
+            await self._count_letters(order, undone)
         return LettersDone(
             n_done=n_done,
             n_missing=n_missing,
@@ -225,30 +229,30 @@ class DeadLetters:
             stopped=stopped,
         )
 
-    async def _count(self, order: LettersOrder, n_of: Counter[str]) -> None:
+    async def _count_letters(self, order: LettersOrder, n_of: Counter[str]) -> None:
         """Add `n_of` letters, by queue of origin, to those replayed or discarded."""
         if not n_of:
             return
 
         async def step(tx: Transaction) -> Decision:
-            found = await repository.find(tx, order.workflow_id)
+            found = await repository.find_group(tx, order.workflow_id)
             if found.group is None:
                 return Decision()
-            return Decision(repository.changes(found, count_letters(found.group, order.action, n_of)))
+            return Decision(repository.group_changes(found, count_letters(found.group, order.action, n_of)))
 
         await self._store.transact(step)
 
-    async def _pace(self, n: int) -> None:
+    async def _wait_for_rate(self, n: int) -> None:
         """Return when `n` more letters may be replayed: all workflows share the rate."""
         now_s = asyncio.get_running_loop().time()
         start_s = max(now_s, self._free_at_s)
         self._free_at_s = start_s + n / self._per_s
         await asyncio.sleep(start_s - now_s)
 
-    async def _replay(self, reader: DeadReader, letter: Letter, queues: frozenset[str]) -> None:
+    async def _replay_letter(self, reader: DeadReader, letter: Letter, queues: frozenset[str]) -> None:
         if letter.queue not in queues:
             raise Conflict(f"the queue of origin of letter {letter.letter} is not there any more")
-        body = await reader.body(letter.letter)
+        body = await reader.fetch_body(letter.letter)
         # MQS publishes over the default exchange, by a right of its own: a public input may be shut for everybody else.
         await self._connection.publish(
             "",
@@ -259,7 +263,7 @@ class DeadLetters:
             headers=replay_headers(letter.headers),
         )
         failpoint("mqs.replayed")
-        await reader.drop(letter.letter)
+        await reader.drop_letter(letter.letter)
 
     async def _begin_replay(self, workflow_id: WorkflowId) -> frozenset[str]:
         """Mark the workflow as replaying, so that its run does not end meanwhile. Return its input queues.
@@ -271,8 +275,8 @@ class DeadLetters:
 
         async def step(tx: Transaction) -> Decision:
             nonlocal queues
-            found = await repository.find(tx, workflow_id)
-            group = _open_group(found)
+            found = await repository.find_group(tx, workflow_id)
+            group = _require_open_group(found)
             queues = frozenset(p.mqid for p in found.profiles if p.is_input and p.retired_at is None)
             mark = {"replaying_until": datetime.now(UTC) + _REPLAYING, "has_unconfirmed_replays": True}
             return Decision((Update(Collection.MQ_GROUPS, workflow_id, set=mark, rev=group.rev),))
@@ -284,7 +288,7 @@ class DeadLetters:
         """Remove the mark of replaying. Unless all is settled, keep the mark of unconfirmed replays."""
 
         async def step(tx: Transaction) -> Decision:
-            group = (await repository.find(tx, workflow_id)).group
+            group = (await repository.find_group(tx, workflow_id)).group
             if group is None or group.replaying_until is None:
                 return Decision()
             mark: dict[str, Any] = {"replaying_until": None}
@@ -307,7 +311,7 @@ class DeadLetters:
         Raises:
             NotFound, Conflict: there is no such workflow, or it is over.
         """
-        _open_group(await repository.find(self._store, workflow_id))
+        _require_open_group(await repository.find_group(self._store, workflow_id))
 
     async def _has_dead_queue(self, workflow_id: WorkflowId) -> bool:
         """Return whether the workflow has a dead queue on the broker.
@@ -315,14 +319,14 @@ class DeadLetters:
         Raises:
             NotFound: there is no such workflow.
         """
-        group = (await repository.find(self._store, workflow_id)).group
+        group = (await repository.find_group(self._store, workflow_id)).group
         if group is None:
             raise NotFound(_NO_WORKFLOW)
         return group.activated_at is not None and group.state is not GroupState.RETIRED
 
-    async def _note(self, order: LettersOrder, n_done: int) -> None:
+    async def _note_order(self, order: LettersOrder, n_done: int) -> None:
         """Record who ordered what, for the workflow's owner and the operators."""
-        which = in_words(order.letters, order.which)
+        which = describe_choice(order.letters, order.which)
         log.info(
             f"dead letters: {order.action.value}",
             workflow_id=order.workflow_id,
@@ -342,14 +346,14 @@ class DeadLetters:
         )
         await self._store.insert_new(Collection.LETTER_ORDERS, [{"_id": uuid.uuid4().hex, **noted.model_dump()}])
 
-    async def _audit(self, workflow_id: WorkflowId) -> LetterAuditAnswer:
+    async def _list_orders(self, workflow_id: WorkflowId) -> LetterAuditAnswer:
         documents = await self._store.find(
             Collection.LETTER_ORDERS, {"workflow_id": workflow_id}, sort=[("at", -1)], limit=_MAX_AUDIT
         )
         return LetterAuditAnswer(orders=[LetterAudit.model_validate(document) for document in documents])
 
 
-def _open_group(found: Found) -> MQGroupDocument:
+def _require_open_group(found: StoredGroup) -> MQGroupDocument:
     """Return the group, if workers may still take events from its queues."""
     if found.group is None or found.group.activated_at is None:
         raise NotFound(_NO_WORKFLOW)
@@ -368,7 +372,7 @@ def _stop_reason(error: Unavailable) -> str:
     return error.reason
 
 
-def _refusal(letter: Letter, error: BaseException) -> str:
+def _describe_refusal(letter: Letter, error: BaseException) -> str:
     """Return why this one letter cannot be handled. A defect of ours must not hold up the others."""
     if isinstance(error, EWMSError):
         return error.reason
@@ -378,7 +382,7 @@ def _refusal(letter: Letter, error: BaseException) -> str:
     return f"letter {letter.letter} cannot be sent: {type(error).__name__}"
 
 
-def _nothing(query: AnyLetterQuery) -> AnyLetterAnswer:
+def _empty_answer(query: AnyLetterQuery) -> AnyLetterAnswer:
     """Return the answer about a workflow that has no dead queue: not yet, or not any more."""
     match query:
         case LettersQuery():

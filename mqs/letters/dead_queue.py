@@ -15,8 +15,8 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 
 from mqs.letters.letter import Letter, letter_of
-from runtime.amqp import Connection, ConnectionLost, Missing
-from runtime.amqp.errors import LIBRARY_ERRORS, translated
+from runtime.amqp import Connection, ConnectionLost, NotDeclared
+from runtime.amqp.errors import LIBRARY_ERRORS, translate_error
 from runtime.telemetry import log
 from schemas.errors import NotFound, Unavailable
 from schemas.ids import WorkflowId
@@ -85,14 +85,14 @@ class DeadReader:
             NotFound: the queue does not exist.
             Unavailable: the broker is away, or another MQS reads the queue.
         """
-        await self._connection.ready(_CALL_S)
-        channel = self._channel = await self._connection.raw_channel(confirms=False)
+        await self._connection.wait_until_ready(_CALL_S)
+        channel = self._channel = await self._connection.open_channel(confirms=False)
         try:
             declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
             n_letters = min(declared.message_count or 0, MAX_LETTERS)
             if not declared.consumer_count:
                 await channel.basic_qos(prefetch_count=MAX_LETTERS, timeout=_CALL_S)
-                subscribed = await channel.basic_consume(self._queue, self._take, timeout=_CALL_S)
+                subscribed = await channel.basic_consume(self._queue, self._take_delivery, timeout=_CALL_S)
                 self._tag = str(subscribed.consumer_tag)
                 declared = await channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
             if (declared.consumer_count or 0) > (1 if self._tag else 0):
@@ -100,8 +100,8 @@ class DeadReader:
                 # consumer.
                 raise Unavailable("another process reads these dead letters", hint="try again in a minute")
         except (*LIBRARY_ERRORS, TimeoutError) as error:
-            found = translated(error)
-            if isinstance(found, Missing):
+            found = translate_error(error)
+            if isinstance(found, NotDeclared):
                 raise NotFound("the workflow has no dead letters any more") from error
             raise found from error
         with suppress(TimeoutError):
@@ -112,15 +112,15 @@ class DeadReader:
         if self.is_lost:
             raise ConnectionLost("the broker went away while dead letters were read")
 
-    async def n_behind(self) -> int:
+    async def count_behind(self) -> int:
         """Return how many letters lie in the queue beside those on loan."""
         try:
             declared = await self._open_channel.queue_declare(self._queue, passive=True, timeout=_CALL_S)
         except (*LIBRARY_ERRORS, TimeoutError) as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         return declared.message_count or 0
 
-    def find(self, name: str) -> Letter:
+    def find_letter(self, name: str) -> Letter:
         """Return the letter called `name`.
 
         Raises:
@@ -130,7 +130,7 @@ class DeadReader:
             raise NotFound("no such dead letter", hint="it may have been replayed or discarded: list them again")
         return entry.letter
 
-    def has(self, name: str) -> bool:
+    def has_letter(self, name: str) -> bool:
         """Return whether a letter called `name` is on loan."""
         return name in self._entries
 
@@ -141,19 +141,19 @@ class DeadReader:
         entry = self._entries.get(name)
         return None if entry is None else entry.body
 
-    async def body(self, name: str) -> bytes:
+    async def fetch_body(self, name: str) -> bytes:
         """Return the body of a letter, as it lies in the queue.
 
         Raises:
             NotFound: there is no such letter.
             Unavailable: the broker does not deliver it again.
         """
-        self.find(name)
+        self.find_letter(name)
         if (kept := self.kept_body(name)) is not None:
             return kept
         if (fetch := self._fetches.get(name)) is None:
             fetch = self._fetches[name] = asyncio.get_running_loop().create_future()
-            await self._settle(lambda channel, tag: channel.basic_nack(tag, requeue=True, wait=False), name, n=1)
+            await self._settle_copies(lambda channel, tag: channel.basic_nack(tag, requeue=True, wait=False), name, n=1)
         try:
             async with asyncio.timeout(_CALL_S):
                 body = await asyncio.shield(fetch)
@@ -164,13 +164,13 @@ class DeadReader:
         self._last = name, body
         return body
 
-    async def drop(self, name: str) -> None:
+    async def drop_letter(self, name: str) -> None:
         """Take a letter off the queue for good.
 
         Raises:
             Unavailable: the loan is over, and the letter is still in its queue.
         """
-        await self._settle(lambda channel, tag: channel.basic_ack(tag, wait=False), name)
+        await self._settle_copies(lambda channel, tag: channel.basic_ack(tag, wait=False), name)
         if (entry := self._entries.pop(name, None)) is not None:
             self._n_remembered -= entry.n_bytes
             self._n_kept -= 0 if entry.body is None else len(entry.body)
@@ -190,7 +190,7 @@ class DeadReader:
             raise ConnectionLost("the broker has taken the dead letters back")
         return self._channel
 
-    async def _settle(self, say: Callable[[Channel, int], Any], name: str, *, n: int | None = None) -> None:
+    async def _settle_copies(self, say: Callable[[Channel, int], Any], name: str, *, n: int | None = None) -> None:
         entry = self._entries[name]
         channel = self._open_channel
         tags, entry.tags = (entry.tags, []) if n is None else (entry.tags[:n], entry.tags[n:])
@@ -200,9 +200,9 @@ class DeadReader:
             for tag in tags:
                 await say(channel, tag)
         except LIBRARY_ERRORS as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
-    async def _take(self, message: DeliveredMessage) -> None:
+    async def _take_delivery(self, message: DeliveredMessage) -> None:
         properties = message.header.properties
         letter = letter_of(
             message.body, properties.message_id or "", properties.content_type or "", properties.headers or {}
@@ -238,12 +238,12 @@ class DeadReaders:
         self._turns: dict[WorkflowId, asyncio.Lock] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def n_held(self, queue: str) -> int:
+    def count_held(self, queue: str) -> int:
         """Return how many letters of a dead queue are on loan here."""
         return next((reader.n_held for id_, reader in self._readers.items() if dead_queue(id_) == queue), 0)
 
     @asynccontextmanager
-    async def reading(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
+    async def lend_reader(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
         """Lend the block a reader with all letters of a workflow. Another block for the same workflow waits.
 
         Raises:
@@ -255,7 +255,7 @@ class DeadReaders:
         self._n_users[workflow_id] = self._n_users.get(workflow_id, 0) + 1
         try:
             async with self._turns.setdefault(workflow_id, asyncio.Lock()):
-                yield await self._opened(workflow_id)
+                yield await self._open_reader(workflow_id)
         finally:
             self._n_users[workflow_id] -= 1
             if not self._n_users[workflow_id]:
@@ -263,7 +263,7 @@ class DeadReaders:
                 loop = asyncio.get_running_loop()
                 self._timers[workflow_id] = loop.call_later(self._linger_s, self._end_soon, workflow_id)
 
-    async def _opened(self, workflow_id: WorkflowId) -> DeadReader:
+    async def _open_reader(self, workflow_id: WorkflowId) -> DeadReader:
         if self._closing:
             # A reader that is giving its letters back cannot be used, and is still a consumer.
             await asyncio.wait(self._closing)
@@ -287,7 +287,7 @@ class DeadReaders:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        await asyncio.gather(*(self._end(workflow_id) for workflow_id in tuple(self._readers)), *self._closing)
+        await asyncio.gather(*(self._end_reader(workflow_id) for workflow_id in tuple(self._readers)), *self._closing)
 
     async def _make_room(self) -> None:
         if len(self._readers) < _MAX_READERS:
@@ -296,16 +296,16 @@ class DeadReaders:
         if idle is None:
             raise Unavailable("too many dead queues are read at this moment", hint="try again in some seconds")
         self._timers.pop(idle).cancel()
-        await self._end(idle)
+        await self._end_reader(idle)
 
     def _end_soon(self, workflow_id: WorkflowId) -> None:
         self._timers.pop(workflow_id, None)
         self._turns.pop(workflow_id, None)
-        task = asyncio.get_running_loop().create_task(self._end(workflow_id))
+        task = asyncio.get_running_loop().create_task(self._end_reader(workflow_id))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _end(self, workflow_id: WorkflowId) -> None:
+    async def _end_reader(self, workflow_id: WorkflowId) -> None:
         if (reader := self._readers.pop(workflow_id, None)) is not None:
             n_held = reader.n_held
             await reader.close()

@@ -20,7 +20,7 @@ _MAX_BYTES = 1024 * 1024
 _MAX_EXAMPLE = 500
 
 
-async def failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAnswer:
+async def find_failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAnswer:
     """Return the failed attempts that `query` wants, the newest first."""
     wanted: dict[str, Any] = {"workflow_id": query.workflow_id}
     for name in ("event_id", "task_id", "signature"):
@@ -43,7 +43,7 @@ async def failed_attempts(store: Store, query: AttemptsQuery) -> AttemptsAnswer:
     return AttemptsAnswer(attempts=attempts, next_before=attempts[-1].cursor if has_more and attempts else None)
 
 
-async def error_groups(store: Store, query: ErrorGroupsQuery) -> ErrorGroupsAnswer:
+async def find_error_groups(store: Store, query: ErrorGroupsQuery) -> ErrorGroupsAnswer:
     """Return the errors of a workflow by task and signature, the most frequent first."""
     documents = await store.aggregate(
         Collection.FAILED_ATTEMPTS,

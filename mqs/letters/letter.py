@@ -59,10 +59,10 @@ class Letter:
 
 def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[str, Any]) -> Letter:
     """Return what a message in a dead queue says."""
-    queue = _text(headers, Header.DEAD_QUEUE) or _text(headers, Header.FIRST_DEATH_QUEUE)
-    broker_reason = _text(headers, Header.FIRST_DEATH_REASON)
-    reason = _text(headers, Header.DEAD_REASON) or broker_reason or "unknown"
-    error = _text(headers, Header.DEAD_ERROR, limit=2000) or _broker_error(broker_reason)
+    queue = _read_text(headers, Header.DEAD_QUEUE) or _read_text(headers, Header.FIRST_DEATH_QUEUE)
+    broker_reason = _read_text(headers, Header.FIRST_DEATH_REASON)
+    reason = _read_text(headers, Header.DEAD_REASON) or broker_reason or "unknown"
+    error = _read_text(headers, Header.DEAD_ERROR, limit=2000) or _broker_error(broker_reason)
     attempts = headers.get(Header.DEAD_ATTEMPTS)
     dead_at = _pilots_time(headers) or _brokers_time(headers)
     digest = hashlib.sha256(body)
@@ -76,17 +76,17 @@ def letter_of(body: bytes, event_id: str, content_type: str, headers: Mapping[st
         n_bytes=len(body),
         excerpt=body[:EXCERPT_BYTES],
         queue=queue,
-        task_id=_text(headers, Header.DEAD_TASK),
+        task_id=_read_text(headers, Header.DEAD_TASK),
         reason=reason,
         error=error,
         signature=signature_id(error),
         attempts=attempts if isinstance(attempts, int) and not isinstance(attempts, bool) else None,
-        worker=_text(headers, Header.DEAD_WORKER),
+        worker=_read_text(headers, Header.DEAD_WORKER),
         dead_at=dead_at,
     )
 
 
-def shown(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> DeadLetter:
+def show_letter(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> DeadLetter:
     """Return a letter as users see it; `whole` adds its headers and all of its error."""
     error = letter.error
     if not whole and len(error) > MAX_ERROR:
@@ -94,7 +94,7 @@ def shown(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> 
     return DeadLetter(
         letter=letter.letter,
         event_id=letter.event_id,
-        key=_text(letter.headers, Header.KEY),
+        key=_read_text(letter.headers, Header.KEY),
         task_id=letter.task_id,
         queue=letter.queue,
         reason=letter.reason,
@@ -112,7 +112,7 @@ def shown(letter: Letter, *, body: bytes | None = None, whole: bool = False) -> 
     )
 
 
-def matches(letter: Letter, which: LetterFilter) -> bool:
+def matches_filter(letter: Letter, which: LetterFilter) -> bool:
     """Return whether a letter passes the filter `which`."""
     return (
         (which.task_id is None or letter.task_id == which.task_id)
@@ -121,9 +121,9 @@ def matches(letter: Letter, which: LetterFilter) -> bool:
     )
 
 
-def in_order(letters: Iterable[Letter], which: LetterFilter, *, after: str | None = None) -> list[Letter]:
+def select_letters(letters: Iterable[Letter], which: LetterFilter, *, after: str | None = None) -> list[Letter]:
     """Return the letters that pass the filter, the oldest first, from behind the place `after`."""
-    wanted = sorted((letter for letter in letters if matches(letter, which)), key=lambda letter: letter.place)
+    wanted = sorted((letter for letter in letters if matches_filter(letter, which)), key=lambda letter: letter.place)
     if after is None:
         return wanted
     at, _, name = after.partition("~")
@@ -135,12 +135,12 @@ def in_order(letters: Iterable[Letter], which: LetterFilter, *, after: str | Non
     return [letter for letter in wanted if letter.place > place]
 
 
-def grouped(letters: Iterable[Letter]) -> list[LetterGroup]:
+def group_letters(letters: Iterable[Letter]) -> list[LetterGroup]:
     """Return the letters by task and signature, the largest group first."""
     groups: dict[tuple[str, str], list[Letter]] = {}
     for letter in letters:
         groups.setdefault((letter.task_id, letter.signature), []).append(letter)
-    found = [_group(members) for members in groups.values()]
+    found = [_make_group(members) for members in groups.values()]
     return sorted(found, key=lambda group: (-group.n_letters, group.task_id, group.signature))
 
 
@@ -159,7 +159,7 @@ def n_replays(headers: Mapping[str, Any]) -> int:
     return n if isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**31 else 0
 
 
-def in_words(letters: Sequence[str] | None, which: LetterFilter) -> str:
+def describe_choice(letters: Sequence[str] | None, which: LetterFilter) -> str:
     """Describe in words which letters were chosen, for the audit."""
     if letters is not None:
         return f"letters {', '.join(letters[:5])}{' ...' if len(letters) > 5 else ''}"
@@ -167,7 +167,7 @@ def in_words(letters: Sequence[str] | None, which: LetterFilter) -> str:
     return ", ".join(said) or "all"
 
 
-def _group(members: Sequence[Letter]) -> LetterGroup:
+def _make_group(members: Sequence[Letter]) -> LetterGroup:
     newest = max(members, key=lambda letter: letter.place)
     times = [letter.dead_at for letter in members if letter.dead_at is not None]
     return LetterGroup(
@@ -213,7 +213,7 @@ def _broker_error(reason: str) -> str:
 
 def _pilots_time(headers: Mapping[str, Any]) -> datetime | None:
     try:
-        at = datetime.fromisoformat(_text(headers, Header.DEAD_AT))
+        at = datetime.fromisoformat(_read_text(headers, Header.DEAD_AT))
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -228,7 +228,7 @@ def _brokers_time(headers: Mapping[str, Any]) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _text(headers: Mapping[str, Any], name: str, *, limit: int = _MAX_NAME) -> str:
+def _read_text(headers: Mapping[str, Any], name: str, *, limit: int = _MAX_NAME) -> str:
     value = headers.get(name)
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
@@ -236,10 +236,10 @@ def _text(headers: Mapping[str, Any], name: str, *, limit: int = _MAX_NAME) -> s
 
 
 def _plain_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in headers.items()}
+    return {name: _plain_value(value) for name, value in headers.items()}
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     match value:
         case None | bool() | int() | float():
             return value
@@ -253,8 +253,8 @@ def _plain(value: Any) -> Any:
         case datetime():
             return value.isoformat()
         case Mapping():
-            return {str(name): _plain(item) for name, item in value.items()}
+            return {str(name): _plain_value(item) for name, item in value.items()}
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [_plain_value(item) for item in value]
         case _:
             return str(value)[:_MAX_HEADER]

@@ -25,7 +25,7 @@ from schemas.topology import (
     DEFAULT_EXCHANGE,
     dead_exchange,
     event_exchange,
-    scope,
+    oauth_scope,
     tms_service,
 )
 
@@ -164,7 +164,7 @@ def service_grant(profile: MQProfileDocument) -> Grant:
     return Grant(subject=f"wf/{profile.workflow_id}", reads=(profile.mqid,), writes=(event_exchange(profile.mqid),))
 
 
-def for_existing_clients(grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
+def widen_for_existing_clients(grant: Grant, mqids: Iterable[Mqid], *, shut: bool = False) -> Grant:
     """Return `grant`, widened to what existing message clients do with the queues `mqids`.
 
     For queues that are `shut` the grant may not publish: otherwise the broker would confirm events that nobody takes.
@@ -196,7 +196,7 @@ def check_site(group: MQGroupDocument | None, site: str, *, missing: str) -> Non
         raise NotFound(missing)
 
 
-def claims(
+def token_claims(
     grant: Grant, *, issuer: str, audience: Audience, now: datetime, life: timedelta, token_id: str
 ) -> dict[str, Any]:
     """Return the claims of a token for `grant`. Times are whole seconds."""
@@ -212,7 +212,7 @@ def claims(
         "jti": token_id,
         "scope": " ".join(
             [
-                *(scope(action, name, audience.server) for action, _, name in rights),
+                *(oauth_scope(action, name, audience.server) for action, _, name in rights),
                 *(f"{audience.server}.tag:{tag}" for tag in grant.tags),
             ]
         ),
@@ -220,13 +220,13 @@ def claims(
     if grant.by_name:
         said[WIRE_CLAIM] = Wire.LEGACY.value
     # State the rights twice if both fit. Either way is enough for the broker, and scopes are shorter.
-    details = _details(rights, audience)
+    details = _authorization_details(rights, audience)
     if len(said["scope"]) + len(json.dumps(details)) <= rights_bytes(audience.server):
         said["authorization_details"] = details
     return said
 
 
-def _details(rights: Iterable[tuple[str, str, str]], audience: Audience) -> list[dict[str, Any]]:
+def _authorization_details(rights: Iterable[tuple[str, str, str]], audience: Audience) -> list[dict[str, Any]]:
     """Return `rights` as entries of RFC 9396; names with the same actions share an entry."""
     actions: dict[tuple[str, str], list[str]] = {}
     for action, kind, name in rights:

@@ -13,17 +13,17 @@ from schemas.documents import Collection, KeyDocument
 Recorded = Mapping[str, KeyDocument]
 
 
-def recorded(documents: list[dict[str, Any]]) -> Recorded:
+def parse_keys(documents: list[dict[str, Any]]) -> Recorded:
     """Return the stored keys by their `kid`."""
     return {document["_id"]: KeyDocument.model_validate(document) for document in documents}
 
 
-def signs_now(keys: Recorded, kid: str) -> bool:
+def is_signing(keys: Recorded, kid: str) -> bool:
     """Return whether `kid` is recorded as the key that signs."""
     return kid in keys and keys[kid].expires_at is None
 
 
-def rotated(keys: Recorded, kid: str, jwk: Mapping[str, str], *, now: datetime, life: timedelta) -> Decision:
+def rotate_key(keys: Recorded, kid: str, jwk: Mapping[str, str], *, now: datetime, life: timedelta) -> Decision:
     """Return the decision that makes `kid` the signing key. Former keys stay for the `life` of their last tokens."""
     changes: list[Change] = [
         Update(Collection.MQ_KEYS, former, set={"expires_at": now + life})
@@ -37,6 +37,6 @@ def rotated(keys: Recorded, kid: str, jwk: Mapping[str, str], *, now: datetime, 
     return Decision(tuple(changes))
 
 
-def jwks(keys: Recorded, now: datetime) -> dict[str, list[dict[str, str]]]:
+def jwks_document(keys: Recorded, now: datetime) -> dict[str, list[dict[str, str]]]:
     """Return the JWKS document: every key that may have signed a token that is still valid."""
     return {"keys": [key.jwk for key in keys.values() if key.expires_at is None or key.expires_at > now]}

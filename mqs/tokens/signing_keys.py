@@ -21,7 +21,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from pydantic import SecretStr
 
 from mqs.tokens import key_rotation
-from mqs.tokens.grants import Audience, Grant, claims
+from mqs.tokens.grants import Audience, Grant, token_claims
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
@@ -43,14 +43,14 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class MintedToken:
     """A minted token and when it ends."""
 
     value: SecretStr
     expires_at: datetime
 
 
-class KeyFiles:
+class SigningKeyFiles:
     """A private and a public PEM file, read again when one of them has changed."""
 
     def __init__(self, private: Path, public: Path) -> None:
@@ -59,7 +59,7 @@ class KeyFiles:
         self._stamp: tuple[tuple[int, int], ...] = ()
         self._key: SigningKey | None = None
 
-    def current(self) -> SigningKey:
+    def current_key(self) -> SigningKey:
         """Return the key in the files. While they are being replaced and do not match, return the former key.
 
         Raises:
@@ -69,7 +69,7 @@ class KeyFiles:
             stamp = tuple((s.st_mtime_ns, s.st_ino) for s in (self._private.stat(), self._public.stat()))
             if self._key is not None and stamp == self._stamp:
                 return self._key
-            self._key = _load(self._private.read_bytes(), self._public.read_bytes())
+            self._key = _load_key_pair(self._private.read_bytes(), self._public.read_bytes())
             self._stamp = stamp
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
             if self._key is None:
@@ -78,11 +78,11 @@ class KeyFiles:
         return self._key
 
 
-class Issuer:
+class TokenIssuer:
     """Mints broker tokens and lists the keys that verify them."""
 
     def __init__(
-        self, files: KeyFiles, store: Store, *, issuer: str, audience: Audience, longest_life: timedelta
+        self, files: SigningKeyFiles, store: Store, *, issuer: str, audience: Audience, longest_life: timedelta
     ) -> None:
         self._files = files
         self._store = store
@@ -92,15 +92,15 @@ class Issuer:
         self._recorded_kid = ""
         self._recording = asyncio.Lock()
 
-    async def token(self, grant: Grant, *, life: timedelta) -> Token:
+    async def mint_token(self, grant: Grant, *, life: timedelta) -> MintedToken:
         """Return a token for `grant` that lives for `life`, at most the longest life that the issuer was built with.
 
         Raises:
             Unprocessable: the token names more queues than fit into the broker's login.
         """
-        key = await self._current()
+        key = await self._recorded_key()
         now = datetime.now(UTC)
-        said = claims(
+        said = token_claims(
             grant,
             issuer=self._issuer,
             audience=self._audience,
@@ -115,37 +115,37 @@ class Issuer:
                 f"a token for {n_queues} queues does not fit into the broker's login",
                 hint="split the task so that each part has fewer queues",
             )
-        return Token(SecretStr(value), datetime.fromtimestamp(said["exp"], UTC))
+        return MintedToken(SecretStr(value), datetime.fromtimestamp(said["exp"], UTC))
 
-    async def jwks(self) -> dict[str, Any]:
+    async def jwks_document(self) -> dict[str, Any]:
         """Return every public key that may have signed a token that is still valid."""
-        await self._current()
-        return key_rotation.jwks(await self._load(), datetime.now(UTC))
+        await self._recorded_key()
+        return key_rotation.jwks_document(await self._load_keys(), datetime.now(UTC))
 
-    async def _current(self) -> SigningKey:
-        key = self._files.current()
+    async def _recorded_key(self) -> SigningKey:
+        key = self._files.current_key()
         if key.kid != self._recorded_kid:
             async with self._recording:
-                await self._store.transact(lambda tx: self._record(tx, key))
+                await self._store.transact(lambda tx: self._record_key(tx, key))
                 self._recorded_kid = key.kid
                 log.info("broker key signs from now on", kid=key.kid[:16])
         return key
 
-    async def _record(self, tx: Transaction, key: SigningKey) -> Decision:
-        keys = key_rotation.recorded(await tx.find(Collection.MQ_KEYS, {}))
-        return key_rotation.rotated(keys, key.kid, key.jwk, now=datetime.now(UTC), life=self._longest_life)
+    async def _record_key(self, tx: Transaction, key: SigningKey) -> Decision:
+        keys = key_rotation.parse_keys(await tx.find(Collection.MQ_KEYS, {}))
+        return key_rotation.rotate_key(keys, key.kid, key.jwk, now=datetime.now(UTC), life=self._longest_life)
 
-    async def _load(self) -> key_rotation.Recorded:
-        keys = key_rotation.recorded(await self._store.find(Collection.MQ_KEYS, {}))
-        if not key_rotation.signs_now(keys, self._recorded_kid):
+    async def _load_keys(self) -> key_rotation.Recorded:
+        keys = key_rotation.parse_keys(await self._store.find(Collection.MQ_KEYS, {}))
+        if not key_rotation.is_signing(keys, self._recorded_kid):
             # Somebody has emptied the database. The key that signs must be listed all the same.
             self._recorded_kid = ""
-            await self._current()
-            keys = key_rotation.recorded(await self._store.find(Collection.MQ_KEYS, {}))
+            await self._recorded_key()
+            keys = key_rotation.parse_keys(await self._store.find(Collection.MQ_KEYS, {}))
         return keys
 
 
-def _load(private_pem: bytes, public_pem: bytes) -> SigningKey:
+def _load_key_pair(private_pem: bytes, public_pem: bytes) -> SigningKey:
     private = load_pem_private_key(private_pem, password=None)
     public = load_pem_public_key(public_pem)
     kid = hashlib.sha512(public_pem).hexdigest()

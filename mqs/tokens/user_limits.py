@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from mqs.tokens.grants import PILOTS, limits_grant
-from mqs.tokens.signing_keys import Issuer
+from mqs.tokens.signing_keys import TokenIssuer
 from runtime.telemetry import log
 from schemas.errors import EWMSError, Unavailable
 from schemas.ids import WorkflowId
@@ -33,7 +33,7 @@ _MAX_REMEMBERED = 10_000
 class UserLimits:
     """Sets each user's limit once in the life of this process, before the user's first token is handed out."""
 
-    def __init__(self, api_url: str, issuer: Issuer, *, max_connections: int) -> None:
+    def __init__(self, api_url: str, issuer: TokenIssuer, *, max_connections: int) -> None:
         """`max_connections` 0 is no limit."""
         parts = urlsplit(api_url)
         self._http = httpx2.AsyncClient(
@@ -49,15 +49,15 @@ class UserLimits:
         self._pilots: dict[WorkflowId, set[str]] | None = None
         self._turn = asyncio.Lock()
 
-    async def apply(self, subject: str) -> None:
+    async def limit_user(self, subject: str) -> None:
         """Limit the connections of a user's tokens. If the broker does not let us, log it and go on."""
         if self._max_connections:
-            await self._apply(subject, self._max_connections)
+            await self._limit_once(subject, self._max_connections)
 
-    async def apply_to_pilots(self, subject: str, max_connections: int) -> None:
-        """Limit the connections of a taskforce's pilots, unless users have no limit either. Otherwise as `apply`."""
-        if self._max_connections and max_connections and await self._apply(subject, max_connections):
-            _note(self._pilots, subject)
+    async def limit_pilots(self, subject: str, max_connections: int) -> None:
+        """Limit the connections of a taskforce's pilots, unless users have no limit; otherwise as `limit_user`."""
+        if self._max_connections and max_connections and await self._limit_once(subject, max_connections):
+            _note_pilot(self._pilots, subject)
 
     async def workflows_with_pilots(self) -> set[WorkflowId]:
         """Return the workflows whose pilots have a limit.
@@ -69,8 +69,8 @@ class UserLimits:
             return set()
         if self._pilots is None:
             found: dict[WorkflowId, set[str]] = {}
-            for user in (await self._call("GET", "/api/users")).json():
-                _note(found, user["name"])
+            for user in (await self._call_api("GET", "/api/users")).json():
+                _note_pilot(found, user["name"])
             self._pilots = found
         return set(self._pilots)
 
@@ -82,7 +82,7 @@ class UserLimits:
         """
         pilots = self._pilots or {}
         if doomed := [subject for workflow_id in over for subject in pilots.get(workflow_id, ())]:
-            await self._call("POST", "/api/users/bulk-delete", {"users": doomed})
+            await self._call_api("POST", "/api/users/bulk-delete", {"users": doomed})
         for workflow_id in over:
             pilots.pop(workflow_id, None)
 
@@ -90,7 +90,7 @@ class UserLimits:
         """Close the connection to the management API."""
         await self._http.aclose()
 
-    async def _apply(self, subject: str, max_connections: int) -> bool:
+    async def _limit_once(self, subject: str, max_connections: int) -> bool:
         """Limit the connections of `subject`. Return whether this was new, and done."""
         if subject in self._done:
             return False
@@ -99,7 +99,7 @@ class UserLimits:
             # it.
             async with asyncio.timeout(_PATIENCE_S), self._turn:
                 if subject not in self._done:
-                    await self._set(subject, max_connections)
+                    await self._set_limit(subject, max_connections)
         except (EWMSError, TimeoutError) as error:
             reason = str(error)[:200] or "the management API is slow"
             log.warning("connections are not limited", subject=subject, reason=reason)
@@ -109,13 +109,13 @@ class UserLimits:
             self._done.popitem(last=False)
         return True
 
-    async def _set(self, subject: str, max_connections: int) -> None:
+    async def _set_limit(self, subject: str, max_connections: int) -> None:
         name = quote(subject, safe="")
-        await self._call("PUT", f"/api/users/{name}", {"password_hash": "", "tags": ""})
-        await self._call("PUT", f"/api/user-limits/{name}/max-connections", {"value": max_connections})
+        await self._call_api("PUT", f"/api/users/{name}", {"password_hash": "", "tags": ""})
+        await self._call_api("PUT", f"/api/user-limits/{name}/max-connections", {"value": max_connections})
 
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
-        token = await self._issuer.token(limits_grant(), life=_TOKEN_LIFE)
+    async def _call_api(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
+        token = await self._issuer.mint_token(limits_grant(), life=_TOKEN_LIFE)
         headers = {"Authorization": f"Bearer {token.value.get_secret_value()}"}
         try:
             return (await self._http.request(method, path, json=body, headers=headers)).raise_for_status()
@@ -123,7 +123,7 @@ class UserLimits:
             raise Unavailable(f"the management API: {str(error)[:200]}") from error
 
 
-def _note(pilots: dict[WorkflowId, set[str]] | None, subject: str) -> None:
+def _note_pilot(pilots: dict[WorkflowId, set[str]] | None, subject: str) -> None:
     """Note `subject` in `pilots` if it is one of a taskforce's pilots."""
     if pilots is not None and (match := PILOTS.fullmatch(subject)):
         pilots.setdefault(WorkflowId(match["workflow"]), set()).add(subject)

@@ -27,7 +27,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class UnsentChirps:
     """The values to send: the newest one of each attribute. If `urgent`, they do not wait for the interval."""
 
     interval_s: float
@@ -45,8 +45,8 @@ class Backlog:
 
 
 def with_status(
-    backlog: Backlog, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = ""
-) -> Backlog:
+    backlog: UnsentChirps, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = ""
+) -> UnsentChirps:
     """Return `backlog` with a new status, and its error if there is one."""
     said = {
         ChirpAttribute.STATUS: status.value,
@@ -58,7 +58,9 @@ def with_status(
     return replace(backlog, values={**backlog.values, **values}, urgent=True)
 
 
-def with_counters(backlog: Backlog, *, n_failed: int, n_success: int, error: str = "", traceback: str = "") -> Backlog:
+def with_counters(
+    backlog: UnsentChirps, *, n_failed: int, n_success: int, error: str = "", traceback: str = ""
+) -> UnsentChirps:
     """Return `backlog` with the tasks counted so far, and the last task's error if it failed."""
     said: dict[ChirpAttribute, Value] = {
         ChirpAttribute.TASKS_TOTAL: n_failed + n_success,
@@ -78,7 +80,7 @@ def with_counters(backlog: Backlog, *, n_failed: int, n_success: int, error: str
     )
 
 
-def due_at(backlog: Backlog) -> float | None:
+def due_at(backlog: UnsentChirps) -> float | None:
     """Return when to send the backlog: `None` if it is empty, minus infinity for at once."""
     if not backlog.values:
         return None
@@ -88,7 +90,7 @@ def due_at(backlog: Backlog) -> float | None:
     return backlog.sent_at_s + min(wait_s, backlog.interval_s)
 
 
-def taken(backlog: Backlog, now_s: float) -> tuple[Backlog, dict[ChirpAttribute, Value]]:
+def take_values(backlog: UnsentChirps, now_s: float) -> tuple[UnsentChirps, dict[ChirpAttribute, Value]]:
     """Return the backlog after its values are taken out to be sent, and these values."""
     sent = replace(
         backlog,
@@ -103,23 +105,23 @@ def taken(backlog: Backlog, now_s: float) -> tuple[Backlog, dict[ChirpAttribute,
     return sent, dict(backlog.values)
 
 
-def _news_wait_s(backlog: Backlog) -> float:
+def _news_wait_s(backlog: UnsentChirps) -> float:
     """Return how long news waits. After a whole interval without news the wait is short again."""
     was_quiet = backlog.sent_at_s is None or backlog.sent_at_s - backlog.news_at_s >= backlog.interval_s
     return NEWS_S if was_quiet else min(backlog.news_wait_s, backlog.interval_s)
 
 
-def put_back(backlog: Backlog, unsent: Mapping[ChirpAttribute, Value]) -> Backlog:
+def put_back(backlog: UnsentChirps, unsent: Mapping[ChirpAttribute, Value]) -> UnsentChirps:
     """Return `backlog` with the `unsent` values, except where it has newer ones. They do not wait for the interval."""
     return replace(backlog, values={**unsent, **backlog.values}, urgent=True)
 
 
-def lines(values: Iterable[tuple[ChirpAttribute, Value]]) -> list[str]:
+def format_lines(values: Iterable[tuple[ChirpAttribute, Value]]) -> list[str]:
     """Return the lines of the job event log, `<Attr>: <classad-quoted value>`."""
-    return [f"{attribute.value}: {quoted(str(value))}" for attribute, value in values]
+    return [f"{attribute.value}: {quote_text(str(value))}" for attribute, value in values]
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     """Return `text` as a ClassAd string literal of bounded length. Source: HTCondor manual, "ClassAd Strings"."""
     literal = text.translate(_ESCAPES)
     while len(literal.encode()) > _MAX_BYTES:
@@ -129,6 +131,6 @@ def quoted(text: str) -> str:
     return f'"{literal}"'
 
 
-def expression(value: Value) -> str:
+def format_expression(value: Value) -> str:
     """Return `value` as a ClassAd expression: a number as it is, a text in quotes."""
-    return str(value) if isinstance(value, int) else quoted(value)
+    return str(value) if isinstance(value, int) else quote_text(value)

@@ -55,16 +55,16 @@ class LogCopy(logging.Handler):
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start_copying(self) -> None:
         """Begin to copy."""
-        self._task = self._loop.create_task(self._run(), name="log copy")
+        self._task = self._loop.create_task(self._copy_repeatedly(), name="log copy")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note that there is something to copy. Any thread may call this."""
         if record.name != log.name:
             self._loop.call_soon_threadsafe(self._has_news.set)
 
-    def hurry(self) -> None:
+    def copy_now(self) -> None:
         """Copy now: this pilot may be killed in a moment."""
         self._hurry.set()
         self._has_news.set()
@@ -77,9 +77,9 @@ class LogCopy(logging.Handler):
         await asyncio.gather(self._task, return_exceptions=True)
         if self._has_news.is_set():
             with suppress(TimeoutError, OSError):
-                await asyncio.wait_for(asyncio.to_thread(self._copy), _LAST_S)
+                await asyncio.wait_for(asyncio.to_thread(self._copy_log), _LAST_S)
 
-    async def _run(self) -> None:
+    async def _copy_repeatedly(self) -> None:
         wait_s = _FIRST_WAIT_S
         while True:
             await self._has_news.wait()
@@ -88,15 +88,15 @@ class LogCopy(logging.Handler):
             self._hurry.clear()
             self._has_news.clear()
             try:
-                await asyncio.wait_for(asyncio.to_thread(self._copy), _TIMEOUT_S)
+                await asyncio.wait_for(asyncio.to_thread(self._copy_log), _TIMEOUT_S)
             except (OSError, TimeoutError) as error:
                 log.info("the log cannot be copied to the access point: %s", error or "no answer")
             except Exception:
                 log.exception("the log was not copied to the access point")
             wait_s = next_wait_s(wait_s)
 
-    def _copy(self) -> None:
+    def _copy_log(self) -> None:
         size = os.fstat(self._source).st_size
         data = os.pread(self._source, MAX_BYTES, max(0, size - MAX_BYTES))
-        with self._proxy.opened() as proxy:
+        with self._proxy.open_connection() as proxy:
             proxy.write(data, self._destination, flags="wct", mode=_MODE)

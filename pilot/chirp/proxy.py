@@ -28,7 +28,7 @@ class ChirpProxy:
     cookie: str = field(repr=False)
 
     @contextmanager
-    def opened(self) -> Iterator[Any]:
+    def open_connection(self) -> Iterator[Any]:
         """Open a connection to the proxy, and close it at the end. Its calls block.
 
         Raises:

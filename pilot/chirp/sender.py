@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from pilot.chirp import attributes
-from pilot.chirp.attributes import Backlog, Value
+from pilot.chirp.attributes import UnsentChirps, Value
 from pilot.chirp.proxy import ChirpProxy
 from pilot.errors import Failure
 from pilot.settings import Chirp
@@ -30,14 +30,14 @@ _AGAIN_S = (0.5, 2.0, 10.0, 60.0)
 FLUSH_S = 10.0
 
 
-class Voice(Protocol):
+class ChirpChannel(Protocol):
     """A way to send chirps."""
 
-    async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
+    async def send_values(self, values: Mapping[ChirpAttribute, Value]) -> None:
         """Send all of `values`. Raises: OSError."""
 
 
-class Pipe:
+class PipeChirp:
     """A pipe to the launcher of a local pool. Each attribute is one line."""
 
     def __init__(self, fd: int) -> None:
@@ -45,13 +45,13 @@ class Pipe:
         os.set_blocking(fd, False)
         self._fd = fd
 
-    async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
+    async def send_values(self, values: Mapping[ChirpAttribute, Value]) -> None:
         # One write a line: each is below PIPE_BUF, so it goes whole or not at all.
-        for line in attributes.lines(values.items()):
+        for line in attributes.format_lines(values.items()):
             os.write(self._fd, f"{line}\n".encode())
 
 
-class Condor:
+class CondorChirp:
     """HTCondor's chirp proxy. Its library blocks, so this has a thread of its own."""
 
     def __init__(self, dest: ChirpDest, proxy: ChirpProxy | None) -> None:
@@ -59,71 +59,71 @@ class Condor:
         self._proxy = proxy
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chirp")
 
-    async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._say, dict(values))
+    async def send_values(self, values: Mapping[ChirpAttribute, Value]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._send_blocking, dict(values))
 
-    def _say(self, values: dict[ChirpAttribute, Value]) -> None:
+    def _send_blocking(self, values: dict[ChirpAttribute, Value]) -> None:
         if self._proxy is None:
             raise OSError("HTCondor has given this job no chirp proxy")
-        with self._proxy.opened() as proxy:
+        with self._proxy.open_connection() as proxy:
             if self._dest is ChirpDest.JOB_EVENT_LOG:
-                for line in attributes.lines(values.items()):
+                for line in attributes.format_lines(values.items()):
                     proxy.ulog(line)
             else:
                 for attribute, value in values.items():
-                    proxy.set_job_attr(attribute.value, attributes.expression(value))
+                    proxy.set_job_attr(attribute.value, attributes.format_expression(value))
 
 
-class Silent:
+class NoChirp:
     """Drops all chirps: nobody listens."""
 
-    async def say(self, values: Mapping[ChirpAttribute, Value]) -> None:
+    async def send_values(self, values: Mapping[ChirpAttribute, Value]) -> None:
         return
 
 
-def voice(settings: Chirp, proxy: ChirpProxy | None) -> Voice:
+def choose_channel(settings: Chirp, proxy: ChirpProxy | None) -> ChirpChannel:
     """Return the way of chirping that the settings choose. `proxy` is HTCondor's chirp proxy.
 
     If the settings name a pipe that is not open, drop all chirps.
     """
     if not settings.wanted:
-        return Silent()
+        return NoChirp()
     if settings.fd is None:
-        return Condor(settings.dest, proxy)
+        return CondorChirp(settings.dest, proxy)
     try:
-        return Pipe(settings.fd)
+        return PipeChirp(settings.fd)
     except OSError as error:
         log.warning("EWMS_PILOT_HTCHIRP_FD names no open pipe: %s", error.strerror)
-        return Silent()
+        return NoChirp()
 
 
 class Chirper:
     """Keeps the backlog and sends it when it is due."""
 
-    def __init__(self, voice: Voice, interval_s: float) -> None:
+    def __init__(self, voice: ChirpChannel, interval_s: float) -> None:
         self._voice = voice
-        self._backlog = Backlog(interval_s)
+        self._backlog = UnsentChirps(interval_s)
         self._changed = asyncio.Event()
         self._silent = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._n_failed = 0
 
-    def start(self) -> None:
+    def start_chirping(self) -> None:
         """Begin to chirp: the start time, and the status STARTED."""
         self._backlog = replace(
             self._backlog, values={ChirpAttribute.STARTED_AT: int(time.time()), **self._backlog.values}
         )
-        self.status(PilotStatus.STARTED)
-        self._task = asyncio.create_task(self._speak(), name="chirps")
+        self.set_status(PilotStatus.STARTED)
+        self._task = asyncio.create_task(self._send_when_due(), name="chirps")
 
-    def status(self, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = "") -> None:
+    def set_status(self, status: PilotStatus, error: str = "", traceback: str = "", *, bad_machine: str = "") -> None:
         """Chirp a status at once, and the name of a bad machine if there is one."""
         bad = f"{int(time.time())} {bad_machine}" if bad_machine else ""
         self._backlog = attributes.with_status(self._backlog, status, error, traceback, bad_machine=bad)
         self._changed.set()
 
-    def counters(self, *, n_failed: int, n_success: int, failure: Failure | None = None) -> None:
+    def set_counters(self, *, n_failed: int, n_success: int, failure: Failure | None = None) -> None:
         """Chirp the counters when they are due."""
         self._backlog = attributes.with_counters(
             self._backlog,
@@ -148,7 +148,7 @@ class Chirper:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _speak(self) -> None:
+    async def _send_when_due(self) -> None:
         while True:
             due_s = attributes.due_at(self._backlog)
             wait_s = None if due_s is None else max(0.0, due_s - time.monotonic())
@@ -160,10 +160,10 @@ class Chirper:
                     async with asyncio.timeout(wait_s):
                         await self._changed.wait()
                 continue
-            self._backlog, values = attributes.taken(self._backlog, time.monotonic())
+            self._backlog, values = attributes.take_values(self._backlog, time.monotonic())
             values[ChirpAttribute.LAST_UPDATED] = int(time.time())
             try:
-                await self._voice.say(values)
+                await self._voice.send_values(values)
                 self._n_failed = 0
             except Exception as error:  # noqa: BLE001 - HTCondor's bindings raise what they like; the loop must go on
                 is_usual = isinstance(error, OSError | ImportError)

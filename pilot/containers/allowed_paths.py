@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pilot.containers.mounts import Mount, check
+from pilot.containers.mounts import Mount, check_mount
 from pilot.errors import ImageUnusable, MountRefused
 from schemas.rules.worker_paths import PILOT_DATA, directory_problem, image_problem, is_within
 
@@ -30,7 +30,7 @@ _APPTAINERS = ".singularity.d"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class WorkerPlaces:
     """Which directories of this worker belong to whom. All paths are real paths: the kernel has followed the links."""
 
     #: The pilot's own directory. It holds the pilot's token.
@@ -44,7 +44,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class PathFacts:
     """What was found at a path of the worker: its real path, and the names at the top of a directory."""
 
     real: str
@@ -56,7 +56,9 @@ class Looked:
     is_image_file: bool = False
 
 
-def external_mounts(directories: Iterable[str], looked: Mapping[str, Looked], places: Places) -> tuple[Mount, ...]:
+def external_mounts(
+    directories: Iterable[str], looked: Mapping[str, PathFacts], places: WorkerPlaces
+) -> tuple[Mount, ...]:
     """Return the read-only mounts of `EWMS_PILOT_EXTERNAL_DIRECTORIES`, each at its own path.
 
     `looked` maps each existing path to what was found there.
@@ -66,27 +68,27 @@ def external_mounts(directories: Iterable[str], looked: Mapping[str, Looked], pl
     mounts = []
     for path in directories:
         if problem := directory_problem(path):
-            raise MountRefused(_refusal("the external directory", path, problem))
+            raise MountRefused(_refusal_text("the external directory", path, problem))
         found = looked.get(path)
         if found is None or not found.is_directory:
             problem = "is not a directory of this worker; check the path, or leave it out"
-            raise MountRefused(_refusal("the external directory", path, problem))
+            raise MountRefused(_refusal_text("the external directory", path, problem))
         if problem := _external_problem(path, found, places):
-            raise MountRefused(_refusal("the external directory", path, problem))
+            raise MountRefused(_refusal_text("the external directory", path, problem))
         mount = Mount(found.real, str(PurePosixPath(path)), read_only=True)
-        check(mount)
-        check(Mount(mount.target, mount.target, read_only=True))
+        check_mount(mount)
+        check_mount(Mount(mount.target, mount.target, read_only=True))
         mounts.append(mount)
     return tuple(mounts)
 
 
-def check_image(name: str, looked: Looked, places: Places) -> None:
+def check_image(name: str, looked: PathFacts, places: WorkerPlaces) -> None:
     """Raise ImageUnusable if no task may run in the image `name`. The error names the image, the rule, the remedy."""
     if problem := image_problem(name) or _image_problem(looked, places):
-        raise ImageUnusable(_refusal("the image", name, problem))
+        raise ImageUnusable(_refusal_text("the image", name, problem))
 
 
-def _external_problem(path: str, looked: Looked, places: Places) -> str:
+def _external_problem(path: str, looked: PathFacts, places: WorkerPlaces) -> str:
     if not places.external_roots:
         return (
             "is not open to tasks: this site opens none; leave EWMS_PILOT_EXTERNAL_DIRECTORIES out, or ask the "
@@ -101,7 +103,7 @@ def _external_problem(path: str, looked: Looked, places: Places) -> str:
     )
 
 
-def _image_problem(looked: Looked, places: Places) -> str:
+def _image_problem(looked: PathFacts, places: WorkerPlaces) -> str:
     if problem := _reserved_problem(looked, places):
         return problem
     if places.image_roots:
@@ -125,7 +127,7 @@ def looks_like_an_image(names: Iterable[str]) -> bool:
     return _APPTAINERS in there or (there.issuperset(_ROOT_HAS) and not there.isdisjoint(_PROGRAMS))
 
 
-def _reserved_problem(looked: Looked, places: Places) -> str:
+def _reserved_problem(looked: PathFacts, places: WorkerPlaces) -> str:
     """Return why no task may ever see this path, even if the operator opens it; empty if there is no such reason."""
     real = looked.real
     if looked.is_root:
@@ -149,5 +151,5 @@ def _reserved_problem(looked: Looked, places: Places) -> str:
     return ""
 
 
-def _refusal(what: str, path: str, problem: str) -> str:
+def _refusal_text(what: str, path: str, problem: str) -> str:
     return f"{what} {path[:200]!r} {problem}"

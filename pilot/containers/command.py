@@ -24,7 +24,7 @@ _INFILE, _OUTFILE = FILE_PLACEHOLDERS[:2], FILE_PLACEHOLDERS[2:]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunPlace:
     """Where one run of a program finds its files on the worker. A source or an init run has no infile."""
 
     task_io: str = ""
@@ -54,7 +54,7 @@ class Runtime(Protocol):
     def has_home(self) -> bool:
         """Whether the image brings a writable home directory, and the variable that names it."""
 
-    def command(
+    def build_command(
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],
@@ -70,29 +70,29 @@ class Runtime(Protocol):
 
 
 def task_command(
-    runtime: Runtime, program: Program, external: Sequence[Mount], place: Place, name: str, *, listens: bool = False
+    runtime: Runtime, program: Program, external: Sequence[Mount], place: RunPlace, name: str, *, listens: bool = False
 ) -> Command:
     """Return the command of one run of the task, or of the init program, at `place`."""
     seen = _seen_on_host(place) if runtime.on_host else _seen_in_container(place)
-    arguments = tuple(_filled(argument, seen) for argument in program.args)
+    arguments = tuple(_fill_placeholders(argument, seen) for argument in program.args)
     named = {ENV_INFILE: seen.infile, ENV_OUTFILE: seen.outfile, ENV_DATA_HUB: seen.data_hub}
     environment = {**program.environment, **{key: value for key, value in named.items() if value}}
     if runtime.has_home:
         place = replace(place, home="")
     elif seen.home:
         environment.setdefault("HOME", seen.home)
-    command = runtime.command(arguments, environment, task_mounts(external, place), name, listens=listens)
+    command = runtime.build_command(arguments, environment, task_mounts(external, place), name, listens=listens)
     return replace(command, environment={**command.environment, ENV_RUN: name})
 
 
-def task_mounts(external: Sequence[Mount], place: Place) -> tuple[Mount, ...]:
+def task_mounts(external: Sequence[Mount], place: RunPlace) -> tuple[Mount, ...]:
     """Return everything that is mounted for a run at `place`."""
     own = ((place.task_io, TASK_IO), (place.data_hub, DATA_HUB), (place.home, TASK_HOME))
     return (*(Mount(source, target) for source, target in own if source), *external)
 
 
-def _seen_in_container(place: Place) -> Place:
-    return Place(
+def _seen_in_container(place: RunPlace) -> RunPlace:
+    return RunPlace(
         task_io=TASK_IO if place.task_io else "",
         infile=f"{TASK_IO}/{place.infile}" if place.infile else "",
         outfile=f"{TASK_IO}/{place.outfile}" if place.outfile else "",
@@ -101,8 +101,8 @@ def _seen_in_container(place: Place) -> Place:
     )
 
 
-def _seen_on_host(place: Place) -> Place:
-    return Place(
+def _seen_on_host(place: RunPlace) -> RunPlace:
+    return RunPlace(
         task_io=place.task_io,
         infile=f"{place.task_io}/{place.infile}" if place.infile else "",
         outfile=f"{place.task_io}/{place.outfile}" if place.outfile else "",
@@ -111,7 +111,7 @@ def _seen_on_host(place: Place) -> Place:
     )
 
 
-def _filled(argument: str, seen: Place) -> str:
+def _fill_placeholders(argument: str, seen: RunPlace) -> str:
     if "{{" not in argument:
         return argument
     for names, value in ((_INFILE, seen.infile), (_OUTFILE, seen.outfile), (HUB_PLACEHOLDERS, seen.data_hub)):

@@ -4,41 +4,41 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pilot.containers.command import Place, Runtime, task_command
+from pilot.containers.command import RunPlace, Runtime, task_command
 from pilot.containers.leftovers import Leftovers
 from pilot.containers.mounts import Mount
-from pilot.containers.processes import Child, Children
+from pilot.containers.processes import TaskProcess, TaskProcesses
 from pilot.containers.run_files import RunFiles, WorkDirectory, read_outfile, read_tail
-from pilot.containers.task_interface import Outcome
+from pilot.containers.task_interface import RunOutcome
 from pilot.errors import TASK, Failure, container_failed, container_not_started, container_timed_out, os_text
-from pilot.events.payloads import infile, output_type
+from pilot.events.payloads import build_infile, choose_output_type
 from pilot.failures.error_text import is_runtimes_own, last_lines, last_words
-from pilot.settings import Settings
+from pilot.settings import PilotSettings
 from schemas.payloads.data_events import DataEvent
 
 
 @dataclass(slots=True)
 class _Run:
     files: RunFiles | None = None
-    child: Child | None = None
+    child: TaskProcess | None = None
     timer: asyncio.TimerHandle | None = None
     timed_out: bool = False
     interrupted: bool = False
 
 
-class PerEvent:
+class ContainerPerEvent:
     """The containers of the events that run now."""
 
     def __init__(
         self,
-        settings: Settings,
+        settings: PilotSettings,
         *,
-        children: Children,
+        children: TaskProcesses,
         work: WorkDirectory,
         leftovers: Leftovers,
         runtime: Runtime,
         external: tuple[Mount, ...],
-        on_end: Callable[[int, Outcome], None],
+        on_end: Callable[[int, RunOutcome], None],
     ) -> None:
         self._settings = settings
         self._children = children
@@ -50,22 +50,22 @@ class PerEvent:
         self._loop = asyncio.get_running_loop()
         self._runs: dict[int, _Run] = {}
 
-    def start(self, key: int, event: DataEvent | None, attempt: int) -> None:
+    def start_run(self, key: int, event: DataEvent | None, attempt: int) -> None:
         """Run a container on an event. The number of the attempt makes no difference."""
         run = self._runs[key] = _Run()
-        body = infile(event, self._settings.infile_ext) if event else None
+        body = build_infile(event, self._settings.infile_ext) if event else None
         if isinstance(body, Failure):
-            self._ended(key, run, body)
+            self._end_run(key, run, body)
             return
         try:
             files = run.files = self._work.begin_run(body)
-            place = Place(files.task_io, files.infile, files.outfile, self._work.data_hub, files.home)
+            place = RunPlace(files.task_io, files.infile, files.outfile, self._work.data_hub, files.home)
             command = task_command(self._runtime, self._settings.task, self._external, place, f"ewms-{files.name}")
-            run.child = self._children.spawn(
-                command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._exited(key, run, code)
+            run.child = self._children.spawn_to_files(
+                command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._on_exit(key, run, code)
             )
         except (OSError, ValueError) as error:
-            self._ended(key, run, container_not_started(TASK, os_text(error)))
+            self._end_run(key, run, container_not_started(TASK, os_text(error)))
             return
         if self._settings.task_timeout_s is not None:
             run.timer = self._loop.call_later(self._settings.task_timeout_s, self._time_out, run)
@@ -73,16 +73,16 @@ class PerEvent:
     def kill_all(self) -> None:
         """End all containers."""
         for run in self._runs.values():
-            if run.child is not None and not run.child.ended:
+            if run.child is not None and not run.child.has_ended:
                 run.interrupted = True
-                self._children.kill(run.child)
+                self._children.kill_child(run.child)
 
     def _time_out(self, run: _Run) -> None:
         run.timed_out = True
         if run.child is not None:
-            self._children.kill(run.child)
+            self._children.kill_child(run.child)
 
-    def _exited(self, key: int, run: _Run, code: int) -> None:
+    def _on_exit(self, key: int, run: _Run, code: int) -> None:
         assert run.files is not None
         if run.timer is not None:
             run.timer.cancel()
@@ -97,14 +97,14 @@ class PerEvent:
             memory_bytes = self._settings.worker_memory_bytes
             failure = container_failed(TASK, code, words, traceback, memory_bytes=memory_bytes)
             failure = replace(failure, by_runtime=not self._runtime.on_host and is_runtimes_own(code, stderr))
-        self._ended(key, run, failure)
+        self._end_run(key, run, failure)
 
-    def _ended(self, key: int, run: _Run, failure: Failure | None) -> None:
+    def _end_run(self, key: int, run: _Run, failure: Failure | None) -> None:
         del self._runs[key]
         output, content_type = None, ""
         if failure is None and run.files is not None and self._settings.outputs:
             body = read_outfile(run.files)
-            named = output_type(body, self._settings.outfile_ext) if isinstance(body, bytes) else ""
+            named = choose_output_type(body, self._settings.outfile_ext) if isinstance(body, bytes) else ""
             if isinstance(body, Failure):
                 failure = body
             elif isinstance(named, Failure):
@@ -112,7 +112,7 @@ class PerEvent:
             else:
                 output, content_type = body, named
         wrote = _last_lines(run.files) if failure is not None and run.files is not None else ""
-        self._on_end(key, Outcome(output, content_type, failure, run.interrupted, wrote))
+        self._on_end(key, RunOutcome(output, content_type, failure, run.interrupted, wrote))
         # By now the slot has its next event, so the rest delays nobody.
         if run.files is not None:
             self._leftovers.put_away(run.files, failed=failure is not None and not run.interrupted)

@@ -63,7 +63,7 @@ end()
 """
 
 
-def tethered(command: Command, program: str, pid: int) -> Command:
+def tie_to_parent(command: Command, program: str, pid: int) -> Command:
     """Return a command that runs `command` and ends with its parent `pid`. `program` is the file of its program."""
     locale = "1" if "LC_CTYPE" in command.environment else ""
     argv = (sys.executable, "-I", "-S", "-c", _TETHER, str(pid), locale, program, *command.argv)

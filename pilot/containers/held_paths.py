@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilot.containers.allowed_paths import Looked, Places
+from pilot.containers.allowed_paths import PathFacts, WorkerPlaces
 from pilot.containers.command import Command, Runtime
 from pilot.containers.mounts import Mount
-from pilot.settings import Settings
+from pilot.settings import PilotSettings
 
 #: Image files that apptainer mounts have these bytes at these offsets. Source: SIF and squashfs formats.
 _MAGIC = ((32, b"SIF_MAGIC"), (0, b"hsqs"))
@@ -31,7 +31,7 @@ class Pin:
     device: int
     inode: int
 
-    def check(self) -> None:
+    def check_unchanged(self) -> None:
         """Raise OSError if the path no longer leads to what was checked."""
         status = Path(self.path).stat()
         if (status.st_dev, status.st_ino) != (self.device, self.inode):
@@ -39,7 +39,7 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
+class PinnedRuntime:
     """A runtime whose containers start only while its pins hold."""
 
     runtime: Runtime
@@ -55,7 +55,7 @@ class Pinned:
         """Whether the image has a home directory that can be written."""
         return self.runtime.has_home
 
-    def command(
+    def build_command(
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],
@@ -66,11 +66,11 @@ class Pinned:
     ) -> Command:
         """Return the runtime's command. Raises: OSError if a pinned path leads elsewhere by now."""
         for pin in self.pins:
-            pin.check()
-        return self.runtime.command(arguments, environment, mounts, name, listens=listens)
+            pin.check_unchanged()
+        return self.runtime.build_command(arguments, environment, mounts, name, listens=listens)
 
 
-def look_at(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
+def look_at(path: str, *, inside: bool) -> tuple[PathFacts, Pin] | None:
     """Return what lies at `path`, and a pin on it; None if nothing does. A slow file system may delay this.
 
     `inside`: also read what an image must show: a directory's names, or a file's first bytes.
@@ -84,7 +84,7 @@ def look_at(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
         opened = Path(f"/proc/self/fd/{fd}")
         real = str(opened.readlink())
         is_directory = stat.S_ISDIR(status.st_mode)
-        looked = Looked(
+        looked = PathFacts(
             real,
             is_directory,
             is_root=(status.st_dev, status.st_ino) == (root.st_dev, root.st_ino),
@@ -98,12 +98,12 @@ def look_at(path: str, *, inside: bool) -> tuple[Looked, Pin] | None:
     return looked, Pin(real, status.st_dev, status.st_ino)
 
 
-def find_places(told: Settings, scratch: str) -> Places:
+def find_places(told: PilotSettings, scratch: str) -> WorkerPlaces:
     """Return which directories of this worker belong to whom. `scratch` is HTCondor's directory of the job, or ''."""
     own = os.path.realpath(Path.cwd())
     # HTCondor gives each job a directory of its own beside those of the others, and runs many as the same user.
     shared = str(Path(scratch).resolve().parent) if scratch else ""
-    return Places(
+    return WorkerPlaces(
         own=own,
         shared="" if shared == "/" else shared,
         protected=tuple(map(os.path.realpath, told.protected_directories)),

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
-from pilot.containers.command import Place, Runtime, task_command
+from pilot.containers.command import RunPlace, Runtime, task_command
 from pilot.containers.leftovers import Leftovers
 from pilot.containers.mounts import Mount
-from pilot.containers.processes import Child, Children
+from pilot.containers.processes import TaskProcess, TaskProcesses
 from pilot.containers.run_files import RunFiles, WorkDirectory, read_tail
 from pilot.errors import INIT, Failure, container_failed, container_not_started, container_timed_out, os_text
 from pilot.failures.error_text import last_words
-from pilot.settings import Settings
+from pilot.settings import PilotSettings
 
 
 class InitRun:
@@ -18,9 +18,9 @@ class InitRun:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: PilotSettings,
         *,
-        children: Children,
+        children: TaskProcesses,
         work: WorkDirectory,
         leftovers: Leftovers,
         runtime: Runtime,
@@ -34,19 +34,19 @@ class InitRun:
         self._runtime = runtime
         self._external = external
         self._on_end = on_end
-        self._child: Child | None = None
+        self._child: TaskProcess | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timed_out = False
 
-    def start(self) -> None:
+    def start_init(self) -> None:
         """Start the init container."""
         assert self._settings.init is not None
         try:
             files = self._work.begin_outputs("init")
-            place = Place(data_hub=self._work.data_hub, home=files.home)
+            place = RunPlace(data_hub=self._work.data_hub, home=files.home)
             command = task_command(self._runtime, self._settings.init, self._external, place, f"ewms-{files.name}")
-            self._child = self._children.spawn(
-                command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._exited(files, code)
+            self._child = self._children.spawn_to_files(
+                command, stdout=files.stdout, stderr=files.stderr, on_end=lambda code: self._on_exit(files, code)
             )
         except (OSError, ValueError) as error:
             self._on_end(container_not_started(INIT, os_text(error)))
@@ -55,16 +55,16 @@ class InitRun:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._settings.init_timeout_s, self._time_out)
 
-    def kill(self) -> None:
+    def kill_init(self) -> None:
         """End the init container if it runs."""
         if self._child is not None:
-            self._children.kill(self._child)
+            self._children.kill_child(self._child)
 
     def _time_out(self) -> None:
         self._timed_out = True
-        self.kill()
+        self.kill_init()
 
-    def _exited(self, files: RunFiles, code: int) -> None:
+    def _on_exit(self, files: RunFiles, code: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
         failure: Failure | None = None

@@ -5,9 +5,9 @@ import logging
 import sys
 import time
 
-from pilot.containers.output_budget import OutputBudget, spend
+from pilot.containers.output_budget import OutputBudget, spend_budget
 from pilot.containers.run_files import RunFiles, read_tail, remove_run, remove_tree
-from pilot.settings import Settings
+from pilot.settings import PilotSettings
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ DUMPED_BYTES = 16 * 1024
 class Leftovers:
     """Puts away the output and the files of runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PilotSettings) -> None:
         self._settings = settings
         self._removals: set[asyncio.Task[None]] = set()
 
@@ -29,16 +29,16 @@ class Leftovers:
                 text = read_tail(path, DUMPED_BYTES)
                 printer.print_output(name, files.name, text, always=self._settings.dump_output)
         if not self._settings.keep_files:
-            self.remove(files)
+            self.remove_files(files)
 
-    def remove(self, files: RunFiles) -> None:
+    def remove_files(self, files: RunFiles) -> None:
         """Remove the files of a run. Many files are removed in a thread."""
         if not remove_run(files):
             removal = asyncio.get_running_loop().create_task(asyncio.to_thread(remove_tree, files.directory))
             self._removals.add(removal)
             removal.add_done_callback(self._removals.discard)
 
-    async def removed(self) -> None:
+    async def wait_for_removals(self) -> None:
         """Wait until all removals are done."""
         await asyncio.gather(*self._removals, return_exceptions=True)
 
@@ -52,7 +52,7 @@ class Printer:
     def may_print(self, n_bytes: int) -> bool:
         """Return whether the budget allows an output of `n_bytes`. If so, count it as printed."""
         n_left_out = self._budget.n_left_out
-        self._budget, may = spend(self._budget, n_bytes, time.monotonic())
+        self._budget, may = spend_budget(self._budget, n_bytes, time.monotonic())
         if not may and not n_left_out:
             log.warning("this pilot has printed much of what its tasks said: from here on some of it is left out")
         if may and n_left_out:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ProcessMemory:
     """A process of the worker: its parent's pid, and the memory that it uses."""
 
     parent: int
@@ -18,14 +18,16 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Excess:
+class MemoryExcess:
     """A worker uses `n_bytes`, more than its limit. `pid` is the process of the container that must end."""
 
     pid: int
     n_bytes: int
 
 
-def find_excess(processes: Mapping[int, Process], containers: Collection[int], limit_bytes: int) -> Excess | None:
+def find_excess(
+    processes: Mapping[int, ProcessMemory], containers: Collection[int], limit_bytes: int
+) -> MemoryExcess | None:
     """Return the excess over `limit_bytes`; None: there is none, or it would not help to end a container.
 
     `containers` are the processes that the pilot has started. Each counts with all of its descendants.
@@ -39,10 +41,10 @@ def find_excess(processes: Mapping[int, Process], containers: Collection[int], l
             used[container] += process.n_bytes
     largest = max(used, key=lambda pid: used[pid])
     # If the pilot itself is too large, it does not help to end a container that uses nothing.
-    return Excess(largest, n_bytes) if used[largest] else None
+    return MemoryExcess(largest, n_bytes) if used[largest] else None
 
 
-def _container_of(pid: int, processes: Mapping[int, Process], containers: Mapping[int, int]) -> int | None:
+def _container_of(pid: int, processes: Mapping[int, ProcessMemory], containers: Mapping[int, int]) -> int | None:
     seen: set[int] = set()
     while pid not in containers:
         # The processes were read one after the other: some may have changed their parents meanwhile.

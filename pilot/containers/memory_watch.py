@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pilot.containers.memory_limit import Excess, Process, find_excess
-from pilot.containers.processes import Child, Children
+from pilot.containers.memory_limit import MemoryExcess, ProcessMemory, find_excess
+from pilot.containers.processes import TaskProcess, TaskProcesses
 from pilot.errors import kernel_out_of_memory, worker_memory_exceeded
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class MemoryWatch:
     """The loop that watches while containers run. With a `limit_bytes` of 0 it watches nothing."""
 
-    def __init__(self, children: Children, limit_bytes: int, *, interval_s: float = _INTERVAL_S) -> None:
+    def __init__(self, children: TaskProcesses, limit_bytes: int, *, interval_s: float = _INTERVAL_S) -> None:
         self._children = children
         self._limit_bytes = limit_bytes
         self._interval_s = interval_s
@@ -34,19 +34,19 @@ class MemoryWatch:
         self._n_failures = 0
         self._loop: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start_watching(self) -> None:
         """Begin to watch."""
-        self._children.on_killed = self._explain
+        self._children.on_killed = self._explain_kill
         if self._limit_bytes:
-            self._loop = asyncio.create_task(self._run(), name="memory watch")
+            self._loop = asyncio.create_task(self._watch_repeatedly(), name="memory watch")
 
-    async def stop(self) -> None:
+    async def stop_watching(self) -> None:
         """Stop watching."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _watch_repeatedly(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
             try:
@@ -59,8 +59,8 @@ class MemoryWatch:
         if not containers:
             return
         excess = await asyncio.to_thread(self._look, list(containers))
-        if excess is not None and not containers[excess.pid].ended:
-            self._end(containers[excess.pid], excess)
+        if excess is not None and not containers[excess.pid].has_ended:
+            self._end_container(containers[excess.pid], excess)
         self._n_failures = 0
 
     def _log_failure(self, text: str) -> None:
@@ -69,22 +69,22 @@ class MemoryWatch:
             log.exception("%s", text)
         self._n_failures += 1
 
-    def _look(self, containers: list[int]) -> Excess | None:
-        pids = list(_tree(os.getpid()))
-        processes = {pid: Process(parent, _resident_bytes(pid)) for pid, parent in pids}
+    def _look(self, containers: list[int]) -> MemoryExcess | None:
+        pids = list(_walk_tree(os.getpid()))
+        processes = {pid: ProcessMemory(parent, _resident_bytes(pid)) for pid, parent in pids}
         if find_excess(processes, containers, self._limit_bytes) is None:
             return None
-        exact = {pid: Process(parent, _proportional_bytes(pid)) for pid, parent in pids}
+        exact = {pid: ProcessMemory(parent, _proportional_bytes(pid)) for pid, parent in pids}
         return find_excess(exact, containers, self._limit_bytes)
 
-    def _end(self, child: Child, excess: Excess) -> None:
+    def _end_container(self, child: TaskProcess, excess: MemoryExcess) -> None:
         failure = worker_memory_exceeded(excess.n_bytes, self._limit_bytes)
         log.warning("a container is ended: %s", failure.text)
         child.failure = failure
         child.on_failure(failure)
-        self._children.kill(child)
+        self._children.kill_child(child)
 
-    def _explain(self, child: Child) -> None:
+    def _explain_kill(self, child: TaskProcess) -> None:
         """Note whether the kernel killed this container for lack of memory. SIGKILL has ended it."""
         n_kills = count_kernel_kills()
         if n_kills > self._n_kernel_kills and child.failure is None:
@@ -95,10 +95,10 @@ class MemoryWatch:
 
 def count_kernel_kills(proc: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int:
     """Return how many processes of this worker's control group the kernel has killed for lack of memory."""
-    return max((_kills_in(path) for path in _counters(_text(proc), root)), default=0)
+    return max((_kills_in(path) for path in _counter_files(_read_text(proc), root)), default=0)
 
 
-def _counters(groups: str, root: str) -> Iterator[str]:
+def _counter_files(groups: str, root: str) -> Iterator[str]:
     """Yield the files that count kernel kills, from the lines of /proc/PID/cgroup: `0::/path` or `4:memory:/path`."""
     for line in groups.splitlines():
         _, _, rest = line.partition(":")
@@ -112,14 +112,14 @@ def _counters(groups: str, root: str) -> Iterator[str]:
 
 
 def _kills_in(path: str) -> int:
-    for line in _text(path).splitlines():
+    for line in _read_text(path).splitlines():
         name, _, value = line.partition(" ")
         if name == "oom_kill" and value.isdigit():
             return int(value)
     return 0
 
 
-def _tree(pid: int) -> Iterator[tuple[int, int]]:
+def _walk_tree(pid: int) -> Iterator[tuple[int, int]]:
     """Yield `pid` and every process below it, each with its parent."""
     queue = [(pid, 0)]
     while queue:
@@ -130,23 +130,23 @@ def _tree(pid: int) -> Iterator[tuple[int, int]]:
         except OSError:
             continue
         for thread in threads:
-            queue += [(int(child), pid) for child in _text(f"{thread}/children").split()]
+            queue += [(int(child), pid) for child in _read_text(f"{thread}/children").split()]
 
 
 def _resident_bytes(pid: int) -> int:
-    fields = _text(f"/proc/{pid}/statm").split()
+    fields = _read_text(f"/proc/{pid}/statm").split()
     return int(fields[1]) * _PAGE_BYTES if len(fields) > 1 else 0
 
 
 def _proportional_bytes(pid: int) -> int:
-    for line in _text(f"/proc/{pid}/smaps_rollup").splitlines():
+    for line in _read_text(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     # If a process has changed its rights, the kernel lets nobody read its PSS.
     return _resident_bytes(pid)
 
 
-def _text(path: str) -> str:
+def _read_text(path: str) -> str:
     try:
         return Path(path).read_text()
     except (OSError, ValueError):

@@ -36,7 +36,7 @@ def check_path(path: str) -> None:
         raise MountRefused(f"the directory {path!r} {problem}")
 
 
-def check(mount: Mount) -> None:
+def check_mount(mount: Mount) -> None:
     """Raise MountRefused if the contract does not allow a user's `mount`."""
     for path in (mount.source, mount.target):
         check_path(path)
@@ -45,16 +45,16 @@ def check(mount: Mount) -> None:
     if mount.read_only:
         return
     if is_within(mount.source, READ_ONLY) or is_within(mount.target, READ_ONLY_TARGETS):
-        raise _refused(mount.source, "may be mounted read-only at most", "mount it read-only")
+        raise _build_refusal(mount.source, "may be mounted read-only at most", "mount it read-only")
 
 
-def check_together(mounts: Sequence[Mount]) -> None:
+def check_targets(mounts: Sequence[Mount]) -> None:
     """Raise MountRefused if two of `mounts` have the same path in the container."""
     targets = [str(PurePosixPath(mount.target)) for mount in mounts]
     for target in targets:
         if targets.count(target) > 1:
-            raise _refused(target, "would be mounted twice", "name it once")
+            raise _build_refusal(target, "would be mounted twice", "name it once")
 
 
-def _refused(path: str, rule: str, remedy: str) -> MountRefused:
+def _build_refusal(path: str, rule: str, remedy: str) -> MountRefused:
     return MountRefused(f"the directory {path!r} {rule}; {remedy}")

@@ -19,7 +19,7 @@ class OutputBudget:
     n_left_out: int = 0
 
 
-def spend(budget: OutputBudget, n_bytes: int, now_s: float) -> tuple[OutputBudget, bool]:
+def spend_budget(budget: OutputBudget, n_bytes: int, now_s: float) -> tuple[OutputBudget, bool]:
     """Return the budget after an output of `n_bytes` at `now_s`, and whether it may be printed."""
     n_left = min(BURST_BYTES, budget.n_left + max(0.0, now_s - budget.as_of_s) * BYTES_PER_S)
     if n_left < n_bytes:

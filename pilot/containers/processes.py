@@ -38,7 +38,7 @@ _MAX_WALKS = 20
 _ENGINE_S = 10.0
 
 
-class Child:
+class TaskProcess:
     """One running command. `on_end` is called once, with its exit code (128 + n if a signal ended it).
 
     A docker container is not the command's child. Such a command has ended once the engine has removed its container
@@ -48,7 +48,7 @@ class Child:
     def __init__(self, pid: int, command: Command, on_end: Callable[[int], None]) -> None:
         self.pid = pid
         self.command = command
-        self.killer: Child | None = None
+        self.killer: TaskProcess | None = None
         #: Why the pilot or the kernel ended it. `on_failure` is called with it, before the end of the command.
         self.failure: Failure | None = None
         self.on_failure: Callable[[Failure], None] = lambda _: None
@@ -57,7 +57,7 @@ class Child:
         self._code: int | None = None
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the command itself has ended."""
         return self._code is not None
 
@@ -67,7 +67,7 @@ class Child:
 
     def note_end(self) -> None:
         """Call `on_end` once the command has ended, and its killer too if it has one."""
-        if self._code is not None and (self.killer is None or self.killer.ended):
+        if self._code is not None and (self.killer is None or self.killer.has_ended):
             self._on_end(self._code)
 
 
@@ -79,27 +79,29 @@ class Pipes(NamedTuple):
     stderr: int
 
 
-class Children:
+class TaskProcesses:
     """All children of this process. A pilot has one of these."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._running: dict[int, Child] = {}
+        self._running: dict[int, TaskProcess] = {}
         self._none_left = asyncio.Event()
         #: Called with a child that SIGKILL has ended, if the pilot did not send it.
-        self.on_killed: Callable[[Child], None] = lambda _: None
+        self.on_killed: Callable[[TaskProcess], None] = lambda _: None
         # The kernel gives orphans to the main thread. That thread also spawns everything.
         self._list = f"/proc/self/task/{threading.main_thread().native_id}/children"
 
     @property
-    def running(self) -> tuple[Child, ...]:
+    def running(self) -> tuple[TaskProcess, ...]:
         """The children that run."""
         return tuple(self._running.values())
 
-    def spawn(self, command: Command, *, stdout: str, stderr: str, on_end: Callable[[int], None]) -> Child:
+    def spawn_to_files(
+        self, command: Command, *, stdout: str, stderr: str, on_end: Callable[[int], None]
+    ) -> TaskProcess:
         """Start `command` and write its output to files. Raises: OSError if it cannot be started."""
         write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        return self._spawned(
+        return self._spawn_child(
             command,
             (
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
@@ -109,7 +111,7 @@ class Children:
             on_end,
         )
 
-    def spawn_piped(self, command: Command, *, on_end: Callable[[int], None]) -> tuple[Child, Pipes]:
+    def spawn_piped(self, command: Command, *, on_end: Callable[[int], None]) -> tuple[TaskProcess, Pipes]:
         """Start `command` with a pipe to each of its three streams. Raises: OSError if it cannot be started."""
         ends: list[int] = []
         try:
@@ -120,7 +122,7 @@ class Children:
                 os.set_blocking(fd, False)
             # No other child inherits our ends: Python opens pipes close-on-exec.
             dups = ((theirs_in, 0), (theirs_out, 1), (theirs_err, 2))
-            child = self._spawned(command, tuple((os.POSIX_SPAWN_DUP2, fd, target) for fd, target in dups), on_end)
+            child = self._spawn_child(command, tuple((os.POSIX_SPAWN_DUP2, fd, target) for fd, target in dups), on_end)
         except BaseException:
             for fd in ends:
                 os.close(fd)
@@ -129,9 +131,9 @@ class Children:
             os.close(fd)
         return child, Pipes(ours_in, ours_out, ours_err)
 
-    def _spawned(self, command: Command, file_actions: Sequence[Any], on_end: Callable[[int], None]) -> Child:
+    def _spawn_child(self, command: Command, file_actions: Sequence[Any], on_end: Callable[[int], None]) -> TaskProcess:
         pid = os.posix_spawn(
-            found_program(command),
+            find_program(command),
             command.argv,
             command.environment,
             file_actions=file_actions,
@@ -139,25 +141,25 @@ class Children:
             setsigmask=(),
             setsigdef=_DEFAULT_SIGNALS,
         )
-        return self._watch(Child(pid, command, on_end))
+        return self._watch_child(TaskProcess(pid, command, on_end))
 
-    def kill(self, child: Child) -> None:
+    def kill_child(self, child: TaskProcess) -> None:
         """End `child` and everything it started, at once."""
-        if child.ended or child.killer is not None:
+        if child.has_ended or child.killer is not None:
             return
         child.was_killed = True
         if child.command.kill_argv:
             removal = Command(child.command.kill_argv, child.command.environment)
             with suppress(OSError):
-                child.killer = self.spawn(
+                child.killer = self.spawn_to_files(
                     removal, stdout=os.devnull, stderr=os.devnull, on_end=lambda _: child.note_end()
                 )
                 self._loop.call_later(_ENGINE_S, self._give_up_on, child.killer)
         kill_tree(child.pid)
 
     @staticmethod
-    def _give_up_on(killer: Child) -> None:
-        if not killer.ended:
+    def _give_up_on(killer: TaskProcess) -> None:
+        if not killer.has_ended:
             kill_tree(killer.pid)
 
     async def kill_all(self) -> None:
@@ -165,14 +167,14 @@ class Children:
         killers = {child.killer for child in self._running.values()}
         for child in list(self._running.values()):
             if child not in killers:
-                self.kill(child)
+                self.kill_child(child)
         if self._running:
             self._none_left.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ENGINE_S + 1):
                     await self._none_left.wait()
 
-    def sweep(self) -> None:
+    def kill_strays(self) -> None:
         """Kill and reap the processes that ended commands have left behind."""
         try:
             with open(self._list, "rb") as file:
@@ -184,13 +186,13 @@ class Children:
             return
         sessions = set(self._running)
         for pid in strays:
-            if _reaped(pid) or _session(pid) in sessions:
+            if _reap_child(pid) or _read_session(pid) in sessions:
                 continue
-            if not self._running or not self._belongs_to_a_running_one(pid):
+            if not self._running or not self._belongs_to_run(pid):
                 kill_tree(pid)
-                _reaped(pid)
+                _reap_child(pid)
 
-    def _watch(self, child: Child) -> Child:
+    def _watch_child(self, child: TaskProcess) -> TaskProcess:
         fd = os.pidfd_open(child.pid)
         self._running[child.pid] = child
 
@@ -204,7 +206,7 @@ class Children:
             del self._running[child.pid]
             # A container engine's helpers outlive its client on purpose, and clean up.
             if not child.command.kill_argv:
-                self.sweep()
+                self.kill_strays()
             code = os.waitstatus_to_exitcode(status)
             code = code if code >= 0 else 128 - code
             child.note_exit(code)
@@ -217,7 +219,7 @@ class Children:
         self._loop.add_reader(fd, ended)
         return child
 
-    def _belongs_to_a_running_one(self, pid: int) -> bool:
+    def _belongs_to_run(self, pid: int) -> bool:
         """Return whether a stray process belongs to a run that goes on: its environment has the name of that run."""
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
@@ -243,9 +245,9 @@ def prepare_process(directory: str) -> None:
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def began_s() -> float:
+def process_began_s() -> float:
     """Return when this process began, in seconds of the monotonic clock. That is before its interpreter started."""
-    status = _status(os.getpid())
+    status = _read_status(os.getpid())
     ticks = int(status[19]) if status else 0
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.monotonic() - (max(0.0, age_s) if status else 0.0)
@@ -260,7 +262,7 @@ def drop_directory(module_path: Sequence[str], directory: str) -> list[str]:
     return [place for place in module_path if os.path.realpath(place or directory) != left_out]
 
 
-def found_program(command: Command) -> str:
+def find_program(command: Command) -> str:
     """Return the file of the command's program, by the PATH of the command's own environment. Raises: OSError."""
     name = command.argv[0]
     if "/" in name:
@@ -288,7 +290,7 @@ def _descendants(pid: int) -> list[int]:
     """Return the living descendants of `pid`, from one pass over all processes."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
-        if name.isdigit() and (status := _status(int(name))) is not None and status[0] not in "ZX":
+        if name.isdigit() and (status := _read_status(int(name))) is not None and status[0] not in "ZX":
             children.setdefault(int(status[1]), []).append(int(name))
     found, queue = [], [pid]
     while queue:
@@ -298,7 +300,7 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _status(pid: int) -> list[str] | None:
+def _read_status(pid: int) -> list[str] | None:
     """Return the fields of /proc/PID/stat after the name: state, ppid, pgrp, session, and so on. None: no process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -307,12 +309,12 @@ def _status(pid: int) -> list[str] | None:
         return None
 
 
-def _session(pid: int) -> int:
-    status = _status(pid)
+def _read_session(pid: int) -> int:
+    status = _read_status(pid)
     return int(status[3]) if status else 0
 
 
-def _reaped(pid: int) -> bool:
+def _reap_child(pid: int) -> bool:
     """Take the exit status of a child that has ended; False if it lives."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid

@@ -65,7 +65,7 @@ class WorkDirectory:
         self._mode = 0o777 if shared else 0o700
         self._shared = shared
 
-    def make(self) -> None:
+    def make_directories(self) -> None:
         """Make the directories that outlive a run. No other account of the worker can look into them."""
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         os.chmod(self.path, 0o700)

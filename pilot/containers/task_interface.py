@@ -8,7 +8,7 @@ from schemas.payloads.data_events import DataEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """How a run ended: well, with `failure`, or `interrupted` because the pilot killed it. `output` None: no output."""
 
     output: bytes | None = None
@@ -20,9 +20,9 @@ class Outcome:
 
 
 class Tasks(Protocol):
-    """A way to run the task on events. Each start leads to one outcome, maybe before `start` has returned."""
+    """A way to run the task on events. Each start leads to one outcome, maybe before `start_run` has returned."""
 
-    def start(self, key: int, event: DataEvent | None, attempt: int) -> None:
+    def start_run(self, key: int, event: DataEvent | None, attempt: int) -> None:
         """Run the task on an event, for the `attempt`-th time (from 1). A source's only run has no event."""
 
     def kill_all(self) -> None:

@@ -11,13 +11,13 @@ import uuid
 from datetime import UTC, datetime
 
 from pilot.errors import Failure
-from pilot.events.publishing import Run
-from pilot.events.queues import Queues
-from pilot.events.report_rate import Allowance, take_one
+from pilot.events.publishing import TaskRun
+from pilot.events.queues import PilotQueues
+from pilot.events.report_rate import ReportAllowance, take_one
 from pilot.life.attempts import failed_attempt
-from pilot.settings import Queue, Settings
+from pilot.settings import PilotSettings, QueueEndpoint
 from pilot.whereabouts import Whereabouts
-from runtime.amqp import Delivery, Missing
+from runtime.amqp import Delivery, NotDeclared
 from schemas.errors import EWMSError, Unavailable
 from schemas.failures.attempts import attempt_to_bytes
 from schemas.ids import EventId
@@ -30,20 +30,22 @@ _TIMEOUT_S = 10.0
 _LAST_WAIT_S = 2.0
 
 
-class Reports:
+class AttemptReports:
     """Reports the failed attempts of one pilot."""
 
-    def __init__(self, settings: Settings, queues: Queues, whereabouts: Whereabouts) -> None:
+    def __init__(self, settings: PilotSettings, queues: PilotQueues, whereabouts: Whereabouts) -> None:
         self._settings = settings
         self._queues = queues
         self._whereabouts = whereabouts
         self._pilot = uuid.uuid4().hex
-        self._allowance = Allowance()
+        self._allowance = ReportAllowance()
         #: Whether the broker has refused a report. An older MQS has no queue for reports.
         self._refused = False
         self._under_way: set[asyncio.Task[None]] = set()
 
-    def report(self, queue: Queue, delivery: Delivery, run: Run, *, failure: Failure, gave_up: bool) -> None:
+    def report_attempt(
+        self, queue: QueueEndpoint, delivery: Delivery, run: TaskRun, *, failure: Failure, gave_up: bool
+    ) -> None:
         """Begin to send a report of a failed attempt, if the allowance permits one."""
         loop = asyncio.get_running_loop()
         if self._refused or not self._settings.workflow_id:
@@ -65,23 +67,23 @@ class Reports:
             took_s=run.ended_s - run.started_s,
             now=datetime.fromtimestamp(time.time() - (loop.time() - run.ended_s), UTC),
         )
-        task = loop.create_task(self._send(queue, attempt_to_bytes(found)))
+        task = loop.create_task(self._send_report(queue, attempt_to_bytes(found)))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def finish(self) -> None:
+    async def finish_sending(self) -> None:
         """Wait a moment for the last reports, and cancel those that are not sent by then."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=_LAST_WAIT_S)
         for task in tuple(self._under_way):
             task.cancel()
 
-    async def _send(self, queue: Queue, body: bytes) -> None:
+    async def _send_report(self, queue: QueueEndpoint, body: bytes) -> None:
         event = DataEvent(body, EventId(uuid.uuid4().hex), JSON)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self._queues.publish_attempt(queue, event)
-        except Missing as error:
+        except NotDeclared as error:
             self._refused = True
             log.info("failed attempts are not reported from here on: %s", error.reason)
         except (Unavailable, TimeoutError) as error:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pilot.settings import Queue
+from pilot.settings import QueueEndpoint
 
 #: A broker that has just started may miss a queue for a moment. The queue is gone after so many refusals in a row, over
 #: so long.
@@ -20,7 +20,7 @@ class Refusals:
     since_s: float = 0.0
     last_s: float = 0.0
 
-    def add(self, now_s: float, *, is_missing: bool) -> "Refusals":
+    def add_attempt(self, now_s: float, *, is_missing: bool) -> "Refusals":
         """Return this with one more attempt to use the queue, which failed at `now_s`."""
         if not is_missing:
             return Refusals()
@@ -34,7 +34,7 @@ class Refusals:
         return self.n_missing >= _N_LOOKS and self.last_s - self.since_s >= _FOR_S
 
 
-def describe_gone(direction: str, queue: Queue, workflow_id: str) -> str:
+def describe_gone(direction: str, queue: QueueEndpoint, workflow_id: str) -> str:
     """Return a text: the `input` or `output` queue is gone, the possible reasons, and the remedy."""
     workflow = workflow_id or "WORKFLOW"
     return (

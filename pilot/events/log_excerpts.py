@@ -20,14 +20,14 @@ def name_event(event: DataEvent | None, *, attempt: int, queue: str) -> str:
     if key := read_key(event):
         said.insert(0, f"key {key!r}")
     if parent := event.headers.get(Header.PARENT):
-        said.append(f"made from event {_plain(str(parent), 100)}")
-    return f"event {_plain(event.id, 100) or 'without an id'} ({', '.join(said)})"
+        said.append(f"made from event {_plain_text(str(parent), 100)}")
+    return f"event {_plain_text(event.id, 100) or 'without an id'} ({', '.join(said)})"
 
 
 def read_key(event: DataEvent) -> str:
     """Return the key that the sender gave to `event`, empty if it has none."""
     key = event.headers.get(Header.KEY, "")
-    return _plain(key, MAX_EXCERPT) if isinstance(key, str) else ""
+    return _plain_text(key, MAX_EXCERPT) if isinstance(key, str) else ""
 
 
 def excerpt_input(event: DataEvent) -> str:
@@ -36,7 +36,7 @@ def excerpt_input(event: DataEvent) -> str:
     if legacy_wire.is_legacy(body, event.content_type):
         kind = "an existing client"
         try:
-            data = legacy_wire.decode(body).data
+            data = legacy_wire.decode_legacy(body).data
         except (legacy_wire.Undecodable, legacy_wire.CodecMissing):
             return f"{len(body)} bytes of {kind}, unreadable"
         begins = repr(data) if not isinstance(data, str) else data
@@ -44,11 +44,11 @@ def excerpt_input(event: DataEvent) -> str:
         # A character has at most four bytes in UTF-8.
         begins = body[: 4 * MAX_EXCERPT].decode(errors="replace")
         if begins.count("�") > len(begins) // 10:
-            return f"{len(body)} bytes of {_plain(kind, 100)}: {body[:40].hex(' ', -8)}"
-    return f"{len(body)} bytes of {_plain(kind, 100)}: {_plain(begins, MAX_EXCERPT)}"
+            return f"{len(body)} bytes of {_plain_text(kind, 100)}: {body[:40].hex(' ', -8)}"
+    return f"{len(body)} bytes of {_plain_text(kind, 100)}: {_plain_text(begins, MAX_EXCERPT)}"
 
 
-def _plain(text: str, limit: int) -> str:
+def _plain_text(text: str, limit: int) -> str:
     """Return `text` as part of a log line: printable, without line breaks, at most `limit` characters."""
     text = "".join(char if char.isprintable() else " " for char in text[: 4 * limit])
     return shorten_middle(" ".join(text.split()), limit)

@@ -18,7 +18,7 @@ from schemas.payloads.json_text import load_json
 from schemas.topology import MAX_EVENT_BYTES
 
 
-def infile(event: DataEvent, extension: str) -> bytes | Failure:
+def build_infile(event: DataEvent, extension: str) -> bytes | Failure:
     """Return the bytes of the infile for `event`. If it is of type JSON and the infile is `.json`, check its JSON."""
     if len(event.body) > MAX_EVENT_BYTES:
         return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
@@ -32,7 +32,7 @@ def infile(event: DataEvent, extension: str) -> bytes | Failure:
     return event.body
 
 
-def output_type(body: bytes, extension: str) -> str | Failure:
+def choose_output_type(body: bytes, extension: str) -> str | Failure:
     """Return the content type of the outfile's `body`. The bytes themselves are sent unchanged."""
     if extension == "json":
         try:
@@ -47,7 +47,7 @@ def output_type(body: bytes, extension: str) -> str | Failure:
     return TEXT
 
 
-def legacy_output(body: bytes, content_type: str, headers: Mapping[str, HeaderValue]) -> bytes | None:
+def encode_for_legacy(body: bytes, content_type: str, headers: Mapping[str, HeaderValue]) -> bytes | None:
     """Return the outfile's `body` as existing message clients read it; `None` if their format cannot hold it.
 
     The caller sends such a body unchanged (mostly bytes that are no text). Pilots and our client can read it; an
@@ -58,9 +58,9 @@ def legacy_output(body: bytes, content_type: str, headers: Mapping[str, HeaderVa
     trace = {Header.TRACE.value: headers[Header.TRACE]} if Header.TRACE in headers else {}
     try:
         if content_type == JSON:
-            return legacy_wire.encode(load_json(body), trace)
+            return legacy_wire.encode_legacy(load_json(body), trace)
         if content_type == TEXT:
-            return legacy_wire.encode(body.decode(), trace)
+            return legacy_wire.encode_legacy(body.decode(), trace)
     except (legacy_wire.Unwritable, ValueError, RecursionError):
         return None
     return None
@@ -68,7 +68,7 @@ def legacy_output(body: bytes, content_type: str, headers: Mapping[str, HeaderVa
 
 def _legacy_infile(body: bytes, extension: str) -> bytes | Failure:
     try:
-        data = legacy_wire.decode(body).data
+        data = legacy_wire.decode_legacy(body).data
         if isinstance(data, str):
             return data.encode()
         if extension == "json":

@@ -11,10 +11,10 @@ from typing import Any
 
 from pilot.errors import Failure, output_refused
 from pilot.events.carried_headers import has_bad_trace, read_trace, split_headers
-from pilot.events.payloads import legacy_output
-from pilot.events.queues import Queues, output_event_id
+from pilot.events.payloads import encode_for_legacy
+from pilot.events.queues import PilotQueues, output_event_id
 from pilot.life.attempts import dead_letter_headers
-from pilot.settings import Queue, Settings
+from pilot.settings import PilotSettings, QueueEndpoint
 from runtime.amqp import Delivery, QueueFull
 from schemas.errors import EWMSError
 from schemas.ids import EventId
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Run:
+class TaskRun:
     """One run of the task, from its start until its outputs are safe."""
 
     event: DataEvent | None
@@ -48,7 +48,7 @@ class Publishing:
     """
 
     def __init__(
-        self, settings: Settings, queues: Queues, *, on_end: Callable[[int, Failure | None, bool], None]
+        self, settings: PilotSettings, queues: PilotQueues, *, on_end: Callable[[int, Failure | None, bool], None]
     ) -> None:
         self._settings = settings
         self._queues = queues
@@ -60,26 +60,26 @@ class Publishing:
         """What is being published now."""
         return self._under_way.values()
 
-    def output(self, key: int, run: Run, after_s: float) -> None:
+    def publish_output(self, key: int, run: TaskRun, after_s: float) -> None:
         """Publish a run's output after `after_s` seconds, to the output queues that do not have it yet."""
-        self._begin(key, self._publish_output(run, after_s))
+        self._begin_task(key, self._publish_output(run, after_s))
 
-    def dead_letter(
-        self, key: int, queue: Queue, delivery: Delivery, *, failure: Failure, attempt: int, after_s: float
+    def publish_dead_letter(
+        self, key: int, queue: QueueEndpoint, delivery: Delivery, *, failure: Failure, attempt: int, after_s: float
     ) -> None:
         """Publish the event of a delivery to the workflow's dead letters after `after_s` seconds."""
-        self._begin(key, self._publish_dead_letter(queue, delivery, failure, attempt, after_s))
+        self._begin_task(key, self._publish_dead_letter(queue, delivery, failure, attempt, after_s))
 
-    def drop(self, key: int) -> None:
+    def drop_publication(self, key: int) -> None:
         """Publish no more for `key`."""
         if (task := self._under_way.pop(key, None)) is not None:
             task.cancel()
 
-    def _begin(self, key: int, work: Coroutine[Any, Any, None]) -> None:
+    def _begin_task(self, key: int, work: Coroutine[Any, Any, None]) -> None:
         task = self._under_way[key] = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(lambda task: self._ended(key, task))
+        task.add_done_callback(lambda task: self._end_publication(key, task))
 
-    def _ended(self, key: int, task: asyncio.Task[None]) -> None:
+    def _end_publication(self, key: int, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             return
         if self._under_way.get(key) is task:
@@ -94,7 +94,7 @@ class Publishing:
                 log.error("publishing failed", exc_info=error)
                 self._on_end(key, output_refused(type(error).__name__), False)
 
-    async def _publish_output(self, run: Run, after_s: float) -> None:
+    async def _publish_output(self, run: TaskRun, after_s: float) -> None:
         if after_s:
             await asyncio.sleep(after_s)
         missing = [(index, queue) for index, queue in enumerate(self._settings.outputs) if index not in run.confirmed]
@@ -103,7 +103,7 @@ class Publishing:
         else:
             await asyncio.gather(*(self._publish_to(run, index, queue) for index, queue in missing))
 
-    async def _publish_to(self, run: Run, index: int, queue: Queue) -> None:
+    async def _publish_to(self, run: TaskRun, index: int, queue: QueueEndpoint) -> None:
         parent = run.event.id if run.event else EventId("")
         headers: dict[str, HeaderValue] = {}
         if parent:
@@ -114,13 +114,13 @@ class Publishing:
             log.warning("event %s has a traceparent that is none; its output goes without it", parent)
         event_id = output_event_id(parent, self._settings.task_id, index)
         body, content_type = run.output, run.output_type
-        if queue.wire is Wire.LEGACY and (packed := legacy_output(body, content_type, headers)) is not None:
+        if queue.wire is Wire.LEGACY and (packed := encode_for_legacy(body, content_type, headers)) is not None:
             body, content_type = packed, ""
-        await self._queues.publish(queue, DataEvent(body, event_id, content_type, headers))
+        await self._queues.publish_output(queue, DataEvent(body, event_id, content_type, headers))
         run.confirmed.add(index)
 
     async def _publish_dead_letter(
-        self, queue: Queue, delivery: Delivery, failure: Failure, attempt: int, after_s: float
+        self, queue: QueueEndpoint, delivery: Delivery, failure: Failure, attempt: int, after_s: float
     ) -> None:
         if after_s:
             await asyncio.sleep(after_s)

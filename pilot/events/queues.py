@@ -11,8 +11,8 @@ from pilot.errors import BrokerAway, QueueGone
 from pilot.events.gone_queues import Refusals, describe_gone
 from pilot.events.token_file import TokenFile, half_life_at, is_expired, look_again_in_s
 from pilot.events.token_renewal import TokenSource
-from pilot.settings import Queue, Settings
-from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, Missing, Unroutable
+from pilot.settings import PilotSettings, QueueEndpoint
+from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, NotDeclared, Unroutable
 from schemas.errors import EWMSError
 from schemas.failures.attempts import ATTEMPTS_KEY
 from schemas.ids import EventId, Mqid, TaskId
@@ -27,16 +27,16 @@ _Key = tuple[str, str]
 _OTHER_CHANNELS = 2
 
 
-class Queues:
+class PilotQueues:
     """The input and output queues of one pilot."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float], proxy: ChirpProxy | None) -> None:
+    def __init__(self, settings: PilotSettings, *, clock: Callable[[], float], proxy: ChirpProxy | None) -> None:
         self._settings = settings
         self._clock = clock
         self._token_file = TokenFile(settings.token_file)
         self._token_source = TokenSource(settings, proxy)
         self._token = ""
-        #: The first connection of each list publishes. The inputs are spread over the whole list (`_spread`).
+        #: The first connection of each list publishes. The inputs are spread over the whole list (`_spread_inputs`).
         self._connections: dict[_Key, list[Connection]] = {}
         self._of_input: dict[Mqid, Connection] = {}
         self._consumers: dict[Mqid, Consumer] = {}
@@ -44,8 +44,8 @@ class Queues:
         self._subscribing = asyncio.Lock()
         self._renewing: asyncio.Task[None] | None = None
         #: Called with every event, and with every queue whose deliveries are lost.
-        self.on_delivery: Callable[[Queue, Delivery], None] = lambda _queue, _delivery: None
-        self.on_lost: Callable[[Queue], None] = lambda _queue: None
+        self.on_delivery: Callable[[QueueEndpoint, Delivery], None] = lambda _queue, _delivery: None
+        self.on_lost: Callable[[QueueEndpoint], None] = lambda _queue: None
         #: Called when a queue is found to be deleted.
         self.on_gone: Callable[[QueueGone], None] = lambda _error: None
         self._refusals: dict[Mqid, Refusals] = {}
@@ -59,24 +59,24 @@ class Queues:
         queues = (*self._settings.inputs, *self._settings.outputs)
         if any(not queue.token for queue in queues):
             await self._read_token()
-        keys = {_key(queue) for queue in queues}
+        keys = {_connection_key(queue) for queue in queues}
         try:
-            opened = await asyncio.gather(*(self._connected(*key) for key in keys))
+            opened = await asyncio.gather(*(self._open_connection(*key) for key in keys))
             self._connections = {key: [connection] for key, connection in zip(keys, opened, strict=True)}
             for key, connections in self._connections.items():
-                await self._spread(key, connections)
+                await self._spread_inputs(key, connections)
         except EWMSError as error:
             raise BrokerAway(f"the broker cannot be used: {error.reason}") from error
         if self._token:
-            self._renewing = asyncio.create_task(self._renew(), name="token renewal")
+            self._renewing = asyncio.create_task(self._renew_token(), name="token renewal")
 
-    async def _spread(self, key: _Key, connections: list[Connection]) -> None:
+    async def _spread_inputs(self, key: _Key, connections: list[Connection]) -> None:
         """Choose a connection for each input. An input takes a channel, and a broker limits channels per connection."""
-        inputs = [queue.mqid for queue in self._settings.inputs if _key(queue) == key]
-        each = inputs_a_connection(connections[0].max_channels)
+        inputs = [queue.mqid for queue in self._settings.inputs if _connection_key(queue) == key]
+        each = inputs_per_connection(connections[0].max_channels)
         for start in range(0, len(inputs), each):
             if start:
-                connections.append(await self._connected(*key))
+                connections.append(await self._open_connection(*key))
             self._of_input |= dict.fromkeys(inputs[start : start + each], connections[-1])
 
     @property
@@ -88,16 +88,16 @@ class Queues:
 
         After a long stop a pool restarts its jobs with their old files, before TMS has renewed the tokens.
         """
-        self._token = self._token_file.read()
+        self._token = self._token_file.read_token()
         until = self._clock() + self._settings.reconnect_timeout_s
         while self._settings.token_source and is_expired(self._token, now := self._clock()) and now < until:
             log.warning("the token has expired; waiting for TMS to renew it")
-            await self._fetch()
-            if is_expired(self._token_file.read(), now):
+            await self._fetch_token()
+            if is_expired(self._token_file.read_token(), now):
                 await asyncio.sleep(look_again_in_s(self._token, now))
-            self._token = self._token_file.read()
+            self._token = self._token_file.read_token()
 
-    async def _connected(self, address: str, token: str) -> Connection:
+    async def _open_connection(self, address: str, token: str) -> Connection:
         return await Connection.connect(
             address,
             token=token or self._current_token,
@@ -108,15 +108,15 @@ class Queues:
     def _current_token(self) -> str:
         """Return the newest token, for a reconnect. If the file has become unusable, return the last good one."""
         with suppress(EWMSError):
-            self._token = self._token_file.read()
+            self._token = self._token_file.read_token()
         return self._token
 
     @property
-    def standing(self) -> bool:
+    def is_standing(self) -> bool:
         """Whether all connections stand, and all subscriptions that the pilot wants."""
-        if not all(connection.connected for connection in self._all_connections):
+        if not all(connection.is_connected for connection in self._all_connections):
             return False
-        return not self._wanted or all(consumer.active for consumer in self._consumers.values())
+        return not self._wanted or all(consumer.is_active for consumer in self._consumers.values())
 
     @property
     def complaint(self) -> str:
@@ -124,11 +124,11 @@ class Queues:
         reasons = [connection.error.reason for connection in self._all_connections if connection.error]
         for queue in self._settings.inputs:
             consumer = self._consumers.get(queue.mqid)
-            if consumer is not None and not consumer.active and (why := self._refused.get(queue.mqid)):
+            if consumer is not None and not consumer.is_active and (why := self._refused.get(queue.mqid)):
                 reasons.append(f"the input queue {queue} cannot be used: {why}")
         return next(iter(reasons), "")
 
-    async def listen(self, prefetch: int) -> None:
+    async def start_listening(self, prefetch: int) -> None:
         """Take events from all input queues, at most `prefetch` unsettled ones from each, beside those in hand.
 
         Raises: BrokerAway: a queue is missing or refused.
@@ -138,7 +138,7 @@ class Queues:
             for queue in self._settings.inputs:
                 consumer = self._consumers.get(queue.mqid)
                 if consumer is None:
-                    self._consumers[queue.mqid] = await self._subscribed(queue, prefetch)
+                    self._consumers[queue.mqid] = await self._subscribe_to(queue, prefetch)
                 else:
                     await consumer.set_prefetch(prefetch)
                     await consumer.resume()
@@ -150,7 +150,7 @@ class Queues:
             for consumer in self._consumers.values():
                 await consumer.pause()
 
-    async def _subscribed(self, queue: Queue, prefetch: int) -> Consumer:
+    async def _subscribe_to(self, queue: QueueEndpoint, prefetch: int) -> Consumer:
         while True:
             try:
                 return await self._of_input[queue.mqid].consume(
@@ -162,45 +162,45 @@ class Queues:
                 )
             except ConnectionLost as error:
                 log.warning("the broker went away before queue %s could be used: %s", queue, error.reason)
-                await self._of_input[queue.mqid].ready(self._settings.reconnect_timeout_s)
-            except Missing as error:
+                await self._of_input[queue.mqid].wait_until_ready(self._settings.reconnect_timeout_s)
+            except NotDeclared as error:
                 raise QueueGone(describe_gone("input", queue, self._settings.workflow_id)) from error
             except EWMSError as error:
                 raise BrokerAway(f"the input queue {queue} cannot be used: {error.reason}") from error
 
-    def _on_refused(self, queue: Queue, error: EWMSError) -> None:
+    def _on_refused(self, queue: QueueEndpoint, error: EWMSError) -> None:
         """Note that a queue cannot be used any more. Call `on_gone` if it is gone for good."""
-        is_missing = isinstance(error, Missing)
+        is_missing = isinstance(error, NotDeclared)
         self._refused[queue.mqid] = error.reason
-        seen = self._refusals.get(queue.mqid, Refusals()).add(self._clock(), is_missing=is_missing)
+        seen = self._refusals.get(queue.mqid, Refusals()).add_attempt(self._clock(), is_missing=is_missing)
         self._refusals[queue.mqid] = seen
         if seen.is_gone:
             self.on_gone(QueueGone(describe_gone("input", queue, self._settings.workflow_id)))
 
-    async def publish(self, queue: Queue, event: DataEvent) -> None:
+    async def publish_output(self, queue: QueueEndpoint, event: DataEvent) -> None:
         """Publish an output event and return once the broker holds it, even if the broker is away or blocked for long.
 
         Raises: what `Publisher.publish` raises, except `ConnectionLost`.
         """
         try:
-            await self._published(queue, event_exchange(queue.mqid), queue.mqid, event)
-        except (Missing, Unroutable) as error:
+            await self._publish_event(queue, event_exchange(queue.mqid), queue.mqid, event)
+        except (NotDeclared, Unroutable) as error:
             gone = QueueGone(describe_gone("output", queue, self._settings.workflow_id))
-            if isinstance(error, Missing):
+            if isinstance(error, NotDeclared):
                 self.on_gone(gone)
             raise gone from error
 
-    async def publish_dead(self, queue: Queue, event: DataEvent) -> None:
-        """Publish an event of `queue` to the workflow's dead letters. Raises as `publish` does."""
+    async def publish_dead(self, queue: QueueEndpoint, event: DataEvent) -> None:
+        """Publish an event of `queue` to the workflow's dead letters. Raises as `publish_output` does."""
         workflow = self._settings.workflow_id
-        await self._published(queue, dead_exchange(workflow), workflow, event)
+        await self._publish_event(queue, dead_exchange(workflow), workflow, event)
 
-    async def publish_attempt(self, queue: Queue, event: DataEvent) -> None:
-        """Publish the report of a failed attempt at an event of `queue`. Raises as `publish` does."""
-        await self._published(queue, dead_exchange(self._settings.workflow_id), ATTEMPTS_KEY, event)
+    async def publish_attempt(self, queue: QueueEndpoint, event: DataEvent) -> None:
+        """Publish the report of a failed attempt at an event of `queue`. Raises as `publish_output` does."""
+        await self._publish_event(queue, dead_exchange(self._settings.workflow_id), ATTEMPTS_KEY, event)
 
-    async def _published(self, queue: Queue, exchange: str, routing_key: str, event: DataEvent) -> None:
-        await self._connections[_key(queue)][0].publish(
+    async def _publish_event(self, queue: QueueEndpoint, exchange: str, routing_key: str, event: DataEvent) -> None:
+        await self._connections[_connection_key(queue)][0].publish(
             exchange,
             routing_key,
             event.body,
@@ -218,13 +218,13 @@ class Queues:
             await asyncio.gather(self._renewing, return_exceptions=True)
         await asyncio.gather(*(connection.close() for connection in self._all_connections))
 
-    async def _fetch(self) -> None:
+    async def _fetch_token(self) -> None:
         """Fetch the renewed token from TMS's file, once half of the current token's life is over."""
         half_at = half_life_at(self._token)
         if half_at is None or self._clock() < half_at:
             return
         try:
-            await self._token_source.fetch()
+            await self._token_source.fetch_token()
         except (OSError, ImportError) as error:
             log.warning("no renewed token can be fetched: %s", error)
 
@@ -233,7 +233,7 @@ class Queues:
         by_token = self._connections.items()
         return [connection for (_, own_token), connections in by_token if not own_token for connection in connections]
 
-    async def _renew(self) -> None:
+    async def _renew_token(self) -> None:
         """Watch the token file, and give a new token to the open connections."""
         while True:
             await asyncio.sleep(look_again_in_s(self._token, self._clock()))
@@ -245,21 +245,21 @@ class Queues:
                 log.exception("the token cannot be renewed")
 
     async def _renew_once(self) -> None:
-        await self._fetch()
-        token = self._token_file.read()
+        await self._fetch_token()
+        token = self._token_file.read_token()
         if token == self._token:
             return
         self._token = token
         for connection in self._on_the_token_file:
             try:
-                await connection.renew(token)
+                await connection.renew_token(token)
                 log.info("the token was renewed")
             except EWMSError as error:
                 # Go on: the other connections need the new token too.
                 log.warning("the broker did not take the renewed token: %s", error.reason)
 
 
-def inputs_a_connection(max_channels: int) -> int:
+def inputs_per_connection(max_channels: int) -> int:
     """Return how many inputs one connection with `max_channels` channels can serve."""
     return max(1, max_channels - _OTHER_CHANNELS)
 
@@ -269,5 +269,5 @@ def output_event_id(parent: EventId, task: TaskId, index: int) -> EventId:
     return (output_id(parent, task, index) if parent else None) or EventId(str(uuid.uuid4()))
 
 
-def _key(queue: Queue) -> _Key:
+def _connection_key(queue: QueueEndpoint) -> _Key:
     return queue.address, queue.token

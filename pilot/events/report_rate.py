@@ -7,14 +7,14 @@ PER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class ReportAllowance:
     """How many reports may still be sent, at `as_of_s` of a monotonic clock."""
 
     n_left: float = BURST
     as_of_s: float = 0.0
 
 
-def take_one(allowance: Allowance, now_s: float) -> Allowance | None:
+def take_one(allowance: ReportAllowance, now_s: float) -> ReportAllowance | None:
     """Return the allowance after one more report at `now_s`. None: there is no room, so drop the report."""
     n_left = min(BURST, allowance.n_left + max(0.0, now_s - allowance.as_of_s) * PER_S)
     return replace(allowance, n_left=n_left - 1, as_of_s=now_s) if n_left >= 1 else None

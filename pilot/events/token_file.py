@@ -22,17 +22,17 @@ _MAX_BYTES = 64 * 1024
 
 def half_life_at(token: str) -> float | None:
     """Return the time (Unix) at which half of the token's life is over; `None` if the token has no times. (core)"""
-    life = _life(token)
+    life = _read_life(token)
     return None if life is None else sum(life) / 2
 
 
 def is_expired(token: str, now: float) -> bool:
     """Return whether the token has expired; False if the token has no times. (core)"""
-    life = _life(token)
+    life = _read_life(token)
     return life is not None and life[1] <= now
 
 
-def _life(token: str) -> tuple[float, float] | None:
+def _read_life(token: str) -> tuple[float, float] | None:
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -48,7 +48,7 @@ def look_again_in_s(token: str, now: float) -> float:
 
     In the first half of the token's life a new one is not urgent. In the second half the pilot depends on it.
     """
-    life = _life(token)
+    life = _read_life(token)
     if life is None:
         return _LATEST_S
     issued, expires = life
@@ -66,7 +66,7 @@ class TokenFile:
 
     path: str
 
-    def read(self) -> str:
+    def read_token(self) -> str:
         """Return the token.
 
         Raises: TokenUnusable: there is no file, others can read it, another account owns it, or it is empty.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pilot.chirp.proxy import ChirpProxy
-from pilot.settings import Settings
+from pilot.settings import PilotSettings
 
 _MAX_BYTES = 64 * 1024
 #: The shadow answers at once, or not at all.
@@ -22,36 +22,36 @@ _TIMEOUT_S = 30.0
 class TokenSource:
     """The file on the access point in which TMS renews the token. If the settings name none, nothing is fetched."""
 
-    def __init__(self, settings: Settings, proxy: ChirpProxy | None) -> None:
+    def __init__(self, settings: PilotSettings, proxy: ChirpProxy | None) -> None:
         self._source = settings.token_source
         self._file = Path(settings.token_file)
         self._by_chirp = settings.chirp.fd is None
         self._proxy = proxy
 
-    async def fetch(self) -> None:
+    async def fetch_token(self) -> None:
         """Replace the token file by the renewed token.
 
         Raises: OSError: the token could not be fetched. The old file stays.
         """
         if not self._source:
             return
-        token = await asyncio.wait_for(asyncio.to_thread(self._read), _TIMEOUT_S)
+        token = await asyncio.wait_for(asyncio.to_thread(self._read_source), _TIMEOUT_S)
         if not token.strip():
             raise OSError("the renewed token is empty")
-        await asyncio.to_thread(_replace, self._file, token)
+        await asyncio.to_thread(_replace_file, self._file, token)
 
-    def _read(self) -> bytes:
+    def _read_source(self) -> bytes:
         if not self._by_chirp:
             with Path(self._source).open("rb") as file:
                 return file.read(_MAX_BYTES)
         if self._proxy is None:
             raise OSError("HTCondor has given this job no chirp proxy")
-        with self._proxy.opened() as proxy:
+        with self._proxy.open_connection() as proxy:
             data: bytes = proxy.read(self._source, _MAX_BYTES)
             return data
 
 
-def _replace(file: Path, token: bytes) -> None:
+def _replace_file(file: Path, token: bytes) -> None:
     """Replace `file` by one that holds `token`. It is never incomplete, and others can never read it."""
     partial = file.with_name(f".{file.name}.new")
     with suppress(FileNotFoundError):

@@ -33,24 +33,24 @@ def last_words(stderr: str) -> tuple[str, str]:
     reason for giving up; the report of another language; the last line that is not the container runtime's; the
     runtime's own complaint; `<no stderr logs>`.
     """
-    lines = [_printable(line) for line in stderr.splitlines()]
+    lines = [_strip_unprintable(line) for line in stderr.splitlines()]
     if (traceback := find_traceback(lines)) is not None:
         said, own = traceback
-        return _short(said), shorten_middle("\n".join(own), MAX_TRACEBACK)
+        return _shorten_line(said), shorten_middle("\n".join(own), MAX_TRACEBACK)
     spoken = [(n, line.strip()) for n, line in enumerate(lines) if line.strip()]
     theirs = [(n, line) for n, line in spoken if not RUNTIME_LINE.match(line)]
     report = find_fatal(lines) or find_report(lines)
     # If the program printed more after a report, it had recovered from that error.
     if report is not None and not any(n >= report.end and not TRAILER.match(line) for n, line in theirs):
         own = [line for line in lines[report.first : report.end] if line.strip()]
-        return _short(report.said), shorten_middle("\n".join(own), MAX_TRACEBACK) if len(own) > 1 else ""
+        return _shorten_line(report.said), shorten_middle("\n".join(own), MAX_TRACEBACK) if len(own) > 1 else ""
     for _, line in reversed(theirs):
         if not TRAILER.match(line):
-            return _short(line), ""
+            return _shorten_line(line), ""
     for _, line in reversed(spoken):
         if RUNTIME_FAILED.match(line):
-            return _short(line), ""
-    return (_short(theirs[-1][1]) if theirs else NOTHING), ""
+            return _shorten_line(line), ""
+    return (_shorten_line(theirs[-1][1]) if theirs else NOTHING), ""
 
 
 def is_runtimes_own(exit_code: int, stderr: str) -> bool:
@@ -58,7 +58,7 @@ def is_runtimes_own(exit_code: int, stderr: str) -> bool:
 
     Apptainer ends with 255 after a line of its own; docker and podman with 125. Source: their manuals.
     """
-    lines = [_printable(line) for line in stderr.splitlines()]
+    lines = [_strip_unprintable(line) for line in stderr.splitlines()]
     report = find_fatal(lines)
     says_so = report is not None and not any(line.strip() for line in lines[report.end :])
     return exit_code == _ENGINES_OWN or (exit_code == _APPTAINERS_OWN and says_so)
@@ -66,7 +66,7 @@ def is_runtimes_own(exit_code: int, stderr: str) -> bool:
 
 def last_lines(output: str) -> str:
     """Return the last lines of a task's output, printable, without empty ones at the end."""
-    lines = [_printable(line) for line in output.splitlines()]
+    lines = [_strip_unprintable(line) for line in output.splitlines()]
     while lines and not lines[-1]:
         lines.pop()
     return "\n".join(lines[-MAX_LAST_LINES:])
@@ -74,11 +74,11 @@ def last_lines(output: str) -> str:
 
 def one_line(text: str) -> tuple[str, str]:
     """Return a program's text about a failure as one line, and the traceback in it (empty if there is none)."""
-    lines = [_printable(line) for line in text.splitlines()]
+    lines = [_strip_unprintable(line) for line in text.splitlines()]
     if (traceback := find_traceback(lines)) is not None:
         said, own = traceback
-        return _short(said), shorten_middle("\n".join(own), MAX_TRACEBACK)
-    return _short(" ".join(" ".join(lines).split())) or "<no text>", ""
+        return _shorten_line(said), shorten_middle("\n".join(own), MAX_TRACEBACK)
+    return _shorten_line(" ".join(" ".join(lines).split())) or "<no text>", ""
 
 
 def without_names(text: str) -> str:
@@ -96,9 +96,9 @@ def shorten_middle(text: str, limit: int) -> str:
     return f"{text[:n_first]}…{text[len(text) - (limit - 1 - n_first) :]}"
 
 
-def _printable(line: str) -> str:
+def _strip_unprintable(line: str) -> str:
     return _UNPRINTABLE.sub(" ", _ANSI.sub("", line)).rstrip()
 
 
-def _short(line: str) -> str:
+def _shorten_line(line: str) -> str:
     return shorten_middle(line.strip(), MAX_LINE)

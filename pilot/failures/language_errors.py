@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
-class Found(NamedTuple):
+class ReportFound(NamedTuple):
     """A report's message in one line, and where the report stands: from line `first` to before `end`."""
 
     said: str
@@ -46,12 +46,12 @@ _GO_ROUTINE = re.compile(r"goroutine \d+ ")
 _CPP = re.compile(r"terminate called after throwing an instance of '(.*)'$")
 
 
-def find_fatal(lines: Sequence[str]) -> Found | None:
+def find_fatal(lines: Sequence[str]) -> ReportFound | None:
     """Return the container runtime's fatal message with all of its lines. The runtime prints nothing after it."""
     for start, line in enumerate(lines):
         if _RUNTIME_FATAL.match(line):
             more = (each.strip() for each in lines[start + 1 :] if each.strip() and not _is_chatter(each))
-            return Found(" ".join((line.strip(), *more)), start, len(lines))
+            return ReportFound(" ".join((line.strip(), *more)), start, len(lines))
     return None
 
 
@@ -59,13 +59,13 @@ def _is_chatter(line: str) -> bool:
     return bool(RUNTIME_LINE.match(line)) and not RUNTIME_FAILED.match(line)
 
 
-def find_report(lines: Sequence[str]) -> Found | None:
+def find_report(lines: Sequence[str]) -> ReportFound | None:
     """Return the last report in one of the languages above, None if there is none."""
     found = [report for find in _DIALECTS if (report := find(lines)) is not None]
     return max(found, key=lambda report: report.end, default=None)
 
 
-def _find_frames(lines: Sequence[str]) -> Found | None:
+def _find_frames(lines: Sequence[str]) -> ReportFound | None:
     """Java, Scala, C#, JavaScript and Ruby: a head with frames below it. In a chain the last head is the cause."""
     last = _last_index(lines, _FRAME.match)
     if last is None:
@@ -76,7 +76,7 @@ def _find_frames(lines: Sequence[str]) -> Found | None:
     first = head
     while lines[first].startswith(_CAUSE) and first > 0 and (above := _find_head(lines, first - 1)) is not None:
         first = above
-    return Found(lines[head].strip(), first, last + 1)
+    return ReportFound(lines[head].strip(), first, last + 1)
 
 
 def _find_head(lines: Sequence[str], frame: int) -> int | None:
@@ -97,23 +97,23 @@ def _find_head(lines: Sequence[str], frame: int) -> int | None:
     return at
 
 
-def _find_r(lines: Sequence[str]) -> Found | None:
+def _find_r(lines: Sequence[str]) -> ReportFound | None:
     if _last_index(lines, re.compile("Execution halted$").match) is None:
         return None
     at = _last_index(lines, re.compile(r"Error( in .*|: .*|: *$)").match)
-    return None if at is None else Found(_with_next(lines, at), at, len(lines))
+    return None if at is None else ReportFound(_with_next(lines, at), at, len(lines))
 
 
-def _find_rust(lines: Sequence[str]) -> Found | None:
+def _find_rust(lines: Sequence[str]) -> ReportFound | None:
     at = _last_index(lines, _RUST_PANIC.match)
     if at is not None and (panic := _RUST_PANIC.match(lines[at])) is not None:
         head = f"thread '{panic['name']}' panicked at {panic['where']}"
         more = lines[at + 1].strip() if panic["colon"] and at + 1 < len(lines) else ""
-        return Found(f"{head}: {more}" if more else head, at, len(lines))
+        return ReportFound(f"{head}: {more}" if more else head, at, len(lines))
     return _find_causes(lines)
 
 
-def _find_causes(lines: Sequence[str]) -> Found | None:
+def _find_causes(lines: Sequence[str]) -> ReportFound | None:
     """Rust's `Error: top`, an empty line, `Caused by:`, and the causes below, indented."""
     caused = _last_index(lines, re.compile(r"Caused by:$").match)
     head = None if caused is None else _last_index(lines[:caused], re.compile(r"Error: \S").match)
@@ -124,33 +124,33 @@ def _find_causes(lines: Sequence[str]) -> Found | None:
         if not line[:1].isspace():
             break
         causes.append(re.sub(r"^\d+: ", "", line.strip()))
-    return Found(": ".join([lines[head].strip(), *causes]), head, caused + 1 + len(causes))
+    return ReportFound(": ".join([lines[head].strip(), *causes]), head, caused + 1 + len(causes))
 
 
-def _find_go(lines: Sequence[str]) -> Found | None:
+def _find_go(lines: Sequence[str]) -> ReportFound | None:
     first = next((n for n, line in enumerate(lines) if _GO_ROUTINE.match(line)), None)
     at = None if first is None else _last_index(lines[:first], _GO_PANIC.match)
-    return None if at is None else Found(lines[at].strip(), at, len(lines))
+    return None if at is None else ReportFound(lines[at].strip(), at, len(lines))
 
 
-def _find_cpp(lines: Sequence[str]) -> Found | None:
+def _find_cpp(lines: Sequence[str]) -> ReportFound | None:
     at = _last_index(lines, _CPP.match)
     if at is None:
         return None
     what = lines[at + 1].strip() if at + 1 < len(lines) and lines[at + 1].strip().startswith("what():") else ""
-    return Found(f"{lines[at].strip()}, {what}" if what else lines[at].strip(), at, len(lines))
+    return ReportFound(f"{lines[at].strip()}, {what}" if what else lines[at].strip(), at, len(lines))
 
 
-def _find_traced(lines: Sequence[str]) -> Found | None:
+def _find_traced(lines: Sequence[str]) -> ReportFound | None:
     """Fortran and Julia: a line of a fixed form, and below it a stack that says less."""
     at = _last_index(lines, re.compile(r"Fortran runtime error: ").match)
     if at is None:
         stack = _last_index(lines, re.compile(r"Stacktrace:$").match)
         at = None if stack is None else _last_index(lines[:stack], re.compile(r"ERROR: \S").match)
-    return None if at is None else Found(lines[at].strip(), at, len(lines))
+    return None if at is None else ReportFound(lines[at].strip(), at, len(lines))
 
 
-_DIALECTS: tuple[Callable[[Sequence[str]], Found | None], ...] = (
+_DIALECTS: tuple[Callable[[Sequence[str]], ReportFound | None], ...] = (
     _find_frames,
     _find_r,
     _find_rust,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from pilot.errors import Failure
-from pilot.settings import Settings
+from pilot.settings import PilotSettings
 from pilot.whereabouts import Whereabouts
 from schemas.failures.attempts import MAX_EXCERPT_BYTES, FailedAttempt
 from schemas.payloads.data_events import DataEvent, Header, HeaderValue
@@ -33,7 +33,7 @@ def dead_letter_headers(
     *,
     attempt: int,
     queue: str,
-    settings: Settings,
+    settings: PilotSettings,
     worker: str,
     now: datetime,
 ) -> dict[str, HeaderValue]:
@@ -58,7 +58,7 @@ def failed_attempt(
     attempt: int,
     gave_up: bool,
     queue: str,
-    settings: Settings,
+    settings: PilotSettings,
     whereabouts: Whereabouts,
     pilot: str,
     last_lines: str,

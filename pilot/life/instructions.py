@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pilot.errors import Failure
-from pilot.life.stimuli import Held
+from pilot.life.stimuli import HeldEvent
 from schemas.statuses import PilotStatus
 
 
@@ -60,7 +60,7 @@ class PublishDeadLetter:
     after_s: float = 0.0
 
 
-class How(StrEnum):
+class Settlement(StrEnum):
     """What becomes of a delivery."""
 
     ACK = "ack"
@@ -82,12 +82,12 @@ class Settle:
     """
 
     key: int
-    how: How
+    how: Settlement
     failure: Failure | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
+class TakeOverDelivery:
     """Let the run of `key` answer the new delivery `other` of the same event: its own delivery was lost."""
 
     key: int
@@ -100,7 +100,7 @@ class KillAll:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ChirpStatus:
     """Chirp a status and its error. If the worker `is_bad`, chirp its machine too."""
 
     status: PilotStatus
@@ -110,23 +110,23 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class ChirpCounters:
     """Chirp the counters. If a run failed, chirp its error too, and log it with the name of the event `held`."""
 
     n_failed: int
     n_success: int
     failure: Failure | None = None
-    held: Held | None = None
+    held: HeldEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class LeaveProcess:
     """Leave, with the process's exit status."""
 
     status: int
 
 
 Instruction = (
-    RunInit | WarmUp | CoolDown | Listen | StopListening | Start | PublishOutput | PublishDeadLetter | Settle | Adopt
-    | KillAll | Report | Count | Exit
+    RunInit | WarmUp | CoolDown | Listen | StopListening | Start | PublishOutput | PublishDeadLetter | Settle
+    | TakeOverDelivery | KillAll | ChirpStatus | ChirpCounters | LeaveProcess
 )  # fmt: skip

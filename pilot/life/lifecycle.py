@@ -16,29 +16,39 @@ dead delivery is never settled, but its run goes on and its output is published.
 
 from dataclasses import replace
 
-from pilot.life.instructions import How, Instruction, KillAll, Listen, RunInit, Settle, Start, StopListening, WarmUp
-from pilot.life.leaving import SETTLE_GRACE_S, abandoned, drained, exited, finished, stop
-from pilot.life.lookahead import LONG_S, long, prefetch
-from pilot.life.outcome import confirmed, ended, refused
-from pilot.life.retiring import end_work, has_to_retire, is_time_up, retired, retires_at
-from pilot.life.state import Policy, Stage, State
+from pilot.life.instructions import (
+    Instruction,
+    KillAll,
+    Listen,
+    RunInit,
+    Settle,
+    Settlement,
+    Start,
+    StopListening,
+    WarmUp,
+)
+from pilot.life.leaving import SETTLE_GRACE_S, abandon_all, begin_draining, begin_stop, exit_with, finish_if_empty
+from pilot.life.lookahead import LONG_S, choose_prefetch, mark_long
+from pilot.life.outcome import record_confirmation, record_end, record_refusal
+from pilot.life.retiring import begin_retiring, end_work, is_time_up, must_retire, retires_at
+from pilot.life.state import PilotState, Policy, Stage
 from pilot.life.stepping_aside import come_back
-from pilot.life.steps import Step, reported, settled
+from pilot.life.steps import Step, report_status, settle_event
 from pilot.life.stimuli import (
-    Arrived,
-    Broke,
-    Confirmed,
-    Cooled,
-    Ended,
-    Held,
+    CooledDown,
+    EventArrived,
+    HeldEvent,
     InitEnded,
-    Lost,
-    Refused,
+    PilotBroken,
+    PublishConfirmed,
+    PublishRefused,
+    RunEnded,
     Stimulus,
     StopAsked,
+    SubscriptionLost,
     Tick,
 )
-from pilot.life.taking import arrived, onward
+from pilot.life.taking import continue_work, take_event
 from pilot.life.verdicts import charge_events, verdict_due_at
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
@@ -47,43 +57,45 @@ from schemas.statuses import PilotStatus
 _AWAY_CHECK_S = 0.25
 
 
-def begin(policy: Policy, now_s: float) -> Step:
+def begin_life(policy: Policy, now_s: float) -> Step:
     """Return a pilot's first state and its first instructions."""
-    state = State(policy, Stage.INIT, quiet_since_s=now_s, ticked_s=now_s)
+    state = PilotState(policy, Stage.INIT, quiet_since_s=now_s, ticked_s=now_s)
     if policy.has_init:
-        return reported(replace(state, init_runs=True), PilotStatus.RUNNING_INIT_COMMAND, [RunInit()])
-    return _listen(state, now_s)
+        return report_status(replace(state, init_runs=True), PilotStatus.RUNNING_INIT_COMMAND, [RunInit()])
+    return _begin_listening(state, now_s)
 
 
-def advance(state: State, stimulus: Stimulus) -> Step:
+def advance_life(state: PilotState, stimulus: Stimulus) -> Step:
     """Return `state` after `stimulus`, and the instructions to carry out now."""
     if state.stage is Stage.OVER:
-        late = isinstance(stimulus, Arrived)
-        return state, [Settle(stimulus.held.key, How.RETURN)] if late else []  # type: ignore[union-attr] # `late` says so
+        late = isinstance(stimulus, EventArrived)
+        return state, [Settle(stimulus.held.key, Settlement.RETURN)] if late else []  # type: ignore[union-attr] # `late` says so
     match stimulus:
-        case Arrived():
-            return arrived(state, stimulus)
-        case Ended():
-            return ended(state, stimulus)
-        case Confirmed():
-            return confirmed(state, stimulus)
-        case Refused():
-            return refused(state, stimulus)
-        case Lost():
-            return _lost(state, stimulus)
+        case EventArrived():
+            return take_event(state, stimulus)
+        case RunEnded():
+            return record_end(state, stimulus)
+        case PublishConfirmed():
+            return record_confirmation(state, stimulus)
+        case PublishRefused():
+            return record_refusal(state, stimulus)
+        case SubscriptionLost():
+            return _record_loss(state, stimulus)
         case Tick():
-            return _tick(state, stimulus)
+            return _handle_tick(state, stimulus)
         case InitEnded():
             return _init_ended(state, stimulus)
-        case Cooled(now_s):
-            return finished(replace(state, warm=False, cooling=False), now_s, []) if state.cooling else (state, [])
+        case CooledDown(now_s):
+            return (
+                finish_if_empty(replace(state, warm=False, cooling=False), now_s, []) if state.cooling else (state, [])
+            )
         case StopAsked(now_s):
-            return stop(replace(state, asked_to_stop=True), now_s)
-        case Broke(now_s, error, gone):
-            return stop(replace(state, fatal=state.fatal or error, is_closed=state.is_closed or gone), now_s)
+            return begin_stop(replace(state, asked_to_stop=True), now_s)
+        case PilotBroken(now_s, error, gone):
+            return begin_stop(replace(state, fatal=state.fatal or error, is_closed=state.is_closed or gone), now_s)
 
 
-def wake_at(state: State) -> float | None:
+def wake_at(state: PilotState) -> float | None:
     """Return when a `Tick` is due, if no other stimulus comes before."""
     due: list[float] = []
     if state.until_s is not None:
@@ -97,32 +109,32 @@ def wake_at(state: State) -> float | None:
     elif state.stage is Stage.LISTENING:
         if state.aside_until_s is not None:
             due.append(state.aside_until_s)
-        elif state.empty:
+        elif state.is_empty:
             due.append(_idle_at(state))
         if (at_s := verdict_due_at(state)) is not None:
             due.append(at_s)
-        if _waits_in_vain(state) and state.full_since_s is not None:
+        if _has_blocked_events(state) and state.full_since_s is not None:
             due.append(state.full_since_s + 2 * LONG_S)
     return min(due, default=None)
 
 
-def _waits_in_vain(state: State) -> bool:
+def _has_blocked_events(state: PilotState) -> bool:
     """Return whether events wait here because all slots are busy, and the user has set no prefetch."""
     return bool(state.waiting) and state.full_since_s is not None and state.policy.prefetch is None
 
 
-def _idle_at(state: State) -> float:
+def _idle_at(state: PilotState) -> float:
     policy = state.policy
     return state.quiet_since_s + (policy.idle_timeout_s if state.seen_any else policy.first_timeout_s)
 
 
-def _listen(state: State, now_s: float) -> Step:
+def _begin_listening(state: PilotState, now_s: float) -> Step:
     """Begin to take events. A source has no events: it runs its task once."""
     if state.policy.source:
-        run = Held(key=0, event_id=EventId(""), attempt=1, queue="", live=False)
+        run = HeldEvent(key=0, event_id=EventId(""), attempt=1, queue="", live=False)
         state = replace(state, stage=Stage.DRAINING, running={0: run}, ready_s=now_s)
-        return reported(state, PilotStatus.TASKING, [Start(0)])
-    n = prefetch(state.pace, state.policy.concurrency, state.policy.prefetch)
+        return report_status(state, PilotStatus.TASKING, [Start(0)])
+    n = choose_prefetch(state.pace, state.policy.concurrency, state.policy.prefetch)
     state = replace(
         state,
         stage=Stage.LISTENING,
@@ -135,22 +147,22 @@ def _listen(state: State, now_s: float) -> Step:
         warm=state.policy.warm,
     )
     first: list[Instruction] = [WarmUp()] if state.warm else []
-    return reported(state, PilotStatus.AWAITING_FIRST_MESSAGE, [*first, Listen(n)])
+    return report_status(state, PilotStatus.AWAITING_FIRST_MESSAGE, [*first, Listen(n)])
 
 
-def _init_ended(state: State, stimulus: InitEnded) -> Step:
+def _init_ended(state: PilotState, stimulus: InitEnded) -> Step:
     state = replace(state, init_runs=False)
     if state.stage is not Stage.INIT:
-        return finished(state, stimulus.now_s, [])
+        return finish_if_empty(state, stimulus.now_s, [])
     if stimulus.failure is not None:
         failure = stimulus.failure
         state = replace(state, stage=Stage.DRAINING, fatal=failure.signature, traceback=failure.traceback)
         state = replace(state, is_bad=state.policy.judges_worker)
-        return finished(state, stimulus.now_s, [])
-    return _listen(state, stimulus.now_s)
+        return finish_if_empty(state, stimulus.now_s, [])
+    return _begin_listening(state, stimulus.now_s)
 
 
-def _lost(state: State, stimulus: Lost) -> Step:
+def _record_loss(state: PilotState, stimulus: SubscriptionLost) -> Step:
     """Mark every delivery of the queue dead. Forget events that wait, have an open verdict, or become dead letters."""
     queue, now_s = stimulus.queue, stimulus.now_s
     forgotten = [held.key for held in state.waiting if held.queue == queue]
@@ -161,20 +173,22 @@ def _lost(state: State, stimulus: Lost) -> Step:
         state,
         waiting=tuple(held for held in state.waiting if held.queue != queue),
         open={key: it for key, it in state.open.items() if it.held.queue != queue},
-        running={k: _dead(held, queue) for k, held in state.running.items()},
-        settling={k: replace(v, held=_dead(v.held, queue)) for k, v in state.settling.items() if k not in forgotten},
+        running={k: _mark_dead(held, queue) for k, held in state.running.items()},
+        settling={
+            k: replace(v, held=_mark_dead(v.held, queue)) for k, v in state.settling.items() if k not in forgotten
+        },
         away_since_s=now_s if state.away_since_s is None and state.listening else state.away_since_s,
         ticked_s=now_s,
         quiet_since_s=now_s,
     )
-    return onward(state, now_s, [Settle(key, How.FORGET) for key in forgotten])
+    return continue_work(state, now_s, [Settle(key, Settlement.FORGET) for key in forgotten])
 
 
-def _dead(held: Held, queue: str) -> Held:
+def _mark_dead(held: HeldEvent, queue: str) -> HeldEvent:
     return replace(held, live=False) if held.queue == queue else held
 
 
-def _tick(state: State, stimulus: Tick) -> Step:
+def _handle_tick(state: PilotState, stimulus: Tick) -> Step:
     now_s = stimulus.now_s
     if stimulus.listening:
         quiet_s = now_s if state.away_since_s is not None else state.quiet_since_s
@@ -184,34 +198,42 @@ def _tick(state: State, stimulus: Tick) -> Step:
         state = replace(state, ticked_s=now_s, away_since_s=since_s, away_why=stimulus.why or state.away_why)
     if is_time_up(state, now_s):
         return end_work(state, now_s)
-    if state.stage is Stage.LISTENING and has_to_retire(state, now_s):
-        return retired(state, now_s, [])
+    if state.stage is Stage.LISTENING and must_retire(state, now_s):
+        return begin_retiring(state, now_s, [])
     if state.stage is Stage.QUARANTINED:
-        return exited(state, state.exit_status, []) if _due(state.until_s, now_s) else (state, [])
-    if state.stage is Stage.DRAINING and _due(state.until_s, now_s):
+        return exit_with(state, state.exit_status, []) if _is_due(state.until_s, now_s) else (state, [])
+    if state.stage is Stage.DRAINING and _is_due(state.until_s, now_s):
         if (state.running or state.init_runs) and not state.killed:
             return replace(state, killed=True, until_s=now_s + SETTLE_GRACE_S), [KillAll()]
-        return abandoned(state, now_s)
+        return abandon_all(state, now_s)
     away_s = 0.0 if state.away_since_s is None else now_s - state.away_since_s
     if away_s >= state.policy.reconnect_timeout_s and not state.running and state.stage is not Stage.INIT:
         error = f"BrokerAway('no events can be taken for {away_s:.0f} s: {state.away_why or 'no connection'}')"
-        return abandoned(replace(state, fatal=state.fatal or error), now_s)
+        return abandon_all(replace(state, fatal=state.fatal or error), now_s)
     if state.stage is Stage.LISTENING and state.away_since_s is None:
-        if _due(verdict_due_at(state), now_s):
+        if _is_due(verdict_due_at(state), now_s):
             state, charged = charge_events(replace(state, quiet_since_s=now_s))
-            return onward(state, now_s, charged)
+            return continue_work(state, now_s, charged)
         if state.aside_until_s is not None:
-            return onward(come_back(state, now_s), now_s, []) if _due(state.aside_until_s, now_s) else (state, [])
-        if state.empty and _due(_idle_at(state), now_s):
-            state, instructions = drained(state)
-            return finished(state, now_s, instructions)
-        if _waits_in_vain(state) and state.full_since_s is not None and _due(state.full_since_s + 2 * LONG_S, now_s):
+            return (
+                continue_work(come_back(state, now_s), now_s, [])
+                if _is_due(state.aside_until_s, now_s)
+                else (state, [])
+            )
+        if state.is_empty and _is_due(_idle_at(state), now_s):
+            state, instructions = begin_draining(state)
+            return finish_if_empty(state, now_s, instructions)
+        if (
+            _has_blocked_events(state)
+            and state.full_since_s is not None
+            and _is_due(state.full_since_s + 2 * LONG_S, now_s)
+        ):
             # An event that waits behind a long task could run on a free worker.
-            returned: list[Instruction] = [settled(held, How.RETURN) for held in state.waiting]
-            state = replace(state, waiting=(), listening=False, pace=long(state.pace))
+            returned: list[Instruction] = [settle_event(held, Settlement.RETURN) for held in state.waiting]
+            state = replace(state, waiting=(), listening=False, pace=mark_long(state.pace))
             return state, [StopListening(), *returned]
     return state, []
 
 
-def _due(at_s: float | None, now_s: float) -> bool:
+def _is_due(at_s: float | None, now_s: float) -> bool:
     return at_s is not None and now_s >= at_s

@@ -24,7 +24,7 @@ class Pace:
     longest_s: float = 0.0
 
 
-def paced(pace: Pace, took_s: float) -> Pace:
+def update_pace(pace: Pace, took_s: float) -> Pace:
     """Return `pace` after one more run."""
     n = pace.n + 1
     mean_s = took_s if pace.n == 0 else pace.mean_s + _WEIGHT * (took_s - pace.mean_s)
@@ -32,12 +32,12 @@ def paced(pace: Pace, took_s: float) -> Pace:
     return Pace(n, mean_s, short, max(pace.longest_s, took_s))
 
 
-def long(pace: Pace) -> Pace:
+def mark_long(pace: Pace) -> Pace:
     """Return `pace` while a run takes so long that no event should wait for it."""
     return replace(pace, mean_s=max(pace.mean_s, 2 * LONG_S), short=False)
 
 
-def prefetch(pace: Pace, concurrency: int, fixed: int | None) -> int:
+def choose_prefetch(pace: Pace, concurrency: int, fixed: int | None) -> int:
     """Return how many events each queue may deliver ahead: at least one a slot. `fixed` is the user's setting."""
     if fixed is not None:
         return max(fixed, concurrency)

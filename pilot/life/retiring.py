@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from pilot.errors import Failure, init_outlived, task_cut_off, task_outlived
 from pilot.life.instructions import Instruction, KillAll
-from pilot.life.leaving import SETTLE_GRACE_S, drained, exited, finished
-from pilot.life.state import Stage, State
+from pilot.life.leaving import SETTLE_GRACE_S, begin_draining, exit_with, finish_if_empty
+from pilot.life.state import PilotState, Stage
 from pilot.life.steps import Step
 
 #: A pilot keeps this part of its worker's runtime, at most so many seconds, to settle events and to report its end.
@@ -30,34 +30,34 @@ def end_of_work_s(born_s: float, runtime_s: float | None) -> float | None:
     return None if runtime_s is None else born_s + runtime_s - min(_MAX_KEPT_S, _KEPT * runtime_s)
 
 
-def retires_at(state: State) -> float | None:
+def retires_at(state: PilotState) -> float | None:
     """Return when the pilot takes no more events: from then on a task as long as the longest would end too late."""
     ends_s = state.policy.ends_s
     return None if ends_s is None else ends_s - state.pace.longest_s
 
 
-def has_to_retire(state: State, now_s: float) -> bool:
+def must_retire(state: PilotState, now_s: float) -> bool:
     """Return whether no time is left for another event."""
     at_s = retires_at(state)
     return at_s is not None and now_s >= at_s
 
 
-def retired(state: State, now_s: float, instructions: list[Instruction]) -> Step:
+def begin_retiring(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
     """Take no more events, since another task would not end in time. What runs goes on."""
-    state, more = drained(state)
-    return finished(state, now_s, [*instructions, *more])
+    state, more = begin_draining(state)
+    return finish_if_empty(state, now_s, [*instructions, *more])
 
 
-def is_time_up(state: State, now_s: float) -> bool:
+def is_time_up(state: PilotState, now_s: float) -> bool:
     """Return whether the pilot's working time has just ended, so that it must kill what runs."""
     ends_s = state.policy.ends_s
     return ends_s is not None and now_s >= ends_s and not state.time_up and state.stage is not Stage.OVER
 
 
-def end_work(state: State, now_s: float) -> Step:
+def end_work(state: PilotState, now_s: float) -> Step:
     """Kill what runs: the worker's runtime is nearly over."""
     if state.stage is Stage.QUARANTINED:
-        return exited(state, state.exit_status, [])
+        return exit_with(state, state.exit_status, [])
     until_s = now_s + SETTLE_GRACE_S
     state = replace(state, time_up=True, until_s=until_s if state.until_s is None else min(state.until_s, until_s))
     instructions: list[Instruction] = []
@@ -65,14 +65,14 @@ def end_work(state: State, now_s: float) -> Step:
         error = str(init_outlived(state.policy.runtime_s))
         state = replace(state, stage=Stage.DRAINING, fatal=state.fatal or error)
     elif state.stage is Stage.LISTENING:
-        state, instructions = drained(state)
+        state, instructions = begin_draining(state)
     if (state.running or state.init_runs) and not state.killed:
         state = replace(state, killed=True)
         instructions.append(KillAll())
-    return finished(state, now_s, instructions)
+    return finish_if_empty(state, now_s, instructions)
 
 
-def overrun(state: State, took_s: float) -> Failure | None:
+def overrun_failure(state: PilotState, took_s: float) -> Failure | None:
     """Return the failure of a task that was killed after `took_s` because time was up; None: it began late."""
     ends_s = state.policy.ends_s
     if not state.time_up or ends_s is None:
@@ -81,6 +81,6 @@ def overrun(state: State, took_s: float) -> Failure | None:
     return task_outlived(state.policy.runtime_s) if had_all else None
 
 
-def cut_off(state: State) -> Failure | None:
+def cut_off_failure(state: PilotState) -> Failure | None:
     """Return the failure to report of a task that began late and was killed because time was up; None: it was not."""
     return task_cut_off(state.policy.runtime_s) if state.time_up else None

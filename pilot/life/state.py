@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from pilot.errors import Failure
 from pilot.life.lookahead import Pace
-from pilot.life.stimuli import Held
-from pilot.settings import Settings
+from pilot.life.stimuli import HeldEvent
+from pilot.settings import PilotSettings
 from schemas.ids import EventId
 from schemas.pilot.exits import PilotExit
 from schemas.pilot.names import TaskMode
@@ -59,7 +59,7 @@ class Policy:
         return not self.stop_on_error and self.max_failures_in_a_row > 0
 
 
-def policy(settings: Settings, *, ends_s: float | None = None, charges_events: bool = False) -> Policy:
+def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charges_events: bool = False) -> Policy:
     """Return the policy that the settings give to a pilot that must be done with its tasks at `ends_s`."""
     return Policy(
         concurrency=settings.concurrency,
@@ -82,10 +82,10 @@ def policy(settings: Settings, *, ends_s: float | None = None, charges_events: b
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
+class UnsettledEvent:
     """An event whose output is on the way to the broker, or its dead letter if `failure` is set."""
 
-    held: Held
+    held: HeldEvent
     failure: Failure | None = None
     n_refused: int = 0
 
@@ -94,12 +94,12 @@ class Settling:
 class OpenVerdict:
     """A failed event that the pilot keeps: either the event or the worker is at fault."""
 
-    held: Held
+    held: HeldEvent
     failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PilotState:
     """Everything that a decision needs beside the stimulus. `begin` builds the first."""
 
     policy: Policy
@@ -110,9 +110,9 @@ class State:
     #: Whether containers are warm, and whether they are ending because no more events come.
     warm: bool = False
     cooling: bool = False
-    waiting: tuple[Held, ...] = ()
-    running: Mapping[int, Held] = field(default_factory=dict)
-    settling: Mapping[int, Settling] = field(default_factory=dict)
+    waiting: tuple[HeldEvent, ...] = ()
+    running: Mapping[int, HeldEvent] = field(default_factory=dict)
+    settling: Mapping[int, UnsettledEvent] = field(default_factory=dict)
     #: Failed events whose verdict is open: the event or this worker may be at fault.
     open: Mapping[int, OpenVerdict] = field(default_factory=dict)
     #: Whether the pilot wants its subscriptions, and how many events each may deliver ahead.
@@ -155,7 +155,7 @@ class State:
         return self.policy.charges_events and self.policy.judges_worker and not self.n_success
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing is in hand."""
         return not (self.running or self.settling or self.waiting or self.open or self.init_runs)
 

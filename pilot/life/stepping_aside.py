@@ -11,34 +11,34 @@ No pilot steps aside if the task fails on every worker.
 from dataclasses import replace
 
 from pilot.life.instructions import Instruction, StopListening
-from pilot.life.state import Stage, State
+from pilot.life.state import PilotState, Stage
 from pilot.life.steps import Step
-from pilot.life.stimuli import Held
+from pilot.life.stimuli import HeldEvent
 
 #: After its n-th attempt an event waits n seconds in its queue, unless the operator sets EWMS_EVENT_RETRY_S.
 #: This pause is long enough for another worker to take the event, and too short to look like a stall.
 _LEAST_S, _PER_ATTEMPT_S = 3.0, 2.0
 
 
-def note_charged(state: State, held: Held) -> State:
+def note_charged(state: PilotState, held: HeldEvent) -> PilotState:
     """Return `state` after `held` was charged with a failed attempt."""
     if state.n_success or not state.policy.judges_worker or state.policy.charges_events:
         return state
     return replace(state, charged=max(state.charged, held.attempt))
 
 
-def has_to_step_aside(state: State) -> bool:
+def must_step_aside(state: PilotState) -> bool:
     """Return whether no event is in hand, and one that this pilot has charged should go to another."""
-    return bool(state.charged) and state.stage is Stage.LISTENING and state.empty
+    return bool(state.charged) and state.stage is Stage.LISTENING and state.is_empty
 
 
-def step_aside(state: State, now_s: float, instructions: list[Instruction]) -> Step:
+def step_aside(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
     """Take no events for a while."""
     until_s = now_s + _LEAST_S + _PER_ATTEMPT_S * state.charged
     more: list[Instruction] = [StopListening()] if state.listening else []
     return replace(state, aside_until_s=until_s, charged=0, listening=False), [*instructions, *more]
 
 
-def come_back(state: State, now_s: float) -> State:
+def come_back(state: PilotState, now_s: float) -> PilotState:
     """Return `state` after the pause."""
     return replace(state, aside_until_s=None, quiet_since_s=now_s)

@@ -3,20 +3,20 @@
 from dataclasses import replace
 
 from pilot.errors import Failure
-from pilot.life.instructions import How, Instruction, Report, Settle
-from pilot.life.state import State
-from pilot.life.stimuli import Held
+from pilot.life.instructions import ChirpStatus, Instruction, Settle, Settlement
+from pilot.life.state import PilotState
+from pilot.life.stimuli import HeldEvent
 from schemas.statuses import PilotStatus
 
-Step = tuple[State, list[Instruction]]
+Step = tuple[PilotState, list[Instruction]]
 
 
-def settled(held: Held, how: How, failure: Failure | None = None) -> Settle:
-    return Settle(held.key, how if held.live else How.FORGET, failure)
+def settle_event(held: HeldEvent, how: Settlement, failure: Failure | None = None) -> Settle:
+    return Settle(held.key, how if held.live else Settlement.FORGET, failure)
 
 
-def reported(state: State, status: PilotStatus, instructions: list[Instruction]) -> Step:
+def report_status(state: PilotState, status: PilotStatus, instructions: list[Instruction]) -> Step:
     """Add a report of `status`, unless it was the last one reported."""
     if state.reported is status:
         return state, instructions
-    return replace(state, reported=status), [*instructions, Report(status)]
+    return replace(state, reported=status), [*instructions, ChirpStatus(status)]

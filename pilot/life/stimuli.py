@@ -10,7 +10,7 @@ from schemas.ids import EventId
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldEvent:
     """An event in the pilot's hands. `key` is the pilot's own number for it.
 
     `live`: its delivery can still be settled. A source's only run has no delivery.
@@ -34,22 +34,22 @@ class InitEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Cooled:
+class CooledDown:
     """The last warm container has ended."""
 
     now_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class EventArrived:
     """The broker delivered an event."""
 
     now_s: float
-    held: Held
+    held: HeldEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunEnded:
     """A run has ended: well (`has_output` or not), with `failure`, or `interrupted` because the pilot killed it."""
 
     now_s: float
@@ -61,7 +61,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class PublishConfirmed:
     """The broker holds everything that was published for the event."""
 
     now_s: float
@@ -69,7 +69,7 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class PublishRefused:
     """The broker refused what was published for the event. `passing`: it may take it a little later."""
 
     now_s: float
@@ -79,7 +79,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class SubscriptionLost:
     """The subscription to `queue` is gone, and every delivery from it is lost."""
 
     now_s: float
@@ -103,7 +103,7 @@ class StopAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class Broke:
+class PilotBroken:
     """The pilot cannot go on: it has no broker, no right to a queue, or its queue does not exist (`gone`)."""
 
     now_s: float
@@ -111,4 +111,15 @@ class Broke:
     gone: bool = False
 
 
-Stimulus = InitEnded | Cooled | Arrived | Ended | Confirmed | Refused | Lost | Tick | StopAsked | Broke
+Stimulus = (
+    InitEnded
+    | CooledDown
+    | EventArrived
+    | RunEnded
+    | PublishConfirmed
+    | PublishRefused
+    | SubscriptionLost
+    | Tick
+    | StopAsked
+    | PilotBroken
+)

@@ -15,7 +15,7 @@ be lost with it each time. So the order reverses with each attempt: after two at
 from collections.abc import Iterable, Sequence
 
 from pilot.errors import Failure
-from pilot.life.stimuli import Held
+from pilot.life.stimuli import HeldEvent
 from schemas.payloads.data_events import DeadReason
 from schemas.topology import MAX_ATTEMPTS
 
@@ -25,7 +25,7 @@ SUSPECT_FROM = MAX_ATTEMPTS
 GIVEN_UP_FROM = MAX_ATTEMPTS + 2
 
 
-def explain_kills(held: Held) -> Failure | None:
+def explain_kills(held: HeldEvent) -> Failure | None:
     """Return why the event is given up without another run; None: it may run."""
     if held.attempt < GIVEN_UP_FROM:
         return None
@@ -38,7 +38,7 @@ def explain_kills(held: Held) -> Failure | None:
     )
 
 
-def choose_next(waiting: Sequence[Held], busy: Iterable[Held], n_free: int) -> list[Held]:
+def choose_next(waiting: Sequence[HeldEvent], busy: Iterable[HeldEvent], n_free: int) -> list[HeldEvent]:
     """Return which of `waiting` start now, given what runs and how many slots are free."""
     busy = tuple(busy)
     if n_free <= 0 or any(is_suspect(held) for held in busy):
@@ -53,6 +53,6 @@ def choose_next(waiting: Sequence[Held], busy: Iterable[Held], n_free: int) -> l
     return [equal[0] if fewest % 2 else equal[-1]]
 
 
-def is_suspect(held: Held) -> bool:
+def is_suspect(held: HeldEvent) -> bool:
     """Return whether the event must run alone."""
     return held.attempt >= SUSPECT_FROM

@@ -23,12 +23,12 @@ from dataclasses import replace
 from math import ceil, log
 
 from pilot.errors import Failure
-from pilot.life.instructions import How, Instruction
-from pilot.life.leaving import drained
-from pilot.life.state import Stage, State
+from pilot.life.instructions import Instruction, Settlement
+from pilot.life.leaving import begin_draining
+from pilot.life.state import PilotState, Stage
 from pilot.life.stepping_aside import note_charged
-from pilot.life.steps import Step, settled
-from pilot.life.stimuli import Held
+from pilot.life.steps import Step, settle_event
+from pilot.life.stimuli import HeldEvent
 from schemas.ids import EventId
 from schemas.payloads.data_events import DeadReason
 
@@ -45,12 +45,12 @@ OPEN_S = 10.0
 _BY_CHANCE = 1e-4
 
 
-def is_known_to_fail(held: Held) -> bool:
+def is_known_to_fail(held: HeldEvent) -> bool:
     """Return whether earlier attempts have shown that the event fails."""
     return held.attempt > 1 or held.n_returned >= KNOWN_AFTER
 
 
-def is_open(state: State, held: Held, failure: Failure) -> bool:
+def is_verdict_open(state: PilotState, held: HeldEvent, failure: Failure) -> bool:
     """Return whether it is still unknown who is at fault: the event or the worker."""
     policy = state.policy
     return (
@@ -64,7 +64,7 @@ def is_open(state: State, held: Held, failure: Failure) -> bool:
     )
 
 
-def row_after(state: State, held: Held, failure: Failure) -> tuple[EventId, ...]:
+def extend_row(state: PilotState, held: HeldEvent, failure: Failure) -> tuple[EventId, ...]:
     """Return the different events that failed in a row, with `held` if its failure is evidence against this worker."""
     event = held.event_id or EventId(str(held.key))
     row = state.failed_in_a_row
@@ -74,7 +74,7 @@ def row_after(state: State, held: Held, failure: Failure) -> tuple[EventId, ...]
     return (*row, event)
 
 
-def is_worker_bad(state: State) -> bool:
+def is_worker_bad(state: PilotState) -> bool:
     """Return whether so many events failed in a row that this worker must be bad."""
     least = state.policy.max_failures_in_a_row
     if least <= 0 or state.blames_events:
@@ -86,24 +86,24 @@ def is_worker_bad(state: State) -> bool:
     return len(state.failed_in_a_row) >= least
 
 
-def condemn_worker(state: State) -> Step:
+def condemn_worker(state: PilotState) -> Step:
     """Declare the worker bad: give back the events whose verdict is open, and begin to leave."""
     n = len(state.failed_in_a_row)
     what = f"{n} different events failed here one after the other" + ("" if state.n_success else ", and none succeeded")
     last = f": {state.errors[-1]}" if state.errors else ""
     state = replace(state, is_bad=True, fatal=state.fatal or f"BadWorker({what + last!r})")
-    return drained(state)
+    return begin_draining(state)
 
 
-def charge_events(state: State) -> Step:
+def charge_events(state: PilotState) -> Step:
     """Count the failures whose verdict was open against their events."""
-    charged: list[Instruction] = [settled(it.held, How.REJECT, it.failure) for it in state.open.values()]
+    charged: list[Instruction] = [settle_event(it.held, Settlement.REJECT, it.failure) for it in state.open.values()]
     for it in state.open.values():
         state = note_charged(state, it.held)
     return replace(state, open={}), charged
 
 
-def verdict_due_at(state: State) -> float | None:
+def verdict_due_at(state: PilotState) -> float | None:
     """Return when the open verdicts are decided because no other event came; None: not by time."""
     is_waiting = bool(state.open) and not (state.running or state.waiting or state.settling)
     return state.quiet_since_s + OPEN_S if is_waiting and state.stage is Stage.LISTENING else None

@@ -20,7 +20,7 @@ class Bare:
     on_host: bool = True
     has_home: bool = False
 
-    def command(
+    def build_command(
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],

@@ -35,7 +35,7 @@ class Bubblewrap:
     on_host: bool = False
     has_home: bool = False
 
-    def command(
+    def build_command(
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],

@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilot.containers.allowed_paths import Looked, Places, check_image
+from pilot.containers.allowed_paths import PathFacts, WorkerPlaces, check_image
 from pilot.containers.command import Command, Runtime
 from pilot.containers.held_paths import Pin, look_at
-from pilot.containers.processes import Children
+from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import read_tail
 from pilot.errors import ImageUnusable
 from pilot.failures.error_text import last_words
@@ -23,7 +23,7 @@ from pilot.runtimes.apptainer import RUNSCRIPT, Apptainer
 from pilot.runtimes.bare import DEFAULT_PATH, Bare
 from pilot.runtimes.bubblewrap import Bubblewrap, Entry
 from pilot.runtimes.docker import Docker
-from pilot.settings import Settings
+from pilot.settings import PilotSettings
 from schemas.pilot.names import Platform
 
 log = logging.getLogger(__name__)
@@ -41,19 +41,19 @@ class Image:
     is_directory: bool = False
     runscript: str | None = None
     entries: tuple[Entry, ...] = ()
-    looked: Looked | None = None
+    looked: PathFacts | None = None
     pin: Pin | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RuntimeChoice:
     """A runtime for an image, and pins on the files that nobody may exchange while it is used."""
 
     runtime: Runtime
     pins: tuple[Pin, ...] = ()
 
 
-def looked_up(name: str) -> Image:
+def look_up_image(name: str) -> Image:
     """Return what an image's `name` names on this worker. A slow file system may delay this: call it in a thread."""
     seen = look_at(str(Path(name).absolute()), inside=True) if name else None
     if seen is None:
@@ -62,23 +62,23 @@ def looked_up(name: str) -> Image:
     if not looked.is_directory:
         return Image(name, looked.real, looked=looked, pin=pin)
     root = Path(looked.real)
-    entries = tuple(Entry(name, _link(root / name)) for name in sorted(looked.names))
+    entries = tuple(Entry(name, _read_link(root / name)) for name in sorted(looked.names))
     return Image(
         name,
         looked.real,
         is_directory=True,
-        runscript=_head(root / RUNSCRIPT.lstrip("/")),
+        runscript=_read_head(root / RUNSCRIPT.lstrip("/")),
         entries=entries,
         looked=looked,
         pin=pin,
     )
 
 
-def _link(path: Path) -> str:
+def _read_link(path: Path) -> str:
     return str(path.readlink()) if path.is_symlink() else ""
 
 
-def _head(script: Path) -> str | None:
+def _read_head(script: Path) -> str | None:
     """Return the beginning of a run script, None if there is none."""
     try:
         with script.open(errors="replace") as file:
@@ -87,7 +87,7 @@ def _head(script: Path) -> str | None:
         return None
 
 
-def chosen_platform(settings: Settings, image: Image) -> Platform:
+def choose_platform(settings: PilotSettings, image: Image) -> Platform:
     """Return the platform: the configured one, else apptainer for an image on this worker, else docker. (core)
 
     A configured apptainer program also chooses apptainer.
@@ -95,69 +95,69 @@ def chosen_platform(settings: Settings, image: Image) -> Platform:
     return settings.platform or (Platform.APPTAINER if image.path or settings.apptainer else Platform.DOCKER)
 
 
-async def found(
-    settings: Settings,
+async def choose_runtime(
+    settings: PilotSettings,
     image_name: str,
-    children: Children,
+    children: TaskProcesses,
     environment: Mapping[str, str],
     *,
-    places: Places,
-) -> Found:
+    places: WorkerPlaces,
+) -> RuntimeChoice:
     """Return the runtime for an image, ready to run it. `environment` is the pilot's own.
 
     Raises: ImageUnusable, with the remedy.
     """
-    image = await asyncio.to_thread(looked_up, image_name)
-    platform = chosen_platform(settings, image)
+    image = await asyncio.to_thread(look_up_image, image_name)
+    platform = choose_platform(settings, image)
     if image.looked and platform in (Platform.APPTAINER, Platform.BUBBLEWRAP):
         check_image(image_name, image.looked, places)
     match platform:
         case Platform.NONE:
-            return Found(Bare({"PATH": DEFAULT_PATH}))
+            return RuntimeChoice(Bare({"PATH": DEFAULT_PATH}))
         case Platform.BUBBLEWRAP:
-            binary = _binary("bwrap", "", environment, "install bubblewrap")
+            binary = _find_binary("bwrap", "", environment, "install bubblewrap")
             if not image.is_directory:
                 raise ImageUnusable(f"the image {image.name!r} is no folder of this worker; bubblewrap runs folders")
-            runtime = Bubblewrap(binary, image.path, image.entries, _outer(binary, environment, ("HOME",)))
-            return Found(runtime, _pins(image))
+            runtime = Bubblewrap(binary, image.path, image.entries, _outer_environment(binary, environment, ("HOME",)))
+            return RuntimeChoice(runtime, _pins_of(image))
         case Platform.APPTAINER:
             remedy = "set EWMS_PILOT_APPTAINER to the program, or add its directory to PATH"
-            binary = _binary("apptainer", settings.apptainer, environment, remedy)
-            outer = _outer(binary, environment, apptainer.KEPT)
+            binary = _find_binary("apptainer", settings.apptainer, environment, remedy)
+            outer = _outer_environment(binary, environment, apptainer.KEPT)
             if not image.is_directory and not image.path.endswith(".sif"):
-                image = await _sandbox(settings, image, children, binary, outer)
+                image = await _build_sandbox(settings, image, children, binary, outer)
             script = image.runscript
             if not image.is_directory:
                 # A program of the image reads the script, confined like the task: `inspect` has no such options.
-                reader = Apptainer(binary, image.path, outer).command(("cat", RUNSCRIPT), {}, (), "")
-                said = await _run(children, reader.argv, reader.environment)
+                reader = Apptainer(binary, image.path, outer).build_command(("cat", RUNSCRIPT), {}, (), "")
+                said = await _run_command(children, reader.argv, reader.environment)
                 script = said.stdout if said.code == 0 else None
             as_run = apptainer.has_entry_point(script)
             made = Apptainer(binary, image.path, outer, as_run=as_run, debug=settings.container_debug)
-            return Found(made, _pins(image))
+            return RuntimeChoice(made, _pins_of(image))
         case Platform.DOCKER | Platform.PODMAN as engine:
             if not docker.is_reference(image.name):
                 raise ImageUnusable(
                     f"the image {image.name!r} is no name of an image at a registry, as {engine.value} needs one; "
                     "write it like registry.example.org/group/image:tag"
                 )
-            binary = _binary(engine.value, "", environment, f"install {engine.value}")
-            outer = _outer(binary, environment, docker.KEPT)
-            if (await _run(children, docker.inspect_argv(binary, image.name), outer)).code != 0:
+            binary = _find_binary(engine.value, "", environment, f"install {engine.value}")
+            outer = _outer_environment(binary, environment, docker.KEPT)
+            if (await _run_command(children, docker.inspect_argv(binary, image.name), outer)).code != 0:
                 log.info("pulling image %s", image.name)
-                said = await _run(children, docker.pull_argv(binary, image.name), outer)
+                said = await _run_command(children, docker.pull_argv(binary, image.name), outer)
                 if said.code != 0:
                     why = f"is not on this worker and cannot be pulled: {said.last_words}"
                     raise ImageUnusable(f"the image {image.name!r} {why}")
-            return Found(Docker(binary, image.name, outer, settings.docker_shm_size))
+            return RuntimeChoice(Docker(binary, image.name, outer, settings.docker_shm_size))
 
 
-def _pins(image: Image) -> tuple[Pin, ...]:
+def _pins_of(image: Image) -> tuple[Pin, ...]:
     return (image.pin,) if image.pin else ()
 
 
-async def _sandbox(
-    settings: Settings, image: Image, children: Children, binary: str, outer: Mapping[str, str]
+async def _build_sandbox(
+    settings: PilotSettings, image: Image, children: TaskProcesses, binary: str, outer: Mapping[str, str]
 ) -> Image:
     """Return a sandbox directory of `image`. Build it unless an earlier pilot of this user has built it."""
     if settings.apptainer_directory_only:
@@ -176,14 +176,14 @@ async def _sandbox(
         # Build it beside its place, then rename it: another pilot of this worker never sees an incomplete one.
         partial = f"{sandbox}.{os.getpid()}"
         try:
-            said = await _run(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
-            if said.code != 0 or not await asyncio.to_thread(_moved, partial, sandbox):
+            said = await _run_command(children, apptainer.build_argv(binary, image.path or image.name, partial), outer)
+            if said.code != 0 or not await asyncio.to_thread(_move_into_place, partial, sandbox):
                 why = f"apptainer cannot build a sandbox from the image {image.name!r}: {said.last_words}"
                 raise ImageUnusable(why)
         finally:
             # Its name holds this process's number, so nobody would find it again.
             shutil.rmtree(partial, ignore_errors=True)
-    return await asyncio.to_thread(looked_up, sandbox)
+    return await asyncio.to_thread(look_up_image, sandbox)
 
 
 def _is_own_directory(path: str) -> bool:
@@ -194,13 +194,13 @@ def _is_own_directory(path: str) -> bool:
         return False
 
 
-def _moved(partial: str, sandbox: str) -> bool:
+def _move_into_place(partial: str, sandbox: str) -> bool:
     with suppress(OSError):  # another pilot was faster
         Path(partial).rename(sandbox)
     return _is_own_directory(sandbox)
 
 
-def _binary(name: str, given: str, environment: Mapping[str, str], remedy: str) -> str:
+def _find_binary(name: str, given: str, environment: Mapping[str, str], remedy: str) -> str:
     """Return the path of the program that runs containers."""
     path = given or shutil.which(name, path=environment.get("PATH") or DEFAULT_PATH)
     if not path or not os.access(path, os.X_OK):
@@ -208,14 +208,14 @@ def _binary(name: str, given: str, environment: Mapping[str, str], remedy: str) 
     return str(Path(path).absolute())
 
 
-def _outer(binary: str, environment: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
+def _outer_environment(binary: str, environment: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
     """Return the environment of the program that runs containers: PATH, and the `kept` variables of the pilot."""
     path = f"{Path(binary).parent}:{DEFAULT_PATH}"
     return {"PATH": path, **{name: environment[name] for name in kept if name in environment}}
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _CommandResult:
     """How a command of the container program ended."""
 
     code: int
@@ -223,7 +223,7 @@ class _Said:
     last_words: str
 
 
-async def _run(children: Children, argv: Sequence[str], environment: Mapping[str, str]) -> _Said:
+async def _run_command(children: TaskProcesses, argv: Sequence[str], environment: Mapping[str, str]) -> _CommandResult:
     """Run a command of the container program, and wait for its end."""
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -236,12 +236,12 @@ async def _run(children: Children, argv: Sequence[str], environment: Mapping[str
         stdout, stderr = f"{directory}/stdout", f"{directory}/stderr"
         try:
             command = Command(tuple(argv), environment)
-            child = children.spawn(command, stdout=stdout, stderr=stderr, on_end=told)
+            child = children.spawn_to_files(command, stdout=stdout, stderr=stderr, on_end=told)
         except OSError as error:
             raise ImageUnusable(f"{argv[0]!r} cannot be started: {error.strerror or error}") from error
         try:
             code = await ended
         except asyncio.CancelledError:
-            children.kill(child)
+            children.kill_child(child)
             raise
-        return _Said(code, read_tail(stdout), last_words(read_tail(stderr))[0])
+        return _CommandResult(code, read_tail(stdout), last_words(read_tail(stderr))[0])

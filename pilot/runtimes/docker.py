@@ -32,7 +32,7 @@ class Docker:
     on_host: bool = False
     has_home: bool = True
 
-    def command(
+    def build_command(
         self,
         arguments: Sequence[str],
         environment: Mapping[str, str],

@@ -14,7 +14,7 @@ for a double.
 import json
 from typing import Any
 
-from pilot.containers.task_interface import Outcome
+from pilot.containers.task_interface import RunOutcome
 from pilot.errors import Failure, answer_too_long, codec_missing, invalid_answer, invalid_infile, task_said
 from pilot.failures.error_text import one_line
 from schemas.payloads import legacy_wire
@@ -29,7 +29,7 @@ _COMPACT = (",", ":")
 _NO_LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 
 
-def request(event: DataEvent, attempt: int) -> bytes | Failure:
+def build_request(event: DataEvent, attempt: int) -> bytes | Failure:
     """Return the line for the `attempt`-th attempt (from 1) at `event`; a failure if the event is not JSON."""
     if len(event.body) > MAX_EVENT_BYTES:
         return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
@@ -50,7 +50,7 @@ def request(event: DataEvent, attempt: int) -> bytes | Failure:
     return b'{"id":%b,"attempt":%d,"data":%b}\n' % (json.dumps(event.id).encode(), attempt, data)
 
 
-def answer(line: bytes, event_id: str) -> Outcome | Failure:
+def parse_answer(line: bytes, event_id: str) -> RunOutcome | Failure:
     """Return the outcome that a warm task's answer states; a failure if the answer breaks the rules of these lines."""
     if len(line) > MAX_LINE_BYTES:
         return answer_too_long(MAX_LINE_BYTES)
@@ -66,18 +66,20 @@ def answer(line: bytes, event_id: str) -> Outcome | Failure:
         return invalid_answer("has another id than the event", "answer each line once, in its turn, with its own id")
     try:
         if (error := said.get("error")) is not None:
-            return Outcome(failure=task_said(*one_line(error if isinstance(error, str) else _json(error).decode())))
+            return RunOutcome(
+                failure=task_said(*one_line(error if isinstance(error, str) else _encode_json(error).decode()))
+            )
         if "data" not in said:
-            return Outcome()
-        output = _json(said["data"])
+            return RunOutcome()
+        output = _encode_json(said["data"])
     except NotFinite:
         return invalid_answer("has a number that is too large for a double", "write such a number as a text")
     if len(output) > MAX_EVENT_BYTES:
-        return Outcome(failure=answer_too_long(MAX_EVENT_BYTES))
-    return Outcome(output, JSON)
+        return RunOutcome(failure=answer_too_long(MAX_EVENT_BYTES))
+    return RunOutcome(output, JSON)
 
 
-def unasked() -> Failure:
+def unasked_failure() -> Failure:
     """Return the failure of a task that wrote something between two events."""
     return invalid_answer("came unasked", "write to standard output only in answer to a line, and one line only")
 
@@ -86,18 +88,18 @@ class NotFinite(ValueError):
     """A number that JSON cannot represent."""
 
 
-def _json(value: Any, *, ensure_ascii: bool = False) -> bytes:
+def _encode_json(value: Any, *, ensure_ascii: bool = False) -> bytes:
     try:
         return json.dumps(value, separators=_COMPACT, ensure_ascii=ensure_ascii, allow_nan=False).encode()
     except UnicodeEncodeError:  # half of a surrogate pair: JSON can write it only as an escape
-        return _json(value, ensure_ascii=True)
+        return _encode_json(value, ensure_ascii=True)
     except ValueError as error:  # 1e400 was read as infinity
         raise NotFinite(str(error)) from error
 
 
 def _legacy_json(body: bytes) -> bytes | Failure:
     try:
-        return _json(legacy_wire.decode(body).data, ensure_ascii=True)
+        return _encode_json(legacy_wire.decode_legacy(body).data, ensure_ascii=True)
     except legacy_wire.Undecodable as error:
         return invalid_infile(error.reason)
     except legacy_wire.CodecMissing as error:

@@ -24,7 +24,7 @@ class Tail:
         self._kept = bytearray()
         self.total = 0
 
-    def feed(self, chunk: bytes) -> None:
+    def add_chunk(self, chunk: bytes) -> None:
         """Add the next bytes of the stream."""
         self._kept += chunk
         self.total += len(chunk)
@@ -37,7 +37,7 @@ class Tail:
         return self._kept[len(self._kept) - wanted :].decode(errors="replace")
 
 
-class Talk:
+class ContainerPipes:
     """The exchange with one container: one line goes in, one comes out.
 
     `on_line` is called with an answer, and whether more than blank space came behind it. `on_unasked` is called if the
@@ -65,16 +65,16 @@ class Talk:
         #: Whether the container has written something that it must not. Its further output is ignored.
         self._heard_enough = False
         self.stderr = Tail()
-        self._loop.add_reader(pipes.stdout, self._hear)
-        self._loop.add_reader(pipes.stderr, self._overhear)
+        self._loop.add_reader(pipes.stdout, self._read_stdout)
+        self._loop.add_reader(pipes.stderr, self._read_stderr)
 
-    def send(self, line: bytes) -> None:
+    def send_line(self, line: bytes) -> None:
         """Send a line to the container. If the pipe is full, the rest follows once there is room."""
         self._asked = True
         self._unsent, self._line_bytes = memoryview(line), len(line)
-        self._write()
+        self._write_rest()
 
-    def unread(self) -> bool:
+    def has_read_nothing(self) -> bool:
         """Return whether the container has read nothing of the last line, as far as the pipe can tell."""
         if self._hushed:
             return False
@@ -82,33 +82,33 @@ class Talk:
         fcntl.ioctl(self._pipes.stdin, termios.FIONREAD, waiting)
         return waiting[0] >= self._line_bytes - len(self._unsent)
 
-    def hush(self) -> None:
+    def close_input(self) -> None:
         """Close the container's standard input."""
         if not self._hushed:
             self._hushed = True
             self._loop.remove_writer(self._pipes.stdin)
             os.close(self._pipes.stdin)
 
-    def hear_out(self) -> None:
+    def read_rest(self) -> None:
         """Read the rest of the output. The container has ended."""
         if not self._heard_enough:
-            self._hear(last=True)
-        self._overhear()
+            self._read_stdout(last=True)
+        self._read_stderr()
 
     def close(self) -> None:
         """Close all three pipes."""
-        self.hush()
+        self.close_input()
         for fd in (self._pipes.stdout, self._pipes.stderr):
             self._loop.remove_reader(fd)
             os.close(fd)
 
-    def _write(self) -> None:
+    def _write_rest(self) -> None:
         try:
             while self._unsent:
                 self._unsent = self._unsent[os.write(self._pipes.stdin, self._unsent) :]
         except BlockingIOError:
             self._waits = True
-            self._loop.add_writer(self._pipes.stdin, self._write)
+            self._loop.add_writer(self._pipes.stdin, self._write_rest)
             return
         except OSError:  # the container has closed its end
             self._on_closed()
@@ -116,15 +116,15 @@ class Talk:
             self._waits = False
             self._loop.remove_writer(self._pipes.stdin)
 
-    def _hear(self, *, last: bool = False) -> None:
-        while chunk := self._read(self._pipes.stdout):
-            if not self._taken(chunk) or not last:
+    def _read_stdout(self, *, last: bool = False) -> None:
+        while chunk := self._read_chunk(self._pipes.stdout):
+            if not self._take_in(chunk) or not last:
                 return
         if not last and chunk is not None:
             self._loop.remove_reader(self._pipes.stdout)
             self._on_closed()
 
-    def _taken(self, chunk: bytes) -> bool:
+    def _take_in(self, chunk: bytes) -> bool:
         """Take in a piece of standard output. Return False once this container's further output is ignored."""
         if not self._asked:
             if not chunk.strip():  # a blank line too many says nothing
@@ -150,14 +150,14 @@ class Talk:
         self._heard_enough = True
         self._loop.remove_reader(self._pipes.stdout)
 
-    def _overhear(self) -> None:
-        chunk = self._read(self._pipes.stderr)
+    def _read_stderr(self) -> None:
+        chunk = self._read_chunk(self._pipes.stderr)
         if chunk:
-            self.stderr.feed(chunk)
+            self.stderr.add_chunk(chunk)
         elif chunk is not None:
             self._loop.remove_reader(self._pipes.stderr)
 
-    def _read(self, fd: int) -> bytes | None:
+    def _read_chunk(self, fd: int) -> bytes | None:
         """Return the bytes that are ready, `b""` at the end of the stream, `None` if nothing is ready."""
         with suppress(BlockingIOError):
             return os.read(fd, _CHUNK_BYTES)

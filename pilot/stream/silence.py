@@ -26,19 +26,19 @@ class Silence:
         self._timer: asyncio.TimerHandle | None = None
         self._was_told = False
 
-    def begin(self, event_id: str) -> None:
+    def begin_wait(self, event_id: str) -> None:
         """Note that the container has its event."""
-        self.end()
+        self.end_wait()
         if not self._was_told:
-            self._timer = asyncio.get_running_loop().call_later(self._after_s, self._tell, event_id)
+            self._timer = asyncio.get_running_loop().call_later(self._after_s, self._warn_silent, event_id)
 
-    def end(self) -> None:
+    def end_wait(self) -> None:
         """Note that the container has answered or ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _tell(self, event_id: str) -> None:
+    def _warn_silent(self, event_id: str) -> None:
         self._timer = None
         self._was_told = True
         what = "has read its event" if self._has_read() else "has not even read its event"

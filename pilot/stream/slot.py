@@ -11,7 +11,7 @@ event, the slot reports the end of that event once the container has ended.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pilot.containers.task_interface import Outcome
+from pilot.containers.task_interface import RunOutcome
 from pilot.errors import TASK, Failure, container_ended, container_timed_out
 from pilot.failures.error_text import NOTHING
 from schemas.payloads.data_events import DeadReason
@@ -20,7 +20,7 @@ from schemas.payloads.data_events import DeadReason
 LAST_WORDS_S = 1.0
 
 
-class Phase(StrEnum):
+class SlotPhase(StrEnum):
     """Where a slot's container stands."""
 
     COLD = "cold"
@@ -45,14 +45,14 @@ class Slot:
     """Everything that a decision needs beside the stimulus."""
 
     limits: Limits
-    phase: Phase = Phase.COLD
+    phase: SlotPhase = SlotPhase.COLD
     started_s: float = 0.0
     #: Events that this container has answered.
     n_answers: int = 0
     #: The event in this slot, whether its line was sent to this container, and its outcome if that is decided.
     key: int | None = None
     given: bool = False
-    verdict: Outcome | None = None
+    verdict: RunOutcome | None = None
     #: Whether the container closed a pipe, did not end by itself, and was killed.
     mute: bool = False
     #: Whether no more containers are started.
@@ -78,7 +78,7 @@ class Given:
 class Answered:
     """The container has answered its event. `more`: it wrote something behind the answer."""
 
-    outcome: Outcome
+    outcome: RunOutcome
     more: bool = False
 
 
@@ -153,7 +153,7 @@ class Await:
 
 
 @dataclass(frozen=True, slots=True)
-class Hush:
+class CloseInput:
     """Close the container's standard input: no more events come, so the container may end."""
 
 
@@ -167,89 +167,95 @@ class End:
     """Report the outcome of the event. The slot is free."""
 
     key: int
-    outcome: Outcome
+    outcome: RunOutcome
 
 
-Instruction = Spawn | Send | Await | Hush | Kill | End
+Instruction = Spawn | Send | Await | CloseInput | Kill | End
 Step = tuple[Slot, list[Instruction]]
 
 
-def advance(slot: Slot, stimulus: Stimulus) -> Step:
+def advance_slot(slot: Slot, stimulus: Stimulus) -> Step:
     """Return `slot` after `stimulus`, and the instructions. A stimulus that comes too late changes nothing."""
     match stimulus:
-        case WarmedUp(now_s) if slot.phase is Phase.COLD and not slot.closing:
-            return _begun(slot, now_s)
+        case WarmedUp(now_s) if slot.phase is SlotPhase.COLD and not slot.closing:
+            return _start_container(slot, now_s)
         case Given(now_s, key):
-            return _given(slot, now_s, key)
-        case Answered(outcome, more) if _at_work(slot) and slot.key is not None:
+            return _take_event(slot, now_s, key)
+        case Answered(outcome, more) if _is_at_work(slot) and slot.key is not None:
             answered = replace(slot, n_answers=slot.n_answers + 1)
             if more:
-                return _ending(answered, outcome, [Kill()])
+                return _begin_ending(answered, outcome, [Kill()])
             return replace(answered, key=None, given=False), [End(slot.key, outcome)]
-        case Misbehaved(failure) if slot.phase is Phase.WARM:
-            return _ending(slot, Outcome(failure=failure), [Kill()])
-        case Closed(now_s) if slot.phase is Phase.WARM:
-            return _ending(slot, None, [Await(now_s + LAST_WORDS_S)])
-        case Due() if _at_work(slot):
-            return _ending(slot, Outcome(failure=container_timed_out(TASK, slot.limits.timeout_s or 0)), [Kill()])
-        case Due() if slot.phase is Phase.ENDING:
+        case Misbehaved(failure) if slot.phase is SlotPhase.WARM:
+            return _begin_ending(slot, RunOutcome(failure=failure), [Kill()])
+        case Closed(now_s) if slot.phase is SlotPhase.WARM:
+            return _begin_ending(slot, None, [Await(now_s + LAST_WORDS_S)])
+        case Due() if _is_at_work(slot):
+            return _begin_ending(
+                slot, RunOutcome(failure=container_timed_out(TASK, slot.limits.timeout_s or 0)), [Kill()]
+            )
+        case Due() if slot.phase is SlotPhase.ENDING:
             return replace(slot, mute=True), [Kill()]
-        case Gone() if slot.phase is not Phase.COLD:
-            return _gone(slot, stimulus)
-        case Unstartable(failure) if slot.phase is Phase.WARM:
+        case Gone() if slot.phase is not SlotPhase.COLD:
+            return _record_end(slot, stimulus)
+        case Unstartable(failure) if slot.phase is SlotPhase.WARM:
             cold = Slot(slot.limits, closing=slot.closing)
-            return cold, [] if slot.key is None else [End(slot.key, Outcome(failure=failure))]
+            return cold, [] if slot.key is None else [End(slot.key, RunOutcome(failure=failure))]
         case Dismissed() if slot.key is None:
             slot = replace(slot, closing=True)
-            return _ending(slot, None, [Hush()]) if slot.phase is Phase.WARM else (slot, [])
+            return _begin_ending(slot, None, [CloseInput()]) if slot.phase is SlotPhase.WARM else (slot, [])
         case Dismissed() | Killed():
             slot = replace(slot, closing=True)
-            return (slot, []) if slot.phase is Phase.COLD else _ending(slot, Outcome(interrupted=True), [Kill()])
+            return (
+                (slot, [])
+                if slot.phase is SlotPhase.COLD
+                else _begin_ending(slot, RunOutcome(interrupted=True), [Kill()])
+            )
         case _:
             return slot, []
 
 
-def _at_work(slot: Slot) -> bool:
-    return slot.phase is Phase.WARM and slot.key is not None
+def _is_at_work(slot: Slot) -> bool:
+    return slot.phase is SlotPhase.WARM and slot.key is not None
 
 
-def _begun(slot: Slot, now_s: float) -> Step:
+def _start_container(slot: Slot, now_s: float) -> Step:
     """Start a container, and send it the event that waits in this slot, if there is one."""
-    slot = Slot(slot.limits, Phase.WARM, started_s=now_s, key=slot.key)
+    slot = Slot(slot.limits, SlotPhase.WARM, started_s=now_s, key=slot.key)
     if slot.key is None:
         return slot, [Spawn()]
-    slot, sending = _sent(slot, now_s, slot.key)
+    slot, sending = _send_event(slot, now_s, slot.key)
     return slot, [Spawn(), *sending]
 
 
-def _given(slot: Slot, now_s: float, key: int) -> Step:
+def _take_event(slot: Slot, now_s: float, key: int) -> Step:
     assert slot.key is None, "a slot holds one event"
     if slot.closing:
-        return slot, [End(key, Outcome(interrupted=True))]
+        return slot, [End(key, RunOutcome(interrupted=True))]
     match slot.phase:
-        case Phase.COLD:
-            return _begun(replace(slot, key=key), now_s)
-        case Phase.WARM:
-            return _sent(slot, now_s, key)
-        case Phase.ENDING:
+        case SlotPhase.COLD:
+            return _start_container(replace(slot, key=key), now_s)
+        case SlotPhase.WARM:
+            return _send_event(slot, now_s, key)
+        case SlotPhase.ENDING:
             return replace(slot, key=key), []
 
 
-def _sent(slot: Slot, now_s: float, key: int) -> Step:
+def _send_event(slot: Slot, now_s: float, key: int) -> Step:
     """Send the event to the container. A container's first event has the time of the start in addition."""
     from_s = now_s if slot.n_answers else max(now_s, slot.started_s + slot.limits.start_s)
     due_s = None if slot.limits.timeout_s is None else from_s + slot.limits.timeout_s
     return replace(slot, key=key, given=True), [Send(key, due_s)]
 
 
-def _ending(slot: Slot, verdict: Outcome | None, instructions: list[Instruction]) -> Step:
+def _begin_ending(slot: Slot, verdict: RunOutcome | None, instructions: list[Instruction]) -> Step:
     """Begin to end the container. If it has an event, the first `verdict` becomes the outcome of that event."""
     if slot.key is not None:
         slot = replace(slot, verdict=slot.verdict or verdict)
-    return replace(slot, phase=Phase.ENDING), instructions
+    return replace(slot, phase=SlotPhase.ENDING), instructions
 
 
-def _gone(slot: Slot, gone: Gone) -> Step:
+def _record_end(slot: Slot, gone: Gone) -> Step:
     cold = Slot(slot.limits, closing=slot.closing)
     useful = slot.n_answers > 0
     verdict = slot.verdict
@@ -257,17 +263,17 @@ def _gone(slot: Slot, gone: Gone) -> Step:
         # The event was not sent, or not read: another container gets it. But a container that has never answered may
         # never read at all, so its event fails.
         if not slot.given or (gone.unread and useful):
-            return _begun(replace(cold, key=slot.key), gone.now_s)
+            return _start_container(replace(cold, key=slot.key), gone.now_s)
         memory_bytes = slot.limits.memory_bytes
         failure = container_ended(gone.code, gone.words, gone.traceback, mute=slot.mute, memory_bytes=memory_bytes)
-        verdict = Outcome(failure=failure)
+        verdict = RunOutcome(failure=failure)
     elif verdict is not None and verdict.failure is not None:
         verdict = replace(verdict, failure=_with_words(verdict.failure, gone))
     told: list[Instruction] = []
     if slot.key is not None and verdict is not None:
         told = [End(slot.key, verdict)]
     if useful and not slot.closing:
-        warm, spawning = _begun(cold, gone.now_s)
+        warm, spawning = _start_container(cold, gone.now_s)
         return warm, [*told, *spawning]
     return cold, told
 

@@ -5,35 +5,35 @@ from collections.abc import Callable
 from pilot.containers.command import Runtime
 from pilot.containers.leftovers import Leftovers
 from pilot.containers.mounts import Mount
-from pilot.containers.processes import Children
+from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import WorkDirectory
-from pilot.containers.task_interface import Outcome
+from pilot.containers.task_interface import RunOutcome
 from pilot.errors import Failure
-from pilot.settings import Settings
+from pilot.settings import PilotSettings
 from pilot.stream import slot
 from pilot.stream.container import WarmSlot
-from pilot.stream.lines import request
-from pilot.stream.slot import Phase
+from pilot.stream.lines import build_request
+from pilot.stream.slot import SlotPhase
 from schemas.payloads.data_events import DataEvent
 
 #: The next event goes to a slot whose container is warm, else to one that starts a container, else to one whose old
 #: container is still ending.
-_BEST = (Phase.WARM, Phase.COLD, Phase.ENDING)
+_BEST = (SlotPhase.WARM, SlotPhase.COLD, SlotPhase.ENDING)
 
 
-class Stream:
+class WarmTasks:
     """All warm containers of a pilot. `on_cold` is called when the last one has ended after `cool_down`."""
 
     def __init__(
         self,
-        settings: Settings,
+        settings: PilotSettings,
         *,
-        children: Children,
+        children: TaskProcesses,
         work: WorkDirectory,
         leftovers: Leftovers,
         runtime: Runtime,
         external: tuple[Mount, ...],
-        on_end: Callable[[int, Outcome], None],
+        on_end: Callable[[int, RunOutcome], None],
         on_cold: Callable[[], None],
     ) -> None:
         self._on_end, self._on_cold = on_end, on_cold
@@ -47,7 +47,7 @@ class Stream:
                 runtime=runtime,
                 external=external,
                 on_end=on_end,
-                on_gone=self._gone,
+                on_gone=self._check_cold,
             )
             for _ in range(settings.concurrency)
         ]
@@ -57,29 +57,29 @@ class Stream:
         for each in self._slots:
             each.warm_up()
 
-    def start(self, key: int, event: DataEvent | None, attempt: int) -> None:
+    def start_run(self, key: int, event: DataEvent | None, attempt: int) -> None:
         """Give an event to a free slot. An event that is not JSON fails at once."""
         assert event is not None, "a source has no stream mode"
-        line = request(event, attempt)
+        line = build_request(event, attempt)
         if isinstance(line, Failure):
-            self._on_end(key, Outcome(failure=line))
+            self._on_end(key, RunOutcome(failure=line))
             return
-        free = [each for each in self._slots if each.free]
-        min(free, key=lambda each: _BEST.index(each.phase)).give(key, event.id, line)
+        free = [each for each in self._slots if each.is_free]
+        min(free, key=lambda each: _BEST.index(each.phase)).give_event(key, event.id, line)
 
     def kill_all(self) -> None:
         """End all containers, at once."""
         for each in self._slots:
-            each.feed(slot.Killed())
+            each.handle_stimulus(slot.Killed())
 
     def cool_down(self) -> None:
         """Let all containers end by themselves: no more events come."""
         self._cooling = True
         for each in self._slots:
-            each.feed(slot.Dismissed())
-        self._gone()
+            each.handle_stimulus(slot.Dismissed())
+        self._check_cold()
 
-    def _gone(self) -> None:
-        if self._cooling and all(each.phase is Phase.COLD for each in self._slots):
+    def _check_cold(self) -> None:
+        if self._cooling and all(each.phase is SlotPhase.COLD for each in self._slots):
             self._cooling = False
             self._on_cold()

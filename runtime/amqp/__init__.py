@@ -10,17 +10,17 @@ from runtime.amqp.backoff import full_jitter
 from runtime.amqp.connection import Connection
 from runtime.amqp.consumer import Consumer
 from runtime.amqp.delivery import Delivery
-from runtime.amqp.errors import AccessRefused, ConnectionLost, Missing, QueueFull, Unroutable
-from runtime.amqp.publisher import Publisher, event_properties
+from runtime.amqp.errors import AccessRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
+from runtime.amqp.publisher import ConfirmedPublisher, event_properties
 
 __all__ = [
     "AccessRefused",
+    "ConfirmedPublisher",
     "Connection",
     "ConnectionLost",
     "Consumer",
     "Delivery",
-    "Missing",
-    "Publisher",
+    "NotDeclared",
     "QueueFull",
     "Unroutable",
     "broker_url",

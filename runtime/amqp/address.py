@@ -24,9 +24,9 @@ def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15,
         url = URL(text)
         port = url.port
     except ValueError as error:
-        raise Rejected(f"not a broker address: {_harmless(address)}") from error
+        raise Rejected(f"not a broker address: {_without_credentials(address)}") from error
     if url.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(url.raw_host or ""):
-        raise Rejected(f"not a broker address: {_harmless(address)}")
+        raise Rejected(f"not a broker address: {_without_credentials(address)}")
     url = url.with_port(port or _DEFAULT_PORTS[url.scheme])
     if token is not None:
         # RabbitMQ's OAuth backend ignores the user name; PLAIN needs one all the same.
@@ -37,6 +37,6 @@ def broker_url(address: str, *, token: str | None = None, heartbeat_s: int = 15,
     return url.update_query(query)
 
 
-def _harmless(address: str) -> str:
+def _without_credentials(address: str) -> str:
     # Everything before the last @ may be a credential.
     return repr(address.rpartition("@")[2][:200])

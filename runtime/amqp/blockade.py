@@ -31,38 +31,38 @@ class Blockade:
         self._over = asyncio.Event()
         self._over.set()
 
-    def watch(self, connection: Any) -> None:
+    def watch_connection(self, connection: Any) -> None:
         """Follow what the broker says on `connection`, an open one of aiormq."""
         of_blocked: _Handler = getattr(connection, _ON_BLOCKED)
         of_unblocked: _Handler = getattr(connection, _ON_UNBLOCKED)
 
         async def blocked(frame: Any) -> None:
             await of_blocked(frame)
-            self._block(str(frame.reason or "an alarm of the broker"))
+            self._begin_blockade(str(frame.reason or "an alarm of the broker"))
 
         async def unblocked(frame: Any) -> None:
             await of_unblocked(frame)
             log.info("the broker takes events again")
-            self.end()
+            self.end_blockade()
 
         setattr(connection, _ON_BLOCKED, blocked)
         setattr(connection, _ON_UNBLOCKED, unblocked)
 
-    async def over(self) -> None:
+    async def wait_until_over(self) -> None:
         """Return once the broker reads, or the connection has gone."""
         await self._over.wait()
 
-    def end(self) -> None:
+    def end_blockade(self) -> None:
         """Note that nothing is blocked any more: the broker says so, or the connection has gone."""
         self._over.set()
-        self._change("")
+        self._set_reason("")
 
-    def _block(self, reason: str) -> None:
+    def _begin_blockade(self, reason: str) -> None:
         log.warning("the broker takes nothing for now (%s); what is to be published waits", reason)
         self._over.clear()
-        self._change(reason)
+        self._set_reason(reason)
 
-    def _change(self, reason: str) -> None:
+    def _set_reason(self, reason: str) -> None:
         if reason != self.reason:
             self.reason = reason
             for callback in self.on_change:

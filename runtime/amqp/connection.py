@@ -6,7 +6,7 @@ from typing import Any
 
 from runtime.amqp.consumer import Consumer, OnDelivery, Prepare
 from runtime.amqp.link import Link, Token
-from runtime.amqp.publisher import Publisher
+from runtime.amqp.publisher import ConfirmedPublisher
 from schemas.errors import EWMSError
 
 
@@ -20,8 +20,8 @@ class Connection(Link):
             address, token=token, name=name, heartbeat_s=heartbeat_s, timeout_s=timeout_s, backoff_cap_s=backoff_cap_s
         )
         self._consumers: list[Consumer] = []
-        self._publishers: list[Publisher] = []
-        self._default_publisher: Publisher | None = None
+        self._publishers: list[ConfirmedPublisher] = []
+        self._default_publisher: ConfirmedPublisher | None = None
 
     async def publish(
         self,
@@ -36,7 +36,7 @@ class Connection(Link):
     ) -> None:
         """Publish one persistent event and return when the broker has it safe. See `Publisher.publish`."""
         if self._default_publisher is None:
-            self._default_publisher = self.publisher()
+            self._default_publisher = self.open_publisher()
         await self._default_publisher.publish(
             exchange,
             routing_key,
@@ -47,9 +47,9 @@ class Connection(Link):
             timeout_s=timeout_s,
         )
 
-    def publisher(self, *, window: int = 100) -> Publisher:
+    def open_publisher(self, *, window: int = 100) -> ConfirmedPublisher:
         """Return a publisher with a channel of its own and at most `window` unconfirmed events."""
-        publisher = Publisher(self, window=window)
+        publisher = ConfirmedPublisher(self, window=window)
         self._publishers.append(publisher)
         return publisher
 

@@ -19,7 +19,7 @@ from aiormq.channel import Channel
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.cancellation import is_task_cancelled
 from runtime.amqp.delivery import Delivery
-from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translated
+from runtime.amqp.errors import LIBRARY_ERRORS, ConnectionLost, translate_error
 from runtime.amqp.link import Link
 from schemas.errors import EWMSError
 
@@ -79,7 +79,7 @@ class Consumer:
         self._keeper: asyncio.Task[None] | None = None
 
     @property
-    def active(self) -> bool:
+    def is_active(self) -> bool:
         """Whether events can arrive at this moment."""
         return bool(self._tag) and self._channel is not None and not self._channel.is_closed
 
@@ -95,14 +95,14 @@ class Consumer:
 
     async def start(self) -> None:
         """Subscribe for the first time. An error here is raised; later failures are retried."""
-        await self._subscribe()
+        await self._subscribe_once()
         self._keeper = asyncio.create_task(self._stay_subscribed(), name=f"consumer of {self.queue}")
 
     async def pause(self) -> None:
         """Take no further events; those on loan stay on loan."""
         async with self._subscribing:
             self._paused = True
-            await self._cancel()
+            await self._cancel_subscription()
 
     async def resume(self) -> None:
         """Take events again."""
@@ -116,7 +116,7 @@ class Consumer:
         """
         async with self._subscribing:
             self._prefetch = prefetch
-            await self._cancel()
+            await self._cancel_subscription()
         self._changed.set()
 
     async def close(self) -> None:
@@ -135,7 +135,7 @@ class Consumer:
                 return  # it applies settlements once it reads on, and answers nothing until then
             if not self._tag and self._n_unapplied > _NEVER_HELD_BACK:
                 await self._subscribe_to_cancel(self._channel)
-            await self._cancel()
+            await self._cancel_subscription()
             await asyncio.gather(self._channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
 
     async def _subscribe_to_cancel(self, channel: Channel) -> None:
@@ -144,7 +144,7 @@ class Consumer:
         try:
             # With as few events on loan as possible.
             await channel.basic_qos(prefetch_count=1, timeout=_CANCEL_TIMEOUT_S)
-            await channel.basic_consume(self.queue, self._take, consumer_tag=tag, timeout=_CANCEL_TIMEOUT_S)
+            await channel.basic_consume(self.queue, self._take_message, consumer_tag=tag, timeout=_CANCEL_TIMEOUT_S)
         except (*LIBRARY_ERRORS, TimeoutError, asyncio.CancelledError) as error:
             if is_task_cancelled():
                 raise
@@ -152,7 +152,7 @@ class Consumer:
             return
         self._tag = tag
 
-    async def _cancel(self) -> None:
+    async def _cancel_subscription(self) -> None:
         tag, self._tag = self._tag, ""
         if tag and self._channel is not None and not self._channel.is_closed:
             # Settlements sent while the answer is on its way may come after the cancel, so count them from here.
@@ -163,15 +163,15 @@ class Consumer:
                 # The channel is gone, and the subscription with it.
                 log.debug("cancelling the consumer of %s: %r", self.queue, error)
 
-    async def _subscribe(self) -> None:
+    async def _subscribe_once(self) -> None:
         async with self._subscribing:
             try:
                 if self._channel is None or self._channel.is_closed:
                     self._tag = ""
                     if self._prepare is not None:
-                        async with self._link.channel() as topology:
+                        async with self._link.lend_channel() as topology:
                             await self._prepare(topology)
-                    self._channel = await self._link.raw_channel(confirms=True)
+                    self._channel = await self._link.open_channel(confirms=True)
                     self._n_unapplied = 0
                     self._channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
                     self._channel.closing.add_done_callback(self._on_channel_closed)
@@ -181,7 +181,7 @@ class Consumer:
                     await self._channel.basic_qos(prefetch_count=self._prefetch, timeout=10.0)
                 tag = f"ewms.{uuid.uuid4().hex}"
                 await self._channel.basic_consume(
-                    self.queue, self._take, no_ack=self._no_ack, consumer_tag=tag, timeout=10.0
+                    self.queue, self._take_message, no_ack=self._no_ack, consumer_tag=tag, timeout=10.0
                 )
                 self._tag = tag
             except asyncio.CancelledError as error:
@@ -189,9 +189,9 @@ class Consumer:
                     raise
                 raise ConnectionLost("the channel was closed while subscribing") from error
             except (*LIBRARY_ERRORS, TimeoutError) as error:
-                raise translated(error) from error
+                raise translate_error(error) from error
 
-    async def _take(self, message: DeliveredMessage) -> None:
+    async def _take_message(self, message: DeliveredMessage) -> None:
         delivery = Delivery(message, on_settled=self._count_settled)
         if self._closed:
             # Nobody waits for the event any more. If the closing channel gave it back, it would count as a failed
@@ -206,16 +206,16 @@ class Consumer:
 
     def _on_cancelled(self, _: Any) -> None:
         # The broker ended the subscription (queue deleted, or its node gone); the channel and its loans live on.
-        self._fall()
+        self._note_loss()
 
     def _on_channel_closed(self, closing: asyncio.Future[Any]) -> None:
         if not closing.cancelled():
             closing.exception()
-        self._fall()
+        self._note_loss()
         if self._on_lost is not None and not self._closed:
             self._on_lost()
 
-    def _fall(self) -> None:
+    def _note_loss(self) -> None:
         self._tag = ""
         self._fallen = True
         self._changed.set()
@@ -244,11 +244,11 @@ class Consumer:
                     await asyncio.sleep(full_jitter(attempt))
                     attempt += 1
             try:
-                await self._link.ready()
-                await self._subscribe()
+                await self._link.wait_until_ready()
+                await self._subscribe_once()
                 since = loop.time()
             except Exception as error:  # noqa: BLE001 - a consumer that stops coming back would starve in silence
-                refused = translated(error)
+                refused = translate_error(error)
                 log.warning("cannot consume from %s (attempt %d): %s", self.queue, attempt + 1, refused.reason)
                 self._tell_refused(refused)
                 await asyncio.sleep(full_jitter(attempt))

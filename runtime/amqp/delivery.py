@@ -96,27 +96,29 @@ class Delivery:
         return self._properties.user_id or ""
 
     @property
-    def lost(self) -> bool:
+    def is_lost(self) -> bool:
         """Whether the lease is gone: the broker gives the event to somebody else."""
         return self._message.channel.is_closed
 
     async def ack(self) -> bool:
         """Report the event as done. Return False if the lease was lost: the event will come again."""
-        return await self._settle(partial(self._message.channel.basic_ack, self._tag, wait=False))
+        return await self._settle_once(partial(self._message.channel.basic_ack, self._tag, wait=False))
 
     async def reject(self, *, requeue: bool = True) -> bool:
         """Report the event as failed, which counts as an attempt. Without `requeue` it is a dead letter at once."""
-        return await self._settle(partial(self._message.channel.basic_reject, self._tag, requeue=requeue, wait=False))
+        return await self._settle_once(
+            partial(self._message.channel.basic_reject, self._tag, requeue=requeue, wait=False)
+        )
 
     async def release(self) -> bool:
         """Give the event back as if it had never been taken. Not counted as an attempt since RabbitMQ 4.3."""
-        return await self._settle(partial(self._message.channel.basic_nack, self._tag, requeue=True, wait=False))
+        return await self._settle_once(partial(self._message.channel.basic_nack, self._tag, requeue=True, wait=False))
 
     @property
     def _tag(self) -> int:
         return self._message.delivery_tag or 0
 
-    async def _settle(self, send: Callable[[], Awaitable[None]]) -> bool:
+    async def _settle_once(self, send: Callable[[], Awaitable[None]]) -> bool:
         channel = self._message.channel
         if self.settled or channel.is_closed:
             return False

@@ -36,7 +36,7 @@ class QueueFull(Unavailable):
     """The queue refused the event (its length limit is reached); nothing accepted before was dropped."""
 
 
-class Missing(Unavailable):
+class NotDeclared(Unavailable):
     """The exchange or the queue does not exist (yet)."""
 
 
@@ -46,7 +46,7 @@ class AccessRefused(Rejected):
     code: ClassVar[int] = 403
 
 
-def translated(error: BaseException | None) -> EWMSError:
+def translate_error(error: BaseException | None) -> EWMSError:
     """Return what a library error means to a caller."""
     match error:
         case EWMSError():
@@ -56,21 +56,21 @@ def translated(error: BaseException | None) -> EWMSError:
         case DeliveryError():
             return QueueFull("the queue refused the event")
         case ChannelAccessRefused() | ProbableAuthenticationError() | ConnectionNotAllowed():
-            return AccessRefused(_text(error))
+            return AccessRefused(_error_text(error))
         case InvalidFrameError() if _REFUSED_VHOST.search(str(error)):
             return AccessRefused("the broker refuses the vhost to these credentials")
         case ChannelNotFoundEntity():
-            return Missing(_text(error))
+            return NotDeclared(_error_text(error))
         case TimeoutError():
             return ConnectionLost("the broker did not answer in time")
         case _:
-            return ConnectionLost(_text(error))
+            return ConnectionLost(_error_text(error))
 
 
 #: A refused vhost reaches us as a frame out of order, without the broker's text. Source: aiormq 7.2, Connection._rpc.
 _REFUSED_VHOST = re.compile(r"Connection\.OpenOk.*Connection\.Close")
 
 
-def _text(error: BaseException | None) -> str:
+def _error_text(error: BaseException | None) -> str:
     text = str(error) if error is not None else ""
     return text[:500] or (type(error).__name__ if error is not None else "the connection was closed")

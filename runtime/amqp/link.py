@@ -19,7 +19,7 @@ from yarl import URL
 from runtime.amqp.address import broker_url
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.blockade import Blockade
-from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translated
+from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translate_error
 from runtime.amqp.oddities import accept_odd_properties
 from runtime.amqp.sending import SendQueue
 from schemas.errors import EWMSError
@@ -98,7 +98,7 @@ class Link:
         attempt = 0
         while True:
             try:
-                self._adopt(await self._open())
+                self._adopt_connection(await self._open_connection())
                 break
             except ConnectionLost as error:
                 if asyncio.get_running_loop().time() >= deadline:
@@ -110,7 +110,7 @@ class Link:
         return self
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether the connection is open at this moment."""
         return self._up.is_set()
 
@@ -121,7 +121,7 @@ class Link:
         agreed = transport.connection.connection_tune.channel_max if transport else None
         return agreed or _MAX_CHANNELS
 
-    async def ready(self, timeout_s: float | None = None) -> None:
+    async def wait_until_ready(self, timeout_s: float | None = None) -> None:
         """Return once the connection is open.
 
         Raises:
@@ -137,7 +137,7 @@ class Link:
         if self._closed:
             raise ConnectionLost("the connection is closed")
 
-    async def renew(self, token: str, *, timeout_s: float = 10.0) -> None:
+    async def renew_token(self, token: str, *, timeout_s: float = 10.0) -> None:
         """Replace the token, on the open connection and for every reconnect. The `sub` must be the same.
 
         Raises:
@@ -156,7 +156,7 @@ class Link:
             lost.cancel()
         renewal.cancel()
         (outcome,) = await asyncio.gather(renewal, return_exceptions=True)
-        if isinstance(outcome, BaseException) and isinstance(refusal := translated(outcome), AccessRefused):
+        if isinstance(outcome, BaseException) and isinstance(refusal := translate_error(outcome), AccessRefused):
             raise refusal
         # If the connection was lost meanwhile, nobody knows whether the broker took the new token. Keep the newer one.
         self._keep_token(token)
@@ -167,7 +167,7 @@ class Link:
             self._token = token
 
     @asynccontextmanager
-    async def channel(self) -> AsyncIterator[Channel]:
+    async def lend_channel(self) -> AsyncIterator[Channel]:
         """Lend a channel for declaring topology; library errors come out as the families.
 
         The channel stays open for the next borrower, unless the block raised: then nobody knows its state.
@@ -177,16 +177,16 @@ class Link:
         removes the callback from another future than the one it was added to, since aiormq 7.2 makes a new future at
         each `closing`.
         """
-        await self.ready(self._timeout_s)
+        await self.wait_until_ready(self._timeout_s)
         try:
-            channel = self._take_idle() or await self.raw_channel(confirms=False)
+            channel = self._take_idle() or await self.open_channel(confirms=False)
             try:
                 yield channel
             except BaseException:
                 await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
                 raise
         except LIBRARY_ERRORS as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         if len(self._idle) < _MAX_IDLE and not channel.is_closed:
             self._idle.append(channel)
         else:
@@ -199,7 +199,7 @@ class Link:
                 return channel
         return None
 
-    async def raw_channel(self, *, confirms: bool) -> Channel:
+    async def open_channel(self, *, confirms: bool) -> Channel:
         """Open a channel of the lower layer, over which events go."""
         transport = self._open_transport()
         if transport.transport is None:
@@ -213,7 +213,7 @@ class Link:
                 return cast(Channel, channel)
         except (*LIBRARY_ERRORS, TimeoutError) as error:
             # Opening a channel needs no right, so any failure is the connection's.
-            raise ConnectionLost(translated(error).reason) from error
+            raise ConnectionLost(translate_error(error).reason) from error
 
     async def close(self) -> None:
         """Close for good. Close channels before: what the library still had to send is not sent."""
@@ -223,10 +223,10 @@ class Link:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        self._up.set()  # whoever waits in `ready` has to learn that nothing more will come
+        self._up.set()  # whoever waits in `wait_until_ready` has to learn that nothing more will come
         # A broker that reads nothing answers nothing.
         timeout_s = _BLOCKED_CLOSE_TIMEOUT_S if self.blockade.reason else self._timeout_s
-        self.blockade.end()
+        self.blockade.end_blockade()
         if self._transport is not None:
             with suppress(*LIBRARY_ERRORS, TimeoutError):
                 async with asyncio.timeout(timeout_s):
@@ -237,45 +237,45 @@ class Link:
             raise ConnectionLost("the connection is closed" if self._closed else "the broker is away")
         return self._transport
 
-    def _url(self) -> URL:
+    def _build_url(self) -> URL:
         token = self._token() if callable(self._token) else self._token
         return broker_url(self._address, token=token, heartbeat_s=self._heartbeat_s, name=self._name)
 
-    async def _open(self) -> aio_pika.abc.AbstractConnection:
+    async def _open_connection(self) -> aio_pika.abc.AbstractConnection:
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await aio_pika.connect(self._url())
+                return await aio_pika.connect(self._build_url())
         except (*LIBRARY_ERRORS, TimeoutError) as error:
-            self.error = translated(error)
+            self.error = translate_error(error)
             raise self.error from error
 
-    def _adopt(self, transport: aio_pika.abc.AbstractConnection) -> None:
+    def _adopt_connection(self, transport: aio_pika.abc.AbstractConnection) -> None:
         self._transport = transport
         queue: SendQueue | None = None
         if transport.transport is not None:
             connection = transport.transport.connection
             # Every channel that is opened from here on takes it from the connection.
             connection.write_queue = queue = SendQueue(connection.write_queue)
-            self.blockade.watch(connection)
+            self.blockade.watch_connection(connection)
         self._lost.clear()
         self._since = asyncio.get_running_loop().time()
         self.error = None
 
         def closed(_: Any, reason: BaseException | None) -> None:
             if queue is not None:
-                queue.abandon()
+                queue.abandon_all()
             if transport is self._transport and not self._closed:
-                self.error = translated(reason)
+                self.error = translate_error(reason)
                 self._up.clear()
                 self._lost.set()
-                self.blockade.end()
+                self.blockade.end_blockade()
 
         transport.close_callbacks.add(closed)
         self._up.set()
         for callback in self.on_connected:
-            self._call(callback)
+            self._call_listener(callback)
 
-    def _call(self, callback: Callable[..., object], *arguments: object) -> None:
+    def _call_listener(self, callback: Callable[..., object], *arguments: object) -> None:
         """Call a listener. A defect in it must not keep the connection from coming back."""
         try:
             callback(*arguments)
@@ -289,14 +289,14 @@ class Link:
             reason = self.error or ConnectionLost("the connection was closed")
             log.warning("connection to the broker lost: %s", reason.reason)
             for callback in self.on_lost:
-                self._call(callback, reason)
+                self._call_listener(callback, reason)
             if asyncio.get_running_loop().time() - self._since > _GOOD_AFTER_S:
                 attempt = 0
             while True:
                 await asyncio.sleep(full_jitter(attempt, cap_s=self._backoff_cap_s))
                 attempt += 1
                 try:
-                    transport = await self._open()
+                    transport = await self._open_connection()
                 except EWMSError as error:
                     log.warning("no connection to the broker yet (attempt %d): %s", attempt, error.reason)
                     continue
@@ -305,7 +305,7 @@ class Link:
                     log.exception("no connection to the broker yet (attempt %d)", attempt)
                     continue
                 break
-            self._adopt(transport)
+            self._adopt_connection(transport)
             log.info("connected to the broker again")
 
 

@@ -16,7 +16,7 @@ from pamqp.commands import Basic
 
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.cancellation import is_task_cancelled
-from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translated
+from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translate_error
 from runtime.amqp.link import Link
 from schemas.errors import EWMSError, TooLarge
 
@@ -30,7 +30,7 @@ _TOO_LARGE = re.compile(r"message size (\d+)")
 
 
 @dataclass(slots=True)
-class Sending:
+class EventInFlight:
     """One event on its way. `work` is done when the broker has it; `n_waiting` counts who waits for that."""
 
     message_id: str
@@ -43,7 +43,7 @@ class Sending:
     is_handed_over: bool = False
 
 
-class Publisher:
+class ConfirmedPublisher:
     """A channel with confirms, reopened when it is lost. Build it with `Connection.publisher`."""
 
     def __init__(self, link: Link, *, window: int) -> None:
@@ -51,7 +51,7 @@ class Publisher:
         self._window = asyncio.Semaphore(window)
         self._opening = asyncio.Lock()
         self._channel: Channel | None = None
-        self._in_flight: dict[str, Sending] = {}
+        self._in_flight: dict[str, EventInFlight] = {}
 
     async def publish(
         self,
@@ -85,9 +85,9 @@ class Publisher:
             ConnectionLost: the broker was away, or took nothing, for too long. Nobody knows whether it has the event.
         """
         properties = event_properties(message_id, content_type, headers, user_id)
-        await self.send(exchange, routing_key, body, properties, timeout_s=timeout_s)
+        await self.send_event(exchange, routing_key, body, properties, timeout_s=timeout_s)
 
-    async def send(
+    async def send_event(
         self,
         exchange: str,
         routing_key: str,
@@ -97,17 +97,19 @@ class Publisher:
         timeout_s: float | None = 30.0,
     ) -> None:
         """Publish with AMQP properties of the caller's own, a `message_id` among them; otherwise as `publish`."""
-        sending = self.begin(exchange, routing_key, body, properties)
+        sending = self.begin_sending(exchange, routing_key, body, properties)
         try:
             async with asyncio.timeout(timeout_s):
                 await asyncio.shield(sending.work)
         except TimeoutError as error:
-            raise self.late() from error
+            raise self.timeout_error() from error
         finally:
-            self.leave(sending)
+            self.stop_waiting(sending)
 
-    def begin(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> Sending:
-        """Begin to send an event, without waiting. The caller must call `leave` when it waits no longer.
+    def begin_sending(
+        self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties
+    ) -> EventInFlight:
+        """Begin to send an event, without waiting. The caller must call `stop_waiting` when it waits no longer.
 
         If the same event is on its way already, under the same id, it is sent once.
         """
@@ -120,56 +122,58 @@ class Publisher:
         ):
             sending = earlier
         else:
-            sending = Sending(message_id, exchange, routing_key, body)
-            sending.work = asyncio.create_task(self._carry(sending, properties, earlier))
-            sending.work.add_done_callback(lambda _: self._forget(sending))
+            sending = EventInFlight(message_id, exchange, routing_key, body)
+            sending.work = asyncio.create_task(self._send_until_confirmed(sending, properties, earlier))
+            sending.work.add_done_callback(lambda _: self._forget_event(sending))
             self._in_flight[message_id] = sending
         sending.n_waiting += 1
         return sending
 
-    def leave(self, sending: Sending) -> None:
+    def stop_waiting(self, sending: EventInFlight) -> None:
         """Stop waiting for `sending`. When nobody waits, recall the event, unless the broker may have it already."""
         sending.n_waiting -= 1
         if not sending.n_waiting and not sending.is_handed_over:
             sending.work.cancel()
-            self._forget(sending)
+            self._forget_event(sending)
 
-    def late(self) -> ConnectionLost:
+    def timeout_error(self) -> ConnectionLost:
         """Return why an event is not confirmed in time, as far as that is known."""
         if reason := self._link.blockade.reason:
             return ConnectionLost(f"the broker takes no events for now: {reason}")
         error = self._link.error
         return ConnectionLost(error.reason if error else "the broker did not confirm in time")
 
-    def _forget(self, sending: Sending) -> None:
+    def _forget_event(self, sending: EventInFlight) -> None:
         if self._in_flight.get(sending.message_id) is sending:
             del self._in_flight[sending.message_id]
         if sending.work.done() and not sending.work.cancelled():
             sending.work.exception()  # the callers that waited have it; there may be none left
 
-    async def _carry(self, sending: Sending, properties: Basic.Properties, earlier: Sending | None) -> None:
+    async def _send_until_confirmed(
+        self, sending: EventInFlight, properties: Basic.Properties, earlier: EventInFlight | None
+    ) -> None:
         if earlier is not None:
             # The library finds a returned event by its id, so an id may be in flight only once.
             await asyncio.wait({earlier.work})
         async with self._window:
             attempt = 0
             while True:
-                lost = await self._sent(sending, properties)
+                lost = await self._send_once(sending, properties)
                 if lost is None:
                     return
                 if not sending.n_waiting:
-                    raise ConnectionLost(translated(lost).reason)
+                    raise ConnectionLost(translate_error(lost).reason)
                 log.debug("publishing again: %r", lost)
                 await asyncio.sleep(full_jitter(attempt, base_s=0.05, cap_s=2.0))
                 attempt += 1
 
-    async def _sent(self, sending: Sending, properties: Basic.Properties) -> BaseException | None:
+    async def _send_once(self, sending: EventInFlight, properties: Basic.Properties) -> BaseException | None:
         """Return None once the broker has confirmed, or the error by which the channel was lost before that."""
         try:
-            await self._link.blockade.over()
+            await self._link.blockade.wait_until_over()
             channel = self._channel
             if channel is None or channel.is_closed:
-                channel = await self._reopened()
+                channel = await self._open_channel()
             sending.is_handed_over = True
             await channel.basic_publish(
                 sending.body,
@@ -184,9 +188,9 @@ class Publisher:
                 raise
             return error
         except DeliveryError as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
         except LIBRARY_ERRORS as error:
-            if (verdict := _verdict(error, sending.exchange, sending.body)) is not None:
+            if (verdict := _error_of_event(error, sending.exchange, sending.body)) is not None:
                 raise verdict from error
             return error
         except ConnectionLost as error:
@@ -196,11 +200,11 @@ class Publisher:
         finally:
             sending.is_handed_over = False
 
-    async def _reopened(self) -> Channel:
+    async def _open_channel(self) -> Channel:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
-                await self._link.ready()
-                self._channel = await self._link.raw_channel(confirms=True)
+                await self._link.wait_until_ready()
+                self._channel = await self._link.open_channel(confirms=True)
             return self._channel
 
     async def close(self) -> None:
@@ -228,7 +232,7 @@ def event_properties(
     )
 
 
-def _verdict(error: BaseException, exchange: str, body: bytes) -> EWMSError | None:
+def _error_of_event(error: BaseException, exchange: str, body: bytes) -> EWMSError | None:
     """Return the error if this event closed the channel; None if it only shared the channel with the event that did.
 
     A refused publish closes the channel under every other event in flight there. The broker's text names the exchange
@@ -240,7 +244,7 @@ def _verdict(error: BaseException, exchange: str, body: bytes) -> EWMSError | No
     if isinstance(error, ChannelPreconditionFailed):
         match = _TOO_LARGE.search(text)
         return TooLarge(text[:500]) if match and int(match[1]) == len(body) else None
-    meaning = translated(error)
+    meaning = translate_error(error)
     # The broker calls the nameless exchange `amq.default`.
     named = f"'{exchange or 'amq.default'}'"
     if named in text or (isinstance(meaning, AccessRefused) and "exchange" not in text):

@@ -32,28 +32,28 @@ _ARGUMENTS: dict[str, Any] = {
 }
 
 
-async def seal(channel: Channel, owner: str) -> None:
+async def seal_queues(channel: Channel, owner: str) -> None:
     """Return when every quorum queue that was declared before this call survives a kill of the broker.
 
     `owner` is the service that asks. The seal's name is new each time: the broker finds a name that it has just seen
     in memory, and then writes nothing.
     """
-    name = new_seal(owner)
+    name = new_seal_name(owner)
     await declare_seal(channel, name)
     await channel.queue_delete(name)
 
 
-def new_seal(owner: str) -> str:
+def new_seal_name(owner: str) -> str:
     """Return a name that no seal of the service `owner` has had."""
     return topology.seal_queue(owner, secrets.token_hex(8))
 
 
 async def declare_seal(channel: Channel, name: str) -> None:
-    """Declare the seal `name` and leave it; the caller deletes it. Otherwise as `seal`."""
+    """Declare the seal `name` and leave it; the caller deletes it. Otherwise as `seal_queues`."""
     await channel.queue_declare(name, durable=True, arguments=_ARGUMENTS)
 
 
-class Sharing:
+class SharedCalls:
     """Calls `act` on request. Requests that come while a call is under way share the next one.
 
     A request gets a call that begins after it, since the one under way may have looked already.
@@ -64,7 +64,7 @@ class Sharing:
         self._running: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
-    async def ask(self) -> None:
+    async def call_soon(self) -> None:
         """Return when a call that began after this request has returned.
 
         Raises:

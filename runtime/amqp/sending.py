@@ -42,10 +42,10 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
 
     def put_nowait(self, item: ChannelFrame) -> None:
         """Send `item`. Raises as `put`."""
-        self._admit(item.payload)
+        self._check_channel(item.payload)
         if item.drain_future is not None or item.should_close:
             # The library handles this frame's future, or ends after it. So the frames before it have to go first.
-            self._flush()
+            self._flush_frames()
             self._hand_on(item)
             return
         self._payloads.append(item.payload)
@@ -53,7 +53,7 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
             self._flush_is_due = True
             asyncio.get_running_loop().call_soon(self._end_of_turn)
 
-    def abandon(self) -> None:
+    def abandon_all(self) -> None:
         """Send nothing more: the connection is gone."""
         self._abandoned = True
         self._payloads.clear()
@@ -61,7 +61,7 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
         if self._handing_on is not None:
             self._handing_on.cancel()
 
-    def _admit(self, payload: bytes) -> None:
+    def _check_channel(self, payload: bytes) -> None:
         number = int.from_bytes(payload[1:3])
         method = payload[7:11] if payload[0] == _METHOD else b""
         if method == _CHANNEL_OPEN:
@@ -73,9 +73,9 @@ class SendQueue(asyncio.Queue[ChannelFrame]):
 
     def _end_of_turn(self) -> None:
         self._flush_is_due = False
-        self._flush()
+        self._flush_frames()
 
-    def _flush(self) -> None:
+    def _flush_frames(self) -> None:
         if self._payloads:
             joined = ChannelFrame(b"".join(self._payloads), should_close=False)
             self._payloads.clear()

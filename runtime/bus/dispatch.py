@@ -15,15 +15,15 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from schemas.errors import Conflict, Rejected
-from schemas.events import Event, Payload, UnknownType
+from schemas.events import ControlEvent, Payload, UnknownType
 
 P = TypeVar("P", bound=Payload)
 
 #: Takes a payload and the event that brought it. The table in `runtime.bus.intake` says what its errors mean.
-PayloadHandler = Callable[[P, Event], Awaitable[None]]
+PayloadHandler = Callable[[P, ControlEvent], Awaitable[None]]
 
 #: Takes every event of an inbox, whatever it says.
-EventHandler = Callable[[Event], Awaitable[None]]
+EventHandler = Callable[[ControlEvent], Awaitable[None]]
 
 
 class DispatchTable:
@@ -34,21 +34,21 @@ class DispatchTable:
         self._of_every_type: list[EventHandler] = []
 
     @classmethod
-    def of_one(cls, handler: EventHandler) -> Self:
+    def with_one_handler(cls, handler: EventHandler) -> Self:
         """Return a table that gives `handler` every event."""
         table = cls()
         table._of_every_type.append(handler)
         return table
 
-    def add(self, payload: type[P], handler: PayloadHandler[P]) -> None:
+    def add_handler(self, payload: type[P], handler: PayloadHandler[P]) -> None:
         """Have `handler` called with every event whose payload is of this class."""
         self._by_type.setdefault(payload, []).append(handler)
 
-    def has_handler(self, event: Event) -> bool:
+    def has_handler(self, event: ControlEvent) -> bool:
         """Return whether `event` has a handler here."""
         return bool(self._of_every_type) or type(event.data) in self._by_type
 
-    async def handle(self, event: Event) -> None:
+    async def handle(self, event: ControlEvent) -> None:
         """Call every handler of `event`, one after the other.
 
         Raises:
@@ -74,7 +74,7 @@ class DispatchTable:
         if len(conflicts) == len(calls):
             raise conflicts[0]
 
-    def _find_calls(self, event: Event) -> list[Callable[[], Awaitable[None]]]:
+    def _find_calls(self, event: ControlEvent) -> list[Callable[[], Awaitable[None]]]:
         by_type = self._by_type.get(type(event.data), [])
         return [
             *(partial(handler, event.data, event) for handler in by_type),

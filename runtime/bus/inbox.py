@@ -7,8 +7,8 @@ from contextlib import suppress
 from aiormq.channel import Channel
 from pamqp.common import FieldTable
 
-from runtime.amqp import Connection, Delivery, Publisher
-from runtime.amqp.sealing import seal
+from runtime.amqp import ConfirmedPublisher, Connection, Delivery
+from runtime.amqp.sealing import seal_queues
 from runtime.bus.dispatch import DispatchTable
 from runtime.telemetry import log
 from schemas import topology
@@ -32,7 +32,7 @@ _QUORUM: FieldTable = {
 _TAKE_BACK = 5000
 
 
-async def declare(channel: Channel, service: str) -> None:
+async def declare_inbox(channel: Channel, service: str) -> None:
     """Declare what `service` needs to take events; repeating it changes nothing.
 
     Raises:
@@ -58,10 +58,10 @@ async def declare(channel: Channel, service: str) -> None:
     }
     if spec.is_single_active:
         arguments["x-single-active-consumer"] = True
-    inbox = topology.inbox(service)
+    inbox = topology.inbox_queue(service)
     await channel.queue_declare(inbox, durable=True, arguments=arguments)
     # Seal before the binding: while nobody can reach the queue, no event can be lost in it.
-    await seal(channel, service)
+    await seal_queues(channel, service)
     await channel.queue_bind(inbox, topology.CONTROL_EXCHANGE, routing_key=topology.inbox_pattern(service))
     for fact in spec.hears:
         await channel.queue_bind(inbox, topology.FACTS_EXCHANGE, routing_key=fact)
@@ -79,7 +79,7 @@ def sender_of(delivery: Delivery, user: str) -> str:
 
 
 async def set_aside(
-    publisher: Publisher, service: str, delivery: Delivery, key: Aside, *, user: str, reason: EWMSError
+    publisher: ConfirmedPublisher, service: str, delivery: Delivery, key: Aside, *, user: str, reason: EWMSError
 ) -> None:
     """Put a copy of `delivery`, with the reason in its headers, where an operator or the next version finds it."""
     await publisher.publish(
@@ -91,7 +91,7 @@ async def set_aside(
         headers={
             Header.DEAD_REASON.value: type(reason).__name__,
             Header.DEAD_ERROR.value: reason.reason[:1000],
-            Header.DEAD_QUEUE.value: topology.inbox(service),
+            Header.DEAD_QUEUE.value: topology.inbox_queue(service),
             Header.DEAD_ATTEMPTS.value: delivery.attempt,
             Header.SENDER.value: sender_of(delivery, user),
         },
@@ -100,10 +100,12 @@ async def set_aside(
     )
 
 
-async def take_back(connection: Connection, publisher: Publisher, service: str, user: str, table: DispatchTable) -> int:
+async def take_back_parked(
+    connection: Connection, publisher: ConfirmedPublisher, service: str, user: str, table: DispatchTable
+) -> int:
     """Move the parked events that `table` has a handler for by now back into the inbox; return how many."""
     parked = topology.parked_inbox(service)
-    async with connection.channel() as channel:
+    async with connection.lend_channel() as channel:
         n_parked = (await channel.queue_declare(parked, passive=True)).message_count or 0
     if not n_parked:
         return 0

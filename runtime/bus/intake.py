@@ -10,13 +10,13 @@ anything else        reject: it comes again, up to the queue's delivery limit
 
 import asyncio
 
-from runtime.amqp import Consumer, Delivery, Publisher, full_jitter
+from runtime.amqp import ConfirmedPublisher, Consumer, Delivery, full_jitter
 from runtime.bus.dispatch import DispatchTable
 from runtime.bus.inbox import sender_of, set_aside
 from runtime.failpoints import failpoint
-from runtime.telemetry import counter, handling, log
+from runtime.telemetry import bind_event, counter, log
 from schemas.errors import Conflict, Rejected, Unavailable
-from schemas.events import Event, Fact, UnknownType
+from schemas.events import ControlEvent, Fact, UnknownType
 from schemas.services import is_of_service
 from schemas.topology import Aside
 from schemas.wire import event_from_bytes
@@ -31,7 +31,7 @@ _REJECT_CAP_S = 5.0
 class Intake:
     """Gives each delivery of one inbox to its handlers, several deliveries at a time."""
 
-    def __init__(self, service: str, user: str, table: DispatchTable, publisher: Publisher) -> None:
+    def __init__(self, service: str, user: str, table: DispatchTable, publisher: ConfirmedPublisher) -> None:
         self._service = service
         self._user = user
         self._table = table
@@ -41,13 +41,13 @@ class Intake:
         self._draining = asyncio.Event()
         self.consumer: Consumer | None = None
 
-    def take(self, delivery: Delivery) -> None:
+    def take_delivery(self, delivery: Delivery) -> None:
         """Start handling `delivery`."""
-        task = asyncio.create_task(self._handle(delivery))
+        task = asyncio.create_task(self._handle_delivery(delivery))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def drain(self) -> None:
+    async def drain_handlers(self) -> None:
         """Take nothing more, give back what is on hold, and wait for the handlers that run."""
         self._draining.set()
         if self.consumer is not None:
@@ -55,45 +55,45 @@ class Intake:
         if self._running:
             await asyncio.wait(self._running)
 
-    async def _handle(self, delivery: Delivery) -> None:
+    async def _handle_delivery(self, delivery: Delivery) -> None:
         try:
-            outcome = await self._outcome(delivery)
+            outcome = await self._handle_with_retries(delivery)
         finally:
-            await self._let_go(delivery)
+            await self._end_hold(delivery)
         _taken.labels(self._service, outcome).inc()
 
-    async def _outcome(self, delivery: Delivery) -> str:
+    async def _handle_with_retries(self, delivery: Delivery) -> str:
         n_holds = 0
         while True:
             try:
-                return await self._attempt(delivery)
+                return await self._handle_once(delivery)
             except Unavailable as error:
-                if not await self._hold(delivery, error, n_holds):
+                if not await self._hold_event(delivery, error, n_holds):
                     await delivery.release()
                     return "released"
                 n_holds += 1
             except Exception as error:  # noqa: BLE001 - the table's last row: whatever a handler may raise
                 # Once with its traceback; the repetitions of the same event get one line each.
                 log.error("event failed", error=repr(error), attempt=delivery.attempt, exc_info=delivery.attempt == 1)
-                await self._pause_s(full_jitter(delivery.attempt, cap_s=_REJECT_CAP_S))
+                await self._wait_or_drain(full_jitter(delivery.attempt, cap_s=_REJECT_CAP_S))
                 await delivery.reject()
                 return "failed"
 
-    async def _attempt(self, delivery: Delivery) -> str:
+    async def _handle_once(self, delivery: Delivery) -> str:
         try:
-            event = _decoded(delivery.body).sent_by(sender_of(delivery, self._user))
+            event = _decode_event(delivery.body).sent_by(sender_of(delivery, self._user))
         except UnknownType as error:
-            return await self._park(delivery, error)
+            return await self._park_event(delivery, error)
         except Rejected as error:
-            return await self._bury(delivery, error)
-        with handling(event):
+            return await self._bury_event(delivery, error)
+        with bind_event(event):
             try:
                 _check_owner(event)
                 await self._table.handle(event)
             except UnknownType as error:
-                return await self._park(delivery, error)
+                return await self._park_event(delivery, error)
             except Rejected as error:
-                return await self._bury(delivery, error)
+                return await self._bury_event(delivery, error)
             except Conflict as error:
                 log.info("event ignored", reason=error.reason)
                 await delivery.ack()
@@ -103,29 +103,29 @@ class Intake:
                 log.info("event handled, its lease was lost: it will come again")
             return "handled"
 
-    async def _park(self, delivery: Delivery, error: UnknownType) -> str:
+    async def _park_event(self, delivery: Delivery, error: UnknownType) -> str:
         await set_aside(self._publisher, self._service, delivery, Aside.PARKED, user=self._user, reason=error)
         log.warning("event parked", event_id=delivery.id, reason=error.reason)
         await delivery.ack()
         return "parked"
 
-    async def _bury(self, delivery: Delivery, error: Rejected) -> str:
+    async def _bury_event(self, delivery: Delivery, error: Rejected) -> str:
         await set_aside(self._publisher, self._service, delivery, Aside.DEAD, user=self._user, reason=error)
         log.warning("event rejected", event_id=delivery.id, reason=error.reason)
         await delivery.ack()
         return "rejected"
 
-    async def _hold(self, delivery: Delivery, error: Unavailable, n_holds: int) -> bool:
+    async def _hold_event(self, delivery: Delivery, error: Unavailable, n_holds: int) -> bool:
         """Wait before the next attempt. Return False if there must be none here."""
         if not self._held:
             log.warning("inbox paused", reason=error.reason)
         self._held.add(delivery)
         if self.consumer is not None:
             await self.consumer.pause()
-        await self._pause_s(full_jitter(n_holds, cap_s=_HOLD_CAP_S))
-        return not self._draining.is_set() and not delivery.lost
+        await self._wait_or_drain(full_jitter(n_holds, cap_s=_HOLD_CAP_S))
+        return not self._draining.is_set() and not delivery.is_lost
 
-    async def _let_go(self, delivery: Delivery) -> None:
+    async def _end_hold(self, delivery: Delivery) -> None:
         if delivery not in self._held:
             return
         self._held.discard(delivery)
@@ -133,7 +133,7 @@ class Intake:
             await self.consumer.resume()
             log.info("inbox resumed")
 
-    async def _pause_s(self, seconds: float) -> None:
+    async def _wait_or_drain(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._draining.wait()
@@ -141,13 +141,13 @@ class Intake:
             return
 
 
-def _check_owner(event: Event) -> None:
+def _check_owner(event: ControlEvent) -> None:
     # On the exchange of facts the broker lets only the owner state a fact, but there are other ways into an inbox.
     if isinstance(event.data, Fact) and not is_of_service(event.sender, event.data.BY):
         raise Rejected(f"{event.sender or 'a nameless sender'} may not state what is for {event.data.BY} to state")
 
 
-def _decoded(body: bytes) -> Event:
+def _decode_event(body: bytes) -> ControlEvent:
     try:
         return event_from_bytes(body)
     except Rejected:

@@ -16,11 +16,11 @@ from typing import NewType, Protocol
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, Publisher
+from runtime.amqp import ConfirmedPublisher, Connection, ConnectionLost, Consumer, Delivery
 from runtime.amqp.cancellation import is_task_cancelled
-from runtime.amqp.errors import LIBRARY_ERRORS, translated
+from runtime.amqp.errors import LIBRARY_ERRORS, translate_error
 from runtime.telemetry import log
-from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, family
+from schemas.errors import Broken, EWMSError, Forbidden, Unavailable, find_family
 from schemas.questions import Answer, Question, Refusal
 from schemas.services import AnswersBy, spec_of
 from schemas.topology import (
@@ -76,23 +76,23 @@ class Asker:
         self._waiting[question] = (to, answered)
         try:
             async with asyncio.timeout(timeout_s):
-                await self._send(request, question, timeout_s, to)
+                await self._send_question(request, question, timeout_s, to)
                 answer = await answered
         except TimeoutError as error:
             raise Unavailable("no answer in time") from error
         finally:
             del self._waiting[question]
         if isinstance(answer, Refusal):
-            raise family(answer.code)(answer.error, hint=answer.hint)
+            raise find_family(answer.code)(answer.error, hint=answer.hint)
         return answer
 
-    async def _send(self, request: Question, question: str, timeout_s: float, to: str) -> None:
+    async def _send_question(self, request: Question, question: str, timeout_s: float, to: str) -> None:
         answers_by = spec_of(to).answers_by
         reply_to = DIRECT_REPLY_TO if answers_by is AnswersBy.DIRECT_REPLY else self._answers
-        consumer = await self._listening(reply_to)
-        await self._connection.ready(timeout_s)
+        consumer = await self._answers_consumer(reply_to)
+        await self._connection.wait_until_ready(timeout_s)
         channel = consumer.channel
-        if channel is None or not consumer.active:
+        if channel is None or not consumer.is_active:
             raise ConnectionLost("the channel for answers is being restored")
         try:
             await channel.basic_publish(
@@ -116,26 +116,26 @@ class Asker:
                 raise
             raise ConnectionLost("the channel was closed while asking") from error
         except LIBRARY_ERRORS as error:
-            raise translated(error) from error
+            raise translate_error(error) from error
 
-    async def _listening(self, reply_to: str) -> Consumer:
+    async def _answers_consumer(self, reply_to: str) -> Consumer:
         async with self._starting:
             if reply_to not in self._consumers:
                 self._consumers[reply_to] = await self._connection.consume(
                     reply_to,
-                    self._take,
+                    self._take_answer,
                     prefetch=0,
                     no_ack=True,
                     prepare=None if reply_to == DIRECT_REPLY_TO else self._declare_answers,
-                    on_lost=self._lost,
+                    on_lost=self._fail_waiting,
                 )
             return self._consumers[reply_to]
 
     async def _declare_answers(self, channel: Channel) -> None:
         await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
-        await _declare(channel, self._answers, key=self._answers)
+        await _declare_queue(channel, self._answers, key=self._answers)
 
-    def _take(self, delivery: Delivery) -> None:
+    def _take_answer(self, delivery: Delivery) -> None:
         asked, answered = self._waiting.get(delivery.correlation_id, ("", None))
         if answered is None or answered.done():
             return  # asked too long ago
@@ -147,7 +147,7 @@ class Asker:
         except EWMSError as error:
             answered.set_exception(Broken(error.reason))
 
-    def _lost(self) -> None:
+    def _fail_waiting(self) -> None:
         for _, answered in self._waiting.values():
             if not answered.done():
                 answered.set_exception(ConnectionLost("the connection was lost before the answer"))
@@ -157,7 +157,7 @@ class Answerer:
     """Takes requests off the queue and answers them."""
 
     def __init__(
-        self, connection: Connection, publisher: Publisher, handler: AnswerHandler, *, service: str, user: str
+        self, connection: Connection, publisher: ConfirmedPublisher, handler: AnswerHandler, *, service: str, user: str
     ) -> None:
         self._service = service
         self._user = user
@@ -170,7 +170,7 @@ class Answerer:
     async def start(self) -> None:
         """Begin to take requests."""
         self._consumer = await self._connection.consume(
-            requests_queue(self._service), self._take, prefetch=_N_AT_ONCE, prepare=self._declare_requests
+            requests_queue(self._service), self._take_request, prefetch=_N_AT_ONCE, prepare=self._declare_requests
         )
 
     async def drain(self) -> None:
@@ -180,12 +180,12 @@ class Answerer:
         if self._running:
             await asyncio.wait(self._running)
 
-    def _take(self, delivery: Delivery) -> None:
-        task = asyncio.create_task(self._answer(delivery))
+    def _take_request(self, delivery: Delivery) -> None:
+        task = asyncio.create_task(self._answer_request(delivery))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, delivery: Delivery) -> None:
+    async def _answer_request(self, delivery: Delivery) -> None:
         try:
             if not delivery.user_id:
                 raise Forbidden("a request must bear its sender's user_id")
@@ -199,7 +199,7 @@ class Answerer:
         try:
             # An answer can hold a token, so it goes only to an address that belongs to the asker.
             if delivery.reply_to and (direct or is_answers_queue(delivery.reply_to, delivery.user_id)):
-                await self._publisher.send(
+                await self._publisher.send_event(
                     "" if direct else REQUESTS_EXCHANGE,
                     delivery.reply_to,
                     answer_to_bytes(answer),
@@ -219,10 +219,10 @@ class Answerer:
     async def _declare_requests(self, channel: Channel) -> None:
         if spec_of(self._service).declares_shared:
             await channel.exchange_declare(REQUESTS_EXCHANGE, exchange_type="direct", durable=True)
-        await _declare(channel, requests_queue(self._service), key=self._service)
+        await _declare_queue(channel, requests_queue(self._service), key=self._service)
 
 
-async def _declare(channel: Channel, name: str, *, key: str) -> None:
+async def _declare_queue(channel: Channel, name: str, *, key: str) -> None:
     # The queue goes with its last consumer, so that asking fails at once rather than at the timeout.
     await channel.queue_declare(name, durable=True, auto_delete=True, arguments={"x-queue-type": "classic"})
     await channel.queue_bind(name, REQUESTS_EXCHANGE, routing_key=key)

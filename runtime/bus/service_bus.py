@@ -7,7 +7,7 @@ from typing import Self
 
 from yarl import URL
 
-from runtime.amqp import Connection, Missing, Unroutable, full_jitter
+from runtime.amqp import Connection, NotDeclared, Unroutable, full_jitter
 from runtime.bus import inbox
 from runtime.bus.dispatch import DispatchTable, EventHandler
 from runtime.bus.intake import Intake
@@ -15,7 +15,7 @@ from runtime.bus.questions import Answerer, AnswerHandler, Asker, Caller
 from runtime.telemetry import log
 from schemas import topology
 from schemas.errors import Unavailable
-from schemas.events import Event
+from schemas.events import ControlEvent
 from schemas.ids import EventId
 from schemas.questions import Answer, Question
 from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
@@ -34,10 +34,10 @@ class Bus:
         self.source = source
         self._connection = connection
         self._user = user
-        self._publisher = connection.publisher(window=200)
+        self._publisher = connection.open_publisher(window=200)
         # On a channel of its own: when the broker refuses a fact, it closes the channel under all that is on its way
         # there.
-        self._fact_publisher = connection.publisher(window=200)
+        self._fact_publisher = connection.open_publisher(window=200)
         self._asker = Asker(connection, service=service, user=user)
         self._intakes: list[Intake] = []
         self._answerers: list[Answerer] = []
@@ -61,10 +61,10 @@ class Bus:
         try:
             while True:
                 try:
-                    async with connection.channel() as channel:
-                        await inbox.declare(channel, service)
+                    async with connection.lend_channel() as channel:
+                        await inbox.declare_inbox(channel, service)
                     return self
-                except Missing as error:
+                except NotDeclared as error:
                     if asyncio.get_running_loop().time() >= deadline:
                         raise
                     log.info("waiting for the control exchange", reason=error.reason)
@@ -75,25 +75,27 @@ class Bus:
             raise
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether the broker is there at this moment."""
-        return self._connection.connected
+        return self._connection.is_connected
 
     @property
     def on_connected(self) -> list[Callable[[], None]]:
         """Return the callbacks that are called whenever the broker is back."""
         return self._connection.on_connected
 
-    async def publish(self, event: Event) -> None:
+    async def publish(self, event: ControlEvent) -> None:
         """Send `event` and return when the broker holds it on a queue.
 
         Raises:
             Unroutable: nobody has an inbox for it.
             Unavailable: the broker is away.
         """
-        await self.send(event.id, event.routing_key, event_to_bytes(event), traceparent=event.traceparent)
+        await self.send_serialised(event.id, event.routing_key, event_to_bytes(event), traceparent=event.traceparent)
 
-    async def send(self, event_id: EventId, routing_key: str, body: bytes, *, traceparent: str | None = None) -> None:
+    async def send_serialised(
+        self, event_id: EventId, routing_key: str, body: bytes, *, traceparent: str | None = None
+    ) -> None:
         """Send an event that is serialised already; otherwise as `publish`."""
         await self._publisher.publish(
             topology.CONTROL_EXCHANGE,
@@ -106,7 +108,7 @@ class Bus:
             timeout_s=_PUBLISH_TIMEOUT_S,
         )
 
-    async def state(self, event_id: EventId, routing_key: str, body: bytes) -> None:
+    async def state_fact(self, event_id: EventId, routing_key: str, body: bytes) -> None:
         """State a fact that is serialised already. Return when every service that has bound it has it.
 
         The broker drops a fact that nobody has bound, which is no error.
@@ -133,15 +135,15 @@ class Bus:
         A handler alone, without a table, takes every event. Parked events that have a handler now come back into the
         inbox first. The table in `runtime.bus.intake` says what a handler's errors mean.
         """
-        table = handlers if isinstance(handlers, DispatchTable) else DispatchTable.of_one(handlers)
-        await inbox.take_back(self._connection, self._publisher, self.service, self._user, table)
+        table = handlers if isinstance(handlers, DispatchTable) else DispatchTable.with_one_handler(handlers)
+        await inbox.take_back_parked(self._connection, self._publisher, self.service, self._user, table)
         intake = Intake(self.service, self._user, table, self._publisher)
         self._intakes.append(intake)
         intake.consumer = await self._connection.consume(
-            topology.inbox(self.service),
-            intake.take,
+            topology.inbox_queue(self.service),
+            intake.take_delivery,
             prefetch=prefetch,
-            prepare=lambda channel: inbox.declare(channel, self.service),
+            prepare=lambda channel: inbox.declare_inbox(channel, self.service),
         )
 
     async def ask(self, request: Question, *, to: str | None = None, timeout_s: float = 5.0) -> Answer:
@@ -165,14 +167,14 @@ class Bus:
         Raises:
             Unavailable: it is not, or it takes none because it is low on memory or disk.
         """
-        await self._connection.ready(0.1)
+        await self._connection.wait_until_ready(0.1)
         if reason := self._connection.blockade.reason:
             raise Unavailable(f"the broker takes no events for now: {reason}")
 
     async def drain(self) -> None:
         """Take nothing more, and return when every handler that runs has finished. Publishing goes on."""
         await asyncio.gather(
-            *(intake.drain() for intake in self._intakes), *(answerer.drain() for answerer in self._answerers)
+            *(intake.drain_handlers() for intake in self._intakes), *(answerer.drain() for answerer in self._answerers)
         )
 
     async def close(self) -> None:

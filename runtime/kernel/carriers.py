@@ -7,7 +7,7 @@ publish   an event for a task           exchange `x.<mqid>` of the data vhost, w
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from runtime.amqp import Publisher
+from runtime.amqp import ConfirmedPublisher
 from runtime.bus.service_bus import Bus
 from runtime.kernel.store import EffectKind, OutboxRow
 from schemas.ids import Mqid
@@ -20,7 +20,7 @@ Carrier = Callable[[OutboxRow], Awaitable[None]]
 class DataCarrier:
     """Publishes events onto queues of workflows."""
 
-    def __init__(self, publisher: Publisher, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, publisher: ConfirmedPublisher, *, timeout_s: float = 10.0) -> None:
         """`publisher` is one on the data vhost."""
         self._publisher = publisher
         self._timeout_s = timeout_s
@@ -42,9 +42,9 @@ def bus_carriers(bus: Bus) -> Mapping[EffectKind, Carrier]:
     """Return the carriers of effects that go over `bus`."""
 
     async def tell(row: OutboxRow) -> None:
-        await bus.send(row.id, row.routing_key, row.body)
+        await bus.send_serialised(row.id, row.routing_key, row.body)
 
     async def state(row: OutboxRow) -> None:
-        await bus.state(row.id, row.routing_key, row.body)
+        await bus.state_fact(row.id, row.routing_key, row.body)
 
     return {EffectKind.TELL: tell, EffectKind.STATE: state}

@@ -12,7 +12,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, A
 from pymongo import UpdateOne
 
 from runtime.kernel.decision import Document
-from runtime.kernel.mongo import Index, index_model, translated
+from runtime.kernel.mongo import Index, index_model, translate_errors
 
 #: The driver's own types, for `runtime.kernel.store`, which carries out transactions with them.
 Client: TypeAlias = "AsyncIOMotorClient[Document]"
@@ -22,7 +22,7 @@ Session: TypeAlias = AsyncIOMotorClientSession
 _INDEX_PATIENCE_S = 600.0
 
 
-def client_of(url: str, *, appname: str) -> Client:
+def make_client(url: str, *, appname: str) -> Client:
     """Return a client whose writes count once they are on the disks of a majority."""
     return AsyncIOMotorClient(
         url,
@@ -83,7 +83,7 @@ class Database:
         projection: Mapping[str, Any] | None = None,
     ) -> Document | None:
         """Return a document that matches `query`, or None."""
-        with translated(within=tx):
+        with translate_errors(within=tx):
             found: Document | None = await self._database[collection].find_one(
                 query, projection, session=tx.session if tx else None
             )
@@ -102,7 +102,7 @@ class Database:
         max_time_ms: int | None = None,
     ) -> list[Document]:
         """Return the documents that match `query`; `limit` 0 is all of them."""
-        with translated(within=tx):
+        with translate_errors(within=tx):
             cursor = self._database[collection].find(query, projection, session=tx.session if tx else None)
             if sort:
                 cursor = cursor.sort(list(sort))
@@ -117,13 +117,13 @@ class Database:
 
     async def count(self, collection: str, query: Mapping[str, Any], *, tx: Transaction | None = None) -> int:
         """Return how many documents match `query`."""
-        with translated(within=tx):
+        with translate_errors(within=tx):
             n: int = await self._database[collection].count_documents(query, session=tx.session if tx else None)
             return n
 
     async def aggregate(self, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         """Run a pipeline of our own making. Return its documents."""
-        with translated():
+        with translate_errors():
             documents: list[Document] = await self._database[collection].aggregate(list(pipeline)).to_list(None)
             return documents
 
@@ -131,7 +131,7 @@ class Database:
         """Store the documents whose `_id` is not there yet, outside of the kernel."""
         if not documents:
             return
-        with translated():
+        with translate_errors():
             operations = [
                 UpdateOne({"_id": document["_id"]}, {"$setOnInsert": document}, upsert=True) for document in documents
             ]
@@ -139,13 +139,13 @@ class Database:
 
     async def delete_matching(self, collection: str, query: Mapping[str, Any]) -> int:
         """Delete the documents that match `query`, outside of the kernel; return how many there were."""
-        with translated():
+        with translate_errors():
             result = await self._database[collection].delete_many(dict(query))
             return result.deleted_count
 
     async def distinct(self, collection: str, key: str, query: Mapping[str, Any]) -> list[Any]:
         """Return the different values of `key` in the documents that match `query`."""
-        with translated():
+        with translate_errors():
             values: list[Any] = await self._database[collection].distinct(key, query)
             return values
 
@@ -153,7 +153,7 @@ class Database:
         """Apply (query, update) pairs in any order, outside of the kernel; return how many documents changed."""
         if not updates:
             return 0
-        with translated():
+        with translate_errors():
             operations = [UpdateOne(dict(query), dict(update)) for query, update in updates]
             result = await self._database[collection].bulk_write(operations, ordered=False)
             return result.modified_count
@@ -162,13 +162,13 @@ class Database:
         """Delete the documents of these ids, outside of the kernel; return how many there were."""
         if not ids:
             return 0
-        with translated():
+        with translate_errors():
             result = await self._database[collection].delete_many({"_id": {"$in": list(ids)}})
             return result.deleted_count
 
     async def ensure_indexes(self, indexes: Mapping[str, Sequence[Index]]) -> None:
         """Create the indexes, by collection, that are missing."""
-        with translated(patience_s=_INDEX_PATIENCE_S):
+        with translate_errors(patience_s=_INDEX_PATIENCE_S):
             for collection, wanted in indexes.items():
                 await self._database[collection].create_indexes([index_model(index) for index in wanted])
 
@@ -178,7 +178,7 @@ class Database:
         Raises:
             Unavailable: none does.
         """
-        with translated():
+        with translate_errors():
             await self._client.admin.command("ping")
 
     async def close(self) -> None:

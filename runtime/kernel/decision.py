@@ -64,7 +64,7 @@ Change = Insert | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
-class DataEvent:
+class EventToPublish:
     """An event to publish onto the queue `mqid` of a workflow. If it is sent again after a crash, it keeps its id."""
 
     mqid: Mqid
@@ -75,7 +75,7 @@ class DataEvent:
 
 
 #: What goes out with a commit: an order to a service, a fact for whoever listens, or an event for a task.
-Effect = Payload | DataEvent
+Effect = Payload | EventToPublish
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,14 @@ class Repeated:
     answer: Any = None
 
 
-def filter_of(change: Update | Delete) -> Document:
+def change_filter(change: Update | Delete) -> Document:
     """Return the filter that finds the document as the decision saw it."""
     if isinstance(change, Update) and change.rev is not None:
         return {"_id": change.id, "rev": change.rev}
     return {"_id": change.id}
 
 
-def operators_of(update: Update) -> Document:
+def update_operators(update: Update) -> Document:
     """Return the MongoDB update operators of `update`."""
     operators: Document = {}
     if update.set:
@@ -119,7 +119,7 @@ def operators_of(update: Update) -> Document:
     return operators
 
 
-def batches(changes: Iterable[Change]) -> Iterator[tuple[str, bool, list[Change]]]:
+def batch_changes(changes: Iterable[Change]) -> Iterator[tuple[str, bool, list[Change]]]:
     """Yield (collection, are inserts, changes) of neighbours that can go in one round trip, in the given order."""
     for (collection, inserts), group in groupby(changes, key=lambda c: (c.collection, isinstance(c, Insert))):
         yield collection, inserts, list(group)

@@ -24,7 +24,7 @@ class IndexKeeper:
             Unavailable: there is no database.
         """
         await self._store.ensure_indexes(self._indexes)
-        self._loop = asyncio.create_task(self._keep(), name="indexes")
+        self._loop = asyncio.create_task(self._keep_indexes(), name="indexes")
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -32,7 +32,7 @@ class IndexKeeper:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
 
-    async def _keep(self) -> None:
+    async def _keep_indexes(self) -> None:
         while True:
             # MongoDB tells nobody that indexes are gone, short of a change stream for each database.
             await asyncio.sleep(self._interval_s)

@@ -64,10 +64,10 @@ def is_transient(error: BaseException) -> bool:
     if not isinstance(error, PyMongoError) or error.timeout:
         # After one timeout the next attempt would time out, too.
         return False
-    return error.has_error_label("TransientTransactionError") or not _BEING_EMPTIED.isdisjoint(_codes(error))
+    return error.has_error_label("TransientTransactionError") or not _BEING_EMPTIED.isdisjoint(_error_codes(error))
 
 
-def _codes(error: PyMongoError) -> set[Any]:
+def _error_codes(error: PyMongoError) -> set[Any]:
     details = getattr(error, "details", None) or {}
     return {details.get("code"), *(failed.get("code") for failed in details.get("writeErrors", ()))}
 
@@ -83,7 +83,7 @@ def is_duplicate(error: BulkWriteError) -> bool:
 
 
 @contextmanager
-def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
+def translate_errors(within: object = None, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Limit the driver's calls in the block to `patience_s`, and turn its errors into the families.
 
     Do neither `within` a transaction: its own deadline holds, and the errors' labels tell it whether to try again.
@@ -103,6 +103,6 @@ def translated(within: object = None, *, patience_s: float = PATIENCE_S) -> Iter
     except PyMongoError as error:
         if isinstance(error, OperationFailure) and error.code in _REFUSED:
             raise Unavailable(_REFUSED[error.code], hint=_HINT) from error
-        if not _BEING_EMPTIED.isdisjoint(_codes(error)):
+        if not _BEING_EMPTIED.isdisjoint(_error_codes(error)):
             raise Unavailable("the database is being emptied") from error
         raise Broken(f"the database refused: {type(error).__name__}") from error

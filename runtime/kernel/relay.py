@@ -15,7 +15,7 @@ from runtime.bus.service_bus import Bus
 from runtime.failpoints import failpoint
 from runtime.kernel.carriers import Carrier, bus_carriers
 from runtime.kernel.decision import Document
-from runtime.kernel.store import OUTBOX, Committed, EffectKind, OutboxRow, Store, row_of
+from runtime.kernel.store import OUTBOX, Committed, EffectKind, OutboxRow, Store, parse_row
 from runtime.telemetry import counter, gauge, log
 from schemas.errors import Broken, EWMSError
 from schemas.ids import EventId
@@ -70,7 +70,7 @@ class Relay:
         self._bus.on_connected.append(self._sweep_now.set)
         self._sweep_now.set()
         self._loops = [
-            asyncio.create_task(self._sweep(), name="relay sweep"),
+            asyncio.create_task(self._sweep_forever(), name="relay sweep"),
             asyncio.create_task(self._delete_confirmed(), name="relay delete"),
         ]
 
@@ -96,23 +96,23 @@ class Relay:
         failpoint("relay.committed")
         for row in committed.outbox:
             if len(self._sending) < _MAX_SENDING:
-                self._begin(row, found_by="commit")
+                self._begin_sending(row, found_by="commit")
 
-    def _begin(self, row: OutboxRow, *, found_by: str) -> None:
+    def _begin_sending(self, row: OutboxRow, *, found_by: str) -> None:
         if row.id in self._sending:
             return
-        task = asyncio.create_task(self._send(row, found_by))
+        task = asyncio.create_task(self._send_row(row, found_by))
         self._sending[row.id] = task
-        task.add_done_callback(lambda _: self._ended(row.id))
+        task.add_done_callback(lambda _: self._end_sending(row.id))
         _backlog.set(len(self._sending))
 
-    def _ended(self, event_id: EventId) -> None:
+    def _end_sending(self, event_id: EventId) -> None:
         del self._sending[event_id]
         _backlog.set(len(self._sending))
 
-    async def _send(self, row: OutboxRow, found_by: str) -> None:
+    async def _send_row(self, row: OutboxRow, found_by: str) -> None:
         try:
-            await self._carry(row)
+            await self._carry_out(row)
         except EWMSError as error:
             await self._put_off(row, error)
             return
@@ -124,7 +124,7 @@ class Relay:
         self._confirmed.append(row.id)
         self._confirmed_some.set()
 
-    async def _carry(self, row: OutboxRow) -> None:
+    async def _carry_out(self, row: OutboxRow) -> None:
         carrier = self._carriers.get(row.kind)
         if carrier is None:
             raise Broken(f"this process has no carrier for effects of the kind {row.kind.value!r}")
@@ -174,7 +174,7 @@ class Relay:
             if self._confirmed:
                 self._confirmed_some.set()
 
-    async def _sweep(self) -> None:
+    async def _sweep_forever(self) -> None:
         n_failures = 0
         while True:
             try:
@@ -185,9 +185,9 @@ class Relay:
             self._sweep_now.clear()
             try:
                 # While the broker is away each row would only wait out its timeout; `on_connected` brings us back.
-                while self._bus.connected:
-                    rows = await self._claimed()
-                    await self._sent_all(rows)
+                while self._bus.is_connected:
+                    rows = await self._claim_due_rows()
+                    await self._send_all(rows)
                     if len(rows) < _BATCH:
                         break
                 n_failures = 0
@@ -196,13 +196,13 @@ class Relay:
                 await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
                 n_failures += 1
 
-    async def _sent_all(self, rows: list[OutboxRow]) -> None:
+    async def _send_all(self, rows: list[OutboxRow]) -> None:
         for row in rows:
-            self._begin(row, found_by="sweep")
+            self._begin_sending(row, found_by="sweep")
         if waiting := [task for row in rows if (task := self._sending.get(row.id)) is not None]:
             await asyncio.wait(waiting)
 
-    async def _claimed(self) -> list[OutboxRow]:
+    async def _claim_due_rows(self) -> list[OutboxRow]:
         """Claim rows that are due for this process, and return them."""
         now = datetime.now(UTC)
         due: Document = {"next_at": {"$lte": now}}
@@ -215,4 +215,4 @@ class Relay:
         claim = {"$set": {"next_at": now + _CLAIM, "claimed_by": self._me}}
         await self._store.bulk_update(OUTBOX, [({"_id": event_id, **due}, claim) for event_id in ids])
         mine = await self._store.find(OUTBOX, {"_id": {"$in": ids}, "claimed_by": self._me})
-        return [row_of(row) for row in mine]
+        return [parse_row(row) for row in mine]

@@ -23,33 +23,33 @@ from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_af
 
 from runtime import tracing
 from runtime.failpoints import failpoint
-from runtime.kernel.database import Client, Database, Session, Transaction, client_of
+from runtime.kernel.database import Client, Database, Session, Transaction, make_client
 from runtime.kernel.decision import (
     Change,
-    DataEvent,
     Decision,
     Delete,
     Document,
     Effect,
+    EventToPublish,
     Insert,
     Repeated,
     Update,
-    batches,
-    filter_of,
-    operators_of,
+    batch_changes,
+    change_filter,
+    update_operators,
 )
-from runtime.kernel.mongo import Index, is_duplicate, is_transient, may_commit_again, translated
+from runtime.kernel.mongo import Index, is_duplicate, is_transient, may_commit_again, translate_errors
 from schemas.errors import Broken, Conflict, Unavailable
-from schemas.events import Fact, envelope
+from schemas.events import Fact, build_event
 from schemas.ids import EventId
 from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 __all__ = [
     "Committed",
-    "DataEvent",
     "Decision",
     "Delete",
     "EffectKind",
+    "EventToPublish",
     "Index",
     "Insert",
     "OutboxRow",
@@ -96,7 +96,7 @@ class OutboxRow:
     headers: Mapping[str, Any] = field(default_factory=dict)
 
 
-def row_of(document: Document) -> OutboxRow:
+def parse_row(document: Document) -> OutboxRow:
     """Return the outbox row stored as `document`. A row of an older version has no kind: it tells a service."""
     return OutboxRow(
         EventId(document["_id"]),
@@ -129,7 +129,7 @@ class _TryAgain(Exception):
     """The transaction left nothing behind and may well succeed at the next attempt."""
 
 
-class _Seen(Exception):
+class _AlreadyTaken(Exception):
     """The inbox has the stimulus already."""
 
 
@@ -153,8 +153,8 @@ class Store(Database):
         Raises:
             Unavailable: there is no MongoDB at `url`.
         """
-        with translated():
-            client = client_of(url, appname=source)
+        with translate_errors():
+            client = make_client(url, appname=source)
         store = cls(client, database=database, source=source, outbox_grace=outbox_grace)
         await store.ping()
         return store
@@ -177,12 +177,12 @@ class Store(Database):
                 wait=wait_random_exponential(multiplier=0.02, max=1.0),
                 stop=stop_after_delay(_RETRY_FOR_S),
             ):
-                with attempt, translated():
-                    decision, rows = await self._attempt(step, inbox_id, digest)
+                with attempt, translate_errors():
+                    decision, rows = await self._try_once(step, inbox_id, digest)
         except RetryError as error:
             raise Unavailable("the document is too busy") from error
-        except _Seen:
-            return await self._repeated(inbox_id or "", digest)
+        except _AlreadyTaken:
+            return await self._find_first_answer(inbox_id or "", digest)
         failpoint("store.committed")
         if decision.changes or rows:
             committed = Committed(decision.changes, rows)
@@ -190,7 +190,7 @@ class Store(Database):
                 listener(committed)
         return decision
 
-    async def _attempt(
+    async def _try_once(
         self, step: Step, inbox_id: str | None, digest: str | None
     ) -> tuple[Decision, tuple[OutboxRow, ...]]:
         async with await self._client.start_session() as session:
@@ -201,10 +201,10 @@ class Store(Database):
             )
             try:
                 if inbox_id is not None:
-                    await self._enter(session, inbox_id, digest)
+                    await self._enter_inbox(session, inbox_id, digest)
                 decision = await step(Transaction(self, session))
                 await self._carry_out(session, decision.changes)
-                rows = await self._record(session, decision.events)
+                rows = await self._record_effects(session, decision.events)
                 if inbox_id is not None and decision.answer is not None:
                     await self._database[INBOX].update_one(
                         {"_id": inbox_id}, {"$set": {"answer": decision.answer}}, session=session
@@ -216,48 +216,48 @@ class Store(Database):
                 if is_transient(error):
                     raise _TryAgain from error
                 raise
-            await self._commit(session)
+            await self._commit_session(session)
             return decision, rows
 
-    async def _enter(self, session: Session, inbox_id: str, digest: str | None) -> None:
+    async def _enter_inbox(self, session: Session, inbox_id: str, digest: str | None) -> None:
         row: Document = {"_id": inbox_id, "at": datetime.now(UTC)}
         if digest is not None:
             row["digest"] = digest
         try:
             await self._database[INBOX].insert_one(row, session=session)
         except DuplicateKeyError:
-            raise _Seen from None
+            raise _AlreadyTaken from None
 
     async def _carry_out(self, session: Session, changes: tuple[Change, ...]) -> None:
-        for name, inserts, batch in batches(changes):
+        for name, inserts, batch in batch_changes(changes):
             try:
                 if inserts:
                     documents = [dict(change.document) for change in batch if isinstance(change, Insert)]
                     await self._database[name].insert_many(documents, session=session)
                 else:
-                    await self._change(session, name, batch)
+                    await self._change_documents(session, name, batch)
             except BulkWriteError as error:
                 if is_duplicate(error):
                     raise Conflict(f"it exists already in {name}") from error
                 raise
 
-    async def _change(self, session: Session, name: str, batch: list[Change]) -> None:
+    async def _change_documents(self, session: Session, name: str, batch: list[Change]) -> None:
         operations: list[UpdateOne | DeleteOne] = []
         updates: list[Update] = []
         for change in batch:
             match change:
                 case Update():
                     updates.append(change)
-                    operations.append(UpdateOne(filter_of(change), operators_of(change)))
+                    operations.append(UpdateOne(change_filter(change), update_operators(change)))
                 case Delete():
-                    operations.append(DeleteOne(filter_of(change)))
+                    operations.append(DeleteOne(change_filter(change)))
         result = await self._database[name].bulk_write(operations, session=session)
         if result.matched_count != len(updates):
             if any(update.rev is not None for update in updates):
                 raise _TryAgain(f"a document in {name} has moved on")
             raise Broken(f"a document to update is not in {name}")
 
-    async def _record(self, session: Session, events: tuple[Effect, ...]) -> tuple[OutboxRow, ...]:
+    async def _record_effects(self, session: Session, events: tuple[Effect, ...]) -> tuple[OutboxRow, ...]:
         if not events:
             return ()
         now = datetime.now(UTC)
@@ -282,7 +282,7 @@ class Store(Database):
 
     def _outbox_row(self, effect: Effect, now: datetime) -> OutboxRow:
         event_id = EventId(str(uuid.uuid4()))
-        if isinstance(effect, DataEvent):
+        if isinstance(effect, EventToPublish):
             return OutboxRow(
                 event_id,
                 EffectKind.PUBLISH,
@@ -291,17 +291,17 @@ class Store(Database):
                 content_type=effect.content_type,
                 headers=dict(effect.headers),
             )
-        event = envelope(
+        event = build_event(
             effect,
             event_id=event_id,
             source=self._source,
             time=now,
-            traceparent=tracing.traceparent(),
+            traceparent=tracing.current_traceparent(),
         )
         kind = EffectKind.STATE if isinstance(effect, Fact) else EffectKind.TELL
         return OutboxRow(event.id, kind, event.routing_key, event_to_bytes(event))
 
-    async def _commit(self, session: Session) -> None:
+    async def _commit_session(self, session: Session) -> None:
         for n_left in (3, 2, 1, 0):
             try:
                 await session.commit_transaction()
@@ -315,7 +315,7 @@ class Store(Database):
             else:
                 return
 
-    async def _repeated(self, inbox_id: str, digest: str | None) -> Repeated:
+    async def _find_first_answer(self, inbox_id: str, digest: str | None) -> Repeated:
         row = await self.find_one(INBOX, {"_id": inbox_id})
         if row is None:
             # The row that stopped us belonged to a transaction that was then aborted, or has just expired.

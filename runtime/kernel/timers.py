@@ -43,7 +43,7 @@ class Timers:
     def start(self) -> None:
         """Begin to wake, first what came due while no process was there."""
         self._store.on_commit.append(self._on_commit)
-        self._loop = asyncio.create_task(self._run(), name=f"timers of {self._collection}")
+        self._loop = asyncio.create_task(self._wake_forever(), name=f"timers of {self._collection}")
 
     async def stop(self) -> None:
         """Stop waking. Decisions under way are finished."""
@@ -54,7 +54,7 @@ class Timers:
         if self._waking is not None:
             await self._waking
 
-    def nudge(self, at: datetime) -> None:
+    def wake_by(self, at: datetime) -> None:
         """Wake up by `at` at the latest."""
         if self._next_at is None or at < self._next_at:
             self._next_at = at
@@ -63,13 +63,13 @@ class Timers:
     def _on_commit(self, committed: Committed) -> None:
         for change in committed.changes:
             if change.collection == self._collection and change.wake_at is not None:
-                self.nudge(change.wake_at)
+                self.wake_by(change.wake_at)
 
-    async def _run(self) -> None:
+    async def _wake_forever(self) -> None:
         n_failures = 0
         while True:
             try:
-                due = await self._due(datetime.now(UTC))
+                due = await self._find_due(datetime.now(UTC))
                 if due:
                     await self._wake_all(due)
                     n_failures = 0
@@ -82,9 +82,9 @@ class Timers:
                 await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
                 n_failures += 1
                 continue
-            await self._sleep()
+            await self._sleep_until_next()
 
-    async def _due(self, now: datetime) -> list[Any]:
+    async def _find_due(self, now: datetime) -> list[Any]:
         resting = [key for key, (_, until) in self._put_off.items() if until > now]
         query: dict[str, Any] = {"wake_at": {"$lte": now}}
         if resting:
@@ -111,18 +111,18 @@ class Timers:
         except Conflict:
             self._put_off.pop(key, None)
         except Unavailable as error:
-            self._rest(key)
+            self._put_off_one(key)
             log.warning("not woken", collection=self._collection, id=key, reason=error.reason)
         except Exception as error:  # noqa: BLE001 - one document that cannot be decided must not stop the others
             first = key not in self._put_off
-            self._rest(key)
+            self._put_off_one(key)
             log.error("not woken", collection=self._collection, id=key, error=repr(error), exc_info=first)
         else:
             # A `wake` that forgot to move `wake_at` would be called again at once, without end.
-            self._rest(key)
+            self._put_off_one(key)
             _woken.labels(self._collection).inc()
 
-    def _rest(self, key: Any) -> None:
+    def _put_off_one(self, key: Any) -> None:
         n_times, _ = self._put_off.get(key, (0, None))
         until = datetime.now(UTC) + timedelta(seconds=max(0.2, full_jitter(n_times, base_s=0.5, cap_s=60.0)))
         self._put_off[key] = (n_times + 1, until)
@@ -152,7 +152,7 @@ class Timers:
         # A nudge that came meanwhile has set `_earlier`, so a time overwritten here is looked up again at once.
         self._next_at = min(times, default=None)
 
-    async def _sleep(self) -> None:
+    async def _sleep_until_next(self) -> None:
         now = datetime.now(UTC)
         wait_s = _LONGEST_SLEEP_S
         if self._next_at is not None:

@@ -66,7 +66,7 @@ class ConnectionTable:
         """How many bytes of answers no peer has read yet."""
         return self._n_unread
 
-    def open(self, connection: Hashable, address: str) -> Hashable | None:
+    def add_connection(self, connection: Hashable, address: str) -> Hashable | None:
         """Add a connection. Return the one to close for it: an idle one, or itself if none is idle."""
         victim: Hashable | None = None
         mine = len(self._all.get(address, ()))
@@ -79,27 +79,27 @@ class ConnectionTable:
         self._all.setdefault(address, set()).add(connection)
         self._idle.setdefault(address, OrderedDict())[connection] = None
         if victim is not None:
-            self.close(victim)
+            self.forget_connection(victim)
         return victim
 
-    def occupy(self, connection: Hashable) -> None:
+    def mark_busy(self, connection: Hashable) -> None:
         """Note that a request of the connection is under way: it is no longer idle."""
         self._idle.get(self._address_of.get(connection, ""), OrderedDict()).pop(connection, None)
 
-    def release(self, connection: Hashable) -> None:
+    def mark_idle(self, connection: Hashable) -> None:
         """Note that the connection is idle from now on."""
         if (address := self._address_of.get(connection)) is not None:
             self._idle[address][connection] = None
             self._idle[address].move_to_end(connection)
 
-    def hold(self, connection: Hashable, caller: str, n_bytes: int) -> Hashable | None:
+    def note_unread(self, connection: Hashable, caller: str, n_bytes: int) -> Hashable | None:
         """Note that the peer has `n_bytes` left to read. Return the connection to close if that is too much."""
         if connection not in self._address_of:
             return None
         if (held := self._unread.get(connection)) is None:
             held = self._unread[connection] = _Unread(caller, 0)
         # The first caller stays: a connection that changes its token does not change who held what.
-        self._count(held.caller, n_bytes - held.n_bytes)
+        self._count_unread(held.caller, n_bytes - held.n_bytes)
         held.n_bytes = n_bytes
         over = held.caller
         if self._n_unread_of.get(over, 0) <= self.limits.max_unread_of_caller_bytes:
@@ -107,17 +107,17 @@ class ConnectionTable:
                 return None
             over = max(self._n_unread_of, key=lambda each: self._n_unread_of[each])
         victim = next(each for each, unread in self._unread.items() if unread.caller == over)
-        self.close(victim)
+        self.forget_connection(victim)
         return victim
 
-    def drain(self, connection: Hashable) -> None:
+    def note_all_read(self, connection: Hashable) -> None:
         """Note that the peer has read everything."""
         if (held := self._unread.pop(connection, None)) is not None:
-            self._count(held.caller, -held.n_bytes)
+            self._count_unread(held.caller, -held.n_bytes)
 
-    def close(self, connection: Hashable) -> None:
+    def forget_connection(self, connection: Hashable) -> None:
         """Forget a connection; one that is forgotten already is fine."""
-        self.drain(connection)
+        self.note_all_read(connection)
         if (address := self._address_of.pop(connection, None)) is None:
             return
         self._all[address].discard(connection)
@@ -128,7 +128,7 @@ class ConnectionTable:
     def _longest_idle(self, address: str) -> Hashable | None:
         return next(iter(self._idle.get(address, ())), None)
 
-    def _count(self, caller: str, n_more: int) -> None:
+    def _count_unread(self, caller: str, n_more: int) -> None:
         self._n_unread += n_more
         left = self._n_unread_of.get(caller, 0) + n_more
         if left:

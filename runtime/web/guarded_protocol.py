@@ -51,24 +51,24 @@ class GuardedConnection(h11.Connection):
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._n_chunks = self._n_bytes = 0
-            if reason := _fault(event):
-                raise self._refused(reason)
-            return _on_path(event)
+            if reason := _find_fault(event):
+                raise self._refuse_request(reason)
+            return _with_path_target(event)
         if isinstance(event, h11.Data):
             self._n_chunks += 1
             self._n_bytes += len(event.data)
             if self._n_chunks > _FREE_CHUNKS and self._n_bytes < self._n_chunks * _MIN_CHUNK_BYTES:
-                raise self._refused(
+                raise self._refuse_request(
                     f"the body comes in too many small chunks; send chunks of {_MIN_CHUNK_BYTES} bytes or more"
                 )
         return event
 
-    def _refused(self, reason: str) -> h11.RemoteProtocolError:
+    def _refuse_request(self, reason: str) -> h11.RemoteProtocolError:
         self.refusal = reason
         return h11.RemoteProtocolError(reason)
 
 
-def _fault(request: h11.Request) -> str:
+def _find_fault(request: h11.Request) -> str:
     """Return the rule, unknown to h11, that a request breaks; empty if there is none."""
     names = {name for name, _ in request.headers}
     # A server in front may go by the other of the two headers. Source: RFC 9112, 6.1 and 6.3.
@@ -77,7 +77,7 @@ def _fault(request: h11.Request) -> str:
     return "" if request.http_version in _VERSIONS else "the HTTP version must be 1.0 or 1.1"
 
 
-def _on_path(request: h11.Request) -> h11.Request:
+def _with_path_target(request: h11.Request) -> h11.Request:
     """Return `request` with a path for a target: the absolute form means the same. Source: RFC 9112, 3.2.2."""
     scheme, _, rest = request.target.partition(b"://")
     if scheme.lower() not in (b"http", b"https") or not rest:
@@ -118,8 +118,8 @@ class GuardedProtocol(H11Protocol):
         super().connection_made(transport)
         # So the protocol learns of every byte that the peer leaves unread.
         transport.set_write_buffer_limits(high=0)
-        self._await_head()
-        self._end(self._table.open(self, self.client[0] if self.client else ""))
+        self._start_head_timeout()
+        self._abort_connection(self._table.add_connection(self, self.client[0] if self.client else ""))
 
     def data_received(self, data: bytes) -> None:
         """Take bytes. Limit the wait for the rest of an unfinished head."""
@@ -127,22 +127,22 @@ class GuardedProtocol(H11Protocol):
             return
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._head_came()
+            self._stop_head_timeout()
         elif self._head_timeout is None and not self.transport.is_closing():
-            self._await_head()
+            self._start_head_timeout()
 
     def handle_events(self) -> None:
         """Read requests; while one is under way the connection is not idle."""
         super().handle_events()
         if self.cycle is not None and not self.cycle.response_complete:
-            self._table.occupy(self)
+            self._table.mark_busy(self)
 
     def on_response_complete(self) -> None:
         """Go on with the next request, once the peer has read this answer."""
         if self.flow.write_paused and not self.transport.is_closing():
             self._is_next_held = True
             return
-        self._table.release(self)
+        self._table.mark_idle(self)
         super().on_response_complete()
 
     def pause_writing(self) -> None:
@@ -151,28 +151,28 @@ class GuardedProtocol(H11Protocol):
         n_bytes = self.transport.get_write_buffer_size()
         if self._read_timeout is None:
             self._read_timeout = self.loop.call_later(self._limits.reading_s(n_bytes), self.transport.abort)
-        self._end(self._table.hold(self, self._caller(), n_bytes))
+        self._abort_connection(self._table.note_unread(self, self._caller_name(), n_bytes))
 
     def resume_writing(self) -> None:
         """Go on: the peer has read everything."""
         super().resume_writing()
-        self._read_ended()
+        self._stop_read_timeout()
         if self._is_next_held:
             self._is_next_held = False
             self.on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._head_came()
-        self._read_ended()
+        self._stop_head_timeout()
+        self._stop_read_timeout()
         self._is_next_held = False
-        self._table.close(self)
+        self._table.forget_connection(self)
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are no HTTP request, after a pause, and close."""
         self._is_refused = True
-        self._head_came()
+        self._stop_head_timeout()
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             # An answer is on its way already, and nothing can be put into it.
             self.transport.abort()
@@ -205,24 +205,24 @@ class GuardedProtocol(H11Protocol):
         """Return the reason phrase of an answer to what is no HTTP request."""
         return b"Bad Request"
 
-    def _caller(self) -> str:
+    def _caller_name(self) -> str:
         state: dict[str, Any] = self.scope["state"] if self.scope is not None else {}
         return str(state.get(CALLER) or (self.client[0] if self.client else ""))
 
-    def _end(self, victim: Any) -> None:
+    def _abort_connection(self, victim: Any) -> None:
         if victim is not None:
             victim.transport.abort()
 
-    def _await_head(self) -> None:
+    def _start_head_timeout(self) -> None:
         self._head_timeout = self.loop.call_later(self._limits.head_s, self.transport.abort)
 
-    def _head_came(self) -> None:
+    def _stop_head_timeout(self) -> None:
         if self._head_timeout is not None:
             self._head_timeout.cancel()
             self._head_timeout = None
 
-    def _read_ended(self) -> None:
-        self._table.drain(self)
+    def _stop_read_timeout(self) -> None:
+        self._table.note_all_read(self)
         if self._read_timeout is not None:
             self._read_timeout.cancel()
             self._read_timeout = None

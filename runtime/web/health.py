@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from runtime.web.serving import serving
+from runtime.web.serving import serve_app
 from schemas.errors import EWMSError
 
 #: Returns when the dependency answers; raises an `EWMSError` when it does not.
@@ -38,7 +38,7 @@ def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
     async def readyz(_: Request) -> Response:
         nonlocal looking
         if looking is None or looking.done():
-            looking = asyncio.create_task(_look(checks), name="readyz")
+            looking = asyncio.create_task(_check_all(checks), name="readyz")
         # Shielded, since others may wait for the same look.
         words = await asyncio.shield(looking)
         return JSONResponse(words, status_code=200 if all(word == "ok" for word in words.values()) else 503)
@@ -49,14 +49,14 @@ def health_routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-async def _look(checks: Mapping[str, Check]) -> dict[str, str]:
+async def _check_all(checks: Mapping[str, Check]) -> dict[str, str]:
     # A copy of the checks as they are now: a process that is starting changes them.
     named = dict(checks)
-    words = await asyncio.gather(*(_word(check) for check in named.values()))
+    words = await asyncio.gather(*(_check_one(check) for check in named.values()))
     return dict(zip(named, words, strict=True))
 
 
-async def _word(check: Check) -> str:
+async def _check_one(check: Check) -> str:
     try:
         async with asyncio.timeout(_PATIENCE_S):
             await check()
@@ -67,10 +67,10 @@ async def _word(check: Check) -> str:
     return "ok"
 
 
-def serve(routes: Sequence[BaseRoute], *, host: str, port: int) -> AbstractAsyncContextManager[str]:
+def serve_routes(routes: Sequence[BaseRoute], *, host: str, port: int) -> AbstractAsyncContextManager[str]:
     """Serve `routes` during the block, which gets the URL. For a process that has no other HTTP.
 
     Raises:
         Unavailable: the address is in use, or not ours.
     """
-    return serving(Starlette(routes=list(routes)), host=host, port=port)
+    return serve_app(Starlette(routes=list(routes)), host=host, port=port)

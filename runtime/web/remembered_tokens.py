@@ -24,7 +24,7 @@ class Standing(StrEnum):
     OVERDUE = "overdue"
 
 
-def standing(*, now: float, fetched_at: float, tried_at: float, life_s: float, pause_s: float) -> Standing:
+def keys_standing(*, now: float, fetched_at: float, tried_at: float, life_s: float, pause_s: float) -> Standing:
     """Return the standing of keys that were last fetched and last asked for at these times, of one clock, in seconds.
 
     An issuer that failed to answer is left alone for `pause_s`; meanwhile the tokens that it signed hold on.
@@ -37,23 +37,23 @@ def standing(*, now: float, fetched_at: float, tried_at: float, life_s: float, p
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _RememberedToken:
     kid: str
     key: object
     claims: Claims
 
 
-class Remembered:
+class RememberedTokens:
     """The claims of the newest tokens, at most `limit` of them."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._held: OrderedDict[str, _RememberedToken] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def claims(self, token: str, *, now: float) -> Claims | None:
+    def find_claims(self, token: str, *, now: float) -> Claims | None:
         """Return the claims of `token` if it held and has not expired at `now`, in seconds of the epoch."""
         held = self._held.get(token)
         if held is None:
@@ -63,13 +63,13 @@ class Remembered:
         del self._held[token]
         return None
 
-    def add(self, token: str, claims: Claims, *, kid: str, key: object) -> None:
+    def add_token(self, token: str, claims: Claims, *, kid: str, key: object) -> None:
         """Remember that `token`, signed with `key`, held."""
-        self._held[token] = _Held(kid, key, claims)
+        self._held[token] = _RememberedToken(kid, key, claims)
         if len(self._held) > self._limit:
             self._held.popitem(last=False)
 
-    def keep(self, keys: Mapping[str, object], *, issuer: str) -> int:
+    def keep_signed_with(self, keys: Mapping[str, object], *, issuer: str) -> int:
         """Forget tokens that were not signed with one of `keys`, by `kid`, for `issuer`. Return how many."""
         gone = [
             token

@@ -28,7 +28,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(
+async def serve_app(
     app: ASGIApp,
     *,
     host: str,
@@ -43,7 +43,7 @@ async def serving(
     Raises:
         Unavailable: the address is in use, or not ours.
     """
-    limits = _affordable(limits or ConnectionLimits())
+    limits = _limit_to_open_files(limits or ConnectionLimits())
     config = GuardedConfig(
         app,
         limits=limits,
@@ -58,7 +58,7 @@ async def serving(
         forwarded_allow_ips=sorted(limits.trusted_proxies),
         timeout_graceful_shutdown=_DRAIN_S,
     )
-    listener = _listener(host, port)
+    listener = _open_listener(host, port)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -70,7 +70,7 @@ async def serving(
         listener.close()
 
 
-def _affordable(limits: ConnectionLimits) -> ConnectionLimits:
+def _limit_to_open_files(limits: ConnectionLimits) -> ConnectionLimits:
     """Return `limits` with no more connections than half of the files that this process may open."""
     n_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if n_files == resource.RLIM_INFINITY:
@@ -78,7 +78,7 @@ def _affordable(limits: ConnectionLimits) -> ConnectionLimits:
     return replace(limits, max_connections=max(1, min(limits.max_connections, n_files // 2)))
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _open_listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Name the protocol: otherwise asyncio does not take it for TCP and leaves Nagle's algorithm on, 40 ms an answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import PyJWK
 
 from runtime.telemetry import counter, log
-from runtime.web.remembered_tokens import Remembered, Standing, standing
+from runtime.web.remembered_tokens import RememberedTokens, Standing, keys_standing
 from schemas.errors import Unauthenticated, Unavailable
 
 #: The algorithms that we accept for each type of key, whatever a token says.
@@ -50,7 +50,7 @@ _NO_KEYS = (
 _verified = counter("tokens_verified_total", "Tokens checked, by outcome.", ["outcome"])
 
 
-class Verifier:
+class TokenVerifier:
     """Checks the tokens of one issuer."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Verifier:
         self._failed = False
         self._fetching = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
-        self._remembered = Remembered(_MAX_REMEMBERED)
+        self._remembered = RememberedTokens(_MAX_REMEMBERED)
 
     async def close(self) -> None:
         """Close the connection to the issuer."""
@@ -86,7 +86,7 @@ class Verifier:
             await asyncio.gather(self._looking, return_exceptions=True)
         await self._http.aclose()
 
-    async def claims(self, token: str) -> Mapping[str, Any]:
+    async def verify_token(self, token: str) -> Mapping[str, Any]:
         """Return the claims of `token`.
 
         Raises:
@@ -94,20 +94,20 @@ class Verifier:
             Unavailable: the issuer's keys are needed and cannot be fetched.
         """
         await self._look_again()
-        if (claims := self._remembered.claims(token, now=time.time() - LEEWAY_S)) is not None:
+        if (claims := self._remembered.find_claims(token, now=time.time() - LEEWAY_S)) is not None:
             return claims
         try:
-            kid, key = await self._key(token)
-            claims = self._checked(token, key)
+            kid, key = await self._find_key(token)
+            claims = self._check_signature(token, key)
         except _NO_TOKEN as error:
             _verified.labels("refused").inc()
             log.info("token refused", reason=f"{type(error).__name__}: {error}"[:200])
             raise Unauthenticated from error
         _verified.labels("held").inc()
-        self._remembered.add(token, claims, kid=kid, key=key.key)
+        self._remembered.add_token(token, claims, kid=kid, key=key.key)
         return claims
 
-    def _checked(self, token: str, key: PyJWK) -> Mapping[str, Any]:
+    def _check_signature(self, token: str, key: PyJWK) -> Mapping[str, Any]:
         claims: dict[str, Any] = jwt.decode(
             token,
             key.key,
@@ -124,7 +124,7 @@ class Verifier:
             raise jwt.InvalidTokenError("sub is empty")
         return claims
 
-    async def _key(self, token: str) -> tuple[str, PyJWK]:
+    async def _find_key(self, token: str) -> tuple[str, PyJWK]:
         if len(token) > _MAX_TOKEN_CHARS:
             raise jwt.InvalidTokenError("too long")
         header = jwt.get_unverified_header(token)
@@ -133,7 +133,7 @@ class Verifier:
             raise jwt.InvalidTokenError("algorithm, kid or crit")
         # Check before the lock: a token of a known key does not wait while we look for an invented one.
         if kid not in self._keys and self._may_ask():
-            await self._refresh(lambda: kid not in self._keys)
+            await self._refresh_keys(lambda: kid not in self._keys)
         if kid not in self._keys:
             if self._failed:
                 raise Unavailable("the token issuer does not answer", hint="try again in a moment")
@@ -142,14 +142,14 @@ class Verifier:
 
     async def _look_again(self) -> None:
         """Fetch the keys if they are due. Tokens of a key that is gone are then forgotten."""
-        match self._standing():
+        match self._keys_standing():
             case Standing.DUE if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._refresh(self._is_old), name="issuer's keys")
+                self._looking = asyncio.create_task(self._refresh_keys(self._are_keys_old), name="issuer's keys")
             case Standing.OVERDUE:
-                await self._refresh(self._is_old)
+                await self._refresh_keys(self._are_keys_old)
 
-    def _standing(self) -> Standing:
-        return standing(
+    def _keys_standing(self) -> Standing:
+        return keys_standing(
             now=time.monotonic(),
             fetched_at=self._fetched_at,
             tried_at=self._tried_at,
@@ -157,13 +157,13 @@ class Verifier:
             pause_s=self._pause_s,
         )
 
-    def _is_old(self) -> bool:
-        return self._standing() is not Standing.FRESH
+    def _are_keys_old(self) -> bool:
+        return self._keys_standing() is not Standing.FRESH
 
     def _may_ask(self) -> bool:
         return time.monotonic() - self._tried_at >= self._pause_s
 
-    async def _refresh(self, needed: Callable[[], bool]) -> None:
+    async def _refresh_keys(self, needed: Callable[[], bool]) -> None:
         async with self._fetching:
             # Somebody else may have asked while this waited for the lock.
             if not self._may_ask() or not needed():
@@ -171,7 +171,7 @@ class Verifier:
             # It has failed until there is an answer, even if nobody waits for it any more.
             self._failed = True
             try:
-                await self._fetch()
+                await self._fetch_keys()
                 self._failed = False
             except _NO_KEYS as error:
                 # Keep the former keys: an issuer's outage must not lock everybody out.
@@ -179,21 +179,21 @@ class Verifier:
             finally:
                 self._tried_at = time.monotonic()
 
-    async def _fetch(self) -> None:
+    async def _fetch_keys(self) -> None:
         found = await self._http.get(f"{self._issuer}/.well-known/openid-configuration")
         found.raise_for_status()
         discovery = found.json()
         answer = await self._http.get(discovery["jwks_uri"])
         answer.raise_for_status()
-        keys = _usable(answer.json()["keys"])
+        keys = _usable_keys(answer.json()["keys"])
         self._keys, self._iss = keys, discovery["issuer"]
         self._fetched_at = time.monotonic()
-        n_forgotten = self._remembered.keep({kid: key.key for kid, key in keys.items()}, issuer=self._iss)
+        n_forgotten = self._remembered.keep_signed_with({kid: key.key for kid, key in keys.items()}, issuer=self._iss)
         if n_forgotten:
             log.info("tokens of withdrawn keys forgotten", n_tokens=n_forgotten)
 
 
-def _usable(keys: Any) -> dict[str, PyJWK]:
+def _usable_keys(keys: Any) -> dict[str, PyJWK]:
     """Return the keys that may sign tokens, by `kid`. A key that we do not take must not lock out the rest."""
     usable: dict[str, PyJWK] = {}
     for raw in keys:

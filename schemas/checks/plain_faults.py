@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from schemas.checks.request_fields import ENVIRONMENTS, EXAMPLES, NAMES, explain_unknown
 from schemas.rules.complaints import Complaint
-from schemas.rules.spelling import nearest
+from schemas.rules.spelling import find_nearest
 
 _MAX_SHOWN = 64
 _CHARACTERS = {"Value", "String"}
@@ -26,17 +26,17 @@ def explain_faults(errors: Sequence[ErrorDetails], body: Any) -> list[Complaint]
     """Return a complaint for each place in `body` that pydantic's `errors` name. The gateway refuses all of these."""
     found: dict[str, Complaint] = {}
     for error in errors:
-        location, branch = locate(error["loc"], body)
+        location, branch = split_location(error["loc"], body)
         if error["type"] == "missing":
             location = tuple(error["loc"])
-        rule, remedy = _explain(error, location, branch, _value(body, location))
-        where = ".".join(map(printable, location))
+        rule, remedy = _explain_fault(error, location, branch, _find_value(body, location))
+        where = ".".join(map(printable_name, location))
         # A union reports each of its branches.
         found.setdefault(where, Complaint(where, rule, remedy, is_refused=True))
     return list(found.values())
 
 
-def locate(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def split_location(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Split `location` into the part that exists in `body` and the rest: pydantic's names for branches of a union."""
     at = body
     for n, step in enumerate(location):
@@ -49,7 +49,7 @@ def locate(location: Sequence[Any], body: Any) -> tuple[tuple[Any, ...], tuple[A
     return tuple(location), ()
 
 
-def printable(name: Any) -> str:
+def printable_name(name: Any) -> str:
     """Return a user's name shortened and without unprintable characters, fit for an answer."""
     return "".join(c for c in str(name)[:_MAX_SHOWN] if c.isprintable())
 
@@ -77,15 +77,17 @@ def describe_kind(value: Any) -> str:
             return f"a {type(value).__name__}"
 
 
-def _explain(error: ErrorDetails, location: tuple[Any, ...], branch: tuple[Any, ...], value: Any) -> tuple[str, str]:
+def _explain_fault(
+    error: ErrorDetails, location: tuple[Any, ...], branch: tuple[Any, ...], value: Any
+) -> tuple[str, str]:
     context: dict[str, Any] = error.get("ctx", {})
     if not location and error["type"] == "model_type":
         remedy = 'write it like {"public_queue_aliases": [...], "tasks": [...]}'
         return f"is {describe_kind(value)}, and a request is a JSON object", remedy
-    field, is_inside = _field(location)
+    field, is_inside = _find_field(location)
     must, example = EXAMPLES.get(field, ("", ""))
     if is_inside:
-        must, example = _inside(field)
+        must, example = _describe_element(field)
     kind = error["type"]
     if field == "cluster_locations" and not is_inside and not value and kind in ("missing", "too_short"):
         rule = "is missing" if kind == "missing" else "is empty"
@@ -96,46 +98,46 @@ def _explain(error: ErrorDetails, location: tuple[Any, ...], branch: tuple[Any, 
     if kind == "missing":
         return "is missing", f'add it: "{location[-1]}": {example}' if example else "add it"
     if kind == "extra_forbidden":
-        return "is no field that EWMS knows", explain_unknown(printable(location[-1]), location[:-1])
+        return "is no field that EWMS knows", explain_unknown(printable_name(location[-1]), location[:-1])
     if branch == ("[key]",):
         rule = "is no name of a variable: it has letters, digits and '_', does not begin with a digit"
         return f"{rule}, and at most 256 characters", "rename it, for example SEED"
     if branch or kind.endswith("_type") or kind in ("int_from_float", "int_parsing", "string_unicode"):
-        return _of_kind(field, is_inside=is_inside, value=value, must=must, example=example)
+        return _explain_kind(field, is_inside=is_inside, value=value, must=must, example=example)
     match kind:
         case "too_short" | "string_too_short":
-            n, things = context["min_length"], _counted(kind, context)
+            n, things = context["min_length"], _name_things(kind, context)
             return (
                 f"is empty, and must have at least {n} {things}",
                 f"write it like {example}" if example else "add one",
             )
         case "too_long" | "string_too_long":
-            n, things = context["max_length"], _counted(kind, context)
+            n, things = context["max_length"], _name_things(kind, context)
             has = f", and has {len(value)}" if hasattr(value, "__len__") else ""
-            return f"must have at most {n} {things}{has}", _shorter(field, things)
+            return f"must have at most {n} {things}{has}", _suggest_shorter(field, things)
         case "greater_than_equal":
-            return f"is {describe_kind(value)}, and must be {context['ge']} or more", _write(example)
+            return f"is {describe_kind(value)}, and must be {context['ge']} or more", _suggest_example(example)
         case "less_than_equal":
-            return f"is {describe_kind(value)}, and must be {context['le']} or less", _write(example)
+            return f"is {describe_kind(value)}, and must be {context['le']} or less", _suggest_example(example)
         case "string_pattern_mismatch":
-            return _of_pattern(field, example)
+            return _explain_pattern(field, example)
         case "enum" | "literal_error":
             known = [word.strip("' ") for word in str(context["expected"]).replace(" or ", ",").split(",")]
-            meant = nearest(str(value), known)
+            meant = find_nearest(str(value), known)
             return f"must be one of {', '.join(known)}", f"did you mean {meant}?" if meant else "choose one of them"
         case "json_invalid":
             return "the request has half of a surrogate pair", "look for a \\ud800 to \\udfff that stands alone"
         case "value_error":
-            return _of_value(str(context["error"]), field, value, example)
+            return _explain_value(str(context["error"]), field, value, example)
         case _:
-            return "is not valid" + (f", and must be {must}" if must else ""), _write(example)
+            return "is not valid" + (f", and must be {must}" if must else ""), _suggest_example(example)
 
 
-def _of_kind(field: str, *, is_inside: bool, value: Any, must: str, example: str) -> tuple[str, str]:
+def _explain_kind(field: str, *, is_inside: bool, value: Any, must: str, example: str) -> tuple[str, str]:
     must = must or "of another kind"
     if field in NAMES and not is_inside and isinstance(value, str):
-        names = [printable(name) for name in split_names(value)] or ["..."]
-        rule = f"is the text {printable(value)!r}, and must be a list of names"
+        names = [printable_name(name) for name in split_names(value)] or ["..."]
+        rule = f"is the text {printable_name(value)!r}, and must be a list of names"
         return rule, f"write {json.dumps(names, ensure_ascii=False)}"
     if isinstance(value, str) and field == "max_worker_runtime" and _DURATION.fullmatch(value):
         n_s = sum(int(n) * _UNIT_S[unit.lower()] for n, unit in _DURATION_PART.findall(value))
@@ -145,15 +147,15 @@ def _of_kind(field: str, *, is_inside: bool, value: Any, must: str, example: str
     if isinstance(value, str) and must == "true or false" and value.strip().lower() in ("true", "false"):
         return f"is a text, and must be {must}", f"write {value.strip().lower()}, without quotes"
     if is_inside and field in ENVIRONMENTS and isinstance(value, bool | int | float):
-        return f"is {_hidden(value)}, and must be {must}", f"write it in quotes, like {example}"
-    return f"is {describe_kind(value)}, and must be {must}", _write(example)
+        return f"is {_describe_hidden(value)}, and must be {must}", f"write it in quotes, like {example}"
+    return f"is {describe_kind(value)}, and must be {must}", _suggest_example(example)
 
 
-def _hidden(value: bool | float) -> str:
+def _describe_hidden(value: bool | float) -> str:
     return "true or false" if isinstance(value, bool) else "a number"
 
 
-def _inside(field: str) -> tuple[str, str]:
+def _describe_element(field: str) -> tuple[str, str]:
     """Return what an element of `field` must be, and an example."""
     match field:
         case "environment":
@@ -168,38 +170,38 @@ def _inside(field: str) -> tuple[str, str]:
             return "a text", '"photons"'
 
 
-def _of_pattern(field: str, example: str) -> tuple[str, str]:
+def _explain_pattern(field: str, example: str) -> tuple[str, str]:
     match field:
         case "tag":
             return "is no tag of a pilot's image", "write latest, or a version like 1.2.3"
         case _ if field in NAMES:
             return "has a control character", "use letters, digits, '-' and '_'"
         case _:
-            return "is not written as it must be", _write(example)
+            return "is not written as it must be", _suggest_example(example)
 
 
-def _of_value(rule: str, field: str, value: Any, example: str) -> tuple[str, str]:
+def _explain_value(rule: str, field: str, value: Any, example: str) -> tuple[str, str]:
     match rule:
         case "has non-unique elements":
             twice = ""
             if field in NAMES and isinstance(value, list):
-                twice = next((printable(name) for n, name in enumerate(value) if name in value[:n]), "")
+                twice = next((printable_name(name) for n, name in enumerate(value) if name in value[:n]), "")
             what = repr(twice) if twice else "the same task" if field == "tasks" else "the same element"
             return f"has {what} twice", "leave one of the two out"
         case "must not contain control characters" | "must not contain NUL":
             return rule, "remove them" if rule.endswith("s") else "remove it"
         case _:
-            return rule, _write(example)
+            return rule, _suggest_example(example)
 
 
-def _counted(kind: str, context: dict[str, Any]) -> str:
+def _name_things(kind: str, context: dict[str, Any]) -> str:
     # If a length check follows another validator, pydantic runs it separately and calls a string a value.
     is_text = kind.startswith("string") or context.get("field_type") in _CHARACTERS
     n = context.get("min_length", context.get("max_length"))
     return ("character" if is_text else "element") + ("" if n == 1 else "s")
 
 
-def _shorter(field: str, things: str) -> str:
+def _suggest_shorter(field: str, things: str) -> str:
     if field == "tasks":
         return "make several workflows of it"
     if things.startswith("element"):
@@ -207,11 +209,11 @@ def _shorter(field: str, things: str) -> str:
     return "put the data into a file that tasks can reach, and give its name" if field not in NAMES else "shorten it"
 
 
-def _write(example: str) -> str:
+def _suggest_example(example: str) -> str:
     return f"write it like {example}" if example else "correct it"
 
 
-def _field(location: Sequence[Any]) -> tuple[str, bool]:
+def _find_field(location: Sequence[Any]) -> tuple[str, bool]:
     """Return the request's field at or around `location`, and whether `location` is an element of that field."""
     names = [(n, step) for n, step in enumerate(location) if isinstance(step, str)]
     for n, step in names:
@@ -222,7 +224,7 @@ def _field(location: Sequence[Any]) -> tuple[str, bool]:
     return (names[-1][1] if names else ""), False
 
 
-def _value(body: Any, location: Sequence[Any]) -> Any:
+def _find_value(body: Any, location: Sequence[Any]) -> Any:
     for step in location:
         try:
             body = body[step]

@@ -17,10 +17,10 @@ from schemas.rules.limits import (
     MAX_TASK_QUEUES,
     MAX_TASKFORCES,
     MAX_WORKFLOW_QUEUES,
-    program_problems,
+    find_program_problems,
 )
-from schemas.rules.requirements import BadRequirements, checked_requirements
-from schemas.rules.spelling import nearest
+from schemas.rules.requirements import BadRequirements, check_requirements
+from schemas.rules.spelling import find_nearest
 from schemas.rules.worker_paths import EXTERNAL_DIRECTORIES, directory_problem, image_problem, split_directories
 
 #: Variable -> field of the task. The pilot's environment must not set a variable that has a field of its own.
@@ -37,13 +37,13 @@ def find_refusals(
     found: list[Complaint] = []
     for n, task in enumerate(request.tasks):
         where = f"tasks.{n}"
-        found += _of_reserved(n, task)
-        found += _of_paths(where, task)
-        found += _of_limits(where, task)
-        found += _of_queues(where, task, max_queues)
-        found += _of_requirements(where, task)
-        found += _of_clusters(where, task, clusters)
-    return [*found, *_of_all(request)]
+        found += _refuse_reserved(n, task)
+        found += _refuse_paths(where, task)
+        found += _refuse_limits(where, task)
+        found += _refuse_queues(where, task, max_queues)
+        found += _refuse_requirements(where, task)
+        found += _refuse_clusters(where, task, clusters)
+    return [*found, *_refuse_totals(request)]
 
 
 def count_configuration_bytes(worker: WorkerConfig, pilot: PilotConfig) -> int:
@@ -51,7 +51,7 @@ def count_configuration_bytes(worker: WorkerConfig, pilot: PilotConfig) -> int:
     return len(worker.model_dump_json().encode()) + len(pilot.model_dump_json().encode())
 
 
-def _of_reserved(n: int, task: TaskRequest) -> Iterator[Complaint]:
+def _refuse_reserved(n: int, task: TaskRequest) -> Iterator[Complaint]:
     for name, field in RESERVED_ENVIRONMENT.items():
         if name in task.pilot_config.environment:
             # The contract fixes this sentence, the form of the index included.
@@ -61,10 +61,10 @@ def _of_reserved(n: int, task: TaskRequest) -> Iterator[Complaint]:
             )
             where = f"tasks.{n}.pilot_config.environment.{name}"
             rule = "must not say what a field of the task says"
-            yield _refused(where, rule, f"write it into '{field}' of the task", phrase)
+            yield _build_refusal(where, rule, f"write it into '{field}' of the task", phrase)
 
 
-def _of_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
+def _refuse_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
     """Yield the names of images and of a worker's directories that every pool would refuse."""
     environment = task.pilot_config.environment
     named: list[tuple[str, str, Callable[[str], str]]] = []
@@ -74,57 +74,57 @@ def _of_paths(where: str, task: TaskRequest) -> Iterator[Complaint]:
     named += [(f"pilot_config.environment.{EXTERNAL_DIRECTORIES}", path, directory_problem) for path in directories]
     for field, path, find_problem in named:
         if problem := find_problem(path):
-            yield _split(f"{where}.{field}", problem)
+            yield _split_problem(f"{where}.{field}", problem)
 
 
-def _of_limits(where: str, task: TaskRequest) -> Iterator[Complaint]:
+def _refuse_limits(where: str, task: TaskRequest) -> Iterator[Complaint]:
     """Yield what is too long for a queue's address or for a process's arguments and environment."""
     for field in ("input_queue_aliases", "output_queue_aliases"):
         if any(len(alias.encode()) > MAX_ALIAS_BYTES for alias in getattr(task, field)):
             rule = f"must have at most {MAX_ALIAS_BYTES} bytes in each alias"
-            yield _refused(f"{where}.{field}", rule, "choose a shorter one")
+            yield _build_refusal(f"{where}.{field}", rule, "choose a shorter one")
     for kind, arguments, environment in (
         ("task", task.task_args, task.task_env),
         ("init", task.init_args, task.init_env),
     ):
-        for part, problem in program_problems(arguments, environment):
+        for part, problem in find_program_problems(arguments, environment):
             field = f"{kind}_args" if part == "args" else f"{kind}_env.{part}"
-            yield _split(f"{where}.{field}", problem)
+            yield _split_problem(f"{where}.{field}", problem)
 
 
-def _of_queues(where: str, task: TaskRequest, max_queues: int) -> Iterator[Complaint]:
+def _refuse_queues(where: str, task: TaskRequest, max_queues: int) -> Iterator[Complaint]:
     if not task.input_queue_aliases and not task.output_queue_aliases:
         phrase = f"'{where}': needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'"
         rule = "needs an alias in 'input_queue_aliases' or in 'output_queue_aliases'"
-        yield _refused(where, rule, 'name a queue, for example "input_queue_aliases": ["photons"]', phrase)
+        yield _build_refusal(where, rule, 'name a queue, for example "input_queue_aliases": ["photons"]', phrase)
     n_queues = len(task.input_queue_aliases) + len(task.output_queue_aliases)
     if n_queues > max_queues:
         rule = (
             f"must have at most {max_queues} items together with 'output_queue_aliases', for a pilot has one token "
             "for all of them"
         )
-        yield _refused(f"{where}.input_queue_aliases", rule, "split the task")
+        yield _build_refusal(f"{where}.input_queue_aliases", rule, "split the task")
 
 
-def _of_requirements(where: str, task: TaskRequest) -> Iterator[Complaint]:
+def _refuse_requirements(where: str, task: TaskRequest) -> Iterator[Complaint]:
     try:
         # The model does not check this, since it also reads stored objects: these must stay readable under new rules.
-        checked_requirements(task.worker_config.condor_requirements)
+        check_requirements(task.worker_config.condor_requirements)
     except BadRequirements as error:
         where = f"{where}.worker_config.condor_requirements"
         remedy = "write an expression of HTCondor, such as 'OpSysAndVer == \"AlmaLinux9\" && HasSingularity'"
-        yield _refused(where, str(error), remedy, f"'{where}': {error}")
+        yield _build_refusal(where, str(error), remedy, f"'{where}': {error}")
 
 
-def _of_clusters(where: str, task: TaskRequest, clusters: Collection[str] | None) -> Iterator[Complaint]:
+def _refuse_clusters(where: str, task: TaskRequest, clusters: Collection[str] | None) -> Iterator[Complaint]:
     if clusters is None:
         return
     for location in task.cluster_locations:
         if location not in clusters:
             field = f"{where}.cluster_locations"
-            meant = nearest(location, clusters)
+            meant = find_nearest(location, clusters)
             names = f"cluster locations: {list_names(list(clusters))}; all of them: ewms cluster list"
-            yield _refused(
+            yield _build_refusal(
                 field,
                 f"there is no cluster {location!r}",
                 f"did you mean {meant!r}? {names}" if meant else names,
@@ -132,16 +132,16 @@ def _of_clusters(where: str, task: TaskRequest, clusters: Collection[str] | None
             )
 
 
-def _of_all(request: WorkflowRequest) -> Iterator[Complaint]:
+def _refuse_totals(request: WorkflowRequest) -> Iterator[Complaint]:
     """Yield the limits that all tasks together exceed."""
     n_taskforces = sum(len(task.cluster_locations) for task in request.tasks)
     if n_taskforces > MAX_TASKFORCES:
         rule = f"must have at most {MAX_TASKFORCES} tasks times cluster locations, and has {n_taskforces}"
-        yield _refused("tasks", rule, "make several workflows of it")
+        yield _build_refusal("tasks", rule, "make several workflows of it")
     queues = {alias for task in request.tasks for alias in (*task.input_queue_aliases, *task.output_queue_aliases)}
     if len(queues) > MAX_WORKFLOW_QUEUES:
         rule = f"must have at most {MAX_WORKFLOW_QUEUES} queues in all, and has {len(queues)}"
-        yield _refused("tasks", rule, "make several workflows of it")
+        yield _build_refusal("tasks", rule, "make several workflows of it")
     n_bytes = sum(
         count_configuration_bytes(task.worker_config, task.pilot_config) * len(task.cluster_locations)
         for task in request.tasks
@@ -151,13 +151,13 @@ def _of_all(request: WorkflowRequest) -> Iterator[Complaint]:
             f"must have at most {MAX_CONFIGURATION_BYTES} bytes of 'worker_config' and 'pilot_config', once for each "
             f"cluster location, and has {n_bytes}"
         )
-        yield _refused("tasks", rule, "put the data into a file that pilots can reach")
+        yield _build_refusal("tasks", rule, "put the data into a file that pilots can reach")
 
 
-def _refused(where: str, rule: str, remedy: str, phrase: str = "") -> Complaint:
+def _build_refusal(where: str, rule: str, remedy: str, phrase: str = "") -> Complaint:
     return Complaint(where, rule, remedy, is_refused=True, phrase=phrase)
 
 
-def _split(where: str, problem: str) -> Complaint:
+def _split_problem(where: str, problem: str) -> Complaint:
     rule, _, remedy = problem.rpartition("; ")
-    return _refused(where, rule, remedy)
+    return _build_refusal(where, rule, remedy)

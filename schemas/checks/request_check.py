@@ -14,10 +14,10 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.api import OldTaskRequest, OldWorkflowRequest, WorkflowRequest
-from schemas.checks.plain_faults import explain_faults, locate, split_names
+from schemas.checks.plain_faults import explain_faults, split_location, split_names
 from schemas.checks.refusals import find_refusals
 from schemas.checks.request_fields import ENVIRONMENTS, NAMES
-from schemas.checks.runnable import complaints
+from schemas.checks.runnable import find_complaints
 from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES, MAX_TASKS
 
@@ -57,7 +57,7 @@ _PILOT: Mapping[str, Any] = {"tag": "latest", "image_source": "cvmfs", "environm
 _REQUEST: Mapping[str, Any] = {"public_queue_aliases": [], "priority": 50}
 
 
-class _Mended(OldWorkflowRequest):
+class _MendedRequest(OldWorkflowRequest):
     """A mended request. Two of its tasks may have become equal."""
 
     tasks: Annotated[list[OldTaskRequest], Field(min_length=1, max_length=MAX_TASKS)]
@@ -78,7 +78,7 @@ def check_request(
         request = WorkflowRequest.model_validate_json(text, strict=True)
     except ValidationError as error:
         return check_faulty(plain, error.errors(include_url=False), clusters=clusters, max_queues=max_queues)
-    return [*find_refusals(request, clusters=clusters, max_queues=max_queues), *complaints(request)]
+    return [*find_refusals(request, clusters=clusters, max_queues=max_queues), *find_complaints(request)]
 
 
 def check_faulty(
@@ -96,9 +96,9 @@ def check_faulty(
         if len(errors) > _MAX_MENDED or not _is_mendable(body, errors):
             return found
         for error in errors:
-            body = _mend(body, error, mended, hidden)
+            body = _mend_place(body, error, mended, hidden)
         try:
-            request = _Mended.model_validate_json(json.dumps(body), strict=True)
+            request = _MendedRequest.model_validate_json(json.dumps(body), strict=True)
         except ValidationError as error_:
             errors = error_.errors(include_url=False)
             found += [c for c in explain_faults(errors, body) if not _is_within(c.where, mended)]
@@ -106,7 +106,7 @@ def check_faulty(
         # While some names of queues are unknown, nobody can tell whether a queue is a dead end.
         rest = [
             *find_refusals(request, clusters=clusters, max_queues=max_queues),
-            *complaints(request, has_all_queues=not hidden),
+            *find_complaints(request, has_all_queues=not hidden),
         ]
         return [*found, *(complaint for complaint in rest if not _is_within(complaint.where, mended))]
     return found
@@ -123,11 +123,11 @@ def _is_within(where: str, places: Collection[str]) -> bool:
     return any(where == place or where.startswith(f"{place}.") for place in places)
 
 
-def _mend(body: Any, error: ErrorDetails, mended: set[str], hidden: set[str]) -> Any:
+def _mend_place(body: Any, error: ErrorDetails, mended: set[str], hidden: set[str]) -> Any:
     """Return `body` with the place of `error` mended. Add the place to `mended`, and unknown queues to `hidden`."""
-    place = locate(error["loc"], body)[0]
+    place = split_location(error["loc"], body)[0]
     if error["type"] == "extra_forbidden":
-        return _changed(body, place, remove=True)
+        return _replace_place(body, place, remove=True)
     if error["type"] == "missing":
         place = tuple(error["loc"])
     if place == ("tasks",):
@@ -139,29 +139,29 @@ def _mend(body: Any, error: ErrorDetails, mended: set[str], hidden: set[str]) ->
     mended.add(".".join(map(str, place)))
     in_environment = next((n for n, step in enumerate(place) if step in ENVIRONMENTS), len(place))
     if in_environment < len(place) - 1:
-        return _changed(body, place[: in_environment + 2], remove=True)
+        return _replace_place(body, place[: in_environment + 2], remove=True)
     match place:
         case ("tasks", int()):
             hidden.add("task")
-            return _changed(body, place, _TASK)
+            return _replace_place(body, place, _TASK)
         case ("tasks", int(), "worker_config", str() as name) if name in _WORKER:
-            return _changed(body, place, _WORKER[name])
+            return _replace_place(body, place, _WORKER[name])
         case ("tasks", int(), "pilot_config", str() as name) if name in _PILOT:
-            return _changed(body, place, _PILOT[name])
+            return _replace_place(body, place, _PILOT[name])
         case ("tasks", int(), str() as name) if name in _TASK:
-            return _changed(body, place, _TASK[name])
+            return _replace_place(body, place, _TASK[name])
         case (str() as name,) if name in _REQUEST:
-            return _changed(body, place, _REQUEST[name])
+            return _replace_place(body, place, _REQUEST[name])
         case _:
             return body
 
 
 def _mend_names(body: Any, place: Place, mended: set[str], hidden: set[str]) -> Any:
     """Return `body` with a correct list of names at `place`, made from what is there as far as possible."""
-    names = _at(body, place)
+    names = _read_place(body, place)
     if isinstance(names, str) and names.isprintable() and (meant := split_names(names)[:100]):
         # Do what the remedy says. Cut the names, for a name over the limit would be a fault that the user did not make.
-        return _changed(body, place, list(dict.fromkeys(name[:256] for name in meant)))
+        return _replace_place(body, place, list(dict.fromkeys(name[:256] for name in meant)))
     known: list[Any] = []
     if isinstance(names, list):
         known = [name for name in names if isinstance(name, str) and 0 < len(name) <= 256 and name.isprintable()]
@@ -173,10 +173,10 @@ def _mend_names(body: Any, place: Place, mended: set[str], hidden: set[str]) -> 
     right = list(dict.fromkeys(known))[:100]
     if place[-1] != "input_files":
         right = right or [_UNKNOWN]
-    return _changed(body, place, right)
+    return _replace_place(body, place, right)
 
 
-def _at(body: Any, place: Place) -> Any:
+def _read_place(body: Any, place: Place) -> Any:
     for step in place:
         try:
             body = body[step]
@@ -185,7 +185,7 @@ def _at(body: Any, place: Place) -> Any:
     return body
 
 
-def _changed(body: Any, place: Place, value: Any = None, *, remove: bool = False) -> Any:
+def _replace_place(body: Any, place: Place, value: Any = None, *, remove: bool = False) -> Any:
     """Return a copy of `body` with `value` at `place`, or without what is there."""
     if not place:
         return value
@@ -193,7 +193,7 @@ def _changed(body: Any, place: Place, value: Any = None, *, remove: bool = False
     if isinstance(body, dict):
         if remove and not rest:
             return {name: member for name, member in body.items() if name != step}
-        return {**body, step: _changed(body.get(step, {}), tuple(rest), value, remove=remove)}
+        return {**body, step: _replace_place(body.get(step, {}), tuple(rest), value, remove=remove)}
     if isinstance(body, list) and isinstance(step, int) and step < len(body):
-        return [*body[:step], _changed(body[step], tuple(rest), value, remove=remove), *body[step + 1 :]]
+        return [*body[:step], _replace_place(body[step], tuple(rest), value, remove=remove), *body[step + 1 :]]
     return body

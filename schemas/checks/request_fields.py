@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from schemas.api import TaskRequest, WorkflowRequest
 from schemas.objects import PilotConfig, WorkerConfig
-from schemas.rules.spelling import nearest
+from schemas.rules.spelling import find_nearest
 
 #: Field -> what it must be, and an example as JSON. A name means the same everywhere in a request.
 EXAMPLES: Mapping[str, tuple[str, str]] = {
@@ -72,7 +72,7 @@ _PLACES: tuple[tuple[str, type[BaseModel]], ...] = (
 
 def explain_unknown(name: str, location: tuple[object, ...]) -> str:
     """Return the remedy for an unknown field `name` in the object at `location`: the field that was probably meant."""
-    here = _place(location)
+    here = _find_object(location)
     own = here[1].model_fields
     if name == "env" and "environment" in own:
         return "did you mean 'environment'?"
@@ -83,15 +83,15 @@ def explain_unknown(name: str, location: tuple[object, ...]) -> str:
             if known in model.model_fields:
                 what = "it" if known == name else f"'{known}'"
                 return f"write {what} into {place}"
-    if meant := nearest(name, own):
+    if meant := find_nearest(name, own):
         return f"did you mean '{meant}'?"
     for place, model in _PLACES:
-        if meant := nearest(name, model.model_fields):
+        if meant := find_nearest(name, model.model_fields):
             return f"did you mean '{meant}' in {place}?"
     return f"leave it out; fields here: {', '.join(own)}"
 
 
-def _place(location: tuple[object, ...]) -> tuple[str, type[BaseModel]]:
+def _find_object(location: tuple[object, ...]) -> tuple[str, type[BaseModel]]:
     match location:
         case ("tasks", int(), "worker_config", *_):
             return _PLACES[2]

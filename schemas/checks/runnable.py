@@ -12,7 +12,7 @@ from schemas.api import TaskRequest, WorkflowRequest
 from schemas.pilot import names
 from schemas.pilot.names import Platform, TaskMode
 from schemas.pilot.variables import PREFIX
-from schemas.rules.complaints import Complaint, alias_problem, unused_public
+from schemas.rules.complaints import Complaint, alias_problem, complain_of_unused
 from schemas.rules.placeholders import (
     ENV_DATA_HUB,
     ENV_INFILE,
@@ -21,7 +21,7 @@ from schemas.rules.placeholders import (
     FILE_PLACEHOLDERS,
     HUB_PLACEHOLDERS,
 )
-from schemas.rules.spelling import nearest
+from schemas.rules.spelling import find_nearest
 from schemas.rules.worker_paths import input_file_problem
 
 _PILOTS_OWN = (ENV_INFILE, ENV_OUTFILE, ENV_DATA_HUB, ENV_RUN)
@@ -37,21 +37,21 @@ _PIECE = re.compile(r"""[^'"\\]+|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?P<open>.)""", r
 _BRACES = re.compile(r"\{\{?\s*([A-Za-z][\w -]{0,40}?)\s*\}?\}")
 
 
-def complaints(request: WorkflowRequest, *, has_all_queues: bool = True) -> list[Complaint]:
+def find_complaints(request: WorkflowRequest, *, has_all_queues: bool = True) -> list[Complaint]:
     """Return all complaints about `request`: task by task, then about its queues.
 
     Without `has_all_queues`, some names of queues are unknown. Then the check leaves out how queues join tasks.
     """
-    found = [complaint for n, task in enumerate(request.tasks) for complaint in _of_task(f"tasks.{n}", task)]
+    found = [complaint for n, task in enumerate(request.tasks) for complaint in _check_task(f"tasks.{n}", task)]
     if not has_all_queues:
         return found
-    used = dict.fromkeys(alias for task in request.tasks for alias in _aliases(task))
+    used = dict.fromkeys(alias for task in request.tasks for alias in _task_aliases(task))
     if unused := [alias for alias in request.public_queue_aliases if alias not in used]:
-        found.append(unused_public(unused, used))
-    return [*found, *_of_queues(request)]
+        found.append(complain_of_unused(unused, used))
+    return [*found, *_check_queues(request)]
 
 
-def _of_queues(request: WorkflowRequest) -> Iterator[Complaint]:
+def _check_queues(request: WorkflowRequest) -> Iterator[Complaint]:
     public = set(request.public_queue_aliases)
     inputs = {alias for task in request.tasks for alias in task.input_queue_aliases}
     outputs = {alias for task in request.tasks for alias in task.output_queue_aliases}
@@ -69,7 +69,7 @@ def _of_queues(request: WorkflowRequest) -> Iterator[Complaint]:
                 if problem := alias_problem(alias):
                     yield Complaint(where, *problem)
                 if alias not in public and alias not in others:
-                    yield _dead_end(where, alias, way, nearest(alias, sorted((public | others) - {alias})))
+                    yield _dead_end(where, alias, way, find_nearest(alias, sorted((public | others) - {alias})))
 
 
 def _dead_end(where: str, alias: str, way: str, meant: str) -> Complaint:
@@ -82,18 +82,18 @@ def _dead_end(where: str, alias: str, way: str, meant: str) -> Complaint:
     return Complaint(where, rule, f"did you mean {meant!r}? Or {remedy}" if meant else remedy, is_sure=False)
 
 
-def _of_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
+def _check_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
     platform = names.asked_platform(task.task_image, task.pilot_config.environment)
-    environment = {name: _text(value) for name, value in task.pilot_config.environment.items()}
-    yield from _of_arguments(f"{where}.task_args", task.task_args, (*FILE_PLACEHOLDERS, *HUB_PLACEHOLDERS))
-    yield from _of_arguments(f"{where}.init_args", task.init_args, HUB_PLACEHOLDERS)
-    yield from _of_environment(f"{where}.task_env", task.task_env)
-    yield from _of_environment(f"{where}.init_env", task.init_env)
-    for name, problem in names.problems(environment).items():
+    environment = {name: _join_value(value) for name, value in task.pilot_config.environment.items()}
+    yield from _check_arguments(f"{where}.task_args", task.task_args, (*FILE_PLACEHOLDERS, *HUB_PLACEHOLDERS))
+    yield from _check_arguments(f"{where}.init_args", task.init_args, HUB_PLACEHOLDERS)
+    yield from _check_environment(f"{where}.task_env", task.task_env)
+    yield from _check_environment(f"{where}.init_env", task.init_env)
+    for name, problem in names.find_variable_problems(environment).items():
         rule, _, remedy = problem.partition("; ")
         yield Complaint(f"{where}.pilot_config.environment.{name}", rule, remedy)
-    yield from _of_mode(where, task, environment)
-    yield from _of_times(where, task, environment)
+    yield from _check_mode(where, task, environment)
+    yield from _check_times(where, task, environment)
     if platform == Platform.NONE and not task.task_args.strip():
         yield Complaint(f"{where}.task_args", "must be the command where there is no image", "write the command line")
     if not task.init_image and (task.init_args.strip() or task.init_env):
@@ -112,21 +112,21 @@ def _of_task(where: str, task: TaskRequest) -> Iterator[Complaint]:
             yield Complaint(f"{where}.pilot_config.input_files.{n}", rule, remedy)
 
 
-def _of_arguments(where: str, arguments: str, known: tuple[str, ...]) -> Iterator[Complaint]:
+def _check_arguments(where: str, arguments: str, known: tuple[str, ...]) -> Iterator[Complaint]:
     if any(piece["open"] for piece in _PIECE.finditer(arguments)):
         rule = "does not split into arguments like a shell's"
         yield Complaint(where, rule, "close the quotation mark, or write the backslash twice")
     for match in islice(_BRACES.finditer(arguments), _MAX_BRACES):
         if match[0] in known:
             continue
-        meant = nearest(match[1], known)
+        meant = find_nearest(match[1], known)
         in_one = not match[0].startswith("{{") or not match[0].endswith("}}")
         if not meant or (in_one and meant != "{{" + match[1] + "}}"):
             continue  # another program's template
         yield Complaint(where, f"{match[0]} is left as it is, for it is no placeholder", f"did you mean {meant}?")
 
 
-def _of_environment(where: str, environment: Mapping[str, str]) -> Iterator[Complaint]:
+def _check_environment(where: str, environment: Mapping[str, str]) -> Iterator[Complaint]:
     for name, value in environment.items():
         if name in _PILOTS_OWN:
             yield Complaint(f"{where}.{name}", "is set by the pilot, over this value", "use another name")
@@ -136,7 +136,7 @@ def _of_environment(where: str, environment: Mapping[str, str]) -> Iterator[Comp
             yield Complaint(f"{where}.{name}", rule, f"read the variable {own} in the task, or use 'task_args'")
 
 
-def _of_mode(where: str, task: TaskRequest, environment: Mapping[str, str]) -> Iterator[Complaint]:
+def _check_mode(where: str, task: TaskRequest, environment: Mapping[str, str]) -> Iterator[Complaint]:
     if environment.get(f"{PREFIX}TASK_MODE", "").strip().lower() != TaskMode.STREAM:
         return
     if not task.input_queue_aliases:
@@ -148,7 +148,7 @@ def _of_mode(where: str, task: TaskRequest, environment: Mapping[str, str]) -> I
         yield Complaint(f"{where}.task_args", rule, remedy)
 
 
-def _of_times(where: str, task: TaskRequest, environment: Mapping[str, str]) -> Iterator[Complaint]:
+def _check_times(where: str, task: TaskRequest, environment: Mapping[str, str]) -> Iterator[Complaint]:
     runtime_s = task.worker_config.max_worker_runtime
     for name in ("TASK_TIMEOUT", "SUBPROC_TIMEOUT", "INIT_TIMEOUT", "QUARANTINE_TIME"):
         try:
@@ -170,9 +170,9 @@ def _plain_number(size: str | int) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
-def _aliases(task: TaskRequest) -> tuple[str, ...]:
+def _task_aliases(task: TaskRequest) -> tuple[str, ...]:
     return (*task.input_queue_aliases, *task.output_queue_aliases)
 
 
-def _text(value: str | int | list[str]) -> str:
+def _join_value(value: str | int | list[str]) -> str:
     return ";".join(value) if isinstance(value, list) else str(value)

@@ -18,10 +18,10 @@ def replace_unwritable(value: Any) -> tuple[Any, list[Complaint]]:
         RecursionError: `value` is nested too deeply, or contains itself.
     """
     found: list[Complaint] = []
-    return _replaced(value, "", found), found
+    return _replace_value(value, "", found), found
 
 
-def _replaced(value: Any, where: str, found: list[Complaint]) -> Any:
+def _replace_value(value: Any, where: str, found: list[Complaint]) -> Any:
     match value:
         case int() if value.bit_length() > _MAX_BITS:
             found.append(Complaint(where, "is a number of over a thousand digits", "write a smaller number"))
@@ -36,9 +36,9 @@ def _replaced(value: Any, where: str, found: list[Complaint]) -> Any:
                 rule = f"has a name that is a {type(wrong[0]).__name__}, and names are texts"
                 found.append(Complaint(where, rule, "write texts for its names"))
                 return None
-            return {key: _replaced(member, _within(where, key), found) for key, member in value.items()}
+            return {key: _replace_value(member, _join_step(where, key), found) for key, member in value.items()}
         case list() | tuple():
-            return [_replaced(item, _within(where, n), found) for n, item in enumerate(value)]
+            return [_replace_value(item, _join_step(where, n), found) for n, item in enumerate(value)]
         case set() | frozenset():
             found.append(Complaint(where, "is a set, which JSON cannot hold", "write a list: sorted(...)"))
         case bytes() | bytearray():
@@ -49,6 +49,6 @@ def _replaced(value: Any, where: str, found: list[Complaint]) -> Any:
     return None
 
 
-def _within(where: str, step: object) -> str:
+def _join_step(where: str, step: object) -> str:
     name = "".join(c for c in str(step)[:64] if c.isprintable())
     return f"{where}.{name}" if where else name

@@ -5,12 +5,12 @@ Cores build payloads. The kernel puts them into envelopes, which need an id and 
 
 from schemas.events.cloudevents import (
     PAYLOADS,
-    Event,
+    ControlEvent,
     Fact,
     Order,
     Payload,
     UnknownType,
-    envelope,
+    build_event,
     list_fact_keys,
     schema_of,
 )
@@ -40,7 +40,7 @@ from schemas.events.wms import (
 
 __all__ = [
     "PAYLOADS",
-    "Event",
+    "ControlEvent",
     "Fact",
     "Order",
     "OrderToTms",
@@ -68,7 +68,7 @@ __all__ = [
     "WorkflowOver",
     "WorkflowOverFact",
     "WorkflowRequested",
-    "envelope",
+    "build_event",
     "list_fact_keys",
     "schema_of",
 ]

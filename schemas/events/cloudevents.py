@@ -103,7 +103,7 @@ class AboutTaskforce(Payload):
         return self.taskforce_uuid
 
 
-class Event(BaseModel):
+class ControlEvent(BaseModel):
     """A payload in its envelope."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -162,11 +162,11 @@ def schema_of(payload: type[Payload]) -> str:
     return f"ewms:{payload.TYPE}:{payload.VERSION}"
 
 
-def envelope(
+def build_event(
     payload: Payload, *, event_id: EventId, source: str, time: datetime, traceparent: str | None = None
-) -> Event:
+) -> ControlEvent:
     """Return `payload` as the event `event_id` that `source` sends at `time` (aware, UTC)."""
-    return Event(
+    return ControlEvent(
         id=event_id,
         source=source,
         type=f"{PREFIX}{payload.TYPE}",

@@ -81,7 +81,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 _MAX_NUMBER = 2**53
 
 
-def bounded(attempt: FailedAttempt) -> FailedAttempt:
+def bound_texts(attempt: FailedAttempt) -> FailedAttempt:
     """Return `attempt` with every text cut to its bound. `last_lines` keeps its end, other texts their beginning."""
     texts = {
         field.name: getattr(attempt, field.name)[: _BOUNDS.get(field.name, MAX_NAME)]
@@ -96,7 +96,7 @@ def bounded(attempt: FailedAttempt) -> FailedAttempt:
 
 def attempt_to_bytes(attempt: FailedAttempt) -> bytes:
     """Return `attempt` as JSON, within its bounds."""
-    plain = asdict(bounded(attempt))
+    plain = asdict(bound_texts(attempt))
     plain["excerpt"] = base64.b64encode(plain["excerpt"]).decode()
     return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode()
 
@@ -127,6 +127,6 @@ def attempt_from_bytes(body: bytes) -> FailedAttempt:
             known[name] = value.encode("utf-8", "replace").decode()
     try:
         known["excerpt"] = base64.b64decode(known.get("excerpt", ""), validate=True)
-        return bounded(FailedAttempt(**known))
+        return bound_texts(FailedAttempt(**known))
     except (binascii.Error, ValueError, TypeError) as error:
         raise Rejected("a failed attempt lacks a member, or its excerpt is not base64") from error

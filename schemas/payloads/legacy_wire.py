@@ -65,14 +65,14 @@ def is_legacy(body: bytes, content_type: str) -> bool:
     return not content_type and body.startswith(MAGIC)
 
 
-def decode(body: bytes) -> LegacyEvent:
+def decode_legacy(body: bytes) -> LegacyEvent:
     """Return the content of the event `body`.
 
     Raises:
         Undecodable: `body` is no event of an existing client, or unpacks to more than an event may.
         CodecMissing: the library for these events is not installed.
     """
-    text = _unpacked(body)
+    text = _unpack_body(body)
     try:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -83,8 +83,8 @@ def decode(body: bytes) -> LegacyEvent:
     return LegacyEvent(message["data"], headers if isinstance(headers, dict) else {})
 
 
-def encode(data: Any, headers: Mapping[str, Any] | None = None, *, allow_nan: bool = True) -> bytes:
-    """Return the body of an event with `data`, in the form that `decode` reads.
+def encode_legacy(data: Any, headers: Mapping[str, Any] | None = None, *, allow_nan: bool = True) -> bytes:
+    """Return the body of an event with `data`, in the form that `decode_legacy` reads.
 
     NaN and the infinities are no JSON. But existing clients are all in Python, and write and read them.
 
@@ -94,8 +94,8 @@ def encode(data: Any, headers: Mapping[str, Any] | None = None, *, allow_nan: bo
         CodecMissing: the library for these events is not installed.
     """
     text = json.dumps({"headers": dict(headers or {}), "data": data}, allow_nan=allow_nan).encode()
-    body: bytes = _zstandard().ZstdCompressor(level=_LEVEL).compress(text)
-    if len(body) > MAX_EVENT_BYTES or len(text) > _most(len(body)):
+    body: bytes = _import_zstandard().ZstdCompressor(level=_LEVEL).compress(text)
+    if len(body) > MAX_EVENT_BYTES or len(text) > _max_unpacked(len(body)):
         raise Unwritable(f"the event has {len(text)} bytes, {len(body)} when compressed")
     return body
 
@@ -106,12 +106,12 @@ def check_codec() -> None:
     Raises:
         CodecMissing: the library for these events is not installed.
     """
-    _zstandard()
+    _import_zstandard()
 
 
-def _unpacked(body: bytes) -> bytes:
-    zstandard = _zstandard()
-    most = _most(len(body))
+def _unpack_body(body: bytes) -> bytes:
+    zstandard = _import_zstandard()
+    most = _max_unpacked(len(body))
     try:
         stated = zstandard.get_frame_parameters(body).content_size
         if stated != zstandard.CONTENTSIZE_UNKNOWN and stated > most:
@@ -127,11 +127,11 @@ def _unpacked(body: bytes) -> bytes:
     return text
 
 
-def _most(n_packed: int) -> int:
+def _max_unpacked(n_packed: int) -> int:
     return min(MAX_UNPACKED_BYTES, max(MAX_EVENT_BYTES, MAX_RATIO * n_packed))
 
 
-def _zstandard() -> Any:
+def _import_zstandard() -> Any:
     # Import it here: TMS and WMS import this module for `Wire` only, and do not need the library.
     try:
         import zstandard  # noqa: PLC0415

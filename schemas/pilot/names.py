@@ -1,6 +1,7 @@
 """Every variable whose name begins with `EWMS_PILOT_`: who sets it, and what it holds. (core)
 
-`pilot.settings` reads them all. `problems` uses the same readers to check a user's variables before any pilot starts.
+`pilot.settings` reads them all. `find_variable_problems` uses the same readers to check a user's variables before any
+pilot starts.
 """
 
 import re
@@ -9,7 +10,7 @@ from enum import StrEnum
 
 from schemas.pilot.variables import PREFIX, Variables, full_name
 from schemas.rules.limits import MAX_EXTENSION_BYTES
-from schemas.rules.spelling import nearest
+from schemas.rules.spelling import find_nearest
 
 
 class Platform(StrEnum):
@@ -48,73 +49,73 @@ _Reader = Callable[[Variables, str], object]
 
 def read_extension(v: Variables, name: str, default: str = "") -> str:
     """Return a file extension in lower case without its leading dot."""
-    extension = v.text(name, default).lower().removeprefix(".")
+    extension = v.read_string(name, default).lower().removeprefix(".")
     if len(extension) > MAX_EXTENSION_BYTES:
-        v.wrong(name, f"must have at most {MAX_EXTENSION_BYTES} characters", "write it like .json")
+        v.note_problem(name, f"must have at most {MAX_EXTENSION_BYTES} characters", "write it like .json")
     elif extension and not _EXTENSION.fullmatch(extension):
-        v.wrong(name, "must be an extension of letters, digits, '_' and '-'", "write it like .json")
+        v.note_problem(name, "must be an extension of letters, digits, '_' and '-'", "write it like .json")
     return extension
 
 
 def read_level(v: Variables, name: str, default: str = "INFO") -> str:
     """Return the name of a log level in capitals."""
-    level = v.text(name, default).upper()
+    level = v.read_string(name, default).upper()
     if level not in LOG_LEVELS:
-        v.wrong(name, f"must be one of {', '.join(LOG_LEVELS)}", "choose one, or unset it")
+        v.note_problem(name, f"must be one of {', '.join(LOG_LEVELS)}", "choose one, or unset it")
     return level
 
 
 def read_shm_size(v: Variables, name: str = "_EWMS_PILOT_DOCKER_SHM_SIZE") -> str:
     """Return a size in docker's form, or an empty text."""
-    size = v.text(name)
+    size = v.read_string(name)
     if size and not _SIZE.fullmatch(size):
-        v.wrong(name, "must be a size as docker knows it", "write it like 512m or 2g")
+        v.note_problem(name, "must be a size as docker knows it", "write it like 512m or 2g")
         return ""
     return size
 
 
-def _flag(v: Variables, name: str) -> object:
-    return v.flag(name, default=False)
+def _read_flag(v: Variables, name: str) -> object:
+    return v.read_flag(name, default=False)
 
 
-def _seconds(v: Variables, name: str) -> object:
-    return v.seconds(name, 0)
+def _read_seconds(v: Variables, name: str) -> object:
+    return v.read_seconds(name, 0)
 
 
-def _anything(v: Variables, name: str) -> object:
-    return v.text(name)
+def _read_text(v: Variables, name: str) -> object:
+    return v.read_string(name)
 
 
 #: The variables that users may set -> how the pilot reads them.
 OF_USERS: Mapping[str, _Reader] = {
     "CL_LOG": read_level,
     "CL_LOG_THIRD_PARTY": read_level,
-    "CONTAINER_DEBUG": _flag,
-    "DRAIN_GRACE": _seconds,
-    "DUMP_TASK_OUTPUT": _flag,
-    "EXTERNAL_DIRECTORIES": _anything,
-    "HTCHIRP": _flag,
-    "HTCHIRP_DEST": lambda v, name: v.choice(name, ChirpDest, None),
-    "HTCHIRP_RATELIMIT_INTERVAL": _seconds,
+    "CONTAINER_DEBUG": _read_flag,
+    "DRAIN_GRACE": _read_seconds,
+    "DUMP_TASK_OUTPUT": _read_flag,
+    "EXTERNAL_DIRECTORIES": _read_text,
+    "HTCHIRP": _read_flag,
+    "HTCHIRP_DEST": lambda v, name: v.read_choice(name, ChirpDest, None),
+    "HTCHIRP_RATELIMIT_INTERVAL": _read_seconds,
     "INFILE_EXT": read_extension,
-    "INIT_TIMEOUT": Variables.limit_s,
-    "KEEP_ALL_TASK_FILES": _flag,
-    "MAX_CONCURRENT_TASKS": Variables.integer,
-    "MAX_FAILURES_IN_A_ROW": Variables.integer,
-    "OKAY_ERRORS": _anything,
+    "INIT_TIMEOUT": Variables.read_limit_s,
+    "KEEP_ALL_TASK_FILES": _read_flag,
+    "MAX_CONCURRENT_TASKS": Variables.read_integer,
+    "MAX_FAILURES_IN_A_ROW": Variables.read_integer,
+    "OKAY_ERRORS": _read_text,
     "OUTFILE_EXT": read_extension,
-    "PREFETCH": Variables.integer,
-    "QUARANTINE_TIME": _seconds,
-    "RECONNECT_TIMEOUT": _seconds,
-    "STOP_LISTENING_ON_TASK_ERROR": _flag,
-    "SUBPROC_TIMEOUT": Variables.limit_s,
-    "TASK_MODE": lambda v, name: v.choice(name, TaskMode, None),
-    "TASK_START_TIMEOUT": _seconds,
-    "TASK_TIMEOUT": Variables.limit_s,
-    "TIMEOUT_QUEUE_INCOMING": _seconds,
-    "TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": _seconds,
-    "_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT": _flag,
-    PLATFORM: lambda v, name: v.choice(name, Platform, None),
+    "PREFETCH": Variables.read_integer,
+    "QUARANTINE_TIME": _read_seconds,
+    "RECONNECT_TIMEOUT": _read_seconds,
+    "STOP_LISTENING_ON_TASK_ERROR": _read_flag,
+    "SUBPROC_TIMEOUT": Variables.read_limit_s,
+    "TASK_MODE": lambda v, name: v.read_choice(name, TaskMode, None),
+    "TASK_START_TIMEOUT": _read_seconds,
+    "TASK_TIMEOUT": Variables.read_limit_s,
+    "TIMEOUT_QUEUE_INCOMING": _read_seconds,
+    "TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": _read_seconds,
+    "_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT": _read_flag,
+    PLATFORM: lambda v, name: v.read_choice(name, Platform, None),
     "_EWMS_PILOT_DOCKER_SHM_SIZE": read_shm_size,
 }
 
@@ -163,7 +164,7 @@ _EWMS = frozenset(map(full_name, OF_EWMS))
 _FIELDS = frozenset(map(full_name, OF_FIELDS))
 
 
-def problems(environment: Mapping[str, str]) -> dict[str, str]:
+def find_variable_problems(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the faults of the variables that a user sets for the pilot: name -> rule and remedy."""
     found: dict[str, str] = {}
     n_unknown = 0
@@ -181,7 +182,7 @@ def problems(environment: Mapping[str, str]) -> dict[str, str]:
             found[name] = "is EWMS's to set, so it has no effect here; leave it out"
         elif name.startswith((PREFIX, f"_{PREFIX}")) and name not in _FIELDS:
             n_unknown += 1
-            meant = nearest(name, _BY_FULL_NAME) if n_unknown <= _MAX_GUESSES else ""
+            meant = find_nearest(name, _BY_FULL_NAME) if n_unknown <= _MAX_GUESSES else ""
             found[name] = "is a name that no pilot reads; " + (f"did you mean {meant}?" if meant else "leave it out")
     return found
 
@@ -189,7 +190,7 @@ def problems(environment: Mapping[str, str]) -> dict[str, str]:
 def waits_in_vain(environment: Mapping[str, str]) -> bool:
     """Return whether the variables contradict each other: wait after an error, but do not stop at errors."""
     v = Variables(environment)
-    return bool(v.seconds("QUARANTINE_TIME", 0)) and not v.flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
+    return bool(v.read_seconds("QUARANTINE_TIME", 0)) and not v.read_flag("STOP_LISTENING_ON_TASK_ERROR", default=True)
 
 
 def asked_platform(image: str, environment: Mapping[str, object]) -> str:

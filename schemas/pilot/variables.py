@@ -33,90 +33,92 @@ class Variables:
         self._read: set[str] = set()
         self.problems: list[str] = []
 
-    def text(self, name: str, default: str = "") -> str:
+    def read_string(self, name: str, default: str = "") -> str:
         """Return the text of a variable without the blanks around it."""
         self._read.add(full_name(name))
         value = self._environment.get(full_name(name), "").strip()
         return default if value in _UNSET else value
 
-    def seconds(self, name: str, default: float) -> float:
+    def read_seconds(self, name: str, default: float) -> float:
         """Return a duration, zero included."""
-        value = self._number(name, "a number of seconds, 0 or more")
+        value = self._read_number(name, "a number of seconds, 0 or more")
         return default if value is None else value
 
-    def limit_s(self, name: str) -> float | None:
+    def read_limit_s(self, name: str) -> float | None:
         """Return a time limit in seconds; None if it is unset or 0."""
-        return self._number(name, "a number of seconds above 0, or unset for no limit") or None
+        return self._read_number(name, "a number of seconds above 0, or unset for no limit") or None
 
-    def integer(self, name: str) -> int | None:
+    def read_integer(self, name: str) -> int | None:
         """Return a whole number, negative ones included; `None` where unset."""
-        text = self.text(name)
+        text = self.read_string(name)
         try:
             return int(text) if text else None
         except ValueError:
-            self.wrong(name, "must be a whole number", "write digits only, or unset it")
+            self.note_problem(name, "must be a whole number", "write digits only, or unset it")
             return None
 
-    def flag(self, name: str, *, default: bool) -> bool:
+    def read_flag(self, name: str, *, default: bool) -> bool:
         """Return True or False; the usual spellings of both are allowed."""
-        text = self.text(name, str(default)).lower()
+        text = self.read_string(name, str(default)).lower()
         if text not in _TRUE | _FALSE:
-            self.wrong(name, "must be True or False", "set one of them, or unset it")
+            self.note_problem(name, "must be True or False", "set one of them, or unset it")
             return default
         return text in _TRUE
 
-    def choice(self, name: str, choices: Iterable[_Choice], default: _Choice | None) -> _Choice | None:
+    def read_choice(self, name: str, choices: Iterable[_Choice], default: _Choice | None) -> _Choice | None:
         """Return one of `choices`. The case of the value does not matter."""
-        text = self.text(name)
+        text = self.read_string(name)
         by_name = {choice.value.lower(): choice for choice in choices}
         if text and text.lower() not in by_name:
-            self.wrong(name, f"must be one of {', '.join(sorted(by_name))}", "choose one, or unset it")
+            self.note_problem(name, f"must be one of {', '.join(sorted(by_name))}", "choose one, or unset it")
         return by_name.get(text.lower(), default)
 
-    def arguments(self, name: str) -> tuple[str, ...]:
+    def read_arguments(self, name: str) -> tuple[str, ...]:
         """Return a command's arguments, split as a shell splits them, without any expansion."""
         try:
-            arguments = tuple(shlex.split(self.text(name)))
+            arguments = tuple(shlex.split(self.read_string(name)))
         except ValueError:
-            self.wrong(name, "must split into arguments like a shell's", "close the quotation mark or the escape")
+            self.note_problem(
+                name, "must split into arguments like a shell's", "close the quotation mark or the escape"
+            )
             return ()
         if any("\0" in argument for argument in arguments):
-            self.wrong(name, "must not contain NUL", "remove it")
+            self.note_problem(name, "must not contain NUL", "remove it")
         return arguments
 
-    def environment(self, name: str) -> dict[str, str]:
+    def read_environment(self, name: str) -> dict[str, str]:
         """Return the environment in a JSON object of texts."""
         try:
-            value = json.loads(self.text(name, "{}"))
+            value = json.loads(self.read_string(name, "{}"))
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            self.wrong(name, "must be a JSON object of texts", 'write it like {"SEED": "7"}')
+            self.note_problem(name, "must be a JSON object of texts", 'write it like {"SEED": "7"}')
             return {}
         result: dict[str, str] = {}
         for key, item in value.items():
             if not ENV_NAME.fullmatch(key):
-                self.wrong(name, f"has the name {key[:40]!r}: names match {ENV_NAME.pattern}", "rename it")
+                self.note_problem(name, f"has the name {key[:40]!r}: names match {ENV_NAME.pattern}", "rename it")
             elif isinstance(item, bool) or not isinstance(item, str | int | float) or "\0" in str(item):
-                self.wrong(name, f"must have a text (without NUL) for {key}", "quote the value")
+                self.note_problem(name, f"must have a text (without NUL) for {key}", "quote the value")
             else:
                 result[key] = str(item)
         return result
 
-    def words(self, name: str, separator: str | None) -> tuple[str, ...]:
+    def read_words(self, name: str, separator: str | None) -> tuple[str, ...]:
         """Return the non-empty parts of a list; the separator `None` splits at blanks."""
-        return tuple(word.strip() for word in self.text(name).split(separator) if word.strip())
+        return tuple(word.strip() for word in self.read_string(name).split(separator) if word.strip())
 
-    def unread(self) -> tuple[str, ...]:
+    def list_unread(self) -> tuple[str, ...]:
         """Return the names that begin with `EWMS_PILOT_` and have not been read so far."""
         return tuple(sorted(n for n in self._environment if n.startswith(PREFIX) and n not in self._read))
 
-    def wrong(self, name: str, rule: str, remedy: str) -> None:
+    def note_problem(self, name: str, rule: str, remedy: str) -> None:
         """Add to `problems` that the variable `name` breaks `rule`, and the remedy."""
         self.problems.append(f"{full_name(name)} {rule}; {remedy}")
 
-    def _number(self, name: str, rule: str) -> float | None:
-        text = self.text(name)
+    def _read_number(self, name: str, rule: str) -> float | None:
+        text = self.read_string(name)
         if not text:
             return None
         try:
@@ -124,7 +126,7 @@ class Variables:
         except ValueError:
             value = math.nan
         if not 0 <= value < math.inf:
-            self.wrong(name, f"must be {rule}", "write digits only, or unset it")
+            self.note_problem(name, f"must be {rule}", "write digits only, or unset it")
             return None
         return value
 

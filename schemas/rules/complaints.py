@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.rules.spelling import nearest
+from schemas.rules.spelling import find_nearest
 
 #: How many names a list in a message has at most.
 _MAX_NAMES = 20
@@ -47,16 +47,16 @@ def join_complaints(found: Sequence[Complaint], max_characters: int) -> str:
     return "; ".join([*texts, *([f"and {n_left} more"] if n_left else [])])
 
 
-def unused_public(unused: Iterable[str], used: Iterable[str]) -> Complaint:
+def complain_of_unused(unused: Iterable[str], used: Iterable[str]) -> Complaint:
     """Return the complaint about public aliases that no task uses. A publisher would wait for such a queue for ever."""
     unused, used = [str(alias) for alias in unused], sorted(map(str, used))
     rule = f"no task uses the public queue(s) {list_names(unused)}"
-    guesses = dict.fromkeys(_shown(guess) for alias in unused if (guess := nearest(alias, used)))
+    guesses = dict.fromkeys(_shorten_name(guess) for alias in unused if (guess := find_nearest(alias, used)))
     meant = f"did you mean {' and '.join(guesses)}? " if guesses else ""
     return Complaint("public_queue_aliases", rule, f"{meant}tasks use {list_names(used)}")
 
 
-def _shown(name: str) -> str:
+def _shorten_name(name: str) -> str:
     """Return a name in a form fit for a message: short, with unprintable characters escaped."""
     text = str(name) if str(name).isprintable() else repr(str(name))[1:-1]
     return text if len(text) <= _MAX_NAME else f"{text[:_MAX_NAME]}…"
@@ -67,7 +67,7 @@ def list_names(names: Sequence[str]) -> str:
     if not names:
         return "none"
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(map(_shown, names[:_MAX_NAMES])) + more
+    return ", ".join(map(_shorten_name, names[:_MAX_NAMES])) + more
 
 
 def alias_problem(alias: str) -> tuple[str, str] | None:

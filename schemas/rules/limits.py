@@ -91,13 +91,13 @@ TABLE = (
 )
 
 
-def table_text() -> str:
+def print_table() -> str:
     """Return the table as Markdown."""
     lines = ["| What | Limit | It has to fit into |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {limit.what} | {limit.limit} | {limit.why} |" for limit in TABLE)]) + "\n"
 
 
-def program_problems(arguments: str, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def find_program_problems(arguments: str, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield what is too large to start a process with: `args` or the variable's name, and the rule with its remedy."""
     # Count them as one argument: splitting a megabyte takes a second.
     sizes = [_filled_bytes(arguments)]

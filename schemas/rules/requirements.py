@@ -52,7 +52,7 @@ class BadRequirements(ValueError):
     """The requirements contain something that is not allowed, or are no expression."""
 
 
-def checked_requirements(text: str) -> str:
+def check_requirements(text: str) -> str:
     """Return `text` without the blanks around it, if it contains only what is allowed.
 
     Every bracket is closed, and there is an operator between any two operands. So `text` certainly stays one

@@ -8,18 +8,18 @@ from collections.abc import Iterable
 _ALIKE = 0.75
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def find_nearest(word: str, known: Iterable[str]) -> str:
     """Return the word in `known` that is most like `word`, ignoring case and separators; empty: none is alike.
 
     If two known words differ only in case and separators, the first one counts.
     """
     by_core: dict[str, str] = {}
     for name in known:
-        by_core.setdefault(_core(name), name)
-    if (core := _core(word)) in by_core:
+        by_core.setdefault(_strip_word(name), name)
+    if (core := _strip_word(word)) in by_core:
         return by_core[core]
     return next((by_core[found] for found in difflib.get_close_matches(core, by_core, 1, _ALIKE)), "")
 
 
-def _core(word: str) -> str:
+def _strip_word(word: str) -> str:
     return re.sub(r"[\W_]+", "", word).upper()

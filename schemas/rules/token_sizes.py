@@ -7,7 +7,7 @@ A task with too many queues could never start, so WMS checks the number before i
 import hashlib
 
 from schemas import ids
-from schemas.topology import RESOURCE_SERVER, dead_exchange, event_exchange, scope
+from schemas.topology import RESOURCE_SERVER, dead_exchange, event_exchange, oauth_scope
 
 #: The login is one frame (`initial_frame_max`, 8192 bytes by default), and clients send other properties in it, too.
 #: Tried on RabbitMQ 4.3.6: with 7654 bytes the login works, with 8187 the broker silently resets the connection.
@@ -25,9 +25,9 @@ _MQID = ids.mqid(0)
 _WORKFLOW = ids.workflow_id(2**32 - 1, 0)
 
 
-def _said(server: str, *rights: tuple[str, str]) -> int:
+def _count_rights(server: str, *rights: tuple[str, str]) -> int:
     """Return how many bytes `rights` take: pairs of an action and the name of a queue or exchange."""
-    return sum(len(scope(action, name, server)) + 1 for action, name in rights)
+    return sum(len(oauth_scope(action, name, server)) + 1 for action, name in rights)
 
 
 def rights_bytes(server: str) -> int:
@@ -38,12 +38,12 @@ def rights_bytes(server: str) -> int:
 def max_queues(*, for_existing_clients: bool = False, server: str = RESOURCE_SERVER) -> int:
     """Return how many queues a task can have, counting its inputs and outputs one by one.
 
-    `for_existing_clients`: a token needs more rights for each queue (`mqs.tokens.grants.for_existing_clients`).
+    `for_existing_clients`: a token needs more rights for each queue (`mqs.tokens.grants.widen_for_existing_clients`).
     `server` is the broker's name as an OAuth resource server, which each right contains.
     """
-    room = rights_bytes(server) - _said(server, ("write", dead_exchange(_WORKFLOW)), ("write", "amq.default"))
+    room = rights_bytes(server) - _count_rights(server, ("write", dead_exchange(_WORKFLOW)), ("write", "amq.default"))
     publishing = ("write", event_exchange(_MQID))
     if not for_existing_clients:
         # The right to publish takes a few bytes more than the right to read.
-        return room // _said(server, publishing)
-    return room // _said(server, publishing, ("configure", _MQID), ("read", _MQID), ("write", _MQID))
+        return room // _count_rights(server, publishing)
+    return room // _count_rights(server, publishing, ("configure", _MQID), ("read", _MQID), ("write", _MQID))

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.run_directory import run_directory
-from deploy.local.servers.condor import use
+from deploy.local.servers.condor import use_config
 from deploy.local.stack import Stack, running_stack
-from deploy.local.up import installation
+from deploy.local.up import prepare_servers
 from ewms import Client, Task, Workflow
 from ewms.client import Run
 from ewms.workflows.state import post_to_submitted_s
@@ -62,7 +62,7 @@ def _removed_s(run: Run) -> float:
 
 def _bare_submits_s(stack: Stack, description: dict[str, str | int]) -> list[float]:
     assert stack.services.condor is not None
-    use(stack.services.condor.config)
+    use_config(stack.services.condor.config)
     schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
     taken = []
     for _ in range(N_WORKFLOWS):
@@ -76,7 +76,7 @@ def _bare_submits_s(stack: Stack, description: dict[str, str | int]) -> list[flo
 def main(_: list[str] | None = None) -> None:
     """Run the benchmark and print its table; times in milliseconds."""
     console = Console()
-    installed = installation(console, os.environ)
+    installed = prepare_servers(console, os.environ)
     with (
         run_directory() as directory,
         running_stack(installed, directory, pool="condor") as stack,

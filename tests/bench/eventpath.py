@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.run_directory import run_directory
-from deploy.local.services import running
-from deploy.local.up import installation
+from deploy.local.services import running_services
+from deploy.local.up import prepare_servers
 from runtime.amqp import Connection, Delivery
 
 BODY = b'{"x": 1.0}' * 102
@@ -53,7 +53,7 @@ async def publish(way: str, url: str, queue: str, n: int) -> tuple[float, float]
     """Publish `n` events; return when that began, and the CPU seconds it took."""
     if way == "ours":
         ours = await Connection.connect(url)
-        publisher = ours.publisher(window=WINDOW)
+        publisher = ours.open_publisher(window=WINDOW)
         await publisher.publish("", queue, BODY, message_id="first")
         begun, cpu = time.time(), time.process_time()
         await _many(lambda number: publisher.publish("", queue, BODY, message_id=str(number)), n - 1, WINDOW)
@@ -203,8 +203,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(*asyncio.run(role(options.way, sys.stdin.readline().strip(), options.queue, options.events)))
         return
     console = Console()
-    installed = installation(console, os.environ)
-    with run_directory() as directory, running(installed, directory, with_condor=False) as services:
+    installed = prepare_servers(console, os.environ)
+    with run_directory() as directory, running_services(installed, directory, with_condor=False) as services:
         console.print(_table(options.events, options.repeat, services.rabbitmq.data_url))
 
 

@@ -68,7 +68,7 @@ def ours(files: TaskforceFiles) -> JobLog:
     """Read and fold the log as TMS does, without a checkpoint."""
     joblog = JobLog(files, n_workers=1_000_000, cluster_id=CLUSTER)
     while joblog.lag_bytes():
-        joblog.read()
+        joblog.read_new()
     return joblog
 
 
@@ -95,19 +95,19 @@ def main(arguments: list[str] | None = None) -> None:
     told = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as directory:
         files = TaskforceFiles(Path(directory, TaskforceUuid("TF-00000000-00000000-00000000-00000001")))
-        files.create()
+        files.create_directory()
         files.log.write_text(log_text(told.events, SEED))
         n_records = files.log.read_bytes().count(b"\n...\n")
         assert theirs(files) == n_records
         joblog = ours(files)
         assert joblog.n_corrupt == 0
-        joblog.save()
+        joblog.save_checkpoint()
         measured = {
             "bare scan": cpu_s(bare_scan, files, told.repeat),
             "TMS: read, parse and fold": cpu_s(ours, files, told.repeat),
             "htcondor2.JobEventLog, nothing folded": cpu_s(theirs, files, 1),
         }
-        restart_s = cpu_s(lambda f: JobLog(f, n_workers=0, cluster_id=None).restore(), files, told.repeat)
+        restart_s = cpu_s(lambda f: JobLog(f, n_workers=0, cluster_id=None).load_checkpoint(), files, told.repeat)
         n_bytes = files.log.stat().st_size
     table = Table(title=f"Job event log: {n_records:,} events, {n_bytes / 1e6:.0f} MB, seed {SEED}")
     for column in ("", "events/s on one core", "of the bare scan", "of htcondor2"):

@@ -22,10 +22,10 @@ from typing import Any
 import aio_pika
 from rich.console import Console
 
-from deploy.local.fetch.cache import cache_directory, prepare
+from deploy.local.fetch.cache import cache_directory, prepare_cache
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
-from deploy.local.services import running
+from deploy.local.services import running_services
 from tests.integration.pilot.field import Field, opened
 
 PAYLOAD = b'{"x": 1.0}' * 100
@@ -221,7 +221,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--events", type=int, default=400)
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args(arguments)
-    with run_directory() as run, running(prepare(cache_directory(os.environ), Console(stderr=True)), run) as services:
+    with (
+        run_directory() as run,
+        running_services(prepare_cache(cache_directory(os.environ), Console(stderr=True)), run) as services,
+    ):
         broker = services.rabbitmq
         with BrokerAdmin(broker.management_url("admin")) as admin:
             admin.add_vhosts(list(broker.users), control_vhost="bench-control", data_vhost="bench-data")

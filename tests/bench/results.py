@@ -21,8 +21,8 @@ from rich.table import Table
 
 from deploy.local.fetch import packages
 from deploy.local.run_directory import run_directory
-from deploy.local.services import running
-from deploy.local.up import installation
+from deploy.local.services import running_services
+from deploy.local.up import prepare_servers
 from ewms.gateway.http import Gateway
 from ewms.queues.memory import Remember
 from ewms.queues.results import AsyncResults
@@ -63,9 +63,9 @@ async def _measured(url: str, n: int, remember: Remember) -> tuple[float, float]
     """Return events a second and microseconds of CPU an event."""
     queue = f"a{uuid.uuid4().hex[:20]}"
     connection = await Connection.connect(url)
-    async with connection.channel() as channel:
+    async with connection.lend_channel() as channel:
         await channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-    publisher = connection.publisher(window=200)
+    publisher = connection.open_publisher(window=200)
     body = b'{"x": 1.0}' * 10
     await asyncio.gather(*(publisher.publish("", queue, body, message_id=str(uuid.uuid4())) for _ in range(n)))
     gateway = cast(Gateway, _OneQueue(url, queue))
@@ -75,7 +75,7 @@ async def _measured(url: str, n: int, remember: Remember) -> tuple[float, float]
         async for _ in results:
             pass
     taken, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    async with connection.channel() as channel:
+    async with connection.lend_channel() as channel:
         await channel.queue_delete(queue)
     await connection.close()
     return n / taken, cpu / n * 1e6
@@ -104,11 +104,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args(arguments)
     console = Console()
-    installed = installation(console, os.environ, (packages.BROKER,))
+    installed = prepare_servers(console, os.environ, (packages.BROKER,))
     with (
         tempfile.TemporaryDirectory() as kept,
         run_directory() as directory,
-        running(installed, directory, with_condor=False) as services,
+        running_services(installed, directory, with_condor=False) as services,
     ):
         console.print(_table(services.rabbitmq.data_url, options.events, options.repeat, Path(kept)))
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from schemas.ids import TaskforceUuid
 from schemas.statuses import PilotStatus
 from tms.log.job_events import EventType, JobEvent, JobHeld, JobMoved, PilotChirped
-from tms.log.status_changes import Reporting
+from tms.log.status_changes import StatusReports
 from tms.log.statuses import Tally
 
 SIZES = (100, 10_000, 100_000)
@@ -37,7 +37,7 @@ def tally(n_jobs: int) -> Tally:
         if rng.random() < 0.1:
             events.append(JobHeld(proc, 34, 102))
     made = Tally(n_jobs)
-    made.fold(events)
+    made.fold_events(events)
     return made
 
 
@@ -67,11 +67,11 @@ def main(arguments: list[str] | None = None) -> None:
     first_s = None
     for n_jobs in SIZES:
         jobs = tally(n_jobs)
-        reporting = Reporting("bench", 1)
+        reporting = StatusReports("bench", 1)
 
-        def snapshot(jobs: Tally = jobs, reporting: Reporting = reporting) -> object:
+        def snapshot(jobs: Tally = jobs, reporting: StatusReports = reporting) -> object:
             # As old as a repetition is due: it is built whole each time.
-            return reporting.due({UUID: jobs}, as_of=now + timedelta(days=1))
+            return reporting.list_due({UUID: jobs}, as_of=now + timedelta(days=1))
 
         taken_s = each_s(snapshot, 200)
         counting_s = each_s(lambda jobs=jobs: counted(jobs), 5)  # type: ignore[misc]  # bound in the loop on purpose

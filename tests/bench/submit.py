@@ -18,11 +18,11 @@ from rich.table import Table
 
 from deploy.local.children.accounts import TMS
 from deploy.local.run_directory import run_directory
-from deploy.local.servers.condor import use
-from deploy.local.services import running
-from deploy.local.up import installation
+from deploy.local.servers.condor import use_config
+from deploy.local.services import running_services
+from deploy.local.up import prepare_servers
 from schemas.ids import TaskforceUuid
-from tms.jobs.submit_description import Submission, submit_commands
+from tms.jobs.submit_description import Submission, build_commands
 from tms.pools.condor import CondorPool
 
 SIZES = (1, 1_000, 10_000)
@@ -69,11 +69,11 @@ async def late(pool: CondorPool, n_workers: int, directory: Path, repeat: int) -
     for number in range(repeat):
         wanted = cluster(n_workers, directory, number)
         began = time.perf_counter()
-        made = await pool.submit(wanted)
+        made = await pool.submit_cluster(wanted)
         submits.append(time.perf_counter() - began)
         assert made.n_workers == n_workers
         began = time.perf_counter()
-        assert await pool.remove(made.taskforce_uuid, made.cluster_id) == [made.cluster_id]
+        assert await pool.remove_clusters(made.taskforce_uuid, made.cluster_id) == [made.cluster_id]
         removals.append(time.perf_counter() - began)
     stop.set()
     return statistics.median(submits), statistics.median(removals), await stall
@@ -81,7 +81,7 @@ async def late(pool: CondorPool, n_workers: int, directory: Path, repeat: int) -
 
 def eager_s(n_workers: int, directory: Path) -> float:
     """Return the seconds of one submit that makes all jobs at once."""
-    commands = {name: str(value) for name, value in submit_commands(cluster(n_workers, directory, 99)).items()}
+    commands = {name: str(value) for name, value in build_commands(cluster(n_workers, directory, 99)).items()}
     for name in ("max_idle", "+JobMaterializePaused", "encrypt_input_files"):
         del commands[name]
     schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
@@ -135,12 +135,12 @@ def main(arguments: list[str] | None = None) -> None:
     with (
         run_directory() as run,
         tempfile.TemporaryDirectory() as name,
-        running(installation(console, os.environ), run, shared=[Path(name)]) as services,
+        running_services(prepare_servers(console, os.environ), run, shared=[Path(name)]) as services,
     ):
         assert services.condor is not None
-        use(services.condor.config)
+        use_config(services.condor.config)
         if services.secluded is not None:
-            services.secluded.give(Path(name), TMS)
+            services.secluded.give_tree(Path(name), TMS)
         console.print(asyncio.run(measure(told.repeat, told.eager_up_to, Path(name))))
 
 

@@ -17,11 +17,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.fetch.cache import cache_directory, prepare
-from deploy.local.fetch.images import Apptainer, busybox_image
+from deploy.local.fetch.cache import cache_directory, prepare_cache
+from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
-from deploy.local.services import running
+from deploy.local.services import running_services
 from tests.bench.pilot import bare_spawn, scratch, steady, with_pilot
 from tests.integration.pilot.field import Field, opened
 
@@ -78,15 +78,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--events", type=int, default=200)
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args(arguments)
-    installed = prepare(cache_directory(os.environ), Console(stderr=True))
-    with run_directory() as run, running(installed, run) as services, scratch() as images:
+    installed = prepare_cache(cache_directory(os.environ), Console(stderr=True))
+    with run_directory() as run, running_services(installed, run) as services, scratch() as images:
         broker = services.rabbitmq
         with BrokerAdmin(broker.management_url("admin")) as admin:
             admin.add_vhosts(list(broker.users), control_vhost="bench-control", data_vhost="bench-data")
         container = {
             "_EWMS_PILOT_CONTAINER_PLATFORM": "apptainer",
-            "EWMS_PILOT_APPTAINER": str(Apptainer(installed.containers).program),
-            "EWMS_PILOT_TASK_IMAGE": busybox_image(installed.python_image, Path(images) / "busybox"),
+            "EWMS_PILOT_APPTAINER": str(UnpackedApptainer(installed.containers).program),
+            "EWMS_PILOT_TASK_IMAGE": make_busybox_image(installed.python_image, Path(images) / "busybox"),
         }
 
         async def run_all() -> None:

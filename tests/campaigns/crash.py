@@ -30,7 +30,7 @@ from rich.table import Table
 
 from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack, running_stack
-from deploy.local.up import installation
+from deploy.local.up import prepare_servers
 from ewms import AlreadyThere, Client, EWMSError, PublishFailed, TimedOut
 from ewms.client import Run
 from schemas.topology import DATA_VHOST, dead_queue
@@ -83,7 +83,7 @@ def _watched_system(console: Console) -> Any:
     """Have the system for the block, whose launcher starts again what ends."""
     with (
         run_directory(keep_logs=lambda: True) as directory,
-        running_stack(installation(console, os.environ), directory, pool="condor") as stack,
+        running_stack(prepare_servers(console, os.environ), directory, pool="condor") as stack,
     ):
         console.print(f"logs: {stack.logs}", highlight=False, markup=False)
         start_watching(stack)

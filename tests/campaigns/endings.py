@@ -31,7 +31,7 @@ from rich.table import Table
 
 from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack, running_stack
-from deploy.local.up import installation
+from deploy.local.up import prepare_servers
 from ewms import Client, EWMSError
 from ewms.client import Run
 from schemas.api import StallCause
@@ -62,7 +62,7 @@ def main(words: Sequence[str] | None = None) -> int:
     console.print(f"seed {arguments.seed}, {len(chosen)} runs, load {os.getloadavg()[0]:.1f}", highlight=False)
     with (
         run_directory(keep_logs=lambda: True) as directory,
-        running_stack(installation(console, os.environ), directory, pool="condor") as stack,
+        running_stack(prepare_servers(console, os.environ), directory, pool="condor") as stack,
         TemporaryDirectory(prefix="ewms-endings-") as shared,
         ThreadPoolExecutor(_N_AT_ONCE) as workers,
     ):

@@ -27,9 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.run_directory import run_directory
-from deploy.local.servers.token_issuer import mint
+from deploy.local.servers.token_issuer import mint_token
 from deploy.local.stack import Stack, running_stack
-from deploy.local.up import installation
+from deploy.local.up import prepare_servers
 from ewms import Client, EWMSError
 from tests.campaigns.attackers import KINDS
 from tests.system.conftest import one_task
@@ -156,7 +156,7 @@ def main(words: Sequence[str] | None = None) -> int:
     measures: list[Measure] = []
     with (
         run_directory(keep_logs=lambda: True) as directory,
-        running_stack(installation(console, os.environ), directory, pool="local") as stack,
+        running_stack(prepare_servers(console, os.environ), directory, pool="local") as stack,
     ):
         console.print(f"logs: {stack.logs}, load {os.getloadavg()[0]:.1f}", highlight=False)
         with Client(stack.gateway, token=stack.token, cluster="local", timeout=60) as client:
@@ -170,7 +170,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _prepare(stack: Stack) -> dict[str, str]:
     """Give the hostile user a workflow, and enough documents for large pages; return what an attacker knows."""
-    token = mint(stack.issuer, "eve", {"groups": ["/tokens/ewms-dev"]}, life_s=86_400)
+    token = mint_token(stack.issuer, "eve", {"groups": ["/tokens/ewms-dev"]}, life_s=86_400)
     with Client(stack.gateway, token=token, cluster="local", timeout=60) as eve:
         run = eve.submit(one_task("true", n_workers=1))
         run.wait("active")

@@ -29,7 +29,7 @@ from rich.table import Table
 
 from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack, running_stack
-from deploy.local.up import installation
+from deploy.local.up import prepare_servers
 from ewms import Client, EWMSError
 from ewms.client import Run
 from tests.campaigns.sabotage import find_startd
@@ -91,7 +91,7 @@ def main(words: Sequence[str] | None = None) -> int:
     found: list[Finished] = []
     with (
         run_directory(keep_logs=lambda: True) as directory,
-        running_stack(installation(console, os.environ), directory, pool="condor") as stack,
+        running_stack(prepare_servers(console, os.environ), directory, pool="condor") as stack,
         Client(stack.gateway, token=stack.token, cluster="local", timeout=60) as client,
     ):
         console.print(f"logs: {stack.logs}", highlight=False, markup=False)

@@ -34,16 +34,16 @@ from deploy.local.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.servers.rabbitmq import RabbitMQ
-from deploy.local.services import running
-from deploy.local.up import installation
-from mqs.app import Mqs, mqs
-from mqs.settings import Settings
+from deploy.local.services import running_services
+from deploy.local.up import prepare_servers
+from mqs.app import Mqs, run_mqs
+from mqs.settings import MqsSettings
 from runtime.amqp import Connection
 from runtime.bus.service_bus import Bus
 from schemas.events import QueuesActivated
 from schemas.ids import Alias, EventId, Mqid, WorkflowId
 from schemas.requests import ActivateQuery, GroupAnswer, ReserveQuery
-from schemas.topology import dead_exchange, dead_queue, event_exchange, inbox, tms_service
+from schemas.topology import dead_exchange, dead_queue, event_exchange, inbox_queue, tms_service
 from tests.integration.mqs.conftest import Peer, Plan, peer
 
 N_EVENTS = 10
@@ -153,7 +153,7 @@ class Site:
             "EWMS_BROKER_KEY_FILE": self.broker.key_files.private,
             "EWMS_BROKER_PUBLIC_KEY_FILE": self.broker.key_files.public,
         }
-        return mqs(Settings(**given))
+        return run_mqs(MqsSettings(**given))
 
     async def data(self) -> Connection:
         """Return a connection to the data vhost with MQS's rights."""
@@ -185,8 +185,8 @@ async def _strike_inbox(site: Site, cycle: Cycle, ledger: Ledger, stack: AsyncEx
     stack.push_async_callback(bus.close)
     await asyncio.sleep(cycle.age_s)
     ids = [f"{service}-{n}" for n in range(N_EVENTS)]
-    await asyncio.gather(*(wms.bus.send(EventId(id_), f"{service}.campaign", b"event") for id_ in ids))
-    ledger.confirmed[inbox(service)] = set(ids)
+    await asyncio.gather(*(wms.bus.send_serialised(EventId(id_), f"{service}.campaign", b"event") for id_ in ids))
+    ledger.confirmed[inbox_queue(service)] = set(ids)
     await site.kill_and_restart()
     return url
 
@@ -264,7 +264,7 @@ def main(words: Sequence[str] | None = None) -> int:
     n_confirmed, lost, n_bad = 0, set[str](), 0
     with (
         run_directory(keep_logs=lambda: bool(lost)) as run,
-        running(installation(console, os.environ), run, with_condor=False) as services,
+        running_services(prepare_servers(console, os.environ), run, with_condor=False) as services,
         without_seals() if arguments.unsealed else contextlib.nullcontext(),
     ):
         for cycle in plan_cycles(arguments.seed, arguments.cycles):

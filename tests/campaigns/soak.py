@@ -34,7 +34,7 @@ from deploy.local.launch_options import LOCATION
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN
 from deploy.local.stack import Stack, running_stack
-from deploy.local.up import installation
+from deploy.local.up import prepare_servers
 from deploy.local.wiring import PoolName
 from schemas.topology import DATA_VHOST
 from tests.campaigns.growth import JUDGED_FROM_S, Growth, Sample, find_problems, growth_of, rate, restarts
@@ -313,7 +313,7 @@ def main() -> int:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EWMS_")} | _ENVIRONMENT
     raise_on_signals()
     try:
-        installed = installation(console, os.environ)
+        installed = prepare_servers(console, os.environ)
         with run_directory() as run, running_stack(installed, run, pool=pool, environment=environment) as stack:
             report = soak(stack, run, minutes=minutes, events_per_s=events_per_s, console=console)
             if report["problems"] and (keep := os.environ.get("LOGS")):

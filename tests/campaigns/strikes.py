@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local.children.processes import Child
+from deploy.local.children.processes import LaunchedProcess
 from deploy.local.stack import Stack
 from tests.campaigns.faults import Act, Fault, Victim
 from tests.system.pilots import find_pilots
@@ -63,7 +63,7 @@ class Strikes:
         # A pause has to reach what does the work: a master that stands still alone stops nobody.
         return list_tree(server) if act is Act.PAUSE else [server]
 
-    def _find_child(self, victim: Victim) -> Child:
+    def _find_child(self, victim: Victim) -> LaunchedProcess:
         services = self._stack.services
         match victim:
             case Victim.MONGOD:

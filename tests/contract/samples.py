@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from schemas.documents import QueuePlan
 from schemas.endings import Completion
 from schemas.events import (
-    Event,
+    ControlEvent,
     Fact,
     Payload,
     QueuesActivated,
@@ -36,7 +36,7 @@ from schemas.events import (
     WorkflowOver,
     WorkflowOverFact,
     WorkflowRequested,
-    envelope,
+    build_event,
 )
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
@@ -168,8 +168,8 @@ def _source(payload: Payload) -> str:
     return "tms" if getattr(payload, "TO", "") == "wms" and "queues" not in payload.TYPE else "wms"
 
 
-EVENTS: dict[str, Event] = {
-    payload.TYPE: envelope(
+EVENTS: dict[str, ControlEvent] = {
+    payload.TYPE: build_event(
         payload,
         event_id=EventId("5d6a0d5e-3c77-4a5e-9d9f-0a6f8c1b2d3e"),
         source=f"ewms/{_source(payload)}",

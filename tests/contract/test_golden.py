@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import Rejected
-from schemas.events import PAYLOADS, Event, Fact, Order, UnknownType, list_fact_keys
+from schemas.events import PAYLOADS, ControlEvent, Fact, Order, UnknownType, list_fact_keys
 from schemas.services import SERVICES
 from schemas.topology import inbox_pattern, tms_service
 from schemas.wire import answer_from_bytes, event_from_bytes, request_from_bytes
@@ -105,7 +105,7 @@ def test_every_order_is_routed_to_the_one_inbox_it_names(event: object) -> None:
 
 
 @pytest.mark.parametrize("event", [event for event in samples.EVENTS.values() if isinstance(event.data, Fact)])
-def test_a_fact_has_a_key_of_its_own_and_is_its_owners_alone_to_state(event: Event) -> None:
+def test_a_fact_has_a_key_of_its_own_and_is_its_owners_alone_to_state(event: ControlEvent) -> None:
     assert event.routing_key == event.type.removeprefix("ewms.")
     assert event.routing_key.startswith("fact.")
     assert [name for name in SERVICES if event.routing_key in list_fact_keys(name)] == [event.data.BY]  # type: ignore[attr-defined]  # a fact

@@ -13,10 +13,10 @@ import pytest
 from pydantic import ValidationError
 
 from pilot.errors import SettingsInvalid
-from pilot.settings import Settings
-from pilot.settings import settings as pilot_settings
+from pilot.settings import PilotSettings
+from pilot.settings import read_settings as pilot_settings
 from schemas.errors import Rejected
-from schemas.events import TaskforceStart, envelope
+from schemas.events import TaskforceStart, build_event
 from schemas.ids import EventId, TaskforceUuid
 from schemas.wire import event_from_bytes, event_to_bytes
 from tests.hostile import CORPUS
@@ -24,8 +24,8 @@ from tests.unit.tms.orders import GRANT
 from tests.unit.wms.fleets import NOW, WORKER_CONFIG, activated, aggregate, task_request
 from tms.errors import Unsubmittable
 from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file
-from tms.jobs.submit_description import ContainerPool, PoolProfile, Submission, submission, submit_commands
-from wms.fleet.life.lifecycle import decide
+from tms.jobs.submit_description import ContainerPool, PoolProfile, Submission, build_commands, build_submission
+from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import Launch
 
 POOLS = {
@@ -39,10 +39,10 @@ DIRECTORY = "/srv/tms/taskforces/x"
 
 def ordered(task: dict[str, Any]) -> TaskforceStart:
     """Return the order to start the first taskforce of a request, as it comes off the bus."""
-    state = decide(aggregate(task), activated(aggregate(task)), NOW).after
+    state = decide_stimulus(aggregate(task), activated(aggregate(task)), NOW).after
     uuid = next(iter(state.taskforces))
-    (start,) = [e for e in decide(state, Launch(uuid), NOW).events if isinstance(e, TaskforceStart)]
-    event = envelope(start, event_id=EventId("e"), source="ewms/wms", time=NOW)
+    (start,) = [e for e in decide_stimulus(state, Launch(uuid), NOW).events if isinstance(e, TaskforceStart)]
+    event = build_event(start, event_id=EventId("e"), source="ewms/wms", time=NOW)
     read = event_from_bytes(event_to_bytes(event)).data
     assert isinstance(read, TaskforceStart)
     # Ids are drawn from the time and the request; they are not what is looked at here.
@@ -53,18 +53,18 @@ def submitted(order: TaskforceStart, pool: PoolProfile) -> Submission:
     files = (f"{DIRECTORY}/ewms_pilot_task.json", f"{DIRECTORY}/ewms_pilot_token")
     # As if all of them had been found under an allowed root, which most cannot be.
     names = tuple(order.pilot_config.input_files)
-    return submission(order, pool, directory=DIRECTORY, pilot_files=files, input_files=names)
+    return build_submission(order, pool, directory=DIRECTORY, pilot_files=files, input_files=names)
 
 
 def commands(task: dict[str, Any], pool: PoolProfile) -> dict[str, str]:
     """Return the submit description as HTCondor reads it."""
-    said = {name: str(value) for name, value in submit_commands(submitted(ordered(task), pool)).items()}
+    said = {name: str(value) for name, value in build_commands(submitted(ordered(task), pool)).items()}
     read = {f"+{k[3:]}" if k.startswith("MY.") else k: v for k, v in htcondor2.Submit(said).items()}
     assert read == said, "HTCondor reads something else than was written"
     return said
 
 
-def told(task: dict[str, Any]) -> Settings:
+def told(task: dict[str, Any]) -> PilotSettings:
     """Return what the pilot makes of its task file."""
     environment = pilot_environment(ordered(task), GRANT, PROFILE, token_source=f"{DIRECTORY}/ewms_pilot_token")
     return pilot_settings(json.loads(task_file(environment))["environment"], directory="/job")

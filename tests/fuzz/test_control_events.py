@@ -139,7 +139,7 @@ def test_an_inbox_empties_itself_of_whatever_is_in_it(contract_stack: Stack, ser
         # A service also refuses an event for what it says, and parks one that it has no handler for.
         found = {queue: _depth(contract_stack, service, queue) for queue in (dead, parked)}
         done = all(found[queue] >= expected[queue] for queue in (dead, parked))
-        if done and _depth(contract_stack, service, topology.inbox(service)) == 0:
+        if done and _depth(contract_stack, service, topology.inbox_queue(service)) == 0:
             break
         assert time.monotonic() < deadline, (found, expected)
         time.sleep(0.1)

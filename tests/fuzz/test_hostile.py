@@ -11,7 +11,7 @@ import pytest
 from tests.contract.conformance import shapes
 from tests.contract.conformance.world import World, ok, request
 from tests.hostile import CORPUS
-from wms.fleet.query_filters import BadQuery, checked
+from wms.fleet.query_filters import BadQuery, make_filter
 
 TEXTS = list(dict.fromkeys(CORPUS))
 assert len(TEXTS) >= 200
@@ -181,10 +181,10 @@ def test_a_filter_has_exactly_the_keys_and_values_that_were_sent() -> None:
     fields = frozenset(shapes.TASK_DIRECTIVE)
     for text in TEXTS:
         query = {"task_args": text, "task_env": {"A": text}, "task_image": {"$in": [text], "$ne": text}}
-        assert checked(query, fields) == query
+        assert make_filter(query, fields) == query
         for bad in ({text: 1}, {f"${text}": 1}, {"task_env": {f"${text}": 1}}, {"task_env": {"A": {f"${text}": 1}}}):
             with pytest.raises(BadQuery):
-                checked(bad, fields)
+                make_filter(bad, fields)
 
 
 def test_a_query_for_a_text_finds_what_has_it_and_nothing_else(world: World) -> None:

@@ -48,7 +48,7 @@ def test_no_password_and_no_token_is_told_to_anybody(contract_stack: Stack, worl
     told |= {name: (contract_stack.logs / f"{name}.log").read_bytes() for name in ("wms", "mqs", "tms")}
     for where, text in told.items():
         assert not TOKEN.search(text), where
-    told |= _files(contract_stack.services.data.place("tms"))
+    told |= _files(contract_stack.services.data.make_place("tms"))
     assert any(name.endswith(".log") for name in told), "the taskforce's files are among them"
     services = contract_stack.services
     told |= {name: (services.logs / f"{name}.log").read_bytes() for name in ("mongod", "rabbitmq", "issuer")}

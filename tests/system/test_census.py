@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import Apptainer
+from deploy.local.fetch.images import UnpackedApptainer
 from deploy.local.services import images_directory
 from deploy.local.stack import Stack
 from ewms import Client, Task, Workflow
@@ -116,7 +116,9 @@ def test_no_argument_of_any_process_holds_a_secret(stack: Stack) -> None:
 def image(installed: Installed, stack: Stack) -> Path:
     """An image with Python and the probe."""
     destination = images_directory(stack.services.run) / "census"
-    return Apptainer(installed.containers).build(installed.python_image, destination, files={PROBE: "/opt/probe.py"})
+    return UnpackedApptainer(installed.containers).build_with_files(
+        installed.python_image, destination, files={PROBE: "/opt/probe.py"}
+    )
 
 
 @pytest.mark.parametrize("platform", ["apptainer", "bubblewrap"])

@@ -8,7 +8,7 @@ from collections import Counter
 import htcondor2
 import pytest
 
-from deploy.local.servers.condor import use
+from deploy.local.servers.condor import use_config
 from deploy.local.stack import Stack
 from ewms import Client
 from ewms.client import Run
@@ -55,7 +55,7 @@ class _Received:
 def _clusters(stack: Stack, taskforce_uuid: str) -> set[int]:
     """Return every cluster that the schedd has, or had, for a taskforce."""
     assert stack.services.condor is not None
-    use(stack.services.condor.config)
+    use_config(stack.services.condor.config)
     schedd = htcondor2.Schedd(htcondor2.Collector().locateAll(htcondor2.DaemonType.Schedd)[0])
     mine = f'EWMSTaskforceUUID == "{taskforce_uuid}"'
     ads = [

@@ -1,7 +1,7 @@
 """The demonstration, with fewer events: both tasks, the second in a real image, on the real pool."""
 
 from deploy.demo.image import build_image
-from deploy.demo.tracks import events, workflow
+from deploy.demo.tracks import build_workflow, sample_events
 from deploy.demo.traffic import run_workflow
 from deploy.local.fetch.cache import Installed
 from deploy.local.launch_options import LOCATION
@@ -17,8 +17,8 @@ async def test_every_track_comes_back_refined(stack: Stack, installed: Installed
     shown: list[Progress] = []
     image = build_image(installed, images_directory(stack.services.run) / "tracks")
     async with AsyncClient(stack.gateway, token=stack.token) as ews:
-        traffic = await run_workflow(ews, workflow(image, LOCATION), events(N), shown.append)
-    assert traffic.complete
+        traffic = await run_workflow(ews, build_workflow(image, LOCATION), sample_events(N), shown.append)
+    assert traffic.is_complete
     assert {result["event"] for result in traffic.results} == set(range(N))
     assert sum(r["refine"]["error_deg"] < r["linefit"]["error_deg"] for r in traffic.results) > 0.8 * N
     assert traffic.final is not None

@@ -47,7 +47,7 @@ def client_of(system: Stack) -> Iterator[Client]:
 def _is_a_slots(uid: int, system: Stack) -> bool:
     secluded = system.services.secluded
     assert secluded is not None
-    first = secluded.accounts.on_machine(FIRST_SLOT)
+    first = secluded.accounts.machine_id(FIRST_SLOT)
     return first <= uid < first + N_SLOTS
 
 

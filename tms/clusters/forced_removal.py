@@ -8,7 +8,7 @@ import asyncio
 
 from runtime.telemetry import log
 from schemas.errors import Unavailable
-from tms.log.watch import Watch
+from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
 
 #: After this time a removal is forced. A pilot has 20 s to end what it runs.
@@ -16,10 +16,10 @@ GRACE_S = 60
 _LOOK_S = 15.0
 
 
-class Forcer:
+class ForcedRemoval:
     """The loop that forces overdue removals."""
 
-    def __init__(self, *, pool: Pool, watch: Watch) -> None:
+    def __init__(self, *, pool: Pool, watch: LogWatch) -> None:
         self._pool = pool
         self._watch = watch
 
@@ -27,7 +27,7 @@ class Forcer:
         """Look every few seconds, as long as TMS follows any cluster."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            if not self._watch.followed():
+            if not self._watch.list_followed():
                 continue
             try:
                 if n_jobs := await self._pool.force_removals(GRACE_S):

@@ -26,7 +26,7 @@ class InputFiles:
         self._forbidden = forbidden
         self._max_bytes = max_bytes
 
-    def copied(self, names: Sequence[str], into: Path) -> list[str]:
+    def copy_files(self, names: Sequence[str], into: Path) -> list[str]:
         """Copy the files and directories `names` into the new directory `into`, and return the copies' paths.
 
         Raises:
@@ -41,44 +41,44 @@ class InputFiles:
         copies = []
         for name in names:
             copy = into / Path(name).name
-            n_left -= self._copied(name, copy, n_left)
+            n_left -= self._copy_named(name, copy, n_left)
             copies.append(str(copy))
         return copies
 
-    def _copied(self, name: str, copy: Path, n_left: int) -> int:
+    def _copy_named(self, name: str, copy: Path, n_left: int) -> int:
         """Copy the file or directory `name` to `copy`, and return its size in bytes."""
         if not self._roots or not name.startswith("/") or any(ord(c) < 32 for c in name):
-            raise self._refused(name)
+            raise self._build_refusal(name)
         if Path(name).name in ("", "..") or copy.exists():
-            raise self._refused(name)
+            raise self._build_refusal(name)
         try:
             fd = os.open(name, _FILE)
         except (OSError, ValueError) as error:
-            raise self._refused(name) from error
+            raise self._build_refusal(name) from error
         try:
-            place = _place(fd)
+            place = _find_place(fd)
             # A link whose target has another name would arrive under one of the two names and hide the other.
             if place.name != copy.name or not self._is_allowed(place):
-                raise self._refused(name)
-            return self._copied_from(fd, name, copy, n_left)
+                raise self._build_refusal(name)
+            return self._copy_opened(fd, name, copy, n_left)
         except OSError as error:
-            raise self._refused(name) from error
+            raise self._build_refusal(name) from error
         finally:
             os.close(fd)
 
-    def _copied_from(self, fd: int, name: str, copy: Path, n_left: int) -> int:
+    def _copy_opened(self, fd: int, name: str, copy: Path, n_left: int) -> int:
         mode = os.fstat(fd).st_mode
         if stat.S_ISREG(mode):
-            return _copy(fd, copy, n_left, executable=bool(mode & 0o100))
+            return _copy_file(fd, copy, n_left, executable=bool(mode & 0o100))
         if not stat.S_ISDIR(mode):
-            raise self._refused(name)
+            raise self._build_refusal(name)
         copy.mkdir(mode=0o700)
         n_bytes = 0
         for entry in sorted(os.listdir(fd)):
             # Within a directory, follow no links: open each entry by its name in the open directory.
             entry_fd = os.open(entry, _FILE | os.O_NOFOLLOW, dir_fd=fd)
             try:
-                n_bytes += self._copied_from(entry_fd, name, copy / entry, n_left - n_bytes)
+                n_bytes += self._copy_opened(entry_fd, name, copy / entry, n_left - n_bytes)
             finally:
                 os.close(entry_fd)
         return n_bytes
@@ -90,19 +90,19 @@ class InputFiles:
         roots = (root.resolve() for root in self._roots)
         return any(place.is_relative_to(root) and place != root for root in roots)
 
-    def _refused(self, name: str) -> Unsubmittable:
+    def _build_refusal(self, name: str) -> Unsubmittable:
         return Unsubmittable(
             f"pilot_config.input_files: {name[:200]!r} is not a file that may be sent to workers",
             hint=f"a file under {', '.join(map(str, self._roots)) or 'a root that the operator allows; none is'}",
         )
 
 
-def _place(fd: int) -> Path:
+def _find_place(fd: int) -> Path:
     """Return the path of an open file. The kernel tells it, with all links resolved."""
     return Path(f"/proc/self/fd/{fd}").readlink()
 
 
-def _copy(fd: int, copy: Path, n_left: int, *, executable: bool) -> int:
+def _copy_file(fd: int, copy: Path, n_left: int, *, executable: bool) -> int:
     n_bytes = 0
     target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o700 if executable else 0o600)
     with os.fdopen(target, "wb") as file:

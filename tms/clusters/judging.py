@@ -11,7 +11,7 @@ from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from tms.jobs.trials import Ruling, decide_ruling, needs_ruling
 from tms.log.statuses import Tally
-from tms.log.watch import Watch
+from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
 
 INTERVAL_S = 5.0
@@ -22,7 +22,7 @@ _all_bad = gauge("taskforces_all_bad", "Taskforces whose task fails on every wor
 class Judge:
     """The loop that rules on each taskforce with bad workers."""
 
-    def __init__(self, pool: Pool, watch: Watch) -> None:
+    def __init__(self, pool: Pool, watch: LogWatch) -> None:
         self._pool = pool
         self._watch = watch
         #: The rulings in force that this process knows. Across a restart of TMS the pool keeps them.
@@ -34,28 +34,28 @@ class Judge:
         """Rule now, and then every few seconds."""
         while True:
             try:
-                await self.look()
+                await self.rule_on_all()
             except Unavailable as error:
                 log.debug("bad workers cannot be looked at yet", reason=error.reason)
             except Exception:  # noqa: BLE001 - the next look may go well, and statuses do not depend on it
                 log.error("looking at bad workers failed", exc_info=True)
             await asyncio.sleep(INTERVAL_S)
 
-    async def look(self) -> None:
+    async def rule_on_all(self) -> None:
         """Rule once on each taskforce with bad workers, and note which tasks fail everywhere."""
-        tallies = self._watch.tallies()
+        tallies = self._watch.collect_tallies()
         # The pool drops a ruling together with its cluster.
         for uuid in self._rulings.keys() - tallies.keys():
             del self._rulings[uuid]
             self._n_made.pop(uuid, None)
         for uuid, tally in tallies.items():
             if tally.trials.condemned and tally.cluster_id is not None and tally.removed is None:
-                await self._rule(uuid, tally)
+                await self._rule_on(uuid, tally)
         all_bad = {uuid for uuid, ruling in self._rulings.items() if ruling.charges_events}
         _all_bad.set(len(all_bad))
         self._watch.note_all_bad(all_bad)
 
-    async def _rule(self, uuid: TaskforceUuid, tally: Tally) -> None:
+    async def _rule_on(self, uuid: TaskforceUuid, tally: Tally) -> None:
         before = self._rulings.get(uuid)
         if before is None:
             # An earlier TMS may have ruled. Of its ruling only this part matters.
@@ -66,11 +66,11 @@ class Judge:
         machines = {one.machine for one in tally.trials.condemned.values()}
         has_other = await self._pool.has_other_machine(uuid, machines)
         ruling = decide_ruling(
-            tally.trials, tally.compound(), before=before, has_other_machine=has_other, now_s=time.time()
+            tally.trials, tally.count_statuses(), before=before, has_other_machine=has_other, now_s=time.time()
         )
         if ruling == before and not is_behind:
             return
-        await self._pool.apply(uuid, ruling, succeeded=tally.trials.succeeded)
+        await self._pool.apply_ruling(uuid, ruling, succeeded=tally.trials.succeeded)
         self._rulings[uuid], self._n_made[uuid] = ruling, len(tally.jobs)
         log.info(
             "workers were found bad",

@@ -17,11 +17,11 @@ from runtime.telemetry import counter, log
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantAnswer, GrantQuery
-from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.clusters.turns import Turns
-from tms.files import Home, TaskforceFiles, write_private
+from tms.files import TaskforceFiles, TmsDirectory, write_private
 from tms.jobs.pilot_files import renewal_at, token_file
-from tms.log.watch import Watch
+from tms.log.watch import LogWatch
 from tms.reporter import Clock
 
 #: How long to wait after MQS or the disk has failed.
@@ -30,10 +30,12 @@ _AGAIN_S = 5.0
 _renewed = counter("pilot_tokens_renewed_total", "Tokens of taskforces that were renewed.")
 
 
-class Renewal:
+class TokenRenewal:
     """The renewing loop. `Starter` adds every cluster that it reports."""
 
-    def __init__(self, *, home: Home, bus: Bus, watch: Watch, turns: Turns, ended: Ended, clock: Clock) -> None:
+    def __init__(
+        self, *, home: TmsDirectory, bus: Bus, watch: LogWatch, turns: Turns, ended: StoppedTaskforces, clock: Clock
+    ) -> None:
         self._home = home
         self._bus = bus
         self._watch = watch
@@ -43,16 +45,16 @@ class Renewal:
         self._due: dict[TaskforceUuid, datetime] = {}
         self._changed = asyncio.Event()
 
-    async def load(self) -> None:
+    async def take_up_followed(self) -> None:
         """Renew the tokens of all taskforces that the watch follows."""
-        for uuid in self._watch.followed():
-            await self.follow(uuid)
+        for uuid in self._watch.list_followed():
+            await self.follow_taskforce(uuid)
 
-    async def follow(self, uuid: TaskforceUuid) -> None:
+    async def follow_taskforce(self, uuid: TaskforceUuid) -> None:
         """Renew the token of `uuid` from now on, if it has a token."""
         if uuid in self._due:
             return
-        kept = await asyncio.to_thread(self._home.taskforce(uuid).remembered)
+        kept = await asyncio.to_thread(self._home.taskforce_files(uuid).read_submission)
         try:
             granted_at = datetime.fromisoformat(kept["token_granted_at"])
             expires_at = datetime.fromisoformat(kept["token_expires_at"])
@@ -65,7 +67,7 @@ class Renewal:
         """Renew tokens as they become due, until cancelled."""
         while True:
             try:
-                pause_s = await self._pass()
+                pause_s = await self._renew_due()
             except Exception:  # noqa: BLE001 - without this loop all pilots are cut off within the hour
                 log.error("renewing failed", exc_info=True)
                 pause_s = _AGAIN_S
@@ -74,12 +76,12 @@ class Renewal:
                 async with asyncio.timeout(pause_s):
                     await self._changed.wait()
 
-    async def _pass(self) -> float | None:
+    async def _renew_due(self) -> float | None:
         """Renew the due tokens. Return in how many seconds the next one is due; None: no token is left."""
         now = self._now()
         for uuid in [uuid for uuid, due_at in self._due.items() if due_at <= now]:
             try:
-                await self._renew(uuid)
+                await self._renew_token(uuid)
             except (Unavailable, OSError) as error:
                 # Put off this taskforce alone: one that keeps failing must not hold up the tokens of the others.
                 log.warning("token cannot be renewed yet", taskforce_uuid=uuid, reason=str(error))
@@ -94,13 +96,13 @@ class Renewal:
             return None
         return max(0.0, (min(self._due.values()) - self._now()).total_seconds())
 
-    async def _renew(self, uuid: TaskforceUuid) -> None:
-        async with self._turns.of(uuid):
-            files = self._home.taskforce(uuid)
-            if uuid in self._ended or uuid not in self._watch.followed() or not files.token.exists():
+    async def _renew_token(self, uuid: TaskforceUuid) -> None:
+        async with self._turns.hold_taskforce(uuid):
+            files = self._home.taskforce_files(uuid)
+            if uuid in self._ended or uuid not in self._watch.list_followed() or not files.token.exists():
                 del self._due[uuid]
                 return
-            kept = await asyncio.to_thread(files.remembered)
+            kept = await asyncio.to_thread(files.read_submission)
             try:
                 query = GrantQuery.model_validate(kept.get("grant"))
             except ValidationError as error:
@@ -110,9 +112,9 @@ class Renewal:
             if not isinstance(grant, GrantAnswer):
                 raise Broken(f"asked for a grant, MQS answered {grant.kind}")
             kept |= {"token_granted_at": granted_at.isoformat(), "token_expires_at": grant.expires_at.isoformat()}
-            await asyncio.to_thread(_write, files, kept, token_file(grant))
+            await asyncio.to_thread(_write_token, files, kept, token_file(grant))
             # While MQS answered, the watch may have ended the taskforce and removed its token.
-            if uuid not in self._watch.followed():
+            if uuid not in self._watch.list_followed():
                 await asyncio.to_thread(files.token.unlink, missing_ok=True)
                 del self._due[uuid]
                 return
@@ -121,7 +123,7 @@ class Renewal:
             log.info("token renewed", taskforce_uuid=uuid, expires_at=grant.expires_at.isoformat())
 
 
-def _write(files: TaskforceFiles, kept: dict[str, object], token: bytes) -> None:
+def _write_token(files: TaskforceFiles, kept: dict[str, object], token: bytes) -> None:
     # Write the token first: after a crash between the two, the token is merely renewed once more than needed.
     write_private(files.token, token)
-    files.remember(kept)
+    files.write_submission(kept)

@@ -23,16 +23,16 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantAnswer, GrantQuery
 from tms.clusters.input_files import InputFiles
-from tms.clusters.renew import Renewal
-from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.renew import TokenRenewal
+from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.clusters.turns import Turns
 from tms.errors import ClusterGone
-from tms.files import Home, TaskforceFiles, write_private
+from tms.files import TaskforceFiles, TmsDirectory, write_private
 from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file, token_file
-from tms.jobs.submit_description import PoolProfile, submission, submit_commands
-from tms.log.watch import Watch
+from tms.jobs.submit_description import PoolProfile, build_commands, build_submission
+from tms.log.watch import LogWatch
 from tms.pools.interface import Cluster, Pool
-from tms.reporter import Voice
+from tms.reporter import Reporter
 
 _submit_s = histogram("submit_seconds", "From the order to start a taskforce to its cluster in the queue.")
 
@@ -48,13 +48,13 @@ class Starter:
         pool_profile: PoolProfile,
         pilot_profile: PilotProfile,
         input_files: InputFiles,
-        home: Home,
+        home: TmsDirectory,
         bus: Bus,
-        voice: Voice,
-        watch: Watch,
-        renewal: Renewal,
+        voice: Reporter,
+        watch: LogWatch,
+        renewal: TokenRenewal,
         turns: Turns,
-        ended: Ended,
+        ended: StoppedTaskforces,
     ) -> None:
         self._schedd = schedd
         self._pool = pool
@@ -69,52 +69,52 @@ class Starter:
         self._turns = turns
         self._ended = ended
 
-    async def start(self, order: TaskforceStart) -> None:
+    async def start_taskforce(self, order: TaskforceStart) -> None:
         """Make sure that the taskforce has one cluster in the queue and that WMS knows of it."""
         uuid = order.taskforce_uuid
-        async with self._turns.of(uuid):
+        async with self._turns.hold_taskforce(uuid):
             if uuid in self._ended:
-                await self._voice.say(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=None))
+                await self._voice.report_to_wms(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=None))
                 return
-            if await self._say_again(uuid):
+            if await self._report_again(uuid):
                 return
             failpoint("tms.start.found_none")
             try:
                 with _submit_s.time():
-                    cluster = await self._submit(order)
+                    cluster = await self._submit_cluster(order)
             except (Rejected, Conflict) as error:
                 log.warning("taskforce cannot be submitted", reason=error.reason)
-                await asyncio.to_thread(self._home.taskforce(uuid).remove_inputs)
+                await asyncio.to_thread(self._home.taskforce_files(uuid).remove_inputs)
                 text = f"{error.reason} ({error.hint})" if error.hint else error.reason
-                await self._voice.say(TaskforceSubmitFailed(taskforce_uuid=uuid, error=text))
+                await self._voice.report_to_wms(TaskforceSubmitFailed(taskforce_uuid=uuid, error=text))
                 return
-            await self.report(cluster)
+            await self.report_cluster(cluster)
             failpoint("tms.start.reported")
 
-    async def release(self, order: TaskforceRelease) -> None:
+    async def release_cluster(self, order: TaskforceRelease) -> None:
         """Let the jobs of a recorded cluster run. A second release does nothing.
 
         Raises:
             ClusterGone: the cluster has left the queue, and its log does not say so yet.
         """
-        async with self._turns.of(order.taskforce_uuid):
+        async with self._turns.hold_taskforce(order.taskforce_uuid):
             try:
-                if await self._pool.release(order.taskforce_uuid, order.cluster_id):
+                if await self._pool.release_cluster(order.taskforce_uuid, order.cluster_id):
                     log.info("cluster released", cluster_id=order.cluster_id)
             except ClusterGone:
-                if order.taskforce_uuid in self._watch.followed():
+                if order.taskforce_uuid in self._watch.list_followed():
                     # The log or the sweep will tell that the cluster has left.
                     raise
                 completed = TaskforceCompleted(
                     taskforce_uuid=order.taskforce_uuid, cluster_id=order.cluster_id, completed_at=self._voice.now()
                 )
-                await self._voice.say(completed)
+                await self._voice.report_to_wms(completed)
 
-    async def report(self, cluster: Cluster) -> None:
+    async def report_cluster(self, cluster: Cluster) -> None:
         """Report to WMS that `cluster` is in the queue, and follow its log from then on."""
-        files = self._home.taskforce(cluster.taskforce_uuid)
-        kept = await asyncio.to_thread(files.remembered)
-        await self._voice.say(
+        files = self._home.taskforce_files(cluster.taskforce_uuid)
+        kept = await asyncio.to_thread(files.read_submission)
+        await self._voice.report_to_wms(
             TaskforceSubmitted(
                 taskforce_uuid=cluster.taskforce_uuid,
                 schedd=self._schedd,
@@ -127,73 +127,75 @@ class Starter:
         if cluster.job_event_log == str(files.log):
             first = cluster.cluster_id if kept.get("cluster_id") is None else kept["cluster_id"]
             if first == cluster.cluster_id:
-                await self._watch.follow(
+                await self._watch.follow_log(
                     cluster.taskforce_uuid, n_workers=cluster.n_workers, cluster_id=cluster.cluster_id
                 )
-                await self._renewal.follow(cluster.taskforce_uuid)
+                await self._renewal.follow_taskforce(cluster.taskforce_uuid)
 
-    async def _say_again(self, uuid: TaskforceUuid) -> bool:
+    async def _report_again(self, uuid: TaskforceUuid) -> bool:
         """Report the clusters of `uuid` in the queue, or else the cluster in its log. Return whether there was one."""
-        clusters = await self._pool.find(uuid)
+        clusters = await self._pool.find_clusters(uuid)
         for cluster in clusters:
-            await self.report(cluster)
+            await self.report_cluster(cluster)
         if clusters:
             return True
-        tally = await self._watch.tally(uuid)
+        tally = await self._watch.read_tally(uuid)
         if tally is None or tally.cluster_id is None:
             return False
-        await self._watch.follow(uuid, say_again=True)
-        await self.report(
+        await self._watch.follow_log(uuid, say_again=True)
+        await self.report_cluster(
             Cluster(
                 cluster_id=tally.cluster_id,
                 taskforce_uuid=uuid,
                 n_workers=tally.n_workers,
                 awaits_release=False,
-                job_event_log=str(self._home.taskforce(uuid).log),
+                job_event_log=str(self._home.taskforce_files(uuid).log),
             )
         )
         return True
 
-    async def _submit(self, order: TaskforceStart) -> Cluster:
-        files = self._home.taskforce(order.taskforce_uuid)
-        await asyncio.to_thread(files.create)
-        input_files = await asyncio.to_thread(self._input_files.copied, order.pilot_config.input_files, files.inputs)
+    async def _submit_cluster(self, order: TaskforceStart) -> Cluster:
+        files = self._home.taskforce_files(order.taskforce_uuid)
+        await asyncio.to_thread(files.create_directory)
+        input_files = await asyncio.to_thread(
+            self._input_files.copy_files, order.pilot_config.input_files, files.inputs
+        )
         # Find everything that can be wrong with the order before a token for it exists.
-        cluster = submission(
+        cluster = build_submission(
             order,
             self._pool_profile,
             directory=str(files.directory),
             pilot_files=(str(files.task), str(files.token)),
             input_files=input_files,
         )
-        commands = submit_commands(cluster)
+        commands = build_commands(cluster)
         granted_at = self._voice.now()
-        grant = await self._grant(order)
+        grant = await self._ask_for_grant(order)
         environment = pilot_environment(order, grant, self._pilot_profile, token_source=str(files.token))
         kept: dict[str, Any] = {
             "n_workers": order.n_workers,
             "submit_dict": commands,
             # To ask MQS for the next token.
-            "grant": _grant_query(order).model_dump(),
+            "grant": _build_grant_query(order).model_dump(),
             "token_granted_at": granted_at.isoformat(),
             "token_expires_at": grant.expires_at.isoformat(),
         }
-        await asyncio.to_thread(_write, files, kept, task_file(environment), token_file(grant))
-        submitted = await self._pool.submit(cluster)
+        await asyncio.to_thread(_write_files, files, kept, task_file(environment), token_file(grant))
+        submitted = await self._pool.submit_cluster(cluster)
         failpoint("tms.start.submitted")
         kept["cluster_id"] = submitted.cluster_id
-        await asyncio.to_thread(files.remember, kept)
+        await asyncio.to_thread(files.write_submission, kept)
         log.info("cluster submitted", cluster_id=submitted.cluster_id, n_workers=submitted.n_workers)
         return submitted
 
-    async def _grant(self, order: TaskforceStart) -> GrantAnswer:
-        answer = await self._bus.ask(_grant_query(order))
+    async def _ask_for_grant(self, order: TaskforceStart) -> GrantAnswer:
+        answer = await self._bus.ask(_build_grant_query(order))
         if not isinstance(answer, GrantAnswer):
             raise Broken(f"asked for a grant, MQS answered {answer.kind}")
         return answer
 
 
-def _grant_query(order: TaskforceStart) -> GrantQuery:
+def _build_grant_query(order: TaskforceStart) -> GrantQuery:
     return GrantQuery(
         workflow_id=order.workflow_id,
         taskforce_uuid=order.taskforce_uuid,
@@ -203,7 +205,7 @@ def _grant_query(order: TaskforceStart) -> GrantQuery:
     )
 
 
-def _write(files: TaskforceFiles, kept: dict[str, Any], task: bytes, token: bytes) -> None:
-    files.remember(kept)
+def _write_files(files: TaskforceFiles, kept: dict[str, Any], task: bytes, token: bytes) -> None:
+    files.write_submission(kept)
     write_private(files.task, task)
     write_private(files.token, token)

@@ -9,51 +9,51 @@ from schemas.events import (
     TaskforceRemoveFailed,
     TaskforceStop,
 )
-from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.clusters.turns import Turns
 from tms.errors import RemoveRefused
-from tms.log.watch import Watch
+from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
-from tms.reporter import Voice
+from tms.reporter import Reporter
 
 
 class Stopper:
     """Handles `TaskforceStop` and `TaskforceRemove`."""
 
-    def __init__(self, *, pool: Pool, voice: Voice, watch: Watch, turns: Turns, ended: Ended) -> None:
+    def __init__(self, *, pool: Pool, voice: Reporter, watch: LogWatch, turns: Turns, ended: StoppedTaskforces) -> None:
         self._pool = pool
         self._voice = voice
         self._watch = watch
         self._turns = turns
         self._ended = ended
 
-    async def stop(self, order: TaskforceStop) -> None:
+    async def stop_taskforce(self, order: TaskforceStop) -> None:
         """Remove all clusters with the taskforce's uuid, report it, and keep later starts of it from running."""
         uuid = order.taskforce_uuid
-        async with self._turns.of(uuid):
-            self._ended.add(uuid)
+        async with self._turns.hold_taskforce(uuid):
+            self._ended.note_stop(uuid)
             try:
-                removed = await self._pool.remove(uuid)
+                removed = await self._pool.remove_clusters(uuid)
             except RemoveRefused as error:
                 log.warning("cluster cannot be removed", reason=error.reason)
-                await self._voice.say(TaskforceRemoveFailed(taskforce_uuid=uuid, error=error.reason))
+                await self._voice.report_to_wms(TaskforceRemoveFailed(taskforce_uuid=uuid, error=error.reason))
                 return
             failpoint("tms.stop.removed")
             log.info("clusters removed", cluster_ids=removed)
             known = order.cluster_id if order.cluster_id is not None else next(iter(removed), None)
-            tally = None if removed else await self._watch.tally(uuid)
+            tally = None if removed else await self._watch.read_tally(uuid)
             if tally is not None:
                 # The cluster left earlier, perhaps long ago: report again what its log says.
                 known = tally.cluster_id if known is None else known
-                await self._watch.follow(uuid, say_again=True)
-                self._watch.vanished(uuid)
-            await self._voice.say(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=known))
+                await self._watch.follow_log(uuid, say_again=True)
+                self._watch.note_vanished(uuid)
+            await self._voice.report_to_wms(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=known))
             if not removed and tally is None and known is not None:
                 completed = TaskforceCompleted(taskforce_uuid=uuid, cluster_id=known, completed_at=self._voice.now())
-                await self._voice.say(completed)
+                await self._voice.report_to_wms(completed)
 
-    async def remove(self, order: TaskforceRemove) -> None:
+    async def remove_cluster(self, order: TaskforceRemove) -> None:
         """Remove one cluster and report nothing: nobody waits for an answer. Other clusters of the taskforce stay."""
-        async with self._turns.of(order.taskforce_uuid):
-            removed = await self._pool.remove(order.taskforce_uuid, order.cluster_id)
+        async with self._turns.hold_taskforce(order.taskforce_uuid):
+            removed = await self._pool.remove_clusters(order.taskforce_uuid, order.cluster_id)
             log.info("unwanted cluster removed", cluster_ids=removed)

@@ -8,13 +8,13 @@ from schemas.ids import TaskforceUuid
 _LIMIT = 100_000
 
 
-class Ended:
+class StoppedTaskforces:
     """A bounded set of taskforces."""
 
     def __init__(self) -> None:
         self._ended: dict[TaskforceUuid, None] = {}
 
-    def add(self, taskforce: TaskforceUuid) -> None:
+    def note_stop(self, taskforce: TaskforceUuid) -> None:
         """Remember that `taskforce` was stopped."""
         self._ended[taskforce] = None
         if len(self._ended) > _LIMIT:

@@ -21,11 +21,11 @@ from runtime.telemetry import gauge, log
 from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from tms.clusters.start import Starter
-from tms.clusters.stopped_taskforces import Ended
+from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.clusters.turns import Turns
-from tms.log.watch import Watch
+from tms.log.watch import LogWatch
 from tms.pools.interface import Cluster, Pool
-from tms.worker_logs.file_retention import Keeper
+from tms.worker_logs.file_retention import FileRetention
 
 INTERVAL_S = 60.0
 #: Every fourth sweep reports all clusters again: so an orphan is gone within five minutes (G6).
@@ -34,7 +34,7 @@ SAY_ALL_EVERY = 4
 _clusters = gauge("clusters", "Clusters of taskforces in the queue.")
 
 
-class Sweep:
+class ClusterSweep:
     """The sweeping loop."""
 
     def __init__(
@@ -42,10 +42,10 @@ class Sweep:
         *,
         pool: Pool,
         starter: Starter,
-        watch: Watch,
+        watch: LogWatch,
         turns: Turns,
-        ended: Ended,
-        keeper: Keeper,
+        ended: StoppedTaskforces,
+        keeper: FileRetention,
         tidy_interval_s: float,
     ) -> None:
         self._pool = pool
@@ -63,36 +63,36 @@ class Sweep:
         """Sweep now and then every minute."""
         while True:
             try:
-                await self.sweep()
+                await self.sweep_once()
             except Unavailable as error:
                 log.warning("sweep put off", reason=error.reason)
             except Exception:  # noqa: BLE001 - the next sweep may go well, and without any nothing heals
                 log.error("sweep failed", exc_info=True)
             await asyncio.sleep(INTERVAL_S)
 
-    async def sweep(self) -> None:
+    async def sweep_once(self) -> None:
         """Compare the pool's clusters with the followed ones once, and tidy old files when that is due."""
-        followed = self._watch.followed()
-        clusters = await self._pool.clusters()
+        followed = self._watch.list_followed()
+        clusters = await self._pool.list_clusters()
         _clusters.set(len(clusters))
         say_all = self._n_sweeps % SAY_ALL_EVERY == 0
         self._n_sweeps += 1
         for cluster in clusters:
             if cluster.awaits_release or say_all or cluster.taskforce_uuid not in followed:
-                await self._look_at(cluster)
+                await self._report_or_remove(cluster)
         self._notice_missing(followed, clusters)
         if (time_s := monotonic()) - self._tidied_at_s >= self._tidy_interval_s:
             self._tidied_at_s = time_s
-            busy = {cluster.taskforce_uuid for cluster in clusters} | set(self._watch.followed())
-            await asyncio.to_thread(self._keeper.tidy, busy, now=datetime.now(UTC))
+            busy = {cluster.taskforce_uuid for cluster in clusters} | set(self._watch.list_followed())
+            await asyncio.to_thread(self._keeper.tidy_files, busy, now=datetime.now(UTC))
 
-    async def _look_at(self, cluster: Cluster) -> None:
+    async def _report_or_remove(self, cluster: Cluster) -> None:
         uuid = cluster.taskforce_uuid
-        async with self._turns.of(uuid):
+        async with self._turns.hold_taskforce(uuid):
             if uuid in self._ended:
-                await self._pool.remove(uuid, cluster.cluster_id)
+                await self._pool.remove_clusters(uuid, cluster.cluster_id)
             else:
-                await self._starter.report(cluster)
+                await self._starter.report_cluster(cluster)
 
     def _notice_missing(self, followed: dict[TaskforceUuid, int | None], clusters: list[Cluster]) -> None:
         present = {cluster.cluster_id for cluster in clusters}
@@ -100,5 +100,5 @@ class Sweep:
         # HTCondor usually writes the log's last record just after the cluster has left: wait for the next sweep.
         for uuid in missing & self._missing:
             log.warning("cluster has left without a word in its log", taskforce_uuid=uuid, cluster_id=followed[uuid])
-            self._watch.vanished(uuid)
+            self._watch.note_vanished(uuid)
         self._missing = missing - self._missing

@@ -14,7 +14,7 @@ class Turns:
         self._locks: dict[TaskforceUuid, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
-    async def of(self, taskforce: TaskforceUuid) -> AsyncIterator[None]:
+    async def hold_taskforce(self, taskforce: TaskforceUuid) -> AsyncIterator[None]:
         """Hold the lock of `taskforce` for the block."""
         lock, n_users = self._locks.get(taskforce, (asyncio.Lock(), 0))
         self._locks[taskforce] = (lock, n_users + 1)

@@ -4,7 +4,7 @@ import asyncio
 
 from runtime.telemetry import gauge, log
 from schemas.errors import Unavailable
-from tms.log.watch import Watch
+from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
 
 INTERVAL_S = 10.0
@@ -12,10 +12,10 @@ INTERVAL_S = 10.0
 _unmatched = gauge("taskforces_unmatched", "Taskforces whose waiting jobs no slot of the pool can take.")
 
 
-class Matching:
+class UnmatchedWatch:
     """The loop that asks the pool about each taskforce with waiting jobs and no running one."""
 
-    def __init__(self, pool: Pool, watch: Watch) -> None:
+    def __init__(self, pool: Pool, watch: LogWatch) -> None:
         self._pool = pool
         self._watch = watch
 
@@ -23,16 +23,16 @@ class Matching:
         """Ask the pool now and then every ten seconds."""
         while True:
             try:
-                await self.look()
+                await self.compare_once()
             except Unavailable as error:
                 log.debug("slots cannot be compared with what waits", reason=error.reason)
             except Exception:  # noqa: BLE001 - the next look may go well, and statuses do not depend on it
                 log.error("comparing slots with what waits failed", exc_info=True)
             await asyncio.sleep(INTERVAL_S)
 
-    async def look(self) -> None:
+    async def compare_once(self) -> None:
         """Ask the pool once, and note why no slot can take the jobs."""
-        waiting = self._watch.waiting()
-        unmatched = await self._pool.unmatched(waiting) if waiting else {}
+        waiting = self._watch.list_waiting()
+        unmatched = await self._pool.explain_unmatched(waiting) if waiting else {}
         _unmatched.set(len(unmatched))
         self._watch.note_unmatched(unmatched)

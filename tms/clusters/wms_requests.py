@@ -1,12 +1,12 @@
 """Hand each event from WMS to the object that handles it."""
 
 from runtime.bus.dispatch import DispatchTable
-from schemas.events import Event, TaskforceRelease, TaskforceRemove, TaskforceStart, TaskforceStop
+from schemas.events import ControlEvent, TaskforceRelease, TaskforceRemove, TaskforceStart, TaskforceStop
 from tms.clusters.start import Starter
 from tms.clusters.stop import Stopper
 
 
-class Orders:
+class WmsRequests:
     """The handlers of TMS's inbox. They handle events of different taskforces at the same time."""
 
     def __init__(self, starter: Starter, stopper: Stopper) -> None:
@@ -16,20 +16,20 @@ class Orders:
     def build_table(self) -> DispatchTable:
         """Return the handler of each event that a TMS takes; an event is acknowledged when its handler returns."""
         table = DispatchTable()
-        table.add(TaskforceStart, self._start)
-        table.add(TaskforceRelease, self._release)
-        table.add(TaskforceStop, self._stop)
-        table.add(TaskforceRemove, self._remove)
+        table.add_handler(TaskforceStart, self._start_taskforce)
+        table.add_handler(TaskforceRelease, self._release_cluster)
+        table.add_handler(TaskforceStop, self._stop_taskforce)
+        table.add_handler(TaskforceRemove, self._remove_cluster)
         return table
 
-    async def _start(self, order: TaskforceStart, _: Event) -> None:
-        await self._starter.start(order)
+    async def _start_taskforce(self, order: TaskforceStart, _: ControlEvent) -> None:
+        await self._starter.start_taskforce(order)
 
-    async def _release(self, order: TaskforceRelease, _: Event) -> None:
-        await self._starter.release(order)
+    async def _release_cluster(self, order: TaskforceRelease, _: ControlEvent) -> None:
+        await self._starter.release_cluster(order)
 
-    async def _stop(self, order: TaskforceStop, _: Event) -> None:
-        await self._stopper.stop(order)
+    async def _stop_taskforce(self, order: TaskforceStop, _: ControlEvent) -> None:
+        await self._stopper.stop_taskforce(order)
 
-    async def _remove(self, order: TaskforceRemove, _: Event) -> None:
-        await self._stopper.remove(order)
+    async def _remove_cluster(self, order: TaskforceRemove, _: ControlEvent) -> None:
+        await self._stopper.remove_cluster(order)

@@ -77,7 +77,7 @@ def pilot_environment(
         Unsubmittable: the task asks for a platform, an image or a directory that is not allowed here, sets what only
             an operator may set, or has NUL in a variable.
     """
-    users = {name: _text(name, value) for name, value in order.pilot_config.environment.items()}
+    users = {name: _join_value(name, value) for name, value in order.pilot_config.environment.items()}
     asked = asked_platform(order.task.task_image, users)
     if asked and asked not in profile.allowed_platforms:
         raise Unsubmittable(
@@ -90,8 +90,8 @@ def pilot_environment(
         )
     _check_directories(users.get(EXTERNAL_DIRECTORIES, ""), profile)
     _check_images(order, asked or profile.platform, profile)
-    chosen = _operators(profile) | users | ({PLATFORM: asked} if asked else {})
-    environment = _defaults(order, chosen) | chosen | _ours(order, grant, token_source)
+    chosen = _operator_variables(profile) | users | ({PLATFORM: asked} if asked else {})
+    environment = _default_variables(order, chosen) | chosen | _ewms_variables(order, grant, token_source)
     for name, value in environment.items():
         if "\0" in name or "\0" in value:
             raise Unsubmittable(f"{name[:100]!r}: must not contain NUL")
@@ -139,7 +139,7 @@ def _check_images(order: TaskforceStart, platform: str, profile: PilotProfile) -
             raise Unsubmittable(f"{field_name}: the image {image[:200]!r} {rule}", hint=remedy)
 
 
-def _defaults(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str]:
+def _default_variables(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str]:
     """Return the defaults of variables that neither the user nor the operator has `chosen`."""
     runtime_s = str(order.worker_config.max_worker_runtime)
     defaults = {
@@ -162,7 +162,7 @@ def _defaults(order: TaskforceStart, chosen: Mapping[str, str]) -> dict[str, str
     return defaults
 
 
-def _operators(profile: PilotProfile) -> dict[str, str]:
+def _operator_variables(profile: PilotProfile) -> dict[str, str]:
     chosen = {
         PLATFORM: profile.platform,
         f"{PREFIX}APPTAINER": profile.apptainer,
@@ -173,7 +173,7 @@ def _operators(profile: PilotProfile) -> dict[str, str]:
     return {name: value for name, value in chosen.items() if value} | dict(profile.environment)
 
 
-def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[str, str]:
+def _ewms_variables(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[str, str]:
     task = order.task
     ours = {
         f"{PREFIX}WORKFLOW_ID": order.workflow_id,
@@ -213,5 +213,5 @@ def _ours(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[
     return ours
 
 
-def _text(name: str, value: str | int | list[str]) -> str:
+def _join_value(name: str, value: str | int | list[str]) -> str:
     return _SEPARATORS.get(name, ";").join(value) if isinstance(value, list) else str(value)

@@ -57,12 +57,12 @@ _OVER = (PilotExit.UNUSABLE, PilotExit.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class JobOver:
     """The job is over."""
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class StartAgain:
     """The job starts again after `pause_s` seconds; 0: at once."""
 
     pause_s: int
@@ -77,23 +77,23 @@ def decide_restart(
     n_starts: int,
     is_source: bool,
     max_runtime_s: float,
-) -> Over | Again:
+) -> JobOver | StartAgain:
     """Return what becomes of a job whose pilot has ended with `exit_code` (minus the number of a signal).
 
     `last_started_s` is the start before this one; None: this was the first.
     """
     if exit_code in _OVER or (is_source and (exit_code == PilotExit.DONE or n_starts >= MAX_SOURCE_STARTS)):
-        return Over()
+        return JobOver()
     if exit_code != PilotExit.BAD_WORKER and ended_s - started_s >= steady_life_s(max_runtime_s):
-        return Again(0)
+        return StartAgain(0)
     if _is_by_signal(exit_code) and n_starts <= KILLED_STARTS:
-        return Again(FIRST_PAUSE_S)
+        return StartAgain(FIRST_PAUSE_S)
     longest_s = MAX_IDLE_PAUSE_S if exit_code == PilotExit.DONE else MAX_PAUSE_S
     gap_s = None if last_started_s is None else started_s - last_started_s
     # If the gap is longer than any pause, the earlier pilot had a steady life or the pool was full.
     if gap_s is None or gap_s > MAX_PAUSE_S + STEADY_LIFE_S:
-        return Again(FIRST_PAUSE_S)
-    return Again(int(min(longest_s, max(FIRST_PAUSE_S, 2 * gap_s))))
+        return StartAgain(FIRST_PAUSE_S)
+    return StartAgain(int(min(longest_s, max(FIRST_PAUSE_S, 2 * gap_s))))
 
 
 def _is_by_signal(exit_code: int) -> bool:

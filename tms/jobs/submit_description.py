@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
-from schemas.rules.requirements import BadRequirements, checked_requirements
+from schemas.rules.requirements import BadRequirements, check_requirements
 from schemas.rules.sizes import parse_bytes, print_condor_size
 from schemas.rules.submitters import submitter_name
 from schemas.rules.worker_paths import input_file_problem
@@ -98,7 +98,7 @@ class Submission:
     accounting_group: str = ""
 
 
-def submission(
+def build_submission(
     order: TaskforceStart, pool: PoolProfile, *, directory: str, pilot_files: Sequence[str], input_files: Sequence[str]
 ) -> Submission:
     """Return the cluster that `order` asks for. Its files are in `directory`.
@@ -117,7 +117,7 @@ def submission(
             raise Unsubmittable("pilot_config.tag: not a tag of an image")
         image = f"{pool.container.image}:{order.pilot_config.tag}"
     files = (*pilot_files, *pool.pilot_files, *input_files)
-    names = [PurePosixPath(checked_path(file)).name for file in files]
+    names = [PurePosixPath(check_submit_path(file)).name for file in files]
     if len(set(names)) != len(names):
         raise Unsubmittable("pilot_config.input_files: two files of one name would meet in the worker's directory")
     return Submission(
@@ -127,9 +127,9 @@ def submission(
         container_image=image,
         environment={"PATH": pool.worker_path},
         input_files=files,
-        output_directory=checked_path(directory) if worker.do_transfer_worker_stdouterr else "",
-        job_event_log=f"{checked_path(directory)}/job.log",
-        requirements=_requirements(pool, worker.condor_requirements),
+        output_directory=check_submit_path(directory) if worker.do_transfer_worker_stdouterr else "",
+        job_event_log=f"{check_submit_path(directory)}/job.log",
+        requirements=_join_requirements(pool, worker.condor_requirements),
         n_cores=worker.n_cores,
         memory_bytes=parse_bytes(worker.worker_memory),
         disk_bytes=parse_bytes(worker.worker_disk),
@@ -145,7 +145,7 @@ def submission(
     )
 
 
-def submit_commands(cluster: Submission) -> dict[str, str | int]:
+def build_commands(cluster: Submission) -> dict[str, str | int]:
     """Return `cluster` as submit commands. Their only macros are HTCondor's own `$(ProcId)` and `$(ClusterId)`.
 
     Raises:
@@ -153,7 +153,7 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
     """
     plain: dict[str, str | int] = {
         "log": cluster.job_event_log,
-        "transfer_input_files": ",".join(map(checked_path, cluster.input_files)),
+        "transfer_input_files": ",".join(map(check_submit_path, cluster.input_files)),
         # Encrypts the token's transfer even where the pool's settings leave file transfer in clear.
         "encrypt_input_files": f"*{TOKEN_FILE}",
         "should_transfer_files": "YES",
@@ -190,8 +190,8 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
     else:
         plain |= {
             "executable": cluster.command[0],
-            "arguments": quoted_words(cluster.command[1:]),
-            "environment": quoted_words(f"{name}={value}" for name, value in cluster.environment.items()),
+            "arguments": quote_words(cluster.command[1:]),
+            "environment": quote_words(f"{name}={value}" for name, value in cluster.environment.items()),
             "transfer_executable": "False",
             "transfer_output_files": '""',
             "when_to_transfer_output": "ON_EXIT",
@@ -207,7 +207,7 @@ def submit_commands(cluster: Submission) -> dict[str, str | int]:
     # HTCondor must replace macros in these values, so they come after the check of the others.
     plain["priority"] = priority_ramp(cluster.priority, cluster.n_workers)
     if cluster.output_directory:
-        stem = f"{checked_path(cluster.output_directory)}/cluster-$(ClusterId)/$(ProcId)"
+        stem = f"{check_submit_path(cluster.output_directory)}/cluster-$(ClusterId)/$(ProcId)"
         plain |= {"output": f"{stem}.out", "error": f"{stem}.err"}
     return plain
 
@@ -222,7 +222,7 @@ def priority_ramp(priority: int, n_workers: int) -> str:
     return f"{priority} - (($(ProcId) * {priority // 2}) / {n_workers - 1})"
 
 
-def quoted_words(words: Iterable[str]) -> str:
+def quote_words(words: Iterable[str]) -> str:
     """Return `words` quoted in HTCondor's new syntax, which keeps every word unchanged."""
     return '"' + " ".join("'" + w.replace("'", "''").replace('"', '""') + "'" for w in words) + '"'
 
@@ -234,26 +234,26 @@ def _periodic_remove(cluster: Submission) -> str:
     )
 
 
-def _requirements(pool: PoolProfile, users: str) -> str:
+def _join_requirements(pool: PoolProfile, users: str) -> str:
     parts = [pool.requirements] if pool.requirements else []
     if pool.container:
-        parts += [f"GLIDEIN_Site =!= {_string(site)}" for site in pool.container.excluded_glidein_sites]
-        parts += [f"OSG_SITE_NAME =!= {_string(site)}" for site in pool.container.excluded_osg_sites]
+        parts += [f"GLIDEIN_Site =!= {_quote_string(site)}" for site in pool.container.excluded_glidein_sites]
+        parts += [f"OSG_SITE_NAME =!= {_quote_string(site)}" for site in pool.container.excluded_osg_sites]
     if any("$" in part for part in parts):
         raise Unsubmittable("requirements: the pool's own must be without '$'")
     if users.strip():
         try:
-            parts.append(checked_requirements(users))
+            parts.append(check_requirements(users))
         except BadRequirements as error:
             raise Unsubmittable(f"condor_requirements: {error}") from error
     return " && ".join(f"({part})" for part in parts)
 
 
-def _string(text: str) -> str:
+def _quote_string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def checked_path(path: str) -> str:
+def check_submit_path(path: str) -> str:
     if problem := input_file_problem(path):
         rule, remedy = problem.rsplit("; ", 1)
         raise Unsubmittable(f"input files: {rule}", hint=remedy)

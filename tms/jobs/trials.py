@@ -27,7 +27,7 @@ MAX_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Condemned:
+class CondemnedWorker:
     """The machine of a bad worker, and when the pilot found it bad, in seconds since 1970."""
 
     machine: str
@@ -38,18 +38,18 @@ class Condemned:
 class Trials:
     """The findings of one taskforce's workers, by ProcId: the first that were bad, and the first that succeeded."""
 
-    condemned: dict[int, Condemned] = field(default_factory=dict)
+    condemned: dict[int, CondemnedWorker] = field(default_factory=dict)
     succeeded: set[int] = field(default_factory=set)
 
-    def condemn(self, proc: int, said: str) -> None:
+    def note_bad_worker(self, proc: int, said: str) -> None:
         """Note that the pilot in `proc` found its worker bad. `said` is its chirp: `<seconds since 1970> <machine>`."""
         at, _, machine = said.partition(" ")
         if not (at.isascii() and at.isdecimal() and machine) or len(said) > MAX_KEPT:
             return
         if proc in self.condemned or len(self.condemned) < MAX_KEPT:
-            self.condemned[proc] = Condemned(machine, int(at))
+            self.condemned[proc] = CondemnedWorker(machine, int(at))
 
-    def acquit(self, proc: int) -> None:
+    def note_success(self, proc: int) -> None:
         """Note that the pilot in `proc` has succeeded."""
         if len(self.succeeded) < MAX_KEPT:
             self.succeeded.add(proc)
@@ -96,7 +96,7 @@ def decide_ruling(
     return Ruling(machines=tuple(sorted(names)), until_s=max(latest[name] for name in names) + AVOIDED_S)
 
 
-def _find_recent(trials: Trials, now_s: float) -> set[Condemned]:
+def _find_recent(trials: Trials, now_s: float) -> set[CondemnedWorker]:
     return {one for one in trials.condemned.values() if now_s - one.at_s <= AVOIDED_S}
 
 
@@ -110,7 +110,7 @@ def _has_failed_everywhere(trials: Trials, statuses: CompoundStatuses, has_other
     return set(statuses.get(JobStatus.RUNNING, {})) <= {PilotStatus.FATAL_ERROR}
 
 
-def _latest_by_machine(condemned: "set[Condemned]") -> Mapping[str, int]:
+def _latest_by_machine(condemned: "set[CondemnedWorker]") -> Mapping[str, int]:
     latest: dict[str, int] = {}
     for one in condemned:
         latest[one.machine] = max(one.at_s, latest.get(one.machine, 0))

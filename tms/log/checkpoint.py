@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from tms.jobs.trials import Condemned, Trials
+from tms.jobs.trials import CondemnedWorker, Trials
 from tms.log.job_events import ClusterRemoved
 from tms.log.statuses import Tally
 
@@ -34,7 +34,7 @@ class Checkpoint:
     tally: Tally
 
 
-def to_bytes(checkpoint: Checkpoint) -> bytes:
+def checkpoint_to_bytes(checkpoint: Checkpoint) -> bytes:
     """Return `checkpoint` as the bytes of its file."""
     tally = checkpoint.tally
     body = bytes(tally.jobs) + bytes(tally.pilots)
@@ -62,7 +62,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     return b"%s%s\n%s" % (_MAGIC, json.dumps(header).encode(), body)
 
 
-def from_bytes(data: bytes) -> Checkpoint | None:
+def checkpoint_from_bytes(data: bytes) -> Checkpoint | None:
     """Return the checkpoint in `data`; `None` if it is damaged or of another version."""
     head, newline, body = data.removeprefix(_MAGIC).partition(b"\n")
     if not data.startswith(_MAGIC) or not newline:
@@ -72,7 +72,7 @@ def from_bytes(data: bytes) -> Checkpoint | None:
         removed = header["removed"]
         if len(body) % 2 or zlib.crc32(body) != header["crc"]:
             return None
-        tally = Tally.restored(
+        tally = Tally.from_parts(
             n_workers=header["n_workers"],
             jobs=body[: len(body) // 2],
             pilots=body[len(body) // 2 :],
@@ -81,10 +81,10 @@ def from_bytes(data: bytes) -> Checkpoint | None:
             errors={proc: text for text, procs in header["errors"].items() for proc in procs},
             exits=dict(header["exits"]),
             cluster_id=header["cluster_id"],
-            removed=removed and ClusterRemoved(removed["cluster_id"], _instant(removed["at"])),
+            removed=removed and ClusterRemoved(removed["cluster_id"], _parse_instant(removed["at"])),
             # A checkpoint of an older TMS lacks these.
             trials=Trials(
-                {proc: Condemned(machine, at_s) for proc, machine, at_s in header.get("condemned", [])},
+                {proc: CondemnedWorker(machine, at_s) for proc, machine, at_s in header.get("condemned", [])},
                 set(header.get("succeeded", [])),
             ),
         )
@@ -100,5 +100,5 @@ def from_bytes(data: bytes) -> Checkpoint | None:
         return None
 
 
-def _instant(text: str | None) -> datetime | None:
+def _parse_instant(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None

@@ -25,9 +25,9 @@ class DirectoryWatch:
         self._watches: dict[Path, int] = {}
         self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd >= 0:
-            get_running_loop().add_reader(self._fd, self._read)
+            get_running_loop().add_reader(self._fd, self._read_changes)
 
-    def add(self, directory: Path) -> bool:
+    def add_directory(self, directory: Path) -> bool:
         """Watch `directory`. Return False if the kernel refuses, as at its limit; no changes are reported then."""
         watch = self._libc.inotify_add_watch(self._fd, os.fsencode(directory), _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE)
         if watch < 0:
@@ -35,7 +35,7 @@ class DirectoryWatch:
         self._directories[watch], self._watches[directory] = directory, watch
         return True
 
-    def remove(self, directory: Path) -> None:
+    def remove_directory(self, directory: Path) -> None:
         """Stop watching `directory`."""
         if (watch := self._watches.pop(directory, None)) is not None:
             self._directories.pop(watch, None)
@@ -48,7 +48,7 @@ class DirectoryWatch:
             os.close(self._fd)
             self._fd = -1
 
-    def _read(self) -> None:
+    def _read_changes(self) -> None:
         try:
             data = os.read(self._fd, 65536)
         except OSError as error:

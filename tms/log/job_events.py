@@ -98,7 +98,7 @@ JobEvent = JobMoved | JobHeld | JobEnded | PilotChirped | ClusterSubmitted | Clu
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedLog:
     """The events in a stretch of log, the number of consumed bytes, and the number of unreadable records."""
 
     events: list[JobEvent]
@@ -125,7 +125,7 @@ _ESCAPE = re.compile(r'\\(["\\ntrbf\'])')
 _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
-def parse(data: bytes, *, cluster_id: int | None = None) -> Parsed:
+def parse_log(data: bytes, *, cluster_id: int | None = None) -> ParsedLog:
     """Return the events in the complete records of `data`, which must start at the beginning of a record.
 
     Records of other clusters than `cluster_id` are skipped; `None` takes all clusters. Bytes after the last record end
@@ -134,7 +134,7 @@ def parse(data: bytes, *, cluster_id: int | None = None) -> Parsed:
     end = data.rfind(_RECORD_END)
     if end < 0:
         # Otherwise a log that begins with a bare record end would never be consumed.
-        return Parsed([], 4, 0) if data.startswith(b"...\n") else Parsed([], 0, 0)
+        return ParsedLog([], 4, 0) if data.startswith(b"...\n") else ParsedLog([], 0, 0)
     events: list[JobEvent] = []
     n_corrupt = 0
     # A busy pool writes thousands of records a second, and this loop takes each. So it looks names up once and makes
@@ -159,29 +159,29 @@ def parse(data: bytes, *, cluster_id: int | None = None) -> Parsed:
         if cluster_id is not None and int(cluster) != cluster_id:
             continue
         if proc[0] == _MINUS:
-            event = _of_cluster(event_type, int(cluster), record)
+            event = _parse_cluster_event(event_type, int(cluster), record)
         elif event_type is _GENERIC:
-            event = _chirp(int(proc), record)
+            event = _parse_chirp(int(proc), record)
         elif event_type in _MOVES:
             event = JobMoved(int(proc), event_type)
         else:
-            event = _of_job(event_type, int(proc), record)
+            event = _parse_job_event(event_type, int(proc), record)
         if event is not None:
             add(event)
-    return Parsed(events, end + len(_RECORD_END), n_corrupt)
+    return ParsedLog(events, end + len(_RECORD_END), n_corrupt)
 
 
-def _of_cluster(event_type: EventType, cluster: int, record: bytes) -> JobEvent | None:
+def _parse_cluster_event(event_type: EventType, cluster: int, record: bytes) -> JobEvent | None:
     match event_type:
         case EventType.CLUSTER_SUBMIT:
             return ClusterSubmitted(cluster)
         case EventType.CLUSTER_REMOVE:
-            return ClusterRemoved(cluster, _instant(record))
+            return ClusterRemoved(cluster, _parse_instant(record))
         case _:
             return None
 
 
-def _of_job(event_type: EventType, proc: int, record: bytes) -> JobEvent:
+def _parse_job_event(event_type: EventType, proc: int, record: bytes) -> JobEvent:
     match event_type:
         case EventType.JOB_HELD:
             codes = _HOLD.search(record)
@@ -195,30 +195,30 @@ def _of_job(event_type: EventType, proc: int, record: bytes) -> JobEvent:
             return JobMoved(proc, event_type)
 
 
-def _chirp(proc: int, record: bytes) -> PilotChirped | None:
+def _parse_chirp(proc: int, record: bytes) -> PilotChirped | None:
     start = record.find(_CHIRP)
     if start < 0:
         return None
     text = record[start:]
-    said = _said_before(text) if len(text) <= _SHORT else _said(text)
+    said = _said_before(text) if len(text) <= _SHORT else _split_chirp(text)
     return None if said is None else PilotChirped(proc, *said)
 
 
-def _said(text: bytes) -> tuple[str, str] | None:
+def _split_chirp(text: bytes) -> tuple[str, str] | None:
     """Return the attribute and the value of a chirp."""
     attribute, colon, value = text.partition(b": ")
     if not colon or b"\n" in attribute:
         return None
     name = attribute[len(_CHIRP) :].decode("ascii", "replace")
-    return name, _unquoted(value.decode("utf-8", "replace").strip())
+    return name, _unquote_string(value.decode("utf-8", "replace").strip())
 
 
 #: Pilots repeat the same few short chirps, so these are cached. A long text most likely comes once.
 _SHORT = 100
-_said_before = lru_cache(maxsize=4096)(_said)
+_said_before = lru_cache(maxsize=4096)(_split_chirp)
 
 
-def _instant(record: bytes) -> datetime | None:
+def _parse_instant(record: bytes) -> datetime | None:
     when = _WHEN.search(record)
     try:
         return datetime.fromisoformat(when[1].decode()) if when else None
@@ -226,7 +226,7 @@ def _instant(record: bytes) -> datetime | None:
         return None
 
 
-def _unquoted(text: str) -> str:
+def _unquote_string(text: str) -> str:
     """Return the value of a ClassAd string literal. Return anything else, such as a number, unchanged."""
     if len(text) < 2 or not (text[0] == text[-1] == '"'):
         return text

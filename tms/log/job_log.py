@@ -7,8 +7,8 @@ import hashlib
 import os
 
 from tms.files import TaskforceFiles, write_private
-from tms.log.checkpoint import Checkpoint, from_bytes, to_bytes
-from tms.log.job_events import parse
+from tms.log.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes
+from tms.log.job_events import parse_log
 from tms.log.statuses import Tally
 
 #: The size of one read: large enough to be cheap, and small enough that a busy log does not delay the others.
@@ -36,10 +36,10 @@ class JobLog:
         self._head = (0, "")
         self._saved: tuple[int, int, bool] | None = None
 
-    def restore(self) -> bool:
+    def load_checkpoint(self) -> bool:
         """Continue from the checkpoint. Return whether there was a readable one."""
         try:
-            checkpoint = from_bytes(self._files.checkpoint.read_bytes())
+            checkpoint = checkpoint_from_bytes(self._files.checkpoint.read_bytes())
         except FileNotFoundError:
             return False
         if checkpoint is None:
@@ -51,7 +51,7 @@ class JobLog:
         self._saved = (self._inode, self.offset, self.is_over)
         return True
 
-    def expect(self, *, n_workers: int, cluster_id: int) -> None:
+    def expect_cluster(self, *, n_workers: int, cluster_id: int) -> None:
         """Set what the submit returned. From here on, only events of `cluster_id` count."""
         self._n_workers = self.tally.n_workers = n_workers
         self._cluster_id = self.tally.cluster_id = cluster_id
@@ -64,7 +64,7 @@ class JobLog:
             return 0
         return status.st_size - self.offset if status.st_ino == self._inode or not self._inode else -1
 
-    def read(self) -> bool:
+    def read_new(self) -> bool:
         """Read one slice at most. Return whether the log had been replaced, so that the tally began anew."""
         try:
             fd = os.open(self._files.log, os.O_RDONLY | os.O_CLOEXEC)
@@ -78,12 +78,12 @@ class JobLog:
             self._read_slice(fd)
             if self._head[0] < min(_HEAD_BYTES, self.offset):
                 n_bytes = min(_HEAD_BYTES, self.offset)
-                self._head = (n_bytes, _digest(fd, n_bytes))
+                self._head = (n_bytes, _hash_head(fd, n_bytes))
             return began_anew
         finally:
             os.close(fd)
 
-    def save(self) -> None:
+    def save_checkpoint(self) -> None:
         """Write the checkpoint if anything in it is new."""
         place = (self._inode, self.offset, self.is_over)
         if place == self._saved:
@@ -96,14 +96,14 @@ class JobLog:
             is_over=self.is_over,
             tally=self.tally,
         )
-        write_private(self._files.checkpoint, to_bytes(checkpoint))
+        write_private(self._files.checkpoint, checkpoint_to_bytes(checkpoint))
         self._saved = place
 
     def _read_slice(self, fd: int) -> None:
         size = SLICE_BYTES
         while True:
             data = os.pread(fd, size, self.offset)
-            parsed = parse(data, cluster_id=self._cluster_id)
+            parsed = parse_log(data, cluster_id=self._cluster_id)
             if parsed.n_bytes or len(data) < size or size >= MAX_RECORD_BYTES:
                 break
             size *= 2
@@ -112,7 +112,7 @@ class JobLog:
             self.offset += len(data)
             self.n_corrupt += 1
             return
-        self.tally.fold(parsed.events)
+        self.tally.fold_events(parsed.events)
         self._cluster_id = self.tally.cluster_id
         self.n_corrupt += parsed.n_corrupt
         self.offset += parsed.n_bytes
@@ -122,12 +122,12 @@ class JobLog:
         if not self.offset:
             return False
         n_bytes, digest = self._head
-        return status.st_ino != self._inode or status.st_size < self.offset or _digest(fd, n_bytes) != digest
+        return status.st_ino != self._inode or status.st_size < self.offset or _hash_head(fd, n_bytes) != digest
 
     def _begin_anew(self) -> None:
         self.tally = Tally(self._n_workers, cluster_id=self._cluster_id)
         self.offset, self.n_corrupt, self._head = 0, 0, (0, "")
 
 
-def _digest(fd: int, n_bytes: int) -> str:
+def _hash_head(fd: int, n_bytes: int) -> str:
     return hashlib.blake2b(os.pread(fd, n_bytes, 0), digest_size=16).hexdigest()

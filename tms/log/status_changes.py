@@ -23,7 +23,7 @@ REPEAT_AFTER = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
-class Reporting:
+class StatusReports:
     """The reports of one TMS: the last confirmed snapshot of each taskforce, and the number of the next one."""
 
     schedd: str
@@ -31,7 +31,7 @@ class Reporting:
     _seq: int = 0
     _said: dict[TaskforceUuid, Snapshot] = field(default_factory=dict)
 
-    def due(
+    def list_due(
         self,
         tallies: Mapping[TaskforceUuid, Tally],
         unmatched: Mapping[TaskforceUuid, str] = MappingProxyType({}),
@@ -44,12 +44,12 @@ class Reporting:
         `unmatched` gives the reason why no slot can take a taskforce's waiting jobs. `all_bad` are the taskforces whose
         task fails on every worker.
 
-        Without `confirmed` in between, a second call returns the same reports with higher numbers.
+        Without `note_confirmed` in between, a second call returns the same reports with higher numbers.
         """
         snapshots = []
         for uuid, tally in tallies.items():
-            counted = _Counted(
-                tally.compound(), tally.top_errors(), _exit_codes(tally), unmatched.get(uuid, ""), uuid in all_bad
+            counted = _SnapshotContent(
+                tally.count_statuses(), tally.top_errors(), _exit_codes(tally), unmatched.get(uuid, ""), uuid in all_bad
             )
             said = self._said.get(uuid)
             if (
@@ -58,23 +58,23 @@ class Reporting:
                 != counted
                 or as_of - said.as_of >= REPEAT_AFTER
             ):
-                snapshots.append(self._snapshot(uuid, counted, as_of))
+                snapshots.append(self._make_snapshot(uuid, counted, as_of))
         return [
             TaskforceStatuses(schedd=self.schedd, snapshots=snapshots[n : n + MAX_SNAPSHOTS])
             for n in range(0, len(snapshots), MAX_SNAPSHOTS)
         ]
 
-    def confirmed(self, report: TaskforceStatuses) -> None:
+    def note_confirmed(self, report: TaskforceStatuses) -> None:
         """Note that the broker has confirmed `report`."""
         for snapshot in report.snapshots:
             self._said[snapshot.taskforce_uuid] = snapshot
 
-    def forget(self, taskforces: Iterable[TaskforceUuid]) -> None:
+    def forget_taskforces(self, taskforces: Iterable[TaskforceUuid]) -> None:
         """Forget the last reports of `taskforces`, because they are over or must be reported again."""
         for uuid in taskforces:
             self._said.pop(uuid, None)
 
-    def _snapshot(self, uuid: TaskforceUuid, counted: "_Counted", as_of: datetime) -> Snapshot:
+    def _make_snapshot(self, uuid: TaskforceUuid, counted: "_SnapshotContent", as_of: datetime) -> Snapshot:
         self._seq += 1
         return Snapshot(
             taskforce_uuid=uuid,
@@ -89,7 +89,7 @@ class Reporting:
         )
 
 
-class _Counted(NamedTuple):
+class _SnapshotContent(NamedTuple):
     """The content of a snapshot."""
 
     statuses: CompoundStatuses

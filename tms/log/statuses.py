@@ -86,7 +86,7 @@ class Tally:
     _n_seen: int = 0
 
     @classmethod
-    def restored(
+    def from_parts(
         cls,
         *,
         n_workers: int,
@@ -115,46 +115,46 @@ class Tally:
         )
         for proc, job in enumerate(tally.jobs):
             if job != _UNSEEN:
-                tally._counts[job, _shown(tally.pilots[proc])] += 1
+                tally._counts[job, _shown_word(tally.pilots[proc])] += 1
                 tally._n_seen += 1
         tally._n_errors.update(tally.errors.values())
         return tally
 
-    def fold(self, events: Iterable[JobEvent]) -> None:
+    def fold_events(self, events: Iterable[JobEvent]) -> None:
         """Fold `events`, which come in log order."""
         # This runs once an event. `isinstance` is cheaper than `match`, which tries its patterns one after another.
         for event in events:
             if isinstance(event, PilotChirped):
                 if event.attribute == "Status":
-                    self._chirped(event.proc, event.value)
+                    self._note_chirp(event.proc, event.value)
                 elif event.attribute == "Error":
-                    self._failed(event.proc, event.value)
+                    self._note_error(event.proc, event.value)
                 elif event.attribute == "TasksSuccess":
-                    self.trials.acquit(event.proc)
+                    self.trials.note_success(event.proc)
                 elif event.attribute == "BadMachine":
-                    self.trials.condemn(event.proc, event.value)
+                    self.trials.note_bad_worker(event.proc, event.value)
             elif isinstance(event, JobMoved):
                 status = _INDEX_AFTER.get(event.type)
                 if status is not None:
-                    self._move(event.proc, status)
+                    self._move_job(event.proc, status)
             else:
-                self._take(event)
+                self._fold_rare(event)
 
-    def _take(self, event: JobEvent) -> None:
+    def _fold_rare(self, event: JobEvent) -> None:
         match event:
             case JobHeld(proc, code, subcode):
                 status = f"{JobStatus.HELD}: {hold_reason(code, subcode)}"
-                self._move(proc, _index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
+                self._move_job(proc, _find_index(self.statuses, status, limit=MAX_HOLD_REASONS, other=JobStatus.HELD))
             case JobEnded(proc, exit_code):
                 if not self._has_ended(proc):
                     self.exits[exit_code] += 1
-                self._move(proc, _INDEX[JobStatus.COMPLETED])
+                self._move_job(proc, _INDEX[JobStatus.COMPLETED])
             case ClusterSubmitted(cluster_id):
                 self.cluster_id = cluster_id
             case ClusterRemoved():
                 self.removed = event
 
-    def compound(self) -> CompoundStatuses:
+    def count_statuses(self) -> CompoundStatuses:
         """Count the jobs by status, then by the pilot's word. Jobs that do not exist yet count too.
 
         Late materialization makes jobs as HTCondor needs them. Until then they count as idle; if the cluster leaves
@@ -169,7 +169,7 @@ class Tally:
             silent[SILENT] = silent.get(SILENT, 0) + n_unmade
         return statuses
 
-    def where(self) -> Iterator[tuple[int, str]]:
+    def list_job_statuses(self) -> Iterator[tuple[int, str]]:
         """Yield ProcId and status of each job that an event has named, in the order of ProcIds."""
         return ((proc, self.statuses[job]) for proc, job in enumerate(self.jobs) if job != _UNSEEN)
 
@@ -180,7 +180,7 @@ class Tally:
     def _has_ended(self, proc: int) -> bool:
         return proc < len(self.jobs) and self.jobs[proc] in _ENDS
 
-    def _move(self, proc: int, status: int) -> None:
+    def _move_job(self, proc: int, status: int) -> None:
         if not self._make_room(proc):
             return
         if status in _AFTER_NO_END and self._has_ended(proc):
@@ -193,18 +193,18 @@ class Tally:
             pilot = 0
         else:
             pilot &= ~_SILENCED
-        self._place(proc, status, pilot)
+        self._place_job(proc, status, pilot)
 
-    def _chirped(self, proc: int, word: str) -> None:
+    def _note_chirp(self, proc: int, word: str) -> None:
         if not self._make_room(proc):
             return
-        pilot = _index(self.words, word, limit=MAX_WORDS, other=OTHER)
+        pilot = _find_index(self.words, word, limit=MAX_WORDS, other=OTHER)
         # Only a running job can chirp. So a chirp shows that a job runs even if its earlier events were lost to a torn
         # write. A chirp that was logged after its job had stopped does not move the job.
         status = self.jobs[proc] if self.jobs[proc] != _UNSEEN else _RUNNING
-        self._place(proc, status, pilot | _SILENCED if status == _IDLE else pilot)
+        self._place_job(proc, status, pilot | _SILENCED if status == _IDLE else pilot)
 
-    def _failed(self, proc: int, text: str) -> None:
+    def _note_error(self, proc: int, text: str) -> None:
         if proc >= MAX_PROCS:
             return
         if (before := self.errors.pop(proc, None)) is not None:
@@ -228,7 +228,7 @@ class Tally:
             self.pilots += missing
         return True
 
-    def _place(self, proc: int, status: int, pilot: int) -> None:
+    def _place_job(self, proc: int, status: int, pilot: int) -> None:
         before, said = self.jobs[proc], self.pilots[proc]
         if before == status and said == pilot:
             return
@@ -250,11 +250,11 @@ _ENDS = (_INDEX[JobStatus.COMPLETED], _INDEX[JobStatus.REMOVED])
 _AFTER_NO_END = (_IDLE, *_ENDS)
 
 
-def _shown(pilot: int) -> int:
+def _shown_word(pilot: int) -> int:
     return 0 if pilot & _SILENCED else pilot
 
 
-def _index(table: list[str], word: str, *, limit: int, other: str) -> int:
+def _find_index(table: list[str], word: str, *, limit: int, other: str) -> int:
     """Return the index of `word` in `table`. Add the word if it is new; in a full table, use `other` for it."""
     try:
         return table.index(word)

@@ -17,12 +17,12 @@ from schemas.errors import Unavailable
 from schemas.events import TaskforceCompleted
 from schemas.ids import TaskforceUuid
 from schemas.statuses import JobStatus
-from tms.files import Home
+from tms.files import TmsDirectory
 from tms.log.inotify import DirectoryWatch
 from tms.log.job_log import JobLog
-from tms.log.status_changes import REPEAT_AFTER, Reporting
+from tms.log.status_changes import REPEAT_AFTER, StatusReports
 from tms.log.statuses import Tally
-from tms.reporter import Voice
+from tms.reporter import Reporter
 
 #: A changing taskforce is reported once in this time at most. The first change after a quiet time is reported at once.
 REPORT_INTERVAL_S = 1.0
@@ -37,13 +37,13 @@ _followed = gauge("job_event_logs_followed", "Job event logs of clusters that ha
 _lag = gauge("job_event_log_lag_bytes", "Bytes of job event logs that were written and not yet read.")
 
 
-class Watch:
+class LogWatch:
     """The followed logs by taskforce. `run` is the loop; other methods may be called while it runs."""
 
-    def __init__(self, home: Home, voice: Voice, *, schedd: str, epoch: int) -> None:
+    def __init__(self, home: TmsDirectory, voice: Reporter, *, schedd: str, epoch: int) -> None:
         self._home = home
         self._voice = voice
-        self._reporting = Reporting(schedd, epoch)
+        self._reporting = StatusReports(schedd, epoch)
         self._logs: dict[TaskforceUuid, JobLog] = {}
         self._changed: set[TaskforceUuid] = set()
         #: Taskforces whose clusters the schedd no longer has, though no log says so.
@@ -61,42 +61,42 @@ class Watch:
         self._repeated_at = 0.0
         self._directories = DirectoryWatch("job.log", self._on_changed)
 
-    def followed(self) -> dict[TaskforceUuid, int | None]:
+    def list_followed(self) -> dict[TaskforceUuid, int | None]:
         """Return the taskforces that are not over with their cluster ids; None: the id is not known yet."""
         return {uuid: joblog.tally.cluster_id for uuid, joblog in self._logs.items()}
 
-    def waiting(self) -> list[TaskforceUuid]:
+    def list_waiting(self) -> list[TaskforceUuid]:
         """Return the taskforces that have jobs waiting for a slot and no running job."""
         return [uuid for uuid, joblog in self._logs.items() if _only_waits(joblog.tally)]
 
     def note_unmatched(self, unmatched: Mapping[TaskforceUuid, str]) -> None:
         """From now on, report for exactly these taskforces why no slot can take their jobs."""
         before, self._unmatched = self._unmatched, unmatched
-        self._touch({u for u in before.keys() | unmatched.keys() if before.get(u) != unmatched.get(u)})
+        self._mark_changed({u for u in before.keys() | unmatched.keys() if before.get(u) != unmatched.get(u)})
 
-    def tallies(self) -> dict[TaskforceUuid, Tally]:
+    def collect_tallies(self) -> dict[TaskforceUuid, Tally]:
         """Return the tallies of the followed logs, by taskforce."""
         return {uuid: joblog.tally for uuid, joblog in self._logs.items()}
 
     def note_all_bad(self, all_bad: Set[TaskforceUuid]) -> None:
         """From now on, report for exactly these taskforces that their task fails on every worker."""
         before, self._all_bad = self._all_bad, all_bad
-        self._touch(set(before ^ all_bad))
+        self._mark_changed(set(before ^ all_bad))
 
-    async def load(self) -> None:
+    async def follow_all(self) -> None:
         """Follow every taskforce that has a log and is not over."""
-        for uuid, files in list(self._home.taskforces()):
+        for uuid, files in list(self._home.list_taskforces()):
             if files.log.exists():
-                await self.follow(uuid)
+                await self.follow_log(uuid)
 
-    async def tally(self, uuid: TaskforceUuid) -> Tally | None:
+    async def read_tally(self, uuid: TaskforceUuid) -> Tally | None:
         """Return the tally of the log of `uuid`; `None` if there is no log, or no cluster in it."""
         joblog = self._logs.get(uuid)
         if joblog is None:
-            joblog = await asyncio.to_thread(self._opened, uuid)
+            joblog = await asyncio.to_thread(self._open_log, uuid)
         return joblog.tally if joblog.tally.cluster_id is not None else None
 
-    async def follow(
+    async def follow_log(
         self,
         uuid: TaskforceUuid,
         *,
@@ -112,35 +112,35 @@ class Watch:
         if say_again and uuid == self._completing:
             self._again.add(uuid)
         if joblog is None:
-            joblog = await asyncio.to_thread(self._opened, uuid)
+            joblog = await asyncio.to_thread(self._open_log, uuid)
             if joblog.is_over and not say_again:
                 return
             # The cluster may be in the queue while its files are lost: with a directory HTCondor can go on writing.
-            await asyncio.to_thread(self._home.taskforce(uuid).create)
+            await asyncio.to_thread(self._home.taskforce_files(uuid).create_directory)
             joblog.is_over = False
             # Two callers may have opened the log at once; the first one counts.
             joblog = self._logs.setdefault(uuid, joblog)
             _followed.set(len(self._logs))
-            if not self._directories.add(self._home.taskforce(uuid).directory):
+            if not self._directories.add_directory(self._home.taskforce_files(uuid).directory):
                 log.warning("no inotify; looking at sizes instead", taskforce_uuid=uuid)
         if n_workers is not None and cluster_id is not None:
-            joblog.expect(n_workers=n_workers, cluster_id=cluster_id)
-        self._touch({uuid})
+            joblog.expect_cluster(n_workers=n_workers, cluster_id=cluster_id)
+        self._mark_changed({uuid})
 
-    def vanished(self, uuid: TaskforceUuid) -> None:
+    def note_vanished(self, uuid: TaskforceUuid) -> None:
         """Note that the schedd no longer has the cluster of `uuid`, although the log does not say so."""
         self._vanished.add(uuid)
-        self._touch({uuid})
+        self._mark_changed({uuid})
 
     async def run(self) -> None:
-        """Read, report and save until `stop` is called."""
+        """Read, report and save until `ask_to_stop` is called."""
         loop = asyncio.get_running_loop()
         n_failures = 0
         while not self._stopping.is_set():
-            await _or_timeout(self._wake.wait(), LOOK_INTERVAL_S)
+            await _wait_at_most(self._wake.wait(), LOOK_INTERVAL_S)
             began_at = loop.time()
             try:
-                await self._pass()
+                await self._read_and_report()
                 n_failures = 0
             except Unavailable as error:
                 # Unreported taskforces stay marked as changed: their newest state is reported once the broker is back.
@@ -150,46 +150,46 @@ class Watch:
                 n_failures += 1
                 log.error("watching failed", exc_info=True)
             pause_s = REPORT_INTERVAL_S * min(2**n_failures, 15) - (loop.time() - began_at)
-            await _or_timeout(self._stopping.wait(), pause_s)
+            await _wait_at_most(self._stopping.wait(), pause_s)
         with suppress(Unavailable):
-            await self._pass()
-        await asyncio.to_thread(self._save, list(self._logs.values()))
+            await self._read_and_report()
+        await asyncio.to_thread(self._save_checkpoints, list(self._logs.values()))
 
-    def stop(self) -> None:
+    def ask_to_stop(self) -> None:
         """Let `run` report once more, save its places and return. Cancelling it would leave a thread reading."""
         self._stopping.set()
         self._wake.set()
         self._directories.close()
 
-    async def _pass(self) -> None:
+    async def _read_and_report(self) -> None:
         self._wake.clear()
-        grown = await asyncio.to_thread(self._grown)
+        grown = await asyncio.to_thread(self._find_grown)
         changed, self._changed = self._changed | grown, set()
         now = asyncio.get_running_loop().time()
         if now - self._repeated_at >= REPEAT_AFTER.total_seconds():
             self._repeated_at = now
             changed |= self._logs.keys()
         try:
-            behind = await asyncio.to_thread(self._read, changed)
+            behind = await asyncio.to_thread(self._read_logs, changed)
             failpoint("tms.watch.read")
-            await self._report(changed)
+            await self._report_changes(changed)
             failpoint("tms.watch.reported")
-            await self._complete(changed - behind)
+            await self._complete_taskforces(changed - behind)
         except BaseException:
-            self._touch(changed)
+            self._mark_changed(changed)
             raise
         if behind:
-            self._touch(behind)
+            self._mark_changed(behind)
         await self._save_sometimes()
 
-    async def _report(self, changed: Iterable[TaskforceUuid]) -> None:
+    async def _report_changes(self, changed: Iterable[TaskforceUuid]) -> None:
         joblogs = {uuid: self._logs[uuid] for uuid in changed if uuid in self._logs}
         tallies = {uuid: joblog.tally for uuid, joblog in joblogs.items() if joblog.tally.cluster_id is not None}
-        for report in self._reporting.due(tallies, self._unmatched, self._all_bad, as_of=self._voice.now()):
-            await self._voice.say(report)
-            self._reporting.confirmed(report)
+        for report in self._reporting.list_due(tallies, self._unmatched, self._all_bad, as_of=self._voice.now()):
+            await self._voice.report_to_wms(report)
+            self._reporting.note_confirmed(report)
 
-    async def _complete(self, changed: Iterable[TaskforceUuid]) -> None:
+    async def _complete_taskforces(self, changed: Iterable[TaskforceUuid]) -> None:
         for uuid in changed:
             joblog = self._logs.get(uuid)
             if joblog is None or joblog.tally.cluster_id is None:
@@ -204,41 +204,41 @@ class Watch:
             )
             self._completing = uuid
             try:
-                await self._end(completed, joblog)
+                await self._report_end(completed, joblog)
             finally:
                 self._completing = None
 
-    async def _end(self, completed: TaskforceCompleted, joblog: JobLog) -> None:
+    async def _report_end(self, completed: TaskforceCompleted, joblog: JobLog) -> None:
         """Report that a cluster has left, record that in the checkpoint, and stop following the log."""
         uuid = completed.taskforce_uuid
-        await self._voice.say(completed)
+        await self._voice.report_to_wms(completed)
         failpoint("tms.watch.completed")
         exit_codes = dict(joblog.tally.exits)
         log.info("cluster has left", taskforce_uuid=uuid, cluster_id=completed.cluster_id, exit_codes=exit_codes)
         joblog.is_over = True
-        await asyncio.to_thread(self._close, uuid, joblog)
+        await asyncio.to_thread(self._close_log, uuid, joblog)
         if uuid in self._again:
             self._again.discard(uuid)
             joblog.is_over = False
-            self._touch({uuid})
+            self._mark_changed({uuid})
         else:
-            self._forget(uuid)
+            self._forget_taskforce(uuid)
 
     async def _save_sometimes(self) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._saved_at >= SAVE_INTERVAL_S:
             self._saved_at = now
-            await asyncio.to_thread(self._save, list(self._logs.values()))
+            await asyncio.to_thread(self._save_checkpoints, list(self._logs.values()))
 
-    def _opened(self, uuid: TaskforceUuid) -> JobLog:
-        files = self._home.taskforce(uuid)
-        kept = files.remembered()
+    def _open_log(self, uuid: TaskforceUuid) -> JobLog:
+        files = self._home.taskforce_files(uuid)
+        kept = files.read_submission()
         joblog = JobLog(files, n_workers=int(kept.get("n_workers") or 0), cluster_id=kept.get("cluster_id"))
-        joblog.restore()
-        joblog.read()
+        joblog.load_checkpoint()
+        joblog.read_new()
         return joblog
 
-    def _read(self, changed: Iterable[TaskforceUuid]) -> set[TaskforceUuid]:
+    def _read_logs(self, changed: Iterable[TaskforceUuid]) -> set[TaskforceUuid]:
         """Read the changed logs in turns, a slice each, for one interval at most. Return those with more to read."""
         behind = {uuid for uuid in changed if uuid in self._logs}
         until = monotonic() + REPORT_INTERVAL_S
@@ -247,7 +247,7 @@ class Watch:
                 joblog = self._logs[uuid]
                 offset, n_corrupt = joblog.offset, joblog.n_corrupt
                 try:
-                    is_another = joblog.read()
+                    is_another = joblog.read_new()
                 except OSError as error:
                     # Go on with the others. The next pass tries this one again.
                     log.error("job event log cannot be read", taskforce_uuid=uuid, error=str(error))
@@ -269,44 +269,44 @@ class Watch:
                     behind.discard(uuid)
         return behind
 
-    def _grown(self) -> set[TaskforceUuid]:
+    def _find_grown(self) -> set[TaskforceUuid]:
         lags = {uuid: joblog.lag_bytes() for uuid, joblog in list(self._logs.items())}
         _lag.set(sum(lag for lag in lags.values() if lag > 0))
         return {uuid for uuid, lag in lags.items() if lag}
 
-    def _save(self, joblogs: Iterable[JobLog]) -> None:
+    def _save_checkpoints(self, joblogs: Iterable[JobLog]) -> None:
         for joblog in joblogs:
             try:
-                joblog.save()
+                joblog.save_checkpoint()
             except OSError as error:
                 # The older checkpoint is still there: after a restart TMS reads more again and loses nothing.
                 log.error("checkpoint cannot be written", error=str(error))
 
-    def _close(self, uuid: TaskforceUuid, joblog: JobLog) -> None:
-        joblog.save()
-        self._home.taskforce(uuid).remove_inputs()
+    def _close_log(self, uuid: TaskforceUuid, joblog: JobLog) -> None:
+        joblog.save_checkpoint()
+        self._home.taskforce_files(uuid).remove_inputs()
 
-    def _forget(self, uuid: TaskforceUuid) -> None:
+    def _forget_taskforce(self, uuid: TaskforceUuid) -> None:
         del self._logs[uuid]
         self._vanished.discard(uuid)
-        self._reporting.forget([uuid])
-        self._directories.remove(self._home.taskforce(uuid).directory)
+        self._reporting.forget_taskforces([uuid])
+        self._directories.remove_directory(self._home.taskforce_files(uuid).directory)
         _followed.set(len(self._logs))
 
     def _on_changed(self, directories: set[Path]) -> None:
-        self._touch({TaskforceUuid(directory.name) for directory in directories})
+        self._mark_changed({TaskforceUuid(directory.name) for directory in directories})
 
-    def _touch(self, changed: set[TaskforceUuid]) -> None:
+    def _mark_changed(self, changed: set[TaskforceUuid]) -> None:
         self._changed |= changed
         self._wake.set()
 
 
 def _only_waits(tally: Tally) -> bool:
-    statuses = tally.compound()
+    statuses = tally.count_statuses()
     return tally.cluster_id is not None and JobStatus.IDLE in statuses and JobStatus.RUNNING not in statuses
 
 
-async def _or_timeout(awaitable: Awaitable[object], seconds: float) -> None:
+async def _wait_at_most(awaitable: Awaitable[object], seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(max(0.0, seconds)):
             await awaitable

@@ -28,7 +28,7 @@ from typing import Any, TextIO
 import classad2
 import htcondor2
 
-from tms.pools.slot_matching import Room, conjuncts, explain_requirements, explain_size, without_avoidance
+from tms.pools.slot_matching import SlotResources, drop_avoidance, explain_requirements, explain_size, split_conjuncts
 
 #: The attributes that a comparison needs of a job, and for each free size of a slot its total.
 _NEEDED = ["EWMSTaskforceUUID", "Requirements", "RequestCpus", "RequestMemory", "RequestDisk"]
@@ -42,7 +42,7 @@ _PATIENCE_S = 5.0
 _PR_SET_PDEATHSIG = 1
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """HTCondor refused this call. Another call may succeed."""
 
 
@@ -54,29 +54,31 @@ class Bindings:
         self._name = schedd
         self._schedd: htcondor2.Schedd | None = None
 
-    def serve(self, requests: TextIO, answers: TextIO) -> None:
+    def answer_lines(self, requests: TextIO, answers: TextIO) -> None:
         """Answer each line of `requests` with a line in `answers`, until `requests` ends."""
         for line in requests:
-            answers.write(json.dumps(self._answer(json.loads(line))) + "\n")
+            answers.write(json.dumps(self._answer_call(json.loads(line))) + "\n")
             answers.flush()
 
-    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _answer_call(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            schedd = self._located()
+            schedd = self._locate_schedd()
             match request["call"]:
                 case "query":
-                    return {"result": self._query(schedd, request["constraint"], request["projection"])}
+                    return {"result": self._query_ads(schedd, request["constraint"], request["projection"])}
                 case "submit":
-                    return {"result": self._submit(schedd, request["commands"], request["count"])}
+                    return {"result": self._submit_cluster(schedd, request["commands"], request["count"])}
                 case "unmatched":
-                    return {"result": self._unmatched(schedd, request["constraint"])}
+                    return {"result": self._explain_unmatched(schedd, request["constraint"])}
                 case "edit":
-                    return {"result": self._edit(schedd, request["constraint"], request["values"])}
+                    return {"result": self._edit_jobs(schedd, request["constraint"], request["values"])}
                 case "others":
                     return {"result": self._has_others(schedd, request["constraint"], request["machines"])}
                 case "act":
-                    return {"result": self._act(schedd, request["action"], request["constraint"], request["reason"])}
-        except Refused as error:
+                    return {
+                        "result": self._act_on_jobs(schedd, request["action"], request["constraint"], request["reason"])
+                    }
+        except CallRefused as error:
             return {"error": str(error), "kind": "refused"}
         except (htcondor2.HTCondorException, classad2.ClassAdException, KeyError, RuntimeError) as error:
             # The schedd may have restarted at another address: look it up again.
@@ -84,7 +86,7 @@ class Bindings:
             return {"error": f"{type(error).__name__}: {error}", "kind": "unavailable"}
         return {"error": f"unknown call {request['call']!r}", "kind": "refused"}
 
-    def _located(self) -> htcondor2.Schedd:
+    def _locate_schedd(self) -> htcondor2.Schedd:
         if self._schedd is None:
             collector = htcondor2.Collector(self._collector or None)
             # `locate` without a name looks for the address file of a local daemon, and a client has none.
@@ -95,36 +97,36 @@ class Bindings:
             self._schedd = htcondor2.Schedd(ads[0])
         return self._schedd
 
-    def _query(self, schedd: htcondor2.Schedd, constraint: str, projection: list[str]) -> list[dict[str, Any]]:
+    def _query_ads(self, schedd: htcondor2.Schedd, constraint: str, projection: list[str]) -> list[dict[str, Any]]:
         # A paused factory has only its cluster's ad, and a query returns that on request only.
         ads = schedd.query(constraint, projection, opts=htcondor2.QueryOpts.IncludeClusterAd)
         return [{name: ad[name] for name in projection if name in ad} for ad in ads]
 
-    def _submit(self, schedd: htcondor2.Schedd, commands: dict[str, str], count: int) -> dict[str, int]:
+    def _submit_cluster(self, schedd: htcondor2.Schedd, commands: dict[str, str], count: int) -> dict[str, int]:
         try:
             classad2.ExprTree(commands.get("requirements", "true"))
         except classad2.ClassAdException as error:
-            raise Refused(f"requirements: not a ClassAd expression: {commands['requirements']}") from error
+            raise CallRefused(f"requirements: not a ClassAd expression: {commands['requirements']}") from error
         try:
             result = schedd.submit(htcondor2.Submit(commands), count=count)
         except (htcondor2.HTCondorException, ValueError, TypeError) as error:
             # The bindings raise one exception for everything. If the schedd still answers, it has refused the submit.
             schedd.query("false", ["ClusterId"])
-            raise Refused(" ".join(str(error).split())) from error
+            raise CallRefused(" ".join(str(error).split())) from error
         return {"cluster_id": result.cluster(), "n_jobs": result.num_procs()}
 
-    def _unmatched(self, schedd: htcondor2.Schedd, constraint: str) -> dict[str, str]:
+    def _explain_unmatched(self, schedd: htcondor2.Schedd, constraint: str) -> dict[str, str]:
         clusters = schedd.query(constraint, _NEEDED, opts=htcondor2.QueryOpts.IncludeClusterAd)
         texts = {str(ad.lookup("Requirements")) for ad in clusters}
-        parts = {text: without_avoidance(conjuncts(text)) for text in texts}
+        parts = {text: drop_avoidance(split_conjuncts(text)) for text in texts}
         empty = self._empty_slots(clusters)
-        why: dict[tuple[Room, str], str] = {}
+        why: dict[tuple[SlotResources, str], str] = {}
         until = time.monotonic() + _PATIENCE_S
         unmatched = {}
         for ad in random.sample(clusters, len(clusters)):
-            key = _need(ad), str(ad.lookup("Requirements"))
+            key = _job_resources(ad), str(ad.lookup("Requirements"))
             if key not in why and time.monotonic() < until:
-                why[key] = explain_size(key[0], [_room(slot) for slot in empty])
+                why[key] = explain_size(key[0], [_slot_resources(slot) for slot in empty])
                 if not why[key]:
                     why[key] = explain_requirements(
                         parts[key[1]], [_find_met(ad, slot, parts[key[1]]) for slot in empty]
@@ -143,31 +145,31 @@ class Bindings:
             constraint=f'SlotType =!= "Dynamic" && ({where})',
             projection=sorted({*_TOTALS.values(), *(name for name in names if _NAME.fullmatch(name))}),
         )
-        return [_emptied(slot) for slot in slots]
+        return [_empty_slot(slot) for slot in slots]
 
     def _has_others(self, schedd: htcondor2.Schedd, constraint: str, machines: list[str]) -> bool:
         clusters = schedd.query(constraint, _NEEDED, opts=htcondor2.QueryOpts.IncludeClusterAd)
         names = ", ".join(classad2.quote(machine) for machine in machines)
         slots = self._empty_slots(clusters, f"!member(Machine, {{{names}}})")
         for ad in clusters:
-            need, clauses = _need(ad), without_avoidance(conjuncts(str(ad.lookup("Requirements"))))
-            if any(_room(slot).holds(need) and all(_find_met(ad, slot, clauses)) for slot in slots):
+            need, clauses = _job_resources(ad), drop_avoidance(split_conjuncts(str(ad.lookup("Requirements"))))
+            if any(_slot_resources(slot).can_hold(need) and all(_find_met(ad, slot, clauses)) for slot in slots):
                 return True
         return False
 
-    def _edit(self, schedd: htcondor2.Schedd, constraint: str, values: dict[str, str]) -> int:
+    def _edit_jobs(self, schedd: htcondor2.Schedd, constraint: str, values: dict[str, str]) -> int:
         # The bindings edit the jobs that match a constraint. They cannot edit the ad of a cluster.
         for name, value in values.items():
             schedd.edit(constraint, name, value)
         return len(values)
 
-    def _act(self, schedd: htcondor2.Schedd, action: str, constraint: str, reason: str) -> dict[str, int]:
+    def _act_on_jobs(self, schedd: htcondor2.Schedd, action: str, constraint: str, reason: str) -> dict[str, int]:
         # HTCondor drops a reason that is plain text, and keeps one that comes with a code.
         result = schedd.act(htcondor2.JobAction[action], constraint, reason=(reason, 0))
         return {name: int(result[name]) for name in ("TotalSuccess", "TotalError", "TotalPermissionDenied")}
 
 
-def _emptied(slot: classad2.ClassAd) -> classad2.ClassAd:
+def _empty_slot(slot: classad2.ClassAd) -> classad2.ClassAd:
     """Return a slot's ad with the sizes that it has when nothing runs in it."""
     for name, total in _TOTALS.items():
         if total in slot:
@@ -175,16 +177,18 @@ def _emptied(slot: classad2.ClassAd) -> classad2.ClassAd:
     return slot
 
 
-def _room(slot: classad2.ClassAd) -> Room:
-    return Room(_number(slot, "Cpus"), _number(slot, "Memory") * 1024**2, _number(slot, "Disk") * 1024)
+def _slot_resources(slot: classad2.ClassAd) -> SlotResources:
+    return SlotResources(
+        _read_number(slot, "Cpus"), _read_number(slot, "Memory") * 1024**2, _read_number(slot, "Disk") * 1024
+    )
 
 
-def _need(ad: classad2.ClassAd) -> Room:
-    memory, disk = _number(ad, "RequestMemory") * 1024**2, _number(ad, "RequestDisk") * 1024
-    return Room(_number(ad, "RequestCpus"), memory, disk)
+def _job_resources(ad: classad2.ClassAd) -> SlotResources:
+    memory, disk = _read_number(ad, "RequestMemory") * 1024**2, _read_number(ad, "RequestDisk") * 1024
+    return SlotResources(_read_number(ad, "RequestCpus"), memory, disk)
 
 
-def _number(ad: classad2.ClassAd, name: str) -> float:
+def _read_number(ad: classad2.ClassAd, name: str) -> float:
     value = ad.eval(name) if name in ad else 0
     return float(value) if isinstance(value, int | float) else 0.0
 
@@ -206,7 +210,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     collector, schedd = sys.argv[1:]
-    Bindings(collector=collector, schedd=schedd).serve(sys.stdin, answers)
+    Bindings(collector=collector, schedd=schedd).answer_lines(sys.stdin, answers)
 
 
 if __name__ == "__main__":

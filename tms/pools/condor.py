@@ -12,7 +12,7 @@ from typing import Any
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from tms.errors import ClusterGone, PoolUnavailable, ReleaseRefused, RemoveRefused, SubmitRefused, Unsubmittable
 from tms.jobs.restarts import AVOIDED_UNTIL, AVOIDS, CHARGES, MACHINES, PAUSE_CODE
-from tms.jobs.submit_description import Submission, submit_commands
+from tms.jobs.submit_description import Submission, build_commands
 from tms.jobs.trials import Ruling
 from tms.pools.interface import Cluster
 
@@ -59,37 +59,37 @@ class CondorPool:
     async def stop(self) -> None:
         """End the bindings' process."""
         async with self._one_at_a_time:
-            await self._end()
+            await self._end_process()
 
     async def ping(self) -> None:
         """Return if the schedd answers."""
-        await self._query("false")
+        await self._query_clusters("false")
 
-    async def clusters(self) -> list[Cluster]:
+    async def list_clusters(self) -> list[Cluster]:
         """Return all clusters of taskforces."""
-        return await self._query(f"EWMSTaskforceUUID =!= undefined && {_A_CLUSTER}")
+        return await self._query_clusters(f"EWMSTaskforceUUID =!= undefined && {_A_CLUSTER}")
 
-    async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
+    async def find_clusters(self, taskforce: TaskforceUuid) -> list[Cluster]:
         """Return the clusters of `taskforce`."""
-        return await self._query(f"{_of(taskforce)} && {_A_CLUSTER}")
+        return await self._query_clusters(f"{_taskforce_constraint(taskforce)} && {_A_CLUSTER}")
 
-    async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
+    async def explain_unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
         """Compare the needs of the jobs of `taskforces` with the slots that the collector knows."""
         wanted = ",".join(sorted(uuid for uuid in taskforces if TASKFORCE_UUID.fullmatch(uuid)))
         constraint = f'stringListMember(EWMSTaskforceUUID, "{wanted}") && {_A_CLUSTER}'
-        found: dict[str, str] = await self._call("unmatched", constraint=constraint)
+        found: dict[str, str] = await self._call_bindings("unmatched", constraint=constraint)
         return {TaskforceUuid(uuid): why for uuid, why in found.items() if uuid in taskforces}
 
     async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
         """Compare the needs of the jobs of `taskforce` with all machines except `machines`."""
-        constraint = f"{_of(taskforce)} && {_A_CLUSTER}"
-        return bool(await self._call("others", constraint=constraint, machines=sorted(machines)))
+        constraint = f"{_taskforce_constraint(taskforce)} && {_A_CLUSTER}"
+        return bool(await self._call_bindings("others", constraint=constraint, machines=sorted(machines)))
 
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
         """Return whether a job's ad says so."""
-        return bool(await self._ads(f"{_of(taskforce)} && {CHARGES} =?= true"))
+        return bool(await self._query_ads(f"{_taskforce_constraint(taskforce)} && {CHARGES} =?= true"))
 
-    async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
+    async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
         """Write `ruling` into the ads of the jobs; see `Pool.apply`."""
         charged = await self.charges_events(taskforce)
         values = {
@@ -98,20 +98,20 @@ class CondorPool:
             MACHINES: classad_list(ruling.machines),
             AVOIDED_UNTIL: str(ruling.until_s),
         }
-        jobs = f"{_of(taskforce)} && ProcId =!= undefined"
-        await self._call("edit", constraint=jobs, values=values)
+        jobs = f"{_taskforce_constraint(taskforce)} && ProcId =!= undefined"
+        await self._call_bindings("edit", constraint=jobs, values=values)
         if charged == ruling.charges_events:
             return
         others = ", ".join(map(str, sorted(succeeded)))
         running = f"{jobs} && JobStatus == 2 && !member(ProcId, {{{others}}})"
-        await self._call("act", action="Vacate", constraint=running, reason=REASON)
+        await self._call_bindings("act", action="Vacate", constraint=running, reason=REASON)
         paused = f"{jobs} && JobStatus == 5 && HoldReasonCode == {PAUSE_CODE}"
-        await self._call("act", action="Release", constraint=paused, reason=REASON)
+        await self._call_bindings("act", action="Release", constraint=paused, reason=REASON)
 
-    async def submit(self, cluster: Submission) -> Cluster:
+    async def submit_cluster(self, cluster: Submission) -> Cluster:
         """Submit `cluster` as a paused factory; see `Pool.submit`."""
-        commands = {name: str(value) for name, value in submit_commands(cluster).items()}
-        result = await self._call("submit", commands=commands, count=cluster.n_workers)
+        commands = {name: str(value) for name, value in build_commands(cluster).items()}
+        result = await self._call_bindings("submit", commands=commands, count=cluster.n_workers)
         return Cluster(
             cluster_id=result["cluster_id"],
             taskforce_uuid=cluster.taskforce_uuid,
@@ -120,28 +120,30 @@ class CondorPool:
             job_event_log=cluster.job_event_log,
         )
 
-    async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
+    async def release_cluster(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
         """Release a cluster that was never released; see `Pool.release`."""
-        ads = {ad["ClusterId"]: ad for ad in await self._ads(f"{_of(taskforce)} && {_A_CLUSTER}")}
+        ads = {
+            ad["ClusterId"]: ad for ad in await self._query_ads(f"{_taskforce_constraint(taskforce)} && {_A_CLUSTER}")
+        }
         if cluster_id not in ads:
             raise ClusterGone(cluster_id)
-        if not _cluster(ads[cluster_id]).awaits_release:
+        if not _read_cluster(ads[cluster_id]).awaits_release:
             # A second release would also undo a hold by a user or an operator.
             return False
         # Make it here, before any job runs. After the submit, a kill could leave the cluster without it.
         await asyncio.to_thread(_make_output_directory, ads[cluster_id])
-        constraint = f"{_of(taskforce)} && ClusterId == {cluster_id}"
-        result = await self._call("act", action="Release", constraint=constraint, reason=REASON)
+        constraint = f"{_taskforce_constraint(taskforce)} && ClusterId == {cluster_id}"
+        result = await self._call_bindings("act", action="Release", constraint=constraint, reason=REASON)
         if result["TotalError"] or result["TotalPermissionDenied"]:
             raise ReleaseRefused(f"HTCondor refused to release cluster {cluster_id}: {result}")
         return True
 
-    async def remove(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
+    async def remove_clusters(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
         """Remove one cluster of `taskforce`, or all; see `Pool.remove`."""
-        ids = [c.cluster_id for c in await self.find(taskforce) if cluster_id in (None, c.cluster_id)]
+        ids = [c.cluster_id for c in await self.find_clusters(taskforce) if cluster_id in (None, c.cluster_id)]
         for found in ids:
-            constraint = f"{_of(taskforce)} && ClusterId == {found}"
-            result = await self._call("act", action="Remove", constraint=constraint, reason=REASON)
+            constraint = f"{_taskforce_constraint(taskforce)} && ClusterId == {found}"
+            result = await self._call_bindings("act", action="Remove", constraint=constraint, reason=REASON)
             if result["TotalError"] or result["TotalPermissionDenied"]:
                 raise RemoveRefused(f"HTCondor refused to remove cluster {found}: {result}")
         return ids
@@ -149,29 +151,29 @@ class CondorPool:
     async def force_removals(self, grace_s: int) -> int:
         """Force the removal of jobs whose machine does not answer; see `Pool.force_removals`."""
         stuck = f"EWMSTaskforceUUID =!= undefined && {_IS_REMOVED} && time() - EnteredCurrentStatus > {int(grace_s)}"
-        if not await self._call("query", constraint=stuck, projection=["ClusterId"]):
+        if not await self._call_bindings("query", constraint=stuck, projection=["ClusterId"]):
             return 0
-        result = await self._call("act", action="RemoveX", constraint=stuck, reason=REASON)
+        result = await self._call_bindings("act", action="RemoveX", constraint=stuck, reason=REASON)
         return int(result["TotalSuccess"])
 
-    async def _query(self, constraint: str) -> list[Cluster]:
-        return sorted(map(_cluster, await self._ads(constraint)), key=lambda cluster: cluster.cluster_id)
+    async def _query_clusters(self, constraint: str) -> list[Cluster]:
+        return sorted(map(_read_cluster, await self._query_ads(constraint)), key=lambda cluster: cluster.cluster_id)
 
-    async def _ads(self, constraint: str) -> list[dict[str, Any]]:
-        ads = await self._call("query", constraint=constraint, projection=_PROJECTION)
+    async def _query_ads(self, constraint: str) -> list[dict[str, Any]]:
+        ads = await self._call_bindings("query", constraint=constraint, projection=_PROJECTION)
         return [ad for ad in ads if TASKFORCE_UUID.fullmatch(str(ad["EWMSTaskforceUUID"]))]
 
-    async def _call(self, call: str, **arguments: Any) -> Any:
+    async def _call_bindings(self, call: str, **arguments: Any) -> Any:
         async with self._one_at_a_time:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    answer = await self._exchange({"call": call, **arguments})
+                    answer = await self._exchange_lines({"call": call, **arguments})
             except (TimeoutError, OSError, ValueError) as error:
-                await self._end()
+                await self._end_process()
                 raise PoolUnavailable(f"the schedd does not answer: {error or 'timed out'}") from error
             except asyncio.CancelledError:
                 # The next call would read the answer of this one.
-                await self._end()
+                await self._end_process()
                 raise
         if "result" in answer:
             return answer["result"]
@@ -179,7 +181,7 @@ class CondorPool:
             raise SubmitRefused(f"HTCondor refused the submit: {answer['error']}")
         raise PoolUnavailable(f"the schedd does not answer: {answer['error']}")
 
-    async def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _exchange_lines(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -201,20 +203,20 @@ class CondorPool:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    async def _end(self) -> None:
+    async def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             process.kill()
             await process.wait()
 
 
-def _of(taskforce: TaskforceUuid) -> str:
+def _taskforce_constraint(taskforce: TaskforceUuid) -> str:
     if not TASKFORCE_UUID.fullmatch(taskforce):
         raise Unsubmittable("taskforce_uuid: not an id of a taskforce")
     return f'EWMSTaskforceUUID == "{taskforce}"'
 
 
-def _cluster(ad: dict[str, Any]) -> Cluster:
+def _read_cluster(ad: dict[str, Any]) -> Cluster:
     return Cluster(
         cluster_id=ad["ClusterId"],
         taskforce_uuid=TaskforceUuid(ad["EWMSTaskforceUUID"]),

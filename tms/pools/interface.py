@@ -32,13 +32,13 @@ class Pool(Protocol):
     async def ping(self) -> None:
         """Return if the pool answers."""
 
-    async def clusters(self) -> list[Cluster]:
+    async def list_clusters(self) -> list[Cluster]:
         """Return all clusters of taskforces, in the order of their ids."""
 
-    async def find(self, taskforce: TaskforceUuid) -> list[Cluster]:
+    async def find_clusters(self, taskforce: TaskforceUuid) -> list[Cluster]:
         """Return the clusters of `taskforce`, paused and empty ones included, in the order of their ids."""
 
-    async def unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
+    async def explain_unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
         """Return those `taskforces` whose jobs no slot can take, even an empty one, each with the reason."""
 
     async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
@@ -47,28 +47,28 @@ class Pool(Protocol):
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
         """Return whether pilots of `taskforce` that start now charge each failure against its event."""
 
-    async def apply(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
+    async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
         """Apply `ruling` to all present jobs of `taskforce`. If the taskforce has left, do nothing.
 
         A pilot learns only at its start whether failures are charged. So if the ruling changes that, pausing jobs and
         running jobs start again, except for the running jobs in `succeeded` (ProcIds).
         """
 
-    async def submit(self, cluster: Submission) -> Cluster:
+    async def submit_cluster(self, cluster: Submission) -> Cluster:
         """Put `cluster` into the queue, paused: none of its jobs run yet.
 
         Raises:
             SubmitRefused: the pool refuses it.
         """
 
-    async def release(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
+    async def release_cluster(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
         """Let the jobs of a cluster run. Return False, and do nothing, if it was released before.
 
         Raises:
             ClusterGone: the cluster is not in the queue.
         """
 
-    async def remove(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
+    async def remove_clusters(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
         """Remove one cluster of `taskforce`, or all (None). Return the ids of the removed clusters; there may be none.
 
         Raises:

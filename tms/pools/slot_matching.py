@@ -19,27 +19,29 @@ _MAX_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class SlotResources:
     """The resources that a job asks for, or that a whole slot has."""
 
     cores: float
     memory_bytes: float
     disk_bytes: float
 
-    def holds(self, need: "Room") -> bool:
+    def can_hold(self, need: "SlotResources") -> bool:
         """Return whether a job that needs `need` fits."""
         return (
             self.cores >= need.cores and self.memory_bytes >= need.memory_bytes and self.disk_bytes >= need.disk_bytes
         )
 
 
-def explain_size(need: Room, slots: Sequence[Room], *, slot: str = "slot") -> str:
+def explain_size(need: SlotResources, slots: Sequence[SlotResources], *, slot: str = "slot") -> str:
     """Return which size none of `slots` offers, and the largest offer. Empty if one of them holds `need`."""
     if not slots:
         return "the pool has no slots now"
-    if any(room.holds(need) for room in slots):
+    if any(room.can_hold(need) for room in slots):
         return ""
-    most = Room(*(max(sizes) for sizes in zip(*((s.cores, s.memory_bytes, s.disk_bytes) for s in slots), strict=True)))
+    most = SlotResources(
+        *(max(sizes) for sizes in zip(*((s.cores, s.memory_bytes, s.disk_bytes) for s in slots), strict=True))
+    )
     if need.cores > most.cores:
         reason = f"no {slot} offers {need.cores:g} cores; the largest has {most.cores:g}"
         return unmatched_text(reason, "n_cores", f"{int(most.cores)}")
@@ -63,16 +65,16 @@ def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) 
         return ""
     for n, clause in enumerate(clauses):
         if not any(row[n] for row in met):
-            return f"no slot meets {_shown(clause)}"
-    return f"no slot meets all requirements together: {_shown(' && '.join(clauses))}"
+            return f"no slot meets {_shorten_text(clause)}"
+    return f"no slot meets all requirements together: {_shorten_text(' && '.join(clauses))}"
 
 
-def without_avoidance(clauses: Sequence[str]) -> list[str]:
+def drop_avoidance(clauses: Sequence[str]) -> list[str]:
     """Return `clauses` without the one that avoids machines for a while: it is not a need of the job."""
     return [clause for clause in clauses if AVOIDS not in clause]
 
 
-def conjuncts(expression: str) -> list[str]:
+def split_conjuncts(expression: str) -> list[str]:
     """Return the parts that `&&` joins at the top level of a ClassAd expression, without outer brackets."""
     parts, begin, expected = [], 0, [""]
     is_quoted, position = "", 0
@@ -92,7 +94,7 @@ def conjuncts(expression: str) -> list[str]:
         elif len(expected) == 1 and (char in "?:" or expression.startswith("||", position)):
             # These operators bind weaker than `&&`, so the whole is one part.
             if expression[position - 1 : position] != "=" and expression[position + 1 : position + 2] != "=":
-                return [_bare(expression)]
+                return [_strip_brackets(expression)]
         elif len(expected) == 1 and expression.startswith("&&", position):
             parts.append(expression[begin:position])
             position += 1
@@ -100,12 +102,12 @@ def conjuncts(expression: str) -> list[str]:
         position += 1
     parts.append(expression[begin:])
     if len(parts) == 1:
-        inner = _bare(expression)
-        return [inner] if inner == expression.strip() else conjuncts(inner)
-    return [part for whole in parts for part in conjuncts(whole)]
+        inner = _strip_brackets(expression)
+        return [inner] if inner == expression.strip() else split_conjuncts(inner)
+    return [part for whole in parts for part in split_conjuncts(whole)]
 
 
-def _bare(part: str) -> str:
+def _strip_brackets(part: str) -> str:
     """Return `part` without the pair of brackets around the whole of it, if there is one."""
     part = part.strip()
     if not part.startswith("("):
@@ -125,5 +127,5 @@ def _bare(part: str) -> str:
     return part
 
 
-def _shown(text: str) -> str:
+def _shorten_text(text: str) -> str:
     return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")

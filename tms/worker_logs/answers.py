@@ -7,17 +7,17 @@ from schemas.errors import Forbidden, Rejected
 from schemas.logs import LogQuery, LogsQuery
 from schemas.questions import Answer, Question
 from schemas.services import Service
-from tms.files import Home
+from tms.files import TmsDirectory
 from tms.worker_logs import reading
 
 
-class Answers:
+class WorkerLogDesk:
     """Answers the questions of WMS."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: TmsDirectory) -> None:
         self._home = home
 
-    async def answer(self, request: Question, caller: Caller) -> Answer:
+    async def answer_question(self, request: Question, caller: Caller) -> Answer:
         """Answer one question of `caller`. The broker has checked who the caller is.
 
         Raises:
@@ -28,8 +28,8 @@ class Answers:
             raise Forbidden
         match request:
             case LogsQuery():
-                return await asyncio.to_thread(reading.listed, self._home, request)
+                return await asyncio.to_thread(reading.list_logs, self._home, request)
             case LogQuery():
-                return await asyncio.to_thread(reading.read, self._home, request)
+                return await asyncio.to_thread(reading.read_log, self._home, request)
             case _:
                 raise Rejected(f"a TMS has no answer to {request.kind}")

@@ -23,13 +23,13 @@ from pathlib import Path
 
 from runtime.telemetry import log
 from schemas.ids import TaskforceUuid
-from tms.files import Home, TaskforceFiles
-from tms.log.checkpoint import from_bytes
+from tms.files import TaskforceFiles, TmsDirectory
+from tms.log.checkpoint import checkpoint_from_bytes
 from tms.worker_logs.log_space import bound_logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ages:
+class RetentionAges:
     """How long files stay as they are."""
 
     log: timedelta = timedelta(days=1)
@@ -39,29 +39,29 @@ class Ages:
     packed_directory: timedelta = timedelta(days=5)
 
 
-class Keeper:
+class FileRetention:
     """Tidies one TMS's directory. Its methods block on the disk."""
 
-    def __init__(self, home: Home, ages: Ages, *, max_log_bytes: int | None = None) -> None:
+    def __init__(self, home: TmsDirectory, ages: RetentionAges, *, max_log_bytes: int | None = None) -> None:
         """`max_log_bytes` limits the size of all workers' logs and archives together; None: no limit."""
         self._home = home
         self._ages = ages
         self._max_log_bytes = max_log_bytes
 
-    def tidy(self, busy: Container[TaskforceUuid], *, now: datetime) -> None:
+    def tidy_files(self, busy: Container[TaskforceUuid], *, now: datetime) -> None:
         """Compress, pack and remove what is due by `now`, for all taskforces except the `busy` ones."""
-        for uuid, files in list(self._home.taskforces()):
+        for uuid, files in list(self._home.list_taskforces()):
             if uuid not in busy:
-                _carefully(self._tidied, files, now)
-        for packed in list(self._home.packed_taskforces()):
+                _log_failure_of(self._tidy_taskforce, files, now)
+        for packed in list(self._home.list_archives()):
             if now - _changed_at(packed) >= self._ages.packed_directory:
-                _carefully(packed.unlink)
+                _log_failure_of(packed.unlink)
         for half in (self._home.root / "taskforces").glob(".*.new"):
-            _carefully(half.unlink)
+            _log_failure_of(half.unlink)
         if self._max_log_bytes is not None:
-            _carefully(partial(bound_logs, self._home, busy, max_bytes=self._max_log_bytes))
+            _log_failure_of(partial(bound_logs, self._home, busy, max_bytes=self._max_log_bytes))
 
-    def _tidied(self, files: TaskforceFiles, now: datetime) -> None:
+    def _tidy_taskforce(self, files: TaskforceFiles, now: datetime) -> None:
         if now - _last_change(files) >= self._ages.directory:
             _pack_directory(files.directory)
             log.info("files of an old taskforce packed", taskforce_uuid=files.directory.name)
@@ -75,7 +75,7 @@ class Keeper:
                 files.packed_log.unlink()
 
 
-def _carefully(work: Callable[..., None], *arguments: object) -> None:
+def _log_failure_of(work: Callable[..., None], *arguments: object) -> None:
     """Do `work`, and log its failure: a fault in one taskforce's files must not stop the tidying of the others."""
     try:
         work(*arguments)
@@ -85,7 +85,7 @@ def _carefully(work: Callable[..., None], *arguments: object) -> None:
 
 def _is_over(files: TaskforceFiles) -> bool:
     try:
-        checkpoint = from_bytes(files.checkpoint.read_bytes())
+        checkpoint = checkpoint_from_bytes(files.checkpoint.read_bytes())
     except FileNotFoundError:
         return False
     return checkpoint is not None and checkpoint.is_over
@@ -93,19 +93,19 @@ def _is_over(files: TaskforceFiles) -> bool:
 
 def _pack_log(files: TaskforceFiles) -> None:
     partial = files.packed_log.with_name(f".{files.packed_log.name}.new")
-    with files.log.open("rb") as source, gzip.open(_private(partial), "wb") as target:
+    with files.log.open("rb") as source, gzip.open(_create_private(partial), "wb") as target:
         shutil.copyfileobj(source, target)
-    _put(partial, files.packed_log)
+    _rename_whole(partial, files.packed_log)
     files.log.unlink()
 
 
 def _pack_directory(directory: Path) -> None:
     packed = directory.with_name(f"{directory.name}.tar.gz")
     partial = packed.with_name(f".{packed.name}.new")
-    with _private(partial).open("wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+    with _create_private(partial).open("wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
         # Keep the token out of the archive. It should be gone already, unless somebody has put it back.
         tar.add(directory, arcname=directory.name, filter=_without_token)
-    _put(partial, packed)
+    _rename_whole(partial, packed)
     shutil.rmtree(directory)
 
 
@@ -113,13 +113,13 @@ def _without_token(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if member.name.endswith("/ewms_pilot_token") else member
 
 
-def _private(path: Path) -> Path:
+def _create_private(path: Path) -> Path:
     path.unlink(missing_ok=True)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     return path
 
 
-def _put(partial: Path, path: Path) -> None:
+def _rename_whole(partial: Path, path: Path) -> None:
     """Rename the complete file to its final name. After a crash, the old file is there, with or without the new."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from runtime.telemetry import log
 from schemas.ids import TaskforceUuid
-from tms.files import Home
+from tms.files import TmsDirectory
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptLogs:
     """A directory of logs or an archive, with its size and last write. `is_busy`: it must stay."""
 
     path: Path
@@ -23,7 +23,7 @@ class Kept:
     is_busy: bool = False
 
 
-def choose_to_remove(kept: Iterable[Kept], *, max_bytes: int) -> list[Kept]:
+def choose_to_remove(kept: Iterable[KeptLogs], *, max_bytes: int) -> list[KeptLogs]:
     """Return which of `kept` to remove, the oldest first, so that the rest has `max_bytes` at most."""
     kept = list(kept)
     excess = sum(one.n_bytes for one in kept) - max_bytes
@@ -37,7 +37,7 @@ def choose_to_remove(kept: Iterable[Kept], *, max_bytes: int) -> list[Kept]:
     return gone
 
 
-def bound_logs(home: Home, busy: Container[TaskforceUuid], *, max_bytes: int) -> None:
+def bound_logs(home: TmsDirectory, busy: Container[TaskforceUuid], *, max_bytes: int) -> None:
     """Remove old logs until the rest has `max_bytes` at most. Logs of `busy` taskforces stay. It blocks on the disk."""
     for one in choose_to_remove(_find_kept(home, busy), max_bytes=max_bytes):
         log.warning("workers' logs removed: they had more than their share of the disk", path=str(one.path))
@@ -47,13 +47,13 @@ def bound_logs(home: Home, busy: Container[TaskforceUuid], *, max_bytes: int) ->
             one.path.unlink(missing_ok=True)
 
 
-def _find_kept(home: Home, busy: Container[TaskforceUuid]) -> Iterable[Kept]:
-    for uuid, files in home.taskforces():
+def _find_kept(home: TmsDirectory, busy: Container[TaskforceUuid]) -> Iterable[KeptLogs]:
+    for uuid, files in home.list_taskforces():
         for directory in files.directory.glob("cluster-*"):
             logs = [path.lstat() for path in directory.iterdir()] if not directory.is_symlink() else []
             if logs:
                 n_bytes = sum(status.st_size for status in logs)
-                yield Kept(directory, n_bytes, max(status.st_mtime for status in logs), uuid in busy)
-    for archive in home.packed_taskforces():
+                yield KeptLogs(directory, n_bytes, max(status.st_mtime for status in logs), uuid in busy)
+    for archive in home.list_archives():
         status = archive.lstat()
-        yield Kept(archive, status.st_size, status.st_mtime)
+        yield KeptLogs(archive, status.st_size, status.st_mtime)

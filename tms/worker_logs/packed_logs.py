@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.ids import TaskforceUuid
-from schemas.logs import Stream
-from tms.files import Home
+from schemas.logs import LogStream
+from tms.files import TmsDirectory
 
 _LOG = re.compile(r"cluster-([0-9]{1,10})/([0-9]{1,7})\.(out|err)", re.ASCII)
 _one_at_a_time = threading.Lock()
@@ -26,7 +26,7 @@ class PackedLog:
     """One log in an archive."""
 
     proc: int
-    stream: Stream
+    stream: LogStream
     n_bytes: int
     modified_at_s: float
 
@@ -36,23 +36,23 @@ class PackedLog:
         return f"{self.proc}.{self.stream}"
 
 
-def list_packed(home: Home, uuid: TaskforceUuid) -> list[PackedLog]:
+def list_packed(home: TmsDirectory, uuid: TaskforceUuid) -> list[PackedLog]:
     """Return the logs of the newest cluster in the archive of `uuid`; none if there is no archive."""
-    with _archive(home, uuid) as tar:
-        found = list(_logs(tar, uuid)) if tar is not None else []
+    with _open_archive(home, uuid) as tar:
+        found = list(_find_logs(tar, uuid)) if tar is not None else []
     newest = max((cluster for cluster, _, _ in found), default=0)
     return [log for cluster, log, _ in found if cluster == newest]
 
 
 def read_packed(
-    home: Home, uuid: TaskforceUuid, *, proc: int, stream: Stream, offset: int, max_bytes: int
+    home: TmsDirectory, uuid: TaskforceUuid, *, proc: int, stream: LogStream, offset: int, max_bytes: int
 ) -> tuple[bytes, int, int] | None:
     """Return a part of a log in the archive of `uuid`, its offset, and the log's size; None if there is no such log.
 
     A negative `offset` counts from the end.
     """
-    with _archive(home, uuid) as tar:
-        found = list(_logs(tar, uuid)) if tar is not None else []
+    with _open_archive(home, uuid) as tar:
+        found = list(_find_logs(tar, uuid)) if tar is not None else []
         newest = max((cluster for cluster, _, _ in found), default=0)
         for cluster, log, member in found:
             if (cluster, log.proc, log.stream) == (newest, proc, stream) and tar is not None:
@@ -66,8 +66,8 @@ def read_packed(
 
 
 @contextmanager
-def _archive(home: Home, uuid: TaskforceUuid) -> Iterator[tarfile.TarFile | None]:
-    path: Path = home.packed_taskforce(uuid)
+def _open_archive(home: TmsDirectory, uuid: TaskforceUuid) -> Iterator[tarfile.TarFile | None]:
+    path: Path = home.archive_path(uuid)
     with _one_at_a_time:
         try:
             tar = tarfile.open(path, "r:gz")  # noqa: SIM115 - closed below; only its opening may fail so
@@ -78,9 +78,9 @@ def _archive(home: Home, uuid: TaskforceUuid) -> Iterator[tarfile.TarFile | None
             yield tar
 
 
-def _logs(tar: tarfile.TarFile, uuid: TaskforceUuid) -> Iterator[tuple[int, PackedLog, tarfile.TarInfo]]:
+def _find_logs(tar: tarfile.TarFile, uuid: TaskforceUuid) -> Iterator[tuple[int, PackedLog, tarfile.TarInfo]]:
     """Yield cluster id, log and member of each regular file with the name of a log."""
     for member in tar:
         named = _LOG.fullmatch(member.name.removeprefix(f"{uuid}/"))
         if named is not None and member.isreg():
-            yield int(named[1]), PackedLog(int(named[2]), Stream(named[3]), member.size, member.mtime), member
+            yield int(named[1]), PackedLog(int(named[2]), LogStream(named[3]), member.size, member.mtime), member

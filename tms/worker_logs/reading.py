@@ -14,19 +14,21 @@ from pathlib import Path
 
 from schemas.errors import NotFound
 from schemas.ids import TaskforceUuid
-from schemas.logs import MAX_LOG_FILES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
-from tms.files import Home
+from schemas.logs import MAX_LOG_FILES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
+from tms.files import TmsDirectory
 from tms.worker_logs.packed_logs import PackedLog, list_packed, read_packed
 
-_NAMES = {f".{stream}" for stream in Stream}
+_NAMES = {f".{stream}" for stream in LogStream}
 
 
-def listed(home: Home, query: LogsQuery, *, limit: int = MAX_LOG_FILES) -> LogsAnswer:
+def list_logs(home: TmsDirectory, query: LogsQuery, *, limit: int = MAX_LOG_FILES) -> LogsAnswer:
     """Return the logs of a taskforce, which may be none: at most `limit` from the job `first_proc` on."""
     uuid = query.taskforce_uuid
-    directories = _directories(home, uuid)
+    directories = _log_directories(home, uuid)
     logs = (
-        list(_found(directories)) if directories else [(log.proc, _packed_file(log)) for log in list_packed(home, uuid)]
+        list(_find_logs(directories))
+        if directories
+        else [(log.proc, _packed_file(log)) for log in list_packed(home, uuid)]
     )
     logs = sorted(
         ((proc, file) for proc, file in logs if proc >= query.first_proc), key=lambda log: (log[0], log[1].name)
@@ -36,13 +38,13 @@ def listed(home: Home, query: LogsQuery, *, limit: int = MAX_LOG_FILES) -> LogsA
     return LogsAnswer(files=[file for proc, file in logs[:limit] if proc != next_proc], next_proc=next_proc)
 
 
-def read(home: Home, query: LogQuery) -> LogAnswer:
+def read_log(home: TmsDirectory, query: LogQuery) -> LogAnswer:
     """Return a part of one log.
 
     Raises:
         NotFound: there is no such log.
     """
-    directories = _directories(home, query.taskforce_uuid)
+    directories = _log_directories(home, query.taskforce_uuid)
     for directory in directories:
         path = directory / f"{query.proc}.{query.stream}"
         try:
@@ -66,7 +68,7 @@ def read(home: Home, query: LogQuery) -> LogAnswer:
     )
 
 
-def _read_packed(home: Home, query: LogQuery) -> LogAnswer | None:
+def _read_packed(home: TmsDirectory, query: LogQuery) -> LogAnswer | None:
     stretch = read_packed(
         home,
         query.taskforce_uuid,
@@ -85,20 +87,20 @@ def _packed_file(log: PackedLog) -> LogFile:
     return LogFile(name=log.name, n_bytes=log.n_bytes, modified_at=datetime.fromtimestamp(log.modified_at_s, UTC))
 
 
-def _found(directories: Iterable[Path]) -> Iterator[tuple[int, LogFile]]:
+def _find_logs(directories: Iterable[Path]) -> Iterator[tuple[int, LogFile]]:
     """Yield the logs in `directories` with the ProcId of each."""
     for directory in directories:
         for path in directory.iterdir():
-            proc, status = _proc(path), path.lstat()
+            proc, status = _parse_proc(path), path.lstat()
             if proc is not None and stat.S_ISREG(status.st_mode):
                 modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
                 yield proc, LogFile(name=path.name, n_bytes=status.st_size, modified_at=modified_at)
 
 
-def _directories(home: Home, uuid: TaskforceUuid) -> list[Path]:
+def _log_directories(home: TmsDirectory, uuid: TaskforceUuid) -> list[Path]:
     """Return the log directory of the newest cluster of `uuid`; empty if there is none."""
     try:
-        files = home.taskforce(uuid)
+        files = home.taskforce_files(uuid)
     except ValueError as error:
         raise NotFound("no such taskforce") from error
     found = files.directory.glob("cluster-*")
@@ -106,5 +108,5 @@ def _directories(home: Home, uuid: TaskforceUuid) -> list[Path]:
     return sorted(clusters, key=lambda path: int(path.name[8:]), reverse=True)[:1]
 
 
-def _proc(path: Path) -> int | None:
+def _parse_proc(path: Path) -> int | None:
     return int(path.stem) if path.suffix in _NAMES and path.stem.isdecimal() else None

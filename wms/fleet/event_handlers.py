@@ -7,7 +7,7 @@ goes to the dead letters.
 from runtime.bus.dispatch import DispatchTable
 from schemas.errors import Rejected
 from schemas.events import (
-    Event,
+    ControlEvent,
     QueuesActivated,
     QueuesDeferred,
     QueuesDrained,
@@ -26,7 +26,7 @@ from wms.fleet.life.stimuli import QueueReport, Report
 from wms.fleet.status_snapshots import SnapshotWriter
 
 
-class Handlers:
+class FleetHandlers:
     """What WMS does with the events of its inbox. When a handler returns, its event has had its effect."""
 
     def __init__(self, fleet: Fleet, snapshots: SnapshotWriter) -> None:
@@ -36,35 +36,35 @@ class Handlers:
     def build_table(self) -> DispatchTable:
         """Return the handler of each event that WMS takes."""
         table = DispatchTable()
-        table.add(TaskforceStatuses, self._offer_statuses)
-        table.add(QueuesActivated, self._record_queues_answer)
-        table.add(QueuesDeferred, self._record_queues_answer)
-        table.add(QueuesDrained, self._record_queues_answer)
-        table.add(ResultsArrived, self._record_queues_answer)
-        table.add(TaskforceSubmitted, self._record_report)
-        table.add(TaskforceSubmitFailed, self._record_report)
-        table.add(TaskforceRemoved, self._record_report)
-        table.add(TaskforceRemoveFailed, self._record_report)
-        table.add(TaskforceCompleted, self._record_report)
+        table.add_handler(TaskforceStatuses, self._offer_statuses)
+        table.add_handler(QueuesActivated, self._record_queues_answer)
+        table.add_handler(QueuesDeferred, self._record_queues_answer)
+        table.add_handler(QueuesDrained, self._record_queues_answer)
+        table.add_handler(ResultsArrived, self._record_queues_answer)
+        table.add_handler(TaskforceSubmitted, self._record_report)
+        table.add_handler(TaskforceSubmitFailed, self._record_report)
+        table.add_handler(TaskforceRemoved, self._record_report)
+        table.add_handler(TaskforceRemoveFailed, self._record_report)
+        table.add_handler(TaskforceCompleted, self._record_report)
         return table
 
-    async def _offer_statuses(self, statuses: TaskforceStatuses, event: Event) -> None:
+    async def _offer_statuses(self, statuses: TaskforceStatuses, event: ControlEvent) -> None:
         _check_sender(event, tms_service(statuses.schedd))
         # The newest snapshot wins, so this needs no inbox row. If we die before we write it, nothing is lost.
-        self._snapshots.offer(statuses)
+        self._snapshots.offer_statuses(statuses)
 
-    async def _record_queues_answer(self, answer: QueueReport, event: Event) -> None:
+    async def _record_queues_answer(self, answer: QueueReport, event: ControlEvent) -> None:
         _check_sender(event, Service.MQS)
-        await self._fleet.queues_answered(answer, _once(event))
+        await self._fleet.record_queues_answer(answer, _identify_event(event))
 
-    async def _record_report(self, report: Report, event: Event) -> None:
-        await self._fleet.reported(report, event.sender, _once(event))
+    async def _record_report(self, report: Report, event: ControlEvent) -> None:
+        await self._fleet.record_report(report, event.sender, _identify_event(event))
 
 
-def _once(event: Event) -> Once:
+def _identify_event(event: ControlEvent) -> Once:
     return Once(f"{Service.WMS}:{event.id}")
 
 
-def _check_sender(event: Event, expected: str) -> None:
+def _check_sender(event: ControlEvent, expected: str) -> None:
     if event.sender != expected:
         raise Rejected(f"{event.sender or 'a nameless sender'} may not say what is for {expected} to say")

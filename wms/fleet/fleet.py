@@ -25,10 +25,10 @@ from schemas.phases import Deactivated, Phase
 from schemas.rules.limits import MAX_TASK_QUEUES
 from schemas.topology import tms_service
 from wms.fleet import repository
-from wms.fleet.id_source import Mint
+from wms.fleet.id_source import IdSource
 from wms.fleet.life import tms_reports
-from wms.fleet.life.aggregate import MAX_FAILURES, Aggregate, Outcome
-from wms.fleet.life.lifecycle import decide, no_such_active_workflow, orphaned
+from wms.fleet.life.aggregate import MAX_FAILURES, Aggregate, FleetDecision
+from wms.fleet.life.lifecycle import decide_stimulus, end_orphaned_queues, no_such_active_workflow
 from wms.fleet.life.stimuli import (
     AddWorkers,
     CloseInputs,
@@ -40,11 +40,11 @@ from wms.fleet.life.stimuli import (
     Stimulus,
     Woken,
 )
-from wms.fleet.life.workflow_requests import new_workflow
-from wms.fleet.locations import ClusterMap, UnknownCluster
+from wms.fleet.life.workflow_requests import make_workflow
+from wms.fleet.locations import LocationMap, UnknownLocation
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.pilot_images import PilotImages
-from wms.fleet.turns import Turns
+from wms.fleet.turns import WorkflowTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Once:
     digest: str | None = None
 
 
-def _now() -> datetime:
+def _read_clock() -> datetime:
     # MongoDB keeps milliseconds. An answer that we give before we read the document back must show the same instant.
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -79,7 +79,7 @@ class Fleet:
         self,
         store: Store,
         *,
-        clusters: ClusterMap,
+        clusters: LocationMap,
         images: PilotImages,
         max_failures: int = MAX_FAILURES,
         max_queues: int = MAX_TASK_QUEUES,
@@ -93,7 +93,7 @@ class Fleet:
         self._images = images
         self._max_queues = max_queues
         self._quota = quota or Quota()
-        self._turns = Turns()
+        self._turns = WorkflowTurns()
 
     @property
     def cluster_names(self) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class Fleet:
         """Return how many queues one task may have."""
         return self._max_queues
 
-    async def submit(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
+    async def submit_workflow(self, request: WorkflowRequest, owner: Owner, once: Once | None = None) -> Document:
         """Make a workflow; return the contract's answer.
 
         Raises:
@@ -113,25 +113,25 @@ class Fleet:
             Conflict: `once` was used for another request.
             OverQuota: the owner has as many workflows under way, or waiting, as one user may have.
         """
-        tags = await self._images.tags()
-        now = _now()
-        new = new_workflow(
+        tags = await self._images.list_tags()
+        now = _read_clock()
+        new = make_workflow(
             request,
             owner=owner,
             clusters=self._clusters,
             tags=tags,
-            mint=Mint(os.urandom(32), now),
+            mint=IdSource(os.urandom(32), now),
             now=now,
             max_queues=self._max_queues,
         )
-        decision = repository.creation(new)
+        decision = repository.make_creation(new)
 
         async def step(_: Transaction) -> Decision:
             # Check the quota here, not earlier: a repeated request gets its first answer, whatever has come since.
             await self._check_quota(owner)
             return decision
 
-        answer: Document = (await self._transact(step, once)).answer
+        answer: Document = (await self._run_transaction(step, once)).answer
         return answer
 
     async def _check_quota(self, owner: Owner) -> None:
@@ -151,7 +151,7 @@ class Fleet:
                 retry_after_s=60,
             )
 
-    async def deactivate(
+    async def deactivate_workflow(
         self, workflow_id: WorkflowId, label: Deactivated, caller: Access, once: Once | None = None
     ) -> int:
         """End a workflow; return how many taskforces this stops.
@@ -161,13 +161,13 @@ class Fleet:
         """
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load(tx, workflow_id)
+            before = await self._load_aggregate(tx, workflow_id)
             if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
                 raise no_such_active_workflow(workflow_id)
-            return self._decision(before, decide(before, Deactivate(label), _now()))
+            return self._make_decision(before, decide_stimulus(before, Deactivate(label), _read_clock()))
 
-        async with self._turns.of(workflow_id):
-            n_taskforces: int = (await self._transact(step, once)).answer
+        async with self._turns.hold_turn(workflow_id):
+            n_taskforces: int = (await self._run_transaction(step, once)).answer
             return n_taskforces
 
     async def add_workers(
@@ -186,29 +186,29 @@ class Fleet:
             NotFound: there is no such task, or it is not the caller's.
             Unprocessable: its workflow is deactivated.
         """
-        cluster = self._clusters.find(cluster_location)
+        cluster = self._clusters.find_location(cluster_location)
         if not caller.may_see_at(cluster.schedd):
-            raise UnknownCluster(cluster_location)
+            raise UnknownLocation(cluster_location)
 
         async def step(tx: Transaction) -> Decision:
             raw = await tx.find_one(Collection.TASK_DIRECTIVES, {"_id": task_id})
             task = TaskDirectiveDocument.model_validate(raw) if raw is not None else None
             if task is None or not caller.may_see(task.owner, task.projects):
                 raise NotFound(f"no task found with id: {task_id}")
-            before = await self._load(tx, task.workflow_id)
+            before = await self._load_aggregate(tx, task.workflow_id)
             if before is None:
                 raise NotFound(f"no task found with id: {task_id}")
-            now = _now()
+            now = _read_clock()
             stimulus = AddWorkers(
-                task=task, cluster=cluster, n_workers=n_workers, by=caller.role_name, mint=Mint(os.urandom(32), now)
+                task=task, cluster=cluster, n_workers=n_workers, by=caller.role_name, mint=IdSource(os.urandom(32), now)
             )
-            outcome = decide(before, stimulus, now)
+            outcome = decide_stimulus(before, stimulus, now)
             added: TaskforceDocument = outcome.answer
-            answer = repository.public(Collection.TASKFORCES, added.model_dump(mode="json"))
-            return self._decision(before, replace(outcome, answer=answer))
+            answer = repository.select_public(Collection.TASKFORCES, added.model_dump(mode="json"))
+            return self._make_decision(before, replace(outcome, answer=answer))
 
-        async with self._turns.of(_workflow_of(task_id)):
-            taskforce: Document = (await self._transact(step, once)).answer
+        async with self._turns.hold_turn(_find_workflow_key(task_id)):
+            taskforce: Document = (await self._run_transaction(step, once)).answer
             return taskforce
 
     async def change_ending(
@@ -222,23 +222,23 @@ class Fleet:
         """
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load(tx, workflow_id, with_tasks=True)
+            before = await self._load_aggregate(tx, workflow_id, with_tasks=True)
             if before is None or not caller.may_see(before.workflow.owner, before.workflow.projects):
                 raise NotFound(f"no workflow found with id: {workflow_id}")
-            outcome = decide(before, wish, _now())
-            return self._decision(before, replace(outcome, answer=outcome.answer.model_dump(mode="json")))
+            outcome = decide_stimulus(before, wish, _read_clock())
+            return self._make_decision(before, replace(outcome, answer=outcome.answer.model_dump(mode="json")))
 
-        async with self._turns.of(workflow_id):
-            ending: Document = (await self._transact(step, once)).answer
+        async with self._turns.hold_turn(workflow_id):
+            ending: Document = (await self._run_transaction(step, once)).answer
             return ending
 
-    async def queues_answered(self, answer: QueueReport, once: Once) -> None:
+    async def record_queues_answer(self, answer: QueueReport, once: Once) -> None:
         """Record what MQS reports about a workflow's queues."""
-        await self._apply(
+        await self._apply_stimulus(
             answer.workflow_id, answer, once, with_tasks=isinstance(answer, QueuesActivated | ResultsArrived)
         )
 
-    async def reported(self, report: Report, sender: str, once: Once) -> None:
+    async def record_report(self, report: Report, sender: str, once: Once) -> None:
         """Record what a TMS, the `sender`, reports about a taskforce.
 
         Raises:
@@ -247,24 +247,24 @@ class Fleet:
         uuid = report.taskforce_uuid
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_for(tx, uuid)
-            for schedd in _schedds(before, report):
+            before = await self._load_for_taskforce(tx, uuid)
+            for schedd in _find_schedds(before, report):
                 if sender != tms_service(schedd):
                     raise Rejected(f"{sender or 'a nameless sender'} may not speak of taskforces at {schedd}")
-            if before is not None and before.asks_itself(before.taskforces[uuid]):
+            if before is not None and before.polls_over_rest(before.taskforces[uuid]):
                 log.warning(
                     "report by events from a TMS that is served by REST", taskforce_uuid=uuid, report=report.TYPE
                 )
                 return Decision()
             if before is None:
                 log.warning("report of an unknown taskforce", taskforce_uuid=uuid, report=report.TYPE)
-                return Decision(events=self._audible(tms_reports.orphaned(report)))
-            return self._decision(before, decide(before, report, _now()))
+                return Decision(events=self._drop_unheard(tms_reports.remove_orphaned_cluster(report)))
+            return self._make_decision(before, decide_stimulus(before, report, _read_clock()))
 
-        async with self._turns.of(_workflow_of(uuid)):
-            await self._transact(step, once)
+        async with self._turns.hold_turn(_find_workflow_key(uuid)):
+            await self._run_transaction(step, once)
 
-    async def confirmed(
+    async def record_confirmation(
         self,
         uuid: TaskforceUuid,
         report: Callable[[TaskforceDocument], Report],
@@ -281,33 +281,35 @@ class Fleet:
         """
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_for(tx, uuid)
+            before = await self._load_for_taskforce(tx, uuid)
             taskforce = before.taskforces[uuid] if before is not None else None
             if before is None or taskforce is None or (schedds is not None and taskforce.schedd not in schedds):
                 raise no_such_taskforce(uuid)
-            if not before.asks_itself(taskforce):
+            if not before.polls_over_rest(taskforce):
                 raise no_such_taskforce(uuid, hint=f"schedd {taskforce.schedd} is served by events")
-            outcome = decide(before, report(taskforce), _now())
-            return self._decision(before, replace(outcome, answer=outcome.answer is not False))
+            outcome = decide_stimulus(before, report(taskforce), _read_clock())
+            return self._make_decision(before, replace(outcome, answer=outcome.answer is not False))
 
-        async with self._turns.of(_workflow_of(uuid)):
-            accepted: bool = (await self._transact(step, once)).answer
+        async with self._turns.hold_turn(_find_workflow_key(uuid)):
+            accepted: bool = (await self._run_transaction(step, once)).answer
             return accepted
 
-    async def launch(self, uuid: TaskforceUuid) -> bool:
+    async def launch_taskforce(self, uuid: TaskforceUuid) -> bool:
         """Start a taskforce if it still waits only for its turn. Return whether it did."""
 
         async def step(tx: Transaction) -> Decision:
-            before = await self._load_for(tx, uuid, with_task=True)
+            before = await self._load_for_taskforce(tx, uuid, with_task=True)
             if before is None:
                 return Decision()
-            return self._decision(before, decide(before, Launch(uuid, self._clusters.default_n_workers), _now()))
+            return self._make_decision(
+                before, decide_stimulus(before, Launch(uuid, self._clusters.default_n_workers), _read_clock())
+            )
 
-        async with self._turns.of(_workflow_of(uuid)):
-            decision = await self._transact(step, None)
+        async with self._turns.hold_turn(_find_workflow_key(uuid)):
+            decision = await self._run_transaction(step, None)
         return isinstance(decision, Decision) and bool(decision.changes)
 
-    async def take_over(self) -> None:
+    async def order_left_removals(self) -> None:
         """Order the removals that still wait for a TMS to poll for them, although events serve that TMS by now."""
         waiting = await self._store.find(
             Collection.TASKFORCES,
@@ -321,52 +323,56 @@ class Fleet:
             projection={"workflow_id": 1},
         )
         for workflow_id in sorted({taskforce["workflow_id"] for taskforce in waiting}):
-            await self.wake(WorkflowId(workflow_id))
+            await self.wake_workflow(WorkflowId(workflow_id))
 
-    async def wake(self, workflow_id: WorkflowId) -> None:
+    async def wake_workflow(self, workflow_id: WorkflowId) -> None:
         """Do what is due for a workflow now."""
-        await self._apply(workflow_id, Woken(self._clusters.default_n_workers), None, with_tasks=True)
+        await self._apply_stimulus(workflow_id, Woken(self._clusters.default_n_workers), None, with_tasks=True)
 
-    async def _apply(
+    async def _apply_stimulus(
         self, workflow_id: WorkflowId, stimulus: Stimulus, once: Once | None, *, with_tasks: bool = False
     ) -> None:
         async def step(tx: Transaction) -> Decision:
-            before = await self._load(tx, workflow_id, with_tasks=with_tasks)
+            before = await self._load_aggregate(tx, workflow_id, with_tasks=with_tasks)
             if before is None:
                 log.warning(
                     "stimulus for an unknown workflow", workflow_id=workflow_id, stimulus=type(stimulus).__name__
                 )
-                return Decision(events=orphaned(stimulus))
-            return self._decision(before, decide(before, stimulus, _now()))
+                return Decision(events=end_orphaned_queues(stimulus))
+            return self._make_decision(before, decide_stimulus(before, stimulus, _read_clock()))
 
-        async with self._turns.of(workflow_id):
-            await self._transact(step, once)
+        async with self._turns.hold_turn(workflow_id):
+            await self._run_transaction(step, once)
 
-    async def _load(self, tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False) -> Aggregate | None:
-        return self._placed(await repository.load(tx, workflow_id, with_tasks=with_tasks))
+    async def _load_aggregate(
+        self, tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False
+    ) -> Aggregate | None:
+        return self._add_policy(await repository.load_aggregate(tx, workflow_id, with_tasks=with_tasks))
 
-    async def _load_for(self, tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
-        return self._placed(await repository.load_for(tx, uuid, with_task=with_task))
+    async def _load_for_taskforce(
+        self, tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False
+    ) -> Aggregate | None:
+        return self._add_policy(await repository.load_for_taskforce(tx, uuid, with_task=with_task))
 
-    def _placed(self, loaded: Aggregate | None) -> Aggregate | None:
+    def _add_policy(self, loaded: Aggregate | None) -> Aggregate | None:
         return (
             None if loaded is None else replace(loaded, by_rest=self._clusters.by_rest, max_failures=self.max_failures)
         )
 
-    def _decision(self, before: Aggregate, outcome: Outcome) -> Decision:
+    def _make_decision(self, before: Aggregate, outcome: FleetDecision) -> Decision:
         return Decision(
-            changes=repository.changes(before, outcome.after),
-            events=(*self._audible(outcome.events), *outcome.facts),
+            changes=repository.find_changes(before, outcome.after),
+            events=(*self._drop_unheard(outcome.events), *outcome.facts),
             answer=outcome.answer,
         )
 
-    def _audible(self, events: tuple[Payload, ...]) -> tuple[Payload, ...]:
+    def _drop_unheard(self, events: tuple[Payload, ...]) -> tuple[Payload, ...]:
         """Return `events` without the orders to TMSs that take no events: those poll for their work over REST."""
         return tuple(
-            event for event in events if not isinstance(event, OrderToTms) or self._clusters.hears_events(event.schedd)
+            event for event in events if not isinstance(event, OrderToTms) or self._clusters.takes_events(event.schedd)
         )
 
-    async def _transact(
+    async def _run_transaction(
         self, step: Callable[[Transaction], Awaitable[Decision]], once: Once | None
     ) -> Decision | Repeated:
         if once is None:
@@ -374,7 +380,7 @@ class Fleet:
         return await self._store.transact(step, inbox_id=once.inbox_id, digest=once.digest)
 
 
-def _schedds(aggregate: Aggregate | None, report: Report) -> list[str]:
+def _find_schedds(aggregate: Aggregate | None, report: Report) -> list[str]:
     """Return the schedds of the taskforce of `report`: the one in its document, and the one that the report names."""
     known = [aggregate.taskforces[report.taskforce_uuid].schedd] if aggregate is not None else []
     return [*known, report.schedd] if isinstance(report, TaskforceSubmitted) else known
@@ -385,7 +391,7 @@ def no_such_taskforce(uuid: str, *, hint: str = "") -> NotFound:
     return NotFound(f"no taskforce found with uuid: {uuid}", hint=hint)
 
 
-def _workflow_of(child: TaskforceUuid | TaskId) -> str:
+def _find_workflow_key(child: TaskforceUuid | TaskId) -> str:
     try:
         return workflow_of(child)
     except ValueError:

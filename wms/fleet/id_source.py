@@ -10,7 +10,7 @@ from schemas import ids
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 
 
-class Mint:
+class IdSource:
     """An endless, repeatable supply of names from one seed (at most 64 bytes) and one instant."""
 
     def __init__(self, seed: bytes, now: datetime) -> None:
@@ -19,28 +19,28 @@ class Mint:
         self._n_drawn = 0
         self._n_cursors = 0
 
-    def _draw(self, n_bytes: int) -> int:
+    def _draw_number(self, n_bytes: int) -> int:
         self._n_drawn += 1
         digest = hashlib.blake2b(self._n_drawn.to_bytes(8, "big"), key=self._seed, digest_size=n_bytes)
         return int.from_bytes(digest.digest(), "big")
 
-    def workflow_id(self) -> WorkflowId:
+    def make_workflow_id(self) -> WorkflowId:
         """Return a new workflow's id."""
-        return ids.workflow_id(int(self._now), self._draw(4))
+        return ids.workflow_id(int(self._now), self._draw_number(4))
 
-    def task_id(self, workflow: WorkflowId) -> TaskId:
+    def make_task_id(self, workflow: WorkflowId) -> TaskId:
         """Return a new task directive's id."""
-        return ids.task_id(workflow, self._draw(4))
+        return ids.task_id(workflow, self._draw_number(4))
 
-    def taskforce_uuid(self, task: TaskId) -> TaskforceUuid:
+    def make_taskforce_uuid(self, task: TaskId) -> TaskforceUuid:
         """Return a new taskforce's id."""
-        return ids.taskforce_uuid(task, self._draw(4))
+        return ids.taskforce_uuid(task, self._draw_number(4))
 
-    def mqid(self, *, for_results: bool) -> Mqid:
+    def make_mqid(self, *, for_results: bool) -> Mqid:
         """Return a new queue's id. `for_results` means that users take events from the queue, and no task does."""
-        return ids.mqid(self._draw(10), for_results=for_results)
+        return ids.mqid(self._draw_number(10), for_results=for_results)
 
-    def cursor(self) -> str:
+    def make_cursor(self) -> str:
         """Return 24 hex digits that ascend with the instant (milliseconds), then with each call."""
         self._n_cursors += 1
-        return f"{int(self._now * 1000):012x}{self._n_cursors:04x}{self._draw(4):08x}"
+        return f"{int(self._now * 1000):012x}{self._n_cursors:04x}{self._draw_number(4):08x}"

@@ -15,7 +15,7 @@ from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
 from wms.fleet.fleet import Fleet
 from wms.fleet.life import start_order
-from wms.fleet.locations import ClusterMap
+from wms.fleet.locations import LocationMap
 
 #: How long to pass over a taskforce after a defect of ours made its launch fail. The others must not wait for it.
 _PASS_OVER = timedelta(minutes=5)
@@ -32,7 +32,7 @@ _MAX_REMEMBERED = 10_000
 class Launcher:
     """One loop. It sleeps until something nudges it."""
 
-    def __init__(self, store: Store, fleet: Fleet, clusters: ClusterMap) -> None:
+    def __init__(self, store: Store, fleet: Fleet, clusters: LocationMap) -> None:
         self._store = store
         self._fleet = fleet
         self._clusters = clusters
@@ -47,22 +47,22 @@ class Launcher:
 
     async def start(self) -> None:
         """Begin by looking at what an earlier process left."""
-        self._store.on_commit.append(self._committed)
-        self.nudge()
-        self._task = asyncio.create_task(self._launch())
+        self._store.on_commit.append(self._on_commit)
+        self.look_soon()
+        self._task = asyncio.create_task(self._launch_forever())
 
     async def stop(self) -> None:
         """Stop. A launch under way is then either committed, or not made at all."""
-        self._store.on_commit.remove(self._committed)
+        self._store.on_commit.remove(self._on_commit)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def nudge(self) -> None:
+    def look_soon(self) -> None:
         """Make the loop look soon."""
         self._nudged.set()
 
-    async def _left_out(self) -> frozenset[str]:
+    async def _find_left_out(self) -> frozenset[str]:
         """Return the schedds that no location names any more, but where taskforces still wait for their start.
 
         They get no new taskforces. The old ones still get their turn, as long as the TMS is there.
@@ -80,18 +80,18 @@ class Launcher:
             log.warning("taskforces wait at schedds that are at no location", schedds=sorted(left_out))
         return left_out
 
-    def _committed(self, committed: Committed) -> None:
-        if any(_matters(change) for change in committed.changes):
-            self.nudge()
+    def _on_commit(self, committed: Committed) -> None:
+        if any(_may_allow_start(change) for change in committed.changes):
+            self.look_soon()
 
-    async def _launch(self) -> None:
+    async def _launch_forever(self) -> None:
         n_failures = 0
         while True:
             await self._nudged.wait()
             self._nudged.clear()
             try:
                 if self._schedds is None:
-                    self._schedds = self._clusters.schedds | await self._left_out()
+                    self._schedds = self._clusters.schedds | await self._find_left_out()
                 for schedd in sorted(self._schedds):
                     while await self._launch_at(schedd):
                         pass
@@ -99,35 +99,37 @@ class Launcher:
             except Unavailable as error:
                 log.info("launching pauses", reason=error.reason)
                 n_failures += 1
-                self.nudge()
+                self.look_soon()
                 await asyncio.sleep(full_jitter(n_failures, cap_s=_LAUNCH_CAP_S))
             except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one look may raise
                 log.error("launching failed", error=repr(error), exc_info=True)
                 n_failures += 1
-                self.nudge()
+                self.look_soon()
                 await asyncio.sleep(full_jitter(n_failures, cap_s=_LAUNCH_CAP_S))
 
     async def _launch_at(self, schedd: str) -> bool:
         """Launch as many taskforces as the schedd's window allows. Return whether there may be more."""
-        waiting = self._waiting(schedd, datetime.now(UTC))
+        waiting = self._filter_waiting(schedd, datetime.now(UTC))
         unanswered, owners = await asyncio.gather(
-            self._unanswered(schedd), self._store.distinct(Collection.TASKFORCES, "owner", waiting)
+            self._find_unanswered(schedd), self._store.distinct(Collection.TASKFORCES, "owner", waiting)
         )
-        hears = self._clusters.hears_events(schedd)
-        n_free = start_order.n_free(taskforce["n_asked"] for taskforce in unanswered) if hears else _UNWINDOWED
+        hears = self._clusters.takes_events(schedd)
+        n_free = (
+            start_order.count_free_starts(taskforce["n_asked"] for taskforce in unanswered) if hears else _UNWINDOWED
+        )
         if not n_free:
             return False
         last_turn = {owner: self._last_turn.get((schedd, owner), -1) for owner in owners}
         under_way = Counter(taskforce["owner"] for taskforce in unanswered)
-        turns = Counter(start_order.turns(owners, under_way, last_turn, n_free))
-        first = [taskforce for owner, n in turns.items() for taskforce in await self._first_of(owner, n, waiting)]
+        turns = Counter(start_order.choose_owners(owners, under_way, last_turn, n_free))
+        first = [taskforce for owner, n in turns.items() for taskforce in await self._find_first(owner, n, waiting)]
         for owner in turns:
             self._note_turn(schedd, owner)
         launched = await asyncio.gather(*(self._launch_one(uuid) for uuid in first))
         # An owner with fewer taskforces than turns leaves turns to others. So does a taskforce that changed meanwhile.
         return any(launched)
 
-    async def _first_of(self, owner: str, n: int, waiting: Document) -> list[TaskforceUuid]:
+    async def _find_first(self, owner: str, n: int, waiting: Document) -> list[TaskforceUuid]:
         found = await self._store.find(
             Collection.TASKFORCES,
             {"owner": owner, **waiting},
@@ -146,7 +148,7 @@ class Launcher:
 
     async def _launch_one(self, uuid: TaskforceUuid) -> bool:
         try:
-            return await self._fleet.launch(uuid)
+            return await self._fleet.launch_taskforce(uuid)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others have their turn
@@ -154,9 +156,9 @@ class Launcher:
             self._passed_over[uuid] = datetime.now(UTC) + _PASS_OVER
             return False
 
-    async def _unanswered(self, schedd: str) -> list[Document]:
+    async def _find_unanswered(self, schedd: str) -> list[Document]:
         """Return the unanswered starts at `schedd`, at most as many as the window holds."""
-        if not self._clusters.hears_events(schedd):
+        if not self._clusters.takes_events(schedd):
             return []
         return await self._store.find(
             Collection.TASKFORCES,
@@ -170,7 +172,7 @@ class Launcher:
             projection={"n_asked": 1, "owner": 1},
         )
 
-    def _waiting(self, schedd: str, now: datetime) -> Document:
+    def _filter_waiting(self, schedd: str, now: datetime) -> Document:
         for uuid in [uuid for uuid, until in self._passed_over.items() if until <= now]:
             del self._passed_over[uuid]
         pre_launch: Document = {"phase": Phase.PRE_LAUNCH}
@@ -181,14 +183,14 @@ class Launcher:
             "retry_at": {"$not": {"$gt": now}},
         }
         # A TMS that polls finds by itself which starts to try again.
-        hears = self._clusters.hears_events(schedd)
+        hears = self._clusters.takes_events(schedd)
         ready: Document = {"schedd": schedd, "$or": [pre_launch, again] if hears else [pre_launch]}
         if self._passed_over:
             ready["_id"] = {"$nin": list(self._passed_over)}
         return ready
 
 
-def _matters(change: Any) -> bool:
+def _may_allow_start(change: Any) -> bool:
     """Return whether `change` may have made a taskforce ready, or freed a place in a window."""
     if not isinstance(change, Insert | Update) or change.collection != Collection.TASKFORCES:
         return False

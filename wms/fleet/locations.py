@@ -23,7 +23,7 @@ class ServedBy(StrEnum):
     REST = "rest"
 
 
-class Cluster(BaseModel):
+class Location(BaseModel):
     """One location."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +38,7 @@ class Cluster(BaseModel):
 _MOST_NAMED = 20
 
 
-class UnknownCluster(Rejected):
+class UnknownLocation(Rejected):
     """No cluster is configured under this name."""
 
     def __init__(self, location: str, *, known: Iterable[str] = ()) -> None:
@@ -48,14 +48,14 @@ class UnknownCluster(Rejected):
         self.location = location
 
 
-class ClusterMap:
+class LocationMap:
     """The known locations, with aliases resolved."""
 
-    def __init__(self, locations: Mapping[str, Cluster | str]) -> None:
-        self._clusters: dict[str, Cluster] = {}
+    def __init__(self, locations: Mapping[str, Location | str]) -> None:
+        self._clusters: dict[str, Location] = {}
         for name, target in locations.items():
             cluster = locations.get(target) if isinstance(target, str) else target
-            if not isinstance(cluster, Cluster):
+            if not isinstance(cluster, Location):
                 raise Broken(f"cluster location {name!r} is an alias of {target!r}, which is no location")
             self._clusters[name] = cluster
         served_by: dict[str, ServedBy] = {}
@@ -63,14 +63,14 @@ class ClusterMap:
             if served_by.setdefault(cluster.schedd, cluster.served_by) is not cluster.served_by:
                 raise Broken(f"schedd {cluster.schedd!r} is served by events and by REST; choose one")
 
-    def find(self, location: str) -> Cluster:
+    def find_location(self, location: str) -> Location:
         """Return the cluster at `location`.
 
         Raises:
             UnknownCluster: there is none.
         """
         if location not in self._clusters:
-            raise UnknownCluster(location, known=self)
+            raise UnknownLocation(location, known=self)
         return self._clusters[location]
 
     def __iter__(self) -> Iterator[str]:
@@ -97,6 +97,6 @@ class ClusterMap:
         """Return the schedds whose TMS polls for its work over REST."""
         return frozenset(c.schedd for c in self._clusters.values() if c.served_by is ServedBy.REST)
 
-    def hears_events(self, schedd: str) -> bool:
+    def takes_events(self, schedd: str) -> bool:
         """Return whether the TMS of `schedd` takes events. It does if no location names it now: it has clusters."""
         return all(c.served_by is ServedBy.EVENTS for c in self._clusters.values() if c.schedd == schedd)

@@ -34,12 +34,12 @@ class Access:
         return self.schedds is None or schedd is None or schedd in self.schedds
 
     @property
-    def schedd_clause(self) -> dict[str, Any]:
+    def schedd_filter(self) -> dict[str, Any]:
         """Return the MongoDB filter for the taskforces within the caller's reach."""
         return {} if self.schedds is None else {"schedd": {"$in": sorted(self.schedds)}}
 
     @property
-    def clause(self) -> dict[str, Any]:
+    def owner_filter(self) -> dict[str, Any]:
         """Return the MongoDB filter for the objects that the caller may see."""
         if self.everything:
             return {}

@@ -5,16 +5,16 @@ import os
 from pathlib import Path
 
 from schemas.errors import Unavailable
-from wms.fleet.pilot_tags import Tags, tags_of
+from wms.fleet.pilot_tags import PilotTags, find_tags
 
 
 class FixedTag:
     """Pilot images without a directory: the settings say what `latest` means, and any other tag is accepted."""
 
     def __init__(self, tag: str) -> None:
-        self._tags = Tags(latest=tag)
+        self._tags = PilotTags(latest=tag)
 
-    async def tags(self) -> Tags:
+    async def list_tags(self) -> PilotTags:
         """Return the tags."""
         return self._tags
 
@@ -26,7 +26,7 @@ class ImageDirectory:
         self._directory = directory
         self._image = image
 
-    async def tags(self) -> Tags:
+    async def list_tags(self) -> PilotTags:
         """Return the tags of the images that are there now.
 
         Raises:
@@ -36,7 +36,7 @@ class ImageDirectory:
             entries = await asyncio.to_thread(os.listdir, self._directory)
         except OSError as error:
             raise Unavailable("the pilot images cannot be listed") from error
-        return tags_of(entries, self._image)
+        return find_tags(entries, self._image)
 
 
 PilotImages = FixedTag | ImageDirectory

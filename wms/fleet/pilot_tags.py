@@ -23,14 +23,14 @@ class TagNotFound(Rejected):
 
 
 @dataclass(frozen=True, slots=True)
-class Tags:
+class PilotTags:
     """The tags of the pilot's images. `known` None: there is no list, so any tag is accepted."""
 
     #: What `latest` means; None: nothing.
     latest: str | None
     known: frozenset[str] | None = None
 
-    def resolved(self, tag: str) -> str:
+    def resolve_tag(self, tag: str) -> str:
         """Return the tag that `tag` means today.
 
         Raises:
@@ -45,9 +45,9 @@ class Tags:
         return tag
 
 
-def tags_of(entries: Iterable[str], image: str) -> Tags:
+def find_tags(entries: Iterable[str], image: str) -> PilotTags:
     """Return the tags of `image` among the names of a directory's entries."""
     prefix = f"{image}:"
     known = frozenset(entry.removeprefix(prefix) for entry in entries if entry.startswith(prefix))
     versions = [(tuple(map(int, match.groups())), tag) for tag in known if (match := _VERSION.fullmatch(tag))]
-    return Tags(latest=max(versions)[1] if versions else None, known=known)
+    return PilotTags(latest=max(versions)[1] if versions else None, known=known)

@@ -33,7 +33,7 @@ class BadQuery(Rejected):
     """The query has something that is not allowed."""
 
 
-class _Checker:
+class _QueryChecker:
     """Walk through one query, and count its terms and values."""
 
     def __init__(self, fields: frozenset[str]) -> None:
@@ -41,91 +41,92 @@ class _Checker:
         self._n_terms = 0
         self._n_values = 0
 
-    def query(self, query: Any, path: str, depth: int, *, relative: bool = False) -> Filter:
+    def check_query(self, query: Any, path: str, depth: int, *, relative: bool = False) -> Filter:
         """Return `query` checked. With `relative`, its names are fields of a list's members, not of the document."""
         if not isinstance(query, Mapping):
             raise BadQuery(f"'{path}': is not of type 'object'")
-        self._deep(path, depth)
+        self._check_depth(path, depth)
         checked: Filter = {}
         for name, condition in query.items():
-            self._term(path)
-            here = f"{path}.{_said(name)}"
+            self._count_term(path)
+            here = f"{path}.{_printable_name(name)}"
             if name in _JUNCTIONS:
                 if not isinstance(condition, list) or not condition:
                     raise BadQuery(f"'{here}': must be a non-empty array of queries")
                 checked[name] = [
-                    self.query(part, f"{here}.{n}", depth + 1, relative=relative) for n, part in enumerate(condition)
+                    self.check_query(part, f"{here}.{n}", depth + 1, relative=relative)
+                    for n, part in enumerate(condition)
                 ]
             elif name.startswith("$"):
-                raise BadQuery(f"'{path}': operator {_said(name)} is not allowed here")
+                raise BadQuery(f"'{path}': operator {_printable_name(name)} is not allowed here")
             else:
-                self._field(name, path, relative=relative)
-                checked[name] = self._condition(condition, here, depth + 1)
+                self._check_field(name, path, relative=relative)
+                checked[name] = self._check_condition(condition, here, depth + 1)
         return checked
 
-    def _condition(self, condition: Any, path: str, depth: int) -> Any:
+    def _check_condition(self, condition: Any, path: str, depth: int) -> Any:
         if isinstance(condition, Mapping) and any(name.startswith("$") for name in condition):
-            return self._operators(condition, path, depth)
-        return self._value(condition, path, depth)
+            return self._check_operators(condition, path, depth)
+        return self._check_value(condition, path, depth)
 
-    def _operators(self, condition: Mapping[str, Any], path: str, depth: int) -> Filter:
-        self._deep(path, depth)
+    def _check_operators(self, condition: Mapping[str, Any], path: str, depth: int) -> Filter:
+        self._check_depth(path, depth)
         if not condition:
             raise BadQuery(f"'{path}': must have at least 1 operators")
         checked: Filter = {}
         for name, operand in condition.items():
-            self._term(path)
-            here = f"{path}.{_said(name)}"
+            self._count_term(path)
+            here = f"{path}.{_printable_name(name)}"
             if name not in OPERATORS or name in _JUNCTIONS:
-                raise BadQuery(f"'{path}': operator {_said(name)} is not allowed")
-            checked[name] = self._operand(name, operand, here, depth + 1)
+                raise BadQuery(f"'{path}': operator {_printable_name(name)} is not allowed")
+            checked[name] = self._check_operand(name, operand, here, depth + 1)
         if "$options" in checked and "$regex" not in checked:
             raise BadQuery(f"'{path}': operator $options needs $regex")
         return checked
 
-    def _operand(self, name: str, operand: Any, path: str, depth: int) -> Any:
+    def _check_operand(self, name: str, operand: Any, path: str, depth: int) -> Any:
         if name in _COMPARISONS:
-            return self._value(operand, path, depth)
+            return self._check_value(operand, path, depth)
         if name in _LISTS:
             if not isinstance(operand, list):
                 raise BadQuery(f"'{path}': is not of type 'array'")
-            return [self._value(value, f"{path}.{n}", depth + 1) for n, value in enumerate(operand)]
+            return [self._check_value(value, f"{path}.{n}", depth + 1) for n, value in enumerate(operand)]
         return _OPERANDS[name](self, operand, path, depth)
 
-    def _exists(self, operand: Any, path: str, _: int) -> bool:
+    def _check_exists(self, operand: Any, path: str, _: int) -> bool:
         if not isinstance(operand, bool):
             raise BadQuery(f"'{path}': is not of type 'boolean'")
         return operand
 
-    def _size(self, operand: Any, path: str, _: int) -> int:
+    def _check_size(self, operand: Any, path: str, _: int) -> int:
         if isinstance(operand, bool) or not isinstance(operand, int) or not 0 <= operand <= _MAX_INT:
             raise BadQuery(f"'{path}': must be an integer of at least 0")
         return operand
 
-    def _regex(self, operand: Any, path: str, depth: int) -> str:
+    def _check_regex(self, operand: Any, path: str, depth: int) -> str:
         if not isinstance(operand, str) or len(operand) > _MAX_REGEX or "\0" in operand:
             raise BadQuery(f"'{path}': must be a string of at most {_MAX_REGEX} characters")
-        pattern: str = self._value(operand, path, depth)
+        pattern: str = self._check_value(operand, path, depth)
         return pattern
 
-    def _options(self, operand: Any, path: str, _: int) -> str:
+    def _check_options(self, operand: Any, path: str, _: int) -> str:
         if not isinstance(operand, str) or not _OPTIONS.fullmatch(operand):
             raise BadQuery(f"'{path}': must be of the letters i, m, s, x")
         return operand
 
-    def _not(self, operand: Any, path: str, depth: int) -> Filter:
+    def _check_not(self, operand: Any, path: str, depth: int) -> Filter:
         if not isinstance(operand, Mapping):
             raise BadQuery(f"'{path}': is not of type 'object'")
-        return self._operators(operand, path, depth)
+        return self._check_operators(operand, path, depth)
 
-    def _elem_match(self, operand: Any, path: str, depth: int) -> Filter:
+    def _check_elem_match(self, operand: Any, path: str, depth: int) -> Filter:
         if not isinstance(operand, Mapping) or not operand:
             raise BadQuery(f"'{path}': must be a non-empty query")
         if any(name.startswith("$") and name not in _JUNCTIONS for name in operand):
-            return self._operators(operand, path, depth)
-        return self.query(operand, path, depth, relative=True)
+            return self._check_operators(operand, path, depth)
+        return self.check_query(operand, path, depth, relative=True)
 
-    def _value(self, value: Any, path: str, depth: int) -> Any:
+    def _check_value(self, value: Any, path: str, depth: int) -> Any:
         """Return a literal, if MongoDB can store it without changing it."""
         self._n_values += 1
         if self._n_values > MAX_VALUES:
@@ -148,67 +149,70 @@ class _Checker:
                     raise BadQuery(f"'{path}': must be a finite number")
                 return value
             case list():
-                self._deep(path, depth)
-                return [self._value(item, f"{path}.{n}", depth + 1) for n, item in enumerate(value)]
+                self._check_depth(path, depth)
+                return [self._check_value(item, f"{path}.{n}", depth + 1) for n, item in enumerate(value)]
             case dict():
-                self._deep(path, depth)
+                self._check_depth(path, depth)
                 for name in value:
                     if name.startswith("$") or "\0" in name:
-                        raise BadQuery(f"'{path}': operator {_said(name)} is not allowed here")
-                    self._value(name, path, depth)
-                return {name: self._value(item, f"{path}.{_said(name)}", depth + 1) for name, item in value.items()}
+                        raise BadQuery(f"'{path}': operator {_printable_name(name)} is not allowed here")
+                    self._check_value(name, path, depth)
+                return {
+                    name: self._check_value(item, f"{path}.{_printable_name(name)}", depth + 1)
+                    for name, item in value.items()
+                }
             case _:
                 raise BadQuery(f"'{path}': must match one of the accepted types")
 
-    def _field(self, name: str, path: str, *, relative: bool) -> None:
+    def _check_field(self, name: str, path: str, *, relative: bool) -> None:
         first, *rest = name.split(".")
         if not relative and first not in self._fields:
-            raise BadQuery(f"'{path}': {_said(name)} is not a field to query by")
+            raise BadQuery(f"'{path}': {_printable_name(name)} is not a field to query by")
         if "\0" in name or any(not part or part.startswith("$") for part in (first, *rest)):
-            raise BadQuery(f"'{path}': {_said(name)} is not a field name")
-        self._value(name, path, 0)
+            raise BadQuery(f"'{path}': {_printable_name(name)} is not a field name")
+        self._check_value(name, path, 0)
 
-    def _term(self, path: str) -> None:
+    def _count_term(self, path: str) -> None:
         self._n_terms += 1
         if self._n_terms > MAX_TERMS:
             raise BadQuery(f"'{path}': the query must have at most {MAX_TERMS} terms")
 
-    def _deep(self, path: str, depth: int) -> None:
+    def _check_depth(self, path: str, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise BadQuery(f"'{path[:100]}': must not be nested deeper than {MAX_DEPTH}")
 
 
-_OPERANDS: Mapping[str, Callable[[_Checker, Any, str, int], Any]] = {
-    "$exists": _Checker._exists,
-    "$size": _Checker._size,
-    "$regex": _Checker._regex,
-    "$options": _Checker._options,
-    "$not": _Checker._not,
-    "$elemMatch": _Checker._elem_match,
+_OPERANDS: Mapping[str, Callable[[_QueryChecker, Any, str, int], Any]] = {
+    "$exists": _QueryChecker._check_exists,
+    "$size": _QueryChecker._check_size,
+    "$regex": _QueryChecker._check_regex,
+    "$options": _QueryChecker._check_options,
+    "$not": _QueryChecker._check_not,
+    "$elemMatch": _QueryChecker._check_elem_match,
 }
 
 
-def _said(name: str) -> str:
+def _printable_name(name: str) -> str:
     """Return a name that a user chose in a form that fits into an error: short and printable."""
     return "".join(c for c in name[:64] if c.isprintable())
 
 
-def checked(query: Mapping[str, Any], fields: Iterable[str]) -> Filter:
+def make_filter(query: Mapping[str, Any], fields: Iterable[str]) -> Filter:
     """Return `query` as a filter over documents whose public fields are `fields`.
 
     Raises:
         BadQuery: the query has something that is not allowed.
     """
-    return _Checker(frozenset(fields)).query(query, "query", 0)
+    return _QueryChecker(frozenset(fields)).check_query(query, "query", 0)
 
 
-def within(query: Filter, clause: Filter, *, after: str | None) -> Filter:
+def restrict_filter(query: Filter, clause: Filter, *, after: str | None) -> Filter:
     """Return `query` restricted by the caller's `clause` and to objects after the cursor `after`."""
     parts = [part for part in (clause, query, {"cursor": {"$gt": after}} if after else {}) if part]
     return {"$and": parts} if parts else {}
 
 
-def projection(names: Iterable[str] | None, fields: Iterable[str]) -> dict[str, int]:
+def make_projection(names: Iterable[str] | None, fields: Iterable[str]) -> dict[str, int]:
     """Return the MongoDB projection for the fields `names`: public fields only, always the cursor, never the `_id`.
 
     Unknown names fetch nothing. No names, or `_id` alone, fetch all public fields, as they always have.

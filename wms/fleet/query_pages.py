@@ -27,14 +27,14 @@ _LEAST_TIME_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class QueryPage:
     """Objects as JSON texts, and the cursor of the last one if more objects follow."""
 
     objects: Sequence[bytes]
     next_after: str | None
 
 
-async def page(
+async def read_page(
     store: Store,
     collection: Collection,
     query: Query,
@@ -42,7 +42,7 @@ async def page(
     *,
     max_bytes: int,
     with_outcome: bool = False,
-) -> Page:
+) -> QueryPage:
     """Return the first objects that match, in the order of their creation, up to `max_bytes` but at least one.
 
     `max_bytes` counts the objects and the commas between them. `with_outcome` adds to each workflow how it ended.
@@ -52,13 +52,13 @@ async def page(
         Unavailable: the query took too long.
     """
     fields = PUBLIC[collection]
-    wanted = query_filters.checked(query.query, fields)
-    projection = query_filters.projection(query.projection, fields)
+    wanted = query_filters.make_filter(query.query, fields)
+    projection = query_filters.make_projection(query.projection, fields)
     if with_outcome:
         projection = {**projection, "completion": 1, "deactivated": 1}
-    clause = access.clause
+    clause = access.owner_filter
     if collection is Collection.TASKFORCES and access.schedds is not None:
-        clause = {"$and": [access.schedd_clause, clause]} if clause else access.schedd_clause
+        clause = {"$and": [access.schedd_filter, clause]} if clause else access.schedd_filter
     objects: list[bytes] = []
     n_bytes = 0
     after = query.after
@@ -66,9 +66,9 @@ async def page(
     deadline = loop.time() + _MAX_TIME_S
     while not objects or (len(objects) < MAX_OBJECTS and deadline - loop.time() > _LEAST_TIME_S):
         left_s = deadline - loop.time()
-        within = query_filters.within(wanted, clause, after=after)
+        within = query_filters.restrict_filter(wanted, clause, after=after)
         try:
-            batch = await _batch(store, collection, within, projection, max_time_ms=int(left_s * 1000))
+            batch = await _read_batch(store, collection, within, projection, max_time_ms=int(left_s * 1000))
         except Unavailable:
             # Only a page that has used up its time ends here. With time left, the store itself is away.
             if objects and deadline - loop.time() <= _LEAST_TIME_S:
@@ -82,15 +82,15 @@ async def page(
             text = to_json(document)
             n_bytes += len(text) + (1 if objects else 0)
             if objects and n_bytes > max_bytes:
-                return Page(objects, after)
+                return QueryPage(objects, after)
             objects.append(text)
             after = cursor
         if len(batch) < _BATCH:
-            return Page(objects, None)
-    return Page(objects, after)
+            return QueryPage(objects, None)
+    return QueryPage(objects, after)
 
 
-async def _batch(
+async def _read_batch(
     store: Store, collection: Collection, query: Mapping[str, Any], projection: Mapping[str, int], *, max_time_ms: int
 ) -> list[dict[str, Any]]:
     try:

@@ -73,24 +73,24 @@ _UNREAD = {"phase_change_log": 0, "compound_statuses": 0, "top_task_errors": 0, 
 _OPEN = {"phase": {"$ne": Phase.CONDOR_COMPLETE}, "ended_at": None}
 
 
-def public(collection: Collection, document: Document) -> Document:
+def select_public(collection: Collection, document: Document) -> Document:
     """Return what a user sees of a stored `document`. We wrote the document, so there is no second check."""
     return {name: document[name] for name in PUBLIC[collection] if name in document}
 
 
-def stored(model: BaseModel) -> Document:
+def make_document(model: BaseModel) -> Document:
     """Return `model` as a document for MongoDB."""
     _, name = _ID_OF[type(model)]
     document = model.model_dump()
     return {"_id": document[name], **document}
 
 
-def inserts(models: Iterable[BaseModel]) -> tuple[Insert, ...]:
+def make_inserts(models: Iterable[BaseModel]) -> tuple[Insert, ...]:
     """Return the changes that create the documents of `models`."""
-    return tuple(Insert(_ID_OF[type(model)][0], stored(model)) for model in models)
+    return tuple(Insert(_ID_OF[type(model)][0], make_document(model)) for model in models)
 
 
-def changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
+def find_changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
     """Return the changes that lead from `before` to `after`; none if they are the same.
 
     Any change also compares and increments the workflow's `rev`: the aggregate changes as a whole.
@@ -100,7 +100,7 @@ def changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
         for uuid, taskforce in after.taskforces.items()
         for change in _taskforce_changes(before.taskforces.get(uuid), taskforce)
     )
-    fields = _differing(before.workflow, after.workflow)
+    fields = _changed_fields(before.workflow, after.workflow)
     if not fields and not taskforces:
         return ()
     root = Update(Collection.WORKFLOWS, before.workflow.workflow_id, set=fields, rev=before.workflow.rev)
@@ -109,8 +109,8 @@ def changes(before: Aggregate, after: Aggregate) -> tuple[Change, ...]:
 
 def _taskforce_changes(before: TaskforceDocument | None, after: TaskforceDocument) -> tuple[Change, ...]:
     if before is None:
-        return inserts((after,))
-    fields = _differing(before, after)
+        return make_inserts((after,))
+    fields = _changed_fields(before, after)
     fields.pop("phase_change_log", None)
     lines = [line.model_dump() for line in after.phase_change_log[len(before.phase_change_log) :]]
     if not fields and not lines:
@@ -125,14 +125,14 @@ def _taskforce_changes(before: TaskforceDocument | None, after: TaskforceDocumen
     )
 
 
-def _differing(before: Model, after: Model) -> Document:
+def _changed_fields(before: Model, after: Model) -> Document:
     if before is after:
         return {}
     names = {name for name in type(after).model_fields if getattr(before, name) != getattr(after, name)}
     return after.model_dump(include=names) if names else {}
 
 
-async def load(tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False) -> Aggregate | None:
+async def load_aggregate(tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False) -> Aggregate | None:
     """Return the whole aggregate of `workflow_id`, or None if there is no such workflow."""
     raw = await tx.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
     if raw is None:
@@ -146,7 +146,7 @@ async def load(tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = F
     )
 
 
-async def load_for(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
+async def load_for_taskforce(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = False) -> Aggregate | None:
     """Return the aggregate with the taskforce `uuid` alone, or None if there is no such taskforce."""
     raw = await tx.find_one(Collection.TASKFORCES, {"_id": uuid}, projection=_UNREAD)
     if raw is None:
@@ -170,13 +170,17 @@ async def load_for(tx: Transaction, uuid: TaskforceUuid, *, with_task: bool = Fa
     )
 
 
-def creation(new: NewWorkflow) -> Decision:
+def make_creation(new: NewWorkflow) -> Decision:
     """Return the decision that stores `new`, with the contract's answer."""
     answer = {
-        "workflow": public(Collection.WORKFLOWS, new.workflow.model_dump(mode="json")),
-        "task_directives": [public(Collection.TASK_DIRECTIVES, task.model_dump(mode="json")) for task in new.tasks],
+        "workflow": select_public(Collection.WORKFLOWS, new.workflow.model_dump(mode="json")),
+        "task_directives": [
+            select_public(Collection.TASK_DIRECTIVES, task.model_dump(mode="json")) for task in new.tasks
+        ],
         "taskforces": [
-            public(Collection.TASKFORCES, taskforce.model_dump(mode="json")) for taskforce in new.taskforces
+            select_public(Collection.TASKFORCES, taskforce.model_dump(mode="json")) for taskforce in new.taskforces
         ],
     }
-    return Decision(changes=inserts((new.workflow, *new.tasks, *new.taskforces)), events=(new.event,), answer=answer)
+    return Decision(
+        changes=make_inserts((new.workflow, *new.tasks, *new.taskforces)), events=(new.event,), answer=answer
+    )

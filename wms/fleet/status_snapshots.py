@@ -20,8 +20,8 @@ from schemas.errors import EWMSError
 from schemas.events import Payload, Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
 from schemas.statuses import CompoundStatuses, TopTaskErrors
-from wms.fleet.life.tms_reports import unowned
-from wms.fleet.locations import ClusterMap
+from wms.fleet.life.tms_reports import stop_unowned_workers
+from wms.fleet.locations import LocationMap
 
 #: The pause between two writes: no taskforce is written more often.
 _TICK_S = 1.0
@@ -37,7 +37,7 @@ _RETRY_CAP_S = 10.0
 class SnapshotWriter:
     """One loop that writes offered snapshots. It sleeps until something offers one."""
 
-    def __init__(self, store: Store, clusters: ClusterMap) -> None:
+    def __init__(self, store: Store, clusters: LocationMap) -> None:
         self._store = store
         self._clusters = clusters
         self._pending: dict[TaskforceUuid, tuple[str, Snapshot]] = {}
@@ -46,7 +46,7 @@ class SnapshotWriter:
 
     async def start(self) -> None:
         """Begin to write."""
-        self._task = asyncio.create_task(self._write())
+        self._task = asyncio.create_task(self._write_forever())
 
     async def stop(self) -> None:
         """Stop. Write what is pending first, if the store is there."""
@@ -54,26 +54,26 @@ class SnapshotWriter:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         try:
-            await self._flush()
+            await self._flush_pending()
         except EWMSError as error:
             log.warning("snapshots not written", n_snapshots=len(self._pending), reason=error.reason)
 
-    def offer(self, statuses: TaskforceStatuses) -> None:
+    def offer_statuses(self, statuses: TaskforceStatuses) -> None:
         """Write the snapshots soon, except those that are older than one that waits already."""
         for snapshot in statuses.snapshots:
             waiting = self._pending.get(snapshot.taskforce_uuid)
-            if waiting is None or _order(waiting[1]) < _order(snapshot):
+            if waiting is None or _order_key(waiting[1]) < _order_key(snapshot):
                 self._pending[snapshot.taskforce_uuid] = (statuses.schedd, snapshot)
         if self._pending:
             self._offered.set()
 
-    async def _write(self) -> None:
+    async def _write_forever(self) -> None:
         n_failures = 0
         while True:
             await self._offered.wait()
             self._offered.clear()
             try:
-                await self._flush()
+                await self._flush_pending()
                 n_failures = 0
             except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one write may raise
                 log.warning("snapshots wait", n_snapshots=len(self._pending), error=repr(error))
@@ -83,12 +83,12 @@ class SnapshotWriter:
             # This is no poll: snapshots that come meanwhile are written together.
             await asyncio.sleep(_TICK_S)
 
-    async def _flush(self) -> None:
+    async def _flush_pending(self) -> None:
         batch = self._pending
         self._pending = {}
         try:
             n_written = await self._store.bulk_update(
-                Collection.TASKFORCES, [update(schedd, snapshot) for schedd, snapshot in batch.values()]
+                Collection.TASKFORCES, [make_snapshot_update(schedd, snapshot) for schedd, snapshot in batch.values()]
             )
         except BaseException:
             # Newer snapshots may have come meanwhile. Keep those.
@@ -103,10 +103,10 @@ class SnapshotWriter:
         for uuid in batch.keys() - {document["_id"] for document in known}:
             schedd, snapshot = batch[uuid]
             log.warning("statuses of an unknown taskforce", taskforce_uuid=uuid, schedd=schedd)
-            if self._clusters.hears_events(schedd):
-                await self._end(uuid, unowned(schedd, snapshot))
+            if self._clusters.takes_events(schedd):
+                await self._end_workers(uuid, stop_unowned_workers(schedd, snapshot))
 
-    async def _end(self, uuid: TaskforceUuid, orders: tuple[Payload, ...]) -> None:
+    async def _end_workers(self, uuid: TaskforceUuid, orders: tuple[Payload, ...]) -> None:
         async def step(tx: Transaction) -> Decision:
             is_known = await tx.find_one(Collection.TASKFORCES, {"_id": uuid}) is not None
             return Decision() if is_known else Decision(events=orders)
@@ -114,7 +114,7 @@ class SnapshotWriter:
         await self._store.transact(step)
 
 
-def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
+def make_snapshot_update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the filter and the update that write `snapshot`, unless a newer one is stored.
 
     `schedd` is the sender's. The filter finds only taskforces there: no TMS speaks for another's taskforces.
@@ -130,8 +130,8 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
                 "status_epoch": snapshot.epoch,
                 "status_seq": snapshot.seq,
                 "status_as_of": snapshot.as_of,
-                "compound_statuses": _compound(snapshot.compound_statuses),
-                "top_task_errors": dict(islice(_errors(snapshot.top_task_errors).items(), _N_ERRORS)),
+                "compound_statuses": _trim_statuses(snapshot.compound_statuses),
+                "top_task_errors": dict(islice(_trim_errors(snapshot.top_task_errors).items(), _N_ERRORS)),
                 "exit_codes": snapshot.exit_codes,
                 "unmatched": snapshot.unmatched[:_MAX_KEY],
                 "all_bad": snapshot.all_bad,
@@ -140,7 +140,7 @@ def update(schedd: str, snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, A
     )
 
 
-def replacement(
+def make_replacement(
     *, compound_statuses: CompoundStatuses | None, top_task_errors: TopTaskErrors | None, now: datetime
 ) -> dict[str, Any]:
     """Return the update that writes the statuses of a TMS over REST. It replaces whole fields; None leaves one alone.
@@ -149,54 +149,54 @@ def replacement(
     """
     fields: dict[str, Any] = {"status_as_of": now}
     if compound_statuses is not None:
-        fields["compound_statuses"] = _compound(compound_statuses)
+        fields["compound_statuses"] = _trim_statuses(compound_statuses)
     if top_task_errors is not None:
-        fields["top_task_errors"] = _errors(top_task_errors)
+        fields["top_task_errors"] = _trim_errors(top_task_errors)
     return {"$set": fields}
 
 
-def _order(snapshot: Snapshot) -> tuple[int, int]:
+def _order_key(snapshot: Snapshot) -> tuple[int, int]:
     return snapshot.epoch, snapshot.seq
 
 
-def _compound(statuses: CompoundStatuses) -> CompoundStatuses:
+def _trim_statuses(statuses: CompoundStatuses) -> CompoundStatuses:
     """Return as many of `statuses` as a field has room for, from the first on."""
     kept: dict[str, dict[str, int]] = {}
     room = _MAX_FIELD_BYTES
     for job, pilots in statuses.items():
-        key, keyed = _key(job), _keyed(pilots)
-        room -= _bytes(key) + sum(map(_bytes, keyed))
+        key, keyed = _make_key(job), _merge_keys(pilots)
+        room -= _count_bytes(key) + sum(map(_count_bytes, keyed))
         if room < 0:
             break
         kept[key] = keyed
     return kept
 
 
-def _errors(errors: TopTaskErrors) -> TopTaskErrors:
+def _trim_errors(errors: TopTaskErrors) -> TopTaskErrors:
     """Return as many of `errors` as a field has room for, the most frequent first."""
     kept: dict[str, int] = {}
     room = _MAX_FIELD_BYTES
-    for text, n in sorted(_keyed(errors).items(), key=lambda item: -item[1]):
-        room -= _bytes(text)
+    for text, n in sorted(_merge_keys(errors).items(), key=lambda item: -item[1]):
+        room -= _count_bytes(text)
         if room < 0:
             break
         kept[text] = n
     return kept
 
 
-def _bytes(key: str) -> int:
+def _count_bytes(key: str) -> int:
     """Return about how many bytes `key` and its count take in a document."""
     return len(key.encode()) + 16
 
 
-def _keyed(counts: Mapping[str, int]) -> dict[str, int]:
+def _merge_keys(counts: Mapping[str, int]) -> dict[str, int]:
     keyed: dict[str, int] = {}
     for text, n in counts.items():
         # Two long texts may differ only after the cut. Then add up their counts.
-        keyed[_key(text)] = keyed.get(_key(text), 0) + n
+        keyed[_make_key(text)] = keyed.get(_make_key(text), 0) + n
     return keyed
 
 
-def _key(text: str) -> str:
+def _make_key(text: str) -> str:
     """Return `text` as a document's key. Below the top, MongoDB >= 5 keeps dots and dollars; no version keeps a NUL."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()[:_MAX_KEY]

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
+class WorkflowTurns:
     """Locks by key that exist only while somebody holds or awaits them.
 
     The compare-and-set on `rev` keeps an aggregate right without this. Turns keep the order of a TMS's reports, and
@@ -16,7 +16,7 @@ class Turns:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
-    async def of(self, key: str) -> AsyncIterator[None]:
+    async def hold_turn(self, key: str) -> AsyncIterator[None]:
         """Run the block once every earlier block of `key` has ended."""
         lock, n_users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, n_users + 1)

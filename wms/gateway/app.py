@@ -7,7 +7,7 @@ While as many requests as the limit are under way, the gateway does nothing for 
 the token or read the body. One caller has a share of that limit (`caller_limits`). A caller is the subject of a token,
 or an address until the subject is known.
 
-`auth.ROLES` must have the roles of every route, or `build` fails. Both prefixes lead to the same handlers.
+`auth.ROLES` must have the roles of every route, or `build_app` fails. Both prefixes lead to the same handlers.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ from runtime.web.guarded_protocol import CALLER
 from schemas.errors import Broken, EWMSError, OverQuota, TooLarge, Unavailable
 from schemas.rules.limits import MAX_BODY_BYTES
 from wms.gateway import bodies, docs, openapi
-from wms.gateway.auth import Gatekeeper, Role, allowed
-from wms.gateway.caller_limits import CallerLimits, Callers, OverLimit
-from wms.gateway.etags import tagged
-from wms.gateway.problems import answer, answer_code
-from wms.gateway.route import AnyRoute, Call, OpenRoute, Route, answered, answered_raw
+from wms.gateway.auth import Gatekeeper, Role, find_allowed_roles
+from wms.gateway.caller_limits import CallerLimits, CallerTable, OverLimit
+from wms.gateway.etags import add_etag
+from wms.gateway.problems import answer_code, answer_error
+from wms.gateway.route import AnyRoute, Call, OpenRoute, Route, answer_json, answer_raw
 
 #: The contract's two versions. They differ in their prefix and in what environments may hold. We describe the first.
 OLD_PREFIX = "/v0"
@@ -79,7 +79,7 @@ class Overloaded(Unavailable):
     """Too many requests are under way at once."""
 
 
-class _Turns:
+class _CallerTurns:
     """Limit how many requests run at once, of one caller and of all. The others wait, each caller in its own line.
 
     With `rests`, a place stays empty after a request for as long as the request ran, at most 2 s. So a caller that asks
@@ -94,14 +94,14 @@ class _Turns:
         self._lines: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     @asynccontextmanager
-    async def turn(self, caller: str) -> AsyncIterator[None]:
+    async def take_turn(self, caller: str) -> AsyncIterator[None]:
         """Wait for the caller's turn, and keep it during the block."""
         line, n_users = self._lines.get(caller, (asyncio.Semaphore(self._max_of_caller), 0))
         self._lines[caller] = line, n_users + 1
         try:
             await line.acquire()
         except BaseException:
-            self._leave(caller)
+            self._leave_line(caller)
             raise
         loop = asyncio.get_running_loop()
         began_at: float | None = None
@@ -114,15 +114,15 @@ class _Turns:
             ran_s = 0.0 if began_at is None else loop.time() - began_at
             rest_s = min(ran_s, _LONGEST_REST_S) if self._rests else 0.0
             if rest_s:
-                loop.call_later(rest_s, self._end, caller, line)
+                loop.call_later(rest_s, self._end_turn, caller, line)
             else:
-                self._end(caller, line)
+                self._end_turn(caller, line)
 
-    def _end(self, caller: str, line: asyncio.Semaphore) -> None:
+    def _end_turn(self, caller: str, line: asyncio.Semaphore) -> None:
         line.release()
-        self._leave(caller)
+        self._leave_line(caller)
 
-    def _leave(self, caller: str) -> None:
+    def _leave_line(self, caller: str) -> None:
         line, n_users = self._lines[caller]
         if n_users > 1:
             self._lines[caller] = line, n_users - 1
@@ -130,7 +130,7 @@ class _Turns:
             del self._lines[caller]
 
 
-class _Load:
+class _RequestLimit:
     """Count the requests inside, and refuse one over the limit with `Overloaded`."""
 
     def __init__(self, limit: int) -> None:
@@ -145,7 +145,7 @@ class _Load:
         self._n_left += 1
 
 
-def build(
+def build_app(
     routes: Iterable[AnyRoute],
     gatekeeper: Gatekeeper,
     *,
@@ -167,21 +167,21 @@ def build(
         Broken: a route has no roles.
     """
     routes = list(routes)
-    text = to_json(document(routes))
-    described = [*routes, *_own_routes(text, wms=openapi_text or text, mqs=mqs_openapi_text or text)]
+    text = to_json(describe_routes(routes))
+    described = [*routes, *_make_own_routes(text, wms=openapi_text or text, mqs=mqs_openapi_text or text)]
 
     half = max(1, max_at_once // 2)
     door = _Door(
         gatekeeper=gatekeeper,
-        load=_Load(max_at_once),
-        arriving=_Load(half),
-        users=Callers(caller_limits),
+        load=_RequestLimit(max_at_once),
+        arriving=_RequestLimit(half),
+        users=CallerTable(caller_limits),
         # Services call for many users, and are trusted not to flood.
-        services=Callers(replace(caller_limits, max_at_once=max(half, caller_limits.max_at_once), per_s=0)),
-        strangers=Callers(replace(caller_limits, max_at_once=max(half // 2, caller_limits.max_at_once), per_s=0)),
-        turns=_Turns(caller_limits.max_running, max_at_once),
-        service_turns=_Turns(half, max_at_once),
-        heavy_turns=_Turns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy, rests=True),
+        services=CallerTable(replace(caller_limits, max_at_once=max(half, caller_limits.max_at_once), per_s=0)),
+        strangers=CallerTable(replace(caller_limits, max_at_once=max(half // 2, caller_limits.max_at_once), per_s=0)),
+        turns=_CallerTurns(caller_limits.max_running, max_at_once),
+        service_turns=_CallerTurns(half, max_at_once),
+        heavy_turns=_CallerTurns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy, rests=True),
         max_body_bytes=max_body_bytes,
         body_patience_s=body_patience_s,
         refusal_pause_s=refusal_pause_s,
@@ -190,36 +190,42 @@ def build(
     # Add the routes as Starlette's: the gateway itself reads, checks and answers bodies, once, in the contract's words.
     for route in described:
         if isinstance(route, OpenRoute):
-            roles = allowed(route.method, route.path)
+            roles = find_allowed_roles(route.method, route.path)
             if roles:
                 raise Broken(f"{route.path} is open, but roles are set for it")
-            app.add_route(route.path, _met(route.path, _patient(_open(route, door), door)), methods=[route.method])
+            app.add_route(
+                route.path,
+                _wrap_endpoint(route.path, _delay_refusal(_limit_open_route(route, door), door)),
+                methods=[route.method],
+            )
             continue
         for prefix in PREFIXES:
-            endpoint = _patient(_guarded(route, door, old=prefix == OLD_PREFIX), door)
-            app.add_route(f"{prefix}{route.path}", _met(route.path, endpoint), methods=[route.method])
-    app.router.routes.extend(_unguarded(route) for route in health)
-    app.add_exception_handler(HTTPException, _unrouted)
+            endpoint = _delay_refusal(_guard_route(route, door, old=prefix == OLD_PREFIX), door)
+            app.add_route(f"{prefix}{route.path}", _wrap_endpoint(route.path, endpoint), methods=[route.method])
+    app.router.routes.extend(_check_public(route) for route in health)
+    app.add_exception_handler(HTTPException, _answer_unrouted)
     return app
 
 
-def document(routes: Iterable[AnyRoute]) -> dict[str, Any]:
+def describe_routes(routes: Iterable[AnyRoute]) -> dict[str, Any]:
     """Return the OpenAPI document of the application that serves `routes`."""
-    return openapi.document([*routes, *_own_routes(b"", wms=b"", mqs=b"")], version=API_VERSION, prefix=PREFIXES[0])
+    return openapi.build_document(
+        [*routes, *_make_own_routes(b"", wms=b"", mqs=b"")], version=API_VERSION, prefix=PREFIXES[0]
+    )
 
 
-def _own_routes(ours: bytes, *, wms: bytes, mqs: bytes) -> list[AnyRoute]:
+def _make_own_routes(ours: bytes, *, wms: bytes, mqs: bytes) -> list[AnyRoute]:
     async def root(_: Call) -> Response:
-        return answered({})
+        return answer_json({})
 
     async def describe(_: Call) -> Response:
-        return answered_raw(wms)
+        return answer_raw(wms)
 
     async def describe_mqs(_: Call) -> Response:
-        return answered_raw(mqs)
+        return answer_raw(mqs)
 
     async def describe_to_anybody(_: Request) -> Response:
-        return answered_raw(ours)
+        return answer_raw(ours)
 
     return [
         Route("GET", "/", root, "See that the gateway is there"),
@@ -235,23 +241,23 @@ class _Door:
 
     gatekeeper: Gatekeeper
     #: All requests under way, and those of them whose bodies are arriving.
-    load: _Load
-    arriving: _Load
+    load: _RequestLimit
+    arriving: _RequestLimit
     #: What each caller has under way: users and services by subject, and everybody by address until the token is read.
-    users: Callers
-    services: Callers
-    strangers: Callers
+    users: CallerTable
+    services: CallerTable
+    strangers: CallerTable
     #: Which of these requests run.
-    turns: _Turns
-    service_turns: _Turns
-    heavy_turns: _Turns
+    turns: _CallerTurns
+    service_turns: _CallerTurns
+    heavy_turns: _CallerTurns
     max_body_bytes: int
     body_patience_s: float
     refusal_pause_s: float
 
 
-def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
-    roles = allowed(route.method, route.path)
+def _guard_route(route: Route, door: _Door, *, old: bool) -> Endpoint:
+    roles = find_allowed_roles(route.method, route.path)
     model = route.old_body or route.body if old else route.body
     if not roles:
         raise Broken(f"nobody may call {route.method} {route.path}")
@@ -259,23 +265,25 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         with door.load, ExitStack() as shares:
             # Find out who calls before a byte of the body is read.
-            with _share(door.strangers, _address(request)):
-                caller = await door.gatekeeper.admit(request, roles)
+            with _hold_share(door.strangers, _client_address(request)):
+                caller = await door.gatekeeper.admit_caller(request, roles)
             request.scope.setdefault("state", {})[CALLER] = f"subject {caller.subject}"
-            shares.enter_context(_share(door.services if caller.role in _SERVICES else door.users, caller.subject))
+            shares.enter_context(_hold_share(door.services if caller.role in _SERVICES else door.users, caller.subject))
             raw, body = b"", None
             if model is not None:
                 with door.arriving:
                     max_bytes = max(door.max_body_bytes, route.max_body_bytes)
-                    raw = await bodies.read(request, max_bytes=max_bytes, patience_s=door.body_patience_s)
+                    raw = await bodies.read_body(request, max_bytes=max_bytes, patience_s=door.body_patience_s)
                 content_type = request.headers.get("content-type", "")
                 if len(raw) > _MAX_PARSED_HERE_BYTES:
-                    body = await asyncio.to_thread(bodies.parsed, raw, content_type, model, explain=route.explain)
+                    body = await asyncio.to_thread(bodies.parse_body, raw, content_type, model, explain=route.explain)
                 else:
-                    body = bodies.parsed(raw, content_type, model, optional=route.body_optional, explain=route.explain)
+                    body = bodies.parse_body(
+                        raw, content_type, model, optional=route.body_optional, explain=route.explain
+                    )
             is_service = caller.role in _SERVICES
             turns = door.heavy_turns if route.is_heavy else door.service_turns if is_service else door.turns
-            async with turns.turn(caller.subject):
+            async with turns.take_turn(caller.subject):
                 response = await route.handler(Call(request, caller, body, raw))
         if request.method != "GET" and not route.path.startswith("/query/"):
             log.info("changed", method=request.method, path=request.url.path, subject=caller.subject, role=caller.role)
@@ -284,15 +292,15 @@ def _guarded(route: Route, door: _Door, *, old: bool) -> Endpoint:
     return endpoint
 
 
-def _open(route: OpenRoute, door: _Door) -> Endpoint:
+def _limit_open_route(route: OpenRoute, door: _Door) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        with _share(door.strangers, _address(request)):
+        with _hold_share(door.strangers, _client_address(request)):
             return await route.handler(request)
 
     return endpoint
 
 
-def _patient(endpoint: Endpoint, door: _Door) -> Endpoint:
+def _delay_refusal(endpoint: Endpoint, door: _Door) -> Endpoint:
     """Return `endpoint`, with a pause before it refuses a caller that is over its share."""
 
     async def patient(request: Request) -> Response:
@@ -306,42 +314,42 @@ def _patient(endpoint: Endpoint, door: _Door) -> Endpoint:
 
 
 @contextmanager
-def _share(callers: Callers, caller: str) -> Iterator[None]:
+def _hold_share(callers: CallerTable, caller: str) -> Iterator[None]:
     """Count a request of `caller` during the block.
 
     Raises:
         OverLimit: the caller is over its share.
     """
-    callers.enter(caller, time.monotonic())
+    callers.begin_request(caller, time.monotonic())
     try:
         yield
     finally:
-        callers.leave(caller)
+        callers.end_request(caller)
 
 
-def _address(request: Request) -> str:
+def _client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _met(path: str, endpoint: Endpoint) -> Endpoint:
+def _wrap_endpoint(path: str, endpoint: Endpoint) -> Endpoint:
     """Return `endpoint` with a request id, the caller's trace, errors turned into answers, and its time measured."""
 
     async def met(request: Request) -> Response:
         began_at = time.perf_counter()
-        request_id = _request_id(request)
-        with tracing.continued(request.headers.get("traceparent")):
-            response = await _answered(request, request_id, endpoint)
+        request_id = _choose_request_id(request)
+        with tracing.continue_trace(request.headers.get("traceparent")):
+            response = await _answer_request(request, request_id, endpoint)
         response.headers[REQUEST_ID_HEADER] = request_id
         response.headers.setdefault("Cache-Control", "no-store")
         if request.method in ("GET", "HEAD") and response.status_code == 200:
-            response = tagged(response, request.headers.get("if-none-match", ""))
+            response = add_etag(response, request.headers.get("if-none-match", ""))
         _seconds.labels(request.method, path, str(response.status_code)).observe(time.perf_counter() - began_at)
         return response
 
     return met
 
 
-async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Response:
+async def _answer_request(request: Request, request_id: str, endpoint: Endpoint) -> Response:
     try:
         return await endpoint(request)
     except EWMSError as error:
@@ -349,34 +357,34 @@ async def _answered(request: Request, request_id: str, endpoint: Endpoint) -> Re
             log.warning(
                 "request failed", request_id=request_id, path=request.url.path, code=error.code, reason=error.reason
             )
-        response = answer(error)
-        if isinstance(error, TooLarge | OverLimit | Overloaded | bodies.Late):
+        response = answer_error(error)
+        if isinstance(error, TooLarge | OverLimit | Overloaded | bodies.BodyLate):
             # The rest of the body is still on its way. Closing the connection stops it.
             response.headers["Connection"] = "close"
         return response
     except Exception as error:  # noqa: BLE001 - whatever a defect raises, the caller gets JSON and no traceback
         log.error("request failed", request_id=request_id, path=request.url.path, error=repr(error), exc_info=True)
-        return answer(Broken("internal error"))
+        return answer_error(Broken("internal error"))
 
 
-def _unguarded(route: BaseRoute) -> BaseRoute:
+def _check_public(route: BaseRoute) -> BaseRoute:
     """Return `route`, if everybody may call it.
 
     Raises:
         Broken: `ROLES` does not list the route as public.
     """
-    if not isinstance(route, StarletteRoute) or allowed("GET", route.path):
+    if not isinstance(route, StarletteRoute) or find_allowed_roles("GET", route.path):
         raise Broken(f"{getattr(route, 'path', route)} is not public")
     return route
 
 
-async def _unrouted(request: Request, error: Any) -> Response:
+async def _answer_unrouted(request: Request, error: Any) -> Response:
     """Answer a request that no route takes: 404 or 405, as JSON like every other answer."""
     response = answer_code(error.status_code, str(error.detail), error.headers)
-    response.headers[REQUEST_ID_HEADER] = _request_id(request)
+    response.headers[REQUEST_ID_HEADER] = _choose_request_id(request)
     return response
 
 
-def _request_id(request: Request) -> str:
+def _choose_request_id(request: Request) -> str:
     given = request.headers.get(REQUEST_ID_HEADER, "")
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -28,7 +28,7 @@ class Role(StrEnum):
     SYSTEM_WMS = "system-wms"
 
 
-def _pattern(text: str) -> str:
+def _check_pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
@@ -37,7 +37,7 @@ def _pattern(text: str) -> str:
 
 
 #: A regular expression that must match a claim from its first character to its last.
-Pattern = Annotated[str, AfterValidator(_pattern)]
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
 
 
 class RoleRule(BaseModel):
@@ -166,10 +166,10 @@ class Caller:
         )
 
 
-class Verifier(Protocol):
+class VerifiesTokens(Protocol):
     """The part of a token checker that this module needs."""
 
-    async def claims(self, token: str) -> Mapping[str, Any]:
+    async def verify_token(self, token: str) -> Mapping[str, Any]:
         """Return the claims of a valid token.
 
         Raises:
@@ -185,13 +185,17 @@ class Gatekeeper:
     """
 
     def __init__(
-        self, verifier: Verifier | None, *, rules: Sequence[RoleRule] = DEFAULT_RULES, projects: str = DEFAULT_PROJECTS
+        self,
+        verifier: VerifiesTokens | None,
+        *,
+        rules: Sequence[RoleRule] = DEFAULT_RULES,
+        projects: str = DEFAULT_PROJECTS,
     ) -> None:
         self._verifier = verifier
         self._rules = [(rule.role, rule.claim, re.compile(rule.pattern)) for rule in rules]
         self._projects = re.compile(projects)
 
-    async def admit(self, request: Request, allowed: frozenset[Role]) -> Caller:
+    async def admit_caller(self, request: Request, allowed: frozenset[Role]) -> Caller:
         """Return who calls, in the first of the `allowed` roles that the token gives.
 
         Raises:
@@ -203,30 +207,32 @@ class Gatekeeper:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated(hint="send a token: Authorization: Bearer <token>")
-        claims = await self._verifier.claims(token.strip())
+        claims = await self._verifier.verify_token(token.strip())
         subject = claims.get("sub")
         if not isinstance(subject, str) or not subject:
             raise Unauthenticated
-        held = self.roles(claims)
+        held = self.find_roles(claims)
         role = next((role for role in Role if role in held and role in allowed), None)
         if role is None:
             raise Forbidden
-        schedds = frozenset(_texts(claims[SCHEDD_CLAIM])) if SCHEDD_CLAIM in claims else None
-        return Caller(subject, role, self._projects_of(claims), schedds)
+        schedds = frozenset(_list_texts(claims[SCHEDD_CLAIM])) if SCHEDD_CLAIM in claims else None
+        return Caller(subject, role, self._find_projects(claims), schedds)
 
-    def roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
+    def find_roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         """Return the roles that `claims` give."""
         return frozenset(
             role
             for role, claim, pattern in self._rules
-            if any(pattern.fullmatch(value) for value in _texts(claims.get(claim)))
+            if any(pattern.fullmatch(value) for value in _list_texts(claims.get(claim)))
         )
 
-    def _projects_of(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(sorted(group for group in set(_texts(claims.get("groups"))) if self._projects.fullmatch(group)))
+    def _find_projects(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(
+            sorted(group for group in set(_list_texts(claims.get("groups"))) if self._projects.fullmatch(group))
+        )
 
 
-def allowed(method: str, path: str) -> frozenset[Role]:
+def find_allowed_roles(method: str, path: str) -> frozenset[Role]:
     """Return the roles that may call a route; none if it needs no token.
 
     Raises:
@@ -238,7 +244,7 @@ def allowed(method: str, path: str) -> frozenset[Role]:
         raise Broken(f"no roles are set for {method} {path}", hint="add the route to wms.gateway.auth.ROLES") from None
 
 
-def _texts(value: Any) -> list[str]:
+def _list_texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
 from schemas.errors import Rejected, TooLarge
-from wms.gateway.problems import BadBody, bad_body
+from wms.gateway.problems import BadBody, make_bad_body
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -22,11 +22,11 @@ _MAX_DEPTH = 64
 PATIENCE_S = 30.0
 
 
-class Late(BadBody):
+class BodyLate(BadBody):
     """The body did not come within the time given."""
 
 
-async def read(request: Request, *, max_bytes: int, patience_s: float = PATIENCE_S) -> bytes:
+async def read_body(request: Request, *, max_bytes: int, patience_s: float = PATIENCE_S) -> bytes:
     """Return the bytes of the body.
 
     Raises:
@@ -50,15 +50,15 @@ async def read(request: Request, *, max_bytes: int, patience_s: float = PATIENCE
     except ClientDisconnect as error:
         raise BadBody("the body ended early") from error
     except TimeoutError as error:
-        raise Late("the body did not arrive in time") from error
+        raise BodyLate("the body did not arrive in time") from error
     return b"".join(chunks)
 
 
 Explain = Callable[[Sequence[ErrorDetails], Any], Rejected]
 
 
-def parsed(
-    body: bytes, content_type: str, model: type[Model], *, optional: bool = False, explain: Explain = bad_body
+def parse_body(
+    body: bytes, content_type: str, model: type[Model], *, optional: bool = False, explain: Explain = make_bad_body
 ) -> Model:
     """Return `body` as a `model`. With `optional`, an empty body counts as `{}`, whatever its content type.
 
@@ -74,7 +74,7 @@ def parsed(
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
         raise BadBody("the charset must be utf-8")
-    plain = _json(body)
+    plain = _parse_json(body)
     try:
         # Validate the bytes, not `plain`: in JSON mode, strict validation takes a string for an enum.
         return model.model_validate_json(body, strict=True)
@@ -82,16 +82,16 @@ def parsed(
         raise explain(error.errors(include_url=False, include_input=False), plain) from error
 
 
-def _json(body: bytes) -> Any:
+def _parse_json(body: bytes) -> Any:
     """Return the value of `body`, which must be unambiguous: no NaN, no key twice, no nesting beyond `_MAX_DEPTH`."""
     try:
-        plain = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+        plain = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
     except BadBody:
         raise
     except UnicodeDecodeError as error:
         raise BadBody("the body is not UTF-8") from error
     except RecursionError as error:
-        raise _too_deep() from error
+        raise _depth_error() from error
     except json.JSONDecodeError as error:
         raise BadBody(f"the body is not JSON (line {error.lineno}, column {error.colno})") from error
     except ValueError as error:
@@ -101,24 +101,24 @@ def _json(body: bytes) -> Any:
     return plain
 
 
-def _no_constant(_: str) -> NoReturn:
+def _refuse_constant(_: str) -> NoReturn:
     raise BadBody("the body is not JSON: NaN and Infinity are no numbers")
 
 
-def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise BadBody("the body has a key twice in one object")
     return members
 
 
-def _too_deep() -> BadBody:
+def _depth_error() -> BadBody:
     return BadBody(f"the body must not be nested deeper than {_MAX_DEPTH}")
 
 
 def _check_depth(plain: Any, depth: int) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep()
+        raise _depth_error()
     if isinstance(plain, dict):
         for member in plain.values():
             _check_depth(member, depth + 1)

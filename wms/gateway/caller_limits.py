@@ -37,7 +37,7 @@ class OverLimit(OverQuota):
     """A caller asks for more than its share of the gateway."""
 
 
-class Callers:
+class CallerTable:
     """Count what each caller has under way. A caller is the subject of a token, or an address until that is known."""
 
     def __init__(self, limits: CallerLimits) -> None:
@@ -51,7 +51,7 @@ class Callers:
         """How many callers the table has records of."""
         return len(self._buckets.keys() | self._n_under_way.keys())
 
-    def enter(self, caller: str, now: float) -> None:
+    def begin_request(self, caller: str, now: float) -> None:
         """Count a request that begins at `now`, in seconds.
 
         Raises:
@@ -64,7 +64,7 @@ class Callers:
                 hint="wait for answers before you send further requests",
                 retry_after_s=1,
             )
-        if limits.per_s and (wait_s := self._take(caller, now)) > 0:
+        if limits.per_s and (wait_s := self._take_from_bucket(caller, now)) > 0:
             raise OverLimit(
                 f"you have sent too many requests; one caller may send {limits.per_s:g} a second",
                 hint="come again after the seconds in Retry-After",
@@ -72,13 +72,13 @@ class Callers:
             )
         self._n_under_way[caller] += 1
 
-    def leave(self, caller: str) -> None:
+    def end_request(self, caller: str) -> None:
         """Count the end of a request that has entered."""
         self._n_under_way[caller] -= 1
         if self._n_under_way[caller] <= 0:
             del self._n_under_way[caller]
 
-    def _take(self, caller: str, now: float) -> float:
+    def _take_from_bucket(self, caller: str, now: float) -> float:
         """Take one request out of the caller's bucket; return how long to wait for one if it is empty."""
         limits = self._limits
         bucket = self._buckets.pop(caller, None) or _Bucket(limits.burst, now)

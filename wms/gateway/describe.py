@@ -11,19 +11,21 @@ from wms.gateway import app, catalogue
 PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
-def described() -> str:
+def render_document() -> str:
     """Return the document as the repository has it."""
     # The document needs no handler to run, so the services behind them may be absent.
     absent: Any = None
-    routes = catalogue.routes(fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1)
-    return json.dumps(app.document(routes), indent=1, ensure_ascii=False) + "\n"
+    routes = catalogue.list_routes(
+        fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1
+    )
+    return json.dumps(app.describe_routes(routes), indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> int:
     """Write the document. With `--check`, only say by the exit status whether the file is up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the document is not up to date")
-    text = described()
+    text = render_document()
     if not parser.parse_args().check:
         PATH.write_text(text)
         return 0

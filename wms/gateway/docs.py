@@ -51,23 +51,23 @@ _HEADERS = {
 }
 
 
-def routes() -> list[OpenRoute]:
+def list_page_routes() -> list[OpenRoute]:
     """Return the routes of the page and of what it loads. `app` adds the route of the document."""
     assets = resources.files("fastapi_offline") / "static"
     css, script = ((assets / name).read_bytes() for name in ("swagger-ui.css", "swagger-ui-bundle.js"))
     return [
-        _route("/docs", _PAGE, "text/html", "See this document as a page"),
-        _route("/docs/start.js", _START, "text/javascript", "Get the page's own script"),
-        _route("/docs/swagger-ui.css", css, "text/css", "Get Swagger UI's style"),
-        _route("/docs/swagger-ui-bundle.js", script, "text/javascript", "Get Swagger UI"),
+        _make_route("/docs", _PAGE, "text/html", "See this document as a page"),
+        _make_route("/docs/start.js", _START, "text/javascript", "Get the page's own script"),
+        _make_route("/docs/swagger-ui.css", css, "text/css", "Get Swagger UI's style"),
+        _make_route("/docs/swagger-ui-bundle.js", script, "text/javascript", "Get Swagger UI"),
     ]
 
 
-def _route(path: str, body: bytes, media_type: str, summary: str) -> OpenRoute:
-    return OpenRoute("GET", path, _serving(body, media_type), summary)
+def _make_route(path: str, body: bytes, media_type: str, summary: str) -> OpenRoute:
+    return OpenRoute("GET", path, _make_handler(body, media_type), summary)
 
 
-def _serving(body: bytes, media_type: str) -> OpenHandler:
+def _make_handler(body: bytes, media_type: str) -> OpenHandler:
     async def serve(_: Request) -> Response:
         return Response(body, media_type=media_type, headers=_HEADERS)
 

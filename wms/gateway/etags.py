@@ -9,18 +9,18 @@ from starlette.responses import Response
 _KEPT = ("Cache-Control", "X-Request-ID", "X-EWMS-Hint")
 
 
-def tagged(response: Response, if_none_match: str) -> Response:
+def add_etag(response: Response, if_none_match: str) -> Response:
     """Return `response` with its Etag, or 304 if `if_none_match` names that Etag."""
     # The existing services use SHA-1 too. It only names these bytes and protects nothing.
     etag = f'"{hashlib.sha1(bytes(response.body), usedforsecurity=False).hexdigest()}"'
     response.headers["Etag"] = etag
-    if not _names(if_none_match, etag):
+    if not _includes_etag(if_none_match, etag):
         return response
     headers = MutableHeaders(response.headers)
     kept = {name: headers[name] for name in _KEPT if name in headers}
     return Response(status_code=304, headers={**kept, "Etag": etag})
 
 
-def _names(if_none_match: str, etag: str) -> bool:
+def _includes_etag(if_none_match: str, etag: str) -> bool:
     listed = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return etag in listed or listed == ["*"]

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue, models_json_schema
 
 from schemas.api import ErrorBody
-from wms.gateway.auth import allowed
+from wms.gateway.auth import find_allowed_roles
 from wms.gateway.route import AnyRoute, OpenRoute, Route
 
 _REF = "#/components/schemas/{model}"
@@ -46,21 +46,21 @@ _ERRORS = {
 }
 
 
-def document(routes: Iterable[AnyRoute], *, version: str, prefix: str) -> dict[str, Any]:
+def build_document(routes: Iterable[AnyRoute], *, version: str, prefix: str) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of `routes`. Routes with a version get the `prefix`."""
     routes = [route for route in routes if not route.path.startswith("/docs")]
     own = [route for route in routes if isinstance(route, Route)]
     going_in = {route.body for route in own if route.body}
     coming_out = {route.answer for route in own if route.answer} | {ErrorBody}
     modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        *((model, "validation") for model in sorted(going_in, key=_name)),
-        *((model, "serialization") for model in sorted(coming_out, key=_name)),
+        *((model, "validation") for model in sorted(going_in, key=_model_name)),
+        *((model, "serialization") for model in sorted(coming_out, key=_model_name)),
     ]
     schemas, definitions = models_json_schema(modes, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         path = route.path if isinstance(route, OpenRoute) else f"{prefix}{route.path}"
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas)
+        paths.setdefault(path, {})[route.method.lower()] = _describe_operation(route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -79,7 +79,7 @@ def document(routes: Iterable[AnyRoute], *, version: str, prefix: str) -> dict[s
     }
 
 
-def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
+def _describe_operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": re.sub(r"[^a-z0-9]+", "_", f"{route.method} {route.path}".lower()).strip("_"),
@@ -87,19 +87,19 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
             {"name": name, "in": "path", "required": True, "schema": _PATH_PARTS.get(name, _ID)}
             for name in re.findall(r"{(\w+)}", route.path)
         ],
-        "responses": {"200": {"description": "Done", "content": _content()}},
+        "responses": {"200": {"description": "Done", "content": _describe_content()}},
     }
     if isinstance(route, OpenRoute):
         return operation
-    operation["security"] = [{"token": []}] if allowed(route.method, route.path) else []
+    operation["security"] = [{"token": []}] if find_allowed_roles(route.method, route.path) else []
     operation["parameters"] += [
-        {"name": name, "in": "query", "required": required, "schema": _parameter(route.path, name)}
+        {"name": name, "in": "query", "required": required, "schema": _parameter_schema(route.path, name)}
         for name, required in route.query.items()
     ]
     # A path with an id in it may lead nowhere: 404.
     errors = {400, 403, 429, 500, 503, *route.errors, *({404} if "{" in route.path else ())}
-    good = _content(schemas[route.answer, "serialization"] if route.answer else None, route.media_type)
-    bad = _content(schemas[ErrorBody, "serialization"])
+    good = _describe_content(schemas[route.answer, "serialization"] if route.answer else None, route.media_type)
+    bad = _describe_content(schemas[ErrorBody, "serialization"])
     operation["responses"] = {
         **{str(code): {"description": _DONE[code], "content": good} for code in route.codes},
         **{str(code): {"description": _ERRORS[code], "content": bad} for code in sorted(errors)},
@@ -107,7 +107,7 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
     if route.body is not None:
         operation["requestBody"] = {
             "required": not route.body_optional,
-            "content": _content(schemas[route.body, "validation"]),
+            "content": _describe_content(schemas[route.body, "validation"]),
         }
     if route.method == "POST":
         operation["parameters"].append(
@@ -116,15 +116,15 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
     return operation
 
 
-def _content(schema: JsonSchemaValue | None = None, media_type: str = "") -> dict[str, Any]:
+def _describe_content(schema: JsonSchemaValue | None = None, media_type: str = "") -> dict[str, Any]:
     if media_type:
         return {media_type: {"schema": {"type": "string"}}}
     return {"application/json": {"schema": schema or {"type": "object"}}}
 
 
-def _parameter(path: str, name: str) -> Any:
+def _parameter_schema(path: str, name: str) -> Any:
     return _PARAMETERS.get(f"{path}?{name}") or _PARAMETERS.get(name, {"type": "string"})
 
 
-def _name(model: type[BaseModel]) -> str:
+def _model_name(model: type[BaseModel]) -> str:
     return model.__name__

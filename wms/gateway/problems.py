@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import ErrorDetails, to_json
 from starlette.responses import Response
 
-from schemas.checks.plain_faults import locate, printable
+from schemas.checks.plain_faults import printable_name, split_location
 from schemas.errors import EWMSError, OverQuota, Rejected, Unavailable
 from wms.gateway.reason_phrases import REASON_HEADER, reason_phrase
 
@@ -41,7 +41,7 @@ class BadBody(Rejected):
     """The request's body does not fit."""
 
 
-def answer(error: EWMSError) -> Response:
+def answer_error(error: EWMSError) -> Response:
     """Return the answer to a request that failed with `error`."""
     # A defect of ours, or what a dependency told us, belongs in the log only.
     text = http.HTTPStatus(500).phrase if error.code == 500 else error.reason
@@ -65,36 +65,36 @@ def answer_code(code: int, text: str, headers: Mapping[str, str] | None = None) 
     )
 
 
-def bad_body(errors: Sequence[ErrorDetails], body: Any, *, more: Sequence[str] = (), hint: str = "") -> BadBody:
+def make_bad_body(errors: Sequence[ErrorDetails], body: Any, *, more: Sequence[str] = (), hint: str = "") -> BadBody:
     """Return the error that lists what is wrong with `body`: first `errors`, then `more`."""
     said: dict[str, None] = {}
-    for location, reason in _located(errors, body):
-        said[f"'{_dotted(location)}': {reason}" if location else reason] = None
+    for location, reason in _locate_errors(errors, body):
+        said[f"'{_join_location(location)}': {reason}" if location else reason] = None
     problems = list(dict.fromkeys((*said, *more)))
     if len(problems) > _MAX_PROBLEMS:
         problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} more"]
     return BadBody("; ".join(problems), hint=hint)
 
 
-def _located(errors: Sequence[ErrorDetails], body: Any) -> Iterable[tuple[tuple[Any, ...], str]]:
+def _locate_errors(errors: Sequence[ErrorDetails], body: Any) -> Iterable[tuple[tuple[Any, ...], str]]:
     unknown: dict[tuple[Any, ...], list[str]] = {}
     for error in errors:
         location = error["loc"]
         match error["type"]:
             case "missing":
-                yield location[:-1], f"'{printable(location[-1])}' is a required property"
+                yield location[:-1], f"'{printable_name(location[-1])}' is a required property"
             case "extra_forbidden":
-                unknown.setdefault(location[:-1], []).append(printable(location[-1]))
+                unknown.setdefault(location[:-1], []).append(printable_name(location[-1]))
             case _:
-                known, rest = locate(location, body)
-                yield known, _reason(error, rest)
+                known, rest = split_location(location, body)
+                yield known, _explain_error(error, rest)
     for location, names in unknown.items():
         listed = ", ".join(f"'{name}'" for name in names[:_MAX_PROBLEMS])
         verb = "was" if len(names) == 1 else "were"
         yield location, f"Additional properties are not allowed ({listed} {verb} unexpected)"
 
 
-def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
+def _explain_error(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
     context = error.get("ctx", {})
     if rest == ("[key]",):
         return "is not an allowed name"
@@ -104,9 +104,9 @@ def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
         case kind if kind in _TYPES:
             return f"is not of type '{_TYPES[kind]}'"
         case "too_short":
-            return f"must have at least {context['min_length']} {_counted(context)}"
+            return f"must have at least {context['min_length']} {_counted_noun(context)}"
         case "too_long":
-            return f"must have at most {context['max_length']} {_counted(context)}"
+            return f"must have at most {context['max_length']} {_counted_noun(context)}"
         case "string_too_short":
             return f"must have at least {context['min_length']} characters"
         case "string_too_long":
@@ -129,10 +129,10 @@ def _reason(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
             return "is not valid"
 
 
-def _counted(context: Mapping[str, Any]) -> str:
+def _counted_noun(context: Mapping[str, Any]) -> str:
     # If a length follows another validator, pydantic checks it separately, and then calls a string a value.
     return "characters" if context.get("field_type") == "Value" else "items"
 
 
-def _dotted(location: Iterable[Any]) -> str:
-    return ".".join(map(printable, location))
+def _join_location(location: Iterable[Any]) -> str:
+    return ".".join(map(printable_name, location))

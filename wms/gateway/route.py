@@ -16,7 +16,7 @@ from schemas.errors import NotFound, Rejected
 from wms.fleet.fleet import Once
 from wms.gateway.auth import Caller, Role
 from wms.gateway.bodies import Explain
-from wms.gateway.problems import JSON, bad_body
+from wms.gateway.problems import JSON, make_bad_body
 
 _MAX_KEY = 255
 #: Ids have no dot (contract, section 0), names of files do.
@@ -33,7 +33,7 @@ class Call:
     body: Any
     raw_body: bytes
 
-    def path(self, name: str) -> str:
+    def read_path(self, name: str) -> str:
         """Return a part of the path.
 
         Raises:
@@ -79,7 +79,7 @@ class Route:
     #: The body for clients of v0, if they may write more than those of v1.
     old_body: type[BaseModel] | None = None
     #: Makes the error about a body that does not fit.
-    explain: Explain = bad_body
+    explain: Explain = make_bad_body
     #: Whether an empty body counts as `{}`.
     body_optional: bool = False
     #: How large its body may be, if larger than on other routes.
@@ -110,14 +110,14 @@ class OpenRoute:
 
 AnyRoute = Route | OpenRoute
 
-__all__ = ["AnyRoute", "Call", "Handler", "OpenRoute", "Role", "Route", "answered", "answered_raw"]
+__all__ = ["AnyRoute", "Call", "Handler", "OpenRoute", "Role", "Route", "answer_json", "answer_raw"]
 
 
-def answered(value: Any, *, code: int = 200) -> Response:
+def answer_json(value: Any, *, code: int = 200) -> Response:
     """Return the answer that holds `value`."""
-    return answered_raw(to_json(value), code=code)
+    return answer_raw(to_json(value), code=code)
 
 
-def answered_raw(body: bytes, *, code: int = 200) -> Response:
+def answer_raw(body: bytes, *, code: int = 200) -> Response:
     """Return the answer whose JSON text is `body`."""
     return Response(body, status_code=code, media_type=JSON)

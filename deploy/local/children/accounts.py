@@ -31,7 +31,7 @@ class Accounts:
 
     first_id: int
 
-    def on_machine(self, account: int) -> int:
+    def machine_id(self, account: int) -> int:
         """Return the machine's id of `account`."""
         return self.first_id + account
 
@@ -47,7 +47,7 @@ def choose_first_id(usable: Iterable[Span], taken: Iterable[Span], draw: Callabl
         free = [
             first
             for begin, count in usable
-            for first in _starts(max(begin, lowest), min(begin + count, highest + 1))
+            for first in _range_starts(max(begin, lowest), min(begin + count, highest + 1))
             if not any(first < start + n and start < first + N_IDS for start, n in spans)
         ]
         if free:
@@ -55,7 +55,7 @@ def choose_first_id(usable: Iterable[Span], taken: Iterable[Span], draw: Callabl
     return None
 
 
-def _starts(begin: int, end: int) -> range:
+def _range_starts(begin: int, end: int) -> range:
     """Return the starts, multiples of `N_IDS`, of whole ranges from `begin` up to `end`; a few thousand at most."""
     first = -(-begin // N_IDS) * N_IDS
     n_whole = max(0, (end - first) // N_IDS)
@@ -80,14 +80,14 @@ def spans_of_subordinates(text: str) -> list[Span]:
     return [(int(first), int(count)) for _, first, count in fields if first.isdecimal() and count.isdecimal()]
 
 
-def passwd() -> str:
+def passwd_text() -> str:
     """Return the `/etc/passwd` that these accounts see."""
-    return "".join(f"{name}:x:{number}:{number}::/nonexistent:/bin/sh\n" for name, number in _names())
+    return "".join(f"{name}:x:{number}:{number}::/nonexistent:/bin/sh\n" for name, number in _list_names())
 
 
-def group() -> str:
+def group_text() -> str:
     """Return the `/etc/group` that these accounts see."""
-    return "".join(f"{name}:x:{number}:\n" for name, number in _names())
+    return "".join(f"{name}:x:{number}:\n" for name, number in _list_names())
 
 
 def slot_name(n: int) -> str:
@@ -95,6 +95,6 @@ def slot_name(n: int) -> str:
     return f"ewms-slot{n}"
 
 
-def _names() -> list[tuple[str, int]]:
+def _list_names() -> list[tuple[str, int]]:
     slots = [(slot_name(n), FIRST_SLOT + n - 1) for n in range(1, N_SLOTS + 1)]
     return [("root", ROOT), ("ewms", TMS), ("condor", CONDOR), *slots, ("nobody", 65534)]

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import IO
 
 from deploy.local.children.lifetimes import Lifetimes
-from deploy.local.prerequisites import tool
+from deploy.local.prerequisites import find_tool
 
 _File = int | IO[str] | None
 
 
-class Helpers(Lifetimes["subprocess.Popen[str]"]):
+class HelperPrograms(Lifetimes["subprocess.Popen[str]"]):
     """The running helper programs. Those still running at the end of the block are killed."""
 
-    def start(
+    def start_program(
         self,
         command: Sequence[str | Path],
         *,
@@ -28,7 +28,7 @@ class Helpers(Lifetimes["subprocess.Popen[str]"]):
         def started() -> "subprocess.Popen[str]":
             # Its own session: Ctrl-C is for the launcher, whose one message would drown in theirs.
             return subprocess.Popen(
-                [tool("setpriv"), "--pdeathsig", "KILL", "--", *map(str, command)],
+                [find_tool("setpriv"), "--pdeathsig", "KILL", "--", *map(str, command)],
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
@@ -37,20 +37,20 @@ class Helpers(Lifetimes["subprocess.Popen[str]"]):
                 start_new_session=True,
             )
 
-        return self._begin(started)
+        return self._start_one(started)
 
-    def finish(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
+    def read_output(self, process: "subprocess.Popen[str]") -> tuple[str, str]:
         """Wait for `process`; return what it wrote to its pipes: output, then complaints."""
         try:
             output, complaints = process.communicate()
         finally:
-            self._forget(process)
+            self._forget_one(process)
         return output or "", complaints or ""
 
-    def end(self, process: "subprocess.Popen[str]") -> None:
+    def await_exit(self, process: "subprocess.Popen[str]") -> None:
         """Wait for `process`, whose pipes somebody else has read."""
         process.wait()
-        self._forget(process)
+        self._forget_one(process)
 
-    def _end(self, one: "subprocess.Popen[str]") -> None:
+    def _kill_one(self, one: "subprocess.Popen[str]") -> None:
         one.kill()

@@ -32,19 +32,19 @@ def main(launcher: int, command: list[str]) -> int:
         return 128 + signal.SIGTERM
     child = os.fork()
     if child == 0:
-        _become(command, awaited)
+        _run_command(command, awaited)
     status = None
     while status is None:
         if signal.sigwait(awaited) == signal.SIGTERM:
             _end_all()
             return 128 + signal.SIGTERM
-        status = _reaped().get(child)
+        status = _reap_children().get(child)
     _end_all()
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
 
-def _become(command: list[str], awaited: Iterable[signal.Signals]) -> None:
+def _run_command(command: list[str], awaited: Iterable[signal.Signals]) -> None:
     keeper = os.getppid()
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
@@ -56,7 +56,7 @@ def _become(command: list[str], awaited: Iterable[signal.Signals]) -> None:
     os._exit(_NOT_FOUND)
 
 
-def _reaped() -> dict[int, int]:
+def _reap_children() -> dict[int, int]:
     """Return the wait statuses of the children that have ended, adopted ones too."""
     statuses: dict[int, int] = {}
     with contextlib.suppress(ChildProcessError):
@@ -67,16 +67,16 @@ def _reaped() -> dict[int, int]:
 
 def _end_all() -> None:
     """Kill every descendant. This process adopts those that one look misses, and the next look finds them."""
-    while descendants := _descendants(os.getpid()):
+    while descendants := _find_descendants(os.getpid()):
         for pid in descendants:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(-1, 0)
-        _reaped()
+        _reap_children()
 
 
-def _descendants(ancestor: int) -> set[int]:
+def _find_descendants(ancestor: int) -> set[int]:
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

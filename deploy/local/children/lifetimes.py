@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 T = TypeVar("T")
 
 
-class Over(Exception):
+class LifetimeOver(Exception):
     """The block has ended; nothing can start in it any more."""
 
 
@@ -28,21 +28,21 @@ class Lifetimes(ABC, Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.kill()
+        self.kill_all()
 
-    def kill(self) -> None:
+    def kill_all(self) -> None:
         """Kill all that runs. A thread that waits for one sees it fail, and starts no other."""
         with self._lock:
             self._is_over = True
             running = list(self._running)
         for one in reversed(running):
-            self._end(one)
+            self._kill_one(one)
 
     @abstractmethod
-    def _end(self, one: T) -> None:
+    def _kill_one(self, one: T) -> None:
         """End `one` at once."""
 
-    def _begin(self, start: Callable[[], T]) -> T:
+    def _start_one(self, start: Callable[[], T]) -> T:
         """Return what `start` started. It now lives no longer than the block.
 
         Raises:
@@ -50,11 +50,11 @@ class Lifetimes(ABC, Generic[T]):
         """
         with self._lock:
             if self._is_over:
-                raise Over
+                raise LifetimeOver
             one = start()
             self._running.append(one)
         return one
 
-    def _forget(self, one: T) -> None:
+    def _forget_one(self, one: T) -> None:
         with self._lock, contextlib.suppress(ValueError):
             self._running.remove(one)

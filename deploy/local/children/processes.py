@@ -21,16 +21,16 @@ from enum import Enum
 from pathlib import Path
 
 from deploy.local.children import keeper
-from deploy.local.children.lifetimes import Lifetimes, Over
+from deploy.local.children.lifetimes import LifetimeOver, Lifetimes
 from deploy.local.errors import LaunchError, PortTaken
-from deploy.local.prerequisites import allows_namespaces, tool
+from deploy.local.prerequisites import allows_namespaces, find_tool
 
 _TAIL_LINES = 12
 _KILL_GRACE_S = 10.0
 _TAKEN = ("address already in use", "eaddrinuse", "address in use")
 
 
-class As(Enum):
+class SeenAs(Enum):
     """The user that a child has inside its namespace; outside it always has the launcher's."""
 
     ITSELF = "itself"
@@ -38,7 +38,7 @@ class As(Enum):
     UID_1 = "uid 1"
 
 
-class Child:
+class LaunchedProcess:
     """A running child and its log; made by `Children.launch`."""
 
     def __init__(
@@ -74,13 +74,13 @@ class Child:
             return pid
         return None
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send `number` to the server itself; nothing happens if it is gone."""
         if (pid := self.pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def open_end(self) -> int | None:
+    def open_pidfd(self) -> int | None:
         """Open a descriptor that can be read once the child has ended; `None` if it has already."""
         return os.pidfd_open(self._holder.pid) if self.is_running else None
 
@@ -94,7 +94,7 @@ class Child:
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, grace_s: float = 10.0) -> bool:
         """End the child: `number` to the server, and all of it at once after `grace_s`; `True` if it obeyed."""
-        self.send(number)
+        self.send_signal(number)
         obeyed = self.wait(grace_s)
         if not obeyed:
             self.kill()
@@ -102,18 +102,18 @@ class Child:
 
     def kill(self) -> None:
         """End the child and everything it started, at once: all of it is gone when this returns."""
-        with _followed(self.pid) as await_gone:
+        with _follow_process(self.pid) as await_gone:
             self._holder.send_signal(self._end)
             if not self.wait(_KILL_GRACE_S):
                 self._holder.kill()
                 self._holder.wait()
             await_gone()
 
-    def failure(self, what: str) -> LaunchError:
+    def describe_failure(self, what: str) -> LaunchError:
         """Return an error that says `what` went wrong with this child, with its exit status and last words."""
         code = self.exit_status
         ended = f" (exit status {code})" if code is not None else ""
-        last_words = tail(self.log)
+        last_words = last_lines(self.log)
         kind = PortTaken if any(words in last_words.lower() for words in _TAKEN) else LaunchError
         return kind(
             f"{self.name} {what}{ended}; its last words:\n{last_words}",
@@ -122,7 +122,7 @@ class Child:
         )
 
 
-class Children(Lifetimes[Child]):
+class LaunchedProcesses(Lifetimes[LaunchedProcess]):
     """The children of one launch. None outlives the launch, however it ends."""
 
     def launch(
@@ -133,10 +133,10 @@ class Children(Lifetimes[Child]):
         log: Path,
         environment: Mapping[str, str],
         cwd: Path | None = None,
-        seen_as: As = As.ITSELF,
+        seen_as: SeenAs = SeenAs.ITSELF,
         namespaced: bool = True,
         secluded: Sequence[str] = (),
-    ) -> Child:
+    ) -> LaunchedProcess:
         """Start `command`, output to `log` (appended), so that it and all that it starts dies with this process.
 
         `namespaced` children get a pid namespace where this machine allows one; the others keep the machine's own
@@ -149,15 +149,15 @@ class Children(Lifetimes[Child]):
         # A program that changes its account, as HTCondor does, loses the death signal by which a namespace ends.
         kept = bool(secluded) or not namespaced
         holder = [
-            *(_keeper() if kept else ()),
-            *(_namespace(seen_as, has_own=bool(secluded)) if namespaced else ()),
+            *(_keeper_command() if kept else ()),
+            *(_namespace_command(seen_as, has_own=bool(secluded)) if namespaced else ()),
             *secluded,
         ]
 
-        def start() -> Child:
+        def start() -> LaunchedProcess:
             # The kernel sends the death signal when the *thread* that forked ends, so one thread forks all children
             # and lives as long as this process.
-            process = _spawner().submit(
+            process = _spawner_thread().submit(
                 subprocess.Popen,
                 [*holder, *map(str, command)],
                 stdin=subprocess.DEVNULL,
@@ -168,23 +168,23 @@ class Children(Lifetimes[Child]):
                 # Ctrl-C on the terminal is for the launcher, which stops its children in the right order.
                 start_new_session=True,
             )
-            return Child(name, process.result(), log, namespaced=namespaced, kept=kept)
+            return LaunchedProcess(name, process.result(), log, namespaced=namespaced, kept=kept)
 
         with log.open("ab") as output:
             try:
-                return self._begin(start)
-            except Over:
+                return self._start_one(start)
+            except LifetimeOver:
                 raise LaunchError(f"{name} is not started any more: the launch is over", "start again") from None
 
-    def forget(self, child: Child) -> None:
+    def forget(self, child: LaunchedProcess) -> None:
         """Forget a child that has ended."""
-        self._forget(child)
+        self._forget_one(child)
 
-    def _end(self, one: Child) -> None:
+    def _kill_one(self, one: LaunchedProcess) -> None:
         one.kill()
 
 
-def await_ready(child: Child, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
+def await_ready(child: LaunchedProcess, is_ready: Callable[[], bool], *, timeout_s: float) -> None:
     """Wait until `is_ready()` is true, at most `timeout_s`; a child that is not ready by then is ended.
 
     Raises:
@@ -195,33 +195,33 @@ def await_ready(child: Child, is_ready: Callable[[], bool], *, timeout_s: float)
     try:
         while not is_ready():
             if child.wait(pause_s):
-                raise child.failure("ended while it was starting")
+                raise child.describe_failure("ended while it was starting")
             if time.monotonic() > deadline:
-                raise child.failure(f"was not ready after {timeout_s:.0f} s")
+                raise child.describe_failure(f"was not ready after {timeout_s:.0f} s")
             pause_s = min(pause_s * 1.5, 0.25)
     except BaseException:
         child.kill()
         raise
 
 
-def await_end(children: Iterable[Child]) -> Child:
+def await_end(children: Iterable[LaunchedProcess]) -> LaunchedProcess:
     """Wait until one of `children` has ended, and return it."""
     all_of_them = list(children)
     while True:
-        if (ended := first_end(all_of_them, timeout_s=None)) is not None:
+        if (ended := await_first_end(all_of_them, timeout_s=None)) is not None:
             return ended
 
 
-def first_end(children: Iterable[Child], *, timeout_s: float | None) -> Child | None:
+def await_first_end(children: Iterable[LaunchedProcess], *, timeout_s: float | None) -> LaunchedProcess | None:
     """Wait until one of `children` has ended, and return it; `None` if none has within `timeout_s`."""
     with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
         for child in children:
-            if (descriptor := child.open_end()) is None:
+            if (descriptor := child.open_pidfd()) is None:
                 return child
             opened.callback(os.close, descriptor)
             selector.register(descriptor, selectors.EVENT_READ, child)
         for key, _ in selector.select(timeout_s):
-            ended: Child = key.data
+            ended: LaunchedProcess = key.data
             # Takes the exit status: a zombie would be found again.
             ended.wait(_KILL_GRACE_S)
             return ended
@@ -230,10 +230,10 @@ def first_end(children: Iterable[Child], *, timeout_s: float | None) -> Child | 
 
 def last_words(log: Path) -> str:
     """Return the last line of `log` that is not empty."""
-    return tail(log).splitlines()[-1].strip()
+    return last_lines(log).splitlines()[-1].strip()
 
 
-def tail(log: Path) -> str:
+def last_lines(log: Path) -> str:
     """Return the last lines of `log`, indented."""
     with contextlib.suppress(OSError):
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
@@ -241,24 +241,24 @@ def tail(log: Path) -> str:
     return "    (no log was written)"
 
 
-def _namespace(seen_as: As, *, has_own: bool) -> list[str]:
+def _namespace_command(seen_as: SeenAs, *, has_own: bool) -> list[str]:
     """Return the holder of a pid namespace; `has_own`: the command brings a user and a mount namespace of its own."""
-    user = ["--user", *_mapping(seen_as), "--mount-proc"]
+    user = ["--user", *_mapping_options(seen_as), "--mount-proc"]
     if has_own:
         # Only root can do without: anybody else is root in here first.
         user = [] if os.getuid() == 0 else ["--user", "--map-root-user", "--mount-proc"]
     return [
-        *(tool("setpriv"), "--pdeathsig", "KILL", "--"),
-        *(tool("unshare"), *user, "--pid", "--fork", "--kill-child", "--"),
+        *(find_tool("setpriv"), "--pdeathsig", "KILL", "--"),
+        *(find_tool("unshare"), *user, "--pid", "--fork", "--kill-child", "--"),
     ]
 
 
-def _keeper() -> list[str]:
+def _keeper_command() -> list[str]:
     return [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid())]
 
 
 @contextlib.contextmanager
-def _followed(pid: int | None) -> Iterator[Callable[[], None]]:
+def _follow_process(pid: int | None) -> Iterator[Callable[[], None]]:
     """Yield a function that waits until process `pid`, which is not our child, is gone."""
     try:
         descriptor = None if pid is None else os.pidfd_open(pid)
@@ -278,12 +278,12 @@ def _followed(pid: int | None) -> Iterator[Callable[[], None]]:
         os.close(descriptor)
 
 
-def _mapping(seen_as: As) -> list[str]:
-    if seen_as is As.UID_1 and os.getuid() == 0:
+def _mapping_options(seen_as: SeenAs) -> list[str]:
+    if seen_as is SeenAs.UID_1 and os.getuid() == 0:
         return ["--map-user=1", "--map-group=1"]
     return ["--map-root-user"] if os.getuid() == 0 else ["--map-current-user"]
 
 
 @functools.cache
-def _spawner() -> ThreadPoolExecutor:
+def _spawner_thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")

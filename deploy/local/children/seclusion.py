@@ -4,7 +4,7 @@
     secluded.command(TMS, shown=…)    put before a command: it runs as that account
 
 An ordinary user has no such accounts to give: there tasks run as that user, in a view that leaves out what is ours
-(`Covered`).
+(`CoveredDirectories`).
 """
 
 import json
@@ -22,7 +22,7 @@ from deploy.local.children import accounts, unprivileged
 from deploy.local.children.accounts import N_IDS, Accounts
 from deploy.local.errors import LaunchError
 from deploy.local.launch_options import is_switched_on
-from deploy.local.prerequisites import tool
+from deploy.local.prerequisites import find_tool
 from deploy.local.secret_files import replace_secret
 
 #: Lets root run tasks as root all the same.
@@ -32,7 +32,7 @@ _PACKAGES = ("schemas", "runtime", "tms", "pilot", "ewms", "deploy")
 
 
 @dataclass(frozen=True, slots=True)
-class Secluded:
+class SecludedAccounts:
     """The accounts of a launch, and the files that all of them see."""
 
     accounts: Accounts
@@ -41,7 +41,7 @@ class Secluded:
     #: What they may read, where the way to it is closed to others.
     readable: tuple[Path, ...] = field(default=())
 
-    def command(
+    def account_command(
         self,
         account: int,
         *,
@@ -53,8 +53,8 @@ class Secluded:
         It finds `readable` and `writable` at their paths even where the way to them is closed to others.
         """
         paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
-        closed = {path: directory for path in paths if (directory := _closed_to_others(path)) is not None}
-        return _command(
+        closed = {path: directory for path in paths if (directory := _find_closed_directory(path)) is not None}
+        return _unprivileged_command(
             {
                 "opens": False,
                 "first_id": self.accounts.first_id,
@@ -67,43 +67,43 @@ class Secluded:
             }
         )
 
-    def give(self, path: Path, account: int) -> None:
+    def give_tree(self, path: Path, account: int) -> None:
         """Make `path`, and all in it, the property of `account`."""
         for one in (path, *path.rglob("*")):
             self.give_alone(one, account)
 
     def give_alone(self, path: Path, account: int) -> None:
         """Make `path` the property of `account`, but not what is in it."""
-        owner = self.accounts.on_machine(account)
+        owner = self.accounts.machine_id(account)
         os.chown(path, owner, owner, follow_symlinks=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Covered:
+class CoveredDirectories:
     """The files hidden from an ordinary user's tasks: they run as the user who owns the launch's files."""
 
     directories: tuple[Path, ...]
     readable: tuple[Path, ...] = ()
 
-    def command(self, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
+    def covering_command(self, *, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
         """Return the words that, before a command in a namespace of one id, show it of the directories only this."""
-        return self._shown(readable, writable, opens=False)
+        return self._shown_paths(readable, writable, opens=False)
 
-    def command_of_a_job(self, *, writable: Iterable[Path] = (), files: Sequence[str] = ()) -> list[str]:
+    def job_command(self, *, writable: Iterable[Path] = (), files: Sequence[str] = ()) -> list[str]:
         """Return the words that an ordinary user puts before the command of one job.
 
         They show it of the directories only this and, to be written, the directory in which it is started and those of
         the files that the variables `files` name. It sees no environment and no memory of a process that is not of the
         job.
         """
-        return self._shown((), writable, opens=True, files=files)
+        return self._shown_paths((), writable, opens=True, files=files)
 
-    def _shown(
+    def _shown_paths(
         self, readable: Iterable[Path], writable: Iterable[Path], *, opens: bool, files: Sequence[str] = ()
     ) -> list[str]:
         paths = dict.fromkeys((*self.readable, *readable), False) | dict.fromkeys(writable, True)
         shown = [path for path in sorted(paths) if any(path.is_relative_to(one) for one in self.directories)]
-        return _command(
+        return _unprivileged_command(
             {
                 "opens": opens,
                 "files": list(files),
@@ -116,12 +116,12 @@ class Covered:
         )
 
 
-def _command(plan: dict[str, Any]) -> list[str]:
+def _unprivileged_command(plan: dict[str, Any]) -> list[str]:
     return [sys.executable, "-I", "-S", unprivileged.__file__, json.dumps(plan)]
 
 
 def is_covering(command: Sequence[str], directory: Path) -> bool:
-    """Say whether `command`, of `Covered.command_of_a_job`, runs a program in `directory` on this machine."""
+    """Say whether `command`, of `CoveredDirectories.job_command`, runs a program in `directory` on this machine."""
     tried = subprocess.run(
         [*command, sys.executable, "-I", "-S", "-c", ""],
         stdin=subprocess.DEVNULL,
@@ -139,7 +139,7 @@ def has_accounts(environment: Mapping[str, str]) -> bool:
 
 def choose_accounts(
     directory: Path, environment: Mapping[str, str], *, readable: Iterable[Path] = ()
-) -> Secluded | None:
+) -> SecludedAccounts | None:
     """Return the accounts for what is kept in `directory`; `None`: the launcher's own account, which is no root.
 
     Raises:
@@ -155,11 +155,11 @@ def choose_accounts(
     etc = directory / "etc"
     etc.mkdir(mode=0o755, exist_ok=True)
     etc.chmod(0o755)
-    for name, text in (("passwd", accounts.passwd()), ("group", accounts.group())):
+    for name, text in (("passwd", accounts.passwd_text()), ("group", accounts.group_text())):
         (etc / name).write_text(text)
         (etc / name).chmod(0o644)
-    secluded = Secluded(Accounts(_first_id(directory)), etc, (*_interpreter(), *readable))
-    _check(secluded)
+    secluded = SecludedAccounts(Accounts(_first_id(directory)), etc, (*_interpreter_paths(), *readable))
+    _check_accounts(secluded)
     return secluded
 
 
@@ -170,46 +170,46 @@ def _first_id(files: Path) -> int:
         return int(known.read_text())
     usable = accounts.spans_of_map(Path("/proc/self/uid_map").read_text())
     taken = [
-        *(span for name in ("passwd", "group") for span in accounts.spans_of_accounts(_text(f"/etc/{name}"))),
-        *(span for name in ("subuid", "subgid") for span in accounts.spans_of_subordinates(_text(f"/etc/{name}"))),
+        *(span for name in ("passwd", "group") for span in accounts.spans_of_accounts(_read_text(f"/etc/{name}"))),
+        *(span for name in ("subuid", "subgid") for span in accounts.spans_of_subordinates(_read_text(f"/etc/{name}"))),
     ]
     first_id = accounts.choose_first_id(usable, taken, secrets.choice)
     if first_id is None:
-        raise _refusal(f"this machine has no {N_IDS} ids that are nobody's")
+        raise _refusal_error(f"this machine has no {N_IDS} ids that are nobody's")
     replace_secret(known, f"{first_id}\n".encode())
     return first_id
 
 
-def _interpreter() -> list[Path]:
+def _interpreter_paths() -> list[Path]:
     """Return what a process of EWMS must be able to read."""
     ours = Path(deploy.__file__).parents[1]
     packages = [ours / name for name in _PACKAGES if (ours / name).is_dir()]
     return list(dict.fromkeys(path for path in (Path(sys.base_prefix), Path(sys.prefix), *packages)))
 
 
-def _check(secluded: Secluded) -> None:
+def _check_accounts(secluded: SecludedAccounts) -> None:
     """Raise unless a task's account can run a pilot here."""
-    tool("setpriv")
-    command = [*secluded.command(accounts.FIRST_SLOT), sys.executable, "-c", "import pilot.settings"]
+    find_tool("setpriv")
+    command = [*secluded.account_command(accounts.FIRST_SLOT), sys.executable, "-c", "import pilot.settings"]
     tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/")
     if tried.returncode:
         last = (tried.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise _refusal(f"that account cannot run a pilot ({last[:300]})")
+        raise _refusal_error(f"that account cannot run a pilot ({last[:300]})")
 
 
-def _refusal(why: str) -> LaunchError:
+def _refusal_error(why: str) -> LaunchError:
     return LaunchError(
         f"as root EWMS runs users' tasks as an unprivileged account, and {why}",
         f"start it as an ordinary user, or let tasks be root on this machine with {AS_ROOT}=on",
     )
 
 
-def _closed_to_others(path: Path) -> Path | None:
+def _find_closed_directory(path: Path) -> Path | None:
     """Return the first directory on the way to `path` that others may not pass."""
     return next((one for one in reversed(path.parents) if not one.stat().st_mode & 0o001), None)
 
 
-def _text(path: str) -> str:
+def _read_text(path: str) -> str:
     try:
         return Path(path).read_text(errors="replace")
     except OSError:

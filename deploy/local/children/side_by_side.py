@@ -5,23 +5,23 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from types import TracebackType
 from typing import TypeVar, cast
 
-from deploy.local.children.processes import Children
+from deploy.local.children.processes import LaunchedProcesses
 
 T = TypeVar("T")
 
 
-class SideBySide:
+class ParallelStarts:
     """Starts that run in threads of their own. The end of the block waits for all of them.
 
     The first failure is raised there, once all of `children` are dead: so is an interruption of this thread.
     """
 
-    def __init__(self, children: Children) -> None:
+    def __init__(self, children: LaunchedProcesses) -> None:
         self._children = children
         self._pool = ThreadPoolExecutor(thread_name_prefix="start")
         self._futures: list[Future[object]] = []
 
-    def __enter__(self) -> "SideBySide":
+    def __enter__(self) -> "ParallelStarts":
         return self
 
     def begin(self, start: Callable[[], T]) -> "Future[T]":
@@ -40,7 +40,7 @@ class SideBySide:
                 future.result()
         except BaseException:
             # The threads end soon: each sees its child die.
-            self._children.kill()
+            self._children.kill_all()
             raise
         finally:
             self._pool.shutdown()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, Protocol
 
-from deploy.local.children.processes import Child, Children, first_end, last_words
+from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, await_first_end, last_words
 from deploy.local.children.restart_backoff import count_short_lives, delay_s
 from deploy.local.errors import PortTaken
 from deploy.local.ports import check_free
@@ -28,7 +28,7 @@ class Supervised(Protocol):
         ...
 
     @property
-    def child(self) -> Child:
+    def child(self) -> LaunchedProcess:
         """Its current process, or its last one."""
         ...
 
@@ -37,7 +37,7 @@ class Supervised(Protocol):
         """The ports that it listens on, by name."""
         ...
 
-    def relaunch(self) -> Child:
+    def relaunch(self) -> LaunchedProcess:
         """Start it again, after it has ended, and return without waiting for it."""
         ...
 
@@ -63,7 +63,7 @@ class Supervisor:
     def __init__(
         self,
         all_of_it: Iterable[Supervised],
-        children: Children,
+        children: LaunchedProcesses,
         tell: Callable[[str], None],
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -73,23 +73,23 @@ class Supervisor:
         self._tell = tell
         self._now = clock
 
-    def run(self) -> NoReturn:
+    def run_forever(self) -> NoReturn:
         """Restart whatever ends, for ever. Only an exception in this thread, as from Ctrl-C, ends the loop."""
         while True:
-            self.step()
+            self.handle_next()
 
-    def step(self) -> None:
+    def handle_next(self) -> None:
         """Wait for the next end, or for the next start that is due, and do what it asks for."""
         running = {watched.one.child: watched for watched in self._watched if watched.due_at is None}
         due = [watched.due_at for watched in self._watched if watched.due_at is not None]
-        ended = first_end(running, timeout_s=max(0.0, min(due) - self._now()) if due else None)
+        ended = await_first_end(running, timeout_s=max(0.0, min(due) - self._now()) if due else None)
         if ended is not None:
             self._note_end(running[ended], ended)
         for watched in self._watched:
             if watched.due_at is not None and watched.due_at <= self._now():
-                self._start(watched)
+                self._restart_watched(watched)
 
-    def _note_end(self, watched: _Watched, ended: Child) -> None:
+    def _note_end(self, watched: _Watched, ended: LaunchedProcess) -> None:
         now = self._now()
         watched.n_short_lives = count_short_lives(watched.n_short_lives, lived_s=now - watched.started_at)
         pause_s = delay_s(watched.n_short_lives)
@@ -106,7 +106,7 @@ class Supervisor:
         else:
             self._tell(f"{status}); starting it again; log: {ended.log}")
 
-    def _start(self, watched: _Watched) -> None:
+    def _restart_watched(self, watched: _Watched) -> None:
         one = watched.one
         try:
             check_free(one.own_ports)
@@ -126,9 +126,11 @@ class Supervisor:
         watched.due_at = None
         watched.started_at = self._now()
         # In a thread: meanwhile another may end, and a server may take minutes to read its data back.
-        threading.Thread(target=self._follow, args=(one, child), name=f"follow-{one.name}", daemon=True).start()
+        threading.Thread(
+            target=self._report_recovery, args=(one, child), name=f"follow-{one.name}", daemon=True
+        ).start()
 
-    def _follow(self, one: Supervised, child: Child) -> None:
+    def _report_recovery(self, one: Supervised, child: LaunchedProcess) -> None:
         """Say when `one` works again, or once that it takes long."""
         begin = self._now()
         is_told = False

@@ -65,13 +65,13 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
         if plan["opens"]:
             _enter_namespace_of_one_id((0, 0), tuple(plan["id"]))
         else:
-            _unshare(_CLONE_NEWNS)
-        _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
+            _unshare_namespaces(_CLONE_NEWNS)
+        _mount_path("none", "/", flags=_MS_REC | _MS_PRIVATE)
         here = [[place, True] for place in _own_directories(plan["files"])] if plan["opens"] else []
         covered = [one for one in plan["covered"] if Path(one).is_dir()]
         umask = os.umask(0o022)
-        layers = [(directory, _open(layer)) for directory, layer in plan["laid_over"].items()]
-        _cover(covered, [*plan["shown"], *here])
+        layers = [(directory, _open_directory(layer)) for directory, layer in plan["laid_over"].items()]
+        _cover_directories(covered, [*plan["shown"], *here])
         for directory, layer in layers:
             _lay_over(directory, layer)
         os.umask(umask)
@@ -80,7 +80,9 @@ def main(plan: dict[str, Any], command: list[str]) -> int:
             _enter_namespace_of_one_id(tuple(plan["id"]), (0, 0))
         else:
             # A process of these accounts sees those of its own account alone.
-            _mount("proc", "/proc", kind="proc", flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options="hidepid=invisible")
+            _mount_path(
+                "proc", "/proc", kind="proc", flags=_MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options="hidepid=invisible"
+            )
             _enter_user_namespace(plan["first_id"], plan["n_ids"])
             os.setgroups([])
             os.setresgid(plan["id"], plan["id"], plan["id"])
@@ -105,12 +107,12 @@ def _own_directories(files: list[str]) -> list[str]:
     return list(dict.fromkeys([os.getcwd(), *named]))  # noqa: PTH109 - a Path would be made of the same text
 
 
-def _cover(covered: list[str], shown: list[list[Any]]) -> None:
+def _cover_directories(covered: list[str], shown: list[list[Any]]) -> None:
     """Cover directories by empty ones, and put what is shown back into them; `shown`: [path, may be written]."""
     # Opened before anything is covered: afterwards there is no other way to them.
-    opened = [(path, writable, _open(path)) for path, writable in shown]
+    opened = [(path, writable, _open_directory(path)) for path, writable in shown]
     for directory in covered:
-        _mount("tmpfs", directory, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, options="mode=755,size=1m")
+        _mount_path("tmpfs", directory, kind="tmpfs", flags=_MS_NOSUID | _MS_NODEV, options="mode=755,size=1m")
     for name, writable, descriptor in opened:
         path = Path(name)
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -118,12 +120,12 @@ def _cover(covered: list[str], shown: list[list[Any]]) -> None:
         elif not path.exists():
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             path.touch(mode=0o644)
-        _mount(f"/proc/self/fd/{descriptor}", name, flags=_MS_BIND | _MS_REC)
+        _mount_path(f"/proc/self/fd/{descriptor}", name, flags=_MS_BIND | _MS_REC)
         os.close(descriptor)
         if not writable:
-            _mount("none", name, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _kept_flags(name))
+            _mount_path("none", name, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _kept_flags(name))
     for directory in covered:
-        _mount("none", directory, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
+        _mount_path("none", directory, flags=_MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
 
 
 def _lay_over(directory: str, layer: int) -> None:
@@ -132,13 +134,13 @@ def _lay_over(directory: str, layer: int) -> None:
     A mount over a single file would not last: it goes when anybody on the machine replaces the file, as `useradd` does
     with `/etc/passwd`. Source: mount_namespaces(7), "unlink, rename, or removal of a mount point".
     """
-    beneath = _open(directory)
+    beneath = _open_directory(directory)
     # Mounts below stay out of a layer; in a container `/etc/resolv.conf` and others are such.
-    mounts = [(point, _open(point)) for point in _mount_points_below(directory)]
+    mounts = [(point, _open_directory(point)) for point in _mount_points_below(directory)]
     options = f"lowerdir=/proc/self/fd/{layer}:/proc/self/fd/{beneath}"
-    _mount("overlay", directory, kind="overlay", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV, options=options)
+    _mount_path("overlay", directory, kind="overlay", flags=_MS_RDONLY | _MS_NOSUID | _MS_NODEV, options=options)
     for point, descriptor in mounts:
-        _mount(f"/proc/self/fd/{descriptor}", point, flags=_MS_BIND | _MS_REC)
+        _mount_path(f"/proc/self/fd/{descriptor}", point, flags=_MS_BIND | _MS_REC)
     for descriptor in (layer, beneath, *(descriptor for _, descriptor in mounts)):
         os.close(descriptor)
 
@@ -160,7 +162,7 @@ def _kept_flags(path: str) -> int:
     return sum(flag for mark, flag in _KEPT if found & mark)
 
 
-def _open(path: str) -> int:
+def _open_directory(path: str) -> int:
     return os.open(path, os.O_PATH | os.O_CLOEXEC)
 
 
@@ -177,7 +179,7 @@ def _enter_namespace_of_one_id(inside: tuple[int, ...], outside: tuple[int, ...]
 
     Each is a user and a group.
     """
-    _unshare(_CLONE_NEWUSER | _CLONE_NEWNS)
+    _unshare_namespaces(_CLONE_NEWUSER | _CLONE_NEWNS)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{inside[0]} {outside[0]} 1\n")
     Path("/proc/self/gid_map").write_text(f"{inside[1]} {outside[1]} 1\n")
@@ -200,22 +202,22 @@ def _enter_user_namespace(first_id: int, n_ids: int) -> None:
             os.write(2, f"mapping ids: {error}\n".encode())
             os._exit(1)
     os.close(ready)
-    _unshare(_CLONE_NEWUSER | _CLONE_NEWNS)
+    _unshare_namespaces(_CLONE_NEWUSER | _CLONE_NEWNS)
     os.close(entered)
     if os.waitpid(helper, 0)[1]:
         raise OSError("its ids cannot be mapped")
 
 
-def _unshare(flags: int) -> None:
-    _check(_libc.unshare(flags), "unshare")
+def _unshare_namespaces(flags: int) -> None:
+    _check_result(_libc.unshare(flags), "unshare")
 
 
-def _mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
+def _mount_path(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
     done = _libc.mount(source.encode(), target.encode(), kind.encode() or None, flags, options.encode() or None)
-    _check(done, f"mount {target}")
+    _check_result(done, f"mount {target}")
 
 
-def _check(result: int, what: str) -> None:
+def _check_result(result: int, what: str) -> None:
     if result:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")

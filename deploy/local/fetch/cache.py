@@ -18,17 +18,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.local.children.helper_programs import Helpers
+from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import mongodb_wheel, packages
-from deploy.local.fetch.debian import Apt
-from deploy.local.fetch.disk_space import check_room, explained, free_mb
-from deploy.local.fetch.filling import TREE, fill_mongod, fill_set, is_filled, versions_in
+from deploy.local.fetch.debian import PrivateApt
+from deploy.local.fetch.disk_space import check_disk_space, explain_error, free_mb
+from deploy.local.fetch.filling import TREE, fill_mongod, fill_set, is_filled, read_versions
 from deploy.local.fetch.moved_cache import adopt_moved
 from deploy.local.fetch.packages import PackageSet
 from deploy.local.fetch.progress import Bar, Steps
 from deploy.local.lock_files import open_lock
-from deploy.local.prerequisites import patchelf, tool
+from deploy.local.prerequisites import find_patchelf, find_tool
 
 SUITE = "sid"
 FALLBACK_SUITE = "trixie"
@@ -79,7 +79,7 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
     return Path(home, "ewms")
 
 
-def prepare(
+def prepare_cache(
     cache: Path,
     console: Console,
     wanted: Collection[PackageSet] = packages.ALL,
@@ -95,35 +95,35 @@ def prepare(
     Raises:
         LaunchError: something is missing on this machine, or a download failed.
     """
-    if (found := _find(cache, wanted, allow_fallback=allow_fallback)) is not None:
+    if (found := _find_installed(cache, wanted, allow_fallback=allow_fallback)) is not None:
         return found
-    with _locked(cache, console):
+    with _lock_cache(cache, console):
         # Another process may have filled it while this one waited.
-        if (found := _find(cache, wanted, allow_fallback=allow_fallback)) is not None:
+        if (found := _find_installed(cache, wanted, allow_fallback=allow_fallback)) is not None:
             return found
         for name in ("apt-get", "dpkg-deb", "tar"):
-            tool(name)
-        patchelf()
+            find_tool(name)
+        find_patchelf()
         adopt_moved(_all_directories(cache, wanted), console)
-        if (found := _find(cache, wanted, allow_fallback=allow_fallback)) is not None:
+        if (found := _find_installed(cache, wanted, allow_fallback=allow_fallback)) is not None:
             return found
         try:
-            _fill(cache, console, wanted, mirror=mirror, allow_fallback=allow_fallback)
+            _fill_cache(cache, console, wanted, mirror=mirror, allow_fallback=allow_fallback)
         except (OSError, LaunchError) as error:
-            raise explained(error, cache, free_mb=free_mb(cache)) from error
-        found = _find(cache, wanted, allow_fallback=allow_fallback)
+            raise explain_error(error, cache, free_mb=free_mb(cache)) from error
+        found = _find_installed(cache, wanted, allow_fallback=allow_fallback)
     if found is None:
         raise LaunchError(f"the cache at {cache} was emptied while it was filled", "try again")
     return found
 
 
-def _find(cache: Path, wanted: Collection[PackageSet], *, allow_fallback: bool) -> Installed | None:
+def _find_installed(cache: Path, wanted: Collection[PackageSet], *, allow_fallback: bool) -> Installed | None:
     if not is_filled(_mongod_directory(cache)):
         return None
     for suite in (SUITE, FALLBACK_SUITE) if allow_fallback else (SUITE,):
         found = {one.name: there for one in wanted if (there := _find_set(cache, suite, one)) is not None}
         if len(found) == len(wanted):
-            versions = {name: version for there in found.values() for name, version in versions_in(there).items()}
+            versions = {name: version for there in found.values() for name, version in read_versions(there).items()}
             return Installed(
                 mongod=_mongod_directory(cache) / "bin/mongod",
                 trees={name: there / TREE for name, there in found.items()},
@@ -140,7 +140,9 @@ def _find_set(cache: Path, suite: str, one: PackageSet) -> Path | None:
 
 def _directories(cache: Path, suite: str, one: PackageSet) -> list[Path]:
     """Return the directories that were filled with set `one`, the newest first."""
-    stamps = sorted(cache.glob(f"{_name(suite, one, None)}/.ok"), key=lambda stamp: stamp.stat().st_mtime, reverse=True)
+    stamps = sorted(
+        cache.glob(f"{_directory_name(suite, one, None)}/.ok"), key=lambda stamp: stamp.stat().st_mtime, reverse=True
+    )
     return [stamp.parent for stamp in stamps]
 
 
@@ -150,62 +152,66 @@ def _all_directories(cache: Path, wanted: Collection[PackageSet]) -> list[Path]:
     return [_mongod_directory(cache), *sets]
 
 
-def _fill(
+def _fill_cache(
     cache: Path, console: Console, wanted: Collection[PackageSet], *, mirror: str | None, allow_fallback: bool
 ) -> None:
     mongod = _mongod_directory(cache)
     missing = [one for one in wanted if _find_set(cache, SUITE, one) is None]
     parts = [*([] if is_filled(mongod) else ["mongod"]), *(one.name for one in missing)]
-    check_room(cache, parts, free_mb=free_mb(cache))
+    check_disk_space(cache, parts, free_mb=free_mb(cache))
     # The helpers end before the threads are waited for: an interruption or the other's failure ends both.
-    with Steps(console) as steps, ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool, Helpers() as helpers:
-        bar = steps.add("Debian packages")
+    with (
+        Steps(console) as steps,
+        ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool,
+        HelperPrograms() as helpers,
+    ):
+        bar = steps.add_step("Debian packages")
 
-        def apt(suite: str) -> Apt:
-            return Apt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
+        def apt(suite: str) -> PrivateApt:
+            return PrivateApt(cache / f"apt-{suite}", suite, helpers, mirror=mirror)
 
         def fill_packages() -> None:
             if not missing:
-                bar.done("in the cache")
+                bar.finish_step("in the cache")
                 return
             try:
-                _fill_sets(cache, missing, _updated(apt(SUITE), bar), bar)
+                _fill_sets(cache, missing, _update_lists(apt(SUITE), bar), bar)
             except LaunchError as error:
                 if not allow_fallback:
                     raise
                 try:
-                    older = _updated(apt(FALLBACK_SUITE), bar)
+                    older = _update_lists(apt(FALLBACK_SUITE), bar)
                 except LaunchError:
                     # It is not the suite that cannot be had.
                     raise error from None
-                console.print(_notice(error), soft_wrap=True)
+                console.print(_fallback_notice(error), soft_wrap=True)
                 lacking = [one for one in wanted if _find_set(cache, FALLBACK_SUITE, one) is None]
                 _fill_sets(cache, lacking, older, bar)
 
-        fills = (pool.submit(fill_mongod, mongod, steps.add("mongod"), helpers), pool.submit(fill_packages))
+        fills = (pool.submit(fill_mongod, mongod, steps.add_step("mongod"), helpers), pool.submit(fill_packages))
         for one in as_completed(fills):
             one.result()
 
 
-def _updated(apt: Apt, bar: Bar) -> Apt:
-    bar.stage(f"reading Debian {apt.suite}")
-    apt.update()
+def _update_lists(apt: PrivateApt, bar: Bar) -> PrivateApt:
+    bar.begin_stage(f"reading Debian {apt.suite}")
+    apt.update_lists()
     return apt
 
 
-def _fill_sets(cache: Path, missing: Collection[PackageSet], apt: Apt, bar: Bar) -> None:
+def _fill_sets(cache: Path, missing: Collection[PackageSet], apt: PrivateApt, bar: Bar) -> None:
     versions: dict[str, str] = {}
     for one in missing:
-        there = one if apt.suite == SUITE else packages.in_fallback(one)
-        chosen = apt.resolve(there)
-        facts = packages.versions(chosen)
-        fill_set(cache / _name(apt.suite, one, facts), there, chosen, facts, apt=apt, bar=bar)
+        there = one if apt.suite == SUITE else packages.fallback_set(one)
+        chosen = apt.resolve_packages(there)
+        facts = packages.cache_versions(chosen)
+        fill_set(cache / _directory_name(apt.suite, one, facts), there, chosen, facts, apt=apt, bar=bar)
         versions |= facts
-    apt.discard()
-    bar.done(", ".join(f"{key} {value}" for key, value in versions.items()) or "complete")
+    apt.discard_downloads()
+    bar.finish_step(", ".join(f"{key} {value}" for key, value in versions.items()) or "complete")
 
 
-def _notice(error: LaunchError) -> str:
+def _fallback_notice(error: LaunchError) -> str:
     return (
         f"[yellow]Notice:[/] Debian's suite {SUITE} cannot be had ({escape(error.what)}). Taking older servers "
         f"from {FALLBACK_SUITE}; tests and the demo do not run on them."
@@ -216,7 +222,7 @@ def _mongod_directory(cache: Path) -> Path:
     return cache / f"mongod-{mongodb_wheel.MONGOD_VERSION}-{mongodb_wheel.SHA256[:8]}"
 
 
-def _name(suite: str, one: PackageSet, versions: Mapping[str, str] | None) -> str:
+def _directory_name(suite: str, one: PackageSet, versions: Mapping[str, str] | None) -> str:
     """Return the name of a set's directory, or a pattern for all `versions` of it."""
     digest = hashlib.sha256(f"{_RECIPE} {one}".encode()).hexdigest()[:8]
     facts = "*" if versions is None else "".join(f"{name}{version}-" for name, version in sorted(versions.items()))
@@ -224,7 +230,7 @@ def _name(suite: str, one: PackageSet, versions: Mapping[str, str] | None) -> st
 
 
 @contextlib.contextmanager
-def _locked(cache: Path, console: Console) -> Iterator[None]:
+def _lock_cache(cache: Path, console: Console) -> Iterator[None]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         lock = open_lock(cache / "lock")

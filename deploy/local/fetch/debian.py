@@ -8,30 +8,30 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from deploy.local.children.helper_programs import Helpers
+from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.errors import LaunchError
-from deploy.local.fetch.disk_space import disk_full
-from deploy.local.fetch.packages import Archive, PackageSet, archives, status_file
+from deploy.local.fetch.disk_space import disk_full_error
+from deploy.local.fetch.packages import Archive, PackageSet, parse_archives, status_file
 from deploy.local.fetch.progress import Bar
-from deploy.local.prerequisites import tool
+from deploy.local.prerequisites import find_tool
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-def mirror_in(printed_uris: str) -> str | None:
+def find_mirror(printed_uris: str) -> str | None:
     """Return the Debian mirror among the addresses that `apt-get --print-uris update` printed."""
     found = re.search(r"^'(https?://\S+?/debian)/dists/", printed_uris, re.MULTILINE)
     return found[1] if found else None
 
 
-class Apt:
+class PrivateApt:
     """apt-get with private lists, cache and status, for one suite."""
 
-    def __init__(self, root: Path, suite: str, helpers: Helpers, *, mirror: str | None) -> None:
+    def __init__(self, root: Path, suite: str, helpers: HelperPrograms, *, mirror: str | None) -> None:
         self.suite = suite
         self.helpers = helpers
         self._root = root
-        self._program = tool("apt-get")
+        self._program = find_tool("apt-get")
         for directory in (
             "lists/partial",
             "archives/partial",
@@ -51,25 +51,25 @@ class Apt:
         """Where downloaded packages lie."""
         return self._root / "archives"
 
-    def update(self) -> None:
+    def update_lists(self) -> None:
         """Fetch the suite's package lists; apt checks their signature."""
-        self._run("update", what=f"the package lists of Debian's suite {self.suite}")
+        self._run_apt("update", what=f"the package lists of Debian's suite {self.suite}")
 
-    def resolve(self, packages: PackageSet) -> list[Archive]:
+    def resolve_packages(self, packages: PackageSet) -> list[Archive]:
         """Return the archives of `packages` with their dependencies."""
         # Apt prints no address of what it has already, such as another set's packages or those of an interrupted try.
-        printed = self._run(
+        printed = self._run_apt(
             "install", "--print-uris", "--yes", *packages.wanted,
-            status=self._status(packages), archives="no-archives", what=" ".join(packages.wanted),
+            status=self._status_name(packages), archives="no-archives", what=" ".join(packages.wanted),
         )  # fmt: skip
-        return archives(printed)
+        return parse_archives(printed)
 
-    def download(self, packages: PackageSet, chosen: Iterable[Archive], bar: Bar) -> list[Path]:
-        """Fetch what `resolve` chose, checksums verified by apt, and return the files."""
+    def download_packages(self, packages: PackageSet, chosen: Iterable[Archive], bar: Bar) -> list[Path]:
+        """Fetch what `resolve_packages` chose, checksums verified by apt, and return the files."""
         files = [self.archives / one.file_name for one in chosen]
-        self._run(
+        self._run_apt(
             "install", "--download-only", "--yes", *packages.wanted,
-            status=self._status(packages), what=" ".join(packages.wanted), bar=bar,
+            status=self._status_name(packages), what=" ".join(packages.wanted), bar=bar,
         )  # fmt: skip
         if missing := [file.name for file in files if not file.exists()]:
             raise LaunchError(
@@ -78,22 +78,22 @@ class Apt:
             )
         return files
 
-    def _status(self, packages: PackageSet) -> str:
+    def _status_name(self, packages: PackageSet) -> str:
         """Return the name of a status file for `packages`; sets that leave out the same share it and apt's cache."""
         text = status_file(packages.left_out)
         name = hashlib.sha256(text.encode()).hexdigest()[:8]
         (self._root / "status" / name).write_text(text)
         return name
 
-    def discard(self) -> None:
+    def discard_downloads(self) -> None:
         """Remove the downloaded packages and lists: nothing needs them once they are unpacked."""
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _machine_mirror(self) -> str:
         empty = self._root / "no-lists"
         (empty / "partial").mkdir(parents=True, exist_ok=True)
-        printed, _ = self.helpers.finish(
-            self.helpers.start(
+        printed, _ = self.helpers.read_output(
+            self.helpers.start_program(
                 [
                     self._program,
                     "-o",
@@ -103,17 +103,17 @@ class Apt:
                     "--print-uris",
                     "update",
                 ],
-                environment=_environment(),
+                environment=_apt_environment(),
             )
         )
-        if (mirror := mirror_in(printed)) is None:
+        if (mirror := find_mirror(printed)) is None:
             raise LaunchError(
                 "this machine's apt configuration names no Debian mirror",
                 "set EWMS_DEBIAN_MIRROR to the address of one (it ends in /debian)",
             )
         return mirror
 
-    def _run(
+    def _run_apt(
         self,
         verb: str,
         *arguments: str,
@@ -147,22 +147,22 @@ class Apt:
             "Binary::apt-get::APT::Keep-Downloaded-Packages": 1,
         }
         command = [self._program, "-qq", *(f"-o{key}={value}" for key, value in options.items()), verb, *arguments]
-        process = self.helpers.start(command, environment=_environment())
-        with bar.following(self.archives) if bar else contextlib.nullcontext():
-            printed, complaints = self.helpers.finish(process)
+        process = self.helpers.start_program(command, environment=_apt_environment())
+        with bar.follow_directory(self.archives) if bar else contextlib.nullcontext():
+            printed, complaints = self.helpers.read_output(process)
         if process.returncode:
-            raise _explained(complaints, what, root / "apt.log")
+            raise _explain_failure(complaints, what, root / "apt.log")
         return printed
 
 
-def _environment() -> dict[str, str]:
+def _apt_environment() -> dict[str, str]:
     path = os.environ.get("PATH", "")
     return {**os.environ, "LC_ALL": "C", "PATH": f"{path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"}
 
 
-def _explained(text: str, what: str, log: Path) -> LaunchError:
+def _explain_failure(text: str, what: str, log: Path) -> LaunchError:
     if "No space left on device" in text:
-        return disk_full(log.parent)
+        return disk_full_error(log.parent)
     log.write_text(text)
     first = next((line for line in text.splitlines() if line.startswith("E:")), "E: no reason given")[2:].strip()
     if "is expired" in text or "not valid yet" in text:

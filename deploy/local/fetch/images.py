@@ -30,7 +30,7 @@ def finish_image_root(root: Path) -> None:
             link.symlink_to("busybox")
 
 
-def busybox_image(python_image: Path, destination: Path) -> Path:
+def make_busybox_image(python_image: Path, destination: Path) -> Path:
     """Make `destination` the root of a 2 MB image with a shell and `cp`, for tests; return it."""
     (destination / "usr/bin").mkdir(parents=True)
     (destination / "bin").symlink_to("usr/bin")
@@ -39,7 +39,7 @@ def busybox_image(python_image: Path, destination: Path) -> Path:
     return destination
 
 
-class Apptainer:
+class UnpackedApptainer:
     """The unpacked apptainer of a tree."""
 
     def __init__(self, tree: Path) -> None:
@@ -47,7 +47,7 @@ class Apptainer:
         # mksquashfs and unsquashfs, which SIF images need, lie beside it.
         self._path = f"{tree / 'usr/bin'}:{tree / 'usr/sbin'}:/usr/bin:/bin"
 
-    def build(self, base: Path, destination: Path, *, files: Mapping[Path, str] | None = None) -> Path:
+    def build_with_files(self, base: Path, destination: Path, *, files: Mapping[Path, str] | None = None) -> Path:
         """Build image `destination` from the folder or image `base` with `files` (here: there) copied in.
 
         A destination that ends in `.sif` becomes one file, any other a sandbox folder. Returns it.
@@ -57,18 +57,18 @@ class Apptainer:
         """
         as_file = destination.suffix == ".sif"
         sandbox = destination.with_suffix(".sandbox") if as_file else destination
-        self._run(base, sandbox, "--sandbox")
+        self._run_build(base, sandbox, "--sandbox")
         # A definition file with `%files` would need `newuidmap` installed; a sandbox is a folder like any other.
         for here, there in (files or {}).items():
             target = sandbox / there.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(here, target)
         if as_file:
-            self._run(sandbox, destination)
+            self._run_build(sandbox, destination)
             shutil.rmtree(sandbox)
         return destination
 
-    def _run(self, source: Path, destination: Path, *options: str) -> None:
+    def _run_build(self, source: Path, destination: Path, *options: str) -> None:
         destination.parent.mkdir(parents=True, exist_ok=True)
         outcome = subprocess.run(
             [self.program, "--silent", "build", "--force", *options, destination, source],

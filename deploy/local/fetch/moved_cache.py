@@ -10,18 +10,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.local.children.helper_programs import Helpers
+from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.errors import LaunchError
 from deploy.local.fetch import packages
-from deploy.local.fetch.filling import TREE, is_filled, stamp, stamped
+from deploy.local.fetch.filling import TREE, is_filled, read_stamp, write_stamp
 from deploy.local.fetch.progress import Steps
-from deploy.local.fetch.relocation import dynamic_programs, relocate
+from deploy.local.fetch.relocation import dynamic_programs, relocate_programs
 
 
 def adopt_moved(directories: Iterable[Path], console: Console) -> None:
     """Make those of `directories` usable that were filled at another place, and say so; call it under the lock."""
     for directory in directories:
-        if is_filled(directory) or (facts := stamped(directory)) is None:
+        if is_filled(directory) or (facts := read_stamp(directory)) is None:
             continue
         place = escape(str(facts["path"]))
         console.print(
@@ -30,28 +30,28 @@ def adopt_moved(directories: Iterable[Path], console: Console) -> None:
             soft_wrap=True,
         )
         try:
-            _adopt(directory, console)
+            _adopt_directory(directory, console)
         except (LaunchError, OSError) as error:
             why = escape(str(error).splitlines()[0])
             console.print(f"it cannot be used here, and is fetched again: {why}", highlight=False, soft_wrap=True)
         else:
-            stamp(directory, facts["versions"])
+            write_stamp(directory, facts["versions"])
 
 
-def _adopt(directory: Path, console: Console) -> None:
+def _adopt_directory(directory: Path, console: Console) -> None:
     tree = directory / TREE
     # mongod has no tree, and an image's programs run where the image is the root.
     if not tree.exists() or directory.name.startswith(packages.PYTHON_IMAGE.name):
         return
-    with Steps(console) as steps, Helpers() as helpers:
+    with Steps(console) as steps, HelperPrograms() as helpers:
         for program in dynamic_programs(tree / "usr"):
-            _own(program)
-        bar = steps.add(directory.name)
-        relocate(tree, bar, helpers)
-        bar.done("usable here")
+            _break_hard_link(program)
+        bar = steps.add_step(directory.name)
+        relocate_programs(tree, bar, helpers)
+        bar.finish_step("usable here")
 
 
-def _own(program: Path) -> None:
+def _break_hard_link(program: Path) -> None:
     """Make `program` a file of its own, not a hard link to the one at the old place, which must stay unchanged."""
     if program.stat().st_nlink > 1:
         partial = program.with_name(f"{program.name}.own")

@@ -28,7 +28,7 @@ exec {python} -P -m deploy.local containers {known}
 """
 
 
-def container_programs(directory: Path, environment: Mapping[str, str]) -> Path:
+def write_stand_ins(directory: Path, environment: Mapping[str, str]) -> Path:
     """Write stand-ins for apptainer and bubblewrap into `directory`, and return apptainer's.
 
     Each becomes the program of that name, for which the first call, or calls, wait until it is in the cache.
@@ -47,7 +47,7 @@ def container_programs(directory: Path, environment: Mapping[str, str]) -> Path:
     return directory / _PROGRAMS[0]
 
 
-def write_tree(tree: Path, known: Path) -> None:
+def write_tree_path(tree: Path, known: Path) -> None:
     """Tell the stand-ins where the programs are, at once and whole."""
     partial = known.with_name(f"{known.name}.{os.getpid()}")
     partial.write_text(f"{tree}\n")

@@ -71,7 +71,7 @@ def status_file(left_out: Iterable[str]) -> str:
     )
 
 
-def in_fallback(wanted: PackageSet) -> PackageSet:
+def fallback_set(wanted: PackageSet) -> PackageSet:
     """Return `wanted` as the fallback suite has it."""
     return _IN_FALLBACK.get(wanted.name, wanted)
 
@@ -96,7 +96,7 @@ class Archive:
         return ".".join(digits)
 
 
-def archives(printed_uris: str) -> list[Archive]:
+def parse_archives(printed_uris: str) -> list[Archive]:
     """Return what `apt-get --print-uris` chose, one archive a line that begins with a quote."""
     chosen = []
     for line in printed_uris.splitlines():
@@ -106,6 +106,6 @@ def archives(printed_uris: str) -> list[Archive]:
     return chosen
 
 
-def versions(chosen: Iterable[Archive]) -> Mapping[str, str]:
+def cache_versions(chosen: Iterable[Archive]) -> Mapping[str, str]:
     """Return the upstream versions of the packages that name a cache, keyed by our name for them."""
     return {NAMED[one.package]: one.upstream_version for one in chosen if one.package in NAMED}

@@ -20,22 +20,22 @@ class Bar:
         self._task = task
         self._name = name
 
-    def stage(self, what: str, total: float | None = None) -> None:
+    def begin_stage(self, what: str, total: float | None = None) -> None:
         """Begin a part of this step that ends after `total` units (`None`: nobody knows)."""
-        self._steps.note(self._name, what)
+        self._steps.write_note(self._name, what)
         self._steps.progress.reset(self._task, total=total, description=f"{self._name}: {what}")
 
     def advance(self, units: float = 1) -> None:
         """Count `units` as done."""
         self._steps.progress.advance(self._task, units)
 
-    def done(self, what: str) -> None:
+    def finish_step(self, what: str) -> None:
         """End this step."""
-        self._steps.note(self._name, what)
+        self._steps.write_note(self._name, what)
         self._steps.progress.update(self._task, description=f"{self._name}: {what}", total=1, completed=1)
 
     @contextlib.contextmanager
-    def following(self, directory: Path) -> Iterator[None]:
+    def follow_directory(self, directory: Path) -> Iterator[None]:
         """Let the bar show the bytes that come to lie below `directory` while the body runs."""
         over = threading.Event()
         before = _bytes_below(directory)
@@ -76,11 +76,11 @@ class Steps:
     ) -> None:
         self.progress.stop()
 
-    def add(self, name: str) -> Bar:
+    def add_step(self, name: str) -> Bar:
         """Return a new step's bar."""
         return Bar(self, self.progress.add_task(name, total=None), name)
 
-    def note(self, name: str, what: str) -> None:
+    def write_note(self, name: str, what: str) -> None:
         """Write a line where no bar can be drawn."""
         if not self._console.is_terminal:
             self._console.print(f"{name}: {what}", highlight=False, markup=False)

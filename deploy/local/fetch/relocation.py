@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.local.children.helper_programs import Helpers
+from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.errors import LaunchError
 from deploy.local.fetch.progress import Bar
-from deploy.local.prerequisites import patchelf, tool
+from deploy.local.prerequisites import find_patchelf, find_tool
 
 _PT_INTERP = 3
 _N_WORKERS = 2
 _PATCHELF_BATCH = 16
 
 
-def unpack(files: Sequence[Path], tree: Path, bar: Bar, helpers: Helpers) -> None:
+def unpack_files(files: Sequence[Path], tree: Path, bar: Bar, helpers: HelperPrograms) -> None:
     """Unpack the contents of `files` into `tree`; no maintainer script runs."""
-    program = tool("dpkg-deb")
-    untar = (tool("tar"), "-xf", "-", "--keep-directory-symlink", "--no-same-owner", "--delay-directory-restore")
+    program = find_tool("dpkg-deb")
+    untar = (find_tool("tar"), "-xf", "-", "--keep-directory-symlink", "--no-same-owner", "--delay-directory-restore")
     tree.mkdir(parents=True, exist_ok=True)
     # Before /usr was merged some packages still wrote to /lib or /bin: lead them to the one place.
     for name in ("bin", "sbin", "lib", "lib64"):
@@ -29,13 +29,13 @@ def unpack(files: Sequence[Path], tree: Path, bar: Bar, helpers: Helpers) -> Non
 
     def one(file: Path) -> None:
         # dpkg-deb -x would replace the links above by directories; tar can be told not to.
-        packed = helpers.start([program, "--fsys-tarfile", file], stderr=subprocess.DEVNULL)
+        packed = helpers.start_program([program, "--fsys-tarfile", file], stderr=subprocess.DEVNULL)
         assert packed.stdout is not None
-        tar = helpers.start([*untar, "-C", tree], stdin=packed.stdout)
+        tar = helpers.start_program([*untar, "-C", tree], stdin=packed.stdout)
         # Ours is closed, so that dpkg-deb sees a tar that ended early.
         packed.stdout.close()
-        _, complaints = helpers.finish(tar)
-        helpers.end(packed)
+        _, complaints = helpers.read_output(tar)
+        helpers.await_exit(packed)
         if packed.returncode or tar.returncode:
             raise LaunchError(
                 f"could not unpack {file.name}: {complaints.strip()[-300:]}",
@@ -47,7 +47,7 @@ def unpack(files: Sequence[Path], tree: Path, bar: Bar, helpers: Helpers) -> Non
         list(pool.map(one, files))
 
 
-def relocate(tree: Path, bar: Bar, helpers: Helpers) -> None:
+def relocate_programs(tree: Path, bar: Bar, helpers: HelperPrograms) -> None:
     """Point every program of `tree` to the tree's own loader and libraries.
 
     Libraries need nothing: the loader takes the program's (forced) run path for them too.
@@ -58,13 +58,13 @@ def relocate(tree: Path, bar: Bar, helpers: Helpers) -> None:
         raise LaunchError(f"{tree} has no C library of its own", f"remove {tree.parents[1]} and try again")
     libraries = ":".join(str(tree / "usr/lib" / part) for part in ("x86_64-linux-gnu", "", "condor")).replace("/:", ":")
     batches = [programs[start : start + _PATCHELF_BATCH] for start in range(0, len(programs), _PATCHELF_BATCH)]
-    bar.stage("relocating", len(programs))
+    bar.begin_stage("relocating", len(programs))
 
     def patch(batch: Sequence[Path]) -> None:
-        process = helpers.start(
-            [patchelf(), "--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, *batch]
+        process = helpers.start_program(
+            [find_patchelf(), "--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, *batch]
         )
-        _, complaints = helpers.finish(process)
+        _, complaints = helpers.read_output(process)
         if process.returncode:
             raise LaunchError(
                 f"patchelf could not relocate the programs of {tree}: {complaints.strip()[-300:]}",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from deploy.local.secret_files import KeyFiles
+from deploy.local.secret_files import MadeKeyFiles
 from deploy.local.servers.broker_definitions import BrokerUser
 from schemas import topology
 from schemas.services import Service
@@ -12,14 +12,14 @@ from schemas.services import Service
 PORTS = ("amqp", "management", "jwks")
 
 
-class Broker:
+class BrokerAccess:
     """Where each of EWMS's processes finds the broker, and with which password.
 
     `jwks_url` is where the broker looks for keys that `key_files` does not hold: MQS serves it there, and it is
     asked only when a token names an unknown key, so that the broker can start first.
     """
 
-    def __init__(self, *, ports: Mapping[str, int], users: Mapping[str, BrokerUser], key_files: KeyFiles) -> None:
+    def __init__(self, *, ports: Mapping[str, int], users: Mapping[str, BrokerUser], key_files: MadeKeyFiles) -> None:
         self.ports = ports
         self.users = users
         self.key_files = key_files

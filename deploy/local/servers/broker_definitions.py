@@ -40,7 +40,7 @@ def service_names(schedds: Iterable[str]) -> list[str]:
     return list_service_users(map(topology.tms_service, schedds))
 
 
-def definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
+def broker_definitions(users: Sequence[BrokerUser], *, control_vhost: str, data_vhost: str) -> dict[str, Any]:
     """Return the whole broker: `users` and a pair of vhosts on which they have their rights."""
     pair = vhost_definitions([user.name for user in users], control_vhost=control_vhost, data_vhost=data_vhost)
     return {
@@ -68,7 +68,7 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
         "vhosts": [{"name": vhost} for vhost in (control_vhost, data_vhost)],
         "permissions": [
             *({"user": ADMIN, "vhost": vhost, **everything} for vhost in (control_vhost, data_vhost) if ADMIN in names),
-            *({"user": name, "vhost": control_vhost, **_control(name)} for name in services),
+            *({"user": name, "vhost": control_vhost, **_control_rights(name)} for name in services),
             *({"user": name, "vhost": data_vhost, **everything} for name in services if spec_of(name).owns_data_vhost),
         ],
         "topic_permissions": [
@@ -112,6 +112,6 @@ def vhost_definitions(names: Sequence[str], *, control_vhost: str, data_vhost: s
     }
 
 
-def _control(name: str) -> dict[str, str]:
+def _control_rights(name: str) -> dict[str, str]:
     rights = topology.control_rights(name)
     return {"configure": rights.configure, "write": rights.write, "read": rights.read}

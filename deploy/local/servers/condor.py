@@ -25,8 +25,8 @@ from pathlib import Path
 import htcondor2
 
 from deploy.local.children.accounts import CONDOR, ROOT, TMS
-from deploy.local.children.processes import As, Child, Children, await_ready
-from deploy.local.children.seclusion import Covered, Secluded, is_covering
+from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, SeenAs, await_ready
+from deploy.local.children.seclusion import CoveredDirectories, SecludedAccounts, is_covering
 from deploy.local.errors import LaunchError
 from deploy.local.prerequisites import allows_namespaces
 from deploy.local.run_directory import make_empty
@@ -38,14 +38,14 @@ _START_TIMEOUT_S = 60.0
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
-class Condor:
+class PersonalPool:
     """A pool; clients find it, and prove themselves to it, by `CONDOR_CONFIG=config`."""
 
     name = "HTCondor"
 
     def __init__(
         self,
-        children: Children,
+        children: LaunchedProcesses,
         tree: Path,
         home: Path,
         log: Path,
@@ -54,8 +54,8 @@ class Condor:
         port: int,
         data: Path,
         secrets: Path,
-        secluded: Secluded | None = None,
-        covered: Covered | None = None,
+        secluded: SecludedAccounts | None = None,
+        covered: CoveredDirectories | None = None,
         shared: Iterable[Path] = (),
         shared_with_jobs: Iterable[Path] = (),
     ) -> None:
@@ -74,7 +74,7 @@ class Condor:
             logs=log.with_suffix(""),
             port=port,
             schedd=schedd,
-            ids=_ids(secluded),
+            ids=_daemon_ids(secluded),
             has_accounts=secluded is not None,
             client=home / "client",
         )
@@ -87,7 +87,7 @@ class Condor:
         self._n_starts = 0
         #: Whether jobs do not see what is ours of the launch.
         self.hides_launch = False
-        self._child: Child | None = None
+        self._child: LaunchedProcess | None = None
 
     @property
     def config(self) -> Path:
@@ -100,7 +100,7 @@ class Condor:
         return self.config if self._secluded is None else self._plan.for_tms.client_config
 
     @property
-    def child(self) -> Child:
+    def child(self) -> LaunchedProcess:
         """The running pool."""
         if self._child is None:
             raise RuntimeError("HTCondor was not started")
@@ -111,67 +111,67 @@ class Condor:
         """The ports that it listens on."""
         return {"condor": self._plan.port}
 
-    def start(self) -> "Condor":
+    def start(self) -> "PersonalPool":
         """Start the pool and wait until its schedd and its slot can be queried.
 
         Raises:
             LaunchError: it did not come up; the log is named.
         """
         child = self.relaunch()
-        use(self.config)
+        use_config(self.config)
         await_ready(child, self.is_ready, timeout_s=_START_TIMEOUT_S)
         return self
 
-    def relaunch(self) -> Child:
+    def relaunch(self) -> LaunchedProcess:
         """Start the pool with its queue of jobs, again after it has ended; return without waiting for it."""
         # What the start before has left, the directories of its jobs above all, would add up.
         shutil.rmtree(self._plan.home / str(self._n_starts), ignore_errors=True)
         self._n_starts += 1
         # A new one each time: dying daemons of an earlier start take the lock files that they know there.
         plan = replace(self._plan, work=make_empty(self._plan.home / str(self._n_starts)))
-        plan = replace(plan, job_holder=self._holder(plan))
+        plan = replace(plan, job_holder=self._holder_command(plan))
         self.hides_launch = bool(plan.job_holder) or self._secluded is not None
-        _write(plan)
+        _write_pool(plan)
         if self._secluded is not None:
             _hand_over(plan, self._secluded)
         self._child = self._children.launch(
             self.name,
             [plan.tree / "usr/sbin/condor_master", "-f", "-t"],
             log=self._log,
-            environment=_environment(plan.config),
+            environment=_client_environment(plan.config),
             cwd=plan.home,
-            seen_as=As.UID_1,
-            secluded=self._in_its_view(plan),
+            seen_as=SeenAs.UID_1,
+            secluded=self._view_command(plan),
         )
         return self._child
 
-    def _in_its_view(self, plan: PoolPlan) -> list[str]:
+    def _view_command(self, plan: PoolPlan) -> list[str]:
         """Return the words that show the pool, and so its jobs, no more of this launch than they need."""
         readable = (plan.tree, plan.config, plan.key.parent, *([plan.job_wrapper] if plan.job_holder else []))
         writable = (plan.work, plan.spool, plan.logs, *self._shared)
         if self._secluded is not None:
-            return self._secluded.command(ROOT, readable=readable, writable=writable)
+            return self._secluded.account_command(ROOT, readable=readable, writable=writable)
         if self._covered is not None and allows_namespaces():
-            return self._covered.command(readable=readable, writable=writable)
+            return self._covered.covering_command(readable=readable, writable=writable)
         return []
 
-    def _holder(self, plan: PoolPlan) -> tuple[str, ...]:
+    def _holder_command(self, plan: PoolPlan) -> tuple[str, ...]:
         """Return the command prefix that hides our files from a job; empty: it has an account, or hiding fails."""
         if self._covered is None:
             return ()
-        words = self._covered.command_of_a_job(writable=self._shared_with_jobs, files=[CHIRP_VARIABLE])
+        words = self._covered.job_command(writable=self._shared_with_jobs, files=[CHIRP_VARIABLE])
         return tuple(words) if is_covering(words, plan.work) else ()
 
     def is_ready(self) -> bool:
         """Return whether its schedd and its slot can be queried."""
-        return _answers(self._plan.port, self._plan.schedd)
+        return _does_answer(self._plan.port, self._plan.schedd)
 
     def stop(self) -> None:
         """End the pool; HTCondor calls this the fast shutdown. Its jobs stay in the queue."""
         self.child.stop(signal.SIGQUIT)
 
 
-def use(config: Path) -> None:
+def use_config(config: Path) -> None:
     """Make `config` this process's HTCondor configuration, and that of its children.
 
     The bindings keep one a process; `reload_config(path)` of 25.14 reads the file and then forgets it.
@@ -180,7 +180,7 @@ def use(config: Path) -> None:
     htcondor2.reload_config()
 
 
-def _write(plan: PoolPlan) -> None:
+def _write_pool(plan: PoolPlan) -> None:
     for directory in (plan.work / "execute", plan.work / "lock", plan.work / "run", plan.spool, plan.logs):
         directory.mkdir(exist_ok=True)
     plan.key.parent.mkdir(mode=0o700, exist_ok=True)
@@ -198,7 +198,7 @@ def _write(plan: PoolPlan) -> None:
         if os.getuid() == 0:
             # A launch before has handed it over, and HTCondor reads no key of another account.
             os.chown(plan.key, 0, 0)
-        _write_client(plan, _token(plan).encode())
+        _write_client(plan, _sign_token(plan).encode())
 
 
 def _write_client(plan: PoolPlan, token: bytes) -> None:
@@ -209,13 +209,13 @@ def _write_client(plan: PoolPlan, token: bytes) -> None:
         write_secret(plan.token, token)
 
 
-def _ids(secluded: Secluded | None) -> str:
+def _daemon_ids(secluded: SecludedAccounts | None) -> str:
     if secluded is not None:
         return f"{CONDOR}.{CONDOR}"
     return "1.1" if os.getuid() == 0 else f"{os.getuid()}.{os.getgid()}"
 
 
-def _hand_over(plan: PoolPlan, secluded: Secluded) -> None:
+def _hand_over(plan: PoolPlan, secluded: SecludedAccounts) -> None:
     """Give the pool's files to its accounts: the key to its root, a token to TMS, the rest to the daemons."""
     _write_client(plan.for_tms, plan.token.read_bytes())
     for path, account in (
@@ -225,7 +225,7 @@ def _hand_over(plan: PoolPlan, secluded: Secluded) -> None:
         (plan.key.parent, ROOT),
         (plan.for_tms.client, TMS),
     ):
-        secluded.give(path, account)
+        secluded.give_tree(path, account)
     for path in (plan.spool, plan.logs, plan.work / "lock", plan.work / "run"):
         path.chmod(0o700)
     # Jobs pass to their own directories, which are closed to each other.
@@ -235,11 +235,11 @@ def _hand_over(plan: PoolPlan, secluded: Secluded) -> None:
         path.chmod(0o711)
 
 
-def _token(plan: PoolPlan) -> str:
+def _sign_token(plan: PoolPlan) -> str:
     """Return a token of `IDENTITY`, signed with the pool's key; it is as good as the key, so as long as the pool."""
     made = subprocess.run(
         [plan.tree / "usr/bin/condor_token_create", "-identity", IDENTITY],
-        env=_environment(plan.config),
+        env=_client_environment(plan.config),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -253,11 +253,11 @@ def _token(plan: PoolPlan) -> str:
     return made.stdout
 
 
-def _environment(config: Path) -> dict[str, str]:
+def _client_environment(config: Path) -> dict[str, str]:
     return {"PATH": _PATH, "CONDOR_CONFIG": str(config), "LC_ALL": "C"}
 
 
-def _answers(port: int, schedd: str) -> bool:
+def _does_answer(port: int, schedd: str) -> bool:
     try:
         # Try the port first: it fails at once, where a query to a pool that is down waits for seconds.
         socket.create_connection(("127.0.0.1", port), timeout=1).close()

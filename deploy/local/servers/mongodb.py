@@ -16,7 +16,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from deploy.local.children.processes import Child, Children, await_ready
+from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, await_ready
 from deploy.local.secret_files import replace_secret
 from deploy.local.servers.mongo_accounts import MongoAccount, choose_commands, mongo_url, new_accounts
 
@@ -35,7 +35,15 @@ class MongoDB:
     name = "mongod"
 
     def __init__(
-        self, children: Children, mongod: Path, *, home: Path, data: Path, log: Path, port: int, auth: bool = True
+        self,
+        children: LaunchedProcesses,
+        mongod: Path,
+        *,
+        home: Path,
+        data: Path,
+        log: Path,
+        port: int,
+        auth: bool = True,
     ) -> None:
         """Keep the key of this launch in `home`, documents in `data`; without `auth` everybody may do everything."""
         self.port = port
@@ -47,10 +55,10 @@ class MongoDB:
         self._data = data
         self._log = log
         self._key = secrets.token_hex(64) if auth else ""
-        self._child: Child | None = None
+        self._child: LaunchedProcess | None = None
 
     @property
-    def child(self) -> Child:
+    def child(self) -> LaunchedProcess:
         """The running server."""
         if self._child is None:
             raise RuntimeError("mongod was not started")
@@ -77,14 +85,14 @@ class MongoDB:
             await_ready(child, is_reached, timeout_s=_START_TIMEOUT_S)
         return self
 
-    def relaunch(self) -> Child:
+    def relaunch(self) -> LaunchedProcess:
         """Start mongod again on its port and data, after it has ended, and return without waiting for it."""
-        self._child = self.launched()
+        self._child = self.launch_server()
         return self._child
 
     def is_ready(self) -> bool:
         """Say whether it takes writes."""
-        with self._connected() as client:
+        with self._connect_client() as client:
             try:
                 return bool(client.admin.command("hello").get("isWritablePrimary"))
             except PyMongoError:
@@ -100,7 +108,7 @@ class MongoDB:
         if self.accounts:
             replace_secret(self._home / KEY, self._key.encode())
 
-    def launched(self) -> Child:
+    def launch_server(self) -> LaunchedProcess:
         """Start the server's process."""
         command: list[str | Path] = [self._mongod, "--dbpath", self._data, *self.arguments(self._home / KEY)]
         environment = {"LC_ALL": "C", "HOME": str(self._home)}
@@ -119,24 +127,24 @@ class MongoDB:
             *("--setParameter", "transactionLifetimeLimitSeconds=4"),
             # Nobody reads the past; kept for the default of five minutes, dropped collections keep their files open.
             *("--setParameter", "minSnapshotHistoryWindowInSeconds=0"),
-            *(_guarded(key) if self.accounts else ()),
+            *(_password_arguments(key) if self.accounts else ()),
         ]
 
     def add_account(self, account: MongoAccount) -> str:
         """Create `account` and return its address."""
-        self._run([account.definition("createUser")])
+        self._run_commands([account.definition("createUser")])
         return mongo_url(self.port, account)
 
     def remove_account(self, account: MongoAccount) -> None:
         """Delete `account`."""
-        self._run([{"dropUser": account.name}])
+        self._run_commands([{"dropUser": account.name}])
 
-    def _run(self, commands: Sequence[dict[str, Any]]) -> None:
-        with self._connected() as client:
+    def _run_commands(self, commands: Sequence[dict[str, Any]]) -> None:
+        with self._connect_client() as client:
             for command in commands:
                 client.admin.command(command)
 
-    def _connected(self) -> _Client:
+    def _connect_client(self) -> _Client:
         # A client from before the initiation goes on believing in a stand-alone server, so each look makes its own.
         place: dict[str, Any] = {"directConnection": True, "serverSelectionTimeoutMS": 250}
         if self.accounts:
@@ -146,7 +154,7 @@ class MongoDB:
 
     def _is_initiated(self) -> bool:
         member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
-        with self._connected() as client:
+        with self._connect_client() as client:
             try:
                 client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
             except OperationFailure as error:
@@ -159,15 +167,15 @@ class MongoDB:
         if not self.accounts:
             return True
         try:
-            with self._connected() as client:
+            with self._connect_client() as client:
                 known = [user["user"] for user in client.admin.command("usersInfo", 1)["users"]]
-            self._run(choose_commands(self.accounts.values(), known))
+            self._run_commands(choose_commands(self.accounts.values(), known))
         except PyMongoError:
             return False
         return True
 
 
-def _guarded(key: Path) -> list[str]:
+def _password_arguments(key: Path) -> list[str]:
     """Return the arguments by which mongod asks everybody for a password."""
     return [
         *("--auth", "--keyFile", str(key), "--setParameter", "enableLocalhostAuthBypass=false"),

@@ -12,10 +12,10 @@ from shlex import quote
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
-from deploy.local.children.processes import Child, Children, await_ready
-from deploy.local.secret_files import KeyFiles, kept_key_pair, load_or_make, replace_secret, write_secret
-from deploy.local.servers.broker import Broker
-from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, definitions, service_names
+from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, await_ready
+from deploy.local.secret_files import MadeKeyFiles, load_key_pair, load_or_make, replace_secret, write_secret
+from deploy.local.servers.broker import BrokerAccess
+from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, broker_definitions, service_names
 from schemas import topology
 
 # Long enough for many queues to be read back.
@@ -35,19 +35,19 @@ class BrokerPlan:
     #: Those that get a user each.
     schedds: tuple[str, ...]
     #: What signs the tokens that it believes; `None` makes a new pair.
-    key_files: KeyFiles | None = None
+    key_files: MadeKeyFiles | None = None
     #: Channels that one connection may have: few, for a token is all that it takes to open them.
     channels: int = 16
 
 
-class RabbitMQ(Broker):
+class RabbitMQ(BrokerAccess):
     """A RabbitMQ of one node; `start` and `restart` return when it lets its users in."""
 
     name = "RabbitMQ"
 
     def __init__(
         self,
-        children: Children,
+        children: LaunchedProcesses,
         tree: Path,
         home: Path,
         log: Path,
@@ -61,7 +61,7 @@ class RabbitMQ(Broker):
         super().__init__(
             ports=ports,
             users=kept_users(secrets / "broker-users.json", plan.schedds),
-            key_files=plan.key_files or kept_key_pair(secrets, "broker-token-key"),
+            key_files=plan.key_files or load_key_pair(secrets, "broker-token-key"),
         )
         self._children = children
         self._tree = tree
@@ -69,10 +69,10 @@ class RabbitMQ(Broker):
         self._data = data
         self._log = log
         self._channels = plan.channels
-        self._child: Child | None = None
+        self._child: LaunchedProcess | None = None
 
     @property
-    def child(self) -> Child:
+    def child(self) -> LaunchedProcess:
         """The running server."""
         if self._child is None:
             raise RuntimeError("RabbitMQ was not started")
@@ -98,9 +98,9 @@ class RabbitMQ(Broker):
         self.stop()
         await_ready(self.relaunch(), self.is_ready, timeout_s=_START_TIMEOUT_S)
 
-    def relaunch(self) -> Child:
+    def relaunch(self) -> LaunchedProcess:
         """Start the broker again on its ports and data, after it has ended, and return without waiting for it."""
-        self._child = self.launched()
+        self._child = self.launch_server()
         return self._child
 
     def stop(self) -> None:
@@ -114,7 +114,7 @@ class RabbitMQ(Broker):
         if self._child is not None:
             self._child.kill()
 
-    def launched(self) -> Child:
+    def launch_server(self) -> LaunchedProcess:
         """Start the server's process on what it has been configured to."""
         return self._children.launch(
             "RabbitMQ",
@@ -145,7 +145,7 @@ class RabbitMQ(Broker):
     def write_settings(self, seen_at: Path, *, public_key: Path) -> None:
         """Write the settings into the home directory, which the server finds at `seen_at`, as it does `public_key`."""
         home = self._home
-        settings = _configuration(
+        settings = _configuration_text(
             self.ports,
             kid=self.key_files.kid,
             public_key=public_key,
@@ -159,7 +159,7 @@ class RabbitMQ(Broker):
             f'[{{rabbitmq_auth_backend_oauth2,[{{jwks_uri,"{self.jwks_url}"}}]}},{{rabbit,[{{quorum_tick_interval,1000}}]}}].\n'
         )
         (home / "enabled_plugins").write_text(f"[{','.join(_PLUGINS)}].\n")
-        whole = definitions(
+        whole = broker_definitions(
             list(self.users.values()), control_vhost=topology.CONTROL_VHOST, data_vhost=topology.DATA_VHOST
         )
         replace_secret(home / "definitions.json", json.dumps(whole).encode())
@@ -219,7 +219,7 @@ def kept_users(file: Path, schedds: Iterable[str]) -> dict[str, BrokerUser]:
     return {name: BrokerUser(name, password, bytes.fromhex(salt)) for name, (password, salt) in wanted.items()}
 
 
-def _configuration(
+def _configuration_text(
     ports: Mapping[str, int], *, kid: str, public_key: Path, definitions_file: Path, channels: int
 ) -> str:
     return f"""\

@@ -30,7 +30,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.local.secret_files import KeyFiles, kept_key_pair, load_or_make, replace_secret
+from deploy.local.secret_files import MadeKeyFiles, load_key_pair, load_or_make, replace_secret
 from runtime.web.connections import ConnectionLimits
 from runtime.web.guarded_protocol import GuardedConfig, GuardedProtocol
 
@@ -55,7 +55,7 @@ class IssuerFiles:
     """The issuer's key pair, its address, and the file that its process reads."""
 
     url: str
-    keys: KeyFiles
+    keys: MadeKeyFiles
     config: Path
 
 
@@ -65,7 +65,7 @@ def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
     The key and the clients' secrets are those of an earlier launch, if `directory` has any.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = kept_key_pair(directory, "issuer-key")
+    keys = load_key_pair(directory, "issuer-key")
     url = f"http://127.0.0.1:{port}"
     kept: dict[str, str] = load_or_make(directory / "clients.json", dict)
     passwords = {name: kept.get(name) or secrets.token_urlsafe(24) for name in _CLAIMS}
@@ -84,20 +84,20 @@ def write_issuer(directory: Path, *, port: int) -> IssuerFiles:
     return IssuerFiles(url, keys, config)
 
 
-def mint(issuer: IssuerFiles, subject: str, claims: Mapping[str, object], *, life_s: float = TOKEN_LIFE_S) -> str:
+def mint_token(issuer: IssuerFiles, subject: str, claims: Mapping[str, object], *, life_s: float = TOKEN_LIFE_S) -> str:
     """Return a token for `subject`, signed by the issuer's key; `claims` add to the usual ones, and override them.
 
     A negative `life_s` gives one that has expired.
     """
-    return _signed(issuer.keys, issuer.url, subject, claims, life_s)
+    return _sign_token(issuer.keys, issuer.url, subject, claims, life_s)
 
 
 def developer_token(issuer: IssuerFiles, *, life_s: float = TOKEN_LIFE_S) -> str:
     """Return the token of the user whom `make up` signs in."""
-    return mint(issuer, DEVELOPER, _CLAIMS[DEVELOPER], life_s=life_s)
+    return mint_token(issuer, DEVELOPER, _CLAIMS[DEVELOPER], life_s=life_s)
 
 
-def _signed(keys: KeyFiles, url: str, subject: str, claims: Mapping[str, object], life_s: float) -> str:
+def _sign_token(keys: MadeKeyFiles, url: str, subject: str, claims: Mapping[str, object], life_s: float) -> str:
     now = int(time.time())
     # An expired token was issued before it expired.
     issued_at = min(now, int(now + life_s)) - (1 if life_s < 0 else 0)
@@ -113,9 +113,9 @@ def _signed(keys: KeyFiles, url: str, subject: str, claims: Mapping[str, object]
     return jwt.encode(body, keys.private.read_bytes(), algorithm="RS256", headers={"kid": keys.kid})
 
 
-def application(settings: Mapping[str, Any]) -> Starlette:
+def issuer_application(settings: Mapping[str, Any]) -> Starlette:
     """Return the issuer as `settings` (its file) describe it."""
-    keys = KeyFiles(Path(settings["private"]), Path(settings["public"]))
+    keys = MadeKeyFiles(Path(settings["private"]), Path(settings["public"]))
     url: str = settings["url"]
     public: Any = load_pem_public_key(keys.public.read_bytes())
     jwk = {**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": keys.kid, "use": "sig", "alg": "RS256"}
@@ -137,13 +137,13 @@ def application(settings: Mapping[str, Any]) -> Starlette:
     async def token(request: Request) -> Response:
         if (form := await _read_form(request)) is None:
             return JSONResponse({"error": "invalid_request"}, status_code=413, headers={"Connection": "close"})
-        name, secret = _client(request, form)
+        name, secret = _read_client(request, form)
         client = settings["clients"].get(name)
         if form.get("grant_type") != "client_credentials":
             return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
         if client is None or not secrets.compare_digest(client["secret"].encode(), secret.encode()):
             return JSONResponse({"error": "invalid_client"}, status_code=401)
-        minted = _signed(keys, url, name, client["claims"], TOKEN_LIFE_S)
+        minted = _sign_token(keys, url, name, client["claims"], TOKEN_LIFE_S)
         return JSONResponse({"access_token": minted, "token_type": "Bearer", "expires_in": TOKEN_LIFE_S})
 
     return Starlette(
@@ -172,7 +172,7 @@ async def _read_form(request: Request) -> dict[str, str] | None:
     return {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
 
 
-def _client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
+def _read_client(request: Request, form: Mapping[str, str]) -> tuple[str, str]:
     # Source: RFC 6749, 2.3.1: by HTTP Basic, or in the body.
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
@@ -188,7 +188,7 @@ if __name__ == "__main__":
     CONFIG = json.loads(Path(sys.argv[1]).read_text())
     SERVER = uvicorn.Server(
         GuardedConfig(
-            application(CONFIG),
+            issuer_application(CONFIG),
             limits=ConnectionLimits(),
             http=GuardedProtocol,
             host="127.0.0.1",

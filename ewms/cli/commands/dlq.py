@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ewms.cli.commands.workflow import Id
-from ewms.cli.context import Options, may_ask
+from ewms.cli.context import GlobalOptions, can_ask
 
 if TYPE_CHECKING:
     from ewms.client import Run
-    from ewms.workflows.dead_letters import Progress, Which
+    from ewms.workflows.dead_letters import FailureFilter, Progress
 
 app = typer.Typer(
     help="Dead letters, the events that were given up: list, show, replay, discard and export them.",
@@ -31,7 +31,7 @@ All = Annotated[bool, typer.Option("--all", help="All of the workflow's dead let
 
 
 @app.command("list")
-def list_(
+def list_letters(
     context: typer.Context,
     workflow: Id,
     *,
@@ -43,24 +43,24 @@ def list_(
     """List dead letters: by task and error, or each."""
     from ewms.cli.text.failure_tables import group_table, letter_table
 
-    given: Options = context.obj
-    which = _which(task, signature, event)
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    which = _build_filter(task, signature, event)
+    with given.make_client() as ews:
         failures = ews.run(workflow).failures
         if each or which:
             letters = list(failures.dead_letters(**which))
             found = {"dead_letters": [letter.model_dump(mode="json") for letter in letters]}
-            if not given.write(found, [letter.letter for letter in letters]):
-                given.console().print(letter_table(letters, wide=given.is_wide))
+            if not given.write_result(found, [letter.letter for letter in letters]):
+                given.make_console().print(letter_table(letters, wide=given.is_wide))
             return
         groups = failures.groups()
-        if given.write(groups.model_dump(mode="json"), [group.signature for group in groups.groups]):
+        if given.write_result(groups.model_dump(mode="json"), [group.signature for group in groups.groups]):
             return
         if not groups.groups:
-            given.say(f"{workflow} has no dead letters")
+            given.tell_user(f"{workflow} has no dead letters")
             return
-        given.console().print(group_table(groups, wide=given.is_wide))
-        given.say(f"look at one of an error: ewms dlq show {workflow} --signature {groups.groups[0].signature}")
+        given.make_console().print(group_table(groups, wide=given.is_wide))
+        given.tell_user(f"look at one of an error: ewms dlq show {workflow} --signature {groups.groups[0].signature}")
 
 
 @app.command()
@@ -77,20 +77,20 @@ def show(
     """Show one dead letter: its event, its headers, and every attempt at it with the task's last lines."""
     from ewms.cli.text.failure_tables import letter_lines, next_command
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         run = ews.run(workflow)
-        name = _one(run, letter, signature)
+        name = _find_letter(run, letter, signature)
         if body:
             sys.stdout.buffer.write(run.failures.body(name))
             sys.stdout.flush()
             return
         found = run.failures.show(name)
-        if given.write(found.model_dump(mode="json"), [found.dead_letter.letter]):
+        if given.write_result(found.model_dump(mode="json"), [found.dead_letter.letter]):
             return
         for line in letter_lines(found):
-            given.console().print(line, soft_wrap=True)
-        given.say(next_command(workflow, found.dead_letter, is_over=run.show().workflow.deactivated is not None))
+            given.make_console().print(line, soft_wrap=True)
+        given.tell_user(next_command(workflow, found.dead_letter, is_over=run.show().workflow.deactivated is not None))
 
 
 @app.command()
@@ -105,13 +105,13 @@ def replay(
     all_: All = False,
 ) -> None:
     """Send dead letters back to the queues that they came from: these, those with an error, or all."""
-    given: Options = context.obj
-    which = _chosen(letters, _which(task, signature, event), all_=all_)
-    with given.client() as ews:
-        n = ews.run(workflow).failures.replay(*(letters or ()), progress=_progress(given), **which)
-    _check_some(n, workflow, all_=all_)
-    if not given.write({"replayed": n}):
-        given.say(f"{n} dead letter(s) replayed")
+    given: GlobalOptions = context.obj
+    which = _check_choice(letters, _build_filter(task, signature, event), all_=all_)
+    with given.make_client() as ews:
+        n = ews.run(workflow).failures.replay(*(letters or ()), progress=_make_reporter(given), **which)
+    _check_handled(n, workflow, all_=all_)
+    if not given.write_result({"replayed": n}):
+        given.tell_user(f"{n} dead letter(s) replayed")
 
 
 @app.command()
@@ -129,17 +129,17 @@ def discard(
     """Throw dead letters away: these, those with an error, or all. They cannot be had back."""
     from schemas.errors import Rejected
 
-    given: Options = context.obj
-    which = _chosen(letters, _which(task, signature, event), all_=all_)
+    given: GlobalOptions = context.obj
+    which = _check_choice(letters, _build_filter(task, signature, event), all_=all_)
     if not yes:
-        if not may_ask():
+        if not can_ask():
             raise Rejected("discarded events cannot be had back", hint="add --yes; `ewms dlq export` keeps them")
         typer.confirm("Throw these dead letters away?", abort=True, err=True)
-    with given.client() as ews:
-        n = ews.run(workflow).failures.discard(*(letters or ()), progress=_progress(given), **which)
-    _check_some(n, workflow, all_=all_)
-    if not given.write({"discarded": n}):
-        given.say(f"{n} dead letter(s) discarded")
+    with given.make_client() as ews:
+        n = ews.run(workflow).failures.discard(*(letters or ()), progress=_make_reporter(given), **which)
+    _check_handled(n, workflow, all_=all_)
+    if not given.write_result({"discarded": n}):
+        given.tell_user(f"{n} dead letter(s) discarded")
 
 
 @app.command()
@@ -161,12 +161,12 @@ def export(
     from ewms.cli.text.letter_files import json_line, write_bodies, write_files
     from schemas.errors import Rejected
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     if bodies and to is not None:
         raise Rejected("--bodies writes lines to standard output, --to writes files", hint="leave one of them out")
     n = 0
-    with given.client() as ews:
-        letters = ews.run(workflow).failures.export(**_which(task, signature, event))
+    with given.make_client() as ews:
+        letters = ews.run(workflow).failures.export(**_build_filter(task, signature, event))
         if to is not None:
             n = write_files(to, letters)
         elif bodies:
@@ -177,11 +177,11 @@ def export(
                 sys.stdout.write(json_line(letter, body) + "\n")
                 n += 1
             sys.stdout.flush()
-    given.say(f"{n} dead letter(s) exported{'' if to is None else f' to {to}'}")
+    given.tell_user(f"{n} dead letter(s) exported{'' if to is None else f' to {to}'}")
 
 
-def _which(task: str | None, signature: str | None, event: str | None) -> "Which":
-    which: Which = {}
+def _build_filter(task: str | None, signature: str | None, event: str | None) -> "FailureFilter":
+    which: FailureFilter = {}
     if task is not None:
         which["task_id"] = task
     if signature is not None:
@@ -191,7 +191,7 @@ def _which(task: str | None, signature: str | None, event: str | None) -> "Which
     return which
 
 
-def _chosen(letters: list[str] | None, which: "Which", *, all_: bool) -> "Which":
+def _check_choice(letters: list[str] | None, which: "FailureFilter", *, all_: bool) -> "FailureFilter":
     """Return `which`. Raise `Rejected` unless the user has named the dead letters in exactly one way."""
     from schemas.errors import Rejected
 
@@ -203,7 +203,7 @@ def _chosen(letters: list[str] | None, which: "Which", *, all_: bool) -> "Which"
     return which
 
 
-def _check_some(n_handled: int, workflow: str, *, all_: bool) -> None:
+def _check_handled(n_handled: int, workflow: str, *, all_: bool) -> None:
     """Raise an error if the user chose certain dead letters and none was there. With --all, none is fine.
 
     Raises:
@@ -218,7 +218,7 @@ def _check_some(n_handled: int, workflow: str, *, all_: bool) -> None:
         )
 
 
-def _one(run: "Run", letter: str | None, signature: str | None) -> str:
+def _find_letter(run: "Run", letter: str | None, signature: str | None) -> str:
     """Return the dead letter that the user means: the one named, or the first one with the error `signature`."""
     from ewms.errors import NotThere
     from schemas.errors import Rejected
@@ -233,14 +233,14 @@ def _one(run: "Run", letter: str | None, signature: str | None) -> str:
     return found.letter
 
 
-def _progress(given: Options) -> "Progress":
+def _make_reporter(given: GlobalOptions) -> "Progress":
     """Return a function that reports progress to the user, from the second request on."""
     n_told = 0
 
     def tell(n_done: int) -> None:
         nonlocal n_told
         if n_told:
-            given.say(f"{n_done} so far")
+            given.tell_user(f"{n_done} so far")
         n_told += 1
 
     return tell

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ewms.cli.commands.workflow import Id
-from ewms.cli.context import Options
+from ewms.cli.context import GlobalOptions
 
 
 def close_inputs(context: typer.Context, workflow: Id) -> None:
@@ -13,8 +13,8 @@ def close_inputs(context: typer.Context, workflow: Id) -> None:
     from ewms.errors import AlreadyThere
     from schemas.endings import outcome_words
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         run = ews.run(workflow)
         # The server accepts a repeated request even after the end, so look whether the workflow has ended.
         deactivated = run.show().workflow.deactivated
@@ -23,12 +23,12 @@ def close_inputs(context: typer.Context, workflow: Id) -> None:
             words = outcome_words(deactivated, ended.completion if ended is not None else None)
             raise AlreadyThere(f"workflow {workflow} is {words} already: its inputs cannot be closed")
         ending = run.close_inputs()
-    if not given.write(ending.model_dump(mode="json"), [ending.workflow_id]):
+    if not given.write_result(ending.model_dump(mode="json"), [ending.workflow_id]):
         typer.echo(f"{ending.workflow_id}: inputs closed; it ends by itself")
-        given.say(f"wait for it with: ewms workflow wait {ending.workflow_id}")
+        given.tell_user(f"wait for it with: ewms workflow wait {ending.workflow_id}")
 
 
-def expect(
+def expect_results(
     context: typer.Context,
     workflow: Id,
     n: Annotated[int, typer.Argument(metavar="N", min=1, help="How many results.")],
@@ -37,8 +37,8 @@ def expect(
     ] = False,
 ) -> None:
     """Have a workflow end by itself once N events have arrived in its public output queues."""
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         ending = ews.run(workflow).expect_results(n, count_failures=count_failures)
-    if not given.write(ending.model_dump(mode="json"), [ending.workflow_id]):
+    if not given.write_result(ending.model_dump(mode="json"), [ending.workflow_id]):
         typer.echo(f"{ending.workflow_id}: ends when {n} result(s) have arrived")

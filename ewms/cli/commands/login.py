@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.context import Options
+from ewms.cli.context import GlobalOptions
 
 
-def login(
+def log_in_user(
     context: typer.Context,
     *,
     issuer: Annotated[str | None, typer.Option(help="The OpenID issuer: https://... [EWMS_ISSUER]")] = None,
@@ -20,29 +20,31 @@ def login(
     """Log in with a browser on any device, and keep the token. With --token-file, keep the token in that file."""
     import asyncio
 
-    from ewms.cli.text.plain import harmless
+    from ewms.cli.text.plain import escape_controls
     from ewms.errors import NotSignedIn
-    from ewms.gateway.device_login import Prompt, log_in
+    from ewms.gateway.device_login import LoginPrompt, log_in
     from ewms.gateway.saved_logins import Login, save_login
-    from ewms.gateway.server import find_server, known_issuer
-    from ewms.gateway.token_claims import unaccepted
+    from ewms.gateway.server import find_issuer, find_server
+    from ewms.gateway.token_claims import find_token_fault
     from schemas.errors import Rejected
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     server = find_server(given.server, token_file=given.token_file)
 
-    def show(prompt: Prompt) -> None:
+    def show(prompt: LoginPrompt) -> None:
         where = prompt.whole_url or prompt.url
-        given.say(harmless(f"open {where}\nand enter the code {prompt.code} (within {prompt.life_s / 60:.0f} minutes)"))
+        given.tell_user(
+            escape_controls(f"open {where}\nand enter the code {prompt.code} (within {prompt.life_s / 60:.0f} minutes)")
+        )
 
     if given.token_file is not None:
-        token = server.token()
-        refusal = unaccepted(token, now_s=time.time())
+        token = server.read_token()
+        refusal = find_token_fault(token, now_s=time.time())
         if refusal is not None:
             raise NotSignedIn(f"{given.token_file}: {refusal.reason}", hint=refusal.hint)
         made = Login(server.gateway, token)
     else:
-        where = issuer or known_issuer()
+        where = issuer or find_issuer()
         if not where:
             raise Rejected(
                 "no issuer is known", hint="name it: --issuer URL or EWMS_ISSUER; or keep a token: --token-file FILE"
@@ -54,37 +56,37 @@ def login(
         raise Rejected(
             f"cannot keep the login: {error.strerror}", hint="name a directory of your own in EWMS_STATE_DIR"
         ) from error
-    if not given.write({"gateway": server.gateway, "file": str(path)}, [server.gateway]):
-        given.say(f"logged in at {server.gateway}")
+    if not given.write_result({"gateway": server.gateway, "file": str(path)}, [server.gateway]):
+        given.tell_user(f"logged in at {server.gateway}")
 
 
-def logout(context: typer.Context) -> None:
+def log_out_user(context: typer.Context) -> None:
     """Forget the token that `ewms login` keeps for this server."""
     from ewms.gateway.saved_logins import forget_login
     from ewms.gateway.server import find_server
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     gateway = find_server(given.server, token_file=given.token_file).gateway
     was_logged_in = forget_login(gateway, os.environ)
-    if not given.write({"gateway": gateway, "was_logged_in": was_logged_in}, [gateway]):
-        given.say(f"logged out at {gateway}" if was_logged_in else f"there was no login at {gateway}")
+    if not given.write_result({"gateway": gateway, "was_logged_in": was_logged_in}, [gateway]):
+        given.tell_user(f"logged out at {gateway}" if was_logged_in else f"there was no login at {gateway}")
 
 
-def whoami(context: typer.Context) -> None:
+def show_user(context: typer.Context) -> None:
     """Show who you are to the server, and whether it accepts you. Status 3 if it does not."""
     from datetime import UTC, datetime
 
-    from ewms.cli.text.plain import harmless
+    from ewms.cli.text.plain import escape_controls
     from ewms.errors import NotThere
-    from ewms.gateway.token_claims import token_claims
+    from ewms.gateway.token_claims import read_claims
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     # We ask for a workflow that cannot exist: the gateway answers "not there" only to users whom it accepts.
-    with given.client() as ews, suppress(NotThere):
+    with given.make_client() as ews, suppress(NotThere):
         ews.run("WF-00000000-00000000").show()
     # Find the server again: the call may have renewed the login's token.
-    server = given.client().server
-    claims = token_claims(server.token())
+    server = given.make_client().server
+    claims = read_claims(server.read_token())
     expires = claims.get("exp")
     shown = {
         "gateway": server.gateway,
@@ -94,8 +96,8 @@ def whoami(context: typer.Context) -> None:
         "role": claims.get("ewms_role", ""),
         "expires": f"{datetime.fromtimestamp(expires, UTC):%F %T} UTC" if isinstance(expires, int | float) else "",
     }
-    if not given.write(shown, [str(shown["subject"])]):
+    if not given.write_result(shown, [str(shown["subject"])]):
         for name, value in shown.items():
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             if text:
-                typer.echo(harmless(f"{name:8} {text}"))
+                typer.echo(escape_controls(f"{name:8} {text}"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ewms.cli.context import Options
+from ewms.cli.context import GlobalOptions
 
 if TYPE_CHECKING:
     from ewms.client import Client
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LogsOf = Annotated[str, typer.Argument(metavar="ID", help="A taskforce, a task or a workflow: TF-..., TK-..., WF-...")]
 
 
-def logs(
+def show_logs(
     context: typer.Context,
     id_: LogsOf,
     *,
@@ -34,29 +34,29 @@ def logs(
     list_: Annotated[bool, typer.Option("--list", "-l", help="Say which there are, and how long; fetch none.")] = False,
 ) -> None:
     """Show what workers wrote, if the request keeps it: of those that have ended, or have warned of something."""
-    from schemas.logs import Stream
+    from schemas.logs import LogStream
 
-    given: Options = context.obj
-    named = [stream for stream, chosen in ((Stream.OUT, stdout), (Stream.ERR, stderr)) if chosen]
-    wanted = tuple(named or Stream)
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    named = [stream for stream, chosen in ((LogStream.OUT, stdout), (LogStream.ERR, stderr)) if chosen]
+    wanted = tuple(named or LogStream)
+    with given.make_client() as ews:
         found = ews.logs(id_, workers=worker, streams=wanted)
         if to is not None:
-            _save(given, ews, found, to, tail)
-        elif given.write(
+            _save_logs(given, ews, found, to, tail)
+        elif given.write_result(
             {"logs": [_as_json(log) for log in found]}, [f"{log.taskforce_uuid}/{log.name}" for log in found]
         ):
             pass
         elif list_:
             from ewms.cli.text.tables import log_table
 
-            given.console().print(log_table(found))
+            given.make_console().print(log_table(found))
         else:
-            _show(given, ews, found, tail)
+            _print_logs(given, ews, found, tail)
 
 
-def _show(given: Options, ews: "Client", found: "list[LogInfo]", tail: int | None) -> None:
-    from ewms.cli.text.plain import harmless_stretches
+def _print_logs(given: GlobalOptions, ews: "Client", found: "list[LogInfo]", tail: int | None) -> None:
+    from ewms.cli.text.plain import escape_stretches
 
     worth_showing = [log for log in found if log.n_bytes]
     for number, log in enumerate(worth_showing):
@@ -66,7 +66,7 @@ def _show(given: Options, ews: "Client", found: "list[LogInfo]", tail: int | Non
             sys.stdout.flush()
         stretches = ews.read_log(log, tail=tail)
         if sys.stdout.isatty():
-            for text in harmless_stretches(stretches):
+            for text in escape_stretches(stretches):
                 sys.stdout.write(text)
         else:
             # A file or a program gets the bytes unchanged.
@@ -74,10 +74,10 @@ def _show(given: Options, ews: "Client", found: "list[LogInfo]", tail: int | Non
                 sys.stdout.buffer.write(stretch)
         sys.stdout.flush()
     if n_empty := len(found) - len(worth_showing):
-        given.say(f"{n_empty} of {len(found)} log(s) are empty")
+        given.tell_user(f"{n_empty} of {len(found)} log(s) are empty")
 
 
-def _save(given: Options, ews: "Client", found: "list[LogInfo]", directory: Path, tail: int | None) -> None:
+def _save_logs(given: GlobalOptions, ews: "Client", found: "list[LogInfo]", directory: Path, tail: int | None) -> None:
     from schemas.errors import Rejected
 
     n_bytes = 0
@@ -87,17 +87,17 @@ def _save(given: Options, ews: "Client", found: "list[LogInfo]", directory: Path
         path = directory / log.taskforce_uuid / log.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            n_bytes += _write(path, ews.read_log(log, tail=tail))
+            n_bytes += _write_stretches(path, ews.read_log(log, tail=tail))
         except OSError as error:
             raise Rejected(
                 f"--to {directory}: cannot write {path}: {error.strerror}", hint="name a directory that you may write"
             ) from error
         written.append(_as_json(log) | {"path": str(path)})
-    if not given.write({"logs": written}, [str(log["path"]) for log in written]):
-        given.say(f"{len(found)} log(s), {n_bytes} bytes, in {directory}")
+    if not given.write_result({"logs": written}, [str(log["path"]) for log in written]):
+        given.tell_user(f"{len(found)} log(s), {n_bytes} bytes, in {directory}")
 
 
-def _write(path: Path, stretches: Iterable[bytes]) -> int:
+def _write_stretches(path: Path, stretches: Iterable[bytes]) -> int:
     """Write `stretches` to `path`, and return the number of bytes. The file appears only when it is complete."""
     n_bytes = 0
     part = path.with_name(f"{path.name}.part")

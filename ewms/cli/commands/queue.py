@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ewms.cli.commands.workflow import Id
-from ewms.cli.context import Options, duration, may_ask
+from ewms.cli.context import GlobalOptions, can_ask, parse_option
 
 if TYPE_CHECKING:
     from ewms.queues.payloads import Event
@@ -38,28 +38,28 @@ def publish(
     active_within: Annotated[str, typer.Option(help="How long to wait for the queue to be active.")] = "2m",
 ) -> None:
     """Publish events, one a line, and wait until the broker has confirmed each."""
-    from ewms.cli.text.lines import key_of, payloads, sending
+    from ewms.cli.text.lines import name_line_in_errors, read_key, read_payloads
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         publisher = (
             ews.run(workflow)
             .queue(alias)
-            .publisher(active_timeout=duration("--active-within", active_within), close_inputs=close_inputs)
+            .publisher(active_timeout=parse_option("--active-within", active_within), close_inputs=close_inputs)
         )
-        publisher.notify = given.say
+        publisher.notify = given.tell_user
         try:
             with publisher:
-                for where, payload in payloads(file, text=text):
-                    with sending(where):
-                        publisher.send(payload, key=key_of(payload, key, where))
+                for where, payload in read_payloads(file, text=text):
+                    with name_line_in_errors(where):
+                        publisher.send(payload, key=read_key(payload, key, where))
         except BaseException:
             # This may be Ctrl-C. Tell how many events are published already: they stay.
             if publisher.n_confirmed:
-                given.say(f"{publisher.n_confirmed} event(s) were published to {alias}, then:")
+                given.tell_user(f"{publisher.n_confirmed} event(s) were published to {alias}, then:")
             raise
-        if not given.write({"published": publisher.n_confirmed}):
-            given.say(f"{publisher.n_confirmed} event(s) published to {alias}")
+        if not given.write_result({"published": publisher.n_confirmed}):
+            given.tell_user(f"{publisher.n_confirmed} event(s) published to {alias}")
 
 
 @app.command()
@@ -83,32 +83,32 @@ def consume(
     from ewms.cli.text.outlet import Outlet
     from ewms.cli.text.streams import json_text
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         results = (
             ews.run(workflow)
             .queue(alias)
             .results(
                 n=n,
-                idle_timeout=duration("--idle", idle),
-                active_timeout=duration("--active-within", active_within),
+                idle_timeout=parse_option("--idle", idle),
+                active_timeout=parse_option("--active-within", active_within),
                 remember=remember,
             )
         )
-        results.notify = given.say
+        results.notify = given.tell_user
         taken = 0
         with Outlet() as outlet:
-            outlet.watch(results.leave)
+            outlet.watch_reader(results.leave)
             for event in results:
                 # An event may leave the queue only after its reader has it.
-                if not outlet.write(json_text(_shown(event, whole=whole)) + "\n"):
+                if not outlet.write_line(json_text(_event_as_json(event, whole=whole)) + "\n"):
                     break
                 taken += 1
         if outlet.is_abandoned:
             # The reader has left because it has all that it wanted.
             return
         left_out = f", {results.n_duplicates} received before left out" if results.n_duplicates else ""
-        given.say(f"{taken} event(s) taken from {alias}{left_out}")
+        given.tell_user(f"{taken} event(s) taken from {alias}{left_out}")
 
 
 @app.command()
@@ -123,14 +123,14 @@ def peek(
     """Write some events that wait in a queue to standard output, one a line, and leave all of them there."""
     from ewms.cli.text.streams import json_text
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         events = ews.run(workflow).queue(alias).peek(n, active_timeout=0)
-    shown = [_shown(event, whole=whole) for event in events]
-    if not given.write({"events": shown}, [event.id for event in events]):
+    shown = [_event_as_json(event, whole=whole) for event in events]
+    if not given.write_result({"events": shown}, [event.id for event in events]):
         for one in shown:
             typer.echo(json_text(one))
-        given.say(f"{len(shown)} event(s) of {alias} shown; they are still there")
+        given.tell_user(f"{len(shown)} event(s) of {alias} shown; they are still there")
 
 
 @app.command()
@@ -144,15 +144,15 @@ def purge(
     """Throw away every event that waits in a queue; those that a consumer has in hand stay."""
     from schemas.errors import Rejected
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     if not yes:
-        if not may_ask():
+        if not can_ask():
             raise Rejected("purging throws events away", hint="confirm it with --yes")
         typer.confirm(f"Throw away every event in {alias} of {workflow}?", abort=True, err=True)
-    with given.client() as ews:
+    with given.make_client() as ews:
         n_purged = ews.run(workflow).queue(alias).purge(active_timeout=0)
-    if not given.write({"purged": n_purged}):
-        given.say(f"{n_purged} event(s) of {alias} thrown away")
+    if not given.write_result({"purged": n_purged}):
+        given.tell_user(f"{n_purged} event(s) of {alias} thrown away")
 
 
 @app.command()
@@ -167,21 +167,21 @@ def token(
     from schemas.api import Use
     from schemas.errors import Rejected, Unavailable
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     if to not in (None, *Use):
         raise Rejected(f"--to {to}: no such use", hint="publish or consume")
-    with given.client() as ews:
+    with given.make_client() as ews:
         profile = ews.run(workflow).queue(alias).profile(None if to is None else Use(to))
     if not profile.auth_token:
         raise Unavailable(
             f"queue {alias!r} is not active yet", hint=f"wait: ewms workflow wait {workflow} --for active"
         )
-    if not given.write(profile.model_dump(mode="json"), [profile.mqid]):
+    if not given.write_result(profile.model_dump(mode="json"), [profile.mqid]):
         typer.echo(profile.auth_token)
-        given.say(f"queue {profile.mqid} at {profile.broker_address}; the token is the password")
+        given.tell_user(f"queue {profile.mqid} at {profile.broker_address}; the token is the password")
 
 
-def _shown(event: "Event", *, whole: bool) -> Any:
+def _event_as_json(event: "Event", *, whole: bool) -> Any:
     body = event.body if not isinstance(event.body, bytes) else event.body.decode(errors="backslashreplace")
     if not whole:
         return body
@@ -206,13 +206,13 @@ def depth(
     Consumers are the workers and programs that take events from the queue.
     """
     from ewms.cli.text.tables import depth_table
-    from ewms.cli.text.watch import ticks
+    from ewms.cli.text.watch import tick_regularly
     from ewms.errors import NotThere
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         run = ews.run(workflow)
-        for _ in ticks(forever=watch):
+        for _ in tick_regularly(forever=watch):
             depths = run.depths()
             if alias is not None:
                 chosen = [queue for queue in depths.queues if queue.alias == alias]
@@ -220,5 +220,5 @@ def depth(
                     names = ", ".join(queue.alias for queue in depths.queues)
                     raise NotThere(f"{workflow} has no queue {alias!r}", hint=f"its queues: {names}")
                 depths = depths.model_copy(update={"queues": chosen})
-            if not given.write(depths.model_dump(mode="json"), [queue.alias for queue in depths.queues]):
-                given.console().print(depth_table(depths, wide=given.is_wide))
+            if not given.write_result(depths.model_dump(mode="json"), [queue.alias for queue in depths.queues]):
+                given.make_console().print(depth_table(depths, wide=given.is_wide))

@@ -4,46 +4,46 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.commands.logs import logs
-from ewms.cli.commands.task_errors import errors
+from ewms.cli.commands.logs import show_logs
+from ewms.cli.commands.task_errors import show_errors
 from ewms.cli.commands.workflow import Id
-from ewms.cli.context import Options, write_json
+from ewms.cli.context import GlobalOptions, write_json
 
 app = typer.Typer(help="See tasks and their errors, add workers, read what workers wrote.", no_args_is_help=True)
-app.command("logs")(logs)
-app.command("errors")(errors)
+app.command("logs")(show_logs)
+app.command("errors")(show_errors)
 
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="The task's id: TK-...")]
 
 
 @app.command("list")
-def list_(context: typer.Context, workflow: Id) -> None:
+def list_tasks(context: typer.Context, workflow: Id) -> None:
     """List a workflow's tasks: where they run, their queues, their command."""
     from ewms.cli.text.tables import task_table
     from ewms.errors import NotThere
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         run = ews.run(workflow)
         tasks = run.show().task_directives
         found = {"task_directives": [task.model_dump(mode="json") for task in tasks], "next_after": None}
-        if given.write(found, [task.task_id for task in tasks]):
+        if given.write_result(found, [task.task_id for task in tasks]):
             return
         try:
             aliases = {queue.mqid: queue.alias for queue in run.depths().queues}
         except NotThere:
             # The workflow has ended, and its queues are retired.
             aliases = {}
-        given.console().print(task_table(tasks, aliases, wide=given.is_wide))
+        given.make_console().print(task_table(tasks, aliases, wide=given.is_wide))
 
 
 @app.command()
 def show(context: typer.Context, task: TaskId) -> None:
     """Show a task directive, as JSON."""
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         found = ews.task(task).model_dump(mode="json")
-        if not given.write(found, [task]):
+        if not given.write_result(found, [task]):
             write_json(found)
 
 
@@ -57,9 +57,9 @@ def add_workers(
     ] = None,
 ) -> None:
     """Give a running task more workers: a further taskforce, whose id is printed."""
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         taskforce = ews.add_workers(task, n, cluster=cluster)
-        if not given.write(taskforce.model_dump(mode="json"), [taskforce.taskforce_uuid]):
+        if not given.write_result(taskforce.model_dump(mode="json"), [taskforce.taskforce_uuid]):
             typer.echo(taskforce.taskforce_uuid)
-            given.say(f"follow it with: ewms workflow watch {taskforce.workflow_id}")
+            given.tell_user(f"follow it with: ewms workflow watch {taskforce.workflow_id}")

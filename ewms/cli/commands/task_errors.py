@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ewms.cli.commands.workflow import Id
-from ewms.cli.context import Options
+from ewms.cli.context import GlobalOptions
 
 if TYPE_CHECKING:
-    from ewms.workflows.dead_letters import Which
+    from ewms.workflows.dead_letters import FailureFilter
 
 _N_ATTEMPTS = 50
 
 
-def errors(
+def show_errors(
     context: typer.Context,
     workflow: Id,
     *,
@@ -27,28 +27,30 @@ def errors(
     """Show what goes wrong in tasks, as their workers report it: by error, or each failed attempt with its event."""
     from ewms.cli.text.failure_tables import attempt_lines, attempt_table, error_table, fold_attempts
 
-    given: Options = context.obj
-    which: Which = {"event_id": event, "signature": signature}
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    which: FailureFilter = {"event_id": event, "signature": signature}
+    with given.make_client() as ews:
         failures = ews.run(workflow).failures
         if not (each or event or signature):
             groups = failures.errors()
             found = {"errors": [group.model_dump(mode="json") for group in groups]}
-            if given.write(found, [group.signature for group in groups]):
+            if given.write_result(found, [group.signature for group in groups]):
                 return
             if not groups:
-                given.say(f"no attempt of {workflow} was reported as failed")
+                given.tell_user(f"no attempt of {workflow} was reported as failed")
                 return
-            given.console().print(error_table(groups, wide=given.is_wide))
-            given.say(f"see the events of an error: ewms task errors {workflow} --signature {groups[0].signature}")
+            given.make_console().print(error_table(groups, wide=given.is_wide))
+            given.tell_user(
+                f"see the events of an error: ewms task errors {workflow} --signature {groups[0].signature}"
+            )
             return
         attempts = failures.attempts(n=n, **which)
         reported = {"attempts": [attempt.model_dump(mode="json") for attempt in attempts]}
-        if given.write(reported, [attempt.event_id for attempt in attempts]):
+        if given.write_result(reported, [attempt.event_id for attempt in attempts]):
             return
         if event is None:
-            given.console().print(attempt_table(attempts, wide=given.is_wide))
+            given.make_console().print(attempt_table(attempts, wide=given.is_wide))
             return
         for alike in fold_attempts(list(reversed(attempts))):
             for line in attempt_lines(*alike):
-                given.console().print(line, soft_wrap=True)
+                given.make_console().print(line, soft_wrap=True)

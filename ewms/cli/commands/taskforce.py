@@ -4,27 +4,27 @@ from typing import Annotated
 
 import typer
 
-from ewms.cli.commands.logs import logs
-from ewms.cli.context import Options
+from ewms.cli.commands.logs import show_logs
+from ewms.cli.context import GlobalOptions
 
 app = typer.Typer(help="See how taskforces stand, and read what workers wrote.", no_args_is_help=True)
-app.command("logs")(logs)
+app.command("logs")(show_logs)
 
 
 @app.command("list")
-def list_(
+def list_taskforces(
     context: typer.Context,
     id_: Annotated[str, typer.Argument(metavar="ID", help="A workflow or a task: WF-..., TK-...")],
 ) -> None:
     """List taskforces: phase, workers by status, errors."""
     from ewms.cli.text.tables import taskforce_table
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         taskforces = ews.taskforces(id_)
         found = {"taskforces": [one.model_dump(mode="json") for one in taskforces], "next_after": None}
-        if not given.write(found, [one.taskforce_uuid for one in taskforces]):
-            given.console().print(taskforce_table(taskforces, wide=given.is_wide))
+        if not given.write_result(found, [one.taskforce_uuid for one in taskforces]):
+            given.make_console().print(taskforce_table(taskforces, wide=given.is_wide))
 
 
 @app.command()
@@ -35,11 +35,11 @@ def show(
     """Show one taskforce, and every move that it made or tried."""
     from ewms.cli.text.tables import health_lines, phase_table, taskforce_table
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         for taskforce in ews.taskforces(id_):
-            if not given.write(taskforce.model_dump(mode="json"), [taskforce.taskforce_uuid]):
-                console = given.console()
+            if not given.write_result(taskforce.model_dump(mode="json"), [taskforce.taskforce_uuid]):
+                console = given.make_console()
                 console.print(taskforce_table([taskforce], wide=given.is_wide), phase_table(taskforce))
                 for line in health_lines(ews.health(taskforce.taskforce_uuid)):
                     console.print(line)
@@ -54,17 +54,17 @@ def why(
     from ewms.cli.text.tables import missing_lines
     from schemas.ids import TaskforceUuid, workflow_of
 
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         uuids: list[TaskforceUuid] = [one.taskforce_uuid for one in ews.taskforces(id_)]
         healths = {uuid: ews.health(uuid) for uuid in uuids}
     parts = {"n_wanted", "n_at_work", "missing", "ended"}
     found = [
         {"taskforce_uuid": uuid, **health.model_dump(mode="json", include=parts)} for uuid, health in healths.items()
     ]
-    if not given.write({"taskforces": found}, uuids):
+    if not given.write_result({"taskforces": found}, uuids):
         for uuid, health in healths.items():
             for line in missing_lines(uuid, health):
-                given.console().print(line)
+                given.make_console().print(line)
         if uuids and all(health.ended for health in healths.values()):
-            given.say(f"see how it ended: ewms workflow show {workflow_of(uuids[0])}")
+            given.tell_user(f"see how it ended: ewms workflow show {workflow_of(uuids[0])}")

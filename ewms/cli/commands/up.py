@@ -10,7 +10,7 @@ from ewms.errors import Unreachable
 GROUP = "ewms.launcher"
 
 
-def up(context: typer.Context) -> None:
+def run_system(context: typer.Context) -> None:
     """Run the whole system on this machine, with its real services, until Ctrl-C."""
     raise typer.Exit(run_launcher(["up", *context.args]))
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ewms.cli.context import Options, Output, duration, may_ask
+from ewms.cli.context import GlobalOptions, OutputFormat, can_ask, parse_option
 
 if TYPE_CHECKING:
     from ewms.client import Client, Run
@@ -37,45 +37,45 @@ def submit(
 ) -> None:
     """Submit the workflow in FILE and print its id."""
     from ewms.workflows.checking import find_complaints
-    from ewms.workflows.definition import with_defaults, with_settings
+    from ewms.workflows.definition import apply_settings, fill_defaults
     from schemas.errors import Rejected
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     try:
-        request = with_settings(_read_json(file), _settings(set_))
+        request = apply_settings(_read_json(file), _parse_settings(set_))
     except ValueError as error:
         raise Rejected(str(error)) from error
     try:
-        client = given.client()
+        client = given.make_client()
     except Rejected:
         # No server is known, but we can still tell what is wrong with the file.
-        _check(given, with_defaults(request, given.clusters))
+        _check_request(given, fill_defaults(request, given.default_clusters))
         if check:
             return
         raise
-    request = with_defaults(request, client.server.clusters)
+    request = fill_defaults(request, client.server.clusters)
     if check:
-        _check(given, request, _cluster_names(client))
+        _check_request(given, request, _fetch_cluster_names(client))
         return
     with client as ews:
         run = ews.submit(request)
         for complaint in find_complaints(request):
-            given.say(f"note: {complaint}")
+            given.tell_user(f"note: {complaint}")
         if expect is not None:
             run.expect_results(expect)
         if watch:
-            _follow(given, run)
+            _follow_run(given, run)
         elif wait:
-            given.say(f"{run.id}: waiting until it is over")
-            _report(given, run)
-        elif given.is_data and given.output is not Output.NAME:
-            given.write(run.show().as_json())
+            given.tell_user(f"{run.id}: waiting until it is over")
+            _report_outcome(given, run)
+        elif given.is_data and given.output is not OutputFormat.NAME:
+            given.write_result(run.show().as_json())
         else:
             typer.echo(run.id)
-            given.say(f"follow it with: ewms workflow watch {run.id}")
+            given.tell_user(f"follow it with: ewms workflow watch {run.id}")
 
 
-def _cluster_names(client: "Client") -> list[str] | None:
+def _fetch_cluster_names(client: "Client") -> list[str] | None:
     """Return the names of all cluster locations; None if the server does not answer."""
     from schemas.errors import EWMSError
 
@@ -86,7 +86,7 @@ def _cluster_names(client: "Client") -> list[str] | None:
         return None
 
 
-def _check(given: Options, request: Any, clusters: list[str] | None = None) -> None:
+def _check_request(given: GlobalOptions, request: Any, clusters: list[str] | None = None) -> None:
     """Tell the user what is odd in `request`. Check the names of places only if `clusters` is not None.
 
     Raises:
@@ -96,25 +96,25 @@ def _check(given: Options, request: Any, clusters: list[str] | None = None) -> N
 
     refuse_what_cannot_run(request, clusters)
     for complaint in find_complaints(request, clusters):
-        given.say(f"note: {complaint}")
+        given.tell_user(f"note: {complaint}")
     if clusters is None:
-        given.say("note: no server was asked, so names of clusters are not checked")
+        given.tell_user("note: no server was asked, so names of clusters are not checked")
 
 
 @app.command("list")
-def list_(
+def list_workflows(
     context: typer.Context,
     all_: Annotated[bool, typer.Option("--all", help="Also those that were ended.")] = False,
 ) -> None:
     """List workflows, oldest first."""
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         workflows = ews.workflows(None if all_ else {"deactivated": None})
     found = {"workflows": [workflow.model_dump(mode="json") for workflow in workflows], "next_after": None}
-    if given.write(found, [workflow.workflow_id for workflow in workflows]):
+    if given.write_result(found, [workflow.workflow_id for workflow in workflows]):
         return
     if not workflows:
-        given.say(
+        given.tell_user(
             "you have no workflows: `ewms workflow submit FILE` makes one"
             if all_
             else "none of your workflows is under way; --all shows those that were ended, too"
@@ -122,26 +122,26 @@ def list_(
         return
     from ewms.cli.text.tables import workflow_table
 
-    given.console().print(workflow_table(workflows))
+    given.make_console().print(workflow_table(workflows))
 
 
 @app.command()
 def show(context: typer.Context, workflow: Id) -> None:
     """Show how a workflow stands."""
-    given: Options = context.obj
-    with given.client() as ews:
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
         run = ews.run(workflow)
-        if given.is_data and given.write(run.show().as_json(), [run.id]):
+        if given.is_data and given.write_result(run.show().as_json(), [run.id]):
             return
         from ewms.cli.text.tables import health_lines
-        from ewms.workflows.progress import progress
-        from ewms.workflows.state import waiting
-        from ewms.workflows.view import view
+        from ewms.workflows.progress import compute_progress
+        from ewms.workflows.state import find_waiting
+        from ewms.workflows.view import render_progress
 
         looked = run.look()
-        console = given.console()
-        console.print(view(progress([looked])))
-        for taskforce in waiting(looked.state)[:_MOST_STUCK]:
+        console = given.make_console()
+        console.print(render_progress(compute_progress([looked])))
+        for taskforce in find_waiting(looked.state)[:_MOST_STUCK]:
             for line in health_lines(ews.health(taskforce.taskforce_uuid)):
                 console.print(f"{taskforce.taskforce_uuid}:", line)
 
@@ -149,9 +149,9 @@ def show(context: typer.Context, workflow: Id) -> None:
 @app.command()
 def watch(context: typer.Context, workflow: Id) -> None:
     """Watch a workflow until it is over."""
-    given: Options = context.obj
-    with given.client() as ews:
-        _follow(given, ews.run(workflow))
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        _follow_run(given, ews.run(workflow))
 
 
 @app.command()
@@ -168,19 +168,19 @@ def wait(
     from schemas.errors import Rejected
     from schemas.phases import Phase
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     if until not in ("over", "active", *Phase):
         raise Rejected(f"--for {until}: no such thing to wait for", hint="over, active or " + ", ".join(Phase))
-    with given.client() as ews:
-        _report(given, ews.run(workflow), until, within, fail_if_stalled=fail_if_stalled)
+    with given.make_client() as ews:
+        _report_outcome(given, ews.run(workflow), until, within, fail_if_stalled=fail_if_stalled)
 
 
 @app.command()
 def finish(context: typer.Context, workflow: Id) -> None:
     """Say that a workflow is done: its workers stop and its queues are retired."""
-    given: Options = context.obj
-    with given.client() as ews:
-        _ended(given, "finished", ews.run(workflow).finish())
+    given: GlobalOptions = context.obj
+    with given.make_client() as ews:
+        _report_end(given, "finished", ews.run(workflow).finish())
 
 
 @app.command()
@@ -192,45 +192,45 @@ def abort(
     """Stop a workflow as it stands."""
     from schemas.errors import Rejected
 
-    given: Options = context.obj
+    given: GlobalOptions = context.obj
     if not yes:
-        if not may_ask():
+        if not can_ask():
             raise Rejected("aborting throws work away", hint="confirm it with --yes")
         typer.confirm(f"Abort {workflow}? Its workers stop at once", abort=True, err=True)
-    with given.client() as ews:
-        _ended(given, "aborted", ews.run(workflow).abort())
+    with given.make_client() as ews:
+        _report_end(given, "aborted", ews.run(workflow).abort())
 
 
-def _ended(given: Options, verb: str, answer: Any) -> None:
-    if not given.write(answer.model_dump(mode="json"), [answer.workflow_id]):
+def _report_end(given: GlobalOptions, verb: str, answer: Any) -> None:
+    if not given.write_result(answer.model_dump(mode="json"), [answer.workflow_id]):
         typer.echo(f"{answer.workflow_id} {verb}; {answer.n_taskforces} taskforce(s) told to stop")
 
 
-def _follow(given: Options, run: "Run") -> None:
+def _follow_run(given: GlobalOptions, run: "Run") -> None:
     from ewms.cli.text.watch import watch_until_over
 
     watch_until_over(run, quiet=given.quiet or given.is_data)
-    _report(given, run)
+    _report_outcome(given, run)
 
 
-def _report(
-    given: Options, run: "Run", until: str = "over", within: str | None = None, *, fail_if_stalled: bool = False
+def _report_outcome(
+    given: GlobalOptions, run: "Run", until: str = "over", within: str | None = None, *, fail_if_stalled: bool = False
 ) -> None:
-    timeout_s = duration("--within", within)
+    timeout_s = parse_option("--within", within)
     outcome = run.wait(
         until,  # type: ignore[arg-type]  # checked by the commands
         timeout=timeout_s,
         fail_if_stalled=fail_if_stalled,
-        on_notice=given.say,
+        on_notice=given.tell_user,
     )
-    if not given.write(outcome.state.as_json(), [run.id]):
+    if not given.write_result(outcome.state.as_json(), [run.id]):
         ended = f"{outcome.word}: {outcome.reason}" if outcome.reason else outcome.word
-        given.say(f"{run.id} is {until if until != 'over' else ended}")
+        given.tell_user(f"{run.id} is {until if until != 'over' else ended}")
     if until == "over":
         outcome.raise_for_failures()
 
 
-def _settings(words: list[str]) -> dict[str, Any]:
+def _parse_settings(words: list[str]) -> dict[str, Any]:
     import json
 
     settings: dict[str, Any] = {}
@@ -246,12 +246,12 @@ def _settings(words: list[str]) -> dict[str, Any]:
 
 
 def _read_json(file: Path) -> Any:
-    from ewms.cli.text.streams import named, read_document
+    from ewms.cli.text.streams import describe_file, read_document
     from ewms.workflows.request_files import parse_request
     from schemas.errors import Rejected
 
     try:
-        return parse_request(read_document(file), named(file))
+        return parse_request(read_document(file), describe_file(file))
     except OSError as error:
         raise Rejected(
             f"cannot read {file}: {error.strerror}", hint="give the request as a JSON file, or - for standard input"

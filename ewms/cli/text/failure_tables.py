@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ewms.cli.text.plain import harmless
+from ewms.cli.text.plain import escape_controls
 from schemas.failures.bodies import DeadLetterGroups, DeadLetterSeen
 from schemas.failures.dead_letters import DeadLetter
 from schemas.failures.history import Attempt, ErrorGroup
@@ -28,8 +28,8 @@ def group_table(groups: DeadLetterGroups, *, wide: bool = False) -> Table:
     table.add_column("error, # stands for what differs", overflow="fold")
     for group in groups.groups:
         task = group.task_id or "(the broker)"
-        error = _safe(group.text, style="red")
-        more = (_safe(task), _at(group.first_at), _at(group.last_at)) if wide else ()
+        error = _safe_text(group.text, style="red")
+        more = (_safe_text(task), _format_time(group.first_at), _format_time(group.last_at)) if wide else ()
         shown = error if wide else Text.assemble(error, "\n  ", (f"of {task}", "dim"))
         table.add_row(str(group.n_letters), group.signature, *more, shown)
     return table
@@ -46,14 +46,14 @@ def error_table(groups: Sequence[ErrorGroup], *, wide: bool = False) -> Table:
             table.add_column(column, no_wrap=True)
     table.add_column("the newest such error", overflow="fold")
     for group in groups:
-        more = (group.task_id, group.event_id, _at(group.first_at), _at(group.last_at))
+        more = (group.task_id, group.event_id, _format_time(group.first_at), _format_time(group.last_at))
         table.add_row(
             str(group.n_attempts),
             str(group.n_events),
             str(group.n_machines),
             group.signature,
-            *(map(_safe, more) if wide else ()),
-            _safe(group.example, style="red"),
+            *(map(_safe_text, more) if wide else ()),
+            _safe_text(group.example, style="red"),
         )
     return table
 
@@ -72,15 +72,15 @@ def attempt_table(attempts: Sequence[Attempt], *, wide: bool = False) -> Table:
         more = (attempt.event_id, attempt.task_id, attempt.machine, worker, str(attempt.n_bytes))
         begins = attempt.excerpt[:_MAX_EXCERPT].decode(errors="backslashreplace")
         table.add_row(
-            _at(attempt.failed_at),
+            _format_time(attempt.failed_at),
             str(attempt.attempt),
-            *(map(_safe, more) if wide else ()),
+            *(map(_safe_text, more) if wide else ()),
             Text.assemble(
-                _safe(attempt.key or attempt.event_id or "(no id)"),
+                _safe_text(attempt.key or attempt.event_id or "(no id)"),
                 "  ",
-                _safe(begins, style="dim"),
+                _safe_text(begins, style="dim"),
                 "\n",
-                _safe(attempt.error, style="red"),
+                _safe_text(attempt.error, style="red"),
             ),
         )
     return table
@@ -107,9 +107,9 @@ def letter_table(letters: Sequence[DeadLetter], *, wide: bool = False) -> Table:
         name = letter.key or letter.event_id
         table.add_row(
             letter.letter,
-            _at(letter.dead_at),
-            *(map(_safe, more) if wide else ()),
-            Text.assemble(_safe(name), " " if name else "", _safe(letter.error, style="red")),
+            _format_time(letter.dead_at),
+            *(map(_safe_text, more) if wide else ()),
+            Text.assemble(_safe_text(name), " " if name else "", _safe_text(letter.error, style="red")),
         )
     return table
 
@@ -117,16 +117,16 @@ def letter_table(letters: Sequence[DeadLetter], *, wide: bool = False) -> Table:
 def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
     """Yield the lines that show a dead letter: what it is, its input, its headers, and every attempt at it."""
     letter = seen.dead_letter
-    yield _line("letter", letter.letter)
-    yield _line("event", f"{letter.event_id or '(no id)'}{f', key {letter.key}' if letter.key else ''}")
-    yield _line("queue", letter.queue)
-    yield _line("task", letter.task_id or "(the broker gave it up)")
-    yield _line("dead", f"{_at(letter.dead_at)} UTC, {letter.reason}{_replays(letter)}")
-    yield _line("error", letter.error, style="red")
-    yield _line("input", f"{letter.n_bytes} bytes{f', {letter.content_type}' if letter.content_type else ''}")
-    yield _safe(f"  {letter.excerpt.decode(errors='backslashreplace')}{' ...' if _is_cut(letter) else ''}")
+    yield _labelled_line("letter", letter.letter)
+    yield _labelled_line("event", f"{letter.event_id or '(no id)'}{f', key {letter.key}' if letter.key else ''}")
+    yield _labelled_line("queue", letter.queue)
+    yield _labelled_line("task", letter.task_id or "(the broker gave it up)")
+    yield _labelled_line("dead", f"{_format_time(letter.dead_at)} UTC, {letter.reason}{_describe_replays(letter)}")
+    yield _labelled_line("error", letter.error, style="red")
+    yield _labelled_line("input", f"{letter.n_bytes} bytes{f', {letter.content_type}' if letter.content_type else ''}")
+    yield _safe_text(f"  {letter.excerpt.decode(errors='backslashreplace')}{' ...' if _is_cut(letter) else ''}")
     for name, value in sorted((letter.headers or {}).items()):
-        yield _line("header", f"{name}: {str(value)[:_MAX_HEADER]}", style="dim")
+        yield _labelled_line("header", f"{name}: {str(value)[:_MAX_HEADER]}", style="dim")
     if not seen.attempts:
         yield Text("no attempt was reported: the pilots were too busy, or it is too long ago", style="dim")
     for alike in fold_attempts(list(reversed(seen.attempts))):
@@ -160,27 +160,27 @@ def fold_attempts(attempts: Sequence[Attempt]) -> list[list[Attempt]]:
 def attempt_lines(first: Attempt, *others: Attempt) -> Iterator[Text]:
     """Yield the lines that show a failed attempt, or several that ended the same way: when, where, how, last output."""
     if not others:
-        yield _safe(_heading(first), style="bold")
+        yield _safe_text(_attempt_heading(first), style="bold")
     else:
         last = others[-1]
         numbers = f"attempts {first.attempt}-{last.attempt}{_after_replay(first)}"
-        times = f"{_at(first.failed_at)} to {_at(last.failed_at)} UTC"
-        places = ", ".join(dict.fromkeys(_place(one) for one in (first, *others)))
-        yield _safe(f"{numbers}: {times}, at {places}{exit_words(first.exit_code)}: same error", style="bold")
-    yield _safe(f"  {first.error}", style="red")
+        times = f"{_format_time(first.failed_at)} to {_format_time(last.failed_at)} UTC"
+        places = ", ".join(dict.fromkeys(_describe_place(one) for one in (first, *others)))
+        yield _safe_text(f"{numbers}: {times}, at {places}{describe_exit(first.exit_code)}: same error", style="bold")
+    yield _safe_text(f"  {first.error}", style="red")
     for line in first.last_lines.splitlines():
-        yield _safe(f"  | {line}")
+        yield _safe_text(f"  | {line}")
 
 
-def _heading(attempt: Attempt) -> str:
+def _attempt_heading(attempt: Attempt) -> str:
     worker = "" if attempt.worker is None else f", worker {attempt.worker} of {attempt.taskforce_uuid}"
     return (
-        f"attempt {attempt.attempt}{_after_replay(attempt)}: {_at(attempt.failed_at)} UTC, {attempt.took_s:.1f} s, "
-        f"at {_place(attempt)}{worker}{exit_words(attempt.exit_code)}"
+        f"attempt {attempt.attempt}{_after_replay(attempt)}: {_format_time(attempt.failed_at)} UTC, "
+        f"{attempt.took_s:.1f} s, at {_describe_place(attempt)}{worker}{describe_exit(attempt.exit_code)}"
     )
 
 
-def _place(attempt: Attempt) -> str:
+def _describe_place(attempt: Attempt) -> str:
     return " ".join(word for word in (attempt.site, attempt.slot or attempt.machine) if word) or "somewhere"
 
 
@@ -193,7 +193,7 @@ def _ending_of(attempt: Attempt) -> tuple[object, ...]:
     return attempt.error, attempt.last_lines, attempt.exit_code, attempt.n_replays
 
 
-def exit_words(exit_code: int | None) -> str:
+def describe_exit(exit_code: int | None) -> str:
     """Return a task's exit code in words, with the signal's name if it is above 128: ", exit code 137 (SIGKILL)"."""
     if exit_code is None:
         return ""
@@ -203,7 +203,7 @@ def exit_words(exit_code: int | None) -> str:
     return f", exit code {exit_code}"
 
 
-def _replays(letter: DeadLetter) -> str:
+def _describe_replays(letter: DeadLetter) -> str:
     attempts = "" if letter.attempts is None else f" after {letter.attempts} attempt(s)"
     return f"{attempts}, replayed {letter.n_replays} time(s)" if letter.n_replays else attempts
 
@@ -212,14 +212,14 @@ def _is_cut(letter: DeadLetter) -> bool:
     return letter.n_bytes > len(letter.excerpt)
 
 
-def _line(name: str, value: str, *, style: str = "") -> Text:
-    return Text.assemble((f"{name:<8}", "dim"), _safe(value, style=style))
+def _labelled_line(name: str, value: str, *, style: str = "") -> Text:
+    return Text.assemble((f"{name:<8}", "dim"), _safe_text(value, style=style))
 
 
-def _safe(text: str, *, style: str = "") -> Text:
+def _safe_text(text: str, *, style: str = "") -> Text:
     """Return text from user code for a terminal, with escape sequences and line ends spelled out."""
-    return Text(harmless(text).replace("\n", "\\n"), style=style)
+    return Text(escape_controls(text).replace("\n", "\\n"), style=style)
 
 
-def _at(at: datetime | None) -> str:
+def _format_time(at: datetime | None) -> str:
     return "" if at is None else f"{at:%m-%d %H:%M:%S}"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ewms.cli.text.streams import named, open_input
+from ewms.cli.text.streams import describe_file, open_input
 from schemas.errors import Rejected, TooLarge
 from schemas.payloads.json_text import load_json
 from schemas.topology import MAX_EVENT_BYTES
@@ -18,7 +18,7 @@ _AS_TEXT = "write a text in quotes, or send lines as they are with --text"
 MAX_LINE_BYTES = 6 * MAX_EVENT_BYTES + 64 * 1024
 
 
-def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
+def read_payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
     """Yield (where, payload) for each line of `file`: `where` is such as "events.jsonl, line 7".
 
     With `text` the payload is the line; otherwise the line is JSON, and empty lines are skipped.
@@ -31,7 +31,7 @@ def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
     try:
         with open_input(file) as lines:
             for number, line in enumerate(_bounded_lines(lines, file), 1):
-                where = f"{named(file)}, line {number}"
+                where = f"{describe_file(file)}, line {number}"
                 try:
                     # Drop the mark (BOM) that some editors put before the first line.
                     content = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
@@ -43,15 +43,15 @@ def payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
                 if text:
                     yield where, content
                 elif content.strip():
-                    yield where, _json(content, where)
+                    yield where, _parse_json(content, where)
     except OSError as error:
         raise Rejected(
-            f"cannot read {named(file)}: {error.strerror}",
+            f"cannot read {describe_file(file)}: {error.strerror}",
             hint="give a file of one event a line, or - for standard input",
         ) from error
 
 
-def key_of(payload: Any, field: str | None, where: str) -> Any:
+def read_key(payload: Any, field: str | None, where: str) -> Any:
     """Return the value of `field` in `payload`: the key that identifies the event. `field` None returns None.
 
     Raises:
@@ -70,7 +70,7 @@ def key_of(payload: Any, field: str | None, where: str) -> Any:
 
 
 @contextmanager
-def sending(where: str) -> Iterator[None]:
+def name_line_in_errors(where: str) -> Iterator[None]:
     """Add the line (`where`) to the error if an event cannot be sent within the block."""
     try:
         yield
@@ -80,7 +80,7 @@ def sending(where: str) -> Iterator[None]:
         raise Rejected(f"{where}: the event cannot be written as UTF-8 or JSON: {error}", hint=_AS_TEXT) from error
 
 
-def _json(content: str, where: str) -> Any:
+def _parse_json(content: str, where: str) -> Any:
     try:
         return load_json(content)
     except json.JSONDecodeError as error:
@@ -97,7 +97,8 @@ def _bounded_lines(lines: BinaryIO, file: Path) -> Iterator[bytes]:
         number += 1
         if len(line) > MAX_LINE_BYTES:
             raise TooLarge(
-                f"{named(file)}, line {number} has more than {MAX_LINE_BYTES} bytes; the limit of an event is less",
+                f"{describe_file(file)}, line {number} has more than {MAX_LINE_BYTES} bytes; "
+                "the limit of an event is less",
                 hint="put the data into a file that tasks can reach, and send its name",
             )
         yield line

@@ -63,7 +63,7 @@ class Outlet:
                 # Later programs get a small pipe. That is slower, but correct.
                 return
 
-    def write(self, line: str) -> bool:
+    def write_line(self, line: str) -> bool:
         """Write `line`, and return True once its reader has it; False if the reader left before.
 
         Raises:
@@ -76,7 +76,7 @@ class Outlet:
                     left = left[os.write(self._fd, left) :]
                 except BlockingIOError:
                     # Another program has set the shared pipe to non-blocking.
-                    self._poll(select.POLLOUT, _LOOK_EVERY_MS)
+                    self._poll_output(select.POLLOUT, _LOOK_EVERY_MS)
             if not self.has_reader or self._is_read():
                 return True
         except BrokenPipeError:
@@ -84,11 +84,11 @@ class Outlet:
         self.is_abandoned = True
         return False
 
-    def watch(self, on_gone: Callable[[], None]) -> None:
+    def watch_reader(self, on_gone: Callable[[], None]) -> None:
         """Call `on_gone`, in another thread, when the reader leaves; so we notice it even while no event comes."""
 
         def wait() -> None:
-            while not self._poll(0, _LOOK_EVERY_MS) & _GONE:
+            while not self._poll_output(0, _LOOK_EVERY_MS) & _GONE:
                 pass
             self.is_abandoned = True
             on_gone()
@@ -99,15 +99,15 @@ class Outlet:
     def _is_read(self) -> bool:
         while True:
             # Look at the reader first, then at the pipe: a reader that read everything and then left has it.
-            is_gone = bool(self._poll(0, 0) & _GONE)
+            is_gone = bool(self._poll_output(0, 0) & _GONE)
             if self._n_unread() == 0:
                 return True
             if is_gone:
                 return False
             if self._is_one_page:
-                self._poll(select.POLLOUT, _LOOK_EVERY_MS)
+                self._poll_output(select.POLLOUT, _LOOK_EVERY_MS)
             else:
-                self._poll(0, _ASK_EVERY_MS)
+                self._poll_output(0, _ASK_EVERY_MS)
 
     def _n_unread(self) -> int:
         n_bytes = array.array("i", [0])
@@ -118,7 +118,7 @@ class Outlet:
             return 0
         return n_bytes[0]
 
-    def _poll(self, events: int, timeout_ms: int) -> int:
+    def _poll_output(self, events: int, timeout_ms: int) -> int:
         poll = select.poll()
         poll.register(self._fd, events)
         return sum(found for _, found in poll.poll(timeout_ms))

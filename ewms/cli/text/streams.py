@@ -18,7 +18,7 @@ MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 _SPELLED_OUT = {"→": "->", "…": "...", "·": ".", "─": "-"}
 
 
-def named(file: Path) -> str:
+def describe_file(file: Path) -> str:
     """Return the name of `file` for a message; `-` is "standard input"."""
     return "standard input" if str(file) == "-" else str(file)
 
@@ -39,7 +39,7 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="ewms-spell-out")
 
 
-def tell(text: str) -> None:
+def print_to_stderr(text: str) -> None:
     """Write `text` to stderr. Ignore an error: the command should not fail because stderr takes nothing more."""
     with suppress(OSError):
         sys.stderr.write(text + "\n")
@@ -96,7 +96,7 @@ def read_document(file: Path) -> bytes:
     with open_input(file) as opened:
         content = opened.read(MAX_DOCUMENT_BYTES + 1)
     if len(content) > MAX_DOCUMENT_BYTES:
-        raise Rejected(f"{named(file)} has more than {MAX_DOCUMENT_BYTES} bytes", hint="is it the right file?")
+        raise Rejected(f"{describe_file(file)} has more than {MAX_DOCUMENT_BYTES} bytes", hint="is it the right file?")
     return content
 
 

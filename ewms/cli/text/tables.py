@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 def workflow_table(workflows: Sequence[WorkflowFound]) -> Table:
     """Return a table with a row for each workflow; its outcome is in the words of `ewms workflow show`."""
-    table = _table("workflow", "made (UTC)", "priority", "outcome")
+    table = _make_table("workflow", "made (UTC)", "priority", "outcome")
     for workflow in workflows:
         outcome = workflow.outcome or outcome_words(workflow.deactivated, None)
-        table.add_row(workflow.workflow_id, _at(workflow.timestamp), str(workflow.priority), outcome)
+        table.add_row(workflow.workflow_id, _format_time(workflow.timestamp), str(workflow.priority), outcome)
     return table
 
 
 def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
     """Return a table with a row for each cluster location."""
-    table = _table()
+    table = _make_table()
     for column in ("cluster", "schedd"):
         table.add_column(column, overflow="fold")
     table.add_column("usual workers", justify="right")
@@ -40,16 +40,18 @@ def cluster_table(clusters: Sequence[ClusterLocation]) -> Table:
 def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> RenderableType:
     """Return a table with a row for each taskforce: its phase and its workers; and below the table what went wrong."""
     if wide:
-        table = _table("taskforce", "task", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors")
+        table = _make_table(
+            "taskforce", "task", "schedd", "cluster", "phase", "workers", "job and pilot statuses", "errors"
+        )
         for one in taskforces:
-            errors = Text("; ".join(_errors(one)), style="red")
-            statuses = Text(", ".join(_statuses(one)))
+            errors = Text("; ".join(_error_lines(one)), style="red")
+            statuses = Text(", ".join(_status_lines(one)))
             cluster = _or_blank(one.cluster_id)
             workers = _or_blank(one.n_workers)
             schedd = Text(one.schedd)
             table.add_row(one.taskforce_uuid, one.task_id, schedd, cluster, one.phase, workers, statuses, errors)
         return table
-    table = _table()
+    table = _make_table()
     table.add_column("taskforce", overflow="fold", min_width=38)
     table.add_column("phase", no_wrap=True)
     table.add_column("workers", overflow="fold")
@@ -58,9 +60,11 @@ def taskforce_table(taskforces: Sequence[Taskforce], *, wide: bool = False) -> R
         table.add_row(
             Text.assemble(one.taskforce_uuid, "\n  ", (place, "dim")),
             str(one.phase),
-            Text("\n".join(_statuses(one)) or f"{_or_blank(one.n_workers)} wanted".lstrip()),
+            Text("\n".join(_status_lines(one)) or f"{_or_blank(one.n_workers)} wanted".lstrip()),
         )
-    problems = [Text.assemble(one.taskforce_uuid, ": ", (error, "red")) for one in taskforces for error in _errors(one)]
+    problems = [
+        Text.assemble(one.taskforce_uuid, ": ", (error, "red")) for one in taskforces for error in _error_lines(one)
+    ]
     return Group(table, *problems)
 
 
@@ -74,7 +78,7 @@ def health_lines(health: TaskforceHealth) -> list[Text]:
     if health.stale:
         lines.append(Text(f"the statuses are of {health.status_as_of}: nothing has been heard since", style="yellow"))
     if health.exit_codes:
-        ends = ", ".join(f"{n} with {_exit(code)}" for code, n in health.exit_codes.items())
+        ends = ", ".join(f"{n} with {_describe_exit(code)}" for code, n in health.exit_codes.items())
         lines.append(Text(f"pilots that ended: {ends}"))
     return lines
 
@@ -94,7 +98,7 @@ def missing_lines(uuid: str, health: TaskforceHealth) -> list[Text]:
 
 def phase_table(taskforce: Taskforce) -> Table:
     """Return a table with a row for each change of phase that the taskforce made or tried."""
-    table = _table()
+    table = _make_table()
     table.add_column("at (UTC)", no_wrap=True)
     table.add_column("to", no_wrap=True)
     table.add_column("by and why", overflow="fold")
@@ -102,14 +106,16 @@ def phase_table(taskforce: Taskforce) -> Table:
         failed = Text("" if change.was_successful else "\nfailed", style="red")
         why = Text(f": {change.context}" if change.context else "")
         table.add_row(
-            _at(change.timestamp), Text.assemble(change.target_phase, failed), Text.assemble(change.source_entity, why)
+            _format_time(change.timestamp),
+            Text.assemble(change.target_phase, failed),
+            Text.assemble(change.source_entity, why),
         )
     return table
 
 
 def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wide: bool = False) -> Table:
     """Return a table with a row for each task; `aliases` maps the id of a queue to its alias."""
-    table = _table()
+    table = _make_table()
     table.add_column("task", overflow="fold", min_width=29)
     for column in ("takes from", "publishes onto"):
         table.add_column(column, overflow="fold")
@@ -130,7 +136,7 @@ def task_table(tasks: Sequence[TaskDirective], aliases: Mapping[str, str], *, wi
 
 def log_table(logs: "Sequence[LogInfo]") -> Table:
     """Return a table with a row for each log of a worker."""
-    table = _table()
+    table = _make_table()
     table.add_column("taskforce", no_wrap=True)
     table.add_column("log", no_wrap=True)
     table.add_column("bytes", justify="right")
@@ -142,7 +148,7 @@ def log_table(logs: "Sequence[LogInfo]") -> Table:
 
 def depth_table(depths: QueueDepths, *, wide: bool = False) -> Table:
     """Return a table with a row for each queue, and one for the dead letters."""
-    table = _table()
+    table = _make_table()
     table.add_column("queue", overflow="fold")
     for column in ("waiting", "in work", "put off", "consumers"):
         table.add_column(column, justify="right")
@@ -165,7 +171,7 @@ def _or_blank(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _statuses(taskforce: Taskforce) -> list[str]:
+def _status_lines(taskforce: Taskforce) -> list[str]:
     return [
         f"{n} {job}" + ("" if pilot == "null" else f" / {pilot}")
         for job, pilots in taskforce.compound_statuses.items()
@@ -173,7 +179,7 @@ def _statuses(taskforce: Taskforce) -> list[str]:
     ]
 
 
-def _errors(taskforce: Taskforce) -> list[str]:
+def _error_lines(taskforce: Taskforce) -> list[str]:
     failures = [change for change in taskforce.phase_change_log if not change.was_successful]
     tries = (
         [f"{len(failures)} failed attempt(s) at {failures[-1].target_phase}: {failures[-1].context}"]
@@ -183,13 +189,13 @@ def _errors(taskforce: Taskforce) -> list[str]:
     return [*tries, *(f"{n} worker(s): {error}" for error, n in taskforce.top_task_errors.items())]
 
 
-def _exit(code: str) -> str:
+def _describe_exit(code: str) -> str:
     return f"signal {code[1:]}" if code.startswith("-") else f"exit code {code}"
 
 
-def _at(timestamp: float) -> str:
+def _format_time(timestamp: float) -> str:
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _table(*columns: str) -> Table:
+def _make_table(*columns: str) -> Table:
     return Table(*columns, box=box.SIMPLE, pad_edge=False, header_style="dim")

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ewms.workflows.progress import Facts, Progress, progress
+from ewms.workflows.progress import Observation, Progress, compute_progress
 
 if TYPE_CHECKING:
     from ewms.client import Run
@@ -16,7 +16,7 @@ LINE_EVERY_S = 3.0
 _HISTORY = 600
 
 
-def ticks(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
+def tick_regularly(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
     """Yield at once; and then, if `forever`, once every `interval_s`."""
     yield
     while forever:
@@ -26,16 +26,16 @@ def ticks(*, forever: bool, interval_s: float = INTERVAL_S) -> Iterator[None]:
 
 def watch_until_over(run: "Run", *, quiet: bool = False) -> None:
     """Show the progress of `run` until it is over."""
-    history: deque[Facts] = deque(maxlen=_HISTORY)
-    with display(quiet=quiet) as show:
-        for _ in ticks(forever=True):
+    history: deque[Observation] = deque(maxlen=_HISTORY)
+    with LiveDisplay(quiet=quiet) as show:
+        for _ in tick_regularly(forever=True):
             history.append(run.look())
-            show(progress(tuple(history)))
+            show(compute_progress(tuple(history)))
             if history[-1].state.over:
                 return
 
 
-class display:  # noqa: N801 - used like a function
+class LiveDisplay:
     """`with display() as show`: `show(progress)` draws on a terminal, and writes a line now and then elsewhere."""
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -50,24 +50,24 @@ class display:  # noqa: N801 - used like a function
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal and not self._quiet else None
         if self._live is not None:
             self._live.__enter__()
-        return self._show
+        return self._show_progress
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.__exit__(None, None, None)
 
-    def _show(self, now: Progress) -> None:
-        from ewms.workflows.view import line, view
+    def _show_progress(self, now: Progress) -> None:
+        from ewms.workflows.view import format_progress, render_progress
 
         if self._live is not None:
-            self._live.update(view(now), refresh=True)
-        elif not self._quiet and (self._last is None or is_news(self._last, now)):
+            self._live.update(render_progress(now), refresh=True)
+        elif not self._quiet and (self._last is None or is_worth_a_line(self._last, now)):
             self._last = now
-            sys.stderr.write(line(now) + "\n")
+            sys.stderr.write(format_progress(now) + "\n")
             sys.stderr.flush()
 
 
-def is_news(told: Progress, now: Progress) -> bool:
+def is_worth_a_line(told: Progress, now: Progress) -> bool:
     """Return whether to write a line for `now` after the one for `told`.
 
     Another phase or a new problem gets its line at once; other numbers do after `LINE_EVERY_S`.

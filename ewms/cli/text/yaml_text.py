@@ -12,39 +12,39 @@ _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 def yaml_text(value: Any) -> str:
     """Return the JSON value `value` as a YAML document; it ends with a line end."""
-    return "\n".join(_lines(value)) + "\n"
+    return "\n".join(_value_lines(value)) + "\n"
 
 
-def _lines(value: Any) -> Iterator[str]:
+def _value_lines(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _entry(f"{_scalar(str(key))}:", inner)
+            yield from _entry_lines(f"{_format_scalar(str(key))}:", inner)
     elif isinstance(value, Sequence) and not isinstance(value, str) and value:
         for inner in value:
-            first, *rest = _lines(inner)
+            first, *rest = _value_lines(inner)
             yield f"- {first}"
             yield from (f"  {line}" for line in rest)
     else:
-        yield _scalar(value)
+        yield _format_scalar(value)
 
 
-def _entry(key: str, value: Any) -> Iterator[str]:
+def _entry_lines(key: str, value: Any) -> Iterator[str]:
     if isinstance(value, Mapping | list | tuple) and value:
         yield key
-        yield from (f"  {line}" for line in _lines(value))
+        yield from (f"  {line}" for line in _value_lines(value))
     else:
-        yield f"{key} {_scalar(value)}"
+        yield f"{key} {_format_scalar(value)}"
 
 
-def _scalar(value: Any) -> str:
+def _format_scalar(value: Any) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
     # Strings, numbers and empty brackets of JSON are also YAML; but YAML has no pairs of surrogates. So
     # JSON's own escapes are off here, and we escape unprintable characters in YAML's way.
     text = json.dumps(value, default=str, ensure_ascii=False)
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return "".join(c if c.isprintable() else _escape_character(c) for c in text)
 
 
-def _escaped(character: str) -> str:
+def _escape_character(character: str) -> str:
     number = ord(character)
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -15,7 +15,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from deploy.local.servers.token_issuer import AUDIENCE, mint
+from deploy.local.servers.token_issuer import AUDIENCE, mint_token
 from deploy.local.stack import Stack
 from tests.contract.conformance.world import ALPHA, CLAIMS, SCHEDD_OF, SUBMITTED, World, ok, request
 from tests.waiting import wait_until
@@ -169,7 +169,7 @@ def call_with(world: World, method: str, path: str, made: Mapping[str, str], tok
 
 
 def token_of(world: World, role: str, subject: str) -> str:
-    return mint(world.stack.issuer, subject, ALL_CLAIMS[role])
+    return mint_token(world.stack.issuer, subject, ALL_CLAIMS[role])
 
 
 def test_every_route_of_the_document_is_in_the_table(world: World) -> None:
@@ -182,7 +182,7 @@ def test_every_route_of_the_document_is_in_the_table(world: World) -> None:
 @pytest.fixture(scope="module")
 def tokens(contract_stack: Stack) -> dict[str, str]:
     """A token of ada's in each role."""
-    return {role: mint(contract_stack.issuer, "ada", claims) for role, claims in ALL_CLAIMS.items()}
+    return {role: mint_token(contract_stack.issuer, "ada", claims) for role, claims in ALL_CLAIMS.items()}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
@@ -205,7 +205,7 @@ def test_each_role_may_what_the_table_says_and_nothing_else(
 def _forged(stack: Stack) -> dict[str, str | None]:
     """Return tokens that prove nothing; each would be an ops' if it were believed."""
     claims = {"ewms_role": OPS}
-    good = mint(stack.issuer, "eve", claims)
+    good = mint_token(stack.issuer, "eve", claims)
     header, payload, signature = good.split(".")
     none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -217,15 +217,15 @@ def _forged(stack: Stack) -> dict[str, str | None]:
         "none": None,
         "empty": "",
         "no token": "hello",
-        "expired": mint(stack.issuer, "eve", claims, life_s=-3600),
+        "expired": mint_token(stack.issuer, "eve", claims, life_s=-3600),
         "another key": jwt.encode(body, other, algorithm="RS256", headers={"kid": stack.issuer.keys.kid}),
         "alg none": f"{none}.{payload}.",
         "changed claims": f"{header}.{raised}.{signature}",
         "no signature": f"{header}.{payload}.",
-        "another audience": mint(stack.issuer, "eve", {**claims, "aud": "elsewhere"}),
-        "another issuer": mint(stack.issuer, "eve", {**claims, "iss": "https://evil.example.org"}),
-        "no subject": mint(stack.issuer, "", claims),
-        "a broker's token": mint(stack.issuer, "eve", {**claims, "aud": "ewms"}),
+        "another audience": mint_token(stack.issuer, "eve", {**claims, "aud": "elsewhere"}),
+        "another issuer": mint_token(stack.issuer, "eve", {**claims, "iss": "https://evil.example.org"}),
+        "no subject": mint_token(stack.issuer, "", claims),
+        "a broker's token": mint_token(stack.issuer, "eve", {**claims, "aud": "ewms"}),
     }
 
 
@@ -266,7 +266,7 @@ def reserved(contract_stack: Stack, http: httpx2.Client) -> dict[str, str]:
 def stranger(world: World, role: str) -> str:
     """Return the token of somebody in `role` to whom neither ada's objects nor those of site-a belong."""
     claims = {**ALL_CLAIMS[role], **({"ewms_schedd": "elsewhere"} if role == TMS else {})}
-    return mint(world.stack.issuer, {WMS: "site-b", TMS: "tms"}.get(role, "eve"), claims)
+    return mint_token(world.stack.issuer, {WMS: "site-b", TMS: "tms"}.get(role, "eve"), claims)
 
 
 @pytest.mark.parametrize(("method", "path", "role"), BOUND, ids=map(" ".join, BOUND))
@@ -374,7 +374,7 @@ _OF_ROLE = {USER: "/workflows/WF-0", TMS: "/tms/pending-stopper/taskforces", WMS
 
 @pytest.mark.parametrize(("claims", "role"), MAPPED)
 def test_claims_give_roles_as_in_the_contract(world: World, claims: dict[str, Any], role: str | None) -> None:
-    headers = {"Authorization": f"Bearer {mint(world.stack.issuer, 'zoe', claims)}"}
+    headers = {"Authorization": f"Bearer {mint_token(world.stack.issuer, 'zoe', claims)}"}
     for each, path in _OF_ROLE.items():
         answer = world.http.get(f"{world.prefix}{path}", params={"schedd": "x"}, headers=headers)
         assert (answer.status_code != 403) is (each == role), each

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from deploy.local.servers.token_issuer import mint
+from deploy.local.servers.token_issuer import mint_token
 from deploy.local.stack import Stack
 from tests.waiting import wait_until
 
@@ -100,7 +100,7 @@ class World:
         """Return somebody in `role`."""
         who = json.dumps([self.stack.issuer.url, role, subject, claims])
         if who not in _tokens:
-            _tokens[who] = mint(self.stack.issuer, subject or role, {**CLAIMS.get(role, {}), **claims})
+            _tokens[who] = mint_token(self.stack.issuer, subject or role, {**CLAIMS.get(role, {}), **claims})
         return Caller(self.http, self.prefix, {"Authorization": f"Bearer {_tokens[who]}"})
 
     @property

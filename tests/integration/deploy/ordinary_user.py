@@ -14,11 +14,11 @@ from typing import Any
 import htcondor2
 from rich.console import Console
 
-from deploy.local.fetch.cache import Installed, cache_directory, prepare
-from deploy.local.fetch.images import Apptainer, busybox_image
+from deploy.local.fetch.cache import Installed, cache_directory, prepare_cache
+from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
 from deploy.local.launch_options import LOCATION, SCHEDD
 from deploy.local.run_directory import run_directory
-from deploy.local.services import images_directory, running
+from deploy.local.services import images_directory, running_services
 from deploy.local.stack import Stack, running_stack
 from ewms import Client, Task, Workflow
 
@@ -90,7 +90,7 @@ def _look_with_the_eyes_of_tasks(installed: Installed, hidden: Path) -> None:
     with run_directory() as run, running_stack(installed, run, pool="local", hidden=[hidden]) as stack:
         assert not stack.is_open_to_tasks
         roots = [run, stack.services.data.root, hidden]
-        image = Apptainer(installed.containers).build(
+        image = UnpackedApptainer(installed.containers).build_with_files(
             installed.python_image, images_directory(run) / "census", files={_PROBE: "/opt/probe.py"}
         )
         python = f"{sys.executable} {_PROBE}"
@@ -114,13 +114,15 @@ def _look_with_the_eyes_of_tasks(installed: Installed, hidden: Path) -> None:
 def main() -> int:
     """Say `all is well` if it is."""
     assert os.getuid() != 0
-    installed = prepare(cache_directory(os.environ), Console(stderr=True))
-    with tempfile.TemporaryDirectory() as scratch, run_directory() as run, running(installed, run) as servers:
+    installed = prepare_cache(cache_directory(os.environ), Console(stderr=True))
+    with tempfile.TemporaryDirectory() as scratch, run_directory() as run, running_services(installed, run) as servers:
         assert servers.condor is not None
         assert servers.condor.hides_launch
         _look_with_the_eyes_of_a_job(Path(scratch), run)
-        apptainer = Apptainer(installed.containers)
-        image = apptainer.build(busybox_image(installed.python_image, Path(scratch, "root")), Path(scratch, "image"))
+        apptainer = UnpackedApptainer(installed.containers)
+        image = apptainer.build_with_files(
+            make_busybox_image(installed.python_image, Path(scratch, "root")), Path(scratch, "image")
+        )
         hello = subprocess.run(
             [apptainer.program, "exec", "--userns", "--containall", "--no-home", image, "echo", "hello"],
             env=apptainer.environment(),

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.errors import LaunchError, PoolUnavailable
+from deploy.local.errors import LaunchError, PoolCannotStart
 from deploy.local.fetch.cache import Installed
 from deploy.local.fetch.packages import POOL
 from deploy.local.run_directory import run_directory
-from deploy.local.services import running
+from deploy.local.services import running_services
 from ewms import Client, Task, Workflow
 from tests.integration.deploy.conftest import Launch, wait_until_up
 from tests.integration.deploy.descendants import Process, below, survivors
@@ -142,7 +142,7 @@ def _stub(directory: Path, script: str) -> Path:
 def test_a_failing_start_names_the_log_and_leaves_nothing(installed: Installed, scratch: Path) -> None:
     broken = dataclasses.replace(installed, mongod=_stub(scratch, "echo the disk is on fire >&2; exit 3"))
     before = below(os.getpid())
-    with pytest.raises(LaunchError) as raised, run_directory() as run, running(broken, run):
+    with pytest.raises(LaunchError) as raised, run_directory() as run, running_services(broken, run):
         pytest.fail("it started")
     assert "mongod ended while it was starting" in raised.value.what
     assert "the disk is on fire" in raised.value.what
@@ -157,7 +157,7 @@ def test_a_taken_port_is_tried_again_with_others(installed: Installed, scratch: 
     real = installed.mongod
     script = f'[ -e {scratch}/tried ] && exec {real} "$@"; touch {scratch}/tried; echo Address already in use; exit 48'
     flaky = dataclasses.replace(installed, mongod=_stub(scratch, script))
-    with run_directory() as run, running(flaky, run, with_condor=False) as servers:
+    with run_directory() as run, running_services(flaky, run, with_condor=False) as servers:
         assert servers.mongodb.child.is_running
     assert (scratch / "tried").exists()
 
@@ -171,9 +171,9 @@ def test_a_pool_that_cannot_run_is_told_apart_from_other_failures(installed: Ins
         (scratch / "usr" / name).symlink_to(installed.pool / "usr" / name)
     _stub(program.parent, "echo no room here; exit 4").rename(program)
     with (
-        pytest.raises(PoolUnavailable) as raised,
+        pytest.raises(PoolCannotStart) as raised,
         run_directory() as run,
-        running(dataclasses.replace(installed, trees={**installed.trees, POOL.name: scratch}), run),
+        running_services(dataclasses.replace(installed, trees={**installed.trees, POOL.name: scratch}), run),
     ):
         pytest.fail("it started")
     assert "no room here" in raised.value.what

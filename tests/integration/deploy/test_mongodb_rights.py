@@ -11,7 +11,7 @@ from pymongo import ASCENDING, IndexModel, MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from deploy.local.children.processes import Children, await_ready
+from deploy.local.children.processes import LaunchedProcesses, await_ready
 from deploy.local.fetch.cache import Installed
 from deploy.local.ports import free_ports
 from deploy.local.servers.mongo_accounts import ADMIN, MongoAccount, list_databases, mongo_url
@@ -106,7 +106,7 @@ def server(installed: Installed, tmp_path: Path) -> Iterator[Callable[..., Mongo
     (home := tmp_path / "home").mkdir(mode=0o700)
     (data := tmp_path / "data").mkdir(mode=0o700)
     log = tmp_path / "log"
-    with Children() as children:
+    with LaunchedProcesses() as children:
 
         def made(*, auth: bool = True) -> MongoDB:
             (port,) = free_ports(1)
@@ -118,7 +118,7 @@ def server(installed: Installed, tmp_path: Path) -> Iterator[Callable[..., Mongo
 def test_nobody_is_faster_than_the_launcher_at_creating_the_first_account(server: Callable[..., MongoDB]) -> None:
     mongod = server()
     mongod.configure()
-    child = mongod.launched()
+    child = mongod.launch_server()
     # From the moment at which it listens, before the launcher has done anything.
     while True:
         assert child.is_running

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.filling import is_filled, stamp
+from deploy.local.fetch.filling import is_filled, write_stamp
 from deploy.local.fetch.moved_cache import adopt_moved
 
 
@@ -26,7 +26,7 @@ def test_a_copied_cache_is_used_where_it_lies_now(installed: Installed, tmp_path
             shutil.copytree(source, target, symlinks=True)
         else:
             shutil.copy2(source, target, follow_symlinks=False)
-    stamp(old, {"bubblewrap": "1"})
+    write_stamp(old, {"bubblewrap": "1"})
     # The programs name the place from which this was copied.
     (old / ".ok").write_text((old / ".ok").read_text().replace(str(old), "/elsewhere"))
     adopt_moved([old], Console(quiet=True))

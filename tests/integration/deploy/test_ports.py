@@ -2,15 +2,15 @@
 
 import socket
 
-from deploy.local.ports import free_ports, unavailable
+from deploy.local.ports import free_ports, why_unavailable
 
 
 def test_a_port_that_somebody_listens_on_is_unavailable_and_the_reason_is_told() -> None:
     (port,) = free_ports(1)
-    assert unavailable(port) == ""
+    assert why_unavailable(port) == ""
     with socket.create_server(("127.0.0.1", port)):
-        assert "in use" in unavailable(port)
-    assert unavailable(port) == ""
+        assert "in use" in why_unavailable(port)
+    assert why_unavailable(port) == ""
 
 
 def test_a_port_just_left_behind_is_available_so_that_a_restart_gets_its_own_again() -> None:
@@ -19,4 +19,4 @@ def test_a_port_just_left_behind_is_available_so_that_a_restart_gets_its_own_aga
         with socket.create_connection(("127.0.0.1", port)):
             # The side that closes first keeps the port in TIME_WAIT.
             server.accept()[0].close()
-    assert unavailable(port) == ""
+    assert why_unavailable(port) == ""

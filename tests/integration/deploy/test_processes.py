@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.children.processes import Child, Children, await_end, await_ready
+from deploy.local.children.processes import LaunchedProcess, LaunchedProcesses, await_end, await_ready
 from deploy.local.errors import LaunchError
 from tests.waiting import wait_until
 
@@ -48,7 +48,7 @@ def mark() -> Iterator[str]:
         os.kill(pid, signal.SIGKILL)
 
 
-def _daemonizing(children: Children, log: Path, mark: str, *, namespaced: bool) -> Child:
+def _daemonizing(children: LaunchedProcesses, log: Path, mark: str, *, namespaced: bool) -> LaunchedProcess:
     environment = {"MARK": mark, "PATH": os.environ["PATH"]}
     child = children.launch(
         "server", ["sh", "-c", DAEMONIZING], log=log, environment=environment, namespaced=namespaced
@@ -81,7 +81,7 @@ def test_a_launcher_that_is_killed_takes_everything_with_it(
 @pytest.mark.parametrize("namespaced", [True, False])
 @pytest.mark.parametrize("way", ["kill", "stop", "block"])
 def test_all_of_a_child_is_gone_when_its_end_returns(tmp_path: Path, mark: str, namespaced: bool, way: str) -> None:
-    with Children() as children:
+    with LaunchedProcesses() as children:
         child = _daemonizing(children, tmp_path / "log", mark, namespaced=namespaced)
         match way:
             case "kill":
@@ -95,7 +95,7 @@ def test_all_of_a_child_is_gone_when_its_end_returns(tmp_path: Path, mark: str, 
 
 
 def test_a_child_that_ignores_the_signal_is_ended_after_its_grace(tmp_path: Path, mark: str) -> None:
-    with Children() as children:
+    with LaunchedProcesses() as children:
         child = children.launch(
             "deaf",
             ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 300; done"],
@@ -109,7 +109,7 @@ def test_a_child_that_ignores_the_signal_is_ended_after_its_grace(tmp_path: Path
 
 
 def test_a_killed_keeper_takes_its_process_with_it(tmp_path: Path, mark: str) -> None:
-    with Children() as children:
+    with LaunchedProcesses() as children:
         child = children.launch(
             "kept", ["sleep", "300"], log=tmp_path / "log", environment={"MARK": mark, "PATH": os.environ["PATH"]},
             namespaced=False,
@@ -125,7 +125,7 @@ def test_a_killed_keeper_takes_its_process_with_it(tmp_path: Path, mark: str) ->
 def test_a_start_that_fails_names_the_child_its_status_its_last_words_and_its_log(
     tmp_path: Path, namespaced: bool
 ) -> None:
-    with Children() as children:
+    with LaunchedProcesses() as children:
         child = children.launch(
             "server", ["sh", "-c", "echo no room for me; exit 3"], log=tmp_path / "server.log",
             environment={"PATH": os.environ["PATH"]}, namespaced=namespaced,
@@ -138,29 +138,29 @@ def test_a_start_that_fails_names_the_child_its_status_its_last_words_and_its_lo
 
 
 def test_a_program_that_is_not_there_says_so_in_the_log(tmp_path: Path) -> None:
-    with Children() as children:
+    with LaunchedProcesses() as children:
         child = children.launch(
             "server", ["/nowhere/server"], log=tmp_path / "log", environment={}, namespaced=False
         )  # fmt: skip
         assert await_end([child]) is child
-        assert "No such file" in child.failure("has ended").what
+        assert "No such file" in child.describe_failure("has ended").what
 
 
 def test_nothing_is_started_once_a_launch_is_over(tmp_path: Path) -> None:
-    with Children() as children:
-        children.kill()
+    with LaunchedProcesses() as children:
+        children.kill_all()
         with pytest.raises(LaunchError):
             children.launch("late", ["sleep", "300"], log=tmp_path / "log", environment={})
 
 
 def test_the_end_of_a_child_wakes_whoever_waits_for_it(tmp_path: Path) -> None:
-    with Children() as children:
+    with LaunchedProcesses() as children:
         environment = {"PATH": os.environ["PATH"]}
         long = children.launch("long", ["sleep", "300"], log=tmp_path / "long", environment=environment)
         short = children.launch("short", ["sleep", "0.3"], log=tmp_path / "short", environment=environment)
         assert await_end([long, short]) is short
         assert long.is_running
-        descriptor = long.open_end()
+        descriptor = long.open_pidfd()
         assert descriptor is not None
         long.kill()
         assert select.select([descriptor], [], [], 0)[0]

@@ -65,7 +65,7 @@ async def inboxes(rabbitmq: RabbitMQ, control_vhost: str) -> None:
     connection = await aio_pika.connect(rabbitmq.amqp_url("admin", control_vhost))
     async with connection, connection.channel() as channel:
         for service in ("wms", "mqs", TMS, FOREIGN_TMS):
-            await declares(topology.inbox(service))(channel)
+            await declares(topology.inbox_queue(service))(channel)
         await declares(ANSWERS)(channel)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.children.accounts import FIRST_SLOT, ROOT, TMS
-from deploy.local.children.seclusion import Covered, Secluded, choose_accounts
+from deploy.local.children.seclusion import CoveredDirectories, SecludedAccounts, choose_accounts
 from deploy.local.services import Services
 
 SETTLES = """
@@ -63,7 +63,7 @@ def test_data_of_tasks_accounts_are_not_taken_up_by_root_alone(tmp_path: Path) -
 def test_a_user_is_covered_where_the_mount_forbids_devices_and_set_user_ids_as_many_machines_mount_tmp(
     tmp_path: Path,
 ) -> None:
-    covered = Covered((tmp_path / "run",)).command(readable=[tmp_path / "run/shown"])
+    covered = CoveredDirectories((tmp_path / "run",)).covering_command(readable=[tmp_path / "run/shown"])
     inner = shlex.join(["unshare", "--user", "--map-root-user", "--mount", *covered, "ls", str(tmp_path / "run")])
     mounted = f"mount -t tmpfs -o nosuid,nodev,noexec tmpfs {tmp_path}"
     script = f"{mounted}; mkdir -p {tmp_path}/run/shown {tmp_path}/run/key; {inner}"
@@ -113,20 +113,20 @@ def test_the_ids_stay_with_what_belongs_to_them(tmp_path: Path) -> None:
     assert (first is not None) == (os.getuid() == 0)
 
 
-def _as(secluded: Secluded, account: int, script: str, **paths: list[Path]) -> list[str]:
-    command = [*secluded.command(account, **paths), "sh", "-c", script]
+def _as(secluded: SecludedAccounts, account: int, script: str, **paths: list[Path]) -> list[str]:
+    command = [*secluded.account_command(account, **paths), "sh", "-c", script]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/")
     return (done.stdout + done.stderr).split()
 
 
 @pytest.fixture
-def secluded(services: Services) -> list[Secluded]:
+def secluded(services: Services) -> list[SecludedAccounts]:
     """The accounts of these tests' launch, if it has any."""
     return [services.secluded] if services.secluded is not None else []
 
 
 def test_the_accounts_of_a_launch_stay_when_the_machine_replaces_its_own(
-    secluded: list[Secluded], tmp_path: Path
+    secluded: list[SecludedAccounts], tmp_path: Path
 ) -> None:
     """`useradd` writes a new `/etc/passwd` and renames it: a mount over the old file would be gone."""
     for name, owner in (("machine", "root"), ("ours", "ewms-slot1")):
@@ -135,7 +135,7 @@ def test_the_accounts_of_a_launch_stay_when_the_machine_replaces_its_own(
     (tmp_path / "machine/hosts").write_text("localhost\n")
     tmp_path.chmod(0o711)
     for one in secluded:
-        *words, plan = one.command(FIRST_SLOT, readable=[tmp_path / "machine"])
+        *words, plan = one.account_command(FIRST_SLOT, readable=[tmp_path / "machine"])
         plan = json.dumps({**json.loads(plan), "laid_over": {str(tmp_path / "machine"): str(tmp_path / "ours")}})
         script = f"echo; read line; cd {tmp_path}/machine && cat passwd hosts"
         with subprocess.Popen(
@@ -152,7 +152,7 @@ def test_the_accounts_of_a_launch_stay_when_the_machine_replaces_its_own(
 
 
 def test_an_account_sees_what_it_is_shown_and_cannot_take_a_cover_away(
-    secluded: list[Secluded], tmp_path: Path
+    secluded: list[SecludedAccounts], tmp_path: Path
 ) -> None:
     closed = tmp_path / "closed"
     (shown := closed / "shown").mkdir(parents=True)
@@ -167,13 +167,13 @@ def test_an_account_sees_what_it_is_shown_and_cannot_take_a_cover_away(
         # Not even its root, which has the machine's root in none of its ids.
         script = f"umount {closed} 2>/dev/null; ls {closed}; cat /etc/shadow >/dev/null 2>&1 || echo closed; id -u"
         assert _as(one, ROOT, script, readable=[shown]) == ["shown", "closed", "0"]
-        one.give(shown, TMS)
+        one.give_tree(shown, TMS)
         assert _as(one, TMS, f"touch {shown}/new && ls {shown}", writable=[shown]) == ["file", "new"]
-        assert (shown / "new").stat().st_uid == one.accounts.on_machine(TMS)
+        assert (shown / "new").stat().st_uid == one.accounts.machine_id(TMS)
     assert (hidden / "file").read_text() == "content\n"
 
 
-def test_an_account_sees_no_process_of_another(secluded: list[Secluded]) -> None:
+def test_an_account_sees_no_process_of_another(secluded: list[SecludedAccounts]) -> None:
     for one in secluded:
         said = _as(
             one, FIRST_SLOT, f"ls -d /proc/{os.getpid()} /proc/1 2>/dev/null; ls -d /proc/$$; sudo -n id || true"

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from deploy.local.secret_files import KeyFiles, make_key_pair
+from deploy.local.secret_files import MadeKeyFiles, make_key_pair
 from deploy.local.servers.rabbitmq import RabbitMQ
 
 
 async def _is_believed(
-    rabbitmq: RabbitMQ, keys: KeyFiles, *, algorithm: str = "RS256", life_s: float = 60, **claims: object
+    rabbitmq: RabbitMQ, keys: MadeKeyFiles, *, algorithm: str = "RS256", life_s: float = 60, **claims: object
 ) -> bool:
     now = int(time.time())
     body = {"sub": "u", "aud": "ewms", "iat": now, "exp": now + life_s, "scope": "ewms.read:ewms/q", **claims}
@@ -36,9 +36,9 @@ async def _is_believed(
 
 
 @pytest.fixture
-def listed(rabbitmq: RabbitMQ) -> Iterator[list[KeyFiles]]:
+def listed(rabbitmq: RabbitMQ) -> Iterator[list[MadeKeyFiles]]:
     """Keys that a stand-in for MQS lists, at the address where the broker asks."""
-    keys: list[KeyFiles] = []
+    keys: list[MadeKeyFiles] = []
 
     class Jwks(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -57,7 +57,7 @@ def listed(rabbitmq: RabbitMQ) -> Iterator[list[KeyFiles]]:
         server.shutdown()
 
 
-def _jwk(keys: KeyFiles) -> dict[str, object]:
+def _jwk(keys: MadeKeyFiles) -> dict[str, object]:
     public: Any = load_pem_public_key(keys.public.read_bytes())
     if isinstance(public, ec.EllipticCurvePublicKey):
         return {**ECAlgorithm.to_jwk(public, as_dict=True), "kid": keys.kid, "use": "sig", "alg": "ES256"}
@@ -85,12 +85,12 @@ async def test_a_forgers_key_is_not_believed(rabbitmq: RabbitMQ, tmp_path: Path)
     forger = make_key_pair(tmp_path, "forger")
     assert not await _is_believed(rabbitmq, forger)
     # Nor under the id of the right one.
-    disguised = KeyFiles(forger.private, rabbitmq.key_files.public)
+    disguised = MadeKeyFiles(forger.private, rabbitmq.key_files.public)
     assert not await _is_believed(rabbitmq, disguised)
 
 
 async def test_a_key_that_mqs_lists_later_is_found_without_a_restart(
-    rabbitmq: RabbitMQ, listed: list[KeyFiles], tmp_path: Path
+    rabbitmq: RabbitMQ, listed: list[MadeKeyFiles], tmp_path: Path
 ) -> None:
     rotated = make_key_pair(tmp_path, "rotated")
     assert not await _is_believed(rabbitmq, rotated)
@@ -101,7 +101,7 @@ async def test_a_key_that_mqs_lists_later_is_found_without_a_restart(
 
 
 async def test_a_key_that_mqs_lists_no_more_is_forgotten_with_the_next_look(
-    rabbitmq: RabbitMQ, listed: list[KeyFiles], tmp_path: Path
+    rabbitmq: RabbitMQ, listed: list[MadeKeyFiles], tmp_path: Path
 ) -> None:
     old, new = make_key_pair(tmp_path, "old"), make_key_pair(tmp_path, "new")
     listed.append(old)
@@ -112,10 +112,10 @@ async def test_a_key_that_mqs_lists_no_more_is_forgotten_with_the_next_look(
 
 
 async def test_a_key_on_an_elliptic_curve_is_believed_too(
-    rabbitmq: RabbitMQ, listed: list[KeyFiles], tmp_path: Path
+    rabbitmq: RabbitMQ, listed: list[MadeKeyFiles], tmp_path: Path
 ) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    files = KeyFiles(private=tmp_path / "ec.pem", public=tmp_path / "ec.pub.pem")
+    files = MadeKeyFiles(private=tmp_path / "ec.pem", public=tmp_path / "ec.pub.pem")
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     files.private.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
     files.public.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))

@@ -23,7 +23,7 @@ def to(gateway: FakeGateway, timeout_s: float = 5.0) -> Gateway:
 async def test_a_post_that_meets_a_passing_failure_is_repeated_under_one_key(gateway: FakeGateway) -> None:
     gateway.on("POST /v1/workflows", DOWN, DOWN, (200, {"made": 1}, {}))
     async with to(gateway) as client:
-        assert await client.post("/workflows", {"tasks": []}) == {"made": 1}
+        assert await client.post_json("/workflows", {"tasks": []}) == {"made": 1}
     assert [asked.body for asked in gateway.asked] == [{"tasks": []}] * 3
     assert len({asked.headers["idempotency-key"] for asked in gateway.asked}) == 1
     assert {asked.headers["authorization"] for asked in gateway.asked} == {"Bearer secret"}
@@ -34,10 +34,10 @@ async def test_a_gateway_that_has_answered_is_waited_for_while_it_restarts(gatew
     async with Proxy("127.0.0.1", int(gateway.url.rpartition(":")[2])).running() as proxy:
         server = Server(f"http://127.0.0.1:{proxy.port}", (), "secret")
         async with Gateway(server, timeout_s=30) as client:
-            await client.get("/x")
+            await client.get_json("/x")
             proxy.cut()
             begin = time.monotonic()
-            answer = asyncio.create_task(client.get("/x"))
+            answer = asyncio.create_task(client.get_json("/x"))
             # Longer than a mistyped address is tried.
             await asyncio.wait({answer}, timeout=4)
             assert not answer.done()
@@ -47,7 +47,7 @@ async def test_a_gateway_that_has_answered_is_waited_for_while_it_restarts(gatew
         async with Gateway(server, timeout_s=30) as client:
             proxy.cut()
             with pytest.raises(Unreachable):
-                await client.get("/x")
+                await client.get_json("/x")
 
 
 async def test_a_wait_ends_in_its_own_time_also_while_the_gateway_is_away(gateway: FakeGateway) -> None:
@@ -65,9 +65,9 @@ async def test_two_posts_have_two_keys_and_a_get_has_none(gateway: FakeGateway) 
     gateway.on("POST /v1/x", (200, {}, {}))
     gateway.on("GET /v1/x", (200, {}, {}))
     async with to(gateway) as client:
-        await client.post("/x", {})
-        await client.post("/x", {})
-        await client.get("/x")
+        await client.post_json("/x", {})
+        await client.post_json("/x", {})
+        await client.get_json("/x")
     first, second, get = gateway.asked
     assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
     assert "idempotency-key" not in get.headers
@@ -82,7 +82,7 @@ async def test_a_final_answer_is_not_repeated_and_comes_with_all_that_was_said(
     gateway.on("GET /v1/x", (code, {"code": code, "error": "why"}, {"X-EWMS-Hint": "do that", "X-Request-ID": "r-1"}))
     async with to(gateway) as client:
         with pytest.raises(kind) as caught:
-            await client.get("/x")
+            await client.get_json("/x")
     error = caught.value
     assert (error.code, error.reason, error.hint, error.request_id) == (code, "why", "do that", "r-1")  # type: ignore[attr-defined]  # all kinds have them
     assert len(gateway.asked) == 1
@@ -91,9 +91,9 @@ async def test_a_final_answer_is_not_repeated_and_comes_with_all_that_was_said(
 async def test_a_gateway_of_this_machine_is_asked_without_a_token_and_may_want_one(gateway: FakeGateway) -> None:
     gateway.on("GET /v1/x", (200, {}, {}), (403, {"code": 403, "error": "authentication failed"}, {}))
     async with Gateway(Server(gateway.url)) as client:
-        await client.get("/x")
+        await client.get_json("/x")
         with pytest.raises(NotSignedIn, match="no token is given") as caught:
-            await client.get("/x")
+            await client.get_json("/x")
     assert "EWMS_TOKEN" in caught.value.hint
     assert not any("authorization" in asked.headers for asked in gateway.asked)
 
@@ -103,7 +103,7 @@ async def test_a_failure_that_stays_is_raised_when_the_time_is_over(gateway: Fak
     begin = time.monotonic()
     async with to(gateway, timeout_s=0.8) as client:
         with pytest.raises(ServerDown, match="MongoDB is away"):
-            await client.get("/x")
+            await client.get_json("/x")
     assert len(gateway.asked) > 1
     assert time.monotonic() - begin < 3
 
@@ -113,10 +113,10 @@ async def test_an_answer_that_is_not_json_is_told_as_the_wrong_kind_of_server(ga
     gateway.on("GET /v1/y", (404, b"<html>nginx</html>", {"Content-Type": "text/html"}))
     async with to(gateway) as client:
         with pytest.raises(ServerDown) as caught:
-            await client.get("/x")
+            await client.get_json("/x")
         assert "gateway" in caught.value.hint
         with pytest.raises(NotThere, match="404"):
-            await client.get("/y")
+            await client.get_json("/y")
 
 
 async def test_a_server_that_never_answers_costs_the_given_time_and_no_more() -> None:
@@ -125,7 +125,7 @@ async def test_a_server_that_never_answers_costs_the_given_time_and_no_more() ->
         begin = time.monotonic()
         async with Gateway(Server(address, (), "t"), timeout_s=0.5) as client:
             with pytest.raises(Unreachable):
-                await client.get("/x")
+                await client.get_json("/x")
         assert time.monotonic() - begin < 2
 
 
@@ -141,5 +141,5 @@ async def test_a_server_that_comes_up_meanwhile_is_reached(gateway: FakeGateway,
 
     starting = asyncio.create_task(late())
     async with Gateway(Server(f"http://127.0.0.1:{unused_tcp_port}", (), "t"), timeout_s=5) as client:
-        assert await client.get("/x") == {}
+        assert await client.get_json("/x") == {}
     (await starting).close()

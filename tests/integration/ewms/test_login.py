@@ -115,7 +115,7 @@ async def test_calls_at_once_renew_a_login_once_and_need_no_place_to_keep_it(
 
     async def ask(door: Gateway) -> None:
         with pytest.raises(NotThere):
-            await door.get("/workflows/WF-00000000-00000000")
+            await door.get_json("/workflows/WF-00000000-00000000")
 
     async with Gateway(Server(gateway.url, login=login)) as door:
         await asyncio.gather(*(ask(door) for _ in range(5)))

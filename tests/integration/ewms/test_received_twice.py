@@ -122,7 +122,7 @@ async def test_nothing_is_acknowledged_before_it_is_recorded(
     gateway: FakeGateway, public_queue: PublicQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    record, ack = ReceivedFile.record, Delivery.ack
+    record, ack = ReceivedFile.record_events, Delivery.ack
 
     def recorded(self: ReceivedFile, ids: list[str], *, now_s: float) -> None:
         record(self, ids, now_s=now_s)
@@ -132,7 +132,7 @@ async def test_nothing_is_acknowledged_before_it_is_recorded(
         said.append(f"acknowledged {self.id}")
         return await ack(self)
 
-    monkeypatch.setattr(ReceivedFile, "record", recorded)
+    monkeypatch.setattr(ReceivedFile, "record_events", recorded)
     monkeypatch.setattr(Delivery, "ack", acknowledged)
     await publish(gateway, [str(number) for number in range(50)])
     got, _ = await consume(gateway)

@@ -15,13 +15,13 @@ import pytest
 
 from deploy.local.launch_options import SCHEDD
 from deploy.local.servers.rabbitmq import RabbitMQ
-from mqs.app import Mqs, mqs
-from mqs.settings import Settings
+from mqs.app import Mqs, run_mqs
+from mqs.settings import MqsSettings
 from runtime.amqp import Unroutable, broker_url
 from runtime.bus.service_bus import Bus
 from schemas import ids
 from schemas.documents import QueuePlan
-from schemas.events import Event, Payload, WorkflowOver, WorkflowRequested, envelope
+from schemas.events import ControlEvent, Payload, WorkflowOver, WorkflowRequested, build_event
 from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, WorkflowId
 from schemas.requests import DepthsQuery, GrantQuery, ProfilesQuery
 from schemas.topology import tms_service
@@ -102,12 +102,12 @@ class Peer:
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
-        self.got: asyncio.Queue[Event] = asyncio.Queue()
+        self.got: asyncio.Queue[ControlEvent] = asyncio.Queue()
 
     async def say(self, payload: Payload, *, event_id: str | None = None) -> EventId:
         """Send an event to MQS, once it has an inbox."""
         name = EventId(event_id or f"test-{random.getrandbits(64):x}")
-        event = envelope(payload, event_id=name, source="ewms/test", time=datetime.now(UTC))
+        event = build_event(payload, event_id=name, source="ewms/test", time=datetime.now(UTC))
         async with asyncio.timeout(20):
             while True:
                 try:
@@ -132,10 +132,10 @@ RunMqs = Callable[..., AbstractAsyncContextManager[Mqs]]
 
 
 @pytest.fixture
-def settings(rabbitmq: RabbitMQ, mongo_url: str, mongo_database: str, control_vhost: str) -> Callable[..., Settings]:
+def settings(rabbitmq: RabbitMQ, mongo_url: str, mongo_database: str, control_vhost: str) -> Callable[..., MqsSettings]:
     """Return a maker of settings for a fresh MQS; arguments override."""
 
-    def make(**overrides: Any) -> Settings:
+    def make(**overrides: Any) -> MqsSettings:
         environment = {
             "mongo_url": mongo_url,
             "mongo_database": mongo_database,
@@ -148,15 +148,15 @@ def settings(rabbitmq: RabbitMQ, mongo_url: str, mongo_database: str, control_vh
             "http_port": 0,
             **overrides,
         }
-        return Settings(**environment)
+        return MqsSettings(**environment)
 
     return make
 
 
-@pytest.fixture
-def run_mqs(settings: Callable[..., Settings]) -> RunMqs:
+@pytest.fixture(name="run_mqs")
+def start_mqs(settings: Callable[..., MqsSettings]) -> RunMqs:
     """Return `async with run_mqs(**settings)`: an MQS in this process."""
-    return lambda **overrides: mqs(settings(**overrides))
+    return lambda **overrides: run_mqs(settings(**overrides))
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import pytest
 from aio_pika.abc import AbstractConnection
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from mqs.settings import Settings
+from mqs.settings import MqsSettings
 from schemas.errors import Conflict, EWMSError, NotFound, Unavailable
 from schemas.events import QueuesDrained
 from schemas.failures.dead_letters import (
@@ -232,7 +232,7 @@ async def test_a_replay_goes_to_the_queue_of_origin_with_its_own_id_bytes_and_he
 
 @pytest.mark.parametrize("point", ["mqs.replaying:kill", "mqs.replayed:kill"])
 async def test_a_crash_in_the_middle_of_a_replay_loses_nothing_and_repeats_only_with_the_same_id(
-    point: str, settings: Callable[..., Settings], run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection
+    point: str, settings: Callable[..., MqsSettings], run_mqs: RunMqs, wms: Peer, as_mqs: AbstractConnection
 ) -> None:
     plan = Plan()
     process = await _start(settings(), failpoint=point)

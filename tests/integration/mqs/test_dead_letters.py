@@ -252,7 +252,7 @@ async def test_a_full_queue_of_results_keeps_having_no_limit_of_deliveries(
         await wms.say(plan.requested)
         await wms.next()
         limits: dict[str, Any] = {}
-        await running.broker.fill(plan.mqids)
+        await running.broker.fill_queues(plan.mqids)
         try:
             async with httpx2.AsyncClient(base_url=rabbitmq.management_url("admin")) as api:
                 async with asyncio.timeout(20):
@@ -265,5 +265,5 @@ async def test_a_full_queue_of_results_keeps_having_no_limit_of_deliveries(
                                 limits[mqid] = definition["delivery-limit"]
                         await asyncio.sleep(0.1)
         finally:
-            await running.broker.fill([])
+            await running.broker.fill_queues([])
     assert limits == {plan.queue_in: 15, plan.queue_mid: 15, plan.queue_out: -1}

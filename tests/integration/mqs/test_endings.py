@@ -8,8 +8,8 @@ from typing import cast
 import aio_pika
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from mqs.broker.data_vhost import Broker
-from mqs.broker.traffic import Counters, n_arrived
+from mqs.broker.data_vhost import DataVhost
+from mqs.broker.traffic import Counters, count_arrived
 from mqs.broker.traffic_book import TrafficBook
 from runtime.amqp import Connection, ConnectionLost, Unroutable
 from schemas.events import QueuesActivated, QueuesDrained, ResultsArrived, WorkflowEnding
@@ -88,7 +88,7 @@ async def test_closed_inputs_refuse_who_publishes_and_keep_what_was_confirmed(
         async with asyncio.timeout(20):
             while await is_taken(publisher, plan.queue_in):
                 n_confirmed += 1
-        counts = await mqs.broker.counts([plan.queue_in])
+        counts = await mqs.broker.count_queues([plan.queue_in])
         assert counts[plan.queue_in].n_ready == n_confirmed
         await publisher.close()
         # The tasks' own queue keeps its way in.
@@ -130,20 +130,20 @@ async def test_results_are_counted_as_they_arrive_also_those_that_were_taken_alr
         assert await wms.next(20) == ResultsArrived(workflow_id=plan.workflow_id, n_results=3, n_dead=0)
         # What the broker counts it tells late; a process that has seen nothing of it knows it then, too.
         await eventually(
-            lambda: TrafficBook(mqs.store, mqs.broker).look([plan.queue_out]),
+            lambda: TrafficBook(mqs.store, mqs.broker).read_traffic([plan.queue_out]),
             lambda traffic: traffic[plan.queue_out].now.n_published >= 3,
         )
 
 
 async def test_looks_over_two_connections_are_told_apart(run_mqs: RunMqs, rabbitmq: RabbitMQ) -> None:
     async with run_mqs(**TICK) as mqs:
-        first, _ = await mqs.broker.counts_of_one_life([])
-        assert (await mqs.broker.counts_of_one_life([]))[0] == first
+        first, _ = await mqs.broker.count_in_one_life([])
+        assert (await mqs.broker.count_in_one_life([]))[0] == first
         await asyncio.to_thread(drop_connections, rabbitmq, "ewms mqs")
         async with asyncio.timeout(30):
             while True:
                 with suppress(ConnectionLost):
-                    if (await mqs.broker.counts_of_one_life([]))[0] != first:
+                    if (await mqs.broker.count_in_one_life([]))[0] != first:
                         break
                 await asyncio.sleep(0.05)
 
@@ -151,7 +151,7 @@ async def test_looks_over_two_connections_are_told_apart(run_mqs: RunMqs, rabbit
 class RestartedBroker:
     """A broker that has begun to count anew."""
 
-    async def counters(self, queues: Sequence[str]) -> dict[str, Counters]:
+    async def read_counters(self, queues: Sequence[str]) -> dict[str, Counters]:
         return dict.fromkeys(queues, Counters(1, 0))
 
 
@@ -159,7 +159,7 @@ async def test_what_was_counted_outlives_mqs_and_the_broker(run_mqs: RunMqs) -> 
     (mqid, *_), dead = Plan().mqids, "dead.WF-6b00e09f-926a610b"
     async with run_mqs(**TICK) as mqs:
         counted = {mqid: Counters(300, 250), dead: Counters(7, 7)}
-        await TrafficBook(mqs.store, mqs.broker).keep(counted, began_s=asyncio.get_running_loop().time())
-        traffic = await TrafficBook(mqs.store, cast(Broker, RestartedBroker())).look([mqid, dead])
-        assert (n_arrived(traffic[mqid], 0), traffic[mqid].n_left) == (301, 250)
-        assert n_arrived(traffic[dead], 0) == 1, "dead letters are not counted"
+        await TrafficBook(mqs.store, mqs.broker).keep_counters(counted, began_s=asyncio.get_running_loop().time())
+        traffic = await TrafficBook(mqs.store, cast(DataVhost, RestartedBroker())).read_traffic([mqid, dead])
+        assert (count_arrived(traffic[mqid], 0), traffic[mqid].n_left) == (301, 250)
+        assert count_arrived(traffic[dead], 0) == 1, "dead letters are not counted"

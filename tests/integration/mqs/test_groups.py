@@ -16,8 +16,8 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from prometheus_client import REGISTRY
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from mqs.groups.repository import ledger
-from mqs.settings import Settings
+from mqs.groups.repository import load_ledger
+from mqs.settings import MqsSettings
 from runtime.amqp import Connection, Unroutable
 from runtime.kernel.store import Store
 from schemas.documents import Collection, GroupState
@@ -142,7 +142,7 @@ async def test_a_group_beyond_the_budget_waits_and_is_activated_when_another_is_
         assert await wms.next() == QueuesActivated(workflow_id=second.workflow_id)
         await until(mqs.store, first.workflow_id, GroupState.RETIRED)
         await until(mqs.store, small.workflow_id, GroupState.RETIRED)
-        book = await ledger(mqs.store)
+        book = await load_ledger(mqs.store)
         assert book is not None
         assert book.n_queues == 4
 
@@ -168,7 +168,7 @@ async def test_empty_queues_of_ended_workflows_give_way_at_once_and_only_those_t
         for plan in (full, held, idle):
             await wms.say(plan.over)
             await until(mqs.store, plan.workflow_id, GroupState.RETIRING)
-        book = await eventually(lambda: ledger(mqs.store), lambda book: book is not None and book.n_queues <= 9)
+        book = await eventually(lambda: load_ledger(mqs.store), lambda book: book is not None and book.n_queues <= 9)
         assert book.n_queues == 9, "only the private queues have gone"
         # Four queues are wanted and three are free.
         await wms.say(waiting.requested)
@@ -254,7 +254,7 @@ async def test_what_is_published_for_a_workflow_that_is_over_comes_back_and_resu
             str(inlet.broker_address), token=lambda: str(inlet.auth_token), name="test", wait_s=10
         )
         stack.push_async_callback(connection.close)
-        publisher = connection.publisher()
+        publisher = connection.open_publisher()
         await publisher.publish(f"x.{plan.queue_in}", plan.queue_in, b"early", message_id="1", timeout_s=10)
         async with as_mqs.channel() as channel:
             exchange = await channel.get_exchange(f"x.{plan.queue_out}")
@@ -314,7 +314,7 @@ async def test_many_workflows_at_once_all_get_their_queues(run_mqs: RunMqs, wms:
         # Each at the first attempt: so many at once must not run out of channels.
         assert REGISTRY.get_sample_value("ewms_mqs_declare_seconds_count") == n_before + 20
         assert activated == {plan.workflow_id for plan in plans}
-        book = await ledger(mqs.store)
+        book = await load_ledger(mqs.store)
         assert book is not None
         assert book.n_queues == 80
 
@@ -332,7 +332,7 @@ async def test_many_workflows_at_once_all_get_their_queues(run_mqs: RunMqs, wms:
 )
 async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
     point: str,
-    settings: Callable[..., Settings],
+    settings: Callable[..., MqsSettings],
     run_mqs: RunMqs,
     wms: Peer,
 ) -> None:
@@ -353,7 +353,7 @@ async def test_a_crash_on_the_way_to_activation_is_healed_by_the_next_start(
 
 
 async def test_a_crash_while_queues_are_shut_is_healed_by_the_next_start(
-    settings: Callable[..., Settings], run_mqs: RunMqs, wms: Peer
+    settings: Callable[..., MqsSettings], run_mqs: RunMqs, wms: Peer
 ) -> None:
     plan = Plan()
     process = await _start(settings(), failpoint="mqs.shut:kill")
@@ -371,7 +371,7 @@ async def test_a_crash_while_queues_are_shut_is_healed_by_the_next_start(
 
 
 async def test_a_crash_while_queues_are_deleted_is_healed_by_the_next_start(
-    settings: Callable[..., Settings],
+    settings: Callable[..., MqsSettings],
     run_mqs: RunMqs,
     wms: Peer,
     as_mqs: aio_pika.abc.AbstractConnection,
@@ -408,10 +408,10 @@ async def test_a_database_that_is_emptied_under_it_does_not_wedge_it(
         await wms.say(first.over)
         await wms.say(second.requested)
         assert await wms.next() == QueuesActivated(workflow_id=second.workflow_id)
-        assert len((await mqs.issuer.jwks())["keys"]) == 1
+        assert len((await mqs.issuer.jwks_document())["keys"]) == 1
 
 
-async def _start(settings: Settings, *, failpoint: str) -> asyncio.subprocess.Process:
+async def _start(settings: MqsSettings, *, failpoint: str) -> asyncio.subprocess.Process:
     environment = {
         **os.environ,
         "EWMS_FAILPOINT": failpoint,

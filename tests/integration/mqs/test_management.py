@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mqs.broker.management import Management
-from runtime.web.serving import serving
+from runtime.web.serving import serve_app
 from schemas.errors import EWMSError, Rejected, Unavailable
 
 
@@ -26,7 +26,7 @@ async def between() -> AsyncIterator[str]:
     app = Starlette(
         routes=[Route("/api/overview", page), Route("/api/queues/page", page), Route("/api/queues/{vhost}", code)]
     )
-    async with serving(app, host="127.0.0.1", port=0) as url:
+    async with serve_app(app, host="127.0.0.1", port=0) as url:
         yield url
 
 
@@ -34,9 +34,9 @@ async def test_an_answer_that_is_no_json_is_a_service_that_is_away(between: str)
     api = Management(between, vhost="page")
     try:
         with pytest.raises(Unavailable, match="did not answer with JSON"):
-            await api.version()
+            await api.read_version()
         with pytest.raises(Unavailable, match="did not answer with JSON"):
-            await api.totals()
+            await api.read_totals()
     finally:
         await api.close()
 
@@ -50,17 +50,17 @@ async def test_who_has_to_act_on_an_error_is_told_by_its_status(
     api = Management(between, vhost=vhost)
     try:
         with pytest.raises(error, match=vhost):
-            await api.totals()
+            await api.read_totals()
     finally:
         await api.close()
 
 
 async def test_nobody_there_is_a_service_that_is_away() -> None:
-    async with serving(Starlette(), host="127.0.0.1", port=0) as url:
+    async with serve_app(Starlette(), host="127.0.0.1", port=0) as url:
         pass
     api = Management(url, vhost="ewms")
     try:
         with pytest.raises(Unavailable, match="is away"):
-            await api.totals()
+            await api.read_totals()
     finally:
         await api.close()

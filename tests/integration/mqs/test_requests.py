@@ -16,7 +16,7 @@ from jwt import PyJWK
 from deploy.local.launch_options import SCHEDD
 from deploy.local.secret_files import make_key_pair
 from deploy.local.servers.rabbitmq import RabbitMQ
-from mqs.settings import Settings
+from mqs.settings import MqsSettings
 from schemas.documents import QueuePlan
 from schemas.errors import Conflict, Forbidden, NotFound, Unavailable
 from schemas.events import QueuesActivated
@@ -196,7 +196,7 @@ async def test_depths_of_a_workflow_with_more_queues_than_one_question_can_name(
 
 
 async def test_a_new_key_signs_at_once_and_the_old_ones_stay_listed(
-    run_mqs: RunMqs, wms: Peer, tms: Peer, rabbitmq: RabbitMQ, tmp_path: Path, settings: Callable[..., Settings]
+    run_mqs: RunMqs, wms: Peer, tms: Peer, rabbitmq: RabbitMQ, tmp_path: Path, settings: Callable[..., MqsSettings]
 ) -> None:
     plan = Plan()
     private, public = tmp_path / "key.pem", tmp_path / "key.pub.pem"

@@ -8,7 +8,7 @@ import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from mqs.app import Mqs
-from mqs.groups.repository import ledger
+from mqs.groups.repository import load_ledger
 from schemas.documents import Collection, GroupState
 from schemas.errors import Forbidden, NotFound, Unavailable
 from schemas.ids import Alias, Mqid, WorkflowId
@@ -22,7 +22,7 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
-from schemas.topology import event_exchange, scope
+from schemas.topology import event_exchange, oauth_scope
 from tests.integration.mqs.conftest import Peer, Plan, RunMqs, logged_in
 from tests.waiting import eventually
 
@@ -56,7 +56,7 @@ async def test_reserved_queues_are_named_once_and_created_when_asked_for(run_mqs
         again = RESERVE.model_copy(update={"queue_aliases": [Alias("z")]})
         assert await group(wms, again) == made, "a repetition returns the stored group"
         # What is only reserved is not activated by itself, whatever becomes free.
-        await mqs.groups.reconsider()
+        await mqs.groups.reconsider_waiting()
         assert await group(wms, GroupQuery(site=SITE, workflow_id=FOREIGN)) == made
 
         active = await group(wms, ActivateQuery(site=SITE, workflow_id=FOREIGN, priority=7))
@@ -66,8 +66,8 @@ async def test_reserved_queues_are_named_once_and_created_when_asked_for(run_mqs
         for profile in active.profiles:
             claims = jwt.decode(str(profile.auth_token), options={"verify_signature": False})
             assert set(claims["scope"].split()) == {
-                scope("read", profile.mqid),
-                scope("write", event_exchange(profile.mqid)),
+                oauth_scope("read", profile.mqid),
+                oauth_scope("write", event_exchange(profile.mqid)),
             }
             assert profile.broker_address
             async with logged_in(profile.broker_address, str(profile.auth_token)) as connection:
@@ -138,9 +138,9 @@ async def test_a_tasks_profiles_bear_one_pilots_token_and_only_the_gateway_gets_
         assert [p.mqid for p in found] == [plan.queue_in, plan.queue_out]
         assert len({p.auth_token for p in found}) == 1
         claims = jwt.decode(str(found[0].auth_token), options={"verify_signature": False})
-        assert scope("read", plan.queue_in) in claims["scope"].split()
+        assert oauth_scope("read", plan.queue_in) in claims["scope"].split()
         assert claims["exp"] - claims["iat"] == 86_400, "an existing TMS cannot renew it"
-        assert scope("read", plan.queue_out) not in claims["scope"].split()
+        assert oauth_scope("read", plan.queue_out) not in claims["scope"].split()
         assert (await profiles(wms, ProfilesQuery(workflow_id=plan.workflow_id, subject="eve", unowned=True))) == (
             ProfilesAnswer(profiles=[])
         ), "it has an owner, whom the gateway would have checked"
@@ -177,7 +177,7 @@ async def test_abandoned_queues_go_by_themselves_and_used_ones_stay(
         async with as_mqs.channel() as channel:
             with pytest.raises(ChannelNotFoundEntity):
                 await channel.declare_queue(mqid, passive=True)
-        book = await ledger(mqs.store)
+        book = await load_ledger(mqs.store)
         assert book is not None
         assert book.n_queues == 0
         with pytest.raises(NotFound, match="No MQProfiles found"):

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from prometheus_client import REGISTRY
 
-from deploy.local.children.processes import Children
+from deploy.local.children.processes import LaunchedProcesses
 from deploy.local.data_directory import throwaway_data
 from deploy.local.fetch.cache import Installed
 from deploy.local.launch_options import SCHEDD
@@ -16,11 +16,11 @@ from deploy.local.ports import Ports
 from deploy.local.run_directory import make_empty, run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
 from deploy.local.servers.rabbitmq import BrokerPlan, RabbitMQ
-from deploy.local.services import Places, Unpacked
-from mqs.broker.data_vhost import Broker
+from deploy.local.services import ServerPlaces, Unpacked
+from mqs.broker.data_vhost import DataVhost
 from runtime.bus.service_bus import Bus
 from schemas.services import Service
-from schemas.topology import dead_inbox, inbox, parked_inbox
+from schemas.topology import dead_inbox, inbox_queue, parked_inbox
 from tests.campaigns.queues import Cycle, Kind, Site, run_cycle
 
 
@@ -33,8 +33,8 @@ def run() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def own_broker(run: Path, installed: Installed) -> Iterator[RabbitMQ]:
     """A broker that a test may kill."""
-    places = Places(run, throwaway_data(make_empty(run / "data")), Ports())
-    with Children() as children:
+    places = ServerPlaces(run, throwaway_data(make_empty(run / "data")), Ports())
+    with LaunchedProcesses() as children:
         broker = Unpacked(installed).rabbitmq(children, places, BrokerPlan(schedds=(SCHEDD,)))
         yield broker
         broker.stop()
@@ -49,7 +49,7 @@ async def test_an_inbox_is_written_down_before_it_is_bound(
         (directory,) = run.rglob("quorum/*/names.dets")
         written = directory.read_bytes()
         await bus.close()
-        for queue in (inbox(Service.WMS), dead_inbox(Service.WMS), parked_inbox(Service.WMS)):
+        for queue in (inbox_queue(Service.WMS), dead_inbox(Service.WMS), parked_inbox(Service.WMS)):
             name = f"{site.control_vhost}_{queue}".encode()
             # With its length before it, as Erlang writes an atom: one of the names is the beginning of the others.
             assert bytes([len(name)]) + name in written
@@ -81,10 +81,10 @@ async def test_where_the_broker_refuses_a_seal_new_queues_are_left_alone_for_a_w
         admin.add_vhosts(list(own_broker.users), control_vhost=f"{vhost}-control", data_vhost=vhost)
     url = f"{own_broker.management_url('admin')}/api/{path.format(vhost=vhost)}"
     httpx2.put(url, json=body).raise_for_status()
-    broker = await Broker.connect(own_broker.amqp_url("mqs", vhost), own_broker.api_url, settle_s=0.3)
+    broker = await DataVhost.connect(own_broker.amqp_url("mqs", vhost), own_broker.api_url, settle_s=0.3)
     n_before = REGISTRY.get_sample_value("ewms_mqs_seals_refused_total") or 0
     began = time.monotonic()
-    await broker.seal()
+    await broker.seal_queues()
     assert time.monotonic() - began >= 0.3
     assert REGISTRY.get_sample_value("ewms_mqs_seals_refused_total") == n_before + 1
     await broker.close()

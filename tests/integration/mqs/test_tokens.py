@@ -273,5 +273,5 @@ async def test_a_token_of_another_key_does_not_log_in(run_mqs: RunMqs, wms: Peer
 async def _mint(mqs: Mqs, grant: Grant, wms: Peer, plan: Plan) -> tuple[str, str]:
     answer = await wms.bus.ask(plan.profiles_query)
     assert isinstance(answer, ProfilesAnswer)
-    token = await mqs.issuer.token(grant, life=timedelta(minutes=5))
+    token = await mqs.issuer.mint_token(grant, life=timedelta(minutes=5))
     return token.value.get_secret_value(), answer.profiles[0].broker_address or ""

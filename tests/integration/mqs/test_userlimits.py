@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from mqs.tokens.grants import Grant
-from mqs.tokens.signing_keys import Issuer, Token
+from mqs.tokens.signing_keys import MintedToken, TokenIssuer
 from mqs.tokens.user_limits import UserLimits
 from schemas.events import QueuesActivated, QueuesDeferred
 from schemas.ids import Mqid
@@ -126,15 +126,15 @@ async def test_the_queues_of_an_owner_with_too_many_bytes_are_full_until_it_take
         assert await publish(eve.queue_in)
 
 
-class _Signing(Issuer):
+class _Signing(TokenIssuer):
     """Signs nothing, for a broker that looks at nothing."""
 
     def __init__(self) -> None:
         """No key is needed."""
 
-    async def token(self, grant: Grant, *, life: timedelta) -> Token:
+    async def mint_token(self, grant: Grant, *, life: timedelta) -> MintedToken:
         assert grant.tags
-        return Token(SecretStr("signed"), datetime.now(UTC) + life)
+        return MintedToken(SecretStr("signed"), datetime.now(UTC) + life)
 
 
 async def test_a_management_api_that_hangs_keeps_many_users_no_longer_than_one() -> None:
@@ -148,7 +148,7 @@ async def test_a_management_api_that_hangs_keeps_many_users_no_longer_than_one()
     try:
         # One waits for two seconds; one after the other they would wait for a minute.
         async with asyncio.timeout(30):
-            await asyncio.gather(*(limits.apply(f"user/{number}") for number in range(30)))
+            await asyncio.gather(*(limits.limit_user(f"user/{number}") for number in range(30)))
     finally:
         await limits.close()
         server.close()

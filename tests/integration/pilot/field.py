@@ -23,7 +23,15 @@ import aio_pika
 import jwt
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from mqs.broker.topology import VHOST_CHAIN, Binding, Exchange, Queue, QueueLimits, policy_documents, stages
+from mqs.broker.topology import (
+    VHOST_CHAIN,
+    Binding,
+    Exchange,
+    QueueDeclaration,
+    QueueLimits,
+    declaration_stages,
+    policy_documents,
+)
 from schemas import ids
 from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.topology import RESOURCE_SERVER, dead_exchange, dead_queue, event_exchange
@@ -97,7 +105,7 @@ class Field:
     async def open(self) -> None:
         await self.reconnect()
         await self._declare(VHOST_CHAIN)
-        for stage in stages(self.workflow, []):
+        for stage in declaration_stages(self.workflow, []):
             for chain in stage:
                 await self._declare(chain)
         await asyncio.to_thread(self.set_policy)
@@ -135,7 +143,7 @@ class Field:
     async def queue(self) -> Mqid:
         """Make one queue of the workflow."""
         mqid = ids.mqid(uuid.uuid4().int)
-        for stage in stages(self.workflow, [mqid]):
+        for stage in declaration_stages(self.workflow, [mqid]):
             for chain in stage:
                 await self._declare(chain)
         return mqid
@@ -145,11 +153,11 @@ class Field:
         await self.channel.queue_delete(mqid)
         await self.channel.exchange_delete(event_exchange(mqid))
 
-    async def _declare(self, chain: Sequence[Exchange | Queue | Binding]) -> None:
+    async def _declare(self, chain: Sequence[Exchange | QueueDeclaration | Binding]) -> None:
         for part in chain:
             if isinstance(part, Exchange):
                 await self.channel.declare_exchange(part.name, part.kind, durable=True)
-            elif isinstance(part, Queue):
+            elif isinstance(part, QueueDeclaration):
                 await self.channel.declare_queue(part.name, durable=True, arguments=dict(part.arguments))
             else:
                 queue = await self.channel.get_queue(part.queue, ensure=False)

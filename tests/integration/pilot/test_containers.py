@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import Apptainer, busybox_image
+from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
 from schemas.rules.limits import MAX_STRING_BYTES
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_ends import alive
@@ -26,7 +26,7 @@ AS_A_JOB = ["unshare", "--user", "--map-user=1", "--map-group=1", "--"] if os.ge
 @pytest.fixture(scope="module")
 def image(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a shell in it."""
-    return busybox_image(installed.python_image, tmp_path_factory.mktemp("image") / "busybox")
+    return make_busybox_image(installed.python_image, tmp_path_factory.mktemp("image") / "busybox")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def apptainer(installed: Installed) -> dict[str, str]:
     """The variables that make a pilot use the real apptainer."""
     return {
         "_EWMS_PILOT_CONTAINER_PLATFORM": "apptainer",
-        "EWMS_PILOT_APPTAINER": str(Apptainer(installed.containers).program),
+        "EWMS_PILOT_APPTAINER": str(UnpackedApptainer(installed.containers).program),
     }
 
 
@@ -77,7 +77,7 @@ async def test_a_task_runs_in_an_image_that_apptainer_has_built(
     workflow: Field, apptainer: dict[str, str], image: Path, installed: Installed, tmp_path: Path, name: str
 ) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
-    built = Apptainer(installed.containers).build(image, tmp_path / name)
+    built = UnpackedApptainer(installed.containers).build_with_files(image, tmp_path / name)
     await workflow.put(source, b"x")
     variables = {**apptainer, "EWMS_PILOT_TASK_IMAGE": built, "EWMS_PILOT_TASK_ARGS": CP}
     pilot = await workflow.pilot(variables, inputs=[source], outputs=[sink], prefix=AS_A_JOB)
@@ -185,7 +185,11 @@ async def test_an_image_that_may_be_built_is_built_once_and_used(
     workflow: Field, apptainer: dict[str, str], image: Path, installed: Installed, tmp_path: Path
 ) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
-    packed = Apptainer(installed.containers).build(image, tmp_path / "packed.sif").rename(tmp_path / "packed.img")
+    packed = (
+        UnpackedApptainer(installed.containers)
+        .build_with_files(image, tmp_path / "packed.sif")
+        .rename(tmp_path / "packed.img")
+    )
     builds = tmp_path / "builds"
     builds.mkdir()
     variables = {

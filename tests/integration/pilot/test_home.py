@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import Apptainer, busybox_image
+from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
 from tests.integration.pilot.field import Field
 
 #: Says where home is, what was in it before, and whether it can be written.
@@ -16,14 +16,14 @@ SCRIPT = 'cd "$HOME" && (echo "$HOME"; ls -A; mkdir -p .cache/x && echo y > .cac
 
 @pytest.fixture(scope="module")
 def image(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return busybox_image(installed.python_image, tmp_path_factory.mktemp("image") / "busybox")
+    return make_busybox_image(installed.python_image, tmp_path_factory.mktemp("image") / "busybox")
 
 
 def runtime(name: str, installed: Installed, image: Path) -> dict[str, object]:
     """The variables of a pilot whose tasks run in `name`."""
     platform: dict[str, object] = {"_EWMS_PILOT_CONTAINER_PLATFORM": name, "EWMS_PILOT_TASK_IMAGE": image}
     if name == "apptainer":
-        return {**platform, "EWMS_PILOT_APPTAINER": str(Apptainer(installed.containers).program)}
+        return {**platform, "EWMS_PILOT_APPTAINER": str(UnpackedApptainer(installed.containers).program)}
     return platform
 
 

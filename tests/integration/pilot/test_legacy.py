@@ -5,7 +5,7 @@ import json
 import zstandard
 
 from schemas.payloads.data_events import Header
-from schemas.payloads.legacy_wire import decode, encode
+from schemas.payloads.legacy_wire import decode_legacy, encode_legacy
 from tests.integration.pilot.field import Field
 
 CP = {"EWMS_PILOT_TASK_ARGS": "cp {{INFILE}} {{OUTFILE}}"}
@@ -15,7 +15,7 @@ LEGACY = {"EWMS_PILOT_QUEUE_OUTGOING_WIRE": "legacy"}
 
 async def test_both_formats_are_taken_and_the_output_is_in_the_one_that_its_queue_is_set_to(workflow: Field) -> None:
     source, old, new = await workflow.queue(), await workflow.queue(), await workflow.queue()
-    await workflow.put(source, encode({"pixel": 1}), content_type=None)
+    await workflow.put(source, encode_legacy({"pixel": 1}), content_type=None)
     await workflow.put(source, b'{"pixel": 2}', content_type="application/json")
     pilot = await workflow.pilot(
         {**AS_JSON, "EWMS_PILOT_QUEUE_OUTGOING_WIRE": "legacy;ewms"}, inputs=[source], outputs=[old, new]
@@ -29,12 +29,12 @@ async def test_both_formats_are_taken_and_the_output_is_in_the_one_that_its_queu
 
 async def test_text_and_bytes_for_existing_clients(workflow: Field) -> None:
     source, sink = await workflow.queue(), await workflow.queue()
-    await workflow.put(source, encode("a text"), content_type=None)
+    await workflow.put(source, encode_legacy("a text"), content_type=None)
     await workflow.put(source, b"\xff\x00", content_type="application/octet-stream")
     pilot = await workflow.pilot({**CP, **LEGACY}, inputs=[source], outputs=[sink])
     outputs = {message.content_type: message.body for message in await workflow.take(sink, 2)}
     assert await pilot.ended() == 0, pilot.log
-    assert decode(outputs[None]).data == "a text"
+    assert decode_legacy(outputs[None]).data == "a text"
     assert outputs["application/octet-stream"] == b"\xff\x00", "which their format cannot hold"
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import busybox_image
+from deploy.local.fetch.images import make_busybox_image
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_containers import CP, sleepers
 from tests.integration.pilot.test_ends import gone
@@ -56,7 +56,7 @@ def podman(installed: Installed) -> Iterator[Podman]:
     # Podman's sockets have paths too, of 108 bytes at most.
     with tempfile.TemporaryDirectory(prefix="p", ignore_cleanup_errors=True) as directory:
         home = Path(directory)
-        image = busybox_image(installed.python_image, home / "image")
+        image = make_busybox_image(installed.python_image, home / "image")
         refusals = []
         for runtime, cgroups in WAYS:
             environment = _configured(home / runtime, program, runtime, cgroups)

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import Apptainer, busybox_image
+from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
 from pilot.containers.allowed_paths import external_mounts
 from pilot.containers.held_paths import find_places, look_at
-from pilot.containers.processes import Children
+from pilot.containers.processes import TaskProcesses
 from pilot.errors import MountRefused
-from pilot.runtimes.choice import found
-from pilot.settings import settings
+from pilot.runtimes.choice import choose_runtime
+from pilot.settings import read_settings
 from schemas.errors import Rejected
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_containers import AS_A_JOB, FAKE_DOCKER
@@ -43,7 +43,7 @@ class Ground:
 def ground(installed: Installed, tmp_path: Path) -> Ground:
     """Secrets in their places, links that lead to them, and a file that is not the image it says."""
     made = Ground(tmp_path, tmp_path / "images/busybox", *(tmp_path / name for name in ("secrets", "victim", "open")))
-    busybox_image(installed.python_image, made.image)
+    make_busybox_image(installed.python_image, made.image)
     for place in (made.secrets, made.victim, made.open_):
         place.mkdir(mode=0o700)
         (place / "key.pem").write_text(CANARY)
@@ -69,7 +69,7 @@ def platform(request: pytest.FixtureRequest, installed: Installed, tmp_path: Pat
         environment = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     variables = {
         "_EWMS_PILOT_CONTAINER_PLATFORM": name,
-        "EWMS_PILOT_APPTAINER": str(Apptainer(installed.containers).program) if name == "apptainer" else "",
+        "EWMS_PILOT_APPTAINER": str(UnpackedApptainer(installed.containers).program) if name == "apptainer" else "",
         "_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT": "False",
         "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR": str(tmp_path),
         "EWMS_PILOT_TASK_ARGS": "cat key.pem",
@@ -115,9 +115,9 @@ async def image_refused(directory: Path, platform: dict[str, Any], image: str, r
     variables = {**needed, **platform["variables"], "EWMS_PILOT_TASK_IMAGE": image}
 
     async def choose() -> None:
-        told = settings(variables, directory=str(directory))
+        told = read_settings(variables, directory=str(directory))
         kept = find_places(told, "")
-        await found(told, image, Children(), platform["environment"], places=kept)
+        await choose_runtime(told, image, TaskProcesses(), platform["environment"], places=kept)
 
     with pytest.raises(Rejected) as seen:
         await choose()
@@ -175,7 +175,7 @@ async def test_an_engine_gets_names_of_images_only(ground: Ground, platform: dic
 @pytest.mark.parametrize("platform", ["apptainer"], indirect=True)
 def test_no_place_of_the_worker_is_shown_that_is_not_open(ground: Ground, platform: dict[str, Any]) -> None:
     needed = {"EWMS_PILOT_QUEUE_INCOMING": "a", "EWMS_PILOT_QUEUE_INCOMING_BROKER_ADDRESS": "h"}
-    told = settings(
+    told = read_settings(
         {**needed, **platform["variables"], "EWMS_PILOT_TASK_IMAGE": str(ground.image)}, directory=str(ground.root)
     )
     for path, rule in directories(ground).items():
@@ -247,12 +247,12 @@ async def test_an_image_file_is_looked_into_without_giving_it_the_worker(
     """An image brings scripts that apptainer runs before anything else; these look for what is around them."""
     source, sink = await workflow.queue(), await workflow.queue()
     await workflow.put(source, b"x")
-    apptainer = Apptainer(installed.containers)
-    sandbox = apptainer.build(ground.image, ground.root / "sandbox")
+    apptainer = UnpackedApptainer(installed.containers)
+    sandbox = apptainer.build_with_files(ground.image, ground.root / "sandbox")
     scripts = sandbox / ".singularity.d/env"
     scripts.mkdir(parents=True, exist_ok=True)
     (scripts / "99-look.sh").write_text(f"echo seen > {ground.root}/escaped\n")
-    image = apptainer.build(sandbox, ground.root / "image.sif")
+    image = apptainer.build_with_files(sandbox, ground.root / "image.sif")
     pilot = await workflow.pilot(
         {
             "_EWMS_PILOT_CONTAINER_PLATFORM": "apptainer",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.local.fetch.cache import Installed
-from deploy.local.fetch.images import Apptainer, busybox_image
+from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
 from tests.integration.pilot.field import Field
 from tests.integration.pilot.test_containers import FAKE_DOCKER, found_sleepers, sleepers
 from tests.integration.pilot.test_ends import gone
@@ -36,7 +36,7 @@ done
 @pytest.fixture(scope="module")
 def image(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a shell in it."""
-    return busybox_image(installed.python_image, tmp_path_factory.mktemp("image") / "busybox")
+    return make_busybox_image(installed.python_image, tmp_path_factory.mktemp("image") / "busybox")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def loop(request: pytest.FixtureRequest, installed: Installed, image: Path, mark
     """The variables of the task in a container."""
     return {
         "_EWMS_PILOT_CONTAINER_PLATFORM": request.param,
-        "EWMS_PILOT_APPTAINER": str(Apptainer(installed.containers).program),
+        "EWMS_PILOT_APPTAINER": str(UnpackedApptainer(installed.containers).program),
         "EWMS_PILOT_TASK_IMAGE": image,
         "EWMS_PILOT_TASK_MODE": "stream",
         "EWMS_PILOT_TASK_ARGS": f"sh -c '{LOOP.format(marker=marker)}'",

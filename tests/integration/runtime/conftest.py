@@ -61,7 +61,7 @@ async def bus_of(rabbitmq: RabbitMQ, control_vhost: str, stack: AsyncExitStack) 
     return connect
 
 
-class DataVhost:
+class PlainDataVhost:
     """The test's data vhost: queues as MQS makes them, tokens as it mints them."""
 
     def __init__(self, rabbitmq: RabbitMQ, vhost: str) -> None:
@@ -73,7 +73,7 @@ class DataVhost:
     async def add_queue(self, mqid: str, arguments: FieldTable | None = None) -> None:
         """Declare queue `mqid` behind its exchange `x.<mqid>`."""
         connection = await Connection.connect(self.url)
-        async with connection.channel() as channel:
+        async with connection.lend_channel() as channel:
             await channel.exchange_declare(f"x.{mqid}", durable=True)
             await channel.queue_declare(mqid, durable=True, arguments={"x-queue-type": "quorum", **(arguments or {})})
             await channel.queue_bind(mqid, f"x.{mqid}", routing_key=mqid)
@@ -122,6 +122,6 @@ class DataVhost:
 
 
 @pytest.fixture
-def data(rabbitmq: RabbitMQ, data_vhost: str) -> DataVhost:
+def data(rabbitmq: RabbitMQ, data_vhost: str) -> PlainDataVhost:
     """A fresh data vhost."""
-    return DataVhost(rabbitmq, data_vhost)
+    return PlainDataVhost(rabbitmq, data_vhost)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.errors import EWMSError
-from schemas.events import Event, Payload, QueuesActivated, TaskforceStop, WorkflowOver, envelope
+from schemas.events import ControlEvent, Payload, QueuesActivated, TaskforceStop, WorkflowOver, build_event
 from schemas.ids import EventId, TaskforceUuid, WorkflowId
 from schemas.wire import event_to_bytes
 
@@ -20,9 +20,9 @@ def stop(schedd: str) -> TaskforceStop:
     return TaskforceStop(taskforce_uuid=TaskforceUuid("TF-1-2-3-4"), schedd=schedd, cluster_id=None)
 
 
-def event(payload: Payload, event_id: str) -> Event:
+def event(payload: Payload, event_id: str) -> ControlEvent:
     """Return `payload` in an envelope."""
-    return envelope(payload, event_id=EventId(event_id), source="ewms/test", time=datetime.now(UTC))
+    return build_event(payload, event_id=EventId(event_id), source="ewms/test", time=datetime.now(UTC))
 
 
 def of_a_later_version(payload: Payload, event_id: str) -> bytes:
@@ -35,7 +35,7 @@ class Recorder:
     """A handler that notes what it was given, and fails as often as it is told to."""
 
     def __init__(self, *, failing: Callable[[int], Exception | EWMSError | None] = lambda _: None) -> None:
-        self.events: list[Event] = []
+        self.events: list[ControlEvent] = []
         self.n_calls = 0
         self._failing = failing
 
@@ -44,7 +44,7 @@ class Recorder:
         """Return the ids of the events that were handled without an error."""
         return [each.id for each in self.events]
 
-    async def __call__(self, each: Event) -> None:
+    async def __call__(self, each: ControlEvent) -> None:
         self.n_calls += 1
         if (error := self._failing(self.n_calls)) is not None:
             raise error

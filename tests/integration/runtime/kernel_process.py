@@ -16,7 +16,7 @@ from runtime.kernel.relay import Relay
 from runtime.kernel.store import OUTBOX, Store, Transaction
 from runtime.telemetry import configure_logging
 from schemas.errors import Unavailable
-from schemas.events import Event
+from schemas.events import ControlEvent
 from tests.integration.runtime.events import OVER
 
 
@@ -41,7 +41,7 @@ async def decide(store: Store, bus: Bus) -> None:
 async def count(store: Store, bus: Bus) -> None:
     """Count events, each once."""
 
-    async def handle(event: Event) -> None:
+    async def handle(event: ControlEvent) -> None:
         async def step(tx: Transaction) -> Decision:
             received = await tx.find_one("things", {"_id": "received"})
             if received is None:

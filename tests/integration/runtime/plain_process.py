@@ -5,9 +5,9 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from runtime.process import run
+from runtime.process import run_process
 from runtime.settings import ServiceSettings
-from runtime.web.health import health_routes, serve
+from runtime.web.health import health_routes, serve_routes
 from schemas.errors import Rejected, Unavailable
 
 KIND = sys.argv[1]
@@ -31,7 +31,7 @@ async def life() -> AsyncIterator[None]:
         case "waits":
             say("waiting")
             await asyncio.Event().wait()
-    async with serve(health_routes({}), host="127.0.0.1", port=0) as url:
+    async with serve_routes(health_routes({}), host="127.0.0.1", port=0) as url:
         say(url)
         try:
             yield
@@ -50,4 +50,4 @@ def build() -> AbstractAsyncContextManager[None]:
 
 
 if __name__ == "__main__":
-    run(build, service=KIND)
+    run_process(build, service=KIND)

@@ -14,12 +14,12 @@ from runtime.amqp import (
     ConnectionLost,
     Consumer,
     Delivery,
-    Missing,
+    NotDeclared,
     QueueFull,
     Unroutable,
 )
 from schemas.errors import EWMSError, TooLarge
-from tests.integration.runtime.conftest import DataVhost
+from tests.integration.runtime.conftest import PlainDataVhost
 from tests.waiting import eventually
 
 Q = "a00000000000000000001"
@@ -36,7 +36,7 @@ async def publish(connection: Connection, number: int, *, queue: str = Q, body: 
     await connection.publish(f"x.{queue}", queue, body, message_id=f"id-{number}", content_type="application/json")
 
 
-async def test_an_event_arrives_as_it_was_sent(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_an_event_arrives_as_it_was_sent(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     got: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -59,10 +59,10 @@ async def test_an_event_arrives_as_it_was_sent(data: DataVhost, stack: AsyncExit
     assert event.headers["x-ewms-parent"] == "6"
 
 
-async def test_publishing_is_pipelined_and_bounded_by_the_window(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_publishing_is_pipelined_and_bounded_by_the_window(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
-    publisher = connection.publisher(window=20)
+    publisher = connection.open_publisher(window=20)
     most = 0
 
     async def watch() -> None:
@@ -79,13 +79,13 @@ async def test_publishing_is_pipelined_and_bounded_by_the_window(data: DataVhost
     await eventually_holds(data, Q, 500)
 
 
-async def eventually_holds(data: DataVhost, queue: str, n: int) -> None:
+async def eventually_holds(data: PlainDataVhost, queue: str, n: int) -> None:
     await eventually(lambda: data.n_messages(queue), lambda found: found == n, pause_s=0.2)
 
 
 @pytest.mark.parametrize("ending", ["restart", "kill"])
 async def test_publishers_and_consumers_go_on_after_the_broker_and_nothing_confirmed_is_lost(
-    data: DataVhost, stack: AsyncExitStack, ending: str
+    data: PlainDataVhost, stack: AsyncExitStack, ending: str
 ) -> None:
     await data.add_queue(Q)
     producer = await connect(stack, data.address, token=data.token(write=Q))
@@ -122,7 +122,7 @@ async def test_publishers_and_consumers_go_on_after_the_broker_and_nothing_confi
     await eventually(lambda: len(received) > 100)
     if ending == "kill":
         # The first process of the broker's namespace: nothing of it, its port mapper included, outlives the wait.
-        data.rabbitmq.child.send(signal.SIGKILL)
+        data.rabbitmq.child.send_signal(signal.SIGKILL)
         assert await asyncio.to_thread(data.rabbitmq.child.wait, 10)
     await asyncio.to_thread(data.rabbitmq.restart)
     before, n_received = len(confirmed), len(received)
@@ -133,14 +133,16 @@ async def test_publishers_and_consumers_go_on_after_the_broker_and_nothing_confi
     await asyncio.gather(*settling)
 
 
-async def test_an_event_that_finds_no_queue_is_given_back(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_an_event_that_finds_no_queue_is_given_back(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     with pytest.raises(Unroutable):
         await connection.publish(f"x.{Q}", "elsewhere", b"x", message_id="1")
 
 
-async def test_a_refused_event_takes_none_of_those_in_flight_with_it(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_refused_event_takes_none_of_those_in_flight_with_it(
+    data: PlainDataVhost, stack: AsyncExitStack
+) -> None:
     await data.add_queue(Q)
     await data.add_queue(OTHER)
     connection = await connect(stack, data.address, token=data.token(write=Q))
@@ -162,13 +164,13 @@ async def test_a_refused_event_takes_none_of_those_in_flight_with_it(data: DataV
     assert dropped == []
 
 
-async def test_a_missing_exchange_is_missing(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_missing_exchange_is_missing(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     connection = await connect(stack, data.url)
-    with pytest.raises(Missing):
+    with pytest.raises(NotDeclared):
         await connection.publish("x.nowhere", "a", b"x", message_id="1")
 
 
-async def test_a_full_queue_says_so_and_keeps_what_it_has(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_full_queue_says_so_and_keeps_what_it_has(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q, {"x-max-length": 3, "x-overflow": "reject-publish"})
     connection = await connect(stack, data.url)
     refused = 0
@@ -181,7 +183,7 @@ async def test_a_full_queue_says_so_and_keeps_what_it_has(data: DataVhost, stack
     await eventually_holds(data, Q, 15 - refused)
 
 
-async def test_rejects_are_counted_and_releases_are_not(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_rejects_are_counted_and_releases_are_not(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     got: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -196,7 +198,7 @@ async def test_rejects_are_counted_and_releases_are_not(data: DataVhost, stack: 
     assert attempts == [1, 1, 1, 2, 2, 3]
 
 
-async def test_a_lost_lease_is_told_and_settling_it_does_no_harm(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_lost_lease_is_told_and_settling_it_does_no_harm(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     got: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -206,7 +208,7 @@ async def test_a_lost_lease_is_told_and_settling_it_does_no_harm(data: DataVhost
     first = await got.get()
     await data.drop_connections()
     await asyncio.wait_for(lost.wait(), 10)
-    assert first.lost
+    assert first.is_lost
     assert not await first.ack()
     assert not await first.reject()
     again = await asyncio.wait_for(got.get(), 10)
@@ -215,7 +217,9 @@ async def test_a_lost_lease_is_told_and_settling_it_does_no_harm(data: DataVhost
     assert not await again.ack()
 
 
-async def test_a_paused_consumer_takes_nothing_and_keeps_what_it_has(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_paused_consumer_takes_nothing_and_keeps_what_it_has(
+    data: PlainDataVhost, stack: AsyncExitStack
+) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     got: list[Delivery] = []
@@ -231,7 +235,9 @@ async def test_a_paused_consumer_takes_nothing_and_keeps_what_it_has(data: DataV
     await eventually(lambda: len(got) == 2)
 
 
-async def test_the_prefetch_bounds_what_is_on_loan_and_can_be_changed(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_the_prefetch_bounds_what_is_on_loan_and_can_be_changed(
+    data: PlainDataVhost, stack: AsyncExitStack
+) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     got: list[Delivery] = []
@@ -245,7 +251,7 @@ async def test_the_prefetch_bounds_what_is_on_loan_and_can_be_changed(data: Data
 
 
 async def test_a_token_that_is_renewed_carries_the_connection_past_the_old_expiry(
-    data: DataVhost, stack: AsyncExitStack
+    data: PlainDataVhost, stack: AsyncExitStack
 ) -> None:
     await data.add_queue(Q)
 
@@ -267,7 +273,7 @@ async def test_a_token_that_is_renewed_carries_the_connection_past_the_old_expir
     start, number, renewed_at = loop.time(), 0, loop.time()
     while loop.time() < start + 5:
         if loop.time() - renewed_at > 1:
-            await connection.renew(token())
+            await connection.renew_token(token())
             renewed_at = loop.time()
         number += 1
         await publish(connection, number)
@@ -276,14 +282,14 @@ async def test_a_token_that_is_renewed_carries_the_connection_past_the_old_expir
     await eventually(lambda: len(received) == number)
     assert all(await asyncio.gather(*acks))
     # The next connection has to log in with the newest token; the first one has long expired.
-    await connection.renew(token())
+    await connection.renew_token(token())
     await data.drop_connections()
     await eventually(lambda: dropped)
     await publish(connection, number + 1)
     await eventually(lambda: len(received) == number + 1)
 
 
-async def test_a_token_that_lapsed_is_out_until_a_new_one_comes(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_token_that_lapsed_is_out_until_a_new_one_comes(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.address, token=data.token(read=Q, write=Q, life_s=2))
     got: list[Delivery] = []
@@ -291,20 +297,20 @@ async def test_a_token_that_lapsed_is_out_until_a_new_one_comes(data: DataVhost,
     await eventually(lambda: isinstance(connection.error, AccessRefused))
     with pytest.raises(ConnectionLost):
         await connection.publish(f"x.{Q}", Q, b"x", message_id="1", timeout_s=0.5)
-    await connection.renew(data.token(read=Q, write=Q))
+    await connection.renew_token(data.token(read=Q, write=Q))
     await publish(connection, 2)
     await eventually(lambda: len(got) == 1)
 
 
-async def test_a_renewal_for_somebody_else_is_refused(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_renewal_for_somebody_else_is_refused(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.address, token=data.token(write=Q))
     with pytest.raises(AccessRefused):
-        await connection.renew(data.token(write=Q, sub="another"))
+        await connection.renew_token(data.token(write=Q, sub="another"))
     await publish(connection, 1)
 
 
-async def test_a_token_source_is_asked_again_at_every_reconnect(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_token_source_is_asked_again_at_every_reconnect(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     tokens: list[str] = []
 
@@ -313,12 +319,12 @@ async def test_a_token_source_is_asked_again_at_every_reconnect(data: DataVhost,
         return tokens[-1]
 
     connection = await connect(stack, data.address, token=fresh)
-    await eventually(lambda: not connection.connected)
+    await eventually(lambda: not connection.is_connected)
     await publish(connection, 1)
     assert len(tokens) >= 2
 
 
-async def test_a_token_opens_its_own_queue_and_no_other(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_token_opens_its_own_queue_and_no_other(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     await data.add_queue(OTHER)
     connection = await connect(stack, data.address, token=data.token(read=Q))
@@ -327,23 +333,23 @@ async def test_a_token_opens_its_own_queue_and_no_other(data: DataVhost, stack: 
     await connection.consume(Q, lambda _: None, prefetch=1)
 
 
-async def test_a_queue_that_goes_and_comes_is_consumed_again(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_queue_that_goes_and_comes_is_consumed_again(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
     refused: list[EWMSError] = []
     got: list[Delivery] = []
     await connection.consume(Q, got.append, prefetch=1, on_refused=refused.append)
-    async with connection.channel() as channel:
+    async with connection.lend_channel() as channel:
         await channel.queue_delete(Q)
     await eventually(lambda: refused)
-    assert isinstance(refused[0], Missing)
+    assert isinstance(refused[0], NotDeclared)
     await data.add_queue(Q)
     await publish(connection, 1)
     await eventually(lambda: len(got) == 1)
 
 
 async def test_channels_that_come_and_go_do_not_use_up_the_connections_numbers(
-    data: DataVhost, stack: AsyncExitStack
+    data: PlainDataVhost, stack: AsyncExitStack
 ) -> None:
     # The broker lets a connection have 16 channels and closes it at a higher number.
     await data.add_queue(Q)
@@ -352,9 +358,9 @@ async def test_channels_that_come_and_go_do_not_use_up_the_connections_numbers(
     connection.on_lost.append(dropped.append)
     await connection.consume(Q, lambda _: None, prefetch=1)
     for number in range(40):
-        with pytest.raises(Missing):
+        with pytest.raises(NotDeclared):
             await connection.publish("x.nowhere", "a", b"x", message_id=str(number))
-        async with connection.channel() as channel:
+        async with connection.lend_channel() as channel:
             await channel.queue_declare(Q, passive=True)
     assert dropped == []
 
@@ -365,16 +371,18 @@ def n_live(kind: type) -> int:
     return sum(isinstance(found, kind) for found in gc.get_objects())
 
 
-async def test_a_connection_keeps_nothing_of_the_channels_it_has_lent(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_a_connection_keeps_nothing_of_the_channels_it_has_lent(
+    data: PlainDataVhost, stack: AsyncExitStack
+) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
 
     async def operate() -> None:
-        async with connection.channel() as channel:
+        async with connection.lend_channel() as channel:
             await channel.queue_declare(Q, passive=True)
         # This one ends its channel, so the next needs another.
-        with suppress(Missing):
-            async with connection.channel() as channel:
+        with suppress(NotDeclared):
+            async with connection.lend_channel() as channel:
                 await channel.queue_declare("nowhere", passive=True)
 
     await operate()
@@ -387,13 +395,13 @@ async def test_a_connection_keeps_nothing_of_the_channels_it_has_lent(data: Data
 
 
 async def test_channels_that_came_back_in_order_are_lent_again_and_no_others(
-    data: DataVhost, stack: AsyncExitStack
+    data: PlainDataVhost, stack: AsyncExitStack
 ) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
 
     async def lent() -> Channel:
-        async with connection.channel() as channel:
+        async with connection.lend_channel() as channel:
             await channel.queue_declare(Q, passive=True)
         return channel
 
@@ -401,24 +409,24 @@ async def test_channels_that_came_back_in_order_are_lent_again_and_no_others(
     assert await lent() is first
     # Who fails with a channel may have left it in the middle of something.
     with pytest.raises(ZeroDivisionError):
-        async with connection.channel():
+        async with connection.lend_channel():
             raise ZeroDivisionError
     second = await lent()
     assert second is not first
     assert first.is_closed
     await data.drop_connections()
-    await eventually(lambda: second.is_closed and connection.connected)
+    await eventually(lambda: second.is_closed and connection.is_connected)
     assert await lent() is not second
 
 
-async def test_two_borrowers_at_the_same_time_have_two_channels(data: DataVhost, stack: AsyncExitStack) -> None:
+async def test_two_borrowers_at_the_same_time_have_two_channels(data: PlainDataVhost, stack: AsyncExitStack) -> None:
     connection = await connect(stack, data.url)
-    async with connection.channel() as first, connection.channel() as second:
+    async with connection.lend_channel() as first, connection.lend_channel() as second:
         assert first is not second
 
 
 async def test_a_connection_keeps_nothing_of_the_consumers_that_were_closed(
-    data: DataVhost, stack: AsyncExitStack
+    data: PlainDataVhost, stack: AsyncExitStack
 ) -> None:
     await data.add_queue(Q)
     connection = await connect(stack, data.url)
@@ -428,7 +436,7 @@ async def test_a_connection_keeps_nothing_of_the_consumers_that_were_closed(
     assert n_live(Consumer) <= before + 1
 
 
-async def test_refused_credentials_and_an_absent_broker_are_told_apart(data: DataVhost) -> None:
+async def test_refused_credentials_and_an_absent_broker_are_told_apart(data: PlainDataVhost) -> None:
     with pytest.raises(AccessRefused):
         await Connection.connect(data.address, token="eyJ.no.token", wait_s=5)
     with pytest.raises(AccessRefused):
@@ -441,7 +449,7 @@ async def test_refused_credentials_and_an_absent_broker_are_told_apart(data: Dat
 
 @pytest.mark.parametrize("meanwhile", ["subscribed", "paused"])
 async def test_what_was_settled_is_settled_even_if_the_connection_closes_at_once(
-    data: DataVhost, stack: AsyncExitStack, meanwhile: str
+    data: PlainDataVhost, stack: AsyncExitStack, meanwhile: str
 ) -> None:
     # More than the 32 commands that a channel of the broker has under way at once; it forgets the rest as it closes.
     n = 100

@@ -12,7 +12,7 @@ from runtime.bus.dispatch import DispatchTable
 from runtime.bus.service_bus import Bus, Caller
 from schemas import topology
 from schemas.errors import Broken, Conflict, EWMSError, NotFound, Rejected, Unavailable
-from schemas.events import PAYLOADS, Event, Payload, QueuesActivated, WorkflowEnding, WorkflowOver
+from schemas.events import PAYLOADS, ControlEvent, Payload, QueuesActivated, WorkflowEnding, WorkflowOver
 from schemas.payloads.data_events import Header
 from schemas.questions import Answer, Question
 from schemas.requests import Depth, DepthsAnswer, DepthsQuery
@@ -51,7 +51,7 @@ class Broker:
     async def depth(self, queue: str) -> int:
         """Return how many events of `queue` wait to be taken."""
         connection = await Connection.connect(self._url)
-        async with connection.channel() as channel:
+        async with connection.lend_channel() as channel:
             declared = await channel.queue_declare(queue, passive=True)
         await connection.close()
         return declared.message_count or 0
@@ -202,11 +202,11 @@ async def test_an_event_without_a_handler_is_parked_and_comes_back_to_a_version_
     mqs, wms = await bus_of("mqs"), await bus_of("wms")
     taken: list[str] = []
 
-    async def take(_: Payload, each: Event) -> None:
+    async def take(_: Payload, each: ControlEvent) -> None:
         taken.append(each.id)
 
     asks_only = DispatchTable()
-    asks_only.add(WorkflowEnding, take)
+    asks_only.add_handler(WorkflowEnding, take)
     await mqs.consume(asks_only)
     await wms.publish(event(OVER, "over"))
     parked = topology.parked_inbox("mqs")
@@ -224,7 +224,7 @@ async def test_an_event_without_a_handler_is_parked_and_comes_back_to_a_version_
     assert await broker.depth(parked) == 1
 
     table = DispatchTable()
-    table.add(WorkflowOver, take)
+    table.add_handler(WorkflowOver, take)
     later = await bus_of("mqs")
     await later.consume(table)
     await eventually(lambda: taken == ["over"])
@@ -250,7 +250,7 @@ async def test_draining_finishes_what_runs_and_leaves_the_rest(bus_of: BusOf, br
     mqs, wms = await bus_of("mqs"), await bus_of("wms")
     go_on, running, done = asyncio.Event(), [], []
 
-    async def slow(each: Event) -> None:
+    async def slow(each: ControlEvent) -> None:
         running.append(each.id)
         await go_on.wait()
         done.append(each.id)
@@ -260,7 +260,7 @@ async def test_draining_finishes_what_runs_and_leaves_the_rest(bus_of: BusOf, br
         await wms.publish(event(OVER, str(number)))
     await eventually(lambda: len(running) == 3)
     draining = asyncio.create_task(mqs.drain())
-    await eventually(lambda: not mqs._intakes[0].consumer.active)  # type: ignore[union-attr]
+    await eventually(lambda: not mqs._intakes[0].consumer.is_active)  # type: ignore[union-attr]
     go_on.set()
     await asyncio.wait_for(draining, 5)
     await mqs.close()
@@ -387,7 +387,7 @@ async def test_a_tms_waits_for_the_exchange_that_others_declare(
     bus_of: BusOf, rabbitmq: RabbitMQ, control_vhost: str
 ) -> None:
     connection = await Connection.connect(rabbitmq.amqp_url("admin", control_vhost))
-    async with connection.channel() as channel:
+    async with connection.lend_channel() as channel:
         await channel.exchange_delete(topology.CONTROL_EXCHANGE)
     await connection.close()
     tms = asyncio.ensure_future(bus_of(TMS))
@@ -420,7 +420,7 @@ async def test_an_inbox_declared_by_hand_in_another_way_is_an_error_at_the_start
     rabbitmq: RabbitMQ, control_vhost: str
 ) -> None:
     connection = await Connection.connect(rabbitmq.amqp_url("admin", control_vhost))
-    async with connection.channel() as channel:
+    async with connection.lend_channel() as channel:
         await channel.exchange_declare(topology.CONTROL_EXCHANGE, exchange_type="topic", durable=True)
         await channel.queue_declare("mqs.inbox", durable=True, arguments={"x-queue-type": "classic"})
     await connection.close()

@@ -8,21 +8,21 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 
-from deploy.local.servers.broker_definitions import BrokerUser, definitions
+from deploy.local.servers.broker_definitions import BrokerUser, broker_definitions
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.amqp import AccessRefused, Connection
 from runtime.bus.service_bus import Bus, DispatchTable
 from runtime.kernel.carriers import DataCarrier
-from runtime.kernel.decision import DataEvent, Decision, Insert
+from runtime.kernel.decision import Decision, EventToPublish, Insert
 from runtime.kernel.relay import Relay
 from runtime.kernel.store import OUTBOX, EffectKind, Store, Transaction
 from schemas import topology
-from schemas.events import Event, Payload, TaskforceCompletedFact, WorkflowOverFact
+from schemas.events import ControlEvent, Payload, TaskforceCompletedFact, WorkflowOverFact
 from schemas.ids import Mqid, TaskforceUuid
 from schemas.phases import Deactivated
 from schemas.services import SERVICES, ServiceSpec
 from schemas.wire import event_to_bytes
-from tests.integration.runtime.conftest import BusOf, DataVhost
+from tests.integration.runtime.conftest import BusOf, PlainDataVhost
 from tests.integration.runtime.events import OVER, WORKFLOW, event
 from tests.integration.runtime.test_relay import record, started, until_empty
 from tests.waiting import eventually
@@ -39,7 +39,7 @@ def trees_url(rabbitmq: RabbitMQ, vhosts: tuple[str, str], monkeypatch: pytest.M
     user = BrokerUser(TREES.name, "secret", b"salt")
     names = [BrokerUser(name, "", b"salt") for name in rabbitmq.users]
     control, data = vhosts
-    whole = definitions([*names, user], control_vhost=control, data_vhost=data)
+    whole = broker_definitions([*names, user], control_vhost=control, data_vhost=data)
     whole["users"] = [one for one in whole["users"] if one["name"] == TREES.name]
     with httpx2.Client(base_url=rabbitmq.management_url("admin"), timeout=30, trust_env=False) as api:
         api.post("/api/definitions", json=whole).raise_for_status()
@@ -61,7 +61,7 @@ async def test_a_new_service_hears_of_a_fact_and_it_takes_effect_once_per_event(
 ) -> None:
     n_calls = 0
 
-    async def note(fact: WorkflowOverFact, each: Event) -> None:
+    async def note(fact: WorkflowOverFact, each: ControlEvent) -> None:
         nonlocal n_calls
         n_calls += 1
 
@@ -71,7 +71,7 @@ async def test_a_new_service_hears_of_a_fact_and_it_takes_effect_once_per_event(
         await store.transact(step, inbox_id=f"trees:{each.id}")
 
     table = DispatchTable()
-    table.add(WorkflowOverFact, note)
+    table.add_handler(WorkflowOverFact, note)
     await trees.consume(table)
     await bus_of("mqs")
     wms = await bus_of("wms")
@@ -82,7 +82,7 @@ async def test_a_new_service_hears_of_a_fact_and_it_takes_effect_once_per_event(
     # The relay may send a row twice, if a crash came between the confirm and the deletion.
     (thing,) = await store.find("things", {})
     again = event(FACT, thing["_id"])
-    await wms.state(again.id, again.routing_key, event_to_bytes(again))
+    await wms.state_fact(again.id, again.routing_key, event_to_bytes(again))
     await eventually(lambda: n_calls == 2)
     await trees.drain()
     assert await store.find("things", {}) == [{"_id": thing["_id"], "name": thing["_id"], "workflow": WORKFLOW}]
@@ -93,7 +93,7 @@ async def test_a_fact_that_nobody_wants_is_gone_and_a_service_gets_only_those_it
 ) -> None:
     heard: list[Payload] = []
 
-    async def hear(each: Event) -> None:
+    async def hear(each: ControlEvent) -> None:
         heard.append(each.data)
 
     await trees.consume(hear)
@@ -110,25 +110,25 @@ async def test_a_fact_is_refused_from_whoever_does_not_own_it(trees: Bus, bus_of
     forged = event(FACT, "forged")
     for bus in (trees, await bus_of("mqs")):
         with pytest.raises(AccessRefused):
-            await bus.state(forged.id, forged.routing_key, event_to_bytes(forged))
+            await bus.state_fact(forged.id, forged.routing_key, event_to_bytes(forged))
 
 
 async def test_a_fact_that_came_in_by_another_way_than_its_owner_is_buried(
     rabbitmq: RabbitMQ, control_vhost: str, trees: Bus, bus_of: BusOf
 ) -> None:
-    heard: list[Event] = []
+    heard: list[ControlEvent] = []
 
-    async def hear(each: Event) -> None:
+    async def hear(each: ControlEvent) -> None:
         heard.append(each)
 
     await trees.consume(hear)
     mqs = await bus_of("mqs")
     forged = event(FACT, "forged")
-    await mqs.send(forged.id, "trees.workflow.over", event_to_bytes(forged))
+    await mqs.send_serialised(forged.id, "trees.workflow.over", event_to_bytes(forged))
     connection = await Connection.connect(rabbitmq.amqp_url("admin", control_vhost))
     async with asyncio.timeout(20):
         while True:
-            async with connection.channel() as channel:
+            async with connection.lend_channel() as channel:
                 if (await channel.queue_declare(topology.dead_inbox("trees"), passive=True)).message_count:
                     break
             await asyncio.sleep(0.05)
@@ -137,15 +137,15 @@ async def test_a_fact_that_came_in_by_another_way_than_its_owner_is_buried(
 
 
 async def test_an_event_for_a_task_goes_out_with_the_commit_and_keeps_its_id(
-    store: Store, bus_of: BusOf, data: DataVhost, stack: AsyncExitStack
+    store: Store, bus_of: BusOf, data: PlainDataVhost, stack: AsyncExitStack
 ) -> None:
     mqid = Mqid("a72475165e05b4f83a948")
     await data.add_queue(mqid)
     connection = await Connection.connect(data.url)
     stack.push_async_callback(connection.close)
-    carrier = DataCarrier(connection.publisher(window=10))
+    carrier = DataCarrier(connection.open_publisher(window=10))
     wms = await bus_of("wms")
-    wanted = DataEvent(mqid, b"[1]", content_type="application/json", headers={"x-ewms-attempt": 1})
+    wanted = EventToPublish(mqid, b"[1]", content_type="application/json", headers={"x-ewms-attempt": 1})
     await record(store, wanted)
     (row,) = await store.find(OUTBOX, {})
     await store.bulk_update(OUTBOX, [({"_id": row["_id"]}, {"$set": {"next_at": AT - timedelta(days=1)}})])
@@ -161,7 +161,7 @@ async def test_an_effect_without_a_carrier_stays_and_says_so(
     store: Store, bus_of: BusOf, stack: AsyncExitStack
 ) -> None:
     started(Relay(store, await bus_of("wms")), stack)
-    await record(store, DataEvent(Mqid("a72475165e05b4f83a948"), b"1"))
+    await record(store, EventToPublish(Mqid("a72475165e05b4f83a948"), b"1"))
     async with asyncio.timeout(10):
         while not (rows := await store.find(OUTBOX, {"n_failures": {"$gte": 1}})):
             await asyncio.sleep(0.05)
@@ -171,7 +171,7 @@ async def test_an_effect_without_a_carrier_stays_and_says_so(
 async def test_a_row_of_an_older_version_is_an_order(store: Store, bus_of: BusOf, stack: AsyncExitStack) -> None:
     heard: list[str] = []
 
-    async def hear(each: Event) -> None:
+    async def hear(each: ControlEvent) -> None:
         heard.append(each.id)
 
     await (await bus_of("mqs")).consume(hear)

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from runtime.web.connections import ConnectionLimits
-from runtime.web.serving import serving
+from runtime.web.serving import serve_app
 from tests.waiting import eventually
 
 _PATIENCE_S = 20
@@ -86,7 +86,7 @@ class Server:
 async def server(**limits: object) -> AsyncIterator[Server]:
     app = Application()
     made = ConnectionLimits(**{"refusal_pause_s": 0.05, **limits})  # type: ignore[arg-type] # each by its own name
-    async with serving(app, host="127.0.0.1", port=0, limits=made) as url:
+    async with serve_app(app, host="127.0.0.1", port=0, limits=made) as url:
         yield Server(app, url)
 
 

@@ -117,7 +117,7 @@ async def test_what_is_committed_while_the_broker_is_away_is_sent_when_it_is_bac
     started(Relay(store, wms), stack)
     await asyncio.to_thread(rabbitmq.stop)
     try:
-        await eventually(lambda: not wms.connected)
+        await eventually(lambda: not wms.is_connected)
         for _ in range(20):
             await record(store, OVER)
     finally:

@@ -206,7 +206,7 @@ async def test_a_mongodb_that_stops_answering_is_unavailable_within_seconds_and_
 ) -> None:
     await made(store, Insert("things", {"_id": 1, "n": 0, "rev": 1}))
     loop = asyncio.get_running_loop()
-    services.mongodb.child.send(signal.SIGSTOP)
+    services.mongodb.child.send_signal(signal.SIGSTOP)
     try:
         began = loop.time()
         outcomes = await asyncio.gather(
@@ -215,7 +215,7 @@ async def test_a_mongodb_that_stops_answering_is_unavailable_within_seconds_and_
         assert loop.time() - began < 6
         assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
     finally:
-        services.mongodb.child.send(signal.SIGCONT)
+        services.mongodb.child.send_signal(signal.SIGCONT)
 
     async def back() -> None:
         while True:

@@ -136,11 +136,11 @@ async def test_it_goes_on_after_the_database_was_away(store: Store, stack: Async
     clock = Clock(store, stack)
     await clock.put("a", 1.0)
     clock.start()
-    services.mongodb.child.send(signal.SIGSTOP)
+    services.mongodb.child.send_signal(signal.SIGSTOP)
     try:
         await asyncio.sleep(6)
     finally:
-        services.mongodb.child.send(signal.SIGCONT)
+        services.mongodb.child.send_signal(signal.SIGCONT)
     await eventually(lambda: "a" in clock.keys)
     await clock.put("b", 0.1)
     await eventually(lambda: "b" in clock.keys)

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from runtime.web.serving import serving
-from runtime.web.tokens import Verifier
+from runtime.web.serving import serve_app
+from runtime.web.tokens import TokenVerifier
 from schemas.errors import Unauthenticated
 
 
@@ -44,32 +44,32 @@ class Issuer:
         return jwt.encode(claims, self.keys[kid], algorithm="RS256", headers={"kid": kid})
 
 
-async def in_use(verifier: Verifier, token: str) -> None:
+async def in_use(verifier: TokenVerifier, token: str) -> None:
     while True:
-        await verifier.claims(token)
+        await verifier.verify_token(token)
         await asyncio.sleep(0.02)
 
 
 async def test_a_token_in_use_is_refused_soon_after_its_key_is_withdrawn() -> None:
     issuer = Issuer()
-    async with serving(issuer.app, host="127.0.0.1", port=0) as issuer.url:
-        verifier = Verifier(issuer=issuer.url, keys_life_s=0.2)
+    async with serve_app(issuer.app, host="127.0.0.1", port=0) as issuer.url:
+        verifier = TokenVerifier(issuer=issuer.url, keys_life_s=0.2)
         old, new = issuer.token("old"), issuer.token("new")
-        assert (await verifier.claims(old))["sub"] == (await verifier.claims(new))["sub"] == "ada"
+        assert (await verifier.verify_token(old))["sub"] == (await verifier.verify_token(new))["sub"] == "ada"
         del issuer.keys["old"]
         with pytest.raises(Unauthenticated):
             await asyncio.wait_for(in_use(verifier, old), 20)
-        assert (await verifier.claims(new))["sub"] == "ada"
+        assert (await verifier.verify_token(new))["sub"] == "ada"
         await verifier.close()
 
 
 async def test_an_issuer_that_is_away_withdraws_nothing() -> None:
     issuer = Issuer()
-    async with serving(issuer.app, host="127.0.0.1", port=0) as issuer.url:
-        verifier = Verifier(issuer=issuer.url, keys_life_s=0.1)
+    async with serve_app(issuer.app, host="127.0.0.1", port=0) as issuer.url:
+        verifier = TokenVerifier(issuer=issuer.url, keys_life_s=0.1)
         token = issuer.token("old")
-        await verifier.claims(token)
+        await verifier.verify_token(token)
     for _ in range(10):
-        assert (await verifier.claims(token))["sub"] == "ada"
+        assert (await verifier.verify_token(token))["sub"] == "ada"
         await asyncio.sleep(0.05)
     await verifier.close()

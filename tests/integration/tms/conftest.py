@@ -16,21 +16,21 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.local.children.accounts import FIRST_SLOT, ROOT, TMS
-from deploy.local.children.seclusion import Secluded
+from deploy.local.children.seclusion import SecludedAccounts
 from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.services import Services
 from runtime.amqp import Unroutable
 from runtime.bus.service_bus import Bus, Caller
 from schemas.errors import Unavailable
 from schemas.events import (
-    Event,
+    ControlEvent,
     Payload,
     Snapshot,
     TaskforceRelease,
     TaskforceRemove,
     TaskforceStatuses,
     TaskforceSubmitted,
-    envelope,
+    build_event,
 )
 from schemas.ids import EventId, TaskforceUuid
 from schemas.questions import Answer, Question
@@ -65,7 +65,7 @@ class Taskforce:
     def __init__(self, directory: Path) -> None:
         self.uuid = TaskforceUuid(f"TF-6b00e09f-{secrets.token_hex(4)}-00000001-00000002")
         self.files = TaskforceFiles(directory / self.uuid)
-        self.files.create()
+        self.files.create_directory()
         self.files.task.write_text("{}")
         self.files.token.write_text("token")
         self.files.token.chmod(0o600)
@@ -95,12 +95,12 @@ class Taskforce:
     def log(self, cluster_id: int | None = None) -> JobLog:
         """Return what the log says by now."""
         joblog = JobLog(self.files, n_workers=3, cluster_id=cluster_id)
-        joblog.read()
+        joblog.read_new()
         return joblog
 
     def statuses(self) -> dict[str, dict[str, int]]:
         """Return the compound statuses by now."""
-        return self.log().tally.compound()
+        return self.log().tally.count_statuses()
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def condor_pool(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def make_and_give(ad: dict[str, Any]) -> None:
         make_output_directory(ad)
         if (directory := Path(ad.get("Out", "")).parent).name.startswith("cluster-"):
-            secluded.give(directory, TMS)
+            secluded.give_tree(directory, TMS)
 
     monkeypatch.setattr(condor_module, "_make_output_directory", make_and_give)
     return GivingPool(secluded)
@@ -129,16 +129,16 @@ def condor_pool(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 class GivingPool(CondorPool):
     """HTCondor, whose jobs' owner gets the files of what is submitted."""
 
-    def __init__(self, secluded: Secluded) -> None:
+    def __init__(self, secluded: SecludedAccounts) -> None:
         super().__init__(schedd="")
         self._secluded = secluded
 
-    async def submit(self, cluster: Submission) -> Cluster:
+    async def submit_cluster(self, cluster: Submission) -> Cluster:
         """Give the taskforce's directory to the jobs' owner, with the way to it, and submit."""
         directory = Path(cluster.job_event_log).parent
         directory.parent.chmod(0o777)
-        self._secluded.give(directory, TMS)
-        return await super().submit(cluster)
+        self._secluded.give_tree(directory, TMS)
+        return await super().submit_cluster(cluster)
 
 
 @pytest.fixture(params=["condor", "local"])
@@ -152,8 +152,8 @@ async def pool(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         made = LocalPool(tmp_path / "local-pool", n_slots=8, grace_s=1)
     await made.start()
     yield made
-    for cluster in await made.clusters():
-        await made.remove(cluster.taskforce_uuid, cluster.cluster_id)
+    for cluster in await made.list_clusters():
+        await made.remove_clusters(cluster.taskforce_uuid, cluster.cluster_id)
     await made.stop()
 
 
@@ -163,7 +163,7 @@ class Peers:
     def __init__(self, wms: Bus, mqs: Bus) -> None:
         self._wms = wms
         self._mqs = mqs
-        self.heard: list[Event] = []
+        self.heard: list[ControlEvent] = []
         #: As the real WMS: a recorded cluster is released, any other of the same taskforce is removed.
         self.answers = True
         self.mqs_is_away = False
@@ -186,7 +186,7 @@ class Peers:
 
     async def order(self, payload: Payload) -> None:
         """Send an order to the TMS, as an outbox does: until it has an inbox for it."""
-        event = envelope(payload, event_id=EventId(str(uuid.uuid4())), source="test/wms", time=datetime.now(UTC))
+        event = build_event(payload, event_id=EventId(str(uuid.uuid4())), source="test/wms", time=datetime.now(UTC))
         async with asyncio.timeout(40):
             while True:
                 try:
@@ -218,7 +218,7 @@ class Peers:
             await bus.drain()
             await bus.close()
 
-    async def _hear(self, event: Event) -> None:
+    async def _hear(self, event: ControlEvent) -> None:
         self.heard.append(event)
         match event.data:
             case TaskforceSubmitted(taskforce_uuid=taskforce, schedd=schedd, cluster_id=cluster) if self.answers:
@@ -292,11 +292,11 @@ def as_its_account(services: Services, environment: dict[str, str], tmp_path: Pa
     account = TMS if with_condor else ROOT
     directory = Path(environment["EWMS_TMS_DIR"])
     directory.mkdir(mode=0o700 if with_condor else 0o711)
-    secluded.give(directory, account)
+    secluded.give_tree(directory, account)
     # Stand-in pilots leave word there.
     tmp_path.chmod(0o777)
     token = [services.condor.tms_config.parent] if services.condor else []
-    return secluded.command(account, readable=token, writable=[tmp_path])
+    return secluded.account_command(account, readable=token, writable=[tmp_path])
 
 
 @pytest.fixture
@@ -309,6 +309,6 @@ async def tms(
     await process.stop(signal.SIGKILL)
     if environment["EWMS_POOL"] == "condor":
         pool = CondorPool(schedd="")
-        for cluster in await pool.clusters():
-            await pool.remove(cluster.taskforce_uuid)
+        for cluster in await pool.list_clusters():
+            await pool.remove_clusters(cluster.taskforce_uuid)
         await pool.stop()

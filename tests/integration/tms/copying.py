@@ -6,19 +6,19 @@ import os
 import sys
 from pathlib import Path
 
-from pilot.app import begin_log_copy, gathered
+from pilot.app import begin_log_copy, gather_variables
 from pilot.chirp.proxy import take_proxy
-from pilot.chirp.sender import voice
-from pilot.settings import TASK_FILE, settings
+from pilot.chirp.sender import choose_channel
+from pilot.settings import TASK_FILE, read_settings
 from schemas.statuses import ChirpAttribute
 
 
 async def main() -> None:
     logging.basicConfig(stream=sys.stderr)
-    told = settings(gathered(os.environ, Path(TASK_FILE).absolute()), directory=str(Path.cwd()))
+    told = read_settings(gather_variables(os.environ, Path(TASK_FILE).absolute()), directory=str(Path.cwd()))
     proxy = take_proxy(os.environ, str(Path.cwd()))
     begin_log_copy(told, os.environ, proxy)
-    await voice(told.chirp, proxy).say({ChirpAttribute.STATUS: "Tasking"})
+    await choose_channel(told.chirp, proxy).send_values({ChirpAttribute.STATUS: "Tasking"})
     logging.getLogger("pilot").warning("event 5f0e failed: bad pixel")
     await asyncio.sleep(600)
 

@@ -9,12 +9,12 @@ from typing import cast
 from pydantic import SecretStr
 
 from runtime.bus.service_bus import Bus
-from schemas.events import Event, Payload, TaskforceCompleted
+from schemas.events import ControlEvent, Payload, TaskforceCompleted
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantAnswer, GrantQuery
-from tms.files import Home
-from tms.log.watch import Watch
-from tms.reporter import Voice
+from tms.files import TmsDirectory
+from tms.log.watch import LogWatch
+from tms.reporter import Reporter
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIFE = timedelta(hours=1)
@@ -41,7 +41,7 @@ class StandIn:
         token = SecretStr(f"{query.taskforce_uuid} {self.asked.count(query.taskforce_uuid)}")
         return GrantAnswer(token=token, expires_at=NOW + LIFE, broker_type="rabbitmq", broker_address="b")
 
-    async def publish(self, event: Event) -> None:
+    async def publish(self, event: ControlEvent) -> None:
         self.said.append(event.data)
         if isinstance(event.data, TaskforceCompleted):
             await self.may_say_the_end.wait()
@@ -52,18 +52,18 @@ class StandIn:
         return cast(Bus, self)
 
 
-def watch_of(stand_in: StandIn, home: Home) -> Watch:
-    return Watch(home, Voice(stand_in.bus, clock=lambda: NOW), schedd="s", epoch=1)
+def watch_of(stand_in: StandIn, home: TmsDirectory) -> LogWatch:
+    return LogWatch(home, Reporter(stand_in.bus, clock=lambda: NOW), schedd="s", epoch=1)
 
 
-def submitted(home: Home, uuid: TaskforceUuid, *, expires_at: datetime, log: bytes = LOG) -> Path:
+def submitted(home: TmsDirectory, uuid: TaskforceUuid, *, expires_at: datetime, log: bytes = LOG) -> Path:
     """Make the files of a taskforce whose token was granted a life ago; return where the token is."""
-    files = home.taskforce(uuid)
-    files.create()
+    files = home.taskforce_files(uuid)
+    files.create_directory()
     files.log.write_bytes(log)
     files.token.write_text("first")
     grant = GrantQuery(workflow_id="WF-6b00e09f-926a610b", taskforce_uuid=uuid, inputs=["a" + "0" * 20], outputs=[])
-    files.remember(
+    files.write_submission(
         {
             "n_workers": 1,
             "cluster_id": 7,

@@ -8,11 +8,11 @@ import os
 import sys
 from pathlib import Path
 
-from pilot.app import gathered
+from pilot.app import gather_variables
 from pilot.chirp.proxy import ChirpProxy, take_proxy
-from pilot.chirp.sender import voice
+from pilot.chirp.sender import choose_channel
 from pilot.events.token_renewal import TokenSource
-from pilot.settings import TASK_FILE, settings
+from pilot.settings import TASK_FILE, read_settings
 from schemas.pilot.exits import PilotExit
 from schemas.statuses import ChirpAttribute
 
@@ -27,7 +27,7 @@ def change_job(proxy: ChirpProxy | None) -> list[str]:
         return changed
     for name in FIXED:
         try:
-            with proxy.opened() as connection:
+            with proxy.open_connection() as connection:
                 connection.set_job_attr(name, '"/etc/passwd"')
         except OSError:
             continue
@@ -36,19 +36,19 @@ def change_job(proxy: ChirpProxy | None) -> list[str]:
 
 
 async def main() -> None:
-    told = settings(gathered(os.environ, Path(TASK_FILE).absolute()), directory=str(Path.cwd()))
+    told = read_settings(gather_variables(os.environ, Path(TASK_FILE).absolute()), directory=str(Path.cwd()))
     proxy = take_proxy(os.environ, str(Path.cwd()))
     source, file = TokenSource(told, proxy), Path(told.token_file)
-    chirps = voice(told.chirp, proxy)
-    await chirps.say({ChirpAttribute.STATUS: "Tasking"})
+    chirps = choose_channel(told.chirp, proxy)
+    await chirps.send_values({ChirpAttribute.STATUS: "Tasking"})
     changed = change_job(proxy)
     first = file.read_text()
     while file.read_text() == first:
-        await source.fetch()
+        await source.fetch_token()
         await asyncio.sleep(0.1)
     mode = file.stat().st_mode & 0o777
     words = [f"{mode:o}", file.read_text().rpartition(".")[2], *changed]
-    await chirps.say({ChirpAttribute.STATUS: " ".join(words)})
+    await chirps.send_values({ChirpAttribute.STATUS: " ".join(words)})
 
 
 asyncio.run(main())

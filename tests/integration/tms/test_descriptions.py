@@ -27,8 +27,8 @@ async def schedd(condor: Path, condor_pool: CondorPool) -> AsyncIterator[CondorP
     pool = condor_pool
     await pool.start()
     yield pool
-    for cluster in await pool.clusters():
-        await pool.remove(cluster.taskforce_uuid)
+    for cluster in await pool.list_clusters():
+        await pool.remove_clusters(cluster.taskforce_uuid)
     await pool.stop()
 
 
@@ -49,8 +49,8 @@ async def test_a_container_clusters_ad_says_what_the_contract_says(schedd: Condo
         input_files=plain.input_files,
         output_directory=plain.output_directory,
     )
-    cluster = await schedd.submit(spec)
-    await schedd.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await schedd.submit_cluster(spec)
+    await schedd.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: len(ads_of(cluster.cluster_id)) == 6)
     ad, *jobs = ads_of(cluster.cluster_id)
     said = {
@@ -115,8 +115,8 @@ async def test_the_end_of_a_regular_expression_arrives_as_it_was_written(
 ) -> None:
     spec = taskforce.submission("600", "0", n_workers=2)
     spec = replace(spec, requirements='(regexp("edu$", Machine) || regexp("^(a|b$)$", Machine))')
-    cluster = await schedd.submit(spec)
-    await schedd.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await schedd.submit_cluster(spec)
+    await schedd.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: len(ads_of(cluster.cluster_id)) == 3)
     for ad in ads_of(cluster.cluster_id):
         requirements = str(ad.lookup("Requirements"))
@@ -125,10 +125,10 @@ async def test_the_end_of_a_regular_expression_arrives_as_it_was_written(
 
 
 async def test_what_is_removed_says_who_asked_for_it(pool: Pool, taskforce: Taskforce) -> None:
-    cluster = await pool.submit(taskforce.submission("600", "0", n_workers=1))
-    await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(taskforce.submission("600", "0", n_workers=1))
+    await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: b"\n000 (" in taskforce.files.log.read_bytes())
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     (aborted,) = (r for r in taskforce.files.log.read_text().split("...\n") if r.startswith("009 ("))
     assert "Requested by EWMS" in aborted

@@ -22,12 +22,12 @@ def of(taskforce: Taskforce, owner: str, *arguments: str, n_workers: int) -> Sub
 
 
 async def running(pool: Pool, taskforce: Taskforce, submission: Submission) -> None:
-    cluster = await pool.submit(submission)
-    await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(submission)
+    await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
 
 
 async def unmatched(pool: Pool, *taskforces: Taskforce) -> dict[TaskforceUuid, str]:
-    return await pool.unmatched([taskforce.uuid for taskforce in taskforces])
+    return await pool.explain_unmatched([taskforce.uuid for taskforce in taskforces])
 
 
 async def test_workers_that_no_slot_takes_delay_no_other_user_and_say_why(pool: Pool, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ async def test_workers_that_no_slot_takes_delay_no_other_user_and_say_why(pool: 
     for why in said.values():
         assert why.startswith(f"no {place} offers 999 TB of memory; the largest has ")
     for flood in floods:
-        await pool.remove(flood.uuid)
+        await pool.remove_clusters(flood.uuid)
 
 
 async def test_what_waits_only_for_others_to_end_is_not_unmatched(pool: Pool, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ async def test_what_waits_only_for_others_to_end_is_not_unmatched(pool: Pool, tm
     place = "slot" if isinstance(pool, CondorPool) else "machine"
     assert said == {wide.uuid: f"no {place} offers 9 cores; the largest has 8; ask for n_cores=8 or less"}
     for taskforce in (first, second, wide):
-        await pool.remove(taskforce.uuid)
+        await pool.remove_clusters(taskforce.uuid)
 
 
 async def test_the_requirement_that_no_slot_meets_is_said(condor_pool: CondorPool, tmp_path: Path) -> None:
@@ -69,13 +69,15 @@ async def test_the_requirement_that_no_slot_meets_is_said(condor_pool: CondorPoo
     taskforce, well = Taskforce(tmp_path / "one"), Taskforce(tmp_path / "other")
     wish = '(TARGET.OpSys == "LINUX" && Memory > 1) && (OpSysAndVer =?= "Plan9")'
     await running(pool, taskforce, replace(of(taskforce, "ada", "0", "0", n_workers=1), requirements=wish))
-    await pool.submit(replace(of(well, "ada", "0", "0", n_workers=1), requirements='OpSys == "LINUX" && Cpus > 0'))
+    await pool.submit_cluster(
+        replace(of(well, "ada", "0", "0", n_workers=1), requirements='OpSys == "LINUX" && Cpus > 0')
+    )
     said = await unmatched(pool, taskforce, well)
     assert set(said) == {taskforce.uuid}
     assert "no slot meets" in said[taskforce.uuid]
     assert "Plan9" in said[taskforce.uuid]
     for one in (taskforce, well):
-        await pool.remove(one.uuid)
+        await pool.remove_clusters(one.uuid)
     await pool.stop()
 
 
@@ -90,6 +92,6 @@ async def test_among_idle_users_the_local_pool_goes_round(tmp_path: Path) -> Non
     await running(pool, bob, replace(of(bob, "bob", "0", "0", n_workers=3), priority=0))
     await eventually(lambda: bob.statuses().get("COMPLETED", {}) == {"Done": 3})
     assert ada.statuses()["IDLE"]["null"] > 20
-    await pool.remove(ada.uuid)
+    await pool.remove_clusters(ada.uuid)
     await eventually(lambda: ada.log().tally.removed)
     await asyncio.wait_for(pool.stop(), 30)

@@ -13,7 +13,7 @@ import pytest
 from schemas.ids import TaskforceUuid
 from tms.clusters.input_files import InputFiles
 from tms.errors import Unsubmittable
-from tms.files import Home, TaskforceFiles, write_private
+from tms.files import TaskforceFiles, TmsDirectory, write_private
 from tms.log.inotify import DirectoryWatch
 from tms.log.job_log import SLICE_BYTES, JobLog
 from tms.pools.local.job import Job, MaxRuntimeReached, run
@@ -28,46 +28,46 @@ def record(kind: int, proc: int, text: str = "x") -> bytes:
 @pytest.fixture
 def files(tmp_path: Path) -> TaskforceFiles:
     made = TaskforceFiles(tmp_path / UUID)
-    made.create()
+    made.create_directory()
     return made
 
 
 def opened(files: TaskforceFiles) -> JobLog:
     joblog = JobLog(files, n_workers=4, cluster_id=None)
-    joblog.restore()
-    joblog.read()
+    joblog.load_checkpoint()
+    joblog.read_new()
     return joblog
 
 
 def test_a_restart_reads_only_what_is_new(files: TaskforceFiles) -> None:
     files.log.write_bytes(record(35, -1) + record(0, 0) + record(1, 0))
     first = opened(files)
-    first.save()
+    first.save_checkpoint()
     with files.log.open("ab") as log:
         log.write(record(1, 1))
     again = JobLog(files, n_workers=0, cluster_id=None)
-    assert again.restore()
+    assert again.load_checkpoint()
     assert (again.offset, again.tally.cluster_id, again.tally.n_workers) == (first.offset, 7, 4)
     assert again.lag_bytes() == len(record(1, 1))
-    again.read()
-    assert again.tally.compound() == {"RUNNING": {"null": 2}, "IDLE": {"null": 2}}
+    again.read_new()
+    assert again.tally.count_statuses() == {"RUNNING": {"null": 2}, "IDLE": {"null": 2}}
 
 
 def test_a_torn_tail_is_read_once_it_is_whole(files: TaskforceFiles) -> None:
     whole = record(0, 0) + record(1, 0)
     files.log.write_bytes(whole[:-9])
     joblog = opened(files)
-    assert joblog.tally.compound() == {"IDLE": {"null": 4}}
+    assert joblog.tally.count_statuses() == {"IDLE": {"null": 4}}
     files.log.write_bytes(whole)
-    assert joblog.read() is False
-    assert joblog.tally.compound() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
+    assert joblog.read_new() is False
+    assert joblog.tally.count_statuses() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
 
 
 @pytest.mark.parametrize("how", ["truncated", "replaced", "rewritten"])
 def test_a_log_that_is_another_is_read_from_its_beginning(files: TaskforceFiles, how: str) -> None:
     files.log.write_bytes(record(0, 0) + record(1, 0))
     joblog = opened(files)
-    joblog.save()
+    joblog.save_checkpoint()
     other = record(0, 1)
     match how:
         case "truncated":
@@ -81,10 +81,10 @@ def test_a_log_that_is_another_is_read_from_its_beginning(files: TaskforceFiles,
             other = record(12, 2) * 5
             files.log.write_bytes(other)
     for follower in (joblog, JobLog(files, n_workers=4, cluster_id=None)):
-        follower.restore()
-        assert follower.read() is True
+        follower.load_checkpoint()
+        assert follower.read_new() is True
         assert follower.offset == len(other)
-        assert "RUNNING" not in follower.tally.compound()
+        assert "RUNNING" not in follower.tally.count_statuses()
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", b"EWMS-CHECKPOINT 1\n{}\n"])
@@ -92,9 +92,9 @@ def test_a_checkpoint_that_cannot_be_read_is_none(files: TaskforceFiles, damage:
     files.log.write_bytes(record(0, 0) + record(1, 0))
     files.checkpoint.write_bytes(damage)
     joblog = JobLog(files, n_workers=4, cluster_id=None)
-    assert not joblog.restore()
-    joblog.read()
-    assert joblog.tally.compound() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
+    assert not joblog.load_checkpoint()
+    joblog.read_new()
+    assert joblog.tally.count_statuses() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
 
 
 def test_a_long_log_is_read_in_slices(files: TaskforceFiles) -> None:
@@ -104,19 +104,19 @@ def test_a_long_log_is_read_in_slices(files: TaskforceFiles) -> None:
     joblog = JobLog(files, n_workers=1, cluster_id=None)
     n_reads = 0
     while joblog.lag_bytes():
-        joblog.read()
+        joblog.read_new()
         n_reads += 1
     assert n_reads == 3
     assert not joblog.is_behind
-    assert joblog.tally.compound() == {"RUNNING": {"null": 1}}
+    assert joblog.tally.count_statuses() == {"RUNNING": {"null": 1}}
 
 
 def test_a_record_longer_than_a_slice_is_read(files: TaskforceFiles) -> None:
     files.log.write_bytes(record(8, 0, "x" * (SLICE_BYTES + 5)) + record(1, 0))
     joblog = opened(files)
     while joblog.lag_bytes():
-        joblog.read()
-    assert joblog.tally.compound() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
+        joblog.read_new()
+    assert joblog.tally.count_statuses() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
 
 
 def test_behind_a_record_beyond_the_bound_reading_goes_on(
@@ -127,18 +127,18 @@ def test_behind_a_record_beyond_the_bound_reading_goes_on(
     files.log.write_bytes(record(0, 0) + record(8, 0, "x" * 10_000) + record(1, 0))
     joblog = opened(files)
     for _ in range(10):
-        joblog.read()
-        joblog.save()
+        joblog.read_new()
+        joblog.save_checkpoint()
     assert not joblog.is_behind
     assert joblog.lag_bytes() == 0
     assert joblog.n_corrupt
-    assert joblog.tally.compound() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
+    assert joblog.tally.count_statuses() == {"RUNNING": {"null": 1}, "IDLE": {"null": 3}}
     with files.log.open("ab") as log:
         log.write(record(5, 0))
     again = JobLog(files, n_workers=4, cluster_id=None)
-    assert again.restore()
-    again.read()
-    assert again.tally.compound() == {"COMPLETED": {"null": 1}, "IDLE": {"null": 3}}
+    assert again.load_checkpoint()
+    again.read_new()
+    assert again.tally.count_statuses() == {"COMPLETED": {"null": 1}, "IDLE": {"null": 3}}
 
 
 def test_a_private_file_is_its_owners_only_from_the_first_moment(tmp_path: Path) -> None:
@@ -155,17 +155,17 @@ def test_a_private_file_is_its_owners_only_from_the_first_moment(tmp_path: Path)
 
 def test_an_id_that_is_a_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not the id"):
-        Home(tmp_path).taskforce(TaskforceUuid("../../etc"))
+        TmsDirectory(tmp_path).taskforce_files(TaskforceUuid("../../etc"))
 
 
 async def test_each_epoch_is_greater_and_the_lock_is_the_processes(tmp_path: Path) -> None:
-    home = Home(tmp_path / "tms")
-    first = await home.acquire()
+    home = TmsDirectory(tmp_path / "tms")
+    first = await home.acquire_lock()
     assert home.next_epoch() == first + 1
-    waiting = asyncio.create_task(Home(tmp_path / "tms").acquire())
+    waiting = asyncio.create_task(TmsDirectory(tmp_path / "tms").acquire_lock())
     done, _ = await asyncio.wait([waiting], timeout=0.3)
     assert not done
-    home.release()
+    home.release_lock()
     assert await waiting == first + 2
     with (tmp_path / "tms" / "lock").open("rb") as lock, pytest.raises(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,8 +177,8 @@ async def test_the_kernel_tells_of_changes_of_the_one_file(tmp_path: Path) -> No
     directories = [tmp_path / name for name in "abc"]
     for directory in directories:
         directory.mkdir()
-        assert watch.add(directory)
-    watch.remove(directories[2])
+        assert watch.add_directory(directory)
+    watch.remove_directory(directories[2])
     for directory in directories:
         (directory / "checkpoint").write_text("not this one")
         (directory / "job.log").write_text("this one")
@@ -187,7 +187,7 @@ async def test_the_kernel_tells_of_changes_of_the_one_file(tmp_path: Path) -> No
         while told < {*directories[:2]}:
             told |= await heard.get()
     assert told == {*directories[:2]}
-    assert not watch.add(tmp_path / "missing")
+    assert not watch.add_directory(tmp_path / "missing")
     watch.close()
 
 
@@ -215,7 +215,7 @@ def allowed(tmp_path: Path) -> Path:
 
 def copied(allowed: Path, *names: str, max_bytes: int = 1000, roots: bool = True) -> list[str]:
     inputs = InputFiles([allowed] if roots else [], forbidden=[allowed / "tms", allowed / "keys"], max_bytes=max_bytes)
-    return inputs.copied(names, allowed.parent / "copies")
+    return inputs.copy_files(names, allowed.parent / "copies")
 
 
 def test_input_files_are_copied_from_under_the_roots(allowed: Path) -> None:

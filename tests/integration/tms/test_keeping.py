@@ -10,11 +10,11 @@ import pytest
 
 from schemas.errors import NotFound
 from schemas.ids import TaskforceUuid
-from schemas.logs import LogAnswer, LogQuery, LogsQuery, Stream
-from tms.files import Home, TaskforceFiles
+from schemas.logs import LogAnswer, LogQuery, LogsQuery, LogStream
+from tms.files import TaskforceFiles, TmsDirectory
 from tms.log.job_log import JobLog
-from tms.worker_logs.file_retention import Ages, Keeper
-from tms.worker_logs.reading import listed, read
+from tms.worker_logs.file_retention import FileRetention, RetentionAges
+from tms.worker_logs.reading import list_logs, read_log
 
 UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -29,30 +29,30 @@ def aged(files: TaskforceFiles, age: timedelta) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+def home(tmp_path: Path) -> TmsDirectory:
+    return TmsDirectory(tmp_path)
 
 
 @pytest.fixture
-def files(home: Home) -> TaskforceFiles:
+def files(home: TmsDirectory) -> TaskforceFiles:
     """The files of a taskforce that is over."""
-    made = home.taskforce(UUID)
-    made.create()
+    made = home.taskforce_files(UUID)
+    made.create_directory()
     made.log.write_bytes(LOG)
     joblog = JobLog(made, n_workers=1, cluster_id=None)
-    joblog.read()
+    joblog.read_new()
     joblog.is_over = True
-    joblog.save()
+    joblog.save_checkpoint()
     (made.directory / "cluster-7").mkdir()
     (made.directory / "cluster-7" / "0.out").write_text("said")
     return made
 
 
-def tidy(home: Home, *, busy: set[TaskforceUuid] | None = None, later: timedelta = timedelta()) -> None:
-    Keeper(home, Ages()).tidy(busy or set(), now=NOW + later)
+def tidy(home: TmsDirectory, *, busy: set[TaskforceUuid] | None = None, later: timedelta = timedelta()) -> None:
+    FileRetention(home, RetentionAges()).tidy_files(busy or set(), now=NOW + later)
 
 
-def test_nothing_young_or_busy_is_touched(home: Home, files: TaskforceFiles) -> None:
+def test_nothing_young_or_busy_is_touched(home: TmsDirectory, files: TaskforceFiles) -> None:
     aged(files, timedelta(hours=23))
     before = sorted(home.root.rglob("*"))
     tidy(home)
@@ -63,7 +63,7 @@ def test_nothing_young_or_busy_is_touched(home: Home, files: TaskforceFiles) -> 
 
 
 def test_a_quiet_log_is_compressed_and_its_checkpoint_still_tells_how_it_ended(
-    home: Home, files: TaskforceFiles
+    home: TmsDirectory, files: TaskforceFiles
 ) -> None:
     aged(files, timedelta(days=1))
     tidy(home)
@@ -71,34 +71,36 @@ def test_a_quiet_log_is_compressed_and_its_checkpoint_still_tells_how_it_ended(
     assert gzip.decompress(files.packed_log.read_bytes()) == LOG
     assert files.packed_log.stat().st_mode & 0o777 == 0o600
     again = JobLog(files, n_workers=1, cluster_id=None)
-    assert again.restore()
-    assert again.read() is False
+    assert again.load_checkpoint()
+    assert again.read_new() is False
     assert (again.is_over, again.tally.cluster_id) == (True, 7)
 
 
-def test_the_log_of_a_taskforce_that_may_not_be_over_stays_a_week(home: Home, files: TaskforceFiles) -> None:
+def test_the_log_of_a_taskforce_that_may_not_be_over_stays_a_week(home: TmsDirectory, files: TaskforceFiles) -> None:
     files.checkpoint.unlink()
     aged(files, timedelta(days=4))
     tidy(home)
     assert files.log.exists()
-    Keeper(home, Ages(directory=timedelta(days=90))).tidy(set(), now=NOW + timedelta(days=3))
+    FileRetention(home, RetentionAges(directory=timedelta(days=90))).tidy_files(set(), now=NOW + timedelta(days=3))
     assert files.packed_log.exists()
 
 
-def test_a_compressed_log_is_removed_after_its_time(home: Home, files: TaskforceFiles) -> None:
+def test_a_compressed_log_is_removed_after_its_time(home: TmsDirectory, files: TaskforceFiles) -> None:
     aged(files, timedelta(days=7))
-    keeper = Keeper(home, Ages(directory=timedelta(days=90)))
-    keeper.tidy(set(), now=NOW)
+    keeper = FileRetention(home, RetentionAges(directory=timedelta(days=90)))
+    keeper.tidy_files(set(), now=NOW)
     packed_at = NOW.timestamp()
     os.utime(files.packed_log, (packed_at, packed_at))
-    keeper.tidy(set(), now=NOW + timedelta(days=6, hours=23))
+    keeper.tidy_files(set(), now=NOW + timedelta(days=6, hours=23))
     assert files.packed_log.exists()
-    keeper.tidy(set(), now=NOW + timedelta(days=7))
+    keeper.tidy_files(set(), now=NOW + timedelta(days=7))
     assert not files.packed_log.exists()
     assert (files.directory / "cluster-7" / "0.out").exists()
 
 
-def test_a_quiet_taskforce_is_packed_without_its_token_and_then_removed(home: Home, files: TaskforceFiles) -> None:
+def test_a_quiet_taskforce_is_packed_without_its_token_and_then_removed(
+    home: TmsDirectory, files: TaskforceFiles
+) -> None:
     files.token.write_text("canary")
     (files.directory / "cluster-7" / "link").symlink_to("/etc/passwd")
     aged(files, timedelta(days=5))
@@ -121,7 +123,7 @@ def test_a_quiet_taskforce_is_packed_without_its_token_and_then_removed(home: Ho
     assert list((home.root / "taskforces").iterdir()) == []
 
 
-def test_a_crash_while_packing_leaves_the_original_and_is_made_good(home: Home, files: TaskforceFiles) -> None:
+def test_a_crash_while_packing_leaves_the_original_and_is_made_good(home: TmsDirectory, files: TaskforceFiles) -> None:
     (home.root / "taskforces" / f".{UUID}.tar.gz.new").write_text("half")
     (files.directory / ".job.log.gz.new").write_text("half")
     aged(files, timedelta(days=2))
@@ -130,18 +132,22 @@ def test_a_crash_while_packing_leaves_the_original_and_is_made_good(home: Home, 
     assert not (home.root / "taskforces" / f".{UUID}.tar.gz.new").exists()
 
 
-def test_one_taskforce_that_cannot_be_tidied_does_not_stop_the_others(home: Home, files: TaskforceFiles) -> None:
-    broken = home.taskforce(TaskforceUuid(UUID[:-1] + "0"))
-    broken.create()
+def test_one_taskforce_that_cannot_be_tidied_does_not_stop_the_others(
+    home: TmsDirectory, files: TaskforceFiles
+) -> None:
+    broken = home.taskforce_files(TaskforceUuid(UUID[:-1] + "0"))
+    broken.create_directory()
     broken.log.write_bytes(LOG)
     broken.packed_log.mkdir()
     aged(broken, timedelta(days=8))
     aged(files, timedelta(days=8))
-    Keeper(home, Ages(directory=timedelta(days=90))).tidy(set(), now=NOW)
+    FileRetention(home, RetentionAges(directory=timedelta(days=90))).tidy_files(set(), now=NOW)
     assert not files.log.exists()
 
 
-def test_an_old_log_in_a_directory_with_young_output_keeps_the_directory(home: Home, files: TaskforceFiles) -> None:
+def test_an_old_log_in_a_directory_with_young_output_keeps_the_directory(
+    home: TmsDirectory, files: TaskforceFiles
+) -> None:
     aged(files, timedelta(days=30))
     young = (NOW - timedelta(hours=1)).timestamp()
     os.utime(files.directory / "cluster-7" / "0.out", (young, young))
@@ -149,37 +155,37 @@ def test_an_old_log_in_a_directory_with_young_output_keeps_the_directory(home: H
     assert files.directory.exists()
 
 
-def test_what_workers_wrote_can_be_read_until_their_archive_goes(home: Home, files: TaskforceFiles) -> None:
+def test_what_workers_wrote_can_be_read_until_their_archive_goes(home: TmsDirectory, files: TaskforceFiles) -> None:
     older = files.directory / "cluster-6"
     older.mkdir()
     (older / "0.out").write_text("an earlier cluster")
     (files.directory / "cluster-7" / "3.err").write_bytes(b"first line\nlast line\n")
     (files.directory / "cluster-7" / "4.err").symlink_to("/etc/passwd")
-    before = listed(home, LogsQuery(taskforce_uuid=UUID))
+    before = list_logs(home, LogsQuery(taskforce_uuid=UUID))
     aged(files, timedelta(days=5))
     tidy(home)
     assert not files.directory.exists()
-    after = listed(home, LogsQuery(taskforce_uuid=UUID))
+    after = list_logs(home, LogsQuery(taskforce_uuid=UUID))
     assert [(file.name, file.n_bytes) for file in after.files] == [(file.name, file.n_bytes) for file in before.files]
     assert [file.name for file in after.files] == ["0.out", "3.err"]
-    assert [file.name for file in listed(home, LogsQuery(taskforce_uuid=UUID, first_proc=1)).files] == ["3.err"]
-    query = LogQuery(taskforce_uuid=UUID, proc=3, stream=Stream.ERR)
-    assert read(home, query) == LogAnswer(data=b"first line\nlast line\n", offset=0, n_bytes=21)
-    assert read(home, query.model_copy(update={"offset": -10})).data == b"last line\n"
-    assert read(home, query.model_copy(update={"offset": 6, "max_bytes": 4})).data == b"line"
-    assert read(home, query.model_copy(update={"offset": 99})).data == b""
+    assert [file.name for file in list_logs(home, LogsQuery(taskforce_uuid=UUID, first_proc=1)).files] == ["3.err"]
+    query = LogQuery(taskforce_uuid=UUID, proc=3, stream=LogStream.ERR)
+    assert read_log(home, query) == LogAnswer(data=b"first line\nlast line\n", offset=0, n_bytes=21)
+    assert read_log(home, query.model_copy(update={"offset": -10})).data == b"last line\n"
+    assert read_log(home, query.model_copy(update={"offset": 6, "max_bytes": 4})).data == b"line"
+    assert read_log(home, query.model_copy(update={"offset": 99})).data == b""
     for missing in (query.model_copy(update={"proc": 9}), query.model_copy(update={"proc": 4})):
         with pytest.raises(NotFound):
-            read(home, missing)
+            read_log(home, missing)
 
 
 def test_workers_logs_beyond_their_share_go_and_nothing_else_of_their_taskforce(
-    home: Home, files: TaskforceFiles
+    home: TmsDirectory, files: TaskforceFiles
 ) -> None:
-    running = home.taskforce(TaskforceUuid(UUID[:-1] + "0"))
+    running = home.taskforce_files(TaskforceUuid(UUID[:-1] + "0"))
     (running.directory / "cluster-8").mkdir(parents=True)
     (running.directory / "cluster-8" / "0.err").write_bytes(b"x" * 100)
-    Keeper(home, Ages(), max_log_bytes=50).tidy({TaskforceUuid(running.directory.name)}, now=NOW)
+    FileRetention(home, RetentionAges(), max_log_bytes=50).tidy_files({TaskforceUuid(running.directory.name)}, now=NOW)
     assert not (files.directory / "cluster-7").exists()
     assert files.log.exists()
     assert (running.directory / "cluster-8" / "0.err").exists()

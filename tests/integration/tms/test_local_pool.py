@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.children.seclusion import Covered
+from deploy.local.children.seclusion import CoveredDirectories
 from schemas.pilot.exits import PilotExit
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
@@ -72,8 +72,8 @@ async def test_a_full_disk_costs_no_slot(tmp_path: Path) -> None:
     os.mkfifo(go_on)
     waits = replace(first.submission(n_workers=1), command=("/bin/sh", "-c", f"cat {go_on}; exit {PilotExit.CLOSED}"))
     for taskforce, spec in ((first, waits), (second, second.submission("0", "0", n_workers=1))):
-        cluster = await pool.submit(spec)
-        await pool.release(taskforce.uuid, cluster.cluster_id)
+        cluster = await pool.submit_cluster(spec)
+        await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: first.statuses() == {"RUNNING": {"null": 1}, "IDLE": {"null": 2}})
     assert "RUNNING" not in second.statuses()
     kept = first.files.log.with_name("job.log.kept")
@@ -81,11 +81,11 @@ async def test_a_full_disk_costs_no_slot(tmp_path: Path) -> None:
     first.files.log.symlink_to("/dev/full")
     go_on.write_text("")
     await eventually(lambda: second.log().tally.removed)
-    assert [cluster.taskforce_uuid for cluster in await pool.clusters()] == [first.uuid]
+    assert [cluster.taskforce_uuid for cluster in await pool.list_clusters()] == [first.uuid]
     first.files.log.unlink()
     kept.rename(first.files.log)
-    assert await pool.clusters() == []
-    assert first.log().tally.compound()["COMPLETED"] == {"null": 1}
+    assert await pool.list_clusters() == []
+    assert first.log().tally.count_statuses()["COMPLETED"] == {"null": 1}
     assert first.log().tally.removed
     await pool.stop()
 
@@ -111,7 +111,7 @@ async def test_a_job_with_a_view_of_its_own_sees_its_directory_alone_and_gets_th
         f"touch own {tmp_path}/new 2>/dev/null; ls"
     )
     one = job(tmp_path, "sh", "-c", script, input_files=(str(token),))
-    one = replace(one, holder=tuple(Covered((tmp_path,)).command_of_a_job()))
+    one = replace(one, holder=tuple(CoveredDirectories((tmp_path,)).job_command()))
     said: list[str] = []
 
     def started() -> None:
@@ -128,7 +128,7 @@ async def test_a_job_with_a_view_of_its_own_sees_its_directory_alone_and_gets_th
 async def test_a_job_with_a_view_of_its_own_ends_with_all_it_has_started(tmp_path: Path) -> None:
     has_begun = asyncio.Event()
     script = "setsid sleep 600 & echo begun >/proc/self/fd/$EWMS_PILOT_HTCHIRP_FD; sleep 600"
-    one = replace(job(tmp_path, "sh", "-c", script), holder=tuple(Covered((tmp_path,)).command_of_a_job()))
+    one = replace(job(tmp_path, "sh", "-c", script), holder=tuple(CoveredDirectories((tmp_path,)).job_command()))
     running = asyncio.create_task(run(one, started=lambda: None, chirped=lambda _: has_begun.set()))
     async with asyncio.timeout(30):
         await has_begun.wait()
@@ -187,10 +187,10 @@ async def test_a_removed_job_ends_once_in_the_log(
         return 0
 
     monkeypatch.setattr("tms.pools.local.pool.run", run_until_removed)
-    cluster = await pool.submit(taskforce.submission(n_workers=1))
-    await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(taskforce.submission(n_workers=1))
+    await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     await asyncio.wait_for(is_running.wait(), 30)
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     text = taskforce.files.log.read_text()
     ends = [line for line in text.splitlines() if line.startswith(("005 (", "009 ("))]

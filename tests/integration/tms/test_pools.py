@@ -38,12 +38,12 @@ def is_schedd_of(pid: int, config: Path) -> bool:
 
 
 async def test_a_submitted_cluster_is_found_and_runs_nothing(pool: Pool, taskforce: Taskforce) -> None:
-    cluster = await pool.submit(taskforce.submission("0", "0"))
+    cluster = await pool.submit_cluster(taskforce.submission("0", "0"))
     assert cluster.awaits_release
     assert cluster.n_workers == 3
-    assert await pool.find(taskforce.uuid) == [cluster]
-    assert cluster in await pool.clusters()
-    assert await pool.find(TaskforceUuid("TF-6b00e09f-00000000-00000000-00000000")) == []
+    assert await pool.find_clusters(taskforce.uuid) == [cluster]
+    assert cluster in await pool.list_clusters()
+    assert await pool.find_clusters(TaskforceUuid("TF-6b00e09f-00000000-00000000-00000000")) == []
     # There is no event to wait for: HTCondor gives jobs to workers every two seconds, the local pool at once.
     await asyncio.sleep(3 if isinstance(pool, CondorPool) else 0.3)
     assert taskforce.statuses() == {"IDLE": {"null": 3}}
@@ -51,16 +51,16 @@ async def test_a_submitted_cluster_is_found_and_runs_nothing(pool: Pool, taskfor
 
 
 async def test_a_released_cluster_runs_to_its_end(pool: Pool, taskforce: Taskforce) -> None:
-    cluster = await pool.submit(taskforce.submission("0.3", "3"))
-    assert await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(taskforce.submission("0.3", "3"))
+    assert await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: "Tasking" in taskforce.statuses().get("RUNNING", {}))
     await eventually(lambda: taskforce.log().tally.removed)
     tally = taskforce.log().tally
-    assert tally.compound() == {"COMPLETED": {"Done": 3}}
+    assert tally.count_statuses() == {"COMPLETED": {"Done": 3}}
     assert tally.exits == {3: 3}
     assert tally.top_errors() == {"RuntimeError: bad pixel": 3}
     assert tally.cluster_id == cluster.cluster_id
-    assert await pool.find(taskforce.uuid) == []
+    assert await pool.find_clusters(taskforce.uuid) == []
     output = taskforce.files.directory / f"cluster-{cluster.cluster_id}"
     assert (output / "0.out").read_text().splitlines()[1:] == ["['ewms_pilot_task.json', 'ewms_pilot_token']", "0o600"]
     assert list(taskforce.files.directory.rglob("left behind")) == []
@@ -70,58 +70,58 @@ async def test_what_workers_print_has_its_place_whatever_happened_since_the_subm
     pool: Pool, taskforce: Taskforce
 ) -> None:
     """As after a kill right behind the submit: all that is left of it is the cluster in the queue."""
-    cluster = await pool.submit(taskforce.submission("0", "0", n_workers=1))
+    cluster = await pool.submit_cluster(taskforce.submission("0", "0", n_workers=1))
     output = taskforce.files.directory / f"cluster-{cluster.cluster_id}"
     shutil.rmtree(output, ignore_errors=True)
-    assert await pool.release(taskforce.uuid, cluster.cluster_id)
+    assert await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     # An HTCondor that makes it by itself does so when the job has ended, which takes longer than this.
     assert output.is_dir() or isinstance(pool, LocalPool)
     await eventually(lambda: taskforce.log().tally.removed or "HELD" in str(taskforce.statuses()))
-    assert "COMPLETED" in taskforce.log().tally.compound()
+    assert "COMPLETED" in taskforce.log().tally.count_statuses()
     assert output.stat().st_mode & 0o777 == 0o700
     assert "ewms_pilot_task.json" in (output / "0.out").read_text()
 
 
 async def test_who_wants_no_output_gets_no_directory_for_it(pool: Pool, taskforce: Taskforce) -> None:
-    cluster = await pool.submit(replace(taskforce.submission("0", "0", n_workers=1), output_directory=""))
-    assert await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(replace(taskforce.submission("0", "0", n_workers=1), output_directory=""))
+    assert await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: taskforce.log().tally.removed)
     assert list(taskforce.files.directory.glob("cluster-*")) == []
 
 
 async def test_a_second_release_does_nothing(pool: Pool, taskforce: Taskforce) -> None:
-    cluster = await pool.submit(taskforce.submission("30", "0"))
-    assert await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(taskforce.submission("30", "0"))
+    assert await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: "RUNNING" in taskforce.statuses())
-    assert not await pool.release(taskforce.uuid, cluster.cluster_id)
-    assert not (await pool.find(taskforce.uuid))[0].awaits_release
+    assert not await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
+    assert not (await pool.find_clusters(taskforce.uuid))[0].awaits_release
 
 
 async def test_a_cluster_that_has_left_cannot_be_released(pool: Pool, taskforce: Taskforce) -> None:
     with pytest.raises(ClusterGone):
-        await pool.release(taskforce.uuid, 999_999)
+        await pool.release_cluster(taskforce.uuid, 999_999)
 
 
 async def test_a_paused_cluster_is_removed(pool: Pool, taskforce: Taskforce) -> None:
-    cluster = await pool.submit(taskforce.submission("0", "0"))
-    assert await pool.remove(taskforce.uuid) == [cluster.cluster_id]
+    cluster = await pool.submit_cluster(taskforce.submission("0", "0"))
+    assert await pool.remove_clusters(taskforce.uuid) == [cluster.cluster_id]
     await eventually(lambda: taskforce.log().tally.removed)
     assert taskforce.statuses() == {"REMOVED": {"null": 3}}
-    assert await pool.find(taskforce.uuid) == []
-    assert await pool.remove(taskforce.uuid) == []
+    assert await pool.find_clusters(taskforce.uuid) == []
+    assert await pool.remove_clusters(taskforce.uuid) == []
 
 
 async def test_a_removal_ends_everything_that_the_pilot_started(
     pool: Pool, taskforce: Taskforce, tmp_path: Path
 ) -> None:
     pid_file = tmp_path / "pid"
-    cluster = await pool.submit(taskforce.submission("600", "0", str(pid_file), n_workers=1))
-    await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(taskforce.submission("600", "0", str(pid_file), n_workers=1))
+    await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: "Tasking" in taskforce.statuses().get("RUNNING", {}))
     pid = int(pid_file.read_text())
     if isinstance(pool, LocalPool):
         assert is_alive(pid)
-    await pool.remove(taskforce.uuid, cluster.cluster_id)
+    await pool.remove_clusters(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: taskforce.log().tally.removed)
     assert "Tasking" in taskforce.statuses()["REMOVED"]
     if isinstance(pool, LocalPool):
@@ -129,16 +129,16 @@ async def test_a_removal_ends_everything_that_the_pilot_started(
 
 
 async def test_a_removal_of_another_cluster_leaves_this_one(pool: Pool, taskforce: Taskforce) -> None:
-    cluster = await pool.submit(taskforce.submission("0", "0"))
-    assert await pool.remove(taskforce.uuid, cluster.cluster_id + 1000) == []
-    assert await pool.find(taskforce.uuid) == [cluster]
+    cluster = await pool.submit_cluster(taskforce.submission("0", "0"))
+    assert await pool.remove_clusters(taskforce.uuid, cluster.cluster_id + 1000) == []
+    assert await pool.find_clusters(taskforce.uuid) == [cluster]
 
 
 async def test_htcondor_says_no_to_what_it_does_not_understand(condor: Path, taskforce: Taskforce) -> None:
     pool = CondorPool(schedd="")
     with pytest.raises(SubmitRefused, match="requirements"):
-        await pool.submit(replace(taskforce.submission("0", "0"), requirements="(Memory > )"))
-    assert await pool.find(taskforce.uuid) == []
+        await pool.submit_cluster(replace(taskforce.submission("0", "0"), requirements="(Memory > )"))
+    assert await pool.find_clusters(taskforce.uuid) == []
     await pool.stop()
 
 
@@ -184,8 +184,8 @@ async def test_a_schedd_that_hangs_does_not_stop_the_loop(condor: Path) -> None:
 async def test_the_local_pool_runs_no_more_than_its_slots(tmp_path: Path, taskforce: Taskforce) -> None:
     pool = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=1)
     await pool.start()
-    cluster = await pool.submit(taskforce.submission("0.2", "0", n_workers=5))
-    await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(taskforce.submission("0.2", "0", n_workers=5))
+    await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     most = 0
 
     def is_over() -> bool:
@@ -201,11 +201,11 @@ async def test_the_local_pool_runs_no_more_than_its_slots(tmp_path: Path, taskfo
 async def test_the_local_pool_holds_what_it_cannot_start(tmp_path: Path, taskforce: Taskforce) -> None:
     pool = LocalPool(tmp_path / "local-pool", n_slots=8)
     await pool.start()
-    cluster = await pool.submit(taskforce.submission(command="/no/such/pilot"))
-    await pool.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await pool.submit_cluster(taskforce.submission(command="/no/such/pilot"))
+    await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     held = {"HELD: The executable could not be started (ENOENT)": {"null": 3}}
     await eventually(lambda: taskforce.statuses() == held)
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     await pool.stop()
 
@@ -213,40 +213,40 @@ async def test_the_local_pool_holds_what_it_cannot_start(tmp_path: Path, taskfor
 async def test_jobs_of_a_local_pool_that_stopped_run_again(tmp_path: Path, taskforce: Taskforce) -> None:
     first = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=0.1)
     await first.start()
-    cluster = await first.submit(taskforce.submission("600", "0"))
-    await first.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await first.submit_cluster(taskforce.submission("600", "0"))
+    await first.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
     await first.stop()
     assert taskforce.statuses() == {"IDLE": {"null": 3}}
     second = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=0.1)
     await second.start()
-    assert [c.cluster_id for c in await second.find(taskforce.uuid)] == [cluster.cluster_id]
+    assert [c.cluster_id for c in await second.find_clusters(taskforce.uuid)] == [cluster.cluster_id]
     await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
-    await second.remove(taskforce.uuid)
+    await second.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     await second.stop()
 
 
 async def test_a_removal_right_behind_the_release_leaves_nothing(pool: Pool, taskforce: Taskforce) -> None:
-    cluster = await pool.submit(taskforce.submission("600", "0"))
-    await pool.release(taskforce.uuid, cluster.cluster_id)
-    await pool.remove(taskforce.uuid)
+    cluster = await pool.submit_cluster(taskforce.submission("600", "0"))
+    await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
+    await pool.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     assert sum(taskforce.statuses()["REMOVED"].values()) == 3
-    assert await pool.find(taskforce.uuid) == []
+    assert await pool.find_clusters(taskforce.uuid) == []
 
 
 async def test_a_removal_that_was_broken_off_by_a_kill_is_carried_through(tmp_path: Path, taskforce: Taskforce) -> None:
     first = LocalPool(tmp_path / "local-pool", n_slots=2, grace_s=30)
     await first.start()
-    cluster = await first.submit(taskforce.submission("600", "0"))
-    await first.release(taskforce.uuid, cluster.cluster_id)
+    cluster = await first.submit_cluster(taskforce.submission("600", "0"))
+    await first.release_cluster(taskforce.uuid, cluster.cluster_id)
     await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 2}, "IDLE": {"null": 1}})
-    await first.remove(taskforce.uuid)
+    await first.remove_clusters(taskforce.uuid)
     # The pilots have not ended yet: what another pool finds now is what a killed one would have left.
     second = LocalPool(tmp_path / "local-pool", n_slots=2)
     await second.start()
-    assert await second.find(taskforce.uuid) == []
+    assert await second.find_clusters(taskforce.uuid) == []
     assert taskforce.statuses() == {"REMOVED": {"Tasking": 2, "null": 1}}
     await first.stop()
 
@@ -281,7 +281,7 @@ async def test_pilots_die_with_a_local_pool_that_is_killed_and_run_again(tmp_pat
     await pool.start()
     assert taskforce.files.log.read_bytes().count(b"004 (") == 3
     await eventually(lambda: taskforce.statuses() == {"RUNNING": {"Tasking": 3}})
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     await pool.stop()
 

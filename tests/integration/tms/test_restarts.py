@@ -39,8 +39,8 @@ def running(taskforce: Taskforce, script: str, *, runtime_s: int = 600) -> Submi
 
 
 async def start(pool: Pool, cluster: Submission) -> None:
-    submitted = await pool.submit(cluster)
-    await pool.release(cluster.taskforce_uuid, submitted.cluster_id)
+    submitted = await pool.submit_cluster(cluster)
+    await pool.release_cluster(cluster.taskforce_uuid, submitted.cluster_id)
 
 
 async def test_a_worker_that_is_killed_runs_again_at_once(pool: Pool, taskforce: Taskforce) -> None:
@@ -48,7 +48,7 @@ async def test_a_worker_that_is_killed_runs_again_at_once(pool: Pool, taskforce:
     await start(pool, running(taskforce, script, runtime_s=2 * STEADY_S))
     await eventually(lambda: count_starts(taskforce) >= 2)
     assert PAUSED not in str(taskforce.statuses())
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
 
 
 async def test_a_worker_whose_time_is_over_runs_again(pool: Pool, taskforce: Taskforce) -> None:
@@ -56,7 +56,7 @@ async def test_a_worker_whose_time_is_over_runs_again(pool: Pool, taskforce: Tas
     await eventually(lambda: count_starts(taskforce) >= 2)
     assert b"\n004 (" in taskforce.files.log.read_bytes(), "it was not evicted"
     assert taskforce.log().tally.removed is None
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
 
 
 @pytest.mark.parametrize("end", ["exit 1", "exit 4", "kill -9 $$"])
@@ -70,13 +70,13 @@ async def test_a_worker_that_ends_early_pauses_and_says_so(
     await eventually(lambda: b"\n012 (" in taskforce.files.log.read_bytes())
     await eventually(lambda: count_starts(taskforce) == 2)
     assert taskforce.statuses()["RUNNING"] == {"null": 1}
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
 
 
 async def test_a_paused_worker_is_seen_and_can_be_removed(pool: Pool, taskforce: Taskforce) -> None:
     await start(pool, running(taskforce, "exit 1"))
     await eventually(lambda: taskforce.statuses().get(PAUSED) == {"null": 1})
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
     await eventually(lambda: taskforce.log().tally.removed)
     assert set(taskforce.statuses()) == {"REMOVED"}
 
@@ -96,7 +96,7 @@ async def test_a_job_on_a_dead_machine_is_removed_by_force(
     await start(condor_pool, running(taskforce, "exec sleep 600"))
     await eventually(lambda: "RUNNING" in taskforce.statuses())
     with stopped_worker_daemons(condor.parents[1]):
-        await condor_pool.remove(taskforce.uuid)
+        await condor_pool.remove_clusters(taskforce.uuid)
         assert await condor_pool.force_removals(3600) == 0, "it has its time to go by itself"
         assert taskforce.log().tally.removed is None
 
@@ -106,7 +106,7 @@ async def test_a_job_on_a_dead_machine_is_removed_by_force(
                 n_forced += await condor_pool.force_removals(0)
                 await asyncio.sleep(0.5)
         assert n_forced == 1
-        assert await condor_pool.find(taskforce.uuid) == []
+        assert await condor_pool.find_clusters(taskforce.uuid) == []
     await condor_pool.stop()
 
 

@@ -30,27 +30,27 @@ async def test_workers_start_again_when_failures_begin_to_count(pool: Pool, task
     await eventually((place / "plain").exists)
     assert not await pool.charges_events(taskforce.uuid)
 
-    await pool.apply(taskforce.uuid, CHARGED, succeeded=())
+    await pool.apply_ruling(taskforce.uuid, CHARGED, succeeded=())
     await eventually((place / "charged").exists)
     assert await pool.charges_events(taskforce.uuid)
 
     n_starts = count_starts(taskforce)
-    await pool.apply(taskforce.uuid, CHARGED, succeeded=())
+    await pool.apply_ruling(taskforce.uuid, CHARGED, succeeded=())
     # One that has succeeded goes on when it is taken back.
-    await pool.apply(taskforce.uuid, Ruling(), succeeded=(0,))
+    await pool.apply_ruling(taskforce.uuid, Ruling(), succeeded=(0,))
     assert not await pool.charges_events(taskforce.uuid)
     assert count_starts(taskforce) == n_starts
     assert "RUNNING" in taskforce.statuses()
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
 
 
 async def test_a_worker_that_pauses_starts_again_at_once(pool: Pool, taskforce: Taskforce) -> None:
     place = taskforce.files.directory.parent / "place"
     await start(pool, running(taskforce, f"test -e $1/again || {{ touch $1/again; exit 4; }}\n{LOOKS}"))
     await eventually(lambda: PAUSED in taskforce.statuses())
-    await pool.apply(taskforce.uuid, CHARGED, succeeded=())
+    await pool.apply_ruling(taskforce.uuid, CHARGED, succeeded=())
     await eventually((place / "charged").exists)
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
 
 
 def machine_of(pool: Pool) -> str:
@@ -62,9 +62,9 @@ def machine_of(pool: Pool) -> str:
 
 
 async def test_the_only_machine_is_known_as_such(pool: Pool, taskforce: Taskforce) -> None:
-    await pool.submit(running(taskforce, "exec sleep 600"))
+    await pool.submit_cluster(running(taskforce, "exec sleep 600"))
     assert not await pool.has_other_machine(taskforce.uuid, {machine_of(pool)})
-    await pool.remove(taskforce.uuid)
+    await pool.remove_clusters(taskforce.uuid)
 
 
 async def test_jobs_keep_away_from_the_machines_of_their_taskforce(
@@ -76,11 +76,11 @@ async def test_jobs_keep_away_from_the_machines_of_their_taskforce(
     assert await condor_pool.has_other_machine(taskforce.uuid, {"elsewhere.example.org"})
     until_s = int(time.time()) + 600
     avoided = Ruling(charges_events=True, machines=(machine_of(condor_pool),), until_s=until_s)
-    await condor_pool.apply(taskforce.uuid, avoided, succeeded=())
+    await condor_pool.apply_ruling(taskforce.uuid, avoided, succeeded=())
     await eventually(lambda: set(taskforce.statuses()) == {"IDLE"})
     # A job that waits for a machine to get well is not one that no slot could take.
-    assert await condor_pool.unmatched([taskforce.uuid]) == {}
-    await condor_pool.apply(taskforce.uuid, replace(avoided, until_s=1), succeeded=())
+    assert await condor_pool.explain_unmatched([taskforce.uuid]) == {}
+    await condor_pool.apply_ruling(taskforce.uuid, replace(avoided, until_s=1), succeeded=())
     await eventually(lambda: "RUNNING" in taskforce.statuses())
-    await condor_pool.remove(taskforce.uuid)
+    await condor_pool.remove_clusters(taskforce.uuid)
     await condor_pool.stop()

@@ -10,7 +10,7 @@ from schemas.events import (
     TaskforceCompleted,
     TaskforceSubmitFailed,
 )
-from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
+from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, LogStream
 from tests.integration.tms.conftest import TOKEN, Peers
 from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import command, start
@@ -64,7 +64,7 @@ async def test_secrets_of_the_tms_are_nowhere(
     assert logs.files
     for file in logs.files:
         proc, stream = file.name.split(".")
-        log = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=int(proc), stream=Stream(stream)))
+        log = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=int(proc), stream=LogStream(stream)))
         assert isinstance(log, LogAnswer)
         assert canary.encode() not in log.data
     everything = "".join(event.model_dump_json() for event in peers.heard)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from schemas.events import TaskforceCompleted, TaskforceStop, TaskforceSubmitted
-from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, Stream
+from schemas.logs import LogAnswer, LogQuery, LogsAnswer, LogsQuery, LogStream
 from tests.integration.tms.conftest import SCHEDD, Peers
 from tests.integration.tms.process import TmsProcess
 from tests.integration.tms.test_story import start
@@ -22,10 +22,10 @@ async def test_the_logs_of_ended_jobs_can_be_asked_for(tms: TmsProcess, peers: P
     listing = await peers.ask(LogsQuery(taskforce_uuid=UUID))
     assert isinstance(listing, LogsAnswer)
     assert [file.name for file in listing.files] == ["0.err", "0.out", "1.err", "1.out"]
-    log = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=1, stream=Stream.OUT))
+    log = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=1, stream=LogStream.OUT))
     assert isinstance(log, LogAnswer)
     assert b"ewms_pilot_task.json" in log.data
-    tail = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=1, stream=Stream.OUT, offset=-6))
+    tail = await peers.ask(LogQuery(taskforce_uuid=UUID, proc=1, stream=LogStream.OUT, offset=-6))
     assert isinstance(tail, LogAnswer)
     assert tail.data == log.data[-6:] == b"0o600\n"
 
@@ -44,7 +44,7 @@ async def test_what_failed_is_in_the_log_while_the_worker_lives_and_after_its_re
     environment["EWMS_PILOT_COMMAND"] = json.dumps([sys.executable, str(COPYING)])
     await tms.start()
     await peers.order(start(n_workers=1))
-    query = LogQuery(taskforce_uuid=UUID, proc=0, stream=Stream.ERR)
+    query = LogQuery(taskforce_uuid=UUID, proc=0, stream=LogStream.ERR)
     log = Path(environment["EWMS_TMS_DIR"]) / "taskforces" / UUID
 
     def is_told() -> bool:

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from deploy.local.servers.rabbitmq import RabbitMQ
 from schemas.topology import tms_service
 from tests.integration.wms.peers import AUDIENCE, Issuer, Mqs, Tms
-from wms.app import Wms, wms
-from wms.fleet.locations import Cluster, ServedBy
-from wms.settings import Settings
+from wms.app import Wms, run_wms
+from wms.fleet.locations import Location, ServedBy
+from wms.settings import WmsSettings
 
 SCHEDD = "ewms@localhost"
 #: Its TMS asks for its work over REST.
@@ -33,7 +33,7 @@ class World:
     mqs: Mqs
     tms: Tms
     issuer: Issuer
-    settings: Settings
+    settings: WmsSettings
     http: httpx2.AsyncClient
 
     def as_user(self, subject: str = "ada", **claims: Any) -> dict[str, str]:
@@ -104,9 +104,9 @@ async def issuer() -> AsyncIterator[Issuer]:
 @pytest.fixture
 def wms_settings(
     mongo_url: str, mongo_database: str, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer
-) -> Settings:
+) -> WmsSettings:
     """Settings of a WMS in a fresh database and vhost."""
-    return Settings(
+    return WmsSettings(
         mongo_url=SecretStr(mongo_url),
         mongo_database=mongo_database,
         control_amqp_url=SecretStr(rabbitmq.amqp_url("wms", control_vhost)),
@@ -115,20 +115,22 @@ def wms_settings(
         auth_audience=AUDIENCE,
         mqs_url=issuer.url,
         clusters={
-            "osg": Cluster(schedd=SCHEDD),
+            "osg": Location(schedd=SCHEDD),
             "sub-2": "osg",
-            "chicago": Cluster(schedd="other@schedd", n_workers=3),
-            "test-alpha": Cluster(schedd=REST_SCHEDD, served_by=ServedBy.REST, n_workers=4),
+            "chicago": Location(schedd="other@schedd", n_workers=3),
+            "test-alpha": Location(schedd=REST_SCHEDD, served_by=ServedBy.REST, n_workers=4),
         },
         pilot_tag="1.2.3",
     )
 
 
 @pytest.fixture
-async def world(wms_settings: Settings, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer) -> AsyncIterator[World]:
+async def world(
+    wms_settings: WmsSettings, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer
+) -> AsyncIterator[World]:
     """WMS, MQS, a TMS, and an HTTP client."""
     async with AsyncExitStack() as stack:
-        running = await stack.enter_async_context(wms(wms_settings))
+        running = await stack.enter_async_context(run_wms(wms_settings))
         mqs = await Mqs.connect(rabbitmq.amqp_url("mqs", control_vhost), "mqs")
         stack.push_async_callback(mqs.close)
         service = tms_service(SCHEDD)

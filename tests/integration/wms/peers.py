@@ -17,10 +17,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from runtime.bus.service_bus import Bus
-from runtime.web.serving import serving
+from runtime.web.serving import serve_app
 from schemas.errors import NotFound, Unavailable
 from schemas.events import (
-    Event,
+    ControlEvent,
     Payload,
     QueuesActivated,
     TaskforceCompleted,
@@ -29,7 +29,7 @@ from schemas.events import (
     TaskforceStop,
     TaskforceSubmitted,
     WorkflowRequested,
-    envelope,
+    build_event,
 )
 from schemas.ids import Alias, EventId, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile
@@ -66,7 +66,7 @@ class Peer:
         await self.bus.consume(self.handle)
         return self
 
-    async def handle(self, event: Event) -> None:
+    async def handle(self, event: ControlEvent) -> None:
         async with self._news:
             self.heard.append(event.data)
             self._news.notify_all()
@@ -78,7 +78,7 @@ class Peer:
     async def say(self, payload: Payload, *, event_id: str | None = None) -> EventId:
         """Publish `payload`; with the id of an earlier event it is a second delivery of that."""
         key = EventId(event_id or str(uuid.uuid4()))
-        await self.bus.publish(envelope(payload, event_id=key, source=self.bus.source, time=datetime.now(UTC)))
+        await self.bus.publish(build_event(payload, event_id=key, source=self.bus.source, time=datetime.now(UTC)))
         return key
 
     async def hear(self, kind: type[P], where: Callable[[P], bool] = lambda _: True, *, n: int = 1) -> list[P]:
@@ -248,7 +248,7 @@ class Issuer:
                 Route("/mqbroker-issuer/.well-known/jwks.json", jwks),
             ]
         )
-        async with serving(app, host="127.0.0.1", port=0) as self.url:
+        async with serve_app(app, host="127.0.0.1", port=0) as self.url:
             yield self
 
 

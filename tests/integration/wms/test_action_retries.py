@@ -4,11 +4,11 @@ import pytest
 
 from tests.integration.wms.conftest import World
 from tests.integration.wms.test_rest_tms import RestTms, pending
-from wms.settings import Settings
+from wms.settings import WmsSettings
 
 
 @pytest.fixture
-def wms_settings(wms_settings: Settings) -> Settings:
+def wms_settings(wms_settings: WmsSettings) -> WmsSettings:
     return wms_settings.model_copy(update={"tms_action_retries": 0})
 
 

@@ -18,13 +18,13 @@ from tests.integration.wms.conftest import SCHEDD, World, request
 from tests.integration.wms.peers import Issuer, Mqs, Tms
 from tests.integration.wms.proxy import Proxy
 from tests.waiting import eventually
-from wms.app import wms
-from wms.settings import Settings
+from wms.app import run_wms
+from wms.settings import WmsSettings
 
 
 @pytest.fixture
 async def cuttable(
-    wms_settings: Settings, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer
+    wms_settings: WmsSettings, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer
 ) -> AsyncIterator[tuple[World, Proxy, Proxy]]:
     """A world whose WMS reaches MongoDB and the broker through proxies; its peers do not."""
     mongo = urlsplit(wms_settings.mongo_url.get_secret_value())
@@ -43,7 +43,7 @@ async def cuttable(
                 "control_amqp_url": SecretStr(broker._replace(netloc=_through(broker.netloc, to_broker)).geturl()),
             }
         )
-        running = await stack.enter_async_context(wms(settings))
+        running = await stack.enter_async_context(run_wms(settings))
         mqs = await Mqs.connect(rabbitmq.amqp_url("mqs", control_vhost), "mqs")
         stack.push_async_callback(mqs.close)
         service = tms_service(SCHEDD)

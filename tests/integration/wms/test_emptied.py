@@ -20,13 +20,13 @@ from tests.integration.wms.conftest import SCHEDD, World, request
 from tests.integration.wms.test_rest_tms import RestTms, at_rest, pending
 from tests.waiting import eventually
 from wms.fleet.repository import INDEXES
-from wms.settings import Settings
+from wms.settings import WmsSettings
 
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 
 
 @pytest.fixture
-def wms_settings(wms_settings: Settings) -> Settings:
+def wms_settings(wms_settings: WmsSettings) -> WmsSettings:
     return wms_settings.model_copy(update={"index_look_s": 0.3})
 
 

@@ -246,7 +246,7 @@ async def test_pages_are_cut_by_bytes_and_lose_nothing(world: World) -> None:
         after = None
         for _ in range(20):
             query = Query(query={}, after=after)
-            page = await query_pages.page(
+            page = await query_pages.read_page(
                 world.wms.store, Collection.WORKFLOWS, query, Access("ada"), max_bytes=max_bytes
             )
             assert page.objects, "a page is never empty while there is more"

@@ -10,14 +10,14 @@ import httpx2
 import pytest
 from starlette.responses import Response
 
-from runtime.web.serving import serving
+from runtime.web.serving import serve_app
 from schemas.api import AddWorkersRequest
 from tests.waiting import eventually
 from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper
 from wms.gateway.caller_limits import CallerLimits
 from wms.gateway.reason_phrases import ReasonedProtocol
-from wms.gateway.route import Call, Route, answered
+from wms.gateway.route import Call, Route, answer_json
 
 PATH = "/v1/task-directives/TK-1/actions/add-workers"
 HEAD = (
@@ -29,7 +29,7 @@ GOOD = {"cluster_location": "osg", "n_workers": 1}
 class Believer:
     """Believes that a token is its subject."""
 
-    async def claims(self, token: str) -> Mapping[str, Any]:
+    async def verify_token(self, token: str) -> Mapping[str, Any]:
         return {"sub": token, "ewms_role": "user"}
 
 
@@ -46,9 +46,9 @@ async def door(
     """Serve two routes that do nothing; give a client, and a way to connect by hand."""
 
     async def nothing(_: Call) -> Response:
-        return answered({})
+        return answer_json({})
 
-    app = gateway.build(
+    app = gateway.build_app(
         [
             Route("GET", "/task-directives/{task_id}", nothing, "Get"),
             Route("POST", "/task-directives/{task_id}/actions/add-workers", nothing, "Add", body=AddWorkersRequest),
@@ -60,7 +60,7 @@ async def door(
         body_patience_s=body_patience_s,
     )
     writers: list[asyncio.StreamWriter] = []
-    async with serving(app, host="127.0.0.1", port=0, protocol=ReasonedProtocol) as url:
+    async with serve_app(app, host="127.0.0.1", port=0, protocol=ReasonedProtocol) as url:
         host, port = url.removeprefix("http://").split(":")
 
         async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

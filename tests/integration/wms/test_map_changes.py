@@ -9,16 +9,16 @@ from schemas.events import TaskforceRelease, TaskforceStart, WorkflowRequested
 from schemas.topology import tms_service
 from tests.integration.wms.conftest import SCHEDD, request
 from tests.integration.wms.peers import Issuer, Mqs, Tms
-from wms.app import wms
-from wms.fleet.locations import Cluster
-from wms.settings import Settings
+from wms.app import run_wms
+from wms.fleet.locations import Location
+from wms.settings import WmsSettings
 
 
 async def test_what_waits_at_a_schedd_that_the_map_names_no_more_still_has_its_turn(
-    wms_settings: Settings, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer
+    wms_settings: WmsSettings, rabbitmq: RabbitMQ, control_vhost: str, issuer: Issuer
 ) -> None:
     async with AsyncExitStack() as peers:
-        async with wms(wms_settings) as before:
+        async with run_wms(wms_settings) as before:
             mqs = await Mqs.connect(rabbitmq.amqp_url("mqs", control_vhost), "mqs")
             peers.push_async_callback(mqs.close)
             service = tms_service(SCHEDD)
@@ -29,8 +29,8 @@ async def test_what_waits_at_a_schedd_that_the_map_names_no_more_still_has_its_t
                 bearer = {"Authorization": f"Bearer {issuer.token('ada')}"}
                 assert (await http.post("/v1/workflows", json=request(), headers=bearer)).status_code == 200
             (wanted,) = await mqs.hear(WorkflowRequested)
-        elsewhere = wms_settings.model_copy(update={"clusters": {"elsewhere": Cluster(schedd="other@schedd")}})
-        async with wms(elsewhere):
+        elsewhere = wms_settings.model_copy(update={"clusters": {"elsewhere": Location(schedd="other@schedd")}})
+        async with run_wms(elsewhere):
             await mqs.react_to(wanted)
             (start,) = await tms.hear(TaskforceStart)
             (release,) = await tms.hear(TaskforceRelease)

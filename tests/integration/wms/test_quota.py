@@ -6,11 +6,11 @@ from schemas.events import QueuesActivated
 from schemas.ids import WorkflowId
 from tests.integration.wms.conftest import World, request
 from tests.waiting import eventually
-from wms.settings import Settings
+from wms.settings import WmsSettings
 
 
 @pytest.fixture
-def wms_settings(wms_settings: Settings, request: pytest.FixtureRequest) -> Settings:
+def wms_settings(wms_settings: WmsSettings, request: pytest.FixtureRequest) -> WmsSettings:
     return wms_settings.model_copy(update=request.param)
 
 

@@ -12,15 +12,15 @@ import jwt
 from jwt import PyJWK
 from pydantic import SecretStr
 
-from deploy.local.secret_files import KeyFiles, make_key_pair
+from deploy.local.secret_files import MadeKeyFiles, make_key_pair
 from deploy.local.servers.rabbitmq import RabbitMQ
-from mqs.app import mqs
-from mqs.settings import Settings as MqsSettings
+from mqs.app import run_mqs
+from mqs.settings import MqsSettings
 from runtime.amqp import broker_url
 from tests.integration.wms.conftest import request
 from tests.integration.wms.peers import Issuer
-from wms.app import wms
-from wms.settings import Settings
+from wms.app import run_wms
+from wms.settings import WmsSettings
 
 N_ROTATIONS = 5
 
@@ -32,7 +32,7 @@ async def opens(address: str, token: str) -> bool:
 
 
 async def test_every_token_that_lives_stays_verifiable_and_new_ones_are_of_the_new_key(
-    wms_settings: Settings,
+    wms_settings: WmsSettings,
     mongo_admin_url: str,
     mongo_database: str,
     rabbitmq: RabbitMQ,
@@ -57,7 +57,7 @@ async def test_every_token_that_lives_stays_verifiable_and_new_ones_are_of_the_n
         EWMS_HTTP_PORT=rabbitmq.jwks_port,
     )
 
-    def rotate(n: int) -> KeyFiles:
+    def rotate(n: int) -> MadeKeyFiles:
         fresh = make_key_pair(tmp_path, f"next-{n}")
         shutil.copy(fresh.private, tmp_path / "incoming")
         (tmp_path / "incoming").replace(private)
@@ -66,8 +66,8 @@ async def test_every_token_that_lives_stays_verifiable_and_new_ones_are_of_the_n
         return fresh
 
     async with AsyncExitStack() as stack:
-        queues = await stack.enter_async_context(mqs(mqs_settings))
-        running = await stack.enter_async_context(wms(wms_settings.model_copy(update={"mqs_url": queues.url})))
+        queues = await stack.enter_async_context(run_mqs(mqs_settings))
+        running = await stack.enter_async_context(run_wms(wms_settings.model_copy(update={"mqs_url": queues.url})))
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=running.gateway_url, timeout=30))
         ada = {"Authorization": f"Bearer {issuer.token()}"}
         made = (await http.post("/v1/workflows", json=request(), headers=ada)).raise_for_status().json()

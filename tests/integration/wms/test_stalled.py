@@ -14,7 +14,7 @@ from schemas.questions import Answer, Question
 from schemas.requests import BacklogsAnswer, BacklogsQuery, QueueBacklog
 from tests.integration.wms.conftest import SCHEDD, World
 from tests.waiting import eventually
-from wms.fleet.locations import ClusterMap
+from wms.fleet.locations import LocationMap
 from wms.fleet.repository import LIVE
 from wms.fleet.stalls.stall_watch import StallWatch
 
@@ -45,13 +45,13 @@ class Watched:
         self.counts = Counts()
         self.now = datetime.now(UTC)
         self.watch = StallWatch(
-            world.wms.store, self.counts, ClusterMap(world.settings.clusters), clock=lambda: self.now
+            world.wms.store, self.counts, LocationMap(world.settings.clusters), clock=lambda: self.now
         )
         self.n_snapshots = 0
 
     async def look_after(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
-        await self.watch.look()
+        await self.watch.look_once()
 
     async def stalled(self, workflow_id: str) -> list[tuple[str, str]] | None:
         """Return the causes and commands that REST tells; None: the workflow is not stalled."""

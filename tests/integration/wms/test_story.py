@@ -348,12 +348,12 @@ async def test_of_many_aborts_at_once_exactly_one_takes_effect(world: World, n_a
 
 async def test_what_was_left_undone_is_taken_up_by_the_next_process(world: World) -> None:
     """A WMS that dies after the commit: the relay, the launcher and the timers of the next one go on."""
-    from wms.app import wms
+    from wms.app import run_wms
 
     world.mqs.activates = False
     made = await world.submit()
     uuid = made["taskforces"][0]["taskforce_uuid"]
-    async with wms(world.settings):
+    async with run_wms(world.settings):
         (wanted,) = await world.mqs.hear(WorkflowRequested)
         await world.mqs.react_to(wanted)
         await world.in_phase(uuid, "condor-submit")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from runtime.bus.service_bus import Caller
 from schemas.errors import NotFound
-from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
+from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
 from schemas.questions import Answer, Question
 from tests.integration.wms.conftest import World
 
@@ -47,7 +47,7 @@ async def test_logs_are_listed_and_fetched(world: World) -> None:
     assert content.headers["x-ewms-log-bytes"] == str(len(LOG))
     for query, offset in (("tail=100", -100), ("offset=5", 5), ("tail=999999999", -MAX_LOG_BYTES), ("", 0)):
         await world.get(f"/v1/taskforces/{uuid}/logs/0.out?{query}")
-        assert shelf.asked[-1] == LogQuery(taskforce_uuid=uuid, proc=0, stream=Stream.OUT, offset=offset)
+        assert shelf.asked[-1] == LogQuery(taskforce_uuid=uuid, proc=0, stream=LogStream.OUT, offset=offset)
     assert shelf.asked[0] == LogsQuery(taskforce_uuid=uuid, first_proc=3)
 
 

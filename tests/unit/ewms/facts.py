@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ewms.workflows.progress import Facts
-from ewms.workflows.state import State
+from ewms.workflows.progress import Observation
+from ewms.workflows.state import WorkflowState
 from schemas.api import QueueDepth, QueueDepths, Stall, StallCause
 from schemas.endings import Completion, Ending
 from schemas.objects import PhaseChange, TaskDirective, Taskforce, Workflow
@@ -62,7 +62,7 @@ def taskforce(
     )
 
 
-def state(*taskforces: Taskforce, ended: Deactivated | None = None) -> State:
+def state(*taskforces: Taskforce, ended: Deactivated | None = None) -> WorkflowState:
     task = TaskDirective.model_validate(
         {
             "task_id": TASK,
@@ -82,7 +82,7 @@ def state(*taskforces: Taskforce, ended: Deactivated | None = None) -> State:
     workflow = Workflow.model_validate(
         {"workflow_id": WORKFLOW, "timestamp": 0.0, "priority": 50, "deactivated": ended}
     )
-    return State(workflow, [task], taskforces)
+    return WorkflowState(workflow, [task], taskforces)
 
 
 def ending(*, is_closed: bool = False, n_expected: int | None = None, completion: Completion | None = None) -> Ending:
@@ -119,8 +119,8 @@ def depths(
     )
 
 
-def facts(at_s: float, seen: State | None = None, lying: QueueDepths | None = None, **more: Any) -> Facts:
-    return Facts(at_s=at_s, state=seen or state(taskforce()), depths=lying, **more)
+def facts(at_s: float, seen: WorkflowState | None = None, lying: QueueDepths | None = None, **more: Any) -> Observation:
+    return Observation(at_s=at_s, state=seen or state(taskforce()), depths=lying, **more)
 
 
 def stall(cause: str = "held", why: str = "4 worker(s) held: Out of memory") -> Stall:

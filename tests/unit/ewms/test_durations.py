@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from ewms.durations import seconds
+from ewms.durations import parse_seconds
 
 
 @pytest.mark.parametrize(
@@ -18,14 +18,14 @@ from ewms.durations import seconds
     ],
 )
 def test_durations_are_read_as_people_write_them(written: str | float, meant: float) -> None:
-    assert seconds(written) == pytest.approx(meant)
+    assert parse_seconds(written) == pytest.approx(meant)
 
 
 def test_a_timedelta_is_a_duration() -> None:
-    assert seconds(timedelta(minutes=2)) == 120.0
+    assert parse_seconds(timedelta(minutes=2)) == 120.0
 
 
 @pytest.mark.parametrize("written", ["", "soon", "5x", "5 m x", "-3", -1, float("nan"), float("inf"), "inf"])
 def test_what_is_no_duration_is_refused(written: str | float) -> None:
     with pytest.raises(ValueError, match="duration"):
-        seconds(written)
+        parse_seconds(written)

@@ -19,14 +19,14 @@ from schemas.errors import Conflict, EWMSError, NotFound, Rejected, Unauthentica
 def test_an_answer_becomes_an_error_of_its_family_with_its_own_code(
     code: int, kind: type[EWMSError], family: type[EWMSError]
 ) -> None:
-    error = errors.from_answer(code, "why", hint="do that", request_id="r-1")
+    error = errors.error_from_answer(code, "why", hint="do that", request_id="r-1")
     assert type(error) is kind
     assert isinstance(error, family)
     assert (error.code, error.reason, error.hint, error.request_id) == (code, "why", "do that", "r-1")
 
 
 def test_one_answer_s_code_does_not_leak_into_the_next() -> None:
-    errors.from_answer(422, "x")
+    errors.error_from_answer(422, "x")
     assert errors.Refused("y").code == 400
 
 

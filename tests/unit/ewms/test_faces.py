@@ -30,8 +30,8 @@ IN_PLAIN = {asynchronous.__name__: plain.__name__ for plain, asynchronous in FAC
 
 #: What the face without `await` does with the other one, and no program needs.
 BETWEEN_THE_FACES = {
-    AsyncPublisher: {"prepare", "raise_failures", "start"},
-    AsyncResults: {"arrival", "begin", "end", "is_open", "n_taken", "settle", "settle_here"},
+    AsyncPublisher: {"prepare_event", "raise_failures", "start_sending"},
+    AsyncResults: {"begin_event", "end_event", "is_open", "n_taken", "settle", "settle_here", "wait_for_arrival"},
 }
 
 

@@ -1,31 +1,31 @@
 """What is said of a stall while somebody waits: once, when it changes, and when it is over."""
 
 from ewms.errors import OutcomeFailed
-from ewms.stalls import StallNotices, stalled_error
+from ewms.stalls import StallNotices, make_stall_error
 from tests.unit.ewms.facts import WORKFLOW, stall
 
 
 def test_a_stall_is_told_once_and_again_when_it_has_another_cause_and_when_it_is_over() -> None:
     notices = StallNotices(WORKFLOW)
-    assert notices.news(None) == ""
-    assert notices.news(stall()) == (
+    assert notices.next_notice(None) == ""
+    assert notices.next_notice(stall()) == (
         f"{WORKFLOW} is stalled since 08:00:00 UTC: 12 event(s) wait, and no worker comes: "
         "4 worker(s) held: Out of memory (next: ewms taskforce show TF-1)"
     )
-    assert notices.news(stall()) == ""
-    assert "3 worker(s) ended" in notices.news(stall("gone", "3 worker(s) ended"))
-    assert notices.news(None) == f"{WORKFLOW} goes on"
-    assert notices.news(None) == ""
+    assert notices.next_notice(stall()) == ""
+    assert "3 worker(s) ended" in notices.next_notice(stall("gone", "3 worker(s) ended"))
+    assert notices.next_notice(None) == f"{WORKFLOW} goes on"
+    assert notices.next_notice(None) == ""
 
 
 def test_other_numbers_of_the_same_cause_are_no_news() -> None:
     notices = StallNotices(WORKFLOW)
-    notices.news(stall(why="4 worker(s) held"))
-    assert notices.news(stall(why="5 worker(s) held")) == ""
+    notices.next_notice(stall(why="4 worker(s) held"))
+    assert notices.next_notice(stall(why="5 worker(s) held")) == ""
 
 
 def test_a_stall_can_be_a_failure_with_the_next_command_as_its_hint() -> None:
-    error = stalled_error(WORKFLOW, stall())
+    error = make_stall_error(WORKFLOW, stall())
     assert isinstance(error, OutcomeFailed)
     assert error.reason.startswith(f"{WORKFLOW} is stalled: 12 event(s) wait")
     assert error.hint == "ewms taskforce show TF-1"

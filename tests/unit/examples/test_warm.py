@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pilot.containers.task_interface import Outcome
-from pilot.stream.lines import answer, request
+from pilot.containers.task_interface import RunOutcome
+from pilot.stream.lines import build_request, parse_answer
 from schemas.ids import EventId
 from schemas.payloads.data_events import DataEvent
 
@@ -19,7 +19,7 @@ def test_it_answers_each_line_and_ends_with_its_input() -> None:
         DataEvent(json.dumps({"text": text}).encode(), EventId(f"e{n}"), "")
         for n, text in enumerate(["one two", "three"])
     ]
-    lines = [request(event, 1) for event in events]
+    lines = [build_request(event, 1) for event in events]
     ran = subprocess.run(
         [sys.executable, EXAMPLE],
         input=b"".join(line for line in lines if isinstance(line, bytes)),
@@ -27,8 +27,8 @@ def test_it_answers_each_line_and_ends_with_its_input() -> None:
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, b"")
-    outcomes = [answer(line, event.id) for line, event in zip(ran.stdout.splitlines(), events, strict=True)]
-    assert [outcome.output for outcome in outcomes if isinstance(outcome, Outcome)] == [
+    outcomes = [parse_answer(line, event.id) for line, event in zip(ran.stdout.splitlines(), events, strict=True)]
+    assert [outcome.output for outcome in outcomes if isinstance(outcome, RunOutcome)] == [
         b'{"words":2,"events_so_far":1}',
         b'{"words":1,"events_so_far":2}',
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mqs.quiescence import Watch, after_look
+from mqs.quiescence import QuietWatch, add_look
 
 SETTLE_S = 3.0
 #: Queues report at least this often.
@@ -71,7 +71,7 @@ class Life(RuleBasedStateMachine):
         setattr(self.broker.queues[0], where, 1)
         self.is_open = is_open
         self.rev = 0
-        self.watch: Watch | None = None
+        self.watch: QuietWatch | None = None
         self.n_dead = 0
 
     # ---- the outside, pilots, the broker
@@ -151,11 +151,11 @@ class Life(RuleBasedStateMachine):
     def look(self, waits_s: float, takes_s: float) -> None:
         self.broker.wait(waits_s)
         if self.watch is None or self.watch.rev != self.rev:
-            self.watch = Watch(self.rev)
+            self.watch = QuietWatch(self.rev)
         began_at_s = self.broker.now_s
         is_empty = self.broker.is_empty(self.watch.level)
         self.broker.wait(takes_s)
-        self.watch = after_look(
+        self.watch = add_look(
             self.watch,
             is_empty=is_empty,
             epoch=self.broker.epoch,
@@ -186,7 +186,7 @@ TestLife = Life.TestCase
 
 
 def test_an_idle_workflow_is_drained_after_one_settling_time_a_level() -> None:
-    watch, at_s = Watch(rev=7), 100.0
+    watch, at_s = QuietWatch(rev=7), 100.0
     for level in range(3):
         watch = _look(watch, at_s)
         assert watch.level == level, "seen empty once, a level is not done"
@@ -197,17 +197,17 @@ def test_an_idle_workflow_is_drained_after_one_settling_time_a_level() -> None:
 
 
 def test_what_another_life_of_the_broker_showed_does_not_count() -> None:
-    seen = _look(Watch(rev=7), 100.0)
+    seen = _look(QuietWatch(rev=7), 100.0)
     again = _look(seen, 110.0, epoch=1)
     assert again.level == 0
     assert _look(again, 110.0 + SETTLE_S, epoch=1).level == 1
 
 
 def test_an_event_in_between_begins_the_level_anew() -> None:
-    seen = _look(Watch(rev=7), 100.0)
+    seen = _look(QuietWatch(rev=7), 100.0)
     busy = _look(seen, 101.0, is_empty=False)
     assert _look(busy, 100.0 + SETTLE_S).level == 0
 
 
-def _look(watch: Watch, at_s: float, *, is_empty: bool = True, epoch: int = 0) -> Watch:
-    return after_look(watch, is_empty=is_empty, epoch=epoch, began_at_s=at_s, at_s=at_s, settle_s=SETTLE_S)
+def _look(watch: QuietWatch, at_s: float, *, is_empty: bool = True, epoch: int = 0) -> QuietWatch:
+    return add_look(watch, is_empty=is_empty, epoch=epoch, began_at_s=at_s, at_s=at_s, settle_s=SETTLE_S)

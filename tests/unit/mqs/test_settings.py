@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mqs.settings import Settings
+from mqs.settings import MqsSettings
 from mqs.tokens.grants import Audience
 
 OURS: dict[str, Any] = {
@@ -19,7 +19,7 @@ KEYS: dict[str, Any] = {"EWMS_BROKER_KEY_FILE": "/k", "EWMS_BROKER_PUBLIC_KEY_FI
 
 
 def test_the_existing_services_names_are_accepted() -> None:
-    settings = Settings(
+    settings = MqsSettings(
         **OURS,
         BROKER_URL="broker.example.org:5671/ewms",
         BROKER_QUEUE_USERNAME="someone",
@@ -40,17 +40,17 @@ def test_the_existing_services_names_are_accepted() -> None:
 
 
 def test_an_address_with_its_user_is_printed_as_it_is() -> None:
-    settings = Settings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="user@127.0.0.1:5672/ewms")
+    settings = MqsSettings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="user@127.0.0.1:5672/ewms")
     assert settings.profile_address == "user@127.0.0.1:5672/ewms"
 
 
 def test_a_limit_of_zero_is_none() -> None:
-    budget = Settings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h", budget_queues=0, budget_connections=7).budget
+    budget = MqsSettings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h", budget_queues=0, budget_connections=7).budget
     assert (budget.max_queues, budget.max_bytes, budget.max_connections) == (None, None, 7)
 
 
 def test_durations_are_seconds() -> None:
-    settings = Settings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h", retire_unused_s=90, event_retry_s=0.5)
+    settings = MqsSettings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h", retire_unused_s=90, event_retry_s=0.5)
     assert settings.rules.unused == timedelta(seconds=90)
     assert settings.limits.retry_step == timedelta(milliseconds=500)
 
@@ -58,25 +58,25 @@ def test_durations_are_seconds() -> None:
 @pytest.mark.parametrize("name", ["aging_s", "retire_look_s", "queue_max_events"])
 def test_what_would_divide_by_zero_or_never_rest_is_refused(name: str) -> None:
     with pytest.raises(ValidationError):
-        Settings(**{**OURS, **KEYS, "EWMS_BROKER_ADDRESS": "h", name: 0})
+        MqsSettings(**{**OURS, **KEYS, "EWMS_BROKER_ADDRESS": "h", name: 0})
 
 
 def test_no_secret_is_shown() -> None:
-    assert "secret" not in repr(Settings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h"))
+    assert "secret" not in repr(MqsSettings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h"))
 
 
 def test_the_environment_is_read_under_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"REST_PORT": "8081", "EWMS_LEGACY_CLIENTS": "on", "BROKER_URL": "h"}.items():
         monkeypatch.setenv(name, value)
-    settings = Settings(**OURS, **KEYS)
+    settings = MqsSettings(**OURS, **KEYS)
     assert (settings.http_port, settings.broker_address, settings.legacy_clients) == (8081, "h", True)
     monkeypatch.setenv("EWMS_HTTP_PORT", "8082")
     monkeypatch.setenv("EWMS_LEGACY_CLIENTS", "off")
-    settings = Settings(**OURS, **KEYS)
+    settings = MqsSettings(**OURS, **KEYS)
     assert (settings.http_port, settings.legacy_clients) == (8082, False)
 
 
 def test_existing_clients_are_not_served_unless_it_is_said() -> None:
-    settings = Settings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h")
+    settings = MqsSettings(**OURS, **KEYS, EWMS_BROKER_ADDRESS="h")
     assert settings.legacy_clients is False
     assert settings.audience == Audience("ewms", "ewms")

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from pilot.app import gathered, scrub, wait_until_built
-from pilot.containers.processes import began_s
+from pilot.app import gather_variables, scrub_variables, wait_until_built
+from pilot.containers.processes import process_began_s
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.run import Pilot
-from pilot.runtimes.choice import Image, chosen_platform
-from pilot.settings import Platform, settings
+from pilot.runtimes.choice import Image, choose_platform
+from pilot.settings import Platform, read_settings
 
 
 def test_real_variables_override_the_task_files(tmp_path: Path) -> None:
     file = tmp_path / "ewms_pilot_task.json"
     file.write_text(json.dumps({"environment": {"EWMS_PILOT_PREFETCH": 3, "EWMS_PILOT_TASK_ARGS": "a"}}))
-    assert gathered({"EWMS_PILOT_TASK_ARGS": "b", "PATH": "/bin"}, file) == {
+    assert gather_variables({"EWMS_PILOT_TASK_ARGS": "b", "PATH": "/bin"}, file) == {
         "EWMS_PILOT_PREFETCH": "3",
         "EWMS_PILOT_TASK_ARGS": "b",
         "PATH": "/bin",
@@ -26,7 +26,7 @@ def test_real_variables_override_the_task_files(tmp_path: Path) -> None:
 
 
 def test_without_a_task_file_the_environment_is_enough(tmp_path: Path) -> None:
-    assert gathered({"A": "1"}, tmp_path / "none") == {"A": "1"}
+    assert gather_variables({"A": "1"}, tmp_path / "none") == {"A": "1"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"environment": 3}', '{"environment": null}'])
@@ -34,12 +34,12 @@ def test_a_damaged_task_file_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "ewms_pilot_task.json"
     file.write_text(text)
     with pytest.raises(SettingsInvalid, match=r"ewms_pilot_task\.json"):
-        gathered({}, file)
+        gather_variables({}, file)
 
 
 def test_nothing_of_the_pilots_stays_in_its_environment() -> None:
     environment = {"EWMS_PILOT_X": "1", "_EWMS_PILOT_Y": "2", "PATH": "/bin", "EWMS_OTHER": "3"}
-    scrub(environment)
+    scrub_variables(environment)
     assert environment == {"PATH": "/bin", "EWMS_OTHER": "3"}
 
 
@@ -60,7 +60,7 @@ def test_the_platform_follows_the_image_unless_it_is_set(
         "EWMS_PILOT_QUEUE_INCOMING": "a",
         "EWMS_PILOT_QUEUE_INCOMING_BROKER_ADDRESS": "h",
     }
-    assert chosen_platform(settings({**needed, **variables}, directory="/"), image) is platform
+    assert choose_platform(read_settings({**needed, **variables}, directory="/"), image) is platform
 
 
 async def test_a_start_that_takes_a_workers_whole_life_is_named() -> None:
@@ -70,5 +70,5 @@ async def test_a_start_that_takes_a_workers_whole_life_is_named() -> None:
 
 
 def test_a_process_knows_when_it_began() -> None:
-    age_s = time.monotonic() - began_s()
+    age_s = time.monotonic() - process_began_s()
     assert 0 < age_s < time.clock_gettime(time.CLOCK_BOOTTIME)

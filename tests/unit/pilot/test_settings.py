@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot.errors import SettingsInvalid
-from pilot.settings import ChirpDest, Platform, Settings, TaskMode, chirp, settings
+from pilot.settings import ChirpDest, PilotSettings, Platform, TaskMode, read_chirp, read_settings
 from schemas.payloads.legacy_wire import Wire
 
 MINIMAL = {
@@ -20,9 +20,9 @@ MINIMAL = {
 }
 
 
-def told(**variables: str) -> Settings:
+def told(**variables: str) -> PilotSettings:
     named = {name if name.startswith("_") else f"EWMS_PILOT_{name}": value for name, value in variables.items()}
-    return settings({**MINIMAL, **named}, directory="/job")
+    return read_settings({**MINIMAL, **named}, directory="/job")
 
 
 def problem(**variables: str) -> str:
@@ -199,7 +199,7 @@ def test_names_that_nothing_reads_are_found() -> None:
 
 
 def test_how_to_chirp_is_known_whatever_else_is_wrong() -> None:
-    told_chirp = chirp({"EWMS_PILOT_HTCHIRP": "True", "EWMS_PILOT_HTCHIRP_FD": "5", "EWMS_PILOT_PREFETCH": "x"})
+    told_chirp = read_chirp({"EWMS_PILOT_HTCHIRP": "True", "EWMS_PILOT_HTCHIRP_FD": "5", "EWMS_PILOT_PREFETCH": "x"})
     assert (told_chirp.wanted, told_chirp.fd) == (True, 5)
 
 
@@ -213,7 +213,7 @@ FREE = [*sorted(MINIMAL), "EWMS_PILOT_TASK_ARGS", "EWMS_PILOT_TASK_ENV_JSON", "E
 @given(st.dictionaries(st.sampled_from(FREE), st.text(";-\\'\" \n{}a0") | st.text()))
 def test_any_text_is_either_understood_or_refused(variables: dict[str, str]) -> None:
     with contextlib.suppress(SettingsInvalid):
-        settings({**MINIMAL, **variables}, directory="/job")
+        read_settings({**MINIMAL, **variables}, directory="/job")
 
 
 def test_each_output_queue_has_the_wire_format_that_is_said_or_ours() -> None:

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from runtime.settings import LogSettings, ServiceSettings, StoreSettings, explained
+from runtime.settings import LogSettings, ServiceSettings, StoreSettings, explain_error
 
 URL = "amqp://wms:hunter2@127.0.0.1:5672/ewms-control"
 
@@ -56,7 +56,7 @@ def test_everything_that_is_wrong_is_said_at_once_by_name_and_without_a_value(mo
     monkeypatch.setenv("EWMS_HTTP_PORT", "hunter2")
     with pytest.raises(ValidationError) as raised:
         read(ServiceSettings)
-    said = explained(raised.value).reason
+    said = explain_error(raised.value).reason
     assert "EWMS_CONTROL_AMQP_URL: is needed" in said
     assert "EWMS_HTTP_PORT: " in said
     assert "hunter2" not in said

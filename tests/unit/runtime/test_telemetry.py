@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 
-from runtime.telemetry import configure_logging, handling, log
-from schemas.events import TaskforceStop, WorkflowOver, envelope
+from runtime.telemetry import bind_event, configure_logging, log
+from schemas.events import TaskforceStop, WorkflowOver, build_event
 from schemas.ids import EventId, TaskforceUuid, WorkflowId
 
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJzdWIiOiJhIn0.sIgNaTuRe-_123"
@@ -46,12 +46,12 @@ def test_no_token_reaches_a_line_by_any_way(form: str, capsys: pytest.CaptureFix
 
 def test_json_lines_are_one_object_each_with_the_ids_of_what_is_handled(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(service="wms", format="json")
-    event = envelope(WorkflowOver(workflow_id=WorkflowId("WF-1-2")), event_id=EventId("e1"), source="s", time=NOW)
+    event = build_event(WorkflowOver(workflow_id=WorkflowId("WF-1-2")), event_id=EventId("e1"), source="s", time=NOW)
     stop = TaskforceStop(taskforce_uuid=TaskforceUuid("TF-1"), schedd="s", cluster_id=None)
-    other = envelope(stop, event_id=EventId("e2"), source="s", time=NOW)
-    with handling(event):
+    other = build_event(stop, event_id=EventId("e2"), source="s", time=NOW)
+    with bind_event(event):
         log.info("one", n=1)
-    with handling(other):
+    with bind_event(other):
         logging.getLogger("library").warning("two")
     log.info("three")
     one, two, three = (json.loads(line) for line in capsys.readouterr().err.splitlines())

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import pytest
 
 from schemas.errors import Rejected
-from schemas.events import PAYLOADS, Event, Order
+from schemas.events import PAYLOADS, ControlEvent, Order
 from schemas.questions import ANSWERS, QUESTIONS, Answer, Question
 from schemas.wire import request_from_bytes, request_to_bytes
 
@@ -37,7 +37,7 @@ def test_a_payload_is_known_where_it_is_defined() -> None:
         "dataschema": "ewms:tree.grown:1",
         "data": {},
     }
-    event = Event.model_validate(raw)
+    event = ControlEvent.model_validate(raw)
     assert event.data == TreeGrown()
     assert event.routing_key == "trees.tree.grown"
 

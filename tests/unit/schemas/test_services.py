@@ -65,7 +65,7 @@ def test_a_new_service_may_send_to_whom_its_spec_names_and_owns_its_own_names() 
     pair = vhost_definitions(service_names(["a"]), control_vhost="control", data_vhost="data")
     (mine,) = [rights for rights in pair["permissions"] if rights["user"] == "trees"]
     assert mine["vhost"] == "control", "events lie on the data vhost, where it has no business"
-    for queue in (topology.inbox("trees"), topology.parked_inbox("trees"), topology.answers_queue("trees", "x")):
+    for queue in (topology.inbox_queue("trees"), topology.parked_inbox("trees"), topology.answers_queue("trees", "x")):
         assert all(re.search(mine[what], queue) for what in ("configure", "write", "read"))
     assert not re.search(mine["configure"], topology.CONTROL_EXCHANGE)
     assert not re.search(mine["write"], topology.DEFAULT_EXCHANGE)

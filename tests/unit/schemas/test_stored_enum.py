@@ -10,9 +10,9 @@ from schemas.documents import GroupState, MQGroupDocument
 from schemas.endings import Completion, Ending
 from schemas.phases import WANTED, Deactivated, Phase, may_move
 from schemas.stored_enum import StoredEnum
-from wms.fleet.stalls.stalling import Kind
+from wms.fleet.stalls.stalling import ObstacleKind
 
-STORED: list[type[StoredEnum]] = [Phase, Deactivated, Completion, GroupState, Kind]
+STORED: list[type[StoredEnum]] = [Phase, Deactivated, Completion, GroupState, ObstacleKind]
 
 
 @pytest.mark.parametrize("words", STORED)

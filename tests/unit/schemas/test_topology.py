@@ -25,8 +25,8 @@ def test_two_schedds_never_share_an_inbox(a: str, b: str) -> None:
 
 def test_a_token_for_one_queue_names_its_exchange_and_never_the_queue_it_writes_to() -> None:
     mqid = Mqid("a72475165e05b4f83a948")
-    assert topology.scope("read", mqid) == "ewms.read:ewms/a72475165e05b4f83a948"
-    assert topology.scope("write", topology.event_exchange(mqid)) == "ewms.write:ewms/x.a72475165e05b4f83a948"
+    assert topology.oauth_scope("read", mqid) == "ewms.read:ewms/a72475165e05b4f83a948"
+    assert topology.oauth_scope("write", topology.event_exchange(mqid)) == "ewms.write:ewms/x.a72475165e05b4f83a948"
     assert topology.event_exchange(mqid) != mqid
 
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from schemas.events import TaskforceStart
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantAnswer
-from tms.jobs.submit_description import PoolProfile, Submission, submission
+from tms.jobs.submit_description import PoolProfile, Submission, build_submission
 
 UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 DIRECTORY = f"/srv/tms/taskforces/{UUID}"
@@ -63,4 +63,4 @@ def order(**changes: Any) -> TaskforceStart:
 def built(pool: PoolProfile = PLAIN, input_files: tuple[str, ...] = (), **changes: Any) -> Submission:
     """Return the submission of an order."""
     files = (f"{DIRECTORY}/ewms_pilot_task.json", f"{DIRECTORY}/ewms_pilot_token")
-    return submission(order(**changes), pool, directory=DIRECTORY, pilot_files=files, input_files=input_files)
+    return build_submission(order(**changes), pool, directory=DIRECTORY, pilot_files=files, input_files=input_files)

@@ -7,7 +7,7 @@ import classad2
 import pytest
 
 from tests.unit.tms.orders import PLAIN, built
-from tms.jobs.submit_description import submit_commands
+from tms.jobs.submit_description import build_commands
 
 RUNNING, HELD, IDLE = 2, 5, 1
 DAY_S = 86_400
@@ -33,5 +33,5 @@ def test_what_ends_by_itself(ago: dict[str, int], attributes: dict[str, Any], en
     now = int(time.time())
     instants = {name: now - seconds for name, seconds in ({"QDate": 0, "EnteredCurrentStatus": 0} | ago).items()}
     ad = classad2.ClassAd({**instants, **attributes})
-    ad["Ends"] = classad2.ExprTree(str(submit_commands(built(PLAIN))["periodic_remove"]))
+    ad["Ends"] = classad2.ExprTree(str(build_commands(built(PLAIN))["periodic_remove"]))
     assert (ad.eval("Ends") is True) == ends

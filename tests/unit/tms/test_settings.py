@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from tms.jobs.submit_description import CONTAINER_REQUIREMENTS
-from tms.settings import Settings
+from tms.settings import TmsSettings
 
 OURS = {
     "EWMS_SCHEDD": "ewms@localhost",
@@ -42,12 +42,12 @@ EXISTING = {
 }
 
 
-def told(environment: dict[str, str], **more: str) -> Settings:
+def told(environment: dict[str, str], **more: str) -> TmsSettings:
     # By the environment's names, as `BaseSettings` passes them on.
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**environment, **more}.items():
             patch.setenv(name, value)
-        return Settings()  # type: ignore[call-arg]  # the environment has the fields
+        return TmsSettings()  # type: ignore[call-arg]  # the environment has the fields
 
 
 def test_the_environment_of_an_existing_host_is_understood() -> None:

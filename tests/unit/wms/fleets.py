@@ -14,18 +14,18 @@ from schemas.events import (
 )
 from schemas.ids import TaskforceUuid
 from schemas.objects import PhaseChange
-from wms.fleet.id_source import Mint
-from wms.fleet.life.aggregate import Aggregate, Outcome
-from wms.fleet.life.lifecycle import decide
+from wms.fleet.id_source import IdSource
+from wms.fleet.life.aggregate import Aggregate, FleetDecision
+from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import Launch, Stimulus
-from wms.fleet.life.workflow_requests import NewWorkflow, new_workflow
-from wms.fleet.locations import Cluster, ClusterMap
+from wms.fleet.life.workflow_requests import NewWorkflow, make_workflow
+from wms.fleet.locations import Location, LocationMap
 from wms.fleet.ownership import Owner
-from wms.fleet.pilot_tags import Tags
+from wms.fleet.pilot_tags import PilotTags
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
-CLUSTERS = ClusterMap({"osg": Cluster(schedd="S1"), "sub-2": "osg", "chicago": Cluster(schedd="S2", n_workers=7)})
+CLUSTERS = LocationMap({"osg": Location(schedd="S1"), "sub-2": "osg", "chicago": Location(schedd="S2", n_workers=7)})
 
 WORKER_CONFIG = {
     "do_transfer_worker_stdouterr": True,
@@ -65,12 +65,12 @@ def request(*tasks: dict[str, Any], **fields: Any) -> WorkflowRequest:
 
 def made(*tasks: dict[str, Any], seed: bytes = b"seed", **fields: Any) -> NewWorkflow:
     """Return what a request makes."""
-    return new_workflow(
+    return make_workflow(
         request(*tasks, **fields),
         owner=Owner("ada", ("/projects/muon",)),
         clusters=CLUSTERS,
-        tags=Tags(latest="1.2.3"),
-        mint=Mint(seed, NOW),
+        tags=PilotTags(latest="1.2.3"),
+        mint=IdSource(seed, NOW),
         now=NOW,
     )
 
@@ -88,7 +88,7 @@ def aggregate(*tasks: dict[str, Any]) -> Aggregate:
 def after(before: Aggregate, *stimuli: Stimulus, now: datetime = NOW) -> Aggregate:
     """Return the aggregate after `stimuli`."""
     for stimulus in stimuli:
-        before = decide(before, stimulus, now).after
+        before = decide_stimulus(before, stimulus, now).after
     return before
 
 
@@ -142,7 +142,7 @@ def running(cluster_id: int = 7) -> tuple[Aggregate, TaskforceUuid]:
     return after(state, submitted(state, uuid, cluster_id)), uuid
 
 
-def last_line(outcome: Outcome | Aggregate, uuid: TaskforceUuid) -> PhaseChange:
+def last_line(outcome: FleetDecision | Aggregate, uuid: TaskforceUuid) -> PhaseChange:
     """Return the end of a taskforce's log."""
-    state = outcome.after if isinstance(outcome, Outcome) else outcome
+    state = outcome.after if isinstance(outcome, FleetDecision) else outcome
     return state.taskforces[uuid].phase_change_log[-1]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from wms.fleet.locations import Cluster, ClusterMap
-from wms.settings import Settings
+from wms.fleet.locations import Location, LocationMap
+from wms.settings import WmsSettings
 
 BASE: dict[str, Any] = {
     "mongo_url": SecretStr("mongodb://m/"),
@@ -18,30 +18,32 @@ OFF: dict[str, Any] = {**BASE, "auth": "off"}
 
 def test_without_an_issuer_wms_does_not_start_for_auth_is_on() -> None:
     with pytest.raises(ValidationError, match="EWMS_AUTH_ISSUER is needed"):
-        Settings(**BASE)
+        WmsSettings(**BASE)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "example.org"])
 def test_auth_cannot_be_off_where_others_can_reach_it(host: str) -> None:
     with pytest.raises(ValidationError, match="must be a loopback address"):
-        Settings(**BASE, auth="off", gateway_host=host)
+        WmsSettings(**BASE, auth="off", gateway_host=host)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_auth_may_be_off_on_loopback(host: str) -> None:
-    assert Settings(**BASE, auth="off", gateway_host=host).auth == "off"
+    assert WmsSettings(**BASE, auth="off", gateway_host=host).auth == "off"
 
 
 def test_the_contracts_locations_are_the_default() -> None:
-    clusters = ClusterMap(Settings(**BASE, auth_issuer="https://id.example.org").clusters)
-    assert {clusters.find(name).schedd for name in ("osg", "OSG", "sub-2")} == {"grid-submitter.icecube.wisc.edu"}
+    clusters = LocationMap(WmsSettings(**BASE, auth_issuer="https://id.example.org").clusters)
+    assert {clusters.find_location(name).schedd for name in ("osg", "OSG", "sub-2")} == {
+        "grid-submitter.icecube.wisc.edu"
+    }
 
 
 def test_a_file_of_clusters_is_the_whole_truth(tmp_path: Path) -> None:
     file = tmp_path / "clusters.json"
     file.write_text('{"a": {"schedd": "S1", "served_by": "rest"}, "b": "a", "c": {"schedd": "S2"}}')
-    clusters = ClusterMap(Settings(**OFF, clusters={"x": Cluster(schedd="X")}, clusters_file=file).clusters)
-    assert {name: clusters.find(name).schedd for name in clusters} == {"a": "S1", "b": "S1", "c": "S2"}
+    clusters = LocationMap(WmsSettings(**OFF, clusters={"x": Location(schedd="X")}, clusters_file=file).clusters)
+    assert {name: clusters.find_location(name).schedd for name in clusters} == {"a": "S1", "b": "S1", "c": "S2"}
     assert clusters.by_rest == {"S1"}
 
 
@@ -59,22 +61,22 @@ def test_a_file_of_clusters_that_makes_no_sense_stops_the_start(tmp_path: Path, 
     file = tmp_path / "clusters.json"
     file.write_text(text)
     with pytest.raises(ValidationError, match=error):
-        Settings(**OFF, clusters_file=file)
+        WmsSettings(**OFF, clusters_file=file)
 
 
 def test_files_that_are_not_there_stop_the_start(tmp_path: Path) -> None:
     for name in ("clusters_file", "openapi_file"):
         with pytest.raises(ValidationError, match="cannot be read"):
-            Settings.model_validate({**OFF, name: tmp_path / "none.json"})
+            WmsSettings.model_validate({**OFF, name: tmp_path / "none.json"})
 
 
 def test_an_operators_document_is_read_once(tmp_path: Path) -> None:
     file = tmp_path / "openapi.json"
     file.write_text('{"openapi": "3.1.0"}')
-    settings = Settings(**OFF, openapi_file=file)
+    settings = WmsSettings(**OFF, openapi_file=file)
     file.unlink()
     assert settings.openapi_text == b'{"openapi":"3.1.0"}'
-    assert Settings(**OFF).openapi_text is None
+    assert WmsSettings(**OFF).openapi_text is None
 
 
 def test_the_existing_services_names_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +97,7 @@ def test_the_existing_services_names_are_taken(monkeypatch: pytest.MonkeyPatch) 
     }
     for name, value in theirs.items():
         monkeypatch.setenv(name, value)
-    settings = Settings()
+    settings = WmsSettings()
     assert settings.mongo_url.get_secret_value() == "mongodb://wms:p%2Fw@mongo.example.org:27018/"
     assert (settings.gateway_port, settings.mqs_url, settings.auth_issuer, settings.auth_audience) == (
         8181,
@@ -109,11 +111,11 @@ def test_the_existing_services_names_are_taken(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_pattern_that_is_none_stops_the_start() -> None:
     with pytest.raises(ValidationError, match="no regular expression"):
-        Settings(**BASE, auth_issuer="https://id.example.org", auth_projects="(")
+        WmsSettings(**BASE, auth_issuer="https://id.example.org", auth_projects="(")
     rule = {"role": "user", "claim": "groups", "pattern": "["}
     with pytest.raises(ValidationError, match="no regular expression"):
-        Settings.model_validate({**BASE, "auth_issuer": "https://id.example.org", "auth_roles": [rule]})
+        WmsSettings.model_validate({**BASE, "auth_issuer": "https://id.example.org", "auth_roles": [rule]})
 
 
 def test_secrets_are_not_printed() -> None:
-    assert "wms:x" not in repr(Settings(**BASE, auth_issuer="https://id.example.org"))
+    assert "wms:x" not in repr(WmsSettings(**BASE, auth_issuer="https://id.example.org"))

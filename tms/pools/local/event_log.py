@@ -8,76 +8,86 @@ from datetime import datetime
 
 def cluster_submitted(cluster_id: int, at: datetime) -> str:
     """Return the first record of a cluster."""
-    return _record(35, cluster_id, -1, at, "Cluster submitted from host: <local>")
+    return _format_record(35, cluster_id, -1, at, "Cluster submitted from host: <local>")
 
 
 def materialization_resumed(cluster_id: int, at: datetime, reason: str) -> str:
     """Return the record of a release."""
-    return _record(38, cluster_id, -1, at, "Job Materialization Resumed", reason)
+    return _format_record(38, cluster_id, -1, at, "Job Materialization Resumed", reason)
 
 
 def cluster_removed(cluster_id: int, at: datetime, *, n_made: int, is_complete: bool) -> str:
     """Return the last record of a cluster."""
     note = f"Materialized {n_made} jobs from 0 items.\t{'Complete' if is_complete else 'Incomplete'}"
-    return _record(36, cluster_id, -1, at, "Cluster removed", note)
+    return _format_record(36, cluster_id, -1, at, "Cluster removed", note)
 
 
-def submitted(cluster_id: int, proc: int, at: datetime) -> str:
+def job_submitted(cluster_id: int, proc: int, at: datetime) -> str:
     """Return the first record of a job."""
-    return _record(0, cluster_id, proc, at, "Job submitted from host: <local>")
+    return _format_record(0, cluster_id, proc, at, "Job submitted from host: <local>")
 
 
-def executing(cluster_id: int, proc: int, at: datetime) -> str:
+def job_executing(cluster_id: int, proc: int, at: datetime) -> str:
     """Return the record of a job that starts to run."""
-    return _record(1, cluster_id, proc, at, "Job executing on host: <local>")
+    return _format_record(1, cluster_id, proc, at, "Job executing on host: <local>")
 
 
-def evicted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
+def job_evicted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
     """Return the record of a job that was stopped before its end."""
-    return _record(4, cluster_id, proc, at, "Job was evicted.", "(0) Job was not checkpointed.", f"Reason: {reason}")
+    return _format_record(
+        4, cluster_id, proc, at, "Job was evicted.", "(0) Job was not checkpointed.", f"Reason: {reason}"
+    )
 
 
-def terminated(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
+def job_terminated(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
     """Return the record of a job that ended by itself. A negative `exit_code` is minus a signal's number."""
-    return _record(5, cluster_id, proc, at, "Job terminated.", _how(exit_code))
+    return _format_record(5, cluster_id, proc, at, "Job terminated.", _describe_termination(exit_code))
 
 
-def requeued(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
+def job_requeued(cluster_id: int, proc: int, at: datetime, exit_code: int) -> str:
     """Return the record of a job that ended by itself and starts again at once."""
-    return _record(4, cluster_id, proc, at, "Job was evicted.", "(0) Job terminated and was requeued", _how(exit_code))
+    return _format_record(
+        4,
+        cluster_id,
+        proc,
+        at,
+        "Job was evicted.",
+        "(0) Job terminated and was requeued",
+        _describe_termination(exit_code),
+    )
 
 
-def name_end(exit_code: int) -> str:
+def describe_exit(exit_code: int) -> str:
     """Return in words how a process ended. A negative `exit_code` is minus a signal's number."""
     return f"ended with exit status {exit_code}" if exit_code >= 0 else f"was killed by signal {-exit_code}"
 
 
-def said(cluster_id: int, proc: int, at: datetime, text: str) -> str:
+def job_chirped(cluster_id: int, proc: int, at: datetime, text: str) -> str:
     """Return the record of a job's chirp."""
-    return _record(8, cluster_id, proc, at, "".join(c if c.isprintable() else " " for c in text))
+    return _format_record(8, cluster_id, proc, at, "".join(c if c.isprintable() else " " for c in text))
 
 
-def aborted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
+def job_aborted(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
     """Return the record of a job that was removed."""
-    return _record(9, cluster_id, proc, at, "Job was aborted.", reason)
+    return _format_record(9, cluster_id, proc, at, "Job was aborted.", reason)
 
 
-def held(cluster_id: int, proc: int, at: datetime, reason: str, *, code: int, subcode: int) -> str:
+def job_held(cluster_id: int, proc: int, at: datetime, reason: str, *, code: int, subcode: int) -> str:
     """Return the record of a job that was put on hold."""
-    return _record(12, cluster_id, proc, at, "Job was held.", reason, f"Code {code} Subcode {subcode}")
+    return _format_record(12, cluster_id, proc, at, "Job was held.", reason, f"Code {code} Subcode {subcode}")
 
 
-def released(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
+def job_released(cluster_id: int, proc: int, at: datetime, reason: str) -> str:
     """Return the record of a job that is no longer on hold."""
-    return _record(13, cluster_id, proc, at, "Job was released.", reason)
+    return _format_record(13, cluster_id, proc, at, "Job was released.", reason)
 
 
-def _how(exit_code: int) -> str:
+def _describe_termination(exit_code: int) -> str:
     if exit_code < 0:
         return f"(0) Abnormal termination (signal {-exit_code})"
     return f"(1) Normal termination (return value {exit_code})"
 
 
-def _record(kind: int, cluster_id: int, proc: int, at: datetime, text: str, *body: str) -> str:
+def _format_record(kind: int, cluster_id: int, proc: int, at: datetime, text: str, *body: str) -> str:
     lines = "".join("\t" + " ".join(line.split("\n")) + "\n" for line in body)
     return f"{kind:03d} ({cluster_id:03d}.{proc:03d}.000) {at:%Y-%m-%d %H:%M:%S} {text}\n{lines}...\n"

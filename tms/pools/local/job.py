@@ -72,8 +72,8 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
         MaxRuntimeReached: the job reached its maximum runtime.
     """
     try:
-        await asyncio.to_thread(_prepare, job)
-        process, chirps = await _spawn(job, chirped)
+        await asyncio.to_thread(_prepare_directory, job)
+        process, chirps = await _spawn_pilot(job, chirped)
         try:
             # Call it within this block, so that the pilot ends if it fails.
             started()
@@ -82,12 +82,12 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
         except TimeoutError as error:
             raise MaxRuntimeReached from error
         finally:
-            await asyncio.shield(asyncio.ensure_future(_end(process, job, chirps)))
+            await asyncio.shield(asyncio.ensure_future(_end_pilot(process, job, chirps)))
     finally:
         await asyncio.to_thread(shutil.rmtree, job.directory, ignore_errors=True)
 
 
-def _prepare(job: Job) -> None:
+def _prepare_directory(job: Job) -> None:
     if shutil.which(job.command[0], path=job.environment.get("PATH")) is None:
         # Otherwise `setpriv` would start, and fail with an error of its own.
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), job.command[0])
@@ -105,12 +105,14 @@ def _prepare(job: Job) -> None:
         job.output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subprocess.Process, "asyncio.Task[None]"]:
+async def _spawn_pilot(
+    job: Job, chirped: Callable[[str], None]
+) -> tuple[asyncio.subprocess.Process, "asyncio.Task[None]"]:
     read_fd, write_fd = os.pipe()
-    stdout, stderr = _outputs(job)
+    stdout, stderr = _open_outputs(job)
     try:
         process = await asyncio.create_subprocess_exec(
-            *_holder(job.account),
+            *_holder_words(job.account),
             *job.holder,
             *job.command,
             cwd=job.directory,
@@ -136,10 +138,10 @@ async def _spawn(job: Job, chirped: Callable[[str], None]) -> tuple[asyncio.subp
         os.close(write_fd)
         for fd in {stdout, stderr} - {asyncio.subprocess.DEVNULL}:
             os.close(fd)
-    return process, asyncio.create_task(_listen(read_fd, chirped))
+    return process, asyncio.create_task(_read_chirps(read_fd, chirped))
 
 
-def _holder(account: int | None) -> list[str]:
+def _holder_words(account: int | None) -> list[str]:
     """Return the words before the pilot's command that make it die with TMS and run as `account`."""
     setpriv = shutil.which("setpriv")
     if account is None:
@@ -157,20 +159,20 @@ def _keep_token_new(job: Job) -> AbstractAsyncContextManager[None]:
     return keep_token_new(source, job.directory, job.account)
 
 
-def _outputs(job: Job) -> tuple[int, int]:
+def _open_outputs(job: Job) -> tuple[int, int]:
     if job.output is None:
         return asyncio.subprocess.DEVNULL, asyncio.subprocess.DEVNULL
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
     return os.open(f"{job.output}.out", flags, 0o600), os.open(f"{job.output}.err", flags, 0o600)
 
 
-async def _listen(read_fd: int, chirped: Callable[[str], None]) -> None:
+async def _read_chirps(read_fd: int, chirped: Callable[[str], None]) -> None:
     reader = asyncio.StreamReader(limit=_MAX_CHIRP_BYTES)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb")
     )
     try:
-        async for line in _lines(reader):
+        async for line in _read_lines(reader):
             try:
                 chirped(line.decode("utf-8", "replace").strip())
             except Exception:  # noqa: BLE001 - the pilot speaks on
@@ -179,7 +181,7 @@ async def _listen(read_fd: int, chirped: Callable[[str], None]) -> None:
         transport.close()
 
 
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """Yield the lines that are not empty. Skip the whole of a line that is longer than the reader's limit."""
     is_rest = False
     is_open = True
@@ -197,20 +199,20 @@ async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         is_rest = False
 
 
-async def _end(process: asyncio.subprocess.Process, job: Job, chirps: "asyncio.Task[None]") -> None:
+async def _end_pilot(process: asyncio.subprocess.Process, job: Job, chirps: "asyncio.Task[None]") -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.terminate()
         with suppress(TimeoutError):
             async with asyncio.timeout(job.grace_s):
                 await process.wait()
-    await _until_none_is_left(process, job)
+    await _kill_members(process, job)
     await process.wait()
-    await _finished(chirps)
+    await _finish_chirps(chirps)
 
 
-async def _until_none_is_left(process: asyncio.subprocess.Process, job: Job) -> None:
-    while members := await asyncio.to_thread(_members, process.pid, job.name, job.account):
+async def _kill_members(process: asyncio.subprocess.Process, job: Job) -> None:
+    while members := await asyncio.to_thread(_find_members, process.pid, job.name, job.account):
         for pid in members:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -218,7 +220,7 @@ async def _until_none_is_left(process: asyncio.subprocess.Process, job: Job) -> 
         await asyncio.sleep(0.01)
 
 
-async def _finished(chirps: "asyncio.Task[None]") -> None:
+async def _finish_chirps(chirps: "asyncio.Task[None]") -> None:
     try:
         async with asyncio.timeout(_LAST_CHIRPS_S):
             await chirps
@@ -226,12 +228,12 @@ async def _finished(chirps: "asyncio.Task[None]") -> None:
         return
 
 
-def _members(leader: int, name: str, account: int | None) -> set[int]:
+def _find_members(leader: int, name: str, account: int | None) -> set[int]:
     """Return the living processes of the job: those with its account, session or mark, and their descendants."""
     parents: dict[int, int] = {}
     members: set[int] = set()
     mark = f"{_MARK}={name}".encode()
-    for pid in _pids():
+    for pid in _list_pids():
         try:
             # The command's name stands in brackets and may contain anything, so split after the last bracket.
             state, ppid, _, session = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
@@ -257,5 +259,5 @@ def _descendants(parents: Mapping[int, int], ancestors: Iterable[int]) -> set[in
     return found
 
 
-def _pids() -> list[int]:
+def _list_pids() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]

@@ -7,34 +7,34 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tms.jobs.restarts import Again, Over, decide_restart
+from tms.jobs.restarts import JobOver, StartAgain, decide_restart
 from tms.pools.local.queue import QueuedCluster
 
 _Key = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Starts:
+class _StartTimes:
     n: int
     at_s: float
     last_at_s: float | None
 
 
-class Restarts:
+class JobStarts:
     """The start times of jobs, and the timers of pausing jobs. At the end of a pause it calls `resume`."""
 
     def __init__(self, resume: Callable[[QueuedCluster, int], None]) -> None:
         self._resume = resume
-        self._starts: dict[_Key, _Starts] = {}
+        self._starts: dict[_Key, _StartTimes] = {}
         self._pauses: dict[_Key, asyncio.TimerHandle] = {}
 
     def note_start(self, queued: QueuedCluster, proc: int) -> None:
         """Note that a job starts now."""
         key, now_s = (queued.cluster_id, proc), asyncio.get_running_loop().time()
         before = self._starts.get(key)
-        self._starts[key] = _Starts(before.n + 1 if before else 1, now_s, before.at_s if before else None)
+        self._starts[key] = _StartTimes(before.n + 1 if before else 1, now_s, before.at_s if before else None)
 
-    def decide(self, queued: QueuedCluster, proc: int, exit_code: int) -> Over | Again:
+    def decide_next(self, queued: QueuedCluster, proc: int, exit_code: int) -> JobOver | StartAgain:
         """Return what becomes of a job whose pilot ends now."""
         starts = self._starts[queued.cluster_id, proc]
         return decide_restart(
@@ -47,18 +47,18 @@ class Restarts:
             max_runtime_s=queued.spec.max_runtime_s,
         )
 
-    def pause(self, queued: QueuedCluster, proc: int, pause_s: float) -> None:
+    def pause_job(self, queued: QueuedCluster, proc: int, pause_s: float) -> None:
         """Resume a held job after `pause_s` seconds."""
-        timer = asyncio.get_running_loop().call_later(pause_s, self._end_pause, queued, proc)
+        timer = asyncio.get_running_loop().call_later(pause_s, self._resume_after_pause, queued, proc)
         self._pauses[queued.cluster_id, proc] = timer
 
-    def forget(self, cluster_id: int) -> None:
+    def forget_cluster(self, cluster_id: int) -> None:
         """Forget the jobs of a cluster that has left."""
         self._starts = {key: starts for key, starts in self._starts.items() if key[0] != cluster_id}
         for key in [key for key in self._pauses if key[0] == cluster_id]:
             self._pauses.pop(key).cancel()
 
-    def stop(self) -> None:
+    def stop_timers(self) -> None:
         """Cancel all timers. The jobs stay held, and the next TMS resumes them."""
         for timer in self._pauses.values():
             timer.cancel()
@@ -70,6 +70,6 @@ class Restarts:
             timer.cancel()
             self._resume(queued, proc)
 
-    def _end_pause(self, queued: QueuedCluster, proc: int) -> None:
+    def _resume_after_pause(self, queued: QueuedCluster, proc: int) -> None:
         self._pauses.pop((queued.cluster_id, proc), None)
         self._resume(queued, proc)

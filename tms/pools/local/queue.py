@@ -71,11 +71,11 @@ class QueuedCluster:
         }
         return json.dumps(kept, indent=1).encode()
 
-    def place(self, tally: Tally) -> list[int]:
+    def place_jobs(self, tally: Tally) -> list[int]:
         """Sort the jobs by the states in the log. Jobs that ran become idle; return these."""
         self.n_made = len(tally.jobs)
         interrupted = []
-        for proc, status in tally.where():
+        for proc, status in tally.list_job_statuses():
             if status in (JobStatus.RUNNING, JobStatus.SUSPENDED):
                 interrupted.append(proc)
             if status in (JobStatus.RUNNING, JobStatus.SUSPENDED, JobStatus.IDLE):
@@ -84,7 +84,7 @@ class QueuedCluster:
                 self.held.add(proc)
         return interrupted
 
-    def materialize(self) -> range:
+    def make_jobs(self) -> range:
         """Make jobs until `max_idle` are waiting, and return the new ones."""
         until = min(self.spec.n_workers, self.n_made + self.spec.max_idle - len(self.idle))
         made = range(self.n_made, max(until, self.n_made))
@@ -97,7 +97,7 @@ class QueuedCluster:
         """Return whether every job was made and has left."""
         return self.n_made >= self.spec.n_workers and not (self.idle or self.held or self.running)
 
-    def priority(self, proc: int) -> float:
+    def job_priority(self, proc: int) -> float:
         """Return the priority of a job, as `submit_description.priority_ramp` defines it."""
         if self.spec.n_workers <= 1 or self.spec.priority <= 1:
             return self.spec.priority
@@ -114,7 +114,7 @@ class QueuedCluster:
         )
 
 
-def next_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster]) -> QueuedCluster:
+def choose_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster]) -> QueuedCluster:
     """Return the cluster of `ready` whose job starts next. Each has an idle job; `queue` has all clusters.
 
     As in HTCondor, the submitter with the fewest busy cores comes first, whatever priorities others' jobs have. Among
@@ -129,4 +129,4 @@ def next_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster])
         oldest[submitter] = min(queued.cluster_id, oldest.get(submitter, queued.cluster_id))
     first = min(oldest, key=lambda submitter: (busy[submitter], oldest[submitter]))
     own = [queued for queued in ready if queued.spec.submitter == first]
-    return max(own, key=lambda queued: (queued.priority(queued.idle[0]), -queued.cluster_id))
+    return max(own, key=lambda queued: (queued.job_priority(queued.idle[0]), -queued.cluster_id))

@@ -15,7 +15,7 @@ _LOOK_S = 1.0
 @asynccontextmanager
 async def keep_token_new(source: Path, directory: Path, account: int | None) -> AsyncIterator[None]:
     """During the block, keep a current copy of `source` in `directory`, owned by `account`; `None`: by TMS's own."""
-    bringing = asyncio.create_task(_bring(source, directory, account))
+    bringing = asyncio.create_task(_deliver_tokens(source, directory, account))
     try:
         yield
     finally:
@@ -23,7 +23,7 @@ async def keep_token_new(source: Path, directory: Path, account: int | None) -> 
         await asyncio.wait([bringing])
 
 
-async def _bring(source: Path, directory: Path, account: int | None) -> None:
+async def _deliver_tokens(source: Path, directory: Path, account: int | None) -> None:
     brought = b""
     while True:
         # Either the taskforce has ended and its token is gone, or the disk is full, which passes.

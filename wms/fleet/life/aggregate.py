@@ -1,7 +1,7 @@
 """A workflow with its taskforces: what one decision reads and changes, and the bookkeeping all decisions share. (core)
 
-A decision takes an `Aggregate`, edits a `Draft` of it and settles the draft into an `Outcome`. Settling notes when
-the last taskforce is over, tells MQS so once, and computes when somebody must look again (`wake_at`).
+A decision takes an `Aggregate`, edits a `Draft` of it and settles the draft into a `FleetDecision`. Settling notes when
+the last taskforce is over, tells MQS so once, and computes when the workflow must be looked at again (`wake_at`).
 
 An aggregate need not hold all taskforces. Those that a stimulus cannot touch may stay in the database, if it is
 known whether any of them is still open.
@@ -45,13 +45,13 @@ class Aggregate:
     #: How often a start or a removal may fail before the taskforce counts as stuck.
     max_failures: int = MAX_FAILURES
 
-    def asks_itself(self, taskforce: TaskforceDocument) -> bool:
+    def polls_over_rest(self, taskforce: TaskforceDocument) -> bool:
         """Return whether the TMS of `taskforce` polls for its work over REST."""
         return taskforce.schedd in self.by_rest
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FleetDecision:
     """The aggregate after a decision, the events to send, and the answer to the caller."""
 
     after: Aggregate
@@ -93,11 +93,11 @@ class Draft:
         # A copy of the list: decisions change taskforces while they go through them.
         return iter(list(self.taskforces.values()))
 
-    def send(self, payload: Payload) -> None:
+    def add_event(self, payload: Payload) -> None:
         """Add `payload` to the events that the commit sends."""
         self.events.append(payload)
 
-    def state(self, fact: Fact) -> None:
+    def add_fact(self, fact: Fact) -> None:
         """Add `fact` to the facts that the commit states."""
         self.facts.append(fact)
 
@@ -105,13 +105,13 @@ class Draft:
         """Set fields of the workflow."""
         self.workflow = self.workflow.model_copy(update=fields)
 
-    def change(self, taskforce: TaskforceDocument, **fields: Any) -> TaskforceDocument:
+    def change_taskforce(self, taskforce: TaskforceDocument, **fields: Any) -> TaskforceDocument:
         """Set fields of `taskforce`, except its phase. Return the changed taskforce."""
         changed = self.taskforces[taskforce.taskforce_uuid].model_copy(update=fields)
         self.taskforces[taskforce.taskforce_uuid] = changed
         return changed
 
-    def move(
+    def move_taskforce(
         self,
         taskforce: TaskforceDocument,
         target: Phase,
@@ -127,12 +127,12 @@ class Draft:
         """
         if not may_move(taskforce.phase, target):
             raise Broken(f"no move from {taskforce.phase} to {target}")
-        moved = self.note(
+        moved = self.append_log_line(
             taskforce, target, by=by, context=context, was_successful=True, source_event_time=source_event_time
         )
-        return self.change(moved, phase=target)
+        return self.change_taskforce(moved, phase=target)
 
-    def note(
+    def append_log_line(
         self,
         taskforce: TaskforceDocument,
         target: Phase,
@@ -151,9 +151,9 @@ class Draft:
             source_entity=by,
             context=context[:_MAX_CONTEXT],
         )
-        return self.change(taskforce, phase_change_log=[*taskforce.phase_change_log, line])
+        return self.change_taskforce(taskforce, phase_change_log=[*taskforce.phase_change_log, line])
 
-    def settle(self, answer: Any = None) -> Outcome:
+    def settle_decision(self, answer: Any = None) -> FleetDecision:
         """Return the outcome: the draft, with `over_at` set if the workflow is over, and `wake_at` computed again."""
         if (
             self.workflow.deactivated is not None
@@ -162,8 +162,8 @@ class Draft:
             and all(map(is_over, self.taskforces.values()))
         ):
             self.change_workflow(over_at=self.now)
-            self.send(WorkflowOver(workflow_id=self.workflow.workflow_id))
-            self.state(
+            self.add_event(WorkflowOver(workflow_id=self.workflow.workflow_id))
+            self.add_fact(
                 WorkflowOverFact(
                     workflow_id=self.workflow.workflow_id,
                     deactivated=self.workflow.deactivated,
@@ -171,21 +171,21 @@ class Draft:
                     over_at=self.now,
                 )
             )
-        wake_at = self._wake_at()
+        wake_at = self._find_wake_at()
         if wake_at != self.workflow.wake_at:
             self.change_workflow(wake_at=wake_at)
         after = replace(self.before, workflow=self.workflow, taskforces=self.taskforces)
-        return Outcome(after, tuple(self.events), answer, tuple(self.facts))
+        return FleetDecision(after, tuple(self.events), answer, tuple(self.facts))
 
-    def _wake_at(self) -> datetime | None:
-        dues = [due for taskforce in self if (due := self._due(taskforce)) is not None]
+    def _find_wake_at(self) -> datetime | None:
+        dues = [due for taskforce in self if (due := self._find_due_at(taskforce)) is not None]
         dues += [due for due in (queues_due(self.workflow), ending_due(self.workflow)) if due is not None]
         if self.before.others_open is not None and self.before.workflow.wake_at is not None:
             # The old time covers the taskforces that were not loaded. Waking too early costs one look.
             dues.append(self.before.workflow.wake_at)
         return min(dues, default=None)
 
-    def _due(self, taskforce: TaskforceDocument) -> datetime | None:
+    def _find_due_at(self, taskforce: TaskforceDocument) -> datetime | None:
         """Return when somebody must look at `taskforce` if no report about it comes; None: never."""
         if taskforce.ended_at is not None:
             return None
@@ -193,7 +193,7 @@ class Draft:
             case Phase.PRE_MQ_ACTIVATION if self.workflow.queues_active_at is not None:
                 return self.now
             case Phase.PENDING_STARTER | Phase.PENDING_STOPPER if (
-                taskforce.asked_at is None and self.before.asks_itself(taskforce)
+                taskforce.asked_at is None and self.before.polls_over_rest(taskforce)
             ):
                 return None
             case Phase.PENDING_STARTER if taskforce.asked_at is None:

@@ -22,7 +22,7 @@ from schemas.events import QueuesDrained, ResultsArrived, WorkflowEnding
 from schemas.ids import Mqid
 from schemas.levels import split_levels
 from schemas.phases import Deactivated
-from wms.fleet.life.aggregate import Aggregate, Draft, Outcome, ending_due
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision, ending_due
 from wms.fleet.life.ending import end_workflow
 from wms.fleet.life.stimuli import ExpectResults
 
@@ -48,7 +48,7 @@ def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, st
             )
     levels, left = split_levels(tasks)
     if left:
-        circle = " → ".join(f"'{names.get(Mqid(mqid), mqid)}'" for mqid in _circle(tasks, left))
+        circle = " → ".join(f"'{names.get(Mqid(mqid), mqid)}'" for mqid in _find_cycle(tasks, left))
         raise Unprocessable(
             f"the tasks form a cycle: {circle}; an event could go round it for ever, so empty queues do not tell "
             "that all is done",
@@ -57,7 +57,7 @@ def queue_levels(tasks: Iterable[TaskDirectiveDocument], names: Mapping[Mqid, st
     return [[Mqid(mqid) for mqid in level] for level in levels]
 
 
-def _circle(tasks: Collection[TaskDirectiveDocument], within: Collection[str]) -> list[str]:
+def _find_cycle(tasks: Collection[TaskDirectiveDocument], within: Collection[str]) -> list[str]:
     """Return a cycle of queues. The first queue stands at the end again."""
     # Each queue of `within` is fed from another one of `within`, so a walk backwards meets one of them twice.
     road = [next(iter(within))]
@@ -70,7 +70,7 @@ def _circle(tasks: Collection[TaskDirectiveDocument], within: Collection[str]) -
         road.append(before)
 
 
-def close_inputs(aggregate: Aggregate, now: datetime) -> Outcome:
+def close_inputs(aggregate: Aggregate, now: datetime) -> FleetDecision:
     """Return the workflow with its inputs closed. Closing them again changes nothing.
 
     Raises:
@@ -79,16 +79,16 @@ def close_inputs(aggregate: Aggregate, now: datetime) -> Outcome:
     """
     workflow = aggregate.workflow
     if workflow.inputs_closed_at is not None:
-        return Outcome(aggregate, answer=ending_of(workflow))
+        return FleetDecision(aggregate, answer=describe_ending(workflow))
     _check_not_ended(workflow, "its inputs cannot be closed")
-    _levels(aggregate)
+    _find_levels(aggregate)
     draft = Draft(aggregate, now)
     draft.change_workflow(inputs_closed_at=now)
-    _tell(draft, is_news=True)
-    return draft.settle(answer=ending_of(draft.workflow))
+    _tell_mqs(draft, is_news=True)
+    return draft.settle_decision(answer=describe_ending(draft.workflow))
 
 
-def expect_results(aggregate: Aggregate, stimulus: ExpectResults, now: datetime) -> Outcome:
+def expect_results(aggregate: Aggregate, stimulus: ExpectResults, now: datetime) -> FleetDecision:
     """Return the workflow with the number of results after which it ends.
 
     Raises:
@@ -98,7 +98,7 @@ def expect_results(aggregate: Aggregate, stimulus: ExpectResults, now: datetime)
     workflow = aggregate.workflow
     wish = {"expected_results": stimulus.n, "counts_dead": stimulus.counts_dead}
     if wish == {name: getattr(workflow, name) for name in wish}:
-        return Outcome(aggregate, answer=ending_of(workflow))
+        return FleetDecision(aggregate, answer=describe_ending(workflow))
     _check_not_ended(workflow, "it expects no results any more")
     if not any(queue.is_public and queue.is_output for queue in workflow.queues):
         raise Unprocessable(
@@ -107,21 +107,21 @@ def expect_results(aggregate: Aggregate, stimulus: ExpectResults, now: datetime)
         )
     draft = Draft(aggregate, now)
     draft.change_workflow(**wish)
-    _tell(draft, is_news=True)
-    return draft.settle(answer=ending_of(draft.workflow))
+    _tell_mqs(draft, is_news=True)
+    return draft.settle_decision(answer=describe_ending(draft.workflow))
 
 
-def drained(aggregate: Aggregate, event: QueuesDrained, now: datetime) -> Outcome:
+def complete_drained(aggregate: Aggregate, event: QueuesDrained, now: datetime) -> FleetDecision:
     """Return the workflow, ended because its inputs are closed and every event is settled."""
     workflow = aggregate.workflow
     if workflow.deactivated is not None or workflow.inputs_closed_at is None:
-        return Outcome(aggregate)
-    return _complete(
+        return FleetDecision(aggregate)
+    return _complete_workflow(
         aggregate, event.n_dead, now, why="Inputs are closed and every event is settled", n_results=event.n_results
     )
 
 
-def results_arrived(aggregate: Aggregate, event: ResultsArrived, now: datetime) -> Outcome:
+def complete_with_results(aggregate: Aggregate, event: ResultsArrived, now: datetime) -> FleetDecision:
     """Return the workflow after its last expected result has arrived.
 
     If empty queues can show that the workflow is done, only close its inputs: a result may have come twice, so the
@@ -130,29 +130,29 @@ def results_arrived(aggregate: Aggregate, event: ResultsArrived, now: datetime) 
     workflow = aggregate.workflow
     n = event.n_results + (event.n_dead if workflow.counts_dead else 0)
     if workflow.deactivated is not None or workflow.expected_results is None or n < workflow.expected_results:
-        return Outcome(aggregate)
+        return FleetDecision(aggregate)
     try:
         # The answer is for users; MQS has no use for it.
         return replace(close_inputs(aggregate, now), answer=None)
     except Unprocessable:
         why = f"{event.n_results} results have arrived"
-        return _complete(aggregate, event.n_dead, now, why=why, n_results=event.n_results)
+        return _complete_workflow(aggregate, event.n_dead, now, why=why, n_results=event.n_results)
 
 
-def ask_again(draft: Draft) -> None:
+def repeat_wish_if_due(draft: Draft) -> None:
     """Tell MQS again how the workflow wants to end, if that is due."""
     due = ending_due(draft.workflow)
     if due is not None and due <= draft.now:
-        _tell(draft, is_news=False)
+        _tell_mqs(draft, is_news=False)
 
 
 def repeat_wish(draft: Draft) -> None:
     """Tell MQS again how the workflow wants to end, if WMS has told it before: MQS did not know the queues then."""
     if draft.workflow.ending_told_at is not None:
-        _tell(draft, is_news=False)
+        _tell_mqs(draft, is_news=False)
 
 
-def ending_of(workflow: WorkflowDocument) -> Ending:
+def describe_ending(workflow: WorkflowDocument) -> Ending:
     """Return what users see of the end of `workflow`."""
     return Ending(
         workflow_id=workflow.workflow_id,
@@ -182,17 +182,19 @@ def failure_reason(workflow: WorkflowDocument, n_dead: int, n_results: int | Non
     return ", ".join(reasons)
 
 
-def _complete(aggregate: Aggregate, n_dead: int, now: datetime, *, why: str, n_results: int | None) -> Outcome:
+def _complete_workflow(
+    aggregate: Aggregate, n_dead: int, now: datetime, *, why: str, n_results: int | None
+) -> FleetDecision:
     draft = Draft(aggregate, now)
     reason = failure_reason(aggregate.workflow, n_dead, n_results)
     completion = Completion.DONE_WITH_FAILURES if reason else Completion.DONE
     draft.change_workflow(completion=completion, n_dead=n_dead, n_results=n_results, completion_reason=reason)
     told = f"{why}: workflow is {completion}" + (f" ({reason})" if reason else "")
     end_workflow(draft, Deactivated.FINISHED, by=COMPLETER, context=told)
-    return draft.settle()
+    return draft.settle_decision()
 
 
-def _tell(draft: Draft, *, is_news: bool) -> None:
+def _tell_mqs(draft: Draft, *, is_news: bool) -> None:
     workflow = draft.workflow
     draft.change_workflow(
         ending_number=workflow.ending_number + is_news,
@@ -200,19 +202,19 @@ def _tell(draft: Draft, *, is_news: bool) -> None:
         n_ending_told=1 if is_news else workflow.n_ending_told + 1,
     )
     is_closed = workflow.inputs_closed_at is not None
-    draft.send(
+    draft.add_event(
         WorkflowEnding(
             workflow_id=workflow.workflow_id,
             number=draft.workflow.ending_number,
             is_closed=is_closed,
-            levels=_levels(draft.before) if is_closed else [],
+            levels=_find_levels(draft.before) if is_closed else [],
             n_expected=workflow.expected_results,
             counts_dead=workflow.counts_dead,
         )
     )
 
 
-def _levels(aggregate: Aggregate) -> list[list[Mqid]]:
+def _find_levels(aggregate: Aggregate) -> list[list[Mqid]]:
     return queue_levels(aggregate.tasks.values(), {queue.mqid: queue.alias for queue in aggregate.workflow.queues})
 
 

@@ -12,13 +12,13 @@ def end_workflow(draft: Draft, label: Deactivated, *, by: str, context: str) -> 
     for taskforce in draft:
         if taskforce.phase not in WANTED:
             said = f"{context} but taskforce is already ending/finished ({taskforce.phase})"
-            draft.note(taskforce, Phase.PENDING_STOPPER, by=by, context=said)
+            draft.append_log_line(taskforce, Phase.PENDING_STOPPER, by=by, context=said)
             continue
         n_stopped += 1
-        stopped = draft.move(taskforce, Phase.PENDING_STOPPER, by=by, context=context)
+        stopped = draft.move_taskforce(taskforce, Phase.PENDING_STOPPER, by=by, context=context)
         if taskforce.phase in (Phase.PRE_MQ_ACTIVATION, Phase.PRE_LAUNCH):
             # No TMS knows of it, so nothing needs to be removed.
-            draft.change(stopped, ended_at=draft.now)
+            draft.change_taskforce(stopped, ended_at=draft.now)
         else:
-            ask_to_stop(draft, draft.change(stopped, stuck="", n_asked=0, n_remove_failures=0))
+            ask_to_stop(draft, draft.change_taskforce(stopped, stuck="", n_asked=0, n_remove_failures=0))
     return n_stopped

@@ -18,11 +18,11 @@ from schemas.objects import PhaseChange
 from schemas.phases import Phase
 from schemas.rules.limits import MAX_CONFIGURATION_BYTES, MAX_TASKFORCES
 from wms.fleet.life import completion, start_order, tms_reports
-from wms.fleet.life.aggregate import Aggregate, Draft, Outcome, ask_again_at, is_over, queues_due
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision, ask_again_at, is_over, queues_due
 from wms.fleet.life.ending import end_workflow
 from wms.fleet.life.stimuli import AddWorkers, CloseInputs, Deactivate, ExpectResults, Launch, Stimulus, Woken
 from wms.fleet.life.tms_requests import ask_to_start, ask_to_stop
-from wms.fleet.life.workflow_requests import configuration_bytes, queues_wanted
+from wms.fleet.life.workflow_requests import configuration_bytes, make_queue_request
 
 ACTIVATOR = "Workflow MQ Activator"
 LAUNCHER = "Taskforce Launch Control"
@@ -41,7 +41,7 @@ MQS_SILENT = "MQS does not answer; it is asked again and again"
 _CROSSING = timedelta(minutes=1)
 
 
-def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
+def decide_stimulus(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> FleetDecision:
     """Return the outcome of `stimulus` on `aggregate`.
 
     Raises:
@@ -49,36 +49,36 @@ def decide(aggregate: Aggregate, stimulus: Stimulus, now: datetime) -> Outcome:
     """
     match stimulus:
         case Deactivate():
-            return _deactivated(aggregate, stimulus, now)
+            return _deactivate_workflow(aggregate, stimulus, now)
         case AddWorkers():
-            return _with_added_workers(aggregate, stimulus, now)
+            return _add_taskforce(aggregate, stimulus, now)
         case Launch():
-            return _launched(aggregate, stimulus, now)
+            return _launch_taskforce(aggregate, stimulus, now)
         case Woken():
-            return _woken(aggregate, stimulus, now)
+            return _repeat_unanswered(aggregate, stimulus, now)
         case QueuesActivated():
-            return _activated(aggregate, now)
+            return _record_activation(aggregate, now)
         case QueuesDeferred():
-            return _deferred(aggregate, stimulus, now)
+            return _record_deferral(aggregate, stimulus, now)
         case CloseInputs():
             return completion.close_inputs(aggregate, now)
         case ExpectResults():
             return completion.expect_results(aggregate, stimulus, now)
         case QueuesDrained():
-            return completion.drained(aggregate, stimulus, now)
+            return completion.complete_drained(aggregate, stimulus, now)
         case ResultsArrived():
-            return completion.results_arrived(aggregate, stimulus, now)
+            return completion.complete_with_results(aggregate, stimulus, now)
         case _:
-            return tms_reports.decide(aggregate, stimulus, now)
+            return tms_reports.decide_report(aggregate, stimulus, now)
 
 
-def _deactivated(aggregate: Aggregate, stimulus: Deactivate, now: datetime) -> Outcome:
+def _deactivate_workflow(aggregate: Aggregate, stimulus: Deactivate, now: datetime) -> FleetDecision:
     workflow = aggregate.workflow
     if workflow.deactivated is not None:
         raise no_such_active_workflow(workflow.workflow_id)
     draft = Draft(aggregate, now)
     n_stopped = end_workflow(draft, stimulus.label, by=USER, context=f"User deactivated ({stimulus.label}) workflow")
-    return draft.settle(answer=n_stopped)
+    return draft.settle_decision(answer=n_stopped)
 
 
 def no_such_active_workflow(workflow_id: str) -> NotFound:
@@ -86,7 +86,7 @@ def no_such_active_workflow(workflow_id: str) -> NotFound:
     return NotFound(f"no non-deactivated workflow found with workflow_id='{workflow_id}'")
 
 
-def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetime) -> Outcome:
+def _add_taskforce(aggregate: Aggregate, stimulus: AddWorkers, now: datetime) -> FleetDecision:
     workflow = aggregate.workflow
     if workflow.deactivated is not None:
         raise Unprocessable(f"cannot add a taskforce to a deactivated workflow ({workflow.workflow_id})")
@@ -106,15 +106,15 @@ def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetim
     priority = workflow.priority + ADDED_PRIORITY
     timestamp = now.timestamp()
     added = TaskforceDocument(
-        taskforce_uuid=stimulus.mint.taskforce_uuid(template.task_id),
+        taskforce_uuid=stimulus.mint.make_taskforce_uuid(template.task_id),
         task_id=template.task_id,
         workflow_id=workflow.workflow_id,
         timestamp=timestamp,
         owner=template.owner,
         projects=template.projects,
-        cursor=stimulus.mint.cursor(),
+        cursor=stimulus.mint.make_cursor(),
         priority=priority,
-        launch_rank=start_order.rank(priority=priority, n_failures=0, timestamp=timestamp),
+        launch_rank=start_order.start_rank(priority=priority, n_failures=0, timestamp=timestamp),
         schedd=stimulus.cluster.schedd,
         n_workers=stimulus.n_workers,
         default_n_workers=stimulus.cluster.n_workers,
@@ -137,11 +137,11 @@ def _with_added_workers(aggregate: Aggregate, stimulus: AddWorkers, now: datetim
     schedds = {t.schedd for t in aggregate.taskforces.values()}
     if added.schedd not in schedds:
         # MQS grants pilots' tokens only to TMSs at the schedds that WMS names to it.
-        draft.send(queues_wanted(workflow, schedds | {added.schedd}))
-    return draft.settle(answer=added)
+        draft.add_event(make_queue_request(workflow, schedds | {added.schedd}))
+    return draft.settle_decision(answer=added)
 
 
-def orphaned(stimulus: Stimulus) -> tuple[Payload, ...]:
+def end_orphaned_queues(stimulus: Stimulus) -> tuple[Payload, ...]:
     """Return what to send about a workflow that has no document: its queues must not live on."""
     match stimulus:
         case QueuesActivated() | QueuesDeferred() | QueuesDrained() | ResultsArrived():
@@ -150,46 +150,46 @@ def orphaned(stimulus: Stimulus) -> tuple[Payload, ...]:
             return ()
 
 
-def _activated(aggregate: Aggregate, now: datetime) -> Outcome:
+def _record_activation(aggregate: Aggregate, now: datetime) -> FleetDecision:
     workflow = aggregate.workflow
     if workflow.over_at is not None and now - workflow.over_at >= _CROSSING:
         # MQS still reports the queues as active, so it has not heard of the end.
-        return Outcome(aggregate, (WorkflowOver(workflow_id=workflow.workflow_id),))
+        return FleetDecision(aggregate, (WorkflowOver(workflow_id=workflow.workflow_id),))
     if workflow.deactivated is not None or workflow.queues_active_at is not None:
-        return Outcome(aggregate)
+        return FleetDecision(aggregate)
     draft = Draft(aggregate, now)
     draft.change_workflow(queues_active_at=now, queues_asked_at=None, queues_deferred="")
     completion.repeat_wish(draft)
     for taskforce in draft:
         if taskforce.phase is Phase.PRE_MQ_ACTIVATION:
-            draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR)
-    return draft.settle()
+            draft.move_taskforce(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR)
+    return draft.settle_decision()
 
 
-def _deferred(aggregate: Aggregate, stimulus: QueuesDeferred, now: datetime) -> Outcome:
+def _record_deferral(aggregate: Aggregate, stimulus: QueuesDeferred, now: datetime) -> FleetDecision:
     workflow = aggregate.workflow
     reason = stimulus.reason or "resources are insufficient"
     if workflow.deactivated is not None or workflow.queues_active_at is not None or workflow.queues_deferred == reason:
-        return Outcome(aggregate)
+        return FleetDecision(aggregate)
     draft = Draft(aggregate, now)
     if workflow.queues_deferred in ("", MQS_SILENT):
         # Write one line a wait. The reason changes with every number in it, and the log is a single array.
         for taskforce in draft:
-            draft.note(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=reason)
+            draft.append_log_line(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=reason)
     # MQS tries again by itself. WMS asks again, rarely, in case MQS has forgotten.
     draft.change_workflow(queues_deferred=reason, queues_asked_at=now, n_queues_asked=max(workflow.n_queues_asked, 10))
-    return draft.settle()
+    return draft.settle_decision()
 
 
-def _launched(aggregate: Aggregate, stimulus: Launch, now: datetime) -> Outcome:
+def _launch_taskforce(aggregate: Aggregate, stimulus: Launch, now: datetime) -> FleetDecision:
     taskforce = aggregate.taskforces.get(stimulus.taskforce_uuid)
     if taskforce is None or not may_start(taskforce, now):
-        return Outcome(aggregate)
+        return FleetDecision(aggregate)
     draft = Draft(aggregate, now)
     if taskforce.phase is Phase.PRE_LAUNCH:
-        taskforce = draft.move(taskforce, Phase.PENDING_STARTER, by=LAUNCHER)
-    ask_to_start(draft, draft.change(taskforce, n_asked=0), stimulus.default_n_workers)
-    return draft.settle()
+        taskforce = draft.move_taskforce(taskforce, Phase.PENDING_STARTER, by=LAUNCHER)
+    ask_to_start(draft, draft.change_taskforce(taskforce, n_asked=0), stimulus.default_n_workers)
+    return draft.settle_decision()
 
 
 def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
@@ -204,15 +204,17 @@ def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:
     )
 
 
-def _silent(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
+def _note_silence(draft: Draft, taskforce: TaskforceDocument) -> TaskforceDocument:
     """Note in `stuck`, which users see, that the TMS of `taskforce` does not answer. An answer clears the note."""
     is_patient = taskforce.asked_at is None or taskforce.n_asked < start_order.PATIENCE
-    if is_patient or taskforce.stuck or draft.before.asks_itself(taskforce):
+    if is_patient or taskforce.stuck or draft.before.polls_over_rest(taskforce):
         return taskforce
-    return draft.change(taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; it is asked again and again")
+    return draft.change_taskforce(
+        taskforce, stuck=f"the TMS of {taskforce.schedd} does not answer; it is asked again and again"
+    )
 
 
-def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
+def _repeat_unanswered(aggregate: Aggregate, stimulus: Woken, now: datetime) -> FleetDecision:
     draft = Draft(aggregate, now)
     workflow = aggregate.workflow
     if (due := queues_due(workflow)) is not None and due <= now:
@@ -223,22 +225,22 @@ def _woken(aggregate: Aggregate, stimulus: Woken, now: datetime) -> Outcome:
             n_queues_asked=n_asked + 1,
             queues_deferred=MQS_SILENT if silent else workflow.queues_deferred,
         )
-        draft.send(queues_wanted(workflow, {t.schedd for t in draft}))
-    completion.ask_again(draft)
+        draft.add_event(make_queue_request(workflow, {t.schedd for t in draft}))
+    completion.repeat_wish_if_due(draft)
     for taskforce in draft:
         unanswered = taskforce.asked_at is not None and ask_again_at(taskforce.asked_at, taskforce.n_asked) <= now
         match taskforce.phase:
             case Phase.PRE_MQ_ACTIVATION if workflow.deactivated is None and workflow.queues_active_at is not None:
-                draft.move(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=AUTO_ADVANCED)
+                draft.move_taskforce(taskforce, Phase.PRE_LAUNCH, by=ACTIVATOR, context=AUTO_ADVANCED)
             case Phase.PENDING_STARTER if unanswered:
-                ask_to_start(draft, _silent(draft, taskforce), stimulus.default_n_workers)
+                ask_to_start(draft, _note_silence(draft, taskforce), stimulus.default_n_workers)
             case Phase.PENDING_STOPPER if not is_over(taskforce):
                 paused = taskforce.retry_at is not None and taskforce.retry_at > now
                 if unanswered or (taskforce.asked_at is None and not paused):
-                    ask_to_stop(draft, _silent(draft, taskforce))
+                    ask_to_stop(draft, _note_silence(draft, taskforce))
             case Phase.CONDOR_RM if unanswered:
                 # The cluster was removed, but no report says that it left the queue. The TMS will look and report.
-                ask_to_stop(draft, _silent(draft, taskforce))
+                ask_to_stop(draft, _note_silence(draft, taskforce))
             case _:
                 pass
-    return draft.settle()
+    return draft.settle_decision()

@@ -23,12 +23,14 @@ _SECONDS_A_POINT = 60.0
 _SECONDS_A_FAILURE = 20.0
 
 
-def rank(*, priority: int, n_failures: int, timestamp: float) -> float:
+def start_rank(*, priority: int, n_failures: int, timestamp: float) -> float:
     """Return a taskforce's place in the order of starts, ascending; it stays the same while it waits."""
     return timestamp - _SECONDS_A_POINT * priority + _SECONDS_A_FAILURE * n_failures
 
 
-def turns(owners: Iterable[str], under_way: Mapping[str, int], last_turn: Mapping[str, int], n: int) -> list[str]:
+def choose_owners(
+    owners: Iterable[str], under_way: Mapping[str, int], last_turn: Mapping[str, int], n: int
+) -> list[str]:
     """Return the owners of the next `n` starts, in order.
 
     `owners` have something waiting, `under_way` counts their unanswered starts, and `last_turn` has the number of each
@@ -47,6 +49,6 @@ def turns(owners: Iterable[str], under_way: Mapping[str, int], last_turn: Mappin
     return chosen
 
 
-def n_free(asked: Iterable[int]) -> int:
+def count_free_starts(asked: Iterable[int]) -> int:
     """Return how many starts may go to a schedd. `asked` says how often WMS has asked for each unanswered one."""
     return max(0, WINDOW - sum(1 for n_asked in asked if n_asked <= PATIENCE))

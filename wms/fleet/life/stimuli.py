@@ -17,8 +17,8 @@ from schemas.events import (
 )
 from schemas.ids import TaskforceUuid
 from schemas.phases import Deactivated
-from wms.fleet.id_source import Mint
-from wms.fleet.locations import Cluster
+from wms.fleet.id_source import IdSource
+from wms.fleet.locations import Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class AddWorkers:
     """Somebody wants another taskforce for a task, at `cluster`. `by` is `USER` or `TMS`."""
 
     task: TaskDirectiveDocument
-    cluster: Cluster
+    cluster: Location
     n_workers: int | None
     by: str
-    mint: Mint
+    mint: IdSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from schemas.events import (
 from schemas.phases import Phase, may_move
 from schemas.statuses import JobStatus
 from wms.fleet.life import start_order
-from wms.fleet.life.aggregate import Aggregate, Draft, Outcome, failure_pause
+from wms.fleet.life.aggregate import Aggregate, Draft, FleetDecision, failure_pause
 from wms.fleet.life.stimuli import Report
 
 TMS = "TMS"
@@ -37,30 +37,30 @@ TMS = "TMS"
 _LEFT = (JobStatus.REMOVED, JobStatus.COMPLETED)
 
 
-def decide(aggregate: Aggregate, report: Report, now: datetime) -> Outcome:
+def decide_report(aggregate: Aggregate, report: Report, now: datetime) -> FleetDecision:
     """Return the outcome of `report` on `aggregate`, which holds the report's taskforce if there is one."""
     taskforce = aggregate.taskforces.get(report.taskforce_uuid)
     if taskforce is None:
-        return Outcome(aggregate, orphaned(report))
+        return FleetDecision(aggregate, remove_orphaned_cluster(report))
     match report:
         case TaskforceSubmitted():
-            return _submitted(aggregate, taskforce, report, now)
+            return _record_submitted(aggregate, taskforce, report, now)
         case TaskforceSubmitFailed():
-            return _submit_failed(aggregate, taskforce, report, now)
+            return _record_submit_failed(aggregate, taskforce, report, now)
         case TaskforceRemoved():
-            return _removed(aggregate, taskforce, report, now)
+            return _record_removed(aggregate, taskforce, report, now)
         case TaskforceRemoveFailed():
-            return _remove_failed(aggregate, taskforce, report, now)
+            return _record_remove_failed(aggregate, taskforce, report, now)
         case TaskforceCompleted():
-            return _completed(aggregate, taskforce, report, now)
+            return _record_completed(aggregate, taskforce, report, now)
 
 
-def orphaned(report: Report) -> tuple[Payload, ...]:
+def remove_orphaned_cluster(report: Report) -> tuple[Payload, ...]:
     """Return what to send about a taskforce that has no document: its cluster must not live on (G6)."""
-    return (_remove(report),) if isinstance(report, TaskforceSubmitted) else ()
+    return (_make_removal(report),) if isinstance(report, TaskforceSubmitted) else ()
 
 
-def unowned(schedd: str, snapshot: Snapshot) -> tuple[Payload, ...]:
+def stop_unowned_workers(schedd: str, snapshot: Snapshot) -> tuple[Payload, ...]:
     """Return what to send when statuses come for a taskforce that has no document: an order to end its workers (G6).
 
     If all its jobs have left there is nothing to end, and a stop would make the TMS report the end again and again.
@@ -70,32 +70,32 @@ def unowned(schedd: str, snapshot: Snapshot) -> tuple[Payload, ...]:
     return (TaskforceStop(taskforce_uuid=snapshot.taskforce_uuid, schedd=schedd, cluster_id=None),)
 
 
-def _remove(report: TaskforceSubmitted) -> TaskforceRemove:
+def _make_removal(report: TaskforceSubmitted) -> TaskforceRemove:
     return TaskforceRemove(taskforce_uuid=report.taskforce_uuid, schedd=report.schedd, cluster_id=report.cluster_id)
 
 
-def _submitted(
+def _record_submitted(
     aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitted, now: datetime
-) -> Outcome:
-    if aggregate.asks_itself(taskforce) and taskforce.phase is not Phase.PENDING_STARTER:
-        return _submitted_too_late(aggregate, taskforce, report, now)
+) -> FleetDecision:
+    if aggregate.polls_over_rest(taskforce) and taskforce.phase is not Phase.PENDING_STARTER:
+        return _record_late_submission(aggregate, taskforce, report, now)
     wanted = taskforce.phase in (Phase.PENDING_STARTER, Phase.CONDOR_SUBMIT)
     recorded = taskforce.cluster_id
     if not wanted or report.schedd != taskforce.schedd or recorded not in (None, report.cluster_id):
-        return Outcome(aggregate, (_remove(report),))
+        return FleetDecision(aggregate, (_make_removal(report),))
     release = TaskforceRelease(
         taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=report.cluster_id
     )
     if recorded is not None:
-        return Outcome(aggregate, (release,))
+        return FleetDecision(aggregate, (release,))
     draft = Draft(aggregate, now)
-    moved = draft.move(taskforce, Phase.CONDOR_SUBMIT, by=TMS)
-    draft.change(moved, **_submission(report), asked_at=None, n_asked=0, retry_at=None, stuck="")
-    draft.send(release)
-    return draft.settle(answer=True)
+    moved = draft.move_taskforce(taskforce, Phase.CONDOR_SUBMIT, by=TMS)
+    draft.change_taskforce(moved, **_submission_fields(report), asked_at=None, n_asked=0, retry_at=None, stuck="")
+    draft.add_event(release)
+    return draft.settle_decision(answer=True)
 
 
-def _submission(report: TaskforceSubmitted) -> dict[str, Any]:
+def _submission_fields(report: TaskforceSubmitted) -> dict[str, Any]:
     return {
         "cluster_id": report.cluster_id,
         "n_workers": report.n_workers,
@@ -104,77 +104,81 @@ def _submission(report: TaskforceSubmitted) -> dict[str, Any]:
     }
 
 
-def _submitted_too_late(
+def _record_late_submission(
     aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitted, now: datetime
-) -> Outcome:
+) -> FleetDecision:
     if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.cluster_id is not None:
-        return Outcome(aggregate, answer=False)
+        return FleetDecision(aggregate, answer=False)
     draft = Draft(aggregate, now)
-    draft.change(taskforce, **_submission(report), retry_at=None, stuck="")
-    return draft.settle(answer=False)
+    draft.change_taskforce(taskforce, **_submission_fields(report), retry_at=None, stuck="")
+    return draft.settle_decision(answer=False)
 
 
-def _submit_failed(
+def _record_submit_failed(
     aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceSubmitFailed, now: datetime
-) -> Outcome:
-    asks_itself = aggregate.asks_itself(taskforce)
+) -> FleetDecision:
+    asks_itself = aggregate.polls_over_rest(taskforce)
     if taskforce.phase is not Phase.PENDING_STARTER:
-        return Outcome(aggregate, answer=False)
+        return FleetDecision(aggregate, answer=False)
     if taskforce.stuck if asks_itself else taskforce.asked_at is None:
         # This answers a request that is settled, or one that was repeated and answered already.
-        return Outcome(aggregate)
+        return FleetDecision(aggregate)
     draft = Draft(aggregate, now)
     n_failures = taskforce.n_submit_failures + 1
-    noted = draft.note(taskforce, Phase.CONDOR_SUBMIT, by=TMS, context=f"ERROR: {report.error}")
+    noted = draft.append_log_line(taskforce, Phase.CONDOR_SUBMIT, by=TMS, context=f"ERROR: {report.error}")
     hopeless = n_failures >= aggregate.max_failures
-    draft.change(
+    draft.change_taskforce(
         noted,
         asked_at=None,
         n_asked=0,
         n_submit_failures=n_failures,
-        launch_rank=start_order.rank(priority=taskforce.priority, n_failures=n_failures, timestamp=taskforce.timestamp),
+        launch_rank=start_order.start_rank(
+            priority=taskforce.priority, n_failures=n_failures, timestamp=taskforce.timestamp
+        ),
         # A TMS that polls also pauses by itself.
         retry_at=None if hopeless or asks_itself else now + failure_pause(n_failures),
         stuck=f"could not be submitted, {n_failures} times: {report.error}"[:1024] if hopeless else "",
     )
-    return draft.settle()
+    return draft.settle_decision()
 
 
-def _removed(aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceRemoved, now: datetime) -> Outcome:
+def _record_removed(
+    aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceRemoved, now: datetime
+) -> FleetDecision:
     recorded = taskforce.cluster_id
     answered = {"asked_at": None, "n_asked": 0, "retry_at": None, "stuck": ""}
     if recorded is None:
         # WMS never released the cluster that the TMS removed, so nothing of this taskforce has run (ruling 9).
         if taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None:
-            return Outcome(aggregate)
+            return FleetDecision(aggregate)
         draft = Draft(aggregate, now)
-        draft.change(taskforce, **answered, ended_at=now)
-        return draft.settle()
+        draft.change_taskforce(taskforce, **answered, ended_at=now)
+        return draft.settle_decision()
     gone = report.cluster_id is None
     if not gone and report.cluster_id != recorded:
         # This is an unwanted cluster of the taskforce. WMS ordered its removal separately.
-        return Outcome(aggregate)
+        return FleetDecision(aggregate)
     draft = Draft(aggregate, now)
     match taskforce.phase:
         case Phase.PENDING_STOPPER | Phase.CONDOR_SUBMIT:
-            moved = draft.move(taskforce, Phase.CONDOR_RM, by=TMS)
-            if aggregate.asks_itself(taskforce):
-                draft.change(moved, **answered)
-                return draft.settle()
+            moved = draft.move_taskforce(taskforce, Phase.CONDOR_RM, by=TMS)
+            if aggregate.polls_over_rest(taskforce):
+                draft.change_taskforce(moved, **answered)
+                return draft.settle_decision()
             # Count this as a request made now: if no report says that the cluster left the queue, ask the TMS again.
-            draft.change(moved, **{**answered, "asked_at": now, "n_asked": 1})
+            draft.change_taskforce(moved, **{**answered, "asked_at": now, "n_asked": 1})
         case Phase.CONDOR_RM if gone:
             # The cluster has left the queue, but the line of the job event log that says so was lost.
-            draft.change(draft.move(taskforce, Phase.CONDOR_COMPLETE, by=TMS), **answered)
+            draft.change_taskforce(draft.move_taskforce(taskforce, Phase.CONDOR_COMPLETE, by=TMS), **answered)
         case _:
-            return Outcome(aggregate)
-    return draft.settle()
+            return FleetDecision(aggregate)
+    return draft.settle_decision()
 
 
-def _remove_failed(
+def _record_remove_failed(
     aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceRemoveFailed, now: datetime
-) -> Outcome:
-    asks_itself = aggregate.asks_itself(taskforce)
+) -> FleetDecision:
+    asks_itself = aggregate.polls_over_rest(taskforce)
     if asks_itself:
         ignored = taskforce.phase is Phase.CONDOR_COMPLETE
     else:
@@ -182,38 +186,38 @@ def _remove_failed(
             taskforce.phase is not Phase.PENDING_STOPPER or taskforce.ended_at is not None or taskforce.asked_at is None
         )
     if ignored:
-        return Outcome(aggregate)
+        return FleetDecision(aggregate)
     draft = Draft(aggregate, now)
     n_failures = taskforce.n_remove_failures + 1
     if n_failures <= aggregate.max_failures:
-        taskforce = draft.note(taskforce, Phase.CONDOR_RM, by=TMS, context=f"ERROR: {report.error}")
-    draft.change(taskforce, asked_at=None, n_asked=0, n_remove_failures=n_failures)
+        taskforce = draft.append_log_line(taskforce, Phase.CONDOR_RM, by=TMS, context=f"ERROR: {report.error}")
+    draft.change_taskforce(taskforce, asked_at=None, n_asked=0, n_remove_failures=n_failures)
     if taskforce.phase is Phase.PENDING_STOPPER:
         hopeless = n_failures >= aggregate.max_failures
-        draft.change(
+        draft.change_taskforce(
             taskforce,
             # Try for ever, less and less often: WMS must not forget what runs (G6). A TMS that polls gets the taskforce
             # again at once, until its removal has failed too often (contract, 1.2).
             retry_at=None if asks_itself and not hopeless else now + failure_pause(n_failures),
             stuck=f"could not be removed, {n_failures} times: {report.error}"[:1024] if hopeless else "",
         )
-    return draft.settle()
+    return draft.settle_decision()
 
 
-def _completed(
+def _record_completed(
     aggregate: Aggregate, taskforce: TaskforceDocument, report: TaskforceCompleted, now: datetime
-) -> Outcome:
+) -> FleetDecision:
     if report.cluster_id != taskforce.cluster_id or not may_move(taskforce.phase, Phase.CONDOR_COMPLETE):
-        return Outcome(aggregate)
+        return FleetDecision(aggregate)
     draft = Draft(aggregate, now)
-    moved = draft.move(
+    moved = draft.move_taskforce(
         taskforce,
         Phase.CONDOR_COMPLETE,
         by=TMS,
         source_event_time=float(int(report.completed_at.timestamp())),
     )
-    draft.change(moved, asked_at=None, n_asked=0, retry_at=None, stuck="")
-    draft.state(
+    draft.change_taskforce(moved, asked_at=None, n_asked=0, retry_at=None, stuck="")
+    draft.add_fact(
         TaskforceCompletedFact(
             taskforce_uuid=taskforce.taskforce_uuid,
             workflow_id=taskforce.workflow_id,
@@ -222,4 +226,4 @@ def _completed(
             completed_at=report.completed_at,
         )
     )
-    return draft.settle()
+    return draft.settle_decision()

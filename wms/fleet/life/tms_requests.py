@@ -11,20 +11,20 @@ from wms.fleet.life.aggregate import Aggregate, Draft
 
 def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> None:
     """Ask the TMS of `taskforce` to submit it. `default_n_workers`, by schedd, is for taskforces stored without one."""
-    if draft.before.asks_itself(taskforce):
+    if draft.before.polls_over_rest(taskforce):
         # This TMS polls over REST now, so forget how often we reminded it by events.
-        draft.change(taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="")
+        draft.change_taskforce(taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="")
         return
-    task = _task(draft.before, taskforce.task_id)
-    draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
-    draft.send(
+    task = _find_task(draft.before, taskforce.task_id)
+    draft.change_taskforce(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
+    draft.add_event(
         TaskforceStart(
             taskforce_uuid=taskforce.taskforce_uuid,
             schedd=taskforce.schedd,
             workflow_id=taskforce.workflow_id,
             owner=taskforce.owner,
             priority=taskforce.priority,
-            n_workers=_n_workers(taskforce, default_n_workers),
+            n_workers=_find_n_workers(taskforce, default_n_workers),
             worker_config=taskforce.worker_config,
             pilot_config=taskforce.pilot_config,
             task=TaskOrder(
@@ -42,7 +42,7 @@ def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: 
     )
 
 
-def _task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
+def _find_task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
     if task_id not in aggregate.tasks:
         raise Broken(f"task {task_id} was not loaded")
     return aggregate.tasks[task_id]
@@ -50,19 +50,19 @@ def _task(aggregate: Aggregate, task_id: TaskId) -> TaskDirectiveDocument:
 
 def ask_to_stop(draft: Draft, taskforce: TaskforceDocument) -> None:
     """Ask the TMS of `taskforce` to remove all its clusters."""
-    if draft.before.asks_itself(taskforce):
+    if draft.before.polls_over_rest(taskforce):
         # Without a cluster the TMS gets nothing to remove, so no report of its end will come.
         ended_at = draft.now if taskforce.cluster_id is None else None
-        draft.change(
+        draft.change_taskforce(
             taskforce, asked_at=None, n_asked=0, retry_at=None, stuck="", ended_at=taskforce.ended_at or ended_at
         )
         return
-    draft.change(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
-    draft.send(
+    draft.change_taskforce(taskforce, asked_at=draft.now, n_asked=taskforce.n_asked + 1, retry_at=None)
+    draft.add_event(
         TaskforceStop(taskforce_uuid=taskforce.taskforce_uuid, schedd=taskforce.schedd, cluster_id=taskforce.cluster_id)
     )
 
 
-def _n_workers(taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> int:
+def _find_n_workers(taskforce: TaskforceDocument, default_n_workers: Mapping[str, int]) -> int:
     stated = taskforce.default_n_workers if taskforce.n_workers is None else taskforce.n_workers
     return default_n_workers.get(taskforce.schedd, 1) if stated is None else stated

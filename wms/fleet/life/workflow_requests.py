@@ -21,12 +21,12 @@ from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
 from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES
-from wms.fleet.id_source import Mint
+from wms.fleet.id_source import IdSource
 from wms.fleet.life import start_order
 from wms.fleet.life.aggregate import ask_again_at
-from wms.fleet.locations import Cluster, ClusterMap
+from wms.fleet.locations import Location, LocationMap
 from wms.fleet.ownership import Owner
-from wms.fleet.pilot_tags import Tags
+from wms.fleet.pilot_tags import PilotTags
 
 CREATED = "Created during initial workflow request."
 
@@ -41,13 +41,13 @@ class NewWorkflow:
     event: WorkflowRequested
 
 
-def new_workflow(
+def make_workflow(
     request: WorkflowRequest,
     *,
     owner: Owner,
-    clusters: ClusterMap,
-    tags: Tags,
-    mint: Mint,
+    clusters: LocationMap,
+    tags: PilotTags,
+    mint: IdSource,
     now: datetime,
     max_queues: int = MAX_TASK_QUEUES,
 ) -> NewWorkflow:
@@ -57,11 +57,11 @@ def new_workflow(
         Rejected: the request names an unknown cluster or tag, sets a field that it must not, or its queues make no
             sense.
     """
-    placed = _checked(request, clusters, max_queues)
+    placed = _check_request(request, clusters, max_queues)
     timestamp = now.timestamp()
     priority = min(request.priority, MAX_USER_PRIORITY)
-    workflow_id = mint.workflow_id()
-    plan = queue_plan(request, mint)
+    workflow_id = mint.make_workflow_id()
+    plan = plan_queues(request, mint)
     shared: dict[str, Any] = {
         "workflow_id": workflow_id,
         "timestamp": timestamp,
@@ -71,7 +71,7 @@ def new_workflow(
     workflow = WorkflowDocument(
         **shared,
         priority=priority,
-        cursor=mint.cursor(),
+        cursor=mint.make_cursor(),
         queues=plan,
         queues_asked_at=now,
         n_queues_asked=1,
@@ -82,8 +82,8 @@ def new_workflow(
     for task_index, (task_request, task_clusters) in enumerate(zip(request.tasks, placed, strict=True)):
         task = TaskDirectiveDocument(
             **shared,
-            task_id=mint.task_id(workflow_id),
-            cursor=mint.cursor(),
+            task_id=mint.make_task_id(workflow_id),
+            cursor=mint.make_cursor(),
             cluster_locations=task_request.cluster_locations,
             task_image=task_request.task_image,
             task_args=task_request.task_args,
@@ -98,17 +98,17 @@ def new_workflow(
         taskforces += [
             TaskforceDocument(
                 **shared,
-                taskforce_uuid=mint.taskforce_uuid(task.task_id),
+                taskforce_uuid=mint.make_taskforce_uuid(task.task_id),
                 task_id=task.task_id,
-                cursor=mint.cursor(),
+                cursor=mint.make_cursor(),
                 priority=priority,
-                launch_rank=start_order.rank(priority=priority, n_failures=0, timestamp=timestamp),
+                launch_rank=start_order.start_rank(priority=priority, n_failures=0, timestamp=timestamp),
                 schedd=cluster.schedd,
                 n_workers=task_request.n_workers,
                 default_n_workers=cluster.n_workers,
                 task_index=task_index,
                 worker_config=task_request.worker_config,
-                pilot_config=_resolved(task_request.pilot_config, tags),
+                pilot_config=_resolve_tag(task_request.pilot_config, tags),
                 phase_change_log=[
                     PhaseChange(
                         target_phase=Phase.PRE_MQ_ACTIVATION,
@@ -122,11 +122,11 @@ def new_workflow(
             )
             for cluster in task_clusters
         ]
-    event = queues_wanted(workflow, {taskforce.schedd for taskforce in taskforces})
+    event = make_queue_request(workflow, {taskforce.schedd for taskforce in taskforces})
     return NewWorkflow(workflow, tuple(tasks), tuple(taskforces), event)
 
 
-def queues_wanted(workflow: WorkflowDocument, schedds: set[str]) -> WorkflowRequested:
+def make_queue_request(workflow: WorkflowDocument, schedds: set[str]) -> WorkflowRequested:
     """Return the event that asks MQS for the queues of `workflow`, whose taskforces run at `schedds`."""
     return WorkflowRequested(
         workflow_id=workflow.workflow_id,
@@ -139,7 +139,7 @@ def queues_wanted(workflow: WorkflowDocument, schedds: set[str]) -> WorkflowRequ
     )
 
 
-def queue_plan(request: WorkflowRequest, mint: Mint) -> list[QueuePlan]:
+def plan_queues(request: WorkflowRequest, mint: IdSource) -> list[QueuePlan]:
     """Return the queues that the tasks use, in the order of their first use. Unused public aliases are ignored."""
     inputs = {alias for task in request.tasks for alias in task.input_queue_aliases}
     outputs = {alias for task in request.tasks for alias in task.output_queue_aliases}
@@ -149,7 +149,7 @@ def queue_plan(request: WorkflowRequest, mint: Mint) -> list[QueuePlan]:
     public = set(request.public_queue_aliases)
     return [
         QueuePlan(
-            mqid=mint.mqid(for_results=alias in public and alias not in inputs),
+            mqid=mint.make_mqid(for_results=alias in public and alias not in inputs),
             alias=Alias(alias),
             is_public=alias in public,
             is_input=alias in inputs,
@@ -167,7 +167,7 @@ class RequestRefused(Rejected):
         self.complaints = tuple(complaints)
 
 
-def _checked(request: WorkflowRequest, clusters: ClusterMap, max_queues: int) -> list[list[Cluster]]:
+def _check_request(request: WorkflowRequest, clusters: LocationMap, max_queues: int) -> list[list[Location]]:
     """Return the clusters of each task.
 
     Raises:
@@ -175,7 +175,7 @@ def _checked(request: WorkflowRequest, clusters: ClusterMap, max_queues: int) ->
     """
     if found := find_refusals(request, clusters=list(clusters), max_queues=max_queues):
         raise RequestRefused(found)
-    return [[clusters.find(location) for location in task.cluster_locations] for task in request.tasks]
+    return [[clusters.find_location(location) for location in task.cluster_locations] for task in request.tasks]
 
 
 def configuration_bytes(task: TaskRequest | TaskforceDocument) -> int:
@@ -183,5 +183,5 @@ def configuration_bytes(task: TaskRequest | TaskforceDocument) -> int:
     return count_configuration_bytes(task.worker_config, task.pilot_config)
 
 
-def _resolved(config: PilotConfig, tags: Tags) -> PilotConfig:
-    return config.model_copy(update={"tag": tags.resolved(config.tag)})
+def _resolve_tag(config: PilotConfig, tags: PilotTags) -> PilotConfig:
+    return config.model_copy(update={"tag": tags.resolve_tag(config.tag)})

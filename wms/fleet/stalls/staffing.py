@@ -111,7 +111,7 @@ class Crew:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class WorkerShortage:
     """Workers that take no events for one reason, and the command that helps or shows more."""
 
     lack: Lack
@@ -130,7 +130,7 @@ class Missing:
         return self.lack in _SOON
 
 
-def crew_of(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
+def read_crew(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
     """Return what a stored `taskforce` says about its workers. The last line of its log is enough."""
     log = taskforce.get("phase_change_log") or []
     since = log[-1]["timestamp"] if log else taskforce.get("timestamp", 0.0)
@@ -158,65 +158,79 @@ def crew_of(taskforce: Mapping[str, Any], *, asks_itself: bool = False) -> Crew:
     )
 
 
-def missing_workers(crew: Crew, now: datetime) -> tuple[Missing, ...]:
+def find_missing_workers(crew: Crew, now: datetime) -> tuple[WorkerShortage, ...]:
     """Return why workers of `crew` are missing, the reasons that hinder most first; empty if all are at work."""
-    found = _in_phase(crew, now) if crew.phase is not Phase.CONDOR_SUBMIT else _in_pool(crew, now)
+    found = (
+        _find_missing_in_phase(crew, now) if crew.phase is not Phase.CONDOR_SUBMIT else _find_missing_in_pool(crew, now)
+    )
     return tuple(sorted(found, key=lambda missing: missing.lack.rank))
 
 
-def _in_phase(crew: Crew, now: datetime) -> list[Missing]:
+def _find_missing_in_phase(crew: Crew, now: datetime) -> list[WorkerShortage]:
     """Return why a taskforce has no jobs."""
     n, place = crew.n_wanted, f"the TMS of {crew.schedd}"
     if not crew.phase.is_known:
         unknown = f"are in the phase {crew.phase}, which this version does not know"
-        return [Missing(Lack.STARTING, n, unknown, _show(crew))]
+        return [WorkerShortage(Lack.STARTING, n, unknown, _show_command(crew))]
     if crew.phase not in WANTED or crew.has_ended:
-        return [Missing(Lack.ENDED, n, f"ended with their taskforce{_ends(crew.exit_codes)}", _add_workers(crew))]
+        return [
+            WorkerShortage(
+                Lack.ENDED,
+                n,
+                f"ended with their taskforce{_describe_ends(crew.exit_codes)}",
+                _add_workers_command(crew),
+            )
+        ]
     if crew.phase is not Phase.PENDING_STARTER:
-        return [Missing(Lack.STARTING, n, "wait for their turn to be started", _show(crew))]
+        return [WorkerShortage(Lack.STARTING, n, "wait for their turn to be started", _show_command(crew))]
     if crew.stuck:
         lack = Lack.TMS_SILENT if crew.asked_at is not None else Lack.START_FAILED
-        return [Missing(lack, n, f"not started: {crew.stuck}", _elsewhere(lack, crew))]
+        return [WorkerShortage(lack, n, f"not started: {crew.stuck}", _elsewhere_command(lack, crew))]
     if crew.asked_at is not None:
         # Each repetition sets the time again. Before a second request, no answer came for at least half a minute.
         if crew.n_asked > 1 or now - crew.asked_at > ANSWER_WITHIN:
             return [
-                Missing(Lack.TMS_SILENT, n, f"not started: {place} does not answer", _elsewhere(Lack.TMS_SILENT, crew))
+                WorkerShortage(
+                    Lack.TMS_SILENT,
+                    n,
+                    f"not started: {place} does not answer",
+                    _elsewhere_command(Lack.TMS_SILENT, crew),
+                )
             ]
-        return [Missing(Lack.STARTING, n, "are being started", _show(crew))]
+        return [WorkerShortage(Lack.STARTING, n, "are being started", _show_command(crew))]
     if crew.retry_at is not None and crew.retry_at > now:
         return [
-            Missing(
+            WorkerShortage(
                 Lack.START_AGAIN,
                 n,
-                f"not started: that failed, and is tried again at {_at(crew.retry_at)}",
-                _show(crew),
+                f"not started: that failed, and is tried again at {_format_time(crew.retry_at)}",
+                _show_command(crew),
             )
         ]
     if crew.asks_itself and now - crew.since > ASKED_WITHIN:
-        text = f"not started: {place} has not asked for it since {_at(crew.since)}"
-        return [Missing(Lack.TMS_SILENT, n, text, _elsewhere(Lack.TMS_SILENT, crew))]
-    return [Missing(Lack.STARTING, n, "wait for their turn to be started", _show(crew))]
+        text = f"not started: {place} has not asked for it since {_format_time(crew.since)}"
+        return [WorkerShortage(Lack.TMS_SILENT, n, text, _elsewhere_command(Lack.TMS_SILENT, crew))]
+    return [WorkerShortage(Lack.STARTING, n, "wait for their turn to be started", _show_command(crew))]
 
 
-def _in_pool(crew: Crew, now: datetime) -> list[Missing]:
+def _find_missing_in_pool(crew: Crew, now: datetime) -> list[WorkerShortage]:
     """Return why jobs of a taskforce do not take events."""
     heard_at = crew.as_of or crew.since
     # A TMS that polls over REST does not repeat statuses.
     if not crew.asks_itself and now - heard_at > HEARD_WITHIN:
-        text = f"lost from sight: the TMS of {crew.schedd} has told nothing of them since {_at(heard_at)}"
-        return [Missing(Lack.TMS_SILENT, crew.n_wanted, text, _elsewhere(Lack.TMS_SILENT, crew))]
+        text = f"lost from sight: the TMS of {crew.schedd} has told nothing of them since {_format_time(heard_at)}"
+        return [WorkerShortage(Lack.TMS_SILENT, crew.n_wanted, text, _elsewhere_command(Lack.TMS_SILENT, crew))]
     if not crew.statuses:
-        return [Missing(Lack.STARTING, crew.n_wanted, "are submitted", _show(crew))]
+        return [WorkerShortage(Lack.STARTING, crew.n_wanted, "are submitted", _show_command(crew))]
     found: dict[tuple[Lack, str], int] = {}
     for job, pilots in crew.statuses.items():
         for pilot, n in pilots.items():
-            if (why := _lack(crew, job, pilot)) is not None:
+            if (why := _find_lack(crew, job, pilot)) is not None:
                 found[why] = found.get(why, 0) + n
-    return [Missing(lack, n, text, _command(lack, crew)) for (lack, text), n in found.items() if n > 0]
+    return [WorkerShortage(lack, n, text, _choose_command(lack, crew)) for (lack, text), n in found.items() if n > 0]
 
 
-def _lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
+def _find_lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
     """Return why jobs with the status `job` and the pilot status `pilot` take no events; None if they do."""
     if job.startswith(JobStatus.HELD) and PAUSE in job:
         return Lack.PAUSED, "ended early, and start again by themselves after a pause"
@@ -244,41 +258,41 @@ def _lack(crew: Crew, job: str, pilot: str) -> tuple[Lack, str] | None:
         case JobStatus.SUSPENDED:
             return Lack.SUSPENDED, "suspended by their machine"
         case _:
-            return Lack.GONE, f"ended{_ends(crew.exit_codes)}"
+            return Lack.GONE, f"ended{_describe_ends(crew.exit_codes)}"
 
 
-def _ends(exit_codes: Mapping[str, int]) -> str:
+def _describe_ends(exit_codes: Mapping[str, int]) -> str:
     ends = [f"signal {code[1:]}" if code.startswith("-") else f"exit code {code}" for code in exit_codes]
     return f" ({', '.join(sorted(ends)[:3])})" if ends else ""
 
 
-def _command(lack: Lack, crew: Crew) -> str:
+def _choose_command(lack: Lack, crew: Crew) -> str:
     match lack:
         case Lack.GONE | Lack.ENDED:
-            return _add_workers(crew)
+            return _add_workers_command(crew)
         case Lack.PILOT_FAILED | Lack.PAUSED | Lack.ALL_BAD:
             return f"ewms task errors {workflow_of(crew.taskforce_uuid)}"
         case Lack.NO_SLOT:
             _, command = complain_of_unmatched(crew.unmatched, crew.task_index)
-            return command or _elsewhere(lack, crew)
+            return command or _elsewhere_command(lack, crew)
         case Lack.TMS_SILENT:
-            return _elsewhere(lack, crew)
+            return _elsewhere_command(lack, crew)
         case _:
-            return _show(crew)
+            return _show_command(crew)
 
 
-def _show(crew: Crew) -> str:
+def _show_command(crew: Crew) -> str:
     return f"ewms taskforce show {crew.taskforce_uuid}"
 
 
-def _add_workers(crew: Crew) -> str:
+def _add_workers_command(crew: Crew) -> str:
     return f"ewms task add-workers {crew.task_id} -n {crew.n_wanted}"
 
 
-def _elsewhere(lack: Lack, crew: Crew) -> str:
+def _elsewhere_command(lack: Lack, crew: Crew) -> str:
     """Return the command that finds another place for the workers; after a failed start, the one that shows it."""
-    return _show(crew) if lack is Lack.START_FAILED else "ewms cluster list"
+    return _show_command(crew) if lack is Lack.START_FAILED else "ewms cluster list"
 
 
-def _at(instant: datetime) -> str:
+def _format_time(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%T} UTC"

@@ -22,9 +22,18 @@ from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import Mqid
 from schemas.requests import MAX_BACKLOGS, BacklogsAnswer, BacklogsQuery
 from wms.fleet import repository
-from wms.fleet.locations import ClusterMap
-from wms.fleet.stalls.staffing import crew_of
-from wms.fleet.stalls.stalling import Backlog, Doubts, Kind, Obstacle, Seen, find_obstacles, is_suspect, judge
+from wms.fleet.locations import LocationMap
+from wms.fleet.stalls.staffing import read_crew
+from wms.fleet.stalls.stalling import (
+    Doubts,
+    Obstacle,
+    ObstacleKind,
+    QueueLoad,
+    WorkflowSight,
+    find_obstacles,
+    is_suspect,
+    judge_obstacles,
+)
 
 #: The pause between two looks. A long look makes the pause longer, but only by seconds, or users learn of a stall late.
 LOOK_INTERVAL_S = 4.0
@@ -52,7 +61,7 @@ class StallWatch:
         self,
         store: Store,
         mqs: Asks,
-        clusters: ClusterMap,
+        clusters: LocationMap,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -70,7 +79,7 @@ class StallWatch:
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._watch(), name="stall watch")
+        self._task = asyncio.create_task(self._watch_forever(), name="stall watch")
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -78,11 +87,11 @@ class StallWatch:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _watch(self) -> None:
+    async def _watch_forever(self) -> None:
         while True:
             began_s = time.monotonic()
             try:
-                await self.look()
+                await self.look_once()
             except Unavailable as error:
                 log.info("nobody looks for stalled workflows", reason=error.reason)
             except Exception:  # noqa: BLE001 - the loop must outlive whatever one look may raise
@@ -90,7 +99,7 @@ class StallWatch:
             took_s = time.monotonic() - began_s
             await asyncio.sleep(max(LOOK_INTERVAL_S, min(_LONGEST_PAUSE_S, _TIMES_THE_LOOK * took_s)))
 
-    async def look(self) -> None:
+    async def look_once(self) -> None:
         """Look once at every live workflow, and write what has changed.
 
         Raises:
@@ -99,19 +108,19 @@ class StallWatch:
         workflows = await self._store.find(
             Collection.WORKFLOWS, repository.LIVE, projection=dict.fromkeys(_WORKFLOW, 1)
         )
-        seen: list[Seen] = []
+        seen: list[WorkflowSight] = []
         for start in range(0, len(workflows), _PAGE):
-            seen += await self._read(workflows[start : start + _PAGE])
+            seen += await self._read_workflows(workflows[start : start + _PAGE])
         now = self._clock()
-        backlogs, unseen = await self._ask(self._choose(seen, now))
+        backlogs, unseen = await self._ask_mqs(self._choose_queues(seen, now))
         found: dict[str, Sequence[Obstacle]] = {}
         for one in seen:
-            if unseen or not one.has_queues or _was_seen(one, backlogs):
+            if unseen or not one.has_queues or _can_judge(one, backlogs):
                 found[one.workflow_id] = find_obstacles(replace(one, backlogs=backlogs, unseen=unseen), now)
-        await self._tell({workflow["_id"]: workflow.get("stalled") for workflow in workflows}, found, now)
+        await self._write_stalls({workflow["_id"]: workflow.get("stalled") for workflow in workflows}, found, now)
         _watched.set(len(workflows))
 
-    async def _read(self, workflows: Sequence[Document]) -> list[Seen]:
+    async def _read_workflows(self, workflows: Sequence[Document]) -> list[WorkflowSight]:
         ids = [workflow["_id"] for workflow in workflows]
         taskforces = await self._store.find(
             Collection.TASKFORCES,
@@ -121,10 +130,10 @@ class StallWatch:
         await self._learn_inputs([workflow_id for workflow_id in ids if workflow_id not in self._inputs])
         crews: dict[str, list[Any]] = {}
         for taskforce in taskforces:
-            crew = crew_of(taskforce, asks_itself=not self._clusters.hears_events(taskforce["schedd"]))
+            crew = read_crew(taskforce, asks_itself=not self._clusters.takes_events(taskforce["schedd"]))
             crews.setdefault(taskforce["workflow_id"], []).append(crew)
         return [
-            Seen(
+            WorkflowSight(
                 workflow_id=workflow["_id"],
                 requested_at=datetime.fromtimestamp(workflow["timestamp"], UTC),
                 has_queues=workflow.get("queues_active_at") is not None,
@@ -147,7 +156,7 @@ class StallWatch:
         for task in tasks:
             self._inputs.setdefault(task["workflow_id"], {})[task["task_id"]] = task["input_queues"]
 
-    def _choose(self, seen: Iterable[Seen], now: datetime) -> list[Mqid]:
+    def _choose_queues(self, seen: Iterable[WorkflowSight], now: datetime) -> list[Mqid]:
         """Return the queues to ask about: first those of suspects, then those not asked about for the longest time."""
         live = [one for one in seen if one.has_queues and any(one.inputs.values())]
         live.sort(key=lambda one: (not is_suspect(one, now), self._asked_s.get(one.workflow_id, 0.0)))
@@ -160,15 +169,15 @@ class StallWatch:
             self._asked_s[one.workflow_id] = time.monotonic()
         return list(dict.fromkeys(chosen))
 
-    async def _ask(self, mqids: Sequence[Mqid]) -> tuple[Mapping[str, Backlog], str]:
+    async def _ask_mqs(self, mqids: Sequence[Mqid]) -> tuple[Mapping[str, QueueLoad], str]:
         """Return what lies in each queue (nothing if it does not exist), or why nobody can see it."""
         if not mqids:
             return {}, ""
         try:
             match await self._mqs.ask(BacklogsQuery(mqids=list(mqids))):
                 case BacklogsAnswer(queues=queues):
-                    counts = {mqid: Backlog(**queues[mqid].model_dump()) for mqid in queues}
-                    return {mqid: counts.get(mqid, Backlog()) for mqid in mqids}, ""
+                    counts = {mqid: QueueLoad(**queues[mqid].model_dump()) for mqid in queues}
+                    return {mqid: counts.get(mqid, QueueLoad()) for mqid in mqids}, ""
                 case other:
                     raise Broken(f"MQS answered {other.kind} to a question about backlogs")
         except Unavailable as error:
@@ -178,16 +187,16 @@ class StallWatch:
             log.warning("MQS does not tell what lies in queues", reason=error.reason)
             return {}, ""
 
-    async def _tell(
+    async def _write_stalls(
         self, told: Mapping[str, Document | None], found: Mapping[str, Sequence[Obstacle]], now: datetime
     ) -> None:
-        self._doubts, lasting = judge({**self._doubts, **remembered(told, self._doubts)}, found, now)
+        self._doubts, lasting = judge_obstacles({**self._doubts, **recall_doubts(told, self._doubts)}, found, now)
         changed: list[tuple[Document, Document]] = []
         counts: Counter[str] = Counter()
         for workflow_id, before in told.items():
             after = before
             if (obstacles := lasting.get(workflow_id)) is not None:
-                after = note(before, obstacles, self._since(workflow_id, obstacles, now))
+                after = make_stall(before, obstacles, self._find_first_seen(workflow_id, obstacles, now))
             counts.update({cause["cause"] for cause in after["causes"]} if after else ())
             if after != before:
                 changed.append(({"_id": workflow_id}, {"$set": {"stalled": after}}))
@@ -198,14 +207,14 @@ class StallWatch:
         for cause in self._causes | counts.keys():
             _stalled.labels(cause).set(counts[cause])
         self._causes |= counts.keys()
-        self._forget(told.keys())
+        self._forget_ended(told.keys())
 
-    def _since(self, workflow_id: str, obstacles: Sequence[Obstacle], now: datetime) -> datetime:
+    def _find_first_seen(self, workflow_id: str, obstacles: Sequence[Obstacle], now: datetime) -> datetime:
         """Return when the first of `obstacles` was seen, to the millisecond, as MongoDB keeps it."""
         since = min((self._doubts[workflow_id, one.task_id, one.kind] for one in obstacles), default=now)
         return since.replace(microsecond=since.microsecond // 1000 * 1000)
 
-    def _forget(self, live: Iterable[str]) -> None:
+    def _forget_ended(self, live: Iterable[str]) -> None:
         """Forget all workflows that are not in `live`."""
         kept = set(live)
         self._doubts = {key: since for key, since in self._doubts.items() if key[0] in kept}
@@ -215,13 +224,13 @@ class StallWatch:
                 del memory[workflow_id]
 
 
-def _was_seen(one: Seen, backlogs: Mapping[str, Backlog]) -> bool:
+def _can_judge(one: WorkflowSight, backlogs: Mapping[str, QueueLoad]) -> bool:
     """Return whether this look can judge a workflow: it saw some of its input queues, or there are none."""
     mqids = [mqid for mqids in one.inputs.values() for mqid in mqids]
     return not mqids or any(mqid in backlogs for mqid in mqids)
 
 
-def note(before: Document | None, obstacles: Sequence[Obstacle], since: datetime) -> Document | None:
+def make_stall(before: Document | None, obstacles: Sequence[Obstacle], since: datetime) -> Document | None:
     """Return what to store about a stalled workflow; None without obstacles. An earlier `since` of the stall stays."""
     if not obstacles:
         return None
@@ -241,16 +250,16 @@ def note(before: Document | None, obstacles: Sequence[Obstacle], since: datetime
     }
 
 
-def remembered(told: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
+def recall_doubts(told: Mapping[str, Document | None], doubts: Doubts) -> Doubts:
     """Return since when the stored obstacles in `told` have lasted, where that is longer than `doubts` say.
 
     So a restart, or another WMS that watches too, does not take back what users were shown.
     """
-    older: dict[tuple[str, str, Kind], datetime] = {}
+    older: dict[tuple[str, str, ObstacleKind], datetime] = {}
     stalls = ((workflow_id, stall) for workflow_id, stall in told.items() if stall)
     for workflow_id, stall in stalls:
         for cause in stall["causes"]:
-            kind = Kind(cause["kind"])
+            kind = ObstacleKind(cause["kind"])
             if not kind.is_known:
                 # A newer version stored it. This version does not find such obstacles.
                 continue

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from schemas.ids import workflow_of
 from schemas.phases import WANTED
 from schemas.stored_enum import StoredEnum
-from wms.fleet.stalls.staffing import Crew, Lack, Missing, missing_workers
+from wms.fleet.stalls.staffing import Crew, Lack, WorkerShortage, find_missing_workers
 
 #: How long a new workflow may wait for its queues, or for an answer from MQS, before that is an obstacle.
 QUEUES_WITHIN = timedelta(seconds=10)
@@ -24,7 +24,7 @@ QUEUES_WITHIN = timedelta(seconds=10)
 _MAX_QUOTED = 200
 
 
-class Kind(StoredEnum):
+class ObstacleKind(StoredEnum):
     """The kinds of obstacles."""
 
     #: The workflow's queues are not there: the broker has no room for them, or MQS does not answer.
@@ -44,19 +44,19 @@ class Kind(StoredEnum):
 
 
 #: How long an obstacle must last before users see it.
-PATIENCE: Mapping[Kind, timedelta] = {
-    Kind.QUEUES_AWAITED: timedelta(0),
-    Kind.BROKER_AWAY: timedelta(seconds=10),
-    Kind.ALL_BAD: timedelta(seconds=4),
-    Kind.NO_WORKERS: timedelta(seconds=8),
-    Kind.PAUSED: timedelta(seconds=20),
-    Kind.NO_TAKERS: timedelta(seconds=15),
-    Kind.TAKES_NOTHING: timedelta(seconds=45),
+PATIENCE: Mapping[ObstacleKind, timedelta] = {
+    ObstacleKind.QUEUES_AWAITED: timedelta(0),
+    ObstacleKind.BROKER_AWAY: timedelta(seconds=10),
+    ObstacleKind.ALL_BAD: timedelta(seconds=4),
+    ObstacleKind.NO_WORKERS: timedelta(seconds=8),
+    ObstacleKind.PAUSED: timedelta(seconds=20),
+    ObstacleKind.NO_TAKERS: timedelta(seconds=15),
+    ObstacleKind.TAKES_NOTHING: timedelta(seconds=45),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class QueueLoad:
     """What lies in one queue, and how many consumers it has."""
 
     n_ready: int = 0
@@ -64,8 +64,8 @@ class Backlog:
     n_delayed: int = 0
     n_consumers: int = 0
 
-    def __add__(self, other: "Backlog") -> "Backlog":
-        return Backlog(
+    def __add__(self, other: "QueueLoad") -> "QueueLoad":
+        return QueueLoad(
             self.n_ready + other.n_ready,
             self.n_unacknowledged + other.n_unacknowledged,
             self.n_delayed + other.n_delayed,
@@ -74,7 +74,7 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class WorkflowSight:
     """What one look saw of a live workflow: its tasks' input queues and crews, and what lies in these queues.
 
     `backlogs` has the queues that the look saw. It judges a task only if it saw all of the task's queues. `unseen` says
@@ -87,7 +87,7 @@ class Seen:
     deferred: str = ""
     inputs: Mapping[str, Sequence[str]]
     crews: Sequence[Crew]
-    backlogs: Mapping[str, Backlog]
+    backlogs: Mapping[str, QueueLoad]
     unseen: str = ""
 
 
@@ -95,7 +95,7 @@ class Seen:
 class Obstacle:
     """Why work of a workflow or of one task waits in vain. `cause` is the kind, or why workers are missing."""
 
-    kind: Kind
+    kind: ObstacleKind
     cause: str
     text: str
     command: str
@@ -104,18 +104,18 @@ class Obstacle:
 
 
 #: (workflow, task, kind) -> since when every look has seen this obstacle.
-Doubts = Mapping[tuple[str, str, Kind], datetime]
+Doubts = Mapping[tuple[str, str, ObstacleKind], datetime]
 
 
-def find_obstacles(seen: Seen, now: datetime) -> list[Obstacle]:
+def find_obstacles(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
     """Return what hinders the work that waits, as far as this one look shows."""
     if not seen.has_queues:
-        return _without_queues(seen, now)
+        return _judge_queue_wait(seen, now)
     if seen.unseen:
         return [
             Obstacle(
-                Kind.BROKER_AWAY,
-                Kind.BROKER_AWAY,
+                ObstacleKind.BROKER_AWAY,
+                ObstacleKind.BROKER_AWAY,
                 f"nobody can see what waits in the queues: {seen.unseen}",
                 "ewms doctor",
             )
@@ -125,16 +125,16 @@ def find_obstacles(seen: Seen, now: datetime) -> list[Obstacle]:
         crews = [crew for crew in seen.crews if crew.task_id == task_id]
         obstacle = None
         if not mqids:
-            obstacle = _of_source(task_id, crews, now)
+            obstacle = _judge_source(task_id, crews, now)
         elif all(mqid in seen.backlogs for mqid in mqids):
-            backlog = sum((seen.backlogs[mqid] for mqid in mqids), Backlog())
-            obstacle = _of_task(task_id, backlog, crews, now)
+            backlog = sum((seen.backlogs[mqid] for mqid in mqids), QueueLoad())
+            obstacle = _judge_task(task_id, backlog, crews, now)
         if obstacle is not None:
             found.append(obstacle)
     return found
 
 
-def is_suspect(seen: Seen, now: datetime) -> bool:
+def is_suspect(seen: WorkflowSight, now: datetime) -> bool:
     """Return whether a task of `seen` has no worker that takes events, and none that is coming."""
     return seen.has_queues and any(
         mqids and not _has_hope([crew for crew in seen.crews if crew.task_id == task_id], now)
@@ -142,47 +142,52 @@ def is_suspect(seen: Seen, now: datetime) -> bool:
     )
 
 
-def _without_queues(seen: Seen, now: datetime) -> list[Obstacle]:
+def _judge_queue_wait(seen: WorkflowSight, now: datetime) -> list[Obstacle]:
     if now - seen.requested_at < QUEUES_WITHIN:
         return []
     why = seen.deferred or "MQS has not answered yet"
     return [
-        Obstacle(Kind.QUEUES_AWAITED, Kind.QUEUES_AWAITED, f"its queues are not there: {why}", "ewms workflow list")
+        Obstacle(
+            ObstacleKind.QUEUES_AWAITED,
+            ObstacleKind.QUEUES_AWAITED,
+            f"its queues are not there: {why}",
+            "ewms workflow list",
+        )
     ]
 
 
-def _of_task(task_id: str, backlog: Backlog, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
+def _judge_task(task_id: str, backlog: QueueLoad, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
     n_waiting = backlog.n_ready + backlog.n_delayed
     wanted = [crew for crew in crews if crew.phase in WANTED and not crew.has_ended]
     if wanted and all(crew.is_all_bad for crew in wanted) and n_waiting + backlog.n_unacknowledged:
-        return _of_all_bad(task_id, n_waiting + backlog.n_unacknowledged, wanted)
+        return _report_all_bad(task_id, n_waiting + backlog.n_unacknowledged, wanted)
     if not n_waiting or backlog.n_unacknowledged:
         return None
     if backlog.n_consumers:
         if not backlog.n_ready:
             return None  # all are delayed, and their next attempt is due in a moment
-        kind = Kind.TAKES_NOTHING
+        kind = ObstacleKind.TAKES_NOTHING
         text = f"{n_waiting} event(s) wait, and the {backlog.n_consumers} consumer(s) of the queue take nothing"
     elif (n_at_work := sum(crew.n_at_work for crew in crews)) > 0:
         if not backlog.n_ready:
             return None  # the same; meanwhile a worker that may be bad steps aside
-        kind = Kind.NO_TAKERS
-        silent = "; ".join(one.text for one in _merged(crews, now) if not one.is_coming)
+        kind = ObstacleKind.NO_TAKERS
+        silent = "; ".join(one.text for one in _merge_missing(crews, now) if not one.is_coming)
         text = f"{n_waiting} event(s) wait, and {n_at_work} worker(s) that should take them are not connected"
         text += f": {silent}" if silent else ""
     elif _has_hope(crews, now):
         return None
     else:
-        return _nobody_comes(task_id, n_waiting, _merged(crews, now))
+        return _report_no_workers(task_id, n_waiting, _merge_missing(crews, now))
     return Obstacle(kind, kind, text, f"ewms taskforce why {task_id}", task_id, n_waiting)
 
 
-def _of_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obstacle:
+def _report_all_bad(task_id: str, n_events: int, crews: Sequence[Crew]) -> Obstacle:
     text = f"{n_events} event(s) wait for a task that fails on every worker: {_quote_error(crews)}"
     if any(crew.all_bad for crew in crews):
         text += "; each failure counts now, and the events become dead letters"
     command = f"ewms task errors {workflow_of(crews[0].taskforce_uuid)}"
-    return Obstacle(Kind.ALL_BAD, Kind.ALL_BAD, text, command, task_id, n_events)
+    return Obstacle(ObstacleKind.ALL_BAD, ObstacleKind.ALL_BAD, text, command, task_id, n_events)
 
 
 def _quote_error(crews: Sequence[Crew]) -> str:
@@ -192,47 +197,55 @@ def _quote_error(crews: Sequence[Crew]) -> str:
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
 
 
-def _of_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
+def _judge_source(task_id: str, crews: Sequence[Crew], now: datetime) -> Obstacle | None:
     """Return why a task that takes no events cannot run. Its workers that have ended are done, so they do not count."""
     missing = [
-        one for one in _merged(crews, now) if one.lack not in (Lack.GONE, Lack.ENDED, Lack.PAUSED, Lack.PILOT_FAILED)
+        one
+        for one in _merge_missing(crews, now)
+        if one.lack not in (Lack.GONE, Lack.ENDED, Lack.PAUSED, Lack.PILOT_FAILED)
     ]
     if not missing or _has_hope(crews, now):
         return None
     why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3])
-    return Obstacle(Kind.NO_WORKERS, missing[0].lack.value, f"no worker comes: {why}", missing[0].command, task_id)
+    return Obstacle(
+        ObstacleKind.NO_WORKERS, missing[0].lack.value, f"no worker comes: {why}", missing[0].command, task_id
+    )
 
 
 def _has_hope(crews: Iterable[Crew], now: datetime) -> bool:
     """Return whether a worker takes events or comes soon. A crew whose workers fail on every event does not count."""
     return any(
-        crew.n_at_work or any(m.is_soon for m in missing_workers(crew, now)) for crew in crews if not crew.is_all_bad
+        crew.n_at_work or any(m.is_soon for m in find_missing_workers(crew, now))
+        for crew in crews
+        if not crew.is_all_bad
     )
 
 
-def _nobody_comes(task_id: str, n_waiting: int, missing: Sequence[Missing]) -> Obstacle:
+def _report_no_workers(task_id: str, n_waiting: int, missing: Sequence[WorkerShortage]) -> Obstacle:
     why = "; ".join(f"{one.n_workers} worker(s) {one.text}" for one in missing[:3]) or "it has no workers"
     if pausing := [one for one in missing if one.is_coming]:
         text = f"{n_waiting} event(s) wait until a worker starts again: {why}"
-        return Obstacle(Kind.PAUSED, pausing[0].lack, text, pausing[0].command, task_id, n_waiting)
-    cause = missing[0].lack.value if missing else Kind.NO_WORKERS.value
+        return Obstacle(ObstacleKind.PAUSED, pausing[0].lack, text, pausing[0].command, task_id, n_waiting)
+    cause = missing[0].lack.value if missing else ObstacleKind.NO_WORKERS.value
     command = missing[0].command if missing else f"ewms task add-workers {task_id} -n 1"
     text = f"{n_waiting} event(s) wait, and no worker comes: {why}"
-    return Obstacle(Kind.NO_WORKERS, cause, text, command, task_id, n_waiting)
+    return Obstacle(ObstacleKind.NO_WORKERS, cause, text, command, task_id, n_waiting)
 
 
-def _merged(crews: Iterable[Crew], now: datetime) -> list[Missing]:
+def _merge_missing(crews: Iterable[Crew], now: datetime) -> list[WorkerShortage]:
     """Return the missing workers of several taskforces, grouped by reason."""
-    merged: dict[tuple[str, str], Missing] = {}
+    merged: dict[tuple[str, str], WorkerShortage] = {}
     for crew in crews:
-        for one in missing_workers(crew, now):
+        for one in find_missing_workers(crew, now):
             before = merged.get((one.lack, one.text))
             n = one.n_workers + (before.n_workers if before else 0)
-            merged[one.lack, one.text] = Missing(one.lack, n, one.text, before.command if before else one.command)
+            merged[one.lack, one.text] = WorkerShortage(
+                one.lack, n, one.text, before.command if before else one.command
+            )
     return sorted(merged.values(), key=lambda one: one.lack.rank)
 
 
-def judge(
+def judge_obstacles(
     doubts: Doubts, found: Mapping[str, Sequence[Obstacle]], now: datetime
 ) -> tuple[Doubts, dict[str, list[Obstacle]]]:
     """Return the doubts after a look that `found` obstacles, and those of the obstacles that have lasted, by workflow.

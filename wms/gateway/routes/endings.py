@@ -9,13 +9,13 @@ from schemas.endings import Ending, ExpectedResults
 from schemas.errors import NotFound
 from schemas.ids import WorkflowId
 from wms.fleet.fleet import Fleet
-from wms.fleet.life.completion import ending_of
+from wms.fleet.life.completion import describe_ending
 from wms.fleet.life.stimuli import CloseInputs, ExpectResults
-from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.objects import owned
+from wms.gateway.route import Call, Route, answer_json
+from wms.gateway.routes.objects import is_visible
 
 
-class Endings:
+class EndingRoutes:
     """Handlers of the ends of workflows."""
 
     def __init__(self, fleet: Fleet, store: Store) -> None:
@@ -29,7 +29,7 @@ class Endings:
             Route(
                 "GET",
                 f"{of_one}/ending",
-                self.get,
+                self.get_ending,
                 "See whether and how a workflow ends by itself",
                 answer=Ending,
                 errors=(404,),
@@ -55,20 +55,20 @@ class Endings:
             ),
         ]
 
-    async def get(self, call: Call) -> Response:
-        workflow_id = call.path("workflow_id")
+    async def get_ending(self, call: Call) -> Response:
+        workflow_id = call.read_path("workflow_id")
         document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
-        if document is None or not owned(document, call.caller.access):
+        if document is None or not is_visible(document, call.caller.access):
             raise NotFound(f"no workflow found with id: {workflow_id}")
-        return answered(ending_of(WorkflowDocument.model_validate(document)))
+        return answer_json(describe_ending(WorkflowDocument.model_validate(document)))
 
     async def close_inputs(self, call: Call) -> Response:
-        return await self._change(call, CloseInputs())
+        return await self._change_ending(call, CloseInputs())
 
     async def expect_results(self, call: Call) -> Response:
         wish: ExpectedResults = call.body
-        return await self._change(call, ExpectResults(wish.n, counts_dead=wish.count_failures))
+        return await self._change_ending(call, ExpectResults(wish.n, counts_dead=wish.count_failures))
 
-    async def _change(self, call: Call, wish: CloseInputs | ExpectResults) -> Response:
-        workflow_id = WorkflowId(call.path("workflow_id"))
-        return answered(await self._fleet.change_ending(workflow_id, wish, call.caller.access, call.once))
+    async def _change_ending(self, call: Call, wish: CloseInputs | ExpectResults) -> Response:
+        workflow_id = WorkflowId(call.read_path("workflow_id"))
+        return answer_json(await self._fleet.change_ending(workflow_id, wish, call.caller.access, call.once))

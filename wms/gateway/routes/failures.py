@@ -49,8 +49,8 @@ from schemas.failures.history import (
 )
 from schemas.ids import WorkflowId
 from schemas.questions import Answer
-from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.objects import owned
+from wms.gateway.route import Call, Route, answer_json
+from wms.gateway.routes.objects import is_visible
 
 #: Reading thousands of dead letters takes the broker some seconds.
 _READ_S = 30.0
@@ -60,7 +60,7 @@ _MAX_DIGITS = 6
 Expected = TypeVar("Expected", bound=Answer)
 
 
-class Failures:
+class FailureRoutes:
     """Handlers of /workflows/{workflow_id}/failed-attempts, /errors and /dead-letters."""
 
     def __init__(self, store: Store, mqs: Asks) -> None:
@@ -79,42 +79,47 @@ class Failures:
         return [
             get(
                 f"{of_one}/failed-attempts",
-                self.attempts,
+                self.list_attempts,
                 "List failed attempts at a workflow's events, the newest first",
                 answer=Attempts,
                 query={**which, "before": False, "limit": False},
             ),
-            get(f"{of_one}/errors", self.errors, "List a workflow's errors by task and signature", answer=Errors),
+            get(f"{of_one}/errors", self.list_errors, "List a workflow's errors by task and signature", answer=Errors),
             get(
                 letters,
-                self.letters,
+                self.list_letters,
                 "List dead letters, the oldest first",
                 answer=DeadLetters,
                 query={**which, "after": False, "limit": False},
             ),
-            get(f"{letters}/groups", self.groups, "List dead letters by task and signature", answer=DeadLetterGroups),
+            get(
+                f"{letters}/groups",
+                self.list_groups,
+                "List dead letters by task and signature",
+                answer=DeadLetterGroups,
+            ),
             get(
                 f"{letters}/whole",
-                self.whole_letters,
+                self.list_whole_letters,
                 "List dead letters with headers and bodies, for an export",
                 answer=DeadLetters,
                 query={**which, "after": False, "limit": False},
             ),
             get(
                 f"{letters}/orders",
-                self.orders,
+                self.list_orders,
                 "List who has replayed and discarded dead letters, the newest first",
                 answer=DeadLetterOrders,
             ),
             get(
                 f"{letters}/{{letter}}",
-                self.letter,
+                self.get_letter,
                 "Get a dead letter with its headers and every attempt at its event",
                 answer=DeadLetterSeen,
             ),
             get(
                 f"{letters}/{{letter}}/body",
-                self.body,
+                self.get_body,
                 "Get the bytes of a dead letter",
                 media_type="application/octet-stream",
             ),
@@ -130,58 +135,60 @@ class Failures:
                     errors=(404, 409),
                 )
                 for action, handler, summary in (
-                    ("replay", self.replay, "Send dead letters back to their queues, 200 at most"),
-                    ("discard", self.discard, "Throw dead letters away, 200 at most"),
+                    ("replay", self.replay_letters, "Send dead letters back to their queues, 200 at most"),
+                    ("discard", self.discard_letters, "Throw dead letters away, 200 at most"),
                 )
             ),
         ]
 
-    async def attempts(self, call: Call) -> Response:
+    async def list_attempts(self, call: Call) -> Response:
         query = AttemptsQuery(
-            workflow_id=await self._workflow(call),
-            **_which(call).model_dump(),
+            workflow_id=await self._find_workflow(call),
+            **_read_filter(call).model_dump(),
             before=call.request.query_params.get("before"),
-            limit=_limit(call, MAX_ATTEMPTS_PER_PAGE),
+            limit=_read_limit(call, MAX_ATTEMPTS_PER_PAGE),
         )
-        found = _expected(await self._mqs.ask(query, timeout_s=10.0), AttemptsAnswer)
-        return answered(Attempts(attempts=found.attempts, next_before=found.next_before))
+        found = _check_answer(await self._mqs.ask(query, timeout_s=10.0), AttemptsAnswer)
+        return answer_json(Attempts(attempts=found.attempts, next_before=found.next_before))
 
-    async def errors(self, call: Call) -> Response:
-        query = ErrorGroupsQuery(workflow_id=await self._workflow(call))
-        found = _expected(await self._mqs.ask(query, timeout_s=10.0), ErrorGroupsAnswer)
-        return answered(Errors(errors=found.groups))
+    async def list_errors(self, call: Call) -> Response:
+        query = ErrorGroupsQuery(workflow_id=await self._find_workflow(call))
+        found = _check_answer(await self._mqs.ask(query, timeout_s=10.0), ErrorGroupsAnswer)
+        return answer_json(Errors(errors=found.groups))
 
-    async def letters(self, call: Call) -> Response:
-        return await self._letters(call, with_bodies=False)
+    async def list_letters(self, call: Call) -> Response:
+        return await self._list_letters(call, with_bodies=False)
 
-    async def whole_letters(self, call: Call) -> Response:
-        return await self._letters(call, with_bodies=True)
+    async def list_whole_letters(self, call: Call) -> Response:
+        return await self._list_letters(call, with_bodies=True)
 
-    async def _letters(self, call: Call, *, with_bodies: bool) -> Response:
+    async def _list_letters(self, call: Call, *, with_bodies: bool) -> Response:
         query = LettersQuery(
-            workflow_id=await self._workflow(call),
-            **_which(call).model_dump(),
+            workflow_id=await self._find_workflow(call),
+            **_read_filter(call).model_dump(),
             after=call.request.query_params.get("after"),
-            limit=_limit(call, MAX_LETTERS_PER_PAGE),
+            limit=_read_limit(call, MAX_LETTERS_PER_PAGE),
             with_bodies=with_bodies,
         )
-        found = await self._ask(query, LettersAnswer)
-        return answered(DeadLetters(dead_letters=found.letters, next_after=found.next_after, n_letters=found.n_letters))
+        found = await self._ask_mqs(query, LettersAnswer)
+        return answer_json(
+            DeadLetters(dead_letters=found.letters, next_after=found.next_after, n_letters=found.n_letters)
+        )
 
-    async def groups(self, call: Call) -> Response:
-        found = await self._ask(LetterGroupsQuery(workflow_id=await self._workflow(call)), LetterGroupsAnswer)
-        return answered(DeadLetterGroups(groups=found.groups, n_letters=found.n_letters))
+    async def list_groups(self, call: Call) -> Response:
+        found = await self._ask_mqs(LetterGroupsQuery(workflow_id=await self._find_workflow(call)), LetterGroupsAnswer)
+        return answer_json(DeadLetterGroups(groups=found.groups, n_letters=found.n_letters))
 
-    async def letter(self, call: Call) -> Response:
-        query = LetterQuery(workflow_id=await self._workflow(call), letter=call.path("letter"))
-        found = await self._ask(query, LetterAnswer)
-        return answered(DeadLetterSeen(dead_letter=found.letter, attempts=found.history))
+    async def get_letter(self, call: Call) -> Response:
+        query = LetterQuery(workflow_id=await self._find_workflow(call), letter=call.read_path("letter"))
+        found = await self._ask_mqs(query, LetterAnswer)
+        return answer_json(DeadLetterSeen(dead_letter=found.letter, attempts=found.history))
 
-    async def body(self, call: Call) -> Response:
-        query = LetterBodyQuery(workflow_id=await self._workflow(call), letter=call.path("letter"))
+    async def get_body(self, call: Call) -> Response:
+        query = LetterBodyQuery(workflow_id=await self._find_workflow(call), letter=call.read_path("letter"))
         body = bytearray()
         while True:
-            found = await self._ask(query.model_copy(update={"offset": len(body)}), LetterBodyAnswer)
+            found = await self._ask_mqs(query.model_copy(update={"offset": len(body)}), LetterBodyAnswer)
             body += found.data
             if len(body) >= found.n_bytes or not found.data:
                 break
@@ -195,17 +202,17 @@ class Failures:
             },
         )
 
-    async def orders(self, call: Call) -> Response:
-        found = await self._ask(LetterAuditQuery(workflow_id=await self._workflow(call)), LetterAuditAnswer)
-        return answered(DeadLetterOrders(orders=found.orders))
+    async def list_orders(self, call: Call) -> Response:
+        found = await self._ask_mqs(LetterAuditQuery(workflow_id=await self._find_workflow(call)), LetterAuditAnswer)
+        return answer_json(DeadLetterOrders(orders=found.orders))
 
-    async def replay(self, call: Call) -> Response:
-        return await self._order(call, LetterAction.REPLAY)
+    async def replay_letters(self, call: Call) -> Response:
+        return await self._order_action(call, LetterAction.REPLAY)
 
-    async def discard(self, call: Call) -> Response:
-        return await self._order(call, LetterAction.DISCARD)
+    async def discard_letters(self, call: Call) -> Response:
+        return await self._order_action(call, LetterAction.DISCARD)
 
-    async def _order(self, call: Call, action: LetterAction) -> Response:
+    async def _order_action(self, call: Call, action: LetterAction) -> Response:
         request: LettersRequest = call.body
         which = LetterFilter(task_id=request.task_id, signature=request.signature, event_id=request.event_id)
         is_filter = which != LetterFilter()
@@ -214,28 +221,28 @@ class Failures:
                 "say which dead letters: 'letters', or 'all': true, or any of 'task_id', 'signature', 'event_id'"
             )
         order = LettersOrder(
-            workflow_id=await self._workflow(call, is_to_run=action is LetterAction.REPLAY),
+            workflow_id=await self._find_workflow(call, is_to_run=action is LetterAction.REPLAY),
             action=action,
             letters=request.letters,
             which=which,
             subject=call.caller.subject,
         )
-        done = await self._ask(order, LettersDone)
-        return answered(LettersHandled.model_validate(done.model_dump()))
+        done = await self._ask_mqs(order, LettersDone)
+        return answer_json(LettersHandled.model_validate(done.model_dump()))
 
-    async def _ask(self, query: AnyLetterQuery, kind: type[Expected]) -> Expected:
-        return _expected(await self._mqs.ask(query, timeout_s=_READ_S), kind)
+    async def _ask_mqs(self, query: AnyLetterQuery, kind: type[Expected]) -> Expected:
+        return _check_answer(await self._mqs.ask(query, timeout_s=_READ_S), kind)
 
-    async def _workflow(self, call: Call, *, is_to_run: bool = False) -> WorkflowId:
+    async def _find_workflow(self, call: Call, *, is_to_run: bool = False) -> WorkflowId:
         """Return the id of the workflow in the path.
 
         Raises:
             NotFound: it is unknown, or not the caller's.
             Conflict: it has ended, although `is_to_run`.
         """
-        workflow_id = call.path("workflow_id")
+        workflow_id = call.read_path("workflow_id")
         document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
-        if document is None or not owned(document, call.caller.access):
+        if document is None or not is_visible(document, call.caller.access):
             raise NotFound(f"no workflow found with id: {workflow_id}")
         if is_to_run and document.get("deactivated"):
             raise Conflict(
@@ -245,18 +252,18 @@ class Failures:
         return WorkflowId(workflow_id)
 
 
-def _expected(answer: Answer, kind: type[Expected]) -> Expected:
+def _check_answer(answer: Answer, kind: type[Expected]) -> Expected:
     if not isinstance(answer, kind):
         raise Broken(f"MQS answered {answer.kind}")
     return answer
 
 
-def _which(call: Call) -> LetterFilter:
+def _read_filter(call: Call) -> LetterFilter:
     parameters = call.request.query_params
     return LetterFilter(**{name: parameters.get(name) for name in LetterFilter.model_fields})
 
 
-def _limit(call: Call, most: int) -> int:
+def _read_limit(call: Call, most: int) -> int:
     text = call.request.query_params.get("limit")
     if text is None:
         return most

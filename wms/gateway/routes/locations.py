@@ -3,23 +3,23 @@
 from starlette.responses import Response
 
 from schemas.api import ClusterLocation, ClustersAnswer
-from wms.fleet.locations import ClusterMap
-from wms.gateway.route import Call, Route, answered
+from wms.fleet.locations import LocationMap
+from wms.gateway.route import Call, Route, answer_json
 
 
-class Locations:
+class LocationRoutes:
     """The handler of /clusters."""
 
-    def __init__(self, clusters: ClusterMap) -> None:
+    def __init__(self, clusters: LocationMap) -> None:
         self._clusters = clusters
 
     def routes(self) -> list[Route]:
         """Return the route."""
-        return [Route("GET", "/clusters", self.listing, "List the cluster locations", answer=ClustersAnswer)]
+        return [Route("GET", "/clusters", self.list_locations, "List the cluster locations", answer=ClustersAnswer)]
 
-    async def listing(self, _: Call) -> Response:
+    async def list_locations(self, _: Call) -> Response:
         found = [
             ClusterLocation(name=name, schedd=cluster.schedd, n_workers=cluster.n_workers)
-            for name, cluster in ((name, self._clusters.find(name)) for name in self._clusters)
+            for name, cluster in ((name, self._clusters.find_location(name)) for name in self._clusters)
         ]
-        return answered(ClustersAnswer(clusters=found))
+        return answer_json(ClustersAnswer(clusters=found))

@@ -15,8 +15,8 @@ from schemas.phases import Phase
 from schemas.unmatched import complain_of_unmatched
 from wms.fleet import query_pages, repository
 from wms.fleet.ownership import Access
-from wms.fleet.stalls.staffing import crew_of, missing_workers
-from wms.gateway.route import Call, Handler, answered_raw
+from wms.fleet.stalls.staffing import find_missing_workers, read_crew
+from wms.gateway.route import Call, Handler, answer_raw
 
 #: Older statuses count as stale. A TMS repeats unchanged ones well within this time.
 _FRESH = timedelta(seconds=60)
@@ -48,39 +48,39 @@ _PARTS: Mapping[Collection, frozenset[str]] = {
 }
 
 
-async def one(store: Store, collection: Collection, key: str, call: Call) -> Document | None:
+async def read_object(store: Store, collection: Collection, key: str, call: Call) -> Document | None:
     """Return the object with the id `key` as users see it; None if it does not exist or is not the caller's.
 
     Raises:
         Rejected: `include` names something that such an object does not have.
     """
-    includes = wanted_parts(call, collection)
+    includes = read_wanted_parts(call, collection)
     document = await store.find_one(collection, {"_id": key})
-    if document is None or not owned(document, call.caller.access):
+    if document is None or not is_visible(document, call.caller.access):
         return None
-    found = repository.public(collection, document)
+    found = repository.select_public(collection, document)
     if "health" in includes:
         found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
         if collection is Collection.TASKFORCES:
-            found["health"]["stuck"] = stuck(document, datetime.now(UTC))
+            found["health"]["stuck"] = explain_stuck(document, datetime.now(UTC))
             found["health"]["unmatched"], _ = complain_of_unmatched(
                 document.get("unmatched") or "", document.get("task_index")
             )
             found["health"]["exit_codes"] = document.get("exit_codes") or {}
-            found["health"]["stale"] = stale(document, datetime.now(UTC))
-            found["health"] |= staffed(document, datetime.now(UTC))
+            found["health"]["stale"] = is_stale(document, datetime.now(UTC))
+            found["health"] |= describe_staffing(document, datetime.now(UTC))
             workflow = await store.find_one(
                 Collection.WORKFLOWS, {"_id": document["workflow_id"]}, projection=_END_FIELDS
             )
-            found["health"]["ended"] = end_sentence(workflow) if workflow is not None else ""
+            found["health"]["ended"] = describe_end(workflow) if workflow is not None else ""
             if found["health"]["ended"]:
                 found["health"]["missing"] = []
         else:
-            found["health"]["stalled"] = stalled(document)
+            found["health"]["stalled"] = describe_stall(document)
     return found
 
 
-def wanted_parts(call: Call, collection: Collection) -> frozenset[str]:
+def read_wanted_parts(call: Call, collection: Collection) -> frozenset[str]:
     """Return the names, joined by commas in `include`, of what the caller wants beside the object itself.
 
     Raises:
@@ -93,7 +93,7 @@ def wanted_parts(call: Call, collection: Collection) -> frozenset[str]:
     return parts
 
 
-def stuck(taskforce: Document, now: datetime) -> str:
+def explain_stuck(taskforce: Document, now: datetime) -> str:
     """Return why a stored `taskforce` does not go on; empty if it may be on its way.
 
     WMS waits for no answer from a TMS that polls, so nothing notes its silence. This function finds it by the time.
@@ -109,7 +109,7 @@ def stuck(taskforce: Document, now: datetime) -> str:
     )
 
 
-def end_sentence(workflow: Document) -> str:
+def describe_end(workflow: Document) -> str:
     """Return how and when a stored `workflow` ended; empty if it has not."""
     if workflow.get("deactivated") is None:
         return ""
@@ -120,7 +120,7 @@ def end_sentence(workflow: Document) -> str:
     return f"its workflow ended{when}: {words}{reason}"
 
 
-def stalled(workflow: Document) -> Document | None:
+def describe_stall(workflow: Document) -> Document | None:
     """Return why work of a stored `workflow` waits in vain; None: it does not, or the workflow was ended."""
     stall = workflow.get("stalled")
     if not stall or workflow.get("deactivated") is not None:
@@ -129,11 +129,11 @@ def stalled(workflow: Document) -> Document | None:
     return {"since": stall["since"], "causes": [{name: cause[name] for name in names} for cause in stall["causes"]]}
 
 
-def staffed(taskforce: Document, now: datetime) -> Document:
+def describe_staffing(taskforce: Document, now: datetime) -> Document:
     """Return how many workers a stored `taskforce` should have, how many take events, and why the others do not."""
     by_rest = taskforce.get("status_as_of") is not None and taskforce.get("status_epoch", -1) < 0
-    crew = crew_of(taskforce, asks_itself=by_rest)
-    missing = missing_workers(crew, now) if crew.n_at_work < crew.n_wanted else ()
+    crew = read_crew(taskforce, asks_itself=by_rest)
+    missing = find_missing_workers(crew, now) if crew.n_at_work < crew.n_wanted else ()
     return {
         "n_wanted": crew.n_wanted,
         "n_at_work": crew.n_at_work,
@@ -150,27 +150,27 @@ def staffed(taskforce: Document, now: datetime) -> Document:
     }
 
 
-def stale(taskforce: Document, now: datetime) -> bool:
+def is_stale(taskforce: Document, now: datetime) -> bool:
     """Return whether the statuses of a stored `taskforce` may be out of date. Those of a gone cluster never are."""
     as_of: datetime | None = taskforce.get("status_as_of")
     return as_of is not None and taskforce["phase"] != Phase.CONDOR_COMPLETE and now - as_of > _FRESH
 
 
-def owned(document: Document, access: Access) -> bool:
+def is_visible(document: Document, access: Access) -> bool:
     """Return whether a caller with `access` may know of a stored document."""
     return access.may_see(document.get("owner", ""), document.get("projects", [])) and access.may_see_at(
         document.get("schedd")
     )
 
 
-def querying(store: Store, collection: Collection, plural: str, *, max_bytes: int) -> Handler:
+def make_query_handler(store: Store, collection: Collection, plural: str, *, max_bytes: int) -> Handler:
     """Return the handler of `/query/<plural>`."""
 
     async def query(call: Call) -> Response:
         include = call.request.query_params.get("include")
         if include is not None and (include != "outcome" or collection is not Collection.WORKFLOWS):
             raise Rejected("'include': must be 'outcome', of workflows")
-        page = await query_pages.page(
+        page = await query_pages.read_page(
             store,
             collection,
             call.body,
@@ -180,6 +180,6 @@ def querying(store: Store, collection: Collection, plural: str, *, max_bytes: in
         )
         # The objects are JSON already. Parsing them again only to wrap them would double the work.
         objects = b",".join(page.objects)
-        return answered_raw(b'{"%s":[%s],"next_after":%s}' % (plural.encode(), objects, to_json(page.next_after)))
+        return answer_raw(b'{"%s":[%s],"next_after":%s}' % (plural.encode(), objects, to_json(page.next_after)))
 
     return query

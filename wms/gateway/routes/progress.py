@@ -10,10 +10,10 @@ from schemas.errors import Broken, NotFound
 from schemas.ids import WorkflowId
 from schemas.progress import count_done
 from schemas.requests import DepthsAnswer, DepthsQuery
-from wms.fleet.life.completion import ending_of
+from wms.fleet.life.completion import describe_ending
 
 
-async def depths_of(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
+async def ask_depths(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
     """Return what lies in the queues of a workflow, as MQS sees it; None: MQS does not know them (yet)."""
     try:
         match await mqs.ask(DepthsQuery(workflow_id=workflow_id)):
@@ -25,10 +25,10 @@ async def depths_of(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
         return None
 
 
-async def progress_of(store: Store, mqs: Asks, workflow_id: WorkflowId) -> dict[str, Any] | None:
+async def find_progress(store: Store, mqs: Asks, workflow_id: WorkflowId) -> dict[str, Any] | None:
     """Return how many events of a workflow are done; None if its queues do not show it."""
     document = await store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
-    depths = await depths_of(mqs, workflow_id)
+    depths = await ask_depths(mqs, workflow_id)
     if document is None or depths is None:
         return None
     workflow = WorkflowDocument.model_validate(document)
@@ -36,7 +36,7 @@ async def progress_of(store: Store, mqs: Asks, workflow_id: WorkflowId) -> dict[
         TaskDirectiveDocument.model_validate(task)
         for task in await store.find(Collection.TASK_DIRECTIVES, {"workflow_id": workflow_id})
     ]
-    done = count_done(tasks, depths, ending_of(workflow), is_ended=workflow.deactivated is not None)
+    done = count_done(tasks, depths, describe_ending(workflow), is_ended=workflow.deactivated is not None)
     if done is None:
         return None
     return WorkflowProgress(

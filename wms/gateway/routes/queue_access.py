@@ -19,14 +19,14 @@ _MAX_ALIAS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class QueueWish:
     """What a caller asks for: one alias or all (None), for a stated use or any (None)."""
 
     alias: str | None = None
     use: Use | None = None
 
 
-def wish(parameters: Mapping[str, str]) -> Wish:
+def parse_wish(parameters: Mapping[str, str]) -> QueueWish:
     """Return what the query `parameters` of a request ask for.
 
     Raises:
@@ -36,15 +36,15 @@ def wish(parameters: Mapping[str, str]) -> Wish:
     if alias is not None and (not 0 < len(alias) <= _MAX_ALIAS or alias_problem(alias)):
         raise Rejected("'alias': is not the name of a queue")
     if use is None:
-        return Wish(alias)
+        return QueueWish(alias)
     if use not in list(Use):
         raise Rejected("'to': must be one of 'publish', 'consume'")
     if alias is None:
         raise Rejected("'to': needs 'alias', the queue that it is said of")
-    return Wish(alias, Use(use))
+    return QueueWish(alias, Use(use))
 
 
-def check(workflow: WorkflowDocument, wished: Wish) -> None:
+def check_use(workflow: WorkflowDocument, wished: QueueWish) -> None:
     """Check that a public queue of `workflow` can be used as `wished`.
 
     Raises:
@@ -55,7 +55,7 @@ def check(workflow: WorkflowDocument, wished: Wish) -> None:
         return
     queue = next((queue for queue in workflow.queues if queue.alias == wished.alias), None)
     if queue is None:
-        raise no_such_queue(workflow.workflow_id, wished.alias, hint=_public_ones(workflow))
+        raise no_such_queue(workflow.workflow_id, wished.alias, hint=_name_public_queues(workflow))
     name = f"queue '{queue.alias}' of {workflow.workflow_id}"
     if not queue.is_public:
         raise Unprocessable(
@@ -66,7 +66,7 @@ def check(workflow: WorkflowDocument, wished: Wish) -> None:
         case Use.PUBLISH if not queue.is_input:
             raise Unprocessable(
                 f"{name} is for consuming from: tasks publish onto it, and none takes events from it",
-                hint=_others(workflow, Use.PUBLISH),
+                hint=_name_others(workflow, Use.PUBLISH),
             )
         case Use.PUBLISH if workflow.deactivated is not None:
             raise Unprocessable(
@@ -81,13 +81,13 @@ def check(workflow: WorkflowDocument, wished: Wish) -> None:
         case Use.CONSUME if not queue.is_output:
             raise Unprocessable(
                 f"{name} is for publishing onto: the workflow's tasks take the events from it, and nobody else may",
-                hint=_others(workflow, Use.CONSUME),
+                hint=_name_others(workflow, Use.CONSUME),
             )
         case _:
             return
 
 
-def check_there(workflow: WorkflowDocument, wished: Wish, profiles: Sequence[MQProfile]) -> None:
+def check_not_gone(workflow: WorkflowDocument, wished: QueueWish, profiles: Sequence[MQProfile]) -> None:
     """Check that the queue to consume from is not gone for good. Its profile in `profiles` shows that.
 
     Raises:
@@ -109,16 +109,16 @@ def no_such_queue(workflow_id: str, alias: str, *, hint: str = "") -> NotFound:
     return NotFound(f"no public queue '{alias}' found of workflow with id: {workflow_id}", hint=hint)
 
 
-def _may(queue: QueuePlan, use: Use) -> bool:
+def _may_use(queue: QueuePlan, use: Use) -> bool:
     return queue.is_public and (queue.is_input if use is Use.PUBLISH else queue.is_output)
 
 
-def _others(workflow: WorkflowDocument, use: Use) -> str:
+def _name_others(workflow: WorkflowDocument, use: Use) -> str:
     verb = "publish onto" if use is Use.PUBLISH else "consume from"
-    names = ", ".join(f"'{queue.alias}'" for queue in workflow.queues if _may(queue, use))
+    names = ", ".join(f"'{queue.alias}'" for queue in workflow.queues if _may_use(queue, use))
     return f"{verb} {names}" if names else f"the workflow has no public queue to {verb}"
 
 
-def _public_ones(workflow: WorkflowDocument) -> str:
+def _name_public_queues(workflow: WorkflowDocument) -> str:
     names = ", ".join(f"'{queue.alias}'" for queue in workflow.queues if queue.is_public)
     return f"its public queues: {names}" if names else "it has no public queues"

@@ -16,15 +16,15 @@ from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
 from schemas.requests import ProfilesAnswer, ProfilesQuery
 from wms.fleet.ownership import Access
-from wms.gateway.route import Call, OpenRoute, Route, answered, answered_raw
-from wms.gateway.routes.objects import owned
-from wms.gateway.routes.progress import depths_of
-from wms.gateway.routes.queue_access import check, check_there, no_such_queue, wish
+from wms.gateway.route import Call, OpenRoute, Route, answer_json, answer_raw
+from wms.gateway.routes.objects import is_visible
+from wms.gateway.routes.progress import ask_depths
+from wms.gateway.routes.queue_access import check_not_gone, check_use, no_such_queue, parse_wish
 
 JWKS_PATH = "/mqbroker-issuer/.well-known/jwks.json"
 
 
-class Queues:
+class QueueRoutes:
     """Handlers of the routes of queues."""
 
     def __init__(self, store: Store, mqs: Asks, http: httpx2.AsyncClient) -> None:
@@ -38,7 +38,7 @@ class Queues:
             Route(
                 "GET",
                 "/mqs/workflows/{workflow_id}/mq-profiles/public",
-                self.public_profiles,
+                self.get_public_profiles,
                 "Get a workflow's public queues, with tokens once they are active",
                 answer=ProfilesAnswerBody,
                 errors=(404, 422),
@@ -48,45 +48,45 @@ class Queues:
             Route(
                 "GET",
                 "/workflows/{workflow_id}/queues",
-                self.depths,
+                self.get_depths,
                 "Get the depths of a workflow's queues",
                 is_heavy=True,
                 answer=QueueDepths,
                 errors=(404,),
             ),
-            OpenRoute("GET", JWKS_PATH, self.jwks, "Get the keys that sign queue tokens"),
+            OpenRoute("GET", JWKS_PATH, self.get_signing_keys, "Get the keys that sign queue tokens"),
         ]
 
-    async def public_profiles(self, call: Call) -> Response:
-        workflow_id = call.path("workflow_id")
-        wished = wish(call.request.query_params)
-        workflow = await self._workflow(workflow_id, call.caller.access)
+    async def get_public_profiles(self, call: Call) -> Response:
+        workflow_id = call.read_path("workflow_id")
+        wished = parse_wish(call.request.query_params)
+        workflow = await self._find_workflow(workflow_id, call.caller.access)
         if workflow is None:
-            profiles = await self._of_nobody(call)
+            profiles = await self._find_reserved(call)
         else:
-            check(workflow, wished)
+            check_use(workflow, wished)
             query = ProfilesQuery(workflow_id=workflow.workflow_id, subject=call.caller.subject)
-            minted = await self._minted(query) if workflow.queues_active_at else None
-            profiles = planned(workflow) if minted is None else minted
-            check_there(workflow, wished, profiles)
+            minted = await self._ask_profiles(query) if workflow.queues_active_at else None
+            profiles = planned_profiles(workflow) if minted is None else minted
+            check_not_gone(workflow, wished, profiles)
         if wished.alias is not None:
             profiles = [profile for profile in profiles if profile.alias == wished.alias]
             if not profiles:
                 raise no_such_queue(workflow_id, wished.alias)
-        return answered(ProfilesAnswerBody(mqprofiles=profiles))
+        return answer_json(ProfilesAnswerBody(mqprofiles=profiles))
 
-    async def _of_nobody(self, call: Call) -> list[MQProfile]:
+    async def _find_reserved(self, call: Call) -> list[MQProfile]:
         """Return the queues that another WMS has reserved for a workflow that is not ours; none if there are none.
 
         An empty list is the contract's answer for an unknown workflow. It does not reveal whether the workflow exists.
         """
-        workflow_id = WorkflowId(call.path("workflow_id"))
+        workflow_id = WorkflowId(call.read_path("workflow_id"))
         if await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id}, projection={"_id": 1}) is not None:
             return []
         query = ProfilesQuery(workflow_id=workflow_id, subject=call.caller.subject, unowned=True)
-        return await self._minted(query) or []
+        return await self._ask_profiles(query) or []
 
-    async def _minted(self, query: ProfilesQuery) -> list[MQProfile] | None:
+    async def _ask_profiles(self, query: ProfilesQuery) -> list[MQProfile] | None:
         try:
             match await self._mqs.ask(query):
                 case ProfilesAnswer(profiles=profiles):
@@ -97,30 +97,30 @@ class Queues:
             # MQS does not have the queues that WMS remembers, or no longer.
             return None
 
-    async def depths(self, call: Call) -> Response:
-        workflow_id = call.path("workflow_id")
-        workflow = await self._workflow(workflow_id, call.caller.access)
+    async def get_depths(self, call: Call) -> Response:
+        workflow_id = call.read_path("workflow_id")
+        workflow = await self._find_workflow(workflow_id, call.caller.access)
         if workflow is None:
             raise NotFound(f"no workflow found with id: {workflow_id}")
-        depths = await depths_of(self._mqs, WorkflowId(workflow_id))
-        return answered(depths or QueueDepths(workflow_id=workflow_id, queues=[], n_dead=0))
+        depths = await ask_depths(self._mqs, WorkflowId(workflow_id))
+        return answer_json(depths or QueueDepths(workflow_id=workflow_id, queues=[], n_dead=0))
 
-    async def jwks(self, _: Request) -> Response:
+    async def get_signing_keys(self, _: Request) -> Response:
         try:
             found = await self._http.get(JWKS_PATH)
             found.raise_for_status()
         except httpx2.HTTPError as error:
             raise Unavailable("the queue service is away") from error
-        return answered_raw(found.content)
+        return answer_raw(found.content)
 
-    async def _workflow(self, workflow_id: str, access: Access) -> WorkflowDocument | None:
+    async def _find_workflow(self, workflow_id: str, access: Access) -> WorkflowDocument | None:
         document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
-        if document is None or not owned(document, access):
+        if document is None or not is_visible(document, access):
             return None
         return WorkflowDocument.model_validate(document)
 
 
-def planned(workflow: WorkflowDocument) -> list[MQProfile]:
+def planned_profiles(workflow: WorkflowDocument) -> list[MQProfile]:
     """Return the public queues as they will be, inactive (ruling 1)."""
     return [
         MQProfile(

@@ -18,7 +18,7 @@ from schemas.requests import (
     ProfilesAnswer,
     ReserveQuery,
 )
-from wms.gateway.route import Call, Route, answered
+from wms.gateway.route import Call, Route, answer_json
 
 #: Creating a thousand queues takes a while.
 _ACTIVATION_S = 30.0
@@ -26,7 +26,7 @@ _ACTIVATION_S = 30.0
 _MAX_ID = 128
 
 
-class Reservations:
+class ReservationRoutes:
     """Handlers of the /mqs routes, except the one for users."""
 
     def __init__(self, mqs: Asks) -> None:
@@ -36,11 +36,11 @@ class Reservations:
         """Return the routes."""
         group = "/mqs/workflows/{workflow_id}/mq-group"
         return [
-            Route("GET", "/mqs", self.root, "See that the queue service is there"),
+            Route("GET", "/mqs", self.get_root, "See that the queue service is there"),
             Route(
                 "POST",
                 f"{group}/reservation",
-                self.reserve,
+                self.reserve_queues,
                 "Name a workflow's queues, once",
                 body=ReservationRequest,
                 answer=MQGroupAnswer,
@@ -49,7 +49,7 @@ class Reservations:
             Route(
                 "POST",
                 f"{group}/activation",
-                self.activate,
+                self.activate_queues,
                 "Create a workflow's queues; get them with fresh tokens",
                 body=ActivationRequest,
                 answer=MQGroupAnswer,
@@ -59,38 +59,38 @@ class Reservations:
             Route("GET", "/mqs/mq-profiles/{mqid}", self.get_profile, "Get a queue", answer=MQProfile, errors=(404,)),
         ]
 
-    async def root(self, _: Call) -> Response:
-        return answered({})
+    async def get_root(self, _: Call) -> Response:
+        return answer_json({})
 
-    async def reserve(self, call: Call) -> Response:
+    async def reserve_queues(self, call: Call) -> Response:
         body: ReservationRequest = call.body
         query = ReserveQuery(
-            site=_site(call),
-            workflow_id=_workflow_id(call),
+            site=_calling_site(call),
+            workflow_id=_read_workflow_id(call),
             queue_aliases=[Alias(alias) for alias in body.queue_aliases],
             public=[Alias(alias) for alias in body.public],
         )
-        return _grouped(await self._group(query))
+        return _answer_group(await self._ask_group(query))
 
-    async def activate(self, call: Call) -> Response:
+    async def activate_queues(self, call: Call) -> Response:
         body: ActivationRequest = call.body
         priority = body.criteria.priority if body.criteria is not None else None
-        query = ActivateQuery(site=_site(call), workflow_id=_workflow_id(call), priority=priority)
-        return _grouped(await self._group(query))
+        query = ActivateQuery(site=_calling_site(call), workflow_id=_read_workflow_id(call), priority=priority)
+        return _answer_group(await self._ask_group(query))
 
     async def get_group(self, call: Call) -> Response:
-        found = await self._group(GroupQuery(site=_site(call), workflow_id=_workflow_id(call)))
-        return answered(found.group)
+        found = await self._ask_group(GroupQuery(site=_calling_site(call), workflow_id=_read_workflow_id(call)))
+        return answer_json(found.group)
 
     async def get_profile(self, call: Call) -> Response:
-        query = ProfileQuery(site=_site(call), mqid=Mqid(call.path("mqid")))
+        query = ProfileQuery(site=_calling_site(call), mqid=Mqid(call.read_path("mqid")))
         match await self._mqs.ask(query):
             case ProfilesAnswer(profiles=[profile]):
-                return answered(profile)
+                return answer_json(profile)
             case other:
                 raise Broken(f"MQS answered {other.kind} to {query.kind}")
 
-    async def _group(self, query: ReserveQuery | ActivateQuery | GroupQuery) -> GroupAnswer:
+    async def _ask_group(self, query: ReserveQuery | ActivateQuery | GroupQuery) -> GroupAnswer:
         match await self._mqs.ask(query, timeout_s=_ACTIVATION_S if isinstance(query, ActivateQuery) else 5.0):
             case GroupAnswer() as found:
                 return found
@@ -98,22 +98,22 @@ class Reservations:
                 raise Broken(f"MQS answered {other.kind} to {query.kind}")
 
 
-def _site(call: Call) -> str:
+def _calling_site(call: Call) -> str:
     """Return which site calls. The subject of its WMS's token tells sites apart."""
     return call.caller.subject
 
 
-def _workflow_id(call: Call) -> WorkflowId:
+def _read_workflow_id(call: Call) -> WorkflowId:
     """Return the id of the workflow that owns the queues. It becomes part of names on the broker.
 
     Raises:
         NotFound: it has a dot or is too long, so it is no id.
     """
-    workflow_id = call.path("workflow_id")
+    workflow_id = call.read_path("workflow_id")
     if "." in workflow_id or len(workflow_id) > _MAX_ID:
         raise NotFound("MQGroup not found")
     return WorkflowId(workflow_id)
 
 
-def _grouped(found: GroupAnswer) -> Response:
-    return answered(MQGroupAnswer(mqgroup=found.group, mqprofiles=found.profiles))
+def _answer_group(found: GroupAnswer) -> Response:
+    return answer_json(MQGroupAnswer(mqgroup=found.group, mqprofiles=found.profiles))

@@ -9,11 +9,11 @@ from schemas.errors import NotFound
 from schemas.ids import TaskId
 from schemas.objects import TaskDirective, Taskforce
 from wms.fleet.fleet import Fleet
-from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.objects import one, querying
+from wms.gateway.route import Call, Route, answer_json
+from wms.gateway.routes.objects import make_query_handler, read_object
 
 
-class Taskforces:
+class TaskforceRoutes:
     """Handlers of /task-directives, /taskforces and /query."""
 
     def __init__(self, fleet: Fleet, store: Store, *, query_max_bytes: int) -> None:
@@ -28,7 +28,7 @@ class Taskforces:
             Route(
                 "POST",
                 f"/query/{path}",
-                querying(self._store, collection, key, max_bytes=self._query_max_bytes),
+                make_query_handler(self._store, collection, key, max_bytes=self._query_max_bytes),
                 f"Find {path}",
                 body=Query,
                 answer=found,
@@ -65,26 +65,26 @@ class Taskforces:
         ]
 
     async def get_task(self, call: Call) -> Response:
-        task_id = call.path("task_id")
-        found = await one(self._store, Collection.TASK_DIRECTIVES, task_id, call)
+        task_id = call.read_path("task_id")
+        found = await read_object(self._store, Collection.TASK_DIRECTIVES, task_id, call)
         if found is None:
             raise NotFound(f"no task found with id: {task_id}")
-        return answered(found)
+        return answer_json(found)
 
     async def add_workers(self, call: Call) -> Response:
         request: AddWorkersRequest = call.body
         added = await self._fleet.add_workers(
-            TaskId(call.path("task_id")),
+            TaskId(call.read_path("task_id")),
             cluster_location=request.cluster_location,
             n_workers=request.n_workers,
             caller=call.caller.access,
             once=call.once,
         )
-        return answered(added)
+        return answer_json(added)
 
     async def get_taskforce(self, call: Call) -> Response:
-        uuid = call.path("taskforce_uuid")
-        found = await one(self._store, Collection.TASKFORCES, uuid, call)
+        uuid = call.read_path("taskforce_uuid")
+        found = await read_object(self._store, Collection.TASKFORCES, uuid, call)
         if found is None:
             raise NotFound(f"no taskforce found with uuid: {uuid}")
-        return answered(found)
+        return answer_json(found)

@@ -22,8 +22,8 @@ from schemas.requests import ProfilesAnswer, TaskProfilesQuery
 from schemas.rules.submitters import submitter_name
 from wms.fleet import repository
 from wms.fleet.fleet import Fleet
-from wms.fleet.locations import ClusterMap
-from wms.gateway.route import Call, Route, answered
+from wms.fleet.locations import LocationMap
+from wms.gateway.route import Call, Route, answer_json
 
 #: How many taskforces to read at a time. One whose queues cannot be opened is passed over, and does not hide others.
 _AT_ONCE = 20
@@ -34,10 +34,10 @@ _PATIENCE = 3
 SUBMITTER_HEADER = "EWMS-Submitter"
 
 
-class Tms:
+class TmsRoutes:
     """Handlers of the /tms routes that hand out work."""
 
-    def __init__(self, fleet: Fleet, store: Store, mqs: Asks, clusters: ClusterMap) -> None:
+    def __init__(self, fleet: Fleet, store: Store, mqs: Asks, clusters: LocationMap) -> None:
         self._fleet = fleet
         self._store = store
         self._mqs = mqs
@@ -49,7 +49,7 @@ class Tms:
             Route(
                 "GET",
                 "/tms/pending-starter/taskforces",
-                self.next_to_start,
+                self.get_next_start,
                 "Get the next taskforce to submit",
                 answer=PendingStart,
                 query=_QUERY,
@@ -57,21 +57,21 @@ class Tms:
             Route(
                 "GET",
                 "/tms/pending-stopper/taskforces",
-                self.next_to_stop,
+                self.get_next_stop,
                 "Get the next taskforce to remove, or an empty object",
                 query=_QUERY,
             ),
         ]
 
-    async def next_to_start(self, call: Call) -> Response:
-        schedd = self._schedd(call)
+    async def get_next_start(self, call: Call) -> Response:
+        schedd = self._read_schedd(call)
         if schedd is None:
-            return answered({})
+            return answer_json({})
         n_open = 0
-        async for taskforce in self._waiting(schedd):
+        async for taskforce in self._find_waiting(schedd):
             task = await self._store.find_one(Collection.TASK_DIRECTIVES, {"_id": taskforce["task_id"]})
             try:
-                profiles = await self._profiles(taskforce, task) if task is not None else None
+                profiles = await self._ask_profiles(taskforce, task) if task is not None else None
             except Unavailable:
                 n_open += 1
                 if n_open == _PATIENCE:
@@ -79,14 +79,14 @@ class Tms:
                 continue
             if task is None or profiles is None:
                 continue
-            shown = repository.public(Collection.TASKFORCES, taskforce)
+            shown = repository.select_public(Collection.TASKFORCES, taskforce)
             if shown["n_workers"] is None:
                 default = taskforce.get("default_n_workers")
                 shown["n_workers"] = self._clusters.default_n_workers.get(schedd, 1) if default is None else default
-            answer = answered(
+            answer = answer_json(
                 {
                     "taskforce": shown,
-                    "task_directive": repository.public(Collection.TASK_DIRECTIVES, task),
+                    "task_directive": repository.select_public(Collection.TASK_DIRECTIVES, task),
                     "mqprofiles": profiles,
                 }
             )
@@ -95,9 +95,9 @@ class Tms:
             return answer
         if n_open:
             raise Unavailable("MQS does not open the queues of what waits; ask again")
-        return answered({})
+        return answer_json({})
 
-    async def _waiting(self, schedd: str) -> AsyncIterator[Document]:
+    async def _find_waiting(self, schedd: str) -> AsyncIterator[Document]:
         """Give the taskforces to start at `schedd`, in the contract's order."""
         seen: list[str] = []
         while True:
@@ -119,7 +119,7 @@ class Tms:
                 return
             seen += [taskforce["_id"] for taskforce in some]
 
-    async def _profiles(self, taskforce: Document, task: Document) -> list[MQProfile] | None:
+    async def _ask_profiles(self, taskforce: Document, task: Document) -> list[MQProfile] | None:
         """Return the queues of a task with its pilots' token; None if MQS refuses them, so the next has its turn."""
         query = TaskProfilesQuery(
             workflow_id=taskforce["workflow_id"],
@@ -137,10 +137,10 @@ class Tms:
             log.warning("taskforce passed over", taskforce_uuid=taskforce["taskforce_uuid"], reason=error.reason)
             return None
 
-    async def next_to_stop(self, call: Call) -> Response:
-        schedd = self._schedd(call)
+    async def get_next_stop(self, call: Call) -> Response:
+        schedd = self._read_schedd(call)
         if schedd is None:
-            return answered({})
+            return answer_json({})
         now = datetime.now(UTC)
         waiting = await self._store.find(
             Collection.TASKFORCES,
@@ -154,9 +154,9 @@ class Tms:
             sort=[("timestamp", 1), ("cursor", 1)],
             limit=1,
         )
-        return answered(repository.public(Collection.TASKFORCES, waiting[0]) if waiting else {})
+        return answer_json(repository.select_public(Collection.TASKFORCES, waiting[0]) if waiting else {})
 
-    def _schedd(self, call: Call) -> str | None:
+    def _read_schedd(self, call: Call) -> str | None:
         """Return the schedd that the caller polls for; None if these routes have no work for it.
 
         Raises:

@@ -33,19 +33,19 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.stimuli import Report
-from wms.fleet.locations import ClusterMap
-from wms.fleet.status_snapshots import replacement
-from wms.gateway.route import Call, Route, answered
+from wms.fleet.locations import LocationMap
+from wms.fleet.status_snapshots import make_replacement
+from wms.gateway.route import Call, Route, answer_json
 
 #: An existing TMS sends the statuses of all its taskforces at once, each with up to ten tracebacks at their full
 #: length. WMS keeps only a part of each traceback.
 _MAX_STATUSES_BYTES = 16 * 1024 * 1024
 
 
-class Confirmations:
+class ConfirmationRoutes:
     """Handlers of the /tms routes that take reports."""
 
-    def __init__(self, fleet: Fleet, store: Store, clusters: ClusterMap) -> None:
+    def __init__(self, fleet: Fleet, store: Store, clusters: LocationMap) -> None:
         self._fleet = fleet
         self._store = store
         self._clusters = clusters
@@ -68,20 +68,24 @@ class Confirmations:
             )
 
         return [
-            confirmation(submit, self.submitted, "Say that a taskforce was submitted", CondorSubmit),
-            confirmation(f"{submit}/failed", self.submit_failed, "Say that it could not be submitted", CondorFailed),
-            confirmation(remove, self.removed, "Say that a taskforce was removed", Empty),
-            confirmation(f"{remove}/failed", self.remove_failed, "Say that it could not be removed", CondorFailed),
+            confirmation(submit, self.confirm_submitted, "Say that a taskforce was submitted", CondorSubmit),
+            confirmation(
+                f"{submit}/failed", self.confirm_submit_failed, "Say that it could not be submitted", CondorFailed
+            ),
+            confirmation(remove, self.confirm_removed, "Say that a taskforce was removed", Empty),
+            confirmation(
+                f"{remove}/failed", self.confirm_remove_failed, "Say that it could not be removed", CondorFailed
+            ),
             confirmation(
                 "/tms/condor-complete/taskforces/{taskforce_uuid}",
-                self.completed,
+                self.confirm_completed,
                 "Say that a taskforce's cluster has left the queue",
                 CondorComplete,
             ),
             Route(
                 "POST",
                 "/tms/statuses/taskforces",
-                self.statuses,
+                self.replace_statuses,
                 "Replace the statuses of taskforces",
                 body=TaskforceStatusesRequest,
                 max_body_bytes=_MAX_STATUSES_BYTES,
@@ -90,10 +94,10 @@ class Confirmations:
             ),
         ]
 
-    async def submitted(self, call: Call) -> Response:
+    async def confirm_submitted(self, call: Call) -> Response:
         body: CondorSubmit = call.body
         cluster_id, n_workers, submit_dict, path = (
-            _needed(body, name) for name in ("cluster_id", "n_workers", "submit_dict", "job_event_log_fpath")
+            _require_field(body, name) for name in ("cluster_id", "n_workers", "submit_dict", "job_event_log_fpath")
         )
 
         def report(taskforce: TaskforceDocument) -> Report:
@@ -106,31 +110,33 @@ class Confirmations:
                 job_event_log_fpath=path,
             )
 
-        return await self._confirmed(call, report, refusal="no 'pending-starter' taskforce found with uuid: {}")
+        return await self._record_confirmation(
+            call, report, refusal="no 'pending-starter' taskforce found with uuid: {}"
+        )
 
-    async def submit_failed(self, call: Call) -> Response:
-        error = _needed(call.body, "error")
-        return await self._confirmed(
+    async def confirm_submit_failed(self, call: Call) -> Response:
+        error = _require_field(call.body, "error")
+        return await self._record_confirmation(
             call,
             lambda taskforce: TaskforceSubmitFailed(taskforce_uuid=taskforce.taskforce_uuid, error=error),
             refusal="no 'pending-starter' taskforce found with uuid: {}",
         )
 
-    async def removed(self, call: Call) -> Response:
-        return await self._confirmed(
+    async def confirm_removed(self, call: Call) -> Response:
+        return await self._record_confirmation(
             call,
             lambda taskforce: TaskforceRemoved(
                 taskforce_uuid=taskforce.taskforce_uuid, cluster_id=taskforce.cluster_id
             ),
         )
 
-    async def remove_failed(self, call: Call) -> Response:
-        error = _needed(call.body, "error")
-        return await self._confirmed(
+    async def confirm_remove_failed(self, call: Call) -> Response:
+        error = _require_field(call.body, "error")
+        return await self._record_confirmation(
             call, lambda taskforce: TaskforceRemoveFailed(taskforce_uuid=taskforce.taskforce_uuid, error=error)
         )
 
-    async def completed(self, call: Call) -> Response:
+    async def confirm_completed(self, call: Call) -> Response:
         body: CondorComplete = call.body
         completed_at = datetime.fromtimestamp(body.condor_complete_ts, UTC)
 
@@ -141,25 +147,27 @@ class Confirmations:
                 taskforce_uuid=taskforce.taskforce_uuid, cluster_id=cluster_id, completed_at=completed_at
             )
 
-        return await self._confirmed(call, report, refusal="no non-condor-completed taskforce found with uuid: {}")
+        return await self._record_confirmation(
+            call, report, refusal="no non-condor-completed taskforce found with uuid: {}"
+        )
 
-    async def _confirmed(
+    async def _record_confirmation(
         self,
         call: Call,
         report: Callable[[TaskforceDocument], Report],
         *,
         refusal: str = "no taskforce found with uuid: {}",
     ) -> Response:
-        uuid = TaskforceUuid(call.path("taskforce_uuid"))
+        uuid = TaskforceUuid(call.read_path("taskforce_uuid"))
         try:
-            accepted = await self._fleet.confirmed(uuid, report, schedds=call.caller.schedds, once=call.once)
+            accepted = await self._fleet.record_confirmation(uuid, report, schedds=call.caller.schedds, once=call.once)
         except NotFound as error:
             raise NotFound(refusal.format(uuid), hint=error.hint) from error
         if not accepted:
             raise NotFound(refusal.format(uuid))
-        return answered(TaskforceConfirmed(taskforce_uuid=uuid))
+        return answer_json(TaskforceConfirmed(taskforce_uuid=uuid))
 
-    async def statuses(self, call: Call) -> Response:
+    async def replace_statuses(self, call: Call) -> Response:
         body: TaskforceStatusesRequest = call.body
         errors: Mapping[str, Any] = body.top_task_errors_by_taskforce or {}
         compound: Mapping[str, Any] = body.compound_statuses_by_taskforce or {}
@@ -175,7 +183,7 @@ class Confirmations:
             [
                 (
                     {"_id": uuid},
-                    replacement(compound_statuses=compound.get(uuid), top_task_errors=errors.get(uuid), now=now),
+                    make_replacement(compound_statuses=compound.get(uuid), top_task_errors=errors.get(uuid), now=now),
                 )
                 for uuid in uuids
                 if uuid in known
@@ -187,10 +195,10 @@ class Confirmations:
             if uuid not in known
         ]
         updated = [{"uuid": uuid, "status": "updated"} for uuid in uuids if uuid in known]
-        return answered({"results": [*failed, *updated]}, code=207 if failed else 200)
+        return answer_json({"results": [*failed, *updated]}, code=207 if failed else 200)
 
 
-def _needed(body: CondorSubmit | CondorFailed, name: str) -> Any:
+def _require_field(body: CondorSubmit | CondorFailed, name: str) -> Any:
     """Return a field that the handler needs although the schema does not say so (contract, 1.2)."""
     value = getattr(body, name)
     if value is None:

@@ -10,11 +10,11 @@ from runtime.kernel.store import Store
 from schemas.documents import Collection
 from schemas.errors import Broken, NotFound, Rejected, Unavailable
 from schemas.ids import TaskforceUuid
-from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, Stream
+from schemas.logs import MAX_LOG_BYTES, LogAnswer, LogFile, LogQuery, LogsAnswer, LogsQuery, LogStream
 from schemas.questions import Answer
 from schemas.topology import tms_service
-from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.objects import one
+from wms.gateway.route import Call, Route, answer_json
+from wms.gateway.routes.objects import read_object
 
 _MAX_PROC_DIGITS = 7
 _MAX_NUMBER_DIGITS = 15
@@ -30,7 +30,7 @@ class WorkerLogs(BaseModel):
     next_proc: int | None = Field(description="The `first_proc` with which to ask for more; null at the end.")
 
 
-class Logs:
+class WorkerLogRoutes:
     """Handlers of /taskforces/{taskforce_uuid}/logs."""
 
     def __init__(self, store: Store, bus: Asks) -> None:
@@ -44,7 +44,7 @@ class Logs:
             Route(
                 "GET",
                 of_taskforce,
-                self.listing,
+                self.list_logs,
                 "List the workers' logs",
                 answer=WorkerLogs,
                 errors=(404,),
@@ -53,7 +53,7 @@ class Logs:
             Route(
                 "GET",
                 f"{of_taskforce}/{{name}}",
-                self.content,
+                self.read_log,
                 "Get a worker's stdout or stderr",
                 media_type="text/plain",
                 is_heavy=True,
@@ -62,23 +62,23 @@ class Logs:
             ),
         ]
 
-    async def listing(self, call: Call) -> Response:
-        first_proc = _number(call, "first_proc", 0, digits=_MAX_PROC_DIGITS)
-        uuid, service = await self._place(call)
-        match await self._ask(LogsQuery(taskforce_uuid=uuid, first_proc=first_proc), service):
+    async def list_logs(self, call: Call) -> Response:
+        first_proc = _read_number(call, "first_proc", 0, digits=_MAX_PROC_DIGITS)
+        uuid, service = await self._locate_logs(call)
+        match await self._ask_tms(LogsQuery(taskforce_uuid=uuid, first_proc=first_proc), service):
             case LogsAnswer(files=files, next_proc=next_proc):
-                return answered(WorkerLogs(taskforce_uuid=uuid, logs=files, next_proc=next_proc))
+                return answer_json(WorkerLogs(taskforce_uuid=uuid, logs=files, next_proc=next_proc))
             case other:
                 raise Broken(f"the TMS answered {other.kind}")
 
-    async def content(self, call: Call) -> Response:
+    async def read_log(self, call: Call) -> Response:
         """Return at most 1 MiB: the beginning, from `offset`, or the last `tail` bytes."""
-        proc, stream = _named(call.path("name"))
-        offset = _number(call, "offset", 0)
-        tail = _number(call, "tail", 0)
+        proc, stream = _parse_name(call.read_path("name"))
+        offset = _read_number(call, "offset", 0)
+        tail = _read_number(call, "tail", 0)
         if offset and tail:
             raise Rejected("offset and tail exclude each other")
-        uuid, service = await self._place(call)
+        uuid, service = await self._locate_logs(call)
         query = LogQuery(
             taskforce_uuid=uuid,
             proc=proc,
@@ -86,7 +86,7 @@ class Logs:
             offset=-min(tail, MAX_LOG_BYTES) if tail else offset,
             max_bytes=MAX_LOG_BYTES,
         )
-        match await self._ask(query, service):
+        match await self._ask_tms(query, service):
             case LogAnswer(data=data, offset=start, n_bytes=n_bytes):
                 return Response(
                     data,
@@ -101,33 +101,33 @@ class Logs:
             case other:
                 raise Broken(f"the TMS answered {other.kind}")
 
-    async def _place(self, call: Call) -> tuple[TaskforceUuid, str]:
+    async def _locate_logs(self, call: Call) -> tuple[TaskforceUuid, str]:
         """Return the id of the taskforce, and the TMS that has its logs.
 
         Raises:
             NotFound: the taskforce does not exist, or is not the caller's.
         """
-        uuid = call.path("taskforce_uuid")
-        found: dict[str, Any] | None = await one(self._store, Collection.TASKFORCES, uuid, call)
+        uuid = call.read_path("taskforce_uuid")
+        found: dict[str, Any] | None = await read_object(self._store, Collection.TASKFORCES, uuid, call)
         if found is None:
             raise NotFound(f"no taskforce found with uuid: {uuid}")
         return TaskforceUuid(uuid), tms_service(found["schedd"])
 
-    async def _ask(self, query: LogsQuery | LogQuery, service: str) -> Answer:
+    async def _ask_tms(self, query: LogsQuery | LogQuery, service: str) -> Answer:
         try:
             return await self._bus.ask(query, to=service, timeout_s=10.0)
         except Unavailable as error:
             raise Unavailable("the access point that has the logs does not answer") from error
 
 
-def _named(name: str) -> tuple[int, Stream]:
+def _parse_name(name: str) -> tuple[int, LogStream]:
     proc, _, stream = name.partition(".")
-    if stream not in set(Stream) or not (proc.isascii() and proc.isdecimal() and len(proc) <= _MAX_PROC_DIGITS):
+    if stream not in set(LogStream) or not (proc.isascii() and proc.isdecimal() and len(proc) <= _MAX_PROC_DIGITS):
         raise NotFound("no such log", hint="logs are called <proc>.out and <proc>.err")
-    return int(proc), Stream(stream)
+    return int(proc), LogStream(stream)
 
 
-def _number(call: Call, name: str, default: int, *, digits: int = _MAX_NUMBER_DIGITS) -> int:
+def _read_number(call: Call, name: str, default: int, *, digits: int = _MAX_NUMBER_DIGITS) -> int:
     text = call.request.query_params.get(name)
     if text is None:
         return default

@@ -19,14 +19,14 @@ from schemas.phases import Deactivated
 from schemas.rules.complaints import join_complaints
 from wms.fleet.fleet import Fleet
 from wms.fleet.life.workflow_requests import RequestRefused
-from wms.gateway.problems import HINT_HEADER, BadBody, bad_body
+from wms.gateway.problems import HINT_HEADER, BadBody, make_bad_body
 from wms.gateway.reason_phrases import MAX_REASON, reason_phrase
-from wms.gateway.route import Call, Route, answered
-from wms.gateway.routes.objects import one, wanted_parts
-from wms.gateway.routes.progress import progress_of
+from wms.gateway.route import Call, Route, answer_json
+from wms.gateway.routes.objects import read_object, read_wanted_parts
+from wms.gateway.routes.progress import find_progress
 
 
-class Workflows:
+class WorkflowRoutes:
     """Handlers of /workflows."""
 
     def __init__(self, fleet: Fleet, store: Store, mqs: Asks) -> None:
@@ -41,21 +41,27 @@ class Workflows:
             Route(
                 "POST",
                 "/workflows",
-                self.request,
+                self.request_workflow,
                 "Request a workflow",
                 body=WorkflowRequest,
                 old_body=OldWorkflowRequest,
-                explain=self._explain,
+                explain=self._explain_body,
                 answer=WorkflowAnswer,
                 errors=(409, 413),
             ),
             Route(
-                "GET", of_one, self.get, "Get a workflow", answer=WorkflowSeen, errors=(404,), query={"include": False}
+                "GET",
+                of_one,
+                self.get_workflow,
+                "Get a workflow",
+                answer=WorkflowSeen,
+                errors=(404,),
+                query={"include": False},
             ),
             Route(
                 "POST",
                 f"{of_one}/actions/abort",
-                self.abort,
+                self.abort_workflow,
                 "Abort a workflow: stop its workers",
                 body=Empty,
                 body_optional=True,
@@ -65,7 +71,7 @@ class Workflows:
             Route(
                 "POST",
                 f"{of_one}/actions/finished",
-                self.finished,
+                self.finish_workflow,
                 "Say that a workflow is finished: stop its workers",
                 body=Empty,
                 body_optional=True,
@@ -74,11 +80,11 @@ class Workflows:
             ),
         ]
 
-    async def request(self, call: Call) -> Response:
+    async def request_workflow(self, call: Call) -> Response:
         request: WorkflowRequest = call.body
-        found = runnable.complaints(request)
+        found = runnable.find_complaints(request)
         try:
-            answer = answered(await self._fleet.submit(request, call.caller.owner, call.once))
+            answer = answer_json(await self._fleet.submit_workflow(request, call.caller.owner, call.once))
         except RequestRefused as error:
             error.hint = join_complaints([*error.complaints, *found], MAX_REASON)
             raise
@@ -87,30 +93,30 @@ class Workflows:
             answer.headers[HINT_HEADER] = reason_phrase(join_complaints(found, MAX_REASON))
         return answer
 
-    def _explain(self, errors: Sequence[ErrorDetails], body: Any) -> BadBody:
+    def _explain_body(self, errors: Sequence[ErrorDetails], body: Any) -> BadBody:
         """Return everything that is wrong with a request of the wrong shape. The hint says it in plain words."""
         found = check_faulty(body, errors, clusters=self._fleet.cluster_names, max_queues=self._fleet.max_queues)
         # The first ones repeat `errors`, which the answer already has in the contract's phrases.
         rest = found[len(explain_faults(errors, body)) :]
         more = [complaint.answer for complaint in rest if complaint.is_refused]
-        return bad_body(errors, body, more=more, hint=join_complaints(found, MAX_REASON))
+        return make_bad_body(errors, body, more=more, hint=join_complaints(found, MAX_REASON))
 
-    async def get(self, call: Call) -> Response:
-        workflow_id = call.path("workflow_id")
-        found = await one(self._store, Collection.WORKFLOWS, workflow_id, call)
+    async def get_workflow(self, call: Call) -> Response:
+        workflow_id = call.read_path("workflow_id")
+        found = await read_object(self._store, Collection.WORKFLOWS, workflow_id, call)
         if found is None:
             raise NotFound(f"no workflow found with id: {workflow_id}")
-        if "progress" in wanted_parts(call, Collection.WORKFLOWS):
-            found["progress"] = await progress_of(self._store, self._mqs, WorkflowId(workflow_id))
-        return answered(found)
+        if "progress" in read_wanted_parts(call, Collection.WORKFLOWS):
+            found["progress"] = await find_progress(self._store, self._mqs, WorkflowId(workflow_id))
+        return answer_json(found)
 
-    async def abort(self, call: Call) -> Response:
-        return await self._deactivate(call, Deactivated.ABORTED)
+    async def abort_workflow(self, call: Call) -> Response:
+        return await self._deactivate_workflow(call, Deactivated.ABORTED)
 
-    async def finished(self, call: Call) -> Response:
-        return await self._deactivate(call, Deactivated.FINISHED)
+    async def finish_workflow(self, call: Call) -> Response:
+        return await self._deactivate_workflow(call, Deactivated.FINISHED)
 
-    async def _deactivate(self, call: Call, label: Deactivated) -> Response:
-        workflow_id = WorkflowId(call.path("workflow_id"))
-        n_taskforces = await self._fleet.deactivate(workflow_id, label, call.caller.access, call.once)
-        return answered({"workflow_id": workflow_id, "n_taskforces": n_taskforces})
+    async def _deactivate_workflow(self, call: Call, label: Deactivated) -> Response:
+        workflow_id = WorkflowId(call.read_path("workflow_id"))
+        n_taskforces = await self._fleet.deactivate_workflow(workflow_id, label, call.caller.access, call.once)
+        return answer_json({"workflow_id": workflow_id, "n_taskforces": n_taskforces})

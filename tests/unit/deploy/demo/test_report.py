@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.demo.report import Facts, last_line, quantile, report, succeeded, table
+from deploy.demo.report import DemoResult, build_report, build_table, has_succeeded, last_line, quantile
 
 
 def result(number: int, error: float = 1.0) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def result(number: int, error: float = 1.0) -> dict[str, Any]:
     }
 
 
-def facts(**changes: Any) -> Facts:
+def facts(**changes: Any) -> DemoResult:
     values: dict[str, Any] = {
         "n_sent": 500,
         "results": [result(number) for number in range(500)],
@@ -29,12 +29,12 @@ def facts(**changes: Any) -> Facts:
         "pool": "condor",
         "versions": {"ewms": "0"},
     }
-    return Facts(**(values | changes))
+    return DemoResult(**(values | changes))
 
 
 def test_a_good_run_ends_with_the_promised_line() -> None:
-    made = report(facts())
-    assert succeeded(made)
+    made = build_report(facts())
+    assert has_succeeded(made)
     assert last_line(made) == (
         "demo: 500/500 events returned, 0 lost, 0 dead-lettered, POST to jobs in the schedd 123 ms, wall 61 s"
     )
@@ -42,7 +42,7 @@ def test_a_good_run_ends_with_the_promised_line() -> None:
 
 def test_the_report_has_the_promised_keys() -> None:
     promised = "events_in events_out lost dead_lettered post_to_submitted_ms wall_s phases pool versions results"
-    assert set(promised.split()) <= set(report(facts()))
+    assert set(promised.split()) <= set(build_report(facts()))
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_the_report_has_the_promised_keys() -> None:
 def test_what_did_not_come_back_is_lost_or_dead_and_a_repeat_counts_once(
     changes: dict[str, Any], lost: int, dead: int
 ) -> None:
-    made = report(facts(**changes))
+    made = build_report(facts(**changes))
     assert (made["lost"], made["dead_lettered"]) == (lost, dead)
-    assert not succeeded(made)
+    assert not has_succeeded(made)
 
 
 def test_efficiency_is_task_time_over_the_workers_time() -> None:
-    tasks = report(facts())["results"]["tasks"]
+    tasks = build_report(facts())["results"]["tasks"]
     assert tasks["linefit"]["worker_efficiency"] == pytest.approx(500 * 0.02 / (2 * 50), abs=1e-3)
     assert tasks["refine"]["worker_efficiency"] == pytest.approx(500 * 0.1 / (6 * 50), abs=1e-3)
 
@@ -78,6 +78,6 @@ def test_quantiles() -> None:
 @pytest.mark.parametrize("results", [[], [result(1, 0.25)]])
 def test_the_table_can_always_be_shown(results: list[dict[str, Any]]) -> None:
     out = StringIO()
-    Console(file=out, width=120).print(table(report(facts(results=results))))
+    Console(file=out, width=120).print(build_table(build_report(facts(results=results))))
     assert "linefit" in out.getvalue()
     assert ("0.25°" in out.getvalue()) == bool(results)

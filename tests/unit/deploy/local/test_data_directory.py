@@ -12,10 +12,10 @@ from deploy.local.data_directory import (
     MARKER,
     DataDirectory,
     check_disk,
-    data_directory,
+    claim_data_directory,
     default_directory,
     delete_data,
-    file_system,
+    file_system_kind,
     throwaway_data,
 )
 from deploy.local.errors import LaunchError
@@ -25,24 +25,24 @@ FOLDER = Path("/home/ada/ewms")
 
 
 def _opened(root: Path) -> DataDirectory:
-    with data_directory(root, folder=FOLDER) as data:
+    with claim_data_directory(root, folder=FOLDER) as data:
         return data
 
 
 def _refused(root: Path, reason: str) -> None:
     before = sorted(root.iterdir()) if root.is_dir() else None
-    with pytest.raises(LaunchError, match=reason), data_directory(root, folder=FOLDER):
+    with pytest.raises(LaunchError, match=reason), claim_data_directory(root, folder=FOLDER):
         pytest.fail("it was taken")
     assert (sorted(root.iterdir()) if root.is_dir() else None) == before
 
 
 def test_a_new_directory_is_private_and_a_later_launch_finds_what_was_kept(tmp_path: Path) -> None:
     root = tmp_path / "a blank" / "data"
-    with data_directory(root, folder=FOLDER) as data:
+    with claim_data_directory(root, folder=FOLDER) as data:
         assert stat.S_IMODE(root.stat().st_mode) == 0o700
         assert stat.S_IMODE(data.secrets.stat().st_mode) == 0o700
-        assert stat.S_IMODE(data.place("tms", "condor").stat().st_mode) == 0o700
-        data.remember(replace(data.facts, ports={"amqp": 20_001}, pool="local"))
+        assert stat.S_IMODE(data.make_place("tms", "condor").stat().st_mode) == 0o700
+        data.save_facts(replace(data.facts, ports={"amqp": 20_001}, pool="local"))
     kept = _opened(root)
     assert kept.facts == KeptFacts(folder=str(FOLDER), pool="local", ports={"amqp": 20_001})
     assert kept.is_kept
@@ -64,7 +64,7 @@ def test_each_folder_has_its_own_directory_below_the_users_state(tmp_path: Path)
 
 
 def test_a_second_launcher_is_told_who_has_the_data(tmp_path: Path) -> None:
-    with data_directory(tmp_path / "data", folder=FOLDER):
+    with claim_data_directory(tmp_path / "data", folder=FOLDER):
         _refused(tmp_path / "data", rf"in use by process {os.getpid()} on .*, started in {FOLDER}")
     _opened(tmp_path / "data")
 
@@ -142,12 +142,12 @@ def test_emptying_deletes_ours_and_leaves_the_rest(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "kept").touch()
-    with data_directory(tmp_path / "data", folder=FOLDER) as data:
-        (data.place("tms", "local") / "epoch").touch()
+    with claim_data_directory(tmp_path / "data", folder=FOLDER) as data:
+        (data.make_place("tms", "local") / "epoch").touch()
         (data.secrets / "key").touch()
         (data.root / "notes.txt").touch()
         (data.root / "condor").symlink_to(outside)
-        data.remember(replace(data.facts, ports={"amqp": 20_001}, pool="local", is_in_use=True))
+        data.save_facts(replace(data.facts, ports={"amqp": 20_001}, pool="local", is_in_use=True))
         delete_data(data)
         assert data.facts == KeptFacts(folder=str(FOLDER))
     assert {entry.name for entry in (tmp_path / "data").iterdir()} == {MARKER, "lock", "notes.txt"}
@@ -155,8 +155,8 @@ def test_emptying_deletes_ours_and_leaves_the_rest(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_emptying_is_finished_by_the_next_start(tmp_path: Path) -> None:
-    with data_directory(tmp_path / "data", folder=FOLDER) as data:
-        (data.place("rabbitmq") / "queue").touch()
+    with claim_data_directory(tmp_path / "data", folder=FOLDER) as data:
+        (data.make_place("rabbitmq") / "queue").touch()
         (data.root / "emptying").touch()
     _opened(tmp_path / "data")
     assert {entry.name for entry in (tmp_path / "data").iterdir()} == {MARKER, "lock"}
@@ -167,10 +167,10 @@ def test_the_kind_of_file_system_is_that_of_the_nearest_mount_point() -> None:
         "/dev/vda / ext4 rw 0 0\nserver:/h /home nfs4 rw 0 0\ntmpfs /home/ada/a\\040b tmpfs rw 0 0\n"
         "server:/h2 /homes nfs rw 0 0\nbroken\n"
     )
-    assert file_system(Path("/srv/data"), mounts) == "ext4"
-    assert file_system(Path("/home/ada/data"), mounts) == "nfs4"
-    assert file_system(Path("/home/ada/a b/data"), mounts) == "tmpfs"
-    assert file_system(Path("/srv"), "") == ""
+    assert file_system_kind(Path("/srv/data"), mounts) == "ext4"
+    assert file_system_kind(Path("/home/ada/data"), mounts) == "nfs4"
+    assert file_system_kind(Path("/home/ada/a b/data"), mounts) == "tmpfs"
+    assert file_system_kind(Path("/srv"), "") == ""
 
 
 def test_a_disk_without_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import jwt
 import pytest
 
-from deploy.local.endpoints import RENEW_S, TOKEN_LIFE_S, published_endpoints
+from deploy.local.endpoints import RENEW_S, TOKEN_LIFE_S, publish_endpoints
 from deploy.local.servers.token_issuer import developer_token, write_issuer
 
 
 def test_what_is_told_is_renewed_and_goes_with_the_launcher(tmp_path: Path) -> None:
     asked = iter(range(1_000_000))
-    with published_endpoints(lambda: {"token": next(asked)}, tmp_path / "endpoints.json", renew_s=0.01) as file:
+    with publish_endpoints(lambda: {"token": next(asked)}, tmp_path / "endpoints.json", renew_s=0.01) as file:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         deadline = time.monotonic() + 30
         while json.loads(file.read_text())["token"] < 3:
@@ -33,14 +33,14 @@ def test_a_disk_that_is_full_for_a_while_ends_no_renewal(tmp_path: Path) -> None
             raise OSError
         return {"token": len(calls)}
 
-    with published_endpoints(facts, tmp_path / "endpoints.json", renew_s=0.01) as file:
+    with publish_endpoints(facts, tmp_path / "endpoints.json", renew_s=0.01) as file:
         deadline = time.monotonic() + 30
         while json.loads(file.read_text())["token"] < 3:
             assert time.monotonic() < deadline
 
 
 def test_a_launcher_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), published_endpoints(dict, tmp_path / "endpoints.json") as file:
+    with pytest.raises(KeyError), publish_endpoints(dict, tmp_path / "endpoints.json") as file:
         raise KeyError
     assert not file.exists()
 

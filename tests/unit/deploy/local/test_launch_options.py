@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from deploy.local.errors import LaunchError
-from deploy.local.launch_options import SCHEDD, asked
+from deploy.local.launch_options import SCHEDD, read_launch_options
 from deploy.local.secret_files import make_key_pair
 
 
 def _refusal(environment: dict[str, str]) -> LaunchError:
     with pytest.raises(LaunchError) as refused:
-        asked(environment)
+        read_launch_options(environment)
     return refused.value
 
 
 def test_nothing_asked_is_free_ports_new_keys_and_one_pool_by_several_names() -> None:
-    wanted = asked({"HOME": "/home/me", "PATH": "/bin"})
+    wanted = read_launch_options({"HOME": "/home/me", "PATH": "/bin"})
     assert (wanted.gateway_port, wanted.amqp_port, wanted.key_files) == (None, None, None)
     assert wanted.clusters == {"local": {"schedd": SCHEDD}, "sub-2": "local", "osg": "local", "OSG": "local"}
     assert wanted.schedds == [SCHEDD]
@@ -26,17 +26,17 @@ def test_nothing_asked_is_free_ports_new_keys_and_one_pool_by_several_names() ->
 
 @pytest.mark.parametrize(("said", "n_channels"), [("", 16), ("off", 16), ("on", 256), ("1", 256), ("True", 256)])
 def test_existing_message_clients_may_open_many_channels(said: str, n_channels: int) -> None:
-    assert asked({"EWMS_LEGACY_CLIENTS": said}).channels == n_channels
+    assert read_launch_options({"EWMS_LEGACY_CLIENTS": said}).channels == n_channels
 
 
 def test_ports_are_numbers() -> None:
-    wanted = asked({"EWMS_GATEWAY_PORT": "8080", "EWMS_AMQP_PORT": "5672"})
+    wanted = read_launch_options({"EWMS_GATEWAY_PORT": "8080", "EWMS_AMQP_PORT": "5672"})
     assert (wanted.gateway_port, wanted.amqp_port) == (8080, 5672)
 
 
 @pytest.mark.parametrize(("said", "has_passwords"), [("", True), ("on", True), ("off", False)])
 def test_mongodb_asks_for_passwords_unless_told_otherwise(said: str, has_passwords: bool) -> None:
-    wanted = asked({"EWMS_MONGO_AUTH": said})
+    wanted = read_launch_options({"EWMS_MONGO_AUTH": said})
     assert wanted.mongo_auth is has_passwords
     # It is the server's business; the processes see it in their addresses.
     assert wanted.passed_on == {}
@@ -50,8 +50,8 @@ def test_what_is_neither_on_nor_off_is_refused(value: str) -> None:
 
 
 def test_what_opens_the_system_to_the_machine_is_said() -> None:
-    assert asked({"EWMS_AUTH": "on"}).notices == []
-    auth, mongo = asked({"EWMS_AUTH": "off", "EWMS_MONGO_AUTH": "off"}).notices
+    assert read_launch_options({"EWMS_AUTH": "on"}).notices == []
+    auth, mongo = read_launch_options({"EWMS_AUTH": "off", "EWMS_MONGO_AUTH": "off"}).notices
     assert auth.startswith("EWMS_AUTH=off: every account of this machine")
     assert mongo.startswith("EWMS_MONGO_AUTH=off: every account of this machine")
     assert "loopback only" in mongo
@@ -66,10 +66,10 @@ def test_what_is_no_port_is_named(name: str, value: str) -> None:
 def test_a_key_pair_is_taken_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = make_key_pair(tmp_path, "broker")
     names = {"EWMS_BROKER_KEY_FILE": str(keys.private), "EWMS_BROKER_PUBLIC_KEY_FILE": str(keys.public)}
-    assert asked(names).key_files == keys
+    assert read_launch_options(names).key_files == keys
     monkeypatch.chdir(tmp_path)
     relative = {name: Path(path).name for name, path in names.items()}
-    assert asked(relative).key_files == keys, "the servers run elsewhere, so the paths are made absolute"
+    assert read_launch_options(relative).key_files == keys, "the servers run elsewhere, so the paths are made absolute"
     assert "EWMS_BROKER_PUBLIC_KEY_FILE is missing" in _refusal({"EWMS_BROKER_KEY_FILE": str(keys.private)}).what
     names["EWMS_BROKER_KEY_FILE"] = str(tmp_path / "nothing.pem")
     assert "nothing.pem cannot be read (No such file" in _refusal(names).what
@@ -83,11 +83,11 @@ def test_a_clusters_file_takes_the_place_of_the_examples_names(tmp_path: Path) -
         "alias": "osg",
     }
     (file := tmp_path / "clusters.json").write_text(json.dumps(locations))
-    wanted = asked({"EWMS_CLUSTERS_FILE": str(file)})
+    wanted = read_launch_options({"EWMS_CLUSTERS_FILE": str(file)})
     assert wanted.clusters == {"local": {"schedd": SCHEDD}, **locations}
     # Whoever works over REST never comes to the broker.
     assert wanted.schedds == [SCHEDD, "grid.example.org"]
-    assert asked({"EWMS_CLUSTERS": json.dumps(locations)}).clusters == wanted.clusters
+    assert read_launch_options({"EWMS_CLUSTERS": json.dumps(locations)}).clusters == wanted.clusters
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_settings_of_processes_are_passed_on() -> None:
         "EWMS_MQS_OPENAPI_FILE": "/mqs.json",
         "EWMS_BROKER_ADDRESS": "user@broker.example.org:5671/ewms",
     }
-    assert asked({**settings, "SECRET": "x"}).passed_on == settings
+    assert read_launch_options({**settings, "SECRET": "x"}).passed_on == settings
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_settings_of_processes_are_passed_on() -> None:
     ["EWMS_MONGO_URL", "EWMS_MONGO_DATABASE", "EWMS_CONTROL_AMQP_URL", "EWMS_SCHEDD", "EWMS_TMS_DIR", "EWMS_TOKEN"],
 )
 def test_a_shell_that_was_set_up_for_another_system_does_not_lead_there(name: str) -> None:
-    assert asked({name: "elsewhere"}).passed_on == {}
+    assert read_launch_options({name: "elsewhere"}).passed_on == {}
 
 
 def test_directories_that_tasks_may_see_are_known_where_they_are_there(tmp_path: Path) -> None:
     there, missing = str(tmp_path), str(tmp_path / "missing")
     told = {"EWMS_INPUT_ROOTS": json.dumps([there, missing]), "EWMS_EXTERNAL_ROOTS": "no JSON"}
-    assert asked(told).roots == [tmp_path]
-    assert asked({"EWMS_TASKS_AS_ROOT": "on", "EWMS_INPUT_ROOTS": "5"}).roots == []
-    assert asked({"EWMS_TASKS_AS_ROOT": "on"}).passed_on == {}
+    assert read_launch_options(told).roots == [tmp_path]
+    assert read_launch_options({"EWMS_TASKS_AS_ROOT": "on", "EWMS_INPUT_ROOTS": "5"}).roots == []
+    assert read_launch_options({"EWMS_TASKS_AS_ROOT": "on"}).passed_on == {}

@@ -20,11 +20,11 @@ def test_ports_are_distinct_and_below_the_kernels_own_range() -> None:
 
 def test_the_ports_of_the_launch_before_are_taken_again_and_new_ones_where_it_had_none() -> None:
     before = Ports()
-    first = before.take(("amqp", "management"))
+    first = before.take_ports(("amqp", "management"))
     assert len(set(first.values())) == 2
     again = Ports(before.current, asked={"gateway": 20_077}, are_given_out=True)
-    assert again.take(("amqp", "management")) == first
-    assert again.take(("amqp", "jwks"))["jwks"] not in first.values()
+    assert again.take_ports(("amqp", "management")) == first
+    assert again.take_ports(("amqp", "jwks"))["jwks"] not in first.values()
     assert again.take_one("gateway") == 20_077
 
 

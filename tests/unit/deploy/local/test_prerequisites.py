@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.errors import LaunchError
-from deploy.local.prerequisites import check_namespaces, check_platform, tool
+from deploy.local.prerequisites import check_namespaces, check_platform, find_tool
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Darwin", "arm64"), ("Linux", "aarch64"), ("Windows", "AMD64")])
@@ -22,7 +22,7 @@ def test_linux_on_x86_64_is_welcome() -> None:
 
 def test_a_missing_program_is_named_with_the_package_that_has_it() -> None:
     with pytest.raises(LaunchError) as refused:
-        tool("no-such-program")
+        find_tool("no-such-program")
     assert "`no-such-program` is not installed" in refused.value.what
     assert "package `no-such-program`" in refused.value.remedy
 

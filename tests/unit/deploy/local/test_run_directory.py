@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.run_directory import run_directory, sweep
+from deploy.local.run_directory import run_directory, sweep_directories
 
 DAY_S = 86_400
 
@@ -90,18 +90,18 @@ def test_a_living_launchers_directory_is_left_alone(base: Path) -> None:
 def test_kept_logs_stay_for_days_and_not_for_ever(base: Path) -> None:
     logs = _abandoned(base)
     (logs / "mongodb").rmdir()
-    sweep(base, now=time.time() + 2 * DAY_S)
+    sweep_directories(base, now=time.time() + 2 * DAY_S)
     assert logs.exists()
-    sweep(base, now=time.time() + 4 * DAY_S)
+    sweep_directories(base, now=time.time() + 4 * DAY_S)
     assert not logs.exists()
 
 
 def test_a_directory_that_is_being_made_is_not_taken(base: Path) -> None:
     being_made = base / ".ewms-new-x"
     being_made.mkdir()
-    sweep(base, now=time.time())
+    sweep_directories(base, now=time.time())
     assert being_made.exists()
-    sweep(base, now=time.time() + DAY_S)
+    sweep_directories(base, now=time.time() + DAY_S)
     assert not being_made.exists()
 
 
@@ -110,6 +110,6 @@ def test_links_and_strangers_are_left_alone(base: Path) -> None:
     (elsewhere / ".lock").touch()
     (base / "ewms-link").symlink_to(elsewhere)
     (stranger := base / "ewms-without-lock").mkdir()
-    sweep(base, now=time.time() + 100 * DAY_S)
+    sweep_directories(base, now=time.time() + 100 * DAY_S)
     assert (elsewhere / ".lock").exists()
     assert stranger.exists()

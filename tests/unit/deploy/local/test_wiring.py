@@ -6,25 +6,25 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.local.launch_options import SCHEDD, asked
-from deploy.local.secret_files import KeyFiles
-from deploy.local.servers.broker import PORTS, Broker
+from deploy.local.launch_options import SCHEDD, read_launch_options
+from deploy.local.secret_files import MadeKeyFiles
+from deploy.local.servers.broker import PORTS, BrokerAccess
 from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, service_names
 from deploy.local.servers.mongo_accounts import list_databases, mongo_url, new_accounts
-from deploy.local.wiring import PoolName, Spec, Wires, specs
+from deploy.local.wiring import Endpoints, PoolName, ProcessSpec, process_specs
 from schemas.topology import tms_service
 
 USERS = {name: BrokerUser(name, f"password-of-{name}", b"salt") for name in (ADMIN, *service_names([SCHEDD]))}
 MONGO = new_accounts()
-KEYS = KeyFiles(Path("/run/key.pem"), Path("/run/key.pub.pem"))
+KEYS = MadeKeyFiles(Path("/run/key.pem"), Path("/run/key.pub.pem"))
 
 
 def _wired(
     environment: dict[str, str], *, pool: PoolName = "condor", has_accounts: bool = False, holder: tuple[str, ...] = ()
-) -> dict[str, Spec]:
-    wires = Wires(
+) -> dict[str, ProcessSpec]:
+    wires = Endpoints(
         mongo_urls={name: mongo_url(20_001, account) for name, account in MONGO.items()},
-        broker=Broker(ports={name: 21_000 + n for n, name in enumerate(PORTS)}, users=USERS, key_files=KEYS),
+        broker=BrokerAccess(ports={name: 21_000 + n for n, name in enumerate(PORTS)}, users=USERS, key_files=KEYS),
         issuer_url="http://127.0.0.1:20003",
         issuer_config=Path("/run/issuer/issuer.json"),
         audience="ewms-rest",
@@ -39,7 +39,7 @@ def _wired(
         has_accounts=has_accounts,
         job_holder=holder,
     )
-    return specs(wires, asked(environment), environment)
+    return process_specs(wires, read_launch_options(environment), environment)
 
 
 def test_with_accounts_tms_knows_where_its_slots_begin() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from ewms.cli.arguments import globals_first, output_of
+from ewms.cli.arguments import find_output_option, move_globals_first
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from ewms.cli.arguments import globals_first, output_of
     ],
 )
 def test_global_options_may_stand_anywhere(typed: str, parsed: str) -> None:
-    assert globals_first(typed.split()) == parsed.split()
+    assert move_globals_first(typed.split()) == parsed.split()
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_global_options_may_stand_anywhere(typed: str, parsed: str) -> None:
     ],
 )
 def test_how_an_error_is_to_be_written_is_known_before_the_line_is_parsed(typed: str, output: str) -> None:
-    assert output_of(typed.split()) == output
+    assert find_output_option(typed.split()) == output

@@ -21,41 +21,41 @@ def here(tmp_path: Path) -> Path:
 
 def test_the_endpoints_file_above_is_found(here: Path) -> None:
     server = find_server(environment={}, directory=here)
-    assert (server.gateway, server.token(), server.clusters) == ("http://127.0.0.1:1", "local", ("local",))
+    assert (server.gateway, server.read_token(), server.clusters) == ("http://127.0.0.1:1", "local", ("local",))
 
 
 def test_arguments_go_before_the_environment_and_that_before_the_file(here: Path) -> None:
     environment = {"EWMS_GATEWAY": "http://env:2/", "EWMS_TOKEN": "env", "EWMS_CLUSTER": "osg"}
     server = find_server(environment=environment, directory=here)
-    assert (server.gateway, server.token(), server.clusters) == ("http://env:2", "env", ("osg",))
+    assert (server.gateway, server.read_token(), server.clusters) == ("http://env:2", "env", ("osg",))
     server = find_server("https://arg", token="arg", environment=environment, directory=here)
-    assert (server.gateway, server.token()) == ("https://arg", "arg")
+    assert (server.gateway, server.read_token()) == ("https://arg", "arg")
 
 
 def test_the_file_s_token_is_shown_to_no_other_gateway(here: Path) -> None:
     with pytest.raises(NotSignedIn):
-        find_server("http://elsewhere", environment={}, directory=here).token()
+        find_server("http://elsewhere", environment={}, directory=here).read_token()
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8", "http://localhost:8", "http://[::1]:8"])
 def test_a_gateway_of_this_machine_may_need_no_token(address: str, tmp_path: Path) -> None:
-    assert find_server(address, environment={}, directory=tmp_path).token() == ""
+    assert find_server(address, environment={}, directory=tmp_path).read_token() == ""
 
 
 def test_a_token_file_is_read_whenever_the_token_is_needed(here: Path, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("one\n")
     server = find_server(token_file=file, environment={"EWMS_TOKEN": "env"}, directory=here)
-    assert server.token() == "one"
+    assert server.read_token() == "one"
     file.write_text("two\n")
-    assert server.token() == "two"
+    assert server.read_token() == "two"
 
 
 def test_a_missing_token_file_and_a_token_that_cannot_be_sent_say_so(here: Path, tmp_path: Path) -> None:
     with pytest.raises(NotSignedIn, match="cannot read"):
-        find_server(token_file=tmp_path / "no", environment={}, directory=here).token()
+        find_server(token_file=tmp_path / "no", environment={}, directory=here).read_token()
     with pytest.raises(NotSignedIn) as caught:
-        find_server(token="line\nend", environment={}, directory=here).token()
+        find_server(token="line\nend", environment={}, directory=here).read_token()
     assert "line" not in str(caught.value)
 
 
@@ -86,8 +86,8 @@ def test_a_token_that_the_launcher_has_renewed_is_the_one_that_is_shown(here: Pa
     server = find_server(environment={}, directory=here)
     file = tmp_path / ".ewms/endpoints.json"
     file.write_text(json.dumps({"gateway": "http://127.0.0.1:1/", "token": "renewed"}))
-    assert server.token() == "renewed"
+    assert server.read_token() == "renewed"
     file.write_text(json.dumps({"gateway": "http://127.0.0.1:2", "token": "another launch's"}))
-    assert server.token() == "local"
+    assert server.read_token() == "local"
     file.unlink()
-    assert server.token() == "local", "the launcher has ended, or is about to write it"
+    assert server.read_token() == "local", "the launcher has ended, or is about to write it"

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from ewms.gateway.token_claims import renew_at, unaccepted, wire_of
+from ewms.gateway.token_claims import find_token_fault, read_wire, renewal_due_at
 from schemas.payloads.legacy_wire import Wire
 
 
@@ -13,27 +13,27 @@ def token(claims: object) -> str:
 
 
 def test_a_token_is_renewed_before_half_of_its_life() -> None:
-    at = renew_at(token({"iat": 1000, "exp": 2000}), now_s=1990)
+    at = renewal_due_at(token({"iat": 1000, "exp": 2000}), now_s=1990)
     assert at is not None
     assert 1000 < at < 1500
 
 
 def test_a_token_without_its_begin_counts_from_now() -> None:
-    at = renew_at(token({"exp": 2000}), now_s=1800)
+    at = renewal_due_at(token({"exp": 2000}), now_s=1800)
     assert at is not None
     assert 1800 < at < 1900
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "a.!!.c", token([1]), token({}), token({"exp": "soon"})])
 def test_what_tells_no_end_is_never_renewed(text: str) -> None:
-    assert renew_at(text, now_s=0) is None
+    assert renewal_due_at(text, now_s=0) is None
 
 
 def test_a_token_names_the_format_of_its_queue() -> None:
-    assert wire_of(token({"ewms_wire": "legacy"})) is Wire.LEGACY
+    assert read_wire(token({"ewms_wire": "legacy"})) is Wire.LEGACY
     for said in ({}, {"ewms_wire": "ewms"}, {"ewms_wire": ["legacy"]}, [1]):
-        assert wire_of(token(said)) is Wire.EWMS
-    assert wire_of("no token") is Wire.EWMS
+        assert read_wire(token(said)) is Wire.EWMS
+    assert read_wire("no token") is Wire.EWMS
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_a_token_names_the_format_of_its_queue() -> None:
     [("", "no token"), ("secret", "no JSON Web Token"), (token({"exp": 86400}), "expired at 1970-01-02 00:00:00 UTC")],
 )
 def test_what_is_wrong_with_a_token_is_told_without_the_token(text: str, says: str) -> None:
-    refusal = unaccepted(text, now_s=86400.0)
+    refusal = find_token_fault(text, now_s=86400.0)
     assert refusal is not None
     assert says in refusal.reason
     assert not text or text not in refusal.reason + refusal.hint
 
 
 def test_of_a_token_that_looks_good_only_the_server_knows_more() -> None:
-    assert unaccepted(token({"exp": 86401}), now_s=86400.0) is None
+    assert find_token_fault(token({"exp": 86401}), now_s=86400.0) is None

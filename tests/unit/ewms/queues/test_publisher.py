@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from ewms.errors import PublishFailed
-from ewms.queues.publisher import AsyncPublisher, Prepared
+from ewms.queues.publisher import AsyncPublisher, PreparedEvent
 from schemas.ids import EventId, WorkflowId
 
 
@@ -16,20 +16,20 @@ class Unable:
 
     mqid = "q"
 
-    def begin(self, *_: Any) -> Any:
+    def begin_sending(self, *_: Any) -> Any:
         async def fail() -> None:
             raise TypeError("string exceeds maximum length of 255 bytes")
 
         return SimpleNamespace(work=asyncio.create_task(fail()))
 
-    def leave(self, _: Any) -> None:
+    def stop_waiting(self, _: Any) -> None:
         """Nothing was kept."""
 
 
 async def test_an_event_that_amqp_cannot_hold_is_told_as_a_failure() -> None:
     publisher = AsyncPublisher(cast(Any, None), WorkflowId("WF-1"), "photons")
     publisher._access = publisher._publisher = cast(Any, Unable())
-    publisher.start(Prepared(EventId("e1"), b"{}", "x" * 300), lambda: None)
+    publisher.start_sending(PreparedEvent(EventId("e1"), b"{}", "x" * 300), lambda: None)
     with pytest.raises(PublishFailed) as failed:
         await publisher.flush()
     assert [event for event, _ in failed.value.failures] == ["e1"]

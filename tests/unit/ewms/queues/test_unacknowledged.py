@@ -2,7 +2,7 @@
 
 import pytest
 
-from ewms.queues.unacknowledged import print_unacknowledged
+from ewms.queues.unacknowledged import describe_unacknowledged
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,6 @@ from ewms.queues.unacknowledged import print_unacknowledged
     ],
 )
 def test_the_sentence_names_the_events_and_what_follows(events: list[str], remembers: bool, parts: list[str]) -> None:
-    sentence = print_unacknowledged(events, remembers=remembers)
+    sentence = describe_unacknowledged(events, remembers=remembers)
     for part in parts:
         assert part in sentence

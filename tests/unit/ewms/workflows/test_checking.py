@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ewms import CannotRun, Task, Workflow
-from ewms.cli.exits import Exit, exit_of, message
+from ewms.cli.exits import ExitStatus, error_message, exit_status_of
 from ewms.workflows.checking import find_complaints, refuse_what_cannot_run
 from schemas.errors import Rejected
 
@@ -29,7 +29,7 @@ def test_a_request_that_can_run_is_let_through() -> None:
 def test_a_request_that_cannot_run_is_refused_with_one_line_for_each_complaint() -> None:
     with pytest.raises(CannotRun) as caught:
         refuse_what_cannot_run(body(args="cp '{{INFIEL}}", memory=512))
-    assert message(caught.value).splitlines() == [
+    assert error_message(caught.value).splitlines() == [
         "ewms: the request cannot run:",
         (
             "  'tasks.0.task_args': does not split into arguments like a shell's; "
@@ -41,7 +41,7 @@ def test_a_request_that_cannot_run_is_refused_with_one_line_for_each_complaint()
             "write a unit: '512M' or '512G'"
         ),
     ]
-    assert exit_of(caught.value) is Exit.USAGE
+    assert exit_status_of(caught.value) is ExitStatus.USAGE
 
 
 def test_what_is_only_odd_is_let_through_and_told() -> None:

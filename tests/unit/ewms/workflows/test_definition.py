@@ -1,7 +1,7 @@
 import pytest
 
 from ewms.workflows.checking import find_complaints
-from ewms.workflows.definition import Task, Workflow, with_defaults, with_settings
+from ewms.workflows.definition import Task, Workflow, apply_settings, fill_defaults
 from schemas.api import WorkflowRequest
 
 
@@ -68,7 +68,7 @@ def test_a_text_for_the_public_queues_and_one_for_a_task_s_are_both_told() -> No
 
 @pytest.mark.parametrize("request_", [{"tasks": []}, {"public_queue_aliases": ["in", "out"], "tasks": []}])
 def test_a_file_without_tasks_says_that_tasks_are_missing(request_: object) -> None:
-    (said,) = told(with_defaults(request_, ["osg"]))
+    (said,) = told(fill_defaults(request_, ["osg"]))
     assert said.startswith("'tasks': is empty, and must have at least 1 element; write it like [{")
 
 
@@ -107,7 +107,7 @@ REQUEST = {"priority": 1, "tasks": [{"image": "a"}, {"image": "b", "n": {"x": 1}
 
 
 def test_settings_change_one_place_all_elements_or_add_a_key_and_leave_the_rest() -> None:
-    changed = with_settings(REQUEST, {"priority": 9, "tasks.*.image": "c", "tasks.1.n.y": 2, "new": True})
+    changed = apply_settings(REQUEST, {"priority": 9, "tasks.*.image": "c", "tasks.1.n.y": 2, "new": True})
     assert changed == {
         "priority": 9,
         "tasks": [{"image": "c"}, {"image": "c", "n": {"x": 1, "y": 2}}],
@@ -119,27 +119,27 @@ def test_settings_change_one_place_all_elements_or_add_a_key_and_leave_the_rest(
 @pytest.mark.parametrize("path", ["tasks.2.image", "tasks.x.image", "priority.deeper", "tasks.-1.image"])
 def test_a_path_that_leads_nowhere_is_named(path: str) -> None:
     with pytest.raises(ValueError, match=path.replace(".", r"\.").replace("*", r"\*")):
-        with_settings(REQUEST, {path: 1})
+        apply_settings(REQUEST, {path: 1})
 
 
 def test_a_request_gets_the_defaults_of_the_python_client() -> None:
     task = {"task_image": "i", "task_args": "a", "input_queue_aliases": ["x"], "worker_config": {"n_cores": 2}}
-    filled = with_defaults({"tasks": [task], "public_queue_aliases": ["x"]}, ["here"])
+    filled = fill_defaults({"tasks": [task], "public_queue_aliases": ["x"]}, ["here"])
     expected = Workflow(tasks=[Task(image="i", args="a", inputs=["x"], cores=2)], public=["x"]).request(["here"])
     assert filled == {name: value for name, value in expected.items() if name != "priority"}
-    assert with_defaults(filled, []) == filled
+    assert fill_defaults(filled, []) == filled
 
 
 @pytest.mark.parametrize("request_", [None, 3, [], {}, {"tasks": 3}, {"tasks": [3]}])
 def test_what_is_no_request_is_left_for_the_server_to_refuse(request_: object) -> None:
-    with_defaults(request_, ["here"])
+    fill_defaults(request_, ["here"])
 
 
 def test_a_request_that_could_only_wait_is_refused() -> None:
-    faults = told(with_defaults({"tasks": [{}]}, []))
+    faults = told(fill_defaults({"tasks": [{}]}, []))
     assert any(line.startswith("'tasks.0.cluster_locations': is missing; name a cluster") for line in faults)
     task = {"input_queue_aliases": ["photons"], "task_image": "/img"}
-    faults = told(with_defaults({"tasks": [task], "public_queue_aliases": ["fotons"]}, ["here"]))
+    faults = told(fill_defaults({"tasks": [task], "public_queue_aliases": ["fotons"]}, ["here"]))
     assert faults[0] == (
         "'public_queue_aliases': no task uses the public queue(s) fotons; did you mean photons? tasks use photons"
     )

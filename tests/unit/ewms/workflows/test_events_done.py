@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ewms.workflows.events_done import Counted, seconds_left, so_far
+from ewms.workflows.events_done import DatedCount, latest_done, seconds_left
 from schemas.api import QueueDepth, QueueDepths
 from schemas.endings import Ending
 from schemas.objects import TaskDirective
-from schemas.progress import Done, count_done, task_levels
+from schemas.progress import EventsDone, count_done, task_levels
 from tests.unit.ewms.facts import WORKFLOW, ending, state, taskforce
 
 CLOSED = ending(is_closed=True)
@@ -55,65 +55,65 @@ def done(
     n_failed: int = 0,
     n_replayed: int = 0,
     **queues: tuple[int, int],
-) -> Done | None:
+) -> EventsDone | None:
     return count_done(tasks, seen(n_failed, n_replayed, **queues), end, is_ended=False)
 
 
 def test_an_event_is_done_when_the_last_task_has_let_it_go() -> None:
-    assert done(CHAIN, CLOSED, a=(300, 0), b=(300, 180), c=(120, 120)) == Done(120, 300, is_whole=True)
-    assert done(CHAIN, CLOSED, a=(300, 300), b=(0, 0), c=(0, 0)) == Done(0, 300, is_whole=True)
-    assert done(CHAIN, CLOSED, a=(300, 0), b=(300, 0), c=(300, 300)) == Done(300, 300, is_whole=True)
+    assert done(CHAIN, CLOSED, a=(300, 0), b=(300, 180), c=(120, 120)) == EventsDone(120, 300, is_whole=True)
+    assert done(CHAIN, CLOSED, a=(300, 300), b=(0, 0), c=(0, 0)) == EventsDone(0, 300, is_whole=True)
+    assert done(CHAIN, CLOSED, a=(300, 0), b=(300, 0), c=(300, 300)) == EventsDone(300, 300, is_whole=True)
 
 
 def test_while_inputs_are_open_what_came_is_no_whole() -> None:
-    assert done(CHAIN, a=(300, 100), b=(200, 0)) == Done(200, 300, is_whole=False)
+    assert done(CHAIN, a=(300, 100), b=(200, 0)) == EventsDone(200, 300, is_whole=False)
 
 
 def test_many_events_of_one_count_in_proportion() -> None:
     # Each of 10 events made 50, and half of those are left.
-    assert done(CHAIN, CLOSED, a=(10, 0), b=(500, 250)) == Done(5, 10, is_whole=True)
+    assert done(CHAIN, CLOSED, a=(10, 0), b=(500, 250)) == EventsDone(5, 10, is_whole=True)
     # A filter that let nothing pass.
-    assert done(CHAIN, CLOSED, a=(10, 0), b=(0, 0)) == Done(10, 10, is_whole=True)
+    assert done(CHAIN, CLOSED, a=(10, 0), b=(0, 0)) == EventsDone(10, 10, is_whole=True)
 
 
 def test_expected_results_are_the_whole() -> None:
     expected = ending(n_expected=50)
-    assert done(CHAIN, expected, a=(900, 800), b=(100, 60), c=(40, 0)) == Done(40, 50, is_whole=True)
-    assert done(CHAIN, expected, a=(900, 800), b=(100, 0), c=(51, 0)) == Done(50, 50, is_whole=True)
+    assert done(CHAIN, expected, a=(900, 800), b=(100, 60), c=(40, 0)) == EventsDone(40, 50, is_whole=True)
+    assert done(CHAIN, expected, a=(900, 800), b=(100, 0), c=(51, 0)) == EventsDone(50, 50, is_whole=True)
 
 
 @pytest.mark.parametrize(
     ("n_failed", "n_replayed", "queues", "told"),
     [
         # 3 of 30 fail in the first task.
-        (3, 0, {"a": (30, 0), "b": (27, 0), "c": (27, 27)}, Done(27, 30, is_whole=True, n_failed=3)),
+        (3, 0, {"a": (30, 0), "b": (27, 0), "c": (27, 27)}, EventsDone(27, 30, is_whole=True, n_failed=3)),
         # They fail in the second.
-        (3, 0, {"a": (30, 0), "b": (30, 0), "c": (27, 27)}, Done(27, 30, is_whole=True, n_failed=3)),
+        (3, 0, {"a": (30, 0), "b": (30, 0), "c": (27, 27)}, EventsDone(27, 30, is_whole=True, n_failed=3)),
         # They are on their way back, and have been done again.
-        (0, 3, {"a": (33, 3), "b": (27, 0), "c": (27, 27)}, Done(27, 30, is_whole=True)),
-        (0, 3, {"a": (33, 0), "b": (30, 0), "c": (30, 30)}, Done(30, 30, is_whole=True)),
+        (0, 3, {"a": (33, 3), "b": (27, 0), "c": (27, 27)}, EventsDone(27, 30, is_whole=True)),
+        (0, 3, {"a": (33, 0), "b": (30, 0), "c": (30, 30)}, EventsDone(30, 30, is_whole=True)),
         # 50 replays of 500 events.
-        (0, 50, {"a": (550, 0), "b": (500, 0), "c": (500, 0)}, Done(500, 500, is_whole=True)),
+        (0, 50, {"a": (550, 0), "b": (500, 0), "c": (500, 0)}, EventsDone(500, 500, is_whole=True)),
         # The same one fails again and again.
-        (1, 4, {"a": (34, 0), "b": (29, 0), "c": (29, 0)}, Done(29, 30, is_whole=True, n_failed=1)),
+        (1, 4, {"a": (34, 0), "b": (29, 0), "c": (29, 0)}, EventsDone(29, 30, is_whole=True, n_failed=1)),
         # Each event makes ten, and 20 of these 100 fail.
-        (20, 0, {"a": (10, 0), "b": (100, 0), "c": (80, 0)}, Done(8, 10, is_whole=True, n_failed=20)),
+        (20, 0, {"a": (10, 0), "b": (100, 0), "c": (80, 0)}, EventsDone(8, 10, is_whole=True, n_failed=20)),
         # A dead letter is told before its event is gone.
-        (1, 0, {"a": (1, 1), "b": (0, 0), "c": (0, 0)}, Done(0, 1, is_whole=True, n_failed=1)),
+        (1, 0, {"a": (1, 1), "b": (0, 0), "c": (0, 0)}, EventsDone(0, 1, is_whole=True, n_failed=1)),
     ],
 )
 def test_what_failed_is_not_done_and_what_is_replayed_came_once(
-    n_failed: int, n_replayed: int, queues: dict[str, tuple[int, int]], told: Done
+    n_failed: int, n_replayed: int, queues: dict[str, tuple[int, int]], told: EventsDone
 ) -> None:
     assert done(CHAIN, CLOSED, n_failed=n_failed, n_replayed=n_replayed, **queues) == told
 
 
 def test_a_dead_letter_is_no_expected_result() -> None:
     queues = {"a": (30, 0), "b": (27, 0), "c": (27, 0)}
-    assert done(CHAIN, ending(n_expected=30), n_failed=3, **queues) == Done(27, 30, is_whole=True, n_failed=3)
+    assert done(CHAIN, ending(n_expected=30), n_failed=3, **queues) == EventsDone(27, 30, is_whole=True, n_failed=3)
     # Once it has ended, what had arrived then is what counts.
     ended = ending(n_expected=30).model_copy(update={"n_results": 28})
-    assert done(CHAIN, ended, **queues) == Done(28, 30, is_whole=True)
+    assert done(CHAIN, ended, **queues) == EventsDone(28, 30, is_whole=True)
 
 
 def test_of_queues_that_went_with_their_events_nothing_is_told() -> None:
@@ -136,8 +136,8 @@ def test_where_tasks_make_events_by_themselves_nothing_is_the_whole() -> None:
 def test_progress_never_steps_back_and_never_passes_the_whole(n: int, moves: list[tuple[str, int, bool]]) -> None:
     left, come = {"a": n, "b": 0, "c": 0}, {"a": n, "b": 0, "c": 0}
     told = {mqid: (come[mqid], left[mqid]) for mqid in left}
-    counted: list[Counted] = []
-    before: Done | None = None
+    counted: list[DatedCount] = []
+    before: EventsDone | None = None
     for at_s, (mqid, n_moved, is_late) in enumerate(moves):
         n_moved = min(n_moved, left[mqid])
         left[mqid] -= n_moved
@@ -147,14 +147,14 @@ def test_progress_never_steps_back_and_never_passes_the_whole(n: int, moves: lis
         # A queue may tell late what is in it.
         told |= {name: (come[name], left[name]) for name in left if not (is_late and name == mqid)}
         if (one := done(CHAIN, CLOSED, **told)) is not None:
-            counted.append(Counted(at_s, one))
-        shown = so_far(counted)
+            counted.append(DatedCount(at_s, one))
+        shown = latest_done(counted)
         assert shown is not None
         assert 0 <= shown.n_done <= shown.n_all == n
         assert before is None or shown.n_done >= before.n_done
         before = shown
     end = done(CHAIN, CLOSED, a=(n, 0), b=(n, 0), c=(n, n))
-    assert end == Done(n, n, is_whole=True)
+    assert end == EventsDone(n, n, is_whole=True)
 
 
 @given(
@@ -167,7 +167,7 @@ def test_failures_and_replays_neither_pass_the_whole_nor_step_back(n: int, moves
     left, come, back = {"a": n, "b": 0}, {"a": n, "b": 0}, {"a": 0, "b": 0}
     dead = {"a": 0, "b": 0}
     n_results = 0
-    counted: list[Counted] = []
+    counted: list[DatedCount] = []
 
     def lying() -> QueueDepths:
         found = seen(sum(dead.values()), a=(come["a"], left["a"]), b=(come["b"], left["b"]), c=(n_results, n_results))
@@ -196,12 +196,12 @@ def test_failures_and_replays_neither_pass_the_whole_nor_step_back(n: int, moves
                 else:
                     n_results += n_moved
 
-    def look() -> Done:
+    def look() -> EventsDone:
         now = count_done(CHAIN, lying(), CLOSED, is_ended=False)
         assert now is not None
         assert now.n_done <= n_results, "no event is called done before it is"
-        counted.append(Counted(len(counted), now))
-        shown = so_far(counted)
+        counted.append(DatedCount(len(counted), now))
+        shown = latest_done(counted)
         assert shown is not None
         return shown
 
@@ -213,20 +213,30 @@ def test_failures_and_replays_neither_pass_the_whole_nor_step_back(n: int, moves
         before = shown
     for mqid in "ab":
         move(mqid, n)
-    assert look() == Done(n_results, n, is_whole=True, n_failed=n - n_results)
+    assert look() == EventsDone(n_results, n, is_whole=True, n_failed=n - n_results)
 
 
 def test_the_estimate_is_what_is_left_at_the_pace_of_the_last_minute() -> None:
-    counted = [Counted(at, Done(n, 100, is_whole=True)) for at, n in ((0, 0), (1000, 10), (1030, 40), (1060, 70))]
+    counted = [
+        DatedCount(at, EventsDone(n, 100, is_whole=True)) for at, n in ((0, 0), (1000, 10), (1030, 40), (1060, 70))
+    ]
     assert seconds_left(counted) == pytest.approx(30.0)
 
 
 def test_tasks_that_take_longer_than_a_minute_have_an_estimate_too() -> None:
-    counted = [Counted(at, Done(n, 10, is_whole=True)) for at, n in ((0, 0), (300, 5), (500, 5))]
+    counted = [DatedCount(at, EventsDone(n, 10, is_whole=True)) for at, n in ((0, 0), (300, 5), (500, 5))]
     assert seconds_left(counted) == pytest.approx(500.0)
 
 
 def test_no_end_is_promised_while_more_may_come_or_nothing_is_done() -> None:
-    assert seconds_left([Counted(0, Done(0, 10, is_whole=False)), Counted(9, Done(5, 10, is_whole=False))]) is None
-    assert seconds_left([Counted(0, Done(5, 10, is_whole=True)), Counted(9, Done(5, 10, is_whole=True))]) is None
+    assert (
+        seconds_left(
+            [DatedCount(0, EventsDone(0, 10, is_whole=False)), DatedCount(9, EventsDone(5, 10, is_whole=False))]
+        )
+        is None
+    )
+    assert (
+        seconds_left([DatedCount(0, EventsDone(5, 10, is_whole=True)), DatedCount(9, EventsDone(5, 10, is_whole=True))])
+        is None
+    )
     assert seconds_left([]) is None

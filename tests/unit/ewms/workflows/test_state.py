@@ -1,7 +1,7 @@
 import pytest
 
 from ewms.errors import DoneWithFailures, OutcomeFailed
-from ewms.workflows.state import Outcome, is_over, post_to_submitted_s, summed
+from ewms.workflows.state import WorkflowOutcome, is_over, post_to_submitted_s, sum_statuses
 from schemas.endings import Completion, Ending
 from schemas.phases import Deactivated, Phase
 from tests.unit.ewms.facts import change, state, taskforce
@@ -17,19 +17,19 @@ def test_a_workflow_is_over_when_it_was_ended_and_every_taskforce_has_left() -> 
 
 def test_a_phase_is_reached_when_every_taskforce_is_there_or_past_it() -> None:
     ahead, behind = taskforce(Phase.CONDOR_SUBMIT), taskforce(Phase.PRE_LAUNCH)
-    assert state(ahead, behind).reached(Phase.PRE_LAUNCH)
-    assert not state(ahead, behind).reached(Phase.CONDOR_SUBMIT)
-    assert state(ahead).reached(Phase.CONDOR_SUBMIT)
+    assert state(ahead, behind).has_reached(Phase.PRE_LAUNCH)
+    assert not state(ahead, behind).has_reached(Phase.CONDOR_SUBMIT)
+    assert state(ahead).has_reached(Phase.CONDOR_SUBMIT)
 
 
 def test_a_taskforce_that_ran_and_ended_has_been_submitted() -> None:
     ended = taskforce(Phase.CONDOR_COMPLETE, log=[change(Phase.CONDOR_SUBMIT)])
-    assert state(ended).reached(Phase.CONDOR_SUBMIT)
+    assert state(ended).has_reached(Phase.CONDOR_SUBMIT)
 
 
 def test_waiting_for_a_phase_that_cannot_come_is_an_error_not_for_ever() -> None:
     with pytest.raises(OutcomeFailed, match="ended before condor-submit"):
-        state(taskforce(Phase.PENDING_STOPPER, cluster=None)).reached(Phase.CONDOR_SUBMIT)
+        state(taskforce(Phase.PENDING_STOPPER, cluster=None)).has_reached(Phase.CONDOR_SUBMIT)
 
 
 def test_the_last_taskforce_tells_when_all_jobs_were_submitted_and_failed_tries_do_not_count() -> None:
@@ -41,13 +41,13 @@ def test_the_last_taskforce_tells_when_all_jobs_were_submitted_and_failed_tries_
 
 def test_statuses_add_up() -> None:
     one, two = {"RUNNING": {"Tasking": 1}}, {"RUNNING": {"Tasking": 2, "null": 1}, "IDLE": {"null": 3}}
-    assert summed([one, two]) == {"RUNNING": {"Tasking": 3, "null": 1}, "IDLE": {"null": 3}}
+    assert sum_statuses([one, two]) == {"RUNNING": {"Tasking": 3, "null": 1}, "IDLE": {"null": 3}}
 
 
 def test_an_outcome_with_dead_letters_or_errors_is_a_failure_and_a_clean_one_is_not() -> None:
-    clean = Outcome(state(taskforce(), ended=Deactivated.FINISHED), n_dead=0)
+    clean = WorkflowOutcome(state(taskforce(), ended=Deactivated.FINISHED), n_dead=0)
     assert clean.raise_for_failures() is clean
-    bad = Outcome(state(taskforce(errors={"boom": 2}), ended=Deactivated.ABORTED), n_dead=3)
+    bad = WorkflowOutcome(state(taskforce(errors={"boom": 2}), ended=Deactivated.ABORTED), n_dead=3)
     with pytest.raises(OutcomeFailed) as caught:
         bad.raise_for_failures()
     assert len(caught.value.problems) == 3
@@ -64,7 +64,7 @@ def test_dead_letters_that_are_discarded_later_do_not_change_how_a_workflow_ende
         n_dead=3,
         has_all_results=True,
     )
-    outcome = Outcome(state(taskforce(), ended=Deactivated.FINISHED), n_dead=n_dead_now, ending=ending)
+    outcome = WorkflowOutcome(state(taskforce(), ended=Deactivated.FINISHED), n_dead=n_dead_now, ending=ending)
     with pytest.raises(DoneWithFailures, match=r"3 event\(s\) were dead letters when it ended"):
         outcome.raise_for_failures()
 
@@ -82,7 +82,7 @@ def test_fewer_results_than_expected_are_a_failure(counts_failures: bool, n_dead
         reason="27 of 30 expected results",
         has_all_results=True,
     )
-    outcome = Outcome(state(taskforce(), ended=Deactivated.FINISHED), n_dead=n_dead, ending=ending)
+    outcome = WorkflowOutcome(state(taskforce(), ended=Deactivated.FINISHED), n_dead=n_dead, ending=ending)
     assert (outcome.word, outcome.reason) == ("done with failures", "27 of 30 expected results")
     with pytest.raises(DoneWithFailures, match="27 of 30 expected results came"):
         outcome.raise_for_failures()

@@ -2,16 +2,16 @@ from io import StringIO
 
 from rich.console import Console
 
-from ewms.workflows.progress import Facts, progress
-from ewms.workflows.view import clock, line, view
+from ewms.workflows.progress import Observation, compute_progress
+from ewms.workflows.view import format_clock, format_progress, render_progress
 from schemas.endings import Completion
 from schemas.phases import Deactivated, Phase
 from tests.unit.ewms.facts import depths, ending, facts, state, taskforce
 
 
-def shown(*history: Facts) -> str:
+def shown(*history: Observation) -> str:
     out = StringIO()
-    Console(file=out, width=120).print(view(progress(history)))
+    Console(file=out, width=120).print(render_progress(compute_progress(history)))
     return out.getvalue()
 
 
@@ -44,7 +44,7 @@ def test_the_view_shows_phases_workers_queues_rates_progress_and_problems() -> N
 
 
 def test_a_user_s_text_is_never_taken_for_markup() -> None:
-    odd = Facts(0.0, state(taskforce(errors={"[bold]x[/nope]": 1})), title="[red]t[/nope]")
+    odd = Observation(0.0, state(taskforce(errors={"[bold]x[/nope]": 1})), title="[red]t[/nope]")
     text = shown(odd)
     assert "[bold]x[/nope]" in text
     assert "[red]t[/nope]" in text
@@ -55,14 +55,14 @@ def test_a_workflow_of_which_little_is_known_can_be_shown() -> None:
 
 
 def test_one_line_says_the_same() -> None:
-    text = line(progress([facts(0, RUNNING, depths(4, 1, in_work=2), n_received=5, n_expected=10)]))
+    text = format_progress(compute_progress([facts(0, RUNNING, depths(4, 1, in_work=2), n_received=5, n_expected=10)]))
     for words in ("condor-submit=1", "running=4", "tasking=3", "held=2", "photons=4+2", "dead=0", "events done=5/10"):
         assert words in text
     assert "\n" not in text
 
 
 def test_clocks() -> None:
-    assert [clock(s) for s in (0, 59.6, 3725)] == ["00:00", "01:00", "1:02:05"]
+    assert [format_clock(s) for s in (0, 59.6, 3725)] == ["00:00", "01:00", "1:02:05"]
 
 
 def test_how_a_run_is_to_end_stands_in_its_headline() -> None:
@@ -92,4 +92,4 @@ def test_failures_have_their_own_number_and_what_is_over_has_no_rate() -> None:
     text = shown(*history)
     assert "done with failures: 27 of 30 expected results" in text
     assert "change/s" not in text
-    assert progress(history).queue_per_s == {}
+    assert compute_progress(history).queue_per_s == {}

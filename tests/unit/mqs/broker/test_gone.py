@@ -2,7 +2,7 @@
 
 import pytest
 
-from mqs.broker.traffic import Counters, Sight, Traffic, after_sight, n_gone
+from mqs.broker.traffic import Counters, QueueSight, QueueTraffic, add_sight, count_gone
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ from mqs.broker.traffic import Counters, Sight, Traffic, after_sight, n_gone
     ],
 )
 def test_an_event_in_hand_is_not_gone(n_acknowledged: int, n_held: int, at_s: float, expected: int) -> None:
-    traffic = Traffic(now=Counters(55, n_acknowledged))
-    assert n_gone(traffic, Sight(55, 0, 10.0), n_held, at_s=at_s, settle_s=2.0) == expected
+    traffic = QueueTraffic(now=Counters(55, n_acknowledged))
+    assert count_gone(traffic, QueueSight(55, 0, 10.0), n_held, at_s=at_s, settle_s=2.0) == expected
 
 
 def test_whatever_moves_makes_a_report_doubtful_again() -> None:
-    first = after_sight(None, n_arrived=5, n_ready=5, at_s=1.0)
-    assert after_sight(first, n_arrived=5, n_ready=5, at_s=9.0) == first
-    assert after_sight(first, n_arrived=5, n_ready=4, at_s=9.0).since_s == 9.0
-    assert after_sight(first, n_arrived=6, n_ready=5, at_s=9.0).since_s == 9.0
+    first = add_sight(None, n_arrived=5, n_ready=5, at_s=1.0)
+    assert add_sight(first, n_arrived=5, n_ready=5, at_s=9.0) == first
+    assert add_sight(first, n_arrived=5, n_ready=4, at_s=9.0).since_s == 9.0
+    assert add_sight(first, n_arrived=6, n_ready=5, at_s=9.0).since_s == 9.0

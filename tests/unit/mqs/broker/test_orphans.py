@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqs.broker.orphans import Patience, Sweep, doomed_orphans, is_ours, swept
+from mqs.broker.orphans import OrphanPlan, Patience, is_ours, orphan_deletion, plan_sweep
 from schemas import ids
 from schemas.ids import WorkflowId
 from schemas.topology import dead_queue
@@ -16,16 +16,16 @@ A, B = ids.mqid(1), ids.mqid(2)
 DEAD = dead_queue(WorkflowId("WF-6b00e09f-926a610b"))
 
 
-def sweep(n_events: dict[str, int], *known: str, seen: dict[str, datetime] | None = None) -> Sweep:
-    return swept(n_events, set(known), seen or {}, now=NOW, patience=PATIENCE)
+def sweep(n_events: dict[str, int], *known: str, seen: dict[str, datetime] | None = None) -> OrphanPlan:
+    return plan_sweep(n_events, set(known), seen or {}, now=NOW, patience=PATIENCE)
 
 
 def test_a_queue_with_a_profile_is_left_alone_however_long() -> None:
-    assert sweep({A: 0, DEAD: 3}, A, DEAD) == Sweep()
+    assert sweep({A: 0, DEAD: 3}, A, DEAD) == OrphanPlan()
 
 
 def test_an_orphan_is_remembered_first() -> None:
-    assert sweep({A: 0, DEAD: 3}) == Sweep(remember=(A, DEAD))
+    assert sweep({A: 0, DEAD: 3}) == OrphanPlan(remember=(A, DEAD))
 
 
 def test_an_empty_one_goes_after_an_hour_and_a_full_one_after_a_week() -> None:
@@ -35,11 +35,11 @@ def test_an_empty_one_goes_after_an_hour_and_a_full_one_after_a_week() -> None:
 
 
 def test_one_that_is_gone_or_has_its_profile_again_is_forgotten() -> None:
-    assert sweep({A: 0}, A, seen={A: NOW - timedelta(days=9), B: NOW}) == Sweep(forget=(A, B))
+    assert sweep({A: 0}, A, seen={A: NOW - timedelta(days=9), B: NOW}) == OrphanPlan(forget=(A, B))
 
 
 def test_the_exchange_goes_with_its_queue() -> None:
-    doomed = doomed_orphans((A, DEAD))
+    doomed = orphan_deletion((A, DEAD))
     assert doomed.queues == (A, DEAD)
     assert doomed.exchanges == (f"x.{A}", f"x.{DEAD}")
 

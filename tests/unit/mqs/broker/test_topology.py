@@ -11,18 +11,18 @@ from mqs.broker.orphans import is_ours
 from mqs.broker.topology import (
     VHOST_CHAIN,
     Binding,
-    Doomed,
+    Deletion,
     Exchange,
-    Queue,
+    QueueDeclaration,
     QueueLimits,
     dead_letter_binding,
     dead_letter_chain,
-    doomed,
+    declaration_stages,
     full_policy_document,
+    group_deletion,
     is_for_results,
     policy_documents,
     queue_chain,
-    stages,
 )
 from schemas import ids
 from schemas.ids import WorkflowId
@@ -43,7 +43,7 @@ def test_a_queue_is_reached_by_its_own_exchange_only() -> None:
     assert queue_chain(MQID) == (
         Exchange(f"x.{MQID}", "direct"),
         # What existing message clients declare, to the letter.
-        Queue(MQID, {"x-queue-type": "quorum"}),
+        QueueDeclaration(MQID, {"x-queue-type": "quorum"}),
         Binding(f"x.{MQID}", MQID, MQID),
     )
 
@@ -56,7 +56,7 @@ def test_what_dies_finds_its_workflow_by_the_brokers_own_header() -> None:
 
 def test_nothing_is_bound_before_a_stage_that_has_declared_both_ends() -> None:
     declared = {name for link in VHOST_CHAIN if not isinstance(link, Binding) for name in [link.name]}
-    for chains in stages(WORKFLOW, [ids.mqid(1), ids.mqid(2)]):
+    for chains in declaration_stages(WORKFLOW, [ids.mqid(1), ids.mqid(2)]):
         before = set(declared)
         for chain in chains:
             own: set[str] = set()
@@ -64,7 +64,7 @@ def test_nothing_is_bound_before_a_stage_that_has_declared_both_ends() -> None:
                 match link:
                     case Binding():
                         assert {link.exchange, link.queue} <= before | own
-                    case Exchange() | Queue():
+                    case Exchange() | QueueDeclaration():
                         own.add(link.name)
             declared |= own
     assert declared == {"dead", "mqs.attempts", f"dead.{WORKFLOW}", f"x.dead.{WORKFLOW}"} | {
@@ -75,21 +75,23 @@ def test_nothing_is_bound_before_a_stage_that_has_declared_both_ends() -> None:
 def test_dead_letters_have_a_queue_that_never_drops_them() -> None:
     exchange, queue, binding, reports = dead_letter_chain(WORKFLOW)
     assert exchange == Exchange(f"x.dead.{WORKFLOW}")
-    assert queue == Queue(f"dead.{WORKFLOW}", {"x-queue-type": "quorum", "x-delivery-limit": -1})
+    assert queue == QueueDeclaration(f"dead.{WORKFLOW}", {"x-queue-type": "quorum", "x-delivery-limit": -1})
     assert binding == Binding(f"x.dead.{WORKFLOW}", f"dead.{WORKFLOW}", WORKFLOW)
     assert reports == Binding(f"x.dead.{WORKFLOW}", "mqs.attempts", "attempts")
 
 
 def test_the_queue_of_reports_belongs_to_no_workflow_and_no_sweep_takes_it() -> None:
     queue = VHOST_CHAIN[-1]
-    assert isinstance(queue, Queue)
+    assert isinstance(queue, QueueDeclaration)
     assert not is_ours(queue.name)
     assert not re.match(POLICY_PATTERN, queue.name)
 
 
 def test_what_is_deleted_of_private_queues_leaves_the_dead_letters_alone() -> None:
-    assert doomed(WORKFLOW, [MQID], with_dead_letters=False) == Doomed((MQID,), (f"x.{MQID}",))
-    assert doomed(WORKFLOW, [], with_dead_letters=True) == Doomed((f"dead.{WORKFLOW}",), (f"x.dead.{WORKFLOW}",))
+    assert group_deletion(WORKFLOW, [MQID], with_dead_letters=False) == Deletion((MQID,), (f"x.{MQID}",))
+    assert group_deletion(WORKFLOW, [], with_dead_letters=True) == Deletion(
+        (f"dead.{WORKFLOW}",), (f"x.dead.{WORKFLOW}",)
+    )
 
 
 def test_the_policy_word_by_word() -> None:

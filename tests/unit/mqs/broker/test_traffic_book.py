@@ -27,7 +27,7 @@ class Counts:
     def __init__(self, n: int) -> None:
         self.n = n
 
-    async def counters(self, queues: Sequence[str]) -> dict[str, Counters]:
+    async def read_counters(self, queues: Sequence[str]) -> dict[str, Counters]:
         return {queue: Counters(self.n, self.n) for queue in queues}
 
 
@@ -36,18 +36,18 @@ async def test_an_answer_that_was_overtaken_is_no_restart_of_the_broker() -> Non
     store: Any = Stored()
     book = TrafficBook(store, broker)
     began_s = asyncio.get_running_loop().time()
-    overtaken = await broker.counters([QUEUE])
+    overtaken = await broker.read_counters([QUEUE])
     broker.n = 12
     await asyncio.sleep(0)
-    await book.keep(await broker.counters([QUEUE]), began_s=asyncio.get_running_loop().time())
-    await book.keep(overtaken, began_s=began_s)
-    assert (await book.look([QUEUE]))[QUEUE].n_left == 12
+    await book.keep_counters(await broker.read_counters([QUEUE]), began_s=asyncio.get_running_loop().time())
+    await book.keep_counters(overtaken, began_s=began_s)
+    assert (await book.read_traffic([QUEUE]))[QUEUE].n_left == 12
 
 
 async def test_lower_counts_of_a_later_answer_are_a_restart_of_the_broker() -> None:
     broker: Any = Counts(10)
     store: Any = Stored()
     book = TrafficBook(store, broker)
-    await book.keep(await broker.counters([QUEUE]), began_s=asyncio.get_running_loop().time())
+    await book.keep_counters(await broker.read_counters([QUEUE]), began_s=asyncio.get_running_loop().time())
     broker.n = 3
-    assert (await book.look([QUEUE]))[QUEUE].n_left == 13
+    assert (await book.read_traffic([QUEUE]))[QUEUE].n_left == 13

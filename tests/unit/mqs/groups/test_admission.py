@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqs.groups.admission import Admitted, Applicant, Budget, Deferred, Shortage, Usage, verdicts
-from mqs.groups.yielding import shortages
+from mqs.groups.admission import Admitted, Applicant, Budget, Deferred, Shortage, Usage, judge_applicants
+from mqs.groups.yielding import sum_shortages
 from schemas.ids import WorkflowId
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -19,7 +19,7 @@ def applicant(name: str, n_queues: int = 3, priority: int = 50, waited_s: float 
 
 
 def admitted(applicants: list[Applicant], usage: Usage, budget: Budget, now: datetime = NOW) -> list[str]:
-    return [name for name, verdict in verdicts(applicants, usage, budget, now).items() if verdict == Admitted()]
+    return [name for name, verdict in judge_applicants(applicants, usage, budget, now).items() if verdict == Admitted()]
 
 
 def test_without_limits_everybody_is_admitted() -> None:
@@ -58,7 +58,7 @@ def test_a_small_group_passes_a_large_one_that_has_just_come() -> None:
 def test_nobody_passes_a_group_whose_patience_has_ended() -> None:
     budget = Budget(max_queues=10, patience=timedelta(minutes=10))
     groups = [applicant("large", 8, waited_s=600), applicant("small", 2)]
-    decided = verdicts(groups, Usage(n_queues=5), budget, NOW)
+    decided = judge_applicants(groups, Usage(n_queues=5), budget, NOW)
     small = decided[WorkflowId("small")]
     assert isinstance(small, Deferred)
     assert "large" in small.reason
@@ -66,7 +66,7 @@ def test_nobody_passes_a_group_whose_patience_has_ended() -> None:
 
 def test_a_group_that_can_never_fit_says_so_and_holds_nobody_up() -> None:
     groups = [applicant("never", 11, priority=100, waited_s=10**6), applicant("small", 2)]
-    decided = verdicts(groups, Usage(), Budget(max_queues=10), NOW)
+    decided = judge_applicants(groups, Usage(), Budget(max_queues=10), NOW)
     assert decided[WorkflowId("never")] == Deferred("it needs 11 queues, and the broker's budget is 10 in all")
     assert decided[WorkflowId("small")] == Admitted()
 
@@ -79,7 +79,7 @@ def test_a_group_that_can_never_fit_says_so_and_holds_nobody_up() -> None:
     ],
 )
 def test_a_broker_under_pressure_takes_nobody_and_says_why(usage: Usage, budget: Budget, word: str) -> None:
-    (verdict,) = verdicts([applicant("a")], usage, budget, NOW).values()
+    (verdict,) = judge_applicants([applicant("a")], usage, budget, NOW).values()
     assert isinstance(verdict, Deferred)
     assert word in verdict.reason
 
@@ -105,7 +105,7 @@ _applicants = st.lists(
 def test_the_budget_is_never_exceeded_and_everybody_gets_a_verdict(
     groups: list[Applicant], n_used: int, n_max: int
 ) -> None:
-    decided = verdicts(groups, Usage(n_queues=n_used), Budget(max_queues=n_max), NOW)
+    decided = judge_applicants(groups, Usage(n_queues=n_used), Budget(max_queues=n_max), NOW)
     assert set(decided) == {group.workflow_id for group in groups}
     taken = sum(group.n_queues for group in groups if decided[group.workflow_id] == Admitted())
     assert taken == 0 or n_used + taken <= n_max
@@ -115,7 +115,7 @@ def test_the_budget_is_never_exceeded_and_everybody_gets_a_verdict(
 def test_the_order_of_asking_does_not_matter(groups: list[Applicant], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(groups))
     budget = Budget(max_queues=12)
-    assert verdicts(groups, Usage(), budget, NOW) == verdicts(shuffled, Usage(), budget, NOW)
+    assert judge_applicants(groups, Usage(), budget, NOW) == judge_applicants(shuffled, Usage(), budget, NOW)
 
 
 @given(_applicants)
@@ -143,7 +143,7 @@ def test_an_owner_at_its_share_waits_and_holds_nobody_up() -> None:
         replace(applicant("ada-1", n_queues=10, priority=1), owner="ada"),
     ]
     assert admitted(asked, usage, budget) == ["eve-2", "ada-1"]
-    decided = verdicts(asked, usage, budget, NOW)
+    decided = judge_applicants(asked, usage, budget, NOW)
     assert decided[WorkflowId("eve-1")] == Deferred(
         "it needs 3 queues; its owner has 8, and may have 10", Shortage(1, "eve")
     )
@@ -153,7 +153,7 @@ def test_an_owner_at_its_share_waits_and_holds_nobody_up() -> None:
 
 
 def shortages_of(applicants: list[Applicant], usage: Usage, budget: Budget) -> dict[str, Shortage | None]:
-    decided = verdicts(applicants, usage, budget, NOW)
+    decided = judge_applicants(applicants, usage, budget, NOW)
     return {name: verdict.shortage for name, verdict in decided.items() if isinstance(verdict, Deferred)}
 
 
@@ -188,7 +188,7 @@ def test_once_all_that_is_missing_has_gone_everybody_has_room(sizes: list[int], 
     lucky = set(admitted(groups, Usage(n_queues=n_used), budget))
     n_used += sum(group.n_queues for group in groups if group.workflow_id in lucky)
     waiting = [group for group in groups if group.workflow_id not in lucky]
-    decided = verdicts(waiting, Usage(n_queues=n_used), budget, NOW).values()
-    n_missing = sum(shortage.n_queues for shortage in shortages(decided))
+    decided = judge_applicants(waiting, Usage(n_queues=n_used), budget, NOW).values()
+    n_missing = sum(shortage.n_queues for shortage in sum_shortages(decided))
     if n_missing <= n_used:
         assert len(admitted(waiting, Usage(n_queues=n_used - n_missing), budget)) == len(waiting)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mqs.broker.traffic import Counters, Traffic, after_count, n_arrived
+from mqs.broker.traffic import Counters, QueueTraffic, add_count, count_arrived
 from mqs.groups import endings, retirement
 from mqs.groups.broker_steps import Rules, Shut, next_step
 from mqs.groups.lifecycle import UNCHANGED
@@ -43,7 +43,7 @@ def active(**fields: object) -> MQGroupDocument:
 
 
 def closing(**fields: object) -> MQGroupDocument:
-    group = endings.wished(active(), wish(), now=NOW).group
+    group = endings.apply_ending(active(), wish(), now=NOW).group
     assert group is not None
     return group.model_copy(update=fields)
 
@@ -53,18 +53,18 @@ def test_what_tasks_publish_onto_keeps_its_way_in_until_its_level_is_reached() -
     assert next_step(group, PROFILES, NOW, Rules()) == Shut((IN,))
     shut = [p.model_copy(update={"shut_at": NOW}) if p.mqid == IN else p for p in PROFILES]
     assert next_step(group, shut, NOW, Rules()) is None
-    assert endings.inputs_to_shut(group, shut, 0) == ()
-    assert endings.inputs_to_shut(group, shut, 1) == (MID,)
+    assert endings.find_inputs_to_shut(group, shut, 0) == ()
+    assert endings.find_inputs_to_shut(group, shut, 1) == (MID,)
 
 
 def test_a_wish_that_comes_again_or_late_changes_nothing_and_is_answered_if_there_is_an_answer() -> None:
     group = closing(ending_number=2)
-    assert endings.wished(group, wish(1), now=NOW) == UNCHANGED
-    drained = endings.drained(group, group.rev, 3, now=NOW).group
+    assert endings.apply_ending(group, wish(1), now=NOW) == UNCHANGED
+    drained = endings.mark_drained(group, group.rev, 3, now=NOW).group
     assert drained is not None
-    assert endings.wished(drained, wish(2), now=NOW).events == (QueuesDrained(workflow_id=WORKFLOW, n_dead=3),)
-    assert endings.wished(None, wish(), now=NOW) == UNCHANGED
-    assert endings.wished(active(state=GroupState.RETIRING), wish(), now=NOW) == UNCHANGED
+    assert endings.apply_ending(drained, wish(2), now=NOW).events == (QueuesDrained(workflow_id=WORKFLOW, n_dead=3),)
+    assert endings.apply_ending(None, wish(), now=NOW) == UNCHANGED
+    assert endings.apply_ending(active(state=GroupState.RETIRING), wish(), now=NOW) == UNCHANGED
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_a_wish_that_comes_again_or_late_changes_nothing_and_is_answered_if_ther
     ],
 )
 def test_what_has_happened_since_the_watch_began_keeps_a_group_from_being_drained(fields: dict[str, object]) -> None:
-    assert endings.drained(closing(rev=7), 7, 0, now=NOW).group is not None
-    assert endings.drained(closing(**{"rev": 7, **fields}), 7, 0, now=NOW) == UNCHANGED
+    assert endings.mark_drained(closing(rev=7), 7, 0, now=NOW).group is not None
+    assert endings.mark_drained(closing(**{"rev": 7, **fields}), 7, 0, now=NOW) == UNCHANGED
 
 
 def test_a_replay_that_was_cut_off_ends_by_itself() -> None:
@@ -98,48 +98,48 @@ def test_results_are_those_in_public_outputs_and_dead_letters_where_asked(
 ) -> None:
     group = active(n_expected=3, counts_dead=counts_dead)
     counted = {IN: 99, MID: 0, OUT: arrived}
-    outcome = endings.results_arrived(group, counted, n_dead, PROFILES, now=NOW)
+    outcome = endings.mark_results_arrived(group, counted, n_dead, PROFILES, now=NOW)
     told = (ResultsArrived(workflow_id=WORKFLOW, n_results=arrived, n_dead=n_dead),)
     assert outcome.events == (told if is_told else ())
 
 
 def test_the_queues_of_a_group_that_has_its_results_and_no_levels_are_looked_at_no_more() -> None:
     asked = WorkflowEnding(workflow_id=WORKFLOW, number=1, is_closed=False, levels=[], n_expected=3)
-    waiting = endings.wished(active(), asked, now=NOW).group
+    waiting = endings.apply_ending(active(), asked, now=NOW).group
     assert waiting is not None
     assert waiting.is_ending
-    told = endings.results_arrived(waiting, {OUT: 3}, 0, PROFILES, now=NOW).group
+    told = endings.mark_results_arrived(waiting, {OUT: 3}, 0, PROFILES, now=NOW).group
     assert told is not None
     assert not told.is_ending
-    more = endings.wished(told, asked.model_copy(update={"number": 2, "n_expected": 5}), now=NOW).group
+    more = endings.apply_ending(told, asked.model_copy(update={"number": 2, "n_expected": 5}), now=NOW).group
     assert more is not None
     assert more.is_ending
-    over = retirement.over(more, WORKFLOW, PROFILES, now=NOW).group
+    over = retirement.apply_end(more, WORKFLOW, PROFILES, now=NOW).group
     assert over is not None
     assert not over.is_ending
 
 
 def test_results_are_not_the_end_while_a_replay_may_be_on_its_way() -> None:
     group = active(n_expected=3, has_unconfirmed_replays=True)
-    assert endings.results_arrived(group, {OUT: 3}, 0, PROFILES, now=NOW) == UNCHANGED
+    assert endings.mark_results_arrived(group, {OUT: 3}, 0, PROFILES, now=NOW) == UNCHANGED
 
 
 def test_how_many_results_came_is_told_again_with_the_end() -> None:
-    told = endings.drained(closing(n_discarded=1), 0, 2, 27, now=NOW)
+    told = endings.mark_drained(closing(n_discarded=1), 0, 2, 27, now=NOW)
     assert told.events == (QueuesDrained(workflow_id=WORKFLOW, n_dead=2, n_results=27),)
     assert told.group is not None
     assert told.group.n_failed_at_end == 3
-    assert endings.wished(told.group, wish(1), now=NOW).events == told.events
+    assert endings.apply_ending(told.group, wish(1), now=NOW).events == told.events
 
 
 def test_a_count_that_steps_back_is_a_broker_that_began_anew() -> None:
-    seen = after_count(Traffic(), Counters(300, 250))
-    again = after_count(seen, Counters(10, 4))
-    assert (n_arrived(again, 0), again.n_left) == (310, 254)
-    assert n_arrived(after_count(again, Counters(12, 12)), 0) == 312
+    seen = add_count(QueueTraffic(), Counters(300, 250))
+    again = add_count(seen, Counters(10, 4))
+    assert (count_arrived(again, 0), again.n_left) == (310, 254)
+    assert count_arrived(add_count(again, Counters(12, 12)), 0) == 312
 
 
 def test_what_has_left_and_what_waits_have_arrived_whatever_was_counted() -> None:
     # 20 events came after the last look before the restart.
-    seen = after_count(after_count(Traffic(), Counters(300, 250)), Counters(0, 0))
-    assert n_arrived(seen, n_ready=70) == 320
+    seen = add_count(add_count(QueueTraffic(), Counters(300, 250)), Counters(0, 0))
+    assert count_arrived(seen, n_ready=70) == 320

@@ -7,7 +7,7 @@ import pytest
 from mqs.groups import foreign_groups, lifecycle
 from mqs.groups.admission import Admitted, Deferred
 from mqs.groups.broker_steps import Forget, next_step
-from mqs.groups.lifecycle import UNCHANGED, Outcome
+from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from schemas.documents import GroupState
 from schemas.ids import Alias
 from tests.unit.mqs.groups.test_lifecycle import IN, NOW, OUT, RULES, WORKFLOW, World, active
@@ -21,21 +21,21 @@ SITE = "wms-a"
 class Foreign(World):
     """A group as another WMS makes it, with one public queue and one private."""
 
-    def reserve(self, now: datetime = NOW) -> Outcome:
+    def reserve(self, now: datetime = NOW) -> GroupDecision:
         queues = [(IN, Alias("in")), (OUT, Alias("out"))]
         return self.apply(
-            foreign_groups.reserved(
+            foreign_groups.reserve_group(
                 self.group, self.profiles, WORKFLOW, queues, [Alias("in")], site=SITE, now=now, rules=RULES
             )
         )
 
     def activate(self, now: datetime = NOW) -> None:
         assert self.group is not None
-        self.apply(foreign_groups.asked(self.group, 7, Admitted(), now=now, rules=RULES))
+        self.apply(foreign_groups.request_activation(self.group, 7, Admitted(), now=now, rules=RULES))
         self.work(now)
 
-    def use(self, now: datetime) -> Outcome:
-        return self.apply(foreign_groups.used(self.group, now=now, rules=RULES))
+    def use(self, now: datetime) -> GroupDecision:
+        return self.apply(foreign_groups.note_use(self.group, now=now, rules=RULES))
 
 
 @pytest.fixture
@@ -71,15 +71,15 @@ def test_queues_that_nobody_uses_go_after_the_retention_time_and_not_before(fore
     look_hourly(foreign, NOW + 7 * DAY, NOW + 7 * DAY + 2 * HOUR)
     assert foreign.state() is GroupState.RETIRED
     assert foreign.on_broker == set()
-    assert lifecycle.held(foreign.group) == 0
+    assert lifecycle.count_held(foreign.group) == 0
     assert foreign.events == [], "nobody here is to hear of it"
 
 
 def test_queues_that_were_made_late_have_the_retention_time_from_then_on(foreign: Foreign) -> None:
     assert foreign.group is not None
-    foreign.apply(foreign_groups.asked(foreign.group, 7, Deferred("full"), now=NOW, rules=RULES))
+    foreign.apply(foreign_groups.request_activation(foreign.group, 7, Deferred("full"), now=NOW, rules=RULES))
     late = NOW + 8 * DAY
-    foreign.apply(lifecycle.reconsidered(foreign.group, Admitted(), now=late, rules=RULES))
+    foreign.apply(lifecycle.apply_verdict(foreign.group, Admitted(), now=late, rules=RULES))
     look_hourly(foreign, late, late + 7 * DAY)
     assert foreign.state() is GroupState.ACTIVE
     look_hourly(foreign, late + 7 * DAY, late + 7 * DAY + 2 * HOUR)
@@ -126,14 +126,14 @@ def test_an_abandoned_group_is_reserved_again_under_its_names(foreign: Foreign) 
 def test_nothing_of_this_touches_a_workflow_of_ours() -> None:
     ours = active()
     assert ours.group is not None
-    assert foreign_groups.used(ours.group, now=NOW + DAY, rules=RULES) == UNCHANGED
-    assert foreign_groups.after_look(ours.group, in_use=False, now=NOW + 30 * DAY, rules=RULES) == UNCHANGED
-    assert foreign_groups.forgotten(ours.group, ours.profiles, now=NOW + 30 * DAY, rules=RULES) == UNCHANGED
+    assert foreign_groups.note_use(ours.group, now=NOW + DAY, rules=RULES) == UNCHANGED
+    assert foreign_groups.apply_look(ours.group, in_use=False, now=NOW + 30 * DAY, rules=RULES) == UNCHANGED
+    assert foreign_groups.forget_group(ours.group, ours.profiles, now=NOW + 30 * DAY, rules=RULES) == UNCHANGED
     ours.over(NOW)
     look_hourly(ours, NOW, NOW + 2 * HOUR)
     assert ours.state() is GroupState.RETIRED
-    again = foreign_groups.reserved(ours.group, ours.profiles, WORKFLOW, [], [], site=SITE, now=NOW, rules=RULES)
+    again = foreign_groups.reserve_group(ours.group, ours.profiles, WORKFLOW, [], [], site=SITE, now=NOW, rules=RULES)
     assert again == UNCHANGED
     early = World()
     early.over()
-    assert foreign_groups.reserved(early.group, (), WORKFLOW, [], [], site=SITE, now=NOW, rules=RULES) == UNCHANGED
+    assert foreign_groups.reserve_group(early.group, (), WORKFLOW, [], [], site=SITE, now=NOW, rules=RULES) == UNCHANGED

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mqs.groups import foreign_groups, lifecycle, retirement
 from mqs.groups.admission import Admitted, Deferred, Verdict
 from mqs.groups.broker_steps import Declare, Forget, Look, Remind, Remove, Rules, Shut, next_step
-from mqs.groups.lifecycle import UNCHANGED, Outcome
+from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument, QueuePlan
 from schemas.events import Payload, QueuesActivated, QueuesDeferred, WorkflowRequested
@@ -50,7 +50,7 @@ class World:
     shut: set[str] = field(default_factory=set)
     n_reminders: int = 0
 
-    def apply(self, outcome: Outcome) -> Outcome:
+    def apply(self, outcome: GroupDecision) -> GroupDecision:
         self.group = outcome.group or self.group
         changed = {profile.mqid: profile for profile in outcome.profiles}
         kept = [changed.pop(profile.mqid, profile) for profile in self.profiles]
@@ -58,11 +58,11 @@ class World:
         self.events += outcome.events
         return outcome
 
-    def request(self, verdict: Verdict, now: datetime = NOW) -> Outcome:
-        return self.apply(lifecycle.requested(self.group, request(), verdict, now=now, rules=RULES))
+    def request(self, verdict: Verdict, now: datetime = NOW) -> GroupDecision:
+        return self.apply(lifecycle.apply_request(self.group, request(), verdict, now=now, rules=RULES))
 
-    def over(self, now: datetime = NOW) -> Outcome:
-        return self.apply(retirement.over(self.group, WORKFLOW, self.profiles, now=now))
+    def over(self, now: datetime = NOW) -> GroupDecision:
+        return self.apply(retirement.apply_end(self.group, WORKFLOW, self.profiles, now=now))
 
     def work(self, now: datetime, *, in_use: bool = False, crash: bool = False) -> None:
         """Do what the state asks for; with `crash` the broker has it and the record does not."""
@@ -71,10 +71,10 @@ class World:
                 return
             task = next_step(self.group, self.profiles, now, RULES)
             if isinstance(task, Look) and self.group.state is GroupState.ACTIVE:
-                self.apply(foreign_groups.after_look(self.group, in_use=in_use, now=now, rules=RULES))
+                self.apply(foreign_groups.apply_look(self.group, in_use=in_use, now=now, rules=RULES))
                 continue
             if isinstance(task, Look):
-                after = retirement.after_look(self.group, self.profiles, in_use=in_use, now=now, rules=RULES)
+                after = retirement.apply_look(self.group, self.profiles, in_use=in_use, now=now, rules=RULES)
                 if isinstance(after, Remove):
                     task = after
                 elif crash:
@@ -87,18 +87,18 @@ class World:
                     return
                 case Declare():
                     self.on_broker |= {profile.mqid for profile in self.profiles} | {"dead"}
-                    outcome = lifecycle.activated(self.group, self.profiles, now=now, rules=RULES)
+                    outcome = lifecycle.mark_active(self.group, self.profiles, now=now, rules=RULES)
                 case Forget():
-                    outcome = foreign_groups.forgotten(self.group, self.profiles, now=now, rules=RULES)
+                    outcome = foreign_groups.forget_group(self.group, self.profiles, now=now, rules=RULES)
                 case Remind():
                     self.n_reminders += not crash
-                    outcome = lifecycle.reminded(self.group, now=now, rules=RULES)
+                    outcome = lifecycle.remind_wms(self.group, now=now, rules=RULES)
                 case Shut():
                     self.shut |= set(task.mqids)
-                    outcome = retirement.shut(self.group, self.profiles, task, now=now)
+                    outcome = retirement.mark_shut(self.group, self.profiles, task, now=now)
                 case Remove():
                     self.on_broker -= {*task.mqids, *(["dead"] if task.with_dead_letters else [])}
-                    outcome = retirement.removed(self.group, self.profiles, task, now=now, rules=RULES)
+                    outcome = retirement.mark_removed(self.group, self.profiles, task, now=now, rules=RULES)
             if crash:
                 return
             self.apply(outcome)
@@ -149,10 +149,10 @@ def test_a_deferred_request_is_told_why_once_and_is_activated_after_a_release() 
     world.work(NOW)
     assert world.on_broker == set()
     assert world.group is not None
-    world.apply(lifecycle.reconsidered(world.group, Deferred("still full"), now=NOW + MIN, rules=RULES))
+    world.apply(lifecycle.apply_verdict(world.group, Deferred("still full"), now=NOW + MIN, rules=RULES))
     assert world.group.deferred == "still full"
     assert world.group.wake_at == NOW + MIN + RULES.defer
-    world.apply(lifecycle.reconsidered(world.group, Admitted(), now=NOW + 2 * MIN, rules=RULES))
+    world.apply(lifecycle.apply_verdict(world.group, Admitted(), now=NOW + 2 * MIN, rules=RULES))
     world.work(NOW + 2 * MIN)
     assert world.state() is GroupState.ACTIVE
     assert world.group.deferred == ""
@@ -164,10 +164,10 @@ def test_a_deferred_request_is_told_why_once_and_is_activated_after_a_release() 
 
 def test_a_repeated_request_is_answered_again_and_changes_nothing() -> None:
     world = active()
-    assert world.request(Deferred("full")) == Outcome(events=(QueuesActivated(workflow_id=WORKFLOW),))
+    assert world.request(Deferred("full")) == GroupDecision(events=(QueuesActivated(workflow_id=WORKFLOW),))
     waiting = World()
     waiting.request(Deferred("full"))
-    assert waiting.request(Admitted()) == Outcome(events=(QueuesDeferred(workflow_id=WORKFLOW, reason="full"),))
+    assert waiting.request(Admitted()) == GroupDecision(events=(QueuesDeferred(workflow_id=WORKFLOW, reason="full"),))
     under_way = World()
     under_way.request(Admitted())
     assert under_way.request(Deferred("full")) == UNCHANGED
@@ -175,7 +175,7 @@ def test_a_repeated_request_is_answered_again_and_changes_nothing() -> None:
 
 def test_a_repeated_request_may_bring_another_schedd() -> None:
     world = active()
-    world.apply(lifecycle.requested(world.group, request(("ap2", "ap1")), Admitted(), now=NOW, rules=RULES))
+    world.apply(lifecycle.apply_request(world.group, request(("ap2", "ap1")), Admitted(), now=NOW, rules=RULES))
     assert world.group is not None
     assert world.group.schedds == ["ap1", "ap2"]
     assert world.state() is GroupState.ACTIVE
@@ -190,7 +190,7 @@ def test_the_end_of_a_workflow_before_its_activation_cancels_it(verdict: Verdict
     assert world.state() is GroupState.RETIRED
     assert QueuesActivated(workflow_id=WORKFLOW) not in world.events
     assert all(profile.retired_at is not None for profile in world.profiles)
-    assert lifecycle.held(world.group) == 0
+    assert lifecycle.count_held(world.group) == 0
 
 
 def test_queues_whose_activation_was_overtaken_by_the_end_are_deleted_at_once() -> None:
@@ -219,7 +219,7 @@ def test_private_queues_go_at_once_and_the_others_stay_for_their_users() -> None
     world.over()
     world.work(NOW)
     assert world.on_broker == {IN, OUT, "dead"}
-    assert lifecycle.held(world.group) == 3
+    assert lifecycle.count_held(world.group) == 3
     assert [profile.is_activated for profile in world.profiles] == [True, False, True]
     assert world.state() is GroupState.RETIRING
 
@@ -237,7 +237,7 @@ def test_nothing_more_gets_into_public_inputs_once_the_workflow_is_over_and_outp
     assert [profile.shut_at for profile in world.profiles] == [NOW + MIN, None, None], "once"
     assert [profile.is_activated for profile in world.profiles] == [True, False, True]
     world.work(NOW + timedelta(days=8))
-    assert retirement.shut(world.group, world.profiles, Shut((IN,)), now=NOW) == UNCHANGED
+    assert retirement.mark_shut(world.group, world.profiles, Shut((IN,)), now=NOW) == UNCHANGED
 
 
 def test_public_queues_go_when_they_were_unused_for_ten_minutes() -> None:
@@ -280,8 +280,8 @@ def test_what_comes_after_the_end_changes_nothing() -> None:
     assert world.over(NOW + MIN) == UNCHANGED
     assert world.request(Admitted()) == UNCHANGED
     assert before is not None
-    assert lifecycle.activated(before, world.profiles, now=NOW, rules=RULES) == UNCHANGED
-    assert lifecycle.reconsidered(before, Admitted(), now=NOW, rules=RULES) == UNCHANGED
+    assert lifecycle.mark_active(before, world.profiles, now=NOW, rules=RULES) == UNCHANGED
+    assert lifecycle.apply_verdict(before, Admitted(), now=NOW, rules=RULES) == UNCHANGED
 
 
 ORDER = list(GroupState)
@@ -309,7 +309,7 @@ def test_in_any_story_states_only_move_forward_and_nothing_is_left_behind(story:
             case "request":
                 world.request(verdict, now)
             case "reconsider" if world.group is not None:
-                world.apply(lifecycle.reconsidered(world.group, verdict, now=now, rules=RULES))
+                world.apply(lifecycle.apply_verdict(world.group, verdict, now=now, rules=RULES))
             case "over":
                 world.over(now)
                 was_over = True
@@ -323,7 +323,7 @@ def test_in_any_story_states_only_move_forward_and_nothing_is_left_behind(story:
             assert ORDER.index(before.state) <= ORDER.index(world.group.state)
         if world.group is not None:
             # The books never say less than what the broker has.
-            assert len(world.on_broker) <= lifecycle.held(world.group)
+            assert len(world.on_broker) <= lifecycle.count_held(world.group)
             assert (world.group.criteria is not None) == (world.group.activated_at is not None)
         elif world.on_broker:
             pytest.fail("queues without a group")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from mqs.groups.progress import count_failed, count_letters, queues_seen
+from mqs.groups.progress import count_failed, count_letters, count_seen
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.failures.dead_letters import LetterAction
 from schemas.ids import Alias, Mqid, WorkflowId
@@ -45,6 +45,6 @@ def test_discarded_letters_stay_failures() -> None:
 
 def test_a_queue_that_was_deleted_with_its_events_tells_nothing() -> None:
     profiles = [profile(IN, retired_at=NOW), profile(OUT, retired_at=NOW)]
-    assert queues_seen(group(), profiles, {IN: 30, OUT: 3}) == {IN: None, OUT: 3}
-    assert queues_seen(group(drained_at=NOW), profiles, {IN: 30, OUT: 30}) == {IN: 30, OUT: 30}
-    assert queues_seen(group(), [profile(IN)], {IN: 30}) == {IN: 30}
+    assert count_seen(group(), profiles, {IN: 30, OUT: 3}) == {IN: None, OUT: 3}
+    assert count_seen(group(drained_at=NOW), profiles, {IN: 30, OUT: 30}) == {IN: 30, OUT: 30}
+    assert count_seen(group(), [profile(IN)], {IN: 30}) == {IN: 30}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mqs.groups.admission import Deferred, Shortage
 from mqs.groups.broker_steps import Remove
-from mqs.groups.yielding import candidates, idle_queues, removal, shortages
+from mqs.groups.yielding import choose_removal, find_candidates, find_idle_queues, sum_shortages
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import WorkflowId
@@ -53,26 +53,26 @@ def profiles(*, shut: bool = True, retired: tuple[str, ...] = ()) -> list[MQProf
 
 
 def test_all_that_lies_idle_may_go_and_the_dead_letters_only_as_the_last() -> None:
-    assert idle_queues(group(), profiles(), set()) == (IN, OUT, DEAD)
-    assert idle_queues(group(), profiles(), {OUT}) == (IN,)
-    assert idle_queues(group(), profiles(), {DEAD}) == (IN, OUT)
-    assert idle_queues(group(), profiles(retired=(IN,)), set()) == (OUT, DEAD)
-    assert idle_queues(group(), profiles(retired=(IN, OUT)), {DEAD}) == ()
+    assert find_idle_queues(group(), profiles(), set()) == (IN, OUT, DEAD)
+    assert find_idle_queues(group(), profiles(), {OUT}) == (IN,)
+    assert find_idle_queues(group(), profiles(), {DEAD}) == (IN, OUT)
+    assert find_idle_queues(group(), profiles(retired=(IN,)), set()) == (OUT, DEAD)
+    assert find_idle_queues(group(), profiles(retired=(IN, OUT)), {DEAD}) == ()
 
 
 def test_a_queue_that_lets_events_in_stays() -> None:
-    assert idle_queues(group(), profiles(shut=False), set()) == (OUT,)
+    assert find_idle_queues(group(), profiles(shut=False), set()) == (OUT,)
 
 
 def test_only_ended_workflows_give_way() -> None:
     for state in (GroupState.RESERVED, GroupState.ACTIVE, GroupState.RETIRED):
-        assert idle_queues(group(state=state), profiles(), set()) == ()
-        assert removal(group(state=state), profiles(), [{OUT}]) is None
+        assert find_idle_queues(group(state=state), profiles(), set()) == ()
+        assert choose_removal(group(state=state), profiles(), [{OUT}]) is None
 
 
 @given(st.lists(st.sets(st.sampled_from([IN, OUT, DEAD])), min_size=1, max_size=3))
 def test_nothing_is_deleted_that_was_in_use_at_any_look(looks: list[set[str]]) -> None:
-    what = removal(group(), profiles(), [idle_queues(group(), profiles(), in_use) for in_use in looks])
+    what = choose_removal(group(), profiles(), [find_idle_queues(group(), profiles(), in_use) for in_use in looks])
     in_use = set().union(*looks)
     gone = {*what.mqids, *([DEAD] if what.with_dead_letters else [])} if what else set()
     assert not gone & in_use
@@ -81,7 +81,9 @@ def test_nothing_is_deleted_that_was_in_use_at_any_look(looks: list[set[str]]) -
 
 
 def test_a_queue_that_went_between_the_looks_is_not_deleted_again() -> None:
-    assert removal(group(), profiles(retired=(OUT,)), [{IN, OUT}, {IN}]) == Remove((IN,), with_dead_letters=False)
+    assert choose_removal(group(), profiles(retired=(OUT,)), [{IN, OUT}, {IN}]) == Remove(
+        (IN,), with_dead_letters=False
+    )
 
 
 def test_workflows_that_ended_first_give_way_first_and_an_owner_at_its_limit_to_itself() -> None:
@@ -92,9 +94,9 @@ def test_workflows_that_ended_first_give_way_first_and_an_owner_at_its_limit_to_
         gone: group(gone, GroupState.RETIRED, n_queues=0),
     }
     owners = {old: "ada", new: "bob", gone: "ada"}
-    assert candidates(groups, owners, Shortage(1)) == [old, new]
-    assert candidates(groups, owners, Shortage(1, "bob")) == [new]
-    assert candidates(groups, owners, Shortage(1, "eve")) == []
+    assert find_candidates(groups, owners, Shortage(1)) == [old, new]
+    assert find_candidates(groups, owners, Shortage(1, "bob")) == [new]
+    assert find_candidates(groups, owners, Shortage(1, "eve")) == []
 
 
 def test_shortages_add_up_by_whose_queues_would_help() -> None:
@@ -104,4 +106,4 @@ def test_shortages_add_up_by_whose_queues_would_help() -> None:
         Deferred("", Shortage(4, "ada")),
         Deferred("too many bytes"),
     ]
-    assert shortages(verdicts) == (Shortage(5), Shortage(4, "ada"))
+    assert sum_shortages(verdicts) == (Shortage(5), Shortage(4, "ada"))

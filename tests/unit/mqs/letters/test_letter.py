@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqs.letters.letter import Letter, grouped, in_order, in_words, letter_of, matches, n_replays, replay_headers, shown
+from mqs.letters.letter import (
+    Letter,
+    describe_choice,
+    group_letters,
+    letter_of,
+    matches_filter,
+    n_replays,
+    replay_headers,
+    select_letters,
+    show_letter,
+)
 from schemas.failures.dead_letters import LetterFilter
 
 AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -32,7 +42,7 @@ def pilots(event_id: str = "e", *, error: str = "ValueError: bad 1", task: str =
 
 
 def test_a_pilots_letter_says_why_and_where() -> None:
-    letter = shown(pilots())
+    letter = show_letter(pilots())
     assert (letter.reason, letter.error, letter.attempts) == ("task-failed", "ValueError: bad 1", 5)
     assert (letter.queue, letter.task_id, letter.worker, letter.key) == ("a1", "TK", "node7", "k")
     assert (letter.dead_at, letter.n_bytes, letter.excerpt, letter.headers) == (AT, 4, b"body", None)
@@ -73,7 +83,7 @@ def test_an_event_that_dies_again_is_another_letter() -> None:
     ],
 )
 def test_a_letter_is_meant_if_it_matches_all_that_is_given(which: LetterFilter, *, expected: bool) -> None:
-    assert matches(pilots(), which) is expected
+    assert matches_filter(pilots(), which) is expected
 
 
 @given(st.permutations(range(6)), st.integers(1, 7))
@@ -81,7 +91,7 @@ def test_pages_hold_every_letter_once_the_oldest_first(order: list[int], size: i
     letters = [pilots(f"e{n}", minute=n // 2) for n in order]
     seen: list[Letter] = []
     after = None
-    while page := in_order(letters, LetterFilter(), after=after)[:size]:
+    while page := select_letters(letters, LetterFilter(), after=after)[:size]:
         seen += page
         after = page[-1].cursor
     assert seen == sorted(letters, key=lambda letter: letter.place)
@@ -89,13 +99,13 @@ def test_pages_hold_every_letter_once_the_oldest_first(order: list[int], size: i
 
 
 def test_a_cursor_that_is_none_is_the_beginning() -> None:
-    assert in_order([pilots()], LetterFilter(), after="rubbish") == [pilots()]
-    assert in_order([letter_of(b"", "", "", {})], LetterFilter(), after=pilots().cursor) == []
+    assert select_letters([pilots()], LetterFilter(), after="rubbish") == [pilots()]
+    assert select_letters([letter_of(b"", "", "", {})], LetterFilter(), after=pilots().cursor) == []
 
 
 def test_groups_are_of_one_task_and_one_kind_of_error() -> None:
     bad = [pilots(f"e{n}", error=f"ValueError: bad {n}", minute=n) for n in range(3)]
-    groups = grouped([*bad, pilots("x", error="KeyError: 'y'"), pilots("z", task="TL")])
+    groups = group_letters([*bad, pilots("x", error="KeyError: 'y'"), pilots("z", task="TL")])
     assert [(group.task_id, group.text, group.n_letters) for group in groups][:1] == [("TK", "ValueError: bad #", 3)]
     assert (groups[0].example, groups[0].letter) == ("ValueError: bad 2", bad[2].letter)
     assert (groups[0].first_at, groups[0].last_at) == (AT, AT + timedelta(minutes=2))
@@ -135,11 +145,11 @@ HEADERS = st.dictionaries(
 @given(st.binary(), st.text(), HEADERS)
 def test_no_strangers_headers_are_too_strange(body: bytes, event_id: str, headers: dict[str, Any]) -> None:
     letter = letter_of(body, event_id, "", headers)
-    shown(letter, body=body, whole=True).model_dump_json()
+    show_letter(letter, body=body, whole=True).model_dump_json()
     replay_headers(headers)
 
 
 def test_the_audit_says_in_words_what_was_meant() -> None:
-    assert in_words(None, LetterFilter()) == "all"
-    assert in_words(None, LetterFilter(task_id="TK", signature="s")) == "task_id TK, signature s"
-    assert in_words(["a"] * 6, LetterFilter()) == "letters a, a, a, a, a ..."
+    assert describe_choice(None, LetterFilter()) == "all"
+    assert describe_choice(None, LetterFilter(task_id="TK", signature="s")) == "task_id TK, signature s"
+    assert describe_choice(["a"] * 6, LetterFilter()) == "letters a, a, a, a, a ..."

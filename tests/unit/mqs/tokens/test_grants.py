@@ -11,11 +11,11 @@ from mqs.tokens.grants import (
     Audience,
     Grant,
     check_gateway,
-    claims,
     count_pilot_connections,
-    for_existing_clients,
     pilot_grant,
+    token_claims,
     user_grant,
+    widen_for_existing_clients,
 )
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
@@ -132,7 +132,7 @@ def test_only_the_gateway_asks_for_users(caller: str) -> None:
 
 
 def mint(grant: Grant, life: timedelta = timedelta(hours=24)) -> dict[str, Any]:
-    return claims(
+    return token_claims(
         grant,
         issuer="https://mqs.example/mqbroker-issuer",
         audience=Audience("ewms", "ewms"),
@@ -187,7 +187,7 @@ def test_no_token_ever_configures_names_the_default_exchange_or_a_pattern(
 
 
 def test_an_existing_clients_token_says_what_the_contract_says_and_which_format_its_queue_has() -> None:
-    said = mint(for_existing_clients(user_grant(profile(IN, is_input=True), "ada"), [IN]))
+    said = mint(widen_for_existing_clients(user_grant(profile(IN, is_input=True), "ada"), [IN]))
     assert set(said["scope"].split()) == {
         f"ewms.configure:ewms/{IN}",
         f"ewms.read:ewms/{IN}",
@@ -212,13 +212,13 @@ def test_an_existing_clients_token_says_what_the_contract_says_and_which_format_
 
 
 def test_only_the_named_queues_are_opened_for_existing_clients() -> None:
-    said = mint(for_existing_clients(Grant("wf/x", (IN,), (f"x.{OUT}",)), [IN, IN]))
+    said = mint(widen_for_existing_clients(Grant("wf/x", (IN,), (f"x.{OUT}",)), [IN, IN]))
     assert not any(OUT in scope and f"x.{OUT}" not in scope for scope in said["scope"].split())
     assert said["scope"].count("configure") == 1
 
 
 def test_a_broker_by_another_name_is_named_in_the_token() -> None:
-    said = claims(
+    said = token_claims(
         Grant("u", (IN,)), issuer="i", audience=Audience("rabbitmq", "kind"), now=NOW, life=timedelta(1), token_id="t"
     )
     assert said["aud"] == ["rabbitmq"]

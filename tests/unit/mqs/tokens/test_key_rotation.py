@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mqs.tokens.key_rotation import jwks, recorded, rotated, signs_now
+from mqs.tokens.key_rotation import is_signing, jwks_document, parse_keys, rotate_key
 from runtime.kernel.decision import Insert, Update
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -20,7 +20,7 @@ class Keys:
         self.documents: dict[str, dict[str, Any]] = {}
 
     def rotate(self, kid: str, now: datetime) -> None:
-        for change in rotated(recorded([*self.documents.values()]), kid, {"kid": kid}, now=now, life=LIFE).changes:
+        for change in rotate_key(parse_keys([*self.documents.values()]), kid, {"kid": kid}, now=now, life=LIFE).changes:
             match change:
                 case Insert(document=document):
                     assert document["_id"] not in self.documents
@@ -31,7 +31,7 @@ class Keys:
                     raise AssertionError(change)
 
     def listed(self, now: datetime) -> set[str]:
-        return {key["kid"] for key in jwks(recorded([*self.documents.values()]), now)["keys"]}
+        return {key["kid"] for key in jwks_document(parse_keys([*self.documents.values()]), now)["keys"]}
 
 
 def test_after_five_rotations_all_keys_are_listed_until_their_last_tokens_have_expired() -> None:
@@ -41,7 +41,7 @@ def test_after_five_rotations_all_keys_are_listed_until_their_last_tokens_have_e
     assert keys.listed(NOW + timedelta(hours=5)) == {f"k{n}" for n in range(6)}
     assert keys.listed(NOW + LIFE + timedelta(hours=1)) == {"k1", "k2", "k3", "k4", "k5"}
     assert keys.listed(NOW + timedelta(days=365)) == {"k5"}
-    assert signs_now(recorded([*keys.documents.values()]), "k5")
+    assert is_signing(parse_keys([*keys.documents.values()]), "k5")
 
 
 def test_a_former_key_may_sign_again() -> None:

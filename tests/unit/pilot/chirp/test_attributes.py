@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from pilot.chirp.attributes import (
     NEWS_S,
-    Backlog,
+    UnsentChirps,
     due_at,
-    expression,
-    lines,
+    format_expression,
+    format_lines,
     put_back,
-    quoted,
-    taken,
+    quote_text,
+    take_values,
     with_counters,
     with_status,
 )
@@ -20,8 +20,8 @@ from schemas.statuses import ChirpAttribute, PilotStatus
 NOW = float("-inf")
 
 
-def sent(at_s: float = 100.0) -> Backlog:
-    return Backlog(60.0, sent_at_s=at_s)
+def sent(at_s: float = 100.0) -> UnsentChirps:
+    return UnsentChirps(60.0, sent_at_s=at_s)
 
 
 def test_nothing_to_say_is_never_due() -> None:
@@ -36,15 +36,15 @@ def test_a_status_goes_at_once_and_a_counter_waits_for_the_interval() -> None:
 def test_the_first_success_is_news_and_no_later_one_is() -> None:
     backlog = with_counters(sent(), n_failed=0, n_success=1)
     assert due_at(backlog) == 100.0 + NEWS_S
-    backlog, _ = taken(backlog, 102.0)
+    backlog, _ = take_values(backlog, 102.0)
     assert due_at(with_counters(backlog, n_failed=0, n_success=2)) == 162.0
 
 
 def test_the_first_counter_need_not_wait() -> None:
-    assert due_at(with_counters(Backlog(60.0), n_failed=0, n_success=1)) == NOW
+    assert due_at(with_counters(UnsentChirps(60.0), n_failed=0, n_success=1)) == NOW
 
 
-def failed(backlog: Backlog, error: str) -> Backlog:
+def failed(backlog: UnsentChirps, error: str) -> UnsentChirps:
     return with_counters(backlog, n_failed=1, n_success=0, error=error)
 
 
@@ -53,7 +53,7 @@ def test_an_error_that_is_news_goes_while_its_worker_lives() -> None:
 
 
 def test_an_error_that_was_said_before_waits_like_a_counter() -> None:
-    backlog, _ = taken(failed(sent(), "bad pixel"), 102.0)
+    backlog, _ = take_values(failed(sent(), "bad pixel"), 102.0)
     assert due_at(failed(backlog, "bad pixel")) == 162.0
     assert due_at(failed(backlog, "no geometry")) == 106.0
 
@@ -66,11 +66,11 @@ def test_a_worker_whose_errors_are_all_news_is_heard_less_and_less_until_it_was_
         assert due_s is not None
         assert backlog.sent_at_s is not None
         waits.append(due_s - backlog.sent_at_s)
-        backlog, _ = taken(backlog, due_s)
+        backlog, _ = take_values(backlog, due_s)
     assert waits == [2, 4, 8, 16, 32, 60, 60, 60]
     assert backlog.sent_at_s is not None
     quiet_s = backlog.sent_at_s + 60.0
-    backlog, _ = taken(with_counters(backlog, n_failed=8, n_success=0), quiet_s)
+    backlog, _ = take_values(with_counters(backlog, n_failed=8, n_success=0), quiet_s)
     assert due_at(failed(backlog, "one more")) == quiet_s + NEWS_S
 
 
@@ -85,12 +85,14 @@ def test_only_the_newest_counters_are_sent() -> None:
     backlog = sent()
     for n in range(1, 10):
         backlog = with_counters(backlog, n_failed=0, n_success=n)
-    _, values = taken(backlog, 200.0)
+    _, values = take_values(backlog, 200.0)
     assert values[ChirpAttribute.TASKS_TOTAL] == 9
 
 
 def test_what_could_not_be_sent_stays_unless_there_is_news() -> None:
-    backlog, unsent = taken(with_status(with_counters(sent(), n_failed=1, n_success=1), PilotStatus.TASKING), 200.0)
+    backlog, unsent = take_values(
+        with_status(with_counters(sent(), n_failed=1, n_success=1), PilotStatus.TASKING), 200.0
+    )
     assert due_at(backlog) is None
     backlog = put_back(with_status(backlog, PilotStatus.DONE), unsent)
     assert backlog.values[ChirpAttribute.STATUS] == "Done"
@@ -98,20 +100,20 @@ def test_what_could_not_be_sent_stays_unless_there_is_news() -> None:
 
 
 def test_what_could_not_be_sent_does_not_wait_for_the_interval_again() -> None:
-    backlog, unsent = taken(with_status(sent(), PilotStatus.DONE), 200.0)
+    backlog, unsent = take_values(with_status(sent(), PilotStatus.DONE), 200.0)
     assert due_at(put_back(backlog, unsent)) == NOW
 
 
 def test_texts_are_classad_literals_and_numbers_bare_in_job_attributes() -> None:
-    assert quoted('say "hi"\n\\o/') == '"say \\"hi\\"\\n\\\\o/"'
-    assert lines([(ChirpAttribute.TASKS_TOTAL, 3)]) == ['HTChirpEWMSPilotTasksTotal: "3"']
-    assert expression(3) == "3"
-    assert expression("Done") == '"Done"'
+    assert quote_text('say "hi"\n\\o/') == '"say \\"hi\\"\\n\\\\o/"'
+    assert format_lines([(ChirpAttribute.TASKS_TOTAL, 3)]) == ['HTChirpEWMSPilotTasksTotal: "3"']
+    assert format_expression(3) == "3"
+    assert format_expression("Done") == '"Done"'
 
 
 @given(st.text())
 def test_any_text_becomes_one_bounded_line(text: str) -> None:
-    literal = quoted(text * 50)
+    literal = quote_text(text * 50)
     assert len(literal.encode(errors="surrogatepass")) <= 2500
     assert "\n" not in literal
     assert "\r" not in literal

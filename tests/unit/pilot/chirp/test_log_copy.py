@@ -21,7 +21,7 @@ class Proxy:
         self.refuses = False
 
     @contextmanager
-    def opened(self) -> Iterator[Any]:
+    def open_connection(self) -> Iterator[Any]:
         if self.refuses:
             raise OSError("chirp: no space left")
         yield self
@@ -56,12 +56,12 @@ async def copy(log: Path, proxy: Proxy) -> AsyncIterator[LogCopy]:
 
 
 async def test_what_was_warned_of_is_copied_at_the_latest_when_the_pilot_leaves(copy: LogCopy, proxy: Proxy) -> None:
-    copy.start()
+    copy.start_copying()
     copy.emit(record())
     await copy.close_copy()
     # The warning came from this thread by way of the loop, which has had no turn before the end.
     copy.emit(record())
-    copy.hurry()
+    copy.copy_now()
     await copy.close_copy()
     assert proxy.files == {"/tms/cluster-7/3.err": b"event failed\n"}
     assert proxy.modes == {0o600}
@@ -71,8 +71,8 @@ async def test_a_pilot_that_has_to_leave_copies_at_once_the_end_of_its_log(
     copy: LogCopy, proxy: Proxy, log: Path
 ) -> None:
     log.write_bytes(b"x" * MAX_BYTES + b"the end\n")
-    copy.start()
-    copy.hurry()
+    copy.start_copying()
+    copy.copy_now()
     await copy.close_copy()
     (data,) = proxy.files.values()
     assert len(data) == MAX_BYTES
@@ -80,15 +80,15 @@ async def test_a_pilot_that_has_to_leave_copies_at_once_the_end_of_its_log(
 
 
 async def test_a_pilot_with_nothing_to_tell_copies_nothing(copy: LogCopy, proxy: Proxy) -> None:
-    copy.start()
+    copy.start_copying()
     await copy.close_copy()
     assert proxy.files == {}
 
 
 async def test_an_access_point_that_refuses_costs_nothing(copy: LogCopy, proxy: Proxy) -> None:
     proxy.refuses = True
-    copy.start()
-    copy.hurry()
+    copy.start_copying()
+    copy.copy_now()
     await copy.close_copy()
     assert proxy.files == {}
 

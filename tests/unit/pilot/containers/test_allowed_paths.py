@@ -6,14 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from pilot.containers.allowed_paths import SYSTEM, Looked, Places, check_image, external_mounts, looks_like_an_image
-from pilot.containers.held_paths import Pinned, look_at
+from pilot.containers.allowed_paths import (
+    SYSTEM,
+    PathFacts,
+    WorkerPlaces,
+    check_image,
+    external_mounts,
+    looks_like_an_image,
+)
+from pilot.containers.held_paths import PinnedRuntime, look_at
 from pilot.containers.mounts import Mount
 from pilot.errors import ImageUnusable, MountRefused
 from pilot.runtimes.bare import Bare
 from schemas.rules.worker_paths import HOSTS_OWN, PILOT_DATA
 
-PLACES = Places(
+PLACES = WorkerPlaces(
     own="/pool/execute/dir_7",
     shared="/pool/execute",
     protected=("/srv/tms", "/home/ada/.local/state/ewms"),
@@ -22,11 +29,11 @@ PLACES = Places(
 ROOT_NAMES = frozenset({"etc", "proc", "dev", "usr"})
 
 
-def directory(real: str, *, is_root: bool = False) -> Looked:
-    return Looked(real, is_directory=True, is_root=is_root, names=ROOT_NAMES)
+def directory(real: str, *, is_root: bool = False) -> PathFacts:
+    return PathFacts(real, is_directory=True, is_root=is_root, names=ROOT_NAMES)
 
 
-def mounts(path: str, looked: Looked | None, places: Places = PLACES) -> tuple[Mount, ...]:
+def mounts(path: str, looked: PathFacts | None, places: WorkerPlaces = PLACES) -> tuple[Mount, ...]:
     return external_mounts([path], {} if looked is None else {path: looked}, places)
 
 
@@ -82,7 +89,7 @@ def test_no_directory_with_a_pilots_token_is_shown_even_below_an_open_root(real:
 
 
 def test_an_absent_directory_and_a_file_are_no_directories() -> None:
-    for looked in (None, Looked("/data/f", is_directory=False)):
+    for looked in (None, PathFacts("/data/f", is_directory=False)):
         with pytest.raises(MountRefused, match="'/data/f' is not a directory of this worker"):
             mounts("/data/f", looked)
 
@@ -91,14 +98,14 @@ def test_an_absent_directory_and_a_file_are_no_directories() -> None:
     ("looked", "places"),
     [
         (directory("/images/reco"), PLACES),
-        (Looked("/images/reco.sif", is_directory=False, is_image_file=True), PLACES),
+        (PathFacts("/images/reco.sif", is_directory=False, is_image_file=True), PLACES),
         # It came with the job, as an input file.
         (directory("/pool/execute/dir_7/image"), PLACES),
         (directory("/pool/execute/dir_7/image"), replace(PLACES, protected=("/pool",))),
         (directory("/usr/images/reco"), replace(PLACES, image_roots=("/usr/images",))),
     ],
 )
-def test_a_task_runs_in_what_was_made_for_it(looked: Looked, places: Places) -> None:
+def test_a_task_runs_in_what_was_made_for_it(looked: PathFacts, places: WorkerPlaces) -> None:
     check_image("image", looked, places)
 
 
@@ -116,12 +123,15 @@ def test_a_task_runs_in_what_was_made_for_it(looked: Looked, places: Places) -> 
         (directory("/pool"), "the pilot's own files"),
         (directory("/pool/execute/dir_8/image"), "jobs have their files"),
         (directory(f"/pool/execute/dir_7/{PILOT_DATA}/data-hub"), "tasks can write"),
-        (Looked("/home/eve", is_directory=True, names=frozenset({"bin", "etc"})), "not look like a root file system"),
-        (Looked("/home/eve/notes", is_directory=False), "no image file"),
-        (Looked("/srv/tms/token", is_directory=False, is_image_file=True), "a directory of EWMS itself"),
+        (
+            PathFacts("/home/eve", is_directory=True, names=frozenset({"bin", "etc"})),
+            "not look like a root file system",
+        ),
+        (PathFacts("/home/eve/notes", is_directory=False), "no image file"),
+        (PathFacts("/srv/tms/token", is_directory=False, is_image_file=True), "a directory of EWMS itself"),
     ],
 )
-def test_no_task_runs_in_what_was_not(looked: Looked, rule: str) -> None:
+def test_no_task_runs_in_what_was_not(looked: PathFacts, rule: str) -> None:
     with pytest.raises(ImageUnusable) as refused:
         check_image("/images/x", looked, PLACES)
     assert rule in refused.value.reason
@@ -148,7 +158,7 @@ def test_a_path_is_where_the_kernel_says_that_it_lies(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
     seen = look_at(f"{tmp_path}/link/", inside=True)
     assert seen is not None
-    assert seen[0] == Looked(str(tmp_path / "real"), is_directory=True)
+    assert seen[0] == PathFacts(str(tmp_path / "real"), is_directory=True)
     for path in ("/", "//", "/proc/self/root", "/proc/self/cwd/../../../../../../../..", f"/proc/{os.getpid()}/root/."):
         found = look_at(path, inside=False)
         assert found is not None
@@ -172,12 +182,12 @@ def test_a_container_does_not_start_when_what_was_checked_is_exchanged(tmp_path:
     image.mkdir()
     seen = look_at(str(image), inside=True)
     assert seen is not None
-    runtime = Pinned(Bare({}), (seen[1],))
-    assert runtime.command(["true"], {}, (), "run").argv == ("true",)
+    runtime = PinnedRuntime(Bare({}), (seen[1],))
+    assert runtime.build_command(["true"], {}, (), "run").argv == ("true",)
     image.rename(tmp_path / "was")
     image.symlink_to("/etc")
     with pytest.raises(OSError, match="is another one than when the pilot began"):
-        runtime.command(["true"], {}, (), "run")
+        runtime.build_command(["true"], {}, (), "run")
     image.unlink()
     with pytest.raises(FileNotFoundError):
-        runtime.command(["true"], {}, (), "run")
+        runtime.build_command(["true"], {}, (), "run")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.containers.command import Command, Place, Runtime, task_command
+from pilot.containers.command import Command, RunPlace, Runtime, task_command
 from pilot.containers.mounts import Mount
 from pilot.runtimes.apptainer import Apptainer, build_argv, has_entry_point, is_address
 from pilot.runtimes.bare import Bare
@@ -14,7 +14,7 @@ from pilot.runtimes.bubblewrap import Bubblewrap, Entry
 from pilot.runtimes.docker import Docker, is_reference
 from pilot.settings import Program
 
-PLACE = Place("/w/ewms-pilot-data/u/task-io", "infile-u.in", "outfile-u.out", "/w/ewms-pilot-data/data-hub", "/w/h")
+PLACE = RunPlace("/w/ewms-pilot-data/u/task-io", "infile-u.in", "outfile-u.out", "/w/ewms-pilot-data/data-hub", "/w/h")
 EXTERNAL = (Mount("/cvmfs/x", "/cvmfs/x", read_only=True),)
 IN, OUT, HUB = (
     "/ewms-pilot-data/task-io/infile-u.in",
@@ -28,7 +28,7 @@ BARE = Bare({"PATH": "/bin"})
 BUBBLEWRAP = Bubblewrap("/bin/bwrap", "/img", (Entry("bin", "usr/bin"), Entry("usr"), Entry("dev")), {"PATH": "/bin"})
 
 
-def command(runtime: Runtime, *args: str, place: Place = PLACE, **environment: str) -> Command:
+def command(runtime: Runtime, *args: str, place: RunPlace = PLACE, **environment: str) -> Command:
     return task_command(runtime, Program("image", args, environment), EXTERNAL, place, "ewms-u")
 
 
@@ -90,7 +90,7 @@ def test_home_is_the_runs_own_except_where_the_image_brings_one() -> None:
 
 
 def test_init_knows_the_data_hub_only() -> None:
-    made = command(APPTAINER, "fetch", "{{DATA_HUB}}", "{{INFILE}}", place=Place(data_hub=PLACE.data_hub))
+    made = command(APPTAINER, "fetch", "{{DATA_HUB}}", "{{INFILE}}", place=RunPlace(data_hub=PLACE.data_hub))
     assert made.argv[-2:] == (HUB, "{{INFILE}}")
     assert not any("task-io" in word for word in made.argv)
     assert "APPTAINERENV_EWMS_TASK_INFILE" not in made.environment
@@ -249,8 +249,8 @@ def test_whatever_a_variables_value_is_it_stays_one_value(runtime: Runtime, valu
 def test_only_docker_has_to_be_told_that_a_task_listens() -> None:
     for runtime in (APPTAINER, BARE, BUBBLEWRAP):
         made, listening = (
-            runtime.command(["reco"], {}, [], "ewms-u", listens=listens).argv for listens in (False, True)
+            runtime.build_command(["reco"], {}, [], "ewms-u", listens=listens).argv for listens in (False, True)
         )
         assert listening == made
-    assert "--interactive" in DOCKER.command(["reco"], {}, [], "ewms-u", listens=True).argv
-    assert "--interactive" not in DOCKER.command(["reco"], {}, [], "ewms-u").argv
+    assert "--interactive" in DOCKER.build_command(["reco"], {}, [], "ewms-u", listens=True).argv
+    assert "--interactive" not in DOCKER.build_command(["reco"], {}, [], "ewms-u").argv

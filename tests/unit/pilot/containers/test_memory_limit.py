@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.containers.memory_limit import Excess, Process, find_excess
+from pilot.containers.memory_limit import MemoryExcess, ProcessMemory, find_excess
 from pilot.containers.memory_watch import count_kernel_kills
 from pilot.errors import worker_memory_exceeded
 from pilot.failures.exit_codes import MIB, round_bytes
 
 #: The pilot (1) with two containers (10, 20), the second with a child and a grandchild.
 PROCESSES = {
-    1: Process(0, 30),
-    10: Process(1, 100),
-    20: Process(1, 10),
-    21: Process(20, 60),
-    22: Process(21, 60),
+    1: ProcessMemory(0, 30),
+    10: ProcessMemory(1, 100),
+    20: ProcessMemory(1, 10),
+    21: ProcessMemory(20, 60),
+    22: ProcessMemory(21, 60),
 }
 
 
 def test_what_a_container_has_started_counts_to_it() -> None:
-    assert find_excess(PROCESSES, [10, 20], 259) == Excess(20, 260)
+    assert find_excess(PROCESSES, [10, 20], 259) == MemoryExcess(20, 260)
 
 
 def test_a_worker_that_uses_just_what_it_may_is_left_alone() -> None:
@@ -31,21 +31,21 @@ def test_a_worker_that_uses_just_what_it_may_is_left_alone() -> None:
 
 def test_a_pilot_without_containers_has_nothing_to_end() -> None:
     assert find_excess(PROCESSES, [], 1) is None
-    assert find_excess({1: Process(0, 500)}, [10], 100) is None, "it ended while the pilot looked"
+    assert find_excess({1: ProcessMemory(0, 500)}, [10], 100) is None, "it ended while the pilot looked"
 
 
 def test_processes_that_seem_to_be_their_own_ancestors_end_nothing_and_hold_nobody_up() -> None:
-    circle = {5: Process(6, 100), 6: Process(5, 100), 10: Process(1, 1)}
-    assert find_excess(circle, [10], 50) == Excess(10, 201)
+    circle = {5: ProcessMemory(6, 100), 6: ProcessMemory(5, 100), 10: ProcessMemory(1, 1)}
+    assert find_excess(circle, [10], 50) == MemoryExcess(10, 201)
 
 
 @given(
-    st.dictionaries(st.integers(1, 8), st.builds(Process, st.integers(0, 8), st.integers(0, 100)), max_size=8),
+    st.dictionaries(st.integers(1, 8), st.builds(ProcessMemory, st.integers(0, 8), st.integers(0, 100)), max_size=8),
     st.sets(st.integers(1, 8)),
     st.integers(0, 800),
 )
 def test_a_container_goes_only_if_the_limit_is_passed(
-    processes: dict[int, Process], containers: set[int], limit: int
+    processes: dict[int, ProcessMemory], containers: set[int], limit: int
 ) -> None:
     excess = find_excess(processes, containers, limit)
     if excess is not None:

@@ -13,7 +13,7 @@ from schemas.topology import MAX_EVENT_BYTES
 @pytest.fixture
 def work(tmp_path: Path) -> WorkDirectory:
     work = WorkDirectory(str(tmp_path), infile_ext="in", outfile_ext="json")
-    work.make()
+    work.make_directories()
     return work
 
 

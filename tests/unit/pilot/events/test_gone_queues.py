@@ -3,14 +3,14 @@
 import pytest
 
 from pilot.events.gone_queues import Refusals, describe_gone
-from pilot.settings import Queue
+from pilot.settings import QueueEndpoint
 from schemas.ids import Mqid
 
 
 def after(*looks: tuple[float, bool]) -> bool:
     refusals = Refusals()
     for now_s, is_missing in looks:
-        refusals = refusals.add(now_s, is_missing=is_missing)
+        refusals = refusals.add_attempt(now_s, is_missing=is_missing)
     return refusals.is_gone
 
 
@@ -33,8 +33,8 @@ def test_a_queue_is_gone_after_looks_that_a_restart_does_not_explain(
 
 
 def test_the_queue_is_named_as_users_and_operators_know_it_with_what_to_do() -> None:
-    assert describe_gone("input", Queue(Mqid("a7"), "b", alias="photons"), "WF-1") == (
+    assert describe_gone("input", QueueEndpoint(Mqid("a7"), "b", alias="photons"), "WF-1") == (
         "the input queue 'photons' (a7) does not exist any more: the workflow is over, or somebody deleted the queue; "
         "see `ewms workflow show WF-1`, and request the workflow anew to go on"
     )
-    assert "the output queue a7 does not" in describe_gone("output", Queue(Mqid("a7"), "b"), "")
+    assert "the output queue a7 does not" in describe_gone("output", QueueEndpoint(Mqid("a7"), "b"), "")

@@ -42,7 +42,7 @@ def test_an_input_is_shown_by_its_size_its_kind_and_its_beginning(event: DataEve
 
 
 def test_an_existing_clients_event_is_shown_as_what_it_carries() -> None:
-    event = DataEvent(legacy_wire.encode({"pixel": 7}), EventId(""), "")
+    event = DataEvent(legacy_wire.encode_legacy({"pixel": 7}), EventId(""), "")
     assert excerpt_input(event).endswith("of an existing client: {'pixel': 7}")
 
 

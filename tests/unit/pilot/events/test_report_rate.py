@@ -1,9 +1,9 @@
 """Reports come in a burst, then a few a second."""
 
-from pilot.events.report_rate import BURST, PER_S, Allowance, take_one
+from pilot.events.report_rate import BURST, PER_S, ReportAllowance, take_one
 
 
-def n_taken(allowance: Allowance, now_s: float) -> tuple[int, Allowance]:
+def n_taken(allowance: ReportAllowance, now_s: float) -> tuple[int, ReportAllowance]:
     n = 0
     while (left := take_one(allowance, now_s)) is not None:
         allowance, n = left, n + 1
@@ -11,7 +11,7 @@ def n_taken(allowance: Allowance, now_s: float) -> tuple[int, Allowance]:
 
 
 def test_a_burst_then_a_few_a_second_and_never_more_than_a_burst() -> None:
-    first, allowance = n_taken(Allowance(as_of_s=100.0), 100.0)
+    first, allowance = n_taken(ReportAllowance(as_of_s=100.0), 100.0)
     assert first == BURST
     after_3_s, allowance = n_taken(allowance, 103.0)
     assert after_3_s == 3 * PER_S
@@ -20,5 +20,5 @@ def test_a_burst_then_a_few_a_second_and_never_more_than_a_burst() -> None:
 
 
 def test_a_clock_that_steps_back_gives_nothing() -> None:
-    _, spent = n_taken(Allowance(as_of_s=100.0), 100.0)
+    _, spent = n_taken(ReportAllowance(as_of_s=100.0), 100.0)
     assert take_one(spent, 50.0) is None

@@ -55,13 +55,13 @@ def written(path: Path, text: str, mode: int = 0o600) -> TokenFile:
 
 
 def test_a_token_is_read_without_the_line_end(tmp_path: Path) -> None:
-    assert written(tmp_path / "t", "secret\n").read() == "secret"
+    assert written(tmp_path / "t", "secret\n").read_token() == "secret"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
 def test_a_token_that_others_can_read_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
     with pytest.raises(TokenUnusable, match="chmod 600") as caught:
-        written(tmp_path / "t", "hush", mode).read()
+        written(tmp_path / "t", "hush", mode).read_token()
     assert "hush" not in str(caught.value)
 
 
@@ -71,17 +71,17 @@ def test_a_missing_a_linked_an_empty_and_a_strange_token_are_refused(tmp_path: P
     os.mkfifo(tmp_path / "fifo", 0o600)
     for name in ("nothing", "link", "fifo"):
         with pytest.raises(TokenUnusable, match="EWMS_PILOT_TOKEN_FILE"):
-            TokenFile(str(tmp_path / name)).read()
+            TokenFile(str(tmp_path / name)).read_token()
     for text in ("", "  \n", "two\nlines"):
         with pytest.raises(TokenUnusable, match="holds no token"):
-            written(tmp_path / "t", text).read()
+            written(tmp_path / "t", text).read_token()
 
 
 def test_a_token_renamed_into_place_is_seen(tmp_path: Path) -> None:
     file = written(tmp_path / "t", "old")
     written(tmp_path / "new", "new")
     (tmp_path / "new").rename(tmp_path / "t")
-    assert file.read() == "new"
+    assert file.read_token() == "new"
 
 
 def test_a_token_is_expired_from_its_last_second_on_and_an_opaque_one_never() -> None:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from pilot.errors import container_failed, outfile_too_large
 from pilot.life.attempts import dead_letter_headers, gives_up
-from pilot.settings import settings
+from pilot.settings import read_settings
 from schemas.payloads.data_events import HeaderValue
 
-SETTINGS = settings(
+SETTINGS = read_settings(
     {
         "EWMS_PILOT_TASK_IMAGE": "/i",
         "EWMS_PILOT_QUEUE_INCOMING": "a",

@@ -5,38 +5,38 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pilot.errors import Failure, invalid_infile, output_refused
 from pilot.life.instructions import (
-    Adopt,
+    ChirpCounters,
+    ChirpStatus,
     CoolDown,
-    Count,
-    Exit,
-    How,
     Instruction,
     KillAll,
+    LeaveProcess,
     Listen,
     PublishDeadLetter,
     PublishOutput,
-    Report,
     RunInit,
     Settle,
+    Settlement,
     Start,
     StopListening,
+    TakeOverDelivery,
     WarmUp,
 )
 from pilot.life.leaving import SETTLE_GRACE_S
-from pilot.life.lifecycle import advance, begin, wake_at
+from pilot.life.lifecycle import advance_life, begin_life, wake_at
 from pilot.life.state import Policy, Stage
 from pilot.life.stimuli import (
-    Arrived,
-    Broke,
-    Confirmed,
-    Cooled,
-    Ended,
-    Held,
+    CooledDown,
+    EventArrived,
+    HeldEvent,
     InitEnded,
-    Lost,
-    Refused,
+    PilotBroken,
+    PublishConfirmed,
+    PublishRefused,
+    RunEnded,
     Stimulus,
     StopAsked,
+    SubscriptionLost,
     Tick,
 )
 from schemas.ids import EventId
@@ -94,7 +94,7 @@ class PilotModel(RuleBasedStateMachine):
             ends_s=None if lives_s is None else self.now_s + lives_s,
         )
         #: The broker's view: what every delivery became; None while it is on loan; "void" once its channel went.
-        self.deliveries: dict[int, How | str | None] = {}
+        self.deliveries: dict[int, Settlement | str | None] = {}
         self.queue_of: dict[int, str] = {}
         self.event_of: dict[int, EventId] = {}
         #: The pilot's own view: run key -> the delivery that it answers.
@@ -112,11 +112,11 @@ class PilotModel(RuleBasedStateMachine):
         self.stop_asked_s: float | None = None
         self.exit: int | None = None
         self.n_reported_done = 0
-        self.state, instructions = begin(self.policy, self.now_s)
+        self.state, instructions = begin_life(self.policy, self.now_s)
         self.carry_out(instructions)
 
     def feed(self, stimulus: Stimulus) -> None:
-        self.state, instructions = advance(self.state, stimulus)
+        self.state, instructions = advance_life(self.state, stimulus)
         if self.exit is not None:
             assert all(isinstance(i, Settle) for i in instructions), "something goes on after the end"
         self.carry_out(instructions)
@@ -146,11 +146,11 @@ class PilotModel(RuleBasedStateMachine):
                     self.answers.setdefault(key, key)
                 case Settle(key, how):
                     self.settle(key, how)
-                case Adopt(key, other):
+                case TakeOverDelivery(key, other):
                     assert self.deliveries[self.answers[key]] == "void", "a living delivery was replaced"
                     assert self.event_of[self.answers[key]] == self.event_of[other]
                     self.answers[key] = other
-                case Exit(status):
+                case LeaveProcess(status):
                     assert self.exit is None
                     assert not self.warm or self.all_killed, "the pilot left its containers"
                     self.exit = status
@@ -173,22 +173,22 @@ class PilotModel(RuleBasedStateMachine):
                     self.cooling = True
                 case KillAll():
                     self.all_killed = True
-                case Report(status):
+                case ChirpStatus(status):
                     if status in {PilotStatus.DONE, PilotStatus.FATAL_ERROR}:
                         assert not self.warm or self.all_killed, "the last word came before the containers had ended"
-                case Count():
+                case ChirpCounters():
                     pass
 
-    def settle(self, key: int, how: How) -> None:
+    def settle(self, key: int, how: Settlement) -> None:
         delivery = self.answers.get(key, key)
-        if how is How.FORGET:
+        if how is Settlement.FORGET:
             assert self.deliveries[delivery] == "void", "a living delivery was forgotten: it would never be settled"
         else:
             assert self.deliveries[delivery] is None, f"{how} of a delivery that is {self.deliveries[delivery]}"
             self.deliveries[delivery] = how
-        if how is How.ACK:
+        if how is Settlement.ACK:
             assert key in self.safe or key in self.sunk, "an input was acknowledged before its output was confirmed"
-        if how in {How.REJECT, How.DISCARD}:
+        if how in {Settlement.REJECT, Settlement.DISCARD}:
             assert key not in self.safe, "a done event was rejected"
         self.publishing.pop(key, None)
         self.running.discard(key)
@@ -205,7 +205,7 @@ class PilotModel(RuleBasedStateMachine):
     def broker_delivers(self, queue: str, event: str, attempt: int, returned: int) -> None:
         key, self.next_key = self.next_key, self.next_key + 1
         self.deliveries[key], self.queue_of[key], self.event_of[key] = None, queue, EventId(event)
-        self.feed(Arrived(self.now_s, Held(key, EventId(event), attempt, queue, n_returned=returned)))
+        self.feed(EventArrived(self.now_s, HeldEvent(key, EventId(event), attempt, queue, n_returned=returned)))
 
     @precondition(lambda self: self.running)
     @rule(
@@ -216,14 +216,14 @@ class PilotModel(RuleBasedStateMachine):
         self.running.discard(key)
         if failure is None and not has_output:
             self.sunk.add(key)
-        self.feed(Ended(self.now_s, key, took_s=took_s, failure=failure, has_output=has_output and failure is None))
+        self.feed(RunEnded(self.now_s, key, took_s=took_s, failure=failure, has_output=has_output and failure is None))
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), took_s=st.sampled_from([0.0, 4.0, 100.0]))
     def task_is_killed_by_the_pilot(self, data: st.DataObject, took_s: float) -> None:
         key = data.draw(st.sampled_from(sorted(self.running)))
         self.running.discard(key)
-        self.feed(Ended(self.now_s, key, took_s=took_s, interrupted=True))
+        self.feed(RunEnded(self.now_s, key, took_s=took_s, interrupted=True))
 
     @precondition(lambda self: self.publishing and self.broker_up)
     @rule(data=st.data())
@@ -231,14 +231,14 @@ class PilotModel(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.publishing)))
         del self.publishing[key]
         self.safe.add(key)
-        self.feed(Confirmed(self.now_s, key))
+        self.feed(PublishConfirmed(self.now_s, key))
 
     @precondition(lambda self: self.publishing and self.broker_up)
     @rule(data=st.data(), passing=st.booleans())
     def broker_refuses(self, data: st.DataObject, passing: bool) -> None:
         key = data.draw(st.sampled_from(sorted(self.publishing)))
         del self.publishing[key]
-        self.feed(Refused(self.now_s, key, output_refused("no"), passing))
+        self.feed(PublishRefused(self.now_s, key, output_refused("no"), passing))
 
     @rule(queue=st.sampled_from(QUEUES))
     def subscription_is_lost(self, queue: str) -> None:
@@ -246,7 +246,7 @@ class PilotModel(RuleBasedStateMachine):
             if became is None and self.queue_of[key] == queue:
                 self.deliveries[key] = "void"
         if self.exit is None:
-            self.feed(Lost(self.now_s, queue))
+            self.feed(SubscriptionLost(self.now_s, queue))
         for key, what in self.publishing.items():
             if what == "dead letter":
                 assert self.deliveries[self.answers[key]] is None, "a dead letter of an event that comes again"
@@ -272,7 +272,7 @@ class PilotModel(RuleBasedStateMachine):
     @rule()
     def containers_end(self) -> None:
         self.warm = self.cooling = False
-        self.feed(Cooled(self.now_s))
+        self.feed(CooledDown(self.now_s))
 
     @precondition(lambda self: self.exit is None)
     @rule()
@@ -284,7 +284,7 @@ class PilotModel(RuleBasedStateMachine):
     @precondition(lambda self: self.exit is None)
     @rule()
     def pilot_breaks(self) -> None:
-        self.feed(Broke(self.now_s, "BrokerAway('gone')"))
+        self.feed(PilotBroken(self.now_s, "BrokerAway('gone')"))
         if self.stop_asked_s is None:
             self.stop_asked_s = self.now_s
 
@@ -295,7 +295,7 @@ class PilotModel(RuleBasedStateMachine):
 
     @invariant()
     def a_pilot_that_lives_is_waiting_for_something(self) -> None:
-        if getattr(self, "exit", 0) is None and self.state.empty:
+        if getattr(self, "exit", 0) is None and self.state.is_empty:
             assert wake_at(self.state) is not None, "nothing in hand and no timer: it would wait for ever"
 
     @invariant()

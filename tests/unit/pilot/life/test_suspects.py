@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.life.stimuli import Held
+from pilot.life.stimuli import HeldEvent
 from pilot.life.suspects import GIVEN_UP_FROM, SUSPECT_FROM, choose_next, explain_kills
 from schemas.ids import EventId
 from schemas.payloads.data_events import DeadReason
 
 
-def held(key: int, attempt: int = 1) -> Held:
-    return Held(key, EventId(f"e{key}"), attempt, "q")
+def held(key: int, attempt: int = 1) -> HeldEvent:
+    return HeldEvent(key, EventId(f"e{key}"), attempt, "q")
 
 
 A, B, S, T = held(1), held(2), held(3, SUSPECT_FROM), held(4, SUSPECT_FROM)
@@ -33,7 +33,9 @@ A, B, S, T = held(1), held(2), held(3, SUSPECT_FROM), held(4, SUSPECT_FROM)
         ((held(3, SUSPECT_FROM + 1), T), (), 2, [T]),
     ],
 )
-def test_which_events_start(waiting: tuple[Held, ...], busy: tuple[Held, ...], n_free: int, chosen: list[Held]) -> None:
+def test_which_events_start(
+    waiting: tuple[HeldEvent, ...], busy: tuple[HeldEvent, ...], n_free: int, chosen: list[HeldEvent]
+) -> None:
     assert choose_next(waiting, busy, n_free) == chosen
 
 

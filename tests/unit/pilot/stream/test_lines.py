@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.containers.task_interface import Outcome
+from pilot.containers.task_interface import RunOutcome
 from pilot.errors import Failure
-from pilot.stream.lines import MAX_LINE_BYTES, answer, request, unasked
+from pilot.stream.lines import MAX_LINE_BYTES, build_request, parse_answer, unasked_failure
 from schemas.ids import EventId
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import DataEvent, DeadReason
@@ -28,14 +28,14 @@ def event(body: bytes, event_id: str = "e1", content_type: str = "application/js
 
 
 def asked(body: bytes, event_id: str = "e1", attempt: int = 1) -> bytes:
-    line = request(event(body, event_id), attempt)
+    line = build_request(event(body, event_id), attempt)
     assert isinstance(line, bytes)
     return line
 
 
-def said(line: bytes, event_id: str = "e1") -> Outcome:
-    outcome = answer(line, event_id)
-    assert isinstance(outcome, Outcome)
+def said(line: bytes, event_id: str = "e1") -> RunOutcome:
+    outcome = parse_answer(line, event_id)
+    assert isinstance(outcome, RunOutcome)
     return outcome
 
 
@@ -48,7 +48,7 @@ def test_whatever_the_event_is_its_line_is_one_line_that_holds_it(
     data: Any, event_id: str, attempt: int, indent: int | None, ascii_only: bool
 ) -> None:
     text = json.dumps(data, indent=indent, ensure_ascii=ascii_only)
-    line = request(event(text.encode(errors="surrogatepass"), event_id), attempt)
+    line = build_request(event(text.encode(errors="surrogatepass"), event_id), attempt)
     if isinstance(line, Failure):
         assert not ascii_only, "half of a surrogate pair is no UTF-8 and the only thing that may be refused"
         return
@@ -67,7 +67,7 @@ def test_the_events_json_goes_as_it_is_written_but_for_its_line_breaks() -> None
     "body", [b"", b"{", b"plain text", b"\xff\xfe", b"'single'", b"{} {}", b'"raw \n break"', b"[" * 100_000]
 )
 def test_an_event_that_is_not_json_is_given_up_at_once_with_the_remedy(body: bytes) -> None:
-    failure = request(event(body, content_type=""), 1)
+    failure = build_request(event(body, content_type=""), 1)
     assert isinstance(failure, Failure)
     assert failure.final
     assert failure.reason is DeadReason.UNREADABLE
@@ -75,16 +75,16 @@ def test_an_event_that_is_not_json_is_given_up_at_once_with_the_remedy(body: byt
 
 
 def test_an_event_over_the_limit_is_given_up() -> None:
-    failure = request(event(b'"' + b"x" * MAX_EVENT_BYTES + b'"'), 1)
+    failure = build_request(event(b'"' + b"x" * MAX_EVENT_BYTES + b'"'), 1)
     assert isinstance(failure, Failure)
     assert failure.final
 
 
 def test_an_existing_clients_event_gives_the_json_that_it_carries() -> None:
-    packed = DataEvent(legacy_wire.encode({"a": "line\nbreak"}), EventId(""), "")
-    line = request(packed, 2)
+    packed = DataEvent(legacy_wire.encode_legacy({"a": "line\nbreak"}), EventId(""), "")
+    line = build_request(packed, 2)
     assert line == b'{"id":"","attempt":2,"data":{"a":"line\\nbreak"}}\n'
-    broken = request(DataEvent(legacy_wire.MAGIC + b"rubbish", EventId("e"), ""), 1)
+    broken = build_request(DataEvent(legacy_wire.MAGIC + b"rubbish", EventId("e"), ""), 1)
     assert isinstance(broken, Failure)
     assert broken.final
 
@@ -158,7 +158,7 @@ def test_an_error_that_is_a_traceback_is_told_by_its_last_line() -> None:
     ],
 )
 def test_a_line_that_breaks_a_rule_says_which_and_what_to_do(line: bytes, rule: str) -> None:
-    failure = answer(line, "e1")
+    failure = parse_answer(line, "e1")
     assert isinstance(failure, Failure)
     assert rule in failure.text
     assert "; " in failure.text
@@ -168,14 +168,14 @@ def test_a_line_that_breaks_a_rule_says_which_and_what_to_do(line: bytes, rule: 
 
 @given(st.binary())
 def test_any_bytes_are_an_outcome_or_a_broken_rule(line: bytes) -> None:
-    answer(line, "e1")
+    parse_answer(line, "e1")
 
 
 def test_an_output_over_the_limit_is_given_up_at_once_and_a_line_over_it_breaks_the_rule() -> None:
     exact = b'{"id":"e1","data":"' + b"x" * (MAX_EVENT_BYTES - 2) + b'"}'
     assert said(exact).failure is None
     over = said(b'{"id":"e1","data":"' + b"x" * (MAX_EVENT_BYTES - 1) + b'"}').failure
-    long = answer(b"x" * (MAX_LINE_BYTES + 1), "e1")
+    long = parse_answer(b"x" * (MAX_LINE_BYTES + 1), "e1")
     for failure in (over, long):
         assert isinstance(failure, Failure)
         assert (failure.final, failure.reason) == (True, DeadReason.OUTPUT_TOO_LARGE)
@@ -184,12 +184,12 @@ def test_an_output_over_the_limit_is_given_up_at_once_and_a_line_over_it_breaks_
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
 def test_what_python_takes_for_a_number_and_json_does_not_is_refused_both_ways(word: str) -> None:
     for key in ("data", "error", "more"):
-        failure = answer(b'{"id":"e1","%b":[%b]}' % (key.encode(), word.encode()), "e1")
+        failure = parse_answer(b'{"id":"e1","%b":[%b]}' % (key.encode(), word.encode()), "e1")
         assert isinstance(failure, Failure)
         assert "is not JSON" in failure.text
-    packed = DataEvent(legacy_wire.encode({"x": float(word)}), EventId("e1"), "")
+    packed = DataEvent(legacy_wire.encode_legacy({"x": float(word)}), EventId("e1"), "")
     for given_event in (event(b'{"x":%b}' % word.encode()), packed):
-        refused = request(given_event, 1)
+        refused = build_request(given_event, 1)
         assert isinstance(refused, Failure)
         assert (refused.final, refused.reason) == (True, DeadReason.UNREADABLE)
 
@@ -197,7 +197,7 @@ def test_what_python_takes_for_a_number_and_json_does_not_is_refused_both_ways(w
 @pytest.mark.parametrize("key", ["data", "error"])
 @pytest.mark.parametrize("number", ["1e400", "-1e400"])
 def test_a_number_that_no_double_holds_is_refused_in_an_answer(key: str, number: str) -> None:
-    failure = answer(b'{"id":"e1","%b":[%b]}' % (key.encode(), number.encode()), "e1")
+    failure = parse_answer(b'{"id":"e1","%b":[%b]}' % (key.encode(), number.encode()), "e1")
     assert isinstance(failure, Failure)
     assert "too large for a double; write such a number as a text" in failure.text
     assert failure.reason is DeadReason.OUTPUT_UNREADABLE
@@ -209,4 +209,4 @@ def test_an_outputs_integers_keep_their_digits_and_other_numbers_those_of_a_doub
 
 
 def test_what_comes_unasked_has_its_remedy_too() -> None:
-    assert "came unasked; write to standard output only in answer" in unasked().text
+    assert "came unasked; write to standard output only in answer" in unasked_failure().text

@@ -10,7 +10,7 @@ from pilot.stream.pipes import Tail
 def test_a_tail_is_the_end_of_what_came_since_a_mark(chunks: list[bytes], since: int, limit: int) -> None:
     tail = Tail(limit=32)
     for chunk in chunks:
-        tail.feed(bytes(byte & 0x7F for byte in chunk))
+        tail.add_chunk(bytes(byte & 0x7F for byte in chunk))
     whole = bytes(byte & 0x7F for byte in b"".join(chunks)).decode()
     since = min(since, len(whole))
     assert tail.total == len(whole)
@@ -21,6 +21,6 @@ def test_a_tail_is_the_end_of_what_came_since_a_mark(chunks: list[bytes], since:
 def test_a_chatty_stream_takes_no_more_memory_than_its_end() -> None:
     tail = Tail(limit=1000)
     for _ in range(1000):
-        tail.feed(b"x" * 1000)
+        tail.add_chunk(b"x" * 1000)
     assert (tail.total, len(tail._kept) <= 2000) == (1_000_000, True)
     assert tail.text() == "x" * 1000

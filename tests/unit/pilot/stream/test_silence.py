@@ -20,11 +20,11 @@ async def test_a_container_that_answers_nothing_is_named_once_with_the_remedy(
 ) -> None:
     silence = Silence("ewms-warm-1", has_read=lambda: has_read, after_s=0.01)
     with caplog.at_level(logging.WARNING):
-        silence.begin("e-1")
+        silence.begin_wait("e-1")
         said = await until_told(caplog)
         assert f"ewms-warm-1 {what} e-1 and answered nothing" in said
         assert "flush" in said
-        silence.begin("e-2")
+        silence.begin_wait("e-2")
         await asyncio.sleep(0.05)
     assert len(caplog.messages) == 1
 
@@ -32,7 +32,7 @@ async def test_a_container_that_answers_nothing_is_named_once_with_the_remedy(
 async def test_one_that_answers_in_time_is_not(caplog: pytest.LogCaptureFixture) -> None:
     silence = Silence("ewms-warm-1", has_read=lambda: True, after_s=0.05)
     for n in range(3):
-        silence.begin(f"e-{n}")
-        silence.end()
+        silence.begin_wait(f"e-{n}")
+        silence.end_wait()
     await asyncio.sleep(0.15)
     assert not caplog.messages

@@ -4,35 +4,35 @@ from typing import Any
 
 import pytest
 
-from pilot.containers.task_interface import Outcome
+from pilot.containers.task_interface import RunOutcome
 from pilot.errors import container_not_started, invalid_answer, task_said
 from pilot.stream.slot import (
     Answered,
     Await,
     Closed,
+    CloseInput,
     Dismissed,
     Due,
     End,
     Given,
     Gone,
-    Hush,
     Instruction,
     Kill,
     Killed,
     Limits,
     Misbehaved,
-    Phase,
     Send,
     Slot,
+    SlotPhase,
     Spawn,
     Stimulus,
     Unstartable,
     WarmedUp,
-    advance,
+    advance_slot,
 )
 
 LIMITS = Limits(timeout_s=2.0, start_s=60.0)
-DONE = Outcome(b"1", "application/json")
+DONE = RunOutcome(b"1", "application/json")
 BROKEN = invalid_answer("is not JSON", "write JSON")
 
 
@@ -40,7 +40,7 @@ def lived(*stimuli: Stimulus, limits: Limits = LIMITS) -> tuple[Slot, list[Instr
     """Return a slot after a life, and the instructions of its last moment."""
     slot, instructions = Slot(limits), list[Instruction]()
     for stimulus in stimuli:
-        slot, instructions = advance(slot, stimulus)
+        slot, instructions = advance_slot(slot, stimulus)
     return slot, instructions
 
 
@@ -81,10 +81,10 @@ def test_without_a_timeout_nothing_is_due() -> None:
 
 
 def test_an_event_that_its_task_says_has_failed_leaves_the_container_as_it_is() -> None:
-    failed = Outcome(failure=task_said("bad pixel"))
+    failed = RunOutcome(failure=task_said("bad pixel"))
     slot, instructions = lived(*AT_WORK, Answered(failed))
     assert instructions == [End(1, failed)]
-    assert slot.phase is Phase.WARM
+    assert slot.phase is SlotPhase.WARM
 
 
 def test_an_event_that_takes_too_long_fails_when_its_container_has_gone() -> None:
@@ -93,7 +93,7 @@ def test_an_event_that_takes_too_long_fails_when_its_container_has_gone() -> Non
     failure = failure_of(instructions)
     assert failure.aka == "TimeoutError"
     assert failure.text == "task failed: [Timeout-Error] timed out after 2s"
-    assert slot.phase is Phase.COLD
+    assert slot.phase is SlotPhase.COLD
 
 
 def test_a_broken_rule_costs_the_event_and_the_container() -> None:
@@ -108,7 +108,7 @@ def test_an_answer_with_more_behind_it_counts_and_the_container_goes() -> None:
     assert lived(*AT_WORK, Answered(DONE, more=True))[1] == [Kill()]
     slot, instructions = lived(*AT_WORK, Answered(DONE, more=True), Gone(101.0, 137))
     assert instructions == [End(1, DONE), Spawn()]
-    assert slot.phase is Phase.WARM
+    assert slot.phase is SlotPhase.WARM
 
 
 @pytest.mark.parametrize(("code", "words"), [(0, "<no stderr logs>"), (1, "ValueError: x")])
@@ -131,23 +131,23 @@ def test_a_closed_pipe_waits_for_the_exit_code_and_not_for_ever() -> None:
 def test_a_useful_container_that_ends_between_two_events_is_replaced_at_once() -> None:
     slot, instructions = lived(*USEFUL, Gone(150.0, 1))
     assert instructions == [Spawn()]
-    assert (slot.phase, slot.n_answers) == (Phase.WARM, 0)
+    assert (slot.phase, slot.n_answers) == (SlotPhase.WARM, 0)
 
 
 def test_a_container_that_ended_without_an_answer_is_replaced_for_an_event_only() -> None:
     slot, instructions = lived(*WARM, Gone(0.1, 1))
-    assert (slot.phase, instructions) == (Phase.COLD, [])
-    slot, instructions = advance(slot, Given(1.0, 1))
+    assert (slot.phase, instructions) == (SlotPhase.COLD, [])
+    slot, instructions = advance_slot(slot, Given(1.0, 1))
     assert instructions == [Spawn(), Send(1, 63.0)]
-    slot, instructions = advance(slot, Gone(1.1, 1, unread=True))
-    assert slot.phase is Phase.COLD
+    slot, instructions = advance_slot(slot, Gone(1.1, 1, unread=True))
+    assert slot.phase is SlotPhase.COLD
     assert "exit code 1" in failure_of(instructions).text
 
 
 def test_an_event_that_a_useful_container_has_not_read_goes_to_the_next_one() -> None:
     slot, instructions = lived(*AT_WORK_AGAIN, Gone(200.1, 0, unread=True))
     assert instructions == [Spawn(), Send(2, 262.1)]
-    _, instructions = advance(slot, Gone(200.2, 0, unread=True))
+    _, instructions = advance_slot(slot, Gone(200.2, 0, unread=True))
     assert "exit code 0" in failure_of(instructions).text, "once is enough"
     _, instructions = lived(*AT_WORK_AGAIN, Closed(200.1), Gone(200.2, 0, unread=True))
     assert instructions[0] == Spawn()
@@ -158,36 +158,36 @@ def test_an_event_that_a_useful_container_has_not_read_goes_to_the_next_one() ->
 def test_an_event_for_a_slot_whose_container_is_on_its_way_out_waits_for_the_next() -> None:
     slot, instructions = lived(*USEFUL, Misbehaved(BROKEN))
     assert instructions == [Kill()], "nobody's event fails"
-    slot, instructions = advance(slot, Given(150.0, 2))
+    slot, instructions = advance_slot(slot, Given(150.0, 2))
     assert instructions == []
-    _, instructions = advance(slot, Gone(150.1, 137))
+    _, instructions = advance_slot(slot, Gone(150.1, 137))
     assert instructions == [Spawn(), Send(2, 212.1)]
 
 
 def test_a_command_that_cannot_be_started_fails_the_event_there_is() -> None:
     why = container_not_started("task", "no such file")
     slot, instructions = lived(*WARM, Unstartable(why))
-    assert (slot.phase, instructions) == (Phase.COLD, [])
+    assert (slot.phase, instructions) == (SlotPhase.COLD, [])
     slot, instructions = lived(*WARM, Unstartable(why), Given(1.0, 1), Unstartable(why))
-    assert instructions == [End(1, Outcome(failure=why))]
-    assert slot.phase is Phase.COLD
+    assert instructions == [End(1, RunOutcome(failure=why))]
+    assert slot.phase is SlotPhase.COLD
 
 
 def test_a_slot_that_is_dismissed_closes_its_containers_standard_input_and_starts_no_more() -> None:
     slot, instructions = lived(*USEFUL, Dismissed())
-    assert instructions == [Hush()]
-    slot, instructions = advance(slot, Gone(101.0, 0))
-    assert (slot.phase, instructions) == (Phase.COLD, [])
-    assert advance(slot, WarmedUp(102.0))[1] == []
-    assert advance(slot, Given(102.0, 3))[1] == [End(3, Outcome(interrupted=True))]
+    assert instructions == [CloseInput()]
+    slot, instructions = advance_slot(slot, Gone(101.0, 0))
+    assert (slot.phase, instructions) == (SlotPhase.COLD, [])
+    assert advance_slot(slot, WarmedUp(102.0))[1] == []
+    assert advance_slot(slot, Given(102.0, 3))[1] == [End(3, RunOutcome(interrupted=True))]
 
 
 @pytest.mark.parametrize("before", [(), WARM, USEFUL, (*USEFUL, Dismissed()), (*USEFUL, Misbehaved(BROKEN))])
 def test_a_kill_between_two_events_ends_the_container_and_fails_nothing(before: tuple[Stimulus, ...]) -> None:
     slot, instructions = lived(*before, Killed())
     assert instructions == ([Kill()] if before else [])
-    slot, instructions = advance(slot, Gone(101.0, 137))
-    assert (slot.phase, instructions) == (Phase.COLD, [])
+    slot, instructions = advance_slot(slot, Gone(101.0, 137))
+    assert (slot.phase, instructions) == (SlotPhase.COLD, [])
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_kill_interrupts_the_event_in_the_slot(before: tuple[Stimulus, ...]) -
     key = slot.key
     assert key is not None
     assert instructions == [Kill()]
-    assert advance(slot, Gone(300.0, 137, unread=True))[1] == [End(key, Outcome(interrupted=True))]
+    assert advance_slot(slot, Gone(300.0, 137, unread=True))[1] == [End(key, RunOutcome(interrupted=True))]
 
 
 @pytest.mark.parametrize(
@@ -206,16 +206,16 @@ def test_a_kill_interrupts_the_event_in_the_slot(before: tuple[Stimulus, ...]) -
 )
 def test_what_an_ending_container_still_does_changes_nothing(late: Stimulus) -> None:
     slot, _ = lived(*AT_WORK, Due())
-    assert advance(slot, late) == (slot, [])
+    assert advance_slot(slot, late) == (slot, [])
 
 
 @pytest.mark.parametrize("late", [Answered(DONE), Misbehaved(BROKEN), Closed(1.0), Due(), Gone(1.0, 0)])
 def test_a_slot_without_a_container_hears_nothing(late: Stimulus) -> None:
     slot = Slot(LIMITS)
-    assert advance(slot, late) == (slot, [])
+    assert advance_slot(slot, late) == (slot, [])
 
 
 def test_a_slot_holds_one_event() -> None:
     slot, _ = lived(*AT_WORK)
     with pytest.raises(AssertionError):
-        advance(slot, Given(101.0, 2))
+        advance_slot(slot, Given(101.0, 2))

@@ -3,33 +3,33 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pilot.containers.task_interface import Outcome
+from pilot.containers.task_interface import RunOutcome
 from pilot.errors import container_not_started, invalid_answer, task_said
 from pilot.stream.slot import (
     Answered,
     Await,
     Closed,
+    CloseInput,
     Dismissed,
     Due,
     End,
     Given,
     Gone,
-    Hush,
     Kill,
     Killed,
     Limits,
     Misbehaved,
-    Phase,
     Send,
     Slot,
+    SlotPhase,
     Spawn,
     Stimulus,
     Unstartable,
     WarmedUp,
-    advance,
+    advance_slot,
 )
 
-OUTCOMES = (Outcome(b"1", "application/json"), Outcome(), Outcome(failure=task_said("no")))
+OUTCOMES = (RunOutcome(b"1", "application/json"), RunOutcome(), RunOutcome(failure=task_said("no")))
 
 
 class WarmSlotModel(RuleBasedStateMachine):
@@ -51,7 +51,7 @@ class WarmSlotModel(RuleBasedStateMachine):
         self.dismissed = False
 
     def feed(self, stimulus: Stimulus) -> None:
-        self.slot, instructions = advance(self.slot, stimulus)
+        self.slot, instructions = advance_slot(self.slot, stimulus)
         for instruction in instructions:
             match instruction:
                 case Spawn():
@@ -71,7 +71,7 @@ class WarmSlotModel(RuleBasedStateMachine):
                 case Await(due_s):
                     assert self.alive
                     self.due_s = due_s
-                case Hush():
+                case CloseInput():
                     assert self.alive
                     assert self.event is None, "the input was closed under an event"
                     self.hushed = True
@@ -100,7 +100,7 @@ class WarmSlotModel(RuleBasedStateMachine):
 
     @precondition(lambda self: self.alive)
     @rule(outcome=st.sampled_from(OUTCOMES), more=st.booleans())
-    def container_answers(self, outcome: Outcome, more: bool) -> None:
+    def container_answers(self, outcome: RunOutcome, more: bool) -> None:
         """As its shell sees it, which hears only what was asked for."""
         if self.sent is None:
             self.feed(Misbehaved(invalid_answer("came unasked", "do not")))
@@ -124,7 +124,9 @@ class WarmSlotModel(RuleBasedStateMachine):
         self.alive = False
         self.feed(Gone(self.now_s, code, "words", "", unread))
 
-    @precondition(lambda self: self.alive and self.n_spawned and self.sent is None and self.slot.phase is Phase.WARM)
+    @precondition(
+        lambda self: self.alive and self.n_spawned and self.sent is None and self.slot.phase is SlotPhase.WARM
+    )
     @rule()
     def command_cannot_be_started(self) -> None:
         self.alive = False
@@ -157,7 +159,7 @@ class WarmSlotModel(RuleBasedStateMachine):
     @invariant()
     def the_slot_knows_whether_it_has_a_container(self) -> None:
         if hasattr(self, "slot"):
-            assert self.alive == (self.slot.phase is not Phase.COLD)
+            assert self.alive == (self.slot.phase is not SlotPhase.COLD)
             assert self.slot.key == self.event
             assert self.n_ended == self.n_given - (self.event is not None)
 
@@ -176,7 +178,7 @@ class WarmSlotModel(RuleBasedStateMachine):
             assert self.killed
             self.alive = False
             self.feed(Gone(self.now_s, 137))
-        assert self.slot.phase is Phase.COLD
+        assert self.slot.phase is SlotPhase.COLD
         assert self.event is None
 
 

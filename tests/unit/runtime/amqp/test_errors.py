@@ -17,9 +17,9 @@ from aiormq.exceptions import (
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from runtime.amqp import AccessRefused, ConnectionLost, Missing, QueueFull, Unroutable
-from runtime.amqp.errors import translated
-from runtime.amqp.publisher import _verdict
+from runtime.amqp import AccessRefused, ConnectionLost, NotDeclared, QueueFull, Unroutable
+from runtime.amqp.errors import translate_error
+from runtime.amqp.publisher import _error_of_event
 from schemas.errors import EWMSError, Rejected, TooLarge, Unavailable
 
 RETURNED = Basic.Return(312, "NO_ROUTE", "x.a", "a")
@@ -30,7 +30,7 @@ RETURNED = Basic.Return(312, "NO_ROUTE", "x.a", "a")
     [
         (PublishError(DeliveredMessage(RETURNED, ContentHeader(), b"", None), RETURNED), Unroutable),  # type: ignore[arg-type]
         (DeliveryError(None, Basic.Nack(1)), QueueFull),
-        (ChannelNotFoundEntity("NOT_FOUND - no exchange 'x.a' in vhost 'ewms'"), Missing),
+        (ChannelNotFoundEntity("NOT_FOUND - no exchange 'x.a' in vhost 'ewms'"), NotDeclared),
         (ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'x.a'"), AccessRefused),
         (ProbableAuthenticationError("ACCESS_REFUSED - Login was refused"), AccessRefused),
         (
@@ -46,42 +46,44 @@ RETURNED = Basic.Return(312, "NO_ROUTE", "x.a", "a")
     ],
 )
 def test_each_answer_has_its_family(error: BaseException | None, meaning: type[EWMSError]) -> None:
-    assert type(translated(error)) is meaning
+    assert type(translate_error(error)) is meaning
 
 
 def test_what_comes_back_by_itself_is_unavailable_and_what_the_sender_must_mend_is_rejected() -> None:
-    assert all(issubclass(kind, Unavailable) for kind in (ConnectionLost, Unroutable, QueueFull, Missing))
+    assert all(issubclass(kind, Unavailable) for kind in (ConnectionLost, Unroutable, QueueFull, NotDeclared))
     assert issubclass(AccessRefused, Rejected)
 
 
 def test_an_error_that_is_ours_already_stays_itself() -> None:
     error = TooLarge("x")
-    assert translated(error) is error
+    assert translate_error(error) is error
 
 
 def test_only_the_event_that_a_refusal_names_is_refused_and_its_neighbours_are_sent_again() -> None:
     refused = ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'x.b' in vhost 'ewms' refused")
-    assert isinstance(_verdict(refused, "x.b", b""), AccessRefused)
-    assert _verdict(refused, "x.bb", b"") is None
+    assert isinstance(_error_of_event(refused, "x.b", b""), AccessRefused)
+    assert _error_of_event(refused, "x.bb", b"") is None
     nameless = ChannelAccessRefused("ACCESS_REFUSED - write access to exchange 'amq.default' in vhost 'ewms' refused")
-    assert isinstance(_verdict(nameless, "", b""), AccessRefused)
-    assert _verdict(nameless, "x.b", b"") is None
+    assert isinstance(_error_of_event(nameless, "", b""), AccessRefused)
+    assert _error_of_event(nameless, "x.b", b"") is None
     missing = ChannelNotFoundEntity("NOT_FOUND - no exchange 'x.b' in vhost 'ewms'")
-    assert isinstance(_verdict(missing, "x.b", b""), Missing)
-    assert _verdict(missing, "x.a", b"") is None
+    assert isinstance(_error_of_event(missing, "x.b", b""), NotDeclared)
+    assert _error_of_event(missing, "x.a", b"") is None
 
 
 def test_of_the_events_in_flight_only_the_one_of_the_refused_size_is_too_large() -> None:
     refused = ChannelPreconditionFailed("PRECONDITION_FAILED - message size 5 is larger than configured max size 4")
-    assert isinstance(_verdict(refused, "x.a", b"12345"), TooLarge)
-    assert _verdict(refused, "x.a", b"123") is None
+    assert isinstance(_error_of_event(refused, "x.a", b"12345"), TooLarge)
+    assert _error_of_event(refused, "x.a", b"123") is None
 
 
 def test_a_refusal_that_names_no_exchange_is_everybodys() -> None:
-    assert isinstance(_verdict(ChannelAccessRefused("ACCESS_REFUSED - token expired"), "x.a", b""), AccessRefused)
+    assert isinstance(
+        _error_of_event(ChannelAccessRefused("ACCESS_REFUSED - token expired"), "x.a", b""), AccessRefused
+    )
 
 
 def test_a_lost_channel_refuses_nothing() -> None:
-    assert _verdict(ChannelInvalidStateError("closed"), "x.a", b"") is None
-    assert _verdict(ConnectionClosed(320, "CONNECTION_FORCED"), "x.a", b"") is None
-    assert _verdict(ConnectionNotAllowed("NOT_ALLOWED - New secret was refused"), "x.a", b"") is None
+    assert _error_of_event(ChannelInvalidStateError("closed"), "x.a", b"") is None
+    assert _error_of_event(ConnectionClosed(320, "CONNECTION_FORCED"), "x.a", b"") is None
+    assert _error_of_event(ConnectionNotAllowed("NOT_ALLOWED - New secret was refused"), "x.a", b"") is None

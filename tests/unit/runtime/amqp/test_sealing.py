@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runtime.amqp.sealing import Sharing
+from runtime.amqp.sealing import SharedCalls
 
 
 class Act:
@@ -35,18 +35,18 @@ async def turns(n: int = 10) -> None:
 async def test_one_who_asks_alone_gets_a_call_of_its_own_each_time() -> None:
     act = Act()
     act.gate.set()
-    sharing = Sharing(act)
-    await sharing.ask()
-    await sharing.ask()
+    sharing = SharedCalls(act)
+    await sharing.call_soon()
+    await sharing.call_soon()
     assert act.n_begun == 2
 
 
 async def test_all_who_ask_during_a_call_share_the_next_one() -> None:
     act = Act()
-    sharing = Sharing(act)
-    first = asyncio.create_task(sharing.ask())
+    sharing = SharedCalls(act)
+    first = asyncio.create_task(sharing.call_soon())
     await turns()
-    late = [asyncio.create_task(sharing.ask()) for _ in range(100)]
+    late = [asyncio.create_task(sharing.call_soon()) for _ in range(100)]
     await turns()
     # The call under way may have looked before they asked.
     assert act.n_begun == 1
@@ -58,10 +58,10 @@ async def test_all_who_ask_during_a_call_share_the_next_one() -> None:
 
 async def test_nobody_is_served_by_a_call_that_began_before_the_question() -> None:
     act = Act()
-    sharing = Sharing(act)
-    first = asyncio.create_task(sharing.ask())
+    sharing = SharedCalls(act)
+    first = asyncio.create_task(sharing.call_soon())
     await turns()
-    second = asyncio.create_task(sharing.ask())
+    second = asyncio.create_task(sharing.call_soon())
     act.gate.set()
     await first
     assert not second.done() or act.n_begun == 2
@@ -71,20 +71,20 @@ async def test_nobody_is_served_by_a_call_that_began_before_the_question() -> No
 
 async def test_a_failure_reaches_those_who_shared_it_and_not_those_after() -> None:
     act = Act()
-    sharing = Sharing(act)
+    sharing = SharedCalls(act)
     act.errors.append(ConnectionError("gone"))
-    together = [asyncio.create_task(sharing.ask()) for _ in range(3)]
+    together = [asyncio.create_task(sharing.call_soon()) for _ in range(3)]
     act.gate.set()
     results = await asyncio.gather(*together, return_exceptions=True)
     assert [type(result) for result in results] == [ConnectionError] * 3
-    await sharing.ask()
+    await sharing.call_soon()
 
 
 async def test_one_who_gives_up_leaves_the_call_to_the_others() -> None:
     act = Act()
-    sharing = Sharing(act)
-    impatient = asyncio.create_task(sharing.ask())
-    patient = asyncio.create_task(sharing.ask())
+    sharing = SharedCalls(act)
+    impatient = asyncio.create_task(sharing.call_soon())
+    patient = asyncio.create_task(sharing.call_soon())
     await turns()
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):

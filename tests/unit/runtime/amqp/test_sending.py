@@ -82,7 +82,7 @@ async def test_a_lost_connection_takes_nothing_more_and_keeps_nobody_waiting() -
     for number in range(3):
         await sending.put(frame(1, ack(number)))
         await asyncio.sleep(0)
-    sending.abandon()
+    sending.abandon_all()
     with pytest.raises(ChannelInvalidStateError):
         await sending.put(frame(1, ack(9)))
     await asyncio.sleep(0)

@@ -4,7 +4,7 @@ import pytest
 
 from runtime.bus.dispatch import DispatchTable
 from schemas.errors import Conflict, EWMSError, Rejected, Unavailable
-from schemas.events import Event, Payload, QueuesActivated, UnknownType, WorkflowOver
+from schemas.events import ControlEvent, Payload, QueuesActivated, UnknownType, WorkflowOver
 from tests.integration.runtime.events import ACTIVATED, OVER, event
 
 
@@ -15,7 +15,7 @@ class Handler:
         self.payloads: list[Payload] = []
         self.error = error
 
-    async def __call__(self, payload: Payload, _: Event) -> None:
+    async def __call__(self, payload: Payload, _: ControlEvent) -> None:
         self.payloads.append(payload)
         if self.error is not None:
             raise self.error
@@ -24,15 +24,15 @@ class Handler:
 def table_of(*handlers: Handler) -> DispatchTable:
     table = DispatchTable()
     for handler in handlers:
-        table.add(WorkflowOver, handler)
+        table.add_handler(WorkflowOver, handler)
     return table
 
 
 async def test_an_event_reaches_the_handlers_of_its_type_alone() -> None:
     over, activated = Handler(), Handler()
     table = DispatchTable()
-    table.add(WorkflowOver, over)
-    table.add(QueuesActivated, activated)
+    table.add_handler(WorkflowOver, over)
+    table.add_handler(QueuesActivated, activated)
     await table.handle(event(OVER, "1"))
     assert over.payloads == [OVER]
     assert activated.payloads == []
@@ -49,12 +49,12 @@ async def test_an_event_without_a_handler_is_not_taken() -> None:
 
 
 async def test_one_handler_alone_takes_everything() -> None:
-    taken: list[Event] = []
+    taken: list[ControlEvent] = []
 
-    async def note(each: Event) -> None:
+    async def note(each: ControlEvent) -> None:
         taken.append(each)
 
-    table = DispatchTable.of_one(note)
+    table = DispatchTable.with_one_handler(note)
     for each in (event(OVER, "1"), event(ACTIVATED, "2")):
         assert table.has_handler(each)
         await table.handle(each)

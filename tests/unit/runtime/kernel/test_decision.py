@@ -1,24 +1,24 @@
 from datetime import UTC, datetime
 
-from runtime.kernel.decision import Change, Delete, Insert, Update, batches, filter_of, operators_of
+from runtime.kernel.decision import Change, Delete, Insert, Update, batch_changes, change_filter, update_operators
 
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def test_a_compare_and_set_finds_only_the_revision_it_saw_and_counts_it_up() -> None:
     update = Update("c", 1, set={"a": 2}, rev=7)
-    assert filter_of(update) == {"_id": 1, "rev": 7}
-    assert operators_of(update) == {"$set": {"a": 2}, "$inc": {"rev": 1}}
+    assert change_filter(update) == {"_id": 1, "rev": 7}
+    assert update_operators(update) == {"$set": {"a": 2}, "$inc": {"rev": 1}}
 
 
 def test_without_a_revision_nothing_is_compared() -> None:
     update = Update("c", 1, unset=("wake_at",))
-    assert filter_of(update) == {"_id": 1}
-    assert operators_of(update) == {"$unset": {"wake_at": ""}}
+    assert change_filter(update) == {"_id": 1}
+    assert update_operators(update) == {"$unset": {"wake_at": ""}}
 
 
 def test_a_pushed_list_appends_its_members_and_anything_else_itself() -> None:
-    operators = operators_of(Update("c", 1, push={"log": [{"n": 1}, {"n": 2}], "names": "x"}))
+    operators = update_operators(Update("c", 1, push={"log": [{"n": 1}, {"n": 2}], "names": "x"}))
     assert operators == {"$push": {"log": {"$each": [{"n": 1}, {"n": 2}]}, "names": "x"}}
 
 
@@ -31,7 +31,7 @@ def test_neighbours_share_a_round_trip_and_the_order_is_kept() -> None:
         Insert("b", {"_id": 1}),
         Insert("a", {"_id": 4}),
     ]
-    found = list(batches(changes))
+    found = list(batch_changes(changes))
     assert [(name, inserts, len(batch)) for name, inserts, batch in found] == [
         ("a", True, 2),
         ("a", False, 2),

@@ -3,7 +3,7 @@
 import pytest
 from pymongo.errors import OperationFailure
 
-from runtime.kernel.mongo import is_transient, translated
+from runtime.kernel.mongo import is_transient, translate_errors
 from schemas.errors import Broken, EWMSError, Unavailable
 
 DROP_PENDING, PLAN_KILLED, UNAUTHORIZED, OTHER = 215, 175, 13, 2
@@ -16,7 +16,7 @@ DROP_PENDING, PLAN_KILLED, UNAUTHORIZED, OTHER = 215, 175, 13, 2
 def test_a_refusal_that_passes_or_that_an_operator_mends_is_no_fault_of_ours(
     code: int, meaning: type[EWMSError]
 ) -> None:
-    with pytest.raises(EWMSError) as raised, translated():
+    with pytest.raises(EWMSError) as raised, translate_errors():
         raise OperationFailure("refused", code, {"code": code})
     assert type(raised.value) is meaning
 

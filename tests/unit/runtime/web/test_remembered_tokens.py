@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runtime.web.remembered_tokens import Remembered, Standing, standing
+from runtime.web.remembered_tokens import RememberedTokens, Standing, keys_standing
 
 ISSUER = "https://idp.example"
 
@@ -14,18 +14,18 @@ def claims(exp: float = 100.0, iss: str = ISSUER) -> dict[str, Any]:
 
 
 def test_a_token_is_believed_until_it_expires() -> None:
-    remembered = Remembered(10)
-    remembered.add("token", claims(exp=100), kid="a", key=1)
-    assert remembered.claims("token", now=99.9) == claims(exp=100)
-    assert remembered.claims("token", now=100.0) is None
+    remembered = RememberedTokens(10)
+    remembered.add_token("token", claims(exp=100), kid="a", key=1)
+    assert remembered.find_claims("token", now=99.9) == claims(exp=100)
+    assert remembered.find_claims("token", now=100.0) is None
     assert len(remembered) == 0
 
 
 def test_the_newest_are_remembered() -> None:
-    remembered = Remembered(3)
+    remembered = RememberedTokens(3)
     for number in range(10):
-        remembered.add(str(number), claims(), kid="a", key=1)
-    assert [n for n in range(10) if remembered.claims(str(n), now=0.0)] == [7, 8, 9]
+        remembered.add_token(str(number), claims(), kid="a", key=1)
+    assert [n for n in range(10) if remembered.find_claims(str(n), now=0.0)] == [7, 8, 9]
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,17 @@ def test_the_newest_are_remembered() -> None:
     ids=["all stay", "one is withdrawn", "one kid names another key", "none is left"],
 )
 def test_what_a_withdrawn_key_signed_is_forgotten_and_nothing_else(keys: dict[str, int], left: set[str]) -> None:
-    remembered = Remembered(10)
-    remembered.add("by a", claims(), kid="a", key=1)
-    remembered.add("by b", claims(), kid="b", key=2)
-    assert remembered.keep(keys, issuer=ISSUER) == 2 - len(left)
-    assert {token for token in ("by a", "by b") if remembered.claims(token, now=0.0)} == left
+    remembered = RememberedTokens(10)
+    remembered.add_token("by a", claims(), kid="a", key=1)
+    remembered.add_token("by b", claims(), kid="b", key=2)
+    assert remembered.keep_signed_with(keys, issuer=ISSUER) == 2 - len(left)
+    assert {token for token in ("by a", "by b") if remembered.find_claims(token, now=0.0)} == left
 
 
 def test_what_was_issued_under_another_name_is_forgotten() -> None:
-    remembered = Remembered(10)
-    remembered.add("token", claims(), kid="a", key=1)
-    assert remembered.keep({"a": 1}, issuer="https://renamed.example") == 1
+    remembered = RememberedTokens(10)
+    remembered.add_token("token", claims(), kid="a", key=1)
+    assert remembered.keep_signed_with({"a": 1}, issuer="https://renamed.example") == 1
 
 
 NEVER = float("-inf")
@@ -81,4 +81,4 @@ NEVER = float("-inf")
 def test_keys_are_looked_at_again_when_they_are_old_and_waited_for_when_nobody_has_looked(
     fetched_at: float, tried_at: float, expected: Standing
 ) -> None:
-    assert standing(now=1000.0, fetched_at=fetched_at, tried_at=tried_at, life_s=100.0, pause_s=5.0) is expected
+    assert keys_standing(now=1000.0, fetched_at=fetched_at, tried_at=tried_at, life_s=100.0, pause_s=5.0) is expected

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from runtime.web.tokens import Verifier
+from runtime.web.tokens import TokenVerifier
 from schemas.errors import EWMSError, Unauthenticated, Unavailable
 
 ISSUER = "https://idp.example/realms/ewms"
@@ -59,7 +59,7 @@ class Idp:
         self.keys = JWKS if keys is None else keys
         self.away = False
         self.asked: list[str] = []
-        self.verifier = Verifier(
+        self.verifier = TokenVerifier(
             issuer=ISSUER, audience=AUDIENCE, http=httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
         )
 
@@ -189,7 +189,7 @@ def _changed(token: str, part: int) -> str:
 @pytest.mark.parametrize("forgery", FORGERIES)
 async def test_a_forged_token_is_refused_and_says_nothing_of_why(idp: Idp, forgery: str) -> None:
     with pytest.raises(Unauthenticated) as refused:
-        await idp.verifier.claims(FORGERIES[forgery]())
+        await idp.verifier.verify_token(FORGERIES[forgery]())
     assert refused.value.reason == "authentication failed"
     assert refused.value.code == 403
     assert all(url.startswith(ISSUER) for url in idp.asked)
@@ -208,7 +208,7 @@ async def test_a_forged_token_is_refused_and_says_nothing_of_why(idp: Idp, forge
     ids=["RS256", "RS512", "ES256", "several audiences", "clocks apart by half a minute, as floats", "jku is ignored"],
 )
 async def test_a_good_token_holds(idp: Idp, token: Callable[[], str]) -> None:
-    assert (await idp.verifier.claims(token()))["sub"] == "ada"
+    assert (await idp.verifier.verify_token(token()))["sub"] == "ada"
 
 
 @given(st.data())
@@ -226,7 +226,7 @@ def test_no_text_fails_in_another_way_than_a_refusal(data: st.DataObject) -> Non
 
     async def ask() -> None:
         try:
-            found = await idp.verifier.claims(text)
+            found = await idp.verifier.verify_token(text)
         except EWMSError as error:
             assert isinstance(error, Unauthenticated)  # noqa: PT017 - the kind is what is tested
         else:
@@ -240,28 +240,28 @@ async def test_a_token_that_held_is_not_checked_again_until_it_expires(
     idp: Idp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = signed(claims())
-    first = await idp.verifier.claims(token)
+    first = await idp.verifier.verify_token(token)
     monkeypatch.setattr(jwt, "decode", lambda *_, **__: pytest.fail("checked again"))
-    assert await idp.verifier.claims(token) is first
+    assert await idp.verifier.verify_token(token) is first
 
 
 async def test_a_remembered_token_expires_all_the_same(idp: Idp) -> None:
     token = signed(claims(exp=int(time.time()) + 5))
-    await idp.verifier.claims(token)
+    await idp.verifier.verify_token(token)
     with time_machine.travel(time.time() + 66), pytest.raises(Unauthenticated):
-        await idp.verifier.claims(token)
+        await idp.verifier.verify_token(token)
 
 
 async def test_unknown_kids_do_not_make_us_ask_the_issuer_more_than_once_in_a_while(idp: Idp) -> None:
     for number in range(50):
         with pytest.raises(Unauthenticated):
-            await idp.verifier.claims(signed(claims(), kid=f"nobody-{number}"))
+            await idp.verifier.verify_token(signed(claims(), kid=f"nobody-{number}"))
     assert idp.n_fetches == 1
 
 
 async def test_many_first_requests_at_once_fetch_the_keys_once_and_all_hold(idp: Idp) -> None:
     tokens = [signed(claims(sub=f"user-{number}")) for number in range(20)]
-    found = await asyncio.gather(*(idp.verifier.claims(token) for token in tokens))
+    found = await asyncio.gather(*(idp.verifier.verify_token(token) for token in tokens))
     assert [each["sub"] for each in found] == [f"user-{number}" for number in range(20)]
     assert idp.n_fetches == 1
 
@@ -269,31 +269,31 @@ async def test_many_first_requests_at_once_fetch_the_keys_once_and_all_hold(idp:
 async def test_a_new_key_is_found_by_its_kid_and_an_old_one_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     idp = Idp([jwk(OURS.public_key(), "old")])
     old, new = signed(claims(), kid="old"), signed(claims(), key=THEIRS, kid="new")
-    await idp.verifier.claims(old)
+    await idp.verifier.verify_token(old)
     idp.keys = [jwk(THEIRS.public_key(), "new")]
     later = time.monotonic() + 6
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert (await idp.verifier.claims(new))["sub"] == "ada"
+    assert (await idp.verifier.verify_token(new))["sub"] == "ada"
     with pytest.raises(Unauthenticated):
-        await idp.verifier.claims(old)
+        await idp.verifier.verify_token(old)
 
 
 async def test_without_the_issuer_known_keys_go_on_and_unknown_ones_are_asked_to_come_later(
     idp: Idp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await idp.verifier.claims(signed(claims()))
+    await idp.verifier.verify_token(signed(claims()))
     idp.away = True
     later = time.monotonic() + 3600
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert (await idp.verifier.claims(signed(claims(sub="bob"))))["sub"] == "bob"
+    assert (await idp.verifier.verify_token(signed(claims(sub="bob"))))["sub"] == "bob"
     with pytest.raises(Unavailable):
-        await idp.verifier.claims(signed(claims(), kid="nobody"))
+        await idp.verifier.verify_token(signed(claims(), kid="nobody"))
 
 
 async def test_an_issuer_that_was_never_there_is_unavailable_and_not_a_refusal(idp: Idp) -> None:
     idp.away = True
     with pytest.raises(Unavailable):
-        await idp.verifier.claims(signed(claims()))
+        await idp.verifier.verify_token(signed(claims()))
 
 
 async def test_a_remembered_token_of_a_withdrawn_key_is_refused_at_the_next_look_after_a_pause_in_the_traffic(
@@ -301,14 +301,14 @@ async def test_a_remembered_token_of_a_withdrawn_key_is_refused_at_the_next_look
 ) -> None:
     idp = Idp([jwk(OURS.public_key(), "old"), jwk(THEIRS.public_key(), "stays")])
     old, stays = signed(claims(), kid="old"), signed(claims(), key=THEIRS, kid="stays")
-    await idp.verifier.claims(old)
-    held = await idp.verifier.claims(stays)
+    await idp.verifier.verify_token(old)
+    held = await idp.verifier.verify_token(stays)
     idp.keys = [jwk(THEIRS.public_key(), "stays")]
     later = time.monotonic() + 3600
     monkeypatch.setattr(time, "monotonic", lambda: later)
     with pytest.raises(Unauthenticated):
-        await idp.verifier.claims(old)
-    assert await idp.verifier.claims(stays) is held
+        await idp.verifier.verify_token(old)
+    assert await idp.verifier.verify_token(stays) is held
 
 
 async def test_who_asks_after_a_first_fetch_was_broken_off_is_not_refused() -> None:
@@ -318,13 +318,13 @@ async def test_who_asks_after_a_first_fetch_was_broken_off_is_not_refused() -> N
         asked.set()
         return await asyncio.get_running_loop().create_future()
 
-    verifier = Verifier(issuer=ISSUER, http=httpx2.AsyncClient(transport=httpx2.MockTransport(silent)))
-    first = asyncio.create_task(verifier.claims(signed(claims())))
+    verifier = TokenVerifier(issuer=ISSUER, http=httpx2.AsyncClient(transport=httpx2.MockTransport(silent)))
+    first = asyncio.create_task(verifier.verify_token(signed(claims())))
     await asked.wait()
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     with pytest.raises(Unavailable):
-        await verifier.claims(signed(claims()))
+        await verifier.verify_token(signed(claims()))
 
 
 @pytest.mark.parametrize(
@@ -337,6 +337,6 @@ async def test_who_asks_after_a_first_fetch_was_broken_off_is_not_refused() -> N
 )
 async def test_an_issuer_whose_answer_is_no_good_is_unavailable(discovery: bytes) -> None:
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=discovery))
-    verifier = Verifier(issuer=ISSUER, http=httpx2.AsyncClient(transport=transport))
+    verifier = TokenVerifier(issuer=ISSUER, http=httpx2.AsyncClient(transport=transport))
     with pytest.raises(Unavailable):
-        await verifier.claims(signed(claims()))
+        await verifier.verify_token(signed(claims()))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.api import WorkflowRequest
-from schemas.checks.runnable import complaints
+from schemas.checks.runnable import find_complaints
 from schemas.rules.complaints import Complaint
 
 
@@ -121,7 +121,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
 def test_what_cannot_run_is_told_with_field_rule_and_remedy(
     changes: dict[str, Any], where: str, rule: str, remedy: str
 ) -> None:
-    (found,) = complaints(request(**changes))
+    (found,) = find_complaints(request(**changes))
     assert found.where == where
     assert rule in found.rule
     assert remedy in found.remedy
@@ -139,7 +139,7 @@ ODD: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "rule"), ODD)
 def test_what_is_odd_is_told_and_not_refused(changes: dict[str, Any], rule: str) -> None:
-    (found,) = complaints(request(**changes))
+    (found,) = find_complaints(request(**changes))
     assert rule in str(found)
     assert not found.is_sure
 
@@ -163,7 +163,7 @@ def test_what_is_odd_is_told_and_not_refused(changes: dict[str, Any], rule: str)
     ],
 )
 def test_a_right_request_has_nothing_told(changes: dict[str, Any]) -> None:
-    assert told(complaints(request(**changes))) == []
+    assert told(find_complaints(request(**changes))) == []
 
 
 @given(st.text(alphabet="ab '\"\\\n$", max_size=12))
@@ -173,7 +173,9 @@ def test_arguments_are_wrong_if_and_only_if_the_pilot_cannot_split_them(argument
         splits = True
     except ValueError:
         splits = False
-    said = [complaint for complaint in complaints(request(task_args=arguments)) if "does not split" in complaint.rule]
+    said = [
+        complaint for complaint in find_complaints(request(task_args=arguments)) if "does not split" in complaint.rule
+    ]
     assert bool(said) != splits
 
 
@@ -182,10 +184,10 @@ def test_arguments_are_wrong_if_and_only_if_the_pilot_cannot_split_them(argument
 )
 def test_quotation_marks_are_counted_alike_by_every_python(arguments: str, splits: bool) -> None:
     # Python 3.11.2 finds no fault in the first two with possessive quantifiers.
-    assert (complaints(request(task_args=arguments)) == []) is splits
+    assert (find_complaints(request(task_args=arguments)) == []) is splits
 
 
 def test_a_hostile_request_is_looked_at_in_no_time() -> None:
     names = {f"EWMS_PILOT_{n:0200}": "1" for n in range(2000)}
-    found = complaints(request(pilot=names, task_args="{{QWERT}} '\\" + "\\'" * 6000))
+    found = find_complaints(request(pilot=names, task_args="{{QWERT}} '\\" + "\\'" * 6000))
     assert len(found) == len(names)

@@ -16,7 +16,7 @@ from schemas.failures.attempts import (
     FailedAttempt,
     attempt_from_bytes,
     attempt_to_bytes,
-    bounded,
+    bound_texts,
 )
 
 TEXT = st.text(max_size=20)
@@ -44,7 +44,7 @@ def test_the_longest_report_is_within_its_bound() -> None:
 
 
 def test_of_the_last_lines_the_end_stays() -> None:
-    assert bounded(attempt(last_lines="a" * MAX_LAST_LINES + "the end")).last_lines.endswith("athe end")
+    assert bound_texts(attempt(last_lines="a" * MAX_LAST_LINES + "the end")).last_lines.endswith("athe end")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from schemas.payloads.legacy_wire import (
     LegacyEvent,
     Undecodable,
     Unwritable,
-    decode,
-    encode,
+    decode_legacy,
+    encode_legacy,
     is_legacy,
 )
 from schemas.topology import MAX_EVENT_BYTES
@@ -39,21 +39,21 @@ def of_unknown_size(text: bytes) -> bytes:
 
 @given(_json, st.dictionaries(st.text(), st.text(), max_size=2))
 def test_what_is_written_is_read_again(data: Any, headers: dict[str, str]) -> None:
-    assert decode(encode(data, headers)) == LegacyEvent(data, headers)
+    assert decode_legacy(encode_legacy(data, headers)) == LegacyEvent(data, headers)
 
 
 def test_what_we_write_is_what_existing_clients_unpack() -> None:
-    body = encode({"pixel": [1, 2]})
+    body = encode_legacy({"pixel": [1, 2]})
     assert json.loads(zstandard.decompress(body)) == {"headers": {}, "data": {"pixel": [1, 2]}}
 
 
 def test_an_event_without_headers_is_taken() -> None:
-    assert decode(packed(b'{"data": 7}')) == LegacyEvent(7)
-    assert decode(packed(b'{"headers": null, "data": 7}')) == LegacyEvent(7)
+    assert decode_legacy(packed(b'{"data": 7}')) == LegacyEvent(7)
+    assert decode_legacy(packed(b'{"headers": null, "data": 7}')) == LegacyEvent(7)
 
 
 def test_only_an_event_without_content_type_is_taken_for_an_existing_clients() -> None:
-    body = encode("x")
+    body = encode_legacy("x")
     assert is_legacy(body, "")
     assert not is_legacy(body, "application/octet-stream"), "somebody sends zstd files through our client"
     assert not is_legacy(b'{"headers": {}, "data": 1}', "")
@@ -65,7 +65,7 @@ def test_only_an_event_without_content_type_is_taken_for_an_existing_clients() -
     [
         b"\x28\xb5\x2f\xfd",
         b"\x28\xb5\x2f\xfdnonsense",
-        encode("cut off")[:-6],
+        encode_legacy("cut off")[:-6],
         packed(b"no json"),
         packed(b'"no object"'),
         packed(b'{"headers": {}}'),
@@ -76,7 +76,7 @@ def test_only_an_event_without_content_type_is_taken_for_an_existing_clients() -
 )
 def test_what_is_no_event_is_undecodable(body: bytes) -> None:
     with pytest.raises(Undecodable):
-        decode(body)
+        decode_legacy(body)
 
 
 @pytest.mark.parametrize("pack", [packed, of_unknown_size])
@@ -86,7 +86,7 @@ def test_a_bomb_is_refused_before_it_takes_memory(pack: Any, n_bytes: int) -> No
     tracemalloc.start()
     try:
         with pytest.raises(Undecodable):
-            decode(bomb)
+            decode_legacy(bomb)
         assert tracemalloc.get_traced_memory()[1] < 4 * MAX_UNPACKED_BYTES
     finally:
         tracemalloc.stop()
@@ -95,38 +95,38 @@ def test_a_bomb_is_refused_before_it_takes_memory(pack: Any, n_bytes: int) -> No
 def test_a_frame_that_states_a_smaller_size_than_it_has_is_refused() -> None:
     honest = of_unknown_size(b'{"data": "' + b"0" * (2 * MAX_UNPACKED_BYTES) + b'"}')
     with pytest.raises(Undecodable):
-        decode(honest[:4] + b"\x20\x05" + honest[6:])
+        decode_legacy(honest[:4] + b"\x20\x05" + honest[6:])
 
 
 def test_a_window_that_would_take_more_memory_than_an_event_is_refused() -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
     frame = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     with pytest.raises(Undecodable):
-        decode(frame.compress(b'{"data": 1}') + frame.flush())
+        decode_legacy(frame.compress(b'{"data": 1}') + frame.flush())
 
 
 def test_a_row_of_zeros_is_an_honest_event_up_to_what_an_event_may_hold_unpacked() -> None:
     zeros = [0] * 500_000
-    body = encode(zeros)
+    body = encode_legacy(zeros)
     assert len(body) * MAX_RATIO < 2 * len(zeros)
-    assert decode(body).data == zeros
+    assert decode_legacy(body).data == zeros
 
 
 def test_beyond_that_the_ratio_counts() -> None:
     text = b'{"data": "' + b"0" * MAX_EVENT_BYTES + b'"}'
     with pytest.raises(Undecodable, match="may have"):
-        decode(packed(text))
+        decode_legacy(packed(text))
 
 
 @pytest.mark.parametrize("data", ["0" * MAX_EVENT_BYTES, "\0" * 3 * 1024 * 1024])
 def test_nothing_is_written_that_would_not_be_read_again(data: str) -> None:
     with pytest.raises(Unwritable):
-        encode(data)
+        encode_legacy(data)
 
 
 @given(st.binary(max_size=200), st.integers(0, 60), st.integers(0, 255))
 def test_mutated_bytes_are_read_or_refused_and_nothing_else(tail: bytes, at: int, byte: int) -> None:
-    body = bytearray(encode({"a": [1, 2.5, "x"]}) + tail)
+    body = bytearray(encode_legacy({"a": [1, 2.5, "x"]}) + tail)
     body[at % len(body)] = byte
     with suppress(Undecodable):
-        decode(bytes(body))
+        decode_legacy(bytes(body))

@@ -3,7 +3,7 @@
 import pytest
 
 from pilot.errors import SettingsInvalid
-from pilot.settings import settings
+from pilot.settings import read_settings
 from schemas.pilot import names
 from schemas.pilot.variables import full_name
 
@@ -49,7 +49,7 @@ class Recording(dict[str, str]):
 
 def test_the_table_has_the_names_that_a_pilot_reads_and_no_others() -> None:
     recording = Recording()
-    settings(recording, directory="/")
+    read_settings(recording, directory="/")
     assert recording.asked == names.KNOWN
 
 
@@ -58,11 +58,11 @@ def test_a_value_is_wrong_in_a_request_if_and_only_if_the_pilot_would_refuse_it(
     for value in VALUES:
         variable = {full_name(name): value}
         try:
-            settings(WHOLE | variable, directory="/")
+            read_settings(WHOLE | variable, directory="/")
             refused = ""
         except SettingsInvalid as error:
             refused = str(error)
-        told = names.problems(variable)
+        told = names.find_variable_problems(variable)
         if full_name(name) == "EWMS_PILOT_TASK_MODE":
             refused = refused if "must be one of" in refused else ""
         assert bool(told) == bool(refused), (name, value, told, refused)
@@ -72,5 +72,5 @@ def test_an_image_called_none_asks_for_no_container_unless_a_platform_is_named()
     assert names.asked_platform("none", {}) == "none"
     assert names.asked_platform("none", {names.PLATFORM: "Docker"}) == "docker"
     assert names.asked_platform("/image", {}) == ""
-    bare = settings(WHOLE | {"EWMS_PILOT_TASK_IMAGE": "none"}, directory="/")
+    bare = read_settings(WHOLE | {"EWMS_PILOT_TASK_IMAGE": "none"}, directory="/")
     assert bare.platform is names.Platform.NONE

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from schemas.documents import QueuePlan
-from schemas.events import WorkflowRequested, envelope
+from schemas.events import WorkflowRequested, build_event
 from schemas.ids import Alias, EventId, Mqid, WorkflowId
 from schemas.rules import limits
-from schemas.rules.limits import MAX_PROGRAM_BYTES, MAX_STRING_BYTES, STRING_OVERHEAD_BYTES, program_problems
+from schemas.rules.limits import MAX_PROGRAM_BYTES, MAX_STRING_BYTES, STRING_OVERHEAD_BYTES, find_program_problems
 from schemas.topology import MAX_EVENT_BYTES
 from schemas.wire import event_to_bytes
 
@@ -29,37 +29,37 @@ def largest_program() -> tuple[str, dict[str, str]]:
 
 def test_the_largest_program_is_within_the_limits_and_one_byte_more_is_not() -> None:
     arguments, environment = largest_program()
-    assert not [*program_problems(arguments, environment)]
-    assert [*program_problems(arguments, environment | {"REST": environment["REST"] + "y"})]
-    assert [*program_problems(arguments + "éé", environment | {"REST": ""})]
+    assert not [*find_program_problems(arguments, environment)]
+    assert [*find_program_problems(arguments, environment | {"REST": environment["REST"] + "y"})]
+    assert [*find_program_problems(arguments + "éé", environment | {"REST": ""})]
 
 
 def test_the_documented_table_is_the_one_of_the_code() -> None:
-    assert limits.table_text() in DOCUMENT.read_text()
+    assert limits.print_table() in DOCUMENT.read_text()
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "日"])
 def test_a_variable_is_measured_in_bytes_and_with_its_name(letter: str) -> None:
     room = (MAX_STRING_BYTES - len("NAME")) // len(letter.encode())
-    assert not [*program_problems("", {"NAME": letter * room})]
-    ((name, problem),) = program_problems("", {"NAME": letter * (room + 1)})
+    assert not [*find_program_problems("", {"NAME": letter * room})]
+    ((name, problem),) = find_program_problems("", {"NAME": letter * (room + 1)})
     assert name == "NAME"
     assert f"at most {MAX_STRING_BYTES} bytes with its name" in problem
     assert "put the data into a file" in problem
 
 
 def test_arguments_are_measured_with_the_paths_that_their_placeholders_become() -> None:
-    assert not [*program_problems("x" * MAX_STRING_BYTES, {})]
+    assert not [*find_program_problems("x" * MAX_STRING_BYTES, {})]
     for arguments in ("x" * (MAX_STRING_BYTES + 1), "é" * 65_536, "{{INFILE}}" * 300):
-        ((name, problem),) = program_problems(arguments, {})
+        ((name, problem),) = find_program_problems(arguments, {})
         assert name == "args"
         assert f"at most {MAX_STRING_BYTES} bytes, 512 for each placeholder" in problem
 
 
 def test_many_small_variables_count_with_what_each_costs_beside_its_bytes() -> None:
     n = MAX_PROGRAM_BYTES // (STRING_OVERHEAD_BYTES + 6)
-    assert not [*program_problems("", {f"A{k:05}": "" for k in range(n - 10)})]
-    ((name, problem),) = program_problems("", {f"A{k:05}": "" for k in range(n + 10)})
+    assert not [*find_program_problems("", {f"A{k:05}": "" for k in range(n - 10)})]
+    ((name, problem),) = find_program_problems("", {f"A{k:05}": "" for k in range(n + 10)})
     assert name == "args"
     assert f"at most {MAX_PROGRAM_BYTES} bytes together" in problem
 
@@ -79,5 +79,5 @@ def test_the_event_that_asks_for_the_most_queues_with_the_longest_names_is_one_t
         schedds=["schedd"],
         requested_at=now,
     )
-    event = envelope(payload, event_id=EventId("1"), source="ewms/wms", time=now, traceparent=None)
+    event = build_event(payload, event_id=EventId("1"), source="ewms/wms", time=now, traceparent=None)
     assert len(event_to_bytes(event)) < MAX_EVENT_BYTES

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.rules.requirements import BadRequirements, checked_requirements
+from schemas.rules.requirements import BadRequirements, check_requirements
 from tests.hostile import EXPRESSIONS
 
 
 @pytest.mark.parametrize("hostile", EXPRESSIONS)
 def test_expressions_that_reach_further_than_a_worker_are_refused(hostile: str) -> None:
     with pytest.raises(BadRequirements):
-        checked_requirements(hostile)
+        check_requirements(hostile)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def test_expressions_that_reach_further_than_a_worker_are_refused(hostile: str) 
     ],
 )
 def test_expressions_over_workers_are_let_through_as_they_stand(text: str) -> None:
-    assert checked_requirements(f" {text}\t") == text
+    assert check_requirements(f" {text}\t") == text
 
 
 @given(st.text(max_size=60))
 def test_whatever_is_let_through_is_one_expression_within_its_brackets(text: str) -> None:
     try:
-        checked = checked_requirements(text)
+        checked = check_requirements(text)
     except BadRequirements:
         return
     assert checked.isprintable()
@@ -82,5 +82,5 @@ def test_whatever_is_let_through_is_one_expression_within_its_brackets(text: str
 )
 def test_what_is_wrong_is_said(text: str, reason: str) -> None:
     with pytest.raises(BadRequirements) as caught:
-        checked_requirements(text)
+        check_requirements(text)
     assert str(caught.value) == reason

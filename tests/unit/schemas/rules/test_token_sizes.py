@@ -6,7 +6,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from mqs.tokens.grants import Audience, claims, for_existing_clients, task_grant
+from mqs.tokens.grants import Audience, task_grant, token_claims, widen_for_existing_clients
 from schemas import ids
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Alias, TaskforceUuid, WorkflowId
@@ -42,8 +42,8 @@ def token_bytes(n_queues: int, *, legacy: bool, server: str) -> int:
     )
     group = MQGroupDocument(workflow_id=WORKFLOW, timestamp=1.0, state=GroupState.ACTIVE)
     grant = task_grant(group, profiles, query)
-    said = claims(
-        for_existing_clients(grant, mqids) if legacy else grant,
+    said = token_claims(
+        widen_for_existing_clients(grant, mqids) if legacy else grant,
         issuer="https://" + "x" * 192,
         audience=Audience(server, server),
         now=datetime(2026, 11, 21, tzinfo=UTC),

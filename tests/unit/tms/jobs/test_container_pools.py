@@ -4,12 +4,18 @@ import classad2
 import pytest
 from pydantic import ValidationError
 
-from schemas.rules.requirements import checked_requirements
+from schemas.rules.requirements import check_requirements
 from tests.hostile import CORPUS
 from tests.unit.tms.orders import DIRECTORY, UUID, built, order
 from tms.errors import Unsubmittable
 from tms.jobs.restarts import avoid_commands, avoid_requirement, exit_commands, vacate_command
-from tms.jobs.submit_description import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, submission, submit_commands
+from tms.jobs.submit_description import (
+    CONTAINER_REQUIREMENTS,
+    ContainerPool,
+    PoolProfile,
+    build_commands,
+    build_submission,
+)
 
 CONTAINERS = PoolProfile(
     pilot_command=(),
@@ -47,7 +53,7 @@ EXPECTED_OF_CONTAINERS = {
     "transfer_container": "False",
     "encrypt_input_files": "*ewms_pilot_token",
     "max_idle": 1000,
-    "periodic_remove": str(submit_commands(built())["periodic_remove"]),
+    "periodic_remove": str(build_commands(built())["periodic_remove"]),
     **exit_commands(is_source=False, max_runtime_s=7200),
     **vacate_command(7200),
     **avoid_commands(),
@@ -63,19 +69,19 @@ def test_a_container_pool_gets_the_contracts_commands() -> None:
         pilot={"tag": "1.2.3"},
         worker={"condor_requirements": "Memory > 1"},
     )
-    assert submit_commands(cluster) == EXPECTED_OF_CONTAINERS
+    assert build_commands(cluster) == EXPECTED_OF_CONTAINERS
 
 
 def test_what_containers_need_is_asked_for_unless_the_operator_says_otherwise() -> None:
     for text in ("HAS_SINGULARITY", "HAS_CVMFS_icecube_opensciencegrid_org", "HasUserNamespaces =?= true"):
         assert text in CONTAINER_REQUIREMENTS
-    assert checked_requirements(CONTAINER_REQUIREMENTS) == CONTAINER_REQUIREMENTS
+    assert check_requirements(CONTAINER_REQUIREMENTS) == CONTAINER_REQUIREMENTS
     classad2.ExprTree(CONTAINER_REQUIREMENTS)
 
 
 @pytest.mark.parametrize("tag", ["1.2.3", "latest", "feature-x-0a1b2c3"])
 def test_the_image_is_the_operators_with_the_tasks_tag(tag: str) -> None:
-    assert submit_commands(built(CONTAINERS, pilot={"tag": tag}))["container_image"] == f"/cvmfs/x/pilot:{tag}"
+    assert build_commands(built(CONTAINERS, pilot={"tag": tag}))["container_image"] == f"/cvmfs/x/pilot:{tag}"
 
 
 @pytest.mark.parametrize("tag", ["", "../evil", "a/b", "a b", "-x", "1.2.3\n", "x" * 200, *CORPUS])
@@ -84,7 +90,7 @@ def test_a_tag_is_one_word_also_when_the_schema_has_let_it_through(tag: str) -> 
     # As from a WMS of another version, whose schema knows other tags.
     told = good.model_copy(update={"pilot_config": good.pilot_config.model_copy(update={"tag": tag})})
     try:
-        cluster = submission(told, CONTAINERS, directory=DIRECTORY, pilot_files=[], input_files=[])
+        cluster = build_submission(told, CONTAINERS, directory=DIRECTORY, pilot_files=[], input_files=[])
     except (Unsubmittable, ValidationError):
         return
     assert cluster.container_image == f"/cvmfs/x/pilot:{tag}"
@@ -95,4 +101,4 @@ def test_a_tag_is_one_word_also_when_the_schema_has_let_it_through(tag: str) -> 
 
 def test_sites_are_left_out_only_where_the_operator_says_so() -> None:
     pool = PoolProfile(pilot_command=(), container=ContainerPool(image="/cvmfs/x/pilot"))
-    assert submit_commands(built(pool, pilot={"tag": "1.2.3"}))["requirements"] == f"({avoid_requirement()})"
+    assert build_commands(built(pool, pilot={"tag": "1.2.3"}))["requirements"] == f"({avoid_requirement()})"

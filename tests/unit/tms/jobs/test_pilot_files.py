@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pilot.settings import settings as pilot_settings
+from pilot.settings import read_settings as pilot_settings
 from schemas.payloads.legacy_wire import Wire
 from schemas.pilot.names import PLATFORM
 from tests.hostile import CORPUS

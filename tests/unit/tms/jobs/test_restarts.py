@@ -21,8 +21,8 @@ from tms.jobs.restarts import (
     MAX_SOURCE_STARTS,
     N_AVOIDED,
     STEADY_LIFE_S,
-    Again,
-    Over,
+    JobOver,
+    StartAgain,
     avoid_requirement,
     decide_restart,
     exit_commands,
@@ -36,7 +36,7 @@ NAMED = {"EWMSAvoidsMachines": True, "EWMSAvoidedMachines": ["another", "m"], "E
 STARTS = st.one_of(st.none(), st.integers(1, 2000))
 
 
-def decide(exit_code: int, *, life_s: int = 5, gap_s: int | None = None, **changes: Any) -> Over | Again:
+def decide(exit_code: int, *, life_s: int = 5, gap_s: int | None = None, **changes: Any) -> JobOver | StartAgain:
     facts = {"n_starts": 1 if gap_s is None else 2, "is_source": False, "max_runtime_s": 7200.0, **changes}
     last_s = None if gap_s is None else 1000.0 - gap_s
     return decide_restart(exit_code, started_s=1000, ended_s=1000 + life_s, last_started_s=last_s, **facts)
@@ -46,39 +46,41 @@ def decide(exit_code: int, *, life_s: int = 5, gap_s: int | None = None, **chang
     ("exit_code", "life_s", "gap_s", "expected"),
     [
         # Killed, or crashed: at once after a steady life, a growing pause after a short one.
-        (-9, 3600, None, Again(0)),
-        (-9, STEADY_LIFE_S, 20, Again(0)),
-        (-9, 5, None, Again(FIRST_PAUSE_S)),
-        (70, 5, 20, Again(40)),
-        (70, 5, 400, Again(MAX_PAUSE_S)),
+        (-9, 3600, None, StartAgain(0)),
+        (-9, STEADY_LIFE_S, 20, StartAgain(0)),
+        (-9, 5, None, StartAgain(FIRST_PAUSE_S)),
+        (70, 5, 20, StartAgain(40)),
+        (70, 5, 400, StartAgain(MAX_PAUSE_S)),
         # Left idle: the same, with a look at its queues every two minutes at least.
-        (PilotExit.DONE, 3600, None, Again(0)),
-        (PilotExit.DONE, 6, 100, Again(MAX_IDLE_PAUSE_S)),
-        (PilotExit.FAILED, 3600, 20, Again(0)),
-        (PilotExit.FAILED, 5, 2, Again(FIRST_PAUSE_S)),
+        (PilotExit.DONE, 3600, None, StartAgain(0)),
+        (PilotExit.DONE, 6, 100, StartAgain(MAX_IDLE_PAUSE_S)),
+        (PilotExit.FAILED, 3600, 20, StartAgain(0)),
+        (PilotExit.FAILED, 5, 2, StartAgain(FIRST_PAUSE_S)),
         # A bad worker never starts again at once, since the same machine may be free first.
-        (PilotExit.BAD_WORKER, 3600, None, Again(FIRST_PAUSE_S)),
-        (PilotExit.BAD_WORKER, 5, 30, Again(60)),
+        (PilotExit.BAD_WORKER, 3600, None, StartAgain(FIRST_PAUSE_S)),
+        (PilotExit.BAD_WORKER, 5, 30, StartAgain(60)),
         # The one before had a steady life: the pauses begin anew.
-        (-9, 5, MAX_PAUSE_S + STEADY_LIFE_S + 1, Again(FIRST_PAUSE_S)),
-        (PilotExit.CLOSED, 3600, None, Over()),
-        (PilotExit.UNUSABLE, 1, None, Over()),
+        (-9, 5, MAX_PAUSE_S + STEADY_LIFE_S + 1, StartAgain(FIRST_PAUSE_S)),
+        (PilotExit.CLOSED, 3600, None, JobOver()),
+        (PilotExit.UNUSABLE, 1, None, JobOver()),
     ],
 )
-def test_what_becomes_of_a_job(exit_code: int, life_s: int, gap_s: int | None, expected: Over | Again) -> None:
+def test_what_becomes_of_a_job(exit_code: int, life_s: int, gap_s: int | None, expected: JobOver | StartAgain) -> None:
     assert decide(exit_code, life_s=life_s, gap_s=gap_s) == expected
 
 
 @pytest.mark.parametrize(
     ("exit_code", "n_starts", "expected"),
     [
-        (PilotExit.DONE, 1, Over()),
-        (PilotExit.FAILED, 1, Again(FIRST_PAUSE_S)),
-        (-9, MAX_SOURCE_STARTS - 1, Again(FIRST_PAUSE_S)),
-        (-9, MAX_SOURCE_STARTS, Over()),
+        (PilotExit.DONE, 1, JobOver()),
+        (PilotExit.FAILED, 1, StartAgain(FIRST_PAUSE_S)),
+        (-9, MAX_SOURCE_STARTS - 1, StartAgain(FIRST_PAUSE_S)),
+        (-9, MAX_SOURCE_STARTS, JobOver()),
     ],
 )
-def test_a_source_runs_once_and_is_tried_a_few_times(exit_code: int, n_starts: int, expected: Over | Again) -> None:
+def test_a_source_runs_once_and_is_tried_a_few_times(
+    exit_code: int, n_starts: int, expected: JobOver | StartAgain
+) -> None:
     assert decide(exit_code, n_starts=n_starts, is_source=True) == expected
 
 
@@ -86,15 +88,15 @@ def test_a_source_runs_once_and_is_tried_a_few_times(exit_code: int, n_starts: i
     ("exit_code", "n_starts", "expected"),
     [
         # Its event killed it, which has an end: the short pause each time, until that happened often.
-        (-9, KILLED_STARTS, Again(FIRST_PAUSE_S)),
-        (137, KILLED_STARTS, Again(FIRST_PAUSE_S)),
-        (-9, KILLED_STARTS + 1, Again(80)),
-        (137, KILLED_STARTS + 1, Again(80)),
-        (1, 2, Again(80)),
-        (128, 2, Again(80)),
+        (-9, KILLED_STARTS, StartAgain(FIRST_PAUSE_S)),
+        (137, KILLED_STARTS, StartAgain(FIRST_PAUSE_S)),
+        (-9, KILLED_STARTS + 1, StartAgain(80)),
+        (137, KILLED_STARTS + 1, StartAgain(80)),
+        (1, 2, StartAgain(80)),
+        (128, 2, StartAgain(80)),
     ],
 )
-def test_a_killed_pilot_pauses_shortly_at_first(exit_code: int, n_starts: int, expected: Again) -> None:
+def test_a_killed_pilot_pauses_shortly_at_first(exit_code: int, n_starts: int, expected: StartAgain) -> None:
     assert decide(exit_code, gap_s=40, n_starts=n_starts) == expected
 
 
@@ -117,7 +119,7 @@ def test_a_pilot_that_always_fails_costs_ever_fewer_starts(life_s: int, exit_cod
             is_source=False,
             max_runtime_s=7200,
         )
-        assert isinstance(decision, Again)
+        assert isinstance(decision, StartAgain)
         last_s, at_s = at_s, at_s + life_s + decision.pause_s
         starts.append(at_s)
     assert sum(start < 900 for start in starts) <= 7
@@ -162,11 +164,11 @@ def test_htcondor_decides_as_the_local_pool_does(
         max_runtime_s=max_runtime_s,
     )
     match decision:
-        case Over():
+        case JobOver():
             assert (is_held, is_removed) == (False, True)
-        case Again(0):
+        case StartAgain(0):
             assert (is_held, is_removed) == (False, False)
-        case Again(pause_s):
+        case StartAgain(pause_s):
             assert (is_held, is_removed) == (True, False)
             mark = BAD_MARK if exit_code == PilotExit.BAD_WORKER else 0
             assert evaluate(commands["on_exit_hold_subcode"], **attributes) == pause_s + mark

@@ -19,9 +19,9 @@ from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file
 from tms.jobs.restarts import avoid_requirement, exit_commands
 from tms.jobs.submit_description import (
     PoolProfile,
+    build_commands,
     priority_ramp,
-    quoted_words,
-    submit_commands,
+    quote_words,
 )
 
 EXPECTED = {
@@ -61,14 +61,14 @@ EXPECTED = {
 
 
 def test_a_plain_pool_gets_exactly_these_commands() -> None:
-    assert submit_commands(built()) == EXPECTED
+    assert build_commands(built()) == EXPECTED
 
 
 def test_each_owner_is_a_submitter_of_its_own_within_the_sites_group() -> None:
-    commands = submit_commands(built(owner="Ada@example.org"))
+    commands = build_commands(built(owner="Ada@example.org"))
     assert commands == EXPECTED | {"accounting_group_user": "ewms-_41da_40example_2eorg"}
     pool = replace(PLAIN, accounting_group="group_physics")
-    assert submit_commands(built(pool, owner="ada")) == EXPECTED | {
+    assert build_commands(built(pool, owner="ada")) == EXPECTED | {
         "accounting_group_user": "ewms-ada",
         "accounting_group": "group_physics",
     }
@@ -76,20 +76,20 @@ def test_each_owner_is_a_submitter_of_its_own_within_the_sites_group() -> None:
 
 @pytest.mark.parametrize("owner", CORPUS)
 def test_an_owner_adds_nothing_but_a_name(owner: str) -> None:
-    commands = submit_commands(built(owner=owner))
+    commands = build_commands(built(owner=owner))
     name = commands.pop("accounting_group_user", "ewms-")
     assert commands == EXPECTED
     assert re.fullmatch(r"ewms-[a-z0-9_-]*", str(name))
 
 
 def test_without_stdouterr_nothing_of_it_is_kept() -> None:
-    commands = submit_commands(built(worker={"do_transfer_worker_stdouterr": False}))
+    commands = build_commands(built(worker={"do_transfer_worker_stdouterr": False}))
     assert "output" not in commands
     assert "error" not in commands
 
 
 def test_htcondor_reads_back_what_was_written() -> None:
-    commands = {name: str(value) for name, value in submit_commands(built()).items()}
+    commands = {name: str(value) for name, value in build_commands(built()).items()}
     read = htcondor2.Submit(commands)
     assert {k.removeprefix("MY."): v for k, v in read.items()} == {
         name.removeprefix("+"): value for name, value in commands.items()
@@ -118,12 +118,12 @@ def test_no_text_of_a_user_adds_changes_or_expands_a_command(hostile: str) -> No
         with pytest.raises(ValidationError):
             built(**changes)
         del changes["pilot"]
-    assert submit_commands(built(**changes)) == EXPECTED
+    assert build_commands(built(**changes)) == EXPECTED
     try:
         cluster = built(**changes, worker={"condor_requirements": hostile})
     except (Unsubmittable, ValidationError):
         return
-    commands = submit_commands(cluster)
+    commands = build_commands(cluster)
     asked = " ".join(hostile.splitlines()).strip(" \t")
     expected = EXPECTED | ({"requirements": f"({asked}) && ({avoid_requirement()})"} if asked else {})
     assert commands == expected
@@ -156,7 +156,7 @@ def test_no_input_file_takes_the_place_of_ours(name: str) -> None:
 
 def test_the_files_that_travel_are_ours_the_operators_and_the_checked_ones() -> None:
     pool = PoolProfile(pilot_command=("/usr/bin/python3", "ewms-pilot.pyz"), pilot_files=("/opt/ewms/ewms-pilot.pyz",))
-    commands = submit_commands(built(pool, input_files=("/srv/in/geo.gz",)))
+    commands = build_commands(built(pool, input_files=("/srv/in/geo.gz",)))
     assert str(commands["transfer_input_files"]).split(",") == [
         f"{DIRECTORY}/ewms_pilot_task.json",
         f"{DIRECTORY}/ewms_pilot_token",
@@ -174,7 +174,7 @@ def test_an_id_of_another_form_is_refused(uuid: str) -> None:
 def test_the_end_of_a_regular_expression_is_written_so_that_htcondor_reads_it_as_that() -> None:
     """`$(DOLLAR)` is the one macro in it, and it stands for a `$` that nothing follows which it could begin."""
     text = 'regexp("edu$", Machine) || regexp("^(a|b$)|c$", Machine)'
-    commands = submit_commands(built(worker={"condor_requirements": text}))
+    commands = build_commands(built(worker={"condor_requirements": text}))
     ours = f" && ({avoid_requirement()})"
     assert commands["requirements"] == f"({text})".replace("$", "$(DOLLAR)") + ours
     said = htcondor2.Submit({name: str(value) for name, value in commands.items()})
@@ -189,7 +189,7 @@ def test_the_pools_own_requirements_have_no_macro(pool: dict[str, Any]) -> None:
 
 def test_an_operators_setting_with_a_macro_is_refused_too() -> None:
     with pytest.raises(Unsubmittable):
-        submit_commands(built(PoolProfile(pilot_command=("/opt/$(x)",))))
+        build_commands(built(PoolProfile(pilot_command=("/opt/$(x)",))))
 
 
 @pytest.mark.parametrize(("priority", "n_workers"), [(50, 40), (100, 2), (7, 1000), (99, 3)])
@@ -208,7 +208,7 @@ def test_no_ramp_where_there_is_nothing_to_share(priority: int, n_workers: int) 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0\n\r", codec="utf-8"), max_size=10), max_size=5))
 def test_quoted_words_come_out_as_they_went_in(words: list[str]) -> None:
-    inner = quoted_words(words)[1:-1].replace('""', '"')
+    inner = quote_words(words)[1:-1].replace('""', '"')
     read, rest = [], inner
     while rest:
         assert rest[0] == "'"
@@ -224,7 +224,7 @@ def test_the_token_is_in_no_command_and_no_task_file() -> None:
     environment = pilot_environment(
         order(), GRANT, PilotProfile(allowed_platforms=frozenset()), token_source="/srv/tms/token"
     )
-    everything = json.dumps(submit_commands(built())) + task_file(environment).decode()
+    everything = json.dumps(build_commands(built())) + task_file(environment).decode()
     assert GRANT.token.get_secret_value() not in everything
 
 

@@ -17,9 +17,9 @@ CHARGED = Ruling(charges_events=True, avoids=False)
 def trials(*machines: str, ago_s: int = SETTLED_S, succeeded: tuple[int, ...] = ()) -> Trials:
     found = Trials()
     for proc, machine in enumerate(machines):
-        found.condemn(proc, f"{NOW - ago_s} {machine}")
+        found.note_bad_worker(proc, f"{NOW - ago_s} {machine}")
     for proc in succeeded:
-        found.acquit(proc)
+        found.note_success(proc)
     return found
 
 
@@ -110,7 +110,7 @@ def test_the_pool_is_asked_only_where_something_may_change(found: Trials, before
 @pytest.mark.parametrize("said", ["", "17", "17 ", "x node", "-1 node", f"17 {'n' * MAX_KEPT}"])
 def test_what_is_no_machine_is_left_out(said: str) -> None:
     found = Trials()
-    found.condemn(0, said)
+    found.note_bad_worker(0, said)
     assert not found.condemned
 
 

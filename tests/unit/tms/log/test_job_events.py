@@ -18,7 +18,7 @@ from tms.log.job_events import (
     JobHeld,
     JobMoved,
     PilotChirped,
-    parse,
+    parse_log,
 )
 
 DATA = Path(__file__).parents[3] / "data" / "job_event_logs"
@@ -36,7 +36,7 @@ def in_chunks(data: bytes, sizes: list[int]) -> tuple[list[JobEvent], int]:
     for size in [*sizes, len(data)]:
         rest += data[start : start + size]
         start += size
-        parsed = parse(rest)
+        parsed = parse_log(rest)
         rest = rest[parsed.n_bytes :]
         events += parsed.events
         n_corrupt += parsed.n_corrupt
@@ -46,7 +46,7 @@ def in_chunks(data: bytes, sizes: list[int]) -> tuple[list[JobEvent], int]:
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_real_logs_hold_what_htcondors_own_reader_finds_in_them(path: Path) -> None:
     theirs = list(htcondor2.JobEventLog(str(path)).events(stop_after=0))
-    parsed = parse(path.read_bytes())
+    parsed = parse_log(path.read_bytes())
     ours = Counter(
         (e.type.value, e.proc)
         if isinstance(e, JobMoved)
@@ -70,7 +70,7 @@ def test_real_logs_hold_what_htcondors_own_reader_finds_in_them(path: Path) -> N
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_codes_of_holds_and_exits_are_those_that_htcondors_own_reader_finds(path: Path) -> None:
     theirs = list(htcondor2.JobEventLog(str(path)).events(stop_after=0))
-    ours = parse(path.read_bytes()).events
+    ours = parse_log(path.read_bytes()).events
     assert [(e.proc, e.code, e.subcode) for e in ours if isinstance(e, JobHeld)] == [
         (e.proc, e["HoldReasonCode"], e["HoldReasonSubCode"])
         for e in theirs
@@ -85,12 +85,12 @@ def test_a_chirped_text_comes_out_as_it_went_in() -> None:
     said = 'RuntimeError: "x" \\ back\nline2'
     quoted = said.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     data = record(f'008 (007.003.000) 2026-11-21 01:30:05 HTChirpEWMSPilotError: "{quoted}"')
-    assert parse(data).events == [PilotChirped(3, "Error", said)]
+    assert parse_log(data).events == [PilotChirped(3, "Error", said)]
 
 
 def test_a_number_is_chirped_without_quotation_marks() -> None:
     data = record("008 (007.003.000) 2026-11-21 01:30:05 HTChirpEWMSPilotTasksTotal: 12")
-    assert parse(data).events == [PilotChirped(3, "TasksTotal", "12")]
+    assert parse_log(data).events == [PilotChirped(3, "TasksTotal", "12")]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_number_is_chirped_without_quotation_marks() -> None:
     ],
 )
 def test_one_record(head: str, body: tuple[str, ...], expected: JobEvent | None) -> None:
-    parsed = parse(record(head, *body))
+    parsed = parse_log(record(head, *body))
     assert parsed.events == ([] if expected is None else [expected])
     assert parsed.n_corrupt == 0
 
@@ -140,13 +140,13 @@ def test_events_of_another_cluster_are_not_ours() -> None:
     data = record("000 (008.000.000) 2026-11-21 01:30:05 Job submitted") + record(
         "000 (007.001.000) 2026-11-21 01:30:05 Job submitted"
     )
-    assert parse(data, cluster_id=7).events == [JobMoved(1, EventType.SUBMIT)]
+    assert parse_log(data, cluster_id=7).events == [JobMoved(1, EventType.SUBMIT)]
 
 
 def test_a_torn_tail_is_left_until_it_is_whole() -> None:
     whole = record("000 (007.000.000) 2026-11-21 01:30:05 Job submitted")
     torn = b"005 (007.000.000) 2026-11-21 01:30:07 Job termi"
-    parsed = parse(whole + torn)
+    parsed = parse_log(whole + torn)
     assert (parsed.events, parsed.n_bytes) == ([JobMoved(0, EventType.SUBMIT)], len(whole))
 
 
@@ -165,7 +165,7 @@ def test_a_torn_tail_is_left_until_it_is_whole() -> None:
 def test_a_corrupt_record_is_counted_and_costs_no_other(damage: bytes) -> None:
     before = record("000 (007.000.000) 2026-11-21 01:30:05 Job submitted")
     after = record("001 (007.000.000) 2026-11-21 01:30:09 Job executing on host: <h>")
-    parsed = parse(before + damage + after)
+    parsed = parse_log(before + damage + after)
     assert parsed.events == [JobMoved(0, EventType.SUBMIT), JobMoved(0, EventType.EXECUTE)]
     assert parsed.n_corrupt == 1
     assert parsed.n_bytes == len(before + damage + after)
@@ -179,7 +179,7 @@ def test_a_log_that_begins_with_a_record_end_is_read() -> None:
 
 @given(st.lists(st.integers(0, 5000), max_size=60))
 def test_chunking_changes_nothing(sizes: list[int]) -> None:
-    whole = parse(REAL)
+    whole = parse_log(REAL)
     assert in_chunks(REAL, sizes) == (whole.events, whole.n_corrupt)
 
 
@@ -192,7 +192,7 @@ def test_no_bytes_stop_the_parser(data: bytes, sizes: list[int]) -> None:
 
 @given(st.integers(0, len(REAL) - 1), st.binary(min_size=1, max_size=30))
 def test_damage_anywhere_costs_at_most_the_records_it_touches(position: int, damage: bytes) -> None:
-    whole = parse(REAL).events
-    damaged = parse(REAL[:position] + damage + REAL[position:]).events
+    whole = parse_log(REAL).events
+    damaged = parse_log(REAL[:position] + damage + REAL[position:]).events
     lost = Counter(map(repr, whole)) - Counter(map(repr, damaged))
     assert lost.total() <= 2

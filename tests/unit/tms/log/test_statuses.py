@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tms.log.checkpoint import Checkpoint, from_bytes, to_bytes
+from tms.log.checkpoint import Checkpoint, checkpoint_from_bytes, checkpoint_to_bytes
 from tms.log.job_events import (
     ClusterRemoved,
     ClusterSubmitted,
@@ -17,7 +17,7 @@ from tms.log.job_events import (
     JobHeld,
     JobMoved,
     PilotChirped,
-    parse,
+    parse_log,
 )
 from tms.log.statuses import MAX_ERRORS, MAX_PROCS, OTHER, Tally
 
@@ -32,7 +32,7 @@ MEMORY = "HELD: Memory usage exceeds a memory limit"
 
 def tally(*events: JobEvent, n_workers: int = 1) -> Tally:
     result = Tally(n_workers)
-    result.fold(events)
+    result.fold_events(events)
     return result
 
 
@@ -82,16 +82,16 @@ def tally(*events: JobEvent, n_workers: int = 1) -> Tally:
     ],
 )
 def test_where_events_leave_a_job(events: tuple[JobEvent, ...], expected: dict[str, dict[str, int]]) -> None:
-    assert tally(*events).compound() == expected
+    assert tally(*events).count_statuses() == expected
 
 
 def test_procs_that_were_never_made_wait_like_idle_ones() -> None:
-    assert tally(SUBMIT, n_workers=10_000).compound() == {"IDLE": {"null": 10_000}}
+    assert tally(SUBMIT, n_workers=10_000).count_statuses() == {"IDLE": {"null": 10_000}}
 
 
 def test_procs_that_were_never_made_are_removed_with_their_cluster() -> None:
     done = tally(SUBMIT, EXECUTE, JobEnded(0, 0), ClusterRemoved(7, None), n_workers=5)
-    assert done.compound() == {"COMPLETED": {"null": 1}, "REMOVED": {"null": 4}}
+    assert done.count_statuses() == {"COMPLETED": {"null": 1}, "REMOVED": {"null": 4}}
 
 
 def test_the_last_error_of_each_job_counts() -> None:
@@ -119,7 +119,7 @@ def test_a_flood_of_different_words_and_holds_takes_bounded_room() -> None:
         *(JobHeld(n, n + 1000, 0) for n in range(500, 1000)),
         n_workers=1000,
     )
-    compound = counted.compound()
+    compound = counted.count_statuses()
     assert sum(sum(pilots.values()) for pilots in compound.values()) == 1000
     assert len(compound) < 120
     assert OTHER in compound["RUNNING"]
@@ -143,8 +143,8 @@ def test_an_end_that_is_logged_twice_counts_once_and_that_of_another_run_again()
 
 def test_a_real_log_ends_as_its_story_went() -> None:
     counted = Tally(12)
-    counted.fold(parse(REAL).events)
-    assert counted.compound() == {"COMPLETED": {"Tasking": 6}, "REMOVED": {"Tasking": 6}}
+    counted.fold_events(parse_log(REAL).events)
+    assert counted.count_statuses() == {"COMPLETED": {"Tasking": 6}, "REMOVED": {"Tasking": 6}}
     assert counted.exits == {0: 5, 3: 1}
     assert sum(counted.top_errors().values()) == 12
     assert counted.cluster_id == 1
@@ -166,12 +166,12 @@ events = st.lists(
 
 
 def shown(counted: Tally) -> tuple[object, ...]:
-    return counted.compound(), Counter(counted.top_errors()), counted.exits, counted.cluster_id, counted.removed
+    return counted.count_statuses(), Counter(counted.top_errors()), counted.exits, counted.cluster_id, counted.removed
 
 
 @given(events)
 def test_counts_add_up_to_the_workers(story: list[JobEvent]) -> None:
-    compound = tally(*story, n_workers=6).compound()
+    compound = tally(*story, n_workers=6).count_statuses()
     assert sum(sum(pilots.values()) for pilots in compound.values()) == 6
     assert all(n > 0 for pilots in compound.values() for n in pilots.values())
 
@@ -181,19 +181,19 @@ def test_batching_and_checkpoints_change_nothing(story: list[JobEvent], data: st
     whole = tally(*story, n_workers=6)
     cut = data.draw(st.integers(0, len(story)))
     part = tally(*story[:cut], n_workers=6)
-    kept = from_bytes(to_bytes(Checkpoint(5, 99, (3, "abc"), 2, False, part)))
+    kept = checkpoint_from_bytes(checkpoint_to_bytes(Checkpoint(5, 99, (3, "abc"), 2, False, part)))
     assert kept is not None
     assert (kept.inode, kept.offset, kept.head, kept.n_corrupt) == (5, 99, (3, "abc"), 2)
-    kept.tally.fold(story[cut:])
+    kept.tally.fold_events(story[cut:])
     assert shown(kept.tally) == shown(whole)
 
 
 @given(st.integers(0, 10_000), st.binary(min_size=1, max_size=5))
 def test_a_damaged_checkpoint_is_none_or_can_be_counted(position: int, damage: bytes) -> None:
     counted = Tally(12)
-    counted.fold(parse(REAL).events)
-    data = to_bytes(Checkpoint(5, 99, (3, "abc"), 2, False, counted))
+    counted.fold_events(parse_log(REAL).events)
+    data = checkpoint_to_bytes(Checkpoint(5, 99, (3, "abc"), 2, False, counted))
     cut = position % len(data)
-    assert from_bytes(data[:cut]) is None
-    kept = from_bytes(data[:cut] + damage + data[cut:])
-    assert kept is None or kept.tally.compound()
+    assert checkpoint_from_bytes(data[:cut]) is None
+    kept = checkpoint_from_bytes(data[:cut] + damage + data[cut:])
+    assert kept is None or kept.tally.count_statuses()

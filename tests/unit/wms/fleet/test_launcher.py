@@ -10,7 +10,7 @@ from schemas.errors import Unavailable
 from tests.waiting import eventually
 from wms.fleet.fleet import Fleet
 from wms.fleet.launcher import Launcher
-from wms.fleet.locations import Cluster, ClusterMap
+from wms.fleet.locations import Location, LocationMap
 
 
 class Waiting:
@@ -29,7 +29,7 @@ class Waiting:
     async def distinct(self, _: str, key: str, query: dict[str, Any]) -> list[str]:
         return ["ada"] if key == "owner" and "$or" in query and not self.launched.is_set() else []
 
-    async def launch(self, _: str) -> bool:
+    async def launch_taskforce(self, _: str) -> bool:
         self.launched.set()
         return True
 
@@ -37,7 +37,7 @@ class Waiting:
 @pytest.mark.parametrize("failure", [RuntimeError("a defect"), Unavailable("the database is away")])
 async def test_after_a_look_that_failed_what_waits_is_launched_without_a_further_nudge(failure: Exception) -> None:
     waiting = Waiting(failure)
-    launcher = Launcher(cast(Store, waiting), cast(Fleet, waiting), ClusterMap({"osg": Cluster(schedd="ap1")}))
+    launcher = Launcher(cast(Store, waiting), cast(Fleet, waiting), LocationMap({"osg": Location(schedd="ap1")}))
     await launcher.start()
     try:
         await asyncio.wait_for(waiting.launched.wait(), 20)
@@ -65,7 +65,7 @@ class Crowd:
     async def distinct(self, *_: Any) -> list[str]:
         return sorted({t["owner"] for t in self.waiting})
 
-    async def launch(self, uuid: str) -> bool:
+    async def launch_taskforce(self, uuid: str) -> bool:
         taskforce = next(t for t in self.waiting if t["_id"] == uuid)
         self.waiting.remove(taskforce)
         self.unanswered.append(taskforce)
@@ -75,13 +75,13 @@ class Crowd:
 
 async def test_six_hundred_taskforces_of_one_user_delay_no_other_user() -> None:
     crowd = Crowd(["ada"] * 600 + ["bob", "eve", "bob"])
-    launcher = Launcher(cast(Store, crowd), cast(Fleet, crowd), ClusterMap({"osg": Cluster(schedd="ap1")}))
+    launcher = Launcher(cast(Store, crowd), cast(Fleet, crowd), LocationMap({"osg": Location(schedd="ap1")}))
     await launcher.start()
     try:
         await eventually(lambda: len(crowd.launched) == 4)
         assert sorted(crowd.launched) == ["ada", "ada", "bob", "eve"]
         crowd.unanswered.clear()
-        launcher.nudge()
+        launcher.look_soon()
         await eventually(lambda: len(crowd.launched) == 8)
         assert "bob" in crowd.launched[4:]
     finally:
@@ -90,7 +90,7 @@ async def test_six_hundred_taskforces_of_one_user_delay_no_other_user() -> None:
 
 async def test_one_user_alone_has_the_whole_window() -> None:
     crowd = Crowd(["ada"] * 3)
-    launcher = Launcher(cast(Store, crowd), cast(Fleet, crowd), ClusterMap({"osg": Cluster(schedd="ap1")}))
+    launcher = Launcher(cast(Store, crowd), cast(Fleet, crowd), LocationMap({"osg": Location(schedd="ap1")}))
     await launcher.start()
     try:
         await eventually(lambda: not crowd.waiting)

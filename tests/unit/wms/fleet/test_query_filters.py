@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from schemas.documents import Collection
 from schemas.errors import Rejected
-from wms.fleet.query_filters import MAX_DEPTH, MAX_TERMS, OPERATORS, BadQuery, checked, projection, within
+from wms.fleet.query_filters import (
+    MAX_DEPTH,
+    MAX_TERMS,
+    OPERATORS,
+    BadQuery,
+    make_filter,
+    make_projection,
+    restrict_filter,
+)
 from wms.fleet.repository import PUBLIC
 
 FIELDS = PUBLIC[Collection.TASKFORCES]
@@ -36,7 +44,7 @@ FIELDS = PUBLIC[Collection.TASKFORCES]
     ],
 )
 def test_what_is_allowed_reaches_the_database_as_it_is(query: dict[str, Any]) -> None:
-    assert checked(query, FIELDS) == query
+    assert make_filter(query, FIELDS) == query
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,7 @@ def test_what_is_allowed_reaches_the_database_as_it_is(query: dict[str, Any]) ->
 )
 def test_what_is_not_allowed_is_refused_by_name(query: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadQuery) as caught:
-        checked(query, FIELDS)
+        make_filter(query, FIELDS)
     assert reason in caught.value.reason
     assert caught.value.code == 400
 
@@ -99,7 +107,7 @@ def test_a_query_has_bounded_depth_terms_and_values() -> None:
         {"phase": {"$in": list(range(20_000))}},
     ):
         with pytest.raises(BadQuery):
-            checked(query, FIELDS)
+            make_filter(query, FIELDS)
 
 
 _names = st.sampled_from([*FIELDS, "owner", "_id", "$where", "$expr", "$or", "$not", "$gt", "$in", "$elemMatch", "x.y"])
@@ -121,7 +129,7 @@ def _operators(query: Any) -> set[str]:
 @given(st.dictionaries(_names | st.text(max_size=4), _json, max_size=4))
 def test_whatever_is_sent_only_listed_operators_and_fields_pass(query: dict[str, Any]) -> None:
     try:
-        passed = checked(query, FIELDS)
+        passed = make_filter(query, FIELDS)
     except Rejected:
         return
     assert passed == query
@@ -132,8 +140,8 @@ def test_whatever_is_sent_only_listed_operators_and_fields_pass(query: dict[str,
 def test_the_owner_clause_and_the_cursor_are_added_where_no_query_can_undo_them() -> None:
     query = {"$or": [{"phase": "x"}, {"phase": "y"}]}
     clause = {"$or": [{"owner": "ada"}]}
-    assert within(query, clause, after="0" * 24) == {"$and": [clause, query, {"cursor": {"$gt": "0" * 24}}]}
-    assert within({}, {}, after=None) == {}
+    assert restrict_filter(query, clause, after="0" * 24) == {"$and": [clause, query, {"cursor": {"$gt": "0" * 24}}]}
+    assert restrict_filter({}, {}, after=None) == {}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +158,7 @@ def test_the_owner_clause_and_the_cursor_are_added_where_no_query_can_undo_them(
     ],
 )
 def test_a_projection_fetches_public_fields_only(names: list[str] | None, fetched: set[str]) -> None:
-    wanted = projection(names, FIELDS)
+    wanted = make_projection(names, FIELDS)
     assert wanted.pop("_id") == 0
     assert wanted.pop("cursor") == 1
     assert set(wanted) == fetched

@@ -34,12 +34,14 @@ class Documents:
         return [{"cursor": cursor} for cursor in self.cursors if cursor > after][:limit]
 
 
-async def pages(store: Any, *, max_bytes: int = 10**9, n_pages: int = 1000) -> list[query_pages.Page]:
-    found: list[query_pages.Page] = []
+async def pages(store: Any, *, max_bytes: int = 10**9, n_pages: int = 1000) -> list[query_pages.QueryPage]:
+    found: list[query_pages.QueryPage] = []
     after = None
     while len(found) < n_pages:
         query = Query(query={}, projection=["nope"], after=after)
-        found.append(await query_pages.page(store, Collection.WORKFLOWS, query, Access("ada"), max_bytes=max_bytes))
+        found.append(
+            await query_pages.read_page(store, Collection.WORKFLOWS, query, Access("ada"), max_bytes=max_bytes)
+        )
         after = found[-1].next_after
         if after is None:
             break

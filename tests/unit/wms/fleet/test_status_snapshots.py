@@ -11,10 +11,10 @@ from runtime.kernel.store import Store
 from schemas.errors import Broken, EWMSError, Rejected, Unavailable
 from schemas.events import Snapshot, TaskforceStatuses
 from schemas.ids import TaskforceUuid
-from wms.fleet.locations import Cluster, ClusterMap
-from wms.fleet.status_snapshots import SnapshotWriter, replacement, update
+from wms.fleet.locations import Location, LocationMap
+from wms.fleet.status_snapshots import SnapshotWriter, make_replacement, make_snapshot_update
 
-AP1 = ClusterMap({"osg": Cluster(schedd="ap1")})
+AP1 = LocationMap({"osg": Location(schedd="ap1")})
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
 
@@ -48,7 +48,7 @@ async def test_what_is_pending_at_the_end_is_written_and_only_the_newest() -> No
     kept = Kept()
     writer = SnapshotWriter(cast(Store, kept), AP1)
     for seq in (2, 3, 1):
-        writer.offer(said(seq))
+        writer.offer_statuses(said(seq))
     await writer.stop()
     assert [update["$set"]["status_seq"] for _, update in kept.written] == [3]
     await writer.stop()
@@ -59,7 +59,7 @@ async def test_what_is_pending_at_the_end_is_written_and_only_the_newest() -> No
 async def test_a_store_that_refuses_at_the_end_does_not_keep_the_process_from_ending(failure: EWMSError) -> None:
     kept = Kept(failure)
     writer = SnapshotWriter(cast(Store, kept), AP1)
-    writer.offer(said(1))
+    writer.offer_statuses(said(1))
     await writer.stop()
     # Nothing was forgotten over it.
     kept.failure = None
@@ -78,8 +78,8 @@ def test_through_both_doors_no_more_is_kept_than_a_document_can_hold() -> None:
         compound_statuses=compound,
         top_task_errors=errors,
     )
-    by_event = update("ap1", snapshot)[1]["$set"]
-    by_rest = replacement(compound_statuses=compound, top_task_errors=errors, now=NOW)["$set"]
+    by_event = make_snapshot_update("ap1", snapshot)[1]["$set"]
+    by_rest = make_replacement(compound_statuses=compound, top_task_errors=errors, now=NOW)["$set"]
     assert sorted(by_event["top_task_errors"].values()) == list(range(4990, 5000))
     assert 900 < len(by_rest["top_task_errors"]) < 1100
     assert min(by_rest["top_task_errors"].values()) == 5000 - len(by_rest["top_task_errors"]), "the most frequent"
@@ -90,5 +90,5 @@ def test_through_both_doors_no_more_is_kept_than_a_document_can_hold() -> None:
 
 def test_what_is_little_is_kept_as_it_is() -> None:
     compound, errors = {"IDLE": {}, "started/tasked": {"a": 1, "b": 2}}, {"RuntimeError: $x.y": 2, "E": 3}
-    kept = replacement(compound_statuses=compound, top_task_errors=errors, now=NOW)["$set"]
+    kept = make_replacement(compound_statuses=compound, top_task_errors=errors, now=NOW)["$set"]
     assert (kept["compound_statuses"], kept["top_task_errors"]) == (compound, errors)

@@ -4,16 +4,16 @@ import asyncio
 
 import pytest
 
-from wms.fleet.turns import Turns
+from wms.fleet.turns import WorkflowTurns
 
 
 async def test_one_key_is_served_in_the_order_of_arrival_and_others_meanwhile() -> None:
-    turns = Turns()
+    turns = WorkflowTurns()
     said: list[str] = []
     release = asyncio.Event()
 
     async def take(key: str, name: str, wait: bool = False) -> None:
-        async with turns.of(key):
+        async with turns.hold_turn(key):
             if wait:
                 await release.wait()
             said.append(name)
@@ -30,10 +30,10 @@ async def test_one_key_is_served_in_the_order_of_arrival_and_others_meanwhile() 
 
 
 async def test_a_turn_that_fails_or_is_cancelled_passes_on_and_nothing_stays_behind() -> None:
-    turns = Turns()
+    turns = WorkflowTurns()
 
     async def fail() -> None:
-        async with turns.of("a"):
+        async with turns.hold_turn("a"):
             await asyncio.sleep(0.01)
             raise ValueError
 
@@ -42,12 +42,12 @@ async def test_a_turn_that_fails_or_is_cancelled_passes_on_and_nothing_stays_beh
     waiting[1].cancel()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(r) for r in results] == [ValueError, asyncio.CancelledError, ValueError]
-    async with asyncio.timeout(1), turns.of("a"):
+    async with asyncio.timeout(1), turns.hold_turn("a"):
         pass
     assert not turns._locks
 
 
 async def test_a_turn_does_not_swallow_errors() -> None:
     with pytest.raises(KeyError):
-        async with Turns().of("a"):
+        async with WorkflowTurns().hold_turn("a"):
             raise KeyError

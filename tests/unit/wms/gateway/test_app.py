@@ -17,13 +17,13 @@ from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper
 from wms.gateway.caller_limits import CallerLimits
 from wms.gateway.reason_phrases import REASON_HEADER, reason_phrase
-from wms.gateway.route import Call, Route, answered
+from wms.gateway.route import Call, Route, answer_json
 
 TOKEN = {"Authorization": "Bearer ada"}
 
 
 class Believer:
-    async def claims(self, token: str) -> Mapping[str, Any]:
+    async def verify_token(self, token: str) -> Mapping[str, Any]:
         if token == "forged":
             raise Unauthenticated
         return {"sub": token, "ewms_role": "user"}
@@ -31,10 +31,10 @@ class Believer:
 
 def client(handler: Any = None, *, max_body_bytes: int = 1000, max_at_once: int = 10) -> httpx2.AsyncClient:
     async def echo(call: Call) -> Response:
-        return answered({"subject": call.caller.subject, "path": call.request.path_params})
+        return answer_json({"subject": call.caller.subject, "path": call.request.path_params})
 
     handler = handler or echo
-    app = gateway.build(
+    app = gateway.build_app(
         [
             Route("POST", "/workflows", handler, "Make", body=WorkflowRequest),
             Route("GET", "/workflows/{workflow_id}", handler, "Get"),
@@ -136,7 +136,7 @@ async def test_more_requests_at_once_than_the_limit_are_told_to_come_again() -> 
 
     async def wait(_: Call) -> Response:
         await release.wait()
-        return answered({})
+        return answer_json({})
 
     async with client(wait, max_at_once=2) as http:
         under_way = [asyncio.create_task(http.get("/v1/workflows/WF-1", headers=TOKEN)) for _ in range(2)]
@@ -176,10 +176,10 @@ async def test_the_openapi_document_says_all_and_needs_a_token() -> None:
 
 def test_a_route_without_roles_stops_the_start() -> None:
     async def handler(_: Call) -> Response:
-        return answered({})
+        return answer_json({})
 
     with pytest.raises(Broken, match="no roles"):
-        gateway.build([Route("POST", "/new", handler, "New")], Gatekeeper(None))
+        gateway.build_app([Route("POST", "/new", handler, "New")], Gatekeeper(None))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_reason_phrase_is_bounded() -> None:
 async def test_no_caller_can_spell_anothers_idempotency_key() -> None:
     async def key(call: Call) -> Response:
         assert call.once is not None
-        return answered({"key": call.once.inbox_id})
+        return answer_json({"key": call.once.inbox_id})
 
     async with client(key) as http:
         path = "/v1/workflows/WF-1/actions/abort"
@@ -231,9 +231,9 @@ async def test_few_requests_of_one_caller_run_at_once_and_the_others_wait(path: 
             all_may_go.set()
         await all_may_go.wait()
         running[subject] -= 1
-        return answered({})
+        return answer_json({})
 
-    app = gateway.build(
+    app = gateway.build_app(
         [
             Route("GET", "/workflows/{workflow_id}", wait, "Get"),
             Route("GET", "/taskforces/{taskforce_uuid}", wait, "Get", is_heavy=True),
@@ -258,9 +258,9 @@ async def test_the_place_of_a_heavy_request_rests_as_long_as_it_ran() -> None:
         times.append(time.monotonic())
         await asyncio.sleep(0.2)
         times.append(time.monotonic())
-        return answered({})
+        return answer_json({})
 
-    app = gateway.build(
+    app = gateway.build_app(
         [Route("GET", "/workflows/{workflow_id}", work, "Get", is_heavy=True)],
         Gatekeeper(Believer()),
         caller_limits=CallerLimits(max_heavy=1),

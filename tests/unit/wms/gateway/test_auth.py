@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from schemas.errors import Broken, Forbidden, Unauthenticated
 from wms.fleet.ownership import Access
-from wms.gateway.auth import PUBLIC, ROLES, Gatekeeper, Role, allowed
+from wms.gateway.auth import PUBLIC, ROLES, Gatekeeper, Role, find_allowed_roles
 
 
 class Believer:
@@ -17,7 +17,7 @@ class Believer:
     def __init__(self, **claims: Any) -> None:
         self.given = claims
 
-    async def claims(self, token: str) -> Mapping[str, Any]:
+    async def verify_token(self, token: str) -> Mapping[str, Any]:
         return {"sub": token, **self.given}
 
 
@@ -45,42 +45,42 @@ def request(authorization: str | None) -> Request:
     ],
 )
 def test_roles_come_from_the_contracts_claims(claims: dict[str, Any], roles: set[Role]) -> None:
-    assert Gatekeeper(Believer()).roles(claims) == roles
+    assert Gatekeeper(Believer()).find_roles(claims) == roles
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", "abc"])
 async def test_without_a_bearer_token_nobody_is_let_in(header: str | None) -> None:
     with pytest.raises(Unauthenticated) as caught:
-        await Gatekeeper(Believer(ewms_role="user")).admit(request(header), frozenset(Role))
+        await Gatekeeper(Believer(ewms_role="user")).admit_caller(request(header), frozenset(Role))
     assert (caught.value.code, caught.value.reason) == (403, "authentication failed")
 
 
 async def test_a_role_that_is_not_listed_is_not_let_in() -> None:
     with pytest.raises(Forbidden) as caught:
-        await Gatekeeper(Believer(ewms_role="auditor")).admit(request("Bearer ada"), frozenset({Role.USER}))
+        await Gatekeeper(Believer(ewms_role="auditor")).admit_caller(request("Bearer ada"), frozenset({Role.USER}))
     assert (caught.value.code, caught.value.reason) == (403, "authorization failed")
 
 
 async def test_a_caller_bears_subject_role_and_projects() -> None:
     keeper = Gatekeeper(Believer(groups=["/projects/muon", "/projects/muon", "/institutions/IceCube"]))
-    caller = await keeper.admit(request("bearer ada"), frozenset({Role.USER, Role.OPS}))
+    caller = await keeper.admit_caller(request("bearer ada"), frozenset({Role.USER, Role.OPS}))
     assert (caller.subject, caller.role, caller.projects) == ("ada", Role.USER, ("/projects/muon",))
     assert not caller.access.everything
 
 
 async def test_a_tms_is_named_so_in_the_log_and_sees_all() -> None:
-    caller = await Gatekeeper(Believer(ewms_role="system-tms")).admit(request("Bearer t"), frozenset(Role))
+    caller = await Gatekeeper(Believer(ewms_role="system-tms")).admit_caller(request("Bearer t"), frozenset(Role))
     assert (caller.access.role_name, caller.access.everything) == ("TMS", True)
 
 
 async def test_the_development_switch_lets_everybody_in_as_the_first_role() -> None:
-    caller = await Gatekeeper(None).admit(request(None), frozenset({Role.USER, Role.SYSTEM_TMS}))
+    caller = await Gatekeeper(None).admit_caller(request(None), frozenset({Role.USER, Role.SYSTEM_TMS}))
     assert caller.role is Role.USER
 
 
 def test_a_route_that_nobody_has_thought_about_has_no_roles() -> None:
     with pytest.raises(Broken, match="no roles are set for DELETE /workflows"):
-        allowed("DELETE", "/workflows")
+        find_allowed_roles("DELETE", "/workflows")
 
 
 def test_only_these_need_no_token() -> None:
@@ -113,6 +113,6 @@ def test_an_object_is_seen_by_its_owner_and_its_projects_only() -> None:
     assert access.may_see("ada", [])
     assert access.may_see("bob", ["/projects/x", "/projects/muon"])
     assert not access.may_see("bob", ["/projects/x"])
-    assert access.clause == {"$or": [{"owner": "ada"}, {"projects": {"$in": ["/projects/muon"]}}]}
-    assert Access("ada").clause == {"owner": "ada"}
-    assert Access("ada", everything=True).clause == {}
+    assert access.owner_filter == {"$or": [{"owner": "ada"}, {"projects": {"$in": ["/projects/muon"]}}]}
+    assert Access("ada").owner_filter == {"owner": "ada"}
+    assert Access("ada", everything=True).owner_filter == {}

@@ -9,7 +9,7 @@ import pytest
 from schemas.api import AddWorkersRequest, Empty, Query, WorkflowRequest
 from schemas.errors import Rejected
 from tests.unit.wms.fleets import task_request
-from wms.gateway.bodies import parsed
+from wms.gateway.bodies import parse_body
 
 JSON = "application/json"
 
@@ -22,13 +22,13 @@ def workflow(change: Callable[[dict[str, Any]], object] = lambda _: None) -> byt
 
 def refusal(body: bytes, content_type: str = JSON) -> str:
     with pytest.raises(Rejected) as caught:
-        parsed(body, content_type, WorkflowRequest)
+        parse_body(body, content_type, WorkflowRequest)
     assert caught.value.code == 400
     return caught.value.reason
 
 
 def test_a_good_body_is_read() -> None:
-    assert parsed(workflow(), "Application/JSON; charset=UTF-8", WorkflowRequest).tasks[0].n_workers == 10
+    assert parse_body(workflow(), "Application/JSON; charset=UTF-8", WorkflowRequest).tasks[0].n_workers == 10
 
 
 @pytest.mark.parametrize(
@@ -140,21 +140,21 @@ def test_another_charset_is_refused() -> None:
 
 @pytest.mark.parametrize(("body", "content_type"), [(b"", ""), (b"", JSON), (b"{}", JSON), (b" ", "text/plain")])
 def test_an_optional_body_may_be_absent(body: bytes, content_type: str) -> None:
-    parsed(body, content_type, Empty, optional=True)
+    parse_body(body, content_type, Empty, optional=True)
 
 
 def test_an_optional_body_is_checked_if_it_is_there() -> None:
     with pytest.raises(Rejected, match="'why' was unexpected"):
-        parsed(b'{"why": 1}', JSON, Empty, optional=True)
+        parse_body(b'{"why": 1}', JSON, Empty, optional=True)
 
 
 def test_both_fields_of_add_workers_are_required_and_null_is_a_number_of_workers() -> None:
-    assert parsed(b'{"cluster_location": "osg", "n_workers": null}', JSON, AddWorkersRequest).n_workers is None
+    assert parse_body(b'{"cluster_location": "osg", "n_workers": null}', JSON, AddWorkersRequest).n_workers is None
     with pytest.raises(Rejected, match="'n_workers' is a required property"):
-        parsed(b'{"cluster_location": "osg"}', JSON, AddWorkersRequest)
+        parse_body(b'{"cluster_location": "osg"}', JSON, AddWorkersRequest)
 
 
 @pytest.mark.parametrize("after", ["x", "g" * 24, "0" * 23, 5])
 def test_a_bad_cursor_is_a_bad_request(after: object) -> None:
     with pytest.raises(Rejected, match="'after'"):
-        parsed(json.dumps({"query": {}, "after": after}).encode(), JSON, Query)
+        parse_body(json.dumps({"query": {}, "after": after}).encode(), JSON, Query)

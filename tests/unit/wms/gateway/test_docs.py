@@ -17,15 +17,17 @@ from wms.gateway.auth import Gatekeeper
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
     """The gateway with all its routes and nothing behind them."""
     absent: Any = None
-    routes = catalogue.routes(fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1)
+    routes = catalogue.list_routes(
+        fleet=absent, store=absent, bus=absent, http=absent, clusters=absent, query_max_bytes=1
+    )
     theirs, of_mqs = b'{"openapi":"theirs"}', b'{"openapi":"mqs"}'
-    app = gateway.build(routes, Gatekeeper(None), openapi_text=theirs, mqs_openapi_text=of_mqs)
+    app = gateway.build_app(routes, Gatekeeper(None), openapi_text=theirs, mqs_openapi_text=of_mqs)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as client:
         yield client
 
 
 def test_the_committed_document_is_what_the_routes_are() -> None:
-    assert describe.PATH.read_text() == describe.described(), "run `python -m wms.gateway.describe`"
+    assert describe.PATH.read_text() == describe.render_document(), "run `python -m wms.gateway.describe`"
 
 
 def test_every_reference_of_the_document_leads_somewhere() -> None:
@@ -48,7 +50,7 @@ async def test_an_operators_document_takes_the_place_of_ours_where_the_wms_descr
 
 
 async def test_without_an_operators_document_ours_is_served_at_all_three_places() -> None:
-    app = gateway.build([], Gatekeeper(None))
+    app = gateway.build_app([], Gatekeeper(None))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
         texts = {
             (await http.get(path)).text

@@ -8,17 +8,17 @@ import pytest
 
 from schemas.api import WorkflowRequest
 from tests.unit.schemas.checks.test_runnable import request
-from wms.gateway.bodies import parsed
+from wms.gateway.bodies import parse_body
 from wms.gateway.problems import HINT_HEADER, BadBody
 from wms.gateway.reason_phrases import MAX_REASON
-from wms.gateway.routes.workflows import Workflows
+from wms.gateway.routes.workflows import WorkflowRoutes
 
 
 class TakesAll:
     cluster_names = ("here", "there")
     max_queues = 40
 
-    async def submit(self, *_: object) -> dict[str, Any]:
+    async def submit_workflow(self, *_: object) -> dict[str, Any]:
         return {}
 
 
@@ -27,7 +27,7 @@ async def hint(**changes: Any) -> str | None:
     call: Any = SimpleNamespace(body=request(**changes), caller=caller, once=None)
     absent: Any = None
     fleet: Any = TakesAll()
-    return (await Workflows(fleet, absent, absent).request(call)).headers.get(HINT_HEADER)
+    return (await WorkflowRoutes(fleet, absent, absent).request_workflow(call)).headers.get(HINT_HEADER)
 
 
 def refused(**changes: Any) -> tuple[str, str]:
@@ -36,9 +36,11 @@ def refused(**changes: Any) -> tuple[str, str]:
     body["tasks"][0] |= changes
     absent: Any = None
     fleet: Any = TakesAll()
-    (route,) = [r for r in Workflows(fleet, absent, absent).routes() if (r.method, r.path) == ("POST", "/workflows")]
+    (route,) = [
+        r for r in WorkflowRoutes(fleet, absent, absent).routes() if (r.method, r.path) == ("POST", "/workflows")
+    ]
     with pytest.raises(BadBody) as caught:
-        parsed(json.dumps(body).encode(), "application/json", WorkflowRequest, explain=route.explain)
+        parse_body(json.dumps(body).encode(), "application/json", WorkflowRequest, explain=route.explain)
     return caught.value.reason, caught.value.hint
 
 

@@ -58,11 +58,11 @@ def test_what_others_have_is_read_from_the_machines_own_files() -> None:
 
 
 def test_every_account_has_one_name_and_a_slot_has_one_account() -> None:
-    for text in (accounts.passwd(), accounts.group()):
+    for text in (accounts.passwd_text(), accounts.group_text()):
         fields = [line.split(":") for line in text.splitlines()]
         names, ids = [one[0] for one in fields], [one[2] for one in fields]
         assert len(set(names)) == len(names)
         assert len(set(ids)) == len(ids)
         assert ("ewms-slot3", str(FIRST_SLOT + 2)) in zip(names, ids, strict=True)
     assert FIRST_SLOT + N_SLOTS <= N_IDS
-    assert Accounts(5 * N_IDS).on_machine(FIRST_SLOT) == 5 * N_IDS + FIRST_SLOT
+    assert Accounts(5 * N_IDS).machine_id(FIRST_SLOT) == 5 * N_IDS + FIRST_SLOT

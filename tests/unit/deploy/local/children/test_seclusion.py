@@ -3,17 +3,17 @@
 import json
 from pathlib import Path
 
-from deploy.local.children.seclusion import Covered
+from deploy.local.children.seclusion import CoveredDirectories
 
 
 def test_what_is_ours_is_covered_but_for_what_the_pool_needs() -> None:
-    covered = Covered((Path("/run"), Path("/run/data")), (Path("/run/images"),))
-    words = covered.command(readable=[Path("/cache"), Path("/run/key")], writable=[Path("/run/data/spool")])
+    covered = CoveredDirectories((Path("/run"), Path("/run/data")), (Path("/run/images"),))
+    words = covered.covering_command(readable=[Path("/cache"), Path("/run/key")], writable=[Path("/run/data/spool")])
     plan = json.loads(words[-1])
     # One that lies in another is under its cover already; what lies elsewhere is seen as it is.
     assert plan["covered"] == ["/run"]
     assert plan["shown"] == [["/run/data/spool", True], ["/run/images", False], ["/run/key", False]]
     assert plan["first_id"] is None
     assert not plan["opens"]
-    job = json.loads(covered.command_of_a_job()[-1])
+    job = json.loads(covered.job_command()[-1])
     assert job == plan | {"opens": True, "shown": [["/run/images", False]]}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.fetch.on_demand import container_programs, write_tree
+from deploy.local.fetch.on_demand import write_stand_ins, write_tree_path
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def tree(tmp_path: Path) -> Path:
 def test_once_the_tree_is_known_a_stand_in_is_the_program(tmp_path: Path, tree: Path, name: str) -> None:
     directory = tmp_path / "it's here"
     directory.mkdir()
-    stand_in = container_programs(directory, {}).with_name(name)
-    write_tree(tree, directory / "tree")
+    stand_in = write_stand_ins(directory, {}).with_name(name)
+    write_tree_path(tree, directory / "tree")
     ended = subprocess.run(
         [stand_in, "exec", "a b", "$HOME"], env={"PATH": os.defpath}, capture_output=True, text=True, check=False
     )
@@ -39,7 +39,7 @@ def test_what_a_download_needs_of_the_launchers_environment_is_in_it_and_nothing
         "PATH": "/bin", "HOME": "/home/it's me", "HTTPS_PROXY": "http://proxy.example:3128", "EWMS_TOKEN": "geheim",
         "XDG_CACHE_HOME": "/scratch/cache", "EWMS_DEBIAN_MIRROR": "http://mirror.example/debian",
     }  # fmt: skip
-    stand_in = container_programs(tmp_path, environment)
+    stand_in = write_stand_ins(tmp_path, environment)
     script = (tmp_path / "download").read_text()
     for word in ("XDG_CACHE_HOME=/scratch/cache", "mirror.example", "proxy.example", "PATH=/bin"):
         assert word in script
@@ -55,7 +55,7 @@ def test_a_stand_in_that_cannot_get_its_program_says_why_and_fails(tmp_path: Pat
     directory = tmp_path / "programs"
     directory.mkdir()
     environment = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(in_the_way), "PYTHONPATH": str(Path.cwd())}
-    stand_in = container_programs(directory, environment)
+    stand_in = write_stand_ins(directory, environment)
     ended = subprocess.run([stand_in, "exec", "x"], env={}, capture_output=True, text=True, check=False)
     assert ended.returncode == 255
     assert ended.stdout == ""

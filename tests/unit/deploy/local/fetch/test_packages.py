@@ -1,8 +1,8 @@
 """What apt prints becomes files and versions; what is left out is told to apt as installed."""
 
 from deploy.local.fetch import packages
-from deploy.local.fetch.debian import mirror_in
-from deploy.local.fetch.packages import ALL, Archive, archives, in_fallback, status_file, versions
+from deploy.local.fetch.debian import find_mirror
+from deploy.local.fetch.packages import ALL, Archive, cache_versions, fallback_set, parse_archives, status_file
 
 PRINTED = """\
 Reading package lists...
@@ -13,20 +13,20 @@ Reading package lists...
 
 
 def test_every_line_that_begins_with_a_quote_is_an_archive() -> None:
-    assert archives(PRINTED) == [
+    assert parse_archives(PRINTED) == [
         Archive("condor_25.14.1+dfsg-1_amd64.deb", 5),
         Archive("rabbitmq-server_4.3.6-2_all.deb", 7),
         Archive("erlang-base_1%3a29.0.2+dfsg-1_amd64.deb", 11),
     ]
-    assert archives("Reading package lists...\nBuilding dependency tree...\n") == []
+    assert parse_archives("Reading package lists...\nBuilding dependency tree...\n") == []
 
 
 def test_a_version_loses_epoch_debian_revision_and_repacking() -> None:
-    assert [one.upstream_version for one in archives(PRINTED)] == ["25.14.1", "4.3.6", "29.0.2"]
+    assert [one.upstream_version for one in parse_archives(PRINTED)] == ["25.14.1", "4.3.6", "29.0.2"]
 
 
 def test_the_servers_alone_name_the_cache() -> None:
-    assert versions(archives(PRINTED)) == {"htcondor": "25.14.1", "rabbitmq": "4.3.6"}
+    assert cache_versions(parse_archives(PRINTED)) == {"htcondor": "25.14.1", "rabbitmq": "4.3.6"}
 
 
 def test_apt_takes_what_is_left_out_as_installed_and_newest() -> None:
@@ -51,8 +51,8 @@ def test_the_machines_mirror_is_read_from_what_apt_would_fetch() -> None:
         "'https://mirror.example/debian-security/dists/bookworm-security/InRelease' a 0\n"
         "'https://mirror.example/some/debian/dists/bookworm/InRelease' b 0\n"
     )
-    assert mirror_in(printed) == "https://mirror.example/some/debian"
-    assert mirror_in("'https://mirror.example/ubuntu/dists/noble/InRelease' c 0\n") is None
+    assert find_mirror(printed) == "https://mirror.example/some/debian"
+    assert find_mirror("'https://mirror.example/ubuntu/dists/noble/InRelease' c 0\n") is None
 
 
 def test_one_left_out_may_count_as_a_version_of_its_own() -> None:
@@ -61,7 +61,7 @@ def test_one_left_out_may_count_as_a_version_of_its_own() -> None:
 
 
 def test_the_fallback_suite_is_asked_for_no_apptainer_which_it_does_not_have() -> None:
-    older = [in_fallback(one) for one in ALL]
+    older = [fallback_set(one) for one in ALL]
     assert {name for one in ALL for name in one.wanted} - {name for one in older for name in one.wanted} == {
         "apptainer"
     }

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deploy.local.children.helper_programs import Helpers
+from deploy.local.children.helper_programs import HelperPrograms
 from deploy.local.errors import LaunchError
 from deploy.local.fetch.progress import Steps
-from deploy.local.fetch.relocation import dynamic_programs, has_interpreter, relocate
+from deploy.local.fetch.relocation import dynamic_programs, has_interpreter, relocate_programs
 
 _LOAD, _INTERP = 1, 3
 
@@ -47,5 +47,9 @@ def test_links_are_not_followed_so_that_nothing_is_patched_twice(tmp_path: Path)
 def test_a_tree_that_lacks_its_c_library_is_not_taken_for_a_whole_one(tmp_path: Path) -> None:
     tree = tmp_path / "pool" / "tree"
     (tree / "usr").mkdir(parents=True)
-    with Steps(Console(quiet=True)) as steps, Helpers() as helpers, pytest.raises(LaunchError, match="no C library"):
-        relocate(tree, steps.add("pool"), helpers)
+    with (
+        Steps(Console(quiet=True)) as steps,
+        HelperPrograms() as helpers,
+        pytest.raises(LaunchError, match="no C library"),
+    ):
+        relocate_programs(tree, steps.add_step("pool"), helpers)

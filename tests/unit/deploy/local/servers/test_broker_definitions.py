@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from deploy.local.servers.broker_definitions import ADMIN, BrokerUser, definitions, service_names, vhost_definitions
+from deploy.local.servers.broker_definitions import (
+    ADMIN,
+    BrokerUser,
+    broker_definitions,
+    service_names,
+    vhost_definitions,
+)
 from schemas import topology
 
 SCHEDDS = ("a.example.org", "b.example.org")
@@ -40,14 +46,14 @@ def test_there_is_a_user_for_each_process_and_one_more_for_each_further_schedd()
 
 @pytest.mark.parametrize("user", ["wms", "mqs", TMS_A])
 def test_a_service_owns_its_inbox_and_what_belongs_to_it(user: str) -> None:
-    queues = (topology.inbox(user), topology.dead_inbox(user), topology.parked_inbox(user))
+    queues = (topology.inbox_queue(user), topology.dead_inbox(user), topology.parked_inbox(user))
     for name in (*queues, topology.aside_exchange(user)):
         assert all(_may(user, "control", what, name) for what in ("configure", "write", "read")), name
 
 
 @pytest.mark.parametrize(("user", "other"), [(TMS_A, TMS_B), (TMS_A, "wms"), ("mqs", "wms"), ("wms", TMS_A)])
 def test_no_service_touches_another_ones_inbox(user: str, other: str) -> None:
-    assert not any(_may(user, "control", what, topology.inbox(other)) for what in ("configure", "write", "read"))
+    assert not any(_may(user, "control", what, topology.inbox_queue(other)) for what in ("configure", "write", "read"))
     assert not _topic(user, "read", topology.inbox_pattern(other)), "it could have the other's events copied to itself"
 
 
@@ -106,7 +112,7 @@ def test_all_shared_exchanges_stand_before_any_process_comes() -> None:
 
 def test_a_password_is_kept_as_the_broker_checks_it_and_nowhere_in_plain() -> None:
     users = [BrokerUser(name, f"password-of-{name}", b"salt") for name in NAMES]
-    whole = definitions(users, control_vhost="control", data_vhost="data")
+    whole = broker_definitions(users, control_vhost="control", data_vhost="data")
     for user, entry in zip(users, whole["users"], strict=True):
         # Source: RabbitMQ documentation, "Credentials and Passwords": computing a password hash.
         kept = base64.b64decode(entry["password_hash"])

@@ -10,8 +10,8 @@ from deploy.local.servers.mongo_accounts import (
     new_account,
     new_accounts,
 )
-from mqs.settings import Settings as MqsSettings
-from wms.settings import Settings as WmsSettings
+from mqs.settings import MqsSettings
+from wms.settings import WmsSettings
 
 
 def test_a_service_has_its_own_database_and_the_launcher_has_all() -> None:

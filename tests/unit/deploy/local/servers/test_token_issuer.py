@@ -15,9 +15,9 @@ from deploy.local.servers.token_issuer import (
     AUDIENCE,
     DEVELOPER,
     IssuerFiles,
-    application,
     developer_token,
-    mint,
+    issuer_application,
+    mint_token,
     write_issuer,
 )
 
@@ -33,7 +33,7 @@ def _config(issuer: IssuerFiles) -> dict[str, Any]:
 
 
 def _caller(issuer: IssuerFiles) -> httpx2.AsyncClient:
-    transport = httpx2.ASGITransport(app=application(_config(issuer)))
+    transport = httpx2.ASGITransport(app=issuer_application(_config(issuer)))
     return httpx2.AsyncClient(transport=transport, base_url=issuer.url)
 
 
@@ -56,13 +56,13 @@ async def test_discovery_leads_to_the_key_that_signs_the_tokens(issuer: IssuerFi
 
 
 def test_a_minted_token_carries_what_it_was_asked_to_and_lives_as_long(issuer: IssuerFiles) -> None:
-    claims = _claims(issuer, mint(issuer, "alice", {"groups": ["/physics"], "aud": AUDIENCE}, life_s=60))
+    claims = _claims(issuer, mint_token(issuer, "alice", {"groups": ["/physics"], "aud": AUDIENCE}, life_s=60))
     assert (claims["sub"], claims["groups"]) == ("alice", ["/physics"])
     assert claims["exp"] - claims["iat"] == 60
 
 
 def test_an_expired_token_is_expired_and_was_issued_before(issuer: IssuerFiles) -> None:
-    token = mint(issuer, "alice", {}, life_s=-30)
+    token = mint_token(issuer, "alice", {}, life_s=-30)
     with pytest.raises(jwt.ExpiredSignatureError):
         _claims(issuer, token)
     claims = jwt.decode(token, options={"verify_signature": False})

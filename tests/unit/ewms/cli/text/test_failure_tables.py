@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ewms.cli.text.failure_tables import attempt_lines, exit_words, group_table, letter_lines, letter_table
+from ewms.cli.text.failure_tables import attempt_lines, describe_exit, group_table, letter_lines, letter_table
 from schemas.failures.bodies import DeadLetterGroups, DeadLetterSeen
 from schemas.failures.dead_letters import DeadLetter, LetterGroup
 from schemas.failures.history import Attempt
@@ -117,7 +117,7 @@ def test_without_reports_it_is_said_why() -> None:
     ("code", "words"), [(None, ""), (1, ", exit code 1"), (139, ", exit code 139 (SIGSEGV)"), (255, ", exit code 255")]
 )
 def test_a_signal_is_named(code: int | None, words: str) -> None:
-    assert exit_words(code) == words
+    assert describe_exit(code) == words
 
 
 def test_attempts_that_ended_the_same_way_are_told_as_one() -> None:

@@ -3,14 +3,14 @@ from typing import Any
 
 import pytest
 
-from ewms.cli.text.lines import MAX_LINE_BYTES, key_of, payloads, sending
+from ewms.cli.text.lines import MAX_LINE_BYTES, name_line_in_errors, read_key, read_payloads
 from schemas.errors import Rejected, TooLarge
 
 
 def read(directory: Path, content: bytes, *, text: bool = False) -> list[Any]:
     file = directory / "events"
     file.write_bytes(content)
-    return [payload for _, payload in payloads(file, text=text)]
+    return [payload for _, payload in read_payloads(file, text=text)]
 
 
 @pytest.mark.parametrize(
@@ -52,27 +52,27 @@ def test_a_line_that_is_none_is_named_with_rule_and_remedy(
 @pytest.mark.parametrize(("name", "says"), [("", "Is a directory"), ("none", "No such file")])
 def test_a_file_that_cannot_be_read_is_named(name: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(Rejected, match=says):
-        list(payloads(tmp_path / name, text=True))
+        list(read_payloads(tmp_path / name, text=True))
 
 
 def test_a_line_without_an_end_is_not_read_to_its_end() -> None:
     with pytest.raises(TooLarge, match="line 1 has more than"):
-        list(payloads(Path("/dev/zero"), text=True))
+        list(read_payloads(Path("/dev/zero"), text=True))
 
 
 def test_a_key_is_a_field_of_an_object() -> None:
-    assert key_of({"id": 7}, "id", "x") == 7
-    assert key_of(7, None, "x") is None
+    assert read_key({"id": 7}, "id", "x") == 7
+    assert read_key(7, None, "x") is None
     with pytest.raises(Rejected, match="no field 'id'") as caught:
-        key_of({"name": 7}, "id", "standard input, line 3")
+        read_key({"name": 7}, "id", "standard input, line 3")
     assert "name" in caught.value.hint
     with pytest.raises(Rejected, match="needs an object"):
-        key_of([7], "id", "x")
+        read_key([7], "id", "x")
 
 
 @pytest.mark.parametrize("error", [ValueError("NaN"), TypeError("set"), TooLarge("5 MB", hint="less")])
 def test_what_cannot_be_sent_is_told_with_its_line(error: Exception) -> None:
-    with pytest.raises(Rejected, match="line 3: ") as caught, sending("standard input, line 3"):
+    with pytest.raises(Rejected, match="line 3: ") as caught, name_line_in_errors("standard input, line 3"):
         raise error
     assert caught.value.hint
     assert isinstance(caught.value, TooLarge) == isinstance(error, TooLarge)

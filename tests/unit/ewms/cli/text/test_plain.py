@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ewms.cli.text.plain import harmless, harmless_stretches
+from ewms.cli.text.plain import escape_controls, escape_stretches
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,10 @@ from ewms.cli.text.plain import harmless, harmless_stretches
     ],
 )
 def test_what_a_terminal_would_obey_is_written_out(written: str, shown: str) -> None:
-    assert harmless(written) == shown
+    assert escape_controls(written) == shown
 
 
 @given(st.binary(), st.integers(1, 5))
 def test_where_a_stretch_ends_changes_nothing(content: bytes, size: int) -> None:
     cut = [content[i : i + size] for i in range(0, len(content), size)]
-    assert "".join(harmless_stretches(cut)) == harmless(content.decode(errors="backslashreplace"))
+    assert "".join(escape_stretches(cut)) == escape_controls(content.decode(errors="backslashreplace"))

@@ -17,11 +17,11 @@ from ewms.cli.text.tables import (
     taskforce_table,
     workflow_table,
 )
-from ewms.workflows.progress import Facts, progress
-from ewms.workflows.view import view
+from ewms.workflows.progress import Observation, compute_progress
+from ewms.workflows.view import render_progress
 from ewms.workflows.worker_logs import LogInfo
 from schemas.api import TaskforceHealth, WorkflowFound
-from schemas.logs import Stream
+from schemas.logs import LogStream
 from schemas.phases import Phase
 from tests.unit.ewms.facts import change, depths, state, taskforce
 
@@ -56,10 +56,10 @@ def test_tables_have_whole_ids_on_80_columns() -> None:
     wide_alias = full.model_copy(
         update={"queues": [queue.model_copy(update={"alias": "q" * 128}) for queue in full.queues]}
     )
-    log = LogInfo(shown.taskforces[0].taskforce_uuid, 99999, Stream.OUT, 10**10, datetime(2026, 11, 21, tzinfo=UTC))
+    log = LogInfo(shown.taskforces[0].taskforce_uuid, 99999, LogStream.OUT, 10**10, datetime(2026, 11, 21, tzinfo=UTC))
     for one in (
         on_80_columns(taskforce_table(shown.taskforces)),
-        on_80_columns(view(progress([Facts(0.0, shown, wide_alias)]))),
+        on_80_columns(render_progress(compute_progress([Observation(0.0, shown, wide_alias)]))),
         on_80_columns(log_table([log])),
     ):
         assert shown.taskforces[0].taskforce_uuid in one

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from tests.unit.tms.orders import built
-from tms.pools.local.queue import QueuedCluster, next_cluster
+from tms.pools.local.queue import QueuedCluster, choose_cluster
 
 
 def queued(
@@ -22,20 +22,20 @@ def queued(
 
 def test_the_submitter_with_the_fewest_busy_cores_comes_first_whatever_others_priorities_say() -> None:
     ada, bob = queued(1, "ada", priority=100, n_running=1), queued(2, "bob", priority=0)
-    assert next_cluster([ada, bob], [ada, bob]) is bob
+    assert choose_cluster([ada, bob], [ada, bob]) is bob
 
 
 def test_cores_count_rather_than_jobs_and_those_of_all_clusters() -> None:
     ada, bob = queued(1, "ada", n_running=2), queued(2, "bob")
     wide = queued(3, "bob", n_running=1, n_cores=3)
-    assert next_cluster([ada, bob], [ada, bob, wide]) is ada
+    assert choose_cluster([ada, bob], [ada, bob, wide]) is ada
 
 
 def test_among_ones_own_the_highest_priority_then_the_oldest() -> None:
     low, high, later = queued(1, "ada"), queued(2, "ada", priority=60), queued(3, "ada", priority=60)
-    assert next_cluster([low, later, high], [low, high, later]) is high
+    assert choose_cluster([low, later, high], [low, high, later]) is high
 
 
 def test_of_submitters_with_nothing_running_the_one_who_came_first() -> None:
     ada, bob = queued(2, "ada", priority=100), queued(1, "bob")
-    assert next_cluster([ada, bob], [ada, bob]) is bob
+    assert choose_cluster([ada, bob], [ada, bob]) is bob

@@ -23,11 +23,11 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from schemas.phases import WANTED, Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, aggregate
-from wms.fleet.id_source import Mint
-from wms.fleet.life.aggregate import Aggregate, Outcome, is_over
-from wms.fleet.life.lifecycle import decide
+from wms.fleet.id_source import IdSource
+from wms.fleet.life.aggregate import Aggregate, FleetDecision, is_over
+from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
-from wms.fleet.locations import Cluster
+from wms.fleet.locations import Location
 
 #: Mostly the same cluster, or nothing would ever get to its end.
 CLUSTERS = st.sampled_from([1, 1, 1, 1, 2])
@@ -65,10 +65,10 @@ class Interleaving(RuleBasedStateMachine):
     def workers_are_added(self, schedd: str, n: int) -> None:
         stimulus = AddWorkers(
             task=next(iter(self.state.tasks.values())),
-            cluster=Cluster(schedd=schedd),
+            cluster=Location(schedd=schedd),
             n_workers=None,
             by="USER",
-            mint=Mint(bytes([n, len(self.past) % 256]), self.now),
+            mint=IdSource(bytes([n, len(self.past) % 256]), self.now),
         )
         assert self.apply(stimulus, remember=False) == (self.state.workflow.deactivated is None)
 
@@ -134,7 +134,7 @@ class Interleaving(RuleBasedStateMachine):
         if remember:
             self.past.append(stimulus)
         try:
-            outcome = decide(before, stimulus, self.now)
+            outcome = decide_stimulus(before, stimulus, self.now)
         except Rejected:
             return False
         self.check_moves(before, stimulus, outcome)
@@ -143,7 +143,7 @@ class Interleaving(RuleBasedStateMachine):
         self.state = outcome.after
         return True
 
-    def check_moves(self, before: Aggregate, stimulus: Stimulus, outcome: Outcome) -> None:
+    def check_moves(self, before: Aggregate, stimulus: Stimulus, outcome: FleetDecision) -> None:
         for uuid, new in outcome.after.taskforces.items():
             old = before.taskforces.get(uuid)
             if old is None:
@@ -164,7 +164,7 @@ class Interleaving(RuleBasedStateMachine):
             if old.cluster_id is not None:
                 assert new.cluster_id == old.cluster_id, "the first cluster that was recorded stays"
 
-    def check_events(self, before: Aggregate, stimulus: Stimulus, outcome: Outcome) -> None:
+    def check_events(self, before: Aggregate, stimulus: Stimulus, outcome: FleetDecision) -> None:
         for event in outcome.events:
             match event:
                 case TaskforceRelease(taskforce_uuid=uuid, cluster_id=cluster_id):
@@ -193,7 +193,7 @@ class Interleaving(RuleBasedStateMachine):
             heard = {u for u in self.started if before.taskforces[u].phase in WANTED}
             assert told == heard, "every TMS that has heard of it is told to stop it"
 
-    def check_submitted(self, report: TaskforceSubmitted, outcome: Outcome) -> None:
+    def check_submitted(self, report: TaskforceSubmitted, outcome: FleetDecision) -> None:
         (answer,) = outcome.events
         taskforce = outcome.after.taskforces[report.taskforce_uuid]
         if taskforce.cluster_id == report.cluster_id and taskforce.phase is Phase.CONDOR_SUBMIT:
@@ -202,14 +202,14 @@ class Interleaving(RuleBasedStateMachine):
             assert isinstance(answer, TaskforceRemove), "nothing that nobody wants is left alone"
             assert (answer.cluster_id, answer.schedd) == (report.cluster_id, report.schedd)
 
-    def check_part(self, before: Aggregate, stimulus: Stimulus, outcome: Outcome) -> None:
+    def check_part(self, before: Aggregate, stimulus: Stimulus, outcome: FleetDecision) -> None:
         """A decision about one taskforce with the others left in the database comes to the same."""
         if not isinstance(stimulus, Report):
             return
         uuid = stimulus.taskforce_uuid
         others = [t for u, t in before.taskforces.items() if u != uuid]
         part = Aggregate(before.workflow, {uuid: before.taskforces[uuid]}, others_open=not all(map(is_over, others)))
-        alone = decide(part, stimulus, self.now)
+        alone = decide_stimulus(part, stimulus, self.now)
         assert alone.after.taskforces[uuid] == outcome.after.taskforces[uuid]
         assert alone.events == outcome.events
         whole, wake_at = outcome.after.workflow.wake_at, alone.after.workflow.wake_at

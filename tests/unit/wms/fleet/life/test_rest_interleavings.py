@@ -21,11 +21,11 @@ from schemas.events import (
 from schemas.ids import TaskforceUuid
 from schemas.phases import Deactivated, Phase, may_move
 from tests.unit.wms.fleets import NOW, aggregate
-from wms.fleet.id_source import Mint
-from wms.fleet.life.aggregate import MAX_FAILURES, Aggregate, Outcome, is_over
-from wms.fleet.life.lifecycle import decide
+from wms.fleet.id_source import IdSource
+from wms.fleet.life.aggregate import MAX_FAILURES, Aggregate, FleetDecision, is_over
+from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import AddWorkers, Deactivate, Launch, Report, Stimulus, Woken
-from wms.fleet.locations import Cluster
+from wms.fleet.locations import Location
 
 NTH = st.integers(0, 3)
 
@@ -55,10 +55,10 @@ class RestInterleaving(RuleBasedStateMachine):
         self.apply(
             AddWorkers(
                 task=next(iter(self.state.tasks.values())),
-                cluster=Cluster(schedd=schedd),
+                cluster=Location(schedd=schedd),
                 n_workers=None,
                 by="TMS",
-                mint=Mint(bytes([n, self.n_stimuli % 256]), self.now),
+                mint=IdSource(bytes([n, self.n_stimuli % 256]), self.now),
             )
         )
 
@@ -126,11 +126,11 @@ class RestInterleaving(RuleBasedStateMachine):
     def taskforce(self, nth: int) -> TaskforceDocument:
         return list(self.state.taskforces.values())[nth % len(self.state.taskforces)]
 
-    def apply(self, stimulus: Stimulus) -> Outcome | None:
+    def apply(self, stimulus: Stimulus) -> FleetDecision | None:
         before = self.state
         self.n_stimuli += 1
         try:
-            outcome = decide(before, stimulus, self.now)
+            outcome = decide_stimulus(before, stimulus, self.now)
         except Rejected:
             return None
         for uuid, new in outcome.after.taskforces.items():
@@ -156,16 +156,16 @@ class RestInterleaving(RuleBasedStateMachine):
         assert old.cluster_id in (None, new.cluster_id), "the first cluster that was recorded stays"
         assert not is_over(old) or is_over(new)
 
-    def check_part(self, before: Aggregate, report: Report, outcome: Outcome) -> None:
+    def check_part(self, before: Aggregate, report: Report, outcome: FleetDecision) -> None:
         uuid: TaskforceUuid = report.taskforce_uuid
         others_open = not all(is_over(t) for u, t in before.taskforces.items() if u != uuid)
         part = replace(before, taskforces={uuid: before.taskforces[uuid]}, others_open=others_open)
-        alone = decide(part, report, self.now)
+        alone = decide_stimulus(part, report, self.now)
         assert alone.after.taskforces[uuid] == outcome.after.taskforces[uuid]
         assert (alone.events, alone.answer) == (outcome.events, outcome.answer)
 
     def changes_nothing(self, stimulus: Stimulus) -> None:
-        assert decide(self.state, stimulus, self.now).after == self.state
+        assert decide_stimulus(self.state, stimulus, self.now).after == self.state
 
     # ---- what must hold at every moment
 
@@ -182,7 +182,7 @@ class RestInterleaving(RuleBasedStateMachine):
     def nobody_is_woken_for_nothing(self) -> None:
         due = self.state.workflow.wake_at
         if due is not None and due <= self.now:
-            woken = decide(self.state, Woken(), self.now).after
+            woken = decide_stimulus(self.state, Woken(), self.now).after
             assert woken.workflow.wake_at is None or woken.workflow.wake_at > self.now
 
     @invariant()

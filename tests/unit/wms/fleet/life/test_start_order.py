@@ -3,52 +3,52 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wms.fleet.life.start_order import PATIENCE, WINDOW, n_free, rank, turns
+from wms.fleet.life.start_order import PATIENCE, WINDOW, choose_owners, count_free_starts, start_rank
 
 T = 1_795_000_000.0
 
 
 def test_higher_priority_goes_first() -> None:
-    assert rank(priority=51, n_failures=0, timestamp=T) < rank(priority=50, n_failures=0, timestamp=T - 1)
+    assert start_rank(priority=51, n_failures=0, timestamp=T) < start_rank(priority=50, n_failures=0, timestamp=T - 1)
 
 
 def test_of_equal_priority_the_one_with_fewer_failures_goes_first_then_the_older() -> None:
-    older_failed = rank(priority=50, n_failures=1, timestamp=T - 10)
-    younger = rank(priority=50, n_failures=0, timestamp=T)
+    older_failed = start_rank(priority=50, n_failures=1, timestamp=T - 10)
+    younger = start_rank(priority=50, n_failures=0, timestamp=T)
     assert younger < older_failed
-    assert rank(priority=50, n_failures=0, timestamp=T - 1) < younger
+    assert start_rank(priority=50, n_failures=0, timestamp=T - 1) < younger
 
 
 def test_two_failures_do_not_outweigh_a_point_of_priority() -> None:
-    assert rank(priority=51, n_failures=2, timestamp=T) < rank(priority=50, n_failures=0, timestamp=T)
+    assert start_rank(priority=51, n_failures=2, timestamp=T) < start_rank(priority=50, n_failures=0, timestamp=T)
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
 def test_nothing_starves_a_minute_of_waiting_is_worth_a_point(low: int, high: int) -> None:
     waited_long_enough = T - 60 * (max(low, high) - min(low, high)) - 1
-    assert rank(priority=min(low, high), n_failures=0, timestamp=waited_long_enough) < rank(
+    assert start_rank(priority=min(low, high), n_failures=0, timestamp=waited_long_enough) < start_rank(
         priority=max(low, high), n_failures=0, timestamp=T
     )
 
 
 def test_the_window_holds_four_unanswered_starts() -> None:
-    assert [n_free([1] * n) for n in range(6)] == [WINDOW, 3, 2, 1, 0, 0]
+    assert [count_free_starts([1] * n) for n in range(6)] == [WINDOW, 3, 2, 1, 0, 0]
 
 
 def test_a_start_that_is_never_answered_gives_its_place_up() -> None:
-    assert n_free([PATIENCE + 1] * WINDOW) == WINDOW
-    assert n_free([PATIENCE] * WINDOW) == 0
+    assert count_free_starts([PATIENCE + 1] * WINDOW) == WINDOW
+    assert count_free_starts([PATIENCE] * WINDOW) == 0
 
 
 def test_the_next_start_is_of_the_user_with_the_fewest_under_way() -> None:
-    assert turns(["ada", "bob"], {"ada": 3}, {}, 1) == ["bob"]
-    assert turns(["ada", "bob"], {"ada": 3, "bob": 1}, {}, 3) == ["bob", "bob", "ada"]
-    assert turns(["ada"], {"bob": 4}, {}, 2) == ["ada", "ada"]
-    assert turns([], {"bob": 4}, {}, 2) == []
+    assert choose_owners(["ada", "bob"], {"ada": 3}, {}, 1) == ["bob"]
+    assert choose_owners(["ada", "bob"], {"ada": 3, "bob": 1}, {}, 3) == ["bob", "bob", "ada"]
+    assert choose_owners(["ada"], {"bob": 4}, {}, 2) == ["ada", "ada"]
+    assert choose_owners([], {"bob": 4}, {}, 2) == []
 
 
 def test_of_users_with_equally_many_under_way_the_one_whose_turn_was_longest_ago_comes_first() -> None:
-    assert turns(["ada", "bob", "eve"], {}, {"ada": 3, "bob": 2}, 4) == ["eve", "bob", "ada", "eve"]
+    assert choose_owners(["ada", "bob", "eve"], {}, {"ada": 3, "bob": 2}, 4) == ["eve", "bob", "ada", "eve"]
 
 
 @given(
@@ -57,7 +57,7 @@ def test_of_users_with_equally_many_under_way_the_one_whose_turn_was_longest_ago
     st.integers(0, 60),
 )
 def test_turns_level_what_is_under_way(owners: set[str], under_way: dict[str, int], n: int) -> None:
-    chosen = turns(owners, under_way, {}, n)
+    chosen = choose_owners(owners, under_way, {}, n)
     assert len(chosen) == n
     after = {owner: under_way.get(owner, 0) + chosen.count(owner) for owner in owners}
     for owner in set(chosen):
@@ -67,6 +67,6 @@ def test_turns_level_what_is_under_way(owners: set[str], under_way: dict[str, in
 def test_one_user_with_six_hundred_waiting_delays_another_by_no_more_than_a_window() -> None:
     under_way = {"ada": WINDOW}
     for answered in range(1, 3):
-        (owner,) = turns(["ada", "bob"], {"ada": WINDOW - answered}, {"ada": answered}, 1)
+        (owner,) = choose_owners(["ada", "bob"], {"ada": WINDOW - answered}, {"ada": answered}, 1)
         assert owner == "bob"
-    assert turns(["ada", "bob"], under_way, {}, 0) == []
+    assert choose_owners(["ada", "bob"], under_way, {}, 0) == []

@@ -2,22 +2,27 @@
 
 from schemas.events import TaskforceStart
 from tests.unit.wms.fleets import NOW, activated, after, request, task_request
-from wms.fleet.id_source import Mint
+from wms.fleet.id_source import IdSource
 from wms.fleet.life.aggregate import Aggregate
-from wms.fleet.life.lifecycle import decide
+from wms.fleet.life.lifecycle import decide_stimulus
 from wms.fleet.life.stimuli import AddWorkers, Launch, Woken
-from wms.fleet.life.workflow_requests import new_workflow
-from wms.fleet.locations import Cluster, ClusterMap
+from wms.fleet.life.workflow_requests import make_workflow
+from wms.fleet.locations import Location, LocationMap
 from wms.fleet.ownership import Owner
-from wms.fleet.pilot_tags import Tags
+from wms.fleet.pilot_tags import PilotTags
 
-SHARED = ClusterMap({"big": Cluster(schedd="S1", n_workers=500), "small": Cluster(schedd="S1", n_workers=2)})
+SHARED = LocationMap({"big": Location(schedd="S1", n_workers=500), "small": Location(schedd="S1", n_workers=2)})
 
 
 def test_no_number_of_workers_is_the_default_of_the_location_not_of_its_schedd() -> None:
     task = task_request(cluster_locations=["big", "small"], n_workers=None)
-    new = new_workflow(
-        request(task), owner=Owner("ada", ()), clusters=SHARED, tags=Tags(latest="1"), mint=Mint(b"s", NOW), now=NOW
+    new = make_workflow(
+        request(task),
+        owner=Owner("ada", ()),
+        clusters=SHARED,
+        tags=PilotTags(latest="1"),
+        mint=IdSource(b"s", NOW),
+        now=NOW,
     )
     state = Aggregate(
         workflow=new.workflow,
@@ -25,12 +30,14 @@ def test_no_number_of_workers_is_the_default_of_the_location_not_of_its_schedd()
         tasks={task.task_id: task for task in new.tasks},
     )
     state = after(state, activated(state))
-    more = AddWorkers(task=new.tasks[0], cluster=SHARED.find("big"), n_workers=None, by="USER", mint=Mint(b"t", NOW))
+    more = AddWorkers(
+        task=new.tasks[0], cluster=SHARED.find_location("big"), n_workers=None, by="USER", mint=IdSource(b"t", NOW)
+    )
     state = after(state, more, Woken())
     asked = [
         event.n_workers
         for uuid in state.taskforces
-        for event in decide(state, Launch(uuid, SHARED.default_n_workers), NOW).events
+        for event in decide_stimulus(state, Launch(uuid, SHARED.default_n_workers), NOW).events
         if isinstance(event, TaskforceStart)
     ]
     assert sorted(asked) == [2, 500, 500]

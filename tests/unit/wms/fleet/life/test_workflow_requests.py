@@ -13,10 +13,10 @@ from schemas.phases import Phase
 from schemas.rules.limits import MAX_TASKFORCES
 from schemas.topology import RESULTS_POLICY_PATTERN
 from tests.unit.wms.fleets import CLUSTERS, NOW, made, request, task_request
-from wms.fleet.id_source import Mint
-from wms.fleet.life.workflow_requests import new_workflow
+from wms.fleet.id_source import IdSource
+from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.ownership import Owner
-from wms.fleet.pilot_tags import Tags
+from wms.fleet.pilot_tags import PilotTags
 
 
 def test_a_taskforce_is_made_for_each_cluster_location_an_alias_too() -> None:
@@ -192,7 +192,12 @@ def made_of(*tasks: Any) -> Callable[[], Any]:
 def test_the_same_seed_makes_the_same_names_and_another_seed_makes_others() -> None:
     assert made(seed=b"a").workflow.workflow_id == made(seed=b"a").workflow.workflow_id
     assert made(seed=b"a").workflow.workflow_id != made(seed=b"b").workflow.workflow_id
-    one = new_workflow(
-        request(), owner=Owner("a"), clusters=CLUSTERS, tags=Tags(latest="1.0.0"), mint=Mint(b"\0" * 32, NOW), now=NOW
+    one = make_workflow(
+        request(),
+        owner=Owner("a"),
+        clusters=CLUSTERS,
+        tags=PilotTags(latest="1.0.0"),
+        mint=IdSource(b"\0" * 32, NOW),
+        now=NOW,
     )
     assert len({q.mqid for q in one.workflow.queues}) == 2

@@ -14,7 +14,7 @@ from schemas.statuses import JobStatus, PilotStatus
 from tests.unit.wms.fleets import NOW, later
 from tms.jobs.restarts import PAUSE_CODE
 from tms.log.hold_reasons import hold_reason
-from wms.fleet.stalls.staffing import Crew, Lack, crew_of, missing_workers
+from wms.fleet.stalls.staffing import Crew, Lack, find_missing_workers, read_crew
 
 TF = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
 TASK = "TK-6b00e09f-926a610b-485d2fc0"
@@ -166,25 +166,29 @@ def jobs(status: str, pilot: str = "null", n: int = 4, **fields: Any) -> Crew:
     ],
 )
 def test_each_state_of_a_taskforce_has_its_reason(seen: Crew, lack: Lack, text: str, command: str) -> None:
-    (missing,) = missing_workers(seen, NOW)
+    (missing,) = find_missing_workers(seen, NOW)
     assert (missing.lack, missing.text, missing.command, missing.n_workers) == (lack, text, command, 4)
 
 
 @pytest.mark.parametrize("pilot", ["Tasking", "AwaitingFirstMessage"])
 def test_workers_that_take_events_are_not_missing(pilot: str) -> None:
     seen = jobs("RUNNING", pilot)
-    assert missing_workers(seen, NOW) == ()
+    assert find_missing_workers(seen, NOW) == ()
     assert seen.n_at_work == 4
 
 
 def test_while_one_worker_takes_events_the_task_is_not_blamed() -> None:
     seen = crew(statuses={"IDLE": {"null": 3}, "RUNNING": {"Tasking": 1}}, errors={"BadWorker('a')": 4})
-    assert [missing.lack for missing in missing_workers(seen, NOW)] == [Lack.SLOT_AWAITED]
+    assert [missing.lack for missing in find_missing_workers(seen, NOW)] == [Lack.SLOT_AWAITED]
 
 
 def test_the_reason_that_hinders_most_comes_first() -> None:
     seen = crew(statuses={"IDLE": {"null": 1}, "RUNNING": {"Tasking": 1, "Started": 1}, "HELD: disk": {"Tasking": 1}})
-    assert [missing.lack for missing in missing_workers(seen, NOW)] == [Lack.HELD, Lack.SLOT_AWAITED, Lack.PREPARING]
+    assert [missing.lack for missing in find_missing_workers(seen, NOW)] == [
+        Lack.HELD,
+        Lack.SLOT_AWAITED,
+        Lack.PREPARING,
+    ]
 
 
 def test_only_what_passes_by_itself_is_coming() -> None:
@@ -201,9 +205,9 @@ def test_only_what_passes_by_itself_is_coming() -> None:
 
 
 def missing_is_coming(lack: Lack) -> bool:
-    from wms.fleet.stalls.staffing import Missing
+    from wms.fleet.stalls.staffing import WorkerShortage
 
-    return Missing(lack, 1, "", "").is_coming
+    return WorkerShortage(lack, 1, "", "").is_coming
 
 
 @given(
@@ -217,7 +221,7 @@ def missing_is_coming(lack: Lack) -> bool:
 def test_every_job_is_at_work_or_missing_for_one_reason(statuses: dict[str, dict[str, int]], unmatched: str) -> None:
     seen = crew(statuses=statuses, unmatched=unmatched)
     n_jobs = sum(n for pilots in statuses.values() for n in pilots.values())
-    missing = missing_workers(seen, NOW)
+    missing = find_missing_workers(seen, NOW)
     if statuses:
         assert seen.n_at_work + sum(one.n_workers for one in missing) == n_jobs
     assert len({(one.lack, one.text) for one in missing}) == len(missing)
@@ -236,7 +240,7 @@ def test_a_taskforce_without_jobs_misses_all_of_them_for_one_reason(
 ) -> None:
     seen = crew(phase, since=NOW - age, stuck=stuck, asks_itself=asks_itself)
     seen = replace(seen, asked_at=None if asked is None else NOW - asked, n_asked=int(asked is not None))
-    (missing,) = missing_workers(seen, NOW)
+    (missing,) = find_missing_workers(seen, NOW)
     assert missing.n_workers == 4
     assert missing.is_coming <= (phase in WANTED and not (stuck and phase is Phase.PENDING_STARTER))
 
@@ -259,7 +263,7 @@ def test_a_stored_taskforce_is_read_as_it_lies() -> None:
         "top_task_errors": {"BadWorker('a')": 7},
         "ended_at": None,
     }
-    seen = crew_of(document)
+    seen = read_crew(document)
     assert (seen.n_wanted, seen.since, seen.as_of, seen.has_ended) == (7, at, NOW, False)
     assert seen.is_all_bad
     assert (seen.unmatched, seen.exit_codes, seen.phase) == ("u", {"1": 2}, Phase.CONDOR_SUBMIT)
@@ -267,11 +271,11 @@ def test_a_stored_taskforce_is_read_as_it_lies() -> None:
 
 def test_a_pause_is_known_by_the_words_in_which_a_tms_tells_it() -> None:
     held = f"HELD: {hold_reason(PAUSE_CODE, 15)}"
-    (missing,) = missing_workers(jobs(held, "FatalError"), NOW)
+    (missing,) = find_missing_workers(jobs(held, "FatalError"), NOW)
     assert missing.lack is Lack.PAUSED
 
 
 def test_a_phase_of_a_newer_version_is_no_end() -> None:
-    (missing,) = missing_workers(crew(Phase("from-tomorrow")), NOW)
+    (missing,) = find_missing_workers(crew(Phase("from-tomorrow")), NOW)
     assert (missing.lack, missing.n_workers, missing.command) == (Lack.STARTING, 4, SHOW)
     assert missing.text == "are in the phase from-tomorrow, which this version does not know"

@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 from schemas.phases import Phase
 from tests.unit.wms.fleet.stalls.test_staffing import ERRORS, MORE, PLACES, SHOW, TASK, crew, jobs
 from tests.unit.wms.fleets import NOW, later
-from wms.fleet.stalls.staffing import Crew, missing_workers
-from wms.fleet.stalls.stall_watch import remembered
-from wms.fleet.stalls.stalling import PATIENCE, Backlog, Kind, Obstacle, Seen, find_obstacles, is_suspect, judge
+from wms.fleet.stalls.staffing import Crew, find_missing_workers
+from wms.fleet.stalls.stall_watch import recall_doubts
+from wms.fleet.stalls.stalling import (
+    PATIENCE,
+    Obstacle,
+    ObstacleKind,
+    QueueLoad,
+    WorkflowSight,
+    find_obstacles,
+    is_suspect,
+    judge_obstacles,
+)
 
 WF = "WF-6b00e09f-926a610b"
 
@@ -48,10 +57,10 @@ HOPEFUL: dict[str, Crew] = {
     "submitted": crew(),
 }
 
-WAITING = Backlog(n_ready=12)
+WAITING = QueueLoad(n_ready=12)
 
 
-def seen(*crews: Crew, backlog: Backlog = WAITING, **fields: Any) -> Seen:
+def seen(*crews: Crew, backlog: QueueLoad = WAITING, **fields: Any) -> WorkflowSight:
     plain: dict[str, Any] = {
         "workflow_id": WF,
         "requested_at": later(minutes=-5),
@@ -59,7 +68,7 @@ def seen(*crews: Crew, backlog: Backlog = WAITING, **fields: Any) -> Seen:
         "inputs": {TASK: ["q1"]},
         "backlogs": {"q1": backlog},
     }
-    return Seen(crews=crews, **{**plain, **fields})
+    return WorkflowSight(crews=crews, **{**plain, **fields})
 
 
 BAD = {"BadWorker('3 different events failed: ValueError')": 4}
@@ -78,13 +87,13 @@ CHARGES = "; each failure counts now, and the events become dead letters"
     ],
 )
 def test_a_task_that_fails_on_every_worker_is_told_as_such(crew_: Crew, text: str) -> None:
-    busy = Backlog(n_ready=12, n_unacknowledged=2, n_consumers=1)
+    busy = QueueLoad(n_ready=12, n_unacknowledged=2, n_consumers=1)
     (obstacle,) = find_obstacles(seen(crew_, backlog=busy), NOW)
-    assert (obstacle.kind, obstacle.cause, obstacle.command) == (Kind.ALL_BAD, "all-bad", ERRORS)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.ALL_BAD, "all-bad", ERRORS)
     assert obstacle.text == f"14 event(s) wait for a task that fails on every worker: {text}"
     assert is_suspect(seen(crew_), NOW)
     # Nothing waits, or another taskforce of the task works.
-    assert find_obstacles(seen(crew_, backlog=Backlog()), NOW) == []
+    assert find_obstacles(seen(crew_, backlog=QueueLoad()), NOW) == []
     assert find_obstacles(seen(crew_, jobs("RUNNING", "Tasking"), backlog=busy), NOW) == []
 
 
@@ -92,16 +101,16 @@ def test_a_task_that_fails_on_every_worker_is_told_as_such(crew_: Crew, text: st
 def test_events_wait_and_nobody_comes(name: str) -> None:
     crew_, cause, command = HOPELESS[name]
     (obstacle,) = find_obstacles(seen(crew_), NOW)
-    assert (obstacle.kind, obstacle.cause, obstacle.command) == (Kind.NO_WORKERS, cause, command)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.NO_WORKERS, cause, command)
     assert (obstacle.task_id, obstacle.n_events) == (TASK, 12)
     assert obstacle.text.startswith("12 event(s) wait, and no worker comes: 4 worker(s) ")
-    assert missing_workers(crew_, NOW)[0].text in obstacle.text
+    assert find_missing_workers(crew_, NOW)[0].text in obstacle.text
 
 
 @pytest.mark.parametrize(("hopeless", "hopeful"), list(product(HOPELESS, HOPEFUL)))
 def test_one_that_comes_is_enough(hopeless: str, hopeful: str) -> None:
     crews = (HOPELESS[hopeless][0], HOPEFUL[hopeful])
-    busy = Backlog(n_ready=12, n_unacknowledged=1, n_consumers=1)
+    busy = QueueLoad(n_ready=12, n_unacknowledged=1, n_consumers=1)
     assert find_obstacles(seen(*crews, backlog=busy), NOW) == []
     assert not is_suspect(seen(*crews), NOW)
 
@@ -110,35 +119,35 @@ def test_one_that_comes_is_enough(hopeless: str, hopeful: str) -> None:
 def test_workers_on_their_way_are_no_obstacle(name: str) -> None:
     crew_ = HOPEFUL[name]
     obstacles = find_obstacles(seen(crew_), NOW)
-    assert [one.kind for one in obstacles] == ([Kind.NO_TAKERS] if crew_.n_at_work else [])
+    assert [one.kind for one in obstacles] == ([ObstacleKind.NO_TAKERS] if crew_.n_at_work else [])
 
 
 @pytest.mark.parametrize("name", HOPELESS)
 @pytest.mark.parametrize(
     "backlog",
     [
-        Backlog(),
-        Backlog(n_unacknowledged=3),
-        Backlog(n_ready=5, n_unacknowledged=1),
-        Backlog(n_consumers=2),
-        Backlog(n_delayed=2, n_consumers=2),
+        QueueLoad(),
+        QueueLoad(n_unacknowledged=3),
+        QueueLoad(n_ready=5, n_unacknowledged=1),
+        QueueLoad(n_consumers=2),
+        QueueLoad(n_delayed=2, n_consumers=2),
     ],
 )
-def test_without_work_that_waits_in_vain_nothing_is_stalled(name: str, backlog: Backlog) -> None:
+def test_without_work_that_waits_in_vain_nothing_is_stalled(name: str, backlog: QueueLoad) -> None:
     assert find_obstacles(seen(HOPELESS[name][0], backlog=backlog), NOW) == []
 
 
 def test_failed_events_that_wait_for_their_next_attempt_wait_in_vain_too() -> None:
-    (obstacle,) = find_obstacles(seen(HOPELESS["all held"][0], backlog=Backlog(n_delayed=2)), NOW)
-    assert (obstacle.kind, obstacle.n_events) == (Kind.NO_WORKERS, 2)
+    (obstacle,) = find_obstacles(seen(HOPELESS["all held"][0], backlog=QueueLoad(n_delayed=2)), NOW)
+    assert (obstacle.kind, obstacle.n_events) == (ObstacleKind.NO_WORKERS, 2)
 
 
 @pytest.mark.parametrize("name", [*HOPELESS, *HOPEFUL])
 def test_consumers_that_take_nothing_are_told_whoever_they_are(name: str) -> None:
     crew_ = HOPELESS[name][0] if name in HOPELESS else HOPEFUL[name]
-    (obstacle,) = find_obstacles(seen(crew_, backlog=Backlog(n_ready=3, n_consumers=2)), NOW)
+    (obstacle,) = find_obstacles(seen(crew_, backlog=QueueLoad(n_ready=3, n_consumers=2)), NOW)
     assert (obstacle.kind, obstacle.cause, obstacle.command) == (
-        Kind.TAKES_NOTHING,
+        ObstacleKind.TAKES_NOTHING,
         "takes-nothing",
         f"ewms taskforce why {TASK}",
     )
@@ -150,14 +159,14 @@ PAUSED = jobs("HELD: The pilot ended early; it starts again after a pause", "Fat
 
 def test_workers_that_all_pause_are_told_as_what_they_are() -> None:
     (obstacle,) = find_obstacles(seen(PAUSED, jobs("HELD: disk")), NOW)
-    assert (obstacle.kind, obstacle.cause, obstacle.command) == (Kind.PAUSED, "paused", ERRORS)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.PAUSED, "paused", ERRORS)
     assert obstacle.text == (
         "12 event(s) wait until a worker starts again: 4 worker(s) held: disk; "
         "4 worker(s) ended early, and start again by themselves after a pause"
     )
     assert find_obstacles(seen(PAUSED, jobs("IDLE")), NOW) == []
     (obstacle,) = find_obstacles(seen(jobs("RUNNING", "FatalError")), NOW)
-    assert (obstacle.kind, obstacle.cause, obstacle.command) == (Kind.PAUSED, "pilot-failed", ERRORS)
+    assert (obstacle.kind, obstacle.cause, obstacle.command) == (ObstacleKind.PAUSED, "pilot-failed", ERRORS)
     assert is_suspect(seen(PAUSED), NOW)
     assert find_obstacles(seen(PAUSED, inputs={TASK: []}), NOW) == [], "a source starts again, or is over"
 
@@ -165,7 +174,7 @@ def test_workers_that_all_pause_are_told_as_what_they_are() -> None:
 def test_workers_that_are_not_connected_are_told_with_the_silence_of_their_tms() -> None:
     crew_ = jobs("RUNNING", "Tasking", as_of=later(minutes=-2))
     (obstacle,) = find_obstacles(seen(crew_), NOW)
-    assert obstacle.kind is Kind.NO_TAKERS
+    assert obstacle.kind is ObstacleKind.NO_TAKERS
     assert "4 worker(s) that should take them are not connected" in obstacle.text
     assert "the TMS of ap1 has told nothing of them since 07:58:00 UTC" in obstacle.text
 
@@ -198,14 +207,14 @@ def test_a_workflow_that_waits_for_its_queues(age_s: int, deferred: str, text: s
 
 def test_queues_that_nobody_can_see_are_an_obstacle_of_the_whole_workflow() -> None:
     (obstacle,) = find_obstacles(seen(HOPEFUL["at work"], backlogs={}, unseen="the broker is away"), NOW)
-    assert (obstacle.kind, obstacle.task_id) == (Kind.BROKER_AWAY, "")
+    assert (obstacle.kind, obstacle.task_id) == (ObstacleKind.BROKER_AWAY, "")
     assert "the broker is away" in obstacle.text
 
 
 def test_a_task_is_judged_by_all_of_its_queues_or_not_at_all() -> None:
     inputs = {TASK: ["q1", "q2"]}
     assert find_obstacles(seen(HOPELESS["all held"][0], inputs=inputs), NOW) == []
-    both = {"q1": Backlog(), "q2": Backlog(n_ready=7)}
+    both = {"q1": QueueLoad(), "q2": QueueLoad(n_ready=7)}
     (obstacle,) = find_obstacles(seen(HOPELESS["all held"][0], inputs=inputs, backlogs=both), NOW)
     assert obstacle.n_events == 7
 
@@ -213,7 +222,7 @@ def test_a_task_is_judged_by_all_of_its_queues_or_not_at_all() -> None:
 def test_each_task_is_judged_by_its_own_workers_and_a_source_has_no_events_to_wait() -> None:
     other = "TK-6b00e09f-926a610b-00000002"
     inputs = {TASK: ["q1"], other: ["q2"], "TK-source": []}
-    backlogs = {"q1": Backlog(n_ready=1, n_unacknowledged=4, n_consumers=4), "q2": Backlog(n_ready=2)}
+    backlogs = {"q1": QueueLoad(n_ready=1, n_unacknowledged=4, n_consumers=4), "q2": QueueLoad(n_ready=2)}
     (obstacle,) = find_obstacles(seen(HOPEFUL["at work"], inputs=inputs, backlogs=backlogs), NOW)
     assert (obstacle.task_id, obstacle.n_events) == (other, 2)
 
@@ -224,7 +233,7 @@ def test_a_source_is_stalled_when_its_workers_cannot_run_and_not_when_they_are_d
     obstacles = find_obstacles(seen(crew_, inputs={TASK: []}, backlogs={}), NOW)
     is_stalled = name in HOPELESS and HOPELESS[name][1] not in ("gone", "ended")
     assert [(one.kind, one.cause, one.n_events) for one in obstacles] == (
-        [(Kind.NO_WORKERS, HOPELESS[name][1], 0)] if is_stalled else []
+        [(ObstacleKind.NO_WORKERS, HOPELESS[name][1], 0)] if is_stalled else []
     )
 
 
@@ -235,37 +244,37 @@ def test_workers_of_several_taskforces_are_added_up() -> None:
 
 @pytest.mark.parametrize("name", HOPELESS)
 def test_a_crew_of_which_nobody_comes_makes_its_workflow_suspect(name: str) -> None:
-    assert is_suspect(seen(HOPELESS[name][0], backlog=Backlog()), NOW)
+    assert is_suspect(seen(HOPELESS[name][0], backlog=QueueLoad()), NOW)
 
 
-KINDS = {kind: Obstacle(kind, kind, "t", "ewms x", TASK, 1) for kind in Kind}
+KINDS = {kind: Obstacle(kind, kind, "t", "ewms x", TASK, 1) for kind in ObstacleKind}
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_an_obstacle_is_told_when_it_has_lasted(kind: Kind) -> None:
-    doubts, lasting = judge({}, {WF: [KINDS[kind]]}, NOW)
+@pytest.mark.parametrize("kind", ObstacleKind)
+def test_an_obstacle_is_told_when_it_has_lasted(kind: ObstacleKind) -> None:
+    doubts, lasting = judge_obstacles({}, {WF: [KINDS[kind]]}, NOW)
     assert lasting == {WF: [KINDS[kind]] if not PATIENCE[kind] else []}
     if PATIENCE[kind]:
-        _, early = judge(doubts, {WF: [KINDS[kind]]}, NOW + PATIENCE[kind] - timedelta(milliseconds=1))
+        _, early = judge_obstacles(doubts, {WF: [KINDS[kind]]}, NOW + PATIENCE[kind] - timedelta(milliseconds=1))
         assert early == {WF: []}
-    _, lasting = judge(doubts, {WF: [KINDS[kind]]}, NOW + PATIENCE[kind])
+    _, lasting = judge_obstacles(doubts, {WF: [KINDS[kind]]}, NOW + PATIENCE[kind])
     assert lasting == {WF: [KINDS[kind]]}
 
 
 def test_an_obstacle_that_went_away_meanwhile_begins_anew() -> None:
-    held = [KINDS[Kind.NO_WORKERS]]
-    doubts, _ = judge({}, {WF: held}, NOW)
-    doubts, _ = judge(doubts, {WF: []}, later(seconds=4))
-    _, lasting = judge(doubts, {WF: held}, later(seconds=20))
+    held = [KINDS[ObstacleKind.NO_WORKERS]]
+    doubts, _ = judge_obstacles({}, {WF: held}, NOW)
+    doubts, _ = judge_obstacles(doubts, {WF: []}, later(seconds=4))
+    _, lasting = judge_obstacles(doubts, {WF: held}, later(seconds=20))
     assert lasting == {WF: []}
 
 
 def test_what_was_not_looked_at_is_neither_told_nor_forgotten() -> None:
-    held = [KINDS[Kind.NO_WORKERS]]
-    doubts, _ = judge({}, {WF: held}, NOW)
-    doubts, lasting = judge(doubts, {"WF-other": []}, later(seconds=4))
+    held = [KINDS[ObstacleKind.NO_WORKERS]]
+    doubts, _ = judge_obstacles({}, {WF: held}, NOW)
+    doubts, lasting = judge_obstacles(doubts, {"WF-other": []}, later(seconds=4))
     assert lasting == {"WF-other": []}
-    _, lasting = judge(doubts, {WF: held}, later(seconds=9))
+    _, lasting = judge_obstacles(doubts, {WF: held}, later(seconds=9))
     assert lasting == {WF: held}
 
 
@@ -275,7 +284,7 @@ def test_the_laws_of_a_stall(data: st.DataObject) -> None:
     every = [*(hopeless for hopeless, _, _ in HOPELESS.values()), *HOPEFUL.values(), PAUSED]
     crews = data.draw(st.lists(st.sampled_from(every), max_size=3))
     count = st.integers(0, 3)
-    backlog = Backlog(*(data.draw(count) for _ in range(4)))
+    backlog = QueueLoad(*(data.draw(count) for _ in range(4)))
     now = NOW + data.draw(st.timedeltas(timedelta(0), timedelta(hours=1)))
     obstacles = find_obstacles(seen(*crews, backlog=backlog), now)
     for obstacle in obstacles:
@@ -284,9 +293,9 @@ def test_the_laws_of_a_stall(data: st.DataObject) -> None:
         assert obstacle.n_events == backlog.n_ready + backlog.n_delayed
         assert obstacle.command.startswith("ewms ")
         assert obstacle.text
-    if any(missing.is_soon for one in crews for missing in missing_workers(one, now)):
-        assert all(obstacle.kind not in (Kind.NO_WORKERS, Kind.PAUSED) for obstacle in obstacles)
-    nobody = not any(one.n_at_work or any(m.is_soon for m in missing_workers(one, now)) for one in crews)
+    if any(missing.is_soon for one in crews for missing in find_missing_workers(one, now)):
+        assert all(obstacle.kind not in (ObstacleKind.NO_WORKERS, ObstacleKind.PAUSED) for obstacle in obstacles)
+    nobody = not any(one.n_at_work or any(m.is_soon for m in find_missing_workers(one, now)) for one in crews)
     if nobody and backlog.n_ready and not backlog.n_unacknowledged:
         assert obstacles, "work waits, nothing is on its way to do it, and nobody says so"
 
@@ -295,4 +304,4 @@ def test_a_stall_that_a_newer_version_has_stored_is_left_out_of_what_is_remember
     since = later(minutes=-3)
     causes = [{"kind": kind, "task_id": TASK} for kind in ("from-tomorrow", "no-workers")]
     told = {WF: {"since": since, "causes": causes}}
-    assert remembered(told, {}) == {(WF, TASK, Kind.NO_WORKERS): since}
+    assert recall_doubts(told, {}) == {(WF, TASK, ObstacleKind.NO_WORKERS): since}

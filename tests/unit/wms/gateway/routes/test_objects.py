@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.phases import Phase
-from wms.gateway.routes.objects import stale, stuck
+from wms.gateway.routes.objects import explain_stuck, is_stale
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ def test_statuses_older_than_a_minute_are_stale_while_the_cluster_is_there(
     age_s: int | None, phase: Phase, expected: bool
 ) -> None:
     as_of = None if age_s is None else NOW - timedelta(seconds=age_s)
-    assert stale({"phase": phase, "status_as_of": as_of}, NOW) is expected
+    assert is_stale({"phase": phase, "status_as_of": as_of}, NOW) is expected
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -43,11 +43,11 @@ def test_a_taskforce_that_no_tms_asks_for_is_told_of(
     phase: Phase, age: timedelta, fields: dict[str, object], is_told: bool
 ) -> None:
     log = [{"timestamp": (NOW - age).timestamp()}]
-    said = stuck({"phase": phase, "schedd": "ap1", "stuck": "", "phase_change_log": log, **fields}, NOW)
+    said = explain_stuck({"phase": phase, "schedd": "ap1", "stuck": "", "phase_change_log": log, **fields}, NOW)
     offered = phase in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER)
     assert said.startswith("the TMS of ap1 has not taken it up since 2026-11-2") == (is_told and offered)
     assert bool(said) == (is_told and offered)
 
 
 def test_a_reason_that_was_noted_goes_before() -> None:
-    assert stuck({"phase": Phase.PENDING_STARTER, "stuck": "no room"}, NOW) == "no room"
+    assert explain_stuck({"phase": Phase.PENDING_STARTER, "stuck": "no room"}, NOW) == "no room"

@@ -10,7 +10,7 @@ from schemas.errors import EWMSError, NotFound, Rejected, Unprocessable
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQProfile
 from schemas.phases import Deactivated
-from wms.gateway.routes.queue_access import Wish, check, check_there, wish
+from wms.gateway.routes.queue_access import QueueWish, check_not_gone, check_use, parse_wish
 
 
 def workflow(deactivated: Deactivated | None = None) -> WorkflowDocument:
@@ -32,9 +32,9 @@ def workflow(deactivated: Deactivated | None = None) -> WorkflowDocument:
     )
 
 
-def refusal(wished: Wish, of: WorkflowDocument) -> tuple[type[EWMSError], str, str]:
+def refusal(wished: QueueWish, of: WorkflowDocument) -> tuple[type[EWMSError], str, str]:
     with pytest.raises(EWMSError) as caught:
-        check(of, wished)
+        check_use(of, wished)
     return type(caught.value), caught.value.reason, caught.value.hint
 
 
@@ -50,11 +50,11 @@ def refusal(wished: Wish, of: WorkflowDocument) -> tuple[type[EWMSError], str, s
     ],
 )
 def test_what_the_tasks_leave_to_users_can_be_used(alias: str | None, use: Use | None) -> None:
-    check(workflow(), Wish(alias, use))
+    check_use(workflow(), QueueWish(alias, use))
 
 
 def test_a_queue_that_goes_the_other_way_is_named_with_its_purpose_and_the_remedy() -> None:
-    assert refusal(Wish("photons", Use.CONSUME), workflow()) == (
+    assert refusal(QueueWish("photons", Use.CONSUME), workflow()) == (
         Unprocessable,
         (
             "queue 'photons' of WF-1 is for publishing onto: the workflow's tasks take the events from it, "
@@ -62,20 +62,20 @@ def test_a_queue_that_goes_the_other_way_is_named_with_its_purpose_and_the_remed
         ),
         "consume from 'both', 'results'",
     )
-    assert refusal(Wish("results", Use.PUBLISH), workflow()) == (
+    assert refusal(QueueWish("results", Use.PUBLISH), workflow()) == (
         Unprocessable,
         "queue 'results' of WF-1 is for consuming from: tasks publish onto it, and none takes events from it",
         "publish onto 'photons', 'both'",
     )
     sink = workflow().model_copy(update={"queues": workflow().queues[:1]})
-    assert refusal(Wish("photons", Use.CONSUME), sink)[2] == "the workflow has no public queue to consume from"
+    assert refusal(QueueWish("photons", Use.CONSUME), sink)[2] == "the workflow has no public queue to consume from"
 
 
 def test_a_private_queue_and_one_that_is_not_there_are_told_apart_for_the_owner() -> None:
-    kind, reason, hint = refusal(Wish("hits", Use.CONSUME), workflow())
+    kind, reason, hint = refusal(QueueWish("hits", Use.CONSUME), workflow())
     assert (kind, reason) == (Unprocessable, "queue 'hits' of WF-1 is private: only the workflow's own tasks use it")
     assert "public_queue_aliases" in hint
-    assert refusal(Wish("nothing"), workflow()) == (
+    assert refusal(QueueWish("nothing"), workflow()) == (
         NotFound,
         "no public queue 'nothing' found of workflow with id: WF-1",
         "its public queues: 'photons', 'both', 'results'",
@@ -87,27 +87,27 @@ def test_nothing_more_is_published_to_a_workflow_that_has_ended_and_its_results_
     label: Deactivated,
 ) -> None:
     ended = workflow(label)
-    assert refusal(Wish("photons", Use.PUBLISH), ended) == (
+    assert refusal(QueueWish("photons", Use.PUBLISH), ended) == (
         Unprocessable,
         f"queue 'photons' of WF-1 takes no more events: the workflow is {label.lower()}",
         "request a new workflow for further events",
     )
-    check(ended, Wish("results", Use.CONSUME))
-    check(ended, Wish("photons"))
-    check(ended, Wish())
+    check_use(ended, QueueWish("results", Use.CONSUME))
+    check_use(ended, QueueWish("photons"))
+    check_use(ended, QueueWish())
 
 
 @pytest.mark.parametrize(
     ("parameters", "wished"),
     [
-        ({}, Wish()),
-        ({"alias": "a"}, Wish("a")),
-        ({"alias": "a", "to": "consume"}, Wish("a", Use.CONSUME)),
-        ({"unknown": "x"}, Wish()),
+        ({}, QueueWish()),
+        ({"alias": "a"}, QueueWish("a")),
+        ({"alias": "a", "to": "consume"}, QueueWish("a", Use.CONSUME)),
+        ({"unknown": "x"}, QueueWish()),
     ],
 )
-def test_a_wish_is_read_from_the_query(parameters: Mapping[str, str], wished: Wish) -> None:
-    assert wish(parameters) == wished
+def test_a_wish_is_read_from_the_query(parameters: Mapping[str, str], wished: QueueWish) -> None:
+    assert parse_wish(parameters) == wished
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_wish_is_read_from_the_query(parameters: Mapping[str, str], wished: Wi
 )
 def test_a_wish_that_makes_no_sense_is_refused_without_repeating_it(parameters: Mapping[str, str]) -> None:
     with pytest.raises(Rejected) as caught:
-        wish(parameters)
+        parse_wish(parameters)
     assert caught.value.code == 400
     assert "drain" not in caught.value.reason
 
@@ -136,10 +136,10 @@ def test_a_queue_of_an_ended_workflow_that_was_deleted_is_told_to_who_would_wait
     ended = workflow(Deactivated.FINISHED)
     gone = [profile("results", is_activated=False), profile("both", is_activated=True)]
     with pytest.raises(Unprocessable) as caught:
-        check_there(ended, Wish("results", Use.CONSUME), gone)
+        check_not_gone(ended, QueueWish("results", Use.CONSUME), gone)
     assert caught.value.reason == "queue 'results' of WF-1 is gone: the workflow is finished, and its queue was deleted"
     # Still there, not active yet, asked for by nobody in particular.
-    check_there(ended, Wish("both", Use.CONSUME), gone)
-    check_there(workflow(), Wish("results", Use.CONSUME), gone)
-    check_there(ended, Wish("results"), gone)
-    check_there(ended, Wish(), gone)
+    check_not_gone(ended, QueueWish("both", Use.CONSUME), gone)
+    check_not_gone(workflow(), QueueWish("results", Use.CONSUME), gone)
+    check_not_gone(ended, QueueWish("results"), gone)
+    check_not_gone(ended, QueueWish(), gone)
