@@ -80,9 +80,9 @@ def test_a_user_is_covered_where_the_mount_forbids_devices_and_set_user_ids_as_m
 _ASKS = """
 import sys
 from pathlib import Path
-from deploy.local.children.seclusion import Covered, is_covering
+from deploy.local.children.seclusion import CoveredDirectories, is_covering
 directory = Path(sys.argv[1])
-print(is_covering(Covered((directory,)).command_of_a_job(), directory))
+print(is_covering(CoveredDirectories((directory,)).job_command(), directory))
 """
 
 

@@ -263,8 +263,8 @@ async def test_pilots_die_with_a_local_pool_that_is_killed_and_run_again(tmp_pat
         "    spec = Submission(**{k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()})\n"
         "    pool = LocalPool(Path(sys.argv[1]), n_slots=8)\n"
         "    await pool.start()\n"
-        "    cluster = await pool.submit(spec)\n"
-        "    await pool.release(spec.taskforce_uuid, cluster.cluster_id)\n"
+        "    cluster = await pool.submit_cluster(spec)\n"
+        "    await pool.release_cluster(spec.taskforce_uuid, cluster.cluster_id)\n"
         "    await asyncio.sleep(600)\n"
         "asyncio.run(main())\n"
     )
