@@ -186,7 +186,7 @@ async def test_a_removed_job_ends_once_in_the_log(
             return int(arguments[1])
         return 0
 
-    monkeypatch.setattr("tms.pools.local.pool.run", run_until_removed)
+    monkeypatch.setattr("tms.pools.local.job_runs.run", run_until_removed)
     cluster = await pool.submit_cluster(taskforce.submission(n_workers=1))
     await pool.release_cluster(taskforce.uuid, cluster.cluster_id)
     await asyncio.wait_for(is_running.wait(), 30)

@@ -1,0 +1,124 @@
+"""Run the local pool's jobs, and make the log's records of their ends."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tms.jobs.restarts import MACHINE_PAUSE_S, PAUSE_CODE, JobOver, StartAgain
+from tms.pools.local import event_log
+from tms.pools.local.cluster_files import ClusterFiles, read_clock
+from tms.pools.local.job import Job, MaxRuntimeReached, run
+from tms.pools.local.job_starts import JobStarts
+from tms.pools.local.queue import QueuedCluster
+
+REASON = "Requested by EWMS"
+#: HTCondor's hold code for a command that cannot be started; the subcode is the errno.
+CANNOT_START = 6
+
+
+class JobRuns:
+    """Runs jobs, and sorts each job by how its pilot ended.
+
+    With `first_account`, each running job has an account to itself. `holder` gives a pilot its own view of the files.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        files: ClusterFiles,
+        starts: JobStarts,
+        *,
+        grace_s: float,
+        first_account: int | None,
+        holder: Iterable[str],
+    ) -> None:
+        self._root = root
+        self._files = files
+        self._starts = starts
+        self._grace_s = grace_s
+        self._first_account = first_account
+        self._holder = tuple(holder)
+        self._accounts_in_use: set[int] = set()
+        #: Whether TMS ends: a job whose pilot ends now stays where the log has it.
+        self.is_stopping = False
+
+    async def run_job(self, queued: QueuedCluster, proc: int) -> str:
+        """Run a job, and return the record of its end."""
+        cluster_id = queued.cluster_id
+        has_started = False
+
+        def started() -> None:
+            nonlocal has_started
+            has_started = True
+            self._starts.note_start(queued, proc)
+            self._files.append_to_log(queued, event_log.job_executing(cluster_id, proc, read_clock()))
+
+        def chirped(text: str) -> None:
+            self._files.append_to_log(queued, event_log.job_chirped(cluster_id, proc, read_clock(), text))
+
+        account = self._take_account()
+        try:
+            exit_code = await run(self._build_job(queued, proc, account), started=started, chirped=chirped)
+        except asyncio.CancelledError:
+            if proc in queued.sent_away and not (queued.is_removed or self.is_stopping):
+                queued.idle.append(proc)
+            left = event_log.job_evicted(cluster_id, proc, read_clock(), REASON) if has_started else ""
+            return left + (event_log.job_aborted(cluster_id, proc, read_clock(), REASON) if queued.is_removed else "")
+        except MaxRuntimeReached:
+            queued.idle.append(proc)
+            return event_log.job_evicted(cluster_id, proc, read_clock(), "The worker's maximum runtime is over")
+        except OSError as error:
+            queued.held.add(proc)
+            self._starts.pause_job(queued, proc, MACHINE_PAUSE_S)
+            reason = f"Failed to start the pilot: {error}"
+            return event_log.job_held(
+                cluster_id, proc, read_clock(), reason, code=CANNOT_START, subcode=error.errno or 0
+            )
+        finally:
+            self._accounts_in_use.discard(account or 0)
+            queued.sent_away.discard(proc)
+        return self._restart_job(queued, proc, exit_code)
+
+    def _restart_job(self, queued: QueuedCluster, proc: int, exit_code: int) -> str:
+        """End, requeue or pause a job whose pilot has ended, and return the record of that."""
+        cluster_id = queued.cluster_id
+        match self._starts.decide_next(queued, proc, exit_code):
+            case JobOver():
+                return event_log.job_terminated(cluster_id, proc, read_clock(), exit_code)
+            case StartAgain(0):
+                queued.idle.append(proc)
+                return event_log.job_requeued(cluster_id, proc, read_clock(), exit_code)
+            case StartAgain(pause_s):
+                queued.held.add(proc)
+                self._starts.pause_job(queued, proc, pause_s)
+                reason = f"The pilot {event_log.describe_exit(exit_code)}; it starts again in {pause_s} s"
+                return event_log.job_held(cluster_id, proc, read_clock(), reason, code=PAUSE_CODE, subcode=pause_s)
+
+    def _take_account(self) -> int | None:
+        """Return an account that no running job has. There is one for each slot."""
+        if self._first_account is None:
+            return None
+        account = self._first_account
+        while account in self._accounts_in_use:
+            account += 1
+        self._accounts_in_use.add(account)
+        return account
+
+    def _build_job(self, queued: QueuedCluster, proc: int, account: int | None) -> Job:
+        spec = queued.spec
+        name = f"{queued.cluster_id}.{proc}"
+        output = Path(spec.output_directory, f"cluster-{queued.cluster_id}", str(proc))
+        return Job(
+            name=f"{name}.{os.getpid()}",
+            command=spec.command,
+            environment=spec.environment,
+            input_files=spec.input_files,
+            directory=self._root / "jobs" / f"{name}.{os.urandom(4).hex()}",
+            output=output if spec.output_directory else None,
+            max_runtime_s=spec.max_runtime_s,
+            grace_s=self._grace_s,
+            account=account,
+            charges_events=queued.charges_events,
+            holder=self._holder,
+        )
