@@ -13,7 +13,8 @@ import pytest
 from deploy.local.fetch.cache import Installed
 from deploy.local.run_directory import run_directory
 from deploy.local.services import Servers
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 
 #: The contract's locations (3.6), with those that its acceptance tests know. The tests play their TMS over REST.
 _CONTRACT_CLUSTERS = {

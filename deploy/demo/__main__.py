@@ -28,7 +28,8 @@ from deploy.local.launch_options import LOCATION
 from deploy.local.prerequisites import check_pool
 from deploy.local.run_directory import run_directory
 from deploy.local.services import images_directory
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers, say_notices
 from deploy.local.wiring import PoolName
 from ewms import AsyncClient, EWMSError

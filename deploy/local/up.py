@@ -23,7 +23,8 @@ from deploy.local.launch_options import LOCATION, read_launch_options
 from deploy.local.lock_files import open_lock
 from deploy.local.prerequisites import check_machine, check_pool
 from deploy.local.run_directory import run_directory
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from deploy.local.wiring import N_SLOTS, PoolName
 from tms.jobs.pilot_files import TOKEN_FILE
 

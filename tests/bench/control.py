@@ -14,7 +14,8 @@ from rich.table import Table
 
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.condor import use_config
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from ewms import Client, Task, Workflow
 from ewms.client import Run

@@ -29,7 +29,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.run_directory import run_directory
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from ewms import AlreadyThere, Client, EWMSError, PublishFailed, TimedOut
 from ewms.client import Run

@@ -28,7 +28,8 @@ from rich.table import Table
 
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.token_issuer import mint_token
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from ewms import Client, EWMSError
 from tests.campaigns.attackers import KINDS

@@ -33,7 +33,8 @@ from deploy.local.children.interruption import Interrupted, raise_on_signals
 from deploy.local.launch_options import LOCATION
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from deploy.local.up import prepare_servers
 from deploy.local.wiring import PoolName
 from schemas.topology import DATA_VHOST

@@ -17,7 +17,8 @@ from deploy.local.ports import free_ports
 from deploy.local.run_directory import run_directory
 from deploy.local.secret_files import make_key_pair
 from deploy.local.services import Servers
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from ewms import Client, Task, Workflow
 
 CLUSTER = "local"

@@ -18,7 +18,8 @@ from deploy.local.errors import LaunchError
 from deploy.local.fetch.cache import Installed
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.mongo_accounts import ADMIN
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from ewms import Client, Workflow
 from ewms.client import Run
 from schemas.phases import Phase

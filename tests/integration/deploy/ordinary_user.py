@@ -19,7 +19,8 @@ from deploy.local.fetch.images import UnpackedApptainer, make_busybox_image
 from deploy.local.launch_options import LOCATION, SCHEDD
 from deploy.local.run_directory import run_directory
 from deploy.local.services import images_directory, running_services
-from deploy.local.stack import Stack, running_stack
+from deploy.local.stack import Stack
+from deploy.local.stack_launch import running_stack
 from ewms import Client, Task, Workflow
 
 _PROBE = Path(__file__).parents[2] / "census/probe.py"

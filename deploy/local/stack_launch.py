@@ -1,0 +1,220 @@
+"""Start the whole system: the servers, then EWMS's own processes side by side; stop them in the reverse order."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from deploy.local.children import accounts
+from deploy.local.children.seclusion import is_covering
+from deploy.local.children.side_by_side import ParallelStarts
+from deploy.local.data_directory import DataDirectory
+from deploy.local.errors import LaunchError, PortTaken
+from deploy.local.fetch.cache import Installed
+from deploy.local.fetch.images import UnpackedApptainer
+from deploy.local.fetch.on_demand import write_stand_ins
+from deploy.local.fetch.packages import CONTAINERS
+from deploy.local.launch_options import LaunchOptions, read_launch_options
+from deploy.local.ports import Ports, await_free
+from deploy.local.run_directory import make_empty
+from deploy.local.servers.mongo_accounts import list_databases
+from deploy.local.servers.rabbitmq import BrokerPlan
+from deploy.local.servers.token_issuer import AUDIENCE, write_issuer
+from deploy.local.services import Servers, Services, running_services
+from deploy.local.stack import Stack
+from deploy.local.wiring import Endpoints, PoolName, process_specs
+
+_ATTEMPTS = 3
+
+#: What lies in a run directory beside images: settings with passwords, sockets, logs, the directories of jobs.
+_OF_THE_RUN = ("logs", "rabbitmq", "mongodb", "condor")
+
+
+@contextlib.contextmanager
+def running_stack(
+    installed: Installed,
+    run: Path,
+    *,
+    pool: PoolName,
+    environment: Mapping[str, str] = os.environ,
+    said: Callable[[str], None] = lambda _: None,
+    servers: Servers | None = None,
+    data: DataDirectory | None = None,
+    shared: Iterable[Path] = (),
+    hidden: Iterable[Path] = (),
+) -> Iterator[Stack]:
+    """Run the system below `run` for the block. `environment` may set any EWMS_ variable of its processes.
+
+    `servers` starts broker and store in another way than unpacked from the cache. The system continues with `data` as
+    an earlier launch left them. Without `data` the system is new, and everything is deleted with `run`.
+
+    The launcher calls `said` with a line for each start. Tasks with accounts of their own can use the directories
+    `shared`. Tasks that run as an ordinary user cannot see into the directories `hidden`.
+
+    Raises:
+        LaunchError: a part did not start. The other parts are stopped, and the error names the log.
+    """
+    wanted = read_launch_options(environment)
+    _check_ports(wanted)
+    ports = _choose_ports(wanted, data, said)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            stack = contextlib.ExitStack()
+            system = stack.enter_context(
+                _start_once(
+                    installed,
+                    run,
+                    pool=pool,
+                    wanted=wanted,
+                    environment=environment,
+                    said=said,
+                    servers=servers,
+                    data=data,
+                    ports=ports,
+                    shared=shared,
+                    hidden=hidden,
+                )
+            )
+        except PortTaken as error:
+            _check_ports(wanted)
+            if attempt == _ATTEMPTS:
+                raise
+            said(f"a port was taken meanwhile ({error.what.splitlines()[0]}); starting again with others")
+        else:
+            break
+    with stack:
+        if data is not None:
+            # From here on users get to know addresses and tokens.
+            facts = replace(data.facts, pool=pool, is_in_use=True, versions=dict(installed.versions))
+            data.save_facts(replace(facts, ports={**data.facts.ports, **ports.current}))
+        yield system
+
+
+def _choose_ports(wanted: LaunchOptions, data: DataDirectory | None, said: Callable[[str], None]) -> Ports:
+    named = {"gateway": wanted.gateway_port, "amqp": wanted.amqp_port}
+    return Ports(
+        data.facts.ports if data else {},
+        asked={name: port for name, port in named.items() if port is not None},
+        are_given_out=data is not None and data.facts.is_in_use,
+        said=said,
+    )
+
+
+@contextlib.contextmanager
+def _start_once(
+    installed: Installed,
+    run: Path,
+    *,
+    pool: PoolName,
+    wanted: LaunchOptions,
+    environment: Mapping[str, str],
+    said: Callable[[str], None],
+    servers: Servers | None,
+    data: DataDirectory | None,
+    ports: Ports,
+    shared: Iterable[Path],
+    hidden: Iterable[Path],
+) -> Iterator[Stack]:
+    said("starting RabbitMQ, MongoDB" + (" and HTCondor" if pool == "condor" else ""))
+    with running_services(
+        installed,
+        run,
+        broker=BrokerPlan(tuple(wanted.schedds), wanted.key_files, wanted.channels),
+        mongo_auth=wanted.mongo_auth,
+        with_condor=pool == "condor",
+        servers=servers,
+        data=data,
+        ports=ports,
+        readable=wanted.roots,
+        shared=shared,
+        hidden=hidden,
+    ) as services:
+        stack = _build_stack(installed, services, pool, wanted, environment, shared=shared)
+        with contextlib.ExitStack() as stopping:
+            stopping.callback(stack.stop_all)
+            said("starting the issuer, MQS, WMS and TMS")
+            # Side by side: each waits by itself for what it needs of the others.
+            with ParallelStarts(services.children) as starts:
+                for name in stack.names:
+                    starts.begin(partial(stack.start, name))
+            yield stack
+
+
+def _build_stack(
+    installed: Installed,
+    services: Services,
+    pool: PoolName,
+    wanted: LaunchOptions,
+    environment: Mapping[str, str],
+    *,
+    shared: Iterable[Path],
+) -> Stack:
+    ports = services.ports.take_ports(("gateway", "issuer", "tms"))
+    issuer = write_issuer(services.data.make_place("secrets", "issuer"), port=ports["issuer"])
+    tms_dir = services.data.make_place("tms", pool)
+    secluded = _seclude_tms(services, pool, tms_dir, shared)
+    apptainer = _find_apptainer(installed, services.data, environment)
+    job_holder = _job_holder(services, apptainer, shared) if pool == "local" else []
+    hides = services.condor.hides_launch if services.condor else bool(job_holder)
+    wires = Endpoints(
+        mongo_urls={service: services.mongodb.url(service) for service in list_databases()},
+        broker=services.rabbitmq,
+        issuer_url=issuer.url,
+        issuer_config=issuer.config,
+        audience=AUDIENCE,
+        gateway_port=ports["gateway"],
+        tms_port=ports["tms"],
+        pool=pool,
+        tms_dir=tms_dir,
+        apptainer=apptainer,
+        condor_config=services.condor.tms_config if services.condor else None,
+        has_accounts=services.secluded is not None,
+        job_holder=tuple(job_holder),
+        pilot_tag=version("ewms"),
+        protected=(services.data.root, *(services.logs.parent / name for name in _OF_THE_RUN)),
+    )
+    processes = process_specs(wires, wanted, environment)
+    is_open = services.covered is not None and not hides
+    return Stack(services, issuer, pool, wires.gateway, services.logs, wanted, processes, secluded, is_open)
+
+
+def _job_holder(services: Services, apptainer: Path, shared: Iterable[Path]) -> list[str]:
+    """Return the command prefix that hides our files from a local pilot; empty: it has an account, or hiding fails."""
+    if (covered := services.covered) is None:
+        return []
+    # The stand-ins for container programs note there where the first call has put these.
+    words = covered.job_command(writable=[apptainer.parent, *shared])
+    return words if is_covering(words, services.logs) else []
+
+
+def _seclude_tms(services: Services, pool: PoolName, tms_dir: Path, shared: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the words that run TMS as an account of its own, if there are accounts, and give it its directory.
+
+    With the local pool it is root among them: it gives each pilot another, which passes through TMS's directory.
+    """
+    if (secluded := services.secluded) is None:
+        return {}
+    account = accounts.TMS if pool == "condor" else accounts.ROOT
+    secluded.give_tree(tms_dir, account)
+    tms_dir.chmod(0o700 if pool == "condor" else 0o711)
+    token = [services.condor.tms_config.parent] if services.condor else []
+    return {"tms": secluded.account_command(account, readable=token, writable=[tms_dir, *shared])}
+
+
+def _find_apptainer(installed: Installed, data: DataDirectory, environment: Mapping[str, str]) -> Path:
+    if CONTAINERS.name in installed.trees:
+        return UnpackedApptainer(installed.containers).program
+    return write_stand_ins(make_empty(data.make_place("programs")), environment)
+
+
+def _check_ports(wanted: LaunchOptions) -> None:
+    """Raise if a port that the caller chose is not free."""
+    for name, port in (("EWMS_GATEWAY_PORT", wanted.gateway_port), ("EWMS_AMQP_PORT", wanted.amqp_port)):
+        if port is not None and (reason := await_free(port)):
+            raise LaunchError(
+                f"{name} is {port}, and that port cannot be listened on ({reason})",
+                f"end whoever listens there (`ss -ltnp 'sport = :{port}'` tells), or choose another {name}",
+            )
