@@ -7,21 +7,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Self
 
-from ewms.ends import has_delivered_all
-from ewms.errors import OutcomeFailed, TimedOut, Unreachable
+from ewms.errors import OutcomeFailed, TimedOut
 from ewms.gateway.http import Gateway
-from ewms.gateway.queries import read_workflow
+from ewms.queues.end_look import EndLook
 from ewms.queues.memory import EventMemory, Remember, received_directory
 from ewms.queues.payloads import Event
 from ewms.queues.queue_access import QueueAccess, explain_refusal
+from ewms.queues.subscription_trouble import SubscriptionTrouble
 from ewms.queues.unacknowledged import describe_unacknowledged
-from ewms.stalls import StallNotices
 from runtime.amqp import Consumer, Delivery
 from schemas.api import Use
-from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
 
 log = logging.getLogger(__name__)
@@ -31,15 +29,6 @@ DEFAULT_PREFETCH = 100
 
 #: How long (seconds) the broker may be away before a loop gives up.
 DEFAULT_AWAY_S = 120.0
-
-#: After so many refusals, each within so many seconds of the one before, we take the queue to be gone.
-_MAX_REFUSALS = 5
-_REFUSALS_WITHIN_S = 60.0
-
-
-#: While no event comes, we ask the server whether any more will come: after 1 s at first, then up to every 5 s.
-_FIRST_LOOK_S = 1.0
-_LONGEST_LOOK_S = 5.0
 
 
 class AsyncResults:
@@ -89,9 +78,7 @@ class AsyncResults:
         self._active_timeout_s = active_timeout_s
         self._arrived: deque[Delivery] = deque()
         self._arrival = asyncio.Event()
-        self._refusal: EWMSError | None = None
-        self._n_refusals = 0
-        self._refused_at_s = 0.0
+        self._trouble = SubscriptionTrouble(away_timeout_s, notify=self._notify_user, wake=self._arrival.set)
         self._directory = received_directory(remember)
         self._memory = EventMemory()
         self._just_asked = False
@@ -101,11 +88,8 @@ class AsyncResults:
         self._dealt_with: list[Delivery] = []
         self._settling: asyncio.Task[None] | None = None
         self._is_left = False
-        self._away_timeout_s = away_timeout_s
-        self._giving_up: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._has_all = False
-        self._stalls = StallNotices(workflow)
+        self._end = EndLook(gateway, workflow, alias, is_idle=self._is_idle, notify=self._notify_user)
         #: What to call with a sentence when the broker goes or is back, when acknowledgements are lost, and when the
         #: workflow stalls or goes on. By default the sentence is logged as a warning; Python prints warnings where a
         #: program has set up no logging.
@@ -127,7 +111,7 @@ class AsyncResults:
                 self._directory, gateway=self._gateway.address, queue=self._access.mqid, before=self._memory
             )
             self._consumer = await self._access.connection.consume(
-                self._access.mqid, self._on_delivery, prefetch=self._prefetch, on_refused=self._on_refused
+                self._access.mqid, self._on_delivery, prefetch=self._prefetch, on_refused=self._trouble.note_refused
             )
         except BaseException:
             await self._memory.close()
@@ -135,8 +119,8 @@ class AsyncResults:
             self._access = None
             raise
         self._looking = asyncio.create_task(self._look_for_the_end(), name=f"end of {self._alias}")
-        self._access.connection.on_lost.append(self._on_lost)
-        self._access.connection.on_connected.append(self._on_back)
+        self._access.connection.on_lost.append(self._trouble.note_lost)
+        self._access.connection.on_connected.append(self._trouble.note_back)
         # If the body of a loop raises, the traceback keeps its iterator alive, perhaps longer than the client. So the
         # gateway closes us with itself.
         self._gateway.opened.append(self)
@@ -147,7 +131,7 @@ class AsyncResults:
             self._gateway.opened.remove(self)
         if not self.is_open:
             return
-        self._stop_giving_up()
+        self._trouble.stop_timer()
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -203,15 +187,15 @@ class AsyncResults:
         while not self._arrived or self._is_complete:
             if self._is_complete:
                 return False
-            if self._has_all:
+            if self._end.has_all:
                 if self._n is None:
                     return False
                 raise OutcomeFailed(
                     [f"{self.n_taken} of {self._n} events came, and {self._workflow} has ended: there will be no more"],
                     hint=f"see how it ended: ewms workflow show {self._workflow}",
                 )
-            if self._n_refusals >= _MAX_REFUSALS and self._refusal is not None:
-                raise await explain_refusal(self._gateway, self._workflow, self._alias, self._refusal)
+            if (failure := self._trouble.failure) is not None:
+                raise await explain_refusal(self._gateway, self._workflow, self._alias, failure)
             self._arrival.clear()
             try:
                 async with asyncio.timeout(self._idle_timeout_s):
@@ -299,60 +283,17 @@ class AsyncResults:
         return self._is_left or (self._n is not None and self.n_taken >= self._n)
 
     async def _look_for_the_end(self) -> None:
-        pause_s = _FIRST_LOOK_S
-        while not self._has_all:
-            await asyncio.sleep(pause_s)
-            if self._arrived or self._current is not None:
-                pause_s = _FIRST_LOOK_S
-                continue
-            pause_s = min(1.5 * pause_s, _LONGEST_LOOK_S)
-            try:
-                await self._look_once()
-            except Exception:
-                log.exception("whether all results have come is not known")
+        await self._end.look_until_end()
         self._arrival.set()
 
-    async def _look_once(self) -> None:
-        # While the gateway is away we know nothing new, and go on with what the broker sends.
-        with suppress(EWMSError):
-            self._has_all = await has_delivered_all(self._gateway, self._workflow, self._alias)
-        with suppress(EWMSError):
-            _, stall = await read_workflow(self._gateway, self._workflow)
-            if news := self._stalls.next_notice(stall):
-                self.notify(news)
+    def _is_idle(self) -> bool:
+        return not self._arrived and self._current is None
+
+    def _notify_user(self, text: str) -> None:
+        # A program may put another function into `notify` at any time.
+        self.notify(text)
 
     def _on_delivery(self, delivery: Delivery) -> None:
-        self._n_refusals = 0
+        self._trouble.note_delivery()
         self._arrived.append(delivery)
-        self._arrival.set()
-
-    def _on_lost(self, reason: EWMSError) -> None:
-        self.notify(f"the connection to the broker is lost ({reason.reason}); trying again")
-        if self._away_timeout_s is not None:
-            self._stop_giving_up()
-            self._giving_up = asyncio.get_running_loop().call_later(self._away_timeout_s, self._give_up, reason)
-
-    def _on_back(self) -> None:
-        self.notify("connected to the broker again")
-        self._stop_giving_up()
-
-    def _stop_giving_up(self) -> None:
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-            self._giving_up = None
-
-    def _give_up(self, reason: EWMSError) -> None:
-        self._refusal = Unreachable(
-            f"the broker has been away for {self._away_timeout_s:g} s: {reason.reason}",
-            hint="events that were not taken are still in their queue: consume again when the server is back",
-        )
-        self._n_refusals = _MAX_REFUSALS
-        self._arrival.set()
-
-    def _on_refused(self, error: EWMSError) -> None:
-        # A broker that is just coming up may refuse once. Several refusals in a row mean that the queue is gone.
-        now_s = asyncio.get_running_loop().time()
-        self._n_refusals = self._n_refusals + 1 if now_s - self._refused_at_s < _REFUSALS_WITHIN_S else 1
-        self._refused_at_s = now_s
-        self._refusal = error
         self._arrival.set()
