@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, field_validator
 
 from schemas.documents import QueuePlan
 from schemas.endings import Completion
 from schemas.events.cloudevents import AboutTaskforce, AboutWorkflow, Fact, Order
-from schemas.ids import Mqid, TaskId, WorkflowId
+from schemas.ids import TASKFORCE_UUID, Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import PilotConfig, WorkerConfig
 from schemas.phases import Deactivated
 from schemas.services import Service
@@ -59,6 +59,14 @@ class OrderToTms(AboutTaskforce, Order):
     TO: ClassVar = Service.TMS
 
     schedd: str
+
+    @field_validator("taskforce_uuid")
+    @classmethod
+    def _check_form(cls, uuid: TaskforceUuid) -> TaskforceUuid:
+        """Refuse what is no id of a taskforce: a TMS names a directory by it."""
+        if not TASKFORCE_UUID.fullmatch(uuid):
+            raise ValueError(f"{uuid!r} is not the id of a taskforce")
+        return uuid
 
     @property
     def routing_key(self) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
-from schemas.ids import TASKFORCE_UUID, TaskforceUuid
+from schemas.ids import TaskforceUuid
 from schemas.rules.requirements import BadRequirements, check_requirements
 from schemas.rules.sizes import parse_bytes, print_condor_size
 from schemas.rules.submitters import submitter_name
@@ -108,8 +108,6 @@ def build_submission(
     Raises:
         Unsubmittable: `order` asks for something that no submit description can state safely.
     """
-    if not TASKFORCE_UUID.fullmatch(order.taskforce_uuid):
-        raise Unsubmittable("taskforce_uuid: not an id of a taskforce")
     worker = order.worker_config
     image = ""
     if pool.container:

@@ -66,8 +66,8 @@ def test_a_launcher_that_is_killed_takes_everything_with_it(
     launcher = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path
-        from tests.integration.deploy.test_processes import Children, _daemonizing
-        _daemonizing(Children(), Path({str(tmp_path / "log")!r}), {mark!r}, namespaced={namespaced})
+        from tests.integration.deploy.test_processes import LaunchedProcesses, _daemonizing
+        _daemonizing(LaunchedProcesses(), Path({str(tmp_path / "log")!r}), {mark!r}, namespaced={namespaced})
         print("ready", flush=True)
         time.sleep(300)
     """)

@@ -44,10 +44,13 @@ def test_no_token_reaches_a_line_by_any_way(form: str, capsys: pytest.CaptureFix
     assert "hunter2" not in written
 
 
+UUID = TaskforceUuid("TF-6b00e09f-926a610b-485d2fc0-57c5a8e4")
+
+
 def test_json_lines_are_one_object_each_with_the_ids_of_what_is_handled(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(service="wms", format="json")
     event = build_event(WorkflowOver(workflow_id=WorkflowId("WF-1-2")), event_id=EventId("e1"), source="s", time=NOW)
-    stop = TaskforceStop(taskforce_uuid=TaskforceUuid("TF-1"), schedd="s", cluster_id=None)
+    stop = TaskforceStop(taskforce_uuid=UUID, schedd="s", cluster_id=None)
     other = build_event(stop, event_id=EventId("e2"), source="s", time=NOW)
     with bind_event(event):
         log.info("one", n=1)
@@ -62,7 +65,7 @@ def test_json_lines_are_one_object_each_with_the_ids_of_what_is_handled(capsys: 
         "e1",
         "wms",
     )
-    assert (two["event"], two["taskforce_uuid"], two["event_id"]) == ("two", "TF-1", "e2")
+    assert (two["event"], two["taskforce_uuid"], two["event_id"]) == ("two", UUID, "e2")
     assert "event_id" not in three
     assert "workflow_id" not in two
 

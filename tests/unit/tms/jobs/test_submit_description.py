@@ -167,8 +167,9 @@ def test_the_files_that_travel_are_ours_the_operators_and_the_checked_ones() -> 
 
 @pytest.mark.parametrize("uuid", ["TF-1", 'TF-1" || true || "', "", "WF-6b00e09f-926a610b"])
 def test_an_id_of_another_form_is_refused(uuid: str) -> None:
-    with pytest.raises(Unsubmittable):
-        built(taskforce_uuid=uuid)
+    """It becomes a directory's name and part of a requirement, so the order itself is no event."""
+    with pytest.raises(ValidationError, match="is not the id of a taskforce"):
+        order(taskforce_uuid=uuid)
 
 
 def test_the_end_of_a_regular_expression_is_written_so_that_htcondor_reads_it_as_that() -> None:
