@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from runtime.amqp import ConfirmedPublisher
 from runtime.bus.service_bus import Bus
-from runtime.kernel.store import EffectKind, OutboxRow
+from runtime.kernel.outbox import EffectKind, OutboxRow
 from schemas.ids import Mqid
 from schemas.topology import event_exchange
 

@@ -15,7 +15,8 @@ from runtime.bus.service_bus import Bus
 from runtime.failpoints import failpoint
 from runtime.kernel.carriers import Carrier, bus_carriers
 from runtime.kernel.decision import Document
-from runtime.kernel.store import OUTBOX, Committed, EffectKind, OutboxRow, Store, parse_row
+from runtime.kernel.outbox import OUTBOX, EffectKind, OutboxRow, parse_row
+from runtime.kernel.store import Committed, Store
 from runtime.telemetry import counter, gauge, log
 from schemas.errors import Broken, EWMSError
 from schemas.ids import EventId

@@ -1,27 +1,23 @@
 """The unit of work: what a stimulus changes, and the events about it, are committed together.
 
     inbox     {_id: "<consumer>:<event id>", at, digest, answer}        a second delivery stops here
-    outbox    {_id: <event id>, kind, key, body, at, next_at, n_failures, content_type, headers}
-                                                                        committed with the state, sent by the relay
+    outbox    see `runtime.kernel.outbox`                                committed with the state, sent by the relay
 
 `Store.transact` is the kernel's third step: inbox row, changed documents and outgoing events in one majority, journaled
 transaction. The driver's errors leave here as one of the error families.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
 from pymongo import DeleteOne, ReadPreference, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from runtime import tracing
 from runtime.failpoints import failpoint
 from runtime.kernel.database import Client, Database, Session, Transaction, make_client
 from runtime.kernel.decision import (
@@ -39,20 +35,16 @@ from runtime.kernel.decision import (
     update_operators,
 )
 from runtime.kernel.mongo import Index, is_duplicate, is_transient, may_commit_again, translate_errors
+from runtime.kernel.outbox import OUTBOX, OUTBOX_GRACE, OutboxRow, make_row, row_to_document
 from schemas.errors import Broken, Conflict, Unavailable
-from schemas.events import Fact, build_event
-from schemas.ids import EventId
-from schemas.wire import EVENT_CONTENT_TYPE, event_to_bytes
 
 __all__ = [
     "Committed",
     "Decision",
     "Delete",
-    "EffectKind",
     "EventToPublish",
     "Index",
     "Insert",
-    "OutboxRow",
     "Repeated",
     "Step",
     "Store",
@@ -61,56 +53,13 @@ __all__ = [
 ]
 
 INBOX = "inbox"
-OUTBOX = "outbox"
 
 #: How long an inbox row is kept: longer than any event can be away (G3, G11).
 INBOX_TTL = timedelta(days=14)
 
-#: How old an outbox row is before another process than its writer sends it.
-OUTBOX_GRACE = timedelta(seconds=5)
-
 #: After this time no further attempt of a contended transaction begins. The time is longer than a killed process's open
 #: transaction keeps its documents: MongoDB is told to end such a transaction after four seconds.
 _RETRY_FOR_S = 8.0
-
-
-class EffectKind(StrEnum):
-    """What kind of effect an outbox row is, and so which carrier carries it out."""
-
-    TELL = "tell"
-    STATE = "state"
-    PUBLISH = "publish"
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """An effect that is committed and not yet known to be on the broker."""
-
-    id: EventId
-    kind: EffectKind
-    #: For an event to publish, the queue's mqid.
-    routing_key: str
-    body: bytes
-    n_failures: int = 0
-    content_type: str = EVENT_CONTENT_TYPE
-    headers: Mapping[str, Any] = field(default_factory=dict)
-
-
-def parse_row(document: Document) -> OutboxRow:
-    """Return the outbox row stored as `document`. A row of an older version has no kind: it tells a service."""
-    return OutboxRow(
-        EventId(document["_id"]),
-        EffectKind(document.get("kind", EffectKind.TELL)),
-        document["key"],
-        bytes(document["body"]),
-        int(document.get("n_failures", 0)),
-        document.get("content_type", EVENT_CONTENT_TYPE),
-        document.get("headers", {}),
-    )
-
-
-def _is_data(row: OutboxRow) -> bool:
-    return row.kind is EffectKind.PUBLISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,45 +210,10 @@ class Store(Database):
         if not events:
             return ()
         now = datetime.now(UTC)
-        rows = tuple(self._outbox_row(effect, now) for effect in events)
-        await self._database[OUTBOX].insert_many(
-            [
-                {
-                    "_id": row.id,
-                    "kind": row.kind.value,
-                    "key": row.routing_key,
-                    "body": row.body,
-                    "at": now,
-                    "next_at": now + self._outbox_grace,
-                    "n_failures": 0,
-                    **({"content_type": row.content_type, "headers": row.headers} if _is_data(row) else {}),
-                }
-                for row in rows
-            ],
-            session=session,
-        )
+        rows = tuple(make_row(effect, now, source=self._source) for effect in events)
+        documents = [row_to_document(row, now, grace=self._outbox_grace) for row in rows]
+        await self._database[OUTBOX].insert_many(documents, session=session)
         return rows
-
-    def _outbox_row(self, effect: Effect, now: datetime) -> OutboxRow:
-        event_id = EventId(str(uuid.uuid4()))
-        if isinstance(effect, EventToPublish):
-            return OutboxRow(
-                event_id,
-                EffectKind.PUBLISH,
-                effect.mqid,
-                effect.body,
-                content_type=effect.content_type,
-                headers=dict(effect.headers),
-            )
-        event = build_event(
-            effect,
-            event_id=event_id,
-            source=self._source,
-            time=now,
-            traceparent=tracing.current_traceparent(),
-        )
-        kind = EffectKind.STATE if isinstance(effect, Fact) else EffectKind.TELL
-        return OutboxRow(event.id, kind, event.routing_key, event_to_bytes(event))
 
     async def _commit_session(self, session: Session) -> None:
         for n_left in (3, 2, 1, 0):

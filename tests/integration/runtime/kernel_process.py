@@ -12,8 +12,9 @@ from datetime import timedelta
 
 from runtime.bus.service_bus import Bus
 from runtime.kernel.decision import Decision, Insert, Update
+from runtime.kernel.outbox import OUTBOX
 from runtime.kernel.relay import Relay
-from runtime.kernel.store import OUTBOX, Store, Transaction
+from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import configure_logging
 from schemas.errors import Unavailable
 from schemas.events import ControlEvent

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
-from runtime.kernel.store import INBOX, OUTBOX, Store
+from runtime.kernel.outbox import OUTBOX
+from runtime.kernel.store import INBOX, Store
 from tests.integration.runtime.conftest import BusOf
 
 Start = Callable[[str, str], Awaitable[asyncio.subprocess.Process]]

@@ -14,8 +14,9 @@ from runtime.amqp import AccessRefused, Connection
 from runtime.bus.service_bus import Bus, DispatchTable
 from runtime.kernel.carriers import DataCarrier
 from runtime.kernel.decision import Decision, EventToPublish, Insert
+from runtime.kernel.outbox import OUTBOX, EffectKind
 from runtime.kernel.relay import Relay
-from runtime.kernel.store import OUTBOX, EffectKind, Store, Transaction
+from runtime.kernel.store import Store, Transaction
 from schemas import topology
 from schemas.events import ControlEvent, Payload, TaskforceCompletedFact, WorkflowOverFact
 from schemas.ids import Mqid, TaskforceUuid

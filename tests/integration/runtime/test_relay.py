@@ -8,8 +8,9 @@ import pytest
 
 from deploy.local.servers.rabbitmq import RabbitMQ
 from runtime.kernel.decision import Decision
+from runtime.kernel.outbox import OUTBOX
 from runtime.kernel.relay import Relay
-from runtime.kernel.store import OUTBOX, Store, Transaction
+from runtime.kernel.store import Store, Transaction
 from schemas.events import Payload
 from tests.integration.runtime.conftest import SCHEDD, TMS, BusOf
 from tests.integration.runtime.events import OVER, Recorder, stop

@@ -10,7 +10,8 @@ import pytest
 
 from deploy.local.services import Services
 from runtime.kernel.decision import Change, Decision, Delete, Insert, Repeated, Update
-from runtime.kernel.store import INBOX, OUTBOX, Committed, Index, Store, Transaction
+from runtime.kernel.outbox import OUTBOX
+from runtime.kernel.store import INBOX, Committed, Index, Store, Transaction
 from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.events import QueuesActivated
 from schemas.ids import WorkflowId
