@@ -6,8 +6,6 @@ Everything runs as callbacks on one event loop. A stimulus that arrives while an
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any
 
 from pilot.chirp.sender import Chirper
 from pilot.containers.command import Runtime
@@ -59,6 +57,7 @@ from pilot.life.stimuli import (
 )
 from pilot.program_runner import Containers
 from pilot.settings import PilotSettings, QueueEndpoint
+from pilot.settlements import HeldDeliveries
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery
 from schemas.errors import EWMSError
@@ -109,15 +108,10 @@ class Pilot:
         self._state: PilotState | None = None
         self._stimuli: deque[Stimulus] = deque()
         self._busy = False
-        self._next_key = 1
-        self._deliveries: dict[int, tuple[QueueEndpoint, Delivery]] = {}
+        self._held = HeldDeliveries()
         self._runs: dict[int, TaskRun] = {}
-        #: Background work. At the end the pilot waits for the settlements, and for the end of listening before them. It
-        #: cancels the others.
-        self._settlements: set[asyncio.Task[None]] = set()
-        self._others: set[asyncio.Task[None]] = set()
-        #: The last end of listening.
-        self._stopping: asyncio.Task[None] | None = None
+        #: Subscriptions that begin. At the end the pilot cancels them; it waits for the settlements.
+        self._beginnings: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._exit: asyncio.Future[int] = self._loop.create_future()
         queues.on_delivery = self._on_delivery
@@ -136,11 +130,11 @@ class Pilot:
             await self._containers.end_all()
             if self._timer is not None:
                 self._timer.cancel()
-            abandoned = (*self._publishing.under_way, *self._others)
+            abandoned = (*self._publishing.under_way, *self._beginnings)
             for task in abandoned:
                 task.cancel()
             await asyncio.gather(
-                *self._settlements,
+                *self._held.under_way,
                 *abandoned,
                 self._reports.finish_sending(),
                 self._containers.wait_for_removals(),
@@ -210,7 +204,7 @@ class Pilot:
                 if not after_s:  # for the first time
                     self._report_attempt(key, failure, gave_up=True)
                 self._publishing.publish_dead_letter(
-                    key, *self._deliveries[key], failure=failure, attempt=attempt, after_s=after_s
+                    key, *self._held.get_delivery(key), failure=failure, attempt=attempt, after_s=after_s
                 )
             case ChirpStatus(status, error, traceback, is_bad):
                 log.log(logging.ERROR if error else logging.INFO, "%s%s", status, f": {error}" if error else "")
@@ -220,11 +214,13 @@ class Pilot:
                     status, error, traceback, bad_machine=self._whereabouts.machine if is_bad else ""
                 )
             case Listen(prefetch):
-                self._spawn_task(self._begin_listening(prefetch), self._others)
+                beginning = self._loop.create_task(self._begin_listening(prefetch))
+                self._beginnings.add(beginning)
+                beginning.add_done_callback(self._beginnings.discard)
             case StopListening():
-                self._stopping = self._spawn_task(self._queues.stop_listening(), self._settlements)
+                self._held.stop_listening(self._queues.stop_listening())
             case TakeOverDelivery(key, other):
-                self._deliveries[key] = self._deliveries.pop(other)
+                self._held.take_over(key, other)
             case RunInit():
                 self._containers.run_init()
             case WarmUp():
@@ -239,7 +235,7 @@ class Pilot:
 
     def _log_failure(self, failure: Failure, held: HeldEvent) -> None:
         """Log which event failed, why, and how its input begins. The log belongs to the owner of the input."""
-        entry = self._deliveries.get(held.key)
+        entry = self._held.find_delivery(held.key)
         event = entry[1].event if entry else None
         lines = [f"{name_event(event, attempt=held.attempt, queue=held.queue)} failed: {failure}"]
         if event is not None:
@@ -247,12 +243,6 @@ class Pilot:
         if failure.traceback and printer.may_print(len(failure.traceback)):
             lines.append(failure.traceback)
         log.warning("%s", "\n".join(lines))
-
-    def _spawn_task(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        among.add(task)
-        task.add_done_callback(among.discard)
-        return task
 
     # Events in.
 
@@ -266,8 +256,7 @@ class Pilot:
             self.handle_stimulus(Tick(self._loop.time(), self._queues.is_standing))
 
     def _on_delivery(self, queue: QueueEndpoint, delivery: Delivery) -> None:
-        key, self._next_key = self._next_key, self._next_key + 1
-        self._deliveries[key] = (queue, delivery)
+        key = self._held.add_delivery(queue, delivery)
         held = HeldEvent(key, delivery.id, delivery.attempt, queue.mqid, n_returned=delivery.n_released)
         self.handle_stimulus(EventArrived(self._loop.time(), held))
 
@@ -282,36 +271,12 @@ class Pilot:
     def _settle_delivery(self, key: int, how: Settlement) -> None:
         self._runs.pop(key, None)
         self._publishing.drop_publication(key)
-        entry = self._deliveries.pop(key, None)
-        if entry is None:
-            return
-        _, delivery = entry
-        match how:
-            case Settlement.ACK:
-                self._spawn_task(_await_settlement(delivery.ack()), self._settlements)
-            case Settlement.REJECT:
-                self._spawn_task(_await_settlement(delivery.reject()), self._settlements)
-            case Settlement.DISCARD:
-                self._spawn_task(_await_settlement(delivery.reject(requeue=False)), self._settlements)
-            case Settlement.RETURN:
-                self._spawn_task(_await_settlement(self._give_back(delivery)), self._settlements)
-            case Settlement.FORGET:
-                log.info("the delivery of event %s was lost; the broker will deliver it again", delivery.id)
-
-    async def _give_back(self, delivery: Delivery) -> bool:
-        """Release `delivery` once this pilot has stopped listening, if it was told to.
-
-        Until then the broker would lend the event to this pilot again, and each time counts: an event that was given
-        back often passes for one that fails.
-        """
-        if self._stopping is not None:
-            await asyncio.wait((self._stopping,))
-        return await delivery.release()
+        self._held.settle_delivery(key, how)
 
     # Runs.
 
     def _start_run(self, key: int) -> None:
-        entry = self._deliveries.get(key)
+        entry = self._held.find_delivery(key)
         event, attempt = (entry[1].event, entry[1].attempt) if entry else (None, 1)
         self._runs[key] = TaskRun(event, started_s=self._loop.time())
         self._containers.task.start_run(key, event, attempt)
@@ -340,7 +305,7 @@ class Pilot:
 
     def _report_attempt(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
         """Report the attempt if it failed. An event that is given up without a run is reported with the time now."""
-        entry = self._deliveries.get(key)
+        entry = self._held.find_delivery(key)
         if failure is None or entry is None:
             return
         now_s = self._loop.time()
@@ -352,8 +317,3 @@ class Pilot:
         self.handle_stimulus(
             PublishConfirmed(now_s, key) if refused is None else PublishRefused(now_s, key, refused, passing)
         )
-
-
-async def _await_settlement(settling: Coroutine[Any, Any, bool]) -> None:
-    if not await settling:
-        log.info("a delivery was lost before it could be settled; its event comes again")

@@ -17,7 +17,9 @@ ACTIVATED = QueuesActivated(workflow_id=WORKFLOW)
 
 def stop(schedd: str) -> TaskforceStop:
     """Return an order for the TMS of `schedd`."""
-    return TaskforceStop(taskforce_uuid=TaskforceUuid("TF-1-2-3-4"), schedd=schedd, cluster_id=None)
+    return TaskforceStop(
+        taskforce_uuid=TaskforceUuid("TF-1-00000002-00000003-00000004"), schedd=schedd, cluster_id=None
+    )
 
 
 def event(payload: Payload, event_id: str) -> ControlEvent:

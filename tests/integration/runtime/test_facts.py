@@ -100,7 +100,11 @@ async def test_a_fact_that_nobody_wants_is_gone_and_a_service_gets_only_those_it
     await trees.consume(hear)
     started(Relay(store, await bus_of("wms")), stack)
     other = TaskforceCompletedFact(
-        taskforce_uuid=TaskforceUuid("TF-1-2-3-4"), workflow_id=WORKFLOW, schedd="s", cluster_id=1, completed_at=AT
+        taskforce_uuid=TaskforceUuid("TF-1-00000002-00000003-00000004"),
+        workflow_id=WORKFLOW,
+        schedd="s",
+        cluster_id=1,
+        completed_at=AT,
     )
     await record(store, other, FACT)
     await until_empty(store)

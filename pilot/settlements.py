@@ -1,0 +1,86 @@
+"""The deliveries that a pilot holds, and how each is given back to the broker."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from pilot.life.instructions import Settlement
+from pilot.settings import QueueEndpoint
+from runtime.amqp import Delivery
+
+log = logging.getLogger(__name__)
+
+
+class HeldDeliveries:
+    """The deliveries of a pilot by their keys, and the settlements under way."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._next_key = 1
+        self._deliveries: dict[int, tuple[QueueEndpoint, Delivery]] = {}
+        #: The last end of listening.
+        self._stopping: asyncio.Task[None] | None = None
+        #: The pilot waits for these before it leaves.
+        self.under_way: set[asyncio.Task[None]] = set()
+
+    def add_delivery(self, queue: QueueEndpoint, delivery: Delivery) -> int:
+        """Hold `delivery`, and return its key."""
+        key, self._next_key = self._next_key, self._next_key + 1
+        self._deliveries[key] = (queue, delivery)
+        return key
+
+    def find_delivery(self, key: int) -> tuple[QueueEndpoint, Delivery] | None:
+        """Return the queue and the delivery of `key`; None if it was settled."""
+        return self._deliveries.get(key)
+
+    def get_delivery(self, key: int) -> tuple[QueueEndpoint, Delivery]:
+        """Return the queue and the delivery of `key`, which must be held."""
+        return self._deliveries[key]
+
+    def take_over(self, key: int, other: int) -> None:
+        """Let `key` stand for the delivery of `other`: the broker has delivered the same event again."""
+        self._deliveries[key] = self._deliveries.pop(other)
+
+    def stop_listening(self, ending: Coroutine[Any, Any, None]) -> None:
+        """End listening; deliveries that are returned from now on wait for that."""
+        self._stopping = self._begin(ending)
+
+    def settle_delivery(self, key: int, how: Settlement) -> None:
+        """Settle the delivery of `key`, if it is still held."""
+        entry = self._deliveries.pop(key, None)
+        if entry is None:
+            return
+        _, delivery = entry
+        match how:
+            case Settlement.ACK:
+                self._begin(_await_settlement(delivery.ack()))
+            case Settlement.REJECT:
+                self._begin(_await_settlement(delivery.reject()))
+            case Settlement.DISCARD:
+                self._begin(_await_settlement(delivery.reject(requeue=False)))
+            case Settlement.RETURN:
+                self._begin(_await_settlement(self._give_back(delivery)))
+            case Settlement.FORGET:
+                log.info("the delivery of event %s was lost; the broker will deliver it again", delivery.id)
+
+    async def _give_back(self, delivery: Delivery) -> bool:
+        """Release `delivery` once this pilot has stopped listening, if it was told to.
+
+        Until then the broker would lend the event to this pilot again, and each time counts: an event that was given
+        back often passes for one that fails.
+        """
+        if self._stopping is not None:
+            await asyncio.wait((self._stopping,))
+        return await delivery.release()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+        return task
+
+
+async def _await_settlement(settling: Coroutine[Any, Any, bool]) -> None:
+    if not await settling:
+        log.info("a delivery was lost before it could be settled; its event comes again")
