@@ -47,8 +47,10 @@ class Reconciler:
         """Return the lock to hold while working on the group of `workflow_id`."""
         return self._turns.setdefault(workflow_id, asyncio.Lock())
 
-    async def advance_group(self, workflow_id: WorkflowId) -> bool:
+    async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> bool:
         """Do what the group's stored state asks for, until it asks for nothing more; return whether queues went.
+
+        `known` is the stored state, if the caller has just written it. If it is out of date, steps are done again.
 
         Raises:
             Unavailable: the broker or the database is away; a repeated call goes on from there.
@@ -56,7 +58,7 @@ class Reconciler:
         released = False
         async with self.lock_of(workflow_id):
             while True:
-                found = await repository.find_group(self._store, workflow_id)
+                found, known = known or await repository.find_group(self._store, workflow_id), None
                 if found.group is None:
                     return released
                 match next_step(found.group, found.profiles, datetime.now(UTC), self._rules):

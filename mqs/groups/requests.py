@@ -52,14 +52,20 @@ class Groups:
     async def request_queues(self, event_id: EventId, event: WorkflowRequested) -> None:
         """Reserve the queues of a workflow, and create them if the budget allows it."""
 
+        new: StoredGroup | None = None
+
+        def decide(found: StoredGroup, verdict: Verdict, now: datetime) -> GroupDecision:
+            nonlocal new
+            outcome = lifecycle.apply_request(found.group, event, verdict, now=now, rules=self._rules)
+            new = StoredGroup(outcome.group, outcome.profiles) if found.group is None else None
+            return outcome
+
         made = await self._decide_with_budget(
             event.workflow_id,
             lambda found, now: Applicant(
                 event.workflow_id, lifecycle.count_queues(event), event.priority, now, event.owner
             ),
-            lambda found, verdict, now: lifecycle.apply_request(
-                found.group, event, verdict, now=now, rules=self._rules
-            ),
+            decide,
             inbox_id=f"{Service.MQS}:{event_id}",
         )
         if isinstance(made, Decision):
@@ -68,7 +74,8 @@ class Groups:
                 log.info("queues reserved", n_queues=len(event.queues), priority=event.priority, waits=waits)
                 _deferred.inc(waits)
         failpoint("mqs.reserved")
-        await self._try_now(self.advance_group(event.workflow_id))
+        # What this transaction has stored need not be read again.
+        await self._try_now(self.advance_group(event.workflow_id, known=new if isinstance(made, Decision) else None))
 
     async def reserve_group(self, query: ReserveQuery) -> StoredGroup:
         """Name the queues of another WMS's workflow, once. Return the group.
@@ -165,13 +172,13 @@ class Groups:
         """
         await self.carrier.shut_queues(workflow_id, Shut(mqids))
 
-    async def advance_group(self, workflow_id: WorkflowId) -> None:
-        """Do what the group's stored state asks for, until it asks for nothing more.
+    async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> None:
+        """Do what the group's stored state asks for, until it asks for nothing more. `known` is that state, if at hand.
 
         Raises:
             Unavailable: the broker or the database is away; a repeated call goes on from there.
         """
-        if await self.carrier.advance_group(workflow_id):
+        if await self.carrier.advance_group(workflow_id, known=known):
             await self._try_now(self.reconsider_waiting())
 
     async def reconsider_waiting(self) -> None:

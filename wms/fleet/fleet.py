@@ -28,7 +28,13 @@ from wms.fleet import repository
 from wms.fleet.id_source import IdSource
 from wms.fleet.life import tms_reports
 from wms.fleet.life.aggregate import MAX_FAILURES, Aggregate, FleetDecision
-from wms.fleet.life.lifecycle import decide_stimulus, end_orphaned_queues, no_such_active_workflow
+from wms.fleet.life.lifecycle import (
+    decide_stimulus,
+    end_orphaned_queues,
+    find_newly_ready,
+    no_such_active_workflow,
+    start_at_once,
+)
 from wms.fleet.life.stimuli import (
     AddWorkers,
     CloseInputs,
@@ -44,6 +50,7 @@ from wms.fleet.life.workflow_requests import make_workflow
 from wms.fleet.locations import LocationMap, UnknownLocation
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.pilot_images import PilotImages
+from wms.fleet.start_queries import count_free_at_once
 from wms.fleet.turns import WorkflowTurns
 
 
@@ -339,10 +346,23 @@ class Fleet:
                     "stimulus for an unknown workflow", workflow_id=workflow_id, stimulus=type(stimulus).__name__
                 )
                 return Decision(events=end_orphaned_queues(stimulus))
-            return self._make_decision(before, decide_stimulus(before, stimulus, _read_clock()))
+            now = _read_clock()
+            outcome = decide_stimulus(before, stimulus, now)
+            return self._make_decision(before, await self._start_ready(tx, before, outcome, now))
 
         async with self._turns.hold_turn(workflow_id):
             await self._run_transaction(step, once)
+
+    async def _start_ready(
+        self, tx: Transaction, before: Aggregate, outcome: FleetDecision, now: datetime
+    ) -> FleetDecision:
+        """Return `outcome` with the starts of the taskforces that it makes ready, where no other one waits."""
+        schedds = {taskforce.schedd for taskforce in find_newly_ready(before, outcome)}
+        n_free = {
+            schedd: await count_free_at_once(tx, schedd, now, hears=self._clusters.takes_events(schedd))
+            for schedd in sorted(schedds)
+        }
+        return start_at_once(before, outcome, n_free, now, self._clusters.default_n_workers)
 
     async def _load_aggregate(
         self, tx: Transaction, workflow_id: WorkflowId, *, with_tasks: bool = False

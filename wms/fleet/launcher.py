@@ -1,4 +1,7 @@
-"""Start the taskforces that wait for their turn, whenever something has changed. `start_order` decides the order."""
+"""Start the taskforces that wait for their turn, whenever something has changed. `start_order` decides the order.
+
+A taskforce whose queues become active where none waits does not come here: `Fleet` starts it in the same transaction.
+"""
 
 import asyncio
 from collections import Counter
@@ -13,6 +16,7 @@ from schemas.documents import Collection
 from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.phases import Phase
+from wms.fleet import start_queries
 from wms.fleet.fleet import Fleet
 from wms.fleet.life import start_order
 from wms.fleet.locations import LocationMap
@@ -21,9 +25,6 @@ from wms.fleet.locations import LocationMap
 _PASS_OVER = timedelta(minutes=5)
 
 _LAUNCH_CAP_S = 5.0
-
-#: How many starts at a time a schedd gets if its TMS polls. Such a schedd has no unanswered starts.
-_UNWINDOWED = 50
 
 #: For how many pairs of schedd and owner the launcher remembers the last turn.
 _MAX_REMEMBERED = 10_000
@@ -109,14 +110,15 @@ class Launcher:
 
     async def _launch_at(self, schedd: str) -> bool:
         """Launch as many taskforces as the schedd's window allows. Return whether there may be more."""
-        waiting = self._filter_waiting(schedd, datetime.now(UTC))
-        unanswered, owners = await asyncio.gather(
-            self._find_unanswered(schedd), self._store.distinct(Collection.TASKFORCES, "owner", waiting)
-        )
         hears = self._clusters.takes_events(schedd)
-        n_free = (
-            start_order.count_free_starts(taskforce["n_asked"] for taskforce in unanswered) if hears else _UNWINDOWED
+        now = datetime.now(UTC)
+        self._passed_over = {uuid: until for uuid, until in self._passed_over.items() if until > now}
+        waiting = start_queries.filter_waiting(schedd, now, hears=hears, passed_over=self._passed_over)
+        unanswered, owners = await asyncio.gather(
+            start_queries.find_unanswered(self._store, schedd, hears=hears),
+            self._store.distinct(Collection.TASKFORCES, "owner", waiting),
         )
+        n_free = start_queries.count_free(unanswered, hears=hears)
         if not n_free:
             return False
         last_turn = {owner: self._last_turn.get((schedd, owner), -1) for owner in owners}
@@ -155,39 +157,6 @@ class Launcher:
             log.error("launch failed", taskforce_uuid=uuid, error=repr(error), exc_info=True)
             self._passed_over[uuid] = datetime.now(UTC) + _PASS_OVER
             return False
-
-    async def _find_unanswered(self, schedd: str) -> list[Document]:
-        """Return the unanswered starts at `schedd`, at most as many as the window holds."""
-        if not self._clusters.takes_events(schedd):
-            return []
-        return await self._store.find(
-            Collection.TASKFORCES,
-            {
-                "schedd": schedd,
-                "phase": Phase.PENDING_STARTER,
-                "asked_at": {"$ne": None},
-                "n_asked": {"$lte": start_order.PATIENCE},
-            },
-            limit=start_order.WINDOW,
-            projection={"n_asked": 1, "owner": 1},
-        )
-
-    def _filter_waiting(self, schedd: str, now: datetime) -> Document:
-        for uuid in [uuid for uuid, until in self._passed_over.items() if until <= now]:
-            del self._passed_over[uuid]
-        pre_launch: Document = {"phase": Phase.PRE_LAUNCH}
-        again: Document = {
-            "phase": Phase.PENDING_STARTER,
-            "asked_at": None,
-            "stuck": "",
-            "retry_at": {"$not": {"$gt": now}},
-        }
-        # A TMS that polls finds by itself which starts to try again.
-        hears = self._clusters.takes_events(schedd)
-        ready: Document = {"schedd": schedd, "$or": [pre_launch, again] if hears else [pre_launch]}
-        if self._passed_over:
-            ready["_id"] = {"$nin": list(self._passed_over)}
-        return ready
 
 
 def _may_allow_start(change: Any) -> bool:

@@ -9,6 +9,8 @@ A stimulus that comes twice, late or out of turn changes nothing, not even the l
 the aggregate that came in. Contexts and source entities are the contract's (section 4).
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schemas.documents import TaskforceDocument
@@ -190,6 +192,45 @@ def _launch_taskforce(aggregate: Aggregate, stimulus: Launch, now: datetime) -> 
         taskforce = draft.move_taskforce(taskforce, Phase.PENDING_STARTER, by=LAUNCHER)
     ask_to_start(draft, draft.change_taskforce(taskforce, n_asked=0), stimulus.default_n_workers)
     return draft.settle_decision()
+
+
+def start_at_once(
+    before: Aggregate,
+    outcome: FleetDecision,
+    n_free: Mapping[str, int],
+    now: datetime,
+    default_n_workers: Mapping[str, int],
+) -> FleetDecision:
+    """Return `outcome` with the starts of the taskforces that it makes ready, as far as `n_free` by schedd allows.
+
+    The launcher starts the others. Starting here saves its transaction, which is the longest wait of a new workflow
+    after its queues.
+    """
+    left = dict(n_free)
+    for taskforce in find_newly_ready(before, outcome):
+        if left.get(taskforce.schedd, 0) < 1:
+            continue
+        left[taskforce.schedd] -= 1
+        started = _launch_taskforce(outcome.after, Launch(taskforce.taskforce_uuid, default_n_workers), now)
+        outcome = replace(
+            started,
+            events=(*outcome.events, *started.events),
+            facts=(*outcome.facts, *started.facts),
+            answer=outcome.answer,
+        )
+    return outcome
+
+
+def find_newly_ready(before: Aggregate, outcome: FleetDecision) -> list[TaskforceDocument]:
+    """Return the taskforces that `outcome` makes ready to start and whose task is known, the first to start first."""
+    ready = [
+        after
+        for uuid, after in outcome.after.taskforces.items()
+        if after.phase is Phase.PRE_LAUNCH
+        and after.task_id in outcome.after.tasks
+        and (uuid not in before.taskforces or before.taskforces[uuid].phase is not Phase.PRE_LAUNCH)
+    ]
+    return sorted(ready, key=lambda taskforce: taskforce.launch_rank)
 
 
 def may_start(taskforce: TaskforceDocument, now: datetime) -> bool:

@@ -1,0 +1,73 @@
+"""What the database says about starts: which taskforces wait for their turn, and which starts are unanswered.
+
+`start_order` decides who is next. A schedd whose TMS polls over REST has no unanswered starts and no window.
+"""
+
+from collections.abc import Collection as Some
+from datetime import datetime
+from typing import Any, Protocol
+
+from runtime.kernel.decision import Document
+from schemas.documents import Collection
+from schemas.ids import TaskforceUuid
+from schemas.phases import Phase
+from wms.fleet.life import start_order
+
+#: How many starts at a time a schedd gets if its TMS polls.
+UNWINDOWED = 50
+
+
+class Reader(Protocol):
+    """What finds documents: the store, or one of its transactions."""
+
+    async def find(
+        self, collection: str, query: dict[str, Any], /, *, limit: int = 0, projection: dict[str, Any] | None = None
+    ) -> list[Document]: ...
+
+
+def filter_waiting(schedd: str, now: datetime, *, hears: bool, passed_over: Some[TaskforceUuid] = ()) -> Document:
+    """Return the filter of the taskforces at `schedd` that wait only for their turn, without those in `passed_over`.
+
+    `hears` says whether events serve its TMS. A TMS that polls finds by itself which starts to try again.
+    """
+    pre_launch: Document = {"phase": Phase.PRE_LAUNCH}
+    again: Document = {
+        "phase": Phase.PENDING_STARTER,
+        "asked_at": None,
+        "stuck": "",
+        "retry_at": {"$not": {"$gt": now}},
+    }
+    ready: Document = {"schedd": schedd, "$or": [pre_launch, again] if hears else [pre_launch]}
+    if passed_over:
+        ready["_id"] = {"$nin": list(passed_over)}
+    return ready
+
+
+async def find_unanswered(reader: Reader, schedd: str, *, hears: bool) -> list[Document]:
+    """Return the unanswered starts at `schedd`, at most as many as the window holds."""
+    if not hears:
+        return []
+    return await reader.find(
+        Collection.TASKFORCES,
+        {
+            "schedd": schedd,
+            "phase": Phase.PENDING_STARTER,
+            "asked_at": {"$ne": None},
+            "n_asked": {"$lte": start_order.PATIENCE},
+        },
+        limit=start_order.WINDOW,
+        projection={"n_asked": 1, "owner": 1},
+    )
+
+
+def count_free(unanswered: list[Document], *, hears: bool) -> int:
+    """Return how many starts may go to a schedd with these unanswered ones."""
+    return start_order.count_free_starts(each["n_asked"] for each in unanswered) if hears else UNWINDOWED
+
+
+async def count_free_at_once(reader: Reader, schedd: str, now: datetime, *, hears: bool) -> int:
+    """Return how many starts may go to `schedd` past the launcher: none while any taskforce waits there."""
+    waiting = filter_waiting(schedd, now, hears=hears)
+    if await reader.find(Collection.TASKFORCES, waiting, limit=1, projection={"_id": 1}):
+        return 0
+    return count_free(await find_unanswered(reader, schedd, hears=hears), hears=hears)
