@@ -10,6 +10,7 @@ from typing import Any
 from runtime.amqp import full_jitter
 from runtime.bus.service_bus import Bus
 from runtime.telemetry import log
+from runtime.turns import Turns
 from runtime.web.health import Check, health_routes, serve_routes
 from schemas.errors import Unavailable
 from schemas.topology import tms_service
@@ -21,7 +22,6 @@ from tms.clusters.start import Starter
 from tms.clusters.stop import Stopper
 from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.clusters.sweep import ClusterSweep
-from tms.clusters.turns import Turns
 from tms.clusters.unmatched_jobs import UnmatchedWatch
 from tms.clusters.wms_requests import WmsRequests
 from tms.files import TmsDirectory

@@ -7,7 +7,6 @@ again: at the workflow's next event, at its `wake_at`, or at the next start.
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from weakref import WeakValueDictionary
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.broker.topology import group_deletion
@@ -20,6 +19,7 @@ from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, histogram, log
+from runtime.turns import Turns
 from schemas.documents import GroupState, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid, WorkflowId
 from schemas.topology import dead_queue
@@ -40,12 +40,8 @@ class Reconciler:
         self._broker = broker
         self._rules = rules
         self._ledger_turn = ledger_turn
-        # A lock lives as long as somebody holds it or waits for it.
-        self._turns: WeakValueDictionary[WorkflowId, asyncio.Lock] = WeakValueDictionary()
-
-    def lock_of(self, workflow_id: WorkflowId) -> asyncio.Lock:
-        """Return the lock to hold while working on the group of `workflow_id`."""
-        return self._turns.setdefault(workflow_id, asyncio.Lock())
+        #: The turn to hold while working on the group of a workflow.
+        self.turns = Turns()
 
     async def advance_group(self, workflow_id: WorkflowId, *, known: StoredGroup | None = None) -> bool:
         """Do what the group's stored state asks for, until it asks for nothing more; return whether queues went.
@@ -56,7 +52,7 @@ class Reconciler:
             Unavailable: the broker or the database is away; a repeated call goes on from there.
         """
         released = False
-        async with self.lock_of(workflow_id):
+        async with self.turns.hold_turn(workflow_id):
             while True:
                 found, known = known or await repository.find_group(self._store, workflow_id), None
                 if found.group is None:
@@ -92,7 +88,7 @@ class Reconciler:
         Raises:
             Unavailable: the broker or the database is away.
         """
-        async with self.lock_of(workflow_id):
+        async with self.turns.hold_turn(workflow_id):
             await self._shut_queues(workflow_id, what)
 
     async def find_idle(self, workflow_id: WorkflowId) -> tuple[str, ...]:
@@ -109,7 +105,7 @@ class Reconciler:
         Raises:
             Unavailable: the broker or the database is away.
         """
-        async with self.lock_of(workflow_id):
+        async with self.turns.hold_turn(workflow_id):
             found = await repository.find_group(self._store, workflow_id)
             if found.group is None:
                 return 0

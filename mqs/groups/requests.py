@@ -101,7 +101,7 @@ class Groups:
             )
             return Decision(repository.group_changes(found, outcome))
 
-        async with self.carrier.lock_of(query.workflow_id):
+        async with self.carrier.turns.hold_turn(query.workflow_id):
             await self._store.transact(name)
             return await repository.find_group(self._store, query.workflow_id)
 

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from runtime.bus.service_bus import Bus
 from runtime.telemetry import counter, log
+from runtime.turns import Turns
 from schemas.errors import Broken, EWMSError, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantAnswer, GrantQuery
 from tms.clusters.stopped_taskforces import StoppedTaskforces
-from tms.clusters.turns import Turns
 from tms.files import TaskforceFiles, TmsDirectory, write_private
 from tms.jobs.pilot_files import renewal_at, token_file
 from tms.log.watch import LogWatch
@@ -97,7 +97,7 @@ class TokenRenewal:
         return max(0.0, (min(self._due.values()) - self._now()).total_seconds())
 
     async def _renew_token(self, uuid: TaskforceUuid) -> None:
-        async with self._turns.hold_taskforce(uuid):
+        async with self._turns.hold_turn(uuid):
             files = self._home.taskforce_files(uuid)
             if uuid in self._ended or uuid not in self._watch.list_followed() or not files.token.exists():
                 del self._due[uuid]

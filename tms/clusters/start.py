@@ -11,6 +11,7 @@ from typing import Any
 from runtime.bus.service_bus import Bus
 from runtime.failpoints import failpoint
 from runtime.telemetry import histogram, log
+from runtime.turns import Turns
 from schemas.errors import Broken, Conflict, Rejected
 from schemas.events import (
     TaskforceCompleted,
@@ -25,7 +26,6 @@ from schemas.requests import GrantAnswer, GrantQuery
 from tms.clusters.input_files import InputFiles
 from tms.clusters.renew import TokenRenewal
 from tms.clusters.stopped_taskforces import StoppedTaskforces
-from tms.clusters.turns import Turns
 from tms.errors import ClusterGone
 from tms.files import TaskforceFiles, TmsDirectory, write_private
 from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file, token_file
@@ -72,7 +72,7 @@ class Starter:
     async def start_taskforce(self, order: TaskforceStart) -> None:
         """Make sure that the taskforce has one cluster in the queue and that WMS knows of it."""
         uuid = order.taskforce_uuid
-        async with self._turns.hold_taskforce(uuid):
+        async with self._turns.hold_turn(uuid):
             if uuid in self._ended:
                 await self._voice.report_to_wms(TaskforceRemoved(taskforce_uuid=uuid, cluster_id=None))
                 return
@@ -97,7 +97,7 @@ class Starter:
         Raises:
             ClusterGone: the cluster has left the queue, and its log does not say so yet.
         """
-        async with self._turns.hold_taskforce(order.taskforce_uuid):
+        async with self._turns.hold_turn(order.taskforce_uuid):
             try:
                 if await self._pool.release_cluster(order.taskforce_uuid, order.cluster_id):
                     log.info("cluster released", cluster_id=order.cluster_id)

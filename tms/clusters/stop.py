@@ -2,6 +2,7 @@
 
 from runtime.failpoints import failpoint
 from runtime.telemetry import log
+from runtime.turns import Turns
 from schemas.events import (
     TaskforceCompleted,
     TaskforceRemove,
@@ -10,7 +11,6 @@ from schemas.events import (
     TaskforceStop,
 )
 from tms.clusters.stopped_taskforces import StoppedTaskforces
-from tms.clusters.turns import Turns
 from tms.errors import RemoveRefused
 from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
@@ -30,7 +30,7 @@ class Stopper:
     async def stop_taskforce(self, order: TaskforceStop) -> None:
         """Remove all clusters with the taskforce's uuid, report it, and keep later starts of it from running."""
         uuid = order.taskforce_uuid
-        async with self._turns.hold_taskforce(uuid):
+        async with self._turns.hold_turn(uuid):
             self._ended.note_stop(uuid)
             try:
                 removed = await self._pool.remove_clusters(uuid)
@@ -54,6 +54,6 @@ class Stopper:
 
     async def remove_cluster(self, order: TaskforceRemove) -> None:
         """Remove one cluster and report nothing: nobody waits for an answer. Other clusters of the taskforce stay."""
-        async with self._turns.hold_taskforce(order.taskforce_uuid):
+        async with self._turns.hold_turn(order.taskforce_uuid):
             removed = await self._pool.remove_clusters(order.taskforce_uuid, order.cluster_id)
             log.info("unwanted cluster removed", cluster_ids=removed)

@@ -18,11 +18,11 @@ from math import inf
 from time import monotonic
 
 from runtime.telemetry import gauge, log
+from runtime.turns import Turns
 from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from tms.clusters.start import Starter
 from tms.clusters.stopped_taskforces import StoppedTaskforces
-from tms.clusters.turns import Turns
 from tms.log.watch import LogWatch
 from tms.pools.interface import Cluster, Pool
 from tms.worker_logs.file_retention import FileRetention
@@ -88,7 +88,7 @@ class ClusterSweep:
 
     async def _report_or_remove(self, cluster: Cluster) -> None:
         uuid = cluster.taskforce_uuid
-        async with self._turns.hold_taskforce(uuid):
+        async with self._turns.hold_turn(uuid):
             if uuid in self._ended:
                 await self._pool.remove_clusters(uuid, cluster.cluster_id)
             else:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from runtime.kernel.decision import Decision, Document, Repeated
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
+from runtime.turns import Turns
 from schemas.api import WorkflowRequest
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import NotFound, OverQuota, Rejected
@@ -51,7 +52,6 @@ from wms.fleet.locations import LocationMap, UnknownLocation
 from wms.fleet.ownership import Access, Owner
 from wms.fleet.pilot_images import PilotImages
 from wms.fleet.start_queries import count_free_at_once
-from wms.fleet.turns import WorkflowTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Fleet:
         self._images = images
         self._max_queues = max_queues
         self._quota = quota or Quota()
-        self._turns = WorkflowTurns()
+        self._turns = Turns()
 
     @property
     def cluster_names(self) -> tuple[str, ...]:

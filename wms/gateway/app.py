@@ -14,8 +14,8 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,11 +30,12 @@ from starlette.routing import Route as StarletteRoute
 from runtime import tracing
 from runtime.telemetry import histogram, log
 from runtime.web.guarded_protocol import CALLER
-from schemas.errors import Broken, EWMSError, OverQuota, TooLarge, Unavailable
+from schemas.errors import Broken, EWMSError, OverQuota, TooLarge
 from schemas.rules.limits import MAX_BODY_BYTES
 from wms.gateway import bodies, docs, openapi
 from wms.gateway.auth import Gatekeeper, Role, find_allowed_roles
 from wms.gateway.caller_limits import CallerLimits, CallerTable, OverLimit
+from wms.gateway.caller_turns import CallerTurns, Overloaded, RequestLimit
 from wms.gateway.etags import add_etag
 from wms.gateway.problems import answer_code, answer_error
 from wms.gateway.route import AnyRoute, Call, OpenRoute, Route, answer_json, answer_raw
@@ -61,8 +62,6 @@ _CALLER_LIMITS = CallerLimits()
 #: How many callers may run all their heavy requests at once.
 _MAX_HEAVY_FACTOR = 4
 
-_LONGEST_REST_S = 2.0
-
 #: A caller over its share waits this long for its refusal, and takes no place meanwhile. Otherwise a caller that tries
 #: again at once, over hundreds of connections, would keep the process busy with refusals alone.
 _REFUSAL_PAUSE_S = 2.0
@@ -73,76 +72,6 @@ _SERVICES = frozenset({Role.SYSTEM_TMS, Role.SYSTEM_WMS})
 _MAX_PARSED_HERE_BYTES = 1024 * 1024
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class Overloaded(Unavailable):
-    """Too many requests are under way at once."""
-
-
-class _CallerTurns:
-    """Limit how many requests run at once, of one caller and of all. The others wait, each caller in its own line.
-
-    With `rests`, a place stays empty after a request for as long as the request ran, at most 2 s. So a caller that asks
-    for one large page after another gets at most half of the process. A caller that asks now and then notices nothing.
-    """
-
-    def __init__(self, max_of_caller: int, max_of_all: int, *, rests: bool = False) -> None:
-        self._max_of_caller = max_of_caller
-        self._all = asyncio.Semaphore(max_of_all)
-        self._rests = rests
-        #: By caller: its semaphore, and how many requests and rests use it.
-        self._lines: dict[str, tuple[asyncio.Semaphore, int]] = {}
-
-    @asynccontextmanager
-    async def take_turn(self, caller: str) -> AsyncIterator[None]:
-        """Wait for the caller's turn, and keep it during the block."""
-        line, n_users = self._lines.get(caller, (asyncio.Semaphore(self._max_of_caller), 0))
-        self._lines[caller] = line, n_users + 1
-        try:
-            await line.acquire()
-        except BaseException:
-            self._leave_line(caller)
-            raise
-        loop = asyncio.get_running_loop()
-        began_at: float | None = None
-        try:
-            async with self._all:
-                began_at = loop.time()
-                yield
-        finally:
-            # A request that gave up before its turn has cost nothing.
-            ran_s = 0.0 if began_at is None else loop.time() - began_at
-            rest_s = min(ran_s, _LONGEST_REST_S) if self._rests else 0.0
-            if rest_s:
-                loop.call_later(rest_s, self._end_turn, caller, line)
-            else:
-                self._end_turn(caller, line)
-
-    def _end_turn(self, caller: str, line: asyncio.Semaphore) -> None:
-        line.release()
-        self._leave_line(caller)
-
-    def _leave_line(self, caller: str) -> None:
-        line, n_users = self._lines[caller]
-        if n_users > 1:
-            self._lines[caller] = line, n_users - 1
-        else:
-            del self._lines[caller]
-
-
-class _RequestLimit:
-    """Count the requests inside, and refuse one over the limit with `Overloaded`."""
-
-    def __init__(self, limit: int) -> None:
-        self._n_left = limit
-
-    def __enter__(self) -> None:
-        if not self._n_left:
-            raise Overloaded("too many requests at once")
-        self._n_left -= 1
-
-    def __exit__(self, *_: object) -> None:
-        self._n_left += 1
 
 
 def build_app(
@@ -173,15 +102,15 @@ def build_app(
     half = max(1, max_at_once // 2)
     door = _Door(
         gatekeeper=gatekeeper,
-        load=_RequestLimit(max_at_once),
-        arriving=_RequestLimit(half),
+        load=RequestLimit(max_at_once),
+        arriving=RequestLimit(half),
         users=CallerTable(caller_limits),
         # Services call for many users, and are trusted not to flood.
         services=CallerTable(replace(caller_limits, max_at_once=max(half, caller_limits.max_at_once), per_s=0)),
         strangers=CallerTable(replace(caller_limits, max_at_once=max(half // 2, caller_limits.max_at_once), per_s=0)),
-        turns=_CallerTurns(caller_limits.max_running, max_at_once),
-        service_turns=_CallerTurns(half, max_at_once),
-        heavy_turns=_CallerTurns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy, rests=True),
+        turns=CallerTurns(caller_limits.max_running, max_at_once),
+        service_turns=CallerTurns(half, max_at_once),
+        heavy_turns=CallerTurns(caller_limits.max_heavy, _MAX_HEAVY_FACTOR * caller_limits.max_heavy, rests=True),
         max_body_bytes=max_body_bytes,
         body_patience_s=body_patience_s,
         refusal_pause_s=refusal_pause_s,
@@ -241,16 +170,16 @@ class _Door:
 
     gatekeeper: Gatekeeper
     #: All requests under way, and those of them whose bodies are arriving.
-    load: _RequestLimit
-    arriving: _RequestLimit
+    load: RequestLimit
+    arriving: RequestLimit
     #: What each caller has under way: users and services by subject, and everybody by address until the token is read.
     users: CallerTable
     services: CallerTable
     strangers: CallerTable
     #: Which of these requests run.
-    turns: _CallerTurns
-    service_turns: _CallerTurns
-    heavy_turns: _CallerTurns
+    turns: CallerTurns
+    service_turns: CallerTurns
+    heavy_turns: CallerTurns
     max_body_bytes: int
     body_patience_s: float
     refusal_pause_s: float

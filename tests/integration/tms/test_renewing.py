@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.turns import Turns
 from schemas.errors import Rejected, Unavailable
 from schemas.ids import TaskforceUuid
 from schemas.requests import GrantQuery
@@ -15,7 +16,6 @@ from tests.integration.tms.peers import LEFT, LIFE, NOW, StandIn, submitted, wat
 from tests.waiting import eventually
 from tms.clusters.renew import TokenRenewal
 from tms.clusters.stopped_taskforces import StoppedTaskforces
-from tms.clusters.turns import Turns
 from tms.files import TmsDirectory
 from tms.log.watch import LogWatch
 

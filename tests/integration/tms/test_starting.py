@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.turns import Turns
 from schemas.errors import Rejected, Unavailable
 from schemas.events import TaskforceRemoved, TaskforceSubmitFailed, TaskforceSubmitted
 from schemas.requests import GrantQuery
@@ -15,7 +16,6 @@ from tms.clusters.input_files import InputFiles
 from tms.clusters.renew import TokenRenewal
 from tms.clusters.start import Starter
 from tms.clusters.stopped_taskforces import StoppedTaskforces
-from tms.clusters.turns import Turns
 from tms.files import TmsDirectory
 from tms.jobs.pilot_files import PilotProfile
 from tms.pools.local.pool import LocalPool

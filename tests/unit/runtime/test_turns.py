@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from wms.fleet.turns import WorkflowTurns
+from runtime.turns import Turns
 
 
 async def test_one_key_is_served_in_the_order_of_arrival_and_others_meanwhile() -> None:
-    turns = WorkflowTurns()
+    turns = Turns()
     said: list[str] = []
     release = asyncio.Event()
 
@@ -30,7 +30,7 @@ async def test_one_key_is_served_in_the_order_of_arrival_and_others_meanwhile() 
 
 
 async def test_a_turn_that_fails_or_is_cancelled_passes_on_and_nothing_stays_behind() -> None:
-    turns = WorkflowTurns()
+    turns = Turns()
 
     async def fail() -> None:
         async with turns.hold_turn("a"):
@@ -49,5 +49,5 @@ async def test_a_turn_that_fails_or_is_cancelled_passes_on_and_nothing_stays_beh
 
 async def test_a_turn_does_not_swallow_errors() -> None:
     with pytest.raises(KeyError):
-        async with WorkflowTurns().hold_turn("a"):
+        async with Turns().hold_turn("a"):
             raise KeyError
