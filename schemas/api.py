@@ -10,11 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 from pydantic_core import to_jsonable_python
 
 from schemas.objects import (
-    Environment,
-    EnvironmentName,
-    EnvironmentValue,
     ExactInt,
-    Image,
     MQGroup,
     MQProfile,
     NWorkers,
@@ -23,11 +19,12 @@ from schemas.objects import (
     Priority,
     TaskDirective,
     Taskforce,
-    Text,
     WorkerConfig,
     Workflow,
 )
+from schemas.program import RequestedProgram
 from schemas.rules.limits import MAX_ALIASES, MAX_TASKS
+from schemas.texts import EnvironmentName, EnvironmentValue
 
 Item = TypeVar("Item")
 
@@ -62,16 +59,10 @@ Unique = AfterValidator(_check_unique)
 _UNIQUE = {"uniqueItems": True}
 
 
-class TaskRequest(Object):
+class TaskRequest(Object, RequestedProgram):
     """One task of a requested workflow."""
 
     cluster_locations: Annotated[list[Name], Field(min_length=1, max_length=100, json_schema_extra=_UNIQUE), Unique]
-    task_image: Annotated[Image, Field(min_length=1)]
-    task_args: Text
-    task_env: Environment = Field(default_factory=dict)
-    init_image: Image = ""
-    init_args: Text = ""
-    init_env: Environment = Field(default_factory=dict)
     input_queue_aliases: Annotated[list[Name], Field(max_length=MAX_ALIASES, json_schema_extra=_UNIQUE), Unique]
     output_queue_aliases: Annotated[list[Name], Field(max_length=MAX_ALIASES, json_schema_extra=_UNIQUE), Unique]
     worker_config: WorkerConfig

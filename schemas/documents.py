@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.endings import Completion
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile, TaskDirective, Taskforce, Workflow
+from schemas.program import TaskProgram
 from schemas.stored_enum import StoredEnum
 
 
@@ -90,7 +91,7 @@ class WorkflowDocument(Workflow):
     completion_reason: str = ""
 
 
-class TaskDirectiveDocument(TaskDirective):
+class TaskDirectiveDocument(TaskDirective, TaskProgram):
     """A task directive as stored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -12,25 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from schemas.ids import Alias, Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.phases import Deactivated, Phase
+from schemas.program import ContractProgram
 from schemas.rules.sizes import MAX_BYTES, parse_bytes
-
-
-def _without_controls(text: str) -> str:
-    if any((ord(c) < 32 and c not in "\t\n\r") or ord(c) == 127 for c in text):
-        raise ValueError("must not contain control characters")
-    return text
-
-
-def _one_line(text: str) -> str:
-    # A line end would start a new submit command. Within an expression it means the same as a blank.
-    return _without_controls(" ".join(text.splitlines()))
-
-
-def _without_nul(text: str) -> str:
-    # The environment of a process cannot contain NUL.
-    if "\0" in text:
-        raise ValueError("must not contain NUL")
-    return text
+from schemas.texts import EnvironmentName, EnvironmentValue, Image, Requirements
 
 
 def _check_size(size: str | int) -> str | int:
@@ -38,13 +22,7 @@ def _check_size(size: str | int) -> str | int:
     return size
 
 
-Text = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(_without_controls)]
-Image = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_without_controls)]
-EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
-EnvironmentValue = Annotated[str, StringConstraints(max_length=131_072), AfterValidator(_without_nul)]
-Environment = dict[EnvironmentName, EnvironmentValue]
 Size = Annotated[str | int, AfterValidator(_check_size)]
-Requirements = Annotated[str, StringConstraints(max_length=8192), AfterValidator(_one_line)]
 #: An integer as the contract defines it, small enough that every JSON reader keeps it exact. MongoDB's have 64 bits.
 ExactInt = Annotated[int, Field(strict=True, ge=-MAX_BYTES, le=MAX_BYTES)]
 
@@ -99,19 +77,13 @@ class Workflow(Object):
     deactivated_ts: float | None = None
 
 
-class TaskDirective(Object):
+class TaskDirective(Object, ContractProgram):
     """A task's place in its workflow; never changes."""
 
     task_id: TaskId
     workflow_id: WorkflowId
     timestamp: float
     cluster_locations: list[str]
-    task_image: str
-    task_args: str
-    task_env: dict[str, str]
-    init_image: str
-    init_args: str
-    init_env: dict[str, str]
     input_queues: list[Mqid]
     output_queues: list[Mqid]
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, field_validator
+from pydantic import AwareDatetime, ConfigDict, field_validator
 
 from schemas.documents import QueuePlan
 from schemas.endings import Completion
@@ -10,6 +10,7 @@ from schemas.events.cloudevents import AboutTaskforce, AboutWorkflow, Fact, Orde
 from schemas.ids import TASKFORCE_UUID, Mqid, TaskforceUuid, TaskId, WorkflowId
 from schemas.objects import PilotConfig, WorkerConfig
 from schemas.phases import Deactivated
+from schemas.program import TaskProgram
 from schemas.services import Service
 from schemas.topology import encode_schedd
 
@@ -74,18 +75,12 @@ class OrderToTms(AboutTaskforce, Order):
         return f"{self.TO}.{encode_schedd(self.schedd)}.{self.TYPE}"
 
 
-class TaskOrder(BaseModel):
-    """The program that pilots run, from the task directive."""
+class TaskOrder(TaskProgram):
+    """The program that pilots run, and its queues, from the task directive."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     task_id: TaskId
-    task_image: str
-    task_args: str
-    task_env: dict[str, str]
-    init_image: str
-    init_args: str
-    init_env: dict[str, str]
     input_queues: list[Mqid]
     output_queues: list[Mqid]
 

@@ -29,7 +29,7 @@ from tms.clusters.stopped_taskforces import StoppedTaskforces
 from tms.errors import ClusterGone
 from tms.files import TaskforceFiles, TmsDirectory, write_private
 from tms.jobs.pilot_files import PilotProfile, pilot_environment, task_file, token_file
-from tms.jobs.submit_description import PoolProfile, build_commands, build_submission
+from tms.jobs.submit_description import PoolProfile, build_submission
 from tms.log.watch import LogWatch
 from tms.pools.interface import Cluster, Pool
 from tms.reporter import Reporter
@@ -168,7 +168,7 @@ class Starter:
             pilot_files=(str(files.task), str(files.token)),
             input_files=input_files,
         )
-        commands = build_commands(cluster)
+        commands = cluster.commands
         granted_at = self._voice.now()
         grant = await self._ask_for_grant(order)
         environment = pilot_environment(order, grant, self._pilot_profile, token_source=str(files.token))

@@ -12,6 +12,7 @@ before the release. Source: HTCondor manual, "condor_submit", late materializati
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
@@ -68,7 +69,8 @@ class PoolProfile:
     accounting_group: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots: `cached_property` keeps its value in the object's dictionary.
+@dataclass(frozen=True, kw_only=True)
 class Submission:
     """A cluster before its submit: all that HTCondor or the local pool must know."""
 
@@ -96,6 +98,15 @@ class Submission:
     #: HTCondor's submitter. HTCondor compares priorities only among one submitter's jobs. Empty: the account of TMS.
     submitter: str = ""
     accounting_group: str = ""
+
+    @cached_property
+    def commands(self) -> Mapping[str, str | int]:
+        """Return the submit commands, which are computed once.
+
+        Raises:
+            Unsubmittable: a value contains a `$` or a line end.
+        """
+        return build_commands(self)
 
 
 def build_submission(

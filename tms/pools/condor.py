@@ -12,7 +12,7 @@ from typing import Any
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
 from tms.errors import ClusterGone, PoolUnavailable, ReleaseRefused, RemoveRefused, SubmitRefused, Unsubmittable
 from tms.jobs.restarts import AVOIDED_UNTIL, AVOIDS, CHARGES, MACHINES, PAUSE_CODE
-from tms.jobs.submit_description import Submission, build_commands
+from tms.jobs.submit_description import Submission
 from tms.jobs.trials import Ruling
 from tms.pools.interface import Cluster
 
@@ -110,7 +110,7 @@ class CondorPool:
 
     async def submit_cluster(self, cluster: Submission) -> Cluster:
         """Submit `cluster` as a paused factory; see `Pool.submit`."""
-        commands = {name: str(value) for name, value in build_commands(cluster).items()}
+        commands = {name: str(value) for name, value in cluster.commands.items()}
         result = await self._call_bindings("submit", commands=commands, count=cluster.n_workers)
         return Cluster(
             cluster_id=result["cluster_id"],

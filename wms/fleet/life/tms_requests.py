@@ -6,6 +6,7 @@ from schemas.documents import TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import Broken
 from schemas.events import TaskforceStart, TaskforceStop, TaskOrder
 from schemas.ids import TaskId
+from schemas.program import program_fields
 from wms.fleet.life.aggregate import Aggregate, Draft
 
 
@@ -28,13 +29,8 @@ def ask_to_start(draft: Draft, taskforce: TaskforceDocument, default_n_workers: 
             worker_config=taskforce.worker_config,
             pilot_config=taskforce.pilot_config,
             task=TaskOrder(
+                **program_fields(task),
                 task_id=task.task_id,
-                task_image=task.task_image,
-                task_args=task.task_args,
-                task_env=task.task_env,
-                init_image=task.init_image,
-                init_args=task.init_args,
-                init_env=task.init_env,
                 input_queues=task.input_queues,
                 output_queues=task.output_queues,
             ),

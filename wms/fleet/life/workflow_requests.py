@@ -19,6 +19,7 @@ from schemas.events import WorkflowRequested
 from schemas.ids import Alias
 from schemas.objects import PhaseChange, PilotConfig
 from schemas.phases import Phase
+from schemas.program import program_fields
 from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES
 from wms.fleet.id_source import IdSource
@@ -82,15 +83,10 @@ def make_workflow(
     for task_index, (task_request, task_clusters) in enumerate(zip(request.tasks, placed, strict=True)):
         task = TaskDirectiveDocument(
             **shared,
+            **program_fields(task_request),
             task_id=mint.make_task_id(workflow_id),
             cursor=mint.make_cursor(),
             cluster_locations=task_request.cluster_locations,
-            task_image=task_request.task_image,
-            task_args=task_request.task_args,
-            task_env=task_request.task_env,
-            init_image=task_request.init_image,
-            init_args=task_request.init_args,
-            init_env=task_request.init_env,
             input_queues=[queue.mqid for queue in plan if queue.alias in task_request.input_queue_aliases],
             output_queues=[queue.mqid for queue in plan if queue.alias in task_request.output_queue_aliases],
         )

@@ -1,0 +1,46 @@
+"""A task's program: what pilots run, and how. Each field is written here once, and travels under its own name.
+
+    RequestedProgram  in TaskRequest              from the user, with rules for what may be in it
+    TaskProgram       in TaskDirectiveDocument    as stored
+                      in TaskOrder                in the event `taskforce.start`, to the TMS
+    ContractProgram   in TaskDirective            what users see: the contract's keys and no more (ruling 10)
+
+Documents and events of older versions lack new fields, so each new field has a default.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from schemas.texts import Environment, Image, Text
+
+
+class ContractProgram(BaseModel):
+    """The contract's fields of a program, as stored. Requests have been checked, so there are no rules here."""
+
+    task_image: str
+    task_args: str
+    task_env: dict[str, str]
+    init_image: str
+    init_args: str
+    init_env: dict[str, str]
+
+
+class TaskProgram(ContractProgram):
+    """The whole program: the contract's fields, and EWMS's own with a default. Write a new field of EWMS here."""
+
+
+class RequestedProgram(TaskProgram):
+    """A program as a user may write it: the rules for the contract's fields, and which of these may be left out."""
+
+    task_image: Annotated[Image, Field(min_length=1)]
+    task_args: Text
+    task_env: Environment = Field(default_factory=dict)
+    init_image: Image = ""
+    init_args: Text = ""
+    init_env: Environment = Field(default_factory=dict)
+
+
+def program_fields(program: TaskProgram) -> dict[str, Any]:
+    """Return the fields of `program`, by name, for another model that is one."""
+    return {name: getattr(program, name) for name in TaskProgram.model_fields}
