@@ -25,10 +25,11 @@ from pilot.life.retiring import end_of_work_s
 from pilot.run import Pilot
 from pilot.runtimes.choice import choose_runtime
 from pilot.runtimes.docker import Docker
-from pilot.settings import TASK_FILE, PilotSettings, read_chirp, read_settings
+from pilot.settings import PilotSettings, read_chirp, read_settings
 from pilot.whereabouts import JOB_AD, MACHINE_AD, Whereabouts, find_whereabouts, read_charges
 from schemas.errors import EWMSError
 from schemas.payloads.legacy_wire import Wire, check_codec
+from schemas.pilot.job_names import TASK_FILE
 from schemas.statuses import PilotStatus
 
 log = logging.getLogger("pilot")

@@ -56,11 +56,12 @@ from pilot.life.stimuli import (
     Tick,
 )
 from pilot.program_runner import Containers
-from pilot.settings import PilotSettings, QueueEndpoint
+from pilot.settings import PilotSettings
 from pilot.settlements import HeldDeliveries
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery
 from schemas.errors import EWMSError
+from schemas.pilot.pilot_wire import QueueEndpoint
 
 log = logging.getLogger(__name__)
 

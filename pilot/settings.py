@@ -4,12 +4,11 @@ The contract's variables (8.2) keep their names and meanings; ours are marked. A
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pilot.errors import SettingsInvalid
-from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
-from schemas.payloads.legacy_wire import Wire
+from schemas.pilot.job_names import CHIRP_FD
 from schemas.pilot.names import (
     PLATFORM,
     ChirpDest,
@@ -20,12 +19,10 @@ from schemas.pilot.names import (
     read_level,
     read_shm_size,
 )
+from schemas.pilot.pilot_wire import INCOMING, OUTGOING, PilotJob, PilotProgram, QueueEndpoint, read_fields, read_queues
 from schemas.pilot.variables import Variables
 from schemas.rules.placeholders import FILE_PLACEHOLDERS
 from schemas.rules.worker_paths import image_problem
-
-TASK_FILE = "ewms_pilot_task.json"
-TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file, not a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +35,6 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueEndpoint:
-    """A message queue and how to reach it. An empty `token` means: see the token file. `wire` is for outputs."""
-
-    mqid: Mqid
-    address: str
-    token: str = field(default="", repr=False)
-    wire: Wire = Wire.EWMS
-    #: Its name for users; empty: unknown here.
-    alias: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.alias!r} ({self.mqid})" if self.alias else self.mqid
-
-
-@dataclass(frozen=True, slots=True)
 class Chirp:
     """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe that takes the place of HTCondor's chirp."""
 
@@ -62,22 +44,15 @@ class Chirp:
     fd: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class PilotSettings:
-    """The settings of one pilot. A limit of `None` means no limit. A `prefetch` of `None` follows the task's time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotSettings(PilotProgram, PilotJob):
+    """The settings of one pilot: what TMS tells every pilot, and more.
 
-    task: Program
-    init: Program | None
+    A limit of `None` means no limit. A `prefetch` of `None` follows the task's time.
+    """
+
     inputs: tuple[QueueEndpoint, ...]
     outputs: tuple[QueueEndpoint, ...]
-    workflow_id: WorkflowId
-    task_id: TaskId
-    taskforce_uuid: TaskforceUuid
-    token_file: str
-    #: The directory of the access point that keeps the workers' output; empty: there is none.
-    log_directory: str
-    #: The file of the access point in which TMS renews the token; empty: there is none.
-    token_source: str
     data_dir_parent: str
     infile_ext: str
     outfile_ext: str
@@ -95,8 +70,6 @@ class PilotSettings:
     chirp: Chirp
     init_timeout_s: float | None
     task_timeout_s: float | None
-    #: How long TMS lets the worker live; None: no limit.
-    worker_runtime_s: float | None
     task_mode: TaskMode
     #: How much longer than its timeout a warm container's first event may take, because the container starts.
     task_start_s: float
@@ -114,11 +87,19 @@ class PilotSettings:
     apptainer: str
     apptainer_build_dir: str
     apptainer_directory_only: bool
-    #: How much memory was requested for the worker. Error texts name it when a task is killed.
-    worker_memory_bytes: int | None
     docker_shm_size: str
     #: Variables that begin with `EWMS_PILOT_` and that nothing reads: most likely typing errors.
     unknown: tuple[str, ...]
+
+    @property
+    def task(self) -> Program:
+        """Return the task's container."""
+        return Program(self.task_image, self.task_args, self.task_env)
+
+    @property
+    def init(self) -> Program | None:
+        """Return the container that runs before the first event; None: there is none."""
+        return Program(self.init_image, self.init_args, self.init_env) if self.init_image else None
 
 
 def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSettings:
@@ -140,18 +121,12 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
     concurrency = max(1, v.read_integer("MAX_CONCURRENT_TASKS") or 1)
     prefetch = v.read_integer("PREFETCH")
     task_timeout_s, old_timeout_s = v.read_limit_s("TASK_TIMEOUT"), v.read_limit_s("SUBPROC_TIMEOUT")
-    init = _parse_program(v, "INIT")
+    told = read_fields(PilotProgram, v) | read_fields(PilotJob, v)
+    told["token_file"] = _make_absolute(told["token_file"], directory)
     result = PilotSettings(
-        task=_parse_program(v, "TASK"),
-        init=init if init.image else None,
-        inputs=_parse_queues(v, "QUEUE_INCOMING"),
-        outputs=_parse_queues(v, "QUEUE_OUTGOING"),
-        workflow_id=WorkflowId(v.read_string("WORKFLOW_ID")),
-        task_id=TaskId(v.read_string("TASK_ID")),
-        taskforce_uuid=TaskforceUuid(v.read_string("TASKFORCE_UUID")),
-        token_file=_make_absolute(v.read_string("TOKEN_FILE", TOKEN_FILE), directory),
-        log_directory=v.read_string("LOG_DIRECTORY"),
-        token_source=v.read_string("TOKEN_SOURCE"),
+        **told,
+        inputs=read_queues(v, INCOMING),
+        outputs=read_queues(v, OUTGOING),
         data_dir_parent=_make_absolute(v.read_string("DATA_DIR_PARENT_PATH_ON_HOST", "."), directory),
         infile_ext=read_extension(v, "INFILE_EXT", ".in"),
         outfile_ext=read_extension(v, "OUTFILE_EXT", ".out"),
@@ -167,7 +142,6 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
         chirp=_parse_chirp(v),
         init_timeout_s=v.read_limit_s("INIT_TIMEOUT"),
         task_timeout_s=task_timeout_s or old_timeout_s,
-        worker_runtime_s=v.read_limit_s("MAX_WORKER_RUNTIME"),
         task_mode=v.read_choice("TASK_MODE", TaskMode, TaskMode.EVENT) or TaskMode.EVENT,
         task_start_s=v.read_seconds("TASK_START_TIMEOUT", 60),
         stop_on_error=stop_on_error,
@@ -185,7 +159,6 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
         apptainer_build_dir=v.read_string("_EWMS_PILOT_APPTAINER_BUILD_WORKDIR", "/var/tmp"),  # noqa: S108 - the contract's
         apptainer_directory_only=v.read_flag("_EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT", default=True),
         docker_shm_size=read_shm_size(v),
-        worker_memory_bytes=v.read_integer("WORKER_MEMORY"),
         unknown=v.list_unread(),
     )
     _check_together(v, result)
@@ -204,40 +177,7 @@ def _parse_chirp(v: Variables) -> Chirp:
         wanted=v.read_flag("HTCHIRP", default=False),
         dest=v.read_choice("HTCHIRP_DEST", ChirpDest, ChirpDest.JOB_ATTR) or ChirpDest.JOB_ATTR,
         interval_s=v.read_seconds("HTCHIRP_RATELIMIT_INTERVAL", 60),
-        fd=v.read_integer("HTCHIRP_FD"),
-    )
-
-
-def _parse_program(v: Variables, kind: str) -> Program:
-    return Program(
-        v.read_string(f"{kind}_IMAGE"), v.read_arguments(f"{kind}_ARGS"), v.read_environment(f"{kind}_ENV_JSON")
-    )
-
-
-def _parse_queues(v: Variables, name: str) -> tuple[QueueEndpoint, ...]:
-    """Return the queues of a list joined by `;`. A single address, type or token applies to all of them."""
-    mqids = v.read_words(name, ";")
-    columns = []
-    for part in ("BROKER_ADDRESS", "AUTH_TOKEN", "BROKER_TYPE", "WIRE", "ALIAS"):
-        values = v.read_words(f"{name}_{part}", ";")
-        if len(values) not in {0, 1, len(mqids)} and mqids:
-            v.note_problem(
-                f"{name}_{part}", f"must have one value, or one for each of the {len(mqids)} queues", "count them"
-            )
-        columns.append(values if len(values) == len(mqids) else (values[:1] or ("",)) * len(mqids))
-    addresses, tokens, types, wires, aliases = columns
-    if not {wire.lower() for wire in wires} <= {"", *Wire}:
-        v.note_problem(f"{name}_WIRE", f"must be of {', '.join(Wire)}", "choose one, or unset it")
-        wires = ("",) * len(mqids)
-    if any(broker_type.lower() not in {"", "rabbitmq"} for broker_type in types):
-        v.note_problem(f"{name}_BROKER_TYPE", "must be rabbitmq", "the only broker there is; or unset it")
-    if mqids and not all(addresses):
-        v.note_problem(f"{name}_BROKER_ADDRESS", "must say where the queues are", "write user@host:port/vhost")
-    if len(set(mqids)) != len(mqids):
-        v.note_problem(name, "must not name a queue twice", "remove the repetition")
-    return tuple(
-        QueueEndpoint(Mqid(mqid), address, token, Wire(wire.lower() or Wire.EWMS), alias)
-        for mqid, address, token, wire, alias in zip(mqids, addresses, tokens, wires, aliases, strict=True)
+        fd=v.read_integer(CHIRP_FD),
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from pilot.life.instructions import Settlement
-from pilot.settings import QueueEndpoint
 from runtime.amqp import Delivery
+from schemas.pilot.pilot_wire import QueueEndpoint
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.pilot.charges import JOB_CHARGES, LOCAL_CHARGES
+from schemas.pilot.job_names import JOB_CHARGES, LOCAL_CHARGES, LOCAL_JOB
 
 MACHINE_AD = "_CONDOR_MACHINE_AD"
 JOB_AD = "_CONDOR_JOB_AD"
-LOCAL_JOB = "_EWMS_LOCAL_JOB"
 
 #: Where a site's name may stand, the best first: attributes of the slot's ad, then variables.
 _SITE_ATTRIBUTES = ("GLIDEIN_ResourceName", "GLIDEIN_Site", "SiteName", "Site")

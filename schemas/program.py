@@ -8,6 +8,7 @@
 Documents and events of older versions lack new fields, so each new field has a default.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -39,6 +40,23 @@ class RequestedProgram(TaskProgram):
     init_image: Image = ""
     init_args: Text = ""
     init_env: Environment = Field(default_factory=dict)
+
+
+#: Field -> what it must be, and an example as JSON, for messages to people.
+PROGRAM_EXAMPLES: Mapping[str, tuple[str, str]] = {
+    "task_image": ("a text", '"docker://python:3.12"'),
+    "task_args": ("a text", '"reco {{INFILE}} {{OUTFILE}}"'),
+    "task_env": ("an object of texts", '{"SEED": "7"}'),
+    "init_image": ("a text", '"docker://python:3.12"'),
+    "init_args": ("a text", '"fetch {{DATA_HUB}}"'),
+    "init_env": ("an object of texts", '{"SEED": "7"}'),
+}
+
+
+def program_defaults() -> dict[str, Any]:
+    """Return the fields that a request may leave out, each with its default."""
+    fields = RequestedProgram.model_fields.items()
+    return {name: field.get_default(call_default_factory=True) for name, field in fields if not field.is_required()}
 
 
 def program_fields(program: TaskProgram) -> dict[str, Any]:

@@ -40,18 +40,3 @@ CompoundStatuses = dict[str, dict[str, int]]
 
 #: error text -> number of jobs with this as their last error.
 TopTaskErrors = dict[str, int]
-
-
-class ChirpAttribute(StrEnum):
-    """The attributes that a pilot chirps. Source: contract, 8.1."""
-
-    LAST_UPDATED = "HTChirpEWMSPilotLastUpdatedTimestamp"
-    STARTED_AT = "HTChirpEWMSPilotStartedTimestamp"
-    STATUS = "HTChirpEWMSPilotStatus"
-    TASKS_TOTAL = "HTChirpEWMSPilotTasksTotal"
-    TASKS_FAILED = "HTChirpEWMSPilotTasksFailed"
-    TASKS_SUCCESS = "HTChirpEWMSPilotTasksSuccess"
-    ERROR = "HTChirpEWMSPilotError"
-    ERROR_TRACEBACK = "HTChirpEWMSPilotErrorTraceback"
-    #: `<seconds since 1970> <machine>`: the pilot has found its worker bad. Ours, not the contract's.
-    BAD_MACHINE = "HTChirpEWMSPilotBadMachine"

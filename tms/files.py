@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.ids import TASKFORCE_UUID, TaskforceUuid
-from tms.jobs.pilot_files import TASK_FILE, TOKEN_FILE
+from schemas.pilot.job_names import TASK_FILE, TOKEN_FILE
 
 
 @dataclass(frozen=True, slots=True)

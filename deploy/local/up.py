@@ -26,7 +26,7 @@ from deploy.local.run_directory import run_directory
 from deploy.local.stack import Stack
 from deploy.local.stack_launch import running_stack
 from deploy.local.wiring import N_SLOTS, PoolName
-from tms.jobs.pilot_files import TOKEN_FILE
+from schemas.pilot.job_names import TOKEN_FILE
 
 #: What is downloaded for each pool before it starts. Child processes rarely run containers: those wait for the first.
 NEEDED: Mapping[PoolName, tuple[PackageSet, ...]] = {

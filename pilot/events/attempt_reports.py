@@ -15,13 +15,14 @@ from pilot.events.publishing import TaskRun
 from pilot.events.queues import PilotQueues
 from pilot.events.report_rate import ReportAllowance, take_one
 from pilot.life.attempts import failed_attempt
-from pilot.settings import PilotSettings, QueueEndpoint
+from pilot.settings import PilotSettings
 from pilot.whereabouts import Whereabouts
 from runtime.amqp import Delivery, NotDeclared
 from schemas.errors import EWMSError, Unavailable
 from schemas.failures.attempts import attempt_to_bytes
 from schemas.ids import EventId
 from schemas.payloads.data_events import JSON, DataEvent
+from schemas.pilot.pilot_wire import QueueEndpoint
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pilot.settings import QueueEndpoint
+from schemas.pilot.pilot_wire import QueueEndpoint
 
 #: A broker that has just started may miss a queue for a moment. The queue is gone after so many refusals in a row, over
 #: so long.

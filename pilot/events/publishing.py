@@ -14,12 +14,13 @@ from pilot.events.carried_headers import has_bad_trace, read_trace, split_header
 from pilot.events.payloads import encode_for_legacy
 from pilot.events.queues import PilotQueues, output_event_id
 from pilot.life.attempts import dead_letter_headers
-from pilot.settings import PilotSettings, QueueEndpoint
+from pilot.settings import PilotSettings
 from runtime.amqp import Delivery, QueueFull
 from schemas.errors import EWMSError
 from schemas.ids import EventId
 from schemas.payloads.data_events import DataEvent, Header, HeaderValue
 from schemas.payloads.legacy_wire import Wire
+from schemas.pilot.pilot_wire import QueueEndpoint
 
 log = logging.getLogger(__name__)
 

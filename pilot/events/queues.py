@@ -11,12 +11,13 @@ from pilot.errors import BrokerAway, QueueGone
 from pilot.events.gone_queues import Refusals, describe_gone
 from pilot.events.token_file import TokenFile, half_life_at, is_expired, look_again_in_s
 from pilot.events.token_renewal import TokenSource
-from pilot.settings import PilotSettings, QueueEndpoint
+from pilot.settings import PilotSettings
 from runtime.amqp import Connection, ConnectionLost, Consumer, Delivery, NotDeclared, Unroutable
 from schemas.errors import EWMSError
 from schemas.failures.attempts import ATTEMPTS_KEY
 from schemas.ids import EventId, Mqid, TaskId
 from schemas.payloads.data_events import DataEvent, output_id
+from schemas.pilot.pilot_wire import QueueEndpoint
 from schemas.topology import dead_exchange, event_exchange
 
 log = logging.getLogger(__name__)

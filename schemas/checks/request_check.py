@@ -18,6 +18,7 @@ from schemas.checks.plain_faults import explain_faults, split_location, split_na
 from schemas.checks.refusals import find_refusals
 from schemas.checks.request_fields import ENVIRONMENTS, NAMES
 from schemas.checks.runnable import find_complaints
+from schemas.program import program_defaults
 from schemas.rules.complaints import Complaint
 from schemas.rules.limits import MAX_TASK_QUEUES, MAX_TASKS
 
@@ -43,10 +44,9 @@ _TASK: Mapping[str, Any] = {
     "cluster_locations": [_UNKNOWN],
     "task_image": _UNKNOWN,
     "task_args": _UNKNOWN,
-    "task_env": {},
+    **program_defaults(),
+    # With an image, arguments and variables of the init container make sense.
     "init_image": _UNKNOWN,
-    "init_args": "",
-    "init_env": {},
     "input_queue_aliases": [_UNKNOWN],
     "output_queue_aliases": [_UNKNOWN],
     "worker_config": _WORKER,

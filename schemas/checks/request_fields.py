@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from schemas.api import TaskRequest, WorkflowRequest
 from schemas.objects import PilotConfig, WorkerConfig
+from schemas.program import PROGRAM_EXAMPLES
 from schemas.rules.spelling import find_nearest
 
 #: Field -> what it must be, and an example as JSON. A name means the same everywhere in a request.
@@ -14,12 +15,7 @@ EXAMPLES: Mapping[str, tuple[str, str]] = {
     "public_queue_aliases": ("a list of names", '["photons", "results"]'),
     "priority": ("a whole number", "50"),
     "cluster_locations": ("a list of names", '["local"]'),
-    "task_image": ("a text", '"docker://python:3.12"'),
-    "task_args": ("a text", '"reco {{INFILE}} {{OUTFILE}}"'),
-    "task_env": ("an object of texts", '{"SEED": "7"}'),
-    "init_image": ("a text", '"docker://python:3.12"'),
-    "init_args": ("a text", '"fetch {{DATA_HUB}}"'),
-    "init_env": ("an object of texts", '{"SEED": "7"}'),
+    **PROGRAM_EXAMPLES,
     "input_queue_aliases": ("a list of names", '["photons"]'),
     "output_queue_aliases": ("a list of names", '["results"]'),
     "n_workers": ("a whole number, or null for the cluster's own", "10"),

@@ -1,1 +1,1 @@
-"""The pilot's variables and exit statuses, which all processes share."""
+"""What all processes share with a pilot: its variables, its job's names, its exit statuses."""

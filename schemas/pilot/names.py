@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+from schemas.pilot.job_names import CHIRP_FD
+from schemas.pilot.pilot_wire import QUEUE_VARIABLES, PilotJob, PilotProgram, list_variables
 from schemas.pilot.variables import PREFIX, Variables, full_name
 from schemas.rules.limits import MAX_EXTENSION_BYTES
 from schemas.rules.spelling import find_nearest
@@ -125,32 +127,17 @@ OF_OPERATORS = (
     "APPTAINER",
     "DATA_DIR_PARENT_PATH_ON_HOST",
     "EXTERNAL_ROOTS",
-    "HTCHIRP_FD",
+    CHIRP_FD,
     "IMAGE_ROOTS",
     "PROTECTED_DIRECTORIES",
     "_EWMS_PILOT_APPTAINER_BUILD_WORKDIR",
 )
 
 #: The variables that have a field of their own in the task. A request must not set them a second time.
-OF_FIELDS = ("TASK_IMAGE", "TASK_ARGS", "TASK_ENV_JSON", "INIT_IMAGE", "INIT_ARGS", "INIT_ENV_JSON")
+OF_FIELDS = tuple(variable.name for variable in list_variables(PilotProgram).values())
 
-_QUEUES = tuple(
-    f"QUEUE_{way}{part}"
-    for way in ("INCOMING", "OUTGOING")
-    for part in ("", "_ALIAS", "_AUTH_TOKEN", "_BROKER_ADDRESS", "_BROKER_TYPE", "_WIRE")
-)
 #: The variables that EWMS sets for each pilot. It overrides a request's values.
-OF_EWMS = (
-    *_QUEUES,
-    "LOG_DIRECTORY",
-    "MAX_WORKER_RUNTIME",
-    "TASK_ID",
-    "TASKFORCE_UUID",
-    "TOKEN_FILE",
-    "TOKEN_SOURCE",
-    "WORKER_MEMORY",
-    "WORKFLOW_ID",
-)
+OF_EWMS = (*QUEUE_VARIABLES, *(variable.name for variable in list_variables(PilotJob).values()))
 
 #: For so many unknown names, messages guess what was meant. A request may have any number, and each guess takes time.
 _MAX_GUESSES = 20

@@ -13,8 +13,8 @@ import pytest
 from deploy.local.children.accounts import FIRST_SLOT, N_SLOTS
 from deploy.local.stack import Stack
 from ewms import Client
+from schemas.pilot.job_names import TOKEN_FILE
 from tests.system.conftest import CLUSTER, one_task
-from tms.jobs.pilot_files import TOKEN_FILE
 
 IS_ROOT = os.getuid() == 0
 

@@ -14,7 +14,17 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
+from schemas.pilot.job_names import TOKEN_FILE
 from schemas.pilot.names import OF_OPERATORS, PLATFORM, asked_platform
+from schemas.pilot.pilot_wire import (
+    INCOMING,
+    OUTGOING,
+    PilotJob,
+    PilotProgram,
+    write_queues,
+    write_variables,
+    write_wire,
+)
 from schemas.pilot.variables import PREFIX, full_name
 from schemas.requests import GrantAnswer
 from schemas.rules.sizes import parse_bytes
@@ -26,9 +36,6 @@ from schemas.rules.worker_paths import (
     split_directories,
 )
 from tms.errors import Unsubmittable
-
-TASK_FILE = "ewms_pilot_task.json"
-TOKEN_FILE = "ewms_pilot_token"  # noqa: S105 - the name of a file
 
 _EXTERNAL_ROOTS = f"{PREFIX}EXTERNAL_ROOTS"
 _IMAGE_ROOTS = f"{PREFIX}IMAGE_ROOTS"
@@ -175,42 +182,29 @@ def _operator_variables(profile: PilotProfile) -> dict[str, str]:
 
 def _ewms_variables(order: TaskforceStart, grant: GrantAnswer, token_source: str) -> dict[str, str]:
     task = order.task
-    ours = {
-        f"{PREFIX}WORKFLOW_ID": order.workflow_id,
-        f"{PREFIX}TASK_ID": task.task_id,
-        f"{PREFIX}TASKFORCE_UUID": order.taskforce_uuid,
-        f"{PREFIX}TASK_IMAGE": task.task_image,
-        f"{PREFIX}TASK_ARGS": task.task_args,
-        f"{PREFIX}INIT_IMAGE": task.init_image,
-        f"{PREFIX}INIT_ARGS": task.init_args,
-        f"{PREFIX}TOKEN_FILE": TOKEN_FILE,
-        f"{PREFIX}TOKEN_SOURCE": token_source,
+    job = PilotJob(
+        workflow_id=order.workflow_id,
+        task_id=task.task_id,
+        taskforce_uuid=order.taskforce_uuid,
+        token_file=TOKEN_FILE,
+        token_source=token_source,
         # The workers' output lies beside the token.
-        f"{PREFIX}LOG_DIRECTORY": str(PurePosixPath(token_source).parent)
+        log_directory=str(PurePosixPath(token_source).parent)
         if order.worker_config.do_transfer_worker_stdouterr
         else "",
-        # A pilot counts its runtime from the start of its own process, since a job may start several times.
-        f"{PREFIX}MAX_WORKER_RUNTIME": str(order.worker_config.max_worker_runtime),
-        f"{PREFIX}WORKER_MEMORY": str(parse_bytes(order.worker_config.worker_memory)),
-    }
-    if task.task_env:
-        ours[f"{PREFIX}TASK_ENV_JSON"] = json.dumps(task.task_env)
-    if task.init_env:
-        ours[f"{PREFIX}INIT_ENV_JSON"] = json.dumps(task.init_env)
-    ours[f"{PREFIX}QUEUE_OUTGOING_WIRE"] = grant.wire.value
-    for direction, mqids in (("INCOMING", task.input_queues), ("OUTGOING", task.output_queues)):
-        ours |= {
-            f"{PREFIX}QUEUE_{direction}": ";".join(mqids),
-            f"{PREFIX}QUEUE_{direction}_BROKER_TYPE": ";".join([grant.broker_type] * len(mqids)),
-            f"{PREFIX}QUEUE_{direction}_BROKER_ADDRESS": ";".join([grant.broker_address] * len(mqids)),
-            # The token is in its file and nowhere else.
-            f"{PREFIX}QUEUE_{direction}_AUTH_TOKEN": "",
-        }
-        aliases = [grant.aliases.get(mqid, "") for mqid in mqids]
-        # The pilot splits the aliases at `;`. Without them it names its queues by their ids.
-        if all(alias and ";" not in alias for alias in aliases):
-            ours[f"{PREFIX}QUEUE_{direction}_ALIAS"] = ";".join(aliases)
-    return ours
+        worker_runtime_s=order.worker_config.max_worker_runtime,
+        worker_memory_bytes=parse_bytes(order.worker_config.worker_memory),
+    )
+    told = write_variables(PilotProgram, task) | write_variables(PilotJob, job) | write_wire(grant.wire)
+    for direction, mqids in ((INCOMING, task.input_queues), (OUTGOING, task.output_queues)):
+        told |= write_queues(
+            direction,
+            mqids,
+            broker_type=grant.broker_type,
+            broker_address=grant.broker_address,
+            aliases=grant.aliases,
+        )
+    return told
 
 
 def _join_value(name: str, value: str | int | list[str]) -> str:

@@ -18,8 +18,8 @@ length of the pause. The local pool calls `decide_restart`.
 
 from dataclasses import dataclass
 
-from schemas.pilot.charges import JOB_CHARGES
 from schemas.pilot.exits import PilotExit
+from schemas.pilot.job_names import JOB_CHARGES
 
 #: The first pause, the longest pause after a failure, and the longest after a pilot that merely found nothing to do.
 FIRST_PAUSE_S = 15

@@ -17,12 +17,12 @@ from pathlib import PurePosixPath
 
 from schemas.events import TaskforceStart
 from schemas.ids import TaskforceUuid
+from schemas.pilot.job_names import TOKEN_FILE
 from schemas.rules.requirements import BadRequirements, check_requirements
 from schemas.rules.sizes import parse_bytes, print_condor_size
 from schemas.rules.submitters import submitter_name
 from schemas.rules.worker_paths import input_file_problem
 from tms.errors import Unsubmittable
-from tms.jobs.pilot_files import TOKEN_FILE
 from tms.jobs.restarts import avoid_commands, avoid_requirement, exit_commands, vacate_command
 
 MIB = 1024 * 1024

@@ -15,8 +15,10 @@ from datetime import datetime
 from enum import IntEnum
 from functools import lru_cache
 
+from schemas.pilot.job_names import CHIRP_PREFIX
+
 _RECORD_END = b"\n...\n"
-_CHIRP = b"HTChirpEWMSPilot"
+_CHIRP = CHIRP_PREFIX.encode()
 _MINUS = ord("-")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from schemas.pilot.job_names import ChirpAttribute
 from schemas.statuses import SILENT, CompoundStatuses, JobStatus, PilotStatus, TopTaskErrors
 from tms.jobs.trials import Trials
 from tms.log.hold_reasons import hold_reason
@@ -26,6 +27,9 @@ from tms.log.job_events import (
     JobMoved,
     PilotChirped,
 )
+
+_STATUS, _ERROR = ChirpAttribute.STATUS.short_name, ChirpAttribute.ERROR.short_name
+_TASKS_SUCCESS, _BAD_MACHINE = ChirpAttribute.TASKS_SUCCESS.short_name, ChirpAttribute.BAD_MACHINE.short_name
 
 #: The status of a job after an event. A job goes back to the queue when it was evicted, when its shadow died, and when
 #: HTCondor could not reach it again. An unsuspended job goes on running.
@@ -125,13 +129,13 @@ class Tally:
         # This runs once an event. `isinstance` is cheaper than `match`, which tries its patterns one after another.
         for event in events:
             if isinstance(event, PilotChirped):
-                if event.attribute == "Status":
+                if event.attribute == _STATUS:
                     self._note_chirp(event.proc, event.value)
-                elif event.attribute == "Error":
+                elif event.attribute == _ERROR:
                     self._note_error(event.proc, event.value)
-                elif event.attribute == "TasksSuccess":
+                elif event.attribute == _TASKS_SUCCESS:
                     self.trials.note_success(event.proc)
-                elif event.attribute == "BadMachine":
+                elif event.attribute == _BAD_MACHINE:
                     self.trials.note_bad_worker(event.proc, event.value)
             elif isinstance(event, JobMoved):
                 status = _INDEX_AFTER.get(event.type)

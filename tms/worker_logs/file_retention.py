@@ -23,6 +23,7 @@ from pathlib import Path
 
 from runtime.telemetry import log
 from schemas.ids import TaskforceUuid
+from schemas.pilot.job_names import TOKEN_FILE
 from tms.files import TaskforceFiles, TmsDirectory
 from tms.log.checkpoint import checkpoint_from_bytes
 from tms.worker_logs.log_space import bound_logs
@@ -110,7 +111,7 @@ def _pack_directory(directory: Path) -> None:
 
 
 def _without_token(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if member.name.endswith("/ewms_pilot_token") else member
+    return None if member.name.endswith(f"/{TOKEN_FILE}") else member
 
 
 def _create_private(path: Path) -> Path:

@@ -9,8 +9,8 @@ from pathlib import Path
 from pilot.app import begin_log_copy, gather_variables
 from pilot.chirp.proxy import take_proxy
 from pilot.chirp.sender import choose_channel
-from pilot.settings import TASK_FILE, read_settings
-from schemas.statuses import ChirpAttribute
+from pilot.settings import read_settings
+from schemas.pilot.job_names import TASK_FILE, ChirpAttribute
 
 
 async def main() -> None:

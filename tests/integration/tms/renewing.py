@@ -12,9 +12,9 @@ from pilot.app import gather_variables
 from pilot.chirp.proxy import ChirpProxy, take_proxy
 from pilot.chirp.sender import choose_channel
 from pilot.events.token_renewal import TokenSource
-from pilot.settings import TASK_FILE, read_settings
+from pilot.settings import read_settings
 from schemas.pilot.exits import PilotExit
-from schemas.statuses import ChirpAttribute
+from schemas.pilot.job_names import TASK_FILE, ChirpAttribute
 
 #: What a job runs, whose files it gets, who pays for it.
 FIXED = ("Cmd", "TransferInput", "AcctGroupUser")

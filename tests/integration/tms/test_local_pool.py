@@ -11,9 +11,9 @@ import pytest
 
 from deploy.local.children.seclusion import CoveredDirectories
 from schemas.pilot.exits import PilotExit
+from schemas.pilot.job_names import TOKEN_FILE
 from tests.integration.tms.conftest import Taskforce
 from tests.waiting import eventually
-from tms.jobs.pilot_files import TOKEN_FILE
 from tms.pools.local.job import Job, MaxRuntimeReached, run
 from tms.pools.local.pool import LocalPool
 from tms.pools.local.token_delivery import replace_token

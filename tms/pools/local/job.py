@@ -16,15 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.telemetry import log
-from schemas.pilot.charges import LOCAL_CHARGES
+from schemas.pilot.job_names import CHIRP_FD_VARIABLE, LOCAL_CHARGES, LOCAL_JOB, TOKEN_FILE
 from schemas.pilot.variables import PREFIX
-from tms.jobs.pilot_files import TOKEN_FILE
 from tms.pools.local.token_delivery import keep_token_new
 
-#: This variable has the file descriptor of the pipe for the pilot's chirps.
-CHIRP_FD = "EWMS_PILOT_HTCHIRP_FD"
-#: This variable marks a process as a job's, even when its parents have died. HTCondor does the same.
-_MARK = "_EWMS_LOCAL_JOB"
 _MAX_CHIRP_BYTES = 64 * 1024
 #: How long TMS reads chirps after the pilot's end: a process that the pilot left behind may hold the pipe open.
 _LAST_CHIRPS_S = 1.0
@@ -120,8 +115,9 @@ async def _spawn_pilot(
                 "HOME": str(job.directory),
                 "TMPDIR": str(job.directory),
                 **job.environment,
-                CHIRP_FD: str(write_fd),
-                _MARK: job.name,
+                CHIRP_FD_VARIABLE: str(write_fd),
+                # HTCondor marks its jobs' processes in the same way.
+                LOCAL_JOB: job.name,
                 **({LOCAL_CHARGES: "1"} if job.charges_events else {}),
                 **({} if job.sees_tms else {_TOKEN_SOURCE: ""}),
             },
@@ -232,7 +228,7 @@ def _find_members(leader: int, name: str, account: int | None) -> set[int]:
     """Return the living processes of the job: those with its account, session or mark, and their descendants."""
     parents: dict[int, int] = {}
     members: set[int] = set()
-    mark = f"{_MARK}={name}".encode()
+    mark = f"{LOCAL_JOB}={name}".encode()
     for pid in _list_pids():
         try:
             # The command's name stands in brackets and may contain anything, so split after the last bracket.

@@ -3,8 +3,8 @@
 import pytest
 
 from pilot.events.gone_queues import Refusals, describe_gone
-from pilot.settings import QueueEndpoint
 from schemas.ids import Mqid
+from schemas.pilot.pilot_wire import QueueEndpoint
 
 
 def after(*looks: tuple[float, bool]) -> bool:

@@ -1,0 +1,176 @@
+"""What TMS tells a pilot: each variable once, with its name, how TMS writes it, and how the pilot reads it. (core)
+
+    TaskOrder.task_args ──write──► EWMS_PILOT_TASK_ARGS in the task file ──read──► PilotProgram.task_args
+
+TMS and the pilot both import this module. The pilot travels without pydantic, so these are plain dataclasses.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from schemas.ids import Mqid, TaskforceUuid, TaskId, WorkflowId
+from schemas.payloads.legacy_wire import Wire
+from schemas.pilot.job_names import TOKEN_FILE
+from schemas.pilot.variables import PREFIX, Variables
+
+_KEY = "pilot_variable"
+
+
+@dataclass(frozen=True, slots=True)
+class PilotVariable:
+    """A variable without its prefix, and both ends of its wire. If `write` returns None, TMS leaves it out."""
+
+    name: str
+    write: Callable[[Any], str | None]
+    read: Callable[[Variables, str], object]
+
+
+def _variable(
+    name: str, write: Callable[[Any], str | None], read: Callable[[Variables, str], object]
+) -> dict[str, PilotVariable]:
+    return {_KEY: PilotVariable(name, write, read)}
+
+
+def _write_environment(environment: Mapping[str, str]) -> str | None:
+    return json.dumps(environment) if environment else None
+
+
+def _write_number(number: float | None) -> str | None:
+    return None if number is None else str(number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PilotProgram:
+    """The fields of `schemas.program.TaskProgram`, as the pilot reads them."""
+
+    task_image: str = field(metadata=_variable("TASK_IMAGE", str, Variables.read_string))
+    task_args: tuple[str, ...] = field(metadata=_variable("TASK_ARGS", str, Variables.read_arguments))
+    task_env: Mapping[str, str] = field(
+        metadata=_variable("TASK_ENV_JSON", _write_environment, Variables.read_environment)
+    )
+    init_image: str = field(metadata=_variable("INIT_IMAGE", str, Variables.read_string))
+    init_args: tuple[str, ...] = field(metadata=_variable("INIT_ARGS", str, Variables.read_arguments))
+    init_env: Mapping[str, str] = field(
+        metadata=_variable("INIT_ENV_JSON", _write_environment, Variables.read_environment)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PilotJob:
+    """What EWMS tells a pilot of its job, beside the program and the queues."""
+
+    workflow_id: WorkflowId = field(metadata=_variable("WORKFLOW_ID", str, Variables.read_string))
+    task_id: TaskId = field(metadata=_variable("TASK_ID", str, Variables.read_string))
+    taskforce_uuid: TaskforceUuid = field(metadata=_variable("TASKFORCE_UUID", str, Variables.read_string))
+    #: The file with the token for the queues. A relative path starts from the job's directory.
+    token_file: str = field(metadata=_variable("TOKEN_FILE", str, lambda v, name: v.read_string(name, TOKEN_FILE)))
+    #: The file of the access point in which TMS renews the token; empty: there is none.
+    token_source: str = field(metadata=_variable("TOKEN_SOURCE", str, Variables.read_string))
+    #: The directory of the access point that keeps the workers' output; empty: there is none.
+    log_directory: str = field(metadata=_variable("LOG_DIRECTORY", str, Variables.read_string))
+    #: How long TMS lets the worker live; None: no limit. A pilot counts its runtime from the start of its own process,
+    #: since a job may start several times.
+    worker_runtime_s: float | None = field(
+        metadata=_variable("MAX_WORKER_RUNTIME", _write_number, Variables.read_limit_s)
+    )
+    #: How much memory was requested for the worker. Error texts name it when a task is killed.
+    worker_memory_bytes: int | None = field(metadata=_variable("WORKER_MEMORY", _write_number, Variables.read_integer))
+
+
+Told = type[PilotProgram] | type[PilotJob]
+
+
+def list_variables(kind: Told) -> dict[str, PilotVariable]:
+    """Return the variables of the fields of `kind`, by the field's name."""
+    return {known.name: known.metadata[_KEY] for known in fields(kind)}
+
+
+def write_variables(kind: Told, source: object) -> dict[str, str]:
+    """Return the variables that tell a pilot the fields of `kind`. `source` has attributes of the same names."""
+    written = {
+        PREFIX + variable.name: variable.write(getattr(source, name)) for name, variable in list_variables(kind).items()
+    }
+    return {name: text for name, text in written.items() if text is not None}
+
+
+def read_fields(kind: Told, v: Variables) -> dict[str, Any]:
+    """Return the values of the fields of `kind`, by the field's name."""
+    return {name: variable.read(v, variable.name) for name, variable in list_variables(kind).items()}
+
+
+INCOMING, OUTGOING = "QUEUE_INCOMING", "QUEUE_OUTGOING"
+
+_ADDRESS, _TOKEN, _TYPE, _WIRE, _ALIAS = "_BROKER_ADDRESS", "_AUTH_TOKEN", "_BROKER_TYPE", "_WIRE", "_ALIAS"
+
+#: The variables of all queues.
+QUEUE_VARIABLES = tuple(
+    f"{direction}{part}" for direction in (INCOMING, OUTGOING) for part in ("", _ADDRESS, _TOKEN, _TYPE, _WIRE, _ALIAS)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEndpoint:
+    """A message queue and how to reach it. An empty `token` means: see the token file. `wire` is for outputs."""
+
+    mqid: Mqid
+    address: str
+    token: str = field(default="", repr=False)
+    wire: Wire = Wire.EWMS
+    #: Its name for users; empty: unknown here.
+    alias: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.alias!r} ({self.mqid})" if self.alias else self.mqid
+
+
+def write_queues(
+    direction: str, mqids: Sequence[Mqid], *, broker_type: str, broker_address: str, aliases: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables of the queues `mqids`: lists joined by `;`."""
+    name = PREFIX + direction
+    written = {
+        name: ";".join(mqids),
+        name + _TYPE: ";".join([broker_type] * len(mqids)),
+        name + _ADDRESS: ";".join([broker_address] * len(mqids)),
+        # The token is in its file and nowhere else.
+        name + _TOKEN: "",
+    }
+    named = [aliases.get(mqid, "") for mqid in mqids]
+    # The pilot splits the aliases at `;`. Without them it names its queues by their ids.
+    if all(alias and ";" not in alias for alias in named):
+        written[name + _ALIAS] = ";".join(named)
+    return written
+
+
+def write_wire(wire: Wire) -> dict[str, str]:
+    """Return the variable that says in which format outputs are published."""
+    return {PREFIX + OUTGOING + _WIRE: wire.value}
+
+
+def read_queues(v: Variables, direction: str) -> tuple[QueueEndpoint, ...]:
+    """Return the queues of a list joined by `;`. A single address, type or token applies to all of them."""
+    mqids = v.read_words(direction, ";")
+    columns = []
+    for part in (_ADDRESS, _TOKEN, _TYPE, _WIRE, _ALIAS):
+        values = v.read_words(direction + part, ";")
+        if len(values) not in {0, 1, len(mqids)} and mqids:
+            v.note_problem(
+                direction + part, f"must have one value, or one for each of the {len(mqids)} queues", "count them"
+            )
+        columns.append(values if len(values) == len(mqids) else (values[:1] or ("",)) * len(mqids))
+    addresses, tokens, types, wires, aliases = columns
+    if not {wire.lower() for wire in wires} <= {"", *Wire}:
+        v.note_problem(direction + _WIRE, f"must be of {', '.join(Wire)}", "choose one, or unset it")
+        wires = ("",) * len(mqids)
+    if any(broker_type.lower() not in {"", "rabbitmq"} for broker_type in types):
+        v.note_problem(direction + _TYPE, "must be rabbitmq", "the only broker there is; or unset it")
+    if mqids and not all(addresses):
+        v.note_problem(direction + _ADDRESS, "must say where the queues are", "write user@host:port/vhost")
+    if len(set(mqids)) != len(mqids):
+        v.note_problem(direction, "must not name a queue twice", "remove the repetition")
+    return tuple(
+        QueueEndpoint(Mqid(mqid), address, token, Wire(wire.lower() or Wire.EWMS), alias)
+        for mqid, address, token, wire, alias in zip(mqids, addresses, tokens, wires, aliases, strict=True)
+    )
