@@ -12,9 +12,10 @@ from mqs.groups import progress, repository
 from mqs.groups.admission import Budget
 from mqs.groups.requests import Groups
 from runtime.kernel.store import Store
+from runtime.loops import repeat_forever
 from runtime.telemetry import gauge, log
 from schemas.documents import Collection
-from schemas.errors import EWMSError, NotFound
+from schemas.errors import NotFound
 from schemas.ids import Mqid, WorkflowId
 from schemas.requests import BacklogsAnswer, Depth, DepthsAnswer, QueueBacklog
 from schemas.topology import dead_queue
@@ -141,7 +142,10 @@ class Sampler:
 
     def start(self) -> None:
         """Begin to count."""
-        self._loop = asyncio.create_task(self._sample_forever(), name="depth sampler")
+        self._loop = asyncio.create_task(
+            repeat_forever(self.sample_once, every_s=self._interval_s, failed="queues not counted"),
+            name="depth sampler",
+        )
 
     async def stop(self) -> None:
         """Stop counting."""
@@ -190,16 +194,6 @@ class Sampler:
             log.info("the queues of an owner take events again", owner=owner)
         self._over = over
         _owners_over.set(len(over))
-
-    async def _sample_forever(self) -> None:
-        while True:
-            try:
-                await self.sample_once()
-            except EWMSError as error:
-                log.warning("queues not counted", reason=error.reason)
-            except Exception:  # noqa: BLE001 - admission relies on this loop: no defect may end it unseen
-                log.exception("queues not counted")
-            await asyncio.sleep(self._interval_s)
 
 
 def _set_gauges(counts: Mapping[str, QueueCount], public: set[str]) -> None:

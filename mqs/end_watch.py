@@ -19,6 +19,7 @@ from mqs.quiescence import QuietWatch, add_look
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
+from runtime.loops import repeat_forever
 from runtime.telemetry import counter, log
 from schemas.documents import MQGroupDocument
 from schemas.errors import EWMSError
@@ -79,7 +80,9 @@ class EndWatcher:
 
     def start(self) -> None:
         """Begin to look."""
-        self._loop = asyncio.create_task(self._look_forever(), name="closer")
+        self._loop = asyncio.create_task(
+            repeat_forever(self.look_once, every_s=self._look_s, failed="ends not looked at"), name="end watch"
+        )
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -231,16 +234,6 @@ class EndWatcher:
 
         await self._store.transact(step)
         return outcome
-
-    async def _look_forever(self) -> None:
-        while True:
-            try:
-                await self.look_once()
-            except EWMSError as error:
-                log.warning("ends not looked at", reason=error.reason)
-            except Exception:  # noqa: BLE001 - no workflow would end by itself without this loop
-                log.exception("ends not looked at")
-            await asyncio.sleep(self._look_s)
 
 
 def _utc_now() -> datetime:

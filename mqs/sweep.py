@@ -9,8 +9,8 @@ from mqs.groups import repository
 from mqs.tokens.user_limits import UserLimits
 from runtime.kernel.decision import Change, Decision
 from runtime.kernel.store import Store
+from runtime.loops import repeat_forever
 from runtime.telemetry import counter, log
-from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
 
 _deleted = counter("mqs_orphans_deleted_total", "Queues deleted that belonged to no workflow.")
@@ -42,7 +42,10 @@ class Sweeper:
 
     def start(self) -> None:
         """Begin to sweep, the first time after one interval: MQS has just done the same at its start."""
-        self._loop = asyncio.create_task(self._sweep_forever(), name="sweep")
+        self._loop = asyncio.create_task(
+            repeat_forever(self.sweep_once, every_s=self._interval_s, failed="not swept", begins_with_pause=True),
+            name="sweep",
+        )
 
     async def stop(self) -> None:
         """Stop sweeping."""
@@ -86,16 +89,6 @@ class Sweeper:
             await self._broker.remove_queues(orphan_deletion(gone))
             _deleted.inc(len(gone))
             log.warning("queues deleted that belonged to no workflow", queues=gone)
-
-    async def _sweep_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._interval_s)
-            try:
-                await self.sweep_once()
-            except EWMSError as error:
-                log.warning("not swept", reason=error.reason)
-            except Exception:  # noqa: BLE001 - nothing else would repair what this loop repairs
-                log.exception("not swept")
 
 
 async def _decide_changes(changes: tuple[Change, ...]) -> Decision:

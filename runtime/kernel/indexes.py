@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from runtime.kernel.store import Index, Store
-from runtime.telemetry import log
-from schemas.errors import EWMSError
+from runtime.loops import repeat_forever
 
 
 class IndexKeeper:
@@ -24,21 +23,19 @@ class IndexKeeper:
             Unavailable: there is no database.
         """
         await self._store.ensure_indexes(self._indexes)
-        self._loop = asyncio.create_task(self._keep_indexes(), name="indexes")
+        # MongoDB reports no missing index, short of a change stream for each database.
+        self._loop = asyncio.create_task(
+            repeat_forever(
+                lambda: self._store.ensure_indexes(self._indexes),
+                every_s=self._interval_s,
+                failed="indexes not looked at",
+                begins_with_pause=True,
+            ),
+            name="indexes",
+        )
 
     async def stop(self) -> None:
         """Stop looking."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
-
-    async def _keep_indexes(self) -> None:
-        while True:
-            # MongoDB tells nobody that indexes are gone, short of a change stream for each database.
-            await asyncio.sleep(self._interval_s)
-            try:
-                await self._store.ensure_indexes(self._indexes)
-            except EWMSError as error:
-                log.info("indexes not looked at", reason=error.reason)
-            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one look may raise
-                log.error("indexes not looked at", error=repr(error), exc_info=True)

@@ -4,10 +4,8 @@ To remove a running job, HTCondor tells the job's machine. It keeps asking a dea
 TMS does not wait for that, and loses nothing: the events of a dead pilot have gone back to their queues.
 """
 
-import asyncio
-
+from runtime.loops import repeat_forever
 from runtime.telemetry import log
-from schemas.errors import Unavailable
 from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
 
@@ -25,14 +23,10 @@ class ForcedRemoval:
 
     async def run(self) -> None:
         """Look every few seconds, as long as TMS follows any cluster."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            if not self._watch.list_followed():
-                continue
-            try:
-                if n_jobs := await self._pool.force_removals(GRACE_S):
-                    log.warning("jobs of dead machines were removed by force", n_jobs=n_jobs)
-            except Unavailable as error:
-                log.warning("removals cannot be forced yet", reason=error.reason)
-            except Exception:  # noqa: BLE001 - without this loop a dead machine keeps its workflow from ending
-                log.error("forcing removals failed", exc_info=True)
+        await repeat_forever(
+            self._look_once, every_s=_LOOK_S, failed="removals cannot be forced yet", begins_with_pause=True
+        )
+
+    async def _look_once(self) -> None:
+        if self._watch.list_followed() and (n_jobs := await self._pool.force_removals(GRACE_S)):
+            log.warning("jobs of dead machines were removed by force", n_jobs=n_jobs)

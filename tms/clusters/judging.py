@@ -3,11 +3,10 @@
 A ruling names machines that the taskforce avoids, or states that its task fails on every machine.
 """
 
-import asyncio
 import time
 
+from runtime.loops import repeat_forever
 from runtime.telemetry import gauge, log
-from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from tms.jobs.trials import Ruling, decide_ruling, needs_ruling
 from tms.log.statuses import Tally
@@ -32,14 +31,9 @@ class Judge:
 
     async def run(self) -> None:
         """Rule now, and then every few seconds."""
-        while True:
-            try:
-                await self.rule_on_all()
-            except Unavailable as error:
-                log.debug("bad workers cannot be looked at yet", reason=error.reason)
-            except Exception:  # noqa: BLE001 - the next look may go well, and statuses do not depend on it
-                log.error("looking at bad workers failed", exc_info=True)
-            await asyncio.sleep(INTERVAL_S)
+        await repeat_forever(
+            self.rule_on_all, every_s=INTERVAL_S, failed="bad workers cannot be looked at yet", warns=False
+        )
 
     async def rule_on_all(self) -> None:
         """Rule once on each taskforce with bad workers, and note which tasks fail everywhere."""

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from math import inf
 from time import monotonic
 
+from runtime.loops import repeat_forever
 from runtime.telemetry import gauge, log
 from runtime.turns import Turns
-from schemas.errors import Unavailable
 from schemas.ids import TaskforceUuid
 from tms.clusters.start import Starter
 from tms.clusters.stopped_taskforces import StoppedTaskforces
@@ -61,14 +61,7 @@ class ClusterSweep:
 
     async def run(self) -> None:
         """Sweep now and then every minute."""
-        while True:
-            try:
-                await self.sweep_once()
-            except Unavailable as error:
-                log.warning("sweep put off", reason=error.reason)
-            except Exception:  # noqa: BLE001 - the next sweep may go well, and without any nothing heals
-                log.error("sweep failed", exc_info=True)
-            await asyncio.sleep(INTERVAL_S)
+        await repeat_forever(self.sweep_once, every_s=INTERVAL_S, failed="sweep put off")
 
     async def sweep_once(self) -> None:
         """Compare the pool's clusters with the followed ones once, and tidy old files when that is due."""

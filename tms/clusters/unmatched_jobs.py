@@ -1,9 +1,7 @@
 """Every ten seconds, find the taskforces whose jobs no slot can take. Their users then learn why nothing starts."""
 
-import asyncio
-
-from runtime.telemetry import gauge, log
-from schemas.errors import Unavailable
+from runtime.loops import repeat_forever
+from runtime.telemetry import gauge
 from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
 
@@ -21,14 +19,9 @@ class UnmatchedWatch:
 
     async def run(self) -> None:
         """Ask the pool now and then every ten seconds."""
-        while True:
-            try:
-                await self.compare_once()
-            except Unavailable as error:
-                log.debug("slots cannot be compared with what waits", reason=error.reason)
-            except Exception:  # noqa: BLE001 - the next look may go well, and statuses do not depend on it
-                log.error("comparing slots with what waits failed", exc_info=True)
-            await asyncio.sleep(INTERVAL_S)
+        await repeat_forever(
+            self.compare_once, every_s=INTERVAL_S, failed="slots cannot be compared with what waits", warns=False
+        )
 
     async def compare_once(self) -> None:
         """Ask the pool once, and note why no slot can take the jobs."""
