@@ -6,7 +6,6 @@ The looks so far stay in memory, so a new process begins them anew. `mqs.quiesce
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.broker.traffic import count_arrived
@@ -16,6 +15,7 @@ from mqs.groups.lifecycle import UNCHANGED, GroupDecision
 from mqs.groups.repository import StoredGroup
 from mqs.groups.requests import Groups
 from mqs.quiescence import QuietWatch, add_look
+from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
@@ -120,9 +120,9 @@ class EndWatcher:
                 return
             if endings.expects_results(group):
                 await self._count_results(found, group)
-            if endings.is_replaying(group, _utc_now()):
+            if endings.is_replaying(group, utc_now()):
                 seen.watch = QuietWatch(group.rev)
-                if not endings.is_sending_letters(group, _utc_now()):
+                if not endings.is_sending_letters(group, utc_now()):
                     await self._confirm_replays(group)
             elif endings.is_closing(group):
                 await self._look_at_levels(found, group, seen)
@@ -187,7 +187,7 @@ class EndWatcher:
                 return
         rev = seen.watch.rev
         outcome = await self._record_decision(
-            group, lambda stored: endings.mark_drained(stored, rev, n_dead, n_results, now=_utc_now())
+            group, lambda stored: endings.mark_drained(stored, rev, n_dead, n_results, now=utc_now())
         )
         if outcome.group is not None:
             _drained.inc()
@@ -203,7 +203,7 @@ class EndWatcher:
         )
         await self._record_decision(
             group,
-            lambda stored: endings.mark_results_arrived(stored, arrived, n_dead, found.profiles, now=_utc_now()),
+            lambda stored: endings.mark_results_arrived(stored, arrived, n_dead, found.profiles, now=utc_now()),
         )
 
     async def _count_arrived(self, found: StoredGroup) -> dict[Mqid, int]:
@@ -234,10 +234,6 @@ class EndWatcher:
 
         await self._store.transact(step)
         return outcome
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _now_s() -> float:

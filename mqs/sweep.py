@@ -1,12 +1,13 @@
 """Repair at intervals what no event repairs: lost indexes, queues without a workflow, limits that nobody needs."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.broker.orphans import Patience, orphan_deletion, plan_sweep
 from mqs.groups import repository
 from mqs.tokens.user_limits import UserLimits
+from runtime.clock import utc_now
 from runtime.kernel.decision import Change, Decision
 from runtime.kernel.store import Store
 from runtime.loops import repeat_forever
@@ -66,7 +67,7 @@ class Sweeper:
     async def _forget_pilots(self) -> None:
         limited = await self._limits.workflows_with_pilots()
         over = await repository.find_over(self._store, limited) if limited else set()
-        now = datetime.now(UTC)
+        now = utc_now()
         self._over_since = {workflow_id: self._over_since.get(workflow_id, now) for workflow_id in over}
         # The last token can open connections until it expires, if nothing else.
         await self._limits.forget_pilots([one for one, at in self._over_since.items() if now - at > self._pilot_life])
@@ -76,7 +77,7 @@ class Sweeper:
         counts = await self._broker.count_all()
         known = await repository.find_known_queues(self._store)
         seen = await repository.find_orphans(self._store)
-        now = datetime.now(UTC)
+        now = utc_now()
         n_events = {queue: count.n_events for queue, count in counts.items()}
         sweep = plan_sweep(n_events, known, seen, now=now, patience=self._patience)
         if changes := repository.orphan_changes(sweep, now):

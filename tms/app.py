@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from runtime.amqp import full_jitter
 from runtime.bus.service_bus import Bus
+from runtime.clock import utc_now
 from runtime.telemetry import log
 from runtime.turns import Turns
 from runtime.web.health import Check, health_routes, serve_routes
@@ -70,7 +70,7 @@ async def run_tms(settings: TmsSettings) -> AsyncIterator[Tms]:
         )
         stack.push_async_callback(bus.close)
 
-        voice = Reporter(bus, clock=lambda: datetime.now(UTC))
+        voice = Reporter(bus, clock=utc_now)
         watch = LogWatch(home, voice, schedd=settings.schedd, epoch=epoch)
         await watch.follow_all()
         await stack.enter_async_context(_run_beside(watch.run(), "watch", stop=watch.ask_to_stop))

@@ -7,10 +7,10 @@ It must not be mistaken for a restart, so it is left out.
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.broker.traffic import Counters, QueueSight, QueueTraffic, add_count, add_sight, count_gone
+from runtime.clock import utc_now
 from runtime.kernel.decision import Decision, Insert, Update
 from runtime.kernel.store import Store, Transaction
 from schemas.documents import Collection
@@ -115,7 +115,7 @@ class TrafficBook:
 
     async def _write_moved(self, moved: Mapping[str, QueueTraffic]) -> None:
         async def step(tx: Transaction) -> Decision:
-            now = datetime.now(UTC)
+            now = utc_now()
             known = await tx.find(Collection.MQ_TRAFFIC, {"_id": {"$in": list(moved)}}, projection={"_id": 1})
             there = {document["_id"] for document in known}
             return Decision(

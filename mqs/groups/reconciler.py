@@ -6,7 +6,6 @@ again: at the workflow's next event, at its `wake_at`, or at the next start.
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.broker.topology import group_deletion
@@ -15,6 +14,7 @@ from mqs.groups.broker_steps import Declare, Forget, Look, Remind, Remove, Rules
 from mqs.groups.lifecycle import GroupDecision
 from mqs.groups.repository import StoredGroup
 from mqs.groups.yielding import choose_removal, find_idle_queues
+from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
@@ -57,7 +57,7 @@ class Reconciler:
                 found, known = known or await repository.find_group(self._store, workflow_id), None
                 if found.group is None:
                     return released
-                match next_step(found.group, found.profiles, datetime.now(UTC), self._rules):
+                match next_step(found.group, found.profiles, utc_now(), self._rules):
                     case Declare():
                         await self._declare_queues(workflow_id, found)
                     case Shut() as what:
@@ -71,13 +71,13 @@ class Reconciler:
                         await self._record_decision(
                             workflow_id,
                             lambda group, profiles: foreign_groups.forget_group(
-                                group, profiles, now=datetime.now(UTC), rules=self._rules
+                                group, profiles, now=utc_now(), rules=self._rules
                             ),
                         )
                     case Remind():
                         await self._record_decision(
                             workflow_id,
-                            lambda group, _: lifecycle.remind_wms(group, now=datetime.now(UTC), rules=self._rules),
+                            lambda group, _: lifecycle.remind_wms(group, now=utc_now(), rules=self._rules),
                         )
                     case None:
                         return released
@@ -135,7 +135,7 @@ class Reconciler:
         failpoint("mqs.sealed")
         after = await self._record_decision(
             workflow_id,
-            lambda group, profiles: lifecycle.mark_active(group, profiles, now=datetime.now(UTC), rules=self._rules),
+            lambda group, profiles: lifecycle.mark_active(group, profiles, now=utc_now(), rules=self._rules),
             known=found,
         )
         if after is not None and after.state is GroupState.ACTIVE:
@@ -150,7 +150,7 @@ class Reconciler:
         await self._broker.shut_queues(what.mqids)
         failpoint("mqs.shut")
         await self._record_decision(
-            workflow_id, lambda group, profiles: retirement.mark_shut(group, profiles, what, now=datetime.now(UTC))
+            workflow_id, lambda group, profiles: retirement.mark_shut(group, profiles, what, now=utc_now())
         )
         log.info("queues shut", workflow_id=workflow_id, n_queues=len(what.mqids))
 
@@ -163,7 +163,7 @@ class Reconciler:
             after = await self._record_decision(
                 workflow_id,
                 lambda group, profiles: retirement.mark_removed(
-                    group, profiles, what, now=datetime.now(UTC), rules=self._rules
+                    group, profiles, what, now=utc_now(), rules=self._rules
                 ),
             )
         log.info("queues deleted", workflow_id=workflow_id, n_queues=len(what.mqids), dead=what.with_dead_letters)
@@ -182,8 +182,8 @@ class Reconciler:
         def decide(group: MQGroupDocument, profiles: Sequence[MQProfileDocument]) -> GroupDecision:
             nonlocal unused
             if group.state is GroupState.ACTIVE:
-                return foreign_groups.apply_look(group, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
-            after = retirement.apply_look(group, profiles, in_use=in_use, now=datetime.now(UTC), rules=self._rules)
+                return foreign_groups.apply_look(group, in_use=in_use, now=utc_now(), rules=self._rules)
+            after = retirement.apply_look(group, profiles, in_use=in_use, now=utc_now(), rules=self._rules)
             unused = after if isinstance(after, Remove) else None
             return lifecycle.UNCHANGED if isinstance(after, Remove) else after
 

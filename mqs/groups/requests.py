@@ -18,6 +18,7 @@ from mqs.groups.reconciler import Reconciler
 from mqs.groups.repository import Reader, StoredGroup
 from mqs.groups.yielding import sum_shortages
 from mqs.tokens.grants import check_site
+from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision, Repeated
 from runtime.kernel.store import Store, Transaction
@@ -96,7 +97,7 @@ class Groups:
                 queues,
                 query.public,
                 site=query.site,
-                now=datetime.now(UTC),
+                now=utc_now(),
                 rules=self._rules,
             )
             return Decision(repository.group_changes(found, outcome))
@@ -134,7 +135,7 @@ class Groups:
 
         async def note(tx: Transaction) -> Decision:
             found = await repository.find_group(tx, workflow_id)
-            outcome = foreign_groups.note_use(found.group, now=datetime.now(UTC), rules=self._rules)
+            outcome = foreign_groups.note_use(found.group, now=utc_now(), rules=self._rules)
             return Decision(repository.group_changes(found, outcome))
 
         await self._store.transact(note)
@@ -145,7 +146,7 @@ class Groups:
 
         async def retire(tx: Transaction) -> Decision:
             found = await repository.find_group(tx, event.workflow_id)
-            outcome = retirement.apply_end(found.group, event.workflow_id, found.profiles, now=datetime.now(UTC))
+            outcome = retirement.apply_end(found.group, event.workflow_id, found.profiles, now=utc_now())
             return Decision(repository.group_changes(found, outcome), outcome.effects)
 
         await self._store.transact(retire, inbox_id=f"{Service.MQS}:{event_id}")
@@ -157,7 +158,7 @@ class Groups:
 
         async def note(tx: Transaction) -> Decision:
             found = await repository.find_group(tx, event.workflow_id)
-            outcome = endings.apply_ending(found.group, event, now=datetime.now(UTC))
+            outcome = endings.apply_ending(found.group, event, now=utc_now())
             return Decision(repository.group_changes(found, outcome), outcome.effects)
 
         await self._store.transact(note, inbox_id=f"{Service.MQS}:{event_id}")
@@ -189,7 +190,7 @@ class Groups:
         short: list[Shortage] = []
 
         async def admit(tx: Transaction) -> Decision:
-            now = datetime.now(UTC)
+            now = utc_now()
             groups = await repository.find_waiting(tx)
             book = await repository.load_ledger(tx)
             applicants = list(map(_applicant_of, groups))
@@ -217,7 +218,7 @@ class Groups:
         applicants = list(map(_applicant_of, await repository.find_waiting(self._store)))
         book = await repository.load_ledger(self._store)
         usage = await self._measure_usage(self._store, applicants, book.n_queues if book else 0)
-        return sum_shortages(judge_applicants(applicants, usage, self._budget, datetime.now(UTC)).values())
+        return sum_shortages(judge_applicants(applicants, usage, self._budget, utc_now()).values())
 
     async def wake_group(self, workflow_id: WorkflowId) -> None:
         """Work on a group whose `wake_at` has come.
@@ -228,7 +229,7 @@ class Groups:
         group = (await repository.find_group(self._store, workflow_id)).group
         if group is None or group.state is not GroupState.RESERVED or group.admitted_at or group.unasked:
             await self.advance_group(workflow_id)
-        elif group.wake_at is not None and group.wake_at <= datetime.now(UTC):
+        elif group.wake_at is not None and group.wake_at <= utc_now():
             # One look decides for all waiting groups, so the next ones are no longer due.
             await self.reconsider_waiting()
 
@@ -256,7 +257,7 @@ class Groups:
         short: list[Shortage] = []
 
         async def step(tx: Transaction) -> Decision:
-            now = datetime.now(UTC)
+            now = utc_now()
             found = await repository.find_group(tx, workflow_id)
             book = await repository.load_ledger(tx)
             others = [

@@ -4,12 +4,13 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.groups import repository
 from mqs.letters.reported_attempts import document_id, document_of, workflow_of_exchange
 from runtime.amqp import Consumer, Delivery
+from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.telemetry import counter, log
@@ -119,7 +120,7 @@ class AttemptsIntake:
         if (workflow_id := workflow_of_exchange(delivery.exchange)) is None:
             raise Rejected("it came over no workflow's dead exchange")
         attempt = attempt_from_bytes(delivery.body)
-        now = datetime.now(UTC)
+        now = utc_now()
         document = document_of(workflow_id, attempt, now=now, entropy=secrets.randbits(48), retention=self._retention)
         return {"_id": document_id(workflow_id, attempt), **document.model_dump()}
 

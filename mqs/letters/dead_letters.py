@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from mqs.groups import repository
@@ -20,6 +20,7 @@ from mqs.letters.dead_queue import DeadReader, DeadReaders
 from mqs.letters.history import find_failed_attempts
 from mqs.letters.letter import Letter, describe_choice, group_letters, replay_headers, select_letters, show_letter
 from runtime.amqp import Connection, ConnectionLost, QueueFull, Unroutable
+from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.store import Decision, Store, Transaction, Update
 from runtime.telemetry import counter, log
@@ -278,7 +279,7 @@ class DeadLetterDesk:
             found = await repository.find_group(tx, workflow_id)
             group = _require_open_group(found)
             queues = frozenset(p.mqid for p in found.profiles if p.is_input and p.retired_at is None)
-            mark = {"replaying_until": datetime.now(UTC) + _REPLAYING, "has_unconfirmed_replays": True}
+            mark = {"replaying_until": utc_now() + _REPLAYING, "has_unconfirmed_replays": True}
             return Decision((Update(Collection.MQ_GROUPS, workflow_id, set=mark, rev=group.rev),))
 
         await self._store.transact(step)
@@ -338,7 +339,7 @@ class DeadLetterDesk:
             return
         noted = LetterOrderDocument(
             workflow_id=order.workflow_id,
-            at=datetime.now(UTC),
+            at=utc_now(),
             subject=order.subject,
             action=order.action.value,
             n_letters=n_done,

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from mqs.tokens import key_rotation
 from mqs.tokens.grants import Audience, Grant, token_claims
+from runtime.clock import utc_now
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
@@ -99,7 +100,7 @@ class TokenIssuer:
             Unprocessable: the token names more queues than fit into the broker's login.
         """
         key = await self._recorded_key()
-        now = datetime.now(UTC)
+        now = utc_now()
         said = token_claims(
             grant,
             issuer=self._issuer,
@@ -120,7 +121,7 @@ class TokenIssuer:
     async def jwks_document(self) -> dict[str, Any]:
         """Return every public key that may have signed a token that is still valid."""
         await self._recorded_key()
-        return key_rotation.jwks_document(await self._load_keys(), datetime.now(UTC))
+        return key_rotation.jwks_document(await self._load_keys(), utc_now())
 
     async def _recorded_key(self) -> SigningKey:
         key = self._files.current_key()
@@ -133,7 +134,7 @@ class TokenIssuer:
 
     async def _record_key(self, tx: Transaction, key: SigningKey) -> Decision:
         keys = key_rotation.parse_keys(await tx.find(Collection.MQ_KEYS, {}))
-        return key_rotation.rotate_key(keys, key.kid, key.jwk, now=datetime.now(UTC), life=self._longest_life)
+        return key_rotation.rotate_key(keys, key.kid, key.jwk, now=utc_now(), life=self._longest_life)
 
     async def _load_keys(self) -> key_rotation.Recorded:
         keys = key_rotation.parse_keys(await self._store.find(Collection.MQ_KEYS, {}))

@@ -8,10 +8,11 @@ inbox drops the second. A row that finds no queue waits its own back-off and hol
 import asyncio
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from runtime.amqp import full_jitter
 from runtime.bus.service_bus import Bus
+from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.carriers import Carrier, bus_carriers
 from runtime.kernel.decision import Document
@@ -141,7 +142,7 @@ class Relay:
             reason=error.reason,
             n_failures=row.n_failures + 1,
         )
-        later = datetime.now(UTC) + timedelta(seconds=wait_s)
+        later = utc_now() + timedelta(seconds=wait_s)
         try:
             await self._store.bulk_update(
                 OUTBOX,
@@ -205,7 +206,7 @@ class Relay:
 
     async def _claim_due_rows(self) -> list[OutboxRow]:
         """Claim rows that are due for this process, and return them."""
-        now = datetime.now(UTC)
+        now = utc_now()
         due: Document = {"next_at": {"$lte": now}}
         found = await self._store.find(
             OUTBOX, due, sort=[("next_at", 1)], limit=_BATCH, projection={"_id": 1}, max_time_ms=2000

@@ -10,7 +10,7 @@ transaction. The driver's errors leave here as one of the error families.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Self
 
 from pymongo import DeleteOne, ReadPreference, UpdateOne, WriteConcern
@@ -18,6 +18,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.database import Client, Database, Session, Transaction, make_client
 from runtime.kernel.decision import (
@@ -169,7 +170,7 @@ class Store(Database):
             return decision, rows
 
     async def _enter_inbox(self, session: Session, inbox_id: str, digest: str | None) -> None:
-        row: Document = {"_id": inbox_id, "at": datetime.now(UTC)}
+        row: Document = {"_id": inbox_id, "at": utc_now()}
         if digest is not None:
             row["digest"] = digest
         try:
@@ -209,7 +210,7 @@ class Store(Database):
     async def _record_effects(self, session: Session, events: tuple[Effect, ...]) -> tuple[OutboxRow, ...]:
         if not events:
             return ()
-        now = datetime.now(UTC)
+        now = utc_now()
         rows = tuple(make_row(effect, now, source=self._source) for effect in events)
         documents = [row_to_document(row, now, grace=self._outbox_grace) for row in rows]
         await self._database[OUTBOX].insert_many(documents, session=session)

@@ -8,10 +8,11 @@ one of them win.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.amqp import full_jitter
+from runtime.clock import utc_now
 from runtime.kernel.store import Committed, Store
 from runtime.telemetry import counter, log
 from schemas.errors import Conflict, EWMSError, Unavailable
@@ -69,12 +70,12 @@ class Timers:
         n_failures = 0
         while True:
             try:
-                due = await self._find_due(datetime.now(UTC))
+                due = await self._find_due(utc_now())
                 if due:
                     await self._wake_all(due)
                     n_failures = 0
                     continue
-                await self._find_next(datetime.now(UTC))
+                await self._find_next(utc_now())
                 n_failures = 0
             except Exception as error:  # noqa: BLE001 - nobody would notice that the loop is gone, so it never goes
                 known = isinstance(error, EWMSError)
@@ -124,7 +125,7 @@ class Timers:
 
     def _put_off_one(self, key: Any) -> None:
         n_times, _ = self._put_off.get(key, (0, None))
-        until = datetime.now(UTC) + timedelta(seconds=max(0.2, full_jitter(n_times, base_s=0.5, cap_s=60.0)))
+        until = utc_now() + timedelta(seconds=max(0.2, full_jitter(n_times, base_s=0.5, cap_s=60.0)))
         self._put_off[key] = (n_times + 1, until)
 
     async def _find_next(self, now: datetime) -> None:
@@ -153,7 +154,7 @@ class Timers:
         self._next_at = min(times, default=None)
 
     async def _sleep_until_next(self) -> None:
-        now = datetime.now(UTC)
+        now = utc_now()
         wait_s = _LONGEST_SLEEP_S
         if self._next_at is not None:
             wait_s = min(wait_s, max(0.0, (self._next_at - now).total_seconds()))

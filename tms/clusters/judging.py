@@ -3,8 +3,7 @@
 A ruling names machines that the taskforce avoids, or states that its task fails on every machine.
 """
 
-import time
-
+from runtime.clock import utc_now
 from runtime.loops import repeat_forever
 from runtime.telemetry import gauge, log
 from schemas.ids import TaskforceUuid
@@ -55,12 +54,16 @@ class Judge:
             # An earlier TMS may have ruled. Of its ruling only this part matters.
             before = self._rulings[uuid] = Ruling(charges_events=await self._pool.charges_events(uuid))
         is_behind = before != Ruling() and self._n_made.get(uuid) != len(tally.jobs)
-        if not is_behind and not needs_ruling(tally.trials, before, time.time()):
+        if not is_behind and not needs_ruling(tally.trials, before, utc_now().timestamp()):
             return
         machines = {one.machine for one in tally.trials.condemned.values()}
         has_other = await self._pool.has_other_machine(uuid, machines)
         ruling = decide_ruling(
-            tally.trials, tally.count_statuses(), before=before, has_other_machine=has_other, now_s=time.time()
+            tally.trials,
+            tally.count_statuses(),
+            before=before,
+            has_other_machine=has_other,
+            now_s=utc_now().timestamp(),
         )
         if ruling == before and not is_behind:
             return

@@ -13,10 +13,10 @@ Files of old taskforces are compressed, packed and removed on the way (`file_ret
 """
 
 import asyncio
-from datetime import UTC, datetime
 from math import inf
 from time import monotonic
 
+from runtime.clock import utc_now
 from runtime.loops import repeat_forever
 from runtime.telemetry import gauge, log
 from runtime.turns import Turns
@@ -77,7 +77,7 @@ class ClusterSweep:
         if (time_s := monotonic()) - self._tidied_at_s >= self._tidy_interval_s:
             self._tidied_at_s = time_s
             busy = {cluster.taskforce_uuid for cluster in clusters} | set(self._watch.list_followed())
-            await asyncio.to_thread(self._keeper.tidy_files, busy, now=datetime.now(UTC))
+            await asyncio.to_thread(self._keeper.tidy_files, busy, now=utc_now())
 
     async def _report_or_remove(self, cluster: Cluster) -> None:
         uuid = cluster.taskforce_uuid

@@ -11,8 +11,9 @@ commits (launcher, timers).
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from runtime.clock import utc_now
 from runtime.kernel.decision import Decision, Document, Repeated
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
@@ -64,7 +65,7 @@ class Once:
 
 def _read_clock() -> datetime:
     # MongoDB keeps milliseconds. An answer that we give before we read the document back must show the same instant.
-    now = datetime.now(UTC)
+    now = utc_now()
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 

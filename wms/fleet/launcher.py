@@ -5,10 +5,11 @@ A taskforce whose queues become active where none waits does not come here: `Fle
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.amqp import full_jitter
+from runtime.clock import utc_now
 from runtime.kernel.decision import Document, Insert, Update
 from runtime.kernel.store import Committed, Store
 from runtime.telemetry import log
@@ -111,7 +112,7 @@ class Launcher:
     async def _launch_at(self, schedd: str) -> bool:
         """Launch as many taskforces as the schedd's window allows. Return whether there may be more."""
         hears = self._clusters.takes_events(schedd)
-        now = datetime.now(UTC)
+        now = utc_now()
         self._passed_over = {uuid: until for uuid, until in self._passed_over.items() if until > now}
         waiting = start_queries.filter_waiting(schedd, now, hears=hears, passed_over=self._passed_over)
         unanswered, owners = await asyncio.gather(
@@ -155,7 +156,7 @@ class Launcher:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with this one, the others have their turn
             log.error("launch failed", taskforce_uuid=uuid, error=repr(error), exc_info=True)
-            self._passed_over[uuid] = datetime.now(UTC) + _PASS_OVER
+            self._passed_over[uuid] = utc_now() + _PASS_OVER
             return False
 
 

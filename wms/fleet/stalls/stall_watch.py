@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runtime.bus.questions import Asks
+from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.telemetry import gauge, log
@@ -63,7 +64,7 @@ class StallWatch:
         mqs: Asks,
         clusters: LocationMap,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._mqs = mqs

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from schemas.documents import Collection
@@ -62,13 +63,13 @@ async def read_object(store: Store, collection: Collection, key: str, call: Call
     if "health" in includes:
         found["health"] = {name: document.get(name) for name in _HEALTH[collection]}
         if collection is Collection.TASKFORCES:
-            found["health"]["stuck"] = explain_stuck(document, datetime.now(UTC))
+            found["health"]["stuck"] = explain_stuck(document, utc_now())
             found["health"]["unmatched"], _ = complain_of_unmatched(
                 document.get("unmatched") or "", document.get("task_index")
             )
             found["health"]["exit_codes"] = document.get("exit_codes") or {}
-            found["health"]["stale"] = is_stale(document, datetime.now(UTC))
-            found["health"] |= describe_staffing(document, datetime.now(UTC))
+            found["health"]["stale"] = is_stale(document, utc_now())
+            found["health"] |= describe_staffing(document, utc_now())
             workflow = await store.find_one(
                 Collection.WORKFLOWS, {"_id": document["workflow_id"]}, projection=_END_FIELDS
             )

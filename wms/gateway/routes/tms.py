@@ -5,11 +5,11 @@ schedds that events serve. Polling claims nothing: a taskforce that nobody confi
 """
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 from starlette.responses import Response
 
 from runtime.bus.questions import Asks
+from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.telemetry import log
@@ -141,7 +141,7 @@ class TmsRoutes:
         schedd = self._read_schedd(call)
         if schedd is None:
             return answer_json({})
-        now = datetime.now(UTC)
+        now = utc_now()
         waiting = await self._store.find(
             Collection.TASKFORCES,
             {

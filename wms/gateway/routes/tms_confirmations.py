@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from schemas.api import (
@@ -177,7 +178,7 @@ class ConfirmationRoutes:
             query["$and"] = [{"schedd": {"$in": sorted(call.caller.schedds)}}]
         found = await self._store.find(Collection.TASKFORCES, query, projection={"_id": 1})
         known = {taskforce["_id"] for taskforce in found}
-        now = datetime.now(UTC)
+        now = utc_now()
         await self._store.bulk_update(
             Collection.TASKFORCES,
             [
