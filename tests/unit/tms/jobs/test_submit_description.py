@@ -64,6 +64,13 @@ def test_a_plain_pool_gets_exactly_these_commands() -> None:
     assert build_commands(built()) == EXPECTED
 
 
+def test_a_submission_computes_its_commands_once() -> None:
+    cluster = built()
+    assert cluster.commands == EXPECTED
+    assert cluster.commands is cluster.commands
+    assert replace(cluster, n_workers=1).commands != EXPECTED, "a changed copy computes its own"
+
+
 def test_each_owner_is_a_submitter_of_its_own_within_the_sites_group() -> None:
     commands = build_commands(built(owner="Ada@example.org"))
     assert commands == EXPECTED | {"accounting_group_user": "ewms-_41da_40example_2eorg"}
