@@ -158,8 +158,8 @@ class Client:
     ) -> list[LogInfo]:
         """List the logs of the workers of a workflow (WF-...), a task (TK-...) or a taskforce (TF-...).
 
-        `workers` are numbers counted from 0; without any, all workers count. `Stream.OUT` and `Stream.ERR` are the
-        streams. A worker leaves logs if its task has `keep_worker_logs=True`.
+        `workers` are numbers counted from 0; without any, all workers count. The streams are
+        `LogStream.OUT` and `LogStream.ERR`. A worker leaves logs if its task has `keep_worker_logs=True`.
 
         Raises:
             NotThere: there are no logs (yet); the hint says when there will be some.

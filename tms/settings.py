@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from runtime.settings import ServiceSettings
+from schemas.pilot.names import Platform
 from tms.errors import Unsubmittable
 from tms.jobs.pilot_files import PilotProfile
 from tms.jobs.submit_description import CONTAINER_REQUIREMENTS, ContainerPool, PoolProfile, check_submit_path
@@ -19,16 +20,6 @@ class PoolKind(StrEnum):
 
     CONDOR = "condor"
     LOCAL = "local"
-
-
-class Platform(StrEnum):
-    """What runs a task on a worker; `NONE` is a bare process."""
-
-    APPTAINER = "apptainer"
-    DOCKER = "docker"
-    PODMAN = "podman"
-    BUBBLEWRAP = "bubblewrap"
-    NONE = "none"
 
 
 def _check_submittable(path: Path) -> Path:

@@ -91,7 +91,7 @@ def allows_namespaces() -> bool:
 
 
 def check_pool() -> None:
-    """Raise `PoolUnavailable` unless HTCondor can run here: as root it needs a namespace, as anybody else nothing."""
+    """Raise `PoolCannotStart` unless HTCondor can run here: as root it needs a namespace, as anybody else nothing."""
     if os.getuid() == 0 and not allows_namespaces():
         try:
             find_tool("setpriv")

@@ -41,7 +41,7 @@ def received_directory(remember: Remember) -> Path | None:
 
 
 class EventMemory:
-    """The events that were dealt with. Build it with `Memory.open`.
+    """The events that were dealt with. Build it with `EventMemory.open_for_queue`.
 
     Any thread may call `was_dealt_with` and `add_event`; call everything else on the loop.
     """

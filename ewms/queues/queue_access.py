@@ -117,7 +117,7 @@ async def explain_refusal(gateway: Gateway, workflow: WorkflowId, alias: str, re
 
 
 class QueueAccess:
-    """An open connection for one queue. Build it with `QueueAccess.open`."""
+    """An open connection for one queue. Build it with `QueueAccess.open_queue`."""
 
     def __init__(self, gateway: Gateway, profile: MQProfile, token: str) -> None:
         self._gateway = gateway

@@ -76,7 +76,7 @@ def find_outdated(files: Iterable[KeptFile], *, now_s: float, max_bytes: int = M
 
 
 class ReceivedFile:
-    """An open file of received events. Build it with `ReceivedFile.open`; use it from one thread at a time.
+    """An open file of received events. Build it with `ReceivedFile.open_or_make`; use it from one thread at a time.
 
     Several processes may have one file open. Every method raises `OSError` or `sqlite3.Error` if it fails.
     """

@@ -12,14 +12,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
 from mqs.broker.orphans import OrphanPlan
 from mqs.broker.owner_shares import OwnerShare
 from mqs.groups.lifecycle import GroupDecision, count_held
-from runtime.kernel.decision import Change, Decision, Delete, Document, Insert, Update
+from runtime.kernel.database import Reader
+from runtime.kernel.decision import Change, Decision, Delete, Insert, Update
 from runtime.kernel.store import Index, Store
 from schemas.documents import Collection, GroupState, LedgerDocument, MQGroupDocument, MQProfileDocument
 from schemas.ids import Mqid, WorkflowId
@@ -57,22 +58,6 @@ _SITE = "\nsite "
 
 #: How many documents one transaction writes at most, where the number is ours to choose.
 _MOST_AT_ONCE = 500
-
-
-class Reader(Protocol):
-    """What reads documents: the store, or one of its transactions."""
-
-    async def find_one(self, collection: str, query: dict[str, Any], /) -> Document | None: ...
-
-    async def find(
-        self,
-        collection: str,
-        query: dict[str, Any],
-        /,
-        *,
-        sort: Sequence[tuple[str, int]] | None = None,
-        projection: Mapping[str, Any] | None = None,
-    ) -> list[Document]: ...
 
 
 @dataclass(frozen=True, slots=True)

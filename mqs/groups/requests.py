@@ -15,11 +15,12 @@ from mqs.groups.admission import Admitted, Applicant, Budget, Shortage, Usage, V
 from mqs.groups.broker_steps import Rules, Shut
 from mqs.groups.lifecycle import GroupDecision
 from mqs.groups.reconciler import Reconciler
-from mqs.groups.repository import Reader, StoredGroup
+from mqs.groups.repository import StoredGroup
 from mqs.groups.yielding import sum_shortages
 from mqs.tokens.grants import check_site
 from runtime.clock import utc_now
 from runtime.failpoints import failpoint
+from runtime.kernel.database import Reader
 from runtime.kernel.decision import Decision, Repeated
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, log

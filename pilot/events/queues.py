@@ -181,7 +181,7 @@ class PilotQueues:
     async def publish_output(self, queue: QueueEndpoint, event: DataEvent) -> None:
         """Publish an output event and return once the broker holds it, even if the broker is away or blocked for long.
 
-        Raises: what `Publisher.publish` raises, except `ConnectionLost`.
+        Raises: what `ConfirmedPublisher.publish` raises, except `ConnectionLost`.
         """
         try:
             await self._publish_event(queue, event_exchange(queue.mqid), queue.mqid, event)

@@ -20,7 +20,7 @@ class WarmUp:
 
 @dataclass(frozen=True, slots=True)
 class CoolDown:
-    """Let the warm containers end by themselves, and answer `Cooled` after the last."""
+    """Let the warm containers end by themselves, and answer `CooledDown` after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class PublishOutput:
-    """Publish the run's outputs after `after_s` seconds, and answer `Confirmed` or `Refused`."""
+    """Publish the run's outputs after `after_s` seconds, and answer `PublishConfirmed` or `PublishRefused`."""
 
     key: int
     after_s: float = 0.0
@@ -52,7 +52,10 @@ class PublishOutput:
 
 @dataclass(frozen=True, slots=True)
 class PublishDeadLetter:
-    """Publish the event to the workflow's dead letters after `after_s` seconds, and answer `Confirmed` or `Refused`."""
+    """Publish the event to the workflow's dead letters after `after_s` seconds.
+
+    The answer is `PublishConfirmed` or `PublishRefused`.
+    """
 
     key: int
     failure: Failure

@@ -34,7 +34,7 @@ class Connection(Link):
         headers: dict[str, Any] | None = None,
         timeout_s: float | None = 30.0,
     ) -> None:
-        """Publish one persistent event and return when the broker has it safe. See `Publisher.publish`."""
+        """Publish one persistent event and return when the broker has it safe. See `ConfirmedPublisher.publish`."""
         if self._default_publisher is None:
             self._default_publisher = self.open_publisher()
         await self._default_publisher.publish(

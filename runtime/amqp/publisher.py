@@ -44,7 +44,7 @@ class EventInFlight:
 
 
 class ConfirmedPublisher:
-    """A channel with confirms, reopened when it is lost. Build it with `Connection.publisher`."""
+    """A channel with confirms, reopened when it is lost. Build it with `Connection.open_publisher`."""
 
     def __init__(self, link: Link, *, window: int) -> None:
         self._link = link

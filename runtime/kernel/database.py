@@ -6,7 +6,7 @@ Only this module builds the driver's client. The driver's errors leave here as o
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pymongo import UpdateOne
@@ -65,6 +65,23 @@ class Transaction:
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
         """Return how many documents match `query`."""
         return await self._documents.count(collection, query, tx=self)
+
+
+class Reader(Protocol):
+    """What reads documents: the database, or one of its transactions."""
+
+    async def find_one(self, collection: str, query: dict[str, Any], /) -> Document | None: ...
+
+    async def find(
+        self,
+        collection: str,
+        query: dict[str, Any],
+        /,
+        *,
+        sort: Sequence[tuple[str, int]] | None = None,
+        limit: int = 0,
+        projection: Mapping[str, Any] | None = None,
+    ) -> list[Document]: ...
 
 
 class Database:

@@ -90,7 +90,7 @@ class CondorPool:
         return bool(await self._query_ads(f"{_taskforce_constraint(taskforce)} && {CHARGES} =?= true"))
 
     async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
-        """Write `ruling` into the ads of the jobs; see `Pool.apply`."""
+        """Write `ruling` into the ads of the jobs; see `Pool.apply_ruling`."""
         charged = await self.charges_events(taskforce)
         values = {
             CHARGES: str(ruling.charges_events).lower(),
@@ -109,7 +109,7 @@ class CondorPool:
         await self._call_bindings("act", action="Release", constraint=paused, reason=REASON)
 
     async def submit_cluster(self, cluster: Submission) -> Cluster:
-        """Submit `cluster` as a paused factory; see `Pool.submit`."""
+        """Submit `cluster` as a paused factory; see `Pool.submit_cluster`."""
         commands = {name: str(value) for name, value in cluster.commands.items()}
         result = await self._call_bindings("submit", commands=commands, count=cluster.n_workers)
         return Cluster(
@@ -121,7 +121,7 @@ class CondorPool:
         )
 
     async def release_cluster(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
-        """Release a cluster that was never released; see `Pool.release`."""
+        """Release a cluster that was never released; see `Pool.release_cluster`."""
         ads = {
             ad["ClusterId"]: ad for ad in await self._query_ads(f"{_taskforce_constraint(taskforce)} && {_A_CLUSTER}")
         }
@@ -139,7 +139,7 @@ class CondorPool:
         return True
 
     async def remove_clusters(self, taskforce: TaskforceUuid, cluster_id: int | None = None) -> list[int]:
-        """Remove one cluster of `taskforce`, or all; see `Pool.remove`."""
+        """Remove one cluster of `taskforce`, or all; see `Pool.remove_clusters`."""
         ids = [c.cluster_id for c in await self.find_clusters(taskforce) if cluster_id in (None, c.cluster_id)]
         for found in ids:
             constraint = f"{_taskforce_constraint(taskforce)} && ClusterId == {found}"

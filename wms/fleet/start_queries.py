@@ -5,8 +5,8 @@
 
 from collections.abc import Collection as Some
 from datetime import datetime
-from typing import Any, Protocol
 
+from runtime.kernel.database import Reader
 from runtime.kernel.decision import Document
 from schemas.documents import Collection
 from schemas.ids import TaskforceUuid
@@ -15,14 +15,6 @@ from wms.fleet.life import start_order
 
 #: How many starts at a time a schedd gets if its TMS polls.
 UNWINDOWED = 50
-
-
-class Reader(Protocol):
-    """What finds documents: the store, or one of its transactions."""
-
-    async def find(
-        self, collection: str, query: dict[str, Any], /, *, limit: int = 0, projection: dict[str, Any] | None = None
-    ) -> list[Document]: ...
 
 
 def filter_waiting(schedd: str, now: datetime, *, hears: bool, passed_over: Some[TaskforceUuid] = ()) -> Document:

@@ -39,7 +39,7 @@ class SeenAs(Enum):
 
 
 class LaunchedProcess:
-    """A running child and its log; made by `Children.launch`."""
+    """A running child and its log; made by `LaunchedProcesses.launch`."""
 
     def __init__(
         self, name: str, holder: "subprocess.Popen[bytes]", log: Path, *, namespaced: bool, kept: bool

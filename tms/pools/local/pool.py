@@ -122,7 +122,7 @@ class LocalPool:
         return any(q.charges_events for q in self._queue.values() if q.spec.taskforce_uuid == taskforce)
 
     async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
-        """Make pilots that start from now on charge failures, or not; see `Pool.apply`."""
+        """Make pilots that start from now on charge failures, or not; see `Pool.apply_ruling`."""
         for queued in self._queue.values():
             if queued.spec.taskforce_uuid != taskforce or queued.charges_events == ruling.charges_events:
                 continue
