@@ -47,6 +47,7 @@ check: $(READY) ## lint, format, types, import contracts, lock file
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m deploy.lock --check
+	@$(BIN)/python -m tests.name_counts
 
 format: $(READY) ## mend what the linter can mend
 	$(BIN)/ruff check --fix .
