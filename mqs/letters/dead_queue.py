@@ -18,6 +18,7 @@ from mqs.letters.letter import Letter, letter_of
 from runtime.amqp import Connection, ConnectionLost, NotDeclared
 from runtime.amqp.errors import LIBRARY_ERRORS, translate_error
 from runtime.telemetry import log
+from runtime.turns import Turns
 from schemas.errors import NotFound, Unavailable
 from schemas.ids import WorkflowId
 from schemas.topology import dead_queue
@@ -235,7 +236,7 @@ class DeadReaders:
         self._readers: dict[WorkflowId, DeadReader] = {}
         self._n_users: dict[WorkflowId, int] = {}
         self._timers: dict[WorkflowId, asyncio.TimerHandle] = {}
-        self._turns: dict[WorkflowId, asyncio.Lock] = {}
+        self._turns = Turns()
         self._closing: set[asyncio.Task[None]] = set()
 
     def count_held(self, queue: str) -> int:
@@ -254,7 +255,7 @@ class DeadReaders:
             timer.cancel()
         self._n_users[workflow_id] = self._n_users.get(workflow_id, 0) + 1
         try:
-            async with self._turns.setdefault(workflow_id, asyncio.Lock()):
+            async with self._turns.hold_turn(workflow_id):
                 yield await self._open_reader(workflow_id)
         finally:
             self._n_users[workflow_id] -= 1
@@ -300,7 +301,6 @@ class DeadReaders:
 
     def _end_soon(self, workflow_id: WorkflowId) -> None:
         self._timers.pop(workflow_id, None)
-        self._turns.pop(workflow_id, None)
         task = asyncio.get_running_loop().create_task(self._end_reader(workflow_id))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
