@@ -44,7 +44,7 @@ class HeldDeliveries:
 
     def stop_listening(self, ending: Coroutine[Any, Any, None]) -> None:
         """End listening; deliveries that are returned from now on wait for that."""
-        self._stopping = self._begin(ending)
+        self._stopping = self._begin_task(ending)
 
     def settle_delivery(self, key: int, how: Settlement) -> None:
         """Settle the delivery of `key`, if it is still held."""
@@ -54,13 +54,13 @@ class HeldDeliveries:
         _, delivery = entry
         match how:
             case Settlement.ACK:
-                self._begin(_await_settlement(delivery.ack()))
+                self._begin_task(_await_settlement(delivery.ack()))
             case Settlement.REJECT:
-                self._begin(_await_settlement(delivery.reject()))
+                self._begin_task(_await_settlement(delivery.reject()))
             case Settlement.DISCARD:
-                self._begin(_await_settlement(delivery.reject(requeue=False)))
+                self._begin_task(_await_settlement(delivery.reject(requeue=False)))
             case Settlement.RETURN:
-                self._begin(_await_settlement(self._give_back(delivery)))
+                self._begin_task(_await_settlement(self._give_back(delivery)))
             case Settlement.FORGET:
                 log.info("the delivery of event %s was lost; the broker will deliver it again", delivery.id)
 
@@ -74,7 +74,7 @@ class HeldDeliveries:
             await asyncio.wait((self._stopping,))
         return await delivery.release()
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _begin_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)

@@ -1,4 +1,4 @@
-"""Repeat a step for ever, whatever it raises: a background loop that ends unseen would leave its work undone."""
+"""Repeat a step for ever, even after it has failed. A background loop that ends leaves its work undone, unseen."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,6 +29,6 @@ async def repeat_forever(
             await step()
         except EWMSError as error:
             (log.warning if warns else log.debug)(failed, reason=error.reason)
-        except Exception:  # noqa: BLE001 - the loop must outlive whatever one call may raise
+        except Exception:  # noqa: BLE001 - an error of one call must not end the loop
             log.exception(failed)
         await asyncio.sleep(every_s)

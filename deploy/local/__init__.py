@@ -2,5 +2,5 @@
 
 Nothing here needs root, Docker or an installed server: packages are unpacked into a cache and run from there.
 
-    prerequisites -> cache (debian + wheel -> relocate) -> services (mongodb, rabbitmq, condor) -> stack
+    prerequisites -> cache (debian + wheel -> relocate) -> services (mongodb, rabbitmq, condor) -> stack_launch
 """

@@ -81,7 +81,7 @@ class QueueCount:
 
 
 class DataVhost:
-    """MQS's access to the data vhost. Build it with `Broker.connect`."""
+    """MQS's access to the data vhost. Build it with `DataVhost.connect`."""
 
     def __init__(self, connection: Connection, api: Management, *, settle_s: float) -> None:
         self._connection = connection

@@ -158,7 +158,7 @@ class Link:
         (outcome,) = await asyncio.gather(renewal, return_exceptions=True)
         if isinstance(outcome, BaseException) and isinstance(refusal := translate_error(outcome), AccessRefused):
             raise refusal
-        # If the connection was lost meanwhile, nobody knows whether the broker took the new token. Keep the newer one.
+        # If the connection was lost meanwhile, the broker may or may not have the new token. Keep the newer one.
         self._keep_token(token)
 
     def _keep_token(self, token: str) -> None:
@@ -170,7 +170,7 @@ class Link:
     async def lend_channel(self) -> AsyncIterator[Channel]:
         """Lend a channel for declaring topology; library errors come out as the families.
 
-        The channel stays open for the next borrower, unless the block raised: then nobody knows its state.
+        The channel stays open for the next borrower, unless the block raised: then its state is unknown.
 
         It is one of aiormq's, because aio-pika 10.2 leaks. For every channel that it opens it leaves a callback on the
         connection, and with the callback the channel, some 4 KB, until the connection ends. Its `UnderlayChannel.close`
@@ -223,7 +223,7 @@ class Link:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        self._up.set()  # whoever waits in `wait_until_ready` has to learn that nothing more will come
+        self._up.set()  # a caller in `wait_until_ready` now learns that the connection is closed for good
         # A broker that reads nothing answers nothing.
         timeout_s = _BLOCKED_CLOSE_TIMEOUT_S if self.blockade.reason else self._timeout_s
         self.blockade.end_blockade()

@@ -27,7 +27,7 @@ class PilotVariable:
     read: Callable[[Variables, str], object]
 
 
-def _variable(
+def _with_variable(
     name: str, write: Callable[[Any], str | None], read: Callable[[Variables, str], object]
 ) -> dict[str, PilotVariable]:
     return {_KEY: PilotVariable(name, write, read)}
@@ -45,15 +45,15 @@ def _write_number(number: float | None) -> str | None:
 class PilotProgram:
     """The fields of `schemas.program.TaskProgram`, as the pilot reads them."""
 
-    task_image: str = field(metadata=_variable("TASK_IMAGE", str, Variables.read_string))
-    task_args: tuple[str, ...] = field(metadata=_variable("TASK_ARGS", str, Variables.read_arguments))
+    task_image: str = field(metadata=_with_variable("TASK_IMAGE", str, Variables.read_string))
+    task_args: tuple[str, ...] = field(metadata=_with_variable("TASK_ARGS", str, Variables.read_arguments))
     task_env: Mapping[str, str] = field(
-        metadata=_variable("TASK_ENV_JSON", _write_environment, Variables.read_environment)
+        metadata=_with_variable("TASK_ENV_JSON", _write_environment, Variables.read_environment)
     )
-    init_image: str = field(metadata=_variable("INIT_IMAGE", str, Variables.read_string))
-    init_args: tuple[str, ...] = field(metadata=_variable("INIT_ARGS", str, Variables.read_arguments))
+    init_image: str = field(metadata=_with_variable("INIT_IMAGE", str, Variables.read_string))
+    init_args: tuple[str, ...] = field(metadata=_with_variable("INIT_ARGS", str, Variables.read_arguments))
     init_env: Mapping[str, str] = field(
-        metadata=_variable("INIT_ENV_JSON", _write_environment, Variables.read_environment)
+        metadata=_with_variable("INIT_ENV_JSON", _write_environment, Variables.read_environment)
     )
 
 
@@ -61,22 +61,24 @@ class PilotProgram:
 class PilotJob:
     """What EWMS tells a pilot of its job, beside the program and the queues."""
 
-    workflow_id: WorkflowId = field(metadata=_variable("WORKFLOW_ID", str, Variables.read_string))
-    task_id: TaskId = field(metadata=_variable("TASK_ID", str, Variables.read_string))
-    taskforce_uuid: TaskforceUuid = field(metadata=_variable("TASKFORCE_UUID", str, Variables.read_string))
+    workflow_id: WorkflowId = field(metadata=_with_variable("WORKFLOW_ID", str, Variables.read_string))
+    task_id: TaskId = field(metadata=_with_variable("TASK_ID", str, Variables.read_string))
+    taskforce_uuid: TaskforceUuid = field(metadata=_with_variable("TASKFORCE_UUID", str, Variables.read_string))
     #: The file with the token for the queues. A relative path starts from the job's directory.
-    token_file: str = field(metadata=_variable("TOKEN_FILE", str, lambda v, name: v.read_string(name, TOKEN_FILE)))
+    token_file: str = field(metadata=_with_variable("TOKEN_FILE", str, lambda v, name: v.read_string(name, TOKEN_FILE)))
     #: The file of the access point in which TMS renews the token; empty: there is none.
-    token_source: str = field(metadata=_variable("TOKEN_SOURCE", str, Variables.read_string))
+    token_source: str = field(metadata=_with_variable("TOKEN_SOURCE", str, Variables.read_string))
     #: The directory of the access point that keeps the workers' output; empty: there is none.
-    log_directory: str = field(metadata=_variable("LOG_DIRECTORY", str, Variables.read_string))
+    log_directory: str = field(metadata=_with_variable("LOG_DIRECTORY", str, Variables.read_string))
     #: How long TMS lets the worker live; None: no limit. A pilot counts its runtime from the start of its own process,
     #: since a job may start several times.
     worker_runtime_s: float | None = field(
-        metadata=_variable("MAX_WORKER_RUNTIME", _write_number, Variables.read_limit_s)
+        metadata=_with_variable("MAX_WORKER_RUNTIME", _write_number, Variables.read_limit_s)
     )
     #: How much memory was requested for the worker. Error texts name it when a task is killed.
-    worker_memory_bytes: int | None = field(metadata=_variable("WORKER_MEMORY", _write_number, Variables.read_integer))
+    worker_memory_bytes: int | None = field(
+        metadata=_with_variable("WORKER_MEMORY", _write_number, Variables.read_integer)
+    )
 
 
 Told = type[PilotProgram] | type[PilotJob]

@@ -1,8 +1,9 @@
 """The one place through which workflows change: load, decide, record.
 
-    gateway  -> submit  deactivate  add_workers  change_ending
-    events   -> queues_answered  reported
-    launcher -> launch              timers -> wake
+    users     submit_workflow  deactivate_workflow  add_workers  change_ending     from the gateway
+    MQS       record_queues_answer                                                from its events
+    TMS       record_report        record_confirmation                            from its events, or over REST
+    WMS       launch_taskforce     wake_workflow                                  from the launcher and the timers
 
 Each call is one transaction of the kernel. The relay sends what was committed, and the store tells those that watch its
 commits (launcher, timers).
