@@ -17,7 +17,9 @@ from ewms.workflows.run import AsyncRun
 from ewms.workflows.taskforces import add_workers, fetch_health, fetch_task, fetch_taskforces
 from ewms.workflows.worker_logs import LogInfo, list_logs, read_stretches
 from schemas import objects
-from schemas.api import ClusterLocation, ClustersAnswer, TaskforceHealth, WorkflowAnswer, WorkflowFound
+from schemas.api.health import TaskforceHealth
+from schemas.api.queries import WorkflowFound
+from schemas.api.workflows import ClusterLocation, ClustersAnswer, WorkflowAnswer
 from schemas.checks.plain_faults import describe_kind
 from schemas.errors import Rejected
 from schemas.ids import WORKFLOW_ID, WorkflowId

@@ -30,14 +30,10 @@ from ewms.workflows.run import AsyncRun, Until
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
 from ewms.workflows.worker_logs import LogInfo
 from schemas import objects
-from schemas.api import (
-    ClusterLocation,
-    DeactivationAnswer,
-    QueueDepths,
-    Stall,
-    TaskforceHealth,
-    WorkflowFound,
-)
+from schemas.api.health import Stall, TaskforceHealth
+from schemas.api.queries import WorkflowFound
+from schemas.api.queues import QueueDepths
+from schemas.api.workflows import ClusterLocation, DeactivationAnswer
 from schemas.endings import Ending
 from schemas.logs import LogStream
 

@@ -4,7 +4,7 @@ import asyncio
 
 from ewms.errors import NotThere
 from ewms.gateway.http import Gateway
-from schemas.api import QueueDepths
+from schemas.api.queues import QueueDepths
 from schemas.endings import Ending
 from schemas.ids import WorkflowId
 

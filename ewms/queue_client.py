@@ -14,10 +14,7 @@ from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher, PreparedEvent
 from ewms.queues.queue import AsyncQueue
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
 from runtime.amqp import Delivery
-from schemas.api import (
-    QueueDepth,
-    Use,
-)
+from schemas.api.queues import QueueDepth, Use
 from schemas.ids import EventId
 from schemas.objects import MQProfile
 

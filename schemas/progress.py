@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from schemas.api import QueueDepth, QueueDepths
+from schemas.api.queues import QueueDepth, QueueDepths
 from schemas.endings import Ending
 from schemas.levels import JoinsQueues, split_levels
 

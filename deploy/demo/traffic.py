@@ -13,7 +13,7 @@ from ewms import AlreadyThere, AsyncClient, Workflow
 from ewms.workflows.progress import Observation, Progress, compute_progress
 from ewms.workflows.run import AsyncRun
 from ewms.workflows.state import WorkflowState, post_to_submitted_s
-from schemas.api import QueueDepths
+from schemas.api.queues import QueueDepths
 
 #: Nothing has come back for so long: the demonstration has failed, and says with what it has.
 STANDSTILL_S = 60.0

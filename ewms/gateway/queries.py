@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ewms.gateway.http import Gateway
-from schemas.api import Stall
+from schemas.api.health import Stall
 from schemas.ids import WorkflowId
 from schemas.objects import Workflow
 

@@ -6,7 +6,7 @@ from ewms.gateway.http import Gateway
 from ewms.queues.payloads import Event
 from ewms.queues.queue_access import QueueAccess
 from runtime.amqp import Delivery
-from schemas.api import Use
+from schemas.api.queues import Use
 from schemas.ids import WorkflowId
 
 #: When no further event has come for so long (seconds), we take it that there are no more.

@@ -11,7 +11,7 @@ from ewms.gateway.http import Gateway
 from ewms.queues.payloads import encode_payload, event_id, key_text
 from ewms.queues.queue_access import QueueAccess
 from runtime.amqp import ConnectionLost, Unroutable, event_properties
-from schemas.api import Use
+from schemas.api.queues import Use
 from schemas.errors import Broken, Conflict, EWMSError, TooLarge
 from schemas.ids import EventId, WorkflowId
 from schemas.payloads.data_events import Header

@@ -9,7 +9,7 @@ from ewms.queues.payloads import Event
 from ewms.queues.publisher import DEFAULT_WINDOW, AsyncPublisher
 from ewms.queues.queue_access import fetch_public_profile
 from ewms.queues.results import DEFAULT_AWAY_S, DEFAULT_PREFETCH, AsyncResults
-from schemas.api import QueueDepth, QueueDepths, Use
+from schemas.api.queues import QueueDepth, QueueDepths, Use
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile
 

@@ -10,7 +10,7 @@ from ewms.errors import NotThere, Refused, TimedOut, Unreachable
 from ewms.gateway.http import Gateway
 from ewms.gateway.token_claims import read_wire, renewal_due_at
 from runtime.amqp import AccessRefused, Connection, ConnectionLost
-from schemas.api import ProfilesAnswerBody, Use
+from schemas.api.queues import ProfilesAnswerBody, Use
 from schemas.errors import EWMSError
 from schemas.ids import Mqid, WorkflowId
 from schemas.objects import MQProfile

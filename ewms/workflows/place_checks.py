@@ -8,7 +8,8 @@ from ewms.gateway.queries import query_all
 from ewms.queues.queue_access import fetch_public_profiles
 from ewms.workflows.taskforces import fetch_health
 from runtime.amqp import Connection
-from schemas.api import ClustersAnswer, TaskforceHealth
+from schemas.api.health import TaskforceHealth
+from schemas.api.workflows import ClustersAnswer
 from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
 from schemas.objects import MQProfile, Taskforce

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ewms.workflows.events_done import DatedCount, latest_done, seconds_left
 from ewms.workflows.state import WorkflowState
-from schemas.api import QueueDepth, QueueDepths
+from schemas.api.queues import QueueDepth, QueueDepths
 from schemas.endings import Ending, outcome_words
 from schemas.phases import Phase
 from schemas.progress import EventsDone, count_done

@@ -17,7 +17,9 @@ from ewms.stalls import StallNotices, make_stall_error
 from ewms.workflows.dead_letters import AsyncFailures
 from ewms.workflows.progress import Observation
 from ewms.workflows.state import WorkflowOutcome, WorkflowState
-from schemas.api import DeactivationAnswer, QueueDepths, Stall
+from schemas.api.health import Stall
+from schemas.api.queues import QueueDepths
+from schemas.api.workflows import DeactivationAnswer
 from schemas.endings import Ending, outcome_words
 from schemas.ids import WorkflowId
 from schemas.objects import TaskDirective, Taskforce, Workflow

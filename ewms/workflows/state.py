@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ewms.errors import Aborted, DoneWithFailures, OutcomeFailed
-from schemas.api import Stall
+from schemas.api.health import Stall
 from schemas.endings import Completion, Ending, outcome_words
 from schemas.objects import TaskDirective, Taskforce, Workflow
 from schemas.phases import WANTED, Deactivated, Phase

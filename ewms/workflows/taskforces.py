@@ -2,7 +2,7 @@
 
 from ewms.gateway.http import Gateway
 from ewms.gateway.queries import query_all
-from schemas.api import TaskforceHealth
+from schemas.api.health import TaskforceHealth
 from schemas.errors import Rejected
 from schemas.ids import TASK_ID, TASKFORCE_UUID, WORKFLOW_ID
 from schemas.objects import TaskDirective, Taskforce

@@ -6,7 +6,7 @@ caller passes their names, or None where it does not know them.
 
 from collections.abc import Callable, Collection, Iterator
 
-from schemas.api import TaskRequest, WorkflowRequest
+from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.objects import PilotConfig, WorkerConfig
 from schemas.pilot.names import OF_FIELDS, Platform, asked_platform
 from schemas.pilot.variables import full_name

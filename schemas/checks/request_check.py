@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.api import OldTaskRequest, OldWorkflowRequest, WorkflowRequest
+from schemas.api.workflows import OldTaskRequest, OldWorkflowRequest, WorkflowRequest
 from schemas.checks.plain_faults import explain_faults, split_location, split_names
 from schemas.checks.refusals import find_refusals
 from schemas.checks.request_fields import ENVIRONMENTS, NAMES

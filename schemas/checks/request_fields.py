@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from schemas.api import TaskRequest, WorkflowRequest
+from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.objects import PilotConfig, WorkerConfig
 from schemas.program import PROGRAM_EXAMPLES
 from schemas.rules.spelling import find_nearest

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from schemas.api import TaskRequest, WorkflowRequest
+from schemas.api.workflows import TaskRequest, WorkflowRequest
 from schemas.pilot import names
 from schemas.pilot.names import Platform, TaskMode
 from schemas.pilot.variables import PREFIX

@@ -13,7 +13,7 @@ import pytest
 
 from ewms.workflows.definition import Task
 from pilot.settings import PilotSettings, read_settings
-from schemas.api import TaskRequest
+from schemas.api.workflows import TaskRequest
 from schemas.documents import TaskDirectiveDocument
 from schemas.events import TaskforceStart, TaskOrder
 from schemas.objects import TaskDirective

@@ -19,7 +19,7 @@ from runtime.kernel.decision import Decision, Document, Repeated
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import log
 from runtime.turns import Turns
-from schemas.api import WorkflowRequest
+from schemas.api.workflows import WorkflowRequest
 from schemas.documents import Collection, TaskDirectiveDocument, TaskforceDocument
 from schemas.errors import NotFound, OverQuota, Rejected
 from schemas.events import OrderToTms, Payload, QueuesActivated, ResultsArrived, TaskforceSubmitted

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from runtime.kernel.store import Store
-from schemas.api import Query
+from schemas.api.queries import Query
 from schemas.documents import Collection
 from schemas.endings import outcome_words
 from schemas.errors import EWMSError, Rejected, Unavailable

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue, models_json_schema
 
-from schemas.api import ErrorBody
+from schemas.api.general import ErrorBody
 from wms.gateway.auth import find_allowed_roles
 from wms.gateway.route import AnyRoute, OpenRoute, Route
 

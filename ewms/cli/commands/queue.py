@@ -164,7 +164,7 @@ def token(
     to: Annotated[str | None, typer.Option(help="publish or consume: refuse a queue that is not for it.")] = None,
 ) -> None:
     """Print a new token that opens this queue alone, for an AMQP client of your own. Keep it secret."""
-    from schemas.api import Use
+    from schemas.api.queues import Use
     from schemas.errors import Rejected, Unavailable
 
     given: GlobalOptions = context.obj

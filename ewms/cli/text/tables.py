@@ -9,7 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from schemas.api import ClusterLocation, QueueDepths, TaskforceHealth, WorkflowFound
+from schemas.api.health import TaskforceHealth
+from schemas.api.queries import WorkflowFound
+from schemas.api.queues import QueueDepths
+from schemas.api.workflows import ClusterLocation
 from schemas.endings import outcome_words
 from schemas.objects import TaskDirective, Taskforce
 

@@ -237,7 +237,7 @@ async def test_a_repeated_request_with_its_key_takes_effect_once(world: World) -
 async def test_pages_are_cut_by_bytes_and_lose_nothing(world: World) -> None:
     world.mqs.activates = False
     made = [(await world.submit(priority=n))["workflow"]["workflow_id"] for n in range(7)]
-    from schemas.api import Query
+    from schemas.api.queries import Query
     from wms.fleet import query_pages
     from wms.fleet.ownership import Access
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import Response
 
 from runtime.web.serving import serve_app
-from schemas.api import AddWorkersRequest
+from schemas.api.workflows import AddWorkersRequest
 from tests.waiting import eventually
 from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper

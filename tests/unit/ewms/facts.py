@@ -6,7 +6,8 @@ from typing import Any
 
 from ewms.workflows.progress import Observation
 from ewms.workflows.state import WorkflowState
-from schemas.api import QueueDepth, QueueDepths, Stall, StallCause
+from schemas.api.health import Stall, StallCause
+from schemas.api.queues import QueueDepth, QueueDepths
 from schemas.endings import Completion, Ending
 from schemas.objects import PhaseChange, TaskDirective, Taskforce, Workflow
 from schemas.phases import Deactivated, Phase

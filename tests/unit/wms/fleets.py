@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from schemas.api import WorkflowRequest
+from schemas.api.workflows import WorkflowRequest
 from schemas.events import (
     QueuesActivated,
     TaskforceCompleted,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.api import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
+from schemas.api.workflows import MAX_USER_PRIORITY, TaskRequest, WorkflowRequest
 from schemas.checks.refusals import count_configuration_bytes, find_refusals
 from schemas.documents import QueuePlan, TaskDirectiveDocument, TaskforceDocument, WorkflowDocument
 from schemas.errors import Rejected

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from runtime.kernel.store import Store
-from schemas.api import Empty
+from schemas.api.general import Empty
 from schemas.documents import Collection, WorkflowDocument
 from schemas.endings import Ending, ExpectedResults
 from schemas.errors import NotFound

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from schemas.api import ClusterLocation, ClustersAnswer
+from schemas.api.workflows import ClusterLocation, ClustersAnswer
 from wms.fleet.locations import LocationMap
 from wms.gateway.route import Call, Route, answer_json
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
-from schemas.api import QueueDepths, WorkflowProgress
+from schemas.api.health import WorkflowProgress
+from schemas.api.queues import QueueDepths
 from schemas.documents import Collection, TaskDirectiveDocument, WorkflowDocument
 from schemas.errors import Broken, NotFound
 from schemas.ids import WorkflowId

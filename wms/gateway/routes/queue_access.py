@@ -8,7 +8,7 @@ refuses access. The errors of this module say why, and what to do.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.api import Use
+from schemas.api.queues import Use
 from schemas.documents import QueuePlan, WorkflowDocument
 from schemas.errors import NotFound, Rejected, Unprocessable
 from schemas.objects import MQProfile

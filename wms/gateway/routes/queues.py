@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
-from schemas.api import ProfilesAnswerBody, QueueDepths
+from schemas.api.queues import ProfilesAnswerBody, QueueDepths
 from schemas.documents import Collection, WorkflowDocument
 from schemas.errors import Broken, NotFound, Unavailable
 from schemas.ids import WorkflowId

@@ -6,7 +6,7 @@ A site reaches only the groups that its own WMS has reserved. Groups of other si
 from starlette.responses import Response
 
 from runtime.bus.questions import Asks
-from schemas.api import ActivationRequest, MQGroupAnswer, ReservationRequest
+from schemas.api.queues import ActivationRequest, MQGroupAnswer, ReservationRequest
 from schemas.errors import Broken, NotFound
 from schemas.ids import Alias, Mqid, WorkflowId
 from schemas.objects import MQGroup, MQProfile

@@ -3,7 +3,14 @@
 from starlette.responses import Response
 
 from runtime.kernel.store import Store
-from schemas.api import AddWorkersRequest, Query, TaskDirectivesFound, TaskforceSeen, TaskforcesFound, WorkflowsFound
+from schemas.api.health import TaskforceSeen
+from schemas.api.queries import (
+    Query,
+    TaskDirectivesFound,
+    TaskforcesFound,
+    WorkflowsFound,
+)
+from schemas.api.workflows import AddWorkersRequest
 from schemas.documents import Collection
 from schemas.errors import NotFound
 from schemas.ids import TaskId

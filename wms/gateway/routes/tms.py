@@ -13,7 +13,7 @@ from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
 from runtime.telemetry import log
-from schemas.api import PendingStart
+from schemas.api.tms_routes import PendingStart
 from schemas.documents import Collection
 from schemas.errors import Broken, Conflict, Rejected, Unavailable
 from schemas.objects import MQProfile

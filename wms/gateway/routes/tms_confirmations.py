@@ -13,11 +13,11 @@ from starlette.responses import Response
 from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
-from schemas.api import (
+from schemas.api.general import Empty
+from schemas.api.tms_routes import (
     CondorComplete,
     CondorFailed,
     CondorSubmit,
-    Empty,
     TaskforceConfirmed,
     TaskforceStatusesAnswer,
     TaskforceStatusesRequest,

@@ -8,7 +8,14 @@ from starlette.responses import Response
 
 from runtime.bus.questions import Asks
 from runtime.kernel.store import Store
-from schemas.api import DeactivationAnswer, Empty, OldWorkflowRequest, WorkflowAnswer, WorkflowRequest, WorkflowSeen
+from schemas.api.general import Empty
+from schemas.api.health import WorkflowSeen
+from schemas.api.workflows import (
+    DeactivationAnswer,
+    OldWorkflowRequest,
+    WorkflowAnswer,
+    WorkflowRequest,
+)
 from schemas.checks import runnable
 from schemas.checks.plain_faults import explain_faults
 from schemas.checks.request_check import check_faulty

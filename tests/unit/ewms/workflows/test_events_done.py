@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ewms.workflows.events_done import DatedCount, latest_done, seconds_left
-from schemas.api import QueueDepth, QueueDepths
+from schemas.api.queues import QueueDepth, QueueDepths
 from schemas.endings import Ending
 from schemas.objects import TaskDirective
 from schemas.progress import EventsDone, count_done, task_levels

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.api import Query
+from schemas.api.queries import Query
 from schemas.documents import Collection
 from schemas.errors import Unavailable
 from wms.fleet import query_pages

@@ -11,7 +11,8 @@ import httpx2
 import pytest
 from starlette.responses import Response
 
-from schemas.api import Empty, WorkflowRequest
+from schemas.api.general import Empty
+from schemas.api.workflows import WorkflowRequest
 from schemas.errors import Broken, EWMSError, NotFound, Unauthenticated, Unavailable, Unprocessable
 from wms.gateway import app as gateway
 from wms.gateway.auth import Gatekeeper

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from schemas.api import AddWorkersRequest, Empty, Query, WorkflowRequest
+from schemas.api.general import Empty
+from schemas.api.queries import Query
+from schemas.api.workflows import AddWorkersRequest, WorkflowRequest
 from schemas.errors import Rejected
 from tests.unit.wms.fleets import task_request
 from wms.gateway.bodies import parse_body

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.api import WorkflowRequest
+from schemas.api.workflows import WorkflowRequest
 from tests.unit.schemas.checks.test_runnable import request
 from wms.gateway.bodies import parse_body
 from wms.gateway.problems import HINT_HEADER, BadBody

@@ -20,7 +20,8 @@ from ewms.cli.text.tables import (
 from ewms.workflows.progress import Observation, compute_progress
 from ewms.workflows.view import render_progress
 from ewms.workflows.worker_logs import LogInfo
-from schemas.api import TaskforceHealth, WorkflowFound
+from schemas.api.health import TaskforceHealth
+from schemas.api.queries import WorkflowFound
 from schemas.logs import LogStream
 from schemas.phases import Phase
 from tests.unit.ewms.facts import change, depths, state, taskforce

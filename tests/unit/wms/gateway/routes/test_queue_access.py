@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from schemas.api import Use
+from schemas.api.queues import Use
 from schemas.documents import QueuePlan, WorkflowDocument
 from schemas.errors import EWMSError, NotFound, Rejected, Unprocessable
 from schemas.ids import Alias, Mqid, WorkflowId

@@ -1,10 +1,10 @@
 import json
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import pytest
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from schemas.api import AddWorkersRequest, CondorSubmit, Query, Unique, WorkflowRequest
+from schemas.api.workflows import AddWorkersRequest, WorkflowRequest
 
 WORKER = {
     "do_transfer_worker_stdouterr": True,
@@ -83,43 +83,3 @@ def test_add_workers_requires_both_fields() -> None:
     AddWorkersRequest.model_validate({"cluster_location": "osg", "n_workers": None})
     with pytest.raises(ValidationError):
         AddWorkersRequest.model_validate({"cluster_location": "osg"})
-
-
-@pytest.mark.parametrize("after", ["x", "0" * 23, "0" * 25, "G" * 24, ""])
-def test_a_cursor_is_24_hex_digits(after: str) -> None:
-    with pytest.raises(ValidationError):
-        Query.model_validate({"query": {}, "after": after})
-
-
-@pytest.mark.parametrize("submit", [{"a\0b": 1}, {"": "x"}, {"a": 2**64}, {"a": 1.5}])
-def test_a_submit_description_that_no_document_can_hold_is_refused(submit: dict[str, Any]) -> None:
-    CondorSubmit.model_validate({"submit_dict": {"request_cpus": 1, "+Owner": "x"}})
-    with pytest.raises(ValidationError):
-        CondorSubmit.model_validate({"submit_dict": submit})
-
-
-class Compared(BaseModel):
-    n_comparisons: ClassVar[int] = 0
-
-    n: int
-    notes: dict[str, int] = {}
-
-    def __eq__(self, other: object) -> bool:
-        Compared.n_comparisons += 1
-        return super().__eq__(other)
-
-    def __hash__(self) -> int:
-        return hash(self.n)
-
-
-def test_a_thousand_items_are_found_unique_without_comparing_each_with_each() -> None:
-    adapter = TypeAdapter(Annotated[list[Compared], Unique])
-    adapter.validate_python([{"n": n} for n in range(1000)])
-    assert Compared.n_comparisons <= 1000
-    with pytest.raises(ValidationError, match="non-unique"):
-        adapter.validate_python([{"n": 1, "notes": {"a": 1, "b": 2}}, {"n": 1, "notes": {"b": 2, "a": 1}}])
-
-
-@pytest.mark.parametrize("items", [["a", "b"], ["1", "\u0031\u0301"], []])
-def test_what_differs_is_unique(items: list[str]) -> None:
-    assert TypeAdapter(Annotated[list[str], Unique]).validate_python(items) == items

@@ -1,0 +1,59 @@
+"""Bodies of the query routes: a filter and a page of what it found. Source: contract, sections 1.1 to 1.5."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from schemas.api.fields import UNIQUE, Unique, make_optional
+from schemas.objects import (
+    Object,
+    TaskDirective,
+    Taskforce,
+    Workflow,
+)
+
+
+class Query(Object):
+    """FindObject: a filter, the fields wanted, and where the last page ended."""
+
+    query: dict[str, Any]
+    projection: Annotated[list[str], Field(min_length=1, max_length=200, json_schema_extra=UNIQUE), Unique] | None = (
+        None
+    )
+    after: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{24}$")] | None = None
+
+
+#: An object as it is, or what a projection leaves of it.
+Part = dict[str, Any]
+
+
+class WorkflowFound(Workflow):
+    """A workflow that a query has found: with `?include=outcome` more."""
+
+    model_config = ConfigDict(json_schema_extra=make_optional("outcome"))
+
+    outcome: Annotated[
+        str | None,
+        Field(description="`done`, `done with failures`: by itself; `finished`, `aborted`: by a user; null: not yet."),
+    ] = None
+
+
+class WorkflowsFound(Object):
+    """POST /query/workflows."""
+
+    workflows: list[WorkflowFound | Part]
+    next_after: str | None
+
+
+class TaskDirectivesFound(Object):
+    """POST /query/task-directives."""
+
+    task_directives: list[TaskDirective | Part]
+    next_after: str | None
+
+
+class TaskforcesFound(Object):
+    """POST /query/taskforces."""
+
+    taskforces: list[Taskforce | Part]
+    next_after: str | None

@@ -1,0 +1,106 @@
+"""Bodies of the routes that request, end and extend workflows, and the places where tasks can run.
+
+Source: contract, sections 1.1 to 1.5.
+"""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from schemas.api.fields import UNIQUE, Name, Unique
+from schemas.objects import (
+    NWorkers,
+    Object,
+    PilotConfig,
+    Priority,
+    TaskDirective,
+    Taskforce,
+    WorkerConfig,
+    Workflow,
+)
+from schemas.program import RequestedProgram
+from schemas.rules.limits import MAX_ALIASES, MAX_TASKS
+from schemas.texts import EnvironmentName, EnvironmentValue
+
+DEFAULT_PRIORITY = 50
+#: Only EWMS itself uses higher priorities.
+MAX_USER_PRIORITY = 100
+
+
+class TaskRequest(Object, RequestedProgram):
+    """One task of a requested workflow."""
+
+    cluster_locations: Annotated[list[Name], Field(min_length=1, max_length=100, json_schema_extra=UNIQUE), Unique]
+    input_queue_aliases: Annotated[list[Name], Field(max_length=MAX_ALIASES, json_schema_extra=UNIQUE), Unique]
+    output_queue_aliases: Annotated[list[Name], Field(max_length=MAX_ALIASES, json_schema_extra=UNIQUE), Unique]
+    worker_config: WorkerConfig
+    pilot_config: PilotConfig = Field(default_factory=PilotConfig)
+    n_workers: NWorkers = None
+
+
+class WorkflowRequest(Object):
+    """POST /workflows."""
+
+    tasks: Annotated[list[TaskRequest], Field(min_length=1, max_length=MAX_TASKS, json_schema_extra=UNIQUE), Unique]
+    public_queue_aliases: Annotated[list[Name], Field(max_length=1000, json_schema_extra=UNIQUE), Unique]
+    priority: Priority = DEFAULT_PRIORITY
+
+
+def _as_text(value: Any) -> Any:
+    # As JSON writes it: `true`, `1`, `0.5`.
+    return json.dumps(value) if isinstance(value, int | float) else value
+
+
+OldEnvironment = dict[EnvironmentName, Annotated[EnvironmentValue, BeforeValidator(_as_text)]]
+
+
+class OldTaskRequest(TaskRequest):
+    """One task as clients of v0 may write it: numbers and booleans in an environment, which are taken as text."""
+
+    task_env: OldEnvironment = Field(default_factory=dict)
+    init_env: OldEnvironment = Field(default_factory=dict)
+
+
+class OldWorkflowRequest(WorkflowRequest):
+    """POST /v0/workflows."""
+
+    tasks: Annotated[  # type: ignore[assignment]  # a list is invariant; nobody changes this one
+        list[OldTaskRequest], Field(min_length=1, max_length=MAX_TASKS, json_schema_extra=UNIQUE), Unique
+    ]
+
+
+class WorkflowAnswer(Object):
+    """What POST /workflows made."""
+
+    workflow: Workflow
+    task_directives: list[TaskDirective]
+    taskforces: list[Taskforce]
+
+
+class DeactivationAnswer(Object):
+    """What abort or finished did. `n_taskforces` counts those that were really told to stop."""
+
+    workflow_id: str
+    n_taskforces: int
+
+
+class AddWorkersRequest(Object):
+    """POST /task-directives/{id}/actions/add-workers: both fields are required."""
+
+    cluster_location: Name
+    n_workers: NWorkers
+
+
+class ClusterLocation(Object):
+    """A place where tasks can run."""
+
+    name: Annotated[str, Field(description="What `cluster_locations` calls it. Several names may mean one schedd.")]
+    schedd: str
+    n_workers: Annotated[int, Field(description="How many workers a taskforce gets whose `n_workers` is null.")]
+
+
+class ClustersAnswer(Object):
+    """GET /clusters."""
+
+    clusters: list[ClusterLocation]
