@@ -103,13 +103,13 @@ class AsyncClient:
         """Return the workflow `workflow_id` (WF-...), submitted earlier or elsewhere. This asks the server nothing.
 
         Raises:
-            Rejected: it is no id of a workflow.
+            Rejected: it is not the id of a workflow.
         """
         if not WORKFLOW_ID.fullmatch(workflow_id):
             # The id becomes part of a URL's path, so no other character may pass.
             raise Rejected(
-                f"{workflow_id!r} is no id of a workflow",
-                hint="they look like WF-6b00e09f-926a610b; `ewms workflow list --all` shows yours",
+                f"{workflow_id!r} is not the id of a workflow",
+                hint="an id looks like WF-6b00e09f-926a610b; `ewms workflow list --all` shows yours",
             )
         return AsyncRun(self._opened_gateway, WorkflowId(workflow_id))
 

@@ -31,10 +31,12 @@ async def check_server(gateway: Gateway, address: str) -> AsyncIterator[Finding]
             str(word),
             ""
             if word == "ok"
-            else "calls are repeated until it is back; if it stays away, tell those who run the server",
+            else "the client repeats its calls until the server is back; if it stays away, tell the people who run it",
         )
     if code != 200 and all(word == "ok" for word in answer.values()):
-        yield Finding("gateway's state", False, f"/readyz answers {code}", "wait, or tell those who run the server")
+        yield Finding(
+            "gateway's state", False, f"/readyz answers {code}", "wait, or tell the people who run the server"
+        )
     try:
         workflows = await query_all(gateway, "workflows", "workflows", Workflow, {"deactivated": None})
     except EWMSError as error:

@@ -106,7 +106,7 @@ class Client:
         """Return the workflow `workflow_id` (WF-...), submitted earlier or elsewhere. This asks the server nothing.
 
         Raises:
-            Rejected: it is no id of a workflow.
+            Rejected: it is not the id of a workflow.
         """
         return Run(self._running_loop, self._client.run(workflow_id))
 

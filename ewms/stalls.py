@@ -28,4 +28,4 @@ class StallNotices:
         if stall is None:
             return f"{self._workflow} goes on"
         told = "; ".join(f"{cause.text} (next: {cause.command})" for cause in stall.causes)
-        return f"{self._workflow} is stalled since {stall.since:%H:%M:%S} UTC: {told}"
+        return f"{self._workflow} has been stalled since {stall.since:%H:%M:%S} UTC: {told}"

@@ -85,7 +85,7 @@ class GlobalOptions:
         from schemas.errors import Rejected
 
         if not (timeout_s := parse_option("--timeout", self.timeout)):
-            raise Rejected("--timeout: no call is answered in no time", hint="the default is 30s")
+            raise Rejected("--timeout: must be above 0", hint="the default is 30s")
         return Client(self.server, token_file=self.token_file, timeout=timeout_s)
 
     @property

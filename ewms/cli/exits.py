@@ -104,12 +104,12 @@ def error_message(error: BaseException) -> str:
     if is_output_error(error):
         return (
             f"ewms: cannot write the output: {getattr(error, 'strerror', '')}\n"
-            "  hint: write it elsewhere; `consume` takes no event from its queue that it has not written"
+            "  hint: write it elsewhere; `consume` leaves an event in its queue until it has written it"
         )
     if isinstance(error, UnicodeEncodeError):
         return (
             f"ewms: {error.object[error.start : error.end]!r} is no character that UTF-8 can write\n"
-            "  hint: look at the arguments, and at texts with half of a surrogate pair"
+            "  hint: check the arguments for texts with half of a surrogate pair"
         )
     return f"ewms: {type(error).__name__}: {error}\n  hint: this is a defect; EWMS_DEBUG=1 shows where"
 

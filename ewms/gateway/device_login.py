@@ -70,7 +70,9 @@ async def log_in(
         _check_secure(device_endpoint)
         begun = await _call_issuer(http, "POST", device_endpoint, {"client_id": client_id, "scope": scope})
         if "device_code" not in begun:
-            raise NotSignedIn(f"the issuer begins no login: {_describe_refusal(begun)}", hint="is --client-id right?")
+            raise NotSignedIn(
+                f"the issuer refused to begin a login: {_describe_refusal(begun)}", hint="check --client-id"
+            )
         life_s = min(_read_number(begun.get("expires_in"), _LONGEST_S), _LONGEST_S)
         url = str(begun.get("verification_uri", ""))
         show(LoginPrompt(url, str(begun.get("user_code", "")), str(begun.get("verification_uri_complete", "")), life_s))
@@ -80,7 +82,7 @@ async def log_in(
                 interval_s = _read_number(begun.get("interval"), _DEFAULT_INTERVAL_S)
                 answer = await _poll_token(http, token_endpoint, form, interval_s)
         except TimeoutError:
-            raise TimedOut("the code has expired before it was entered", hint="log in again") from None
+            raise TimedOut("the code expired before you entered it", hint="log in again") from None
     return Login(gateway, str(answer["access_token"]), str(answer.get("refresh_token", "")), token_endpoint, client_id)
 
 
@@ -114,7 +116,7 @@ def next_interval_s(answer: Mapping[str, Any], interval_s: float) -> float:
         case "slow_down":
             return interval_s + _SLOW_DOWN_S
         case "expired_token":
-            raise TimedOut("the code has expired before it was entered", hint="log in again")
+            raise TimedOut("the code expired before you entered it", hint="log in again")
         case "access_denied":
             raise NotSignedIn("the login was refused", hint="log in again, and allow it in the browser")
         case _:
@@ -146,12 +148,12 @@ async def _call_issuer(
     except httpx2.HTTPError as error:
         raise Unreachable(
             f"cannot reach the issuer at {url}: {error or type(error).__name__}",
-            hint="look at --issuer",
+            hint="check --issuer",
         ) from error
     try:
         content = answer.json()
     except ValueError as error:
-        raise ServerDown(f"{url} answers {answer.status_code} and no JSON", hint="is it an OpenID issuer?") from error
+        raise ServerDown(f"{url} answers {answer.status_code} without JSON", hint="is it an OpenID issuer?") from error
     if not isinstance(content, dict) or answer.status_code >= 500:
         raise ServerDown(f"{url} answers {answer.status_code}", hint="is this an OpenID issuer?")
     return content
@@ -174,5 +176,5 @@ def _check_secure(url: str) -> None:
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)):
         return
     raise Rejected(
-        f"{url!r} is no address to log in at", hint="an issuer has an address like https://sso.example.org/realm"
+        f"{url!r} is not the address of an issuer", hint="an issuer has an address like https://sso.example.org/realm"
     )

@@ -100,7 +100,7 @@ class Gateway:
             raise self._make_unreachable(error) from error
         content = self._parse_json(answer)
         if not isinstance(content, dict):
-            raise ServerDown(f"{answer.url} is no path of an EWMS gateway", hint="is this an EWMS gateway?")
+            raise ServerDown(f"{answer.url} is not a path of an EWMS gateway", hint="is this an EWMS gateway?")
         return answer.status_code, content
 
     async def post_json(self, path: str, body: Any) -> Any:
@@ -190,7 +190,7 @@ class Gateway:
             return "a gateway without TLS has an address that begins with http://"
         if self._server.is_here:
             return "is it running? `ewms up` starts one on this machine"
-        return "look at the address (--server or EWMS_GATEWAY), and at the way there: name, network, proxy"
+        return "check the address (--server or EWMS_GATEWAY), and the way there: name, network, proxy"
 
 
 def _is_due(login: Login) -> bool:
@@ -225,8 +225,9 @@ def _encode_json(body: Any) -> bytes:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except UnicodeEncodeError as error:
         raise Rejected(
-            f"the request holds {error.object[error.start : error.end]!r}, half of a surrogate pair: no character",
-            hint="look at its texts for a \\ud800 to \\udfff that stands alone",
+            f"the request holds {error.object[error.start : error.end]!r}, half of a surrogate pair, which is not a "
+            "character",
+            hint="check its texts for a \\ud800 to \\udfff that stands alone",
         ) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise Rejected(f"the request cannot be written as JSON: {error}") from error
@@ -237,7 +238,7 @@ def _explain_refusal(refusal: ServerAnswer, token: str) -> ServerAnswer:
     if not isinstance(refusal, NotSignedIn):
         return refusal
     if refusal.reason == Forbidden().reason:
-        refusal.hint = "your token is good, but gives you no role that may do this: ask those who run the server"
+        refusal.hint = "your token is valid but gives you no role for this: ask the people who run the server"
         return refusal
     found = (
         find_token_fault(token, now_s=time.time()) if refusal.reason == Unauthenticated().reason or not token else None
@@ -257,7 +258,7 @@ def _error_of_answer(answer: httpx2.Response) -> ServerAnswer:
     if answer.status_code == httpx2.codes.NOT_FOUND and reason in ("Not Found", _NO_JSON.format(404, "Not Found")):
         # For a missing object the gateway's text names the object. This text is about the path, so it is no gateway's.
         reason, hint = (
-            f"{answer.url} is no path of an EWMS gateway (404)",
+            f"{answer.url} is not a path of an EWMS gateway (404)",
             "the server's address has no path after its port",
         )
     return error_from_answer(

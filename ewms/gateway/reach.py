@@ -28,7 +28,7 @@ def http_client(address: str, **options: Any) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(trust_env=not is_loopback(address), **options)
     except (ValueError, ImportError, httpx2.InvalidURL) as error:
         # Do not show the library's text: it may quote the proxy's address, and a password in it.
-        why = "SOCKS needs the package socksio" if isinstance(error, ImportError) else "its address is none"
+        why = "SOCKS needs the package socksio" if isinstance(error, ImportError) else "its address is not valid"
         raise Rejected(
             f"the proxy that the environment names cannot be used ({why})",
             hint="correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name this server in NO_PROXY",

@@ -69,14 +69,14 @@ class Server:
             except OSError as error:
                 raise NotSignedIn(f"cannot read the token file {self._token_file}: {error.strerror}") from error
             except UnicodeDecodeError as error:
-                raise NotSignedIn(f"the token file {self._token_file} is no text") from error
+                raise NotSignedIn(f"the token file {self._token_file} is not text") from error
         elif not token and self.is_here:
             return ""
         if not token:
             raise NotSignedIn("no token is given")
         # A header cannot hold a line end or a letter beyond ASCII, and the library's error would quote the token.
         if not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):
-            raise NotSignedIn("the token holds characters that no token has")
+            raise NotSignedIn("the token has characters that no token may have")
         return token
 
 

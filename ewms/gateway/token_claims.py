@@ -32,7 +32,7 @@ def find_token_fault(token: str, *, now_s: float) -> NotSignedIn | None:
         return NotSignedIn("no token is given")
     claims = read_claims(token)
     if not claims:
-        return NotSignedIn("the server does not accept the token, which is no JSON Web Token (three parts with dots)")
+        return NotSignedIn("the server does not accept the token: it is not a JSON Web Token (three parts with dots)")
     expires = claims.get("exp")
     if isinstance(expires, int | float) and expires <= now_s:
         at = datetime.fromtimestamp(expires, UTC)

@@ -52,7 +52,7 @@ class EndLook:
             try:
                 await self._look_once()
             except Exception:
-                log.exception("it is not known whether all results have come")
+                log.exception("the client does not know whether all results have come")
 
     async def _look_once(self) -> None:
         # While the gateway is away we know nothing new, and go on with what the broker sends.

@@ -113,7 +113,7 @@ class EventMemory:
             return await asyncio.get_running_loop().run_in_executor(self._thread, do)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, the events matter more
             log.warning(
-                "received events are remembered by this program alone: %s: %s; name a directory of your own in "
+                "only this program remembers received events: %s: %s; name a directory of your own in "
                 "EWMS_STATE_DIR, or turn this off with remember=False",
                 self._where,
                 error,

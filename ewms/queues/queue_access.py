@@ -147,12 +147,14 @@ class QueueAccess:
         except ConnectionLost as error:
             raise Unreachable(
                 f"cannot reach the broker at {_broker_host(address)}: {error.reason}",
-                hint="its address is another than the gateway's: is it running, and is there a way to it from here?",
+                hint="the broker has another address than the gateway: check that it runs, and that this machine can "
+                "reach it",
             ) from error
         except AccessRefused as error:
             raise AccessRefused(
                 f"the broker at {_broker_host(address)} refuses the token for queue {alias!r}: {error.reason}",
-                hint="a new token comes with every attempt; refused again, it is a matter for those who run the server",
+                hint="try again, which takes a new token; if the broker refuses that one too, tell the people who "
+                "run the server",
             ) from error
         self.connection.on_lost.append(lambda _: self._nudged.set())
         self._renewal = asyncio.create_task(self._renew_token(), name=f"renewal for {alias}")

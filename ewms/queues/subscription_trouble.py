@@ -70,7 +70,7 @@ class SubscriptionTrouble:
     def _give_up(self, reason: EWMSError) -> None:
         self._refusal = Unreachable(
             f"the broker has been away for {self._away_timeout_s:g} s: {reason.reason}",
-            hint="events that were not taken are still in their queue: consume again when the server is back",
+            hint="the queue still holds the events that you have not taken: consume again when the server is back",
         )
         self._n_refusals = _MAX_REFUSALS
         self._wake()

@@ -13,7 +13,7 @@ def describe_unacknowledged(events: Sequence[str], *, remembers: bool) -> str:
     named = ", ".join(event or "one without an id" for event in events[:_NAMED])
     more = f" and {len(events) - _NAMED} more" if len(events) > _NAMED else ""
     if not all(events):
-        consequence = "an event without an id cannot be told from others, so it is given to you again"
+        consequence = "EWMS cannot tell an event without an id from others, so you get it again"
     elif remembers:
         consequence = "this loop leaves them out, and so do others of this account for seven days"
     else:

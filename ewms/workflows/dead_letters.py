@@ -120,7 +120,7 @@ class AsyncFailures:
         return await self._handle_letters("replay", letters, which, progress)
 
     async def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
-        """Throw dead letters away, and return how many. They cannot be had back.
+        """Throw dead letters away, and return how many. Nothing brings them back.
 
         The arguments are those of `replay`: without any, all dead letters are thrown away.
         """
@@ -138,7 +138,7 @@ class AsyncFailures:
         if not letters:
             names = [letter.letter async for letter in self._fetch_pages("dead-letters", which)]
         elif any(which.values()):
-            raise Rejected("give dead letters by name, or say which ones by their event, task or signature: not both")
+            raise Rejected("name dead letters, or choose them by event, task or signature: not both")
         n_done = n_refused = 0
         refused = ""
         for at in range(0, len(names), MAX_LETTERS_AT_ONCE):
@@ -154,7 +154,7 @@ class AsyncFailures:
             if handled.stopped:
                 raise AlreadyThere(
                     f"{n_done} of {len(names)} dead letters done, then: {handled.stopped}",
-                    hint="the others are still there; do the same again later",
+                    hint="the others are still dead letters; try again later",
                 )
         if refused:
             raise AlreadyThere(
@@ -170,8 +170,8 @@ class AsyncFailures:
         async for found in self._fetch_pages("dead-letters", {"event_id": letter}):
             return found.letter
         raise NotThere(
-            f"{letter!r} is no dead letter of {self._path.rpartition('/')[2]}",
-            hint="`ewms dlq list WORKFLOW --each` shows what there is",
+            f"{letter!r} is not a dead letter of {self._path.rpartition('/')[2]}",
+            hint="`ewms dlq list WORKFLOW --each` shows them",
         )
 
     async def _fetch_pages(self, path: str, which: FailureFilter) -> AsyncIterator[DeadLetter]:
@@ -189,7 +189,7 @@ class AsyncFailures:
         try:
             return kind.model_validate(await self._gateway.get_json(f"{self._path}/{path}{asked}"))
         except ValueError as error:
-            raise ServerFailed("the server answered something else than failures") from error
+            raise ServerFailed("the server answered with something other than failures") from error
 
 
 def _build_query(which: FailureFilter) -> dict[str, str]:
@@ -260,7 +260,7 @@ class Failures:
         return self._portal.run_coroutine(self._failures.replay(*letters, progress=progress, **which))
 
     def discard(self, *letters: str, progress: Progress | None = None, **which: Unpack[FailureFilter]) -> int:
-        """Throw dead letters away, and return how many. They cannot be had back.
+        """Throw dead letters away, and return how many. Nothing brings them back.
 
         The arguments are those of `replay`: without any, all dead letters are thrown away.
         """

@@ -51,7 +51,7 @@ async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Fin
         if profile is not None:
             break
     if profile is None:
-        told = "the gateway names it with an open public queue, and no workflow of yours has one"
+        told = "the gateway names the broker only with an open public queue, and none of your workflows has one"
         return Finding("broker", True, told, "submit one, wait with `--for active`, and ask again", is_tried=False)
     address, token = profile.broker_address or "", profile.auth_token or ""
     # Leave out what stands before the @: it names an account.
@@ -60,10 +60,10 @@ async def check_broker(gateway: Gateway, workflows: Sequence[WorkflowId]) -> Fin
     try:
         connection = await Connection.connect(address, token=lambda: token, name="ewms doctor", wait_s=_BROKER_WAIT_S)
     except EWMSError as error:
-        remedy = "is there a way to it from here (firewall, VPN)? If so, tell those who run the server"
+        remedy = "check the way from here (firewall, VPN); if it is open, tell the people who run the server"
         return Finding("broker", False, f"{tried}: {error.reason}", remedy)
     await connection.close()
-    return Finding("broker", True, f"{tried}: it lets you in")
+    return Finding("broker", True, f"{tried}: the broker lets you in")
 
 
 async def check_clusters(gateway: Gateway) -> AsyncIterator[Finding]:
@@ -87,7 +87,7 @@ async def check_clusters(gateway: Gateway) -> AsyncIterator[Finding]:
 async def _check_cluster(gateway: Gateway, what: str, there: Collection[Taskforce]) -> Finding:
     if not there:
         remedy = "submit a workflow there, and ask again"
-        told = "no taskforce of yours is there, and nothing else shows it to you"
+        told = "you have no taskforce there, and only your own taskforces show you its state"
         return Finding(what, True, told, remedy, is_tried=False)
     newest = max(there, key=lambda taskforce: taskforce.timestamp)
     try:
@@ -102,8 +102,10 @@ def describe_place(what: str, uuid: str, health: TaskforceHealth) -> Finding:
     if place is not None:
         return Finding(what, False, f"{uuid}: {place.n_workers} worker(s) {place.text}", place.command)
     if health.stale:
-        told = f"{uuid}: its TMS has told nothing since {health.status_as_of:%H:%M:%S} UTC"
-        return Finding(what, False, told, "wait a minute; if it stays so, tell those who run this access point")
+        told = f"{uuid}: its TMS has reported nothing since {health.status_as_of:%H:%M:%S} UTC"
+        return Finding(
+            what, False, told, "wait a minute; if nothing changes, tell the people who run this access point"
+        )
     told = f"{uuid}: {health.n_at_work} of {health.n_wanted} worker(s) take events"
     if not health.missing:
         return Finding(what, True, told)

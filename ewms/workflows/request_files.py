@@ -12,7 +12,7 @@ _COPY = "docs/examples/words/workflow.json is a request to copy from"
 
 #: The beginning of a message of Python's JSON reader -> what it means, in plain words.
 _MEANINGS: Mapping[str, str] = {
-    "Expecting value": "a value is missing, or is none of JSON: texts in double quotes, true, false, null",
+    "Expecting value": "a value is missing or not JSON: write texts in double quotes, or true, false, null",
     "Expecting property name": "a field's name must stand in double quotes, and no ',' before the closing '}'",
     "Illegal trailing comma": "no ',' may stand before the closing bracket",
     "Expecting ':'": "a ':' is missing behind a field's name",
@@ -20,7 +20,7 @@ _MEANINGS: Mapping[str, str] = {
     "Unterminated string": "a text is not closed with a double quote",
     "Invalid control character": "a text has a line end or another control character; write it as \\n",
     "Invalid \\": "a backslash stands before a character that needs none; write it twice",
-    "Extra data": "something follows behind the end of the request",
+    "Extra data": "something follows after the end of the request",
 }
 
 

@@ -24,8 +24,9 @@ async def fetch_taskforces(gateway: Gateway, id_: str) -> list[Taskforce]:
         await gateway.get_json(f"/workflows/{id_}")
         return await query_all(gateway, "taskforces", "taskforces", Taskforce, {"workflow_id": id_})
     raise Rejected(
-        f"{id_!r} is no id of a taskforce, a task or a workflow",
-        hint="they look like TF-6b00e09f-926a610b-485d2fc0-57c5a8e4, TK-... or WF-...; see `ewms workflow list --all`",
+        f"{id_!r} is not the id of a taskforce, a task or a workflow",
+        hint="an id looks like TF-6b00e09f-926a610b-485d2fc0-57c5a8e4, TK-... or WF-...; see `ewms workflow list "
+        "--all`",
     )
 
 
@@ -48,8 +49,8 @@ async def fetch_task(gateway: Gateway, id_: str) -> TaskDirective:
     """
     if not TASK_ID.fullmatch(id_):
         raise Rejected(
-            f"{id_!r} is no id of a task",
-            hint="they look like TK-6b00e09f-926a610b-485d2fc0; `ewms task list WORKFLOW` shows a workflow's",
+            f"{id_!r} is not the id of a task",
+            hint="an id looks like TK-6b00e09f-926a610b-485d2fc0; `ewms task list WORKFLOW` shows a workflow's",
         )
     return TaskDirective.model_validate(await gateway.get_json(f"/task-directives/{id_}"), extra="ignore")
 

@@ -91,7 +91,7 @@ async def read_stretches(gateway: Gateway, log: LogInfo, *, tail: int | None = N
 
 async def _list_of_taskforce(gateway: Gateway, uuid: str, workers: Collection[int]) -> list[LogInfo]:
     if not TASKFORCE_UUID.fullmatch(uuid):
-        raise ServerFailed(f"the server names a taskforce {uuid!r}, which is no id of one")
+        raise ServerFailed(f"the server names a taskforce {uuid!r}, which is not the id of one")
     found: list[LogInfo] = []
     first: int | None = min(workers, default=0)
     while first is not None:
@@ -104,7 +104,7 @@ async def _list_of_taskforce(gateway: Gateway, uuid: str, workers: Collection[in
         for file in page.logs:
             named = _NAME.fullmatch(file.name)
             if named is None:
-                raise ServerFailed(f"the listing of {uuid}'s logs names {file.name!r}, which is no log's name")
+                raise ServerFailed(f"the listing of {uuid}'s logs names {file.name!r}, which is not the name of a log")
             if not workers or int(named[1]) in workers:
                 found.append(LogInfo(uuid, int(named[1]), LogStream(named[2]), file.n_bytes, file.modified_at))
         # If `next_proc` does not advance, stop: we would ask for the same page for ever.
@@ -121,10 +121,10 @@ def _describe_absence(id_: str, workers: Collection[int]) -> str:
 def _hint_when(taskforces: list[Taskforce]) -> str:
     if not any(taskforce.worker_config.do_transfer_worker_stdouterr for taskforce in taskforces):
         return (
-            "its request does not keep them: set worker_config.do_transfer_worker_stdouterr to true "
+            "its request does not keep logs: set worker_config.do_transfer_worker_stdouterr to true "
             "(`keep_worker_logs=True` in Python) in the next one"
         )
     return (
-        "a worker's log is there once the worker has ended by itself, or has warned of something, a failed event for "
-        "one; it goes away with the taskforce's files, after ten days at the usual settings"
+        "a worker's log appears once the worker has ended by itself or has warned of something, such as a failed "
+        "event; it goes away with the taskforce's files, after ten days at the usual settings"
     )

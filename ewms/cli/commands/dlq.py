@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ewms.workflows.dead_letters import FailureFilter, Progress
 
 app = typer.Typer(
-    help="Dead letters, the events that were given up: list, show, replay, discard and export them.",
+    help="List, show, replay, discard and export dead letters: the events that EWMS gave up.",
     no_args_is_help=True,
 )
 
@@ -22,11 +22,14 @@ Letter = Annotated[str, typer.Argument(metavar="LETTER", help="A dead letter, or
 Letters = Annotated[
     list[str] | None, typer.Argument(metavar="[LETTER]...", help="Dead letters, or the ids of their events.")
 ]
-OfTask = Annotated[str | None, typer.Option("--task", metavar="TK-...", help="Only those of this task.")]
+OfTask = Annotated[str | None, typer.Option("--task", metavar="TK-...", help="Only dead letters of this task.")]
 OfSignature = Annotated[
-    str | None, typer.Option("--signature", metavar="ID", help="Only those with this error, as `list` calls it.")
+    str | None,
+    typer.Option(
+        "--signature", metavar="ID", help="Only dead letters with this error: the signature that `list` shows."
+    ),
 ]
-OfEvent = Annotated[str | None, typer.Option("--event", metavar="ID", help="Only those of this event.")]
+OfEvent = Annotated[str | None, typer.Option("--event", metavar="ID", help="Only dead letters of this event.")]
 All = Annotated[bool, typer.Option("--all", help="All of the workflow's dead letters.")]
 
 
@@ -35,7 +38,7 @@ def list_letters(
     context: typer.Context,
     workflow: Id,
     *,
-    each: Annotated[bool, typer.Option("--each", help="One line a dead letter instead of one an error.")] = False,
+    each: Annotated[bool, typer.Option("--each", help="One line for each dead letter instead of each error.")] = False,
     task: OfTask = None,
     signature: OfSignature = None,
     event: OfEvent = None,
@@ -60,7 +63,7 @@ def list_letters(
             given.tell_user(f"{workflow} has no dead letters")
             return
         given.make_console().print(group_table(groups, wide=given.is_wide))
-        given.tell_user(f"look at one of an error: ewms dlq show {workflow} --signature {groups.groups[0].signature}")
+        given.tell_user(f"show one with this error: ewms dlq show {workflow} --signature {groups.groups[0].signature}")
 
 
 @app.command()
@@ -126,14 +129,14 @@ def discard(
     all_: All = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Throw dead letters away: these, those with an error, or all. They cannot be had back."""
+    """Throw dead letters away: these, those with an error, or all. Nothing brings them back."""
     from schemas.errors import Rejected
 
     given: GlobalOptions = context.obj
     which = _check_choice(letters, _build_filter(task, signature, event), all_=all_)
     if not yes:
         if not can_ask():
-            raise Rejected("discarded events cannot be had back", hint="add --yes; `ewms dlq export` keeps them")
+            raise Rejected("nothing brings discarded events back", hint="add --yes; `ewms dlq export` saves a copy")
         typer.confirm("Throw these dead letters away?", abort=True, err=True)
     with given.make_client() as ews:
         n = ews.run(workflow).failures.discard(*(letters or ()), progress=_make_reporter(given), **which)
@@ -197,7 +200,7 @@ def _check_choice(letters: list[str] | None, which: "FailureFilter", *, all_: bo
 
     if bool(letters) + bool(which) + all_ != 1:
         raise Rejected(
-            "say which dead letters: by name, by --task, --signature or --event, or --all",
+            "choose dead letters: by name, by --task, --signature or --event, or with --all",
             hint="`ewms dlq list WORKFLOW` shows them by error",
         )
     return which
@@ -213,8 +216,8 @@ def _check_handled(n_handled: int, workflow: str, *, all_: bool) -> None:
 
     if not n_handled and not all_:
         raise NotThere(
-            f"{workflow} has none of these dead letters (any more)",
-            hint=f"`ewms dlq list {workflow}` shows what there is",
+            f"{workflow} has none of these dead letters, or no longer",
+            hint=f"`ewms dlq list {workflow}` shows them",
         )
 
 
@@ -224,7 +227,7 @@ def _find_letter(run: "Run", letter: str | None, signature: str | None) -> str:
     from schemas.errors import Rejected
 
     if (letter is None) == (signature is None):
-        raise Rejected("say which dead letter: by its name, or by --signature", hint="`ewms dlq list` shows them")
+        raise Rejected("choose a dead letter: by its name, or by --signature", hint="`ewms dlq list` shows them")
     if letter is not None:
         return letter
     found = next(iter(run.failures.dead_letters(signature=signature)), None)

@@ -31,9 +31,9 @@ def close_inputs(context: typer.Context, workflow: Id) -> None:
 def expect_results(
     context: typer.Context,
     workflow: Id,
-    n: Annotated[int, typer.Argument(metavar="N", min=1, help="How many results.")],
+    n: Annotated[int, typer.Argument(metavar="N", min=1, help="The number of results.")],
     count_failures: Annotated[
-        bool, typer.Option("--count-failures", help="Count a dead letter as a result, too.")
+        bool, typer.Option("--count-failures", help="Also count a dead letter as a result.")
     ] = False,
 ) -> None:
     """Have a workflow end by itself once N events have arrived in its public output queues."""

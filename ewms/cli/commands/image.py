@@ -16,10 +16,13 @@ def build(
         Path,
         typer.Argument(
             metavar="DIR|DEFINITION",
-            help="A directory of programs (they get Python) or with a root file system, or a definition file, *.def.",
+            help="A directory of programs (the image adds Python), a directory with a root file system, or a "
+            "definition file (*.def).",
         ),
     ],
-    name: Annotated[Path, typer.Argument(metavar="NAME", help="The image: NAME.sif is one file, else a directory.")],
+    name: Annotated[
+        Path, typer.Argument(metavar="NAME", help="The image: NAME.sif makes one file, any other name a directory.")
+    ],
 ) -> None:
     """Build a task's image on this machine, with apptainer from the cache of `ewms up`, and print its path."""
     raise typer.Exit(run_launcher(["image", str(source), str(name)]))

@@ -14,8 +14,8 @@ def log_in_user(
     context: typer.Context,
     *,
     issuer: Annotated[str | None, typer.Option(help="The OpenID issuer: https://... [EWMS_ISSUER]")] = None,
-    client_id: Annotated[str, typer.Option(help="What the issuer calls this command.")] = "ewms",
-    scope: Annotated[str, typer.Option(help="What to ask the issuer for.")] = "openid offline_access",
+    client_id: Annotated[str, typer.Option(help="The client id of this command at the issuer.")] = "ewms",
+    scope: Annotated[str, typer.Option(help="The scopes to ask the issuer for.")] = "openid offline_access",
 ) -> None:
     """Log in with a browser on any device, and keep the token. With --token-file, keep the token in that file."""
     import asyncio
@@ -47,14 +47,15 @@ def log_in_user(
         where = issuer or find_issuer()
         if not where:
             raise Rejected(
-                "no issuer is known", hint="name it: --issuer URL or EWMS_ISSUER; or keep a token: --token-file FILE"
+                "this command knows no issuer",
+                hint="name one: --issuer URL or EWMS_ISSUER; or keep a token: --token-file FILE",
             )
         made = asyncio.run(log_in(server.gateway, where, client_id=client_id, scope=scope, show=show))
     try:
         path = save_login(made, os.environ)
     except OSError as error:
         raise Rejected(
-            f"cannot keep the login: {error.strerror}", hint="name a directory of your own in EWMS_STATE_DIR"
+            f"cannot save the login: {error.strerror}", hint="name a directory of your own in EWMS_STATE_DIR"
         ) from error
     if not given.write_result({"gateway": server.gateway, "file": str(path)}, [server.gateway]):
         given.tell_user(f"logged in at {server.gateway}")

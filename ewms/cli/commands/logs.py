@@ -23,15 +23,15 @@ def show_logs(
     worker: Annotated[
         list[int], typer.Option("--worker", min=0, metavar="N", help="Only this worker, counted from 0. Repeatable.")
     ] = [],  # noqa: B006 - the parser copies it
-    stdout: Annotated[bool, typer.Option("--stdout", help="Their stdout only.")] = False,
-    stderr: Annotated[bool, typer.Option("--stderr", help="Their stderr only.")] = False,
+    stdout: Annotated[bool, typer.Option("--stdout", help="Only their stdout.")] = False,
+    stderr: Annotated[bool, typer.Option("--stderr", help="Only their stderr.")] = False,
     tail: Annotated[
-        int | None, typer.Option("--tail", min=1, max=1024 * 1024, metavar="BYTES", help="Only the end of each.")
+        int | None, typer.Option("--tail", min=1, max=1024 * 1024, metavar="BYTES", help="Only the end of each log.")
     ] = None,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="DIRECTORY", help="Write them as files into DIRECTORY/TF-...")
+        Path | None, typer.Option("--to", metavar="DIRECTORY", help="Write the logs as files into DIRECTORY/TF-...")
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", "-l", help="Say which there are, and how long; fetch none.")] = False,
+    list_: Annotated[bool, typer.Option("--list", "-l", help="List the logs and their lengths; fetch none.")] = False,
 ) -> None:
     """Show what workers wrote, if the request keeps it: of those that have ended, or have warned of something."""
     from schemas.logs import LogStream
@@ -90,7 +90,8 @@ def _save_logs(given: GlobalOptions, ews: "Client", found: "list[LogInfo]", dire
             n_bytes += _write_stretches(path, ews.read_log(log, tail=tail))
         except OSError as error:
             raise Rejected(
-                f"--to {directory}: cannot write {path}: {error.strerror}", hint="name a directory that you may write"
+                f"--to {directory}: cannot write {path}: {error.strerror}",
+                hint="name a directory that you can write to",
             ) from error
         written.append(_as_json(log) | {"path": str(path)})
     if not given.write_result({"logs": written}, [str(log["path"]) for log in written]):

@@ -21,15 +21,16 @@ def publish(
     context: typer.Context,
     workflow: Id,
     alias: Alias,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="One JSON value a line; - is standard input.")] = Path(
-        "-"
-    ),
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="One JSON value on each line; - is standard input.")
+    ] = Path("-"),
     *,
     text: Annotated[bool, typer.Option("--text", help="Each line is text, not JSON.")] = False,
     key: Annotated[
         str | None,
         typer.Option(
-            help="The field that identifies an event. Published again, its task runs again, and its results come once."
+            help="The field that identifies an event. If you publish an event again, its task runs again, and its "
+            "results come once."
         ),
     ] = None,
     close_inputs: Annotated[
@@ -56,7 +57,7 @@ def publish(
         except BaseException:
             # This may be Ctrl-C. Tell how many events are published already: they stay.
             if publisher.n_confirmed:
-                given.tell_user(f"{publisher.n_confirmed} event(s) were published to {alias}, then:")
+                given.tell_user(f"{publisher.n_confirmed} event(s) published to {alias}, then:")
             raise
         if not given.write_result({"published": publisher.n_confirmed}):
             given.tell_user(f"{publisher.n_confirmed} event(s) published to {alias}")
@@ -68,9 +69,11 @@ def consume(
     workflow: Id,
     alias: Alias,
     *,
-    n: Annotated[int | None, typer.Option("-n", min=1, help="Stop after so many events.")] = None,
-    idle: Annotated[str | None, typer.Option(help="Stop when none has come for so long: 10s.")] = None,
-    whole: Annotated[bool, typer.Option("--whole", help="Also id, content type and headers of each event.")] = False,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="Stop after this many events.")] = None,
+    idle: Annotated[str | None, typer.Option(help="Stop when no event has come for this long: 10s.")] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Also write the id, content type and headers of each event.")
+    ] = False,
     remember: Annotated[
         bool,
         typer.Option(
@@ -107,7 +110,11 @@ def consume(
         if outlet.is_abandoned:
             # The reader has left because it has all that it wanted.
             return
-        left_out = f", {results.n_duplicates} received before left out" if results.n_duplicates else ""
+        left_out = (
+            f", {results.n_duplicates} left out, for this account had received them before"
+            if results.n_duplicates
+            else ""
+        )
         given.tell_user(f"{taken} event(s) taken from {alias}{left_out}")
 
 
@@ -117,8 +124,10 @@ def peek(
     workflow: Id,
     alias: Alias,
     *,
-    n: Annotated[int, typer.Option("-n", min=1, max=1000, help="So many events at most.")] = 10,
-    whole: Annotated[bool, typer.Option("--whole", help="Also id, content type and headers of each event.")] = False,
+    n: Annotated[int, typer.Option("-n", min=1, max=1000, help="At most this many events.")] = 10,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Also write the id, content type and headers of each event.")
+    ] = False,
 ) -> None:
     """Write some events that wait in a queue to standard output, one a line, and leave all of them there."""
     from ewms.cli.text.streams import json_text
@@ -130,7 +139,7 @@ def peek(
     if not given.write_result({"events": shown}, [event.id for event in events]):
         for one in shown:
             typer.echo(json_text(one))
-        given.tell_user(f"{len(shown)} event(s) of {alias} shown; they are still there")
+        given.tell_user(f"{len(shown)} event(s) of {alias} shown; the queue still holds them")
 
 
 @app.command()
@@ -161,7 +170,7 @@ def token(
     workflow: Id,
     alias: Alias,
     *,
-    to: Annotated[str | None, typer.Option(help="publish or consume: refuse a queue that is not for it.")] = None,
+    to: Annotated[str | None, typer.Option(help="publish or consume: fail if the queue is not for this.")] = None,
 ) -> None:
     """Print a new token that opens this queue alone, for an AMQP client of your own. Keep it secret."""
     from schemas.api.queues import Use

@@ -53,7 +53,7 @@ def add_workers(
     task: TaskId,
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")],
     cluster: Annotated[
-        str | None, typer.Option(help="The cluster location; not needed if the task runs at one only.")
+        str | None, typer.Option(help="The cluster location. You can leave it out if the task runs at one only.")
     ] = None,
 ) -> None:
     """Give a running task more workers: a further taskforce, whose id is printed."""

@@ -17,12 +17,14 @@ def show_errors(
     context: typer.Context,
     workflow: Id,
     *,
-    each: Annotated[bool, typer.Option("--each", help="One line a failed attempt instead of one an error.")] = False,
+    each: Annotated[
+        bool, typer.Option("--each", help="One line for each failed attempt instead of each error.")
+    ] = False,
     event: Annotated[str | None, typer.Option("--event", metavar="ID", help="Every attempt at this event.")] = None,
     signature: Annotated[
         str | None, typer.Option("--signature", metavar="ID", help="The attempts that failed with this error.")
     ] = None,
-    n: Annotated[int, typer.Option("-n", min=1, help="So many attempts at most, the newest first.")] = _N_ATTEMPTS,
+    n: Annotated[int, typer.Option("-n", min=1, help="At most this many attempts, the newest first.")] = _N_ATTEMPTS,
 ) -> None:
     """Show what goes wrong in tasks, as their workers report it: by error, or each failed attempt with its event."""
     from ewms.cli.text.failure_tables import attempt_lines, attempt_table, error_table, fold_attempts
@@ -37,7 +39,7 @@ def show_errors(
             if given.write_result(found, [group.signature for group in groups]):
                 return
             if not groups:
-                given.tell_user(f"no attempt of {workflow} was reported as failed")
+                given.tell_user(f"no worker has reported a failed attempt of {workflow}")
                 return
             given.make_console().print(error_table(groups, wide=given.is_wide))
             given.tell_user(

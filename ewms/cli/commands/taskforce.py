@@ -7,7 +7,7 @@ import typer
 from ewms.cli.commands.logs import show_logs
 from ewms.cli.context import GlobalOptions
 
-app = typer.Typer(help="See how taskforces stand, and read what workers wrote.", no_args_is_help=True)
+app = typer.Typer(help="See the state of taskforces, and read what workers wrote.", no_args_is_help=True)
 app.command("logs")(show_logs)
 
 

@@ -28,11 +28,13 @@ def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The request as JSON; - reads standard input.")],
     *,
     set_: Set = [],  # noqa: B006 - the parser copies it
-    check: Annotated[bool, typer.Option("--check", help="Say what is wrong with it, and submit nothing.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Report what is wrong with the request, and submit nothing.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Then watch it until it is over.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Then wait until it is over.")] = False,
     expect: Annotated[
-        int | None, typer.Option("--expect", metavar="N", min=1, help="Have it end when N results have arrived.")
+        int | None, typer.Option("--expect", metavar="N", min=1, help="End the workflow when N results have arrived.")
     ] = None,
 ) -> None:
     """Submit the workflow in FILE and print its id."""
@@ -98,13 +100,13 @@ def _check_request(given: GlobalOptions, request: Any, clusters: list[str] | Non
     for complaint in find_complaints(request, clusters):
         given.tell_user(f"note: {complaint}")
     if clusters is None:
-        given.tell_user("note: no server was asked, so names of clusters are not checked")
+        given.tell_user("note: no server answered, so this did not check the names of clusters")
 
 
 @app.command("list")
 def list_workflows(
     context: typer.Context,
-    all_: Annotated[bool, typer.Option("--all", help="Also those that were ended.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also workflows that have ended.")] = False,
 ) -> None:
     """List workflows, oldest first."""
     given: GlobalOptions = context.obj
@@ -117,7 +119,7 @@ def list_workflows(
         given.tell_user(
             "you have no workflows: `ewms workflow submit FILE` makes one"
             if all_
-            else "none of your workflows is under way; --all shows those that were ended, too"
+            else "none of your workflows is under way; --all also shows those that have ended"
         )
         return
     from ewms.cli.text.tables import workflow_table
@@ -159,9 +161,9 @@ def wait(
     context: typer.Context,
     workflow: Id,
     until: Annotated[str, typer.Option("--for", help="over, active (its queues), or a phase: condor-submit.")] = "over",
-    within: Annotated[str | None, typer.Option(help="Give up after so long: 90s, 2h.")] = None,
+    within: Annotated[str | None, typer.Option(help="Give up after this long: 90s, 2h.")] = None,
     fail_if_stalled: Annotated[
-        bool, typer.Option("--fail-if-stalled", help="End with status 1 when work waits and nothing is on its way.")
+        bool, typer.Option("--fail-if-stalled", help="End with status 1 when the workflow stalls: events wait in vain.")
     ] = False,
 ) -> None:
     """Wait until a workflow is over, its queues are active, or its taskforces have reached a phase."""

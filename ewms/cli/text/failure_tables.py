@@ -128,7 +128,7 @@ def letter_lines(seen: DeadLetterSeen) -> Iterator[Text]:
     for name, value in sorted((letter.headers or {}).items()):
         yield _labelled_line("header", f"{name}: {str(value)[:_MAX_HEADER]}", style="dim")
     if not seen.attempts:
-        yield Text("no attempt was reported: the pilots were too busy, or it is too long ago", style="dim")
+        yield Text("the pilots reported no attempt: they were too busy, or it is too long ago", style="dim")
     for alike in fold_attempts(list(reversed(seen.attempts))):
         yield from attempt_lines(*alike)
 

@@ -96,7 +96,7 @@ def write_files(directory: Path, letters: "Iterable[tuple[DeadLetter, bytes]]") 
             for letter, body in letters:
                 if not re.fullmatch(LETTER_ID, letter.letter):
                     # The name becomes the name of a file, so we accept no other form.
-                    raise ServerFailed("the server answered with a dead letter of no name")
+                    raise ServerFailed("the server answered with a dead letter without a name")
                 name = f"{letter.letter}{_SUFFIXES.get(letter.content_type, '.bin')}"
                 (directory / name).write_bytes(body)
                 index.write(json_line(letter, None, file=name) + "\n")

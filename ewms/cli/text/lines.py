@@ -37,7 +37,7 @@ def read_payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
                     content = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
                 except UnicodeDecodeError as error:
                     raise Rejected(
-                        f"{where}: byte {error.start + 1} is not UTF-8, which every line must be",
+                        f"{where}: byte {error.start + 1} is not UTF-8; every line must be UTF-8",
                         hint="convert the file, for example: iconv -f latin1 -t utf8 FILE",
                     ) from error
                 if text:
@@ -47,7 +47,7 @@ def read_payloads(file: Path, *, text: bool) -> Iterator[tuple[str, Any]]:
     except OSError as error:
         raise Rejected(
             f"cannot read {describe_file(file)}: {error.strerror}",
-            hint="give a file of one event a line, or - for standard input",
+            hint="give a file with one event on each line, or - for standard input",
         ) from error
 
 
@@ -61,11 +61,11 @@ def read_key(payload: Any, field: str | None, where: str) -> Any:
         return None
     if not isinstance(payload, dict):
         raise Rejected(
-            f"{where}: --key {field} needs an object on every line, and this is none", hint="leave --key out"
+            f"{where}: --key {field} needs an object on every line, and this line has none", hint="leave --key out"
         )
     if field not in payload:
         have = ", ".join(list(payload)[:10]) or "none"
-        raise Rejected(f"{where}: there is no field {field!r} to be the event's key", hint=f"its fields: {have}")
+        raise Rejected(f"{where}: the event has no field {field!r} for its key", hint=f"its fields: {have}")
     return payload[field]
 
 

@@ -79,7 +79,9 @@ def health_lines(health: TaskforceHealth) -> list[Text]:
     if health.unmatched:
         lines.append(Text(f"no worker can start: {health.unmatched}", style="red"))
     if health.stale:
-        lines.append(Text(f"the statuses are of {health.status_as_of}: nothing has been heard since", style="yellow"))
+        lines.append(
+            Text(f"the statuses are of {health.status_as_of}: the TMS has reported nothing since", style="yellow")
+        )
     if health.exit_codes:
         ends = ", ".join(f"{n} with {_describe_exit(code)}" for code, n in health.exit_codes.items())
         lines.append(Text(f"pilots that ended: {ends}"))

@@ -365,7 +365,7 @@ def test_who_waits_for_a_stalled_workflow_hears_of_it_and_may_take_it_as_a_failu
     done = ewms(gateway, "workflow", "wait", WORKFLOW)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert f"{WORKFLOW} is stalled since 08:00:00 UTC: {why} (next: ewms taskforce show TF-1)" in lines[0]
+    assert f"{WORKFLOW} has been stalled since 08:00:00 UTC: {why} (next: ewms taskforce show TF-1)" in lines[0]
     assert f"{WORKFLOW} goes on" in lines[1]
     assert len(lines) == 3
 
@@ -385,8 +385,8 @@ def test_who_consumes_from_a_stalled_workflow_hears_of_it(gateway: FakeGateway, 
     gateway.on(f"GET /v1/workflows/{WORKFLOW}", (200, workflow() | health(why), {}))
     done = ewms(gateway, "queue", "consume", WORKFLOW, ALIAS, "--idle", "4s")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    assert f"{WORKFLOW} is stalled since 08:00:00 UTC: {why} (next: ewms taskforce show TF-1)" in done.stderr
-    assert done.stderr.count("is stalled") == 1
+    assert f"{WORKFLOW} has been stalled since 08:00:00 UTC: {why} (next: ewms taskforce show TF-1)" in done.stderr
+    assert done.stderr.count("has been stalled") == 1
 
 
 def test_why_tells_each_reason_for_missing_workers_with_its_command(gateway: FakeGateway) -> None:

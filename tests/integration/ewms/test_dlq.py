@@ -90,17 +90,17 @@ def test_a_letter_is_found_by_its_events_id_and_its_bytes_are_written_as_they_ar
     gateway.on(f"GET {LETTERS}/{letter(7)['letter']}/body", (200, b"\x00\xff", {"Content-Type": "x/y"}))
     with Client(gateway.url, token="t") as ews:
         assert ews.run(WORKFLOW).failures.body("event-7") == b"\x00\xff"
-        with pytest.raises(NotThere, match="no dead letter"):
+        with pytest.raises(NotThere, match="not a dead letter"):
             ews.run(WORKFLOW).failures.show("nope")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["replay", WORKFLOW], "say which dead letters"),
-        (["replay", WORKFLOW, "a", "--all"], "say which dead letters"),
+        (["replay", WORKFLOW], "choose dead letters"),
+        (["replay", WORKFLOW, "a", "--all"], "choose dead letters"),
         (["discard", WORKFLOW, "--all"], "add --yes"),
-        (["show", WORKFLOW], "say which dead letter"),
+        (["show", WORKFLOW], "choose a dead letter"),
     ],
 )
 def test_what_is_meant_has_to_be_said(gateway: FakeGateway, words: list[str], said: str) -> None:

@@ -153,9 +153,9 @@ def test_a_token_file_can_be_kept_and_is_shown_to_its_gateway_alone(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "no issuer is known"),
-        (["--issuer", "http://sso.example.org"], "no address to log in at"),
-        (["--issuer", "nonsense"], "no address to log in at"),
+        ([], "this command knows no issuer"),
+        (["--issuer", "http://sso.example.org"], "not the address of an issuer"),
+        (["--issuer", "nonsense"], "not the address of an issuer"),
     ],
 )
 def test_an_issuer_is_needed_and_has_to_be_safe(

@@ -65,12 +65,12 @@ def test_a_name_that_is_no_log_s_is_never_a_path(name: str, gateway: FakeGateway
     gateway.on(f"GET /v1/taskforces/{UUID}/logs", listed(name))
     done = ewms(gateway, "task", "logs", UUID, "--to", str(tmp_path / "new"))
     assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
-    assert "no log's name" in done.stderr
+    assert "not the name of a log" in done.stderr
 
 
 def test_a_taskforce_whose_id_is_none_is_never_a_path(gateway: FakeGateway) -> None:
     gateway.on(f"GET /v1/taskforces/{UUID}", (200, TASKFORCE | {"taskforce_uuid": "../../x"}, {}))
-    with Client(gateway.url, token="t") as ews, pytest.raises(ServerFailed, match="no id of one"):
+    with Client(gateway.url, token="t") as ews, pytest.raises(ServerFailed, match="not the id of one"):
         ews.logs(UUID)
 
 

@@ -9,7 +9,7 @@ def test_a_stall_is_told_once_and_again_when_it_has_another_cause_and_when_it_is
     notices = StallNotices(WORKFLOW)
     assert notices.next_notice(None) == ""
     assert notices.next_notice(stall()) == (
-        f"{WORKFLOW} is stalled since 08:00:00 UTC: 12 event(s) wait, and no worker comes: "
+        f"{WORKFLOW} has been stalled since 08:00:00 UTC: 12 event(s) wait, and no worker comes: "
         "4 worker(s) held: Out of memory (next: ewms taskforce show TF-1)"
     )
     assert notices.next_notice(stall()) == ""

@@ -69,8 +69,8 @@ def test_each_format_of_a_result_is_there(tmp_path: Path) -> None:
         (["workflow", "show", "WF-1"], 2, "EWMS_GATEWAY"),
         (["workflow", "show", "WF-1", "--server", "x"], 2, "not a server address"),
         (["workflow", "show", "WF-1-00000000", "--server", "http://ewms.example.org"], 3, "token"),
-        (["workflow", "show", "WF-1/../x", "--server", "http://127.0.0.1:9"], 2, "no id of a workflow"),
-        (["task", "logs", "TF-1?x", "--server", "http://127.0.0.1:9"], 2, "no id of a taskforce"),
+        (["workflow", "show", "WF-1/../x", "--server", "http://127.0.0.1:9"], 2, "not the id of a workflow"),
+        (["task", "logs", "TF-1?x", "--server", "http://127.0.0.1:9"], 2, "not the id of a taskforce"),
         (["task", "show", "TF-1", "--server", "http://127.0.0.1:9"], 2, "ewms task list"),
         (["task", "add-workers", "TK-1", "-n", "0"], 2, "-n"),
         (["workflow", "abort", "WF-1"], 2, "--yes"),
@@ -142,7 +142,7 @@ def test_a_check_says_everything_that_is_wrong_and_needs_no_server(tmp_path: Pat
     ]
     done = ewms("workflow", "submit", "right.json", "--check", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "names of clusters are not checked" in done.stderr
+    assert "did not check the names of clusters" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,9 @@ def test_a_check_says_everything_that_is_wrong_and_needs_no_server(tmp_path: Pat
             2,
             "no character that UTF-8",
         ),
-        ("workflow list --server http://127.0.0.1:9 --token-file /dev/zero", 3, "the token holds characters"),
+        ("workflow list --server http://127.0.0.1:9 --token-file /dev/zero", 3, "the token has characters"),
         ("queue depth WF-1-00000000 \"$(printf 'a\\377')\" --server http://127.0.0.1:9", 7, "cannot reach"),
-        ("workflow show \"$(printf 'WF-\\377')\" --server http://127.0.0.1:9", 2, "is no id of a workflow"),
+        ("workflow show \"$(printf 'WF-\\377')\" --server http://127.0.0.1:9", 2, "is not the id of a workflow"),
         ("version | true", 0, ""),
     ],
 )

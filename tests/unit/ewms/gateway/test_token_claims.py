@@ -38,7 +38,11 @@ def test_a_token_names_the_format_of_its_queue() -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("", "no token"), ("secret", "no JSON Web Token"), (token({"exp": 86400}), "expired at 1970-01-02 00:00:00 UTC")],
+    [
+        ("", "no token"),
+        ("secret", "not a JSON Web Token"),
+        (token({"exp": 86400}), "expired at 1970-01-02 00:00:00 UTC"),
+    ],
 )
 def test_what_is_wrong_with_a_token_is_told_without_the_token(text: str, says: str) -> None:
     refusal = find_token_fault(text, now_s=86400.0)

@@ -11,7 +11,7 @@ from ewms.queues.unacknowledged import describe_unacknowledged
         (["a"], True, ["1 event(s)", "(a)", "for seven days"]),
         (["a"], False, ["(a)", "another one gets them again"]),
         (["a", "b", "c", "d", "e"], True, ["5 event(s)", "(a, b, c and 2 more)"]),
-        (["a", ""], True, ["(a, one without an id)", "given to you again"]),
+        (["a", ""], True, ["(a, one without an id)", "you get it again"]),
     ],
 )
 def test_the_sentence_names_the_events_and_what_follows(events: list[str], remembers: bool, parts: list[str]) -> None:

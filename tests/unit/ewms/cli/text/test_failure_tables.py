@@ -110,7 +110,7 @@ def test_an_attempt_tells_where_it_was_and_how_it_ended() -> None:
 
 def test_without_reports_it_is_said_why() -> None:
     *_, last = letter_lines(DeadLetterSeen(dead_letter=letter(), attempts=[]))
-    assert "no attempt was reported" in last.plain
+    assert "the pilots reported no attempt" in last.plain
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_tables_have_whole_ids_on_80_columns() -> None:
             {"unmatched": "no slot offers 999 GB of memory; the largest has 16 GB"},
             ["no worker can start: no slot offers 999 GB of memory; the largest has 16 GB"],
         ),
-        ({"stale": True}, ["the statuses are of 2026-11-21 00:00:00+00:00: nothing has been heard since"]),
+        ({"stale": True}, ["the statuses are of 2026-11-21 00:00:00+00:00: the TMS has reported nothing since"]),
         ({"exit_codes": {"-9": 1, "0": 4}}, ["pilots that ended: 1 with signal 9, 4 with exit code 0"]),
     ],
 )
