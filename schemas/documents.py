@@ -1,6 +1,7 @@
 """The documents in MongoDB: the contract's objects with the fields that services need in addition.
 
     WMS_DB   WorkflowColl  TaskDirectiveColl  TaskforceColl
+             runs  run_log  definitions  inputs  counters     see `schemas.runs`
     MQS_DB   MQGroupColl   MQProfileColl   MQLedgerColl   MQKeyColl   MQTrafficColl
              FailedAttemptColl   LetterOrderColl
 
@@ -23,7 +24,7 @@ from schemas.stored_enum import StoredEnum
 
 
 class Collection(StrEnum):
-    """The names of the collections, which are the contract's."""
+    """The names of the collections. Those of workflows and queues are the contract's."""
 
     WORKFLOWS = "WorkflowColl"
     TASK_DIRECTIVES = "TaskDirectiveColl"
@@ -36,6 +37,12 @@ class Collection(StrEnum):
     FAILED_ATTEMPTS = "FailedAttemptColl"
     LETTER_ORDERS = "LetterOrderColl"
     MQ_TRAFFIC = "MQTrafficColl"
+    RUNS = "runs"
+    RUN_LOG = "run_log"
+    DEFINITIONS = "definitions"
+    INPUTS = "inputs"
+    #: The last integer that was given to a run.
+    COUNTERS = "counters"
 
 
 class QueuePlan(BaseModel):

@@ -17,6 +17,11 @@ TaskforceUuid = NewType("TaskforceUuid", str)
 Mqid = NewType("Mqid", str)
 Alias = NewType("Alias", str)
 EventId = NewType("EventId", str)
+#: A run has an integer, since two of the documents that EWMS is made from print runs as `job #212`, and a uuid.
+RunId = NewType("RunId", int)
+RunUuid = NewType("RunUuid", str)
+NodeKey = NewType("NodeKey", str)
+DefinitionHash = NewType("DefinitionHash", str)
 
 WORKFLOW_ID = re.compile(r"WF-[0-9a-f]{1,16}-[0-9a-f]{8}")
 TASK_ID = re.compile(r"TK-[0-9a-f]{1,16}-[0-9a-f]{8}-[0-9a-f]{8}")

@@ -5,8 +5,9 @@
                 ──► its broker user, tags and permissions    `deploy.local.servers.broker_definitions`
                 ──► its MongoDB account                      `deploy.local.servers.mongo_accounts`
 
-To add a service, add one spec to `SERVICES`. A service may have several instances, such as one TMS for each schedd. It
-has one spec, and each instance has its own name on the broker: `tms.<encoded schedd>`.
+To add a service, add one spec to `SERVICES`. A service may have several instances, such as one TMS for each schedd, and
+the step workers of each pool. It has one spec, and each instance has its own name on the broker:
+`tms.<encoded schedd>`, `steps.<encoded pool>`.
 """
 
 from collections.abc import Iterable
@@ -22,6 +23,8 @@ class Service(StrEnum):
     WMS = "wms"
     MQS = "mqs"
     TMS = "tms"
+    #: The step workers of a pool.
+    STEPS = "steps"
 
 
 class AnswersBy(StrEnum):
@@ -50,6 +53,8 @@ class ServiceSpec:
     answers_by: AnswersBy = AnswersBy.EXCHANGE
     #: Whether it may do everything on the data vhost, where the events are. Everybody else needs a token there.
     owns_data_vhost: bool = False
+    #: Whether its queue is that of a pool, from which step workers take `node.run`. It has no inbox.
+    takes_steps: bool = False
     #: The facts that its inbox receives: routing keys, or patterns of them (`fact.workflow.*`).
     hears: tuple[str, ...] = ()
     #: The user tags that open the broker's management API to it.
@@ -82,6 +87,12 @@ SERVICES: dict[str, ServiceSpec] = {
             name=Service.TMS,
             is_instanced=True,
             is_single_active=True,
+            may_address=frozenset({Service.WMS}),
+        ),
+        ServiceSpec(
+            name=Service.STEPS,
+            is_instanced=True,
+            takes_steps=True,
             may_address=frozenset({Service.WMS}),
         ),
     )

@@ -1,6 +1,6 @@
 """The broker as data: vhosts, exchanges, queues, bindings, routing keys, and the rights that tokens name.
 
-ewms-control   topic exchange `ewms.control` -> `wms.inbox`, `mqs.inbox`, `tms.<schedd>.inbox`
+ewms-control   topic exchange `ewms.control` -> `wms.inbox`, `mqs.inbox`, `tms.<schedd>.inbox`, `steps.<pool>`
                topic exchange `ewms.facts` -> the inboxes of the services that want to hear of a fact
                each inbox with `<inbox>.dead` (undeliverable) and `<inbox>.parked` (types not known yet),
                fed by the direct exchange `<service>.aside`; requests: `ewms.requests` -> `<service>.requests`
@@ -70,7 +70,21 @@ def encode_schedd(schedd: str) -> str:
 
     It uses `+` and not the usual `%`: aio-pika refuses `%` in names, and OAuth scopes expand it.
     """
-    return _UNSAFE_IN_A_KEY.sub(lambda m: b"+%02X" % m[0][0], schedd.encode()).decode()
+    return _encode_word(schedd)
+
+
+def encode_pool(pool: str) -> str:
+    """Return the name of a pool of step workers as one word of a routing key."""
+    return _encode_word(pool)
+
+
+def _encode_word(name: str) -> str:
+    return _UNSAFE_IN_A_KEY.sub(lambda m: b"+%02X" % m[0][0], name.encode()).decode()
+
+
+def pool_service(pool: str) -> str:
+    """Return the broker user of a pool's step workers. It is also the name of the queue that they take steps from."""
+    return f"{Service.STEPS}.{encode_pool(pool)}"
 
 
 def tms_service(schedd: str) -> str:
@@ -144,7 +158,8 @@ def control_rights(service: str) -> Rights:
     exchanges, to whose inboxes it may send, and whether it answers over the default exchange.
     """
     spec = spec_of(service)
-    own = rf"{re.escape(service)}\..*"
+    # The queue of a pool has the pool's own name.
+    own = rf"{re.escape(service)}(\..*)?" if spec.takes_steps else rf"{re.escape(service)}\..*"
     shared = r"ewms\.(control|facts|requests)"
     answers = r"|amq\.default" if spec.answers_by is AnswersBy.DIRECT_REPLY else ""
     return Rights(

@@ -14,6 +14,13 @@ from schemas.events.cloudevents import (
     list_fact_keys,
     schema_of,
 )
+from schemas.events.engine import (
+    DefinitionRegistered,
+    NodeEnded,
+    NodeRun,
+    NodeTaken,
+    StepWorkerAlive,
+)
 from schemas.events.mqs import QueuesActivated, QueuesActivatedFact, QueuesDeferred, QueuesDrained, ResultsArrived
 from schemas.events.tms import (
     Snapshot,
@@ -41,7 +48,11 @@ from schemas.events.wms import (
 __all__ = [
     "PAYLOADS",
     "ControlEvent",
+    "DefinitionRegistered",
     "Fact",
+    "NodeEnded",
+    "NodeRun",
+    "NodeTaken",
     "Order",
     "OrderToTms",
     "Payload",
@@ -51,6 +62,7 @@ __all__ = [
     "QueuesDrained",
     "ResultsArrived",
     "Snapshot",
+    "StepWorkerAlive",
     "TaskOrder",
     "TaskforceCompleted",
     "TaskforceCompletedFact",

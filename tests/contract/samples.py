@@ -12,7 +12,11 @@ from schemas.documents import QueuePlan
 from schemas.endings import Completion
 from schemas.events import (
     ControlEvent,
+    DefinitionRegistered,
     Fact,
+    NodeEnded,
+    NodeRun,
+    NodeTaken,
     Payload,
     QueuesActivated,
     QueuesActivatedFact,
@@ -20,6 +24,7 @@ from schemas.events import (
     QueuesDrained,
     ResultsArrived,
     Snapshot,
+    StepWorkerAlive,
     TaskforceCompleted,
     TaskforceCompletedFact,
     TaskforceRelease,
@@ -38,7 +43,19 @@ from schemas.events import (
     WorkflowRequested,
     build_event,
 )
-from schemas.ids import Alias, EventId, Mqid, TaskforceUuid, TaskId, WorkflowId
+from schemas.graph import Definition, Node, NodeKind, RetryPolicy, WaitKind, WaitSpec, make_chain
+from schemas.ids import (
+    Alias,
+    DefinitionHash,
+    EventId,
+    Mqid,
+    NodeKey,
+    RunId,
+    RunUuid,
+    TaskforceUuid,
+    TaskId,
+    WorkflowId,
+)
 from schemas.objects import MQGroup, MQProfile, PilotConfig, WorkerConfig
 from schemas.phases import Deactivated
 from schemas.questions import Answer, Question, Refusal
@@ -60,6 +77,9 @@ from schemas.requests import (
     ReserveQuery,
     TaskProfilesQuery,
 )
+from schemas.runs import ChildRequest, NodeError, Outcome
+from schemas.services import Service
+from schemas.topology import pool_service
 from schemas.wire import answer_to_bytes, event_to_bytes, request_to_bytes
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -95,7 +115,75 @@ ORDER = TaskOrder(
     output_queues=[TRACKS],
 )
 
+RUN = RunId(212)
+RUN_UUID = RunUuid("0d3c7f4e-52c1-4a77-9c55-6a2f8e3b9a10")
+CHILD_UUID = RunUuid("8f7b0c1d-2e3f-5a4b-8c6d-7e9f0a1b2c3d")
+DEFINITION_HASH = DefinitionHash("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+ENROLLMENT = Definition(
+    name="create_node_enrollment",
+    graph=make_chain(
+        (
+            Node(key=NodeKey("0"), name="Construct subscription", function="construct_subscription"),
+            Node(
+                key=NodeKey("1"),
+                name="Provision",
+                function="provision",
+                timeout_s=3600,
+                retry=RetryPolicy(attempts=5, first_s=10),
+                opens=2,
+            ),
+            Node(
+                key=NodeKey("2"),
+                name="Await the device",
+                kind=NodeKind.WAIT,
+                wait=WaitSpec(kind=WaitKind.CALLBACK, result_key="callback_result", timeout_s=86400),
+            ),
+        )
+    ),
+    code="c0de",
+    description="Create a node enrollment",
+    target="CREATE",
+    tag="NODE",
+    search_phrase="Node Enrollment%",
+    has_form=True,
+)
 PAYLOADS: tuple[Payload, ...] = (
+    NodeRun(
+        run=RUN,
+        node=NodeKey("1"),
+        attempt=2,
+        pool="default",
+        run_uuid=RUN_UUID,
+        definition=ENROLLMENT.name,
+        definition_hash=DEFINITION_HASH,
+        function="provision",
+        name="Provision",
+        state={"process_id": RUN_UUID, "esdb_node_id": 12},
+        variables={"site": "ber"},
+        subscriptions=({"subscription_id": "5ab7", "status": "initial"},),
+        idempotency_key=f"{RUN_UUID}/1",
+        callback_key="kept-by-the-step",
+        deadline=AT,
+    ),
+    NodeTaken(run=RUN, node=NodeKey("1"), attempt=2, worker="default@host:4711", taken_at=AT),
+    NodeEnded(
+        run=RUN,
+        node=NodeKey("1"),
+        attempt=2,
+        outcome=Outcome.FAILED,
+        worker="default@host:4711",
+        delta={},
+        removed=("draft",),
+        artifacts={"serial": 7},
+        error=NodeError(error_class="ApiException", message="503", traceback="...", details={"status_code": 503}),
+        models=({"subscription_id": "5ab7", "status": "provisioning"},),
+        events=({"type": "node.enrolled"},),
+        children=(ChildRequest(uuid=CHILD_UUID, definition="validate_node", params={"n": 1}, who="SYSTEM"),),
+        started_at=AT,
+        ended_at=AT,
+    ),
+    DefinitionRegistered(worker="default@host:4711", hash=DEFINITION_HASH, definition=ENROLLMENT),
+    StepWorkerAlive(worker="default@host:4711", pool="default", hashes=(DEFINITION_HASH,), n_running=3, started_at=AT),
     WorkflowRequested(
         workflow_id=WORKFLOW,
         priority=60,
@@ -165,6 +253,8 @@ PAYLOADS: tuple[Payload, ...] = (
 def _source(payload: Payload) -> str:
     if isinstance(payload, Fact):
         return payload.BY
+    if type(payload).__module__ == "schemas.events.engine" and getattr(payload, "TO", "") == Service.WMS:
+        return pool_service("default")
     return "tms" if getattr(payload, "TO", "") == "wms" and "queues" not in payload.TYPE else "wms"
 
 

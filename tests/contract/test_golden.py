@@ -8,7 +8,7 @@ import pytest
 from schemas.errors import Rejected
 from schemas.events import PAYLOADS, ControlEvent, Fact, Order, UnknownType, list_fact_keys
 from schemas.services import SERVICES
-from schemas.topology import inbox_pattern, tms_service
+from schemas.topology import inbox_pattern, pool_service, tms_service
 from schemas.wire import answer_from_bytes, event_from_bytes, request_from_bytes
 from tests.contract import samples
 
@@ -99,6 +99,7 @@ ORDERS = {name: event for name, event in samples.EVENTS.items() if isinstance(ev
 @pytest.mark.parametrize("event", ORDERS.values(), ids=ORDERS)
 def test_every_order_is_routed_to_the_one_inbox_it_names(event: object) -> None:
     services = ["wms", "mqs", tms_service(samples.SCHEDD), tms_service("another.example.org")]
+    services += [pool_service("default"), pool_service("another.pool")]
     key = event.routing_key  # type: ignore[attr-defined]  # parametrize loses the type
     taken_by = [s for s in services if (key + ".").startswith(inbox_pattern(s).removesuffix("#"))]
     assert len(taken_by) == 1

@@ -42,3 +42,15 @@ def test_every_service_may_seal_its_own_queues_and_no_others(service: str) -> No
     may_configure = re.compile(topology.control_rights(service).configure)
     assert may_configure.search(topology.seal_queue(service, "0a1b"))
     assert not may_configure.search(topology.seal_queue("another", "0a1b"))
+
+
+def test_the_step_workers_of_a_pool_own_the_pools_queue_and_send_to_wms_alone() -> None:
+    mine, other = topology.pool_service("net.core"), topology.pool_service("net")
+    assert (mine, other) == ("steps.net+2Ecore", "steps.net")
+    rights = topology.control_rights(mine)
+    for what in (rights.configure, rights.read):
+        assert re.search(what, mine)
+        assert not re.search(what, other)
+        assert not re.search(what, f"{mine}s")
+    assert re.search(rights.topic_write, "wms.node.ended")
+    assert not re.search(rights.topic_write, f"{other}.node.run")
