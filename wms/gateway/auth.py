@@ -32,7 +32,7 @@ def _check_pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from error
+        raise ValueError(f"is not a valid regular expression: {error}") from error
     return text
 
 
@@ -41,7 +41,7 @@ Pattern = Annotated[str, AfterValidator(_check_pattern)]
 
 
 class RoleRule(BaseModel):
-    """A claim, any of whose values fully matches `pattern`, gives `role`."""
+    """A token has `role` if its `claim` has a value that `pattern` matches from first to last character."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,10 +62,10 @@ DEFAULT_RULES: tuple[RoleRule, ...] = (
     RoleRule(role=Role.SYSTEM_WMS, claim="ewms_role", pattern="system-wms"),
 )
 
-#: Groups whose members share what any of them makes.
+#: If a group's whole name matches this, its members share the objects that any of them makes.
 DEFAULT_PROJECTS = "/projects/.+"
 
-#: For routes that need no token.
+#: The entry in `ROLES` of a route that needs no token.
 PUBLIC: frozenset[Role] = frozenset()
 
 #: The claim that binds a TMS's token to one or several schedds. Without it the token is good for any schedd.
@@ -141,12 +141,12 @@ _SEE_ALL = frozenset({Role.AUDITOR, Role.OPS, Role.SYSTEM_TMS})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, in which role, and whose objects the caller may see."""
+    """The sender of a request: its subject, its role, and the projects whose objects it shares."""
 
     subject: str
     role: Role
     projects: tuple[str, ...] = ()
-    #: The schedds that a TMS may speak for; None: any.
+    #: The schedds for which a TMS may speak; None means any.
     schedds: frozenset[str] | None = None
 
     @property
@@ -156,7 +156,7 @@ class Caller:
 
     @property
     def access(self) -> Access:
-        """Return whose objects the caller may touch."""
+        """Return the objects that the caller may see and change, as a rule on owners, projects and schedds."""
         return Access(
             subject=self.subject,
             projects=frozenset(self.projects),
@@ -167,10 +167,10 @@ class Caller:
 
 
 class VerifiesTokens(Protocol):
-    """The part of a token checker that this module needs."""
+    """A checker of tokens, as this module needs it; `runtime.web.tokens.TokenVerifier` is one."""
 
     async def verify_token(self, token: str) -> Mapping[str, Any]:
-        """Return the claims of a valid token.
+        """Return the claims of a valid token, by name.
 
         Raises:
             Unauthenticated: the token is not valid.
@@ -179,9 +179,10 @@ class VerifiesTokens(Protocol):
 
 
 class Gatekeeper:
-    """Find out who sends a request, and whether the sender may do what it asks.
+    """Identify the sender of a request and check the sender's roles.
 
-    Without a verifier every caller is the same developer. The settings allow that on loopback only.
+    Without a verifier every caller is "developer", in whatever role a route needs. The settings allow that only on
+    loopback.
     """
 
     def __init__(
@@ -196,10 +197,10 @@ class Gatekeeper:
         self._projects = re.compile(projects)
 
     async def admit_caller(self, request: Request, allowed: frozenset[Role]) -> Caller:
-        """Return who calls, in the first of the `allowed` roles that the token gives.
+        """Return the sender of `request`, in the first of the `allowed` roles that the token gives.
 
         Raises:
-            Unauthenticated: the request has no token, or one that is not valid.
+            Unauthenticated: the request has no token, or the token is not valid.
             Forbidden: the token gives none of these roles.
         """
         if self._verifier is None:
@@ -233,7 +234,7 @@ class Gatekeeper:
 
 
 def find_allowed_roles(method: str, path: str) -> frozenset[Role]:
-    """Return the roles that may call a route; none if it needs no token.
+    """Return the roles that may call a route; the empty set if the route needs no token.
 
     Raises:
         Broken: `ROLES` does not list the route.

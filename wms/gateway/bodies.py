@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -16,9 +17,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_DEPTH = 64
 
-#: How long a body may take from its head to its last byte, however steadily it comes. That is enough for 1 MiB over a
-#: line of 300 kbit/s, or a TMS's statuses of 16 MiB over one of 4.5 Mbit/s. A slower sender would only hold a place
-#: that others could use.
+#: How long a body may take from its head to its last byte, even if it comes steadily. That is enough for 1 MiB over a
+#: line of 300 kbit/s, or for a TMS's statuses of 16 MiB over one of 4.5 Mbit/s. A slower sender would hold a place that
+#: others could use.
 PATIENCE_S = 30.0
 
 
@@ -30,8 +31,8 @@ async def read_body(request: Request, *, max_bytes: int, patience_s: float = PAT
     """Return the bytes of the body.
 
     Raises:
-        TooLarge: the body has more than `max_bytes`, whatever the headers say.
-        Late: the body does not arrive within `patience_s`.
+        TooLarge: the body has more than `max_bytes`, by its Content-Length or by the bytes that come.
+        BodyLate: the body does not arrive within `patience_s`.
         BadBody: the body ends early.
     """
     too_large = TooLarge(f"the body must have at most {max_bytes} bytes")
@@ -48,9 +49,9 @@ async def read_body(request: Request, *, max_bytes: int, patience_s: float = PAT
                     raise too_large
                 chunks.append(chunk)
     except ClientDisconnect as error:
-        raise BadBody("the body ended early") from error
+        raise BadBody("the connection ended before the whole body had come") from error
     except TimeoutError as error:
-        raise BodyLate("the body did not arrive in time") from error
+        raise BodyLate(f"the body did not arrive within {patience_s:g} seconds") from error
     return b"".join(chunks)
 
 
@@ -60,7 +61,7 @@ Explain = Callable[[Sequence[ErrorDetails], Any], Rejected]
 def parse_body(
     body: bytes, content_type: str, model: type[Model], *, optional: bool = False, explain: Explain = make_bad_body
 ) -> Model:
-    """Return `body` as a `model`. With `optional`, an empty body counts as `{}`, whatever its content type.
+    """Return `body` as a `model`. With `optional`, an empty body counts as `{}`, and its content type does not matter.
 
     Raises:
         BadBody: the body or its content type is not JSON.
@@ -83,7 +84,7 @@ def parse_body(
 
 
 def _parse_json(body: bytes) -> Any:
-    """Return the value of `body`, which must be unambiguous: no NaN, no key twice, no nesting beyond `_MAX_DEPTH`."""
+    """Return the value of the JSON text `body`, if it has no NaN, no key twice and no nesting beyond `_MAX_DEPTH`."""
     try:
         plain = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
     except BadBody:
@@ -96,13 +97,13 @@ def _parse_json(body: bytes) -> Any:
         raise BadBody(f"the body is not JSON (line {error.lineno}, column {error.colno})") from error
     except ValueError as error:
         # The body has an integer with more digits than Python converts.
-        raise BadBody("the body has a number that is too long") from error
+        raise BadBody(f"the body has an integer of more than {sys.get_int_max_str_digits()} digits") from error
     _check_depth(plain, 0)
     return plain
 
 
 def _refuse_constant(_: str) -> NoReturn:
-    raise BadBody("the body is not JSON: NaN and Infinity are no numbers")
+    raise BadBody("the body is not JSON: NaN and Infinity are not numbers in JSON")
 
 
 def _refuse_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

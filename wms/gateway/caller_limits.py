@@ -1,8 +1,9 @@
 """(core) How much of the gateway one caller may use, so that others have room.
 
-A caller may have `max_at_once` requests under way, and fewer of them run. It may send `burst` requests in a row: they
-come out of a bucket that fills again at `per_s`. The answer to a request beyond that says when to come again. The table
-has room for `MAX_REMEMBERED` callers. It forgets the one that was away longest, whose bucket is full again anyway.
+A caller may have `max_at_once` requests under way; `max_running` of them run, the others wait. It may send `burst`
+requests in a row: they come out of a bucket that fills again at `per_s` requests a second. A request beyond that gets a
+429 with Retry-After. The table remembers `MAX_REMEMBERED` callers. It forgets the caller that was away longest, because
+that bucket is full again anyway.
 """
 
 import math
@@ -16,12 +17,12 @@ MAX_REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class CallerLimits:
-    """What one caller may do. A `per_s` of 0 means any rate."""
+    """How many requests one caller may send and have under way. A `per_s` of 0 means any rate."""
 
     max_at_once: int = 24
-    #: How many of them run at once. The others wait for their turn, in the caller's own line.
+    #: How many of the `max_at_once` run. The others wait for their turn, in the caller's own line.
     max_running: int = 6
-    #: The same for requests that cost much memory or many questions to the broker.
+    #: How many run of those that cost much memory or many questions to the broker (`Route.is_heavy`).
     max_heavy: int = 2
     per_s: float = 200.0
     burst: int = 2000
@@ -34,34 +35,34 @@ class _Bucket:
 
 
 class OverLimit(OverQuota):
-    """A caller asks for more than its share of the gateway."""
+    """A caller has too many requests under way, or has sent too many."""
 
 
 class CallerTable:
-    """Count what each caller has under way. A caller is the subject of a token, or an address until that is known."""
+    """Count each caller's requests. A caller is a token's subject, or an address while the token is unchecked."""
 
     def __init__(self, limits: CallerLimits) -> None:
         self._limits = limits
         self._n_under_way: Counter[str] = Counter()
-        #: In the order of their last use.
+        #: Caller -> bucket, the least recently used first.
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     @property
     def n_remembered(self) -> int:
-        """How many callers the table has records of."""
+        """How many callers the table has a record of."""
         return len(self._buckets.keys() | self._n_under_way.keys())
 
     def begin_request(self, caller: str, now: float) -> None:
         """Count a request that begins at `now`, in seconds.
 
         Raises:
-            OverLimit: the caller has too many under way, or has sent too many.
+            OverLimit: the caller has `max_at_once` under way already, or its bucket is empty.
         """
         limits = self._limits
         if self._n_under_way.get(caller, 0) >= limits.max_at_once:
             raise OverLimit(
                 f"you have {limits.max_at_once} requests under way, the most that one caller may have",
-                hint="wait for answers before you send further requests",
+                hint="wait for answers before you send more requests",
                 retry_after_s=1,
             )
         if limits.per_s and (wait_s := self._take_from_bucket(caller, now)) > 0:
@@ -73,13 +74,13 @@ class CallerTable:
         self._n_under_way[caller] += 1
 
     def end_request(self, caller: str) -> None:
-        """Count the end of a request that has entered."""
+        """Count the end of a request that `begin_request` has counted."""
         self._n_under_way[caller] -= 1
         if self._n_under_way[caller] <= 0:
             del self._n_under_way[caller]
 
     def _take_from_bucket(self, caller: str, now: float) -> float:
-        """Take one request out of the caller's bucket; return how long to wait for one if it is empty."""
+        """Take one request out of the caller's bucket. Return 0, or the seconds to wait if the bucket is empty."""
         limits = self._limits
         bucket = self._buckets.pop(caller, None) or _Bucket(limits.burst, now)
         grown = bucket.n_left + max(0.0, now - bucket.filled_at) * limits.per_s

@@ -1,4 +1,4 @@
-"""How many requests run at once: one limit for all, and a line for each caller."""
+"""Limit how many requests run at once: one limit for all, and a waiting line for each caller."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ class Overloaded(Unavailable):
 
 
 class RequestLimit:
-    """Count the requests inside, and refuse one over the limit with `Overloaded`."""
+    """Count the requests in the gateway. Refuse a request over the limit with `Overloaded`."""
 
     def __init__(self, limit: int) -> None:
         self._n_left = limit
@@ -32,19 +32,20 @@ class CallerTurns:
     """Limit how many requests run at once, of one caller and of all. The others wait, each caller in its own line.
 
     With `rests`, a place stays empty after a request for as long as the request ran, at most 2 s. So a caller that asks
-    for one large page after another gets at most half of the process. A caller that asks now and then notices nothing.
+    for one large page after another uses at most half of the process. A caller with occasional requests never waits for
+    this.
     """
 
     def __init__(self, max_of_caller: int, max_of_all: int, *, rests: bool = False) -> None:
         self._max_of_caller = max_of_caller
         self._all = asyncio.Semaphore(max_of_all)
         self._rests = rests
-        #: By caller: its semaphore, and how many requests and rests use it.
+        #: Caller -> its semaphore, and how many requests and rests use it.
         self._lines: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     @asynccontextmanager
     async def take_turn(self, caller: str) -> AsyncIterator[None]:
-        """Wait for the caller's turn, and keep it during the block."""
+        """Wait for the caller's turn, and hold it during the block."""
         line, n_users = self._lines.get(caller, (asyncio.Semaphore(self._max_of_caller), 0))
         self._lines[caller] = line, n_users + 1
         try:

@@ -28,7 +28,7 @@ from wms.gateway.routes.workflows import WorkflowRoutes
 def list_routes(
     *, fleet: Fleet, store: Store, bus: Bus, http: httpx2.AsyncClient, clusters: LocationMap, query_max_bytes: int
 ) -> Iterable[AnyRoute]:
-    """Return all routes but those of health and of the document itself."""
+    """Return all routes except those of health and of the OpenAPI document."""
     return [
         *WorkflowRoutes(fleet, store, bus).routes(),
         *EndingRoutes(fleet, store).routes(),

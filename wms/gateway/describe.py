@@ -1,4 +1,4 @@
-"""`python -m wms.gateway.describe` writes docs/openapi.json; with `--check` it only says whether that is up to date."""
+"""`python -m wms.gateway.describe` writes docs/openapi.json. With `--check` it only checks the file."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def render_document() -> str:
-    """Return the document as the repository has it."""
+    """Return the OpenAPI document as text, exactly as docs/openapi.json must be."""
     # The document needs no handler to run, so the services behind them may be absent.
     absent: Any = None
     routes = catalogue.list_routes(
@@ -22,7 +22,7 @@ def render_document() -> str:
 
 
 def main() -> int:
-    """Write the document. With `--check`, only say by the exit status whether the file is up to date."""
+    """Write the document and return 0. With `--check`, write nothing, and return 1 if the file is not up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the document is not up to date")
     text = render_document()
@@ -31,7 +31,7 @@ def main() -> int:
         return 0
     if PATH.exists() and PATH.read_text() == text:
         return 0
-    sys.stderr.write(f"{PATH.name} is not what the routes are: run `python -m wms.gateway.describe`\n")
+    sys.stderr.write(f"{PATH.name} does not match the routes: run `python -m wms.gateway.describe`\n")
     return 1
 
 

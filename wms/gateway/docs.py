@@ -34,7 +34,7 @@ _START = f"""SwaggerUIBundle({{
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayRequestDuration: true,
-  // Asks a server outside whether the document is valid, unless it is told not to.
+  // By default the page sends the document to a server outside for validation. null turns that off.
   validatorUrl: null,
 }});
 """.encode()

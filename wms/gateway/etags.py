@@ -1,4 +1,4 @@
-"""Give an answer its Etag, and reply 304 to a client that has it already. Source: RFC 9110, 8.8.3 and 13.1.2."""
+"""Add an Etag to an answer; reply 304 if the client has that answer already. Source: RFC 9110, 8.8.3 and 13.1.2."""
 
 import hashlib
 

@@ -13,12 +13,12 @@ from wms.gateway.route import AnyRoute, OpenRoute, Route
 
 _REF = "#/components/schemas/{model}"
 
-#: The schemas of the parts of a path that are no ids.
+#: Name of a path part -> its schema, for parts that are not ids.
 _PATH_PARTS = {"name": {"type": "string", "pattern": r"^[0-9]{1,7}\.(out|err)$"}}
 _ID = {"type": "string", "pattern": r"^[\w-]+$"}
 
 _NUMBER = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
-#: The schemas of the query parameters that may not be any text.
+#: Query parameter -> its schema, for parameters that accept only some texts.
 _PARAMETERS: Mapping[str, Any] = {
     "include": {"type": "string", "enum": ["health"]},
     "/query/workflows?include": {"type": "string", "enum": ["outcome"]},
@@ -28,21 +28,21 @@ _PARAMETERS: Mapping[str, Any] = {
     "tail": _NUMBER,
 }
 
-#: The schema of a model as it goes in (`validation`) or comes out (`serialization`).
+#: (model, `validation` for a request or `serialization` for an answer) -> schema.
 _Schemas = Mapping[tuple[Any, JsonSchemaMode], JsonSchemaValue]
 
-_DONE = {200: "Done", 207: "Done for some; the results say for which not"}
+_DONE = {200: "Done", 207: "Done for some; the results name those that failed"}
 
 _ERRORS = {
     400: "The request does not fit; the error names the field",
-    403: "No token, one that proves nothing, or one without the role",
-    404: "It does not exist, or is not yours",
+    403: "No token, an invalid token, or a token without the role",
+    404: "It does not exist, or it is not yours",
     409: "The Idempotency-Key was used for another request",
     413: "The body is too large",
     422: "The object's state forbids it for good",
-    429: "You have too much under way, or have sent too much; Retry-After says when to come again",
+    429: "You have too many requests under way, or have sent too many; Retry-After says how many seconds to wait",
     500: "A defect of ours",
-    503: "A dependency is away; Retry-After says when to try again",
+    503: "A service that this one needs does not answer; Retry-After says how many seconds to wait",
 }
 
 
@@ -96,7 +96,7 @@ def _describe_operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
         {"name": name, "in": "query", "required": required, "schema": _parameter_schema(route.path, name)}
         for name, required in route.query.items()
     ]
-    # A path with an id in it may lead nowhere: 404.
+    # A path with an id in it may name nothing: 404.
     errors = {400, 403, 429, 500, 503, *route.errors, *({404} if "{" in route.path else ())}
     good = _describe_content(schemas[route.answer, "serialization"] if route.answer else None, route.media_type)
     bad = _describe_content(schemas[ErrorBody, "serialization"])

@@ -38,12 +38,12 @@ _TYPES: Mapping[str, str] = {
 
 
 class BadBody(Rejected):
-    """The request's body does not fit."""
+    """The request's body is not JSON, or does not fit the route's model."""
 
 
 def answer_error(error: EWMSError) -> Response:
     """Return the answer to a request that failed with `error`."""
-    # A defect of ours, or what a dependency told us, belongs in the log only.
+    # Details of a defect, or of a dependency's answer, go only into the log.
     text = http.HTTPStatus(500).phrase if error.code == 500 else error.reason
     headers = {}
     if error.hint and error.code != 500:
@@ -120,7 +120,7 @@ def _explain_error(error: ErrorDetails, rest: tuple[Any, ...]) -> str:
         case "enum" | "literal_error":
             return f"must be one of {context['expected']}"
         case "json_invalid":
-            # Python could read it as JSON. The only fault left is half of a surrogate pair.
+            # Python has read it as JSON, so the only possible fault is half of a surrogate pair.
             return "the body has text that is not Unicode"
         case "value_error":
             # This comes from our own validators, which do not repeat values.

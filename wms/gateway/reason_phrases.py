@@ -1,6 +1,6 @@
-"""Give uvicorn's HTTP/1.1 protocol what it lacks: reason phrases of our own.
+"""Let uvicorn's HTTP/1.1 protocol send reason phrases of our own.
 
-This is a module of its own, since it depends on uvicorn's internals.
+This is a separate module because it depends on uvicorn's internals.
 
 Existing clients show the reason phrase of a response, so the contract has the error's text there. ASGI has no field
 for it: the application sets the private header `x-ewms-reason-phrase`, and this protocol moves it to the status line.
@@ -19,7 +19,7 @@ MAX_REASON = 1024
 
 
 def reason_phrase(text: str) -> str:
-    """Return `text` as a reason phrase: one line of latin-1, at most 1 KiB; what does not fit becomes `?`."""
+    """Return `text` as a reason phrase: one line of latin-1, at most 1 KiB. A character outside latin-1 becomes `?`."""
     # A reason phrase must not begin or end with a space, or the connection would end without an answer.
     line = "".join(c if c.isprintable() or c == " " else " " for c in text).strip()
     if len(line) > MAX_REASON:

@@ -1,4 +1,4 @@
-"""What a route is, and what its handler gets: the caller and the checked body."""
+"""Define a route, and the call that its handler gets: the caller and the checked body."""
 
 import hashlib
 import http
@@ -37,7 +37,7 @@ class Call:
         """Return a part of the path.
 
         Raises:
-            NotFound: no id or file name could look like this.
+            NotFound: it cannot be an id or a file name: it has other characters, or more than 256.
         """
         value: str = self.request.path_params[name]
         if not _PATH_PART.fullmatch(value):
@@ -46,7 +46,7 @@ class Call:
 
     @property
     def once(self) -> Once | None:
-        """Return the identity that the `Idempotency-Key` gives to the request; None without a key.
+        """Return the same identity for each repeat of a request with an `Idempotency-Key`; None without a key.
 
         Raises:
             Rejected: the key is empty, too long or not printable.
@@ -58,7 +58,7 @@ class Call:
             raise Rejected(f"Idempotency-Key must have 1 to {_MAX_KEY} printable characters")
         # Leave out the version in the path: both versions are the same route.
         what = f"{self.request.method} {self.request.url.path.split('/', 2)[-1]}\n".encode() + self.raw_body
-        # A colon in a subject would let one caller spell another's key.
+        # Escape colons, or a subject with a colon could form another caller's key.
         subject = self.caller.subject.replace("%", "%25").replace(":", "%3A")
         return Once(f"http:{subject}:{key}", hashlib.sha256(what).hexdigest())
 
@@ -69,32 +69,32 @@ OpenHandler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method and a path, with what goes in and comes out. `auth.ROLES` says who may call it."""
+    """A method and a path, with the models of its request and answer. `auth.ROLES` lists the roles that may call it."""
 
     method: str
     path: str
     handler: Handler
     summary: str
     body: type[BaseModel] | None = None
-    #: The body for clients of v0, if they may write more than those of v1.
+    #: The body's model for clients of v0, if they may send more than clients of v1.
     old_body: type[BaseModel] | None = None
     #: Makes the error about a body that does not fit.
     explain: Explain = make_bad_body
     #: Whether an empty body counts as `{}`.
     body_optional: bool = False
-    #: How large its body may be, if larger than on other routes.
+    #: The largest body in bytes; 0 means the limit of all routes (`EWMS_MAX_BODY_BYTES`).
     max_body_bytes: int = 0
-    #: Whether it costs much memory or many questions to the broker. A caller may run only few such requests at once.
+    #: Whether a request costs much memory or many questions to the broker. A caller may run only 2 such at once.
     is_heavy: bool = False
-    #: What the answer holds, for the OpenAPI document.
+    #: The model of the answer, for the OpenAPI document.
     answer: type[BaseModel] | None = None
     #: The media type of the answer, if it is not JSON.
     media_type: str = ""
-    #: The codes of its errors beside 400, 403 and 503.
+    #: The status codes of its errors, beside those of every route: 400, 403, 429, 500 and 503.
     errors: tuple[int, ...] = ()
-    #: The codes with which it succeeds.
+    #: The status codes of success.
     codes: tuple[int, ...] = (200,)
-    #: The query parameters that it knows -> whether it needs them.
+    #: Query parameter -> whether it is required. Only for the OpenAPI document.
     query: Mapping[str, bool] = field(default_factory=dict)
 
 

@@ -65,7 +65,7 @@ BAD_INPUT: list[tuple[bytes, dict[str, str], int, str]] = [
     (body(lambda _: None), {}, 400, "Content-Type must be application/json"),
     (body(lambda _: None), {"Content-Type": "text/plain"}, 400, "Content-Type must be application/json"),
     (b"{", JSON, 400, "the body is not JSON (line 1, column 2)"),
-    (b'{"priority": NaN}', JSON, 400, "the body is not JSON: NaN and Infinity are no numbers"),
+    (b'{"priority": NaN}', JSON, 400, "the body is not JSON: NaN and Infinity are not numbers in JSON"),
     (b"", JSON, 400, "the body is not JSON (line 1, column 1)"),
     (b" " * (MAX_BODY_BYTES + 1), JSON, 413, "the body must have at most 1048576 bytes"),
 ]

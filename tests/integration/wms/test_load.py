@@ -129,7 +129,7 @@ async def test_a_body_that_does_not_come_gives_its_place_back(drips: bool) -> No
         if dripping is not None:
             dripping.cancel()
             await asyncio.gather(dripping, return_exceptions=True)
-        assert answer.startswith(b"HTTP/1.1 400 the body did not arrive in time\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 the body did not arrive within 0.5 seconds\r\n")
         assert b"connection: close" in answer.lower()
         assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["code"] == 400
         assert (await http.post(PATH, json=GOOD)).status_code == 200
@@ -170,7 +170,7 @@ async def test_slow_bodies_of_one_caller_leave_room_for_the_others() -> None:
         refused = await http.post(PATH, json=GOOD, headers={"Authorization": "Bearer eve"})
         assert (refused.status_code, refused.headers["x-ewms-hint"]) == (
             429,
-            "wait for answers before you send further requests",
+            "wait for answers before you send more requests",
         )
         for task in held:
             task.cancel()

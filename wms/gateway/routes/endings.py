@@ -16,7 +16,7 @@ from wms.gateway.routes.objects import is_visible
 
 
 class EndingRoutes:
-    """Handlers of the ends of workflows."""
+    """Handlers of /workflows/{workflow_id}/ending, /close-inputs and /expected-results."""
 
     def __init__(self, fleet: Fleet, store: Store) -> None:
         self._fleet = fleet

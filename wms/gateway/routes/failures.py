@@ -1,6 +1,7 @@
-"""The routes of what failed: attempts, errors in groups, and dead letters to look at, replay, discard and export.
+"""The routes of failures: failed attempts, errors by group, and dead letters to read, replay, discard and export.
 
-MQS keeps the attempts and reads the queues of dead letters. The gateway checks whose workflow it is, then asks MQS.
+MQS keeps the attempts and reads the queues of dead letters. The gateway checks that the caller may see the workflow,
+then asks MQS.
 """
 
 from collections.abc import Callable
@@ -218,7 +219,8 @@ class FailureRoutes:
         is_filter = which != LetterFilter()
         if (request.letters is not None) + is_filter + request.all != 1:
             raise Rejected(
-                "say which dead letters: 'letters', or 'all': true, or any of 'task_id', 'signature', 'event_id'"
+                "name the dead letters in exactly one way: "
+                "'letters', or 'all': true, or any of 'task_id', 'signature', 'event_id'"
             )
         order = LettersOrder(
             workflow_id=await self._find_workflow(call, is_to_run=action is LetterAction.REPLAY),
@@ -237,8 +239,8 @@ class FailureRoutes:
         """Return the id of the workflow in the path.
 
         Raises:
-            NotFound: it is unknown, or not the caller's.
-            Conflict: it has ended, although `is_to_run`.
+            NotFound: the workflow does not exist, or the caller may not see it.
+            Conflict: `is_to_run` is set, and the workflow has ended.
         """
         workflow_id = call.read_path("workflow_id")
         document = await self._store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
@@ -246,7 +248,7 @@ class FailureRoutes:
             raise NotFound(f"no workflow found with id: {workflow_id}")
         if is_to_run and document.get("deactivated"):
             raise Conflict(
-                f"the workflow is {str(document['deactivated']).lower()}: nobody would take the events",
+                f"the workflow is {str(document['deactivated']).lower()}: no task of it would take the events",
                 hint="export its dead letters, and publish them to a new workflow",
             )
         return WorkflowId(workflow_id)

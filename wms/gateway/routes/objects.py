@@ -1,4 +1,4 @@
-"""How the routes read objects: one by its id, or a page of a query."""
+"""Read objects for the routes: one by its id, or a page of a query."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from wms.fleet.ownership import Access
 from wms.fleet.stalls.staffing import find_missing_workers, read_crew
 from wms.gateway.route import Call, Handler, answer_raw
 
-#: Older statuses count as stale. A TMS repeats unchanged ones well within this time.
+#: Statuses older than this count as stale. A TMS repeats unchanged statuses more often than that.
 _FRESH = timedelta(seconds=60)
 
 #: A taskforce offered over REST for longer than this is reported as unclaimed.
@@ -42,7 +42,7 @@ _HEALTH: Mapping[Collection, tuple[str, ...]] = {
 #: The fields that tell how a workflow ended.
 _END_FIELDS = {"deactivated": 1, "deactivated_ts": 1, "completion": 1, "completion_reason": 1}
 
-#: What `include` may name.
+#: The names that `?include=` may list, by kind of object.
 _PARTS: Mapping[Collection, frozenset[str]] = {
     Collection.WORKFLOWS: frozenset({"health", "progress"}),
     Collection.TASKFORCES: frozenset({"health"}),
@@ -50,7 +50,7 @@ _PARTS: Mapping[Collection, frozenset[str]] = {
 
 
 async def read_object(store: Store, collection: Collection, key: str, call: Call) -> Document | None:
-    """Return the object with the id `key` as users see it; None if it does not exist or is not the caller's.
+    """Return the object with the id `key` as users see it; None if it does not exist or the caller may not see it.
 
     Raises:
         Rejected: `include` names something that such an object does not have.
@@ -82,7 +82,7 @@ async def read_object(store: Store, collection: Collection, key: str, call: Call
 
 
 def read_wanted_parts(call: Call, collection: Collection) -> frozenset[str]:
-    """Return the names, joined by commas in `include`, of what the caller wants beside the object itself.
+    """Return the names in `?include=`, for example {"health", "progress"}: parts to add to the object.
 
     Raises:
         Rejected: `include` names something that such an object does not have.
@@ -95,9 +95,10 @@ def read_wanted_parts(call: Call, collection: Collection) -> frozenset[str]:
 
 
 def explain_stuck(taskforce: Document, now: datetime) -> str:
-    """Return why a stored `taskforce` does not go on; empty if it may be on its way.
+    """Return why a stored `taskforce` makes no progress; empty if WMS knows no reason.
 
-    WMS waits for no answer from a TMS that polls, so nothing notes its silence. This function finds it by the time.
+    WMS sends nothing to a TMS that polls, so no missing answer shows that it is silent. This function compares times: a
+    taskforce on offer for more than 10 minutes is stuck.
     """
     if reason := taskforce.get("stuck", ""):
         return str(reason)
@@ -105,9 +106,9 @@ def explain_stuck(taskforce: Document, now: datetime) -> str:
     if not is_offered or taskforce.get("asked_at") or taskforce.get("retry_at"):
         return ""
     since = datetime.fromtimestamp(taskforce["phase_change_log"][-1]["timestamp"], UTC)
-    return (
-        f"the TMS of {taskforce['schedd']} has not taken it up since {since:%F %T} UTC" if now - since > _LONG else ""
-    )
+    if now - since <= _LONG:
+        return ""
+    return f"the TMS of {taskforce['schedd']} has not taken up this taskforce since {since:%F %T} UTC"
 
 
 def describe_end(workflow: Document) -> str:
@@ -122,7 +123,7 @@ def describe_end(workflow: Document) -> str:
 
 
 def describe_stall(workflow: Document) -> Document | None:
-    """Return why work of a stored `workflow` waits in vain; None: it does not, or the workflow was ended."""
+    """Return why and since when work of a stored `workflow` waits in vain; None if none does, or it has ended."""
     stall = workflow.get("stalled")
     if not stall or workflow.get("deactivated") is not None:
         return None
@@ -152,7 +153,7 @@ def describe_staffing(taskforce: Document, now: datetime) -> Document:
 
 
 def is_stale(taskforce: Document, now: datetime) -> bool:
-    """Return whether the statuses of a stored `taskforce` may be out of date. Those of a gone cluster never are."""
+    """Return whether a stored `taskforce` has statuses older than 60 s. Those of an ended cluster are never stale."""
     as_of: datetime | None = taskforce.get("status_as_of")
     return as_of is not None and taskforce["phase"] != Phase.CONDOR_COMPLETE and now - as_of > _FRESH
 
@@ -165,12 +166,12 @@ def is_visible(document: Document, access: Access) -> bool:
 
 
 def make_query_handler(store: Store, collection: Collection, plural: str, *, max_bytes: int) -> Handler:
-    """Return the handler of `/query/<plural>`."""
+    """Return the handler of `/query/<plural>`. A page of its answers has at most `max_bytes`."""
 
     async def query(call: Call) -> Response:
         include = call.request.query_params.get("include")
         if include is not None and (include != "outcome" or collection is not Collection.WORKFLOWS):
-            raise Rejected("'include': must be 'outcome', of workflows")
+            raise Rejected("'include': must be 'outcome', and only a query of workflows has it")
         page = await query_pages.read_page(
             store,
             collection,

@@ -1,4 +1,4 @@
-"""What `?include=progress` adds to a workflow: how many of its events are done, of how many."""
+"""Find what `?include=progress` adds to a workflow: how many events it has, and how many of them are done."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from wms.fleet.life.completion import describe_ending
 
 
 async def ask_depths(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
-    """Return what lies in the queues of a workflow, as MQS sees it; None: MQS does not know them (yet)."""
+    """Return the depths of a workflow's queues from MQS; None if MQS does not have the queues, or not yet."""
     try:
         match await mqs.ask(DepthsQuery(workflow_id=workflow_id)):
             case DepthsAnswer() as depths:
@@ -27,7 +27,7 @@ async def ask_depths(mqs: Asks, workflow_id: WorkflowId) -> QueueDepths | None:
 
 
 async def find_progress(store: Store, mqs: Asks, workflow_id: WorkflowId) -> dict[str, Any] | None:
-    """Return how many events of a workflow are done; None if its queues do not show it."""
+    """Return the fields of `WorkflowProgress`; None if the queues do not show how many events are done."""
     document = await store.find_one(Collection.WORKFLOWS, {"_id": workflow_id})
     depths = await ask_depths(mqs, workflow_id)
     if document is None or depths is None:

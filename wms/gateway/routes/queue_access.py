@@ -1,8 +1,8 @@
-"""What a caller wants a public queue for, publishing or consuming, and whether that is possible. (core)
+"""Check whether a caller can publish onto a public queue, or consume from it. (core)
 
 The tasks decide the direction of a queue. They take events from inputs, so users publish onto inputs. They publish onto
-outputs, so users consume from outputs (ruling 15). A token says no more than that, and the broker only says that it
-refuses access. The errors of this module say why, and what to do.
+outputs, so users consume from outputs (ruling 15). A token holds only these rights, and the broker refuses all else
+without a reason. The errors of this module give the reason and the remedy.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from schemas.errors import NotFound, Rejected, Unprocessable
 from schemas.objects import MQProfile
 from schemas.rules.complaints import alias_problem
 
-#: The same as in a request for a workflow.
+#: In characters. The same as in a request for a workflow.
 _MAX_ALIAS = 256
 
 
@@ -27,20 +27,21 @@ class QueueWish:
 
 
 def parse_wish(parameters: Mapping[str, str]) -> QueueWish:
-    """Return what the query `parameters` of a request ask for.
+    """Return the queue and the use that the query parameters `alias` and `to` ask for.
 
     Raises:
-        Rejected: they make no sense.
+        Rejected: `alias` is empty, too long or not printable; `to` is neither `publish` nor `consume`; or `to` comes
+            without `alias`.
     """
     alias, use = parameters.get("alias"), parameters.get("to")
     if alias is not None and (not 0 < len(alias) <= _MAX_ALIAS or alias_problem(alias)):
-        raise Rejected("'alias': is not the name of a queue")
+        raise Rejected(f"'alias': must have 1 to {_MAX_ALIAS} printable characters")
     if use is None:
         return QueueWish(alias)
     if use not in list(Use):
         raise Rejected("'to': must be one of 'publish', 'consume'")
     if alias is None:
-        raise Rejected("'to': needs 'alias', the queue that it is said of")
+        raise Rejected("'to': needs 'alias', the name of the queue")
     return QueueWish(alias, Use(use))
 
 
@@ -49,7 +50,7 @@ def check_use(workflow: WorkflowDocument, wished: QueueWish) -> None:
 
     Raises:
         NotFound: the workflow has no such queue.
-        Unprocessable: the queue is private, goes the other way, or nobody takes events from it any more.
+        Unprocessable: the queue is private, has the other direction, or takes no more events.
     """
     if wished.alias is None:
         return
@@ -65,7 +66,7 @@ def check_use(workflow: WorkflowDocument, wished: QueueWish) -> None:
     match wished.use:
         case Use.PUBLISH if not queue.is_input:
             raise Unprocessable(
-                f"{name} is for consuming from: tasks publish onto it, and none takes events from it",
+                f"{name} is for consuming from: tasks publish onto it, and no task takes events from it",
                 hint=_name_others(workflow, Use.PUBLISH),
             )
         case Use.PUBLISH if workflow.deactivated is not None:
@@ -88,7 +89,7 @@ def check_use(workflow: WorkflowDocument, wished: QueueWish) -> None:
 
 
 def check_not_gone(workflow: WorkflowDocument, wished: QueueWish, profiles: Sequence[MQProfile]) -> None:
-    """Check that the queue to consume from is not gone for good. Its profile in `profiles` shows that.
+    """Check that the queue to consume from is not gone for good. Its profile in `profiles` shows whether it exists.
 
     Raises:
         Unprocessable: the workflow has ended, and its queue is gone or was never created.
@@ -99,7 +100,7 @@ def check_not_gone(workflow: WorkflowDocument, wished: QueueWish, profiles: Sequ
         raise Unprocessable(
             f"queue '{wished.alias}' of {workflow.workflow_id} is gone: "
             f"the workflow is {workflow.deactivated.lower()}, and its queue was deleted",
-            hint="after the end a queue is deleted once it is empty and unused; what is in it stays until the "
+            hint="after the end a queue is deleted once it is empty and unused; events in it stay until the "
             "retention time is over",
         )
 

@@ -1,6 +1,6 @@
 """The routes of queues: a workflow's public ones with tokens, their depths, and the keys that sign the tokens.
 
-MQS owns all of it. The gateway asks it over the bus, so that tokens are never stored on the way.
+MQS owns the queues. The gateway asks MQS over the bus at each request, so no token is stored on the way.
 """
 
 import httpx2
@@ -76,7 +76,7 @@ class QueueRoutes:
         return answer_json(ProfilesAnswerBody(mqprofiles=profiles))
 
     async def _find_reserved(self, call: Call) -> list[MQProfile]:
-        """Return the queues that another WMS has reserved for a workflow that is not ours; none if there are none.
+        """Return the queues that another WMS has reserved for a workflow that is not ours; else an empty list.
 
         An empty list is the contract's answer for an unknown workflow. It does not reveal whether the workflow exists.
         """
@@ -94,7 +94,7 @@ class QueueRoutes:
                 case other:
                     raise Broken(f"MQS answered {other.kind} to {query.kind}")
         except NotFound:
-            # MQS does not have the queues that WMS remembers, or no longer.
+            # MQS does not have these queues yet, or it has deleted them.
             return None
 
     async def get_depths(self, call: Call) -> Response:
@@ -110,7 +110,7 @@ class QueueRoutes:
             found = await self._http.get(JWKS_PATH)
             found.raise_for_status()
         except httpx2.HTTPError as error:
-            raise Unavailable("the queue service is away") from error
+            raise Unavailable("the queue service does not answer") from error
         return answer_raw(found.content)
 
     async def _find_workflow(self, workflow_id: str, access: Access) -> WorkflowDocument | None:
@@ -121,7 +121,7 @@ class QueueRoutes:
 
 
 def planned_profiles(workflow: WorkflowDocument) -> list[MQProfile]:
-    """Return the public queues as they will be, inactive (ruling 1)."""
+    """Return the public queues as they will be, marked as inactive. MQS has not created them yet (ruling 1)."""
     return [
         MQProfile(
             mqid=queue.mqid,

@@ -1,6 +1,6 @@
-"""The routes for another site's WMS with queues here: it names them, has them created, and passes their tokens on.
+"""The routes for another site's WMS: it reserves queues here, has them created, and passes on their tokens.
 
-A site reaches only the groups that its own WMS has reserved. Groups of other sites, and of our own users, are 404.
+A site reaches only the groups of queues that its own WMS has reserved. For all other groups the answer is 404.
 """
 
 from starlette.responses import Response
@@ -99,7 +99,7 @@ class ReservationRoutes:
 
 
 def _calling_site(call: Call) -> str:
-    """Return which site calls. The subject of its WMS's token tells sites apart."""
+    """Return the calling site: the subject of its WMS's token."""
     return call.caller.subject
 
 
@@ -107,7 +107,7 @@ def _read_workflow_id(call: Call) -> WorkflowId:
     """Return the id of the workflow that owns the queues. It becomes part of names on the broker.
 
     Raises:
-        NotFound: it has a dot or is too long, so it is no id.
+        NotFound: it has a dot, or more than `_MAX_ID` characters, so it cannot be an id.
     """
     workflow_id = call.read_path("workflow_id")
     if "." in workflow_id or len(workflow_id) > _MAX_ID:

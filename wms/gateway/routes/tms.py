@@ -1,7 +1,7 @@
-"""The routes by which a TMS polls for its work: what to start and what to stop. `tms_confirmations` takes the answers.
+"""The routes by which a TMS polls for taskforces to start and to stop. `tms_confirmations` takes its reports.
 
 Either events or these routes serve a schedd (`served_by` in the cluster map). These routes do not show taskforces of
-schedds that events serve. Polling claims nothing: a taskforce that nobody confirmed simply comes again.
+schedds that events serve. Polling claims nothing: the answer repeats a taskforce until the TMS confirms it.
 """
 
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from wms.fleet.fleet import Fleet
 from wms.fleet.locations import LocationMap
 from wms.gateway.route import Call, Route, answer_json
 
-#: How many taskforces to read at a time. One whose queues cannot be opened is passed over, and does not hide others.
+#: How many taskforces to read at a time. If MQS refuses the queues of one, the next has its turn.
 _AT_ONCE = 20
 #: After this many unanswered requests, treat MQS as down. One alone may concern a single workflow.
 _PATIENCE = 3
@@ -94,11 +94,11 @@ class TmsRoutes:
             answer.headers[SUBMITTER_HEADER] = submitter_name(taskforce.get("owner", ""))
             return answer
         if n_open:
-            raise Unavailable("MQS does not open the queues of what waits; ask again")
+            raise Unavailable("MQS does not answer about the queues of the waiting taskforces; ask again")
         return answer_json({})
 
     async def _find_waiting(self, schedd: str) -> AsyncIterator[Document]:
-        """Give the taskforces to start at `schedd`, in the contract's order."""
+        """Yield the taskforces to start at `schedd`, in the contract's order."""
         seen: list[str] = []
         while True:
             some = await self._store.find(
@@ -120,7 +120,7 @@ class TmsRoutes:
             seen += [taskforce["_id"] for taskforce in some]
 
     async def _ask_profiles(self, taskforce: Document, task: Document) -> list[MQProfile] | None:
-        """Return the queues of a task with its pilots' token; None if MQS refuses them, so the next has its turn."""
+        """Return the queues of a task with its pilots' token; None if MQS refuses, and the next task has its turn."""
         query = TaskProfilesQuery(
             workflow_id=taskforce["workflow_id"],
             taskforce_uuid=taskforce["taskforce_uuid"],
@@ -148,7 +148,8 @@ class TmsRoutes:
                 "schedd": schedd,
                 "phase": Phase.PENDING_STOPPER,
                 "cluster_id": {"$ne": None},
-                # After the third failure show it less and less often, but show it: WMS must not forget what runs.
+                # After the third failure show it less and less often, but show it: WMS must not forget a running
+                # cluster.
                 "retry_at": {"$not": {"$gt": now}},
             },
             sort=[("timestamp", 1), ("cursor", 1)],

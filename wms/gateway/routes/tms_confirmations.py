@@ -1,7 +1,7 @@
-"""The routes by which a TMS that polls reports what became of its work.
+"""The routes by which a TMS that polls reports whether taskforces were submitted, removed and completed.
 
-They lead to the same decisions as the events of a TMS that takes events. A confirmation that repeats or comes too late
-changes nothing. It gets a 200, unless the contract has a 404 for it.
+They lead to the same decisions as the events of a TMS that takes events. A repeated or late confirmation changes
+nothing. The answer to it is 200, except where the contract has 404.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,8 +38,8 @@ from wms.fleet.locations import LocationMap
 from wms.fleet.status_snapshots import make_replacement
 from wms.gateway.route import Call, Route, answer_json
 
-#: An existing TMS sends the statuses of all its taskforces at once, each with up to ten tracebacks at their full
-#: length. WMS keeps only a part of each traceback.
+#: An existing TMS sends the statuses of all its taskforces at once, each with up to ten whole tracebacks. WMS keeps a
+#: part of each traceback.
 _MAX_STATUSES_BYTES = 16 * 1024 * 1024
 
 
@@ -200,7 +200,7 @@ class ConfirmationRoutes:
 
 
 def _require_field(body: CondorSubmit | CondorFailed, name: str) -> Any:
-    """Return a field that the handler needs although the schema does not say so (contract, 1.2)."""
+    """Return a field that the handler needs although the schema does not require it (contract, 1.2)."""
     value = getattr(body, name)
     if value is None:
         raise Rejected("Bad Request", hint=f"'{name}' is a required property")

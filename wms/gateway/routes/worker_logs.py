@@ -1,4 +1,4 @@
-"""The routes of workers' logs. The logs lie on the access point: check the owner, then ask the TMS there for them."""
+"""The routes of workers' logs. The gateway checks that the caller may see them, and asks the TMS that has them."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ _MAX_NUMBER_DIGITS = 15
 
 
 class WorkerLogs(BaseModel):
-    """Which logs of a taskforce there are."""
+    """The answer that lists a taskforce's logs."""
 
     model_config = ConfigDict(frozen=True)
 
     taskforce_uuid: str
     logs: list[LogFile]
-    next_proc: int | None = Field(description="The `first_proc` with which to ask for more; null at the end.")
+    next_proc: int | None = Field(description="The value of `first_proc` for the next page; null at the end.")
 
 
 class WorkerLogRoutes:
@@ -72,12 +72,12 @@ class WorkerLogRoutes:
                 raise Broken(f"the TMS answered {other.kind}")
 
     async def read_log(self, call: Call) -> Response:
-        """Return at most 1 MiB: the beginning, from `offset`, or the last `tail` bytes."""
+        """Answer with at most 1 MiB of a log: from its start, from the byte `offset`, or its last `tail` bytes."""
         proc, stream = _parse_name(call.read_path("name"))
         offset = _read_number(call, "offset", 0)
         tail = _read_number(call, "tail", 0)
         if offset and tail:
-            raise Rejected("offset and tail exclude each other")
+            raise Rejected("offset and tail exclude each other: send one of them")
         uuid, service = await self._locate_logs(call)
         query = LogQuery(
             taskforce_uuid=uuid,
@@ -105,7 +105,7 @@ class WorkerLogRoutes:
         """Return the id of the taskforce, and the TMS that has its logs.
 
         Raises:
-            NotFound: the taskforce does not exist, or is not the caller's.
+            NotFound: the taskforce does not exist, or the caller may not see it.
         """
         uuid = call.read_path("taskforce_uuid")
         found: dict[str, Any] | None = await read_object(self._store, Collection.TASKFORCES, uuid, call)
@@ -132,5 +132,5 @@ def _read_number(call: Call, name: str, default: int, *, digits: int = _MAX_NUMB
     if text is None:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) <= digits):
-        raise Rejected(f"{name} must be a number, 0 or more")
+        raise Rejected(f"{name} must be a whole number from 0, with at most {digits} digits")
     return int(text)

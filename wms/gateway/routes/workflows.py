@@ -95,15 +95,15 @@ class WorkflowRoutes:
         except RequestRefused as error:
             error.hint = join_complaints([*error.complaints, *found], MAX_REASON)
             raise
-        # The contract accepts these requests. The header says why they will not do what they say.
+        # The contract accepts these requests, but the workflow cannot do its work. The header says why.
         if found:
             answer.headers[HINT_HEADER] = reason_phrase(join_complaints(found, MAX_REASON))
         return answer
 
     def _explain_body(self, errors: Sequence[ErrorDetails], body: Any) -> BadBody:
-        """Return everything that is wrong with a request of the wrong shape. The hint says it in plain words."""
+        """Return the error about a body of the wrong shape: faults in the contract's words, a hint in plain words."""
         found = check_faulty(body, errors, clusters=self._fleet.cluster_names, max_queues=self._fleet.max_queues)
-        # The first ones repeat `errors`, which the answer already has in the contract's phrases.
+        # The first of `found` repeat `errors`, and the answer has those in the contract's phrases already.
         rest = found[len(explain_faults(errors, body)) :]
         more = [complaint.answer for complaint in rest if complaint.is_refused]
         return make_bad_body(errors, body, more=more, hint=join_complaints(found, MAX_REASON))

@@ -45,7 +45,7 @@ def test_a_taskforce_that_no_tms_asks_for_is_told_of(
     log = [{"timestamp": (NOW - age).timestamp()}]
     said = explain_stuck({"phase": phase, "schedd": "ap1", "stuck": "", "phase_change_log": log, **fields}, NOW)
     offered = phase in (Phase.PENDING_STARTER, Phase.PENDING_STOPPER)
-    assert said.startswith("the TMS of ap1 has not taken it up since 2026-11-2") == (is_told and offered)
+    assert said.startswith("the TMS of ap1 has not taken up this taskforce since 2026-11-2") == (is_told and offered)
     assert bool(said) == (is_told and offered)
 
 

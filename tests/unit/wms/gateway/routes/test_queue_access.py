@@ -64,7 +64,7 @@ def test_a_queue_that_goes_the_other_way_is_named_with_its_purpose_and_the_remed
     )
     assert refusal(QueueWish("results", Use.PUBLISH), workflow()) == (
         Unprocessable,
-        "queue 'results' of WF-1 is for consuming from: tasks publish onto it, and none takes events from it",
+        "queue 'results' of WF-1 is for consuming from: tasks publish onto it, and no task takes events from it",
         "publish onto 'photons', 'both'",
     )
     sink = workflow().model_copy(update={"queues": workflow().queues[:1]})
