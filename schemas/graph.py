@@ -2,7 +2,7 @@
 
     definition ──► graph ──► nodes, each with the edges that leave it
                                step       a Python function that a step worker calls
-                               wait       nothing is called: the node ends when something from outside comes
+                               wait       the node ends when something from outside comes
                                run        another definition, as a run of its own
                                workflow   an EWMS workflow on the fleet
                                empty      nothing: its template is gone, or never was
@@ -124,7 +124,8 @@ class Node(GraphModel):
     convergence: Convergence = Convergence.ANY
     #: Whether a failure waits for a person instead of being an outcome; None: as the branching profile says.
     halts: bool | None = None
-    #: A step: the name of the function in its definition, and the pool; an empty pool is the definition's.
+    #: A step: the name of the function in its definition, and the pool; an empty pool is the definition's. A wait may
+    #: have one, too, which is called first: with `pending` it begins to wait, with `skipped` it does not.
     function: str = ""
     pool: str = ""
     #: One attempt may take so long; None: any time.
@@ -133,6 +134,8 @@ class Node(GraphModel):
     wait: WaitSpec | None = None
     #: A step whose work leads to a callback: the number of the node that waits for it. The token is made with the step.
     opens: int | None = None
+    #: Whoever resumes this node begins again at the node with this number; None: at this one.
+    restarts: int | None = None
     #: A run: the name of its definition. A workflow: the request is in `params`.
     definition: str = ""
     params: dict[str, Any] = Field(default_factory=dict)
@@ -162,8 +165,8 @@ class Graph(GraphModel):
         if len({node.key for node in self.nodes}) < n_nodes:
             raise ValueError("two nodes have the same key")
         for node in self.nodes:
-            for number in (*(edge.to for edge in node.edges), *(() if node.opens is None else (node.opens,))):
-                if not 0 <= number < n_nodes:
+            for number in (*(edge.to for edge in node.edges), node.opens, node.restarts):
+                if number is not None and not 0 <= number < n_nodes:
                     raise ValueError(f"node {node.key!r} leads to node number {number}, and there are {n_nodes}")
         return self
 

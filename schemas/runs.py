@@ -122,11 +122,15 @@ class ChildRequest(RunModel):
 
 
 class WaitState(StoredEnum):
-    """Whether an answer ends the wait now."""
+    """What an answer to a wait does."""
 
-    #: The token exists, and the work that leads to the answer may be under way. An answer is kept.
+    #: The token exists, and the work that leads to the answer may be under way: the answer is kept.
     OPENED = "opened"
+    #: The answer ends the wait.
     ARMED = "armed"
+    #: Nothing: there was one already, or the time was over.
+    ANSWERED = "answered"
+    EXPIRED = "expired"
 
 
 class Wait(RunModel):
@@ -136,12 +140,12 @@ class Wait(RunModel):
     state: WaitState = WaitState.ARMED
     name: str = ""
     correlation: str = ""
-    #: The SHA-256 of the callback's token, in hex. The token itself stands at the step that needs it, while that runs.
-    token_hash: str = ""
     deadline: datetime | None = None
     armed_at: datetime | None = None
     #: The answer that came before the wait was armed. At most one is kept; the first wins.
     early: "WaitAnswer | None" = None
+    #: The id of the answer that has ended the wait.
+    answered_by: str = ""
 
 
 class WaitAnswer(RunModel):
@@ -175,8 +179,6 @@ class NodeState(RunModel):
     #: When this attempt must have ended; None: it may take any time.
     deadline: datetime | None = None
     wait: Wait | None = None
-    #: The callback's token in clear, while the step runs that needs it.
-    token: str = ""
     #: The child: a run's id, or a workflow's.
     child_run: RunId | None = None
     workflow_id: str | None = None
@@ -253,6 +255,8 @@ class RunDocument(RunModel):
     state: dict[str, Any] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
     masked: tuple[str, ...] = ()
+    #: The callbacks' tokens are made from this. Nobody outside of WMS sees it.
+    secret: str = ""
     parent: Parent | None = None
     root: RunId | None = None
     #: The definitions above this run, the outermost first: none of them may be launched below.

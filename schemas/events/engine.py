@@ -55,7 +55,10 @@ class NodeRun(AboutAttempt, Order):
     n_polls: int = 0
     #: What the callback must bring; empty: the step opens none. Only this step's worker needs it.
     callback_key: str = ""
-    deadline: AwareDatetime | None = None
+    #: The engine gives the attempt up after this time.
+    timeout_s: float | None = None
+    #: After this instant a worker leaves the event alone, unless the broker delivers it again: WMS has repeated it.
+    valid_until: AwareDatetime | None = None
 
     @property
     def routing_key(self) -> str:

@@ -163,7 +163,8 @@ PAYLOADS: tuple[Payload, ...] = (
         subscriptions=({"subscription_id": "5ab7", "status": "initial"},),
         idempotency_key=f"{RUN_UUID}/1",
         callback_key="kept-by-the-step",
-        deadline=AT,
+        timeout_s=3600,
+        valid_until=AT,
     ),
     NodeTaken(run=RUN, node=NodeKey("1"), attempt=2, worker="default@host:4711", taken_at=AT),
     NodeEnded(

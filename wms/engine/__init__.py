@@ -1,0 +1,1 @@
+"""Graphs of nodes that survive crashes: definitions are launched as runs, and this package alone changes runs."""

@@ -1,0 +1,94 @@
+"""Which edges an outcome satisfies, when a node runs, and how a run ends: the tables of all profiles. (core)
+
+    outcome of the source      success   failure   always
+    successful, skipped        yes       no        yes
+    failed                     no        yes       yes
+    error, canceled   tree     no        no        no         everything below stops
+                      dag      no        yes       yes
+    passed                     no        no        no
+    not over                   nobody knows yet
+
+A chain branches as a tree does: its one kind of edge follows success. A node with several edges in runs as its
+convergence says: ANY waits until all of them are decided and needs one that is satisfied, ALL needs every one, and
+passes at the first that is not.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from schemas.graph import BranchingProfile, Convergence, EdgeKind
+from schemas.runs import NODE_OVER, NodeStatus, RunStatus
+
+_AFTER_SUCCESS = frozenset({EdgeKind.SUCCESS, EdgeKind.ALWAYS})
+_AFTER_FAILURE = frozenset({EdgeKind.FAILURE, EdgeKind.ALWAYS})
+_NONE: frozenset[EdgeKind] = frozenset()
+
+_SATISFIED: dict[bool, dict[NodeStatus, frozenset[EdgeKind]]] = {
+    routes_errors: {
+        NodeStatus.SUCCESSFUL: _AFTER_SUCCESS,
+        NodeStatus.SKIPPED: _AFTER_SUCCESS,
+        NodeStatus.FAILED: _AFTER_FAILURE,
+        NodeStatus.ERROR: _AFTER_FAILURE if routes_errors else _NONE,
+        NodeStatus.CANCELED: _AFTER_FAILURE if routes_errors else _NONE,
+        NodeStatus.PASSED: _NONE,
+    }
+    for routes_errors in (False, True)
+}
+
+_BAD = frozenset({NodeStatus.FAILED, NodeStatus.ERROR, NodeStatus.CANCELED})
+
+
+class Readiness(StrEnum):
+    """What becomes of a node that has not begun."""
+
+    RUN = "run"
+    PASS = "pass"  # noqa: S105 - a decision, not a password
+    WAIT = "wait"
+
+
+def is_satisfied(profile: BranchingProfile, status: NodeStatus, kind: EdgeKind) -> bool | None:
+    """Return whether an edge of `kind` is satisfied by its source's `status`; None: the source is not over."""
+    if status not in NODE_OVER:
+        return None
+    return kind in _SATISFIED[profile is BranchingProfile.DAG][status]
+
+
+def decide_node(convergence: Convergence, *, n_edges: int, n_decided: int, n_satisfied: int) -> Readiness:
+    """Return what becomes of a node with `n_edges` edges in, of which so many are decided, and so many satisfied.
+
+    A root has no edges, and runs.
+    """
+    if convergence is Convergence.ALL and n_decided > n_satisfied:
+        return Readiness.PASS
+    if n_decided < n_edges:
+        return Readiness.WAIT
+    return Readiness.RUN if n_satisfied or not n_edges else Readiness.PASS
+
+
+def empty_status(profile: BranchingProfile) -> NodeStatus:
+    """Return how a node without anything to run ends.
+
+    In a dag that is an error, which edges can handle. In a tree its branch just ends, and the run does not fail by it.
+    """
+    return NodeStatus.ERROR if profile is BranchingProfile.DAG else NodeStatus.PASSED
+
+
+def judge_run(
+    profile: BranchingProfile, nodes: Iterable[tuple[str, NodeStatus, Iterable[EdgeKind]]], *, any_failure_fails: bool
+) -> tuple[RunStatus, str]:
+    """Return how a run ends whose nodes are all over, and why. `nodes`: key, status, kinds of the edges out.
+
+    tree, chain    an error or a cancellation fails the run, and so does a failure that no edge handles
+    dag            any of them fails the run if no edge handles it
+    """
+    unhandled = []
+    for key, status, kinds in nodes:
+        if status not in _BAD:
+            continue
+        stops = status is not NodeStatus.FAILED and profile is not BranchingProfile.DAG
+        if any_failure_fails or stops or _AFTER_FAILURE.isdisjoint(kinds):
+            unhandled.append(f"{key} {status}")
+    if not unhandled:
+        return RunStatus.SUCCESSFUL, ""
+    shown = ", ".join(unhandled[:10]) + (f" and {len(unhandled) - 10} more" if len(unhandled) > 10 else "")
+    return RunStatus.FAILED, f"nodes that ended badly: {shown}"
