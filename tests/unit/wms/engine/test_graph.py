@@ -110,10 +110,8 @@ def test_the_order_puts_every_node_after_its_parents_whatever_the_dag(data: st.D
 
 
 def test_checking_10_000_nodes_is_linear() -> None:
-    def seconds(n: int) -> float:
-        graph = make_graph(CHAIN, n, *((i, S, i + 1) for i in range(n - 1)))
-        began = time.perf_counter()
-        check_graph(graph)
-        return time.perf_counter() - began
-
-    assert min(seconds(10_000) for _ in range(2)) < 40 * min(seconds(1000) for _ in range(3))
+    graph = make_graph(CHAIN, 10_000, *((n, S, n + 1) for n in range(9_999)))
+    began = time.process_time()
+    check_graph(graph)
+    # Linear takes 20 ms here. A look at all nodes for each would take over 10 s.
+    assert time.process_time() - began < 2.0
