@@ -15,7 +15,8 @@ from mqs.groups.requests import Groups
 from mqs.handlers import MqsHandlers
 from mqs.letters.attempt_intake import AttemptsIntake
 from mqs.letters.dead_letters import DeadLetterDesk
-from mqs.letters.dead_queue import DeadReaders
+from mqs.letters.dead_readers import DeadReaders
+from mqs.letters.letter_orders import LetterOrders
 from mqs.settings import MqsSettings
 from mqs.sweep import Sweeper
 from mqs.tokens.jwks import jwks_route
@@ -117,13 +118,13 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
         readers = DeadReaders(reading)
         stack.push_async_callback(readers.close)
         broker.n_held = readers.count_held
-        dead_letters = DeadLetterDesk(store, reading, readers, per_s=settings.replay_per_s)
+        orders = LetterOrders(store, reading, readers, per_s=settings.replay_per_s)
         closer = EndWatcher(
             store,
             broker,
             groups,
             book,
-            confirm_replays=dead_letters.confirm_replays,
+            confirm_replays=orders.confirm_replays,
             settle_s=settings.settle_s,
             look_s=settings.broker_tick_s / 2,
         )
@@ -141,7 +142,7 @@ async def run_mqs(settings: MqsSettings) -> AsyncIterator[Mqs]:
             pilot_life=lives[1],
             legacy_clients=settings.legacy_clients,
             user_limits=user_limits,
-            dead_letters=dead_letters,
+            dead_letters=DeadLetterDesk(store, readers, orders),
         )
         stack.push_async_callback(bus.drain)
         await bus.answer(handlers.answer_request)

@@ -4,26 +4,23 @@ MQS declares queues over AMQP, several at a time, since each costs the broker so
 already stays. Only the management API knows the policies, and how many events are unacknowledged or delayed.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self
 from urllib.parse import unquote
 
 from aiormq.channel import Channel
-from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from yarl import URL
 
+from mqs.broker.channel_lanes import ChannelLanes
+from mqs.broker.channel_steps import declare_chain, delete_exchange, delete_queue, unbind_queue
 from mqs.broker.management import Load, Management, Totals
 from mqs.broker.owner_shares import FULL_POLICY, full_patterns
+from mqs.broker.queue_seals import SETTLE_S, QueueSeals
 from mqs.broker.topology import (
     ATTEMPTS,
     VHOST_CHAIN,
-    Binding,
-    Chain,
     Deletion,
-    Exchange,
-    QueueDeclaration,
     QueueLimits,
     attempts_binding,
     declaration_stages,
@@ -33,30 +30,16 @@ from mqs.broker.topology import (
     way_in,
 )
 from mqs.broker.traffic import Counters
-from runtime.amqp import AccessRefused, Connection, ConnectionLost, Consumer
+from runtime.amqp import Connection, ConnectionLost, Consumer
 from runtime.amqp.consumer import OnDelivery
-from runtime.amqp.sealing import SharedCalls, declare_seal, new_seal_name
-from runtime.telemetry import counter, histogram, log
+from runtime.telemetry import log
 from schemas.errors import Broken
 from schemas.failures.attempts import ATTEMPTS_QUEUE
 from schemas.ids import Mqid, WorkflowId
-from schemas.services import Service
 from schemas.topology import is_dead_queue
-
-#: Channels at a time. Tried on RabbitMQ 4.3.6 and two cores: 24 queues in 212, 110, 77 ms over 1, 4, 8 channels.
-_N_LANES = 8
-
-#: How long a new queue is at risk if the broker refuses a seal. RabbitMQ writes the queue down after 3 s at the latest.
-#: Source: Erlang/OTP, dets_utils.erl, DEFAULT_CACHE.
-_SETTLE_S = 4.0
-
-_seal_s = histogram("mqs_seal_seconds", "Time until new queues survive a crash of the broker.")
-_unsealed = counter("mqs_seals_refused_total", "Seals that the broker has refused: activations wait 4 s instead.")
 
 #: The first version whose policies know delayed retries. Source: rabbitmq-server pull request 16395.
 _DELAYED_RETRY_SINCE = (4, 3, 1)
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +71,15 @@ class DataVhost:
         self._api = api
         self._limits: QueueLimits | None = None
         self._delayed_retry = False
-        self._settle_s = settle_s
         #: Returns how many dead letters of a queue MQS has on loan. Only MQS takes any.
         self.n_held: Callable[[str], int] = lambda _: 0
-        # Shared by the whole connection: a broker may allow no more than 16 channels on one.
-        self._lanes = asyncio.Semaphore(_N_LANES)
-        self._seals = SharedCalls(self._seal_once)
-        self._deletions: set[asyncio.Task[None]] = set()
+        self._lanes = ChannelLanes(connection)
+        self._seals = QueueSeals(connection, self._lanes, settle_s=settle_s)
         self._n_reconnects = 0
         connection.on_connected.append(self._count_reconnect)
 
     @classmethod
-    async def connect(cls, data_url: str, api_url: str, *, wait_s: float = 30.0, settle_s: float = _SETTLE_S) -> Self:
+    async def connect(cls, data_url: str, api_url: str, *, wait_s: float = 30.0, settle_s: float = SETTLE_S) -> Self:
         """Connect to the data vhost at `data_url`. Wait up to `wait_s` for the broker.
 
         If the broker refuses to seal new queues, they are left alone for `settle_s`.
@@ -119,7 +99,7 @@ class DataVhost:
             Broken: the broker does not keep a policy.
             Unavailable: it is away for longer than `wait_s`.
         """
-        await self._on_lanes([VHOST_CHAIN], _declare_chain)
+        await self._lanes.do_on_all([VHOST_CHAIN], declare_chain)
         version = await self._api.read_version(wait_s=wait_s)
         delayed_retry = version >= _DELAYED_RETRY_SINCE
         if not delayed_retry:
@@ -130,24 +110,24 @@ class DataVhost:
 
     async def declare_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Create the exchanges and queues of a workflow; what exists stays as it is."""
-        await self._on_lanes(declaration_stages(workflow_id, mqids)[0], _declare_chain)
+        await self._lanes.do_on_all(declaration_stages(workflow_id, mqids)[0], declare_chain)
 
     async def bind_queues(self, workflow_id: WorkflowId, mqids: Sequence[Mqid]) -> None:
         """Bind the exchanges and queues of a workflow, which must exist. Existing bindings stay."""
-        await self._on_lanes(declaration_stages(workflow_id, mqids)[1], _declare_chain)
+        await self._lanes.do_on_all(declaration_stages(workflow_id, mqids)[1], declare_chain)
 
     async def bind_attempts(self, workflow_ids: Iterable[WorkflowId]) -> None:
         """Let the pilots of workflows report failed attempts; a workflow without a dead exchange is left out."""
-        await self._on_lanes([(ATTEMPTS,)], _declare_chain)
-        await self._on_lanes(
-            [(attempts_binding(workflow),) for workflow in workflow_ids], _declare_chain, missing_ok=True
+        await self._lanes.do_on_all([(ATTEMPTS,)], declare_chain)
+        await self._lanes.do_on_all(
+            [(attempts_binding(workflow),) for workflow in workflow_ids], declare_chain, missing_ok=True
         )
 
     async def consume_attempts(self, on_delivery: OnDelivery, *, prefetch: int) -> Consumer:
         """Take the reports of failed attempts; `on_delivery` is called with each."""
 
         async def prepare(channel: Channel) -> None:
-            await _declare_chain(channel, (ATTEMPTS,))
+            await declare_chain(channel, (ATTEMPTS,))
 
         return await self._connection.consume(ATTEMPTS_QUEUE, on_delivery, prefetch=prefetch, prepare=prepare)
 
@@ -162,18 +142,17 @@ class DataVhost:
         Groups created at the same time share a seal. If the broker refuses one (the rights of `mqs`, a limit of
         queues), this waits until the broker has written the queues down by itself.
         """
-        with _seal_s.time():
-            await self._seals.call_soon()
+        await self._seals.seal_queues()
 
     async def shut_queues(self, mqids: Sequence[Mqid]) -> None:
         """Let no more events into queues; publishers get their events back. Queues already shut or gone are fine."""
-        await self._on_lanes(map(way_in, mqids), _unbind_queue, missing_ok=True)
+        await self._lanes.do_on_all(map(way_in, mqids), unbind_queue, missing_ok=True)
 
     async def remove_queues(self, doomed: Deletion) -> None:
         """Delete queues and exchanges with whatever is in them; what is gone already is fine."""
         # Exchanges first, so that nobody publishes an event that would be deleted unseen.
-        await self._on_lanes(doomed.exchanges, _delete_exchange)
-        await self._on_lanes(doomed.queues, _delete_queue)
+        await self._lanes.do_on_all(doomed.exchanges, delete_exchange)
+        await self._lanes.do_on_all(doomed.queues, delete_queue)
 
     async def count_queues(self, queues: Sequence[str]) -> dict[str, QueueCount]:
         """Count the events in each existing queue of `queues`. Ready events are counted last."""
@@ -184,7 +163,7 @@ class DataVhost:
             declared = await channel.queue_declare(queue, passive=True)
             ready[queue] = (declared.message_count or 0, declared.consumer_count or 0)
 
-        await self._on_lanes(queues, count, missing_ok=True)
+        await self._lanes.do_on_all(queues, count, missing_ok=True)
         return {
             # Only MQS takes dead letters, so it knows how many are on loan without asking.
             queue: QueueCount(n_ready, self.n_held(queue))
@@ -253,102 +232,13 @@ class DataVhost:
 
     async def close(self) -> None:
         """Close both connections."""
-        await asyncio.gather(*self._deletions, return_exceptions=True)
+        await self._seals.close()
         await self._connection.close()
         await self._api.close()
 
     def _count_reconnect(self) -> None:
         self._n_reconnects += 1
 
-    async def _seal_once(self) -> None:
-        try:
-            name = new_seal_name(Service.MQS)
-            await self._on_lanes([name], declare_seal)
-            # Nobody has to wait until the seal is deleted, and a seal that stays expires.
-            deletion = asyncio.create_task(self._on_lanes([name], _delete_queue), name=f"delete {name}")
-            self._deletions.add(deletion)
-            deletion.add_done_callback(self._forget_deletion)
-        except (AccessRefused, Broken) as error:
-            _unsealed.inc()
-            log.warning("the broker refuses to seal new queues, so activating them takes longer", reason=error.reason)
-            await self._wait_until_written()
-
-    def _forget_deletion(self, deletion: asyncio.Task[None]) -> None:
-        self._deletions.discard(deletion)
-        if not deletion.cancelled() and (error := deletion.exception()) is not None:
-            log.debug("a seal is left to expire", reason=repr(error))
-
-    async def _wait_until_written(self) -> None:
-        came_back = asyncio.Event()
-        self._connection.on_connected.append(came_back.set)
-        try:
-            await asyncio.sleep(self._settle_s)
-        finally:
-            self._connection.on_connected.remove(came_back.set)
-        if came_back.is_set() or not self._connection.is_connected:
-            raise ConnectionLost("the broker went away while new queues settled")
-
-    async def _on_lanes(
-        self,
-        items: Iterable[Item],
-        act: Callable[[Channel, Item], Awaitable[None]],
-        *,
-        missing_ok: bool = False,
-    ) -> None:
-        """Do `act` on every item, over several channels at a time."""
-        left = list(reversed(list(items)))
-
-        async def lane() -> None:
-            async with self._lanes:
-                while left:
-                    async with self._connection.lend_channel() as channel:
-                        await run(channel)
-
-        async def run(channel: Channel) -> None:
-            while left:
-                try:
-                    await act(channel, left.pop())
-                except ChannelNotFoundEntity:
-                    if not missing_ok:
-                        raise
-                    return  # the broker has closed the channel; the next one goes on
-                except ChannelPreconditionFailed as error:
-                    raise Broken(f"something else has declared this otherwise: {error}") from error
-
-        results = await asyncio.gather(*(lane() for _ in range(min(_N_LANES, len(left)))), return_exceptions=True)
-        for result in results:
-            if isinstance(result, asyncio.CancelledError):
-                # The library cancels whoever waits for an answer on a channel that is closed meanwhile.
-                raise ConnectionLost("the channel was closed before the answer")
-            if result is not None:
-                raise result
-
 
 def _count_of(totals: Totals, *, n_ready: int, n_consumers: int = 0) -> QueueCount:
     return QueueCount(n_ready, totals.n_unacknowledged, totals.n_delayed, n_consumers)
-
-
-async def _declare_chain(channel: Channel, chain: Chain) -> None:
-    for link in chain:
-        match link:
-            case Exchange():
-                await channel.exchange_declare(exchange=link.name, exchange_type=link.kind, durable=True)
-            case QueueDeclaration():
-                await channel.queue_declare(link.name, durable=True, arguments=dict(link.arguments))
-            case Binding():
-                await channel.queue_bind(
-                    link.queue, link.exchange, routing_key=link.key, arguments=dict(link.arguments)
-                )
-
-
-async def _unbind_queue(channel: Channel, way: Binding) -> None:
-    await channel.queue_unbind(way.queue, way.exchange, routing_key=way.key)
-
-
-async def _delete_exchange(channel: Channel, exchange: str) -> None:
-    await channel.exchange_delete(exchange)
-
-
-async def _delete_queue(channel: Channel, queue: str) -> None:
-    # Quorum queues support neither `if_unused` nor `if_empty`: the broker would close the whole connection.
-    await channel.queue_delete(queue)

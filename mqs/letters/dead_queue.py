@@ -6,8 +6,8 @@ acknowledged letters leave the queue. An idle reader ends, and all letters are b
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,6 @@ from aiormq.channel import Channel
 from mqs.letters.letter import Letter, letter_of
 from runtime.amqp import Connection, ConnectionLost, NotDeclared
 from runtime.amqp.errors import LIBRARY_ERRORS, translate_error
-from runtime.telemetry import log
-from runtime.turns import Turns
 from schemas.errors import NotFound, Unavailable
 from schemas.ids import WorkflowId
 from schemas.topology import dead_queue
@@ -29,9 +27,6 @@ MAX_LETTERS = 20_000
 _MAX_REMEMBERED_BYTES = 64 * 1024 * 1024
 _MAX_KEPT_BODY_BYTES = 8 * 1024
 _MAX_KEPT_BYTES = 32 * 1024 * 1024
-
-_MAX_READERS = 6
-_LINGER_S = 10.0
 #: How long the broker may take for the next letter before the reader regards the queue as read.
 _PATIENCE_S = 5.0
 _CALL_S = 10.0
@@ -225,88 +220,3 @@ class DeadReader:
             tag, self._tag = self._tag, ""
             await message.channel.basic_cancel(tag, nowait=True)
         self._arrived.set()
-
-
-class DeadReaders:
-    """The open readers, one for each workflow. A reader ends after some seconds without use."""
-
-    def __init__(self, connection: Connection, *, linger_s: float = _LINGER_S) -> None:
-        self._connection = connection
-        self._linger_s = linger_s
-        self._readers: dict[WorkflowId, DeadReader] = {}
-        self._n_users: dict[WorkflowId, int] = {}
-        self._timers: dict[WorkflowId, asyncio.TimerHandle] = {}
-        self._turns = Turns()
-        self._closing: set[asyncio.Task[None]] = set()
-
-    def count_held(self, queue: str) -> int:
-        """Return how many letters of a dead queue are on loan here."""
-        return next((reader.n_held for id_, reader in self._readers.items() if dead_queue(id_) == queue), 0)
-
-    @asynccontextmanager
-    async def lend_reader(self, workflow_id: WorkflowId) -> AsyncIterator[DeadReader]:
-        """Lend the block a reader with all letters of a workflow. Another block for the same workflow waits.
-
-        Raises:
-            NotFound: the workflow has no dead queue.
-            Unavailable: the broker is away, or too many dead queues are read at this moment.
-        """
-        if (timer := self._timers.pop(workflow_id, None)) is not None:
-            timer.cancel()
-        self._n_users[workflow_id] = self._n_users.get(workflow_id, 0) + 1
-        try:
-            async with self._turns.hold_turn(workflow_id):
-                yield await self._open_reader(workflow_id)
-        finally:
-            self._n_users[workflow_id] -= 1
-            if not self._n_users[workflow_id]:
-                del self._n_users[workflow_id]
-                loop = asyncio.get_running_loop()
-                self._timers[workflow_id] = loop.call_later(self._linger_s, self._end_soon, workflow_id)
-
-    async def _open_reader(self, workflow_id: WorkflowId) -> DeadReader:
-        if self._closing:
-            # A reader that is giving its letters back cannot be used, and is still a consumer.
-            await asyncio.wait(self._closing)
-        reader = self._readers.get(workflow_id)
-        if reader is not None and not reader.is_lost:
-            return reader
-        if reader is None:
-            await self._make_room()
-        # A reader that has lost its loan remembers nothing of use: the broker has everything back.
-        reader = self._readers[workflow_id] = DeadReader(self._connection, workflow_id)
-        try:
-            await reader.open()
-        except BaseException:
-            del self._readers[workflow_id]
-            await reader.close()
-            raise
-        return reader
-
-    async def close(self) -> None:
-        """Give everything back."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
-        await asyncio.gather(*(self._end_reader(workflow_id) for workflow_id in tuple(self._readers)), *self._closing)
-
-    async def _make_room(self) -> None:
-        if len(self._readers) < _MAX_READERS:
-            return
-        idle = next((id_ for id_ in self._timers if id_ in self._readers), None)
-        if idle is None:
-            raise Unavailable("too many dead queues are read at this moment", hint="try again in some seconds")
-        self._timers.pop(idle).cancel()
-        await self._end_reader(idle)
-
-    def _end_soon(self, workflow_id: WorkflowId) -> None:
-        self._timers.pop(workflow_id, None)
-        task = asyncio.get_running_loop().create_task(self._end_reader(workflow_id))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-
-    async def _end_reader(self, workflow_id: WorkflowId) -> None:
-        if (reader := self._readers.pop(workflow_id, None)) is not None:
-            n_held = reader.n_held
-            await reader.close()
-            log.debug("dead letters given back", workflow_id=workflow_id, n=n_held)

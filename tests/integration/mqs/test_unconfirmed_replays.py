@@ -11,7 +11,7 @@ import pytest
 from deploy.local.fetch.cache import Installed
 from deploy.local.run_directory import run_directory
 from deploy.local.servers.broker_admin import BrokerAdmin
-from mqs.letters.dead_letters import DeadLetterDesk
+from mqs.letters.letter_orders import LetterOrders
 from runtime.amqp import Connection, ConnectionLost
 from schemas.errors import Unavailable
 from tests.alarms import AlarmingRabbitMQ, alarming_broker
@@ -30,7 +30,7 @@ async def test_the_broker_has_read_every_replay_before_they_count_as_settled(bro
         admin.add_vhosts(list(broker.users), control_vhost=f"control-{number}", data_vhost=f"data-{number}")
     connection = await Connection.connect(broker.amqp_url("mqs", f"data-{number}"), name="dead letters")
     absent: Any = None
-    replays = DeadLetterDesk(absent, connection, absent, per_s=100)
+    replays = LetterOrders(absent, connection, absent, per_s=100)
     said: list[str] = []
 
     async def count() -> int:

@@ -13,7 +13,7 @@ PACKAGES = ("pilot", "tms", "mqs", "wms", "runtime", "ewms")
 AWAITED = {
     ("runtime/amqp/sending.py", "_hand_on_the_waiting"): "its one step waits for room in a queue of asyncio",
     ("runtime/amqp/publisher.py", "_send_until_confirmed"): "those who publish",
-    ("mqs/broker/data_vhost.py", "run"): "those who have the broker do something on its lanes",
+    ("mqs/broker/channel_lanes.py", "run"): "those who have the broker do something on its lanes",
     ("ewms/queues/results.py", "_settle_dealt_with"): "the end of the consumer's block",
 }
 

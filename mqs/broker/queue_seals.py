@@ -1,0 +1,69 @@
+"""Seal new queues: wait until they survive a crash of the broker."""
+
+import asyncio
+
+from mqs.broker.channel_lanes import ChannelLanes
+from mqs.broker.channel_steps import delete_queue
+from runtime.amqp import AccessRefused, Connection, ConnectionLost
+from runtime.amqp.sealing import SharedCalls, declare_seal, new_seal_name
+from runtime.telemetry import counter, histogram, log
+from schemas.errors import Broken
+from schemas.services import Service
+
+#: How long a new queue is at risk if the broker refuses a seal. RabbitMQ writes the queue down after 3 s at the latest.
+#: Source: Erlang/OTP, dets_utils.erl, DEFAULT_CACHE.
+SETTLE_S = 4.0
+_seal_s = histogram("mqs_seal_seconds", "Time until new queues survive a crash of the broker.")
+_unsealed = counter("mqs_seals_refused_total", "Seals that the broker has refused: activations wait 4 s instead.")
+
+
+class QueueSeals:
+    """Seals of new queues on one connection. If the broker refuses them, new queues are left alone for `settle_s`."""
+
+    def __init__(self, connection: Connection, lanes: ChannelLanes, *, settle_s: float) -> None:
+        self._connection = connection
+        self._lanes = lanes
+        self._settle_s = settle_s
+        self._seals = SharedCalls(self._seal_once)
+        self._deletions: set[asyncio.Task[None]] = set()
+
+    async def seal_queues(self) -> None:
+        """Return when every queue declared before this call survives a crash of the broker.
+
+        Groups created at the same time share a seal. If the broker refuses one (the rights of `mqs`, a limit of
+        queues), this waits until the broker has written the queues down by itself.
+        """
+        with _seal_s.time():
+            await self._seals.call_soon()
+
+    async def close(self) -> None:
+        """Wait for the deletion of seals."""
+        await asyncio.gather(*self._deletions, return_exceptions=True)
+
+    async def _seal_once(self) -> None:
+        try:
+            name = new_seal_name(Service.MQS)
+            await self._lanes.do_on_all([name], declare_seal)
+            # Nobody has to wait until the seal is deleted, and a seal that stays expires.
+            deletion = asyncio.create_task(self._lanes.do_on_all([name], delete_queue), name=f"delete {name}")
+            self._deletions.add(deletion)
+            deletion.add_done_callback(self._forget_deletion)
+        except (AccessRefused, Broken) as error:
+            _unsealed.inc()
+            log.warning("the broker refuses to seal new queues, so activating them takes longer", reason=error.reason)
+            await self._wait_until_written()
+
+    def _forget_deletion(self, deletion: asyncio.Task[None]) -> None:
+        self._deletions.discard(deletion)
+        if not deletion.cancelled() and (error := deletion.exception()) is not None:
+            log.debug("a seal is left to expire", reason=repr(error))
+
+    async def _wait_until_written(self) -> None:
+        came_back = asyncio.Event()
+        self._connection.on_connected.append(came_back.set)
+        try:
+            await asyncio.sleep(self._settle_s)
+        finally:
+            self._connection.on_connected.remove(came_back.set)
+        if came_back.is_set() or not self._connection.is_connected:
+            raise ConnectionLost("the broker went away while new queues settled")
