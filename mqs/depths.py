@@ -162,12 +162,14 @@ class Sampler:
         began_s = asyncio.get_running_loop().time()
         if self._wants_load:
             # First, since admission waits for it.
-            self._groups.load = await self._broker.measure_load(connections=self._budget.max_connections is not None)
-            _broker_bytes.set(self._groups.load.n_bytes)
-            _broker_connections.set(self._groups.load.n_connections)
+            self._groups.ledger.load = await self._broker.measure_load(
+                connections=self._budget.max_connections is not None
+            )
+            _broker_bytes.set(self._groups.ledger.load.n_bytes)
+            _broker_connections.set(self._groups.ledger.load.n_connections)
             if self._budget.max_owner_bytes is not None:
-                await self._enforce_shares(self._groups.load.bytes_of, self._budget.max_owner_bytes)
-        counters = self._groups.load.counters_of if self._wants_load else await self._broker.read_counters()
+                await self._enforce_shares(self._groups.ledger.load.bytes_of, self._budget.max_owner_bytes)
+        counters = self._groups.ledger.load.counters_of if self._wants_load else await self._broker.read_counters()
         await self._book.keep_counters(counters, began_s=began_s)
         counts = await self._broker.count_all()
         self._book.forget_others(counts)

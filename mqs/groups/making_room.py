@@ -25,7 +25,7 @@ _N_LOOKED_AT = 200
 
 
 class RoomMaker:
-    """The loop that makes room. `Groups.on_shortage` wakes it."""
+    """The loop that makes room. `QueueLedger.on_shortage` wakes it."""
 
     def __init__(self, store: Store, groups: Groups, *, settle: timedelta) -> None:
         self._store = store
@@ -33,7 +33,7 @@ class RoomMaker:
         self._settle_s = settle.total_seconds()
         self._wanted = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
-        groups.on_shortage = self._wanted.set
+        groups.ledger.on_shortage = self._wanted.set
 
     def start(self) -> None:
         """Begin to make room whenever some is wanted."""
@@ -52,7 +52,7 @@ class RoomMaker:
             Unavailable: the broker or the database is away.
         """
         n_gone = 0
-        for shortage in await self._groups.find_shortages():
+        for shortage in await self._groups.ledger.find_shortages():
             n_gone += await self._relieve_shortage(shortage)
         if n_gone:
             _gave_way.inc(n_gone)

@@ -1,30 +1,25 @@
-"""Take requests for queues from workflows and other WMSs: decide, record the decision, then carry it out.
-
-One task at a time holds the ledger, so that no room is given to two groups.
-"""
+"""Take requests for queues from workflows and other WMSs: decide, record the decision, then carry it out."""
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Sequence
+from datetime import datetime
 
 from mqs.broker.data_vhost import DataVhost
-from mqs.broker.management import Load
 from mqs.groups import endings, foreign_groups, lifecycle, repository, retirement
-from mqs.groups.admission import Admitted, Applicant, Budget, Shortage, Usage, Verdict, judge_applicants
+from mqs.groups.admission import Applicant, Budget, Verdict
 from mqs.groups.broker_steps import Rules, Shut
 from mqs.groups.lifecycle import GroupDecision
+from mqs.groups.queue_ledger import QueueLedger
 from mqs.groups.reconciler import Reconciler
 from mqs.groups.repository import StoredGroup
-from mqs.groups.yielding import sum_shortages
 from mqs.tokens.grants import check_site
 from runtime.clock import utc_now
 from runtime.failpoints import failpoint
-from runtime.kernel.database import Reader
-from runtime.kernel.decision import Decision, Repeated
+from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
 from runtime.telemetry import counter, log
-from schemas.documents import GroupState, MQGroupDocument
+from schemas.documents import GroupState
 from schemas.errors import EWMSError
 from schemas.events import QueuesDeferred, WorkflowEnding, WorkflowOver, WorkflowRequested
 from schemas.ids import EventId, Mqid, WorkflowId, mqid
@@ -42,14 +37,9 @@ class Groups:
 
     def __init__(self, store: Store, broker: DataVhost, *, budget: Budget, rules: Rules) -> None:
         self._store = store
-        self._budget = budget
         self._rules = rules
-        self._ledger_turn = asyncio.Lock()
-        self.carrier = Reconciler(store, broker, rules=rules, ledger_turn=self._ledger_turn)
-        #: Bytes and connections on the broker at the last sample; see `mqs.depths`.
-        self.load = Load(n_bytes=0, n_connections=0)
-        #: Called when a group waits for room that ended workflows' queues may take up; see `mqs.groups.making_room`.
-        self.on_shortage: Callable[[], None] = lambda: None
+        self.ledger = QueueLedger(store, budget=budget, rules=rules)
+        self.carrier = Reconciler(store, broker, rules=rules, ledger_turn=self.ledger.turn)
 
     async def request_queues(self, event_id: EventId, event: WorkflowRequested) -> None:
         """Reserve the queues of a workflow, and create them if the budget allows it."""
@@ -62,7 +52,7 @@ class Groups:
             new = StoredGroup(outcome.group, outcome.profiles) if found.group is None else None
             return outcome
 
-        made = await self._decide_with_budget(
+        made = await self.ledger.decide_with_budget(
             event.workflow_id,
             lambda found, now: Applicant(
                 event.workflow_id, lifecycle.count_queues(event), event.priority, now, event.owner
@@ -113,7 +103,7 @@ class Groups:
         Raises:
             Unavailable: the broker is away.
         """
-        await self._decide_with_budget(
+        await self.ledger.decide_with_budget(
             query.workflow_id,
             lambda found, now: Applicant(
                 query.workflow_id,
@@ -185,41 +175,7 @@ class Groups:
 
     async def reconsider_waiting(self) -> None:
         """Judge every waiting group again, and activate those that the budget now allows."""
-        if not await repository.find_waiting(self._store):
-            return
-        admitted: list[WorkflowId] = []
-        short: list[Shortage] = []
-
-        async def admit(tx: Transaction) -> Decision:
-            now = utc_now()
-            groups = await repository.find_waiting(tx)
-            book = await repository.load_ledger(tx)
-            applicants = list(map(_applicant_of, groups))
-            usage = await self._measure_usage(tx, applicants, book.n_queues if book else 0)
-            decided = judge_applicants(applicants, usage, self._budget, now)
-            pairs = [
-                (group, lifecycle.apply_verdict(group, decided[group.workflow_id], now=now, rules=self._rules))
-                for group in groups
-            ]
-            short[:] = sum_shortages(decided.values())
-            admitted[:] = [name for name, verdict in decided.items() if isinstance(verdict, Admitted)]
-            changes = [
-                change for group, outcome in pairs for change in repository.group_changes(StoredGroup(group), outcome)
-            ]
-            return Decision((*changes, *repository.ledger_changes(book, repository.count_more_held(pairs))))
-
-        async with self._ledger_turn:
-            await self._store.transact(admit)
-        failpoint("mqs.admitted")
-        self._report_shortage(short)
-        await self._advance_all(admitted)
-
-    async def find_shortages(self) -> tuple[Shortage, ...]:
-        """Return how much room the waiting groups lack now."""
-        applicants = list(map(_applicant_of, await repository.find_waiting(self._store)))
-        book = await repository.load_ledger(self._store)
-        usage = await self._measure_usage(self._store, applicants, book.n_queues if book else 0)
-        return sum_shortages(judge_applicants(applicants, usage, self._budget, utc_now()).values())
+        await self._advance_all(await self.ledger.admit_waiting())
 
     async def wake_group(self, workflow_id: WorkflowId) -> None:
         """Work on a group whose `wake_at` has come.
@@ -236,52 +192,9 @@ class Groups:
 
     async def resume_all(self) -> None:
         """Take over from an earlier process: balance the ledger, then go on with every unfinished group."""
-
-        async def balance(tx: Transaction) -> Decision:
-            return repository.balance_ledger(await repository.load_ledger(tx), await repository.count_queues_held(tx))
-
-        async with self._ledger_turn:
-            await self._store.transact(balance)
+        await self.ledger.balance_count()
         await self._advance_all(await repository.find_unfinished(self._store))
         await self._try_now(self.reconsider_waiting())
-
-    async def _decide_with_budget(
-        self,
-        workflow_id: WorkflowId,
-        applicant: Callable[[StoredGroup, datetime], Applicant],
-        decide: Callable[[StoredGroup, Verdict, datetime], GroupDecision],
-        *,
-        inbox_id: str | None = None,
-    ) -> Decision | Repeated:
-        """Record what `decide` returns for a group and its verdict. The budget judges it beside all waiting groups."""
-
-        short: list[Shortage] = []
-
-        async def step(tx: Transaction) -> Decision:
-            now = utc_now()
-            found = await repository.find_group(tx, workflow_id)
-            book = await repository.load_ledger(tx)
-            others = [
-                _applicant_of(group) for group in await repository.find_waiting(tx) if group.workflow_id != workflow_id
-            ]
-            applicants = [*others, applicant(found, now)]
-            usage = await self._measure_usage(tx, applicants, book.n_queues if book else 0)
-            verdict = judge_applicants(applicants, usage, self._budget, now)[workflow_id]
-            short[:] = sum_shortages([verdict])
-            outcome = decide(found, verdict, now)
-            n_more = repository.count_more_held([(found.group, outcome)])
-            return Decision(
-                (*repository.group_changes(found, outcome), *repository.ledger_changes(book, n_more)), outcome.effects
-            )
-
-        async with self._ledger_turn:
-            made = await self._store.transact(step, inbox_id=inbox_id)
-        self._report_shortage(short)
-        return made
-
-    def _report_shortage(self, short: Sequence[Shortage]) -> None:
-        if short:
-            self.on_shortage()
 
     async def _advance_all(self, workflow_ids: Sequence[WorkflowId]) -> None:
         slots = asyncio.Semaphore(_N_AT_ONCE)
@@ -298,13 +211,3 @@ class Groups:
             await work
         except EWMSError as error:
             log.warning("queues have to wait", reason=error.reason)
-
-    async def _measure_usage(self, reader: Reader, applicants: Sequence[Applicant], n_queues: int) -> Usage:
-        owners = {applicant.owner for applicant in applicants} if self._budget.max_owner_queues is not None else set()
-        of_owner = await repository.count_queues_of_owners(reader, owners) if owners else {}
-        return Usage(n_queues, self.load.n_bytes, self.load.n_connections, of_owner)
-
-
-def _applicant_of(group: MQGroupDocument) -> Applicant:
-    asked_at = datetime.fromtimestamp(group.timestamp, UTC)
-    return Applicant(group.workflow_id, group.n_queues, group.priority, asked_at, repository.owner_of(group))

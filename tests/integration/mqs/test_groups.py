@@ -205,7 +205,7 @@ async def test_a_broker_with_too_many_connections_takes_no_further_group_until_t
         assert isinstance(grant, GrantAnswer)
         for _ in range(4):
             await pilots.enter_async_context(logged_in(grant.broker_address, grant.token.get_secret_value()))
-        await eventually(lambda: mqs.groups.load.n_connections >= 4)
+        await eventually(lambda: mqs.groups.ledger.load.n_connections >= 4)
         await wms.say(second.requested)
         deferred = await wms.next()
         assert isinstance(deferred, QueuesDeferred)

@@ -1,0 +1,133 @@
+"""Give the room on the broker to groups of queues: judge them by the budget, and record what they get.
+
+One task at a time holds the ledger, so that no room is given to two groups.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from mqs.broker.management import Load
+from mqs.groups import lifecycle, repository
+from mqs.groups.admission import Admitted, Applicant, Budget, Shortage, Usage, Verdict, judge_applicants
+from mqs.groups.broker_steps import Rules
+from mqs.groups.lifecycle import GroupDecision
+from mqs.groups.repository import StoredGroup
+from mqs.groups.yielding import sum_shortages
+from runtime.clock import utc_now
+from runtime.failpoints import failpoint
+from runtime.kernel.database import Reader
+from runtime.kernel.decision import Decision, Repeated
+from runtime.kernel.store import Store, Transaction
+from schemas.documents import MQGroupDocument
+from schemas.ids import WorkflowId
+
+
+class QueueLedger:
+    """How many queues all groups hold, and what the budget allows the waiting ones."""
+
+    def __init__(self, store: Store, *, budget: Budget, rules: Rules) -> None:
+        self._store = store
+        self._budget = budget
+        self._rules = rules
+        #: Held by the one task that may give out room.
+        self.turn = asyncio.Lock()
+        #: Bytes and connections on the broker at the last sample; see `mqs.depths`.
+        self.load = Load(n_bytes=0, n_connections=0)
+        #: Called when a group waits for room that ended workflows' queues may take up; see `mqs.groups.making_room`.
+        self.on_shortage: Callable[[], None] = lambda: None
+
+    async def decide_with_budget(
+        self,
+        workflow_id: WorkflowId,
+        applicant: Callable[[StoredGroup, datetime], Applicant],
+        decide: Callable[[StoredGroup, Verdict, datetime], GroupDecision],
+        *,
+        inbox_id: str | None = None,
+    ) -> Decision | Repeated:
+        """Record what `decide` returns for a group and its verdict. The budget judges it beside all waiting groups."""
+
+        short: list[Shortage] = []
+
+        async def step(tx: Transaction) -> Decision:
+            now = utc_now()
+            found = await repository.find_group(tx, workflow_id)
+            book = await repository.load_ledger(tx)
+            others = [
+                _applicant_of(group) for group in await repository.find_waiting(tx) if group.workflow_id != workflow_id
+            ]
+            applicants = [*others, applicant(found, now)]
+            usage = await self._measure_usage(tx, applicants, book.n_queues if book else 0)
+            verdict = judge_applicants(applicants, usage, self._budget, now)[workflow_id]
+            short[:] = sum_shortages([verdict])
+            outcome = decide(found, verdict, now)
+            n_more = repository.count_more_held([(found.group, outcome)])
+            return Decision(
+                (*repository.group_changes(found, outcome), *repository.ledger_changes(book, n_more)), outcome.effects
+            )
+
+        async with self.turn:
+            made = await self._store.transact(step, inbox_id=inbox_id)
+        self._report_shortage(short)
+        return made
+
+    async def admit_waiting(self) -> list[WorkflowId]:
+        """Judge every waiting group again. Return those that the budget now allows; they are recorded as admitted."""
+        if not await repository.find_waiting(self._store):
+            return []
+        admitted: list[WorkflowId] = []
+        short: list[Shortage] = []
+
+        async def admit(tx: Transaction) -> Decision:
+            now = utc_now()
+            groups = await repository.find_waiting(tx)
+            book = await repository.load_ledger(tx)
+            applicants = list(map(_applicant_of, groups))
+            usage = await self._measure_usage(tx, applicants, book.n_queues if book else 0)
+            decided = judge_applicants(applicants, usage, self._budget, now)
+            pairs = [
+                (group, lifecycle.apply_verdict(group, decided[group.workflow_id], now=now, rules=self._rules))
+                for group in groups
+            ]
+            short[:] = sum_shortages(decided.values())
+            admitted[:] = [name for name, verdict in decided.items() if isinstance(verdict, Admitted)]
+            changes = [
+                change for group, outcome in pairs for change in repository.group_changes(StoredGroup(group), outcome)
+            ]
+            return Decision((*changes, *repository.ledger_changes(book, repository.count_more_held(pairs))))
+
+        async with self.turn:
+            await self._store.transact(admit)
+        failpoint("mqs.admitted")
+        self._report_shortage(short)
+        return admitted
+
+    async def find_shortages(self) -> tuple[Shortage, ...]:
+        """Return how much room the waiting groups lack now."""
+        applicants = list(map(_applicant_of, await repository.find_waiting(self._store)))
+        book = await repository.load_ledger(self._store)
+        usage = await self._measure_usage(self._store, applicants, book.n_queues if book else 0)
+        return sum_shortages(judge_applicants(applicants, usage, self._budget, utc_now()).values())
+
+    async def balance_count(self) -> None:
+        """Count the queues that all groups hold, after an earlier process may have failed to."""
+
+        async def balance(tx: Transaction) -> Decision:
+            return repository.balance_ledger(await repository.load_ledger(tx), await repository.count_queues_held(tx))
+
+        async with self.turn:
+            await self._store.transact(balance)
+
+    def _report_shortage(self, short: Sequence[Shortage]) -> None:
+        if short:
+            self.on_shortage()
+
+    async def _measure_usage(self, reader: Reader, applicants: Sequence[Applicant], n_queues: int) -> Usage:
+        owners = {applicant.owner for applicant in applicants} if self._budget.max_owner_queues is not None else set()
+        of_owner = await repository.count_queues_of_owners(reader, owners) if owners else {}
+        return Usage(n_queues, self.load.n_bytes, self.load.n_connections, of_owner)
+
+
+def _applicant_of(group: MQGroupDocument) -> Applicant:
+    asked_at = datetime.fromtimestamp(group.timestamp, UTC)
+    return Applicant(group.workflow_id, group.n_queues, group.priority, asked_at, repository.owner_of(group))
