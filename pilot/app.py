@@ -17,7 +17,8 @@ from pilot.chirp.sender import Chirper, choose_channel
 from pilot.containers.allowed_paths import WorkerPlaces, external_mounts
 from pilot.containers.held_paths import Pin, PinnedRuntime, find_places, look_at
 from pilot.containers.mounts import DATA_HUB, TASK_HOME, TASK_IO, Mount, check_path, check_targets
-from pilot.containers.processes import TaskProcesses, prepare_process, process_began_s
+from pilot.containers.own_process import prepare_process, process_began_s
+from pilot.containers.processes import TaskProcesses
 from pilot.containers.run_files import WorkDirectory, read_tail
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.events.queues import PilotQueues

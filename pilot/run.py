@@ -1,11 +1,10 @@
 """The pilot's shell: tell the lifecycle what happened, and carry out its instructions. It decides nothing.
 
-Everything runs as callbacks on one event loop. A stimulus that arrives while another is handled waits in a queue.
+Everything runs as callbacks on one event loop.
 """
 
 import asyncio
 import logging
-from collections import deque
 
 from pilot.chirp.sender import Chirper
 from pilot.containers.command import Runtime
@@ -20,7 +19,6 @@ from pilot.events.attempt_reports import AttemptReports
 from pilot.events.log_excerpts import excerpt_input, name_event
 from pilot.events.publishing import Publishing, TaskRun
 from pilot.events.queues import PilotQueues
-from pilot.life import lifecycle
 from pilot.life.instructions import (
     ChirpCounters,
     ChirpStatus,
@@ -40,7 +38,7 @@ from pilot.life.instructions import (
     WarmUp,
 )
 from pilot.life.retiring import end_of_work_s
-from pilot.life.state import PilotState, Policy, derive_policy
+from pilot.life.state import Policy, derive_policy
 from pilot.life.stimuli import (
     CooledDown,
     EventArrived,
@@ -50,11 +48,11 @@ from pilot.life.stimuli import (
     PublishConfirmed,
     PublishRefused,
     RunEnded,
-    Stimulus,
     StopAsked,
     SubscriptionLost,
     Tick,
 )
+from pilot.lifecycle_runner import LifecycleRunner
 from pilot.program_runner import Containers
 from pilot.settings import PilotSettings
 from pilot.settlements import HeldDeliveries
@@ -101,19 +99,16 @@ class Pilot:
             init_runtime=init_runtime,
             external=external,
             on_end=self._on_run_end,
-            on_init_end=lambda failure: self.handle_stimulus(InitEnded(self._loop.time(), failure)),
-            on_cold=lambda: self.handle_stimulus(CooledDown(self._loop.time())),
+            on_init_end=lambda failure: self._life.handle_stimulus(InitEnded(self._loop.time(), failure)),
+            on_cold=lambda: self._life.handle_stimulus(CooledDown(self._loop.time())),
         )
         self._memory = MemoryWatch(children, settings.worker_memory_bytes or 0)
         self._loop = asyncio.get_running_loop()
-        self._state: PilotState | None = None
-        self._stimuli: deque[Stimulus] = deque()
-        self._busy = False
+        self._life = LifecycleRunner(self._carry_out, make_tick=self._make_tick)
         self._held = HeldDeliveries()
         self._runs: dict[int, TaskRun] = {}
         #: Subscriptions that begin. At the end the pilot cancels them; it waits for the settlements.
         self._beginnings: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
         self._exit: asyncio.Future[int] = self._loop.create_future()
         queues.on_delivery = self._on_delivery
         queues.on_lost = self._on_lost
@@ -121,16 +116,14 @@ class Pilot:
 
     async def run(self) -> int:
         """Run the pilot until it leaves. Return the exit status."""
-        self._state, instructions = lifecycle.begin_life(self._build_policy(), self._loop.time())
         self._memory.start_watching()
-        self._carry_out(instructions)
+        self._life.begin_life(self._build_policy())
         try:
             return await self._exit
         finally:
             await self._memory.stop_watching()
             await self._containers.end_all()
-            if self._timer is not None:
-                self._timer.cancel()
+            self._life.cancel_timer()
             abandoned = (*self._publishing.under_way, *self._beginnings)
             for task in abandoned:
                 task.cancel()
@@ -148,47 +141,12 @@ class Pilot:
 
     def ask_to_stop(self) -> None:
         """Ask the pilot to leave."""
-        self.handle_stimulus(StopAsked(self._loop.time()))
+        self._life.handle_stimulus(StopAsked(self._loop.time()))
 
-    def handle_stimulus(self, stimulus: Stimulus) -> None:
-        """Tell the lifecycle what happened, and carry out its instructions."""
-        self._stimuli.append(stimulus)
-        if self._busy or self._state is None:
-            return
-        self._carry_out(())
+    def _make_tick(self) -> Tick:
+        return Tick(self._loop.time(), self._queues.is_standing, self._queues.complaint)
 
-    def _carry_out(self, instructions: list[Instruction] | tuple[()]) -> None:
-        assert self._state is not None
-        self._busy = True
-        try:
-            for instruction in instructions:
-                self._carry_out_one(instruction)
-            while self._stimuli:
-                self._state, more = lifecycle.advance_life(self._state, self._stimuli.popleft())
-                for instruction in more:
-                    self._carry_out_one(instruction)
-        finally:
-            self._busy = False
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        """Set the timer so that a tick comes when it is due.
-
-        An early tick does no harm. It costs less than setting the timer anew for every event.
-        """
-        assert self._state is not None
-        due_s = lifecycle.wake_at(self._state)
-        if due_s is None or (self._timer is not None and self._timer.when() <= due_s):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due_s, self._on_tick)
-
-    def _on_tick(self) -> None:
-        self._timer = None
-        self.handle_stimulus(Tick(self._loop.time(), self._queues.is_standing, self._queues.complaint))
-
-    def _carry_out_one(self, instruction: Instruction) -> None:
+    def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
             case Start(key):
                 self._start_run(key)
@@ -245,36 +203,36 @@ class Pilot:
             lines.append(failure.traceback)
         log.warning("%s", "\n".join(lines))
 
-    # Events in.
-
     async def _begin_listening(self, prefetch: int) -> None:
         try:
             await self._queues.start_listening(prefetch)
         except EWMSError as error:
             gone = isinstance(error, QueueGone)
-            self.handle_stimulus(PilotBroken(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone))
+            self._life.handle_stimulus(
+                PilotBroken(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone)
+            )
         else:
-            self.handle_stimulus(Tick(self._loop.time(), self._queues.is_standing))
+            self._life.handle_stimulus(Tick(self._loop.time(), self._queues.is_standing))
 
     def _on_delivery(self, queue: QueueEndpoint, delivery: Delivery) -> None:
         key = self._held.add_delivery(queue, delivery)
         held = HeldEvent(key, delivery.id, delivery.attempt, queue.mqid, n_returned=delivery.n_released)
-        self.handle_stimulus(EventArrived(self._loop.time(), held))
+        self._life.handle_stimulus(EventArrived(self._loop.time(), held))
 
     def _on_gone(self, error: QueueGone) -> None:
         log.critical("%s", error.reason)
-        self.handle_stimulus(PilotBroken(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone=True))
+        self._life.handle_stimulus(
+            PilotBroken(self._loop.time(), f"{type(error).__name__}({error.reason!r})", gone=True)
+        )
 
     def _on_lost(self, queue: QueueEndpoint) -> None:
         log.warning("the subscription to queue %s was lost, and what it had lent", queue)
-        self.handle_stimulus(SubscriptionLost(self._loop.time(), queue.mqid))
+        self._life.handle_stimulus(SubscriptionLost(self._loop.time(), queue.mqid))
 
     def _settle_delivery(self, key: int, how: Settlement) -> None:
         self._runs.pop(key, None)
         self._publishing.drop_publication(key)
         self._held.settle_delivery(key, how)
-
-    # Runs.
 
     def _start_run(self, key: int) -> None:
         entry = self._held.find_delivery(key)
@@ -291,7 +249,7 @@ class Pilot:
             run.output, run.output_type = outcome.output, outcome.output_type
         now_s = self._loop.time()
         run.last_lines, run.ended_s = outcome.last_lines, now_s
-        self.handle_stimulus(
+        self._life.handle_stimulus(
             RunEnded(
                 now_s,
                 key,
@@ -301,8 +259,6 @@ class Pilot:
                 interrupted=outcome.interrupted,
             )
         )
-
-    # Events out.
 
     def _report_attempt(self, key: int, failure: Failure | None, *, gave_up: bool) -> None:
         """Report the attempt if it failed. An event that is given up without a run is reported with the time now."""
@@ -315,6 +271,6 @@ class Pilot:
 
     def _on_published(self, key: int, refused: Failure | None, passing: bool) -> None:
         now_s = self._loop.time()
-        self.handle_stimulus(
+        self._life.handle_stimulus(
             PublishConfirmed(now_s, key) if refused is None else PublishRefused(now_s, key, refused, passing)
         )

@@ -2,12 +2,7 @@
 
 from aiormq.channel import Channel
 
-from mqs.broker.topology import (
-    Binding,
-    Chain,
-    Exchange,
-    QueueDeclaration,
-)
+from mqs.broker.topology import Binding, Chain, Exchange, QueueDeclaration
 
 
 async def declare_chain(channel: Channel, chain: Chain) -> None:

@@ -6,33 +6,24 @@ session, these become the pilot's children, and it finds and kills them.
 """
 
 import asyncio
-import ctypes
 import os
 import shutil
 import signal
-import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pilot.containers.command import Command
+from pilot.containers.process_tree import kill_tree, read_session, reap_child
 from pilot.errors import Failure
 from schemas.rules.placeholders import ENV_RUN
-
-# Source: linux/prctl.h.
-_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
 #: Python ignores these; a program expects their default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT)
 
 #: The exit code of a program that SIGKILL has ended, and of a container in which SIGKILL ended the task.
 _KILLED = 128 + signal.SIGKILL
-
-#: A process tree may fork while it is killed. It is walked again at most so many times.
-_MAX_WALKS = 20
-
 
 #: If a container engine does not end its container within this time, the pilot waits no longer.
 _ENGINE_S = 10.0
@@ -186,11 +177,11 @@ class TaskProcesses:
             return
         sessions = set(self._running)
         for pid in strays:
-            if _reap_child(pid) or _read_session(pid) in sessions:
+            if reap_child(pid) or read_session(pid) in sessions:
                 continue
             if not self._running or not self._belongs_to_run(pid):
                 kill_tree(pid)
-                _reap_child(pid)
+                reap_child(pid)
 
     def _watch_child(self, child: TaskProcess) -> TaskProcess:
         fd = os.pidfd_open(child.pid)
@@ -230,38 +221,6 @@ class TaskProcesses:
         return any(f"{ENV_RUN}={mark}".encode() in mine for mark in marks if mark)
 
 
-def prepare_process(directory: str) -> None:
-    """Prepare this process: it gets its children's orphans, and children can reach neither its memory nor its modules.
-
-    Tasks without a container can write into the pilot's own `directory`, so Python must not look for modules there.
-    """
-    sys.path[:] = drop_directory(sys.path, directory)
-    for fd in os.listdir("/proc/self/fd"):
-        if int(fd) > 2:
-            with suppress(OSError):
-                os.set_inheritable(int(fd), False)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-
-
-def process_began_s() -> float:
-    """Return when this process began, in seconds of the monotonic clock. That is before its interpreter started."""
-    status = _read_status(os.getpid())
-    ticks = int(status[19]) if status else 0
-    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    return time.monotonic() - (max(0.0, age_s) if status else 0.0)
-
-
-def drop_directory(module_path: Sequence[str], directory: str) -> list[str]:
-    """Return Python's `module_path` without `directory`. The directory that contains EWMS itself stays."""
-    ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-    left_out = os.path.realpath(directory)
-    if left_out == ours:
-        return list(module_path)
-    return [place for place in module_path if os.path.realpath(place or directory) != left_out]
-
-
 def find_program(command: Command) -> str:
     """Return the file of the command's program, by the PATH of the command's own environment. Raises: OSError."""
     name = command.argv[0]
@@ -271,52 +230,3 @@ def find_program(command: Command) -> str:
     if path is None:
         raise FileNotFoundError(f"no program {name!r} in PATH")
     return path
-
-
-def kill_tree(pid: int) -> None:
-    """Send SIGKILL to `pid`, to its process group if it leads one, and to all descendants."""
-    for _ in range(_MAX_WALKS):
-        descendants = _descendants(pid)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        for victim in (pid, *descendants):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(victim, signal.SIGKILL)
-        if not descendants:
-            return
-
-
-def _descendants(pid: int) -> list[int]:
-    """Return the living descendants of `pid`, from one pass over all processes."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit() and (status := _read_status(int(name))) is not None and status[0] not in "ZX":
-            children.setdefault(int(status[1]), []).append(int(name))
-    found, queue = [], [pid]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found += below
-        queue += below
-    return found
-
-
-def _read_status(pid: int) -> list[str] | None:
-    """Return the fields of /proc/PID/stat after the name: state, ppid, pgrp, session, and so on. None: no process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b") ")[2].decode().split()
-    except OSError:
-        return None
-
-
-def _read_session(pid: int) -> int:
-    status = _read_status(pid)
-    return int(status[3]) if status else 0
-
-
-def _reap_child(pid: int) -> bool:
-    """Take the exit status of a child that has ended; False if it lives."""
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return True

@@ -6,11 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from schemas.api.fields import make_optional
-from schemas.objects import (
-    Object,
-    Taskforce,
-    Workflow,
-)
+from schemas.objects import Object, Taskforce, Workflow
 
 
 class StallCause(Object):

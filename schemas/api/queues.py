@@ -6,12 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.api.fields import Name
-from schemas.objects import (
-    ExactInt,
-    MQGroup,
-    MQProfile,
-    Object,
-)
+from schemas.objects import ExactInt, MQGroup, MQProfile, Object
 
 
 class Use(StrEnum):

@@ -9,16 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from schemas.api.fields import UNIQUE, Name, Unique
-from schemas.objects import (
-    NWorkers,
-    Object,
-    PilotConfig,
-    Priority,
-    TaskDirective,
-    Taskforce,
-    WorkerConfig,
-    Workflow,
-)
+from schemas.objects import NWorkers, Object, PilotConfig, Priority, TaskDirective, Taskforce, WorkerConfig, Workflow
 from schemas.program import RequestedProgram
 from schemas.rules.limits import MAX_ALIASES, MAX_TASKS
 from schemas.texts import EnvironmentName, EnvironmentValue

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pilot.app import gather_variables, scrub_variables, wait_until_built
-from pilot.containers.processes import process_began_s
+from pilot.containers.own_process import process_began_s
 from pilot.errors import SettingsInvalid, StartOutlivedWorker
 from pilot.run import Pilot
 from pilot.runtimes.choice import Image, choose_platform

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pilot.chirp.proxy import ChirpProxy, take_proxy
-from pilot.containers.processes import drop_directory
+from pilot.containers.own_process import drop_directory
 
 _CHECKOUT = Path(__file__).parents[4]
 TEXT = "127.0.0.1 40123 a-secret\n"
@@ -51,7 +51,7 @@ def test_python_looks_for_no_module_where_tasks_write(tmp_path: Path) -> None:
 def test_a_pilot_imports_no_module_that_a_task_has_written_into_its_directory(tmp_path: Path) -> None:
     (tmp_path / "written_by_a_task.py").write_text("print('in the pilot')")
     script = (
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from pilot.containers.processes import prepare_process; "
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from pilot.containers.own_process import prepare_process; "
         f"prepare_process({str(tmp_path)!r}); import written_by_a_task"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=_CHECKOUT)

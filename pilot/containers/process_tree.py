@@ -1,0 +1,58 @@
+"""Find and kill processes with all their descendants, by what /proc says."""
+
+import os
+import signal
+from contextlib import suppress
+
+#: A process tree may fork while it is killed. It is walked again at most so many times.
+_MAX_WALKS = 20
+
+
+def kill_tree(pid: int) -> None:
+    """Send SIGKILL to `pid`, to its process group if it leads one, and to all descendants."""
+    for _ in range(_MAX_WALKS):
+        descendants = _descendants(pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        for victim in (pid, *descendants):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(victim, signal.SIGKILL)
+        if not descendants:
+            return
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the living descendants of `pid`, from one pass over all processes."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (status := read_status(int(name))) is not None and status[0] not in "ZX":
+            children.setdefault(int(status[1]), []).append(int(name))
+    found, queue = [], [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def read_status(pid: int) -> list[str] | None:
+    """Return the fields of /proc/PID/stat after the name: state, ppid, pgrp, session, and so on. None: no process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].decode().split()
+    except OSError:
+        return None
+
+
+def read_session(pid: int) -> int:
+    """Return the session of a process; 0: no process."""
+    status = read_status(pid)
+    return int(status[3]) if status else 0
+
+
+def reap_child(pid: int) -> bool:
+    """Take the exit status of a child that has ended; False if it lives."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True

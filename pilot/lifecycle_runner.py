@@ -1,0 +1,77 @@
+"""Run the lifecycle: give it stimuli one after the other, pass its instructions on, and wake it when it asks for it.
+
+A stimulus that arrives while another is handled waits in a queue.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from pilot.life import lifecycle
+from pilot.life.instructions import Instruction
+from pilot.life.state import PilotState, Policy
+from pilot.life.stimuli import Stimulus, Tick
+
+
+class LifecycleRunner:
+    """The lifecycle of one pilot, as it runs. `carry_out` is called with each of its instructions, in order.
+
+    `make_tick` returns the stimulus for the time that the lifecycle asked for.
+    """
+
+    def __init__(self, carry_out: Callable[[Instruction], None], *, make_tick: Callable[[], Tick]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._carry_out = carry_out
+        self._make_tick = make_tick
+        self._state: PilotState | None = None
+        self._stimuli: deque[Stimulus] = deque()
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin_life(self, policy: Policy) -> None:
+        """Begin: carry out the first instructions."""
+        self._state, instructions = lifecycle.begin_life(policy, self._loop.time())
+        self._carry_out_all(instructions)
+
+    def cancel_timer(self) -> None:
+        """Send no more ticks."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def handle_stimulus(self, stimulus: Stimulus) -> None:
+        """Tell the lifecycle what happened, and carry out its instructions."""
+        self._stimuli.append(stimulus)
+        if self._busy or self._state is None:
+            return
+        self._carry_out_all(())
+
+    def _carry_out_all(self, instructions: list[Instruction] | tuple[()]) -> None:
+        assert self._state is not None
+        self._busy = True
+        try:
+            for instruction in instructions:
+                self._carry_out(instruction)
+            while self._stimuli:
+                self._state, more = lifecycle.advance_life(self._state, self._stimuli.popleft())
+                for instruction in more:
+                    self._carry_out(instruction)
+        finally:
+            self._busy = False
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        """Set the timer so that a tick comes when it is due.
+
+        An early tick does no harm. It costs less than setting the timer anew for every event.
+        """
+        assert self._state is not None
+        due_s = lifecycle.wake_at(self._state)
+        if due_s is None or (self._timer is not None and self._timer.when() <= due_s):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due_s, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._timer = None
+        self.handle_stimulus(self._make_tick())
