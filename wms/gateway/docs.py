@@ -8,7 +8,7 @@ from importlib import resources
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wms.gateway.route import OpenHandler, OpenRoute
+from wms.gateway.route import Endpoint, OpenRoute
 
 #: Where the page finds the document.
 DOCUMENT_PATH = "/docs/openapi.json"
@@ -67,7 +67,7 @@ def _make_route(path: str, body: bytes, media_type: str, summary: str) -> OpenRo
     return OpenRoute("GET", path, _make_handler(body, media_type), summary)
 
 
-def _make_handler(body: bytes, media_type: str) -> OpenHandler:
+def _make_handler(body: bytes, media_type: str) -> Endpoint:
     async def serve(_: Request) -> Response:
         return Response(body, media_type=media_type, headers=_HEADERS)
 

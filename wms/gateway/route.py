@@ -64,7 +64,7 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[Response]]
-OpenHandler = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class OpenRoute:
 
     method: str
     path: str
-    handler: OpenHandler
+    handler: Endpoint
     summary: str
 
 

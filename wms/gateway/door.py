@@ -1,0 +1,135 @@
+"""The door that every request passes on its way to its handler.
+
+    load -> admission -> caller's share -> body -> turn -> handler -> answer
+     \\________\\______________\\___________\\__________\\-> problem
+
+While as many requests as the limit are under way, the gateway does nothing for another one: it does not even look at
+the token or read the body. One caller has a share of that limit (`caller_limits`). A caller is the subject of a token,
+or an address until the subject is known.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runtime.telemetry import log
+from runtime.web.guarded_protocol import CALLER
+from schemas.errors import Broken, OverQuota
+from wms.gateway import bodies
+from wms.gateway.auth import Gatekeeper, Role, find_allowed_roles
+from wms.gateway.caller_limits import CallerTable
+from wms.gateway.caller_turns import CallerTurns, RequestLimit
+from wms.gateway.route import Call, Endpoint, OpenRoute, Route
+
+_SERVICES = frozenset({Role.SYSTEM_TMS, Role.SYSTEM_WMS})
+
+#: A thread parses a longer body, so that nobody else waits for it.
+_MAX_PARSED_HERE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What every request passes on its way to its handler."""
+
+    gatekeeper: Gatekeeper
+    #: All requests under way, and those of them whose bodies are arriving.
+    load: RequestLimit
+    arriving: RequestLimit
+    #: What each caller has under way: users and services by subject, and everybody by address until the token is read.
+    users: CallerTable
+    services: CallerTable
+    strangers: CallerTable
+    #: Which of these requests run.
+    turns: CallerTurns
+    service_turns: CallerTurns
+    heavy_turns: CallerTurns
+    max_body_bytes: int
+    body_patience_s: float
+    refusal_pause_s: float
+
+
+def guard_route(route: Route, door: Door, *, old: bool) -> Endpoint:
+    """Return the endpoint of a route behind the door. `old`: for the first version of the interface.
+
+    Raises:
+        Broken: no role may call it.
+    """
+    roles = find_allowed_roles(route.method, route.path)
+    model = route.old_body or route.body if old else route.body
+    if not roles:
+        raise Broken(f"nobody may call {route.method} {route.path}")
+
+    async def endpoint(request: Request) -> Response:
+        with door.load, ExitStack() as shares:
+            # Find out who calls before a byte of the body is read.
+            with _hold_share(door.strangers, _client_address(request)):
+                caller = await door.gatekeeper.admit_caller(request, roles)
+            request.scope.setdefault("state", {})[CALLER] = f"subject {caller.subject}"
+            shares.enter_context(_hold_share(door.services if caller.role in _SERVICES else door.users, caller.subject))
+            raw, body = b"", None
+            if model is not None:
+                with door.arriving:
+                    max_bytes = max(door.max_body_bytes, route.max_body_bytes)
+                    raw = await bodies.read_body(request, max_bytes=max_bytes, patience_s=door.body_patience_s)
+                content_type = request.headers.get("content-type", "")
+                if len(raw) > _MAX_PARSED_HERE_BYTES:
+                    body = await asyncio.to_thread(bodies.parse_body, raw, content_type, model, explain=route.explain)
+                else:
+                    body = bodies.parse_body(
+                        raw, content_type, model, optional=route.body_optional, explain=route.explain
+                    )
+            is_service = caller.role in _SERVICES
+            turns = door.heavy_turns if route.is_heavy else door.service_turns if is_service else door.turns
+            async with turns.take_turn(caller.subject):
+                response = await route.handler(Call(request, caller, body, raw))
+        if request.method != "GET" and not route.path.startswith("/query/"):
+            log.info("changed", method=request.method, path=request.url.path, subject=caller.subject, role=caller.role)
+        return response
+
+    return endpoint
+
+
+def limit_open_route(route: OpenRoute, door: Door) -> Endpoint:
+    """Return the endpoint of a route that everybody may call; an address has its share of them."""
+
+    async def endpoint(request: Request) -> Response:
+        with _hold_share(door.strangers, _client_address(request)):
+            return await route.handler(request)
+
+    return endpoint
+
+
+def delay_refusal(endpoint: Endpoint, door: Door) -> Endpoint:
+    """Return `endpoint`, with a pause before it refuses a caller that is over its share."""
+
+    async def patient(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except OverQuota:
+            await asyncio.sleep(door.refusal_pause_s)
+            raise
+
+    return patient
+
+
+@contextmanager
+def _hold_share(callers: CallerTable, caller: str) -> Iterator[None]:
+    """Count a request of `caller` during the block.
+
+    Raises:
+        OverLimit: the caller is over its share.
+    """
+    callers.begin_request(caller, time.monotonic())
+    try:
+        yield
+    finally:
+        callers.end_request(caller)
+
+
+def _client_address(request: Request) -> str:
+    return request.client.host if request.client else ""
