@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Iterable, Mapping, Set
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
-from time import monotonic
 
 from runtime.failpoints import failpoint
-from runtime.telemetry import counter, gauge, log
+from runtime.telemetry import gauge, log
 from schemas.errors import Unavailable
 from schemas.events import TaskforceCompleted
 from schemas.ids import TaskforceUuid
@@ -20,21 +19,20 @@ from schemas.statuses import JobStatus
 from tms.files import TmsDirectory
 from tms.log.inotify import DirectoryWatch
 from tms.log.job_log import JobLog
+from tms.log.log_reader import LogReader
 from tms.log.status_changes import REPEAT_AFTER, StatusReports
 from tms.log.statuses import Tally
 from tms.reporter import Reporter
 
 #: A changing taskforce is reported once in this time at most. The first change after a quiet time is reported at once.
 REPORT_INTERVAL_S = 1.0
+
 #: How often TMS looks at the sizes of logs, for filesystems (NFS) on which the kernel reports no changes.
 LOOK_INTERVAL_S = 2.0
+
 #: A checkpoint only saves reading after a restart, so the checkpoint of a busy log may be this old.
 SAVE_INTERVAL_S = 5.0
-
-_bytes_read = counter("job_event_log_bytes_total", "Bytes of job event logs that were read.")
-_corrupt = counter("job_event_log_corrupt_records_total", "Records of job event logs that could not be read.")
 _followed = gauge("job_event_logs_followed", "Job event logs of clusters that have not left.")
-_lag = gauge("job_event_log_lag_bytes", "Bytes of job event logs that were written and not yet read.")
 
 
 class LogWatch:
@@ -43,6 +41,7 @@ class LogWatch:
     def __init__(self, home: TmsDirectory, voice: Reporter, *, schedd: str, epoch: int) -> None:
         self._home = home
         self._voice = voice
+        self._reader = LogReader(home, on_replaced=self._begin_epoch)
         self._reporting = StatusReports(schedd, epoch)
         self._logs: dict[TaskforceUuid, JobLog] = {}
         self._changed: set[TaskforceUuid] = set()
@@ -93,7 +92,7 @@ class LogWatch:
         """Return the tally of the log of `uuid`; `None` if there is no log, or no cluster in it."""
         joblog = self._logs.get(uuid)
         if joblog is None:
-            joblog = await asyncio.to_thread(self._open_log, uuid)
+            joblog = await asyncio.to_thread(self._reader.open_log, uuid)
         return joblog.tally if joblog.tally.cluster_id is not None else None
 
     async def follow_log(
@@ -112,7 +111,7 @@ class LogWatch:
         if say_again and uuid == self._completing:
             self._again.add(uuid)
         if joblog is None:
-            joblog = await asyncio.to_thread(self._open_log, uuid)
+            joblog = await asyncio.to_thread(self._reader.open_log, uuid)
             if joblog.is_over and not say_again:
                 return
             # The cluster may be in the queue while its files are lost: with a directory HTCondor can go on writing.
@@ -153,7 +152,7 @@ class LogWatch:
             await _wait_at_most(self._stopping.wait(), pause_s)
         with suppress(Unavailable):
             await self._read_and_report()
-        await asyncio.to_thread(self._save_checkpoints, list(self._logs.values()))
+        await asyncio.to_thread(self._reader.save_checkpoints, list(self._logs.values()))
 
     def ask_to_stop(self) -> None:
         """Let `run` report once more, save its places and return. Cancelling it would leave a thread reading."""
@@ -163,14 +162,14 @@ class LogWatch:
 
     async def _read_and_report(self) -> None:
         self._wake.clear()
-        grown = await asyncio.to_thread(self._find_grown)
+        grown = await asyncio.to_thread(self._reader.find_grown, self._logs)
         changed, self._changed = self._changed | grown, set()
         now = asyncio.get_running_loop().time()
         if now - self._repeated_at >= REPEAT_AFTER.total_seconds():
             self._repeated_at = now
             changed |= self._logs.keys()
         try:
-            behind = await asyncio.to_thread(self._read_logs, changed)
+            behind = await asyncio.to_thread(self._reader.read_logs, self._logs, changed, for_s=REPORT_INTERVAL_S)
             failpoint("tms.watch.read")
             await self._report_changes(changed)
             failpoint("tms.watch.reported")
@@ -216,7 +215,7 @@ class LogWatch:
         exit_codes = dict(joblog.tally.exits)
         log.info("cluster has left", taskforce_uuid=uuid, cluster_id=completed.cluster_id, exit_codes=exit_codes)
         joblog.is_over = True
-        await asyncio.to_thread(self._close_log, uuid, joblog)
+        await asyncio.to_thread(self._reader.close_log, uuid, joblog)
         if uuid in self._again:
             self._again.discard(uuid)
             joblog.is_over = False
@@ -228,63 +227,10 @@ class LogWatch:
         now = asyncio.get_running_loop().time()
         if now - self._saved_at >= SAVE_INTERVAL_S:
             self._saved_at = now
-            await asyncio.to_thread(self._save_checkpoints, list(self._logs.values()))
+            await asyncio.to_thread(self._reader.save_checkpoints, list(self._logs.values()))
 
-    def _open_log(self, uuid: TaskforceUuid) -> JobLog:
-        files = self._home.taskforce_files(uuid)
-        kept = files.read_submission()
-        joblog = JobLog(files, n_workers=int(kept.get("n_workers") or 0), cluster_id=kept.get("cluster_id"))
-        joblog.load_checkpoint()
-        joblog.read_new()
-        return joblog
-
-    def _read_logs(self, changed: Iterable[TaskforceUuid]) -> set[TaskforceUuid]:
-        """Read the changed logs in turns, a slice each, for one interval at most. Return those with more to read."""
-        behind = {uuid for uuid in changed if uuid in self._logs}
-        until = monotonic() + REPORT_INTERVAL_S
-        while behind and monotonic() < until:
-            for uuid in list(behind):
-                joblog = self._logs[uuid]
-                offset, n_corrupt = joblog.offset, joblog.n_corrupt
-                try:
-                    is_another = joblog.read_new()
-                except OSError as error:
-                    # Go on with the others. The next pass tries this one again.
-                    log.error("job event log cannot be read", taskforce_uuid=uuid, error=str(error))
-                    behind.discard(uuid)
-                    continue
-                except Exception:  # noqa: BLE001 - a defect that one log brings out must not stop the reading of all
-                    log.error("job event log cannot be read", taskforce_uuid=uuid, exc_info=True)
-                    behind.discard(uuid)
-                    continue
-                if is_another:
-                    log.warning("job event log was replaced; read from its beginning", taskforce_uuid=uuid)
-                    self._reporting.epoch = self._home.next_epoch()
-                    offset, n_corrupt = 0, 0
-                _bytes_read.inc(joblog.offset - offset)
-                if joblog.n_corrupt > n_corrupt:
-                    _corrupt.inc(joblog.n_corrupt - n_corrupt)
-                    log.warning("unreadable records in a job event log", taskforce_uuid=uuid, n=joblog.n_corrupt)
-                if not joblog.is_behind:
-                    behind.discard(uuid)
-        return behind
-
-    def _find_grown(self) -> set[TaskforceUuid]:
-        lags = {uuid: joblog.lag_bytes() for uuid, joblog in list(self._logs.items())}
-        _lag.set(sum(lag for lag in lags.values() if lag > 0))
-        return {uuid for uuid, lag in lags.items() if lag}
-
-    def _save_checkpoints(self, joblogs: Iterable[JobLog]) -> None:
-        for joblog in joblogs:
-            try:
-                joblog.save_checkpoint()
-            except OSError as error:
-                # The older checkpoint is still there: after a restart TMS reads more again and loses nothing.
-                log.error("checkpoint cannot be written", error=str(error))
-
-    def _close_log(self, uuid: TaskforceUuid, joblog: JobLog) -> None:
-        joblog.save_checkpoint()
-        self._home.taskforce_files(uuid).remove_inputs()
+    def _begin_epoch(self) -> None:
+        self._reporting.epoch = self._home.next_epoch()
 
     def _forget_taskforce(self, uuid: TaskforceUuid) -> None:
         del self._logs[uuid]

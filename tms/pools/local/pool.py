@@ -10,7 +10,6 @@ file of TMS.
 """
 
 import asyncio
-import os
 import shutil
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -30,8 +29,9 @@ from tms.pools.local import event_log
 from tms.pools.local.cluster_files import ClusterFiles, read_clock
 from tms.pools.local.job_runs import CANNOT_START, REASON, JobRuns
 from tms.pools.local.job_starts import JobStarts
+from tms.pools.local.machine import Machine
 from tms.pools.local.queue import QueuedCluster, choose_cluster
-from tms.pools.slot_matching import SlotResources, explain_size
+from tms.pools.slot_matching import SlotResources
 
 
 class LocalPool:
@@ -53,7 +53,7 @@ class LocalPool:
         self._root = root
         self._first_account = first_account
         self._n_slots = n_slots
-        self._machine = machine
+        self._machine = Machine(root, n_slots=n_slots, given=machine)
         self._queue: dict[int, QueuedCluster] = {}
         self._n_busy = 0
         self._files = ClusterFiles(root)
@@ -106,11 +106,7 @@ class LocalPool:
 
     async def explain_unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
         """Compare the needs of the jobs of `taskforces` with this machine."""
-        machine = self._machine_resources()
-        found = {
-            q.spec.taskforce_uuid: explain_size(_job_resources(q), [machine], slot="machine")
-            for q in self._queue.values()
-        }
+        found = {q.spec.taskforce_uuid: self._machine.explain_unmatched(q) for q in self._queue.values()}
         return {uuid: found[uuid] for uuid in taskforces if found.get(uuid)}
 
     async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
@@ -195,8 +191,7 @@ class LocalPool:
         waiting = [queued for queued in self._queue.values() if queued.is_released and not queued.is_removed]
         for queued in waiting:
             self._make_jobs(queued)
-        machine = self._machine_resources()
-        fitting = [queued for queued in waiting if machine.can_hold(_job_resources(queued))]
+        fitting = [queued for queued in waiting if self._machine.can_ever_run(queued)]
         while ready := [q for q in fitting if q.idle and q.spec.n_cores <= self._n_slots - self._n_busy]:
             chosen = choose_cluster(ready, self._queue.values())
             proc = chosen.idle.popleft()
@@ -211,13 +206,6 @@ class LocalPool:
             self._files.append_to_log(
                 queued, "".join(event_log.job_submitted(queued.cluster_id, proc, read_clock()) for proc in made)
             )
-
-    def _machine_resources(self) -> SlotResources:
-        """Return the resources of this machine when nothing else runs on it."""
-        if self._machine is None:
-            memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            self._machine = SlotResources(self._n_slots, memory_bytes, shutil.disk_usage(self._root).total)
-        return self._machine
 
     def _resume_job(self, queued: QueuedCluster, proc: int) -> None:
         """Put a held job back into the queue."""
@@ -300,7 +288,3 @@ def _cancel_tasks(tasks: Iterable["asyncio.Task[str]"]) -> None:
         # A second cancellation would interrupt the end that the first one has begun.
         if not task.cancelling():
             task.cancel()
-
-
-def _job_resources(queued: QueuedCluster) -> SlotResources:
-    return SlotResources(queued.spec.n_cores, queued.spec.memory_bytes, queued.spec.disk_bytes)
