@@ -9,8 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from itertools import count
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import aio_pika
 from aiormq.channel import Channel
@@ -19,6 +18,7 @@ from yarl import URL
 from runtime.amqp.address import broker_url
 from runtime.amqp.backoff import full_jitter
 from runtime.amqp.blockade import Blockade
+from runtime.amqp.channel_pool import ChannelPool
 from runtime.amqp.errors import LIBRARY_ERRORS, AccessRefused, ConnectionLost, translate_error
 from runtime.amqp.oddities import accept_odd_properties
 from runtime.amqp.sending import SendQueue
@@ -28,15 +28,7 @@ log = logging.getLogger(__name__)
 
 #: A connection that lived this long was a good one: the next outage starts the back-off afresh.
 _GOOD_AFTER_S = 10.0
-
-#: The most channels that a channel's number has room for.
-_MAX_CHANNELS = 65_535
-
-#: How many idle channels are kept for the next borrower; a broker may allow a connection no more than 16 in all.
-_MAX_IDLE = 8
-_CLOSE_TIMEOUT_S = 5.0
 _BLOCKED_CLOSE_TIMEOUT_S = 0.5
-
 Token = str | Callable[[], str] | None
 
 
@@ -59,8 +51,7 @@ class Link:
         self._closed = False
         self._since = 0.0
         self._keeper: asyncio.Task[None] | None = None
-        #: Channels that were lent out and came back in good order.
-        self._idle: list[Channel] = []
+        self._channels = ChannelPool(self._open_transport, timeout_s=timeout_s)
         #: Called with the reason whenever the connection is lost; it comes back by itself.
         self.on_lost: list[Callable[[EWMSError], None]] = []
         #: Called whenever the connection is there (again), before any consumer has subscribed.
@@ -117,9 +108,7 @@ class Link:
     @property
     def max_channels(self) -> int:
         """How many channels this connection can have, as it was agreed with the broker."""
-        transport = self._open_transport().transport
-        agreed = transport.connection.connection_tune.channel_max if transport else None
-        return agreed or _MAX_CHANNELS
+        return self._channels.max_channels
 
     async def wait_until_ready(self, timeout_s: float | None = None) -> None:
         """Return once the connection is open.
@@ -168,52 +157,14 @@ class Link:
 
     @asynccontextmanager
     async def lend_channel(self) -> AsyncIterator[Channel]:
-        """Lend a channel for declaring topology; library errors come out as the families.
-
-        The channel stays open for the next borrower, unless the block raised: then its state is unknown.
-
-        It is one of aiormq's, because aio-pika 10.2 leaks. For every channel that it opens it leaves a callback on the
-        connection, and with the callback the channel, some 4 KB, until the connection ends. Its `UnderlayChannel.close`
-        removes the callback from another future than the one it was added to, since aiormq 7.2 makes a new future at
-        each `closing`.
-        """
+        """Lend a channel for declaring topology; library errors come out as the families. See `ChannelPool`."""
         await self.wait_until_ready(self._timeout_s)
-        try:
-            channel = self._take_idle() or await self.open_channel(confirms=False)
-            try:
-                yield channel
-            except BaseException:
-                await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
-                raise
-        except LIBRARY_ERRORS as error:
-            raise translate_error(error) from error
-        if len(self._idle) < _MAX_IDLE and not channel.is_closed:
-            self._idle.append(channel)
-        else:
-            await asyncio.gather(channel.close(timeout=_CLOSE_TIMEOUT_S), return_exceptions=True)
-
-    def _take_idle(self) -> Channel | None:
-        while self._idle:
-            channel = self._idle.pop()
-            if not channel.is_closed:
-                return channel
-        return None
+        async with self._channels.lend_channel() as channel:
+            yield channel
 
     async def open_channel(self, *, confirms: bool) -> Channel:
         """Open a channel of the lower layer, over which events go."""
-        transport = self._open_transport()
-        if transport.transport is None:
-            raise ConnectionLost("the connection was just closed")
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                channel = await transport.transport.connection.channel(
-                    _free_number(transport), publisher_confirms=confirms, on_return_raises=True
-                )
-                # The abstract class leaves out `wait` of publish and `timeout` of close.
-                return cast(Channel, channel)
-        except (*LIBRARY_ERRORS, TimeoutError) as error:
-            # Opening a channel needs no right, so any failure is the connection's.
-            raise ConnectionLost(translate_error(error).reason) from error
+        return await self._channels.open_channel(confirms=confirms)
 
     async def close(self) -> None:
         """Close for good. Close channels before: what the library still had to send is not sent."""
@@ -307,10 +258,3 @@ class Link:
                 break
             self._adopt_connection(transport)
             log.info("connected to the broker again")
-
-
-def _free_number(transport: aio_pika.abc.AbstractConnection) -> int:
-    # The library counts on from the highest number in use, so channels that come and go would creep past the
-    # broker's `channel_max`, which ends the whole connection.
-    taken = transport.transport.connection.channels if transport.transport else {}
-    return next(number for number in count(1) if number not in taken)
