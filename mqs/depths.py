@@ -12,7 +12,7 @@ from mqs.groups import progress, repository
 from mqs.groups.admission import Budget
 from mqs.groups.requests import Groups
 from runtime.kernel.store import Store
-from runtime.loops import repeat_forever
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
 from schemas.documents import Collection
 from schemas.errors import NotFound
@@ -137,21 +137,17 @@ class Sampler:
         )
         #: Owners whose queues are full. None at the start: an earlier process may have left some full.
         self._over: frozenset[str] | None = None
-        self._interval_s = interval_s
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop(
+            self.sample_once, name="depth sampler", failed="queues not counted", every_s=interval_s
+        )
 
     def start(self) -> None:
         """Begin to count."""
-        self._loop = asyncio.create_task(
-            repeat_forever(self.sample_once, every_s=self._interval_s, failed="queues not counted"),
-            name="depth sampler",
-        )
+        self._loop.start()
 
     async def stop(self) -> None:
         """Stop counting."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._loop.stop()
 
     async def sample_once(self) -> None:
         """Count once.

@@ -19,7 +19,7 @@ from runtime.clock import utc_now
 from runtime.failpoints import failpoint
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
-from runtime.loops import repeat_forever
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from schemas.documents import MQGroupDocument
 from schemas.errors import EWMSError
@@ -76,19 +76,15 @@ class EndWatcher:
         self._settle_s = settle_s
         self._look_s = look_s
         self._seen: dict[WorkflowId, _LooksSoFar] = {}
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop(self.look_once, name="end watch", failed="ends not looked at", every_s=look_s)
 
     def start(self) -> None:
         """Begin to look."""
-        self._loop = asyncio.create_task(
-            repeat_forever(self.look_once, every_s=self._look_s, failed="ends not looked at"), name="end watch"
-        )
+        self._loop.start()
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._loop.stop()
 
     async def look_once(self) -> None:
         """Look once at every group whose next look is due.

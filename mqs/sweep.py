@@ -1,6 +1,5 @@
 """Repair at intervals what no event repairs: lost indexes, queues without a workflow, limits that nobody needs."""
 
-import asyncio
 from datetime import datetime, timedelta
 
 from mqs.broker.data_vhost import DataVhost
@@ -10,7 +9,7 @@ from mqs.tokens.user_limits import UserLimits
 from runtime.clock import utc_now
 from runtime.kernel.decision import Change, Decision
 from runtime.kernel.store import Store
-from runtime.loops import repeat_forever
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from schemas.ids import WorkflowId
 
@@ -38,21 +37,17 @@ class Sweeper:
         #: over.
         self._over_since: dict[WorkflowId, datetime] = {}
         self._patience = patience
-        self._interval_s = interval_s
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop(
+            self.sweep_once, name="sweep", failed="not swept", every_s=interval_s, begins_after_s=interval_s
+        )
 
     def start(self) -> None:
         """Begin to sweep, the first time after one interval: MQS has just done the same at its start."""
-        self._loop = asyncio.create_task(
-            repeat_forever(self.sweep_once, every_s=self._interval_s, failed="not swept", begins_with_pause=True),
-            name="sweep",
-        )
+        self._loop.start()
 
     async def stop(self) -> None:
         """Stop sweeping."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._loop.stop()
 
     async def sweep_once(self) -> None:
         """Sweep once.

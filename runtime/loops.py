@@ -1,34 +1,109 @@
-"""Repeat a step for ever, even after it has failed. A background loop that ends leaves its work undone, unseen."""
+"""Background loops that outlive whatever one call raises. A loop that ends leaves its work undone, unseen.
+
+A loop calls its step at once, then whenever it is woken, and at the latest when the step asked for it:
+
+    step -> a number: call again after so many seconds, or sooner if woken
+    step -> None: call again after `every_s`, or sooner if woken; without `every_s` only if woken
+    step raises: log it once, rest, call again
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Literal, NoReturn
 
+from runtime.amqp import full_jitter
 from runtime.telemetry import log
-from schemas.errors import EWMSError
+from schemas.errors import EWMSError, Unavailable
+
+Step = Callable[[], Awaitable[float | None]]
+
+#: Returns how long to rest after a failure, from the number of failures in a row before it.
+BackOff = Callable[[int], float]
 
 
-async def repeat_forever(
-    step: Callable[[], Awaitable[object]],
-    *,
-    every_s: float,
-    failed: str,
-    begins_with_pause: bool = False,
-    warns: bool = True,
-) -> NoReturn:
-    """Call `step`, and again `every_s` seconds after each call has ended, until this task is cancelled.
+def jittered_up_to(cap_s: float) -> BackOff:
+    """Return a back-off that doubles up to `cap_s`, with full jitter."""
+    return partial(full_jitter, cap_s=cap_s)
 
-    A call that fails is logged as `failed`: as a warning with the reason if a dependency is away or the like
-    (`EWMSError`), else as an error with the traceback. The next call may go well. Where another loop warns of the same
-    dependency, `warns` is False: then such a failure is logged for debugging only.
+
+class BackgroundLoop:
+    """Calls `step` again and again, until it is stopped.
+
+    A failure is logged as `failed`, with `details`: at `level` if a dependency is away, as a warning if it is another
+    error of ours with a reason, else as an error with the traceback. Nothing wakes the loop while it rests after a
+    failure. It rests as `back_off` says; unless given, for `every_s`, or else with jitter for up to 15 s.
+
+    Between two calls lie at least `rest_s` seconds, even if the loop is woken. The first comes after `begins_after_s`.
     """
-    if begins_with_pause:
-        await asyncio.sleep(every_s)
-    while True:
+
+    def __init__(
+        self,
+        step: Step,
+        *,
+        name: str,
+        failed: str,
+        every_s: float | None = None,
+        rest_s: float = 0.0,
+        begins_after_s: float = 0.0,
+        back_off: BackOff | None = None,
+        level: Literal["debug", "info", "warning"] = "warning",
+        details: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        self._step = step
+        self._name = name
+        self._failed = failed
+        self._every_s = every_s
+        self._rest_s = rest_s
+        self._begins_after_s = begins_after_s
+        self._back_off = back_off or (jittered_up_to(15.0) if every_s is None else lambda _: every_s)
+        self._level = level
+        self._details = details
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[NoReturn] | None = None
+
+    def start(self) -> None:
+        """Begin, as a task of its own."""
+        self._task = asyncio.create_task(self.run(), name=self._name)
+
+    async def stop(self) -> None:
+        """Cut off the call under way, if there is one, and return once it has ended."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Call the step soon. If it is being called, call it once more."""
+        self._woken.set()
+
+    async def run(self) -> NoReturn:
+        """Call the step until this task is cancelled."""
+        await asyncio.sleep(self._begins_after_s)
+        n_failures = 0
+        while True:
+            self._woken.clear()
+            try:
+                asked_s = await self._step()
+                n_failures = 0
+            except Exception as error:  # noqa: BLE001 - an error of one call must not end the loop
+                self._log_failure(error)
+                await asyncio.sleep(self._back_off(n_failures) + self._rest_s)
+                n_failures += 1
+                continue
+            if self._rest_s:
+                await asyncio.sleep(self._rest_s)
+            await self._wait_until_woken(self._every_s if asked_s is None else asked_s)
+
+    def _log_failure(self, error: Exception) -> None:
+        if not isinstance(error, EWMSError):
+            log.error(self._failed, exc_info=error, **self._details())
+            return
+        write = getattr(log, self._level) if isinstance(error, Unavailable) else log.warning
+        write(self._failed, reason=error.reason, **self._details())
+
+    async def _wait_until_woken(self, timeout_s: float | None) -> None:
         try:
-            await step()
-        except EWMSError as error:
-            (log.warning if warns else log.debug)(failed, reason=error.reason)
-        except Exception:  # noqa: BLE001 - an error of one call must not end the loop
-            log.exception(failed)
-        await asyncio.sleep(every_s)
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+        except TimeoutError:
+            pass

@@ -14,8 +14,8 @@ from mqs.groups.repository import owner_of
 from mqs.groups.requests import Groups
 from mqs.groups.yielding import find_candidates
 from runtime.kernel.store import Store
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
-from schemas.errors import EWMSError
 from schemas.ids import WorkflowId
 
 _gave_way = counter("mqs_queues_gave_way_total", "Idle queues of ended workflows deleted because a workflow waited.")
@@ -31,19 +31,16 @@ class RoomMaker:
         self._store = store
         self._groups = groups
         self._settle_s = settle.total_seconds()
-        self._wanted = asyncio.Event()
-        self._loop: asyncio.Task[None] | None = None
-        groups.ledger.on_shortage = self._wanted.set
+        self._loop = BackgroundLoop(self._make_room_once, name="room", failed="no room was made")
+        groups.ledger.on_shortage = self._loop.wake
 
     def start(self) -> None:
         """Begin to make room whenever some is wanted."""
-        self._loop = asyncio.create_task(self._make_room_forever(), name="room")
+        self._loop.start()
 
     async def stop(self) -> None:
         """Stop. A round that is under way is cut off."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._loop.stop()
 
     async def make_room(self) -> int:
         """Delete idle queues for waiting groups. Return how many.
@@ -78,16 +75,8 @@ class RoomMaker:
             n_gone += await carrier.remove_idle(name, before)
         return n_gone
 
-    async def _make_room_forever(self) -> None:
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            try:
-                await self.make_room()
-            except EWMSError as error:
-                log.warning("no room was made", reason=error.reason)
-            except Exception:  # noqa: BLE001 - waiting groups rely on this loop: no defect may end it unseen
-                log.exception("no room was made")
+    async def _make_room_once(self) -> None:
+        await self.make_room()
 
 
 def _n_queues(idle: Mapping[WorkflowId, Collection[str]]) -> int:

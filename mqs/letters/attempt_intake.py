@@ -1,10 +1,10 @@
 """Stores the failed attempts that pilots report. A report is acknowledged once it is stored."""
 
-import asyncio
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import islice
 
 from mqs.broker.data_vhost import DataVhost
 from mqs.groups import repository
@@ -13,9 +13,10 @@ from runtime.amqp import Consumer, Delivery
 from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from schemas.documents import Collection
-from schemas.errors import EWMSError, Rejected
+from schemas.errors import Rejected
 from schemas.failures.attempts import attempt_from_bytes
 from schemas.ids import WorkflowId
 
@@ -42,48 +43,51 @@ class AttemptsIntake:
         self._broker = broker
         self._max_per_workflow = max_per_workflow
         self._retention = retention
-        self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._waiting: deque[Delivery] = deque()
         self._n_untrimmed: Counter[WorkflowId] = Counter()
         self._known: set[WorkflowId] = set()
-        self._bind_again = asyncio.Event()
         self._consumer: Consumer | None = None
-        self._loops: list[asyncio.Task[None]] = []
+        self._storing = BackgroundLoop(
+            self._store_waiting,
+            name="failed attempts",
+            failed="failed attempts have to wait",
+            back_off=lambda _: _RETRY_S,
+            details=lambda: {"n": len(self._waiting)},
+        )
+        self._binding = BackgroundLoop(
+            self._bind_older,
+            name="bindings of failed attempts",
+            failed="failed attempts of older workflows are not heard of yet",
+            back_off=lambda _: _RETRY_S,
+        )
 
     async def start(self) -> None:
         """Begin to take reports, and bind older workflows so that their pilots can send reports, too."""
-        self._consumer = await self._broker.consume_attempts(self._waiting.put_nowait, prefetch=_PREFETCH)
-        self._bind_again.set()
+        self._consumer = await self._broker.consume_attempts(self._take_delivery, prefetch=_PREFETCH)
         # A broker that comes back may have lost its bindings.
-        self._broker.on_connected.append(self._bind_again.set)
-        self._loops = [
-            asyncio.create_task(self._store_reports(), name="failed attempts"),
-            asyncio.create_task(self._keep_bound(), name="bindings of failed attempts"),
-        ]
+        self._broker.on_connected.append(self._binding.wake)
+        self._storing.start()
+        self._binding.start()
 
     async def stop(self) -> None:
         """Take no more reports; those that are not stored yet go back to their queue."""
         if self._consumer is not None:
-            self._broker.on_connected.remove(self._bind_again.set)
-            for loop in self._loops:
-                loop.cancel()
-            await asyncio.gather(*self._loops, return_exceptions=True)
+            self._broker.on_connected.remove(self._binding.wake)
+            await self._storing.stop()
+            await self._binding.stop()
             await self._consumer.close()
 
-    async def _store_reports(self) -> None:
-        while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < _BATCH and not self._waiting.empty():
-                batch.append(self._waiting.get_nowait())
-            # Deliveries whose channel was lost come again by themselves.
-            while batch := [delivery for delivery in batch if not (delivery.is_lost or delivery.settled)]:
-                try:
-                    await self._store_all(batch)
-                    break
-                except EWMSError as error:
-                    log.warning("failed attempts have to wait", n=len(batch), reason=error.reason)
-                except Exception:  # noqa: BLE001 - no defect may end this loop unseen
-                    log.exception("failed attempts have to wait")
-                await asyncio.sleep(_RETRY_S)
+    def _take_delivery(self, delivery: Delivery) -> None:
+        self._waiting.append(delivery)
+        self._storing.wake()
+
+    async def _store_waiting(self) -> float | None:
+        """Store the oldest reports that wait. Return 0 if there are more."""
+        # Deliveries whose channel was lost come again by themselves.
+        self._waiting = deque(one for one in self._waiting if not (one.is_lost or one.settled))
+        if batch := list(islice(self._waiting, _BATCH)):
+            await self._store_all(batch)
+        return 0.0 if len(self._waiting) > len(batch) else None
 
     async def _store_all(self, batch: Sequence[Delivery]) -> None:
         try:
@@ -138,16 +142,5 @@ class AttemptsIntake:
         if n_gone:
             log.info("the oldest failed attempts were deleted", workflow_id=workflow_id, n=n_gone)
 
-    async def _keep_bound(self) -> None:
-        while True:
-            await self._bind_again.wait()
-            self._bind_again.clear()
-            try:
-                await self._broker.bind_attempts(await repository.find_workflows_with_queues(self._store))
-                continue
-            except EWMSError as error:
-                log.warning("failed attempts of older workflows are not heard of yet", reason=error.reason)
-            except Exception:  # noqa: BLE001 - no defect may end this loop unseen
-                log.exception("failed attempts of older workflows are not heard of yet")
-            self._bind_again.set()
-            await asyncio.sleep(_RETRY_S)
+    async def _bind_older(self) -> None:
+        await self._broker.bind_attempts(await repository.find_workflows_with_queues(self._store))

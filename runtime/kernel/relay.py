@@ -18,6 +18,7 @@ from runtime.kernel.carriers import Carrier, bus_carriers
 from runtime.kernel.decision import Document
 from runtime.kernel.outbox import OUTBOX, EffectKind, OutboxRow, parse_row
 from runtime.kernel.store import Committed, Store
+from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import counter, gauge, log
 from schemas.errors import Broken, EWMSError
 from schemas.ids import EventId
@@ -57,37 +58,42 @@ class Relay:
         """
         self._carriers = {**bus_carriers(bus), **(carriers or {})}
         self._store = store
-        self._sweep_s = sweep_s
         self._bus = bus
         self._me = uuid.uuid4().hex
         self._sending: dict[EventId, asyncio.Task[None]] = {}
         self._confirmed: list[EventId] = []
-        self._confirmed_some = asyncio.Event()
-        self._sweep_now = asyncio.Event()
-        self._loops: list[asyncio.Task[None]] = []
+        self._sweeping = BackgroundLoop(
+            self._sweep_once,
+            name="relay sweep",
+            failed="outbox not swept",
+            every_s=sweep_s,
+            back_off=jittered_up_to(15.0),
+        )
+        self._deleting = BackgroundLoop(
+            self._delete_confirmed,
+            name="relay delete",
+            failed="sent events not deleted yet",
+            details=lambda: {"n_events": len(self._confirmed)},
+        )
 
     def start(self) -> None:
         """Begin with the rows that an earlier process left behind, then go on with every commit."""
         self._store.on_commit.append(self._on_commit)
-        self._bus.on_connected.append(self._sweep_now.set)
-        self._sweep_now.set()
-        self._loops = [
-            asyncio.create_task(self._sweep_forever(), name="relay sweep"),
-            asyncio.create_task(self._delete_confirmed(), name="relay delete"),
-        ]
+        self._bus.on_connected.append(self._sweeping.wake)
+        self._sweeping.start()
+        self._deleting.start()
 
     async def stop(self, *, grace_s: float = 5.0) -> None:
         """Finish what is being sent, as far as `grace_s` allows; the rest stays in the outbox."""
         self._store.on_commit.remove(self._on_commit)
-        self._bus.on_connected.remove(self._sweep_now.set)
-        sweep, delete = self._loops
-        sweep.cancel()
+        self._bus.on_connected.remove(self._sweeping.wake)
+        await self._sweeping.stop()
         if self._sending:
             _, late = await asyncio.wait(self._sending.values(), timeout=grace_s)
             for task in late:
                 task.cancel()
-        delete.cancel()
-        await asyncio.gather(sweep, delete, *self._sending.values(), return_exceptions=True)
+        await self._deleting.stop()
+        await asyncio.gather(*self._sending.values(), return_exceptions=True)
         try:
             await self._store.bulk_delete(OUTBOX, self._confirmed)
         except EWMSError as error:
@@ -124,7 +130,7 @@ class Relay:
         failpoint("relay.published")
         _sent.labels(found_by).inc()
         self._confirmed.append(row.id)
-        self._confirmed_some.set()
+        self._deleting.wake()
 
     async def _carry_out(self, row: OutboxRow) -> None:
         carrier = self._carriers.get(row.kind)
@@ -157,46 +163,21 @@ class Relay:
             # Its claim runs out by itself, and then the sweep finds it.
             log.info("outbox not updated", event_id=row.id, reason=store_error.reason)
 
-    async def _delete_confirmed(self) -> None:
-        n_failures = 0
-        while True:
-            await self._confirmed_some.wait()
-            self._confirmed_some.clear()
-            batch = self._confirmed[:_MAX_SENDING]
-            try:
-                await self._store.bulk_delete(OUTBOX, batch)
-            except Exception as error:  # noqa: BLE001 - the loop has to outlive it
-                log.warning("sent events not deleted yet", n_events=len(batch), error=repr(error))
-                await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
-                n_failures += 1
-                self._confirmed_some.set()
-                continue
-            n_failures = 0
-            del self._confirmed[: len(batch)]
-            if self._confirmed:
-                self._confirmed_some.set()
+    async def _delete_confirmed(self) -> float | None:
+        if not self._confirmed:
+            return None
+        batch = self._confirmed[:_MAX_SENDING]
+        await self._store.bulk_delete(OUTBOX, batch)
+        del self._confirmed[: len(batch)]
+        return 0.0 if self._confirmed else None
 
-    async def _sweep_forever(self) -> None:
-        n_failures = 0
-        while True:
-            try:
-                async with asyncio.timeout(self._sweep_s):
-                    await self._sweep_now.wait()
-            except TimeoutError:
-                pass
-            self._sweep_now.clear()
-            try:
-                # While the broker is away each row would only wait out its timeout; `on_connected` brings us back.
-                while self._bus.is_connected:
-                    rows = await self._claim_due_rows()
-                    await self._send_all(rows)
-                    if len(rows) < _BATCH:
-                        break
-                n_failures = 0
-            except Exception as error:  # noqa: BLE001 - nobody would notice that the loop is gone, so it never goes
-                log.warning("outbox not swept", error=repr(error), exc_info=not isinstance(error, EWMSError))
-                await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
-                n_failures += 1
+    async def _sweep_once(self) -> None:
+        # While the broker is away each row would only wait out its timeout; `on_connected` brings us back.
+        while self._bus.is_connected:
+            rows = await self._claim_due_rows()
+            await self._send_all(rows)
+            if len(rows) < _BATCH:
+                break
 
     async def _send_all(self, rows: list[OutboxRow]) -> None:
         for row in rows:

@@ -14,8 +14,9 @@ from typing import Any
 from runtime.amqp import full_jitter
 from runtime.clock import utc_now
 from runtime.kernel.store import Committed, Store
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
-from schemas.errors import Conflict, EWMSError, Unavailable
+from schemas.errors import Conflict, Unavailable
 
 Wake = Callable[[Any], Awaitable[None]]
 
@@ -35,8 +36,12 @@ class Timers:
         self._collection = collection
         self._wake = wake
         self._next_at: datetime | None = None
-        self._earlier = asyncio.Event()
-        self._loop: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop(
+            self._wake_due,
+            name=f"timers of {collection}",
+            failed="timers pause",
+            details=lambda: {"collection": collection},
+        )
         self._waking: asyncio.Future[Any] | None = None
         #: Due documents that were woken already: how often, and when to try again at the earliest.
         self._put_off: dict[Any, tuple[int, datetime]] = {}
@@ -44,14 +49,12 @@ class Timers:
     def start(self) -> None:
         """Begin to wake, first what came due while no process was there."""
         self._store.on_commit.append(self._on_commit)
-        self._loop = asyncio.create_task(self._wake_forever(), name=f"timers of {self._collection}")
+        self._loop.start()
 
     async def stop(self) -> None:
         """Stop waking. Decisions under way are finished."""
         self._store.on_commit.remove(self._on_commit)
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        await self._loop.stop()
         if self._waking is not None:
             await self._waking
 
@@ -59,31 +62,23 @@ class Timers:
         """Wake up by `at` at the latest."""
         if self._next_at is None or at < self._next_at:
             self._next_at = at
-            self._earlier.set()
+            self._loop.wake()
 
     def _on_commit(self, committed: Committed) -> None:
         for change in committed.changes:
             if change.collection == self._collection and change.wake_at is not None:
                 self.wake_by(change.wake_at)
 
-    async def _wake_forever(self) -> None:
-        n_failures = 0
-        while True:
-            try:
-                due = await self._find_due(utc_now())
-                if due:
-                    await self._wake_all(due)
-                    n_failures = 0
-                    continue
-                await self._find_next(utc_now())
-                n_failures = 0
-            except Exception as error:  # noqa: BLE001 - nobody would notice that the loop is gone, so it never goes
-                known = isinstance(error, EWMSError)
-                log.warning("timers pause", collection=self._collection, error=repr(error), exc_info=not known)
-                await asyncio.sleep(full_jitter(n_failures, cap_s=15.0))
-                n_failures += 1
-                continue
-            await self._sleep_until_next()
+    async def _wake_due(self) -> float:
+        """Wake what is due. Return in how many seconds to look again."""
+        due = await self._find_due(utc_now())
+        if due:
+            await self._wake_all(due)
+            return 0.0
+        await self._find_next(utc_now())
+        if self._next_at is None:
+            return _LONGEST_SLEEP_S
+        return min(_LONGEST_SLEEP_S, max(0.0, (self._next_at - utc_now()).total_seconds()))
 
     async def _find_due(self, now: datetime) -> list[Any]:
         resting = [key for key, (_, until) in self._put_off.items() if until > now]
@@ -150,17 +145,5 @@ class Timers:
             still_due = {document["_id"] for document in documents}
         self._put_off = {key: rest for key, rest in self._put_off.items() if key in still_due}
         times = [document["wake_at"] for document in first] + [until for _, until in self._put_off.values()]
-        # A nudge that came meanwhile has set `_earlier`, so a time overwritten here is looked up again at once.
+        # A nudge that came meanwhile has woken the loop, so a time overwritten here is looked up again at once.
         self._next_at = min(times, default=None)
-
-    async def _sleep_until_next(self) -> None:
-        now = utc_now()
-        wait_s = _LONGEST_SLEEP_S
-        if self._next_at is not None:
-            wait_s = min(wait_s, max(0.0, (self._next_at - now).total_seconds()))
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._earlier.wait()
-        except TimeoutError:
-            pass
-        self._earlier.clear()

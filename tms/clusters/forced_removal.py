@@ -4,7 +4,7 @@ To remove a running job, HTCondor tells the job's machine. It keeps asking a dea
 TMS does not wait for that, and loses nothing: the events of a dead pilot have gone back to their queues.
 """
 
-from runtime.loops import repeat_forever
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import log
 from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
@@ -23,9 +23,13 @@ class ForcedRemoval:
 
     async def run(self) -> None:
         """Look every few seconds, as long as TMS follows any cluster."""
-        await repeat_forever(
-            self._look_once, every_s=_LOOK_S, failed="removals cannot be forced yet", begins_with_pause=True
-        )
+        await BackgroundLoop(
+            self._look_once,
+            name="forced removal",
+            failed="removals cannot be forced yet",
+            every_s=_LOOK_S,
+            begins_after_s=_LOOK_S,
+        ).run()
 
     async def _look_once(self) -> None:
         if self._watch.list_followed() and (n_jobs := await self._pool.force_removals(GRACE_S)):

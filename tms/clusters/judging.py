@@ -4,7 +4,7 @@ A ruling names machines that the taskforce avoids, or states that its task fails
 """
 
 from runtime.clock import utc_now
-from runtime.loops import repeat_forever
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
 from schemas.ids import TaskforceUuid
 from tms.jobs.trials import Ruling, decide_ruling, needs_ruling
@@ -30,9 +30,14 @@ class Judge:
 
     async def run(self) -> None:
         """Rule now, and then every few seconds."""
-        await repeat_forever(
-            self.rule_on_all, every_s=INTERVAL_S, failed="bad workers cannot be looked at yet", warns=False
-        )
+        # Other loops warn if the pool is away.
+        await BackgroundLoop(
+            self.rule_on_all,
+            name="judge",
+            failed="bad workers cannot be looked at yet",
+            every_s=INTERVAL_S,
+            level="debug",
+        ).run()
 
     async def rule_on_all(self) -> None:
         """Rule once on each taskforce with bad workers, and note which tasks fail everywhere."""

@@ -7,12 +7,12 @@ pilots' rights end with the last one.
 """
 
 import asyncio
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from runtime.bus.service_bus import Bus
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import counter, log
 from runtime.turns import Turns
 from schemas.errors import Broken, EWMSError, Unavailable
@@ -43,7 +43,9 @@ class TokenRenewal:
         self._ended = ended
         self._now = clock
         self._due: dict[TaskforceUuid, datetime] = {}
-        self._changed = asyncio.Event()
+        self._loop = BackgroundLoop(
+            self._renew_due, name="token renewal", failed="renewing failed", back_off=lambda _: _AGAIN_S
+        )
 
     async def take_up_followed(self) -> None:
         """Renew the tokens of all taskforces that the watch follows."""
@@ -61,20 +63,11 @@ class TokenRenewal:
         except (KeyError, TypeError, ValueError):
             return
         self._due[uuid] = renewal_at(granted_at, expires_at)
-        self._changed.set()
+        self._loop.wake()
 
     async def run(self) -> None:
         """Renew tokens as they become due, until cancelled."""
-        while True:
-            try:
-                pause_s = await self._renew_due()
-            except Exception:  # noqa: BLE001 - without this loop all pilots are cut off within the hour
-                log.error("renewing failed", exc_info=True)
-                pause_s = _AGAIN_S
-            self._changed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._changed.wait()
+        await self._loop.run()
 
     async def _renew_due(self) -> float | None:
         """Renew the due tokens. Return in how many seconds the next one is due; None: no token is left."""

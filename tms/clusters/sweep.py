@@ -17,7 +17,7 @@ from math import inf
 from time import monotonic
 
 from runtime.clock import utc_now
-from runtime.loops import repeat_forever
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
 from runtime.turns import Turns
 from schemas.ids import TaskforceUuid
@@ -61,7 +61,7 @@ class ClusterSweep:
 
     async def run(self) -> None:
         """Sweep now and then every minute."""
-        await repeat_forever(self.sweep_once, every_s=INTERVAL_S, failed="sweep put off")
+        await BackgroundLoop(self.sweep_once, name="sweep", failed="sweep put off", every_s=INTERVAL_S).run()
 
     async def sweep_once(self) -> None:
         """Compare the pool's clusters with the followed ones once, and tidy old files when that is due."""

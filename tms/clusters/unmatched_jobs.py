@@ -1,6 +1,6 @@
 """Every ten seconds, find the taskforces whose jobs no slot can take. Their users then learn why nothing starts."""
 
-from runtime.loops import repeat_forever
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge
 from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
@@ -19,9 +19,14 @@ class UnmatchedWatch:
 
     async def run(self) -> None:
         """Ask the pool now and then every ten seconds."""
-        await repeat_forever(
-            self.compare_once, every_s=INTERVAL_S, failed="slots cannot be compared with what waits", warns=False
-        )
+        # Other loops warn if the pool is away.
+        await BackgroundLoop(
+            self.compare_once,
+            name="unmatched jobs",
+            failed="slots cannot be compared with what waits",
+            every_s=INTERVAL_S,
+            level="debug",
+        ).run()
 
     async def compare_once(self) -> None:
         """Ask the pool once, and note why no slot can take the jobs."""

@@ -8,10 +8,10 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from runtime.amqp import full_jitter
 from runtime.clock import utc_now
 from runtime.kernel.decision import Document, Insert, Update
 from runtime.kernel.store import Committed, Store
+from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
 from schemas.documents import Collection
 from schemas.errors import Unavailable
@@ -38,31 +38,33 @@ class Launcher:
         self._store = store
         self._fleet = fleet
         self._clusters = clusters
-        self._nudged = asyncio.Event()
         #: The schedds where something may wait. None: the launcher has not looked yet.
         self._schedds: frozenset[str] | None = None
         self._passed_over: dict[TaskforceUuid, datetime] = {}
         #: (schedd, owner) -> number of the last turn. The latest turn is the last entry.
         self._last_turn: dict[tuple[str, str], int] = {}
         self._n_turns = 0
-        self._task: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop(
+            self._launch_waiting,
+            name="launcher",
+            failed="launching pauses",
+            back_off=jittered_up_to(_LAUNCH_CAP_S),
+            level="info",
+        )
 
     async def start(self) -> None:
         """Begin by looking at what an earlier process left."""
         self._store.on_commit.append(self._on_commit)
-        self.look_soon()
-        self._task = asyncio.create_task(self._launch_forever())
+        self._loop.start()
 
     async def stop(self) -> None:
         """Stop. A launch under way is then either committed, or not made at all."""
         self._store.on_commit.remove(self._on_commit)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.stop()
 
     def look_soon(self) -> None:
         """Make the loop look soon."""
-        self._nudged.set()
+        self._loop.wake()
 
     async def _find_left_out(self) -> frozenset[str]:
         """Return the schedds that no location names any more, but where taskforces still wait for their start.
@@ -86,28 +88,12 @@ class Launcher:
         if any(_may_allow_start(change) for change in committed.changes):
             self.look_soon()
 
-    async def _launch_forever(self) -> None:
-        n_failures = 0
-        while True:
-            await self._nudged.wait()
-            self._nudged.clear()
-            try:
-                if self._schedds is None:
-                    self._schedds = self._clusters.schedds | await self._find_left_out()
-                for schedd in sorted(self._schedds):
-                    while await self._launch_at(schedd):
-                        pass
-                n_failures = 0
-            except Unavailable as error:
-                log.info("launching pauses", reason=error.reason)
-                n_failures += 1
-                self.look_soon()
-                await asyncio.sleep(full_jitter(n_failures, cap_s=_LAUNCH_CAP_S))
-            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one look may raise
-                log.error("launching failed", error=repr(error), exc_info=True)
-                n_failures += 1
-                self.look_soon()
-                await asyncio.sleep(full_jitter(n_failures, cap_s=_LAUNCH_CAP_S))
+    async def _launch_waiting(self) -> None:
+        if self._schedds is None:
+            self._schedds = self._clusters.schedds | await self._find_left_out()
+        for schedd in sorted(self._schedds):
+            while await self._launch_at(schedd):
+                pass
 
     async def _launch_at(self, schedd: str) -> bool:
         """Launch as many taskforces as the schedd's window allows. Return whether there may be more."""

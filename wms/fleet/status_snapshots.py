@@ -5,15 +5,14 @@ newest of each taskforce is written, all in one batch. WMS drops a snapshot of a
 orders its workers to end: they would keep others waiting for their slots.
 """
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from runtime.amqp import full_jitter
 from runtime.kernel.decision import Decision
 from runtime.kernel.store import Store, Transaction
+from runtime.loops import BackgroundLoop, jittered_up_to
 from runtime.telemetry import log
 from schemas.documents import Collection
 from schemas.errors import EWMSError
@@ -41,18 +40,23 @@ class SnapshotWriter:
         self._store = store
         self._clusters = clusters
         self._pending: dict[TaskforceUuid, tuple[str, Snapshot]] = {}
-        self._offered = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        # The rest is no poll: snapshots that come meanwhile are written together.
+        self._loop = BackgroundLoop(
+            self._flush_pending,
+            name="snapshot writer",
+            failed="snapshots wait",
+            rest_s=_TICK_S,
+            back_off=jittered_up_to(_RETRY_CAP_S),
+            details=lambda: {"n_snapshots": len(self._pending)},
+        )
 
     async def start(self) -> None:
         """Begin to write."""
-        self._task = asyncio.create_task(self._write_forever())
+        self._loop.start()
 
     async def stop(self) -> None:
         """Stop. Write what is pending first, if the store is there."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.stop()
         try:
             await self._flush_pending()
         except EWMSError as error:
@@ -65,25 +69,11 @@ class SnapshotWriter:
             if waiting is None or _order_key(waiting[1]) < _order_key(snapshot):
                 self._pending[snapshot.taskforce_uuid] = (statuses.schedd, snapshot)
         if self._pending:
-            self._offered.set()
-
-    async def _write_forever(self) -> None:
-        n_failures = 0
-        while True:
-            await self._offered.wait()
-            self._offered.clear()
-            try:
-                await self._flush_pending()
-                n_failures = 0
-            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one write may raise
-                log.warning("snapshots wait", n_snapshots=len(self._pending), error=repr(error))
-                n_failures += 1
-                self._offered.set()
-                await asyncio.sleep(full_jitter(n_failures, cap_s=_RETRY_CAP_S))
-            # This is no poll: snapshots that come meanwhile are written together.
-            await asyncio.sleep(_TICK_S)
+            self._loop.wake()
 
     async def _flush_pending(self) -> None:
+        if not self._pending:
+            return
         batch = self._pending
         self._pending = {}
         try:

@@ -5,7 +5,6 @@ of queues: first those of suspects, then those of the others in turn. `stalling`
 it changes, outside the kernel, since no decision reads it.
 """
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -17,6 +16,7 @@ from runtime.bus.questions import Asks
 from runtime.clock import utc_now
 from runtime.kernel.decision import Document
 from runtime.kernel.store import Store
+from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge, log
 from schemas.documents import Collection
 from schemas.errors import Broken, EWMSError, Unavailable
@@ -76,29 +76,27 @@ class StallWatch:
         #: Workflow -> when MQS was last asked about its queues.
         self._asked_s: dict[str, float] = {}
         self._causes: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = BackgroundLoop(
+            self._look_again,
+            name="stall watch",
+            failed="nobody looks for stalled workflows",
+            back_off=lambda _: LOOK_INTERVAL_S,
+            level="info",
+        )
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._watch_forever(), name="stall watch")
+        self._loop.start()
 
     async def stop(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._loop.stop()
 
-    async def _watch_forever(self) -> None:
-        while True:
-            began_s = time.monotonic()
-            try:
-                await self.look_once()
-            except Unavailable as error:
-                log.info("nobody looks for stalled workflows", reason=error.reason)
-            except Exception:  # noqa: BLE001 - the loop must outlive whatever one look may raise
-                log.exception("the look for stalled workflows failed")
-            took_s = time.monotonic() - began_s
-            await asyncio.sleep(max(LOOK_INTERVAL_S, min(_LONGEST_PAUSE_S, _TIMES_THE_LOOK * took_s)))
+    async def _look_again(self) -> float:
+        """Look once. Return the pause until the next look."""
+        began_s = time.monotonic()
+        await self.look_once()
+        return max(LOOK_INTERVAL_S, min(_LONGEST_PAUSE_S, _TIMES_THE_LOOK * (time.monotonic() - began_s)))
 
     async def look_once(self) -> None:
         """Look once at every live workflow, and write what has changed.
