@@ -32,7 +32,7 @@ LIBRARIES = {
     "schemas": {"pydantic", "pydantic_core", "zstandard"},
     "wms": {"pydantic"},
     "mqs": {"pydantic"},
-    "ewms": {"pydantic", "rich", "zstandard"},
+    "ewms": {"pydantic", "pydantic_core", "rich", "zstandard"},
     "deploy": {"rich"},
 }
 #: Calls of an allowed name that would read a clock or the disk after all.

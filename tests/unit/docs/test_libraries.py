@@ -26,7 +26,7 @@ EXTRAS = {
     "mqs": {"server"},
     "tms": {"tms"},
     "pilot": {"pilot"},
-    "ewms": {"client"},
+    "ewms": {"client", "steps"},
     "processes": {"server"},
     "deploy": {"local"},
     "tests": {"dev"},

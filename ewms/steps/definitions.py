@@ -1,0 +1,102 @@
+"""What a module defines: step lists under the names of their functions, with their forms and conditions."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from ewms.steps.forms import StateForm
+from ewms.steps.step_list import StepKind, StepList
+from schemas.processes import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessDefinition:
+    """A step list with everything that a start of it needs. Calling it returns the step list."""
+
+    name: str
+    description: str
+    target: Target
+    steps: StepList
+    form: StateForm
+    #: Whether a start may begin, before any form is asked; it may return a text that says why not.
+    run_predicate: Callable[..., Any] | None = field(default=None, compare=False)
+    authorize: Callable[[Any], bool] | None = field(default=None, compare=False)
+    authorize_retry: Callable[[Any], bool] | None = field(default=None, compare=False)
+    #: The module and the name of the function, by which two definitions of one name are told apart.
+    origin: str = ""
+
+    def __call__(self) -> StepList:
+        return self.steps
+
+    def list_warnings(self) -> list[str]:
+        """Return what is odd about the step list, a sentence each."""
+        ends = [number for number, step in enumerate(self.steps) if step.kind is StepKind.DONE and not step.scopes]
+        if not self.steps:
+            return [f"{self.name} has no steps"]
+        if not ends:
+            return [f"{self.name} does not end with `done`; it completes after its last step"]
+        if n_after := len(self.steps) - 1 - ends[0]:
+            return [f"{self.name} has {n_after} step(s) after its first `done`, which never run"]
+        return []
+
+
+class TwiceDefined(ValueError):
+    """Two workflows of different modules have the same name."""
+
+
+#: All definitions of this Python process, by name.
+_DEFINITIONS: dict[str, ProcessDefinition] = {}
+
+
+def add_definition(definition: ProcessDefinition) -> ProcessDefinition:
+    """Keep `definition` under its name. The same module may define it again, after a reload for instance.
+
+    Raises:
+        TwiceDefined: another module has defined the name.
+    """
+    before = _DEFINITIONS.get(definition.name)
+    if before is not None and before.origin != definition.origin:
+        raise TwiceDefined(f"{definition.name} is defined twice: in {before.origin} and in {definition.origin}")
+    _DEFINITIONS[definition.name] = definition
+    return definition
+
+
+def find_definition(name: str) -> ProcessDefinition:
+    """Return the definition with this name.
+
+    Raises:
+        LookupError: no module that was imported defines it.
+    """
+    if name not in _DEFINITIONS:
+        raise LookupError(f"no imported module defines the workflow {name!r}")
+    return _DEFINITIONS[name]
+
+
+def list_definitions() -> list[ProcessDefinition]:
+    """Return all definitions, in the order of their names."""
+    return [_DEFINITIONS[name] for name in sorted(_DEFINITIONS)]
+
+
+@contextmanager
+def keep_definitions() -> Iterator[None]:
+    """Forget at the end of the block what it has defined: for tests."""
+    before = dict(_DEFINITIONS)
+    try:
+        yield
+    finally:
+        _DEFINITIONS.clear()
+        _DEFINITIONS.update(before)
+
+
+class LazyWorkflowInstance:
+    """Name a workflow by module and function, and import it now: two names for what `import` does.
+
+    LazyWorkflowInstance("my_package.workflows.node", "create_node_enrollment")
+    """
+
+    def __init__(self, package: str, function: str, is_callable: bool = True) -> None:
+        self.package = package
+        self.function = function
+        self.definition: Any = getattr(import_module(package), function)

@@ -1,0 +1,217 @@
+"""Run step lists in the test's own process, with a clock that the test moves and subscriptions in memory."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from ewms.steps.definitions import ProcessDefinition, find_definition
+from ewms.steps.form_answers import FormAnswer, FormComplete
+from ewms.steps.forms import fill_form
+from ewms.steps.gates import StartObstacle
+from ewms.steps.json_values import merge_deeply, to_plain
+from ewms.steps.models.subscriptions import SubscriptionModel
+from ewms.steps.outcomes import AnswerKind, StepEffects
+from ewms.steps.registrations import list_registrations
+from ewms.steps.start_forms import check_start
+from ewms.steps.step_list import StepList
+from ewms.steps.step_scope import StepScope, enter_step
+from ewms.steps.testing.memory import MemorySubscriptions
+from ewms.steps.testing.process import FormRefused, RehearsedProcess
+from ewms.steps.testing.walk import ProcessWalk
+from schemas.processes import Target
+from schemas.subscriptions import SubscriptionDocument
+
+_IDS = UUID("5d3f0a54-6f43-5f2b-8d0a-7a6c7f3f5b11")
+
+
+class StartRefused(ValueError):
+    """The workflow's run predicate said no. Nothing was started."""
+
+
+class Rehearsal:
+    """A stage for step lists: no server, no broker, no sleep.
+
+    def test_a_node_is_made() -> None:
+        rehearsal = Rehearsal()
+        process = rehearsal.start("create_node", [{"product": NODE}, {"node_name": "ams-1"}])
+        process.expect("completed")
+        assert rehearsal.read_subscription(process.state["subscription_id"]).status == "active"
+    """
+
+    def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self.now = now
+        self.subscriptions = MemorySubscriptions()
+        self.processes: dict[UUID, RehearsedProcess] = {}
+        self._events: dict[tuple[str, str], list[Any]] = defaultdict(list)
+        self._n_ids = 0
+
+    # Forms and starts.
+
+    def fill_form(self, workflow: str, pages: Sequence[Mapping[str, Any]]) -> FormAnswer:
+        """Return what the form of `workflow` says to `pages`, without an effect."""
+        definition = find_definition(workflow)
+        process_id = uuid5(_IDS, "form")
+        return fill_form(
+            definition.form,
+            self._first_state(definition, process_id, "SYSTEM"),
+            pages,
+            self._scope(definition, process_id, "form"),
+        )
+
+    def start(
+        self,
+        workflow: str,
+        pages: Sequence[Mapping[str, Any]] = ({},),
+        *,
+        user: str = "SYSTEM",
+        process_id: UUID | None = None,
+    ) -> RehearsedProcess:
+        """Start `workflow` with the pages of its form, and run it until it waits, fails or ends.
+
+        Raises:
+            FormRefused: the form is not complete, or refuses a page. There is no process then.
+            StartRefused: the run predicate of the workflow says no.
+        """
+        definition = find_definition(workflow)
+        process_id = process_id or self._make_id()
+        if (
+            definition.run_predicate is not None
+            and (verdict := definition.run_predicate()) is not True
+            and verdict is not None
+        ):
+            raise StartRefused(verdict if isinstance(verdict, str) else f"{workflow} may not run now")
+        state = self._first_state(definition, process_id, user)
+        answer = fill_form(definition.form, state, pages, self._scope(definition, process_id, "form"))
+        if not isinstance(answer, FormComplete):
+            raise FormRefused(answer)
+        process = self._make_process(process_id, definition, merge_deeply(state, answer.values), user)
+        process.proceed()
+        return process
+
+    def run_steps(
+        self, steps: StepList, state: Mapping[str, Any] | None = None, target: Target = Target.SYSTEM
+    ) -> RehearsedProcess:
+        """Run a step list as it is, without a form."""
+        definition = ProcessDefinition(name="steps", description="", target=target, steps=steps, form=_no_form)
+        process = self._make_process(self._make_id(), definition, state or {}, "SYSTEM")
+        process.proceed()
+        return process
+
+    # The outside world.
+
+    def pass_time(self, time: timedelta) -> None:
+        """Move the clock on by `time`, and do everything that is due until then, in order."""
+        end = self.now + time
+        while due := [one for one in self.processes.values() if one.wake_at is not None and one.wake_at <= end]:
+            first = min(due, key=lambda one: one.wake_at or end)
+            self.now = max(self.now, first.wake_at or end)
+            first.wake(self.now)
+        self.now = end
+
+    def publish_event(self, name: str, body: Any, *, correlation: str = "") -> bool:
+        """Publish an event from outside. It goes to the first process that waits for it; otherwise it is kept."""
+        for process in self.processes.values():
+            terms = process.waits_for
+            if terms is not None and (terms.kind, terms.name, terms.correlation) == (
+                AnswerKind.EVENT,
+                name,
+                correlation,
+            ):
+                process.deliver_event(body)
+                return True
+        self._events[name, correlation].append(to_plain(body))
+        return False
+
+    # Subscriptions.
+
+    def add_subscription(self, subscription: SubscriptionModel) -> SubscriptionModel:
+        """Store a subscription that the test has made within `open_scope`."""
+        self.subscriptions.commit([subscription.to_document()])
+        return subscription
+
+    def read_subscription(self, subscription_id: UUID | str) -> SubscriptionDocument:
+        """Return the subscription as stored.
+
+        Raises:
+            LookupError: there is none.
+        """
+        found = self.subscriptions.read_subscription(UUID(str(subscription_id)))
+        if found is None:
+            raise LookupError(f"there is no subscription {subscription_id}")
+        return found
+
+    def find_obstacles(self, workflow: str, subscription_id: UUID | str) -> list[StartObstacle]:
+        """Return every reason against a start of `workflow` on the subscription now."""
+        definition = find_definition(workflow)
+        scope = self._scope(definition, uuid5(_IDS, "gate"), "gate")
+        return check_start(scope, workflow, scope.target, UUID(str(subscription_id)))
+
+    @contextmanager
+    def open_scope(self) -> Iterator[StepScope]:
+        """Let the block do what a step may do: make models, read subscriptions. Nothing is stored at its end."""
+        scope = StepScope(source=self.subscriptions, idempotency_key=str(self._make_id()), now=self.now)
+        with enter_step(scope):
+            yield scope
+
+    # Within.
+
+    def _make_id(self) -> UUID:
+        self._n_ids += 1
+        return uuid5(_IDS, str(self._n_ids))
+
+    def _first_state(self, definition: ProcessDefinition, process_id: UUID, user: str) -> dict[str, Any]:
+        return {
+            "process_id": str(process_id),
+            "reporter": user,
+            "workflow_name": definition.name,
+            "workflow_target": str(_target_of(definition)),
+        }
+
+    def _scope(self, definition: ProcessDefinition, process_id: UUID, key: str, user: str = "SYSTEM") -> StepScope:
+        return StepScope(
+            source=self.subscriptions,
+            idempotency_key=f"{process_id}/{key}",
+            now=self.now,
+            process_id=process_id,
+            workflow=definition.name,
+            target=_target_of(definition),
+            reporter=user,
+        )
+
+    def _make_process(
+        self, process_id: UUID, definition: ProcessDefinition, state: Mapping[str, Any], user: str
+    ) -> RehearsedProcess:
+        process = RehearsedProcess(
+            process_id,
+            definition.steps,
+            state,
+            open_scope=lambda key: self._scope(definition, process_id, key, user),
+            take_effects=self._take_effects,
+            take_event=self._take_event,
+        )
+        self.processes[process_id] = process
+        return process
+
+    def _take_effects(self, process: ProcessWalk, effects: StepEffects) -> None:
+        self.subscriptions.commit(effects.models)
+        process.related += [one for one in effects.related if one not in process.related]
+        for child in effects.children:
+            if child.process_id not in self.processes:
+                process.children.append(child.process_id)
+                self.start(child.workflow, child.pages, user=child.user, process_id=child.process_id)
+
+    def _take_event(self, name: str, correlation: str) -> list[Any]:
+        kept = self._events[name, correlation]
+        return [kept.pop(0)] if kept else []
+
+
+def _target_of(definition: ProcessDefinition) -> Target:
+    """Return what the registration says of the target; without one, what the code says."""
+    return next((one.target for one in list_registrations() if one.name == definition.name), definition.target)
+
+
+def _no_form(state: dict[str, Any]) -> Any:
+    raise LookupError("these steps have no form")
