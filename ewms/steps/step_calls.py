@@ -70,6 +70,7 @@ def _call_kind(step: Step, state: Mapping[str, Any], entered: ScopedState, scope
         case StepKind.WORKFLOW:
             return _ask_for_workflow(step, entered)
     if step.gets_callback_route:
+        # Only this step sees the route: it opens the wait to whoever has it, so it is not stored.
         entered.view["callback_route"] = scope.callback_route
     result = _call_function(step, entered.view)
     if isinstance(result, Pending):
@@ -77,8 +78,6 @@ def _call_kind(step: Step, state: Mapping[str, Any], entered: ScopedState, scope
             raise TypeError(f"{step.name!r} returned Pending(), which only a polling step may")
         outcome = _conclude(result.changes, state, entered, scope)
         return StepWaits(step.wait, changes=outcome.changes, effects=outcome.effects)
-    if step.gets_callback_route:
-        result = {**(_check_result(result, step)), "callback_route": scope.callback_route}
     return _conclude(_check_result(result, step), state, entered, scope)
 
 

@@ -204,8 +204,7 @@ class ProcessWalk:
         assert terms is not None
         plain = to_plain(body)
         changes = {terms.result_key: plain} if terms.result_key else dict(plain)
-        state = {key: value for key, value in self.state.items() if key != "callback_route"} | changes
-        return self.clear_step(state, changes)
+        return self.clear_step(self.state | changes, changes)
 
     def _repeat(self, error: Mapping[str, Any]) -> None:
         assert self.step is not None
