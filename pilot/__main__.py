@@ -1,4 +1,4 @@
-"""`python -m pilot`: one pilot, from its environment."""
+"""`python -m pilot`: run one pilot with the settings in its environment."""
 
 import sys
 

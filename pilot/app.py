@@ -35,14 +35,14 @@ from schemas.statuses import PilotStatus
 
 log = logging.getLogger("pilot")
 
-#: The exit status of a pilot whose variables do not make sense.
+#: The exit status of a pilot whose variables are wrong.
 EXIT_USAGE = 2
 
 _MAX_AD_BYTES = 1024 * 1024
 
 
 def main() -> int:
-    """Run a pilot in this process and return its exit status."""
+    """Run a pilot in this process. Return its exit status, which is 2 (`EXIT_USAGE`) if its variables are wrong."""
     directory = str(Path.cwd())
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -64,12 +64,12 @@ def main() -> int:
     for name in ("pilot", "runtime"):
         logging.getLogger(name).setLevel(told.log_level)
     for name in told.unknown:
-        log.warning("%s is no variable of this pilot: nothing reads it", name)
+        log.warning("this pilot knows no variable %s and ignores it: look for a typing error", name)
     return asyncio.run(run_pilot(told, os.environ, proxy))
 
 
 def gather_variables(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
-    """Return the pilot's variables: those of TMS's task file, overridden by the environment's.
+    """Return the pilot's variables: those in TMS's task file, and those in the environment, which override them.
 
     Raises: SettingsInvalid: the file exists and cannot be read as a task file.
     """
@@ -86,13 +86,13 @@ def gather_variables(environment: Mapping[str, str], task_file: Path) -> dict[st
 
 
 def scrub_variables(environment: MutableMapping[str, str]) -> None:
-    """Remove the pilot's own variables, tokens among them. No child process can inherit them then."""
+    """Remove the pilot's own variables, tokens among them, so that no child process inherits them."""
     for name in [name for name in environment if name.startswith(("EWMS_PILOT_", "_EWMS_PILOT_"))]:
         del environment[name]
 
 
 async def run_pilot(told: PilotSettings, environment: Mapping[str, str], proxy: ChirpProxy | None) -> int:
-    """Build everything, run the pilot, close everything. Return the exit status."""
+    """Build the pilot's parts, run it until it leaves, and close the parts. Return the exit status."""
     loop = asyncio.get_running_loop()
     chirper = Chirper(choose_channel(told.chirp, proxy), told.chirp.interval_s)
     chirper.start_chirping()
@@ -108,7 +108,7 @@ async def run_pilot(told: PilotSettings, environment: Mapping[str, str], proxy: 
             loop.add_signal_handler(number, ask_to_leave, pilot, copy)
         status = await pilot.run()
     except asyncio.CancelledError:
-        log.info("stopped before the first event")
+        log.info("the pilot was asked to stop before its first event")
         chirper.set_status(PilotStatus.DONE)
         status = 0
     except EWMSError as error:

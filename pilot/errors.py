@@ -20,8 +20,8 @@ _KILLED = 128 + 9
 class Failure:
     """Why one run of a task failed.
 
-    `type` and `aka` are the names that `EWMS_PILOT_OKAY_ERRORS` may use. `reason` goes into a dead letter. A `final`
-    failure would repeat for ever, so the event is given up at once.
+    `type` and `aka` are names that `EWMS_PILOT_OKAY_ERRORS` may list. `reason` goes into a dead letter. A `final`
+    failure would repeat at every attempt, so the event becomes a dead letter at once.
     """
 
     type: str
@@ -40,7 +40,7 @@ class Failure:
 
     @property
     def signature(self) -> str:
-        """Return the key under which to count this failure: events that fail alike have the same."""
+        """Return the key under which to count this failure. Equal failures of different events have the same key."""
         return without_names(str(self))
 
 
@@ -67,8 +67,8 @@ def _with_explanation(exit_code: int, text: str, memory_bytes: int | None) -> st
         return text
     if text in ("", NOTHING):
         return why
-    # A shell explains well enough why it cannot run a command. A signal explains nothing.
-    return f"{why}; it said last: {text}" if why.startswith("killed") else text
+    # A shell explains why it cannot run a command. A signal explains nothing.
+    return f"{why}; its last output: {text}" if why.startswith("killed") else text
 
 
 def container_timed_out(alias: str, timeout_s: float) -> Failure:
@@ -82,7 +82,7 @@ def container_timed_out(alias: str, timeout_s: float) -> Failure:
 
 
 def task_outlived(runtime_s: float) -> Failure:
-    """Return the failure of a task that had its worker's whole runtime and was killed when that was over."""
+    """Return the failure of a task that ran for its worker's whole runtime, and was killed at the end."""
     return Failure(
         "TaskOutlivedWorker",
         f"the task ran longer than its worker lives ({runtime_s:g} s): "
@@ -93,11 +93,11 @@ def task_outlived(runtime_s: float) -> Failure:
 
 
 def task_cut_off(runtime_s: float) -> Failure:
-    """Return the failure of a task that began late in its worker's life and was cut off. It counts no attempt."""
+    """Return the failure of a task that began late in its worker's life and was killed at the end. It is no attempt."""
     return Failure(
         "TaskCutOff",
-        f"the worker's runtime ({runtime_s:g} s) was over before the task, which was begun late; "
-        "the event comes again, and this counts no attempt",
+        f"the worker's runtime ({runtime_s:g} s) ended before the task, which had begun late; "
+        "the event comes again, and this attempt does not count",
         reason=DeadReason.TASK_OUTLIVED_WORKER,
     )
 
@@ -147,12 +147,12 @@ def invalid_infile(why: str) -> Failure:
 
 
 def codec_missing(why: str) -> Failure:
-    """Return the failure of an event that this worker cannot read. Another worker may be able to."""
+    """Return the failure of an event that this worker cannot read. Another worker may read it."""
     return Failure("CodecMissing", why, reason=DeadReason.UNREADABLE)
 
 
 def outfile_too_large(n_bytes: int, limit_bytes: int) -> Failure:
-    """Return the failure of a task whose outfile no queue would take."""
+    """Return the failure of a task whose outfile is larger than an event may be."""
     return Failure(
         "OutfileTooLarge",
         f"the outfile has {n_bytes} bytes and an event may have {limit_bytes}: "
@@ -163,12 +163,12 @@ def outfile_too_large(n_bytes: int, limit_bytes: int) -> Failure:
 
 
 def outfile_unreadable(why: str) -> Failure:
-    """Return the failure of a task that left something other than a readable outfile."""
+    """Return the failure of a task whose outfile cannot be read."""
     return Failure("InvalidOutfile", why, reason=DeadReason.OUTPUT_UNREADABLE)
 
 
 def output_refused(why: str) -> Failure:
-    """Return the failure of a task whose output event the broker will not take."""
+    """Return the failure of a task whose output event the broker refuses."""
     return Failure("OutputRefused", why)
 
 
@@ -188,7 +188,7 @@ def invalid_answer(what: str, remedy: str) -> Failure:
 
 
 def answer_too_long(limit_bytes: int) -> Failure:
-    """Return the failure of a warm task whose output no queue would take."""
+    """Return the failure of a warm task whose answer is larger than an event may be."""
     return Failure(
         "OutfileTooLarge",
         f"the task's answer has more than {limit_bytes} bytes: write large results to storage and send their address",
@@ -217,7 +217,7 @@ def container_ended(
 
 
 def os_text(error: OSError | ValueError) -> str:
-    """Return the operating system's text about a failed call, or Python's if there is none."""
+    """Return the operating system's text about a failed call; if there is none, Python's text."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
@@ -230,7 +230,7 @@ class SettingsInvalid(Rejected):
 
 
 class ImageUnusable(Rejected):
-    """The task image, or the program that would run it, is not there."""
+    """The worker does not have the task's image or the program that runs it, or the image may not be used."""
 
 
 class MountRefused(Rejected):
@@ -242,11 +242,11 @@ class TokenUnusable(Rejected):
 
 
 class BrokerAway(Unavailable):
-    """The broker cannot be reached, or refuses this pilot."""
+    """The pilot cannot reach the broker, or the broker refuses it."""
 
 
 class QueueGone(BrokerAway):
-    """A queue of the pilot does not exist: the workflow is over, or somebody has deleted the queue."""
+    """A queue of the pilot does not exist: the workflow is over, or its queue was deleted."""
 
 
 class StartOutlivedWorker(Unavailable):

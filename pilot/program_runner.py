@@ -1,4 +1,4 @@
-"""Everything that a pilot runs: the init container, and the task in the chosen mode."""
+"""Run a pilot's programs: the init container, and the task in the chosen mode."""
 
 from collections.abc import Callable
 
@@ -19,8 +19,8 @@ from schemas.pilot.names import TaskMode
 class Containers:
     """The containers of one pilot.
 
-    `on_end` is called after every run of the task, `on_init_end` after the init container's, and `on_cold` after the
-    last warm container has ended.
+    They call `on_end` after every run of the task, `on_init_end` after the init container's run, and `on_cold` after
+    the last warm container has ended.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Containers:
             )
 
     def run_init(self) -> None:
-        """Run the init container. The caller knows that there is one."""
+        """Run the init container. Call this only if the settings have one."""
         assert self._init is not None
         self._init.start_init()
 
@@ -87,13 +87,13 @@ class Containers:
             self._warm.cool_down()
 
     def kill_all(self) -> None:
-        """End everything that runs, at once."""
+        """Kill everything that runs, at once."""
         self.task.kill_all()
         if self._init is not None:
             self._init.kill_init()
 
     async def end_all(self) -> None:
-        """End everything, and return once it has ended, or after a time limit."""
+        """Kill everything, and return once it has ended, or after a time limit."""
         await self._children.kill_all()
 
     async def wait_for_removals(self) -> None:

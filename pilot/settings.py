@@ -1,6 +1,6 @@
 """The pilot's settings, read once from a mapping of its variables. (core)
 
-The contract's variables (8.2) keep their names and meanings; ours are marked. All problems are reported together.
+The contract's variables (8.2) keep their names and meanings; ours are marked. One error reports all problems together.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Chirp:
-    """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe that takes the place of HTCondor's chirp."""
+    """Whether and how the pilot chirps. `fd` (ours) is an inherited pipe, to be used instead of HTCondor's chirp."""
 
     wanted: bool
     dest: ChirpDest
@@ -46,9 +46,9 @@ class Chirp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PilotSettings(PilotProgram, PilotJob):
-    """The settings of one pilot: what TMS tells every pilot, and more.
+    """The settings of one pilot: those that TMS gives to every pilot, and its own.
 
-    A limit of `None` means no limit. A `prefetch` of `None` follows the task's time.
+    A limit of `None` means no limit. With a `prefetch` of `None` the pilot chooses it by the task's duration.
     """
 
     inputs: tuple[QueueEndpoint, ...]
@@ -60,8 +60,8 @@ class PilotSettings(PilotProgram, PilotJob):
     first_timeout_s: float
     idle_timeout_s: float
     external_directories: tuple[str, ...]
-    #: The operator's rules for this worker: below which directories tasks may see files, below which ones images lie,
-    #: and which ones no task may touch.
+    #: The operator's rules for this worker: directories below which tasks may see files, directories below which images
+    #: must lie, and directories that no task may touch.
     external_roots: tuple[str, ...]
     image_roots: tuple[str, ...]
     protected_directories: tuple[str, ...]
@@ -71,7 +71,7 @@ class PilotSettings(PilotProgram, PilotJob):
     init_timeout_s: float | None
     task_timeout_s: float | None
     task_mode: TaskMode
-    #: How much longer than its timeout a warm container's first event may take, because the container starts.
+    #: How many seconds more than its timeout a warm container's first event may take, because the container starts.
     task_start_s: float
     stop_on_error: bool
     okay_errors: frozenset[str]
@@ -88,7 +88,7 @@ class PilotSettings(PilotProgram, PilotJob):
     apptainer_build_dir: str
     apptainer_directory_only: bool
     docker_shm_size: str
-    #: Variables that begin with `EWMS_PILOT_` and that nothing reads: most likely typing errors.
+    #: Variables that begin with `EWMS_PILOT_` but that the pilot does not know: most likely typing errors.
     unknown: tuple[str, ...]
 
     @property
@@ -98,7 +98,7 @@ class PilotSettings(PilotProgram, PilotJob):
 
     @property
     def init(self) -> Program | None:
-        """Return the container that runs before the first event; None: there is none."""
+        """Return the container that runs before the first event; None without one."""
         return Program(self.init_image, self.init_args, self.init_env) if self.init_image else None
 
 
@@ -115,7 +115,7 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
         v.note_problem(
             "QUARANTINE_TIME",
             "is not allowed with STOP_LISTENING_ON_TASK_ERROR=False",
-            "a pilot that goes on after errors has nothing to wait for: unset one, or set MAX_FAILURES_IN_A_ROW",
+            "without a stop there is no quarantine: unset one of the two, or set MAX_FAILURES_IN_A_ROW",
         )
     idle_timeout_s = v.read_seconds("TIMEOUT_QUEUE_INCOMING", 1)
     concurrency = max(1, v.read_integer("MAX_CONCURRENT_TASKS") or 1)
@@ -168,7 +168,7 @@ def read_settings(environment: Mapping[str, str], *, directory: str) -> PilotSet
 
 
 def read_chirp(environment: Mapping[str, str]) -> Chirp:
-    """Return how to chirp, even if other variables are wrong: the pilot must be able to report those."""
+    """Return how to chirp. Wrong other variables do not matter, because the pilot must be able to report them."""
     return _parse_chirp(Variables(environment))
 
 
@@ -192,7 +192,7 @@ def _make_absolute(path: str, directory: str) -> str:
 
 
 def _check_together(v: Variables, s: PilotSettings) -> None:
-    """Note the problems of variables that are wrong only together."""
+    """Note the problems of variables that contradict each other."""
     if not s.task.image and s.platform is not Platform.NONE:
         v.note_problem(
             "TASK_IMAGE", "must name the task's image", "set it, or set the platform to none for a bare process"
@@ -205,16 +205,16 @@ def _check_together(v: Variables, s: PilotSettings) -> None:
         v.note_problem("TASK_ARGS", "must be the command of a bare process", "set it")
     if not s.inputs and not s.outputs:
         v.note_problem(
-            "QUEUE_INCOMING", "or EWMS_PILOT_QUEUE_OUTGOING must name a queue", "a task needs one of them at least"
+            "QUEUE_INCOMING", "or EWMS_PILOT_QUEUE_OUTGOING must name a queue", "a task needs at least one queue"
         )
     if s.task_mode is TaskMode.STREAM:
         _check_stream(v, s)
 
 
 def _check_stream(v: Variables, s: PilotSettings) -> None:
-    """Note the settings that a warm task cannot have."""
+    """Note the problems of settings that a warm task cannot have."""
     if not s.inputs and s.outputs:
-        v.note_problem("TASK_MODE", "stream needs an input queue", "a source has no events to be fed: unset it")
+        v.note_problem("TASK_MODE", "stream needs an input queue", "a task without one gets no events: unset the mode")
     if any(placeholder in argument for argument in s.task.args for placeholder in FILE_PLACEHOLDERS):
         v.note_problem(
             "TASK_ARGS",

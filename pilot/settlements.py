@@ -1,4 +1,4 @@
-"""The deliveries that a pilot holds, and how each is given back to the broker."""
+"""Keep the deliveries that a pilot holds, and settle each at the broker."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ class HeldDeliveries:
         self._loop = asyncio.get_running_loop()
         self._next_key = 1
         self._deliveries: dict[int, tuple[QueueEndpoint, Delivery]] = {}
-        #: The last end of listening.
+        #: The end of listening that was begun last; None if the pilot has never stopped listening.
         self._stopping: asyncio.Task[None] | None = None
         #: The pilot waits for these before it leaves.
         self.under_way: set[asyncio.Task[None]] = set()
@@ -31,7 +31,7 @@ class HeldDeliveries:
         return key
 
     def find_delivery(self, key: int) -> tuple[QueueEndpoint, Delivery] | None:
-        """Return the queue and the delivery of `key`; None if it was settled."""
+        """Return the queue and the delivery of `key`; None if it is settled."""
         return self._deliveries.get(key)
 
     def get_delivery(self, key: int) -> tuple[QueueEndpoint, Delivery]:
@@ -43,11 +43,11 @@ class HeldDeliveries:
         self._deliveries[key] = self._deliveries.pop(other)
 
     def stop_listening(self, ending: Coroutine[Any, Any, None]) -> None:
-        """End listening; deliveries that are returned from now on wait for that."""
+        """Run `ending`, which ends the subscriptions. Deliveries that are returned from now on wait for its end."""
         self._stopping = self._begin_task(ending)
 
     def settle_delivery(self, key: int, how: Settlement) -> None:
-        """Settle the delivery of `key`, if it is still held."""
+        """Settle the delivery of `key` in the background. Do nothing if it is settled already."""
         entry = self._deliveries.pop(key, None)
         if entry is None:
             return
@@ -65,10 +65,10 @@ class HeldDeliveries:
                 log.info("the delivery of event %s was lost; the broker will deliver it again", delivery.id)
 
     async def _give_back(self, delivery: Delivery) -> bool:
-        """Release `delivery` once this pilot has stopped listening, if it was told to.
+        """Return `delivery` to its queue. If the pilot is about to stop listening, wait for that first.
 
-        Until then the broker would lend the event to this pilot again, and each time counts: an event that was given
-        back often passes for one that fails.
+        Before that the broker would deliver the event to this pilot again. Each return counts: an event that was
+        returned often is taken for an event that fails.
         """
         if self._stopping is not None:
             await asyncio.wait((self._stopping,))
@@ -83,4 +83,4 @@ class HeldDeliveries:
 
 async def _await_settlement(settling: Coroutine[Any, Any, bool]) -> None:
     if not await settling:
-        log.info("a delivery was lost before it could be settled; its event comes again")
+        log.info("the pilot has lost a delivery before it could settle it; its event comes again")

@@ -1,4 +1,4 @@
-"""Where a pilot is: site, machine, slot, and its number among the taskforce's workers. (core)
+"""Find out where a pilot runs: site, machine, slot, and its number among the taskforce's workers. (core)
 
 HTCondor writes the slot's ad and the job's ad into files, and names these files in the job's environment. The local
 pool marks its jobs with `<cluster>.<proc>.<pid>`.
@@ -14,7 +14,7 @@ from schemas.pilot.job_names import JOB_CHARGES, LOCAL_CHARGES, LOCAL_JOB
 MACHINE_AD = "_CONDOR_MACHINE_AD"
 JOB_AD = "_CONDOR_JOB_AD"
 
-#: Where a site's name may stand, the best first: attributes of the slot's ad, then variables.
+#: The places of a site's name, the best first: attributes of the slot's ad, then variables.
 _SITE_ATTRIBUTES = ("GLIDEIN_ResourceName", "GLIDEIN_Site", "SiteName", "Site")
 _SITE_VARIABLES = ("OSG_SITE_NAME", "GLIDEIN_Site")
 
@@ -24,18 +24,18 @@ _MAX_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where a pilot is. An unknown field is empty or None."""
+    """Where a pilot runs. An unknown field is empty or None."""
 
     site: str = ""
     machine: str = ""
     slot: str = ""
     worker: int | None = None
-    #: HTCondor's cluster of jobs that this one belongs to.
+    #: The number of the HTCondor cluster to which this job belongs.
     cluster: int | None = None
 
 
 def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad: str, node: str) -> Whereabouts:
-    """Return where the pilot is, from its environment, the texts of the two ads, and the machine's own name."""
+    """Return where the pilot runs, from its environment, the texts of both ads, and the machine's own name `node`."""
     slot, job = _parse_attributes(machine_ad), _parse_attributes(job_ad)
     sites = [slot.get(name.lower(), "") for name in _SITE_ATTRIBUTES]
     sites += [environment.get(name, "") for name in _SITE_VARIABLES]
@@ -50,7 +50,7 @@ def find_whereabouts(environment: Mapping[str, str], *, machine_ad: str, job_ad:
 
 
 def read_charges(environment: Mapping[str, str], job_ad: str) -> bool:
-    """Return whether TMS marked the task as failing on every worker. Each failure counts at once then."""
+    """Return whether TMS has marked the task as failing on every worker. Then each failure counts at once."""
     return bool(environment.get(LOCAL_CHARGES)) or _parse_attributes(job_ad).get(JOB_CHARGES.lower()) == "true"
 
 

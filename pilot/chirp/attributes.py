@@ -1,4 +1,4 @@
-"""What a pilot chirps, and when: attributes, rate limit, backlog, spelling. (core)
+"""Decide what a pilot chirps and when, and write each value in HTCondor's syntax. (core)
 
     status                    at once
     counters, repeated error  after the interval
@@ -18,7 +18,7 @@ from schemas.statuses import PilotStatus
 
 Value = str | int
 
-#: How long the first new error may wait, so that others can go with it.
+#: How many seconds the first new error waits, so that other values can go with it.
 NEWS_S = 2.0
 
 #: With this limit a line, its name included, fits a pipe's atomic write (4096) and chirp's limit (5120 with escapes).
@@ -29,18 +29,18 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\
 
 @dataclass(frozen=True, slots=True)
 class UnsentChirps:
-    """The values to send: the newest one of each attribute. If `urgent`, they do not wait for the interval."""
+    """The values to send: the newest of each attribute. If `urgent`, they do not wait for the interval."""
 
     interval_s: float
     values: Mapping[ChirpAttribute, Value] = field(default_factory=dict)
     urgent: bool = False
     sent_at_s: float | None = None
-    #: The error that was sent last, and whether something new waits: another error, or the first success.
+    #: The error that was sent last, and whether there is news to send: another error, or the first success.
     said_error: Value = ""
     has_news: bool = False
     #: Whether there was a success. The first success is news: it shows that the task does not fail everywhere.
     has_success: bool = False
-    #: How long the next news waits, and when the last news was sent.
+    #: How long the next news waits after the last sending, and when the last news was sent.
     news_wait_s: float = NEWS_S
     news_at_s: float = float("-inf")
 
@@ -62,7 +62,7 @@ def with_status(
 def with_counters(
     backlog: UnsentChirps, *, n_failed: int, n_success: int, error: str = "", traceback: str = ""
 ) -> UnsentChirps:
-    """Return `backlog` with the tasks counted so far, and the last task's error if it failed."""
+    """Return `backlog` with the counts of tasks so far, and with the last task's error if it failed."""
     said: dict[ChirpAttribute, Value] = {
         ChirpAttribute.TASKS_TOTAL: n_failed + n_success,
         ChirpAttribute.TASKS_FAILED: n_failed,
@@ -82,7 +82,7 @@ def with_counters(
 
 
 def due_at(backlog: UnsentChirps) -> float | None:
-    """Return when to send the backlog: `None` if it is empty, minus infinity for at once."""
+    """Return when to send the backlog, on the clock of `now_s`; `None` if it is empty, minus infinity for at once."""
     if not backlog.values:
         return None
     if backlog.urgent or backlog.sent_at_s is None:
@@ -92,7 +92,7 @@ def due_at(backlog: UnsentChirps) -> float | None:
 
 
 def take_values(backlog: UnsentChirps, now_s: float) -> tuple[UnsentChirps, dict[ChirpAttribute, Value]]:
-    """Return the backlog after its values are taken out to be sent, and these values."""
+    """Return the empty backlog, and the values to send now."""
     sent = replace(
         backlog,
         values={},
@@ -107,7 +107,7 @@ def take_values(backlog: UnsentChirps, now_s: float) -> tuple[UnsentChirps, dict
 
 
 def _news_wait_s(backlog: UnsentChirps) -> float:
-    """Return how long news waits. After a whole interval without news the wait is short again."""
+    """Return how many seconds news waits. After a whole interval without news that is `NEWS_S` again."""
     was_quiet = backlog.sent_at_s is None or backlog.sent_at_s - backlog.news_at_s >= backlog.interval_s
     return NEWS_S if was_quiet else min(backlog.news_wait_s, backlog.interval_s)
 

@@ -15,10 +15,10 @@ from pilot.chirp.proxy import ChirpProxy
 
 log = logging.getLogger(__name__)
 
-#: How much of the log's end is copied.
+#: How many bytes of the log's end a copy has.
 MAX_BYTES = 64 * 1024
-#: The first copy waits for further lines of the same moment. Each further copy waits twice as long, so that ten
-#: thousand workers whose tasks all fail write a megabyte a second.
+#: The first copy waits for further lines of the same moment. Each further copy waits twice as long. So ten thousand
+#: workers whose tasks all fail write at most a megabyte a second together.
 _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 600.0
 _TIMEOUT_S = 10.0
@@ -27,12 +27,12 @@ _MODE = 0o600
 
 
 def next_wait_s(wait_s: float) -> float:
-    """Return how long the next copy waits after one that waited `wait_s`."""
+    """Return how many seconds the next copy waits, if the last one waited `wait_s`."""
     return min(2 * wait_s, _LONGEST_WAIT_S)
 
 
 def open_own_log() -> int | None:
-    """Return a descriptor that reads this process's standard error, if that is a file."""
+    """Return a descriptor that reads this process's standard error; None if that is not a file."""
     with suppress(OSError):
         fd = os.open("/proc/self/fd/2", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         if stat.S_ISREG(os.fstat(fd).st_mode):
@@ -56,21 +56,21 @@ class LogCopy(logging.Handler):
         self._task: asyncio.Task[None] | None = None
 
     def start_copying(self) -> None:
-        """Begin to copy."""
+        """Begin to copy in the background."""
         self._task = self._loop.create_task(self._copy_repeatedly(), name="log copy")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note that there is something to copy. Any thread may call this."""
+        """Note that the log has a new warning to copy. Any thread may call this."""
         if record.name != log.name:
             self._loop.call_soon_threadsafe(self._has_news.set)
 
     def copy_now(self) -> None:
-        """Copy now: this pilot may be killed in a moment."""
+        """Copy at once, because HTCondor may kill this pilot in a moment."""
         self._hurry.set()
         self._has_news.set()
 
     async def close_copy(self) -> None:
-        """Copy the last lines, and end the copying."""
+        """Copy the last lines, and stop copying."""
         if self._task is None:
             return
         self._task.cancel()
@@ -92,7 +92,7 @@ class LogCopy(logging.Handler):
             except (OSError, TimeoutError) as error:
                 log.info("the log cannot be copied to the access point: %s", error or "no answer")
             except Exception:
-                log.exception("the log was not copied to the access point")
+                log.exception("copying the log to the access point failed")
             wait_s = next_wait_s(wait_s)
 
     def _copy_log(self) -> None:

@@ -1,4 +1,4 @@
-"""HTCondor's chirp proxy: take it for the pilot alone, before any task runs.
+"""Take HTCondor's chirp proxy for the pilot alone, before any task runs.
 
 HTCondor writes the proxy's address and its secret into a file of the job. Every reader of that file can use the proxy.
 Through it the access point reads and writes any file of TMS's account, and changes any attribute of the job. A task
@@ -21,7 +21,7 @@ _FILE = ".chirp.config"
 
 @dataclass(frozen=True, slots=True)
 class ChirpProxy:
-    """Where the proxy of this job listens, and the secret that opens it."""
+    """The address of this job's chirp proxy, and the secret that opens it."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class ChirpProxy:
 
     @contextmanager
     def open_connection(self) -> Iterator[Any]:
-        """Open a connection to the proxy, and close it at the end. Its calls block.
+        """Open a connection to the proxy for the length of the block. Its calls block the thread.
 
         Raises:
             OSError: the proxy does not answer, or refuses.
@@ -44,7 +44,7 @@ class ChirpProxy:
 
 
 def take_proxy(environment: Mapping[str, str], directory: str) -> ChirpProxy | None:
-    """Return the chirp proxy of the job in `directory`, and remove the file that names it; None: there is none."""
+    """Return the chirp proxy of the job in `directory`, and remove the file that names it; None without a proxy."""
     file = Path(environment.get(CHIRP_VARIABLE) or Path(directory, _FILE))
     try:
         host, port, cookie = file.read_text().split()
@@ -61,5 +61,5 @@ def take_proxy(environment: Mapping[str, str], directory: str) -> ChirpProxy | N
         with suppress(OSError):
             file.write_text("")
             return proxy
-        log.warning("tasks without a container can use HTCondor's chirp: %s cannot be removed: %s", file, error)
+        log.warning("%s cannot be removed, so tasks without a container can use HTCondor's chirp: %s", file, error)
     return proxy

@@ -1,6 +1,6 @@
 """Send the pilot's chirps: to HTCondor by htchirp, or into an inherited pipe.
 
-The pilot never waits for a chirp: a background task sends it. A chirp that fails is tried again.
+The pilot never waits for a chirp: a background task sends it, and repeats it if it fails.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from schemas.statuses import PilotStatus
 
 log = logging.getLogger(__name__)
 
-#: A chirp that failed is tried again after these seconds. The last one repeats for ever.
+#: Seconds from a failed chirp to the next try. The last number holds for all further tries.
 _AGAIN_S = (0.5, 2.0, 10.0, 60.0)
 
-#: How long the last chirps may take.
+#: How many seconds the pilot waits for its last chirps before it ends.
 FLUSH_S = 10.0
 
 
@@ -35,11 +35,11 @@ class ChirpChannel(Protocol):
     """A way to send chirps."""
 
     async def send_values(self, values: Mapping[ChirpAttribute, Value]) -> None:
-        """Send all of `values`. Raises: OSError."""
+        """Send all of `values`. Raises: OSError, if they cannot be sent now."""
 
 
 class PipeChirp:
-    """A pipe to the launcher of a local pool. Each attribute is one line."""
+    """Chirps into a pipe to the launcher of a local pool, one line for each attribute."""
 
     def __init__(self, fd: int) -> None:
         os.set_inheritable(fd, False)
@@ -53,7 +53,7 @@ class PipeChirp:
 
 
 class CondorChirp:
-    """HTCondor's chirp proxy. Its library blocks, so this has a thread of its own."""
+    """Chirps through HTCondor's proxy. Its library blocks, so the calls run in a separate thread."""
 
     def __init__(self, dest: ChirpDest, proxy: ChirpProxy | None) -> None:
         self._dest = dest
@@ -65,7 +65,7 @@ class CondorChirp:
 
     def _send_blocking(self, values: dict[ChirpAttribute, Value]) -> None:
         if self._proxy is None:
-            raise OSError("HTCondor has given this job no chirp proxy")
+            raise OSError("HTCondor has given this job no chirp proxy; the job needs WantIOProxy")
         with self._proxy.open_connection() as proxy:
             if self._dest is ChirpDest.JOB_EVENT_LOG:
                 for line in attributes.format_lines(values.items()):
@@ -76,14 +76,14 @@ class CondorChirp:
 
 
 class NoChirp:
-    """Drops all chirps: nobody listens."""
+    """Drops all chirps, for a pilot that has no HTCondor and no pipe."""
 
     async def send_values(self, values: Mapping[ChirpAttribute, Value]) -> None:
         return
 
 
 def choose_channel(settings: Chirp, proxy: ChirpProxy | None) -> ChirpChannel:
-    """Return the way of chirping that the settings choose. `proxy` is HTCondor's chirp proxy.
+    """Return the channel for chirps that the settings choose. `proxy` is HTCondor's chirp proxy.
 
     If the settings name a pipe that is not open, drop all chirps.
     """
@@ -94,12 +94,14 @@ def choose_channel(settings: Chirp, proxy: ChirpProxy | None) -> ChirpChannel:
     try:
         return PipeChirp(settings.fd)
     except OSError as error:
-        log.warning("EWMS_PILOT_HTCHIRP_FD names no open pipe: %s", error.strerror)
+        log.warning(
+            "EWMS_PILOT_HTCHIRP_FD is not the number of an open pipe, so no chirps are sent: %s", error.strerror
+        )
         return NoChirp()
 
 
 class Chirper:
-    """Keeps the backlog and sends it when it is due."""
+    """Keeps the chirps that wait, and sends them when they are due."""
 
     def __init__(self, voice: ChirpChannel, interval_s: float) -> None:
         self._voice = voice
@@ -111,7 +113,7 @@ class Chirper:
         self._n_failed = 0
 
     def start_chirping(self) -> None:
-        """Begin to chirp: the start time, and the status STARTED."""
+        """Begin to chirp: first the start time and the status STARTED."""
         self._backlog = replace(
             self._backlog, values={ChirpAttribute.STARTED_AT: int(time.time()), **self._backlog.values}
         )
@@ -136,7 +138,7 @@ class Chirper:
         self._changed.set()
 
     async def close(self) -> None:
-        """Chirp everything that is left, for at most `FLUSH_S` seconds, and end."""
+        """Chirp what is left, for at most `FLUSH_S` seconds, and stop."""
         if self._task is None:
             return
         self._backlog = replace(self._backlog, urgent=bool(self._backlog.values))
@@ -175,7 +177,7 @@ class Chirper:
                 if self._closing.is_set():
                     await asyncio.sleep(_AGAIN_S[0])
                     continue
-                # Closing ends a long pause: the last chirps have less time than that.
+                # `close` ends a long pause: the last chirps have less time than the pause would take.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause_s):
                         await self._closing.wait()

@@ -25,7 +25,7 @@ _INFILE, _OUTFILE = FILE_PLACEHOLDERS[:2], FILE_PLACEHOLDERS[2:]
 
 @dataclass(frozen=True, slots=True)
 class RunPlace:
-    """Where one run of a program finds its files on the worker. A source or an init run has no infile."""
+    """The paths on the worker of one run's files. A path is empty if the run has none: a source has no infile."""
 
     task_io: str = ""
     infile: str = ""
@@ -36,7 +36,7 @@ class RunPlace:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to spawn. Nothing is added to `environment`. `kill_argv` ends a container that no signal reaches."""
+    """A command to start, with `environment` alone. `kill_argv` ends a container that no signal reaches."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
@@ -44,15 +44,15 @@ class Command:
 
 
 class Runtime(Protocol):
-    """A way to run a program on this worker."""
+    """A way to run a program on this worker, for example apptainer."""
 
     @property
     def on_host(self) -> bool:
-        """Whether arguments name paths of the worker (a bare process), not of a container."""
+        """Whether paths in arguments are the worker's (a bare process) and not a container's."""
 
     @property
     def has_home(self) -> bool:
-        """Whether the image brings a writable home directory, and the variable that names it."""
+        """Whether the image has a writable home directory and sets HOME to it."""
 
     def build_command(
         self,
@@ -86,7 +86,7 @@ def task_command(
 
 
 def task_mounts(external: Sequence[Mount], place: RunPlace) -> tuple[Mount, ...]:
-    """Return everything that is mounted for a run at `place`."""
+    """Return all mounts of a run: the `external` ones, and those for its own files at `place`."""
     own = ((place.task_io, TASK_IO), (place.data_hub, DATA_HUB), (place.home, TASK_HOME))
     return (*(Mount(source, target) for source, target in own if source), *external)
 

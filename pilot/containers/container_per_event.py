@@ -27,7 +27,7 @@ class _Run:
 
 
 class ContainerPerEvent:
-    """The containers of the events that run now."""
+    """Runs each event in its own container, and keeps track of those that run now."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class ContainerPerEvent:
         self._runs: dict[int, _Run] = {}
 
     def start_run(self, key: int, event: DataEvent | None, attempt: int) -> None:
-        """Run a container on an event. The number of the attempt makes no difference."""
+        """Run a container on an event. The number of the `attempt` makes no difference."""
         run = self._runs[key] = _Run()
         body = build_infile(event, self._settings.infile_ext) if event else None
         if isinstance(body, Failure):
@@ -113,7 +113,7 @@ class ContainerPerEvent:
                 output, content_type = body, named
         wrote = _last_lines(run.files) if failure is not None and run.files is not None else ""
         self._on_end(key, RunOutcome(output, content_type, failure, run.interrupted, wrote))
-        # By now the slot has its next event, so the rest delays nobody.
+        # By now the slot has its next event, so the cleaning delays no event.
         if run.files is not None:
             self._leftovers.put_away(run.files, failed=failure is not None and not run.interrupted)
 

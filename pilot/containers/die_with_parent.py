@@ -1,4 +1,4 @@
-"""Make a command end with the pilot: once the pilot is gone, for any reason, everything that the command started ends.
+"""Make a command end with the pilot: if the pilot ends for any reason, everything that the command started ends.
 
 A task that works on one event ends by itself if its pilot is killed. A task that waits for the next line may not
 notice. So a small process stands between the pilot and the command. The kernel signals it when the pilot dies, and
@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from pilot.containers.command import Command
 
-# Source: linux/prctl.h: PR_SET_PDEATHSIG is 1, PR_SET_CHILD_SUBREAPER 36. A death signal for the command itself would
-# not do: the kernel forgets it when apptainer changes its credentials. Python ignores two signals that a program
-# expects at their default, and may add a locale to an environment that has none.
+# Source: linux/prctl.h: PR_SET_PDEATHSIG is 1, PR_SET_CHILD_SUBREAPER 36. A death signal for the command itself does
+# not work: the kernel forgets it when apptainer changes its credentials. Python ignores two signals that a program
+# expects at their default. It may also add a locale to an environment without one.
 _TETHER = """
 import ctypes, os, signal, sys
 parent, locale, program, *argv = sys.argv[1:]
@@ -32,7 +32,7 @@ def end(*_):
                 break
             os.waitpid(-1, 0)
     except OSError:
-        # A kernel without this list: what has stayed in this session goes; while the pilot lives, it sees to that.
+        # This kernel has no such list. If the pilot is gone, kill this session; a living pilot does it itself.
         if os.getppid() != int(parent):
             try:
                 os.killpg(os.getpid(), signal.SIGKILL)
@@ -64,7 +64,7 @@ end()
 
 
 def tie_to_parent(command: Command, program: str, pid: int) -> Command:
-    """Return a command that runs `command` and ends with its parent `pid`. `program` is the file of its program."""
+    """Return a command that runs `command` and ends if its parent `pid` ends. `program` is the path of its program."""
     locale = "1" if "LC_CTYPE" in command.environment else ""
     argv = (sys.executable, "-I", "-S", "-c", _TETHER, str(pid), locale, program, *command.argv)
     return replace(command, argv=argv)

@@ -1,4 +1,4 @@
-"""Check a path of the worker, and notice if somebody exchanges the file or directory afterwards.
+"""Check a path of the worker, and notice if the file or directory is exchanged afterwards.
 
 A path is only a name: an account that may write one of its directories can make it lead elsewhere after the check. So
 the pilot first opens the path, and then asks the kernel where it lies. Before each container starts, the path must
@@ -32,10 +32,10 @@ class Pin:
     inode: int
 
     def check_unchanged(self) -> None:
-        """Raise OSError if the path no longer leads to what was checked."""
+        """Raise OSError if the path no longer leads to the checked file or directory."""
         status = Path(self.path).stat()
         if (status.st_dev, status.st_ino) != (self.device, self.inode):
-            raise OSError(errno.ESTALE, f"{self.path} is another one than when the pilot began; start the workers anew")
+            raise OSError(errno.ESTALE, f"{self.path} was exchanged after the pilot began; start the workers anew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ class PinnedRuntime:
 
     @property
     def on_host(self) -> bool:
-        """Whether paths in arguments are the worker's own."""
+        """Whether paths in arguments are the worker's and not a container's."""
         return self.runtime.on_host
 
     @property
     def has_home(self) -> bool:
-        """Whether the image has a home directory that can be written."""
+        """Whether the image has a writable home directory and sets HOME to it."""
         return self.runtime.has_home
 
     def build_command(
@@ -64,16 +64,16 @@ class PinnedRuntime:
         *,
         listens: bool = False,
     ) -> Command:
-        """Return the runtime's command. Raises: OSError if a pinned path leads elsewhere by now."""
+        """Return the runtime's command. Raises: OSError, if a pinned path leads elsewhere by now."""
         for pin in self.pins:
             pin.check_unchanged()
         return self.runtime.build_command(arguments, environment, mounts, name, listens=listens)
 
 
 def look_at(path: str, *, inside: bool) -> tuple[PathFacts, Pin] | None:
-    """Return what lies at `path`, and a pin on it; None if nothing does. A slow file system may delay this.
+    """Return facts about `path`, and a pin on it; None if it does not exist. A slow file system may delay this.
 
-    `inside`: also read what an image must show: a directory's names, or a file's first bytes.
+    With `inside`, also read what shows whether it is an image: a directory's names, or a file's first bytes.
     """
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
@@ -99,9 +99,9 @@ def look_at(path: str, *, inside: bool) -> tuple[PathFacts, Pin] | None:
 
 
 def find_places(told: PilotSettings, scratch: str) -> WorkerPlaces:
-    """Return which directories of this worker belong to whom. `scratch` is HTCondor's directory of the job, or ''."""
+    """Return the directories of this worker with special rules. `scratch` is HTCondor's directory of the job, or ''."""
     own = os.path.realpath(Path.cwd())
-    # HTCondor gives each job a directory of its own beside those of the others, and runs many as the same user.
+    # HTCondor puts the jobs' directories side by side, and runs many jobs as the same user.
     shared = str(Path(scratch).resolve().parent) if scratch else ""
     return WorkerPlaces(
         own=own,

@@ -14,7 +14,7 @@ from pilot.settings import PilotSettings
 
 
 class InitRun:
-    """The init container's only run. `on_end` is called with its failure, or None."""
+    """The init container's only run. It calls `on_end` with its failure, or with None after a success."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class InitRun:
             self._timer = loop.call_later(self._settings.init_timeout_s, self._time_out)
 
     def kill_init(self) -> None:
-        """End the init container if it runs."""
+        """Kill the init container if it runs."""
         if self._child is not None:
             self._children.kill_child(self._child)
 

@@ -1,4 +1,4 @@
-"""Put away what a run leaves: print its output if wanted, then keep its files if wanted, or remove them."""
+"""Clean up after a run: print its output if it failed or the user wants it, and remove its files."""
 
 import asyncio
 import logging
@@ -11,19 +11,19 @@ from pilot.settings import PilotSettings
 
 log = logging.getLogger(__name__)
 
-#: At most so many bytes of a stream are printed, from its end.
+#: How many bytes of a stream's end to print at most.
 DUMPED_BYTES = 16 * 1024
 
 
 class Leftovers:
-    """Puts away the output and the files of runs."""
+    """Prints the output of runs and removes their files."""
 
     def __init__(self, settings: PilotSettings) -> None:
         self._settings = settings
         self._removals: set[asyncio.Task[None]] = set()
 
     def put_away(self, files: RunFiles, *, failed: bool) -> None:
-        """Print a run's output if it `failed` or the settings want it. Remove its files unless they are to be kept."""
+        """Print a run's output if it `failed` or `dump_output` is set. Remove its files unless `keep_files` is set."""
         if failed or self._settings.dump_output:
             for name, path in (("stdout", files.stdout), ("stderr", files.stderr)):
                 text = read_tail(path, DUMPED_BYTES)
@@ -32,7 +32,7 @@ class Leftovers:
             self.remove_files(files)
 
     def remove_files(self, files: RunFiles) -> None:
-        """Remove the files of a run. Many files are removed in a thread."""
+        """Remove the files of a run: a few at once, a tree in a thread."""
         if not remove_run(files):
             removal = asyncio.get_running_loop().create_task(asyncio.to_thread(remove_tree, files.directory))
             self._removals.add(removal)
@@ -54,9 +54,9 @@ class Printer:
         n_left_out = self._budget.n_left_out
         self._budget, may = spend_budget(self._budget, n_bytes, time.monotonic())
         if not may and not n_left_out:
-            log.warning("this pilot has printed much of what its tasks said: from here on some of it is left out")
+            log.warning("this pilot has printed 4 MiB of its tasks' output: from here on it leaves out some")
         if may and n_left_out:
-            log.warning("%d outputs of tasks were left out", n_left_out)
+            log.warning("the pilot has left out %d outputs of tasks", n_left_out)
         return may
 
     def print_output(self, name: str, run: str, text: str, *, always: bool = False) -> None:

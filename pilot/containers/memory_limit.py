@@ -28,7 +28,7 @@ class MemoryExcess:
 def find_excess(
     processes: Mapping[int, ProcessMemory], containers: Collection[int], limit_bytes: int
 ) -> MemoryExcess | None:
-    """Return the excess over `limit_bytes`; None: there is none, or it would not help to end a container.
+    """Return the excess over `limit_bytes`; None if there is none, or if ending a container would not help.
 
     `containers` are the processes that the pilot has started. Each counts with all of its descendants.
     """

@@ -1,4 +1,4 @@
-"""Watch the memory of the worker's processes. Once they use too much together, end the container that uses most.
+"""Watch the memory of the worker's processes. If together they exceed the limit, end the container that uses most.
 
 The exact measure is PSS: a process's own memory, and its share of the memory that it shares with others. PSS is slow
 to read. So the watch first sums the resident memory, which counts shared memory for each process, and reads PSS only
@@ -18,13 +18,13 @@ from pilot.errors import kernel_out_of_memory, worker_memory_exceeded
 log = logging.getLogger(__name__)
 
 _INTERVAL_S = 0.5
-#: If the watch fails many times in a row, it logs the first failure and then one in so many.
+#: If the watch fails many times in a row, it logs the first failure, and then every hundredth.
 _LOG_EVERY = 100
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryWatch:
-    """The loop that watches while containers run. With a `limit_bytes` of 0 it watches nothing."""
+    """The loop that watches while containers run. A `limit_bytes` of 0 turns it off."""
 
     def __init__(self, children: TaskProcesses, limit_bytes: int, *, interval_s: float = _INTERVAL_S) -> None:
         self._children = children
@@ -52,7 +52,7 @@ class MemoryWatch:
             try:
                 await self._watch_once()
             except Exception:  # noqa: BLE001 - without this loop a task could take all the memory of its machine
-                self._log_failure("the memory of this worker was not looked at")
+                self._log_failure("the memory watch of this worker failed")
 
     async def _watch_once(self) -> None:
         containers = {child.pid: child for child in self._children.running}
@@ -64,7 +64,7 @@ class MemoryWatch:
         self._n_failures = 0
 
     def _log_failure(self, text: str) -> None:
-        """Log the current exception if it is the first of a row, or one in `_LOG_EVERY`."""
+        """Log the current exception if it is the first in a row, or every hundredth."""
         if self._n_failures % _LOG_EVERY == 0:
             log.exception("%s", text)
         self._n_failures += 1
@@ -79,13 +79,13 @@ class MemoryWatch:
 
     def _end_container(self, child: TaskProcess, excess: MemoryExcess) -> None:
         failure = worker_memory_exceeded(excess.n_bytes, self._limit_bytes)
-        log.warning("a container is ended: %s", failure.text)
+        log.warning("the pilot ends a container: %s", failure.text)
         child.failure = failure
         child.on_failure(failure)
         self._children.kill_child(child)
 
     def _explain_kill(self, child: TaskProcess) -> None:
-        """Note whether the kernel killed this container for lack of memory. SIGKILL has ended it."""
+        """Give `child`, which SIGKILL has ended, its failure if the kernel has killed a process for lack of memory."""
         n_kills = count_kernel_kills()
         if n_kills > self._n_kernel_kills and child.failure is None:
             child.failure = kernel_out_of_memory(self._limit_bytes)
@@ -142,7 +142,7 @@ def _proportional_bytes(pid: int) -> int:
     for line in _read_text(f"/proc/{pid}/smaps_rollup").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
-    # If a process has changed its rights, the kernel lets nobody read its PSS.
+    # The kernel does not show the PSS of a process that has changed its rights.
     return _resident_bytes(pid)
 
 

@@ -14,7 +14,7 @@ from schemas.rules.worker_paths import directory_problem, is_within, path_proble
 #: Paths in the container at which a task finds its files.
 TASK_IO = "/ewms-pilot-data/task-io"
 DATA_HUB = "/ewms-pilot-data/data-hub"
-#: Path in the container of the home directory of one run, or of one warm container.
+#: Path in the container of its home directory: one for each run, or for each warm container.
 TASK_HOME = "/ewms-pilot-data/home"
 
 READ_ONLY = ("/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/root", "/var/log", "/var/cache", "/var/spool")

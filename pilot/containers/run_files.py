@@ -9,9 +9,9 @@
                              warm-<hex>/outputs/stderrfile
                              data-hub/
 
-A task may leave anything where its outfile should be. So the pilot opens it without following links, accepts only a
-regular file, and never reads beyond the limit. These few calls are a good part of an event's cost, so this module uses
-`os`, which takes half of pathlib's time.
+A task may leave anything in the place of its outfile. So the pilot opens it without following links, accepts only a
+regular file, and never reads more than `MAX_EVENT_BYTES`. These few calls are a good part of an event's cost, so this
+module uses `os`, which takes half of pathlib's time.
 """
 
 import os
@@ -30,7 +30,7 @@ _STDERR_TAIL = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
-    """Where one run's files are. Paths are the worker's; `infile` and `outfile` are names inside `task_io`."""
+    """The paths of one run's files on the worker. `infile` and `outfile` are names inside `task_io`."""
 
     name: str
     directory: str
@@ -56,7 +56,7 @@ class RunFiles:
 
 
 class WorkDirectory:
-    """All of a pilot's files. `shared`: a container may run as another user, and that user may write (docker)."""
+    """All of a pilot's files. With `shared`, a container runs as another user, who may write here (docker)."""
 
     def __init__(self, parent: str, *, infile_ext: str, outfile_ext: str, shared: bool = False) -> None:
         self.path = f"{os.path.realpath(parent)}/{_DIRECTORY}"
@@ -112,7 +112,7 @@ class WorkDirectory:
 
 
 def remove_run(files: RunFiles) -> bool:
-    """Remove a run's files by a few fast calls. False: files of other kinds remain, use `remove_tree`."""
+    """Remove a run's files by a few fast calls. Return False if others remain: then call `remove_tree`."""
     try:
         if files.task_io:
             for name in os.listdir(files.task_io):
@@ -139,7 +139,7 @@ def remove_tree(directory: str) -> None:
 
 
 def read_outfile(files: RunFiles) -> bytes | Failure | None:
-    """Return the outfile's bytes; `None` if the task wrote none."""
+    """Return the outfile's bytes; `None` if the task wrote no outfile; a failure if it is too large or unreadable."""
     path = f"{files.task_io}/{files.outfile}"
     try:
         # O_NONBLOCK: the pilot must not hang if the task has left a FIFO here.
@@ -165,7 +165,7 @@ def read_outfile(files: RunFiles) -> bytes | Failure | None:
 
 
 def read_tail(path: str, n_bytes: int = _STDERR_TAIL) -> str:
-    """Return the end of a text file, empty if there is none."""
+    """Return the last `n_bytes` of a text file; empty if there is no such file."""
     try:
         with open(path, "rb") as file:
             file.seek(-min(n_bytes, os.fstat(file.fileno()).st_size), os.SEEK_END)

@@ -1,4 +1,4 @@
-"""The interface of the two ways to run a task: a container per event, or warm containers. (core)"""
+"""The interface of both ways to run a task: a container per event, or warm containers. (core)"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ from schemas.payloads.data_events import DataEvent
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """How a run ended: well, with `failure`, or `interrupted` because the pilot killed it. `output` None: no output."""
+    """How a run ended: well, with `failure`, or `interrupted` because the pilot killed it. `output` may be None."""
 
     output: bytes | None = None
     output_type: str = ""

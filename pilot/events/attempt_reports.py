@@ -1,7 +1,7 @@
 """Report failed attempts to MQS while the pilot works, so that users see them at once.
 
-A report is optional. The pilot drops it if there are too many, or if the broker is slow or refuses it. A report never
-delays an event, and never costs a result.
+A report is optional. The pilot drops it if there are too many reports, or if the broker is slow or refuses it. So a
+report never delays an event or costs a result.
 """
 
 import asyncio
@@ -47,12 +47,12 @@ class AttemptReports:
     def report_attempt(
         self, queue: QueueEndpoint, delivery: Delivery, run: TaskRun, *, failure: Failure, gave_up: bool
     ) -> None:
-        """Begin to send a report of a failed attempt, if the allowance permits one."""
+        """Begin to send a report of a failed attempt, unless the pilot has sent too many (`ReportAllowance`)."""
         loop = asyncio.get_running_loop()
         if self._refused or not self._settings.workflow_id:
             return
         if (left := take_one(self._allowance, loop.time())) is None:
-            log.debug("a failed attempt at event %s is not reported: there are too many", delivery.id)
+            log.debug("the pilot does not report a failed attempt at event %s: there are too many", delivery.id)
             return
         self._allowance = left
         found = failed_attempt(
@@ -73,7 +73,7 @@ class AttemptReports:
         task.add_done_callback(self._under_way.discard)
 
     async def finish_sending(self) -> None:
-        """Wait a moment for the last reports, and cancel those that are not sent by then."""
+        """Wait at most `_TIMEOUT_S` for the last reports, and cancel those that are not sent by then."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=_LAST_WAIT_S)
         for task in tuple(self._under_way):
@@ -88,7 +88,7 @@ class AttemptReports:
             self._refused = True
             log.info("failed attempts are not reported from here on: %s", error.reason)
         except (Unavailable, TimeoutError) as error:
-            log.debug("a failed attempt is not reported: %s", error)
+            log.debug("a report of a failed attempt could not be sent: %s", error)
         except EWMSError as error:
             self._refused = True
             log.info("failed attempts are not reported from here on: %s", error.reason)

@@ -1,7 +1,7 @@
 """Choose the headers that go from an event to its outputs and dead letter. (core)
 
-A dead letter keeps each header that AMQP can carry again; an output keeps a valid trace. Headers help people and
-tracing, but a result is worth more: a header that cannot be carried is left out, and the log names it.
+A dead letter keeps each header that AMQP can carry again; an output keeps a valid trace. A result matters more than its
+headers: the pilot leaves out a header that AMQP cannot carry, and the log names it.
 """
 
 import re
@@ -13,13 +13,13 @@ from schemas.payloads.data_events import Header, HeaderValue
 #: Source: W3C Trace Context, "traceparent Header Field Values". An id of zeros alone is invalid.
 _TRACE = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
-#: AMQP sends all headers, our own included, in one frame of at most 128 KiB.
+#: The most bytes that carried headers may have. AMQP sends all headers in one frame of at most 128 KiB.
 MAX_HEADERS_BYTES = 64 * 1024
 _MAX_INTEGER = 2**63
 
 
 def read_trace(headers: Mapping[str, Any]) -> str:
-    """Return the trace that an event belongs to, empty if it has no valid one."""
+    """Return the W3C `traceparent` of an event; empty if it has none or an invalid one."""
     trace = headers.get(Header.TRACE)
     return trace if isinstance(trace, str) and _TRACE.fullmatch(trace) else ""
 
@@ -32,7 +32,7 @@ def has_bad_trace(headers: Mapping[str, Any]) -> bool:
 def split_headers(headers: Iterable[tuple[str, Any]]) -> tuple[dict[str, HeaderValue], list[str]]:
     """Return the headers that can be sent again, and the names of the others.
 
-    The AMQP library can read tables, times and bytes that are no text, but cannot write all of them.
+    The AMQP library can read some tables, times and bytes that it cannot write.
     """
     kept: dict[str, HeaderValue] = {}
     dropped: list[str] = []
@@ -48,7 +48,7 @@ def split_headers(headers: Iterable[tuple[str, Any]]) -> tuple[dict[str, HeaderV
 
 
 def _size_of(value: Any) -> int | None:
-    """Return about how many bytes `value` takes as a header, None if AMQP cannot carry it."""
+    """Return about how many bytes `value` takes as a header; None if AMQP cannot carry it."""
     match value:
         case bool() | float():
             return 8

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from schemas.pilot.pilot_wire import QueueEndpoint
 
-#: A broker that has just started may miss a queue for a moment. The queue is gone after so many refusals in a row, over
-#: so long.
+#: A broker that has just started may miss a queue for a moment. So the queue counts as gone only after `_N_LOOKS`
+#: refusals in a row within at least `_FOR_S` seconds.
 _N_LOOKS = 3
 _FOR_S = 3.0
 #: Refusals further apart than this do not count as one row.
@@ -14,14 +14,14 @@ _APART_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """How often in a row, and since when, the broker has said that a queue does not exist."""
+    """How often in a row, and since when, the broker has answered that a queue does not exist."""
 
     n_missing: int = 0
     since_s: float = 0.0
     last_s: float = 0.0
 
     def add_attempt(self, now_s: float, *, is_missing: bool) -> "Refusals":
-        """Return this with one more attempt to use the queue, which failed at `now_s`."""
+        """Return the refusals with one more attempt to use the queue, which failed at `now_s`."""
         if not is_missing:
             return Refusals()
         if not self.n_missing or now_s - self.last_s > _APART_S:
@@ -30,14 +30,14 @@ class Refusals:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the queue will not come back."""
+        """Whether the queue counts as gone for good."""
         return self.n_missing >= _N_LOOKS and self.last_s - self.since_s >= _FOR_S
 
 
 def describe_gone(direction: str, queue: QueueEndpoint, workflow_id: str) -> str:
-    """Return a text: the `input` or `output` queue is gone, the possible reasons, and the remedy."""
+    """Return the text that the `input` or `output` queue is gone, with the possible reasons and the remedy."""
     workflow = workflow_id or "WORKFLOW"
     return (
-        f"the {direction} queue {queue} does not exist any more: the workflow is over, or somebody deleted the queue; "
-        f"see `ewms workflow show {workflow}`, and request the workflow anew to go on"
+        f"the {direction} queue {queue} does not exist any more: the workflow is over, or its queue was deleted; "
+        f"see `ewms workflow show {workflow}`; to go on, request the workflow again"
     )

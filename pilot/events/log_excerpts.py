@@ -1,4 +1,4 @@
-"""How the log names an event: its id, its key, the number of the attempt, and how its input begins. (core)
+"""Name an event for the log: its id, its key, the number of the attempt, and the beginning of its input. (core)
 
 event 5f0e... (key 'pixel-7', attempt 2, of queue a31c...)
 input, 34 bytes of application/json: {"pixel": 7, "run": 12}
@@ -8,7 +8,7 @@ from pilot.failures.error_text import shorten_middle
 from schemas.payloads import legacy_wire
 from schemas.payloads.data_events import DataEvent, Header
 
-#: An excerpt has at most so many characters.
+#: The most characters in an excerpt.
 MAX_EXCERPT = 200
 
 
@@ -25,13 +25,13 @@ def name_event(event: DataEvent | None, *, attempt: int, queue: str) -> str:
 
 
 def read_key(event: DataEvent) -> str:
-    """Return the key that the sender gave to `event`, empty if it has none."""
+    """Return the key that the sender gave to `event`; empty without a key."""
     key = event.headers.get(Header.KEY, "")
     return _plain_text(key, MAX_EXCERPT) if isinstance(key, str) else ""
 
 
 def excerpt_input(event: DataEvent) -> str:
-    """Return how the input of `event` begins, on one printable line, with its size and its kind."""
+    """Return the beginning of `event`'s input as one printable line, after its size and content type."""
     body, kind = event.body, event.content_type or "no content type"
     if legacy_wire.is_legacy(body, event.content_type):
         kind = "an existing client"

@@ -3,9 +3,9 @@
 event -> infile    the payload's bytes as they are
 outfile -> event   `.json`: checked, application/json; else text/plain if it is UTF-8, application/octet-stream if not
 
-Every queue may also hold events of existing message clients. The pilot writes such events only onto a queue whose wire
-is set to them. They carry JSON. A JSON text becomes the infile as it is, with any extension; any other value needs a
-`.json` infile. JSON means RFC 8259 in both directions and both task modes: see `schemas.payloads.json_text`.
+Every queue may also hold events of existing message clients, which carry JSON. The pilot writes such events only onto a
+queue whose wire is `legacy`. A JSON string becomes the infile without its quotes, with any extension. Any other value
+needs a `.json` infile. JSON means RFC 8259 in both directions and both task modes: see `schemas.payloads.json_text`.
 """
 
 import json
@@ -19,21 +19,21 @@ from schemas.topology import MAX_EVENT_BYTES
 
 
 def build_infile(event: DataEvent, extension: str) -> bytes | Failure:
-    """Return the bytes of the infile for `event`. If it is of type JSON and the infile is `.json`, check its JSON."""
+    """Return the infile's bytes for `event`; a failure if they are too many, or are not JSON where they must be."""
     if len(event.body) > MAX_EVENT_BYTES:
-        return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
+        return invalid_infile(f"the event has {len(event.body)} bytes; the limit is {MAX_EVENT_BYTES}")
     if legacy_wire.is_legacy(event.body, event.content_type):
         return _legacy_infile(event.body, extension)
     if extension == "json" and event.content_type == JSON:
         try:
             load_json(event.body)
         except ValueError as error:
-            return invalid_infile(f"the event says that it is {JSON} and is not: {error}"[:300])
+            return invalid_infile(f"the event's content type is {JSON}, but its body is not JSON: {error}"[:300])
     return event.body
 
 
 def choose_output_type(body: bytes, extension: str) -> str | Failure:
-    """Return the content type of the outfile's `body`. The bytes themselves are sent unchanged."""
+    """Return the content type of the outfile's `body`. The pilot sends the bytes unchanged."""
     if extension == "json":
         try:
             load_json(body)
@@ -48,10 +48,10 @@ def choose_output_type(body: bytes, extension: str) -> str | Failure:
 
 
 def encode_for_legacy(body: bytes, content_type: str, headers: Mapping[str, HeaderValue]) -> bytes | None:
-    """Return the outfile's `body` as existing message clients read it; `None` if their format cannot hold it.
+    """Return the outfile's `body` in the format of existing message clients; `None` if that format cannot hold it.
 
-    The caller sends such a body unchanged (mostly bytes that are no text). Pilots and our client can read it; an
-    existing client could never have received it.
+    The caller then sends the body unchanged: mostly bytes that are not text. Pilots and our client can read it. An
+    existing client cannot receive such bytes at all.
 
     Raises: CodecMissing.
     """
@@ -80,6 +80,6 @@ def _legacy_infile(body: bytes, extension: str) -> bytes | Failure:
     except (ValueError, RecursionError) as error:
         return invalid_infile(f"the event cannot be written into a file: {error}"[:300])
     return invalid_infile(
-        f"the event is a JSON {type(data).__name__}, and a .{extension} infile takes texts: "
+        f"the event is a JSON {type(data).__name__}, but a .{extension} infile takes only text: "
         "set EWMS_PILOT_INFILE_EXT to .json"
     )

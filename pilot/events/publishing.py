@@ -1,4 +1,4 @@
-"""Publish a run's output, once to every output queue, and dead letters with their reasons."""
+"""Publish a run's output once to every output queue, and publish dead letters with their reasons."""
 
 import asyncio
 import logging
@@ -27,25 +27,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class TaskRun:
-    """One run of the task, from its start until its outputs are safe."""
+    """One run of the task, from its start until the broker has confirmed its outputs."""
 
     event: DataEvent | None
     started_s: float = 0.0
-    #: When the task ended. The decision about a failed event may come some time later.
+    #: When the task ended. The pilot may decide some time later what becomes of a failed event.
     ended_s: float = 0.0
     output: bytes = b""
     output_type: str = ""
     #: The last lines that a failed task wrote.
     last_lines: str = ""
-    #: Indexes of the output queues that have the output already: their broker has confirmed it.
+    #: Indexes of the output queues for which the broker has confirmed the output.
     confirmed: set[int] = field(default_factory=set)
 
 
 class Publishing:
     """Publishes for one pilot.
 
-    `on_end` is called after each publication that is not dropped: with its key, the failure if the broker refused it,
-    and whether the broker may take it a little later.
+    It calls `on_end` after each publication that was not dropped, with three values: its key; the failure if the broker
+    refused it, else None; and whether the broker may take it a little later.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Publishing:
 
     @property
     def under_way(self) -> Iterable[asyncio.Task[None]]:
-        """What is being published now."""
+        """The publications that are under way."""
         return self._under_way.values()
 
     def publish_output(self, key: int, run: TaskRun, after_s: float) -> None:
@@ -72,7 +72,7 @@ class Publishing:
         self._begin_task(key, self._publish_dead_letter(queue, delivery, failure, attempt, after_s))
 
     def drop_publication(self, key: int) -> None:
-        """Publish no more for `key`."""
+        """Cancel the publication of `key`, if one is under way."""
         if (task := self._under_way.pop(key, None)) is not None:
             task.cancel()
 
@@ -89,7 +89,7 @@ class Publishing:
             case None:
                 self._on_end(key, None, False)
             case EWMSError(reason=reason) as error:
-                log.warning("the broker refused what was published: %s", reason)
+                log.warning("the broker refused an output or a dead letter: %s", reason)
                 self._on_end(key, output_refused(reason), isinstance(error, QueueFull))
             case error:
                 log.error("publishing failed", exc_info=error)
@@ -112,7 +112,7 @@ class Publishing:
         if run.event and (trace := read_trace(run.event.headers)):
             headers[Header.TRACE] = trace
         elif run.event and has_bad_trace(run.event.headers):
-            log.warning("event %s has a traceparent that is none; its output goes without it", parent)
+            log.warning("event %s has an invalid traceparent header; its output goes without it", parent)
         event_id = output_event_id(parent, self._settings.task_id, index)
         body, content_type = run.output, run.output_type
         if queue.wire is Wire.LEGACY and (packed := encode_for_legacy(body, content_type, headers)) is not None:

@@ -1,4 +1,4 @@
-"""The pilot's input and output queues, over one connection for each broker and token, or more for many inputs."""
+"""Connect the pilot to its input and output queues: one connection for each broker and token, more for many inputs."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _Key = tuple[str, str]
 
-#: A connection needs one channel for each input, and so many others: one to publish, and one in reserve.
+#: A connection needs one channel for each input, and these two: one to publish, and one in reserve.
 _OTHER_CHANNELS = 2
 
 
@@ -47,15 +47,15 @@ class PilotQueues:
         #: Called with every event, and with every queue whose deliveries are lost.
         self.on_delivery: Callable[[QueueEndpoint, Delivery], None] = lambda _queue, _delivery: None
         self.on_lost: Callable[[QueueEndpoint], None] = lambda _queue: None
-        #: Called when a queue is found to be deleted.
+        #: Called when a queue turns out to be deleted.
         self.on_gone: Callable[[QueueGone], None] = lambda _error: None
         self._refusals: dict[Mqid, Refusals] = {}
         self._refused: dict[Mqid, str] = {}
 
     async def connect(self) -> None:
-        """Connect to every broker that the queues name.
+        """Connect to every broker of the queues.
 
-        Raises: TokenUnusable, BrokerAway.
+        Raises: TokenUnusable, or BrokerAway if a broker cannot be reached or refuses the token.
         """
         queues = (*self._settings.inputs, *self._settings.outputs)
         if any(not queue.token for queue in queues):
@@ -85,7 +85,7 @@ class PilotQueues:
         return [connection for connections in self._connections.values() for connection in connections]
 
     async def _read_token(self) -> None:
-        """Read the token. If it has expired, wait until TMS renews it.
+        """Read the token. If it has expired, wait until TMS has renewed it.
 
         After a long stop a pool restarts its jobs with their old files, before TMS has renewed the tokens.
         """
@@ -107,21 +107,21 @@ class PilotQueues:
         )
 
     def _current_token(self) -> str:
-        """Return the newest token, for a reconnect. If the file has become unusable, return the last good one."""
+        """Return the newest token, for a reconnect. If the file is unusable now, return the last good token."""
         with suppress(EWMSError):
             self._token = self._token_file.read_token()
         return self._token
 
     @property
     def is_standing(self) -> bool:
-        """Whether all connections stand, and all subscriptions that the pilot wants."""
+        """Whether all connections stand, and all subscriptions that the pilot has asked for."""
         if not all(connection.is_connected for connection in self._all_connections):
             return False
         return not self._wanted or all(consumer.is_active for consumer in self._consumers.values())
 
     @property
     def complaint(self) -> str:
-        """Return a broker's last error if it is away or refuses a queue, else an empty text."""
+        """Return the last error of a broker that is away or refuses a queue; else an empty text."""
         reasons = [connection.error.reason for connection in self._all_connections if connection.error]
         for queue in self._settings.inputs:
             consumer = self._consumers.get(queue.mqid)
@@ -130,7 +130,7 @@ class PilotQueues:
         return next(iter(reasons), "")
 
     async def start_listening(self, prefetch: int) -> None:
-        """Take events from all input queues, at most `prefetch` unsettled ones from each, beside those in hand.
+        """Take events from all input queues. Each may deliver `prefetch` unsettled ones, beside those in hand already.
 
         Raises: BrokerAway: a queue is missing or refused.
         """
@@ -162,7 +162,7 @@ class PilotQueues:
                     on_refused=lambda error: self._on_refused(queue, error),
                 )
             except ConnectionLost as error:
-                log.warning("the broker went away before queue %s could be used: %s", queue, error.reason)
+                log.warning("the connection to the broker ended before queue %s could be used: %s", queue, error.reason)
                 await self._of_input[queue.mqid].wait_until_ready(self._settings.reconnect_timeout_s)
             except NotDeclared as error:
                 raise QueueGone(describe_gone("input", queue, self._settings.workflow_id)) from error
@@ -170,7 +170,7 @@ class PilotQueues:
                 raise BrokerAway(f"the input queue {queue} cannot be used: {error.reason}") from error
 
     def _on_refused(self, queue: QueueEndpoint, error: EWMSError) -> None:
-        """Note that a queue cannot be used any more. Call `on_gone` if it is gone for good."""
+        """Note that the broker refuses a queue. Call `on_gone` if the queue is gone for good."""
         is_missing = isinstance(error, NotDeclared)
         self._refused[queue.mqid] = error.reason
         seen = self._refusals.get(queue.mqid, Refusals()).add_attempt(self._clock(), is_missing=is_missing)
@@ -179,9 +179,9 @@ class PilotQueues:
             self.on_gone(QueueGone(describe_gone("input", queue, self._settings.workflow_id)))
 
     async def publish_output(self, queue: QueueEndpoint, event: DataEvent) -> None:
-        """Publish an output event and return once the broker holds it, even if the broker is away or blocked for long.
+        """Publish an output event. Return once the broker has confirmed it, however long it is away or blocked.
 
-        Raises: what `ConfirmedPublisher.publish` raises, except `ConnectionLost`.
+        Raises: the errors of `ConfirmedPublisher.publish`, except `ConnectionLost`.
         """
         try:
             await self._publish_event(queue, event_exchange(queue.mqid), queue.mqid, event)
@@ -208,7 +208,7 @@ class PilotQueues:
             message_id=event.id,
             content_type=event.content_type,
             headers=event.headers,
-            # Never give up and publish again: a second copy costs a run of every task behind this one.
+            # Never give up and publish again: a second copy would cost a run of each further task in the workflow.
             timeout_s=None,
         )
 
@@ -220,14 +220,14 @@ class PilotQueues:
         await asyncio.gather(*(connection.close() for connection in self._all_connections))
 
     async def _fetch_token(self) -> None:
-        """Fetch the renewed token from TMS's file, once half of the current token's life is over."""
+        """Fetch the renewed token from TMS's file, if half of the current token's life is over."""
         half_at = half_life_at(self._token)
         if half_at is None or self._clock() < half_at:
             return
         try:
             await self._token_source.fetch_token()
         except (OSError, ImportError) as error:
-            log.warning("no renewed token can be fetched: %s", error)
+            log.warning("the renewed token cannot be fetched: %s", error)
 
     @property
     def _on_the_token_file(self) -> list[Connection]:
@@ -235,7 +235,7 @@ class PilotQueues:
         return [connection for (_, own_token), connections in by_token if not own_token for connection in connections]
 
     async def _renew_token(self) -> None:
-        """Watch the token file, and give a new token to the open connections."""
+        """Watch the token file, and send each new token to the brokers over the open connections."""
         while True:
             await asyncio.sleep(look_again_in_s(self._token, self._clock()))
             try:
@@ -257,7 +257,7 @@ class PilotQueues:
                 log.info("the token was renewed")
             except EWMSError as error:
                 # Go on: the other connections need the new token too.
-                log.warning("the broker did not take the renewed token: %s", error.reason)
+                log.warning("the broker refused the renewed token: %s", error.reason)
 
 
 def inputs_per_connection(max_channels: int) -> int:
@@ -266,7 +266,7 @@ def inputs_per_connection(max_channels: int) -> int:
 
 
 def output_event_id(parent: EventId, task: TaskId, index: int) -> EventId:
-    """Return the id of an output: derived from its input's id, or a random one if the input has no usable id."""
+    """Return the id of an output: derived from its input's id, or random if the input has no usable id."""
     return (output_id(parent, task, index) if parent else None) or EventId(str(uuid.uuid4()))
 
 

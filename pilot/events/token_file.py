@@ -1,7 +1,7 @@
-"""The broker token, from a file that only its owner can read, and when to look for a new one.
+"""Read the broker token from a file that only its owner can read, and decide when to look for a new token.
 
 TMS rewrites the file. The pilot reads it again at half of the token's life, and then at intervals. It reads only the
-times from a token and does not check the signature: the broker does that.
+times from a token. The broker checks the signature.
 """
 
 import base64
@@ -14,7 +14,7 @@ from pilot.errors import TokenUnusable
 
 #: The shortest and the longest wait between two looks at the file.
 _SOONEST_S, _LATEST_S = 1.0, 60.0
-#: The longest wait once half of the token's life is over.
+#: The longest wait after half of the token's life is over.
 _LATE_S = 5.0
 
 _MAX_BYTES = 64 * 1024
@@ -44,7 +44,7 @@ def _read_life(token: str) -> tuple[float, float] | None:
 
 
 def look_again_in_s(token: str, now: float) -> float:
-    """Return how long to wait before the next look at the file. (core)
+    """Return how many seconds to wait before the next look at the file. (core)
 
     In the first half of the token's life a new one is not urgent. In the second half the pilot depends on it.
     """
@@ -62,7 +62,7 @@ def look_again_in_s(token: str, now: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TokenFile:
-    """A file that holds a token. TMS renames a new file into its place; the next read sees that."""
+    """A file that holds a token. TMS renames a new file into its place, and the next read returns the new token."""
 
     path: str
 
@@ -81,17 +81,22 @@ class TokenFile:
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
-                raise TokenUnusable(f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which is not a regular file")
+                raise TokenUnusable(f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which is not a regular file; name one")
             if status.st_mode & 0o077:
                 raise TokenUnusable(
                     f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which others can read "
                     f"(mode {stat.S_IMODE(status.st_mode):04o}); it must be 0600: chmod 600 it and renew the token"
                 )
             if status.st_uid not in {os.geteuid(), 0}:
-                raise TokenUnusable(f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which belongs to somebody else")
+                raise TokenUnusable(
+                    f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which belongs to another account; "
+                    "the pilot's own account must own it"
+                )
             token = os.read(fd, _MAX_BYTES).decode(errors="replace").strip()
         finally:
             os.close(fd)
         if not token or not token.isprintable():
-            raise TokenUnusable(f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which holds no token")
+            raise TokenUnusable(
+                f"EWMS_PILOT_TOKEN_FILE names {self.path!r}, which holds no token; write the token into it, on one line"
+            )
         return token

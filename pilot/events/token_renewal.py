@@ -15,12 +15,12 @@ from pilot.chirp.proxy import ChirpProxy
 from pilot.settings import PilotSettings
 
 _MAX_BYTES = 64 * 1024
-#: The shadow answers at once, or not at all.
+#: How long to wait for the shadow. It answers at once, or not at all.
 _TIMEOUT_S = 30.0
 
 
 class TokenSource:
-    """The file on the access point in which TMS renews the token. If the settings name none, nothing is fetched."""
+    """The file on the access point in which TMS renews the token. If the settings name no file, fetch nothing."""
 
     def __init__(self, settings: PilotSettings, proxy: ChirpProxy | None) -> None:
         self._source = settings.token_source
@@ -52,7 +52,7 @@ class TokenSource:
 
 
 def _replace_file(file: Path, token: bytes) -> None:
-    """Replace `file` by one that holds `token`. It is never incomplete, and others can never read it."""
+    """Replace `file` by one that holds `token`. No reader sees it half written, and no other account can read it."""
     partial = file.with_name(f".{file.name}.new")
     with suppress(FileNotFoundError):
         partial.unlink()

@@ -1,1 +1,1 @@
-"""Why a container failed, in words: what it printed last, and how its program ended."""
+"""Explain why a container failed, from its last output and from the exit code of its program."""

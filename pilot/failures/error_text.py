@@ -1,4 +1,4 @@
-"""Reduce a failed container's output to one line, and to a longer text for a closer look. (core)
+"""Reduce a failed container's output to one line, and to a longer text with the details. (core)
 
 The line says why the program failed, for programs of many languages. It is short and printable. `without_names` removes
 everything that differs from run to run, so that the same failure of a thousand events is one key of `top_task_errors`.
@@ -16,13 +16,13 @@ NOTHING = "<no stderr logs>"
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-#: A run's own files, ids of events, addresses in memory.
+#: Patterns of texts that differ from run to run: names of a run's files, ids of events, addresses in memory.
 _NAMES = (
     (re.compile(r"\b(infile|outfile)-[0-9a-f]{32}\b"), r"\1"),
     (re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b0x[0-9a-f]{5,16}\b", re.IGNORECASE), "0x..."),
 )
-#: Apptainer uses the first exit status, and docker and podman the second, if they failed themselves.
+#: The exit status of apptainer, and of docker and podman, if they themselves have failed.
 _APPTAINERS_OWN, _ENGINES_OWN = 255, 125
 
 
@@ -30,8 +30,8 @@ def last_words(stderr: str) -> tuple[str, str]:
     """Return the line that best explains why a container failed, and its traceback (empty if there is none).
 
     The line is the first of these that exists: the exception of the last Python traceback; the container runtime's
-    reason for giving up; the report of another language; the last line that is not the container runtime's; the
-    runtime's own complaint; `<no stderr logs>`.
+    fatal message; the report of another language; the last line that the program itself printed; the runtime's last
+    line; `<no stderr logs>`.
     """
     lines = [_strip_unprintable(line) for line in stderr.splitlines()]
     if (traceback := find_traceback(lines)) is not None:
@@ -40,7 +40,7 @@ def last_words(stderr: str) -> tuple[str, str]:
     spoken = [(n, line.strip()) for n, line in enumerate(lines) if line.strip()]
     theirs = [(n, line) for n, line in spoken if not RUNTIME_LINE.match(line)]
     report = find_fatal(lines) or find_report(lines)
-    # If the program printed more after a report, it had recovered from that error.
+    # If the program printed more after a report, it has survived that error.
     if report is not None and not any(n >= report.end and not TRAILER.match(line) for n, line in theirs):
         own = [line for line in lines[report.first : report.end] if line.strip()]
         return _shorten_line(report.said), shorten_middle("\n".join(own), MAX_TRACEBACK) if len(own) > 1 else ""
@@ -65,7 +65,7 @@ def is_runtimes_own(exit_code: int, stderr: str) -> bool:
 
 
 def last_lines(output: str) -> str:
-    """Return the last lines of a task's output, printable, without empty ones at the end."""
+    """Return the last lines of a task's output: printable, and without empty lines at the end."""
     lines = [_strip_unprintable(line) for line in output.splitlines()]
     while lines and not lines[-1]:
         lines.pop()
@@ -73,7 +73,7 @@ def last_lines(output: str) -> str:
 
 
 def one_line(text: str) -> tuple[str, str]:
-    """Return a program's text about a failure as one line, and the traceback in it (empty if there is none)."""
+    """Return a program's text about a failure as one line, and the traceback in it (empty without one)."""
     lines = [_strip_unprintable(line) for line in text.splitlines()]
     if (traceback := find_traceback(lines)) is not None:
         said, own = traceback

@@ -1,4 +1,4 @@
-"""Explain a container's exit code: the signal that killed it, or a program that could not be run. (core)"""
+"""Explain a container's exit code: a signal killed it, or its program could not be run. (core)"""
 
 from collections.abc import Mapping
 
@@ -21,20 +21,20 @@ _SIGNALS: Mapping[int, tuple[str, str]] = {
     11: ("SIGSEGV", "an invalid memory access"),
     13: ("SIGPIPE", "it wrote to a program that had ended"),
     14: ("SIGALRM", ""),
-    15: ("SIGTERM", "it was told to end"),
+    15: ("SIGTERM", "another process asked it to end"),
     24: ("SIGXCPU", "its limit of CPU time was reached"),
     25: ("SIGXFSZ", "its limit of a file's size was reached"),
     31: ("SIGSYS", "a system call that this worker does not allow"),
 }
 
 _SHELLS: Mapping[int, str] = {
-    126: "the command was found and cannot be executed: is it a program for this machine, and executable?",
+    126: "the command was found but cannot be executed: is it executable, and built for this kind of machine?",
     127: "the command was not found: is it in the image, and in its PATH?",
 }
 
 
 def explain_exit(exit_code: int, *, memory_bytes: int | None = None) -> str:
-    """Return the meaning of `exit_code`; empty if it has none beyond its number.
+    """Return the meaning of `exit_code`, for example "killed by SIGSEGV (an invalid memory access)"; empty if unknown.
 
     128 + n stands for signal n, in shells and here. `memory_bytes` is the memory that was requested for the worker.
     """

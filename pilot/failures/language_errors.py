@@ -1,4 +1,4 @@
-"""Find the line in which a program of another language says why it ended. (core)
+"""Find the line in which a program in another language than Python reports why it ended. (core)
 
 Java, C#, JavaScript   the last `Caused by:` of a chain, or the line before the frames
 R                      `Error in f(x) : ...` before `Execution halted`
@@ -14,20 +14,20 @@ from typing import NamedTuple
 
 
 class ReportFound(NamedTuple):
-    """A report's message in one line, and where the report stands: from line `first` to before `end`."""
+    """A report's message in one line, and the report's place: from line `first` to the line before `end`."""
 
     said: str
     first: int
     end: int
 
 
-#: The container runtime's own lines. Source: apptainer's sylog, `LEVEL: text` padded to nine columns, or, where it
-#: debugs, `LEVEL   [U=0,P=1]   function()   text`. A task's own `ERROR: text` has no such padding.
+#: The container runtime's own lines. Source: apptainer's sylog: `LEVEL: text` padded to nine columns, or with debugging
+#: `LEVEL   [U=0,P=1]   function()   text`. A task's own `ERROR: text` has no such padding.
 RUNTIME_LINE = re.compile(r"(DEBUG:   |VERBOSE: |INFO:    |WARNING: |ERROR:   |FATAL:   |[A-Z]{4,7}\s+\[U=.*?\]\s+)\S")
 RUNTIME_FAILED = re.compile(r"(ERROR|FATAL)\b")
 _RUNTIME_FATAL = re.compile(r"FATAL(:   |\s+\[U=.*?\]\s+)\S")
 
-#: A closing line. It explains nothing, so any other line is better.
+#: A closing line. It explains nothing, so every other line is better.
 TRAILER = re.compile(
     r"[\W_]*$|Aborted( \(core dumped\))?$|Execution halted$|Node\.js v[\d.]+$|: ?exit status \d+$|exit status \d+$"
     r"|note: .*RUST_BACKTRACE|make(\[\d+\])?: \*\*\* "
@@ -60,13 +60,13 @@ def _is_chatter(line: str) -> bool:
 
 
 def find_report(lines: Sequence[str]) -> ReportFound | None:
-    """Return the last report in one of the languages above, None if there is none."""
+    """Return the last report in one of the languages above; None without one."""
     found = [report for find in _DIALECTS if (report := find(lines)) is not None]
     return max(found, key=lambda report: report.end, default=None)
 
 
 def _find_frames(lines: Sequence[str]) -> ReportFound | None:
-    """Java, Scala, C#, JavaScript and Ruby: a head with frames below it. In a chain the last head is the cause."""
+    """Find a report of Java, Scala, C#, JavaScript or Ruby: frames below a head. A chain's last head is the cause."""
     last = _last_index(lines, _FRAME.match)
     if last is None:
         return None
@@ -80,7 +80,7 @@ def _find_frames(lines: Sequence[str]) -> ReportFound | None:
 
 
 def _find_head(lines: Sequence[str], frame: int) -> int | None:
-    """Return the index of the head above the frames up to `frame`: the line with the exception's type, if there is one.
+    """Return the index of the head above the frames up to `frame`: the line with the exception's type; None without.
 
     A message may have several lines between the type and the frames.
     """
@@ -114,7 +114,7 @@ def _find_rust(lines: Sequence[str]) -> ReportFound | None:
 
 
 def _find_causes(lines: Sequence[str]) -> ReportFound | None:
-    """Rust's `Error: top`, an empty line, `Caused by:`, and the causes below, indented."""
+    """Find a report of Rust: `Error: top`, an empty line, `Caused by:`, and the causes below, indented."""
     caused = _last_index(lines, re.compile(r"Caused by:$").match)
     head = None if caused is None else _last_index(lines[:caused], re.compile(r"Error: \S").match)
     if caused is None or head is None or caused - head > 5:
@@ -142,7 +142,7 @@ def _find_cpp(lines: Sequence[str]) -> ReportFound | None:
 
 
 def _find_traced(lines: Sequence[str]) -> ReportFound | None:
-    """Fortran and Julia: a line of a fixed form, and below it a stack that says less."""
+    """Find a report of Fortran or Julia: a line of a fixed form, and below it a stack that explains less."""
     at = _last_index(lines, re.compile(r"Fortran runtime error: ").match)
     if at is None:
         stack = _last_index(lines, re.compile(r"Stacktrace:$").match)

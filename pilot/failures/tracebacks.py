@@ -1,4 +1,4 @@
-"""Find Python's tracebacks in a text: chains, trees of exception groups, and those that did not end the program. (core)
+"""Find Python's tracebacks in a text: chains, exception groups, and tracebacks that did not end the program. (core)
 
     Traceback (most recent call last):            + Exception Group Traceback (most recent call last):
       File "reco.py", line 3, in <module>         |   File "reco.py", line 9, in <module>
@@ -9,7 +9,7 @@
     Traceback (most recent call last):              | ValueError: bad pixel
       ...                                           +------------------------------------
 
-The last exception of a chain ended the program. The last exception of a group says what happened.
+The last exception of a chain ended the program. The last exception of a group explains the failure best.
 Source: CPython, `traceback.TracebackException.format`.
 """
 
@@ -25,10 +25,10 @@ _CHAINED = (
 )
 #: One of these stands before a traceback that did not end the program. Source: CPython, `sys.unraisablehook`; asyncio.
 _ASIDE = ("Exception ignored", "Task exception was never retrieved", "Future exception was never retrieved")
-#: A line of a group's tree, and one that begins or ends a branch of it.
+#: A line of a group's tree, and a line that begins or ends a branch of the tree.
 _BRANCH = re.compile(r"\s*[|+]")
 _RULE = re.compile(r"\s*\+(-\+)?-{10,}( (\d+|\.\.\.) )?-*$")
-#: The traceback keeps at most so many further lines of an exception's own text.
+#: How many further lines of an exception's own text the traceback keeps at most.
 _MAX_MORE = 20
 
 
@@ -79,7 +79,7 @@ def _join_text(lines: Sequence[str], n: int, indent: int) -> tuple[int, str]:
     while end < len(lines) and end - n <= _MAX_MORE and lines[end].strip() and lines[end].strip() != _HEAD:
         end += 1
     if not said.endswith(":"):
-        # The next lines may belong to the exception's text, or may have been printed later. We cannot tell.
+        # The next lines may belong to the exception's text, or the program may have printed them later.
         return n + 1, said
     more = next((line.strip() for line in lines[n + 1 : end] if line.strip()), "")
     return (end if more else n + 1), f"{said} {more}".strip()

@@ -1,1 +1,1 @@
-"""What a pilot decides: (state, stimulus) -> (state, instructions). Every module here is a core."""
+"""The pilot's decisions: (state, stimulus) -> (state, instructions). Every module here is a core."""

@@ -1,4 +1,4 @@
-"""What a failed attempt means for its event: another try, or the dead letters. (core)
+"""Decide what follows a failed attempt at an event, another attempt or a dead letter, and write its headers. (core)
 
 When a task fails, the pilot *rejects with requeue*: the queue's policy delays the next attempt and counts it
 (ruling 5). At the fifth failure the pilot publishes the event's own bytes, with the reasons, to the workflow's dead
@@ -23,7 +23,7 @@ _BROKERS = frozenset({Header.DELIVERY_COUNT, Header.ACQUIRED_COUNT})
 
 
 def gives_up(failure: Failure, attempt: int) -> bool:
-    """Return whether the event is given up after this `failure` of its `attempt`-th delivery (from 1)."""
+    """Return whether the pilot gives up the event after this `failure` of its `attempt`-th delivery (from 1)."""
     return failure.final or attempt >= MAX_ATTEMPTS
 
 
@@ -37,7 +37,7 @@ def dead_letter_headers(
     worker: str,
     now: datetime,
 ) -> dict[str, HeaderValue]:
-    """Return the headers of a dead letter: the sender's own, and why, where and by whom the event was given up."""
+    """Return a dead letter's headers: the sender's own, and the reason, queue, task and worker of the last attempt."""
     return {
         **{key: value for key, value in headers if not _is_brokers(key)},
         Header.DEAD_REASON: failure.reason.value,
@@ -65,7 +65,7 @@ def failed_attempt(
     took_s: float,
     now: datetime,
 ) -> FailedAttempt:
-    """Return the report of one failed attempt at `event`."""
+    """Return the report of one failed attempt at `event`. `took_s` is how many seconds the task ran."""
     key = event.headers.get(Header.KEY, "")
     return FailedAttempt(
         event_id=event.id,
@@ -95,5 +95,5 @@ def failed_attempt(
 
 
 def _is_brokers(header: str) -> bool:
-    """Return whether the broker adds `header` on delivery. It would be wrong on a new event."""
+    """Return whether the broker adds `header` on delivery. A new event must not carry such a header."""
     return header in _BROKERS or header.startswith(("x-death", "x-first-death", "x-last-death"))

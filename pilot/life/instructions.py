@@ -20,19 +20,19 @@ class WarmUp:
 
 @dataclass(frozen=True, slots=True)
 class CoolDown:
-    """Let the warm containers end by themselves, and answer `CooledDown` after the last."""
+    """Let the warm containers end by themselves. Answer `CooledDown` after the last one has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Take events from the input queues, each by a new subscription that lends at most `prefetch` at once."""
+    """Subscribe anew to each input queue. Each subscription delivers at most `prefetch` unsettled events."""
 
     prefetch: int
 
 
 @dataclass(frozen=True, slots=True)
 class StopListening:
-    """Take no more events; keep those in hand."""
+    """End the subscriptions. The pilot keeps the events in hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +64,24 @@ class PublishDeadLetter:
 
 
 class Settlement(StrEnum):
-    """What becomes of a delivery."""
+    """The ways to settle a delivery."""
 
     ACK = "ack"
-    #: Failed: the event comes again after a while, and the attempt counts.
+    #: The attempt failed and counts: the event comes again after a while.
     REJECT = "reject"
-    #: Failed for good, and the broker refused our dead letter: the broker makes its own, without our reasons.
+    #: The event failed for good, and the broker refused our dead letter: the broker makes its own, without our reasons.
     DISCARD = "discard"
-    #: Not tried, or not charged: the event comes again at once, and no attempt counts.
+    #: The event was not tried, or its failure does not count: it comes again at once, and no attempt counts.
     RETURN = "return"
-    #: The delivery is lost: there is nothing to tell the broker.
+    #: The delivery is lost with its subscription: send nothing to the broker.
     FORGET = "forget"
 
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Tell the broker what becomes of the delivery, and drop the event.
+    """Settle the delivery at the broker, and drop the event.
 
-    A `failure` means that the attempt failed and is reported. It makes no difference to equality.
+    With a `failure`, the pilot also reports a failed attempt. The failure does not count in comparisons.
     """
 
     key: int
@@ -91,7 +91,7 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class TakeOverDelivery:
-    """Let the run of `key` answer the new delivery `other` of the same event: its own delivery was lost."""
+    """Let the run of `key` settle the new delivery `other` of the same event, because its own delivery was lost."""
 
     key: int
     other: int
@@ -114,7 +114,7 @@ class ChirpStatus:
 
 @dataclass(frozen=True, slots=True)
 class ChirpCounters:
-    """Chirp the counters. If a run failed, chirp its error too, and log it with the name of the event `held`."""
+    """Chirp the counters. If a run failed, also chirp its error, and log it with the name of the event `held`."""
 
     n_failed: int
     n_success: int
@@ -124,7 +124,7 @@ class ChirpCounters:
 
 @dataclass(frozen=True, slots=True)
 class LeaveProcess:
-    """Leave, with the process's exit status."""
+    """End the process with this exit status."""
 
     status: int
 

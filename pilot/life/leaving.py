@@ -7,12 +7,12 @@ from pilot.life.state import PilotState, Stage
 from pilot.life.steps import Step, report_status, settle_event
 from schemas.statuses import PilotStatus
 
-#: After the grace of a stop, results that are finished get this much longer to reach the broker.
+#: How many seconds finished results have to reach the broker, after the grace time of a stop.
 SETTLE_GRACE_S = 5.0
 
 
 def begin_stop(state: PilotState, now_s: float) -> Step:
-    """Take no more events. What runs has the grace time to end."""
+    """Take no more events. The tasks that run have the grace time to end."""
     if state.stage is Stage.QUARANTINED:
         return exit_with(state, state.exit_status, [])
     deadline_s = now_s + state.policy.drain_grace_s
@@ -27,10 +27,10 @@ def begin_stop(state: PilotState, now_s: float) -> Step:
 
 
 def begin_draining(state: PilotState) -> Step:
-    """Take no more events, return those that were not started, go on with those that run."""
+    """Take no more events, return the events that wait, and go on with the tasks that run."""
     instructions: list[Instruction] = [StopListening()] if state.listening else []
     instructions += [settle_event(held, Settlement.RETURN) for held in state.waiting]
-    # These failures count no attempt, but they are reported.
+    # These failures are no counted attempts, but the pilot reports them.
     instructions += [settle_event(it.held, Settlement.RETURN, it.failure) for it in state.open.values()]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, listening=False, full_since_s=None)
     if not state.is_empty:
@@ -39,11 +39,11 @@ def begin_draining(state: PilotState) -> Step:
 
 
 def abandon_all(state: PilotState, now_s: float) -> Step:
-    """Drop everything, because time is up. Events that are not confirmed go back to their queues."""
+    """Kill everything, because time is up. Events without a confirmed result go back to their queues."""
     settling = (item.held for item in state.settling.values())
     held = (*state.waiting, *(it.held for it in state.open.values()), *state.running.values(), *settling)
     instructions: list[Instruction] = [KillAll()] if state.running or state.init_runs or state.warm else []
-    # A quarantine may follow. A subscription that stands would deliver the returned events here again, without end.
+    # A quarantine may follow. A standing subscription would deliver the returned events here again, without end.
     instructions += [StopListening()] if state.listening else []
     instructions += [settle_event(item, Settlement.RETURN) for item in held]
     state = replace(state, stage=Stage.DRAINING, waiting=(), open={}, running={}, settling={}, init_runs=False)
@@ -71,10 +71,10 @@ def finish_if_empty(state: PilotState, now_s: float, instructions: list[Instruct
 
 
 def _should_keep_slot(state: PilotState) -> bool:
-    """Return whether the pilot enters quarantine: it stays a while, so that its worker takes no next job at once.
+    """Return whether the pilot enters quarantine: it stays a while, so that its worker takes no other job at once.
 
-    A pilot that judges its worker and found it good has no reason to stay. It leaves because it is idle, or because
-    no time is left for another event.
+    A pilot that has judged its worker as good has no reason to stay. It leaves because it is idle, or because no time
+    is left for another event.
     """
     if not state.policy.quarantine_s or state.asked_to_stop or state.is_closed or state.time_up:
         return False
@@ -82,7 +82,7 @@ def _should_keep_slot(state: PilotState) -> bool:
 
 
 def _begin_cooling(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
-    """Let the warm containers end. After a requested stop they have what is left of its grace time."""
+    """Let the warm containers end. After a requested stop they have the rest of its grace time."""
     if state.cooling:
         return state, instructions
     until_s = now_s + state.policy.drain_grace_s if state.until_s is None else state.until_s

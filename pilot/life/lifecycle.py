@@ -53,7 +53,7 @@ from pilot.life.verdicts import charge_events, verdict_due_at
 from schemas.ids import EventId
 from schemas.statuses import PilotStatus
 
-#: While a subscription is down, the pilot checks it at this interval.
+#: While a subscription is missing, the pilot checks it at this interval.
 _AWAY_CHECK_S = 0.25
 
 
@@ -96,7 +96,7 @@ def advance_life(state: PilotState, stimulus: Stimulus) -> Step:
 
 
 def wake_at(state: PilotState) -> float | None:
-    """Return when a `Tick` is due, if no other stimulus comes before."""
+    """Return when the next `Tick` is due, on the clock of the stimuli; None if time alone changes nothing."""
     due: list[float] = []
     if state.until_s is not None:
         due.append(state.until_s)
@@ -119,7 +119,7 @@ def wake_at(state: PilotState) -> float | None:
 
 
 def _has_blocked_events(state: PilotState) -> bool:
-    """Return whether events wait here because all slots are busy, and the user has set no prefetch."""
+    """Return whether events wait here because all slots are busy. False if the user has set a prefetch."""
     return bool(state.waiting) and state.full_since_s is not None and state.policy.prefetch is None
 
 
@@ -163,10 +163,10 @@ def _init_ended(state: PilotState, stimulus: InitEnded) -> Step:
 
 
 def _record_loss(state: PilotState, stimulus: SubscriptionLost) -> Step:
-    """Mark every delivery of the queue dead. Forget events that wait, have an open verdict, or become dead letters."""
+    """Mark the queue's deliveries as dead. Forget events that wait, have an open verdict, or become dead letters."""
     queue, now_s = stimulus.queue, stimulus.now_s
     forgotten = [held.key for held in state.waiting if held.queue == queue]
-    # These events come again. A dead letter that is published now would be written twice.
+    # These events come again. A dead letter published now would become a second one then.
     forgotten += [k for k, v in state.settling.items() if v.failure is not None and v.held.queue == queue]
     forgotten += [key for key, it in state.open.items() if it.held.queue == queue]
     state = replace(

@@ -1,4 +1,4 @@
-"""How many events to hold beyond those that run: it depends on how long the task takes. (core)
+"""Decide how many events to hold beyond those that run, by how long the task takes. (core)
 
 If tasks are short, the round trip to the broker would take most of the time, so a few events wait here. If tasks are
 long, no event waits here: a free worker could run it. Source: docs/reference/goals.md#pilot.
@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 #: Tasks count as short once their mean time falls below the first, and as long once it exceeds the second.
 SHORT_S, LONG_S = 0.25, 0.5
 
-#: Tasks may count as short from this many runs on. The weight of each new run in the moving mean.
+#: Tasks may count as short after `_JUDGED_AFTER` runs. `_WEIGHT` is the weight of a new run in the moving mean.
 _JUDGED_AFTER = 3
 _WEIGHT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The task's times so far: their moving mean, whether that counts as short, and the longest."""
+    """The durations of the task so far: their moving mean, whether that counts as short, and the longest."""
 
     n: int = 0
     mean_s: float = 0.0
@@ -25,7 +25,7 @@ class Pace:
 
 
 def update_pace(pace: Pace, took_s: float) -> Pace:
-    """Return `pace` after one more run."""
+    """Return `pace` after one more run, of `took_s` seconds."""
     n = pace.n + 1
     mean_s = took_s if pace.n == 0 else pace.mean_s + _WEIGHT * (took_s - pace.mean_s)
     short = mean_s < (LONG_S if pace.short else SHORT_S) and n >= _JUDGED_AFTER
@@ -38,7 +38,7 @@ def mark_long(pace: Pace) -> Pace:
 
 
 def choose_prefetch(pace: Pace, concurrency: int, fixed: int | None) -> int:
-    """Return how many events each queue may deliver ahead: at least one a slot. `fixed` is the user's setting."""
+    """Return how many unsettled events each queue may deliver: one a slot or more. `fixed` is the user's setting."""
     if fixed is not None:
         return max(fixed, concurrency)
     return 2 * concurrency + 2 if pace.short else concurrency

@@ -1,4 +1,4 @@
-"""What becomes of an event whose run has ended: its output, another attempt, or a dead letter. (core)"""
+"""Decide what becomes of an event after its run: its output, another attempt, or a dead letter. (core)"""
 
 from dataclasses import replace
 
@@ -15,10 +15,10 @@ from pilot.life.stimuli import HeldEvent, PublishConfirmed, PublishRefused, RunE
 from pilot.life.taking import continue_work
 from pilot.life.verdicts import charge_events, condemn_worker, extend_row, is_verdict_open, is_worker_bad
 
-#: An event that a full queue refuses is published again after these seconds. The last one repeats for ever.
+#: Seconds from a full queue's refusal to the next publication. The last number holds for all further ones.
 _OFFER_AGAIN_S = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
-#: How many different errors a pilot repeats in its last status.
+#: How many different errors a pilot names in its last status.
 _MAX_ERRORS = 3
 
 

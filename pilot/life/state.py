@@ -1,4 +1,4 @@
-"""What a pilot's decisions read: the policy, which is fixed, and the state, which each decision replaces. (core)
+"""The data that a pilot's decisions read: the fixed policy, and the state, which each decision replaces. (core)
 
 Times are seconds of a monotonic clock.
 """
@@ -18,7 +18,7 @@ from schemas.statuses import PilotStatus
 
 
 class Stage(StrEnum):
-    """Where a pilot stands."""
+    """The stages of a pilot's life, in order."""
 
     INIT = "init"
     LISTENING = "listening"
@@ -29,9 +29,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that decisions depend on.
+    """The settings on which decisions depend.
 
-    `source`: there is no input queue, and the task runs once. `warm`: containers stay alive from one event to the next.
+    A `source` has no input queue, and runs its task once. With `warm`, containers stay alive from event to event.
     """
 
     concurrency: int
@@ -47,20 +47,20 @@ class Policy:
     has_init: bool = False
     source: bool = False
     warm: bool = False
-    #: Whether the task fails on every worker. Failures before the pilot's first success are then the events' fault too.
+    #: Whether the task fails on every worker. Then failures count against events even before the pilot's first success.
     charges_events: bool = False
-    #: How long the worker lives, and when the pilot must be done with its tasks; None: no limit.
+    #: How long the worker lives (0 if unknown), and when the pilot must be done with its tasks (None without a limit).
     runtime_s: float = 0.0
     ends_s: float | None = None
 
     @property
     def judges_worker(self) -> bool:
-        """Whether the pilot tells a bad event from a bad worker. Otherwise it leaves at the first error, or never."""
+        """Whether the pilot finds out if an event or its worker is bad. Else it leaves at the first error, or never."""
         return not self.stop_on_error and self.max_failures_in_a_row > 0
 
 
 def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charges_events: bool = False) -> Policy:
-    """Return the policy that the settings give to a pilot that must be done with its tasks at `ends_s`."""
+    """Return the policy that follows from the settings. The pilot must be done with its tasks at `ends_s`."""
     return Policy(
         concurrency=settings.concurrency,
         first_timeout_s=settings.first_timeout_s,
@@ -83,7 +83,7 @@ def derive_policy(settings: PilotSettings, *, ends_s: float | None = None, charg
 
 @dataclass(frozen=True, slots=True)
 class UnsettledEvent:
-    """An event whose output is on the way to the broker, or its dead letter if `failure` is set."""
+    """An event whose output is on the way to the broker; with a `failure`, its dead letter is on the way."""
 
     held: HeldEvent
     failure: Failure | None = None
@@ -92,7 +92,7 @@ class UnsettledEvent:
 
 @dataclass(frozen=True, slots=True)
 class OpenVerdict:
-    """A failed event that the pilot keeps: either the event or the worker is at fault."""
+    """A failed event that the pilot keeps until it knows whether the event or the worker is at fault."""
 
     held: HeldEvent
     failure: Failure
@@ -100,14 +100,14 @@ class OpenVerdict:
 
 @dataclass(frozen=True, slots=True)
 class PilotState:
-    """Everything that a decision needs beside the stimulus. `begin` builds the first."""
+    """Everything that a decision needs beside the stimulus. `begin_life` builds the first state."""
 
     policy: Policy
     stage: Stage
-    #: Since when no event was in hand, although nothing kept events away.
+    #: Since when the pilot has had no event in hand, although it could take events.
     quiet_since_s: float
     init_runs: bool = False
-    #: Whether containers are warm, and whether they are ending because no more events come.
+    #: Whether containers are warm, and whether they are ending because no more events will come.
     warm: bool = False
     cooling: bool = False
     waiting: tuple[HeldEvent, ...] = ()
@@ -115,13 +115,13 @@ class PilotState:
     settling: Mapping[int, UnsettledEvent] = field(default_factory=dict)
     #: Failed events whose verdict is open: the event or this worker may be at fault.
     open: Mapping[int, OpenVerdict] = field(default_factory=dict)
-    #: Whether the pilot wants its subscriptions, and how many events each may deliver ahead.
+    #: Whether the pilot wants its subscriptions, and how many unsettled events each may deliver.
     listening: bool = False
     prefetch: int = 0
-    #: How many verdicts were open when the present subscriptions began: those events do not use up their prefetch.
+    #: How many verdicts were open when the present subscriptions began. Those events do not count in their prefetch.
     n_set_aside: int = 0
     pace: Pace = field(default_factory=Pace)
-    #: Since when all slots are busy. Since when a subscription is missing, and the broker's last error.
+    #: Since when all slots have been busy. Since when a subscription has been missing, and the broker's last error.
     full_since_s: float | None = None
     away_since_s: float | None = None
     away_why: str = ""
@@ -130,12 +130,13 @@ class PilotState:
     n_failed: int = 0
     n_success: int = 0
     failed_in_a_row: tuple[EventId, ...] = ()
-    #: The highest attempt that was charged before the first success, and until when this pilot leaves events to others.
+    #: The highest attempt number that was charged before the first success. Until when this pilot leaves events to
+    #: others.
     charged: int = 0
     aside_until_s: float | None = None
     errors: tuple[str, ...] = ()
     traceback: str = ""
-    #: Why the pilot itself cannot go on, and whether its worker is bad.
+    #: Why the pilot itself cannot go on; empty if it can. Whether its worker is bad.
     fatal: str = ""
     is_bad: bool = False
     #: Whether a queue is gone, so that no pilot is needed any more.
@@ -144,24 +145,24 @@ class PilotState:
     #: When the grace of a stop, or the quarantine, ends.
     until_s: float | None = None
     killed: bool = False
-    #: When the pilot was ready for its first event or a source's only run. Whether its working time is over.
+    #: When the pilot was ready for its first event or for a source's only run. Whether its working time is over.
     ready_s: float = 0.0
     time_up: bool = False
     reported: PilotStatus = PilotStatus.STARTED
 
     @property
     def blames_events(self) -> bool:
-        """Whether this pilot knows before its own first success that failures are the events' fault."""
+        """Whether failures count against events although this pilot has had no success yet."""
         return self.policy.charges_events and self.policy.judges_worker and not self.n_success
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is in hand."""
+        """Whether the pilot has no event in hand."""
         return not (self.running or self.settling or self.waiting or self.open or self.init_runs)
 
     @property
     def exit_status(self) -> PilotExit:
-        """The status of a pilot that leaves because of an error."""
+        """The exit status of a pilot that leaves because of an error."""
         if self.is_closed:
             return PilotExit.CLOSED
         return PilotExit.BAD_WORKER if self.is_bad else PilotExit.FAILED

@@ -1,4 +1,4 @@
-"""A pilot steps aside: it leaves an event that failed here to other workers, in case its own worker is bad. (core)
+"""Step aside: leave an event that failed here to other workers for a while, in case this worker is bad. (core)
 
 At the end of a run a bad worker may be the only free one. Too few different events fail there to prove it bad, so the
 last event would come back to it five times and become a dead letter. Therefore a pilot that has charged an event, and
@@ -15,25 +15,25 @@ from pilot.life.state import PilotState, Stage
 from pilot.life.steps import Step
 from pilot.life.stimuli import HeldEvent
 
-#: After its n-th attempt an event waits n seconds in its queue, unless the operator sets EWMS_EVENT_RETRY_S.
-#: This pause is long enough for another worker to take the event, and too short to look like a stall.
+#: After its n-th attempt an event waits n seconds in its queue, unless the operator sets EWMS_EVENT_RETRY_S. The pause
+#: is 3 s, plus 2 s for each attempt: long enough for another worker to take the event, too short to look like a stall.
 _LEAST_S, _PER_ATTEMPT_S = 3.0, 2.0
 
 
 def note_charged(state: PilotState, held: HeldEvent) -> PilotState:
-    """Return `state` after `held` was charged with a failed attempt."""
+    """Return `state` with the note that `held` was charged with a failed attempt."""
     if state.n_success or not state.policy.judges_worker or state.policy.charges_events:
         return state
     return replace(state, charged=max(state.charged, held.attempt))
 
 
 def must_step_aside(state: PilotState) -> bool:
-    """Return whether no event is in hand, and one that this pilot has charged should go to another."""
+    """Return whether no event is in hand, and an event that this pilot has charged should go to another pilot."""
     return bool(state.charged) and state.stage is Stage.LISTENING and state.is_empty
 
 
 def step_aside(state: PilotState, now_s: float, instructions: list[Instruction]) -> Step:
-    """Take no events for a while."""
+    """Take no events for the pause."""
     until_s = now_s + _LEAST_S + _PER_ATTEMPT_S * state.charged
     more: list[Instruction] = [StopListening()] if state.listening else []
     return replace(state, aside_until_s=until_s, charged=0, listening=False), [*instructions, *more]

@@ -1,4 +1,4 @@
-"""A step is what every decision returns: the new state and the instructions. Two steps that most share. (core)"""
+"""Define a step, the result of every decision: the new state and the instructions. Build two common ones. (core)"""
 
 from dataclasses import replace
 

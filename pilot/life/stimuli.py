@@ -1,4 +1,4 @@
-"""What can happen to a pilot: the stimuli of its lifecycle. (core)
+"""The stimuli of a pilot's lifecycle: everything that can happen to it. (core)
 
 Times are seconds of a monotonic clock.
 """
@@ -13,7 +13,7 @@ from schemas.ids import EventId
 class HeldEvent:
     """An event in the pilot's hands. `key` is the pilot's own number for it.
 
-    `live`: its delivery can still be settled. A source's only run has no delivery.
+    While `live`, its delivery can be settled. A source's only run has no delivery.
     """
 
     key: int
@@ -21,7 +21,7 @@ class HeldEvent:
     attempt: int
     queue: str
     live: bool = True
-    #: How often pilots gave the event back uncounted.
+    #: How often pilots have given the event back uncounted.
     n_returned: int = 0
 
 
@@ -50,7 +50,7 @@ class EventArrived:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """A run has ended: well (`has_output` or not), with `failure`, or `interrupted` because the pilot killed it."""
+    """A run has ended: well, with a `failure`, or `interrupted` because the pilot killed it."""
 
     now_s: float
     key: int
@@ -62,7 +62,7 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class PublishConfirmed:
-    """The broker holds everything that was published for the event."""
+    """The broker has confirmed everything that the pilot has published for the event."""
 
     now_s: float
     key: int
@@ -70,7 +70,7 @@ class PublishConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class PublishRefused:
-    """The broker refused what was published for the event. `passing`: it may take it a little later."""
+    """The broker has refused a publication for the event. If `passing`, it may accept it a little later."""
 
     now_s: float
     key: int
@@ -88,7 +88,7 @@ class SubscriptionLost:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed. `listening`: all subscriptions stand. Otherwise `why` is the broker's last error."""
+    """Time has passed. `listening` is whether all subscriptions stand; if not, `why` is the broker's last error."""
 
     now_s: float
     listening: bool = True
@@ -97,14 +97,14 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """The pilot was asked to stop (SIGTERM)."""
+    """Somebody asks the pilot to stop (SIGTERM)."""
 
     now_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class PilotBroken:
-    """The pilot cannot go on: it has no broker, no right to a queue, or its queue does not exist (`gone`)."""
+    """The pilot cannot go on: it has no broker or no right to a queue, or its queue does not exist (`gone`)."""
 
     now_s: float
     error: str

@@ -1,4 +1,4 @@
-"""Events that may kill their pilot. (core)
+"""Handle events that may kill their pilot: run them alone, and give them up after two dead workers. (core)
 
 The broker counts an attempt when a pilot reports a failure, and also when the pilot ends with the event in hand. The
 fifth failure makes a dead letter. So an event that comes for a sixth time has ended at least one worker. The cause is
@@ -26,12 +26,12 @@ GIVEN_UP_FROM = MAX_ATTEMPTS + 2
 
 
 def explain_kills(held: HeldEvent) -> Failure | None:
-    """Return why the event is given up without another run; None: it may run."""
+    """Return why the pilot gives up the event without another run; None if it may run."""
     if held.attempt < GIVEN_UP_FROM:
         return None
     return Failure(
         "EventKilledWorkers",
-        f"{held.attempt - 1} attempts came to nothing, and workers ended while they had this event: look whether its "
+        f"{held.attempt - 1} attempts failed, and workers ended while they had this event: check whether its "
         "task needs more memory (worker_memory), or ends its own worker",
         reason=DeadReason.KILLED_WORKERS,
         final=True,
@@ -39,7 +39,7 @@ def explain_kills(held: HeldEvent) -> Failure | None:
 
 
 def choose_next(waiting: Sequence[HeldEvent], busy: Iterable[HeldEvent], n_free: int) -> list[HeldEvent]:
-    """Return which of `waiting` start now, given what runs and how many slots are free."""
+    """Return the events of `waiting` that start now. `busy` events run, and `n_free` slots are free."""
     busy = tuple(busy)
     if n_free <= 0 or any(is_suspect(held) for held in busy):
         return []
@@ -54,5 +54,5 @@ def choose_next(waiting: Sequence[HeldEvent], busy: Iterable[HeldEvent], n_free:
 
 
 def is_suspect(held: HeldEvent) -> bool:
-    """Return whether the event must run alone."""
+    """Return whether the event must run alone: it has had at least `SUSPECT_FROM` attempts."""
     return held.attempt >= SUSPECT_FROM

@@ -1,4 +1,4 @@
-"""How events come into a pilot's hands and into its slots. (core)"""
+"""Take events into the pilot's hands, and from there into its slots. (core)"""
 
 from dataclasses import replace
 
@@ -87,8 +87,8 @@ def continue_work(state: PilotState, now_s: float, instructions: list[Instructio
     if must_step_aside(state):
         return step_aside(state, now_s, instructions)
     n = choose_prefetch(state.pace, state.policy.concurrency, state.policy.prefetch)
-    # Events with an open verdict stay unsettled and would use up the prefetch. A new subscription counts only what it
-    # lends itself.
+    # Events with an open verdict stay unsettled and use up the prefetch. A new subscription counts only its own
+    # deliveries.
     is_wanted = not state.listening or (n, len(state.open)) != (state.prefetch, state.n_set_aside)
     in_hand = (*state.waiting, *state.running.values())
     if is_wanted and len(state.running) < state.policy.concurrency and not any(map(is_suspect, in_hand)):

@@ -1,4 +1,4 @@
-"""Who is at fault when a task fails: the event, or this worker? (core)
+"""Decide whether the event or this worker is at fault when a task fails. (core)
 
 A pilot that has had a success knows that its worker is good. From then on a failure is the event's fault, and counts.
 Before its first success the pilot knows nothing. So the verdict on a failed event stays *open*: the pilot keeps the
@@ -7,7 +7,7 @@ delivery and tries another event. A failure of the container runtime itself leav
     another event succeeds              the failed events are at fault: each failure counts as an attempt
     enough different events fail        the worker is bad: all events go back uncounted; the pilot keeps its slot for
                                         the quarantine and takes no events, so that it does not drain the queue
-    no other event comes for a while    the failure counts: the pilot can find out nothing better
+    no other event comes for a while    the failure counts: the pilot cannot find out more
 
 An event that was charged before, or that two pilots gave back, is *known to fail*. Its failure counts at once, and is
 no evidence against this worker. Otherwise a task that always fails would send its events round for ever.
@@ -32,16 +32,16 @@ from pilot.life.stimuli import HeldEvent
 from schemas.ids import EventId
 from schemas.payloads.data_events import DeadReason
 
-#: An event that was given back this often is known to fail: two workers could not find out more.
+#: An event that pilots have given back this often is known to fail.
 KNOWN_AFTER = 2
 
-#: Failures that show what the event needs. No worker of this task would do better.
+#: Failures that come from what the event needs. Every worker of this task would fail likewise.
 _EVENTS_OWN = frozenset({DeadReason.TASK_OUTLIVED_WORKER, DeadReason.OUT_OF_MEMORY})
 
-#: How long a verdict stays open while no other event comes.
+#: How many seconds a verdict stays open while no other event comes.
 OPEN_S = 10.0
 
-#: A row of failures is the worker's fault if its probability by chance alone is below this.
+#: A row of failures is the worker's fault if chance alone would produce it with a lower probability than this.
 _BY_CHANCE = 1e-4
 
 
@@ -51,7 +51,7 @@ def is_known_to_fail(held: HeldEvent) -> bool:
 
 
 def is_verdict_open(state: PilotState, held: HeldEvent, failure: Failure) -> bool:
-    """Return whether it is still unknown who is at fault: the event or the worker."""
+    """Return whether it is still unknown if the event or the worker is at fault."""
     policy = state.policy
     return (
         policy.judges_worker
@@ -75,7 +75,7 @@ def extend_row(state: PilotState, held: HeldEvent, failure: Failure) -> tuple[Ev
 
 
 def is_worker_bad(state: PilotState) -> bool:
-    """Return whether so many events failed in a row that this worker must be bad."""
+    """Return whether so many different events have failed in a row that this worker counts as bad."""
     least = state.policy.max_failures_in_a_row
     if least <= 0 or state.blames_events:
         return False
@@ -89,14 +89,14 @@ def is_worker_bad(state: PilotState) -> bool:
 def condemn_worker(state: PilotState) -> Step:
     """Declare the worker bad: give back the events whose verdict is open, and begin to leave."""
     n = len(state.failed_in_a_row)
-    what = f"{n} different events failed here one after the other" + ("" if state.n_success else ", and none succeeded")
+    what = f"{n} different events failed here in a row" + ("" if state.n_success else ", and none succeeded")
     last = f": {state.errors[-1]}" if state.errors else ""
     state = replace(state, is_bad=True, fatal=state.fatal or f"BadWorker({what + last!r})")
     return begin_draining(state)
 
 
 def charge_events(state: PilotState) -> Step:
-    """Count the failures whose verdict was open against their events."""
+    """Count the failures with an open verdict as attempts at their events."""
     charged: list[Instruction] = [settle_event(it.held, Settlement.REJECT, it.failure) for it in state.open.values()]
     for it in state.open.values():
         state = note_charged(state, it.held)
@@ -104,6 +104,6 @@ def charge_events(state: PilotState) -> Step:
 
 
 def verdict_due_at(state: PilotState) -> float | None:
-    """Return when the open verdicts are decided because no other event came; None: not by time."""
+    """Return when to decide the open verdicts if no other event comes by then; None if time decides nothing now."""
     is_waiting = bool(state.open) and not (state.running or state.waiting or state.settling)
     return state.quiet_since_s + OPEN_S if is_waiting and state.stage is Stage.LISTENING else None

@@ -1,7 +1,7 @@
 """Run a task with apptainer, unprivileged: on a sandbox directory or a .sif file. (core)
 
-The task's environment is passed in `APPTAINERENV_` variables: a process list does not show them, and a comma does not
-split a value. `--containall` keeps the pilot's own environment, home, processes and temporary files out.
+The pilot passes the task's environment in `APPTAINERENV_` variables: a process list does not show them, and a comma
+does not split a value. `--containall` hides the pilot's own environment, home, processes and temporary files.
 """
 
 import re
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pilot.containers.command import Command
 from pilot.containers.mounts import TASK_HOME, Mount
 
-#: Variables of the pilot's environment that apptainer itself needs: where to find its helpers and put its caches.
+#: Variables of the pilot's environment that apptainer itself needs, to find its helpers and its caches.
 KEPT = ("APPTAINER_CACHEDIR", "APPTAINER_TMPDIR", "HOME", "USER", "XDG_RUNTIME_DIR")
 
 #: The run script of an image that defines none prints this, and succeeds.
 _NO_RUNSCRIPT = "There is no runscript defined for this container"
 
-#: Where the run script of an image lies in it.
+#: The path of the run script in an image.
 RUNSCRIPT = "/.singularity.d/runscript"
 
 _ADDRESS = re.compile(r"(docker|oras|library|shub)://[A-Za-z0-9][A-Za-z0-9._:/@-]*")
@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"(docker|oras|library|shub)://[A-Za-z0-9][A-Za-z0-9._:/@-
 
 @dataclass(frozen=True, slots=True)
 class Apptainer:
-    """`image` is an existing directory or .sif. `as_run`: use the image's own entry point."""
+    """Runs in `image`, an existing directory or .sif file. With `as_run` it starts the image's own entry point."""
 
     binary: str
     image: str
@@ -71,24 +71,25 @@ class Apptainer:
 
 
 def build_argv(binary: str, image: str, sandbox: str) -> tuple[str, ...]:
-    """Return the command that turns `image` (a file, or an address as apptainer knows them) into a directory."""
+    """Return the command that builds the directory `sandbox` from `image`, a file or an address (docker://...)."""
     return (binary, "build", "--fix-perms", "--sandbox", sandbox, image)
 
 
 def is_address(name: str) -> bool:
-    """Return whether `name` is an image at a registry.
+    """Return whether `name` is the address of an image at a registry, for example docker://python:3.11.
 
-    A sandbox may be built from no other kind of name: apptainer would run the `%setup` of a definition file on the
-    worker, and read any archive of the worker.
+    The pilot builds a sandbox from no other kind of name. Otherwise apptainer would run the `%setup` of a definition
+    file on the worker, or read any archive there.
     """
     return _ADDRESS.fullmatch(name) is not None
 
 
 def has_entry_point(runscript: str | None) -> bool:
-    """Return whether an image's run script brings an entry point of its own, rather than apptainer's default one.
+    """Return whether an image's run script has its own entry point, and not only apptainer's default.
 
     Source: apptainer 1.4. For an OCI image `build` writes a run script that sets `OCI_ENTRYPOINT`. For an image without
-    an entry point it writes one that only says so and succeeds. That would look like a task without output.
+    an entry point it writes a script that only prints this fact and succeeds. That would look like a task without
+    output.
     """
     if runscript is None or _NO_RUNSCRIPT in runscript:
         return False

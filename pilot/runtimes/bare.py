@@ -14,7 +14,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """Every task gets `environment`; its own variables override that."""
+    """Runs each task with `environment`, overridden by the task's own variables."""
 
     environment: Mapping[str, str]
     on_host: bool = True

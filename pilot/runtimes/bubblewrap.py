@@ -1,4 +1,4 @@
-"""Run a task in a folder with bubblewrap: no image format, no daemon, a few milliseconds. (core)
+"""Run a task in a folder with bubblewrap: without an image format or a daemon, in a few milliseconds. (core)
 
 The container's root is an empty tmpfs, and every entry of the folder is mounted into it read-only. So bubblewrap can
 make mount points that the folder lacks.
@@ -12,13 +12,13 @@ from pilot.containers.command import Command
 from pilot.containers.mounts import Mount
 from pilot.runtimes.bare import DEFAULT_PATH
 
-#: These are made anew for every container. The folder's own entries of these names are ignored.
+#: Every container gets new directories of these names. Bubblewrap ignores the folder's own entries of these names.
 FRESH = frozenset({"proc", "dev", "tmp", "sys", "run"})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name at the top of the folder. `link` is the target of a link, empty if it is none."""
+    """One name at the top of the folder. `link` is the target if the entry is a symbolic link, else empty."""
 
     name: str
     link: str = ""
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Bubblewrap:
-    """`root` is the folder that becomes the container's file system. `entries` are the names at its top."""
+    """Runs in the folder `root`, which becomes the container's file system. `entries` are the names at its top."""
 
     binary: str
     root: str
@@ -57,7 +57,7 @@ class Bubblewrap:
         targets = {PurePosixPath(mount.target).parts[1] for mount in mounts}
         for entry in self.entries:
             if entry.link and entry.name in targets:
-                # Bubblewrap would make the mount point at the link's target, and that may be on the worker.
+                # Skip it: bubblewrap would make the mount point at the link's target, which may be on the worker.
                 continue
             if entry.link:
                 argv += ["--symlink", entry.link, f"/{entry.name}"]

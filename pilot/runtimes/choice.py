@@ -28,13 +28,13 @@ from schemas.pilot.names import Platform
 
 log = logging.getLogger(__name__)
 
-#: At most so many characters of a run script are read.
+#: How many characters of a run script the pilot reads at most.
 _MAX_RUNSCRIPT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image's name, and what it names on this worker. `path` is empty if there is no such file or directory."""
+    """An image's name, and its file or directory on this worker. `path` is empty if there is none."""
 
     name: str
     path: str = ""
@@ -47,14 +47,14 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeChoice:
-    """A runtime for an image, and pins on the files that nobody may exchange while it is used."""
+    """A runtime for an image, and pins on the files that must stay the same while it is in use."""
 
     runtime: Runtime
     pins: tuple[Pin, ...] = ()
 
 
 def look_up_image(name: str) -> Image:
-    """Return what an image's `name` names on this worker. A slow file system may delay this: call it in a thread."""
+    """Return the image with this `name` on this worker. A slow file system may delay this: call it in a thread."""
     seen = look_at(str(Path(name).absolute()), inside=True) if name else None
     if seen is None:
         return Image(name)
@@ -79,7 +79,7 @@ def _read_link(path: Path) -> str:
 
 
 def _read_head(script: Path) -> str | None:
-    """Return the beginning of a run script, None if there is none."""
+    """Return the beginning of a run script; None if the image has none."""
     try:
         with script.open(errors="replace") as file:
             return file.read(_MAX_RUNSCRIPT) if script.is_file() else None
@@ -105,7 +105,7 @@ async def choose_runtime(
 ) -> RuntimeChoice:
     """Return the runtime for an image, ready to run it. `environment` is the pilot's own.
 
-    Raises: ImageUnusable, with the remedy.
+    Raises: ImageUnusable: the image or the program to run it is missing or not allowed. The text has the remedy.
     """
     image = await asyncio.to_thread(look_up_image, image_name)
     platform = choose_platform(settings, image)
@@ -117,7 +117,9 @@ async def choose_runtime(
         case Platform.BUBBLEWRAP:
             binary = _find_binary("bwrap", "", environment, "install bubblewrap")
             if not image.is_directory:
-                raise ImageUnusable(f"the image {image.name!r} is no folder of this worker; bubblewrap runs folders")
+                raise ImageUnusable(
+                    f"the image {image.name!r} is not a folder of this worker; bubblewrap runs only folders"
+                )
             runtime = Bubblewrap(binary, image.path, image.entries, _outer_environment(binary, environment, ("HOME",)))
             return RuntimeChoice(runtime, _pins_of(image))
         case Platform.APPTAINER:
@@ -128,7 +130,7 @@ async def choose_runtime(
                 image = await _build_sandbox(settings, image, children, binary, outer)
             script = image.runscript
             if not image.is_directory:
-                # A program of the image reads the script, confined like the task: `inspect` has no such options.
+                # A program of the image reads the script, confined like the task. `inspect` cannot be confined.
                 reader = Apptainer(binary, image.path, outer).build_command(("cat", RUNSCRIPT), {}, (), "")
                 said = await _run_command(children, reader.argv, reader.environment)
                 script = said.stdout if said.code == 0 else None
@@ -138,7 +140,7 @@ async def choose_runtime(
         case Platform.DOCKER | Platform.PODMAN as engine:
             if not docker.is_reference(image.name):
                 raise ImageUnusable(
-                    f"the image {image.name!r} is no name of an image at a registry, as {engine.value} needs one; "
+                    f"the image {image.name!r} is not the name of an image at a registry, which {engine.value} needs; "
                     "write it like registry.example.org/group/image:tag"
                 )
             binary = _find_binary(engine.value, "", environment, f"install {engine.value}")
@@ -162,13 +164,13 @@ async def _build_sandbox(
     """Return a sandbox directory of `image`. Build it unless an earlier pilot of this user has built it."""
     if settings.apptainer_directory_only:
         raise ImageUnusable(
-            f"the image {image.name!r} is neither a sandbox directory nor a .sif file of this worker; give the path of "
+            f"the image {image.name!r} is neither a sandbox directory nor a .sif file of this worker; name the path of "
             "one, or set _EWMS_PILOT_APPTAINER_IMAGE_DIRECTORY_MUST_BE_PRESENT=False to have it built"
         )
     if not image.path and not apptainer.is_address(image.name):
         raise ImageUnusable(
-            f"the image {image.name!r} is nothing that a sandbox may be built from; name an image file of this worker, "
-            "or an image at a registry, like docker://registry.example.org/group/image:tag"
+            f"the image {image.name!r} is neither an image file nor an address, so no sandbox can be built; "
+            "name an image file of this worker, or an image at a registry, like docker://registry.example.org/group/image:tag"
         )
     digest = hashlib.sha256((image.path or image.name).encode()).hexdigest()[:16]
     sandbox = f"{settings.apptainer_build_dir}/ewms-sandbox-{os.geteuid()}-{digest}"
@@ -181,13 +183,13 @@ async def _build_sandbox(
                 why = f"apptainer cannot build a sandbox from the image {image.name!r}: {said.last_words}"
                 raise ImageUnusable(why)
         finally:
-            # Its name holds this process's number, so nobody would find it again.
+            # Remove it now: its name has this process's number, so no later pilot would find it.
             shutil.rmtree(partial, ignore_errors=True)
     return await asyncio.to_thread(look_up_image, sandbox)
 
 
 def _is_own_directory(path: str) -> bool:
-    """Return whether an earlier build exists and is ours. Others may be able to write into its parent."""
+    """Return whether `path` is a directory of this account. Other accounts may be able to write into its parent."""
     try:
         return Path(path).is_dir() and Path(path).lstat().st_uid == os.geteuid()
     except OSError:
@@ -201,7 +203,7 @@ def _move_into_place(partial: str, sandbox: str) -> bool:
 
 
 def _find_binary(name: str, given: str, environment: Mapping[str, str], remedy: str) -> str:
-    """Return the path of the program that runs containers."""
+    """Return the path of the program `name` that runs containers: `given` by the settings, or found in PATH."""
     path = given or shutil.which(name, path=environment.get("PATH") or DEFAULT_PATH)
     if not path or not os.access(path, os.X_OK):
         raise ImageUnusable(f"the program {given or name!r} that runs the task's image is not on this worker; {remedy}")
@@ -216,7 +218,7 @@ def _outer_environment(binary: str, environment: Mapping[str, str], kept: Sequen
 
 @dataclass(frozen=True, slots=True)
 class _CommandResult:
-    """How a command of the container program ended."""
+    """The result of a command of the container program."""
 
     code: int
     stdout: str
@@ -228,7 +230,7 @@ async def _run_command(children: TaskProcesses, argv: Sequence[str], environment
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def told(code: int) -> None:
-        # If the caller has stopped waiting, the future is cancelled. The command ends all the same.
+        # If the caller no longer waits, the future is cancelled; the command still ends and calls this.
         if not ended.done():
             ended.set_result(code)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pilot.containers.command import Command
 from pilot.containers.mounts import Mount
 
-#: Variables of the pilot's environment that the client itself needs: its daemon and its storage.
+#: Variables of the pilot's environment that the client itself needs, to find its daemon and its storage.
 KEPT = ("DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "CONTAINERS_CONF", "HOME", "XDG_RUNTIME_DIR", "TMPDIR")
 
 #: Source: the grammar of references of the distribution project, which docker and podman share.
@@ -23,7 +23,7 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Docker:
-    """`binary` is the client of docker or podman. `image` is a reference to an image that is on this worker."""
+    """Runs with `binary`, the client of docker or podman. `image` is a reference to an image that is on this worker."""
 
     binary: str
     image: str

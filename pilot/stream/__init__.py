@@ -1,1 +1,1 @@
-"""Warm tasks: one container for each slot, kept alive and fed an event a line. `lines` and `slot` are the cores."""
+"""Run warm tasks: one container for each slot stays alive and gets events as lines. `lines` and `slot` are cores."""

@@ -1,4 +1,4 @@
-"""The shell of one slot of warm tasks: tell the core what happened, and carry out its instructions."""
+"""Be the shell of one slot of warm tasks: give stimuli to the core, and carry out its instructions."""
 
 import asyncio
 import logging
@@ -67,7 +67,7 @@ class WarmSlot:
 
     @property
     def phase(self) -> SlotPhase:
-        """Where the container stands."""
+        """The phase of the slot's container."""
         return self._slot.phase
 
     @property
@@ -76,16 +76,16 @@ class WarmSlot:
         return self._slot.key is None
 
     def warm_up(self) -> None:
-        """Start a container ahead of the first event."""
+        """Start a container before the first event comes."""
         self.handle_stimulus(slot.WarmedUp(self._loop.time()))
 
     def give_event(self, key: int, event_id: str, line: bytes) -> None:
-        """Take an event and send its `line` to the container. The slot must be free."""
+        """Put an event into this slot and send its `line` to the container. The slot must be free."""
         self._event_id, self._line = event_id, line
         self.handle_stimulus(slot.Given(self._loop.time(), key))
 
     def handle_stimulus(self, stimulus: slot.Stimulus) -> None:
-        """Tell the core what happened, and carry out its instructions."""
+        """Give `stimulus` to the core, and carry out its instructions."""
         self._stimuli.append(stimulus)
         if self._busy:
             return
@@ -101,7 +101,7 @@ class WarmSlot:
     def _carry_out(self, instruction: slot.Instruction) -> None:
         match instruction:
             case slot.Send(_, due_s):
-                if self._talk is None:  # it could not be started; that stimulus is in the queue
+                if self._talk is None:  # the start has failed; its stimulus is in the queue
                     return
                 self._mark = self._talk.stderr.total
                 self._set_timer(due_s)
@@ -169,8 +169,8 @@ class WarmSlot:
 
     def _spoke_unasked(self) -> None:
         failure = unasked_failure()
-        if self.phase is SlotPhase.WARM:  # a container that is ending may write anything
-            log.warning("a warm container is replaced: %s", failure)
+        if self.phase is SlotPhase.WARM:  # a container may write anything while it ends
+            log.warning("the pilot replaces a warm container: %s", failure)
         self.handle_stimulus(slot.Misbehaved(failure))
 
     def _on_exit(self, code: int) -> None:
@@ -196,7 +196,7 @@ class WarmSlot:
             printer.print_output("stderr", self._name, text, always=self._settings.dump_output)
 
     def _keep_stderr(self, talk: ContainerPipes) -> None:
-        """Write the end of the container's standard error into a file, if files are to be kept."""
+        """Write the end of the container's standard error into a file, if the settings keep files."""
         if not self._settings.keep_files or self._files is None:
             return
         try:
@@ -205,7 +205,7 @@ class WarmSlot:
             log.warning("the standard error of a warm container cannot be kept: %s", os_text(error))
 
     def _put_away(self) -> None:
-        """Remove the container's files, unless files are to be kept."""
+        """Remove the container's files, unless the settings keep files."""
         if self._files is not None and not self._settings.keep_files:
             self._leftovers.remove_files(self._files)
         self._files = None

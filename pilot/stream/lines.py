@@ -1,14 +1,14 @@
-"""The lines of a warm task: each event becomes a line of its standard input, each line of its output an answer. (core)
+"""Turn events into lines of a warm task's standard input, and lines of its output into answers. (core)
 
     {"id":"9f1c...","attempt":1,"data":<the event's JSON>}    in
     {"id":"9f1c...","data":<any JSON>}                        out: done, with an output
     {"id":"9f1c..."}                                          out: done, without one
     {"id":"9f1c...","error":"text"}                           out: failed; the container stays
 
-All is UTF-8. The event's JSON is sent as it is written, with blanks for line breaks, so no number loses a digit on the
-way in. The output's JSON is written anew with Python's numbers: integers stay exact, all others become doubles. NaN and
-the infinities are refused both ways (`schemas.payloads.json_text`), and so is a number in an answer that is too large
-for a double.
+All is UTF-8. The pilot sends the event's JSON as it is, with blanks for line breaks, so no number loses a digit on the
+way in. It writes the output's JSON anew with Python's numbers: integers stay exact, all others become doubles. It
+refuses NaN and the infinities both ways (`schemas.payloads.json_text`), and also a number in an answer that is too
+large for a double.
 """
 
 import json
@@ -32,7 +32,7 @@ _NO_LINE_BREAKS = bytes.maketrans(b"\r\n", b"  ")
 def build_request(event: DataEvent, attempt: int) -> bytes | Failure:
     """Return the line for the `attempt`-th attempt (from 1) at `event`; a failure if the event is not JSON."""
     if len(event.body) > MAX_EVENT_BYTES:
-        return invalid_infile(f"the event has {len(event.body)} bytes and may have {MAX_EVENT_BYTES}")
+        return invalid_infile(f"the event has {len(event.body)} bytes; the limit is {MAX_EVENT_BYTES}")
     if legacy_wire.is_legacy(event.body, event.content_type):
         data = _legacy_json(event.body)
         if isinstance(data, Failure):
@@ -42,10 +42,10 @@ def build_request(event: DataEvent, attempt: int) -> bytes | Failure:
             load_json(event.body)
         except ValueError as error:
             return invalid_infile(
-                f"the event is not JSON ({str(error)[:200]}), and a warm task takes nothing else: "
+                f"the event is not JSON ({str(error)[:200]}), but a warm task takes only JSON: "
                 "send JSON, or unset EWMS_PILOT_TASK_MODE"
             )
-        # In JSON a raw line break is only blank space: inside texts it is written as \n.
+        # In JSON a raw line break is only blank space: a string writes it as \n.
         data = event.body.translate(_NO_LINE_BREAKS)
     return b'{"id":%b,"attempt":%d,"data":%b}\n' % (json.dumps(event.id).encode(), attempt, data)
 
@@ -63,7 +63,7 @@ def parse_answer(line: bytes, event_id: str) -> RunOutcome | Failure:
     if not isinstance(said, dict) or "id" not in said:
         return invalid_answer('is not a JSON object with an "id"', 'write {"id": the event\'s, "data": the output}')
     if said["id"] != event_id:
-        return invalid_answer("has another id than the event", "answer each line once, in its turn, with its own id")
+        return invalid_answer("has another id than the event", "answer each line once, in order, with the event's id")
     try:
         if (error := said.get("error")) is not None:
             return RunOutcome(
@@ -80,8 +80,10 @@ def parse_answer(line: bytes, event_id: str) -> RunOutcome | Failure:
 
 
 def unasked_failure() -> Failure:
-    """Return the failure of a task that wrote something between two events."""
-    return invalid_answer("came unasked", "write to standard output only in answer to a line, and one line only")
+    """Return the failure of a task that wrote to standard output between two events."""
+    return invalid_answer(
+        "came without a request", "write one line to standard output for each line of input, and nothing else"
+    )
 
 
 class NotFinite(ValueError):

@@ -1,4 +1,4 @@
-"""The pipes of a warm container: lines in, lines out, and the end of its standard error. All are bounded."""
+"""Handle the pipes of a warm container: lines in, lines out, and the end of its standard error. All are bounded."""
 
 import array
 import asyncio
@@ -12,12 +12,12 @@ from pilot.containers.processes import Pipes
 from pilot.stream.lines import MAX_LINE_BYTES
 
 _CHUNK_BYTES = 64 * 1024
-#: How much of standard error's end is kept.
+#: How many bytes of standard error's end the pilot keeps.
 TAIL_BYTES = 64 * 1024
 
 
 class Tail:
-    """The end of a stream. `total` counts all of the stream's bytes."""
+    """Keeps the last `limit` bytes of a stream. `total` counts all of the stream's bytes."""
 
     def __init__(self, limit: int = TAIL_BYTES) -> None:
         self._limit = limit
@@ -32,7 +32,7 @@ class Tail:
             del self._kept[: -self._limit]
 
     def text(self, since: int = 0, limit: int = TAIL_BYTES) -> str:
-        """Return the text after the first `since` bytes of the stream, at most its last `limit` bytes."""
+        """Return the stream's text after its first `since` bytes, but at most its last `limit` bytes."""
         wanted = min(self.total - since, limit, self._limit, len(self._kept))
         return self._kept[len(self._kept) - wanted :].decode(errors="replace")
 
@@ -40,9 +40,9 @@ class Tail:
 class ContainerPipes:
     """The exchange with one container: one line goes in, one comes out.
 
-    `on_line` is called with an answer, and whether more than blank space came behind it. `on_unasked` is called if the
-    container writes while no line waits for an answer. `on_closed` is called once the container closes its standard
-    input or output.
+    It calls `on_line` with an answer, and whether more than blank space followed it. It calls `on_unasked` if the
+    container writes while no line waits for an answer, and `on_closed` once the container closes its standard input or
+    output.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ContainerPipes:
         self._line_bytes = 0
         self._waits = False
         self._hushed = False
-        #: Whether the container has written something that it must not. Its further output is ignored.
+        #: Whether the container has broken a rule of the lines. The pilot then ignores its further output.
         self._heard_enough = False
         self.stderr = Tail()
         self._loop.add_reader(pipes.stdout, self._read_stdout)
@@ -75,7 +75,7 @@ class ContainerPipes:
         self._write_rest()
 
     def has_read_nothing(self) -> bool:
-        """Return whether the container has read nothing of the last line, as far as the pipe can tell."""
+        """Return whether the container has read nothing of the last line, as far as the pipe shows."""
         if self._hushed:
             return False
         waiting = array.array("i", [0])
@@ -90,7 +90,7 @@ class ContainerPipes:
             os.close(self._pipes.stdin)
 
     def read_rest(self) -> None:
-        """Read the rest of the output. The container has ended."""
+        """Read the rest of the output of a container that has ended."""
         if not self._heard_enough:
             self._read_stdout(last=True)
         self._read_stderr()
@@ -125,9 +125,9 @@ class ContainerPipes:
             self._on_closed()
 
     def _take_in(self, chunk: bytes) -> bool:
-        """Take in a piece of standard output. Return False once this container's further output is ignored."""
+        """Handle a piece of standard output. Return False if the pilot ignores this container's further output."""
         if not self._asked:
-            if not chunk.strip():  # a blank line too many says nothing
+            if not chunk.strip():  # an extra blank line does no harm
                 return True
             self._stop_hearing()
             self._on_unasked()

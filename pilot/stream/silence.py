@@ -1,7 +1,7 @@
 """Warn if a warm task has its event and does not answer for long.
 
-The task may still be working, or its answer may wait in the task's own output buffer. The pilot cannot tell which. So
-it warns once for each container, and says what to check.
+The task may still be working, or its answer may wait in the task's own output buffer. The pilot cannot find out. So it
+warns once for each container, and names what to check.
 """
 
 import asyncio
@@ -43,8 +43,9 @@ class Silence:
         self._was_told = True
         what = "has read its event" if self._has_read() else "has not even read its event"
         log.warning(
-            "%s %s %s and answered nothing for %g s. If it is done with it, its answer waits in a buffer: flush each "
-            "line (print(..., flush=True), `python -u`, `stdbuf -oL`). EWMS_PILOT_TASK_TIMEOUT ends a task that hangs.",
+            "%s %s %s and has not answered for %g s. If it is done with the event, its answer waits in a buffer: flush "
+            "each line (print(..., flush=True), `python -u`, `stdbuf -oL`). "
+            "EWMS_PILOT_TASK_TIMEOUT ends a task that hangs.",
             self._name,
             what,
             event_id,

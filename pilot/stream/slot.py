@@ -1,11 +1,11 @@
-"""One slot of warm tasks: its container, the event in it, and what becomes of both. (core)
+"""Decide what happens to one slot of warm tasks, its container and the event in it. (core)
 
     COLD -> WARM -> ENDING -> COLD | WARM
 
 The pilot starts a container ahead, so that the first event finds it warm. A container that has answered an event is
-started again when it ends. A container that ended without a single answer is started again only for the next event. So
-a container that dies at once uses up attempts like any failing task, and restarts do not loop. If a container spoils an
-event, the slot reports the end of that event once the container has ended.
+started again when it ends. A container that ended without any answer is started again only for the next event. So a
+container that dies at once uses up attempts like any failing task, and does not start again and again. If a container
+spoils an event, the slot reports the end of that event once the container has ended.
 """
 
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ from pilot.errors import TASK, Failure, container_ended, container_timed_out
 from pilot.failures.error_text import NOTHING
 from schemas.payloads.data_events import DeadReason
 
-#: A container that has closed a pipe may end by itself within this time. Then the failure can name its exit code.
+#: A container that has closed a pipe has this many seconds to end by itself. Then the failure can name its exit code.
 LAST_WORDS_S = 1.0
 
 
 class SlotPhase(StrEnum):
-    """Where a slot's container stands."""
+    """The phases of a slot's container."""
 
     COLD = "cold"
     WARM = "warm"
@@ -30,9 +30,9 @@ class SlotPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long an event may take (`None`: for ever), and how long a container may take to start before its first event.
+    """How many seconds an event may take (`None` for no limit), and a container's start before its first event.
 
-    `memory_bytes` is the memory that was requested for the worker, if that is known.
+    `memory_bytes` is the memory that was requested for the worker; None if unknown.
     """
 
     timeout_s: float | None
@@ -47,28 +47,28 @@ class Slot:
     limits: Limits
     phase: SlotPhase = SlotPhase.COLD
     started_s: float = 0.0
-    #: Events that this container has answered.
+    #: How many events this container has answered.
     n_answers: int = 0
-    #: The event in this slot, whether its line was sent to this container, and its outcome if that is decided.
+    #: The event in this slot (None without one), whether its line was sent, and its outcome once that is decided.
     key: int | None = None
     given: bool = False
     verdict: RunOutcome | None = None
     #: Whether the container closed a pipe, did not end by itself, and was killed.
     mute: bool = False
-    #: Whether no more containers are started.
+    #: Whether the slot starts no more containers.
     closing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WarmedUp:
-    """A container is wanted ahead of the first event."""
+    """The slot shall start a container before the first event comes."""
 
     now_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """There is an event for this slot."""
+    """An event has come for this slot."""
 
     now_s: float
     key: int
@@ -76,7 +76,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The container has answered its event. `more`: it wrote something behind the answer."""
+    """The container has answered its event. `more` is whether it wrote something after the answer."""
 
     outcome: RunOutcome
     more: bool = False
@@ -98,12 +98,12 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The time that `Send` or `Await` has set is over."""
+    """The time that `Send` or `Await` has set is up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The container and its process tree have ended. `unread`: it has read nothing of the line that it was sent."""
+    """The container and its process tree have ended. `unread` is whether it has read nothing of its last line."""
 
     now_s: float
     code: int
@@ -126,7 +126,7 @@ class Dismissed:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """The pilot wants everything ended, at once."""
+    """The pilot kills everything, at once."""
 
 
 Stimulus = WarmedUp | Given | Answered | Misbehaved | Closed | Due | Gone | Unstartable | Dismissed | Killed
@@ -175,7 +175,7 @@ Step = tuple[Slot, list[Instruction]]
 
 
 def advance_slot(slot: Slot, stimulus: Stimulus) -> Step:
-    """Return `slot` after `stimulus`, and the instructions. A stimulus that comes too late changes nothing."""
+    """Return `slot` after `stimulus`, and the instructions to carry out. A late stimulus changes nothing."""
     match stimulus:
         case WarmedUp(now_s) if slot.phase is SlotPhase.COLD and not slot.closing:
             return _start_container(slot, now_s)
@@ -242,7 +242,7 @@ def _take_event(slot: Slot, now_s: float, key: int) -> Step:
 
 
 def _send_event(slot: Slot, now_s: float, key: int) -> Step:
-    """Send the event to the container. A container's first event has the time of the start in addition."""
+    """Send the event to the container. A container's first event has more time, because the container starts."""
     from_s = now_s if slot.n_answers else max(now_s, slot.started_s + slot.limits.start_s)
     due_s = None if slot.limits.timeout_s is None else from_s + slot.limits.timeout_s
     return replace(slot, key=key, given=True), [Send(key, due_s)]
@@ -260,8 +260,8 @@ def _record_end(slot: Slot, gone: Gone) -> Step:
     useful = slot.n_answers > 0
     verdict = slot.verdict
     if slot.key is not None and verdict is None:
-        # The event was not sent, or not read: another container gets it. But a container that has never answered may
-        # never read at all, so its event fails.
+        # If the event was not sent or not read, another container gets it. But a container without any answer may never
+        # read at all, so its event fails.
         if not slot.given or (gone.unread and useful):
             return _start_container(replace(cold, key=slot.key), gone.now_s)
         memory_bytes = slot.limits.memory_bytes
@@ -279,7 +279,7 @@ def _record_end(slot: Slot, gone: Gone) -> Step:
 
 
 def _with_words(failure: Failure, gone: Gone) -> Failure:
-    # A timeout or a lack of memory needs no more words, and its text stays the same from event to event.
+    # A timeout or a lack of memory explains itself, and its text must be the same for all events.
     if gone.words == NOTHING or failure.reason in (DeadReason.TASK_TIMED_OUT, DeadReason.OUT_OF_MEMORY):
         return failure
     return replace(failure, text=f"{failure.text}; standard error: {gone.words}", traceback=gone.traceback)

@@ -22,7 +22,7 @@ _BEST = (SlotPhase.WARM, SlotPhase.COLD, SlotPhase.ENDING)
 
 
 class WarmTasks:
-    """All warm containers of a pilot. `on_cold` is called when the last one has ended after `cool_down`."""
+    """All warm containers of a pilot. They call `on_cold` when the last one has ended after `cool_down`."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class WarmTasks:
         ]
 
     def warm_up(self) -> None:
-        """Start all containers ahead of the first event."""
+        """Start all containers before the first event comes."""
         for each in self._slots:
             each.warm_up()
 
@@ -68,12 +68,12 @@ class WarmTasks:
         min(free, key=lambda each: _BEST.index(each.phase)).give_event(key, event.id, line)
 
     def kill_all(self) -> None:
-        """End all containers, at once."""
+        """Kill all containers, at once."""
         for each in self._slots:
             each.handle_stimulus(slot.Killed())
 
     def cool_down(self) -> None:
-        """Let all containers end by themselves: no more events come."""
+        """Let all containers end by themselves, because no more events will come."""
         self._cooling = True
         for each in self._slots:
             each.handle_stimulus(slot.Dismissed())

@@ -132,7 +132,7 @@ async def test_no_header_of_an_event_costs_its_result_or_the_reasons_of_its_dead
     assert (dead.headers[Header.DEAD_REASON], dead.headers["kept"]) == ("task-failed", 7)
     assert "mine" not in dead.headers
     await pilot.ended()
-    assert "has a traceparent that is none; its output goes without it" in pilot.log
+    assert "has an invalid traceparent header; its output goes without it" in pilot.log
     assert "goes without its headers mine" in pilot.log
 
 

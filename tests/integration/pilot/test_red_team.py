@@ -91,8 +91,8 @@ def images(ground: Ground) -> dict[str, str]:
         f"{ground.secrets}/image": "a directory of EWMS itself",
         f"{ground.secrets}/key.pem": "a directory of EWMS itself",
         ".": "the pilot's own files",
-        f"{ground.root}/evil.def": "is no image file",
-        f"{ground.root}/evil.sif": "is no image file",
+        f"{ground.root}/evil.def": "is not an image file",
+        f"{ground.root}/evil.sif": "is not an image file",
     }
 
 
@@ -147,8 +147,8 @@ async def test_no_place_of_the_worker_becomes_an_image(
     hostile = images(ground)
     if platform["variables"]["_EWMS_PILOT_CONTAINER_PLATFORM"] == "apptainer":
         hostile |= {
-            f"docker-archive:{ground.root}/x.tar": "is nothing that a sandbox may be built from",
-            f"localimage:{ground.root}/evil.def": "is nothing that a sandbox may be built from",
+            f"docker-archive:{ground.root}/x.tar": "is neither an image file nor an address",
+            f"localimage:{ground.root}/evil.def": "is neither an image file nor an address",
         }
     for image, rule in hostile.items():
         await image_refused(job, platform, image, rule)
@@ -159,11 +159,11 @@ async def test_no_place_of_the_worker_becomes_an_image(
 async def test_an_engine_gets_names_of_images_only(ground: Ground, platform: dict[str, Any]) -> None:
     hostile = {
         "/": "own file system",
-        str(ground.victim): "no name of an image",
-        f"dir:{ground.victim}": "no name of an image",
-        f"oci-archive:{ground.root}/x.tar": "no name of an image",
+        str(ground.victim): "not the name of an image",
+        f"dir:{ground.victim}": "not the name of an image",
+        f"oci-archive:{ground.root}/x.tar": "not the name of an image",
         "--privileged": "'-'",
-        "reco --volume=/:/host": "no name of an image",
+        "reco --volume=/:/host": "not the name of an image",
     }
     for image, rule in hostile.items():
         await image_refused(ground.root, platform, image, rule)
@@ -192,7 +192,7 @@ async def test_a_pilot_ends_with_the_rule_and_the_remedy(
     is_docker = platform["variables"]["_EWMS_PILOT_CONTAINER_PLATFORM"] == "docker"
     good = "registry/reco:2.0" if is_docker else str(ground.image)
     # The pilot's own directory, with its token.
-    bad, rule = ("dir:/etc", "no name of an image") if is_docker else (".", "the pilot's own files")
+    bad, rule = ("dir:/etc", "not the name of an image") if is_docker else (".", "the pilot's own files")
     link = f"{ground.open_}/link"
     await asyncio.gather(
         pilot_refused(workflow, platform, rule, EWMS_PILOT_TASK_IMAGE=good, EWMS_PILOT_INIT_IMAGE=bad),

@@ -51,7 +51,7 @@ def test_nothing_is_open_unless_the_operator_opens_it() -> None:
     ("path", "real", "rule"),
     [
         ("/", "/", "own file system"),
-        ("/opt/x", "/opt/x", "is not open to tasks; open is what lies in /cvmfs, /data, /home/ada"),
+        ("/opt/x", "/opt/x", "is not open to tasks; choose a directory in /cvmfs, /data, /home/ada"),
         ("/data/link", "/etc", "it leads to /etc"),
         ("/data/link", "/proc/1", "it leads to /proc/1"),
         ("/cvmfs/../etc", "/etc", "without '..'"),
@@ -127,7 +127,7 @@ def test_a_task_runs_in_what_was_made_for_it(looked: PathFacts, places: WorkerPl
             PathFacts("/home/eve", is_directory=True, names=frozenset({"bin", "etc"})),
             "not look like a root file system",
         ),
-        (PathFacts("/home/eve/notes", is_directory=False), "no image file"),
+        (PathFacts("/home/eve/notes", is_directory=False), "not an image file"),
         (PathFacts("/srv/tms/token", is_directory=False, is_image_file=True), "a directory of EWMS itself"),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_container_does_not_start_when_what_was_checked_is_exchanged(tmp_path:
     assert runtime.build_command(["true"], {}, (), "run").argv == ("true",)
     image.rename(tmp_path / "was")
     image.symlink_to("/etc")
-    with pytest.raises(OSError, match="is another one than when the pilot began"):
+    with pytest.raises(OSError, match="was exchanged after the pilot began"):
         runtime.build_command(["true"], {}, (), "run")
     image.unlink()
     with pytest.raises(FileNotFoundError):

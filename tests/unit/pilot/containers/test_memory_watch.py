@@ -32,5 +32,5 @@ async def test_a_look_that_fails_is_logged_once_and_the_next_ones_are_made(
         watch.start_watching()
         await asyncio.wait_for(killed.wait(), 30)
         await watch.stop_watching()
-    assert [record.message for record in caplog.records] == ["the memory of this worker was not looked at"]
+    assert [record.message for record in caplog.records] == ["the memory watch of this worker failed"]
     assert child.failure is not None

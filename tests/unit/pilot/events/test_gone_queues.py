@@ -34,7 +34,7 @@ def test_a_queue_is_gone_after_looks_that_a_restart_does_not_explain(
 
 def test_the_queue_is_named_as_users_and_operators_know_it_with_what_to_do() -> None:
     assert describe_gone("input", QueueEndpoint(Mqid("a7"), "b", alias="photons"), "WF-1") == (
-        "the input queue 'photons' (a7) does not exist any more: the workflow is over, or somebody deleted the queue; "
-        "see `ewms workflow show WF-1`, and request the workflow anew to go on"
+        "the input queue 'photons' (a7) does not exist any more: the workflow is over, or its queue was deleted; "
+        "see `ewms workflow show WF-1`; to go on, request the workflow again"
     )
     assert "the output queue a7 does not" in describe_gone("output", QueueEndpoint(Mqid("a7"), "b"), "")

@@ -19,7 +19,7 @@ from pilot.failures.exit_codes import explain_exit
         (137, "killed by SIGKILL (most often out of memory)"),
         (139, "killed by SIGSEGV (an invalid memory access)"),
         (129, "killed by SIGHUP"),
-        (143, "killed by SIGTERM (it was told to end)"),
+        (143, "killed by SIGTERM (another process asked it to end)"),
         (127, "the command was not found: is it in the image, and in its PATH?"),
     ],
 )
@@ -35,7 +35,7 @@ def test_a_task_that_was_killed_hears_what_memory_its_worker_had() -> None:
 
 
 def test_what_it_said_last_is_not_lost() -> None:
-    assert container_failed("task", 139, "reading run 7").text.endswith("it said last: reading run 7")
+    assert container_failed("task", 139, "reading run 7").text.endswith("its last output: reading run 7")
 
 
 def test_a_shell_that_finds_no_command_says_so_itself() -> None:

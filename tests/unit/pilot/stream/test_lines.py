@@ -209,4 +209,4 @@ def test_an_outputs_integers_keep_their_digits_and_other_numbers_those_of_a_doub
 
 
 def test_what_comes_unasked_has_its_remedy_too() -> None:
-    assert "came unasked; write to standard output only in answer" in unasked_failure().text
+    assert "came without a request; write one line to standard output for each line of input" in unasked_failure().text

@@ -22,7 +22,7 @@ async def test_a_container_that_answers_nothing_is_named_once_with_the_remedy(
     with caplog.at_level(logging.WARNING):
         silence.begin_wait("e-1")
         said = await until_told(caplog)
-        assert f"ewms-warm-1 {what} e-1 and answered nothing" in said
+        assert f"ewms-warm-1 {what} e-1 and has not answered" in said
         assert "flush" in said
         silence.begin_wait("e-2")
         await asyncio.sleep(0.05)

@@ -103,7 +103,7 @@ class WarmSlotModel(RuleBasedStateMachine):
     def container_answers(self, outcome: RunOutcome, more: bool) -> None:
         """As its shell sees it, which hears only what was asked for."""
         if self.sent is None:
-            self.feed(Misbehaved(invalid_answer("came unasked", "do not")))
+            self.feed(Misbehaved(invalid_answer("came without a request", "do not")))
         else:
             self.n_answered += 1
             self.feed(Answered(outcome, more))
