@@ -1,4 +1,4 @@
-"""TMS: turns taskforces into HTCondor clusters and their job event logs into statuses. One process per schedd.
+"""TMS turns taskforces into HTCondor clusters, and their job event logs into statuses. Each schedd has one TMS process.
 
-HTCondor is its only memory: a cluster carries its taskforce's uuid, and the cluster's log holds the rest.
+TMS has no database: a cluster in HTCondor carries its taskforce's uuid, and the cluster's log holds the rest.
 """

@@ -1,4 +1,4 @@
-"""`python -m tms`: the task management service of one schedd. It takes all settings from the environment."""
+"""`python -m tms`: run the task management service of one schedd. All settings come from the environment."""
 
 from runtime.process import run_process
 from tms.app import run_tms

@@ -46,9 +46,9 @@ class Tms:
 
 @asynccontextmanager
 async def run_tms(settings: TmsSettings) -> AsyncIterator[Tms]:
-    """Run TMS for the block. The block begins once no other TMS serves the schedd and pool and broker answer."""
+    """Run TMS during the block. The block begins when no other TMS serves the schedd, and pool and broker answer."""
     async with AsyncExitStack() as stack:
-        # Serve health checks from the beginning: a TMS that waits for another one is alive and not ready.
+        # Serve health checks from the beginning: a TMS that waits for another TMS is alive but not ready.
         checks: dict[str, Check] = {"lock": _refuse_while_locked}
         await stack.enter_async_context(
             serve_routes(health_routes(checks), host=settings.http_host, port=settings.http_port)
@@ -120,7 +120,7 @@ async def run_tms(settings: TmsSettings) -> AsyncIterator[Tms]:
 
 
 async def _refuse_while_locked() -> None:
-    raise Unavailable("another TMS works in this directory")
+    raise Unavailable("another TMS works in this directory; this one waits for its end")
 
 
 def _build_pool(settings: TmsSettings) -> Pool:
@@ -153,7 +153,7 @@ async def _wait_until_available(start: Callable[[], Awaitable[None]]) -> None:
 async def _run_beside(
     loop: Coroutine[Any, Any, None], name: str, *, stop: Callable[[], None] | None = None
 ) -> AsyncIterator[None]:
-    """Run `loop` for the block. Afterwards call `stop` and wait for the loop; without `stop`, cancel it."""
+    """Run `loop` during the block. Afterwards call `stop` and wait for the loop; without `stop`, cancel the loop."""
     task = asyncio.create_task(loop, name=name)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What can go wrong between TMS and a pool. Each class has the family of whoever must act. (core)"""
+"""The errors between TMS and a pool. The family of each class tells who must act. (core)"""
 
 from schemas.errors import Conflict, Rejected, Unavailable
 
@@ -28,4 +28,4 @@ class ClusterGone(Conflict):
 
 
 class Unsubmittable(Rejected):
-    """The taskforce asks for something that TMS never writes into a submit description."""
+    """The taskforce asks for something that TMS refuses to submit."""

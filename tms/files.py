@@ -33,32 +33,32 @@ class TaskforceFiles:
 
     @property
     def log(self) -> Path:
-        """Return the job event log, which HTCondor writes."""
+        """Return the path of the job event log, which HTCondor writes."""
         return self.directory / "job.log"
 
     @property
     def packed_log(self) -> Path:
-        """Return the compressed log, which replaces the log after a quiet time."""
+        """Return the path of the compressed log, which replaces the log after a quiet time."""
         return self.directory / "job.log.gz"
 
     @property
     def checkpoint(self) -> Path:
-        """Return the checkpoint of the log."""
+        """Return the path of the log's checkpoint."""
         return self.directory / "checkpoint"
 
     @property
     def task(self) -> Path:
-        """Return the pilots' task file."""
+        """Return the path of the pilots' task file."""
         return self.directory / TASK_FILE
 
     @property
     def token(self) -> Path:
-        """Return the pilots' token file."""
+        """Return the path of the pilots' token file."""
         return self.directory / TOKEN_FILE
 
     @property
     def inputs(self) -> Path:
-        """Return the directory of the users' input files."""
+        """Return the path of the directory with the user's input files."""
         return self.directory / "inputs"
 
     @property
@@ -71,11 +71,11 @@ class TaskforceFiles:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def write_submission(self, submission: dict[str, Any]) -> None:
-        """Write `submission`: what `TaskforceSubmitted` reports, and what renews the token."""
+        """Write `submission`: the data that `TaskforceSubmitted` reports, and the request that renews the token."""
         write_private(self._submission_path, json.dumps(submission, indent=1).encode() + b"\n")
 
     def read_submission(self) -> dict[str, Any]:
-        """Return what `write_submission` wrote; empty if it wrote nothing."""
+        """Return the data of the last `write_submission`; empty without one."""
         try:
             kept = json.loads(self._submission_path.read_bytes())
         except (FileNotFoundError, ValueError):
@@ -83,7 +83,7 @@ class TaskforceFiles:
         return kept if isinstance(kept, dict) else {}
 
     def remove_inputs(self) -> None:
-        """Remove what only jobs need: the token and the user's input files. Call it when no more jobs can start."""
+        """Remove the files that only jobs need: token and input files. Call it when no more jobs can start."""
         self.token.unlink(missing_ok=True)
         shutil.rmtree(self.inputs, ignore_errors=True)
 
@@ -99,7 +99,7 @@ class TmsDirectory:
         """Return the files of `uuid`, which need not exist.
 
         Raises:
-            ValueError: `uuid` is not the id of a taskforce. It becomes a path, so its form matters.
+            ValueError: `uuid` is not the id of a taskforce. It becomes part of a path, so its form matters.
         """
         if not TASKFORCE_UUID.fullmatch(uuid):
             raise ValueError(f"not the id of a taskforce: {uuid!r}")
@@ -112,7 +112,7 @@ class TmsDirectory:
                 yield TaskforceUuid(directory.name), TaskforceFiles(directory)
 
     def archive_path(self, uuid: TaskforceUuid) -> Path:
-        """Return the archive that the files of `uuid` become; it need not exist."""
+        """Return the path of the archive for the files of `uuid`; it need not exist."""
         directory = self.taskforce_files(uuid).directory
         return directory.with_name(f"{directory.name}.tar.gz")
 
@@ -121,9 +121,9 @@ class TmsDirectory:
         yield from (self.root / "taskforces").glob("TF-*.tar.gz")
 
     async def acquire_lock(self) -> int:
-        """Wait until no other TMS works here. Return the new epoch, which is higher than all earlier ones.
+        """Wait until no other TMS works in this directory. Return the new epoch, which is higher than all earlier ones.
 
-        The kernel holds the lock and releases it with the process, however the process ends.
+        The kernel holds the lock, and releases it when the process ends in any way.
         """
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock_fd = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -134,7 +134,7 @@ class TmsDirectory:
         return self.next_epoch()
 
     def next_epoch(self) -> int:
-        """Return a number that is higher than all numbers it returned before, also across restarts."""
+        """Return a number that is higher than all numbers that it has returned before, even before a restart."""
         file = self.root / "epoch"
         try:
             epoch = int(file.read_text()) + 1
@@ -144,17 +144,17 @@ class TmsDirectory:
         return epoch
 
     def release_lock(self) -> None:
-        """Let another TMS work here."""
+        """Release the lock, so that another TMS can work in this directory."""
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, readable by its owner only. After a crash the file is the old one or the new, whole."""
+    """Write `data` to `path`, readable by its owner only. After a crash the old or the new file is there, whole."""
     partial = path.with_name(f".{path.name}.new")
     partial.unlink(missing_ok=True)
-    # Create the file with its mode: before a later chmod, another user could have opened it.
+    # Create the file with its mode. Another user could open it before a later chmod.
     fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(data)
@@ -169,7 +169,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 async def _wait_for_lock(fd: int) -> None:
-    """Wait for the lock in a thread of its own. No shutdown waits for that thread: a second TMS may wait for days."""
+    """Wait for the lock in a separate thread. A shutdown does not wait for the thread, which may wait for days."""
     loop = get_running_loop()
     locked: Future[None] = loop.create_future()
 

@@ -1,4 +1,4 @@
-"""Send payloads to WMS, each in its envelope. The broker confirms every one."""
+"""Send payloads to WMS, each in its envelope. The broker confirms every payload."""
 
 import uuid
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from runtime.bus.service_bus import Bus
 from schemas.events import Payload, build_event
 from schemas.ids import EventId
 
-#: Returns the present time, aware, in UTC.
+#: A function that returns the present time, aware, in UTC.
 Clock = Callable[[], datetime]
 
 
@@ -21,7 +21,7 @@ class Reporter:
         self.now = clock
 
     async def report_to_wms(self, payload: Payload) -> None:
-        """Send `payload` to WMS. Return once the broker holds it.
+        """Send `payload` to WMS. Return once the broker has confirmed it.
 
         Raises:
             Unavailable: the broker or WMS's inbox is away.

@@ -23,10 +23,10 @@ class PoolKind(StrEnum):
 
 
 def _check_submittable(path: Path) -> Path:
-    """Return `path` if a submit description can contain it.
+    """Return `path` if a submit description can contain it safely.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it cannot contain the path.
     """
     try:
         check_submit_path(str(path))
@@ -58,7 +58,7 @@ def _parse_assignments(words: str) -> dict[str, str]:
 class TmsSettings(ServiceSettings):
     """Settings of TMS. Units are in the names."""
 
-    #: The schedd's name at WMS. HTCondor knows it by the same name, unless `condor_schedd` gives another.
+    #: The schedd's name at WMS. It is also the name in HTCondor, unless `condor_schedd` gives another.
     schedd: Annotated[str, Field(min_length=1, max_length=255)]
     pool: PoolKind = PoolKind.CONDOR
     #: Holds job event logs, checkpoints and token files. Each TMS needs its own, on the access point's own disk.
@@ -68,8 +68,8 @@ class TmsSettings(ServiceSettings):
     condor_schedd: str | None = None
     collector: str = ""
     condor_timeout_s: Annotated[float, Field(gt=0)] = 30
-    #: What every job requires of its slot, as a ClassAd expression. None: a pool of containers requires a runtime for
-    #: them (`CONTAINER_REQUIREMENTS`), any other pool nothing.
+    #: The requirements of every job, as a ClassAd expression. If None, a pool of containers requires a runtime for them
+    #: (`CONTAINER_REQUIREMENTS`), and any other pool requires nothing.
     pool_requirements: str | None = None
     #: The pilot's image without its tag. With an image, this is a pool of containers.
     container_image: str = Field("", validation_alias=AliasChoices("EWMS_CONTAINER_IMAGE", "CVMFS_PILOT_PATH"))
@@ -79,23 +79,24 @@ class TmsSettings(ServiceSettings):
     max_cluster_age_s: Count = 14 * 86_400
     max_held_s: Count = 3600
     job_lease_s: Count = 300
-    #: The site's accounting group for all jobs. Within it, each EWMS user is a submitter of their own.
+    #: The site's accounting group for all jobs. In it, each EWMS user is a separate submitter.
     accounting_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
 
     #: The command that starts a pilot on a worker, and the files that HTCondor must transfer for it.
     pilot_command: tuple[str, ...] = ()
     pilot_files: tuple[SayablePath, ...] = ()
     worker_path: str = "/usr/bin:/bin"
-    #: The container platforms that tasks may ask for, and the platform of tasks that ask for none.
+    #: The container platforms that tasks may request, and the platform of tasks that request none.
     allowed_platforms: frozenset[Platform] = frozenset({Platform.APPTAINER})
     pilot_platform: Platform | None = None
     #: The path of apptainer on the workers, where it is not in their PATH.
     apptainer: str = ""
-    #: Tasks may ask to see directories of a worker below these. Empty: they may see none.
+    #: Tasks may see directories of a worker below these, if they ask for them. If empty, they may see none.
     external_roots: tuple[SayablePath, ...] = ()
-    #: An image that is a file or directory of a worker must lie below these. Empty: anywhere outside of its system.
+    #: An image that is a file or directory of a worker must lie below these. If empty, it may lie anywhere outside of
+    #: the worker's system.
     image_roots: tuple[SayablePath, ...] = ()
-    #: No task may see these directories and no user may send files from them, whatever the roots allow. `tms_dir` is
+    #: No task may see these directories and no user may send files from them, even if the roots allow it. `tms_dir` is
     #: always among them.
     protected_directories: tuple[SayablePath, ...] = ()
     #: Further variables for all pilots.
@@ -104,20 +105,20 @@ class TmsSettings(ServiceSettings):
     pilot_environment_words: Annotated[str, Field(validation_alias="TMS_ENV_VARS_AND_VALS_ADD_TO_PILOT")] = ""
     #: Users may send files to workers from below these directories.
     input_roots: tuple[SayablePath, ...] = ()
-    #: How large the input files of one taskforce may be together. The access point keeps copies of them as long as the
+    #: The most bytes of the input files of one taskforce together. The access point keeps copies of them as long as the
     #: taskforce is in the queue.
     input_max_bytes: Count = 1024**3
 
     #: How many cores of this machine the local pool uses at once.
     local_slots: Count = 8
-    #: The user id of the local pool's first slot; the other slots have the ids after it. Needs a TMS that runs as root
-    #: and accounts made for it, as `make up` provides for root. None: pilots run under TMS's own account.
+    #: The user id of the local pool's first slot; the other slots have the ids after it. This needs a TMS that runs as
+    #: root, and accounts made for it, as `make up` does for root. If None, pilots run under TMS's own account.
     local_first_account: Annotated[int, Field(ge=1)] | None = None
     #: Words that the local pool puts before a pilot's command, as `make up` does for an ordinary user. They hide TMS's
-    #: files from the pilot, except for the directory where it starts. Empty: the pilot sees what TMS sees.
+    #: files from the pilot, except for the directory where it starts. If empty, the pilot sees what TMS sees.
     local_holder: tuple[str, ...] = ()
-    #: How long a quiet log stays as it is, of a taskforce that is over and of any other that is in no queue, and how
-    #: long the compressed log stays.
+    #: How many seconds a log without changes stays as it is: of a taskforce that is over, and of any other taskforce
+    #: that is in no queue. Then how long the compressed log stays.
     log_quiet_s: Seconds = Field(
         86_400, validation_alias=AliasChoices("EWMS_LOG_QUIET_S", "JOB_EVENT_LOG_MODIFICATION_EXPIRY_SHORT")
     )
@@ -128,14 +129,14 @@ class TmsSettings(ServiceSettings):
     packed_log_keep_s: Seconds = Field(
         7 * 86_400, validation_alias=AliasChoices("EWMS_PACKED_LOG_KEEP_S", "JOB_EVENT_LOG_ARCHIVE_DELETE_EXPIRY")
     )
-    #: How long a taskforce's quiet files stay as they are, and then how long the archive stays.
+    #: How many seconds a taskforce's files without changes stay as they are, and then how long the archive stays.
     files_quiet_s: Seconds = Field(
         5 * 86_400, validation_alias=AliasChoices("EWMS_FILES_QUIET_S", "TASKFORCE_DIRS_EXPIRY")
     )
     packed_files_keep_s: Seconds = Field(
         5 * 86_400, validation_alias=AliasChoices("EWMS_PACKED_FILES_KEEP_S", "TASKFORCE_DIRS_TAR_EXPIRY")
     )
-    #: How much of the disk the workers' logs and the archives may take together; 0: no limit.
+    #: How many bytes of the disk the workers' logs and the archives may take together; 0 means no limit.
     worker_logs_max_bytes: int = Field(20 * 1024**3, ge=0, validation_alias="EWMS_WORKER_LOGS_MAX_BYTES")
     #: How often TMS looks for files to compress, pack or remove.
     tidy_interval_s: Seconds = Field(
@@ -148,14 +149,16 @@ class TmsSettings(ServiceSettings):
     def _pilots_can_be_started(self) -> Self:
         _parse_assignments(self.pilot_environment_words)
         if self.dry_run:
-            raise ValueError("DRYRUN is set, but this TMS submits what it is told to: unset it")
+            raise ValueError("DRYRUN is set, but this TMS has no dry run and always submits: unset it")
         if not self.pilot_command and not self.container_image:
-            raise ValueError("pilot_command or container_image must say how a worker starts a pilot")
+            raise ValueError(
+                "EWMS_PILOT_COMMAND or EWMS_CONTAINER_IMAGE is needed: it tells how a worker starts a pilot"
+            )
         return self
 
     @property
     def pool_profile(self) -> PoolProfile:
-        """Return what submit descriptions need to know of the pool."""
+        """Return the operator's settings for submit descriptions."""
         container = ContainerPool(
             image=self.container_image,
             excluded_glidein_sites=self.excluded_glidein_sites,
@@ -182,12 +185,12 @@ class TmsSettings(ServiceSettings):
 
     @property
     def kept_directories(self) -> tuple[Path, ...]:
-        """Return the directories with tokens and keys, which are closed to users."""
+        """Return the directories with tokens and keys. Users can never see them or send files from them."""
         return (self.tms_dir, *self.protected_directories)
 
     @property
     def pilot_profile(self) -> PilotProfile:
-        """Return what the operator sets for pilots."""
+        """Return the operator's settings for pilots."""
         return PilotProfile(
             allowed_platforms=frozenset(map(str, self.allowed_platforms)),
             platform=self.pilot_platform or "",
@@ -200,7 +203,7 @@ class TmsSettings(ServiceSettings):
 
     @property
     def ages(self) -> RetentionAges:
-        """Return how long files are kept."""
+        """Return how long TMS keeps files."""
         return RetentionAges(
             log=timedelta(seconds=self.log_quiet_s),
             unfinished_log=timedelta(seconds=self.unfinished_log_quiet_s),

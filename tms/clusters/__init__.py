@@ -1,1 +1,1 @@
-"""Clusters in a pool: start and stop them, renew their tokens, and repair what a lost message left undone."""
+"""Manage clusters in a pool: start and stop them, renew their tokens, and repair the effects of lost events."""

@@ -1,7 +1,7 @@
-"""Force the removal of jobs on dead machines. Such a job would keep its cluster in the queue.
+"""Force the removal of jobs on dead machines. Otherwise such a job keeps its cluster in the queue.
 
-To remove a running job, HTCondor tells the job's machine. It keeps asking a dead machine until the job's lease is over.
-TMS does not wait for that, and loses nothing: the events of a dead pilot have gone back to their queues.
+To remove a running job, HTCondor asks the job's machine to end it. It asks a dead machine until the job's lease is
+over. TMS does not wait for that, and loses nothing: the events of a dead pilot have gone back to their queues.
 """
 
 from runtime.loops import BackgroundLoop
@@ -9,7 +9,7 @@ from runtime.telemetry import log
 from tms.log.watch import LogWatch
 from tms.pools.interface import Pool
 
-#: After this time a removal is forced. A pilot has 20 s to end what it runs.
+#: How many seconds a removal may take before TMS forces it. A pilot has 20 s to end its tasks.
 GRACE_S = 60
 _LOOK_S = 15.0
 
@@ -22,15 +22,15 @@ class ForcedRemoval:
         self._watch = watch
 
     async def run(self) -> None:
-        """Look every few seconds, as long as TMS follows any cluster."""
+        """Look for overdue removals every few seconds, as long as TMS follows any cluster. This never returns."""
         await BackgroundLoop(
             self._look_once,
             name="forced removal",
-            failed="removals cannot be forced yet",
+            failed="overdue removals could not be forced",
             every_s=_LOOK_S,
             begins_after_s=_LOOK_S,
         ).run()
 
     async def _look_once(self) -> None:
         if self._watch.list_followed() and (n_jobs := await self._pool.force_removals(GRACE_S)):
-            log.warning("jobs of dead machines were removed by force", n_jobs=n_jobs)
+            log.warning("forced the removal of jobs whose machine does not answer", n_jobs=n_jobs)

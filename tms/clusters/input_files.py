@@ -1,8 +1,8 @@
-"""Copy the files that a user sends to workers. They must lie below the operator's roots on the access point.
+"""Copy the files that a user sends to workers. They must lie in the operator's root directories on the access point.
 
-TMS can read more files than its users may. A user can also change a link at any time, even after TMS has checked it. So
-TMS opens a file first, then asks the kernel where the open file lies, and copies exactly that. Jobs get the copies, so
-a job that late materialization makes days later gets the same files as the first one.
+TMS can read more files than its users may read. A user can also change a link after TMS has checked it. So TMS first
+opens a file, then asks the kernel where the open file lies, and copies the open file. Jobs get the copies. So a job
+that HTCondor makes days later (late materialization) gets the same files as the first one.
 """
 
 import os
@@ -30,8 +30,8 @@ class InputFiles:
         """Copy the files and directories `names` into the new directory `into`, and return the copies' paths.
 
         Raises:
-            Unsubmittable: one does not exist, lies outside of the roots, or is or contains something that is neither
-                a file nor a directory; or together they are too large.
+            Unsubmittable: a file does not exist, lies outside of the roots, or is or contains neither a file nor a
+                directory; or all files together are larger than `max_bytes`.
         """
         shutil.rmtree(into, ignore_errors=True)
         if not names:
@@ -91,14 +91,17 @@ class InputFiles:
         return any(place.is_relative_to(root) and place != root for root in roots)
 
     def _build_refusal(self, name: str) -> Unsubmittable:
+        roots = ", ".join(map(str, self._roots))
         return Unsubmittable(
-            f"pilot_config.input_files: {name[:200]!r} is not a file that may be sent to workers",
-            hint=f"a file under {', '.join(map(str, self._roots)) or 'a root that the operator allows; none is'}",
+            f"pilot_config.input_files: {name[:200]!r} may not be sent to workers",
+            hint=f"name files or directories in {roots}"
+            if roots
+            else "this site lets users send no files: leave it out",
         )
 
 
 def _find_place(fd: int) -> Path:
-    """Return the path of an open file. The kernel tells it, with all links resolved."""
+    """Return the path of an open file from the kernel, with all links resolved."""
     return Path(f"/proc/self/fd/{fd}").readlink()
 
 
@@ -109,6 +112,9 @@ def _copy_file(fd: int, copy: Path, n_left: int, *, executable: bool) -> int:
         while piece := os.read(fd, _PIECE_BYTES):
             n_bytes += len(piece)
             if n_bytes > n_left:
-                raise Unsubmittable("pilot_config.input_files: too large together", hint="put them on a shared disk")
+                raise Unsubmittable(
+                    "pilot_config.input_files: the files are larger together than EWMS_INPUT_MAX_BYTES",
+                    hint="put large files on a shared disk",
+                )
             file.write(piece)
     return n_bytes

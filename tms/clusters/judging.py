@@ -1,6 +1,6 @@
-"""Turn the findings of single workers into rulings for their whole taskforce.
+"""Turn the pilots' findings about single workers into a ruling for their whole taskforce.
 
-A ruling names machines that the taskforce avoids, or states that its task fails on every machine.
+A ruling names machines for the taskforce to avoid, or states that its task fails on every machine.
 """
 
 from runtime.clock import utc_now
@@ -23,18 +23,18 @@ class Judge:
     def __init__(self, pool: Pool, watch: LogWatch) -> None:
         self._pool = pool
         self._watch = watch
-        #: The rulings in force that this process knows. Across a restart of TMS the pool keeps them.
+        #: The rulings in force, as far as this process knows them. The pool keeps them over a restart of TMS.
         self._rulings: dict[TaskforceUuid, Ruling] = {}
         #: How many jobs existed when the ruling was last applied. Later jobs do not have it yet.
         self._n_made: dict[TaskforceUuid, int] = {}
 
     async def run(self) -> None:
-        """Rule now, and then every few seconds."""
-        # Other loops warn if the pool is away.
+        """Rule at once, and then every few seconds. This never returns."""
+        # Failures are not warnings here, because other loops warn if the pool is away.
         await BackgroundLoop(
             self.rule_on_all,
             name="judge",
-            failed="bad workers cannot be looked at yet",
+            failed="the findings about bad workers could not be judged",
             every_s=INTERVAL_S,
             level="debug",
         ).run()
@@ -56,7 +56,7 @@ class Judge:
     async def _rule_on(self, uuid: TaskforceUuid, tally: Tally) -> None:
         before = self._rulings.get(uuid)
         if before is None:
-            # An earlier TMS may have ruled. Of its ruling only this part matters.
+            # An earlier TMS may have ruled. Only this part of its ruling matters.
             before = self._rulings[uuid] = Ruling(charges_events=await self._pool.charges_events(uuid))
         is_behind = before != Ruling() and self._n_made.get(uuid) != len(tally.jobs)
         if not is_behind and not needs_ruling(tally.trials, before, utc_now().timestamp()):
@@ -75,7 +75,7 @@ class Judge:
         await self._pool.apply_ruling(uuid, ruling, succeeded=tally.trials.succeeded)
         self._rulings[uuid], self._n_made[uuid] = ruling, len(tally.jobs)
         log.info(
-            "workers were found bad",
+            "pilots have found their workers bad",
             taskforce_uuid=uuid,
             charges_events=ruling.charges_events,
             avoided=list(ruling.machines),

@@ -2,8 +2,8 @@
 
 A token lives for an hour, a taskforce for days. When half of a token's life is over, TMS asks MQS for the next one and
 replaces the token file. HTCondor sends the new file to jobs that start later; running pilots fetch it
-(`pilot/events/token_renewal.py`). A taskforce that was stopped, or whose workflow is over, gets no further token: its
-pilots' rights end with the last one.
+(`pilot/events/token_renewal.py`). A stopped taskforce, or one of a workflow that is over, gets no further token. The
+rights of its pilots end with the last token.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tms.jobs.pilot_files import renewal_at, token_file
 from tms.log.watch import LogWatch
 from tms.reporter import Clock
 
-#: How long to wait after MQS or the disk has failed.
+#: How many seconds to wait after MQS or the disk has failed.
 _AGAIN_S = 5.0
 
 _renewed = counter("pilot_tokens_renewed_total", "Tokens of taskforces that were renewed.")
@@ -48,12 +48,12 @@ class TokenRenewal:
         )
 
     async def take_up_followed(self) -> None:
-        """Renew the tokens of all taskforces that the watch follows."""
+        """Begin to renew the tokens of all taskforces that the watch follows."""
         for uuid in self._watch.list_followed():
             await self.follow_taskforce(uuid)
 
     async def follow_taskforce(self, uuid: TaskforceUuid) -> None:
-        """Renew the token of `uuid` from now on, if it has a token."""
+        """Renew the token of `uuid` from now on. Do nothing if it has no token."""
         if uuid in self._due:
             return
         kept = await asyncio.to_thread(self._home.taskforce_files(uuid).read_submission)
@@ -66,17 +66,17 @@ class TokenRenewal:
         self._loop.wake()
 
     async def run(self) -> None:
-        """Renew tokens as they become due, until cancelled."""
+        """Renew tokens when they are due, until cancelled."""
         await self._loop.run()
 
     async def _renew_due(self) -> float | None:
-        """Renew the due tokens. Return in how many seconds the next one is due; None: no token is left."""
+        """Renew the due tokens. Return in how many seconds the next one is due; None if no token is left."""
         now = self._now()
         for uuid in [uuid for uuid, due_at in self._due.items() if due_at <= now]:
             try:
                 await self._renew_token(uuid)
             except (Unavailable, OSError) as error:
-                # Put off this taskforce alone: one that keeps failing must not hold up the tokens of the others.
+                # Delay only this taskforce: its failures must not delay the tokens of the others.
                 log.warning("token cannot be renewed yet", taskforce_uuid=uuid, reason=str(error))
                 self._due[uuid] = now + timedelta(seconds=_AGAIN_S)
             except EWMSError as error:
@@ -99,11 +99,13 @@ class TokenRenewal:
             try:
                 query = GrantQuery.model_validate(kept.get("grant"))
             except ValidationError as error:
-                raise Broken("what to ask MQS for was not kept") from error
+                raise Broken(
+                    "submission.json of the taskforce has no grant request, so its token cannot be renewed"
+                ) from error
             granted_at = self._now()
             grant = await self._bus.ask(query)
             if not isinstance(grant, GrantAnswer):
-                raise Broken(f"asked for a grant, MQS answered {grant.kind}")
+                raise Broken(f"MQS answered {grant.kind} to a request for a grant")
             kept |= {"token_granted_at": granted_at.isoformat(), "token_expires_at": grant.expires_at.isoformat()}
             await asyncio.to_thread(_write_token, files, kept, token_file(grant))
             # While MQS answered, the watch may have ended the taskforce and removed its token.
@@ -117,6 +119,6 @@ class TokenRenewal:
 
 
 def _write_token(files: TaskforceFiles, kept: dict[str, object], token: bytes) -> None:
-    # Write the token first: after a crash between the two, the token is merely renewed once more than needed.
+    # Write the token first. After a crash between the two writes, TMS only renews the token once more than needed.
     write_private(files.token, token)
     files.write_submission(kept)

@@ -1,8 +1,8 @@
-"""Submit the cluster of a taskforce once and report it. Release it when WMS has recorded it.
+"""Submit the cluster of a taskforce once, and report it to WMS. Release it after WMS has recorded it.
 
 TMS asks the schedd first. If a cluster with the taskforce's uuid is in the queue, TMS reports that cluster again and
-submits no second one. It does the same for a cluster that has left the queue and exists in the log only. After a crash
-at any point the start runs again, because TMS acknowledges its event last.
+submits no second one. It does the same for a cluster that has left the queue and is only in the log. After a crash at
+any point the start runs again, because TMS acknowledges the order last.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Starter:
         self._ended = ended
 
     async def start_taskforce(self, order: TaskforceStart) -> None:
-        """Make sure that the taskforce has one cluster in the queue and that WMS knows of it."""
+        """Make sure that the taskforce has one cluster in the queue and that WMS knows it."""
         uuid = order.taskforce_uuid
         async with self._turns.hold_turn(uuid):
             if uuid in self._ended:
@@ -95,7 +95,7 @@ class Starter:
         """Let the jobs of a recorded cluster run. A second release does nothing.
 
         Raises:
-            ClusterGone: the cluster has left the queue, and its log does not say so yet.
+            ClusterGone: the cluster has left the queue, but its log does not show that yet.
         """
         async with self._turns.hold_turn(order.taskforce_uuid):
             try:
@@ -103,7 +103,7 @@ class Starter:
                     log.info("cluster released", cluster_id=order.cluster_id)
             except ClusterGone:
                 if order.taskforce_uuid in self._watch.list_followed():
-                    # The log or the sweep will tell that the cluster has left.
+                    # The log or the sweep will show that the cluster has left.
                     raise
                 completed = TaskforceCompleted(
                     taskforce_uuid=order.taskforce_uuid, cluster_id=order.cluster_id, completed_at=self._voice.now()
@@ -160,7 +160,7 @@ class Starter:
         input_files = await asyncio.to_thread(
             self._input_files.copy_files, order.pilot_config.input_files, files.inputs
         )
-        # Find everything that can be wrong with the order before a token for it exists.
+        # Find all errors of the order before a token for it exists.
         cluster = build_submission(
             order,
             self._pool_profile,
@@ -175,7 +175,7 @@ class Starter:
         kept: dict[str, Any] = {
             "n_workers": order.n_workers,
             "submit_dict": commands,
-            # To ask MQS for the next token.
+            # The request to MQS for each next token.
             "grant": _build_grant_query(order).model_dump(),
             "token_granted_at": granted_at.isoformat(),
             "token_expires_at": grant.expires_at.isoformat(),
@@ -191,7 +191,7 @@ class Starter:
     async def _ask_for_grant(self, order: TaskforceStart) -> GrantAnswer:
         answer = await self._bus.ask(_build_grant_query(order))
         if not isinstance(answer, GrantAnswer):
-            raise Broken(f"asked for a grant, MQS answered {answer.kind}")
+            raise Broken(f"MQS answered {answer.kind} to a request for a grant")
         return answer
 
 

@@ -28,7 +28,7 @@ class Stopper:
         self._ended = ended
 
     async def stop_taskforce(self, order: TaskforceStop) -> None:
-        """Remove all clusters with the taskforce's uuid, report it, and keep later starts of it from running."""
+        """Remove all clusters with the taskforce's uuid, report that, and refuse starts of it that arrive later."""
         uuid = order.taskforce_uuid
         async with self._turns.hold_turn(uuid):
             self._ended.note_stop(uuid)
@@ -43,7 +43,7 @@ class Stopper:
             known = order.cluster_id if order.cluster_id is not None else next(iter(removed), None)
             tally = None if removed else await self._watch.read_tally(uuid)
             if tally is not None:
-                # The cluster left earlier, perhaps long ago: report again what its log says.
+                # The cluster has left before, perhaps long ago: report again what its log shows.
                 known = tally.cluster_id if known is None else known
                 await self._watch.follow_log(uuid, say_again=True)
                 self._watch.note_vanished(uuid)
@@ -53,7 +53,7 @@ class Stopper:
                 await self._voice.report_to_wms(completed)
 
     async def remove_cluster(self, order: TaskforceRemove) -> None:
-        """Remove one cluster and report nothing: nobody waits for an answer. Other clusters of the taskforce stay."""
+        """Remove one cluster without a report, because WMS waits for none. Other clusters of the taskforce stay."""
         async with self._turns.hold_turn(order.taskforce_uuid):
             removed = await self._pool.remove_clusters(order.taskforce_uuid, order.cluster_id)
             log.info("unwanted cluster removed", cluster_ids=removed)

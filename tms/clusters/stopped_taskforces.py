@@ -1,6 +1,6 @@
-"""The taskforces that were stopped while this TMS ran. TMS must not obey a start of one of these that arrives late.
+"""Remember the taskforces that were stopped while this TMS runs. TMS must not obey a late start of one of these.
 
-Only events that overtake each other need this. So TMS does not keep it over a restart, and forgets the oldest.
+TMS needs this only when a stop overtakes a start. So it does not keep the list over a restart, and forgets the oldest.
 """
 
 from schemas.ids import TaskforceUuid
@@ -9,7 +9,7 @@ _LIMIT = 100_000
 
 
 class StoppedTaskforces:
-    """A bounded set of taskforces."""
+    """A set of taskforces of bounded size."""
 
     def __init__(self) -> None:
         self._ended: dict[TaskforceUuid, None] = {}

@@ -1,4 +1,4 @@
-"""Every minute, compare the schedd's clusters with those that TMS follows, and repair what is amiss.
+"""Every minute, compare the schedd's clusters with those that TMS follows, and repair the differences.
 
 A lost message or a crash can leave any of these:
 
@@ -28,14 +28,14 @@ from tms.pools.interface import Cluster, Pool
 from tms.worker_logs.file_retention import FileRetention
 
 INTERVAL_S = 60.0
-#: Every fourth sweep reports all clusters again: so an orphan is gone within five minutes (G6).
+#: Every fourth sweep reports all clusters again, so that WMS removes an unwanted one within five minutes (G6).
 SAY_ALL_EVERY = 4
 
 _clusters = gauge("clusters", "Clusters of taskforces in the queue.")
 
 
 class ClusterSweep:
-    """The sweeping loop."""
+    """The loop that sweeps."""
 
     def __init__(
         self,
@@ -60,11 +60,13 @@ class ClusterSweep:
         self._n_sweeps = 0
 
     async def run(self) -> None:
-        """Sweep now and then every minute."""
-        await BackgroundLoop(self.sweep_once, name="sweep", failed="sweep put off", every_s=INTERVAL_S).run()
+        """Sweep at once, and then every minute. This never returns."""
+        await BackgroundLoop(
+            self.sweep_once, name="sweep", failed="the sweep failed and comes again", every_s=INTERVAL_S
+        ).run()
 
     async def sweep_once(self) -> None:
-        """Compare the pool's clusters with the followed ones once, and tidy old files when that is due."""
+        """Compare the pool's clusters with the followed ones once. Tidy old files if that is due."""
         followed = self._watch.list_followed()
         clusters = await self._pool.list_clusters()
         _clusters.set(len(clusters))
@@ -92,6 +94,10 @@ class ClusterSweep:
         missing = {uuid for uuid, cluster_id in followed.items() if cluster_id and cluster_id not in present}
         # HTCondor usually writes the log's last record just after the cluster has left: wait for the next sweep.
         for uuid in missing & self._missing:
-            log.warning("cluster has left without a word in its log", taskforce_uuid=uuid, cluster_id=followed[uuid])
+            log.warning(
+                "cluster has left the queue, but its log does not show that",
+                taskforce_uuid=uuid,
+                cluster_id=followed[uuid],
+            )
             self._watch.note_vanished(uuid)
         self._missing = missing - self._missing

@@ -1,4 +1,4 @@
-"""Every ten seconds, find the taskforces whose jobs no slot can take. Their users then learn why nothing starts."""
+"""Every ten seconds, find the taskforces whose jobs no slot can take, so that their users see why nothing starts."""
 
 from runtime.loops import BackgroundLoop
 from runtime.telemetry import gauge
@@ -11,25 +11,25 @@ _unmatched = gauge("taskforces_unmatched", "Taskforces whose waiting jobs no slo
 
 
 class UnmatchedWatch:
-    """The loop that asks the pool about each taskforce with waiting jobs and no running one."""
+    """The loop that asks the pool about each taskforce with waiting jobs but no running job."""
 
     def __init__(self, pool: Pool, watch: LogWatch) -> None:
         self._pool = pool
         self._watch = watch
 
     async def run(self) -> None:
-        """Ask the pool now and then every ten seconds."""
+        """Ask the pool at once, and then every ten seconds. This never returns."""
         # Other loops warn if the pool is away.
         await BackgroundLoop(
             self.compare_once,
             name="unmatched jobs",
-            failed="slots cannot be compared with what waits",
+            failed="the waiting jobs could not be compared with the slots",
             every_s=INTERVAL_S,
             level="debug",
         ).run()
 
     async def compare_once(self) -> None:
-        """Ask the pool once, and note why no slot can take the jobs."""
+        """Ask the pool once, and give its reasons to the watch, which reports them."""
         waiting = self._watch.list_waiting()
         unmatched = await self._pool.explain_unmatched(waiting) if waiting else {}
         _unmatched.set(len(unmatched))

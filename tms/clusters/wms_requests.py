@@ -14,7 +14,7 @@ class WmsRequests:
         self._stopper = stopper
 
     def build_table(self) -> DispatchTable:
-        """Return the handler of each event that a TMS takes; an event is acknowledged when its handler returns."""
+        """Return the handler of each event that a TMS takes. The inbox acknowledges an event after its handler."""
         table = DispatchTable()
         table.add_handler(TaskforceStart, self._start_taskforce)
         table.add_handler(TaskforceRelease, self._release_cluster)

@@ -1,1 +1,1 @@
-"""Jobs: their submit description, the files that travel with them, and when they start again."""
+"""Describe jobs: their submit description, the files that travel with them, and when they start again."""

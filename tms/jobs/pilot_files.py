@@ -1,10 +1,10 @@
-"""The two files that travel with each job: the pilot's task, and the token for its queues. (core)
+"""Write the two files that travel with each job: the pilot's task, and the token for its queues. (core)
 
     ewms_pilot_task.json   {"environment": {"EWMS_PILOT_TASK_IMAGE": "…", …}}   nothing secret
-    ewms_pilot_token       one token for all queues of the taskforce            0600, nowhere else
+    ewms_pilot_token       one token for all queues of the taskforce            mode 0600; no other file holds the token
 
-Everybody on the pool can read a submit description, an environment and a command line, and HTCondor expands macros in
-them. It carries a file as it is. Source: contract 7.2 and 8.2, docs/reference/rights.md.
+Every user of the pool can read a submit description, an environment and a command line. HTCondor also expands macros in
+them. It transfers a file unchanged. Source: contract 7.2 and 8.2, docs/reference/rights.md.
 """
 
 import json
@@ -46,26 +46,28 @@ _OPERATORS_ONLY = frozenset(map(full_name, OF_OPERATORS))
 #: The separators at which the pilot splits a list. It splits all other lists at `;`.
 _SEPARATORS: Mapping[str, str] = {EXTERNAL_DIRECTORIES: ",", f"{PREFIX}OKAY_ERRORS": " "}
 
-#: A user or operator who sets one of these has decided what a pilot does after an error.
+#: With one of these, a user or operator decides what a pilot does after an error.
 _STOPPING = ("STOP_LISTENING_ON_TASK_ERROR", "QUARANTINE_TIME", "OKAY_ERRORS")
 
-#: If so many different events fail in a row on a worker, the worker is bad. A bad event fails alone (ruling 7).
+#: If three different events fail in a row on a worker, the worker is bad. A bad event fails alone (ruling 7).
 MAX_FAILURES_IN_A_ROW = 3
-#: How long a bad worker keeps its slot without taking events. If it left at once, the next job would get the bad slot.
+#: How many seconds a bad worker keeps its slot without taking events. If it left at once, the next job would get the
+#: bad slot.
 QUARANTINE_S = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PilotProfile:
-    """The operator's settings for pilots: what tasks may ask for, and variables for all pilots."""
+    """The operator's settings for pilots: what a task may request, and variables for all pilots."""
 
     allowed_platforms: frozenset[str]
-    #: The platform of tasks that ask for none. Empty: the pilot chooses.
+    #: The platform of tasks that name none. If empty, the pilot chooses.
     platform: str = ""
     apptainer: str = ""
-    #: A task may ask to see directories of the worker below these. Empty: it may see none.
+    #: A task may see directories of the worker below these, if it asks for them. If empty, it may see none.
     external_roots: tuple[str, ...] = ()
-    #: An image that is a file or directory must lie below these. Empty: anywhere outside of the worker's system.
+    #: An image that is a file or directory must lie below these. If empty, it may lie anywhere outside of the worker's
+    #: system.
     image_roots: tuple[str, ...] = ()
     #: EWMS's own directories. Neither an image nor a directory that a task asks for may lie in one or contain one.
     protected_directories: tuple[str, ...] = ()
@@ -77,12 +79,12 @@ def pilot_environment(
 ) -> dict[str, str]:
     """Return the variables of the pilots of `order`. Running pilots find a renewed token in the file `token_source`.
 
-    The user's variables override the operator's, and those override the defaults. Nobody overrides what EWMS itself
-    must set.
+    The user's variables override the operator's, and those override the defaults. Neither overrides the variables that
+    EWMS itself must set.
 
     Raises:
-        Unsubmittable: the task asks for a platform, an image or a directory that is not allowed here, sets what only
-            an operator may set, or has NUL in a variable.
+        Unsubmittable: the task asks for a platform, an image or a directory that is not allowed here, sets a variable
+            that only an operator may set, or has NUL in a variable.
     """
     users = {name: _join_value(name, value) for name, value in order.pilot_config.environment.items()}
     asked = asked_platform(order.task.task_image, users)
@@ -93,7 +95,7 @@ def pilot_environment(
         )
     for name in sorted(_OPERATORS_ONLY & users.keys()):
         raise Unsubmittable(
-            f"pilot_config.environment: {name} is the operator's to set", hint="leave it out: the pool has its own"
+            f"pilot_config.environment: only the operator sets {name}", hint="leave it out: the pool has its own value"
         )
     _check_directories(users.get(EXTERNAL_DIRECTORIES, ""), profile)
     _check_images(order, asked or profile.platform, profile)
@@ -121,12 +123,12 @@ def renewal_at(granted_at: datetime, expires_at: datetime) -> datetime:
 
 
 def _check_directories(asked: str, profile: PilotProfile) -> None:
-    """Refuse directories that the pilot would refuse by name. Only the worker knows what a name leads to."""
+    """Refuse directories that the pilot would refuse by name. Only the worker can follow the links in a name."""
     for path in split_directories(asked):
         problem = directory_problem(path)
         if not problem and not is_within(path, profile.external_roots):
-            opened = f"what lies in {', '.join(profile.external_roots)}" if profile.external_roots else "none is"
-            problem = f"is not open to tasks here; open: {opened} (EWMS_EXTERNAL_ROOTS)"
+            opened = ", ".join(profile.external_roots) or "none"
+            problem = f"is not open to tasks here; directories that are open: {opened} (EWMS_EXTERNAL_ROOTS)"
         if problem:
             rule, _, remedy = problem.partition("; ")
             where = f"pilot_config.environment.{EXTERNAL_DIRECTORIES}"
@@ -134,7 +136,7 @@ def _check_directories(asked: str, profile: PilotProfile) -> None:
 
 
 def _check_images(order: TaskforceStart, platform: str, profile: PilotProfile) -> None:
-    """Refuse images by name. A bare process has no image, whatever the field says."""
+    """Refuse images by name. A bare process has no image, so ignore the field then."""
     if platform == "none":
         return
     for field_name, image in (("task_image", order.task.task_image), ("init_image", order.task.init_image)):
@@ -152,18 +154,18 @@ def _default_variables(order: TaskforceStart, chosen: Mapping[str, str]) -> dict
     defaults = {
         f"{PREFIX}HTCHIRP": "True",
         f"{PREFIX}HTCHIRP_DEST": "JOB_EVENT_LOG",
-        # An idle pilot keeps its place: it leaves when EWMS asks it to, or when its worker's time is over.
+        # An idle pilot keeps its slot: it leaves when EWMS asks it to, or when its worker's time is over.
         f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE": runtime_s,
         f"{PREFIX}TIMEOUT_QUEUE_INCOMING": runtime_s,
     }
-    # A quarantine only makes sense for a pilot that stops at an error. A user or operator who sets one of these
-    # variables has chosen, so there is no default then.
+    # A quarantine makes sense only for a pilot that stops at an error. If the user or operator has set one of these
+    # variables, set no default.
     if not any(f"{PREFIX}{name}" in chosen for name in _STOPPING):
         defaults[f"{PREFIX}STOP_LISTENING_ON_TASK_ERROR"] = "False"
         defaults[f"{PREFIX}MAX_FAILURES_IN_A_ROW"] = str(MAX_FAILURES_IN_A_ROW)
         if chosen.get(f"{PREFIX}MAX_FAILURES_IN_A_ROW", "").strip() != "0":
             defaults[f"{PREFIX}QUARANTINE_TIME"] = str(QUARANTINE_S)
-    # A user who sets the idle time expects it to hold for the first message, too.
+    # A user who sets the idle time expects that it holds for the first event too.
     if f"{PREFIX}TIMEOUT_QUEUE_INCOMING" in chosen:
         del defaults[f"{PREFIX}TIMEOUT_QUEUE_WAIT_FOR_FIRST_MESSAGE"]
     return defaults

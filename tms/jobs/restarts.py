@@ -1,6 +1,6 @@
-"""Whether a job starts again when its pilot has ended, and after which pause. (core)
+"""Decide whether a job starts again after its pilot has ended, and after which pause. (core)
 
-A taskforce keeps the workers that its user asked for until somebody stops it. So nearly every job starts again:
+A taskforce keeps its number of workers until it is stopped. So nearly every job starts again:
 
     exit status                          the job
     CLOSED, UNUSABLE                     is over
@@ -8,12 +8,13 @@ A taskforce keeps the workers that its user asked for until somebody stops it. S
     BAD_WORKER                           starts again after a pause, on another machine if it can
     DONE, FAILED, a signal, any other    starts again: at once after a steady life, else after a pause
 
-A pause is twice the gap between the last two starts, within bounds: in the end, a pilot that fails at every start costs
-one start in ten minutes. A pilot that a signal ended did not fail to start. Most often its event killed it, and an
-event has only so many attempts. So its pause stays at the first length until the job has started often.
+A pause is twice the gap between the last two starts, within bounds. So a pilot that fails at every start costs one
+start in ten minutes in the end. A pilot that a signal has ended did not fail to start. Most often its event killed it,
+and an event has a limited number of attempts. So its pause stays at 15 s for the first `KILLED_STARTS` starts of the
+job.
 
-Two readers use the table. HTCondor evaluates `exit_commands`: there a pause is a hold, and the hold's subcode is the
-length of the pause. The local pool calls `decide_restart`.
+Both pools use the table. HTCondor evaluates `exit_commands`: a pause is a hold, and the hold's subcode is the length of
+the pause. The local pool calls `decide_restart`.
 """
 
 from dataclasses import dataclass
@@ -21,15 +22,15 @@ from dataclasses import dataclass
 from schemas.pilot.exits import PilotExit
 from schemas.pilot.job_names import JOB_CHARGES
 
-#: The first pause, the longest pause after a failure, and the longest after a pilot that merely found nothing to do.
+#: The first pause, the longest pause after a failure, and the longest pause after a pilot that only had nothing to do.
 FIRST_PAUSE_S = 15
 MAX_PAUSE_S = 600
 MAX_IDLE_PAUSE_S = 120
-#: After a life of this length the job starts again at once; of half of the job's runtime, if that is shorter.
+#: A job whose pilot has lived for this time, or for half of the job's runtime if that is shorter, starts again at once.
 STEADY_LIFE_S = 120
-#: How often a source starts at most.
+#: The most starts of a source.
 MAX_SOURCE_STARTS = 5
-#: After so many starts of a job, its pauses after a signal begin to grow.
+#: After this many starts of a job, its pauses after a signal begin to grow.
 KILLED_STARTS = 10
 #: Shells and container runtimes report a signal as this value plus its number.
 _SIGNAL_BASE = 128
@@ -38,18 +39,18 @@ _SIGNAL_BASE = 128
 #: `BAD_MARK` is added to it.
 PAUSE_CODE = 3
 BAD_MARK = 100_000
-#: After a bad worker, a job avoids this many of its last machines. It avoids them no longer than `AVOIDED_S` seconds
-#: after the bad worker's start: a machine may recover, or be the only one.
+#: After a bad worker, a job avoids this many of its last machines, until `AVOIDED_S` seconds after the bad worker's
+#: start. A machine may recover, or be the only one.
 N_AVOIDED = 3
 AVOIDED_S = 900
-#: The hold codes that may be the machine's fault. The job tries another machine after one of these: the program cannot
-#: start, files cannot be opened or transferred, there is no directory, too little memory, a broken image or runtime.
+#: The hold codes that may be the machine's fault, so that the job tries another machine: the program cannot start,
+#: files cannot be opened or transferred, a directory is missing, memory is short, the image or the runtime is broken.
 #: Source: HTCondor manual, "Hold Reason Codes".
 MACHINE_CODES = (6, 7, 8, 9, 10, 11, 12, 13, 14, 18, 19, 34, 35, 45)
 MACHINE_PAUSE_S = 300
 
-#: The attributes of a job that TMS sets after bad workers: whether failures are charged to their events, whether the
-#: job avoids machines at all, which ones, and until when.
+#: The attributes of a job that TMS sets after bad workers: whether failures count against their events, whether the job
+#: avoids machines at all, which machines, and until when.
 CHARGES, AVOIDS = JOB_CHARGES, "EWMSAvoidsMachines"
 MACHINES, AVOIDED_UNTIL = "EWMSAvoidedMachines", "EWMSAvoidedUntil"
 
@@ -63,7 +64,7 @@ class JobOver:
 
 @dataclass(frozen=True, slots=True)
 class StartAgain:
-    """The job starts again after `pause_s` seconds; 0: at once."""
+    """The job starts again after `pause_s` seconds; 0 means at once."""
 
     pause_s: int
 
@@ -78,9 +79,9 @@ def decide_restart(
     is_source: bool,
     max_runtime_s: float,
 ) -> JobOver | StartAgain:
-    """Return what becomes of a job whose pilot has ended with `exit_code` (minus the number of a signal).
+    """Return whether a job starts again whose pilot has ended with `exit_code` (minus the number of a signal).
 
-    `last_started_s` is the start before this one; None: this was the first.
+    `last_started_s` is the start before this one; None if this was the first.
     """
     if exit_code in _OVER or (is_source and (exit_code == PilotExit.DONE or n_starts >= MAX_SOURCE_STARTS)):
         return JobOver()
@@ -101,7 +102,7 @@ def _is_by_signal(exit_code: int) -> bool:
 
 
 def steady_life_s(max_runtime_s: float) -> int:
-    """Return how long a pilot must have lived for its job to start again at once."""
+    """Return how many seconds a pilot must have lived, so that its job starts again at once."""
     return int(min(STEADY_LIFE_S, max_runtime_s / 2))
 
 

@@ -5,8 +5,8 @@ User texts reach a submit command in three places, and each is checked: the requ
 tokens travel in files instead (`pilot_files.py`). Every other value is a number, an id of a known form, or a setting
 of the operator.
 
-The cluster is a paused factory: HTCondor takes it in one transaction, whatever its number of workers, and makes no job
-before the release. Source: HTCondor manual, "condor_submit", late materialization; contract 7.3.
+The cluster is a paused factory: HTCondor takes it in one transaction for any number of workers, and makes no job before
+the release. Source: HTCondor manual, "condor_submit", late materialization; contract 7.3.
 """
 
 import re
@@ -33,7 +33,7 @@ _FORBIDDEN = _ENDS_A_LINE | {"$"}
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-#: What a job of a container pool requires of its worker, unless the operator sets something else. Contract 7.3.
+#: The requirements of a job of a container pool, unless the operator sets other ones. Contract 7.3.
 CONTAINER_REQUIREMENTS = (
     "ifThenElse(!isUndefined(HAS_SINGULARITY), HAS_SINGULARITY, HasSingularity)"
     " && HAS_CVMFS_icecube_opensciencegrid_org && (HasUserNamespaces =?= true)"
@@ -42,7 +42,7 @@ CONTAINER_REQUIREMENTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPool:
-    """A pool whose jobs are containers: the pilot's image without its tag, and the sites to leave out."""
+    """A pool whose jobs are containers: the pilot's image without its tag, and the sites to exclude."""
 
     image: str
     excluded_glidein_sites: tuple[str, ...] = ()
@@ -51,28 +51,28 @@ class ContainerPool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolProfile:
-    """The operator's settings for the pool. `container` None: the pilot is a command that every worker has."""
+    """The operator's settings for the pool. If `container` is None, the pilot is a command that every worker has."""
 
     pilot_command: tuple[str, ...]
     pilot_files: tuple[str, ...] = ()
     worker_path: str = "/usr/bin:/bin"
     requirements: str = ""
     container: ContainerPool | None = None
-    #: How many idle jobs of one cluster HTCondor keeps ready. Without this command a cluster is no factory.
+    #: How many idle jobs of one cluster HTCondor keeps ready. Without this command a cluster is not a factory.
     max_idle: int = 1000
-    #: A cluster that nobody removes ends by itself (G6): at this age. A job of it ends after this time on hold.
+    #: A cluster that WMS never removes ends by itself at `max_age_s` (G6). A job of it ends after `max_held_s` on hold.
     max_age_s: int = 14 * 24 * 3600
     max_held_s: int = 3600
     #: If a job's machine does not answer for this time, HTCondor starts the job elsewhere.
     lease_s: int = 300
-    #: HTCondor's accounting group for all jobs; empty: none. Within it, each user is a submitter of their own.
+    #: HTCondor's accounting group for all jobs; empty for none. In it, each user is a separate submitter.
     accounting_group: str = ""
 
 
 # Without slots: `cached_property` keeps its value in the object's dictionary.
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A cluster before its submit: all that HTCondor or the local pool must know."""
+    """A cluster before its submit: all that HTCondor or the local pool needs."""
 
     taskforce_uuid: TaskforceUuid
     n_workers: int
@@ -80,7 +80,8 @@ class Submission:
     container_image: str
     environment: Mapping[str, str]
     input_files: tuple[str, ...]
-    #: The directory for the workers' stdout and stderr: `<directory>/cluster-<id>/<proc>.out`. Empty: they are dropped.
+    #: The directory for the workers' stdout and stderr: `<directory>/cluster-<id>/<proc>.out`. If empty, the pool drops
+    #: them.
     output_directory: str
     job_event_log: str
     requirements: str
@@ -95,13 +96,13 @@ class Submission:
     lease_s: int = 300
     #: Whether the task has no input queue, so that it runs once.
     is_source: bool = False
-    #: HTCondor's submitter. HTCondor compares priorities only among one submitter's jobs. Empty: the account of TMS.
+    #: HTCondor's submitter; if empty, the account of TMS. HTCondor compares priorities only among one submitter's jobs.
     submitter: str = ""
     accounting_group: str = ""
 
     @cached_property
     def commands(self) -> Mapping[str, str | int]:
-        """Return the submit commands, which are computed once.
+        """Return the submit commands. The first call computes them.
 
         Raises:
             Unsubmittable: a value contains a `$` or a line end.
@@ -117,18 +118,20 @@ def build_submission(
     `input_files` are the checked copies of the user's files.
 
     Raises:
-        Unsubmittable: `order` asks for something that no submit description can state safely.
+        Unsubmittable: `order` asks for something that TMS cannot write into a submit description safely.
     """
     worker = order.worker_config
     image = ""
     if pool.container:
         if not _TAG.fullmatch(order.pilot_config.tag):
-            raise Unsubmittable("pilot_config.tag: not a tag of an image")
+            raise Unsubmittable("pilot_config.tag: is not a tag of an image; a tag is like '1.4.2'")
         image = f"{pool.container.image}:{order.pilot_config.tag}"
     files = (*pilot_files, *pool.pilot_files, *input_files)
     names = [PurePosixPath(check_submit_path(file)).name for file in files]
     if len(set(names)) != len(names):
-        raise Unsubmittable("pilot_config.input_files: two files of one name would meet in the worker's directory")
+        raise Unsubmittable(
+            "pilot_config.input_files: two files have the same name, but all come into one directory of the worker"
+        )
     return Submission(
         taskforce_uuid=order.taskforce_uuid,
         n_workers=order.n_workers,
@@ -163,7 +166,7 @@ def build_commands(cluster: Submission) -> dict[str, str | int]:
     plain: dict[str, str | int] = {
         "log": cluster.job_event_log,
         "transfer_input_files": ",".join(map(check_submit_path, cluster.input_files)),
-        # Encrypts the token's transfer even where the pool's settings leave file transfer in clear.
+        # Encrypt the token's transfer even if the pool's settings leave file transfers unencrypted.
         "encrypt_input_files": f"*{TOKEN_FILE}",
         "should_transfer_files": "YES",
         "request_cpus": cluster.n_cores,
@@ -213,7 +216,7 @@ def build_commands(cluster: Submission) -> dict[str, str | int]:
     requirements = f"{cluster.requirements} && " if cluster.requirements else ""
     # HTCondor turns `$(DOLLAR)` into a `$` that starts no macro. Source: HTCondor manual, "Submit File Macros".
     plain["requirements"] = requirements.replace("$", "$(DOLLAR)") + f"({avoid_requirement()})"
-    # HTCondor must replace macros in these values, so they come after the check of the others.
+    # HTCondor must replace macros in these values, so add them after the check of the others.
     plain["priority"] = priority_ramp(cluster.priority, cluster.n_workers)
     if cluster.output_directory:
         stem = f"{check_submit_path(cluster.output_directory)}/cluster-$(ClusterId)/$(ProcId)"
@@ -222,9 +225,9 @@ def build_commands(cluster: Submission) -> dict[str, str | int]:
 
 
 def priority_ramp(priority: int, n_workers: int) -> str:
-    """Return the job priority as an expression. Over the jobs of the cluster it falls from `priority` to its half.
+    """Return the job priority as an expression that falls from `priority` at the first job to half of it at the last.
 
-    So several taskforces share a pool, and the first one does not take all of it. Contract 7.3.
+    So several taskforces share a pool, and the first taskforce does not take the whole pool. Contract 7.3.
     """
     if n_workers <= 1 or priority <= 1:
         return str(priority)
@@ -249,7 +252,7 @@ def _join_requirements(pool: PoolProfile, users: str) -> str:
         parts += [f"GLIDEIN_Site =!= {_quote_string(site)}" for site in pool.container.excluded_glidein_sites]
         parts += [f"OSG_SITE_NAME =!= {_quote_string(site)}" for site in pool.container.excluded_osg_sites]
     if any("$" in part for part in parts):
-        raise Unsubmittable("requirements: the pool's own must be without '$'")
+        raise Unsubmittable("requirements: the pool's own (EWMS_POOL_REQUIREMENTS) must be without '$'")
     if users.strip():
         try:
             parts.append(check_requirements(users))

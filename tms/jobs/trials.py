@@ -1,7 +1,7 @@
 """Decide whether a taskforce's task fails everywhere, and which machines its jobs avoid. (core)
 
-A pilot that finds its worker bad reports the machine. One report does not tell a bad machine from a task that fails
-everywhere. All workers of a taskforce together tell more:
+A pilot that finds its worker bad reports the machine. One report does not show whether the machine is bad or the task
+fails everywhere. The reports of all workers of a taskforce show more:
 
     a worker has succeeded               the machines are bad: the taskforce's jobs avoid them for a while
     none has, and each that tried has    the task fails everywhere: each failure counts against its event at once,
@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from schemas.statuses import CompoundStatuses, JobStatus, PilotStatus
 from tms.jobs.restarts import AVOIDED_S
 
-#: How many machines a taskforce avoids at most. The latest ones count.
+#: The most machines that a taskforce avoids: the latest ones.
 MAX_AVOIDED = 50
-#: If everything failed on so many machines, the task is to blame.
+#: If everything has failed on this many machines, the task is the cause.
 _ENOUGH_MACHINES = 2
-#: Workers that start together reach their verdicts within this time of each other.
+#: Workers that start together reach their verdicts within this many seconds of each other.
 SETTLED_S = 8
-#: TMS keeps the findings of so many workers, so that a taskforce of any size costs little.
+#: The most workers whose findings TMS keeps, so that a large taskforce costs little memory.
 MAX_KEPT = 1000
 
 
@@ -36,13 +36,13 @@ class CondemnedWorker:
 
 @dataclass(slots=True)
 class Trials:
-    """The findings of one taskforce's workers, by ProcId: the first that were bad, and the first that succeeded."""
+    """The findings about one taskforce's workers by ProcId: the first bad ones, and the first that succeeded."""
 
     condemned: dict[int, CondemnedWorker] = field(default_factory=dict)
     succeeded: set[int] = field(default_factory=set)
 
     def note_bad_worker(self, proc: int, said: str) -> None:
-        """Note that the pilot in `proc` found its worker bad. `said` is its chirp: `<seconds since 1970> <machine>`."""
+        """Note that the pilot in `proc` calls its worker bad. `said` is its chirp: `<seconds since 1970> <machine>`."""
         at, _, machine = said.partition(" ")
         if not (at.isascii() and at.isdecimal() and machine) or len(said) > MAX_KEPT:
             return
@@ -57,9 +57,9 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What holds for the jobs of a taskforce. The default is the ruling without any findings.
+    """The rules for the jobs of a taskforce. The default holds without any findings.
 
-    `avoids`: whether jobs avoid machines at all. `machines`: which ones, besides those where a job itself failed.
+    `avoids` is whether jobs avoid machines at all. They avoid `machines`, and the machines where the job itself failed.
     """
 
     charges_events: bool = False
@@ -81,7 +81,7 @@ def decide_ruling(
 ) -> Ruling:
     """Return the ruling that follows from `trials` and from the jobs' `statuses`.
 
-    `before` is the ruling in force. `has_other_machine`: whether a machine that is not condemned can take the jobs.
+    `before` is the ruling in force. `has_other_machine` is whether a machine that is not condemned can take the jobs.
     """
     recent = _find_recent(trials, now_s)
     fails_everywhere = _has_failed_everywhere(trials, statuses, has_other_machine, now_s)
@@ -101,7 +101,7 @@ def _find_recent(trials: Trials, now_s: float) -> set[CondemnedWorker]:
 
 
 def _has_failed_everywhere(trials: Trials, statuses: CompoundStatuses, has_other_machine: bool, now_s: float) -> bool:
-    """Return whether every worker with a verdict is bad, on enough machines, while no worker is still trying."""
+    """Return whether every worker with a verdict is bad, on enough machines, and no verdict is still to come."""
     if not trials.condemned or now_s - max(one.at_s for one in trials.condemned.values()) < SETTLED_S:
         return False
     n_machines = len({one.machine for one in trials.condemned.values()})

@@ -1,1 +1,1 @@
-"""Job event logs: read them, fold them into statuses, report what changed."""
+"""Read job event logs, fold them into statuses, and report changes."""

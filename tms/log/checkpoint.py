@@ -1,10 +1,10 @@
-r"""How far a job event log was read and what it contained so far, as the bytes of a file. (core)
+r"""Write how far a job event log was read, and its content up to there, as the bytes of a file. (core)
 
     EWMS-CHECKPOINT 1\n
     {"inode": …, "offset": …, "head": [n, digest of the log's first n bytes], "crc": …, …}\n
-    two bytes a proc: first all job statuses, then all pilots' words
+    two bytes for each job: first all job statuses, then all pilots' words
 
-An unreadable checkpoint counts as none: TMS then reads the log from its first byte.
+Without a readable checkpoint TMS reads the log from its first byte.
 """
 
 import json
@@ -23,7 +23,7 @@ _MAGIC = b"EWMS-CHECKPOINT 1\n"
 class Checkpoint:
     """A place in a log, and the tally up to there. The place is an inode, a byte offset and a digest of the log's head.
 
-    `is_over`: the broker has confirmed the event that reports that the cluster has left.
+    `is_over` is whether the broker has confirmed the event that reports that the cluster has left.
     """
 
     inode: int

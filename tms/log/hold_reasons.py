@@ -1,7 +1,7 @@
-"""Why HTCondor holds a job, in words: the reason after `HELD: `. (core)
+"""Put into words why HTCondor holds a job: the text after `HELD: ` in a status. (core)
 
-HTCondor's own text names files, hosts and limits, so it differs from job to job. There are few codes and subcodes, so
-jobs with the same ones count together. Source: HTCondor manual, "Hold Reason Codes".
+HTCondor's own text names files, hosts and limits, so it differs from job to job. There are only few codes and subcodes,
+so TMS counts jobs with the same code and subcode together. Source: HTCondor manual, "Hold Reason Codes".
 """
 
 import errno
@@ -47,7 +47,7 @@ _REASONS: Mapping[int, str] = {
     47: "The job's allowed execution time was exceeded",
     48: "A prepare-job hook of the shadow failed",
 }
-#: Pairs of code and subcode that mean something else than the code alone.
+#: Pairs of code and subcode with another meaning than the code alone.
 _SUBREASONS: Mapping[tuple[int, int], str] = {
     (26, 102): "Memory usage exceeds a memory limit",
     (26, 104): "Disk usage exceeds a disk limit",
@@ -59,7 +59,7 @@ _TRANSFER_CODES = frozenset({12, 13})
 
 
 def hold_reason(code: int, subcode: int) -> str:
-    """Return the reason of a hold in words; for an unknown code, its numbers."""
+    """Return the reason of a hold in words; for an unknown code, the two numbers."""
     if (reason := _SUBREASONS.get((code, subcode))) is not None:
         return reason
     if (reason := _REASONS.get(code)) is None:

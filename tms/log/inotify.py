@@ -1,4 +1,4 @@
-"""Learn of changed files from the kernel (inotify). On network filesystems it does not see changes made elsewhere."""
+"""Learn of changed files from the kernel (inotify). It does not see changes that another machine makes on NFS."""
 
 import ctypes
 import errno
@@ -15,7 +15,7 @@ _HEADER = struct.Struct("iIII")
 
 
 class DirectoryWatch:
-    """Calls `changed` with the directories whose file `name` was written, created or moved in."""
+    """Watches directories, and calls `changed` with those whose file `name` was written, created or moved in."""
 
     def __init__(self, name: str, changed: Callable[[set[Path]], None]) -> None:
         self._name = name.encode()
@@ -28,7 +28,7 @@ class DirectoryWatch:
             get_running_loop().add_reader(self._fd, self._read_changes)
 
     def add_directory(self, directory: Path) -> bool:
-        """Watch `directory`. Return False if the kernel refuses, as at its limit; no changes are reported then."""
+        """Watch `directory`. Return False if the kernel refuses, for example at its limit of watches."""
         watch = self._libc.inotify_add_watch(self._fd, os.fsencode(directory), _IN_MODIFY | _IN_MOVED_TO | _IN_CREATE)
         if watch < 0:
             return False

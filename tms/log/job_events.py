@@ -5,8 +5,8 @@ r"""Parse a job event log: bytes in, the events of one cluster out. (core)
     ...                                                         the end of the record
 
 `htcondor2.JobEventLog` stops silently at a corrupt record, and is five times too slow for a busy pool. This parser goes
-on at the next record end and counts what it lost. It keeps no state: the caller passes unconsumed bytes again, at the
-beginning of the next call. Source: HTCondor manual, "Job Event Log Codes".
+on at the next record end and counts what it lost. It keeps no state: the caller passes bytes that were not consumed
+again, at the beginning of the next call. Source: HTCondor manual, "Job Event Log Codes".
 """
 
 import re
@@ -41,7 +41,7 @@ class EventType(IntEnum):
     CLUSTER_REMOVE = 36
 
 
-# Nobody changes an event. But a frozen class would cost three times as much per event, and there are millions.
+# No code changes an event. But a frozen class would cost three times as much per event, and there are millions.
 
 
 @dataclass(slots=True)
@@ -87,9 +87,10 @@ class ClusterSubmitted:
 
 @dataclass(slots=True)
 class ClusterRemoved:
-    """The cluster left the queue; no event of it follows.
+    """The cluster left the queue. No event of it follows.
 
-    `at` is as logged: without a zone, it is in the access point's. `None`: the log's format has no year.
+    `at` is the time in the log. Without a zone it is the access point's local time. It is `None` if the log's format
+    has no year.
     """
 
     cluster_id: int
@@ -101,7 +102,7 @@ JobEvent = JobMoved | JobHeld | JobEnded | PilotChirped | ClusterSubmitted | Clu
 
 @dataclass(frozen=True, slots=True)
 class ParsedLog:
-    """The events in a stretch of log, the number of consumed bytes, and the number of unreadable records."""
+    """The events in a part of a log, the number of consumed bytes, and the number of unreadable records."""
 
     events: list[JobEvent]
     n_bytes: int
@@ -109,7 +110,7 @@ class ParsedLog:
 
 
 _WANTED = {b"%03d" % event_type: event_type for event_type in EventType}
-#: The events whose type alone tells everything.
+#: The events with no information beside their type and time.
 _MOVES = frozenset(EventType) - {
     EventType.GENERIC,
     EventType.JOB_HELD,
@@ -130,16 +131,16 @@ _UNESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 def parse_log(data: bytes, *, cluster_id: int | None = None) -> ParsedLog:
     """Return the events in the complete records of `data`, which must start at the beginning of a record.
 
-    Records of other clusters than `cluster_id` are skipped; `None` takes all clusters. Bytes after the last record end
-    are not consumed, since they may be half a record. The cost is linear in the length of `data`.
+    It skips records of other clusters than `cluster_id`; with `None` it takes all clusters. It does not consume bytes
+    after the last record end, because they may be half a record. The cost is linear in the length of `data`.
     """
     end = data.rfind(_RECORD_END)
     if end < 0:
-        # Otherwise a log that begins with a bare record end would never be consumed.
+        # Consume a bare record end at the beginning. Otherwise no call could consume the log.
         return ParsedLog([], 4, 0) if data.startswith(b"...\n") else ParsedLog([], 0, 0)
     events: list[JobEvent] = []
     n_corrupt = 0
-    # A busy pool writes thousands of records a second, and this loop takes each. So it looks names up once and makes
+    # A busy pool writes thousands of records a second, and this loop handles each. So it looks names up once and makes
     # the commonest events itself.
     wanted, head_of, add = _WANTED.get, _HEAD.match, events.append
     for record in data[:end].split(_RECORD_END):
@@ -215,7 +216,7 @@ def _split_chirp(text: bytes) -> tuple[str, str] | None:
     return name, _unquote_string(value.decode("utf-8", "replace").strip())
 
 
-#: Pilots repeat the same few short chirps, so these are cached. A long text most likely comes once.
+#: Cache chirps up to this length: pilots repeat the same few short ones. A long text most likely comes once.
 _SHORT = 100
 _said_before = lru_cache(maxsize=4096)(_split_chirp)
 

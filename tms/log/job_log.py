@@ -1,4 +1,4 @@
-"""Follow one job event log from a checkpoint: read what is new, fold it into the tally, keep the place.
+"""Follow one job event log from a checkpoint: read new records, fold them into the tally, remember the place.
 
 Every method blocks on the disk, so callers run it in a thread. Only one thread may read a log at a time.
 """
@@ -13,9 +13,9 @@ from tms.log.statuses import Tally
 
 #: The size of one read: large enough to be cheap, and small enough that a busy log does not delay the others.
 SLICE_BYTES = 4 * 1024 * 1024
-#: Without a record end in so many bytes, the log is damaged: reading skips them.
+#: A log without a record end in this many bytes is damaged. TMS skips these bytes.
 MAX_RECORD_BYTES = 64 * 1024 * 1024
-#: The first bytes of a log tell it from a log that replaced it, since the inode may be the same.
+#: A new log may have the inode of the old one. So TMS compares this many first bytes to notice a replaced log.
 _HEAD_BYTES = 1024
 
 
@@ -37,7 +37,7 @@ class JobLog:
         self._saved: tuple[int, int, bool] | None = None
 
     def load_checkpoint(self) -> bool:
-        """Continue from the checkpoint. Return whether there was a readable one."""
+        """Continue from the checkpoint. Return whether there is a readable checkpoint."""
         try:
             checkpoint = checkpoint_from_bytes(self._files.checkpoint.read_bytes())
         except FileNotFoundError:
@@ -52,12 +52,12 @@ class JobLog:
         return True
 
     def expect_cluster(self, *, n_workers: int, cluster_id: int) -> None:
-        """Set what the submit returned. From here on, only events of `cluster_id` count."""
+        """Note the result of the submit. From now on, only events of `cluster_id` count."""
         self._n_workers = self.tally.n_workers = n_workers
         self._cluster_id = self.tally.cluster_id = cluster_id
 
     def lag_bytes(self) -> int:
-        """Return how many bytes of the log are unread; negative if the log was replaced or has become shorter."""
+        """Return how many bytes of the log are unread; negative if the log was replaced or cut."""
         try:
             status = self._files.log.stat()
         except FileNotFoundError:
@@ -65,7 +65,7 @@ class JobLog:
         return status.st_size - self.offset if status.st_ino == self._inode or not self._inode else -1
 
     def read_new(self) -> bool:
-        """Read one slice at most. Return whether the log had been replaced, so that the tally began anew."""
+        """Read at most `SLICE_BYTES`. Return whether the log was replaced, so that the tally began anew."""
         try:
             fd = os.open(self._files.log, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -84,7 +84,7 @@ class JobLog:
             os.close(fd)
 
     def save_checkpoint(self) -> None:
-        """Write the checkpoint if anything in it is new."""
+        """Write the checkpoint if it has changed."""
         place = (self._inode, self.offset, self.is_over)
         if place == self._saved:
             return

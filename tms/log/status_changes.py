@@ -1,8 +1,8 @@
-"""Find what changed since the last report that the broker confirmed. (core)
+"""Find the taskforces that changed since the last report that the broker confirmed. (core)
 
 A snapshot is whole, so only the newest one matters. A taskforce that changed a thousand times is reported once, and the
-next report makes up for a lost one. `(epoch, seq)` orders snapshots across restarts. An unchanged snapshot is repeated
-now and then: its new `as_of` shows readers that it is still true (G7).
+next report makes up for a lost one. `(epoch, seq)` orders snapshots across restarts. TMS repeats an unchanged snapshot
+every 30 s: its new `as_of` shows readers that it is still true (G7).
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -18,7 +18,7 @@ from tms.log.statuses import Tally
 
 #: How many snapshots one event carries. A snapshot with ten long errors has some 10 kB, an event may have 4 MiB.
 MAX_SNAPSHOTS = 100
-#: After this time an unchanged taskforce is reported again.
+#: TMS reports an unchanged taskforce again after this time.
 REPEAT_AFTER = timedelta(seconds=30)
 
 
@@ -41,8 +41,8 @@ class StatusReports:
     ) -> list[TaskforceStatuses]:
         """Return reports of those `tallies` that differ from the last confirmed report, or whose report is old.
 
-        `unmatched` gives the reason why no slot can take a taskforce's waiting jobs. `all_bad` are the taskforces whose
-        task fails on every worker.
+        `unmatched` has the reason why no slot can take a taskforce's waiting jobs, by taskforce. `all_bad` are the
+        taskforces whose task fails on every worker.
 
         Without `note_confirmed` in between, a second call returns the same reports with higher numbers.
         """

@@ -1,6 +1,6 @@
 """Fold a cluster's job events into compound statuses. (core)
 
-Two writers share one job event log: HTCondor logs where a job stands, and the pilot inside it chirps what it is doing.
+Two writers share one job event log: HTCondor logs a job's status, and the pilot in the job chirps its own status.
 
     {"RUNNING": {"Tasking": 41, "null": 3}, "HELD: Memory usage exceeds a memory limit": {"Tasking": 1}}
 
@@ -48,7 +48,8 @@ STATUS_AFTER: Mapping[EventType, JobStatus] = {
 
 #: As many jobs as an access point can hold, and more than any taskforce has. A ProcId above it is a broken record.
 MAX_PROCS = 1_000_000
-#: How many texts pilots may add to a taskforce's tables, and how long an error may be: user code writes these texts.
+#: How many texts pilots may add to a taskforce's tables, and the longest error in characters. User code writes these
+#: texts, so they need limits.
 MAX_WORDS = 100
 MAX_ERRORS = 1000
 MAX_ERROR_LENGTH = 1000
@@ -68,7 +69,7 @@ _SILENCED = 0x80
 class Tally:
     """The jobs of one cluster according to its log, and how many have each status.
 
-    Folding a log again from its first byte gives the same tally, however the log is cut into batches.
+    Folding a log again from its first byte gives the same tally. The sizes of the batches do not matter.
     """
 
     n_workers: int
@@ -79,11 +80,11 @@ class Tally:
     words: list[str] = field(default_factory=lambda: [SILENT, *map(str, PilotStatus)])
     #: ProcId -> the job's last error.
     errors: dict[int, str] = field(default_factory=dict)
-    #: Exit code (minus a signal's number) -> how many jobs ended so.
+    #: Exit code (minus a signal's number) -> how many jobs ended with it.
     exits: Counter[int] = field(default_factory=Counter)
     cluster_id: int | None = None
     removed: ClusterRemoved | None = None
-    #: Which workers are bad, and which have succeeded.
+    #: The findings of the pilots: the bad workers, and the successful ones.
     trials: Trials = field(default_factory=Trials)
     _counts: Counter[tuple[int, int]] = field(default_factory=Counter)
     _n_errors: Counter[str] = field(default_factory=Counter)
@@ -104,7 +105,7 @@ class Tally:
         removed: ClusterRemoved | None,
         trials: Trials,
     ) -> Self:
-        """Return the tally with the parts from a checkpoint. Its counts are made anew."""
+        """Return the tally with the parts from a checkpoint. It computes its counts anew."""
         tally = cls(
             n_workers,
             bytearray(jobs),
@@ -125,7 +126,7 @@ class Tally:
         return tally
 
     def fold_events(self, events: Iterable[JobEvent]) -> None:
-        """Fold `events`, which come in log order."""
+        """Fold `events`, which must come in log order."""
         # This runs once an event. `isinstance` is cheaper than `match`, which tries its patterns one after another.
         for event in events:
             if isinstance(event, PilotChirped):
@@ -188,7 +189,7 @@ class Tally:
         if not self._make_room(proc):
             return
         if status in _AFTER_NO_END and self._has_ended(proc):
-            # A job ends once. A repeated record, or one of a removal that came too late, is no second end.
+            # A job ends once. A repeated record, or the record of a late removal, is not a second end.
             return
         before, pilot = self.jobs[proc], self.pilots[proc]
         if status == _IDLE:
@@ -203,8 +204,8 @@ class Tally:
         if not self._make_room(proc):
             return
         pilot = _find_index(self.words, word, limit=MAX_WORDS, other=OTHER)
-        # Only a running job can chirp. So a chirp shows that a job runs even if its earlier events were lost to a torn
-        # write. A chirp that was logged after its job had stopped does not move the job.
+        # Only a running job can chirp. So a chirp shows that a job runs, even if a torn write has destroyed its earlier
+        # events. A chirp that was logged after its job had stopped does not move the job.
         status = self.jobs[proc] if self.jobs[proc] != _UNSEEN else _RUNNING
         self._place_job(proc, status, pilot | _SILENCED if status == _IDLE else pilot)
 
@@ -250,7 +251,7 @@ _INDEX_AFTER: Mapping[EventType, int] = {event: _INDEX[status] for event, status
 _IDLE, _RUNNING, _SUSPENDED = _INDEX[JobStatus.IDLE], _INDEX[JobStatus.RUNNING], _INDEX[JobStatus.SUSPENDED]
 _ON_A_WORKER = (_RUNNING, _SUSPENDED)
 _ENDS = (_INDEX[JobStatus.COMPLETED], _INDEX[JobStatus.REMOVED])
-#: A job that has ended does not move to these. It can only run again, or be held because of its end.
+#: A job that has ended does not get these statuses. It can only run again, or be held because of its end.
 _AFTER_NO_END = (_IDLE, *_ENDS)
 
 

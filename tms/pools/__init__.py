@@ -1,1 +1,1 @@
-"""The two pools that run clusters: a schedd, and child processes on this machine. Both implement `interface`."""
+"""Two pools run clusters: a schedd, and child processes on this machine. Both implement `interface`."""

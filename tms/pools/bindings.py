@@ -1,9 +1,9 @@
-"""Run HTCondor's bindings in a process of their own: one JSON line in, one out. `python -m tms.pools.bindings`
+"""Run HTCondor's bindings in a separate process: one JSON line in, one out. `python -m tms.pools.bindings`
 
-The bindings hold Python's global lock while they wait for a schedd. A thread of their own would therefore stop TMS's
-event loop (tried with 25.14: eight seconds without a schedd were eight seconds without an event loop). TMS can also end
-a process when the schedd never answers. And the process's environment holds none of TMS's secrets, which a submit
-description could otherwise name. If the bindings released the lock, a thread would do.
+The bindings hold Python's global lock while they wait for a schedd. So a thread for them would stop TMS's event loop:
+with 25.14, a schedd that was away for eight seconds stopped the loop for eight seconds. TMS can also kill a process if
+the schedd never answers. And a submit description can name variables of the environment, so this process's environment
+has none of TMS's secrets. If the bindings released the lock, a thread would be enough.
 
     {"call": "query", "constraint": "…", "projection": […]}    {"result": [{…}, …]}
     {"call": "submit", "commands": {…}, "count": 40}           {"result": {"cluster_id": 7, "n_jobs": 40}}
@@ -30,12 +30,12 @@ import htcondor2
 
 from tms.pools.slot_matching import SlotResources, drop_avoidance, explain_requirements, explain_size, split_conjuncts
 
-#: The attributes that a comparison needs of a job, and for each free size of a slot its total.
+#: The attributes of a job that a comparison needs. Free size of a slot -> the attribute with its total.
 _NEEDED = ["EWMSTaskforceUUID", "Requirements", "RequestCpus", "RequestMemory", "RequestDisk"]
 _TOTALS = {"Cpus": "TotalSlotCpus", "Memory": "TotalSlotMemory", "Disk": "TotalSlotDisk"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: A comparison of many kinds of jobs with a large pool stops after this time, since other calls wait. It takes the
-#: kinds in random order, so each one has its turn in one of the comparisons.
+#: A comparison of many kinds of jobs with a large pool stops after this time, because other calls wait. It takes the
+#: kinds in random order, so each kind has its turn in one of the comparisons.
 _PATIENCE_S = 5.0
 
 #: `prctl` option: the signal that the kernel sends to this process when its parent has died.
@@ -47,7 +47,7 @@ class CallRefused(Exception):
 
 
 class Bindings:
-    """Calls `schedd` (empty: the only one) at `collector` (empty: the configured one)."""
+    """Calls the schedd `schedd` at `collector`. Empty names stand for the only schedd and the configured collector."""
 
     def __init__(self, *, collector: str, schedd: str) -> None:
         self._collector = collector
@@ -81,7 +81,7 @@ class Bindings:
         except CallRefused as error:
             return {"error": str(error), "kind": "refused"}
         except (htcondor2.HTCondorException, classad2.ClassAdException, KeyError, RuntimeError) as error:
-            # The schedd may have restarted at another address: look it up again.
+            # The schedd may have restarted at another address, so look it up again.
             self._schedd = None
             return {"error": f"{type(error).__name__}: {error}", "kind": "unavailable"}
         return {"error": f"unknown call {request['call']!r}", "kind": "refused"}
@@ -98,7 +98,7 @@ class Bindings:
         return self._schedd
 
     def _query_ads(self, schedd: htcondor2.Schedd, constraint: str, projection: list[str]) -> list[dict[str, Any]]:
-        # A paused factory has only its cluster's ad, and a query returns that on request only.
+        # A paused factory has only its cluster's ad, and a query returns that only with this option.
         ads = schedd.query(constraint, projection, opts=htcondor2.QueryOpts.IncludeClusterAd)
         return [{name: ad[name] for name in projection if name in ad} for ad in ads]
 
@@ -136,12 +136,12 @@ class Bindings:
         return unmatched
 
     def _empty_slots(self, clusters: Sequence[classad2.ClassAd], where: str = "true") -> list[classad2.ClassAd]:
-        """Return the pool's slots as if nothing ran in them, with the attributes that `clusters`' jobs refer to."""
+        """Return the pool's slots as if nothing ran in them, with the attributes to which `clusters`' jobs refer."""
         referred = {name for ad in clusters for name in ad.externalRefs(ad.lookup("Requirements"))}
         names = {name.rpartition(".")[2] for name in referred}
         slots = htcondor2.Collector(self._collector or None).query(
             htcondor2.AdType.Startd,
-            # A dynamic slot is a part of a partitionable one, and that one has the totals.
+            # A dynamic slot is a part of a partitionable slot, which has the totals.
             constraint=f'SlotType =!= "Dynamic" && ({where})',
             projection=sorted({*_TOTALS.values(), *(name for name in names if _NAME.fullmatch(name))}),
         )
@@ -170,7 +170,7 @@ class Bindings:
 
 
 def _empty_slot(slot: classad2.ClassAd) -> classad2.ClassAd:
-    """Return a slot's ad with the sizes that it has when nothing runs in it."""
+    """Return a slot's ad with its sizes as if nothing ran in it."""
     for name, total in _TOTALS.items():
         if total in slot:
             slot[name] = slot[total]
@@ -194,7 +194,7 @@ def _read_number(ad: classad2.ClassAd, name: str) -> float:
 
 
 def _find_met(job: classad2.ClassAd, slot: classad2.ClassAd, clauses: Sequence[str]) -> list[bool]:
-    """Return for each of `clauses`, parts of the job's requirements, whether the slot meets it."""
+    """Return for each of `clauses`, which are parts of the job's requirements, whether the slot meets it."""
     # A name without a scope means the job's attribute, or else the slot's. The bindings do not look there themselves.
     scope = classad2.ClassAd()
     scope.update(slot)
@@ -203,10 +203,10 @@ def _find_met(job: classad2.ClassAd, slot: classad2.ClassAd, clauses: Sequence[s
 
 
 def main() -> None:
-    """Serve standard input until it closes. The process dies with its parent, even during a call."""
+    """Answer the lines of standard input until it closes. The process dies with its parent, even during a call."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # HTCondor's library may print to stdout, so the answers get a copy of it and stdout becomes stderr.
+    # HTCondor's library may print to stdout. So the answers go to a copy of stdout, and stdout becomes stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     collector, schedd = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""The pool with HTCondor: it calls the schedd through the bindings' process."""
+"""Use HTCondor as the pool: call the schedd through the bindings' process."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _PROJECTION = [
     "UserLog",
 ]
 #: Finds our clusters. Only a cluster's ad lacks a ProcId. The existing TMS uses the same attribute for its taskforces
-#: but submits no factories; so its clusters are not mistaken for orphans of ours.
+#: but submits no factories. So we do not take its clusters for orphans of ours.
 _A_CLUSTER = "ProcId =?= undefined && JobMaterializePaused =!= undefined"
 #: Finds removed jobs of our clusters that are still in the queue.
 _IS_REMOVED = "ProcId =!= undefined && JobMaterializePaused =!= undefined && JobStatus == 3"
@@ -39,7 +39,7 @@ _MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 
 class CondorPool:
-    """One schedd. It makes one call at a time. A call that takes longer than `timeout_s` ends the bindings' process."""
+    """One schedd. The pool makes one call at a time, and kills the bindings' process after `timeout_s` in a call."""
 
     def __init__(self, *, schedd: str, collector: str = "", timeout_s: float = 30.0) -> None:
         self._schedd = schedd
@@ -49,7 +49,7 @@ class CondorPool:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start the bindings' process and find the schedd, so that the first submit need not.
+        """Start the bindings' process and find the schedd, so that the first submit is faster.
 
         Raises:
             PoolUnavailable: the schedd does not answer (yet).
@@ -62,7 +62,7 @@ class CondorPool:
             await self._end_process()
 
     async def ping(self) -> None:
-        """Return if the schedd answers."""
+        """Return None if the schedd answers; else raise PoolUnavailable."""
         await self._query_clusters("false")
 
     async def list_clusters(self) -> list[Cluster]:
@@ -74,19 +74,19 @@ class CondorPool:
         return await self._query_clusters(f"{_taskforce_constraint(taskforce)} && {_A_CLUSTER}")
 
     async def explain_unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
-        """Compare the needs of the jobs of `taskforces` with the slots that the collector knows."""
+        """Compare the jobs of `taskforces` with the slots that the collector knows; see `Pool.explain_unmatched`."""
         wanted = ",".join(sorted(uuid for uuid in taskforces if TASKFORCE_UUID.fullmatch(uuid)))
         constraint = f'stringListMember(EWMSTaskforceUUID, "{wanted}") && {_A_CLUSTER}'
         found: dict[str, str] = await self._call_bindings("unmatched", constraint=constraint)
         return {TaskforceUuid(uuid): why for uuid, why in found.items() if uuid in taskforces}
 
     async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
-        """Compare the needs of the jobs of `taskforce` with all machines except `machines`."""
+        """Compare the jobs of `taskforce` with all machines except `machines`; see `Pool.has_other_machine`."""
         constraint = f"{_taskforce_constraint(taskforce)} && {_A_CLUSTER}"
         return bool(await self._call_bindings("others", constraint=constraint, machines=sorted(machines)))
 
     async def charges_events(self, taskforce: TaskforceUuid) -> bool:
-        """Return whether a job's ad says so."""
+        """Return whether a job's ad has the mark; see `Pool.charges_events`."""
         return bool(await self._query_ads(f"{_taskforce_constraint(taskforce)} && {CHARGES} =?= true"))
 
     async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
@@ -121,7 +121,7 @@ class CondorPool:
         )
 
     async def release_cluster(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
-        """Release a cluster that was never released; see `Pool.release_cluster`."""
+        """Release a cluster for the first time; see `Pool.release_cluster`."""
         ads = {
             ad["ClusterId"]: ad for ad in await self._query_ads(f"{_taskforce_constraint(taskforce)} && {_A_CLUSTER}")
         }
@@ -130,7 +130,7 @@ class CondorPool:
         if not _read_cluster(ads[cluster_id]).awaits_release:
             # A second release would also undo a hold by a user or an operator.
             return False
-        # Make it here, before any job runs. After the submit, a kill could leave the cluster without it.
+        # Make it here, before any job runs. If the submit made it, a kill could leave the cluster without it.
         await asyncio.to_thread(_make_output_directory, ads[cluster_id])
         constraint = f"{_taskforce_constraint(taskforce)} && ClusterId == {cluster_id}"
         result = await self._call_bindings("act", action="Release", constraint=constraint, reason=REASON)
@@ -172,7 +172,7 @@ class CondorPool:
                 await self._end_process()
                 raise PoolUnavailable(f"the schedd does not answer: {error or 'timed out'}") from error
             except asyncio.CancelledError:
-                # The next call would read the answer of this one.
+                # Otherwise the next call would read the answer to this call.
                 await self._end_process()
                 raise
         if "result" in answer:
@@ -212,7 +212,7 @@ class CondorPool:
 
 def _taskforce_constraint(taskforce: TaskforceUuid) -> str:
     if not TASKFORCE_UUID.fullmatch(taskforce):
-        raise Unsubmittable("taskforce_uuid: not an id of a taskforce")
+        raise Unsubmittable("taskforce_uuid: is not the id of a taskforce")
     return f'EWMSTaskforceUUID == "{taskforce}"'
 
 
@@ -227,7 +227,7 @@ def _read_cluster(ad: dict[str, Any]) -> Cluster:
 
 
 def classad_list(words: Iterable[str]) -> str:
-    """Return `words` as a ClassAd list of strings, without words that are not names of machines."""
+    """Return `words` as a ClassAd list of strings. It leaves out words that cannot be names of machines."""
     return "{" + ", ".join(f'"{word}"' for word in words if _MACHINE.fullmatch(word)) + "}"
 
 
@@ -241,4 +241,4 @@ def _make_output_directory(ad: dict[str, Any]) -> None:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise PoolUnavailable(f"no place for the workers' output: {error}") from error
+            raise PoolUnavailable(f"the directory for the workers' output cannot be made: {error}") from error

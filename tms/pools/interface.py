@@ -1,4 +1,4 @@
-"""What a pool can do: a schedd, or child processes on this machine. Both write HTCondor's job event log."""
+"""The interface of a pool: a schedd, or child processes on this machine. Both write HTCondor's job event log."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tms.jobs.trials import Ruling
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """A cluster in the queue. `awaits_release`: it has no job yet, and will get none before its release."""
+    """A cluster in the queue. While it `awaits_release`, it has no jobs and gets none."""
 
     cluster_id: int
     taskforce_uuid: TaskforceUuid
@@ -21,7 +21,7 @@ class Cluster:
 
 
 class Pool(Protocol):
-    """A pool of workers. Every method raises `PoolUnavailable` while the pool does not answer."""
+    """A pool of workers. Every method raises `PoolUnavailable` if the pool does not answer."""
 
     async def start(self) -> None:
         """Connect to the pool, and take over the clusters of an earlier TMS."""
@@ -30,7 +30,7 @@ class Pool(Protocol):
         """Disconnect from the pool. Its clusters stay."""
 
     async def ping(self) -> None:
-        """Return if the pool answers."""
+        """Return None if the pool answers; else raise PoolUnavailable."""
 
     async def list_clusters(self) -> list[Cluster]:
         """Return all clusters of taskforces, in the order of their ids."""
@@ -39,7 +39,7 @@ class Pool(Protocol):
         """Return the clusters of `taskforce`, paused and empty ones included, in the order of their ids."""
 
     async def explain_unmatched(self, taskforces: Collection[TaskforceUuid]) -> dict[TaskforceUuid, str]:
-        """Return those `taskforces` whose jobs no slot can take, even an empty one, each with the reason."""
+        """Return the `taskforces` whose jobs no slot can take, even an empty slot. The values are the reasons."""
 
     async def has_other_machine(self, taskforce: TaskforceUuid, machines: Collection[str]) -> bool:
         """Return whether any machine except `machines` can take the jobs of `taskforce` when nothing runs there."""
@@ -48,21 +48,21 @@ class Pool(Protocol):
         """Return whether pilots of `taskforce` that start now charge each failure against its event."""
 
     async def apply_ruling(self, taskforce: TaskforceUuid, ruling: Ruling, *, succeeded: Collection[int]) -> None:
-        """Apply `ruling` to all present jobs of `taskforce`. If the taskforce has left, do nothing.
+        """Apply `ruling` to all present jobs of `taskforce`. Do nothing if the taskforce has left the queue.
 
-        A pilot learns only at its start whether failures are charged. So if the ruling changes that, pausing jobs and
-        running jobs start again, except for the running jobs in `succeeded` (ProcIds).
+        A pilot reads only at its start whether failures count against their events. So if the ruling changes that,
+        pausing and running jobs start again, except for the running jobs in `succeeded` (ProcIds).
         """
 
     async def submit_cluster(self, cluster: Submission) -> Cluster:
         """Put `cluster` into the queue, paused: none of its jobs run yet.
 
         Raises:
-            SubmitRefused: the pool refuses it.
+            SubmitRefused: the pool refuses the cluster.
         """
 
     async def release_cluster(self, taskforce: TaskforceUuid, cluster_id: int) -> bool:
-        """Let the jobs of a cluster run. Return False, and do nothing, if it was released before.
+        """Let the jobs of a cluster run, and return True. If it was released before, do nothing and return False.
 
         Raises:
             ClusterGone: the cluster is not in the queue.
@@ -72,8 +72,8 @@ class Pool(Protocol):
         """Remove one cluster of `taskforce`, or all (None). Return the ids of the removed clusters; there may be none.
 
         Raises:
-            RemoveRefused: the pool refuses to.
+            RemoveRefused: the pool refuses to remove it.
         """
 
     async def force_removals(self, grace_s: int) -> int:
-        """Force the removals that have taken longer than `grace_s`. Return the number of jobs."""
+        """Force the removal of jobs whose removal has taken longer than `grace_s`. Return how many jobs there were."""

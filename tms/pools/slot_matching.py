@@ -1,6 +1,6 @@
-"""Tell a waiting user why no slot of a pool can ever take a job. (core)
+"""Explain to a waiting user why no slot of a pool can ever take a job. (core)
 
-Every slot counts as if nothing ran in it: a job that merely waits for others to end is not unmatched.
+Every slot counts as if nothing ran in it. A job that only waits for the end of others is not unmatched.
 
     no slot offers 999 GB of memory; the largest has 16 GB; ask for worker_memory=16G or less
     no slot offers 4 cores with 30 GB of memory together
@@ -34,7 +34,7 @@ class SlotResources:
 
 
 def explain_size(need: SlotResources, slots: Sequence[SlotResources], *, slot: str = "slot") -> str:
-    """Return which size none of `slots` offers, and the largest offer. Empty if one of them holds `need`."""
+    """Return the size that none of `slots` offers, with the largest offer; empty if one of them can hold `need`."""
     if not slots:
         return "the pool has no slots now"
     if any(room.can_hold(need) for room in slots):
@@ -57,9 +57,9 @@ def explain_size(need: SlotResources, slots: Sequence[SlotResources], *, slot: s
 
 
 def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) -> str:
-    """Return which of `clauses` no slot meets; empty if one slot meets all.
+    """Return the text with the first of `clauses` that no slot meets; empty if one slot meets all.
 
-    `met` has a row for each slot, and in it a value for each clause.
+    `met` has a row for each slot, with a value for each clause.
     """
     if any(all(row) for row in met):
         return ""
@@ -70,7 +70,7 @@ def explain_requirements(clauses: Sequence[str], met: Sequence[Sequence[bool]]) 
 
 
 def drop_avoidance(clauses: Sequence[str]) -> list[str]:
-    """Return `clauses` without the one that avoids machines for a while: it is not a need of the job."""
+    """Return `clauses` without the clause that avoids machines for a while: it is not a need of the job."""
     return [clause for clause in clauses if AVOIDS not in clause]
 
 

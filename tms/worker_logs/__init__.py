@@ -1,1 +1,1 @@
-"""The workers' stdout and stderr: read them, keep them while the disk has room, and pack them."""
+"""Read the workers' stdout and stderr, keep them while the disk has room, and pack them."""

@@ -18,7 +18,7 @@ class WorkerLogDesk:
         self._home = home
 
     async def answer_question(self, request: Question, caller: Caller) -> Answer:
-        """Answer one question of `caller`. The broker has checked who the caller is.
+        """Answer one question of `caller`. The broker has checked the caller's name.
 
         Raises:
             Forbidden: the caller is not WMS.

@@ -6,8 +6,8 @@ job.log.gz    a week old                                -> removed
 <uuid>.tar.gz five days old                             -> removed
 workers' logs and archives beyond their share           -> the oldest are removed (`log_space.py`)
 
-A directory's age counts from the last write of HTCondor or a pilot in it. TMS leaves the files of taskforces alone that
-are in the queue or followed, however old the files are: HTCondor may still write there.
+A directory's age counts from the last write of HTCondor or a pilot in it. TMS never touches the files of a taskforce
+that is in the queue or followed, even if they are old, because HTCondor may still write there.
 """
 
 import gzip
@@ -31,7 +31,7 @@ from tms.worker_logs.log_space import bound_logs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionAges:
-    """How long files stay as they are."""
+    """How long files stay before TMS compresses, packs or removes them."""
 
     log: timedelta = timedelta(days=1)
     unfinished_log: timedelta = timedelta(days=7)
@@ -44,13 +44,13 @@ class FileRetention:
     """Tidies one TMS's directory. Its methods block on the disk."""
 
     def __init__(self, home: TmsDirectory, ages: RetentionAges, *, max_log_bytes: int | None = None) -> None:
-        """`max_log_bytes` limits the size of all workers' logs and archives together; None: no limit."""
+        """`max_log_bytes` limits the size of all workers' logs and archives together; None means no limit."""
         self._home = home
         self._ages = ages
         self._max_log_bytes = max_log_bytes
 
     def tidy_files(self, busy: Container[TaskforceUuid], *, now: datetime) -> None:
-        """Compress, pack and remove what is due by `now`, for all taskforces except the `busy` ones."""
+        """Compress, pack and remove the files that are due at `now`, of all taskforces except the `busy` ones."""
         for uuid, files in list(self._home.list_taskforces()):
             if uuid not in busy:
                 _log_failure_of(self._tidy_taskforce, files, now)
@@ -77,7 +77,7 @@ class FileRetention:
 
 
 def _log_failure_of(work: Callable[..., None], *arguments: object) -> None:
-    """Do `work`, and log its failure: a fault in one taskforce's files must not stop the tidying of the others."""
+    """Do `work`, and log its failure. A fault in one taskforce's files must not stop the tidying of the others."""
     try:
         work(*arguments)
     except OSError as error:
@@ -104,7 +104,7 @@ def _pack_directory(directory: Path) -> None:
     packed = directory.with_name(f"{directory.name}.tar.gz")
     partial = packed.with_name(f".{packed.name}.new")
     with _create_private(partial).open("wb") as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
-        # Keep the token out of the archive. It should be gone already, unless somebody has put it back.
+        # Keep the token out of the archive. TMS has normally removed it before.
         tar.add(directory, arcname=directory.name, filter=_without_token)
     _rename_whole(partial, packed)
     shutil.rmtree(directory)
@@ -121,14 +121,14 @@ def _create_private(path: Path) -> Path:
 
 
 def _rename_whole(partial: Path, path: Path) -> None:
-    """Rename the complete file to its final name. After a crash, the old file is there, with or without the new."""
+    """Rename the complete file to its final name. After a crash the old file is there, with or without the new one."""
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
     partial.rename(path)
 
 
 def _last_change(files: TaskforceFiles) -> datetime:
-    """Return when HTCondor or a pilot last changed a file. Tidying changes the packed log and directories' times."""
+    """Return when HTCondor or a pilot last changed a file. Ignore what tidying itself changes."""
     theirs = (p for p in files.directory.rglob("*") if not p.is_dir() and p != files.packed_log)
     return max(map(_changed_at, theirs), default=_changed_at(files.directory))
 

@@ -1,6 +1,6 @@
 """Keep workers' logs within their share of the disk: remove the oldest logs of taskforces that are over.
 
-Archives of old taskforces count as logs, since they contain little else.
+Archives of old taskforces count as logs, because they contain little else.
 """
 
 import shutil
@@ -15,7 +15,7 @@ from tms.files import TmsDirectory
 
 @dataclass(frozen=True, slots=True)
 class KeptLogs:
-    """A directory of logs or an archive, with its size and last write. `is_busy`: it must stay."""
+    """A directory of logs or an archive, with its size and last write. If `is_busy`, it must stay."""
 
     path: Path
     n_bytes: int
@@ -24,7 +24,7 @@ class KeptLogs:
 
 
 def choose_to_remove(kept: Iterable[KeptLogs], *, max_bytes: int) -> list[KeptLogs]:
-    """Return which of `kept` to remove, the oldest first, so that the rest has `max_bytes` at most."""
+    """Return the entries of `kept` to remove, the oldest first, so that the rest has `max_bytes` at most."""
     kept = list(kept)
     excess = sum(one.n_bytes for one in kept) - max_bytes
     gone = []
@@ -40,7 +40,7 @@ def choose_to_remove(kept: Iterable[KeptLogs], *, max_bytes: int) -> list[KeptLo
 def bound_logs(home: TmsDirectory, busy: Container[TaskforceUuid], *, max_bytes: int) -> None:
     """Remove old logs until the rest has `max_bytes` at most. Logs of `busy` taskforces stay. It blocks on the disk."""
     for one in choose_to_remove(_find_kept(home, busy), max_bytes=max_bytes):
-        log.warning("workers' logs removed: they had more than their share of the disk", path=str(one.path))
+        log.warning("removed workers' logs: they had more than EWMS_WORKER_LOGS_MAX_BYTES", path=str(one.path))
         if one.path.is_dir():
             shutil.rmtree(one.path, ignore_errors=True)
         else:

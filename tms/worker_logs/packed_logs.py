@@ -37,7 +37,7 @@ class PackedLog:
 
 
 def list_packed(home: TmsDirectory, uuid: TaskforceUuid) -> list[PackedLog]:
-    """Return the logs of the newest cluster in the archive of `uuid`; none if there is no archive."""
+    """Return the logs of the newest cluster in the archive of `uuid`; an empty list without an archive."""
     with _open_archive(home, uuid) as tar:
         found = list(_find_logs(tar, uuid)) if tar is not None else []
     newest = max((cluster for cluster, _, _ in found), default=0)
@@ -47,7 +47,7 @@ def list_packed(home: TmsDirectory, uuid: TaskforceUuid) -> list[PackedLog]:
 def read_packed(
     home: TmsDirectory, uuid: TaskforceUuid, *, proc: int, stream: LogStream, offset: int, max_bytes: int
 ) -> tuple[bytes, int, int] | None:
-    """Return a part of a log in the archive of `uuid`, its offset, and the log's size; None if there is no such log.
+    """Return a part of a log in the archive of `uuid`, its offset, and the log's size; None without such a log.
 
     A negative `offset` counts from the end.
     """

@@ -22,7 +22,7 @@ _NAMES = {f".{stream}" for stream in LogStream}
 
 
 def list_logs(home: TmsDirectory, query: LogsQuery, *, limit: int = MAX_LOG_FILES) -> LogsAnswer:
-    """Return the logs of a taskforce, which may be none: at most `limit` from the job `first_proc` on."""
+    """Return the logs of a taskforce from the job `first_proc` on, at most `limit`; there may be none."""
     uuid = query.taskforce_uuid
     directories = _log_directories(home, uuid)
     logs = (
@@ -98,7 +98,7 @@ def _find_logs(directories: Iterable[Path]) -> Iterator[tuple[int, LogFile]]:
 
 
 def _log_directories(home: TmsDirectory, uuid: TaskforceUuid) -> list[Path]:
-    """Return the log directory of the newest cluster of `uuid`; empty if there is none."""
+    """Return the log directory of the newest cluster of `uuid`; an empty list without one."""
     try:
         files = home.taskforce_files(uuid)
     except ValueError as error:

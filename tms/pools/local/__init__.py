@@ -1,1 +1,1 @@
-"""The pool without HTCondor. TMS runs the jobs as its own child processes."""
+"""The pool without HTCondor: TMS runs the jobs as its own child processes."""

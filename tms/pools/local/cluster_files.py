@@ -1,4 +1,4 @@
-"""The local pool's files: one for each cluster in the queue, the next cluster's id, and the clusters' logs.
+"""Keep the local pool's files: one for each cluster in the queue, the next cluster's id, and the clusters' logs.
 
 <root>/cluster-<id>.json    a cluster in the queue, as it was submitted, and whether it was released
 <root>/next                 the id of the next cluster
@@ -20,7 +20,7 @@ class ClusterFiles:
         self._root = root
 
     def load_clusters(self) -> list[QueuedCluster]:
-        """Return the clusters that an earlier TMS left, with no jobs in them yet."""
+        """Return the clusters of an earlier TMS, with no jobs in them yet."""
         return [QueuedCluster.from_bytes(file.read_bytes()) for file in sorted(self._root.glob("cluster-*.json"))]
 
     def draw_id(self) -> int:
@@ -31,7 +31,7 @@ class ClusterFiles:
         return cluster_id
 
     def write_cluster(self, queued: QueuedCluster) -> None:
-        """Write the cluster as it stands."""
+        """Write the cluster's present state to its file."""
         write_private(self._cluster_file(queued.cluster_id), queued.to_bytes())
 
     def delete_cluster(self, cluster_id: int) -> None:
@@ -39,13 +39,13 @@ class ClusterFiles:
         self._cluster_file(cluster_id).unlink(missing_ok=True)
 
     def append_to_log(self, queued: QueuedCluster, records: str) -> None:
-        """Append `records` to the log of a cluster. If the disk is full, they are kept for the next call or sweep."""
+        """Append `records` to the log of a cluster. If the disk is full, keep them for the next call or sweep."""
         queued.unwritten += records.encode()
         try:
             fd = os.open(queued.spec.job_event_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 # Write whole records at once, so that a reader hardly ever sees half of one. A full disk or a crash
-                # leaves a torn tail. After a full disk, the tail is completed before anything else is added.
+                # leaves a torn tail. After a full disk, complete the tail before adding anything else.
                 while queued.unwritten:
                     queued.unwritten = queued.unwritten[os.write(fd, queued.unwritten) :]
             finally:
@@ -58,5 +58,5 @@ class ClusterFiles:
 
 
 def read_clock() -> datetime:
-    """Return the local time with its zone: the time of a log's record."""
+    """Return the local time with its zone, for a log's record."""
     return datetime.now().astimezone()

@@ -1,4 +1,4 @@
-"""Write records of a job event log as HTCondor does. The local pool needs them, for it writes its own log. (core)
+"""Write records of a job event log as HTCondor does, for the local pool's own logs. (core)
 
 Each function returns one record with its end line. `at` is the machine's local time, as in HTCondor's log.
 """

@@ -1,7 +1,7 @@
-"""Run one job of the local pool: a pilot as a child process, its directory, its chirps, and the end of all it started.
+"""Run one job of the local pool: a pilot as a child process. Make its directory, read its chirps, end all it started.
 
-The pilot dies with TMS (`setpriv --pdeathsig`), so no unknown pilot is ever left. If TMS has accounts for jobs, the
-pilot runs as one of these. If TMS has `holder` words, the pilot runs within its own view of the files. In both cases it
+The pilot dies with TMS (`setpriv --pdeathsig`), so no pilot stays without its TMS. If TMS has accounts for jobs, the
+pilot runs as one of these. If TMS has `holder` words, the pilot has its own view of the file system. In both cases it
 cannot read TMS's files, so TMS puts renewed tokens into the pilot's directory.
 """
 
@@ -21,15 +21,15 @@ from schemas.pilot.variables import PREFIX
 from tms.pools.local.token_delivery import keep_token_new
 
 _MAX_CHIRP_BYTES = 64 * 1024
-#: How long TMS reads chirps after the pilot's end: a process that the pilot left behind may hold the pipe open.
+#: How many seconds TMS reads chirps after the pilot's end. A process that the pilot left behind may hold the pipe open.
 _LAST_CHIRPS_S = 1.0
-#: This variable would lead a pilot to TMS's own token file.
+#: The variable that names TMS's own token file to a pilot. A pilot that cannot read it must not have it.
 _TOKEN_SOURCE = f"{PREFIX}TOKEN_SOURCE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to run. `output` None: the pilot's output is dropped."""
+    """A job to run. If `output` is None, TMS drops the pilot's output."""
 
     name: str
     command: tuple[str, ...]
@@ -39,11 +39,12 @@ class Job:
     output: Path | None
     max_runtime_s: float
     grace_s: float
-    #: The user and group that the pilot runs as; `None`: TMS's own.
+    #: The number of the user and group of the pilot's process; `None` for TMS's own.
     account: int | None = None
-    #: Whether the pilot charges each failure against its event.
+    #: Whether the pilot counts each failure against its event.
     charges_events: bool = False
-    #: Words before the command. With any, the pilot sees its own directory and no other file of TMS.
+    #: Words before the command that hide TMS's files. With these, the pilot sees its own directory and no other file of
+    #: TMS.
     holder: tuple[str, ...] = ()
 
     @property
@@ -53,14 +54,14 @@ class Job:
 
 
 class MaxRuntimeReached(Exception):
-    """The job reached its maximum runtime and was ended."""
+    """The job has reached its maximum runtime, and TMS has ended it."""
 
 
 async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str], None]) -> int:
     """Run `job`. Return its exit code, or minus the number of the signal that ended it.
 
-    A cancellation ends the pilot: SIGTERM, and after the grace time SIGKILL to the whole tree. In any case, no process
-    that the pilot started is alive afterwards, and the job's directory is gone.
+    A cancellation ends the pilot by SIGTERM, and after the grace time the whole tree by SIGKILL. In any case, no
+    process that the pilot started is alive afterwards, and the job's directory is gone.
 
     Raises:
         OSError: the command cannot be started.
@@ -70,7 +71,7 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
         await asyncio.to_thread(_prepare_directory, job)
         process, chirps = await _spawn_pilot(job, chirped)
         try:
-            # Call it within this block, so that the pilot ends if it fails.
+            # Call it in this block, so that the pilot ends if `started` fails.
             started()
             async with _keep_token_new(job), asyncio.timeout(job.max_runtime_s):
                 return await process.wait()
@@ -84,14 +85,14 @@ async def run(job: Job, *, started: Callable[[], None], chirped: Callable[[str],
 
 def _prepare_directory(job: Job) -> None:
     if shutil.which(job.command[0], path=job.environment.get("PATH")) is None:
-        # Otherwise `setpriv` would start, and fail with an error of its own.
+        # Otherwise `setpriv` would start, and fail with its own error.
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), job.command[0])
     job.directory.mkdir(mode=0o700, parents=True)
     for file in map(Path, job.input_files):
         if file.is_dir():
             shutil.copytree(file, job.directory / file.name)
         else:
-            # Copy the mode, too: only the owner may read the token.
+            # Copy the mode too, because only the owner may read the token.
             shutil.copy2(file, job.directory / file.name)
     if job.account is not None:
         for path in (job.directory, *job.directory.rglob("*")):
@@ -172,13 +173,13 @@ async def _read_chirps(read_fd: int, chirped: Callable[[str], None]) -> None:
             try:
                 chirped(line.decode("utf-8", "replace").strip())
             except Exception:  # noqa: BLE001 - the pilot speaks on
-                log.error("what a pilot said was not logged", exc_info=True)
+                log.error("a pilot's chirp could not be logged", exc_info=True)
     finally:
         transport.close()
 
 
 async def _read_lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Yield the lines that are not empty. Skip the whole of a line that is longer than the reader's limit."""
+    """Yield the lines that are not empty. Skip a line that is longer than the reader's limit."""
     is_rest = False
     is_open = True
     while is_open:
@@ -236,7 +237,7 @@ def _find_members(leader: int, name: str, account: int | None) -> set[int]:
             if state in "ZX":
                 continue
             parents[pid] = int(ppid)
-            # No other job has its account while it runs.
+            # No other job has this account while this one runs.
             has_account = account is not None and Path(f"/proc/{pid}").stat().st_uid == account
             has_mark = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             if has_account or has_mark or int(session) == leader:

@@ -1,4 +1,4 @@
-"""Run the local pool's jobs, and make the log's records of their ends."""
+"""Run the local pool's jobs, and write the log's records of their ends."""
 
 import asyncio
 import os
@@ -18,9 +18,9 @@ CANNOT_START = 6
 
 
 class JobRuns:
-    """Runs jobs, and sorts each job by how its pilot ended.
+    """Runs jobs, and decides from the end of a pilot whether its job starts again.
 
-    With `first_account`, each running job has an account to itself. `holder` gives a pilot its own view of the files.
+    With `first_account`, each running job has its own account. `holder` gives a pilot its own view of the file system.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class JobRuns:
         self._first_account = first_account
         self._holder = tuple(holder)
         self._accounts_in_use: set[int] = set()
-        #: Whether TMS ends: a job whose pilot ends now stays where the log has it.
+        #: Whether TMS ends. A job whose pilot ends now keeps its status in the log.
         self.is_stopping = False
 
     async def run_job(self, queued: QueuedCluster, proc: int) -> str:
-        """Run a job, and return the record of its end."""
+        """Run a job, and return the log's record of its end."""
         cluster_id = queued.cluster_id
         has_started = False
 
@@ -81,7 +81,7 @@ class JobRuns:
         return self._restart_job(queued, proc, exit_code)
 
     def _restart_job(self, queued: QueuedCluster, proc: int, exit_code: int) -> str:
-        """End, requeue or pause a job whose pilot has ended, and return the record of that."""
+        """End, requeue or pause a job whose pilot has ended, and return the log's record of that."""
         cluster_id = queued.cluster_id
         match self._starts.decide_next(queued, proc, exit_code):
             case JobOver():
@@ -96,7 +96,7 @@ class JobRuns:
                 return event_log.job_held(cluster_id, proc, read_clock(), reason, code=PAUSE_CODE, subcode=pause_s)
 
     def _take_account(self) -> int | None:
-        """Return an account that no running job has. There is one for each slot."""
+        """Return an account that no running job has; None if TMS has no accounts. There is one for each slot."""
         if self._first_account is None:
             return None
         account = self._first_account

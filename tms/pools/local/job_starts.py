@@ -35,7 +35,7 @@ class JobStarts:
         self._starts[key] = _StartTimes(before.n + 1 if before else 1, now_s, before.at_s if before else None)
 
     def decide_next(self, queued: QueuedCluster, proc: int, exit_code: int) -> JobOver | StartAgain:
-        """Return what becomes of a job whose pilot ends now."""
+        """Return whether a job whose pilot ends now starts again."""
         starts = self._starts[queued.cluster_id, proc]
         return decide_restart(
             exit_code,

@@ -1,9 +1,9 @@
-"""A cluster in the local pool's queue: its jobs by their state, and its file. (no processes here)
+"""Model a cluster in the local pool's queue: its jobs by their state, and its file. (no processes here)
 
     cluster-<id>.json    {"cluster_id": 7, "submitted_at": "…", "is_released": true, "is_removed": false,
                           "spec": {…}}
 
-The file does not hold the jobs' states: the log tells them, as in HTCondor.
+The file does not hold the jobs' states: as in HTCondor, the log has them.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ class QueuedCluster:
     held: set[int] = field(default_factory=set)
     running: dict[int, "asyncio.Task[str]"] = field(default_factory=dict)
     is_removed: bool = False
-    #: Whether pilots that start now charge each failure against its event, and the running jobs that were ended so that
-    #: they start again.
+    #: Whether pilots that start now count each failure against its event. The running jobs that were ended so that they
+    #: start again.
     charges_events: bool = False
     sent_away: set[int] = field(default_factory=set)
-    #: Whether the cluster's last record was made, and the records that the disk has refused so far.
+    #: Whether the cluster's last record exists. The records that the disk has refused so far.
     has_left: bool = False
     unwritten: bytes = b""
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Return the cluster that `to_bytes` wrote, with no jobs in it yet."""
+        """Return the cluster from the bytes of `to_bytes`, with no jobs in it yet."""
         kept = json.loads(data)
         spec: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in kept["spec"].items()
@@ -72,7 +72,7 @@ class QueuedCluster:
         return json.dumps(kept, indent=1).encode()
 
     def place_jobs(self, tally: Tally) -> list[int]:
-        """Sort the jobs by the states in the log. Jobs that ran become idle; return these."""
+        """Sort the jobs by their states in the log. Jobs that ran become idle. Return the ProcIds of these."""
         self.n_made = len(tally.jobs)
         interrupted = []
         for proc, status in tally.list_job_statuses():
@@ -85,7 +85,7 @@ class QueuedCluster:
         return interrupted
 
     def make_jobs(self) -> range:
-        """Make jobs until `max_idle` are waiting, and return the new ones."""
+        """Make jobs until `max_idle` are waiting. Return the ProcIds of the new jobs."""
         until = min(self.spec.n_workers, self.n_made + self.spec.max_idle - len(self.idle))
         made = range(self.n_made, max(until, self.n_made))
         self.idle.extend(made)
@@ -117,8 +117,8 @@ class QueuedCluster:
 def choose_cluster(ready: Sequence[QueuedCluster], queue: Iterable[QueuedCluster]) -> QueuedCluster:
     """Return the cluster of `ready` whose job starts next. Each has an idle job; `queue` has all clusters.
 
-    As in HTCondor, the submitter with the fewest busy cores comes first, whatever priorities others' jobs have. Among
-    the jobs of one submitter, the highest priority comes first, then the oldest cluster.
+    As in HTCondor, the submitter with the fewest busy cores comes first. Priorities do not count between submitters.
+    Among the jobs of one submitter, the highest priority comes first, then the oldest cluster.
     """
     busy: Counter[str] = Counter()
     for queued in queue:

@@ -1,4 +1,4 @@
-"""Bring the renewed token to a pilot that cannot read TMS's files. TMS does not trust the pilot's directory."""
+"""Copy the renewed token to a pilot that cannot read TMS's files. TMS does not trust the pilot's directory."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ _LOOK_S = 1.0
 
 @asynccontextmanager
 async def keep_token_new(source: Path, directory: Path, account: int | None) -> AsyncIterator[None]:
-    """During the block, keep a current copy of `source` in `directory`, owned by `account`; `None`: by TMS's own."""
+    """During the block, keep a current copy of `source` in `directory`. `account` owns it; `None` means TMS's own."""
     bringing = asyncio.create_task(_deliver_tokens(source, directory, account))
     try:
         yield
@@ -26,7 +26,7 @@ async def keep_token_new(source: Path, directory: Path, account: int | None) -> 
 async def _deliver_tokens(source: Path, directory: Path, account: int | None) -> None:
     brought = b""
     while True:
-        # Either the taskforce has ended and its token is gone, or the disk is full, which passes.
+        # Either the taskforce has ended and its token is gone, or the disk is full for now.
         try:
             token = await asyncio.to_thread(source.read_bytes)
             if token != brought:
@@ -40,7 +40,7 @@ async def _deliver_tokens(source: Path, directory: Path, account: int | None) ->
 
 
 def replace_token(directory: Path, name: str, token: bytes, account: int | None) -> None:
-    """Replace the file `name` by `token`, whole. The directory is another account's, so follow no links in it."""
+    """Replace the file `name` by `token` in one step. Another account owns the directory, so follow no links in it."""
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         partial = f".{name}.{os.urandom(8).hex()}"

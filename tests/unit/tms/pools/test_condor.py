@@ -107,7 +107,7 @@ async def test_a_submit_tells_how_many_jobs_htcondor_took() -> None:
 async def test_no_id_becomes_more_than_an_id(uuid: str) -> None:
     schedd = Schedd(query=[PAUSED], act=ALL_DONE)
     for call in (schedd.find_clusters, schedd.remove_clusters):
-        with pytest.raises(Exception, match="not an id"):
+        with pytest.raises(Exception, match="is not the id"):
             await call(TaskforceUuid(uuid))
     assert schedd.asked == []
 
