@@ -13,6 +13,7 @@ list, or the identifier in a template.
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -139,6 +140,11 @@ class Node(GraphModel):
     #: A run: the name of its definition. A workflow: the request is in `params`.
     definition: str = ""
     params: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def timeout(self) -> timedelta | None:
+        """Return how long one attempt may take; None: any time."""
+        return None if self.timeout_s is None else timedelta(seconds=self.timeout_s)
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:

@@ -1,0 +1,278 @@
+"""How a node begins and how an attempt at it ends, and how the run goes on from there. (core)
+
+    begin       step: due      wait: armed      run, workflow: its child is to be started      empty: over at once
+    attempt     successful, skipped ─► over, and the nodes below are decided
+                pending             ─► waiting: the step looks again, or the wait is armed
+                failed              ─► retrying, while the policy allows; else halted (a chain, or `halts`); else over
+                error               ─► halted or over
+                canceled            ─► over; in a chain the run is canceled
+
+Every function edits a draft. `wms.engine.run_status` decides what is below, and says where the run stands.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from schemas.errors import TooLarge
+from schemas.graph import BranchingProfile, NodeKind, RetryPolicy, WaitKind, WaitSpec
+from schemas.runs import (
+    NodeError,
+    NodeStatus,
+    Outcome,
+    WaitAnswer,
+    WaitState,
+    WantKind,
+)
+from wms.engine.branching import empty_status
+from wms.engine.open_run import RunDraft, calls_function, make_error
+from wms.engine.variables import Values, check_size, merge_deeply, merge_delta
+from wms.engine.waiting import arm_poll, arm_wait, note_expiry, open_wait
+
+#: The first `node.run` of an attempt is valid for so long, each repetition for twice as long, up to the longest time.
+_FIRST_VALIDITY = timedelta(seconds=10)
+_LONGEST_VALIDITY = timedelta(minutes=5)
+#: The clocks of WMS and of a step worker may differ by so much.
+CLOCK_MARGIN = timedelta(seconds=2)
+#: A step that was taken so often without an end has taken its workers down.
+MAX_DELIVERIES = 3
+#: An event may have come before the wait was armed. So long after the arming, the engine looks once more.
+_LOOK_AFTER = timedelta(seconds=5)
+
+_STATUS_OF: Mapping[Outcome, NodeStatus] = {
+    Outcome.SUCCESSFUL: NodeStatus.SUCCESSFUL,
+    Outcome.SKIPPED: NodeStatus.SKIPPED,
+    Outcome.FAILED: NodeStatus.FAILED,
+    Outcome.ERROR: NodeStatus.ERROR,
+    Outcome.CANCELED: NodeStatus.CANCELED,
+}
+
+
+def find_repeat_at(now: datetime, n_sent: int) -> datetime:
+    """Return when to send again what was sent `n_sent` times, the last time at `now`."""
+    return now + min(_FIRST_VALIDITY * (1 << min(max(n_sent, 1) - 1, 10)), _LONGEST_VALIDITY) + CLOCK_MARGIN
+
+
+def find_pause(policy: RetryPolicy, n_failures: int) -> timedelta:
+    """Return how long to wait after the `n_failures`-th failure."""
+    # Bound the exponent first: a float overflows.
+    pause_s = policy.first_s * policy.factor ** min(max(n_failures, 1) - 1, 64)
+    return timedelta(seconds=min(pause_s, policy.longest_s))
+
+
+def begin_node(draft: RunDraft, number: int) -> None:
+    """Begin with a node whose turn has come."""
+    spec = draft.spec(number)
+    opener = draft.run.layout.opened_by.get(number)
+    if opener is not None and draft.node(opener).status is NodeStatus.SKIPPED:
+        end_node(draft, number, NodeStatus.SKIPPED)
+    elif spec.kind is NodeKind.EMPTY:
+        end_node(draft, number, empty_status(draft.graph.profile), explanation="there is no template to run")
+    elif not spec.kind.is_known:
+        end_node(draft, number, NodeStatus.ERROR, explanation=f"this version knows no nodes of the kind {spec.kind!r}")
+    elif spec.kind is NodeKind.WAIT and not spec.function:
+        draft.change_node(number, attempt=draft.node(number).attempt + 1, started_at=draft.now)
+        arm_node(draft, number)
+    else:
+        make_due(draft, number)
+
+
+def make_due(draft: RunDraft, number: int) -> None:
+    """Make a new attempt at the node due."""
+    spec = draft.spec(number)
+    state = draft.node(number)
+    draft.change_node(
+        number,
+        status=NodeStatus.DUE,
+        attempt=state.attempt + 1,
+        n_sent=1,
+        n_taken=0,
+        taken_by="",
+        n_polls=0,
+        wake_at=find_repeat_at(draft.now, 1),
+        deadline=None,
+        wait=None,
+        error=None,
+        explanation="",
+        child_run=None,
+        workflow_id=None,
+        due_at=draft.now,
+        started_at=None,
+        ended_at=None,
+    )
+    if not calls_function(spec):
+        draft.starts.append(number)
+        return
+    draft.sends.append(number)
+    if spec.opens is not None and (wait := draft.spec(spec.opens).wait) is not None:
+        # The token exists from now on. Its predecessor is void, and so is what came by it.
+        draft.change_node(spec.opens, wait=open_wait(wait, find_correlation(draft, wait)))
+
+
+def find_correlation(draft: RunDraft, wait: WaitSpec) -> str:
+    """Return what an event must bring to answer `wait`."""
+    if not wait.correlation_key:
+        return draft.facts.uuid
+    return str(draft.facts.state.get(wait.correlation_key, ""))
+
+
+def arm_node(draft: RunDraft, number: int) -> None:
+    """Let the node wait. An answer that came early ends the wait at once."""
+    spec = draft.spec(number).wait
+    assert spec is not None  # the schema sees to it
+    wait, early = arm_wait(spec, draft.node(number).wait, find_correlation(draft, spec), draft.now)
+    wake_at = wait.deadline
+    if wait.kind is WaitKind.EVENT and early is None:
+        draft.seeks.append(number)
+        look_at = draft.now + _LOOK_AFTER
+        wake_at = look_at if wake_at is None else min(wake_at, look_at)
+    draft.change_node(number, status=NodeStatus.WAITING, wait=wait, wake_at=wake_at, taken_by="", deadline=None)
+    if early is not None:
+        end_wait(draft, number, early)
+
+
+def end_wait(draft: RunDraft, number: int, answer: WaitAnswer) -> None:
+    """End the node as the answer to its wait says."""
+    spec = draft.spec(number).wait
+    assert spec is not None  # the schema sees to it
+    if spec.kind is WaitKind.APPROVAL and answer.approved is not True:
+        error = make_error("Denied", f"{answer.who or 'somebody'} denied it")
+        finish_attempt(draft, number, Outcome.FAILED, error=error, who=answer.who)
+        return
+    finish_attempt(draft, number, Outcome.SUCCESSFUL, delta=_make_delta(draft, spec, answer.body), who=answer.who)
+
+
+def _make_delta(draft: RunDraft, spec: WaitSpec, body: Any) -> dict[str, Any]:
+    if spec.result_key:
+        return {spec.result_key: body}
+    if not isinstance(body, dict):
+        return {} if body is None else {"result": body}
+    if spec.kind is not WaitKind.INPUT:
+        return body
+    merged = merge_deeply(draft.facts.state, body)
+    return {key: merged[key] for key in body}
+
+
+def expire_wait(draft: RunDraft, number: int) -> None:
+    """End the node because nothing came in time."""
+    wait = draft.node(number).wait
+    if wait is not None:
+        draft.change_node(number, wait=note_expiry(wait))
+        what = f" {wait.name!r}" if wait.name else ""
+        error = make_error("TimedOut", f"no answer to the {wait.kind}{what} came in time")
+        finish_attempt(draft, number, Outcome.FAILED, error=error)
+
+
+def finish_attempt(
+    draft: RunDraft,
+    number: int,
+    outcome: Outcome,
+    *,
+    delta: Values | None = None,
+    removed: Iterable[str] = (),
+    artifacts: Values | None = None,
+    error: NodeError | None = None,
+    poll_after_s: float = 0.0,
+    name: str = "",
+    who: str = "",
+    started_at: datetime | None = None,
+) -> bool:
+    """End the current attempt of a node by `outcome`. Return whether what it brings takes effect."""
+    if outcome is Outcome.PENDING:
+        return _suspend_attempt(draft, number, poll_after_s)
+    succeeds = outcome in (Outcome.SUCCESSFUL, Outcome.SKIPPED)
+    given, gone = dict(delta or {}), tuple(removed)
+    if succeeds and (given or gone):
+        merged = merge_delta(draft.facts.state, given, gone)
+        try:
+            check_size("state", merged)
+        except TooLarge as too_large:
+            outcome, succeeds = Outcome.FAILED, False
+            error, given, gone = make_error("StateTooLarge", too_large.reason), {}, ()
+        else:
+            draft.change_run(state=merged)
+    state = draft.node(number)
+    status = _STATUS_OF.get(outcome, NodeStatus.ERROR)
+    wake_at = None
+    n_failures = state.n_failures + (status is NodeStatus.FAILED)
+    if not succeeds:
+        given, gone = {}, ()
+        status, wake_at = _judge_failure(draft, number, status, n_failures)
+    draft.change_node(
+        number,
+        status=status,
+        n_failures=0 if succeeds else n_failures,
+        wake_at=wake_at,
+        taken_by="",
+        deadline=None,
+        artifacts=dict(artifacts or {}),
+        error=None if succeeds else error,
+        explanation="",
+        started_at=started_at or state.started_at,
+        ended_at=draft.now,
+    )
+    shown = {"name": name} if name else {}
+    draft.add_row(
+        "ended",
+        status,
+        number,
+        delta=given,
+        removed=gone,
+        error=None if succeeds else error,
+        who=who,
+        started_at=started_at or state.started_at,
+        **shown,
+    )
+    return succeeds
+
+
+def _judge_failure(
+    draft: RunDraft, number: int, status: NodeStatus, n_failures: int
+) -> tuple[NodeStatus, datetime | None]:
+    """Return what becomes of a node whose attempt ended badly, and when it is due again by itself."""
+    want = draft.facts.want
+    if status is NodeStatus.CANCELED or (want is not None and want.kind is WantKind.CANCEL):
+        return status, None
+    spec = draft.spec(number)
+    retry = spec.retry
+    if status is NodeStatus.FAILED and retry is not None and (retry.attempts is None or n_failures < retry.attempts):
+        return NodeStatus.RETRYING, draft.now + find_pause(retry, n_failures)
+    halts = spec.halts if spec.halts is not None else draft.graph.profile is BranchingProfile.CHAIN
+    return (NodeStatus.HALTED if halts else status), None
+
+
+def _suspend_attempt(draft: RunDraft, number: int, poll_after_s: float) -> bool:
+    if draft.spec(number).kind is NodeKind.WAIT:
+        arm_node(draft, number)
+        return True
+    state = draft.node(number)
+    draft.change_node(
+        number,
+        status=NodeStatus.WAITING,
+        n_polls=state.n_polls + 1,
+        n_taken=0,
+        taken_by="",
+        wait=arm_poll(state.wait, draft.now),
+        wake_at=draft.now + timedelta(seconds=max(0.0, poll_after_s)),
+        started_at=state.started_at or draft.now,
+    )
+    return True
+
+
+def end_node(draft: RunDraft, number: int, status: NodeStatus, *, explanation: str = "") -> None:
+    """End a node without an attempt at it. Answers to its wait are late from now on."""
+    wait = draft.node(number).wait
+    if wait is not None and wait.state in (WaitState.OPENED, WaitState.ARMED):
+        wait = note_expiry(wait)
+    draft.change_node(
+        number,
+        status=status,
+        wait=wait,
+        wake_at=None,
+        taken_by="",
+        deadline=None,
+        explanation=explanation,
+        ended_at=draft.now,
+    )
+    if status is not NodeStatus.PASSED:
+        draft.add_row("ended", status, number, why=explanation)
