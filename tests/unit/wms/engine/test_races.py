@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import Conflict
@@ -231,7 +231,6 @@ def finish(walk: Walk) -> None:
     raise AssertionError(f"the run does not end: {walk.status} {walk.statuses}")
 
 
-@settings(max_examples=300)
 @given(graphs(), STORY)
 def test_the_laws_hold_after_every_decision_and_every_run_can_be_ended(
     graph: Graph, story: list[tuple[str, int]]
@@ -251,7 +250,6 @@ def test_the_laws_hold_after_every_decision_and_every_run_can_be_ended(
     check_laws(walk)
 
 
-@settings(max_examples=100)
 @given(graphs(), STORY)
 def test_a_cleared_step_is_never_sent_again(graph: Graph, story: list[tuple[str, int]]) -> None:
     walk = Walk(graph).begin()
